@@ -1,0 +1,53 @@
+# `make demo` and `make test` do all the set-up themselves; all they need is Python >= 3.11, git and make.
+SHELL := /bin/sh
+VENV := .venv
+BIN := $(VENV)/bin
+# The first Python >= 3.11 that really runs (a version manager's stub may be on the path and refuse).
+PYTHONS := python3 python3.14 python3.13 python3.12 python3.11 python
+PYTHON = $(shell for p in $(PYTHONS); do \
+	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo $$p; break; }; done)
+
+.PHONY: demo test lint types imports pytest lowest clean
+
+demo: $(VENV)/.demo-installed
+	$(BIN)/intarsia demo --overwrite
+
+test: lint types imports pytest
+
+lint: $(VENV)/.dev-installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev-installed
+	$(BIN)/mypy --strict intarsia
+
+imports: $(VENV)/.dev-installed
+	$(BIN)/lint-imports
+
+pytest: $(VENV)/.dev-installed
+	$(BIN)/pytest -n 2
+
+# The tests once more, with the oldest version that pyproject.toml allows of every dependency.
+lowest: $(BIN)/python
+	$(BIN)/python -c "import tomllib; p = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
+	print(*(d.replace('[binary]', '').replace('>=', '==') for d in sum(p['optional-dependencies'].values(), p['dependencies']) if '>=' in d), sep='\n')" \
+	> $(VENV)/lowest.txt
+	$(BIN)/python -m venv --clear $(VENV)-lowest
+	$(VENV)-lowest/bin/pip install --disable-pip-version-check -q -c $(VENV)/lowest.txt -e '.[dev]'
+	$(VENV)-lowest/bin/pytest -n 2
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "No Python >= 3.11 with venv found (tried: $(PYTHONS))." >&2; \
+	echo "Install one (on Debian and Ubuntu also python3-venv), then repeat." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo-installed: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --disable-pip-version-check -q -e '.[demo]'
+	@touch $@
+
+$(VENV)/.dev-installed: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --disable-pip-version-check -q -e '.[dev]'
+	@touch $@ $(VENV)/.demo-installed
+
+clean:
+	rm -rf $(VENV) $(VENV)-lowest build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -1,0 +1,53 @@
+"""Errors that people read: each names the thing, the reason and the fix, and carries the command line's exit code."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Iterable
+from types import ModuleType
+from typing import ClassVar
+
+
+class IntarsiaError(Exception):
+    """Base of every error that Intarsia raises on purpose."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class UsageError(IntarsiaError):
+    """The call itself is wrong: an unknown name, option or recipe key."""
+
+    exit_code: ClassVar[int] = 2
+
+
+class DataError(IntarsiaError):
+    """A file or data set cannot be used (or written)."""
+
+    exit_code: ClassVar[int] = 3
+
+
+class ModelError(IntarsiaError):
+    """A model, checkpoint or bundle cannot be built, loaded or trained."""
+
+    exit_code: ClassVar[int] = 4
+
+
+def suggest(name: str, choices: Iterable[str]) -> str:
+    """Return " Did you mean 'x'?" for the closest of `choices`, or the list of choices when none is close."""
+    known = sorted(choices)
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    if close:
+        return f" Did you mean {close[0]!r}?"
+    if not known:
+        return ""
+    shown = ", ".join(known[:20]) + (", ..." if len(known) > 20 else "")
+    return f" Known: {shown}."
+
+
+def require(module: str, extra: str) -> ModuleType:
+    """Import an optional dependency, or say which extra installs it."""
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise UsageError(f"{module} is not installed; it comes with: pip install 'intarsia[{extra}]'") from error
