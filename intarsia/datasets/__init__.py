@@ -1,0 +1,7 @@
+"""Labelled data sets: opening them whatever their layout, checking them, and making synthetic ones."""
+
+from intarsia.datasets.coding import MaskCoding
+from intarsia.datasets.opening import layouts, open_dataset
+from intarsia.datasets.splits import Dataset, Item, Split
+
+__all__ = ["Dataset", "Item", "MaskCoding", "Split", "layouts", "open_dataset"]

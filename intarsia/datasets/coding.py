@@ -1,0 +1,208 @@
+"""How the values stored in mask files become class indices."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from intarsia.errors import DataError
+from intarsia.labels import Color, LabelArray, LabelSpace
+
+RawMask = NDArray[np.uint8] | NDArray[np.uint16]
+"""What `media.images.read_mask` returns: (H, W) stored values, or (H, W, 3) colours."""
+
+_UNKNOWN = -1
+
+
+@dataclass(frozen=True)
+class MaskCoding:
+    """The rule from stored mask values to class indices; exactly one of the three fields is set.
+
+    Args:
+        values: stored value -> class index (or the label space's ignore index).
+        colors: stored (r, g, b) -> class index (or the ignore index).
+        threshold: values above it are class 1, the others class 0; for soft or JPEG-compressed binary masks.
+    """
+
+    values: Mapping[int, int] = field(default_factory=dict)
+    colors: Mapping[Color, int] = field(default_factory=dict)
+    threshold: int | None = None
+
+    def __post_init__(self) -> None:
+        if bool(self.values) + bool(self.colors) + (self.threshold is not None) != 1:
+            raise DataError("a mask coding needs exactly one of: values, colors, threshold")
+
+    def decode(self, raw: RawMask, space: LabelSpace) -> LabelArray:
+        """Class indices (H, W) of `space.dtype` for one stored mask.
+
+        Args:
+            raw: (H, W) values or (H, W, 3) colours, as `read_mask` returns them.
+            space: the data set's label space.
+
+        Raises:
+            DataError: the mask holds values outside the coding, or is of another kind (colours, not values).
+        """
+        if self.colors:
+            return self._decode_colors(raw, space)
+        plane = gray_plane(raw)
+        if self.threshold is not None:
+            bright = raw.mean(axis=2) if plane is None else plane  # black and white, but not quite gray
+            return (bright > self.threshold).astype(space.dtype)
+        if plane is None:
+            raise DataError(
+                f"the mask is colour-coded, but this data set's masks hold class values; "
+                f"its colours are {color_shares(raw)}. Export it as an index or grayscale PNG like the others"
+            )
+        table = self._value_table
+        labels = table[plane if plane.max(initial=0) < len(table) else np.minimum(plane, len(table) - 1)]
+        if labels.min(initial=0) == _UNKNOWN:
+            raise DataError(
+                f"the mask holds {value_list(tally(plane[labels == _UNKNOWN]))}, which no class of this data set has "
+                f"(known: {number_list(self.values)}). Correct the mask, name these classes (classes), or leave the "
+                f"values out (ignore)"
+            )
+        return labels.astype(space.dtype)
+
+    def count(self, histogram: NDArray[np.int64], space: LabelSpace) -> NDArray[np.int64]:
+        """Pixels per label for a histogram of stored values: `len(space) + 2` numbers.
+
+        The last two are the ignored pixels and those whose value has no class. Not for colour codings.
+        """
+        if self.threshold is not None:
+            above = int(histogram[self.threshold + 1 :].sum())
+            pixels = np.zeros(len(space) + 2, dtype=np.int64)
+            pixels[:2] = int(histogram.sum()) - above, above
+            return pixels
+        size = len(space)
+        slots = np.full(len(histogram), size + 1)
+        for value, label in self.values.items():
+            if value < len(slots):
+                slots[value] = label if label < size else size
+        return np.bincount(slots, weights=histogram, minlength=size + 2).astype(np.int64)
+
+    @cached_property
+    def _value_table(self) -> NDArray[np.int32]:
+        # One spare entry past the largest known value, so that larger values can be clipped onto "unknown".
+        table = np.full(max(max(self.values) + 2, 256), _UNKNOWN, dtype=np.int32)
+        for value, label in self.values.items():
+            table[value] = label
+        return table
+
+    def _decode_colors(self, raw: RawMask, space: LabelSpace) -> LabelArray:
+        if raw.ndim != 3:
+            raise DataError(
+                "the mask holds single values, but this data set's masks are colour-coded (RGB); "
+                "export it with the same colours as the others"
+            )
+        codes = np.array(sorted(_code(color) for color in self.colors), dtype=np.uint32)
+        by_code = {_code(color): label for color, label in self.colors.items()}
+        targets = np.array([by_code[int(code)] for code in codes], dtype=np.int32)
+        pixels = color_codes(raw)
+        slots = np.minimum(np.searchsorted(codes, pixels), len(codes) - 1)
+        unknown = codes[slots] != pixels
+        if unknown.any():
+            shares = color_shares(raw, only=unknown)
+            raise DataError(
+                f"the mask holds colours that no class of this data set has: {shares}. Correct the mask, or add the "
+                f"missing colours to the classes and the palette"
+            )
+        return targets[slots].astype(space.dtype)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON form: {"values": [[value, label], ...]}, {"colors": [[r, g, b, label], ...]} or a threshold."""
+        if self.threshold is not None:
+            return {"threshold": self.threshold}
+        if self.colors:
+            return {"colors": [[*color, label] for color, label in self.colors.items()]}
+        return {"values": [[value, label] for value, label in self.values.items()]}
+
+    @classmethod
+    def from_json(cls, value: Any) -> MaskCoding:
+        """Read `to_json`'s form.
+
+        Raises:
+            DataError: the value is not a mask coding.
+        """
+        try:
+            if "threshold" in value:
+                return cls(threshold=int(value["threshold"]))
+            if "colors" in value:
+                return cls(colors={(int(r), int(g), int(b)): int(label) for r, g, b, label in value["colors"]})
+            return cls(values={int(stored): int(label) for stored, label in value["values"]})
+        except (KeyError, TypeError, ValueError) as error:
+            raise DataError(f"not a mask coding: {error!r}") from error
+
+
+def gray_plane(raw: RawMask) -> RawMask | None:
+    """The (H, W) values of a mask, also when it is stored as RGB with three equal channels; None for true colours."""
+    if raw.ndim == 2:
+        return raw
+    first = raw[..., 0]
+    if np.array_equal(first, raw[..., 1]) and np.array_equal(first, raw[..., 2]):
+        return cast(RawMask, np.ascontiguousarray(first))
+    return None
+
+
+def tally(numbers: NDArray[Any]) -> dict[int, int]:
+    """How often each number occurs."""
+    found, counts = np.unique(numbers, return_counts=True)
+    return dict(zip(found.tolist(), counts.tolist(), strict=True))
+
+
+def color_codes(raw: RawMask) -> NDArray[np.uint32]:
+    """(H, W, 3) colours as (H, W) numbers 0xRRGGBB."""
+    wide = raw.astype(np.uint32)
+    codes = (wide[..., 0] << np.uint32(16)) | (wide[..., 1] << np.uint32(8)) | wide[..., 2]
+    return codes.astype(np.uint32, copy=False)
+
+
+def color_of(code: int) -> Color:
+    """The colour of a number 0xRRGGBB."""
+    return code >> 16, code >> 8 & 255, code & 255
+
+
+def color_shares(raw: RawMask, only: NDArray[np.bool_] | None = None, most: int = 8) -> str:
+    """The commonest colours of a mask in words, with their share of all pixels."""
+    codes = color_codes(raw)
+    return share_list(tally(codes if only is None else codes[only]), codes.size, most)
+
+
+def share_list(counts: Mapping[int, int], total: int, most: int = 8) -> str:
+    """Colour codes with their share, commonest first: `(0, 0, 0) 81.2%, (128, 0, 0) 18.8%`."""
+    order = sorted(counts, key=lambda code: (-counts[code], code))
+    shown = [f"{color_of(code)} {percent(counts[code], total)}" for code in order[:most]]
+    return ", ".join(shown) + (f" and {len(order) - most} more" if len(order) > most else "")
+
+
+def percent(part: int, total: int) -> str:
+    """A share in words: "12.3%", or "<0.1%" for what would round to nothing."""
+    share = 100 * part / max(total, 1)
+    return "<0.1%" if 0 < share < 0.05 else f"{share:.1f}%"
+
+
+def value_list(counts: Mapping[int, int], most: int = 8) -> str:
+    """Stored values with their pixel counts in words: `value 12 (40 pixels)`."""
+    shown = [f"{value} ({counts[value]} pixels)" for value in sorted(counts)[:most]]
+    more = f" and {len(counts) - most} more" if len(counts) > most else ""
+    return ("value " if len(counts) == 1 else "values ") + ", ".join(shown) + more
+
+
+def number_list(numbers: Mapping[int, Any] | list[int], most: int = 12) -> str:
+    """Numbers in order, runs shortened: `0-10, 255`."""
+    runs: list[list[int]] = []
+    for number in sorted(numbers):
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    shown = [str(a) if a == b else f"{a}-{b}" if b > a + 1 else f"{a}, {b}" for a, b in runs]
+    return ", ".join(shown[:most]) + (", ..." if len(shown) > most else "")
+
+
+def _code(color: Color) -> int:
+    return color[0] << 16 | color[1] << 8 | color[2]

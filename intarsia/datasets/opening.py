@@ -1,0 +1,149 @@
+"""open_dataset: from a folder to a data set whose every automatic decision is told."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from intarsia.datasets.classfile import ClassList, find_class_file
+from intarsia.datasets.pairing import SPLITS, Pairs, relative, walk
+from intarsia.datasets.partition import partition
+from intarsia.datasets.readers import LAYOUTS, Content
+from intarsia.datasets.splits import Dataset, Item, Split
+from intarsia.errors import DataError, UsageError, suggest
+from intarsia.labels import Color, LabelSpace
+from intarsia.media.images import IMAGE_SUFFIXES
+
+
+def layouts() -> dict[str, str]:
+    """Name and description of every layout that `open_dataset` reads, in the order in which "auto" tries them."""
+    return {name: known.about for name, known in LAYOUTS.items()}
+
+
+def open_dataset(
+    path: str | os.PathLike[str],
+    *,
+    layout: str = "auto",
+    classes: Sequence[str] | None = None,
+    palette: Sequence[Color] | None = None,
+    ignore: Sequence[int] = (),
+    val_fraction: float = 0.2,
+    seed: int = 0,
+    resize_masks: bool = False,
+) -> Dataset:
+    """Open a labelled data set: detect its layout, pair images with masks, find out what the mask values mean.
+
+    Everything decided automatically is told in the data set's `notes`.
+
+    Args:
+        path: the data set's folder.
+        layout: a name from `LAYOUTS`, or "auto".
+        classes: class names in the order of the mask values; None takes them from classes.txt, labels.txt,
+            classes.json or the like in the folder, or else from the values that occur.
+        palette: one RGB colour per class; required for colour-coded masks.
+        ignore: stored mask values that mean "not labelled".
+        val_fraction: share of images that becomes "val" when the data set brings no val split; 0 divides nothing.
+            The division is deterministic and keeps neighbours (frames of a video, slices of a volume) together.
+        seed: another seed divides differently.
+        resize_masks: accept masks that are a scaled version of their image, and stretch them to it.
+
+    Returns:
+        The data set with "train" and "val" (and "test" if it has one), or with "all" when nothing was divided.
+
+    Raises:
+        DataError: no such folder, no images, no masks, or masks that cannot be understood; says what to do.
+        UsageError: unknown layout, or arguments that contradict each other.
+    """
+    root = Path(os.path.abspath(path))
+    if layout != "auto" and layout not in LAYOUTS:
+        raise UsageError(f"no data set layout is named {layout!r}.{suggest(layout, ['auto', *LAYOUTS])}")
+    if not 0 <= val_fraction < 1:
+        raise UsageError(f"val_fraction is {val_fraction}; it must be at least 0 and below 1")
+    if palette is not None and classes is None:
+        raise UsageError("a palette needs classes: give both, in the same order")
+    _require_folder(root)
+    named = find_class_file(root) if classes is None else _given(classes, palette)
+    base, files = _files(root)
+    content = Content(root, base, files, named, tuple(ignore))
+    chosen = layout if layout != "auto" else next(name for name, known in LAYOUTS.items() if known.matches(content))
+    reading = LAYOUTS[chosen].read(content)
+
+    notes = [*reading.notes, *reading.pairs.notes, *_leftover_notes(root, reading.pairs)]
+    items: dict[str | None, list[Item]] = defaultdict(list)
+    own = SPLITS.get(root.name.lower())  # "data/val" opened alone is a val split
+    for split, name, image, mask in reading.pairs.matched:
+        items[split or own].append(Item(name, image, mask))
+    groups = _divide(items, val_fraction, seed, notes)
+    splits = {
+        name: Split(name, reading.space, reading.coding, members, root, resize_masks)
+        for name, members in groups.items()
+    }
+    return Dataset(root, chosen, reading.space, splits, tuple(notes), reading.pairs.images, reading.pairs.masks)
+
+
+def _require_folder(root: Path) -> None:
+    if not root.exists():
+        names = [entry.name for entry in root.parent.iterdir()] if root.parent.is_dir() else []
+        raise DataError(f"{root}: no such folder.{suggest(root.name, names) if names else ''}")
+    if not root.is_dir():
+        raise DataError(f"{root}: is a file; a data set is a folder with images and masks")
+
+
+def _given(classes: Sequence[str], palette: Sequence[Color] | None) -> ClassList:
+    if isinstance(classes, str):
+        raise UsageError("classes is one text; give a list of names")
+    LabelSpace(tuple(classes), tuple(palette or ()))  # raises on repeated names or a palette of another length
+    colors = tuple((int(r), int(g), int(b)) for r, g, b in palette or ())
+    return ClassList(tuple(classes), colors)
+
+
+def _files(root: Path) -> tuple[Path, list[Path]]:
+    files = [path for path in walk(root) if path.suffix.lower() in (*IMAGE_SUFFIXES, ".json")]
+    pictures = [path for path in files if path.suffix.lower() in IMAGE_SUFFIXES]
+    if files and not pictures:
+        raise DataError(
+            f"{root}: {len(files)} .json files, but no images; put each image beside its annotation (copies embedded "
+            f"in LabelMe files are not used)"
+        )
+    if not pictures:
+        known = ", ".join(suffix.lstrip(".") for suffix in IMAGE_SUFFIXES)
+        raise DataError(f"{root}: no images in this folder (looked for {known} files, also in its sub-folders)")
+    # "camvid/val" alone: its masks lie beside it, in "camvid/valannot".
+    beside = root.with_name(f"{root.name}annot")
+    if not beside.is_dir():
+        return root, files
+    return root.parent, files + [path for path in walk(beside) if path.suffix.lower() in IMAGE_SUFFIXES]
+
+
+def _divide(
+    items: dict[str | None, list[Item]], fraction: float, seed: int, notes: list[str]
+) -> dict[str, tuple[Item, ...]]:
+    named = {name: tuple(items[name]) for name in ("train", "val", "test") if items.get(name)}
+    loose = items.get(None, [])
+    if not named and fraction == 0:
+        return {"all": tuple(loose)}
+    if loose and named:
+        notes.append(f"{len(loose)} labelled images outside the split folders were added to train.")
+    if loose:
+        named = {"train": (*named.get("train", ()), *loose)} | {k: v for k, v in named.items() if k != "train"}
+    if "val" in named or "train" not in named or fraction == 0:
+        return named
+    if len(named["train"]) < 2:
+        notes.append("There is only one labelled image, so there is no val split.")
+        return named
+    train, val = partition(named["train"], fraction, seed)
+    notes.append(
+        f"The data set has no val split: {len(val)} of {len(train) + len(val)} images were set aside for it "
+        f"(by name, neighbours together, seed {seed})."
+    )
+    return {"train": train, "val": val} | {name: named[name] for name in named if name == "test"}
+
+
+def _leftover_notes(root: Path, pairs: Pairs) -> Iterable[str]:
+    for kind, other, paths in (("image", "mask", pairs.images), ("mask", "image", pairs.masks)):
+        if paths:
+            shown = ", ".join(str(relative(path, root)) for path in paths[:3]) + (", ..." if len(paths) > 3 else "")
+            plural = f"{kind}s have" if len(paths) > 1 else f"{kind} has"
+            yield f"{len(paths)} {plural} no {other} and {'are' if len(paths) > 1 else 'is'} left out: {shown}."

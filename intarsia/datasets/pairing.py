@@ -1,0 +1,252 @@
+"""Finding the files of a data set and which mask belongs to which image, by folder and file names."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from intarsia.errors import DataError
+from intarsia.media.images import IMAGE_SUFFIXES
+
+Role = Literal["image", "mask"]
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+SPLITS = {
+    "training": "train", "train": "train", "validation": "val", "valid": "val", "val": "val", "dev": "val",
+    "testing": "test", "test": "test",
+}  # fmt: skip
+"""Folder names that are splits, longer ones first."""
+
+_IMAGE_FOLDERS = _words(
+    "image images img imgs photo photos picture pictures jpegimages rgb input inputs original originals frames "
+    "leftimg8bit sat scans"
+)
+_MASK_FOLDERS = _words(
+    "mask masks label labels annot annots annotation annotations gt gts groundtruth groundtruths seg segs "
+    "segmentation segmentations segmentationclass semantic target targets truth gtfine labelmap labelmaps "
+    "pixellevel matte mattes"
+)
+_LOSSY = frozenset((".jpg", ".jpeg", ".webp", ".bmp"))
+
+_MASK_WORD = "mask|masks|label|labels|gt|groundtruth|ground_truth|seg|segmentation|annotation|matte"
+_MASK_NAME = re.compile(rf"^(?:(?:{_MASK_WORD})[_\-. ](?P<after>.+)|(?P<before>.+)[_\-. ](?:{_MASK_WORD}))$")
+_MASK_AFFIX = re.compile(rf"^(?:{_MASK_WORD})[_\-. ]?(?=.)|[_\-. ](?:{_MASK_WORD}|l)$")
+_IMAGE_AFFIX = re.compile(r"^(?:image|img|photo|rgb|sat)[_\-. ]?(?=.)|[_\-. ](?:image|img|photo|rgb|sat|leftimg8bit)$")
+
+
+@dataclass(frozen=True)
+class Found:
+    """One picture file: path, split and role as its folders say, its other folders, its stem."""
+
+    path: Path
+    split: str | None
+    role: Role | None
+    folders: tuple[str, ...]
+    stem: str
+
+    @property
+    def id(self) -> str:
+        """Relative name without suffix and without the folders that only say "images"."""
+        return "/".join((*((self.split,) if self.split else ()), *self.folders, self.stem))
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Matched (split or None, id, image, mask), the leftovers, and what was decided."""
+
+    matched: tuple[tuple[str | None, str, Path, Path], ...]
+    images: tuple[Path, ...]
+    masks: tuple[Path, ...]
+    notes: tuple[str, ...]
+
+
+def walk(root: Path) -> Iterator[Path]:
+    """All visible files below `root` in name order; links are followed, but never in a circle.
+
+    Raises:
+        DataError: a folder cannot be read.
+    """
+    yield from _walk(root, frozenset())
+
+
+def _walk(folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[Path]:
+    try:
+        status = folder.stat()
+        entries = sorted(os.scandir(folder), key=lambda entry: natural(entry.name))
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be read: {error.strerror or error}") from error
+    here = (status.st_dev, status.st_ino)
+    if here in above:
+        return
+    for entry in entries:
+        if entry.name.startswith((".", "__MACOSX")):
+            continue
+        # os.path, as a DirEntry raises for a link to itself where the path functions just say no.
+        if os.path.isdir(entry.path):
+            yield from _walk(Path(entry.path), above | {here})
+        elif os.path.isfile(entry.path):
+            yield Path(entry.path)
+
+
+def natural(name: str) -> tuple[tuple[int, str], ...]:
+    """Sort key in which file2 comes before file10."""
+    parts = re.split(r"(\d+)", name)
+    return tuple((int(part), "") if part.isdecimal() else (-1, part) for part in parts if part)
+
+
+def folder_meaning(name: str) -> tuple[str | None, Role | None]:
+    """Split and role that a folder's name says: "trainannot" -> ("train", "mask"), "JPEGImages" -> (None, "image")."""
+    bare = re.sub(r"[^a-z0-9]", "", name.lower())
+    role = _role(bare)
+    if role:
+        return None, role
+    for word, split in SPLITS.items():
+        rest = bare.removeprefix(word) if bare.startswith(word) else bare.removesuffix(word)
+        if rest != bare and (rest in ("", "set", "data") or _role(rest)):
+            return split, _role(rest)
+    return None, None
+
+
+def _role(bare: str) -> Role | None:
+    return "image" if bare in _IMAGE_FOLDERS else "mask" if bare in _MASK_FOLDERS else None
+
+
+def classify(path: Path, root: Path) -> Found:
+    """Split and role of a picture file from its folders; the folder closest to the file decides."""
+    split: str | None = None
+    role: Role | None = None
+    folders = []
+    for name in path.relative_to(root).parts[:-1]:
+        says_split, says_role = folder_meaning(name)
+        split, role = says_split or split, says_role or role
+        if not says_split and not says_role:
+            folders.append(name)
+    return Found(path, split, role, tuple(folders), path.stem)
+
+
+def pair(root: Path, files: list[Path]) -> Pairs:
+    """Match the pictures among `files` into images and masks.
+
+    Raises:
+        DataError: no image has a mask; says what was found instead.
+    """
+    found = [classify(path, root) for path in files if path.suffix.lower() in IMAGE_SUFFIXES]
+    notes: list[str] = []
+    has_masks = any(item.role == "mask" for item in found)
+    if not has_masks:
+        found = _by_file_name(found)
+    elif any(item.role == "image" for item in found):
+        outside = [item for item in found if item.role is None]
+        if outside:
+            notes.append(f"Pictures outside the image and mask folders, not used: {len(outside)}.")
+            found = [item for item in found if item.role]
+    images = [item for item in found if item.role != "mask"]
+    masks = [item for item in found if item.role == "mask"]
+
+    matched: list[tuple[str | None, str, Path, Path]] = []
+    for key, exact in _KEYS:
+        images, masks = _match(images, masks, key, exact, matched, notes, root)
+    matched.sort(key=lambda entry: natural(entry[1]))
+    pairs = Pairs(tuple(matched), tuple(i.path for i in images), tuple(m.path for m in masks), tuple(notes))
+    if not matched:
+        raise DataError(_nothing_matched(root, pairs))
+    return pairs
+
+
+def _by_file_name(found: list[Found]) -> list[Found]:
+    """Roles for pictures that lie side by side: a_mask.png, label_3.png, or a.png beside a.jpg."""
+    plain = {(item.split, item.folders, item.stem) for item in found}
+    photos = {(item.split, item.folders, item.stem) for item in found if item.path.suffix.lower() in _LOSSY}
+    roles = []
+    for item in found:
+        name = _MASK_NAME.match(item.stem.lower())
+        beside = (item.split, item.folders, item.stem) in photos and item.path.suffix.lower() not in _LOSSY
+        if beside or (name and (_has_partner(item, plain) or name["after"])):
+            roles.append(replace(item, role="mask"))
+        else:
+            roles.append(replace(item, role="image"))
+    return roles
+
+
+def _has_partner(item: Found, plain: set[tuple[str | None, tuple[str, ...], str]]) -> bool:
+    bare = item.stem[: len(_MASK_AFFIX.sub("", item.stem.lower()))]
+    return any((item.split, item.folders, stem) in plain for stem in (bare, f"{bare}_image", f"{bare}_img"))
+
+
+def _bare(item: Found) -> str:
+    affix = _MASK_AFFIX if item.role == "mask" else _IMAGE_AFFIX
+    return affix.sub("", item.stem.casefold())
+
+
+# From strict to loose; a loose rule only sees what the stricter ones left over. The flag says that several images
+# for one mask are the same picture in two formats, rather than different pictures with the same name.
+_KEYS: tuple[tuple[Callable[[Found], Hashable], bool], ...] = (
+    (lambda item: (item.split, item.folders, item.stem), True),
+    (lambda item: (item.split, item.folders, _bare(item)), False),
+    (lambda item: (item.split, _bare(item)), False),
+    (lambda item: _bare(item), False),
+)
+
+
+def _match(
+    images: list[Found],
+    masks: list[Found],
+    key: Callable[[Found], Hashable],
+    exact: bool,
+    matched: list[tuple[str | None, str, Path, Path]],
+    notes: list[str],
+    root: Path,
+) -> tuple[list[Found], list[Found]]:
+    by_key: dict[Hashable, tuple[list[Found], list[Found]]] = defaultdict(lambda: ([], []))
+    for item in images:
+        by_key[key(item)][0].append(item)
+    for item in masks:
+        by_key[key(item)][1].append(item)
+    left_images, left_masks = [], []
+    for same_images, same_masks in by_key.values():
+        image, mask = same_images[:1], same_masks[:1]
+        clear = image and mask and (exact or len(same_images) == len(same_masks) == 1)
+        if not clear or (image[0].split and mask[0].split and image[0].split != mask[0].split):
+            left_images += same_images
+            left_masks += same_masks
+            continue
+        matched.append((image[0].split or mask[0].split, image[0].id, image[0].path, mask[0].path))
+        for kind, used, others in (("image", image[0], same_images[1:]), ("mask", mask[0], same_masks[1:])):
+            for other in others:
+                notes.append(
+                    f"{other.path.relative_to(root)} is a second {kind} with the name of "
+                    f"{used.path.relative_to(root)}; only the latter is used."
+                )
+    return left_images, left_masks
+
+
+def relative(path: Path, root: Path) -> Path:
+    """`path` as seen from `root`, for messages; unchanged when it lies elsewhere."""
+    return path.relative_to(root) if path.is_relative_to(root) else path
+
+
+def _nothing_matched(root: Path, pairs: Pairs) -> str:
+    if not pairs.masks:
+        part = any(folder_meaning(root.name))
+        beside = [p.name for p in root.parent.iterdir() if p.is_dir() and p != root] if part else []
+        above = f" Or open the folder above, {root.parent}, which also holds {', '.join(beside[:3])}." if beside else ""
+        return (
+            f"{root}: {len(pairs.images)} images, but no masks. Put them into images/ and masks/ with the same file "
+            f"names, or side by side as photo.jpg and photo_mask.png, or annotate them with LabelMe.{above}"
+        )
+    if not pairs.images:
+        return f"{root}: {len(pairs.masks)} masks, but no images; put the images into images/ with the same file names"
+    return (
+        f"{root}: {len(pairs.images)} images and {len(pairs.masks)} masks, but no names match: for instance image "
+        f"{relative(pairs.images[0], root)} and mask {relative(pairs.masks[0], root)}. Give a mask the name of its "
+        f"image (endings such as _mask or _label are fine)"
+    )

@@ -1,0 +1,149 @@
+"""Item, Split, Dataset: which image belongs to which mask, and reading the pair."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from intarsia.annotations import labelme
+from intarsia.annotations.document import rasterise
+from intarsia.datasets.coding import MaskCoding, RawMask
+from intarsia.errors import DataError, UsageError, suggest
+from intarsia.labels import LabelArray, LabelSpace
+from intarsia.media.images import open_image, read_image, read_mask
+
+
+@dataclass(frozen=True)
+class Item:
+    """One labelled image: a unique id (its relative name without suffix), the image file, the mask or annotation."""
+
+    id: str
+    image: Path
+    mask: Path
+
+
+@dataclass(frozen=True)
+class Split:
+    """The items of one split, and how to read them.
+
+    Args:
+        name: "train", "val", "test", or "all" when the data set was not divided.
+        space: label space of the targets.
+        coding: rule from stored mask values to class indices.
+        items: the labelled images, in a fixed order.
+        root: the data set's folder; annotation files may not point outside it.
+        resize_masks: stretch a mask of another size, but the same shape, to its image (nearest neighbour).
+    """
+
+    name: str
+    space: LabelSpace
+    coding: MaskCoding
+    items: tuple[Item, ...]
+    root: Path
+    resize_masks: bool = False
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def read(self, index: int) -> tuple[NDArray[np.uint8], LabelArray]:
+        """Image (H, W, 3) uint8 RGB and target (H, W) of `space.dtype`.
+
+        Raises:
+            DataError: a file is damaged, the sizes differ, or the mask holds values outside the label space;
+                the message names the file.
+        """
+        item = self.items[index]
+        image = read_image(item.image)
+        return image, self.target(item, (image.shape[0], image.shape[1]))
+
+    def target(self, item: Item, size: tuple[int, int] | None = None) -> LabelArray:
+        """Only the target of one item, checked against (and, with `resize_masks`, stretched to) `size` (H, W)."""
+        if size is None:
+            reader = open_image(item.image)
+            size = reader.height, reader.width
+        return self.decode(item, self.stored(item, size), size)
+
+    def stored(self, item: Item, size: tuple[int, int]) -> RawMask:
+        """The mask as stored: raw values, colours, or a drawn annotation (of the image's `size`)."""
+        if item.mask.suffix.lower() == ".json":
+            return rasterise(labelme.read(item.mask, within=self.root), size, self.space)
+        return read_mask(item.mask)
+
+    def decode(self, item: Item, raw: RawMask, size: tuple[int, int]) -> LabelArray:
+        """Stored values to the target of an image of `size` (H, W)."""
+        height, width = raw.shape[:2]
+        if (height, width) != size and not (self.resize_masks and same_shape((height, width), size)):
+            raise DataError(f"{item.mask}: {mismatch((height, width), size)}")
+        try:
+            labels = self.coding.decode(raw, self.space)
+        except DataError as error:
+            raise DataError(f"{item.mask}: {error}") from error
+        return labels if labels.shape == size else _stretch(labels, size)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A labelled data set on disk.
+
+    Args:
+        root: its folder.
+        layout: the layout it was read as.
+        space: its label space, shared by all splits.
+        splits: "train", "val" and "test" as far as they exist; only "all" when it has none and was not divided.
+        notes: plain sentences on everything that was decided automatically.
+        unpaired_images: images without mask, left out.
+        unpaired_masks: masks without image, left out.
+    """
+
+    root: Path
+    layout: str
+    space: LabelSpace
+    splits: dict[str, Split]
+    notes: tuple[str, ...] = ()
+    unpaired_images: tuple[Path, ...] = ()
+    unpaired_masks: tuple[Path, ...] = ()
+
+    def __len__(self) -> int:
+        return sum(len(split) for split in self.splits.values())
+
+    def split(self, name: str) -> Split:
+        """One split by name.
+
+        Raises:
+            UsageError: the data set has no such split.
+        """
+        if name not in self.splits:
+            raise UsageError(f"{self.root} has no split {name!r}.{suggest(name, self.splits)}")
+        return self.splits[name]
+
+
+def same_shape(mask: tuple[int, int], image: tuple[int, int]) -> bool:
+    """Whether two (H, W) sizes are the same picture at another scale: the sides differ by rounding only."""
+    (mask_height, mask_width), (height, width) = mask, image
+    scale = max(height, width) / max(mask_height, mask_width)
+    slack = 1.0 + max(scale, 1.0)
+    return abs(mask_height * scale - height) <= slack and abs(mask_width * scale - width) <= slack
+
+
+def mismatch(mask: tuple[int, int], image: tuple[int, int]) -> str:
+    """What differs between the (H, W) sizes of a mask and its image, and what to do."""
+    said = f"the mask is {mask[1]}x{mask[0]} pixels, its image {image[1]}x{image[0]}"
+    if mask == image[::-1]:
+        return (
+            f"{said}: one of them is turned on its side. If the photo carries an EXIF rotation, save it rotated "
+            f"(without the tag), or turn the mask"
+        )
+    if same_shape(mask, image):
+        return f"{said}, the same shape at another scale: set resize_masks to stretch such masks, or export them again"
+    return f"{said}: they do not belong together, or one was cropped; export the mask at the image's own size"
+
+
+def _stretch(labels: LabelArray, size: tuple[int, int]) -> LabelArray:
+    # Pixel centres, as in every area-true resize; cv2's and Pillow's nearest modes differ from it and each other.
+    rows = ((np.arange(size[0]) + 0.5) * labels.shape[0] / size[0]).astype(np.intp)
+    columns = ((np.arange(size[1]) + 0.5) * labels.shape[1] / size[1]).astype(np.intp)
+    stretched: LabelArray = labels[rows[:, None], columns[None, :]]
+    return stretched
