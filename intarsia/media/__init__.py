@@ -1,0 +1,1 @@
+"""Reading and writing each medium, once."""

@@ -1,0 +1,219 @@
+"""Opening image files by their header: what the file is, and whether it may be decoded."""
+
+from __future__ import annotations
+
+import io
+import os
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from PIL import (
+    AvifImagePlugin,
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    Jpeg2KImagePlugin,
+    JpegImagePlugin,
+    PngImagePlugin,
+    PpmImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
+
+from intarsia.errors import DataError, IntarsiaError
+
+# Importing a plugin registers its format with Pillow; nothing outside this list is ever parsed.
+_PLUGINS = (
+    PngImagePlugin.PngImageFile,
+    JpegImagePlugin.JpegImageFile,
+    TiffImagePlugin.TiffImageFile,
+    WebPImagePlugin.WebPImageFile,
+    BmpImagePlugin.BmpImageFile,
+    GifImagePlugin.GifImageFile,
+    PpmImagePlugin.PpmImageFile,
+    Jpeg2KImagePlugin.Jpeg2KImageFile,
+    AvifImagePlugin.AvifImageFile,
+)
+
+# A blank photo of 8 bits a channel compresses about a thousandfold with deflate, so nothing real is refused.
+BOMB_PIXELS = 40_000_000
+BOMB_PIXELS_PER_BYTE = 1500
+
+_ORIENTATION = 0x0112
+
+# First bytes of files that are mistaken for images, and what to do about them.
+_LOOKALIKES = (
+    (b"%PDF", "a PDF document; export its page as PNG or JPEG"),
+    (b"PK\x03\x04", "a zip archive or office document; unpack it and name the pictures inside"),
+    (b"\x1f\x8b", "a gzip archive; unpack it first"),
+    (b"Rar!", "a rar archive; unpack it first"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive; unpack it first"),
+    (b"8BPS", "a Photoshop document; export it as PNG or JPEG"),
+    (b"\x89HDF", "an HDF5 file; save its picture as PNG or TIFF"),
+    (b"\x93NUMPY", "a NumPy array; load it with numpy.load and pass the array"),
+    (b"RIFF", "an audio or video file, not a picture"),
+    (b"\x1aE\xdf\xa3", "a video; extract its frames first"),
+    (b"version https://git-lfs", "a Git LFS pointer, not the picture itself; run: git lfs pull"),
+)
+
+
+@contextmanager
+def opened(source: Path | bytes | Image.Image, name: str) -> Iterator[Image.Image]:
+    """Open an image without decoding it, and turn whatever goes wrong inside the block into a `DataError`.
+
+    Pillow's own check against decompression bombs is not used, because it can only be set for the whole process;
+    call `check_size` before decoding.
+
+    Raises:
+        DataError: missing, empty, not an image, truncated or corrupt; the message names the file and the remedy.
+    """
+    try:
+        if isinstance(source, Image.Image):
+            yield source
+        elif isinstance(source, bytes):
+            with _identify(io.BytesIO(source), name) as image:
+                yield image
+        else:
+            with _open_file(source, name) as file, _identify(file, name) as image:
+                yield image
+    except IntarsiaError:
+        raise
+    except Exception as error:
+        # Decoders raise almost any exception on damaged data; each of them means that this file cannot be used.
+        reason = str(error).strip(". ") or type(error).__name__
+        raise DataError(
+            f"cannot read {name}: the file is truncated or corrupt ({reason}); copy or export it again"
+        ) from error
+
+
+def check_size(image: Image.Image, name: str, source_bytes: int | None, max_pixels: int) -> None:
+    """Refuse pictures that are too large to decode, by their header alone.
+
+    Args:
+        image: an opened, not yet decoded picture.
+        name: what to call it in messages.
+        source_bytes: size of the compressed file, None when there is no file.
+        max_pixels: largest accepted number of pixels.
+
+    Raises:
+        DataError: no pixels, too many, or a decompression bomb.
+    """
+    width, height = image.size
+    pixels = width * height
+    if pixels == 0:
+        raise DataError(f"cannot read {name}: the picture is {width}x{height}, it has no pixels")
+    if source_bytes and pixels > BOMB_PIXELS and pixels > BOMB_PIXELS_PER_BYTE * source_bytes:
+        raise DataError(
+            f"refused {name}: its {source_bytes:,} bytes would decode to {width}x{height} pixels, as only "
+            "decompression bombs and blank pages do; if it is genuine, save it again at a smaller size"
+        )
+    if pixels > max_pixels:
+        raise DataError(
+            f"refused {name}: {width}x{height} is {pixels / 1e6:.0f} megapixels, the limit is {max_pixels / 1e6:.0f}; "
+            "cut it into parts, or raise max_pixels if the memory is there"
+        )
+
+
+def check_frames(image: Image.Image, name: str) -> None:
+    """Refuse animations and documents of several pages.
+
+    The further pictures of an MPO file (previews and depth maps that cameras append to a JPEG) do not count.
+
+    Raises:
+        DataError: more than one frame; the message says how many.
+    """
+    frames = int(getattr(image, "n_frames", 1))
+    if frames > 1 and image.format != "MPO":
+        kind = "pages" if image.format == "TIFF" else "frames"
+        raise DataError(f"cannot read {name}: it holds {frames} {kind}, not one picture; save each as its own file")
+
+
+def orientation(image: Image.Image) -> int:
+    """EXIF orientation (1..8) of a picture; 1 when there is none or the EXIF block is unreadable."""
+    try:
+        if image.format == "PNG" and "exif" not in image.info and getattr(image, "tile", None):
+            _find_late_exif(image)
+        # Not the PNG reader's own `getexif`, which decodes the whole picture to look for a late block.
+        value = Image.Image.getexif(image).get(_ORIENTATION, 1)
+    except Exception:
+        # A broken EXIF block says nothing about the pixels; every viewer shows such photos as they are stored.
+        return 1
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def _find_late_exif(image: Image.Image) -> None:
+    """Add the EXIF block that follows a PNG file's pixels to `image.info`, by hopping from chunk to chunk."""
+    file: IO[bytes] = image.fp  # type: ignore[attr-defined]
+    position = file.tell()
+    file.seek(8)
+    while len(head := file.read(8)) == 8:
+        length, kind = struct.unpack(">I4s", head)
+        if kind == b"eXIf":
+            image.info["exif"] = b"Exif\0\0" + file.read(length)
+            break
+        file.seek(length + 4, os.SEEK_CUR)  # the chunk's data and its checksum
+    file.seek(position)
+
+
+def _open_file(path: Path, name: str) -> io.BufferedReader:
+    try:
+        return path.open("rb")
+    except FileNotFoundError:
+        raise DataError(f"cannot read {name}: no such file") from None
+    except IsADirectoryError:
+        raise DataError(f"cannot read {name}: it is a folder, not an image") from None
+    except PermissionError:
+        raise DataError(f"cannot read {name}: permission denied") from None
+
+
+def _identify(file: io.BufferedReader | io.BytesIO, name: str) -> Image.Image:
+    prefix = file.read(64)
+    if not prefix:
+        raise DataError(f"cannot read {name}: the file is empty (0 bytes); copy or download it again")
+    for plugin in _PLUGINS:
+        registered = Image.OPEN.get(plugin.format)
+        if registered is None:
+            continue  # this build of Pillow lacks the codec
+        factory, accept = registered
+        if accept is None or accept(prefix) is True:
+            file.seek(0)
+            # Without the file's name Pillow does not map it into memory, which crashes if the file shrinks meanwhile.
+            return factory(file, "")
+    raise DataError(f"cannot read {name}: it is not an image that Intarsia reads; {_looks_like(prefix)}")
+
+
+def _looks_like(prefix: bytes) -> str:
+    if prefix[8:12] == b"WEBP":
+        return "it looks like a WebP picture with a damaged header; copy or export it again"
+    for magic, description in _LOOKALIKES:
+        if prefix.startswith(magic):
+            return f"it looks like {description}"
+    if prefix[4:8] == b"ftyp":
+        if prefix[8:12] in (b"heic", b"heix", b"mif1", b"msf1", b"hevc"):
+            return "it looks like a HEIC photo; convert it to JPEG or PNG"
+        return "it looks like a video; extract its frames first"
+    head = prefix.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if head.startswith((b"<!doctype html", b"<html")):
+        return "it looks like a web page (HTML), perhaps saved instead of the download"
+    if head.startswith(b"<svg"):
+        return "it looks like an SVG drawing; export it as PNG"
+    if head.startswith(b"<"):
+        return "it looks like XML text"
+    if head.startswith((b"{", b"[")):
+        return "it looks like JSON text"
+    if all(byte in b"\t\r\n" or byte >= 32 for byte in prefix) and not prefix.isspace():
+        return "it looks like a text file"
+    return (
+        f"its first bytes are {prefix[:8].hex(' ')}; supported are PNG, JPEG, TIFF, WebP, BMP, GIF, PPM, AVIF and JP2"
+    )
+
+
+def file_size(path: Path) -> int | None:
+    """Bytes of a file, None when it cannot be asked."""
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return None

@@ -1,0 +1,270 @@
+"""Reading and writing still images: any source that a user has, to upright 8-bit RGB and back."""
+
+from __future__ import annotations
+
+import io
+import os
+import warnings
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from intarsia.errors import DataError, UsageError, suggest
+from intarsia.files import atomic_path
+from intarsia.media.header import check_frames, check_size, file_size, opened, orientation
+from intarsia.media.pixels import RGB, array_to_rgb, to_mask, to_rgb, upright
+from intarsia.media.streaming import can_stream, stream_rows
+
+ImageLike: TypeAlias = str | os.PathLike[str] | bytes | Image.Image | NDArray[Any]
+
+MAX_PIXELS = 400_000_000
+
+IMAGE_SUFFIXES = (
+    ".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp", ".gif", ".ppm", ".pgm", ".pbm", ".jp2", ".avif",
+)  # fmt: skip
+
+_WRITERS = {
+    ".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF", ".bmp": "BMP",
+}  # fmt: skip
+
+
+class ImageReader:
+    """One opened picture: its size is known, its pixels are decoded on demand. Made by `open_image`.
+
+    Attributes:
+        name: path of the file, or a placeholder such as "<bytes>", for messages and results.
+        width: columns, EXIF orientation applied.
+        height: rows, EXIF orientation applied.
+    """
+
+    def __init__(self, source: ImageLike, max_pixels: int) -> None:
+        self._picture: Path | bytes | Image.Image | RGB
+        self._orientation = 1
+        self._streamed = False
+        self.name, self._picture = _name_and_picture(source)
+        if isinstance(self._picture, np.ndarray):
+            self.height, self.width = self._picture.shape[:2]
+            return
+        with opened(self._picture, self.name) as image:
+            check_size(image, self.name, _source_bytes(self._picture), max_pixels)
+            if not isinstance(self._picture, Image.Image):
+                check_frames(image, self.name)  # of an already opened picture, the current frame is meant
+            stored = orientation(image)
+            self.width, self.height = image.size
+            self._streamed = stored == 1 and not isinstance(self._picture, Image.Image) and can_stream(image)
+            # Pillow turns TIFF pictures upright by itself, and gives their upright size.
+            if image.format != "TIFF":
+                self._orientation = stored
+            if self._orientation >= 5:
+                self.width, self.height = self.height, self.width
+
+    def read(self) -> RGB:
+        """Decode the whole picture.
+
+        Returns:
+            (height, width, 3) uint8 RGB.
+
+        Raises:
+            DataError: the file is truncated, corrupt, or of a kind that has no meaning as a photo.
+        """
+        if isinstance(self._picture, np.ndarray):
+            return self._picture
+        if self._streamed:
+            pixels = np.empty((self.height, self.width, 3), dtype=np.uint8)
+            end = 0
+            for chunk in self._chunks():
+                pixels[end : end + len(chunk)] = chunk
+                end += len(chunk)
+            return pixels
+        with opened(self._picture, self.name) as image:
+            _load(image, self.name)
+            return upright(to_rgb(image, self.name), self._orientation)
+
+    def bands(self, edges: Iterable[tuple[int, int]]) -> Iterator[RGB]:
+        """Decode windows of rows, each source row once; large pictures are never whole in memory.
+
+        Args:
+            edges: (top, bottom) of each window; both never decrease, windows may overlap or leave gaps.
+
+        Yields:
+            (bottom - top, width, 3) uint8 RGB; not to be modified, because overlapping windows share rows.
+
+        Raises:
+            DataError: as `read`.
+            ValueError: windows that go upwards or lie outside the picture.
+        """
+        chunks = self._chunks()
+        window = np.empty((0, self.width, 3), dtype=np.uint8)
+        start = end = last_bottom = 0  # the rows that `window` holds
+        for top, bottom in edges:
+            if not (start <= top <= bottom <= self.height and last_bottom <= bottom):
+                raise ValueError(f"rows {top}..{bottom} of {self.height} go upwards or lie outside the picture")
+            parts = [window[top - start :]]
+            while end < bottom:
+                chunk = next(chunks)
+                end += len(chunk)
+                parts.append(chunk[max(0, len(chunk) - (end - top)) :] if end > top else chunk[:0])
+            parts = [part for part in parts if len(part)]
+            window = parts[0] if len(parts) == 1 else np.concatenate(parts) if parts else window[:0]
+            start, last_bottom = top, bottom
+            yield window[: bottom - top]
+
+    def thumbnail(self, width: int, height: int) -> RGB:
+        """The whole picture at another size, area-averaged; JPEG and large files are not decoded in full.
+
+        Args:
+            width: columns of the result.
+            height: rows of the result.
+
+        Returns:
+            (height, width, 3) uint8 RGB.
+        """
+        if self._streamed:
+            # Across first, a few rows at a time, then down: the same average as of the whole picture.
+            narrow = np.empty((self.height, width, 3), dtype=np.uint8)
+            end = 0
+            for rows in self._chunks():
+                narrow[end : end + len(rows)] = _resize(rows, width, len(rows))
+                end += len(rows)
+            return _resize(narrow, width, height)
+        if isinstance(self._picture, np.ndarray):
+            return _resize(self._picture, width, height)
+        stored_width, stored_height = (height, width) if self._orientation >= 5 else (width, height)
+        with opened(self._picture, self.name) as image:
+            if not isinstance(self._picture, Image.Image):
+                _decode_smaller(image, stored_width, stored_height)
+            _load(image, self.name)
+            small = _resize(to_rgb(image, self.name), stored_width, stored_height)
+        return upright(small, self._orientation)
+
+    def _chunks(self) -> Iterator[RGB]:
+        if self._streamed and isinstance(self._picture, Path | bytes):
+            return stream_rows(self._picture, self.name)
+        return iter([self.read()])
+
+
+def open_image(source: ImageLike, *, max_pixels: int = MAX_PIXELS) -> ImageReader:
+    """Open a picture by its header, without decoding it.
+
+    Args:
+        source: path, encoded bytes, PIL image, or array: (H, W) gray, (H, W, 3) RGB or (H, W, 4) RGBA, all uint8.
+        max_pixels: larger pictures are refused.
+
+    Raises:
+        DataError: missing, empty, damaged, not an image, animated, too large, or a decompression bomb.
+    """
+    return ImageReader(source, max_pixels)
+
+
+def read_image(source: ImageLike) -> RGB:
+    """Read a picture as (H, W, 3) uint8 RGB, upright; see `open_image` for sources and errors."""
+    return open_image(source).read()
+
+
+def read_mask(path: str | os.PathLike[str]) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    """Read the values that a mask file stores, upright like its photo.
+
+    Returns:
+        (H, W) uint8 or uint16 for gray, palette (indices, never colours) and 1-bit (0 and 1) files; (H, W, 3) uint8
+        RGB for colour-coded ones. JPEG masks are decoded like the rest, though their values are blurred.
+
+    Raises:
+        DataError: as `open_image`; or the values have no meaning as classes (floats, transparent pixels, ...).
+    """
+    file, name = Path(path), os.fspath(path)
+    with opened(file, name) as image:
+        check_size(image, name, file_size(file), MAX_PIXELS)
+        check_frames(image, name)
+        stored = 1 if image.format == "TIFF" else orientation(image)
+        return upright(to_mask(image, name), stored)
+
+
+def write_image(path: str | os.PathLike[str], picture: RGB | Image.Image, quality: int = 92) -> None:
+    """Write a picture, whole or not at all, in the format that the suffix names.
+
+    Args:
+        path: target ending in .jpg, .png, .webp, .tif or .bmp.
+        picture: (H, W, 3) uint8 RGB, (H, W) uint8 gray, or a PIL image.
+        quality: 1..100, of JPEG and WebP.
+
+    Raises:
+        UsageError: the suffix names no known format.
+        DataError: the disk is full, the folder cannot be written, or the format cannot hold the picture.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix not in _WRITERS:
+        raise UsageError(
+            f"cannot write {os.fspath(path)}: no format is known for {suffix!r}.{suggest(suffix, _WRITERS)}"
+        )
+    image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
+    kind = _WRITERS[suffix]
+    options = {"quality": quality} if kind in ("JPEG", "WEBP") else {}
+    # Encoded in memory, because Pillow reports a full disk without the system's reason.
+    buffer = io.BytesIO()
+    try:
+        image.save(buffer, kind, **options)
+    except (OSError, ValueError) as error:
+        raise DataError(f"cannot write {os.fspath(path)} as {kind}: {error}") from error
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(buffer.getbuffer())
+
+
+def _name_and_picture(source: ImageLike) -> tuple[str, Path | bytes | Image.Image | RGB]:
+    if isinstance(source, np.ndarray):
+        return "<array>", array_to_rgb(source)
+    if isinstance(source, bytes):
+        return "<bytes>", source
+    if isinstance(source, Image.Image):
+        return str(getattr(source, "filename", "") or "<image>"), source
+    if isinstance(source, str | os.PathLike):
+        return os.fspath(source), Path(source)
+    raise UsageError(
+        f"cannot read an image from {type(source).__name__}; pass a path, bytes, a PIL image or a uint8 array"
+    )
+
+
+def _source_bytes(picture: Path | bytes | Image.Image) -> int | None:
+    if isinstance(picture, bytes):
+        return len(picture)
+    return file_size(picture) if isinstance(picture, Path) else None
+
+
+def _load(image: Image.Image, name: str) -> None:
+    """Decode, without the TIFF reader's own size check: `check_size` has been passed already."""
+    if image.format != "TIFF":
+        image.load()
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        try:
+            image.load()
+        except Image.DecompressionBombError:
+            raise DataError(
+                f"cannot read {name}: a TIFF this large is read through libvips; pip install 'intarsia[large]'"
+            ) from None
+
+
+def _decode_smaller(image: Image.Image, width: int, height: int) -> None:
+    """Let a JPEG be decoded at 1/2, 1/4 or 1/8 of its size, if that still has twice the wanted pixels.
+
+    Only where the size divides evenly: the last block would otherwise stand for a part of a block, and the picture
+    would be stretched a little.
+    """
+    full_width, full_height = image.size
+    for scale in (8, 4, 2):
+        part = full_width // scale, full_height // scale
+        if full_width % scale == full_height % scale == 0 and part[0] >= 2 * width and part[1] >= 2 * height:
+            image.draft(image.mode, part)
+            return
+
+
+def _resize(pixels: RGB, width: int, height: int) -> RGB:
+    """Resize by exact area average where the picture shrinks, linearly where it grows."""
+    shrinks = width * height < pixels.shape[0] * pixels.shape[1]
+    resized = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    return np.asarray(resized, dtype=np.uint8)

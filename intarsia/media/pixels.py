@@ -1,0 +1,146 @@
+"""From a decoder's pixels to what the rest of the package works on: upright 8-bit RGB, or raw mask values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from intarsia.errors import DataError
+
+RGB = NDArray[np.uint8]
+
+_BAND_ROWS = 256
+
+_ADVICE = "scale its values to 8 bit first, for instance: (255 * (x - low) / (high - low)).astype('uint8')"
+
+
+def to_rgb(image: Image.Image, name: str) -> RGB:
+    """Decode a picture to (H, W, 3) 8-bit RGB; its EXIF orientation is not applied.
+
+    Transparency is composited on white. Of 16-bit samples the high byte is kept: the linear scale from 0..65535 to
+    0..255, exact for 8-bit pictures that were stored with 16 bits.
+
+    Raises:
+        DataError: values without a fixed range (32-bit integers, floats), or a colour space without a conversion.
+    """
+    mode = image.mode
+    if mode in ("PA", "La", "RGBa") or ("transparency" in image.info and mode in ("1", "L", "P", "RGB")):
+        image = image.convert("RGBA")
+    elif mode in ("1", "P", "CMYK", "YCbCr", "HSV", "RGBX"):
+        image = image.convert("RGB")
+    elif mode == "I" and image.format == "PPM":
+        return channels_to_rgb(np.asarray(image).astype(np.uint16))  # Pillow scales PPM samples to 0..65535
+    elif mode in ("I", "F"):
+        kind = "32-bit integers" if mode == "I" else "floating-point numbers"
+        raise DataError(f"cannot use {name} as a photo: its pixels are {kind} without a fixed range; {_ADVICE}")
+    elif mode not in ("L", "LA", "RGB", "RGBA") and not mode.startswith("I;16"):
+        raise DataError(f"cannot use {name}: its colour mode {mode} has no conversion here; save it as RGB")
+    return channels_to_rgb(np.asarray(image))
+
+
+def channels_to_rgb(pixels: NDArray[Any]) -> RGB:
+    """Turn gray, gray+alpha, RGB or RGBA samples (H, W[, C]) of 8 or 16 bits into RGB on white."""
+    if pixels.dtype.itemsize == 2:
+        pixels = (pixels >> 8).astype(np.uint8)
+    if pixels.ndim == 2:
+        pixels = pixels[..., None]
+    color, alpha = (pixels, None) if pixels.shape[2] in (1, 3) else (pixels[..., :-1], pixels[..., -1:])
+    if color.shape[2] == 3 and alpha is None:
+        return np.require(color, requirements=["C", "W"])  # Pillow's own buffer is read-only
+    result = np.empty((*pixels.shape[:2], 3), dtype=np.uint8)
+    if alpha is None:
+        result[...] = color
+        return result
+    for top in range(0, len(result), _BAND_ROWS):
+        rows = slice(top, top + _BAND_ROWS)
+        weight = alpha[rows].astype(np.uint16)
+        result[rows] = (color[rows] * weight + 255 * (255 - weight) + 127) // 255
+    return result
+
+
+def array_to_rgb(array: NDArray[Any]) -> RGB:
+    """Check an array that a user passed as an image, and give it three channels.
+
+    Raises:
+        DataError: the shape or type is none of the documented ones.
+    """
+    if array.dtype != np.uint8:
+        advice = {
+            "f": "; if its values are in 0..1, pass (255 * image).round().astype('uint8')",
+            "b": "; pass 255 * mask.astype('uint8')",
+            "u": "; of 16-bit values, pass (image >> 8).astype('uint8')" if array.dtype.itemsize == 2 else "",
+        }.get(array.dtype.kind, "")
+        raise DataError(f"an image array must hold uint8 values from 0 to 255, this one holds {array.dtype}{advice}")
+    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (3, 4)):
+        hint = ""
+        if array.ndim == 3 and array.shape[0] in (1, 3, 4):
+            hint = "; channels come last, so pass image.transpose(1, 2, 0)"
+        elif array.ndim == 4:
+            hint = "; pass the images of a batch one by one, as a list"
+        raise DataError(
+            f"an image array must have shape (H, W), (H, W, 3) RGB or (H, W, 4) RGBA, this one has {array.shape}{hint}"
+        )
+    if array.size == 0:
+        raise DataError(f"an image array needs pixels, this one has shape {array.shape}")
+    return channels_to_rgb(array)
+
+
+def to_mask(image: Image.Image, name: str) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    """Decode a mask to the values that the file stores; its EXIF orientation is not applied.
+
+    Returns:
+        (H, W) uint8 or uint16 for gray, palette (the indices, not their colours) and 1-bit (0 and 1) files, or
+        (H, W, 3) uint8 for colour-coded ones.
+
+    Raises:
+        DataError: transparency that leaves the values open, negative or huge values, floats, other colour modes.
+    """
+    mode = image.mode
+    stored_bits = _gray_bits(image)
+    values: NDArray[Any] = np.asarray(image)
+    if mode in ("1", "L", "P"):
+        # Pillow spreads gray levels of 2 and 4 bits over 0..255; a mask's values are the levels themselves.
+        levels: NDArray[np.uint8] = values.astype(np.uint8) // np.uint8(255 // (2**stored_bits - 1))
+        return levels
+    if mode.startswith("I;16"):
+        return values.astype(np.uint16)
+    if mode == "I":
+        low, high = int(values.min()), int(values.max())
+        if low < 0 or high > 65535:
+            raise DataError(f"cannot use the mask {name}: its values span {low}..{high}, classes are 0..65535")
+        return values.astype(np.uint16)
+    if mode in ("LA", "RGBA"):
+        if values[..., -1].min() < 255:
+            raise DataError(
+                f"cannot use the mask {name}: it has transparent pixels, so their class is unclear; "
+                "save it without an alpha channel"
+            )
+        values = values[..., 0] if mode == "LA" else values[..., :3]
+        return np.ascontiguousarray(values)
+    if mode == "RGB":
+        return np.array(values)
+    raise DataError(f"cannot use the mask {name}: its colour mode is {mode}; save it as 8-bit gray, palette or RGB PNG")
+
+
+def _gray_bits(image: Image.Image) -> int:
+    """Bits a pixel of a not yet decoded gray file (8 for everything else)."""
+    tiles = getattr(image, "tile", None)
+    if not tiles or image.mode != "L":
+        return 8
+    arguments = tiles[0].args
+    raw_mode = arguments if isinstance(arguments, str) else str(arguments[0]) if arguments else ""
+    return {"L;2": 2, "L;4": 4}.get(raw_mode, 8)
+
+
+def upright(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
+    """Apply an EXIF orientation (1..8) to stored pixels (H, W[, C]); the result is contiguous."""
+    if orientation in (5, 6, 7, 8):
+        pixels = pixels.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    return np.ascontiguousarray(pixels)

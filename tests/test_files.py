@@ -1,0 +1,70 @@
+"""Files are written whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from intarsia.errors import DataError
+from intarsia.files import atomic_path, write_json, write_text
+
+
+def test_writes_and_makes_folders(tmp_path: Path) -> None:
+    write_text(tmp_path / "a" / "b.txt", "grün\n")
+    assert (tmp_path / "a" / "b.txt").read_bytes() == "grün\n".encode()
+    write_json(tmp_path / "c.json", {"name": "grün", "n": 1})
+    assert (tmp_path / "c.json").read_text(encoding="utf-8") == '{\n  "name": "grün",\n  "n": 1\n}\n'
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["a", "b.txt", "c.json"]
+
+
+def test_the_temporary_name_keeps_the_suffix(tmp_path: Path) -> None:
+    with atomic_path(tmp_path / "mask.png") as temporary:
+        assert temporary.suffix == ".png"
+        assert temporary.parent == tmp_path
+        temporary.write_bytes(b"x")
+    assert os.listdir(tmp_path) == ["mask.png"]
+
+
+@pytest.mark.parametrize("failure", [RuntimeError("boom"), KeyboardInterrupt(), SystemExit(1)])
+def test_a_failure_keeps_the_old_file_and_leaves_nothing_else(tmp_path: Path, failure: BaseException) -> None:
+    target = tmp_path / "a.txt"
+    target.write_text("old")
+    with pytest.raises(type(failure)), atomic_path(target) as temporary:
+        temporary.write_text("half")
+        raise failure
+    assert target.read_text() == "old"
+    assert os.listdir(tmp_path) == ["a.txt"]
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        (errno.ENOSPC, "the disk is full; free some space"),
+        (errno.EDQUOT, "the disk quota is used up"),
+        (errno.EFBIG, "larger than this system or its limits allow"),
+        (errno.EACCES, "permission denied"),
+        (errno.EROFS, "the file system is read-only"),
+    ],
+)
+def test_system_errors_are_explained(tmp_path: Path, code: int, message: str) -> None:
+    with pytest.raises(DataError, match=f"cannot write .*a.txt: .*{message}"), atomic_path(tmp_path / "a.txt") as path:
+        path.write_text("half")
+        raise OSError(code, os.strerror(code))
+    assert os.listdir(tmp_path) == []
+
+
+def test_targets_that_cannot_be_files(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(DataError, match="a part of the path is a file"):
+        write_text(tmp_path / "file" / "a.txt", "x")
+    with pytest.raises(DataError, match="a part of the path is a file"):
+        write_text(tmp_path / "file" / "b" / "a.txt", "x")
+    with pytest.raises(DataError, match="a folder has this name"):
+        write_text(tmp_path / "folder", "x")
+    with pytest.raises(DataError, match="name is too long"):
+        write_text(tmp_path / ("n" * 300), "x")
+    assert sorted(os.listdir(tmp_path)) == ["file", "folder"]
