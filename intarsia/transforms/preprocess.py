@@ -1,0 +1,52 @@
+"""From RGB pixels to the network's input. Training, evaluation, prediction and serving all go through here."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from intarsia.bundle import Preprocessing
+
+
+def working_size(height: int, width: int, preprocessing: Preprocessing) -> tuple[int, int]:
+    """(height, width) at which the network sees an image of this size: its own, or the one `long_side` asks for."""
+    if preprocessing.long_side is None:
+        return height, width
+    scale = preprocessing.long_side / max(height, width)
+    return max(1, round(height * scale)), max(1, round(width * scale))
+
+
+def resize_image(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    """Resize (H, W, 3) pixels: area average where the image shrinks (no aliasing), bilinear where it grows."""
+    if image.shape[:2] == (height, width):
+        return image
+    shrinks = height * width < image.shape[0] * image.shape[1]
+    resized = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    return np.asarray(resized, dtype=np.uint8)
+
+
+def normalise(pixels: NDArray[np.uint8] | Tensor, preprocessing: Preprocessing) -> Tensor:
+    """Subtract the mean and divide by the standard deviation.
+
+    Args:
+        pixels: one uint8 RGB image (H, W, 3) or a batch of them (N, H, W, 3).
+        preprocessing: mean and standard deviation, RGB in 0..1.
+
+    Returns:
+        float32 (N, 3, H, W) in channels-last memory; N is 1 for one image.
+    """
+    # torch warns about arrays that are not writable, such as Pillow's
+    tensor = pixels if isinstance(pixels, Tensor) else torch.from_numpy(np.require(pixels, requirements=["C", "W"]))
+    batch = tensor if tensor.ndim == 4 else tensor[None]
+    mean, std = torch.tensor(preprocessing.mean), torch.tensor(preprocessing.std)
+    scaled = batch.to(torch.float32).mul_(1 / (255 * std)).sub_(mean / std)
+    return scaled.permute(0, 3, 1, 2)
+
+
+def prepare(image: NDArray[np.uint8], preprocessing: Preprocessing) -> Tensor:
+    """One uint8 RGB image (H, W, 3) -> the network's input at working size, float32 (1, 3, h, w), channels-last."""
+    height, width = working_size(image.shape[0], image.shape[1], preprocessing)
+    return normalise(resize_image(image, height, width), preprocessing)

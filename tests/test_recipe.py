@@ -1,0 +1,71 @@
+"""Recipes: what they refuse, and that they survive a round trip."""
+
+import pytest
+import yaml
+
+from intarsia.errors import UsageError
+from intarsia.recipe import Recipe
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("trainning: {epochs: 3}", r"unknown key 'trainning'. Did you mean 'training'\?"),
+        ("training: {epoch: 3}", r"unknown key 'training.epoch'. Did you mean 'epochs'\?"),
+        ("training: {loss: [{name: dice, wieght: 1}]}", r"unknown key 'training.loss.0.wieght'. Did you mean 'weight'"),
+        ("training: {epochs: many}", r"training.epochs: input should be a valid integer.*got 'many'"),
+        ("training: {epochs: 0}", "training.epochs: input should be greater than or equal to 1"),
+        ("optimizer: {name: adam}", "optimizer.name: input should be 'adamw' or 'sgd'"),
+        ("augment: {scale: [2, 1]}", "the lower bound comes first"),
+        ("data: [", "r.yaml is not valid YAML"),
+        ("- 1", "r.yaml: a recipe is a mapping of keys to values, not a list"),
+    ],
+)
+def test_mistakes_are_named(text, message):
+    with pytest.raises(UsageError, match=message):
+        Recipe.from_text(text, origin="r.yaml")
+
+
+def test_resolved_recipe_round_trips():
+    recipe = Recipe.from_text("name: x\ntraining: {epochs: 3, class_weights: [1, 2.5]}\ndata: {ignore: [11]}")
+    again = Recipe.from_text(recipe.to_yaml())
+    assert again == recipe
+    assert yaml.safe_load(recipe.to_yaml())["optimizer"]["schedule"] == "poly"
+
+
+def test_every_mistake_is_reported_at_once():
+    with pytest.raises(UsageError) as caught:
+        Recipe.from_text("nmae: x\ntraining: {epoch: 1}")
+    assert len(str(caught.value).splitlines()) == 2
+
+
+def test_overrides_take_yaml_values():
+    recipe = Recipe().override_text(["training.epochs=5", "model.options={channels: 64}", "augment.scale=[0.8, 1.2]"])
+    assert recipe.training.epochs == 5
+    assert recipe.model.options == {"channels": 64}
+    assert recipe.augment.scale == (0.8, 1.2)
+
+
+@pytest.mark.parametrize(
+    ("assignment", "message"),
+    [
+        ("training.epochs", "not of the form key=value"),
+        ("training.epoks=5", "Did you mean 'epochs'"),
+        ("training.epochs=[", "the value is not valid YAML"),
+        ("name.first=x", "name has no keys of its own"),
+    ],
+)
+def test_bad_overrides(assignment, message):
+    with pytest.raises(UsageError, match=message):
+        Recipe().override_text([assignment])
+
+
+def test_load_names_the_file_and_finds_data_beside_it(tmp_path):
+    with pytest.raises(UsageError, match="cannot read recipe .*missing.yaml"):
+        Recipe.load(tmp_path / "missing.yaml")
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "r.yaml").write_text("data: {path: photos}")
+    assert Recipe.load(tmp_path / "r.yaml").data.path == str(tmp_path / "photos")
+    (tmp_path / "bad.yaml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(UsageError, match=r"cannot read recipe .*bad.yaml"):
+        Recipe.load(tmp_path / "bad.yaml")

@@ -1,0 +1,86 @@
+"""Training transforms: labels stay labels, pictures and labels stay aligned, a seed decides everything."""
+
+import numpy as np
+import pytest
+import torch
+
+from intarsia.recipe import Augment
+from intarsia.transforms.augment import TrainingTransform
+
+STRONG = Augment(
+    scale=(0.3, 3.0), vertical_flip=0.5, rotate=30, brightness=0.5, contrast=0.5, saturation=0.5, hue=0.1,
+    tint=0.2, gamma=0.6, blur=0.5, noise=0.5,
+)  # fmt: skip
+STILL = Augment(scale=(1.0, 1.0), flip=0, brightness=0, contrast=0, saturation=0)
+
+
+@pytest.fixture
+def pair():
+    random = np.random.default_rng(0)
+    target = random.choice(np.array([0, 3, 7, 255], dtype=np.uint8), (40, 60))
+    return random.integers(0, 256, (40, 60, 3), dtype=np.uint8), target
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_transform_invents_a_class(pair, seed):
+    image, target = TrainingTransform(STRONG, (32, 48), ignore_index=255)(*pair, seed)
+    assert image.shape == (32, 48, 3)
+    assert image.dtype == torch.uint8
+    assert target.shape == (32, 48)
+    assert set(target.unique().tolist()) <= {0, 3, 7, 255}
+
+
+def test_picture_and_labels_move_together():
+    """The picture's grey value is its label times 30, so that the label can be read off the result."""
+    labels = np.kron(np.arange(1, 9, dtype=np.uint8).reshape(2, 4), np.ones((20, 20), dtype=np.uint8))
+    image = np.repeat((labels * 30)[..., None], 3, axis=2)
+    moving = Augment(scale=(0.5, 2.0), flip=0.5, vertical_flip=0.5, rotate=20, brightness=0, contrast=0, saturation=0)
+    transform = TrainingTransform(moving, (48, 64), ignore_index=255)
+    for seed in range(30):
+        out, target = transform(image, labels, seed)
+        known = target != 255
+        read = out[..., 0][known].float() / 30
+        assert known.any()
+        agreement = ((read - target[known].float()).abs() < 0.5).float().mean()
+        assert agreement > 0.85  # all but the blended borders between patches
+
+
+def test_same_seed_same_sample_and_global_generator_untouched(pair):
+    transform = TrainingTransform(STRONG, (32, 48), ignore_index=255)
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    first, second, other = transform(*pair, 1), transform(*pair, 1), transform(*pair, 2)
+    assert torch.equal(torch.rand(3), expected)
+    assert torch.equal(first[0], second[0])
+    assert torch.equal(first[1], second[1])
+    assert not torch.equal(first[0], other[0])
+
+
+def test_nothing_switched_on_cuts_a_plain_crop(pair):
+    image, target = TrainingTransform(STILL, (40, 60), ignore_index=255)(*pair, 0)
+    assert np.array_equal(image.numpy(), pair[0])
+    assert np.array_equal(target.numpy(), pair[1])
+
+
+def test_crop_larger_than_the_picture_is_filled_with_ignore(pair):
+    image, target = TrainingTransform(STILL, (64, 64), ignore_index=255)(*pair, 3)
+    inside = (image != 124).any(dim=2)
+    assert inside.sum() >= 40 * 60 * 0.99
+    assert (target[~inside] == 255).all()
+    assert (target != 255).sum() == (pair[1] != 255).sum()
+
+
+def test_16_bit_labels_survive():
+    image = np.zeros((20, 20, 3), dtype=np.uint8)
+    labels = np.full((20, 20), 300, dtype=np.uint16)
+    labels[0] = 65535
+    _, target = TrainingTransform(STRONG, (16, 16), ignore_index=65535)(image, labels, 0)
+    assert set(target.unique().tolist()) <= {300, 65535}
+
+
+def test_read_only_pictures_are_accepted_without_warning(pair, recwarn):
+    image, target = pair
+    image.flags.writeable = False
+    TrainingTransform(STILL, (8, 8), ignore_index=255)(image, target, 0)
+    assert not [warning for warning in recwarn if "not writable" in str(warning.message)]

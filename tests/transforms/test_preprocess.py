@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from intarsia.bundle import Preprocessing
+from intarsia.transforms.preprocess import normalise, prepare, resize_image, working_size
+
+PLAIN = Preprocessing(mean=(0.5, 0.0, 0.25), std=(0.5, 1.0, 0.25))
+
+
+@pytest.mark.parametrize(
+    ("long_side", "size", "expected"),
+    [
+        (None, (37, 91), (37, 91)),
+        (480, (720, 960), (360, 480)),
+        (480, (960, 720), (480, 360)),
+        (100, (10, 20), (50, 100)),
+        (10, (1, 5000), (1, 10)),
+    ],
+)
+def test_working_size(long_side: int | None, size: tuple[int, int], expected: tuple[int, int]) -> None:
+    assert working_size(*size, Preprocessing(long_side=long_side)) == expected
+
+
+def test_normalise_values_and_memory() -> None:
+    image = np.zeros((2, 3, 3), np.uint8)
+    image[0, 0] = (255, 51, 255)
+    found = normalise(image, PLAIN)
+    assert found.shape == (1, 3, 2, 3) and found.dtype == torch.float32
+    assert found.is_contiguous(memory_format=torch.channels_last)
+    assert found[0, :, 0, 0].tolist() == pytest.approx([1, 0.2, 3])
+    assert found[0, :, 1, 2].tolist() == pytest.approx([-1, 0, -1])
+    batch = normalise(torch.from_numpy(np.stack([image, image])), PLAIN)
+    assert torch.equal(batch, torch.cat([found, found]))
+    assert image[0, 0, 0] == 255
+
+
+def test_resize_averages_when_it_shrinks() -> None:
+    stripes = np.zeros((8, 8, 3), np.uint8)
+    stripes[:, ::2] = 200
+    assert (resize_image(stripes, 4, 4) == 100).all()
+    assert resize_image(stripes, 8, 8) is stripes
+    grown = resize_image(np.array([[[0] * 3, [100] * 3]], np.uint8), 1, 4)
+    assert grown[0, :, 0].tolist() == [0, 25, 75, 100]
+
+
+def test_prepare_resizes_then_normalises() -> None:
+    image = np.full((30, 40, 3), 51, np.uint8)
+    image.flags.writeable = False
+    found = prepare(image, PLAIN.model_copy(update={"long_side": 20}))
+    assert found.shape == (1, 3, 15, 20)
+    assert found[0, 1].unique().tolist() == pytest.approx([0.2])
