@@ -1,0 +1,119 @@
+"""One small registry: architecture name -> builder function."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from torch import Tensor, nn
+
+from intarsia.errors import ModelError, UsageError, suggest
+from intarsia.models.layers import resize
+
+
+class SegmentationModel(nn.Module):
+    """Base of every image model: ``forward(x)`` maps (N, 3, H, W) to logits (N, C, H, W) for any H, W.
+
+    Architectures implement `logits`; prediction calls it too and resizes once, straight to the source's size.
+
+    Attributes:
+        encoder: the backbone, which may train at a rate of its own.
+        align_corners: the resize convention of this architecture.
+    """
+
+    encoder: nn.Module
+    align_corners: bool = False
+
+    def logits(self, x: Tensor) -> Tensor:
+        """(N, 3, H, W) -> logits (N, C, h, w) at the resolution the network computes them, often a quarter."""
+        raise NotImplementedError
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, 3, H, W) -> logits (N, C, H, W)."""
+        return resize(self.logits(x), x.shape[2:], align_corners=self.align_corners)
+
+
+class Builder(Protocol):
+    """A plain function with keyword-only arguments; ``classes`` is always one of them."""
+
+    __name__: str
+
+    def __call__(self, *, classes: int, **options: Any) -> SegmentationModel: ...
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A registered builder and what users are told about it."""
+
+    name: str
+    builder: Callable[..., SegmentationModel]
+    paper: str
+
+    @property
+    def summary(self) -> str:
+        """First line of the builder's docstring."""
+        return (inspect.getdoc(self.builder) or "").partition("\n")[0]
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The builder's arguments and their defaults, without ``classes``."""
+        parameters = inspect.signature(self.builder).parameters.values()
+        return {p.name: p.default for p in parameters if p.name != "classes"}
+
+
+_architectures: dict[str, Architecture] = {}
+
+
+def register(*, paper: str) -> Callable[[Callable[..., SegmentationModel]], Callable[..., SegmentationModel]]:
+    """Register a builder under its function name."""
+
+    def decorate(builder: Callable[..., SegmentationModel]) -> Callable[..., SegmentationModel]:
+        name = builder.__name__
+        if name in _architectures:
+            raise ValueError(f"two architectures are named {name!r}")
+        _architectures[name] = Architecture(name, builder, paper)
+        return builder
+
+    return decorate
+
+
+def architectures() -> dict[str, Architecture]:
+    """All registered architectures by name."""
+    from intarsia.models import image  # noqa: F401  (importing the families registers them)
+
+    return dict(sorted(_architectures.items()))
+
+
+def architecture(name: str) -> Architecture:
+    """Look one architecture up.
+
+    Raises:
+        UsageError: no such architecture; the message suggests the closest.
+    """
+    known = architectures()
+    if name not in known:
+        raise UsageError(f"no architecture is named {name!r}.{suggest(name, known)}")
+    return known[name]
+
+
+def build(name: str, *, classes: int, **options: Any) -> SegmentationModel:
+    """Build a model with random weights. Nothing is downloaded.
+
+    Args:
+        name: a registered architecture.
+        classes: number of output channels.
+        options: the builder's own keyword arguments.
+
+    Raises:
+        UsageError: unknown architecture or option; the message suggests the closest.
+        ModelError: the options cannot be built.
+    """
+    found = architecture(name)
+    for option in options:
+        if option not in found.options:
+            raise UsageError(f"{name} has no option {option!r}.{suggest(option, found.options)}")
+    if classes < 1:
+        raise ModelError(f"a model needs at least one class, not {classes}")
+    return found.builder(classes=classes, **options)

@@ -1,0 +1,65 @@
+"""From a bundle back to the model it was made of."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from intarsia.bundle import Bundle
+from intarsia.errors import IntarsiaError, ModelError
+from intarsia.models.registry import SegmentationModel, build
+
+_SHOWN = 4
+
+
+def restore(bundle: Bundle) -> SegmentationModel:
+    """Build the bundle's model and give it the bundle's weights.
+
+    Returns:
+        The model in evaluation mode, float32, on the CPU.
+
+    Raises:
+        ModelError: this version does not know the architecture or an option, or the weights belong to another
+            model; the message lists the tensors that differ.
+    """
+    source = bundle.source or "this bundle"
+    try:
+        model = build(bundle.architecture, classes=len(bundle.space), **bundle.options)
+    except (IntarsiaError, AttributeError, RuntimeError, TypeError, ValueError) as error:
+        raise ModelError(f"{source}: its model {bundle.architecture!r} cannot be built: {error}") from error
+    expected = model.state_dict()
+    problems = _differences(expected, bundle.state)
+    if problems:
+        raise ModelError(f"{source}: {_head_problem(expected, bundle) or problems}")
+    model.load_state_dict(bundle.state)
+    return model.eval()
+
+
+def _differences(expected: dict[str, Tensor], stored: dict[str, Tensor]) -> str:
+    missing = [name for name in expected if name not in stored]
+    unknown = [name for name in stored if name not in expected]
+    reshaped = [
+        f"{name} is {tuple(stored[name].shape)}, not {tuple(tensor.shape)}"
+        for name, tensor in expected.items()
+        if name in stored and stored[name].shape != tensor.shape
+    ]
+    kinds = (("missing", missing), ("not part of the model", unknown), ("of another shape", reshaped))
+    found = [f"{len(names)} {what} ({_some(names)})" for what, names in kinds if names]
+    return f"its weights belong to another architecture or other options: {'; '.join(found)}" if found else ""
+
+
+def _head_problem(expected: dict[str, Tensor], bundle: Bundle) -> str:
+    """What to say when the class count is all that is wrong."""
+    stored, classes = bundle.state, len(bundle.space)
+    wrong = {name for name in expected | stored if name not in stored or name not in expected}
+    wrong |= {name for name in expected if name not in wrong and stored[name].shape != expected[name].shape}
+    counts = {stored[name].shape[0] for name in wrong if name in stored and stored[name].ndim}
+    if len(counts) != 1 or not all(name.startswith("head.") and name in stored for name in wrong):
+        return ""
+    return (
+        f"its label space has {classes} classes, but its head predicts {counts.pop()}; "
+        "the class names do not belong to these weights"
+    )
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")

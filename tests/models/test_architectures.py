@@ -1,0 +1,131 @@
+"""One sweep over every registered architecture, and what the registry and the encoders promise."""
+
+import pytest
+import torch
+from torch import nn
+
+from intarsia.errors import ModelError, UsageError
+from intarsia.models import architecture, architectures, build
+from intarsia.models.encoders import Encoder
+from intarsia.models.layers import ASPP, ImagePooling
+
+ENCODER = "test_efficientnet"
+EVERY = sorted(architectures())
+
+
+def small(name: str, classes: int = 3) -> nn.Module:
+    options = {"channels": 16} if name == "deeplabv3plus" else {"channels": (16, 16, 8, 8)}
+    return build(name, classes=classes, encoder=ENCODER, **options)
+
+
+@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("size", [(64, 64), (65, 43), (33, 100), (1, 1), (7, 300)])
+def test_logits_have_the_size_of_the_input(name, size):
+    model = small(name).eval()
+    with torch.inference_mode():
+        assert model(torch.rand(2, 3, *size)).shape == (2, 3, *size)
+
+
+@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("classes", [1, 2, 150])
+def test_number_of_classes(name, classes):
+    with torch.inference_mode():
+        assert small(name, classes).eval()(torch.rand(1, 3, 32, 32)).shape[1] == classes
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_trains_on_a_batch_of_one(name):
+    """Batch statistics of a 1x1 pooled map do not exist; the model must not fail on them."""
+    torch.manual_seed(0)
+    model = small(name).train()
+    model(torch.rand(1, 3, 64, 64)).square().mean().backward()
+    missing = [key for key, parameter in model.named_parameters() if parameter.grad is None]
+    assert missing == []
+    assert all(torch.isfinite(parameter.grad).all() for parameter in model.parameters())
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_learns_two_flat_halves(name):
+    torch.manual_seed(0)
+    model = small(name, 2).train()
+    x = torch.zeros(2, 3, 64, 64)
+    x[..., 32:] = 1
+    target = (x[:, 0] > 0).long()
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    for _ in range(25):
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(model(x), target).backward()
+        optimizer.step()
+    assert (model(x).argmax(1) == target).float().mean() > 0.95
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_eval_is_independent_of_the_batch(name):
+    torch.manual_seed(0)
+    model = small(name).eval()
+    x = torch.rand(3, 3, 40, 56)
+    with torch.inference_mode():
+        assert torch.allclose(model(x)[1:2], model(x[1:2]), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_every_architecture_is_documented(name):
+    found = architecture(name)
+    assert len(found.summary) > 20
+    assert "arXiv" in found.paper
+    assert "encoder" in found.options
+
+
+def test_names_and_options_are_suggested():
+    with pytest.raises(UsageError, match=r"no architecture is named 'deeplabv3plsu'. Did you mean 'deeplabv3plus'"):
+        build("deeplabv3plsu", classes=2)
+    with pytest.raises(UsageError, match=r"unet has no option 'encodr'. Did you mean 'encoder'"):
+        build("unet", classes=2, encodr="resnet18")
+    with pytest.raises(UsageError, match=r"no backbone named 'resnet5O'. Did you mean 'resnet50'"):
+        build("unet", classes=2, encoder="resnet5O")
+    with pytest.raises(ModelError, match="at least one class"):
+        build("unet", classes=0)
+    with pytest.raises(ModelError, match=r"has 4 maps to join \(strides \[16, 8, 4, 2\]\)"):
+        build("unet", classes=2, encoder=ENCODER, channels=(8, 8))
+    with pytest.raises(ModelError, match=r"cannot be built with output stride 16"):
+        Encoder("test_mambaout", output_stride=16)
+    with pytest.raises(ModelError, match=r"no features at stride 3 \(it has 2, 4, 8, 16, 32\)"):
+        build("deeplabv3plus", classes=2, encoder=ENCODER, output_stride=32, low_stride=3)
+
+
+@pytest.mark.parametrize("name", ["test_efficientnet", "test_resnet", "test_mambaout", "test_convnext"])
+def test_encoder_contract(name):
+    encoder = Encoder(name).eval()
+    with torch.inference_mode():
+        maps = encoder(torch.rand(1, 3, 96, 64))
+    assert {stride: features.shape[1] for stride, features in maps.items()} == encoder.channels
+    assert all(features.shape[2:] == (96 // stride, 64 // stride) for stride, features in maps.items())
+
+
+@pytest.mark.parametrize("stride", [8, 16, 32])
+def test_output_stride(stride):
+    encoder = Encoder("test_resnet", output_stride=stride).eval()
+    with torch.inference_mode():
+        assert encoder(torch.rand(1, 3, 64, 96))[stride].shape[2:] == (64 // stride, 96 // stride)
+
+
+def test_image_pooling_equals_its_definition():
+    torch.manual_seed(0)
+    layer = ImagePooling(4, 6).eval()
+    x = torch.rand(2, 4, 5, 7)
+    expected = torch.relu(layer.norm(layer.conv(nn.functional.adaptive_avg_pool2d(x, 1)))).expand(-1, -1, 5, 7)
+    assert torch.allclose(layer(x), expected, atol=1e-6)
+
+
+def test_aspp_sees_exactly_its_rates():
+    """A point of the input reaches outputs at distance 0 and +-rate only (image pooling aside)."""
+    aspp = ASPP(1, 1, (2, 5), dropout=0).eval()
+    for branch in list(aspp.branches)[1:-1]:
+        nn.init.ones_(branch[0].weight)
+    x = torch.zeros(1, 1, 21, 21)
+    x[0, 0, 10, 10] = 1
+    with torch.inference_mode():
+        for rate, branch in zip((2, 5), list(aspp.branches)[1:-1], strict=True):
+            hit = branch(x)[0, 0] > 0.5
+            places = {(int(y) - 10, int(z) - 10) for y, z in hit.nonzero()}
+            assert places == {(rate * i, rate * j) for i in (-1, 0, 1) for j in (-1, 0, 1)}
