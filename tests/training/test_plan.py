@@ -1,0 +1,73 @@
+"""From what a user names to what is trained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from intarsia.datasets.synthetic import write_scenes
+from intarsia.errors import DataError, UsageError
+from intarsia.recipe import Recipe
+from intarsia.training.plan import plan
+
+
+@pytest.fixture
+def scenes(tmp_path: Path) -> Path:
+    return write_scenes(tmp_path / "scenes", 8, (32, 48))
+
+
+def test_a_plain_folder_is_detected_checked_and_given_a_recipe(scenes: Path) -> None:
+    (scenes / "images" / "scene_002.png").write_bytes(b"")
+    planned = plan(scenes)
+    assert planned.recipe.data.path == str(scenes)
+    assert planned.recipe.data.layout == planned.dataset.layout == "folder"
+    assert planned.folder == Path("runs/scenes")
+    assert planned.report is not None
+    assert [Path(problem.file).name for problem in planned.report.errors] == ["scene_002.png"]
+    summary = "\n".join(planned.summary())
+    assert "train 6, val 2" in summary
+    assert "scene_002.png" in summary
+    assert "written to runs/scenes/recipe.yaml" in summary
+
+
+def test_changes_reach_the_recipe_and_the_data(scenes: Path, tmp_path: Path) -> None:
+    planned = plan(scenes, tmp_path / "run", changes=["training.epochs=3", "data.val_fraction=0.5", "name=mine"])
+    assert planned.recipe.training.epochs == 3
+    assert {name: len(split) for name, split in planned.dataset.splits.items()} == {"train": 4, "val": 4}
+    assert planned.folder == tmp_path / "run"
+    assert plan(scenes, changes=["name=mine"]).folder == Path("runs/mine")
+
+
+def test_a_given_recipe_is_used_on_the_folder_without_a_check(scenes: Path) -> None:
+    given = Recipe.from_dict({"name": "given", "training": {"epochs": 7}})
+    planned = plan(scenes, recipe=given)
+    assert (planned.recipe.name, planned.recipe.training.epochs, planned.report) == ("given", 7, None)
+    assert planned.recipe.data.path == str(scenes)
+
+
+def test_a_recipe_file_names_its_own_data(scenes: Path, tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("name: mine\ndata:\n  path: scenes\n")
+    planned = plan(file)
+    assert len(planned.dataset) == 8 and planned.folder == Path("runs/mine")
+    with pytest.raises(UsageError, match=r"mine\.yaml is a recipe already"):
+        plan(file, recipe=Recipe.from_dict({}))
+
+
+def test_a_resumed_run_keeps_the_recipe_that_was_chosen_for_it(scenes: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    chosen = plan(scenes, run).recipe.override({"training.epochs": 11})
+    chosen.save(run / "recipe.yaml")
+    assert plan(scenes, run, resume=True).recipe == chosen
+    assert plan(scenes, run).recipe.training.epochs != 11
+
+
+def test_what_does_not_exist_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"nope: no such recipe or folder"):
+        plan(tmp_path / "nope")
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    with pytest.raises(DataError, match="empty"):
+        plan(empty)

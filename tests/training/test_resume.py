@@ -1,0 +1,124 @@
+"""Killed and resumed runs end bit for bit where an uninterrupted one ends; two processes train like one."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from intarsia.bundle import Bundle
+from intarsia.errors import UsageError
+from intarsia.training import train
+
+SCRIPT = Path(__file__).with_name("train_once.py")
+CLEAN = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+
+
+def run(scenes, recipe, folder, *flags, launcher=()):
+    file = folder.with_suffix(".yaml")
+    recipe.save(file)
+    command = [sys.executable, *launcher, str(SCRIPT), str(scenes.root), str(file), str(folder), *flags]
+    return subprocess.run(command, env=CLEAN | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=110)
+
+
+def weights(folder):
+    return Bundle.load(folder / "last.safetensors").state
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(scenes, recipe, tmp_path_factory):
+    """Three epochs of a recipe with everything random switched on."""
+    recipe = recipe.override(
+        {"training.checkpoint_every": 1, "training.accumulate": 2, "training.batch_size": 3, "augment.rotate": 20}
+    )
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    done = run(scenes, recipe, folder)
+    assert done.returncode == 0, done.stderr
+    return recipe, folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("workers", "kills"), [(0, ("step:4", "write:6")), (2, ("write:9", "step:3"))])
+def test_killed_twice_and_resumed_equals_uninterrupted(scenes, uninterrupted, tmp_path, workers, kills):
+    recipe, whole = uninterrupted
+    recipe = recipe.override({"training.workers": workers})
+    for attempt, kill in enumerate(kills):
+        killed = run(scenes, recipe, tmp_path / "run", *(["--resume"] if attempt else []), "--kill", kill)
+        assert killed.returncode == -signal.SIGKILL, killed.stderr
+        assert not (tmp_path / "run" / "last.safetensors").exists()
+    done = run(scenes, recipe, tmp_path / "run", "--resume")
+    assert done.returncode == 0, done.stderr
+    expected = weights(whole)
+    assert all(torch.equal(value, expected[key]) for key, value in weights(tmp_path / "run").items())
+    logs = [
+        [{**json.loads(line), "images_per_second": 0} for line in (folder / "log.jsonl").read_text().splitlines()]
+        for folder in (whole, tmp_path / "run")
+    ]
+    assert logs[0] == logs[1]
+
+
+def test_interrupt_stops_after_the_step_and_can_be_resumed(scenes, recipe, tmp_path, monkeypatch):
+    from intarsia.training import loop
+
+    whole = train(recipe, scenes, tmp_path / "whole")
+    real = loop._Trainer._step
+
+    def step(self, network, batch):
+        if self.state.step == 5:
+            os.kill(os.getpid(), signal.SIGINT)
+        return real(self, network, batch)
+
+    monkeypatch.setattr(loop._Trainer, "_step", step)
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe, scenes, tmp_path / "run")
+    monkeypatch.undo()
+    assert (tmp_path / "run" / "checkpoints" / "step-00000005").is_dir()
+    resumed = train(recipe, scenes, tmp_path / "run", resume=True)
+    expected = weights(whole.folder)
+    assert all(torch.equal(value, expected[key]) for key, value in weights(resumed.folder).items())
+
+
+def test_resume_refuses_another_recipe(scenes, recipe, tmp_path):
+    train(recipe.override({"training.epochs": 1}), scenes, tmp_path / "run")
+    with pytest.raises(UsageError, match=r"the recipe or data changed since \(optimizer\)"):
+        train(recipe.override({"training.epochs": 1, "optimizer.lr": 0.5}), scenes, tmp_path / "run", resume=True)
+
+
+def test_resuming_a_finished_run_changes_nothing(scenes, recipe, tmp_path):
+    first = train(recipe.override({"training.epochs": 1}), scenes, tmp_path / "run")
+    before = (first.folder / "last.safetensors").read_bytes()
+    again = train(recipe.override({"training.epochs": 1}), scenes, tmp_path / "run", resume=True)
+    assert again.scores == first.scores
+    assert (first.folder / "last.safetensors").read_bytes() == before
+
+
+@pytest.mark.slow
+def test_two_processes_train_like_one(scenes, recipe, tmp_path):
+    """Same data, synchronised norms, averaged gradients: the metrics agree; only the order of sums differs."""
+    plain = recipe.override(
+        {
+            "augment.scale": [1.0, 1.0],  # no filled borders, so that both halves of a batch weigh the same
+            "model.options.dropout": 0.0,
+            "optimizer.name": "sgd",
+            "training.epochs": 2,
+        }
+    )
+    single = run(scenes, plain, tmp_path / "one")
+    assert single.returncode == 0, single.stderr
+    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+    double = run(scenes, plain, tmp_path / "two", launcher=launcher)
+    assert double.returncode == 0, double.stderr
+    rows = [
+        [json.loads(line) for line in (tmp_path / name / "log.jsonl").read_text().splitlines()]
+        for name in ("one", "two")
+    ]
+    for one, two in zip(*rows, strict=True):
+        assert two["val_pixel_accuracy"] == pytest.approx(one["val_pixel_accuracy"], abs=0.01)
+        assert two["val_miou"] == pytest.approx(one["val_miou"], abs=0.01)
+    expected = weights(tmp_path / "one")
+    for key, value in weights(tmp_path / "two").items():
+        assert torch.allclose(value.float(), expected[key].float(), atol=5e-3), key
