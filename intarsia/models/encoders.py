@@ -39,13 +39,13 @@ class Encoder(nn.Module):
         if output_stride != 32:
             options["output_stride"] = output_stride  # many backbones without dilation lack the argument
         try:
-            self.backbone = timm.create_model(name, pretrained=False, features_only=True, **options)
+            backbone: Any = timm.create_model(name, pretrained=False, features_only=True, **options)
         except (AssertionError, NotImplementedError, RuntimeError, TypeError, ValueError) as error:
             raise ModelError(
                 f"backbone {name!r} cannot be built with output stride {output_stride}: {error}"
             ) from error
-        strides: list[int] = list(self.backbone.feature_info.reduction())
-        widths: list[int] = list(self.backbone.feature_info.channels())
+        strides: list[int] = list(backbone.feature_info.reduction())
+        widths: list[int] = list(backbone.feature_info.channels())
         self.name = name
         self._strides = strides
         self.channels: dict[int, int] = dict(zip(strides, widths, strict=True))
@@ -55,8 +55,9 @@ class Encoder(nn.Module):
                 f"backbone {name!r} gives output stride {self.output_stride}, not {output_stride}; "
                 f"ask for output_stride={self.output_stride}"
             )
-        self._channels_last = str(getattr(self.backbone, "output_fmt", "")).endswith("NHWC")
-        config = self.backbone.pretrained_cfg
+        self._channels_last = str(getattr(backbone, "output_fmt", "")).endswith("NHWC")
+        self.backbone: nn.Module = backbone
+        config = backbone.pretrained_cfg
         self.mean: tuple[float, ...] = tuple(config["mean"])
         self.std: tuple[float, ...] = tuple(config["std"])
 

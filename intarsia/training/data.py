@@ -78,10 +78,11 @@ class SplitReader:
         if index in self._cached:
             return self._cached[index]
         image, target = self.split.read(index)
-        height, width = working_size(*image.shape[:2], self._preprocessing)
+        height, width = working_size(image.shape[0], image.shape[1], self._preprocessing)
+        labels: NDArray[Any] = target
         if self._resize_target and target.shape != (height, width):
-            target = cv2.resize(target, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
-        return resize_image(image, height, width), target
+            labels = cv2.resize(target, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
+        return resize_image(image, height, width), labels
 
     def _read_or_none(self, index: int) -> Pair | None:
         try:

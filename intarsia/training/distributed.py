@@ -30,6 +30,11 @@ class World:
         return self.rank == 0
 
 
+def is_main_process() -> bool:
+    """Whether this process speaks for all that ``torchrun`` started; true without ``torchrun``."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 @contextmanager
 def join_world() -> Iterator[World]:
     """Join the process group that ``torchrun`` announces, or be a world of one."""
@@ -106,7 +111,7 @@ class SyncedBatchNorm(nn.BatchNorm2d):
 
 class _SumOverProcesses(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(ctx: Any, x: Tensor) -> Tensor:
         total = x.clone()
         dist.all_reduce(total)
         return total

@@ -80,6 +80,7 @@ class _State:
     loss_sum: float = 0.0
     loss_count: int = 0
     seconds: float = 0.0
+    waited: float = 0.0
     rows: list[Row] = field(default_factory=list)
 
 
@@ -142,14 +143,16 @@ class _Trainer:
         """Train from the start or the newest checkpoint to the end."""
         if resume:
             self._restore()
-        elif self.world.is_main and (self.folder / "log.csv").exists():
+        elif self.world.is_main and any((self.folder / name).exists() for name in ("log.csv", "checkpoints")):
             raise UsageError(f"{self.folder} already holds a run; continue it with --resume, or choose another folder")
         if self.world.is_main:
             self.folder.mkdir(parents=True, exist_ok=True)
             write_json(self.folder / "labels.json", self.space.to_json())
         if not self.state.precision:
             self._choose_precision()
-        self.recipe.override({"training.precision": self.state.precision}).save(self.folder / "recipe.yaml")
+        if self.world.is_main:
+            resolved = self.recipe.override({"training.precision": self.state.precision})
+            resolved.save(self.folder / "recipe.yaml")
         if self.state.step < self.total and not self._is_stale():
             self._train()
         if self.world.is_main:
@@ -196,6 +199,7 @@ class _Trainer:
         with _stop_request() as stop, Progress(self.console, self.total, self.state.step, self.per_epoch) as progress:
             clock = time.perf_counter()
             for batch in loader:
+                self.state.waited += time.perf_counter() - clock
                 self.state.step += 1
                 loss = self._step(network, batch)
                 progress.advance(loss)
@@ -291,6 +295,7 @@ class _Trainer:
             "loss": state.loss_sum / max(1, state.loss_count),
             "lr": self.optimizer.param_groups[-1]["lr"],
             "images_per_second": round(self.per_epoch * settings.batch_size / max(state.seconds, 1e-9), 2),
+            "waiting": round(state.waited / max(state.seconds, 1e-9), 4),
             "skipped": state.skipped,
             "bad_samples": len(state.bad_samples),
         }
@@ -298,7 +303,7 @@ class _Trainer:
             scores = self._validator.score(self.average.model, epoch, self.state.precision, progress)
             row |= {f"val_{name}": value for name, value in flat_scores(scores, self.space).items()}
             self._judge(row)
-        state.loss_sum, state.loss_count, state.seconds = 0.0, 0, 0.0
+        state.loss_sum, state.loss_count, state.seconds, state.waited = 0.0, 0, 0.0, 0.0
         state.rows.append(row)
         self._save_checkpoint()
         if self.world.is_main:

@@ -112,7 +112,7 @@ class TrainingTransform:
         steps: list[v2.Transform] = []
         if augment.rotate:
             fill = {tv_tensors.Image: 124, tv_tensors.Mask: ignore_index}
-            rotation = v2.RandomRotation(augment.rotate, interpolation=v2.InterpolationMode.BILINEAR, fill=fill)  # type: ignore[arg-type]
+            rotation = v2.RandomRotation(augment.rotate, interpolation=v2.InterpolationMode.BILINEAR, fill=fill)
             steps.append(v2.RandomApply([rotation], p=0.5))
         steps.append(RandomScaleCrop(crop, augment.scale, ignore_index=ignore_index))
         if augment.flip:

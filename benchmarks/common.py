@@ -1,0 +1,85 @@
+"""What every benchmark shares: arguments, paired rounds in processes of their own, a table, and a JSON file."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+
+@dataclass(frozen=True)
+class Row:
+    """One comparison; `ratio` is how many times better ours is."""
+
+    case: str
+    metric: str
+    unit: str
+    ours: float
+    peer: float | None
+    peer_name: str
+    ratio: float | None
+
+
+def compare(
+    case: str,
+    metric: str,
+    unit: str,
+    ours: Sequence[float],
+    peer: Sequence[float],
+    peer_name: str,
+    *,
+    higher_is_better: bool = False,
+) -> Row:
+    """Medians of paired rounds; the ratio is the median of the rounds' own ratios."""
+    ratios = [a / b if higher_is_better else b / a for a, b in zip(ours, peer, strict=True)]
+    return Row(
+        case, metric, unit, statistics.median(ours), statistics.median(peer), peer_name, statistics.median(ratios)
+    )
+
+
+def alternate(rounds: int, ours: Callable[[], float], peer: Callable[[], float]) -> tuple[list[float], list[float]]:
+    """Run both sides in turn, so that what else the machine does hits both; the first round only warms up."""
+    measured = [(ours(), peer()) for _ in range(rounds + 1)][1:]
+    return [a for a, _ in measured], [b for _, b in measured]
+
+
+def in_own_process(script: str, *arguments: str) -> dict[str, float]:
+    """Run `script ARGUMENTS` in a fresh process, which prints one JSON object as its last line.
+
+    Allocator settings, thread pools and peak memory belong to a process, so each side gets its own.
+    """
+    done = subprocess.run([sys.executable, script, *arguments], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"{script} {' '.join(arguments)} failed:\n{done.stderr}")
+    result: dict[str, float] = json.loads(done.stdout.strip().splitlines()[-1])
+    return result
+
+
+def arguments(description: str) -> argparse.ArgumentParser:
+    """The options of every benchmark."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--quick", action="store_true", help="fewer and smaller rounds")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows here")
+    return parser
+
+
+def report(title: str, rows: Sequence[Row], file: Path | None, *, threads: int) -> None:
+    """Print a table, and write the rows if asked to."""
+    table = Table(title=f"{title} ({threads} threads, medians of paired rounds)")
+    for column in ("case", "metric", "ours", "peer", "peer is", "ratio"):
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        peer = "" if row.peer is None else f"{row.peer:.4g} {row.unit}"
+        ratio = "" if row.ratio is None else f"{row.ratio:.2f}x"
+        table.add_row(row.case, row.metric, f"{row.ours:.4g} {row.unit}", peer, row.peer_name, ratio)
+    Console(width=140).print(table)
+    if file is not None:
+        file.write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n", encoding="utf-8")

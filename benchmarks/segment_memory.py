@@ -1,0 +1,80 @@
+"""Peak memory of `intarsia segment` on very large pictures, 19 classes."""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from common import Row, arguments, report
+from PIL import Image
+
+from intarsia.bundle import Bundle, Preprocessing
+from intarsia.labels import LabelSpace
+from intarsia.models import build
+
+CLASSES = 19
+
+
+def write_bundle(path: Path) -> None:
+    options = {"encoder": "efficientnet_lite0", "channels": 128, "low_channels": 32}
+    torch.manual_seed(0)
+    model = build("deeplabv3plus", classes=CLASSES, **options)
+    space = LabelSpace(tuple(f"class {index}" for index in range(CLASSES)))
+    Bundle("deeplabv3plus", options, space, Preprocessing(), model.state_dict()).save(path)
+
+
+def write_picture(path: Path, height: int, width: int) -> None:
+    """A smooth texture, so that the file is neither trivial nor huge."""
+    small = np.random.default_rng(0).integers(0, 256, (height // 20, width // 20, 3), dtype=np.uint8)
+    Image.fromarray(small).resize((width, height), Image.Resampling.BILINEAR).save(path, quality=90)
+
+
+def segment(picture: Path, bundle: Path, out: Path) -> tuple[float, float]:
+    """(peak resident megabytes, seconds) of the command."""
+    start = time.perf_counter()
+    command = [sys.executable, "-m", "intarsia", "segment", str(picture), "-m", str(bundle), "-o", str(out)]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    elapsed = time.perf_counter() - start
+    # The highest of all finished children; pictures go from small to large, so that it is this one's or a lower bound.
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024, elapsed
+
+
+def main() -> None:
+    options = arguments(__doc__ or "").parse_args()
+    width, heights = (4000, (2000, 4000, 8000)) if options.quick else (10_000, (5000, 10_000, 20_000))
+    rows = []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write_bundle(folder / "model.safetensors")
+        for height in heights:
+            picture = folder / f"{height}.jpg"
+            subprocess.run([sys.executable, __file__, "--write", str(picture), str(height), str(width)], check=True)
+            peak, elapsed = segment(picture, folder / "model.safetensors", folder / f"out-{height}")
+            whole = height * width * CLASSES * 4 / 2**20
+            case = f"{width}x{height}, {CLASSES} classes"
+            rows.append(
+                Row(
+                    case,
+                    "peak RSS",
+                    "MB",
+                    peak,
+                    whole,
+                    "float32 logits of the whole picture alone (computed)",
+                    whole / peak,
+                )
+            )
+            rows.append(Row(case, "time", "s", elapsed, None, "", None))
+    report("intarsia segment", rows, options.json, threads=torch.get_num_threads())
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--write"]:
+        write_picture(Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]))
+    else:
+        main()
