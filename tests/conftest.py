@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from tiny import TINY, TinyRun
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -28,3 +29,14 @@ def real_data() -> Path:
             pytest.fail(reason)
         pytest.skip(reason)
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> TinyRun:
+    """A run that `intarsia.train` made of a plain folder of twelve scenes. Do not change its files."""
+    import intarsia
+    from intarsia.datasets.synthetic import write_scenes
+
+    folder = tmp_path_factory.mktemp("tiny")
+    data = write_scenes(folder / "scenes", 12, (64, 80))
+    return TinyRun(data, intarsia.train(data, folder / "run", changes=TINY, progress=False))

@@ -61,7 +61,7 @@ def test_bad_overrides(assignment, message):
 
 
 def test_load_names_the_file_and_finds_data_beside_it(tmp_path):
-    with pytest.raises(UsageError, match="cannot read recipe .*missing.yaml"):
+    with pytest.raises(UsageError, match=r"cannot read recipe .*missing\.yaml"):
         Recipe.load(tmp_path / "missing.yaml")
     (tmp_path / "photos").mkdir()
     (tmp_path / "r.yaml").write_text("data: {path: photos}")

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from intarsia.errors import DataError, ModelError
@@ -47,10 +47,8 @@ def save_checkpoint(folder: Path, step: int, checkpoint: Checkpoint) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         temporary.mkdir()
         for name, tensors in checkpoint.tensors.items():
-            save_file(
-                {key: value.detach().contiguous().cpu() for key, value in tensors.items()},
-                temporary / f"{name}.safetensors",
-            )
+            content = {key: value.detach().contiguous().cpu() for key, value in tensors.items()}
+            (temporary / f"{name}.safetensors").write_bytes(save(content))
         (temporary / "state.json").write_text(json.dumps(checkpoint.state), encoding="utf-8")
         manifest = {
             file.name: {"bytes": file.stat().st_size, "sha256": _digest(file)} for file in sorted(temporary.iterdir())
@@ -63,11 +61,8 @@ def save_checkpoint(folder: Path, step: int, checkpoint: Checkpoint) -> Path:
             shutil.rmtree(final)
         temporary.rename(final)
         sync(folder)
-    except Exception as error:
-        # safetensors reports a full disk as an error of its own, not as OSError.
-        if isinstance(error, OSError) or type(error).__name__ == "SafetensorError":
-            raise DataError(f"cannot write checkpoint {final}: {error}; free some space and resume") from error
-        raise
+    except OSError as error:
+        raise DataError(f"cannot write checkpoint {final}: {error}; free some space and resume") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     for old in _stored(folder)[_KEEP:]:

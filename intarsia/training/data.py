@@ -129,7 +129,8 @@ class StepBatches(Sampler[list[tuple[int, int]]]):
     """The addresses of every batch from step `start` on.
 
     They are a pure function of (seed, step, rank), so that a resumed run, any number of workers and any number of
-    processes see the same data. Each epoch is a permutation of all samples, cut into batches; a rest smaller than a batch is dropped.
+    processes see the same data. Each epoch is a permutation of all samples, cut into batches; a rest smaller than a
+    batch is dropped. With fewer samples than a batch takes, each comes several times, as other crops.
     """
 
     def __init__(
@@ -144,13 +145,13 @@ class StepBatches(Sampler[list[tuple[int, int]]]):
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
         order: NDArray[np.int64] = np.empty(0, dtype=np.int64)
+        rounds = -(-self.batch // self.samples)
         for step in range(self.start, self.stop):
             epoch, position = divmod(step, self.per_epoch)
             if position == 0 or step == self.start:
                 order = np.random.default_rng(mix(self.seed, epoch)).permutation(self.samples)
-                order = np.resize(order, max(self.samples, self.batch))
-            batch = order[position * self.batch : (position + 1) * self.batch]
-            yield [(epoch, int(index)) for index in batch[self.rank :: self.processes]]
+            places = range(position * self.batch + self.rank, (position + 1) * self.batch, self.processes)
+            yield [(epoch * rounds + place // self.samples, int(order[place % self.samples])) for place in places]
 
 
 def collate(samples: Sequence[tuple[Tensor, Tensor, int, dict[int, str]]]) -> Batch:

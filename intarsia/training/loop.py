@@ -333,7 +333,8 @@ class _Trainer:
         return bool(patience) and self.state.stale >= patience
 
     def _bundle(self, row: Row) -> Bundle:
-        recipe = self.recipe
+        # The folder's own name says enough; where it lay is nobody's business but the trainer's.
+        recipe = self.recipe.override({"data.path": Path(self.recipe.data.path).name})
         return Bundle(
             architecture=recipe.model.architecture,
             options=dict(recipe.model.options),

@@ -55,7 +55,10 @@ def test_killed_twice_and_resumed_equals_uninterrupted(scenes, uninterrupted, tm
     expected = weights(whole)
     assert all(torch.equal(value, expected[key]) for key, value in weights(tmp_path / "run").items())
     logs = [
-        [{**json.loads(line), "images_per_second": 0, "waiting": 0} for line in (folder / "log.jsonl").read_text().splitlines()]
+        [
+            {**json.loads(line), "images_per_second": 0, "waiting": 0}
+            for line in (folder / "log.jsonl").read_text().splitlines()
+        ]
         for folder in (whole, tmp_path / "run")
     ]
     assert logs[0] == logs[1]

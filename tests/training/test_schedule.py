@@ -14,7 +14,8 @@ from intarsia.training.optim import build_optimizer, learning_rate_factor, set_l
 @pytest.mark.parametrize(
     ("schedule", "step", "expected"),
     [
-        ("poly", 0, 1 / 11), ("poly", 9, 10 / 11), ("poly", 10, 1.0), ("poly", 55, 0.5**0.9), ("poly", 99, (1 / 90) ** 0.9),
+        ("poly", 0, 1 / 11), ("poly", 9, 10 / 11), ("poly", 10, 1.0), ("poly", 55, 0.5**0.9),
+        ("poly", 99, (1 / 90) ** 0.9),
         ("cosine", 10, 1.0), ("cosine", 55, 0.5), ("cosine", 99, (1 + math.cos(math.pi * 89 / 90)) / 2),
         ("one_cycle", 0, 1 - (1 - 0.04) * (1 + math.cos(math.pi / 11)) / 2), ("one_cycle", 10, 1.0),
         ("one_cycle", 55, (1 + 1e-4) / 2), ("constant", 99, 1.0), ("constant", 4, 5 / 11),

@@ -34,7 +34,8 @@ def test_a_run_writes_everything_it_promises(scenes, recipe, tmp_path):
     bundle = Bundle.load(run.best)
     assert bundle.space == scenes.space
     assert bundle.metrics["val_miou"] == best["val_miou"]
-    assert bundle.recipe == Recipe.load(run.folder / "recipe.yaml").to_dict()
+    resolved = Recipe.load(run.folder / "recipe.yaml").override({"training.precision": recipe.training.precision})
+    assert bundle.recipe == resolved.to_dict()
     assert (run.folder / "last.safetensors").exists()
     pictures = list((run.folder / "samples" / "epoch-0003").glob("*.jpg"))
     assert len(pictures) == 1
@@ -190,7 +191,7 @@ def test_missing_and_empty_splits_are_named(scenes, recipe, tmp_path):
     with pytest.raises(UsageError, match=r"no split 'trian'. Did you mean 'train'"):
         train(recipe.override({"data.train": "trian"}), scenes, tmp_path / "run")
     empty = replace(scenes, splits={**scenes.splits, "val": replace(scenes.splits["val"], items=())})
-    with pytest.raises(DataError, match="the split 'val' of .* is empty"):
+    with pytest.raises(DataError, match=r"the split 'val' of .* is empty"):
         train(recipe, empty, tmp_path / "run")
 
 
@@ -256,7 +257,7 @@ def test_full_disk_keeps_the_earlier_checkpoint(tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("intarsia.training.checkpoint.save_file", full)
+    monkeypatch.setattr("intarsia.training.checkpoint.sync", full)
     with pytest.raises(DataError, match=r"cannot write checkpoint .*step-00000002.*No space left.*free some space"):
         _store(tmp_path, 2)
     assert [path.name for path in tmp_path.iterdir()] == ["step-00000001"]

@@ -1,0 +1,179 @@
+"""Intarsia: every pixel of a picture gets its class.
+
+The public face. Importing it costs little: torch, numpy and the rooms themselves are loaded by the first call.
+
+    import intarsia
+
+    model = intarsia.load("street")
+    seg = model.segment("photo.jpg")
+    seg.save("mask.png")
+    run = intarsia.train("my-data/")
+    intarsia.evaluate(run.best, "my-data/")
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, overload
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable, Iterator, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL.Image import Image
+
+    from intarsia.inference import Evaluation, Predictor
+    from intarsia.labels import LabelSpace
+    from intarsia.media.images import ImageLike
+    from intarsia.recipe import Recipe
+    from intarsia.result import Segmentation
+    from intarsia.training import Run
+
+__version__ = "0.1.0"
+__all__ = ["LabelSpace", "Segmentation", "__version__", "evaluate", "load", "segment", "train"]
+
+DEFAULT_MODEL = "street"
+"""The bundled model that is used where none is named."""
+
+
+def load(
+    model: str | os.PathLike[str] = DEFAULT_MODEL,
+    *,
+    long_side: int | None = None,
+    tile: int = 768,
+    tta: bool = False,
+    scores: bool = False,
+) -> Predictor:
+    """Load a model for prediction.
+
+    Args:
+        model: a bundled name (`intarsia models list`), a bundle file, or a run folder.
+        long_side: working size in pixels of the longer side instead of the model's own; 0 keeps each picture's size.
+        tile: side in pixels of the tiles that large pictures are cut into.
+        tta: average over the mirrored picture: slower, often better.
+        scores: also return the winning class's probability per pixel.
+
+    Raises:
+        UsageError: there is no such model (the message suggests the closest name), or a size is out of range.
+        ModelError: the file is missing, damaged or no bundle.
+    """
+    from intarsia import inference
+
+    return inference.load(model, long_side=long_side, tile=tile, tta=tta, scores=scores)
+
+
+@overload
+def segment(source: bytes | Image | NDArray[np.uint8], model: str | os.PathLike[str] = ...) -> Segmentation: ...
+@overload
+def segment(
+    source: str | os.PathLike[str] | Iterable[ImageLike], model: str | os.PathLike[str] = ...
+) -> Segmentation | Iterator[Segmentation]: ...
+def segment(
+    source: ImageLike | Iterable[ImageLike], model: str | os.PathLike[str] = DEFAULT_MODEL
+) -> Segmentation | Iterator[Segmentation]:
+    """Segment one picture, or many lazily. To segment again and again, `load` a model once and use its `segment`.
+
+    Args:
+        source: a path, encoded bytes, a PIL image or an array for one picture; a folder, a glob pattern or an iterable
+            of sources for many.
+        model: as for `load`.
+
+    Raises:
+        DataError: the picture cannot be read, or the folder or pattern holds no picture.
+        UsageError: there is no such model.
+        ModelError: the model is damaged.
+    """
+    return load(model).segment(source)
+
+
+def train(
+    source: str | os.PathLike[str],
+    folder: str | os.PathLike[str] | None = None,
+    *,
+    recipe: str | os.PathLike[str] | Recipe | None = None,
+    changes: Sequence[str] = (),
+    resume: bool = False,
+    progress: bool = True,
+) -> Run:
+    """Train a model and write its report.
+
+    Args:
+        source: a recipe file, or simply a folder of labelled pictures.
+        folder: run folder; None takes ``runs/NAME``.
+        recipe: the recipe (file) for a folder; None chooses one that suits the data.
+        changes: recipe keys to change, each as ``key=value`` (``"training.epochs=5"``).
+        resume: continue an interrupted run exactly.
+        progress: show it on standard error.
+
+    Returns:
+        The run: its folder (with ``report.html``), the best bundle and its scores.
+
+    Raises:
+        UsageError: the recipe is wrong, or the folder already holds a run.
+        DataError: the data cannot be used, or the disk is full.
+        ModelError: the model cannot be built or trained.
+    """
+    from pathlib import Path
+
+    from rich.console import Console
+
+    from intarsia.recipe import Recipe
+    from intarsia.reports import write_report
+    from intarsia.training import is_main_process, train
+    from intarsia.training.plan import plan
+
+    given = recipe if recipe is None or isinstance(recipe, Recipe) else Path(recipe)
+    place = None if folder is None else Path(folder)
+    planned = plan(Path(source), place, recipe=given, changes=changes, resume=resume)
+    console = Console(stderr=True) if progress and is_main_process() else None
+    if console is not None:
+        for line in planned.summary():
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
+    run = train(planned.recipe, planned.dataset, planned.folder, resume=resume, console=console)
+    if is_main_process():
+        write_report(run.folder, planned.recipe, planned.dataset)
+    return run
+
+
+def evaluate(
+    model: str | os.PathLike[str] | Predictor,
+    data: str | os.PathLike[str],
+    *,
+    split: str = "val",
+    layout: str = "auto",
+    classes: Sequence[str] | None = None,
+) -> Evaluation:
+    """Measure a model on labelled pictures.
+
+    Args:
+        model: a loaded model, or what `load` takes.
+        data: folder of labelled pictures.
+        split: the split to measure on.
+        layout: the folder's layout; `intarsia data list` names them.
+        classes: class names in the order of the mask values, if the folder does not tell them.
+
+    Raises:
+        UsageError: no such model, split or layout.
+        DataError: the data cannot be used, or share no class name with the model.
+        ModelError: the model is damaged.
+    """
+    from intarsia import inference
+    from intarsia.datasets import open_dataset
+
+    predictor = model if isinstance(model, inference.Predictor) else load(model)
+    return inference.evaluate(predictor, open_dataset(data, layout=layout, classes=classes).split(split))
+
+
+def __getattr__(name: str) -> object:
+    if name == "LabelSpace":
+        from intarsia.labels import LabelSpace
+
+        return LabelSpace
+    if name == "Segmentation":
+        from intarsia.result import Segmentation
+
+        return Segmentation
+    from intarsia.errors import suggest
+
+    raise AttributeError(f"module 'intarsia' has no attribute {name!r}.{suggest(name, __all__)}")

@@ -1,0 +1,250 @@
+"""Bundle: one .safetensors file that is enough to predict. Nothing in it is ever unpickled."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from torch import Tensor
+
+from intarsia.errors import DataError, ModelError
+from intarsia.files import atomic_path
+from intarsia.labels import LabelSpace
+
+FORMAT = 1
+_KEY = "intarsia"
+_MAX_HEADER = 100_000_000
+_Positive = Annotated[float, Field(gt=0)]
+
+
+class Preprocessing(BaseModel):
+    """What happens to an RGB image before the network sees it.
+
+    Attributes:
+        mean: subtracted per channel, RGB in 0..1.
+        std: divided by per channel, RGB in 0..1.
+        long_side: images are resized so that their longer side has this many pixels; None keeps their own size.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[_Positive, _Positive, _Positive] = (0.229, 0.224, 0.225)
+    long_side: int | None = Field(default=None, ge=1)
+
+
+class _Document(BaseModel):
+    """The JSON beside the tensors."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    format: int
+    architecture: str
+    options: dict[str, Any]
+    classes: int
+    space: dict[str, Any]
+    preprocessing: Preprocessing
+    recipe: dict[str, Any] | None = None
+    metrics: dict[str, Any] = {}
+    card: dict[str, Any] = {}
+
+
+@dataclass
+class Bundle:
+    """A trained model with all that prediction needs.
+
+    Attributes:
+        architecture: registered name of the model builder.
+        options: the builder's keyword arguments (plain JSON), without ``classes``.
+        space: the classes of the head, in order.
+        preprocessing: from pixels to the network's input.
+        state: the model's state dict, on the CPU, float32 (integers as they are).
+        recipe: the resolved recipe that trained it, if any.
+        metrics: what it reached, by split.
+        card: what people should know: data, terms, limits.
+        source: the file it came from, for messages.
+    """
+
+    architecture: str
+    options: dict[str, Any]
+    space: LabelSpace
+    preprocessing: Preprocessing
+    state: dict[str, Tensor]
+    recipe: dict[str, Any] | None = None
+    metrics: dict[str, Any] = field(default_factory=dict)
+    card: dict[str, Any] = field(default_factory=dict)
+    source: str = ""
+
+    def checksum(self) -> str:
+        """SHA-256 of everything that decides predictions: architecture, classes, preprocessing and weights."""
+        digest = hashlib.sha256()
+        head = [self.architecture, self.options, self.space.to_json(), self.preprocessing.model_dump()]
+        digest.update(json.dumps(head, sort_keys=True).encode())
+        for name, tensor in sorted(self.state.items()):
+            digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+            digest.update(tensor.detach().contiguous().numpy().data)
+        return digest.hexdigest()
+
+    def save(self, path: str | os.PathLike[str], half: bool = False) -> None:
+        """Write the bundle whole or not at all.
+
+        Args:
+            path: a name that ends in .safetensors.
+            half: store weights (two or more dimensions) as float16; norm statistics and biases stay float32.
+
+        Raises:
+            ModelError: another suffix, or weights too large for float16.
+            DataError: the disk is full, or the folder cannot be written.
+        """
+        from safetensors.torch import save
+
+        target = Path(path)
+        if target.suffix != ".safetensors":
+            raise ModelError(f"{target}: a bundle's name ends in .safetensors")
+        document = _Document(
+            format=FORMAT,
+            architecture=self.architecture,
+            options=self.options,
+            classes=len(self.space),
+            space=self.space.to_json(),
+            preprocessing=self.preprocessing,
+            recipe=self.recipe,
+            metrics=self.metrics,
+            card=self.card,
+        )
+        text = json.dumps(_finite(document.model_dump(mode="json")), ensure_ascii=False, allow_nan=False)
+        tensors = {name: _stored(name, tensor, half) for name, tensor in self.state.items()}
+        with atomic_path(target) as temporary:
+            # Not save_file: it hides a full disk in an error of its own, and its files are for their owner only.
+            temporary.write_bytes(save(tensors, metadata={_KEY: text}))
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Bundle:
+        """Read a bundle. Only tensors and JSON are read; no code in the file can run.
+
+        Raises:
+            ModelError: the file is missing, damaged, no bundle, or written by a newer version; the message names
+                the file, the reason and the fix.
+        """
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        file = Path(path)
+        document = _read_document(file)
+        try:
+            space = LabelSpace.from_json(document.space)
+        except DataError as error:
+            raise ModelError(f"{file}: its label space is not usable: {error}") from error
+        if len(space) != document.classes:
+            raise ModelError(
+                f"{file}: it names {len(space)} classes, but its model was saved with {document.classes}; "
+                "the description was changed after training, so fetch the file again"
+            )
+        try:
+            state = load_file(file)
+        except (SafetensorError, OSError) as error:
+            raise ModelError(f"{file}: its tensors cannot be read ({error}); fetch or copy the file again") from error
+        return cls(
+            architecture=document.architecture,
+            options=document.options,
+            space=space,
+            preprocessing=document.preprocessing,
+            state={name: t.float() if t.is_floating_point() else t for name, t in state.items()},
+            recipe=document.recipe,
+            metrics=document.metrics,
+            card=document.card,
+            source=str(file),
+        )
+
+
+def _stored(name: str, tensor: Tensor, half: bool) -> Tensor:
+    # safetensors wants dense tensors of their own memory, in plain order
+    tensor = tensor.detach().cpu().contiguous(memory_format=torch.contiguous_format).clone()
+    if half and tensor.is_floating_point() and tensor.ndim >= 2:
+        tensor = tensor.half()
+        if not tensor.isfinite().all():
+            raise ModelError(f"{name} has values that float16 cannot hold; save this bundle with half=False")
+    return tensor
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no NaN: an IoU that does not exist becomes null."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _read_document(file: Path) -> _Document:
+    metadata = _read_header(file).get("__metadata__")
+    text = metadata.get(_KEY) if isinstance(metadata, dict) else None
+    if not isinstance(text, str):
+        raise ModelError(
+            f"{file}: a safetensors file, but not an Intarsia bundle: it holds weights and no description of the "
+            "model; use the best.safetensors of a run folder, or save the weights through intarsia.bundle.Bundle"
+        )
+    try:
+        raw = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ModelError(f"{file}: its description is not valid JSON ({error}); fetch the file again") from error
+    version = raw.get("format") if isinstance(raw, dict) else None
+    if isinstance(version, int) and version > FORMAT:
+        raise ModelError(
+            f"{file}: written by a newer Intarsia (format {version}; this one reads up to {FORMAT}); "
+            "upgrade: pip install -U intarsia"
+        )
+    try:
+        return _Document.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the whole"
+        raise ModelError(f"{file}: its description is not valid at {where}: {first['msg']}; fetch it again") from error
+
+
+def _read_header(file: Path) -> dict[str, Any]:
+    """The safetensors header (8 bytes of length, then JSON), checked against the file before anything is allocated."""
+    try:
+        with file.open("rb") as stream:
+            size = os.fstat(stream.fileno()).st_size
+            start = stream.read(8)
+            if size == 0:
+                raise ModelError(f"{file}: the file is empty; fetch or copy it again")
+            if start.startswith((b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")):
+                raise ModelError(
+                    f"{file}: a PyTorch pickle or zip archive (.pt, .pth). Such files can run code when they are "
+                    "opened, so Intarsia never opens them; it reads .safetensors bundles, such as the "
+                    "best.safetensors of a run folder"
+                )
+            length = int.from_bytes(start, "little")
+            if size < 8 or length > _MAX_HEADER or length < 2:
+                raise ModelError(f"{file}: not a safetensors file (its header is forged or damaged); fetch it again")
+            if length > size - 8:
+                raise ModelError(f"{file}: the file is truncated in its header; fetch or copy it again")
+            raw = stream.read(length)
+    except FileNotFoundError:
+        raise ModelError(f"{file}: no such bundle; check the path") from None
+    except IsADirectoryError:
+        raise ModelError(f"{file}: a folder, not a bundle; name the .safetensors file in it") from None
+    except OSError as error:
+        raise ModelError(f"{file}: cannot be read: {error.strerror}") from error
+    try:
+        header = json.loads(raw)
+        ends = [int(entry["data_offsets"][1]) for name, entry in header.items() if name != "__metadata__"]
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
+        raise ModelError(
+            f"{file}: not a safetensors file (its header is forged or damaged: {error!r}); fetch it again"
+        ) from error
+    missing = max(ends, default=0) - (size - 8 - length)
+    if missing > 0:
+        raise ModelError(f"{file}: the file is truncated: {missing} bytes of weights are missing; fetch it again")
+    if not ends:
+        raise ModelError(f"{file}: it holds no weights; fetch it again")
+    return dict(header)

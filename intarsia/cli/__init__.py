@@ -1,0 +1,1 @@
+"""The command line: argument handling only; everything it does can be done from Python."""

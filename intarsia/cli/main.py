@@ -1,0 +1,99 @@
+"""The `intarsia` command: its sub-commands, and how it ends.
+
+Exit codes: 0 done, 1 partly done, 2 wrong usage, 3 unusable data, 4 unusable model, 130 interrupted. Errors go to
+stderr without a traceback (`--debug` shows it); with `--json` the error is also a JSON document on stdout.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from intarsia import __version__
+from intarsia.cli import data, demo, doctor, evaluate, models, recipes, segment, train
+from intarsia.cli.output import emit
+from intarsia.errors import IntarsiaError
+
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="intarsia",
+    help="Every pixel of a picture gets its class: train, measure and use semantic segmentation models.",
+    epilog="Start here:  intarsia segment photo.jpg   |   intarsia demo   |   intarsia train my-photos/",
+    no_args_is_help=True,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("segment")(segment.segment)
+app.command("train")(train.train)
+app.command("evaluate")(evaluate.evaluate)
+app.add_typer(data.app, name="data")
+app.add_typer(models.app, name="models")
+app.add_typer(recipes.app, name="recipes")
+app.command("demo")(demo.demo)
+app.command("doctor")(doctor.doctor)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"intarsia {__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks (allowed anywhere).")] = False,
+) -> None:
+    """Every pixel of a picture gets its class: train, measure and use semantic segmentation models."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code.
+
+    Args:
+        arguments: the command line without the program's name; None takes the process's own.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in given
+    given = [argument for argument in given if argument != "--debug"]
+    as_json = "--json" in given
+    try:
+        code = app(given, prog_name="intarsia", standalone_mode=False)
+    except IntarsiaError as error:
+        if debug:
+            raise
+        return _fail(type(error).__name__, str(error), error.exit_code, as_json)
+    except typer.TyperException as error:
+        if as_json:
+            return _fail("UsageError", error.format_message(), error.exit_code, as_json)
+        # typer's own errors know the usage line and the closest option.
+        error.show()  # type: ignore[attr-defined]
+        return error.exit_code
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    except Exception as error:
+        if debug:
+            raise
+        reason = f"{type(error).__name__}: {error}"
+        advice = "This is a defect in Intarsia; --debug shows where it happened."
+        return _fail("InternalError", f"{reason}\n{advice}", 1, as_json)
+    if code == INTERRUPTED:
+        return _fail("Interrupted", "interrupted; nothing was left half-written", INTERRUPTED, as_json)
+    return code if isinstance(code, int) else 0
+
+
+def _fail(kind: str, message: str, code: int, as_json: bool) -> int:
+    typer.echo(f"{'' if code == INTERRUPTED else 'Error: '}{message}", err=True)
+    if as_json:
+        emit({"error": {"type": kind, "message": message, "exit_code": code}})
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

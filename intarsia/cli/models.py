@@ -1,0 +1,86 @@
+"""`intarsia models`: bundled models and architectures."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from intarsia.cli.doctor import bundled_models
+from intarsia.cli.output import Json, emit, table
+
+app = typer.Typer(help="Bundled models and the architectures that recipes can name.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_models(json: Json = False) -> None:
+    """List bundled models (for `segment -m`) and architectures (for recipes)."""
+    from intarsia.bundle import Bundle
+    from intarsia.models import architectures
+
+    bundles = [(path, Bundle.load(path)) for path in bundled_models()]
+    models: list[dict[str, Any]] = [
+        {
+            "name": path.stem,
+            "classes": list(bundle.space.names),
+            "architecture": bundle.architecture,
+            "megabytes": round(path.stat().st_size / 1e6, 1),
+            "license": bundle.card.get("license"),
+        }
+        for path, bundle in bundles
+    ]
+    known = architectures()
+    if json:
+        emit({"models": models, "architectures": [_architecture(name) for name in known]})
+        return
+    table(
+        ("Bundled model", "Architecture", "Classes", "Size"),
+        [(m["name"], m["architecture"], ", ".join(m["classes"]), f"{m['megabytes']} MB") for m in models],
+    )
+    table(("Architecture", "What it is"), [(name, _architecture(name)["summary"]) for name in known])
+    typer.echo("Next:  intarsia models info NAME")
+
+
+@app.command()
+def info(
+    name: Annotated[str, typer.Argument(help="Bundled model, bundle file, run folder or architecture.")],
+    json: Json = False,
+) -> None:
+    """Show a model's card, or an architecture's options."""
+    from intarsia.models import architectures
+
+    if name in architectures():
+        found = _architecture(name)
+        if json:
+            emit(found)
+            return
+        typer.echo(f"{name}: {found['summary']}\n{found['paper']}")
+        table(("Option", "Default"), [(option, str(value)) for option, value in found["options"].items()])
+        return
+    from intarsia.bundle import Bundle
+    from intarsia.inference import find_bundle
+    from intarsia.reports import model_card
+
+    bundle = Bundle.load(find_bundle(name))
+    if json:
+        emit(
+            {
+                "architecture": bundle.architecture,
+                "options": bundle.options,
+                "label_space": bundle.space.to_json(),
+                "preprocessing": bundle.preprocessing.model_dump(mode="json"),
+                "parameters": sum(tensor.numel() for tensor in bundle.state.values()),
+                "recipe": bundle.recipe,
+                "metrics": bundle.metrics,
+                "card": bundle.card,
+            }
+        )
+    else:
+        typer.echo(model_card(bundle))
+
+
+def _architecture(name: str) -> dict[str, Any]:
+    from intarsia.models import architecture
+
+    found = architecture(name)
+    return {"name": name, "summary": found.summary, "paper": found.paper, "options": found.options}

@@ -1,0 +1,85 @@
+"""`intarsia recipes`: the experiments that ship with the package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from intarsia.cli.output import Json, emit, table
+from intarsia.errors import UsageError, suggest
+
+app = typer.Typer(
+    help="Ready-made experiments: list them, read them, copy one and make it yours.", no_args_is_help=True
+)
+Name = Annotated[str, typer.Argument(help="Recipe name; `intarsia recipes list` shows them.")]
+
+
+@app.command("list")
+def list_recipes(json: Json = False) -> None:
+    """List the bundled recipes."""
+    from intarsia.recipe import Recipe
+
+    found = [(name, Recipe.load(path)) for name, path in bundled_recipes().items()]
+    if json:
+        emit([{"name": name, "description": recipe.description} for name, recipe in found])
+    else:
+        table(("Recipe", "Architecture", "What for"), [(n, r.model.architecture, r.description) for n, r in found])
+        typer.echo("Next:  intarsia recipes copy NAME   then   intarsia train NAME.yaml")
+
+
+@app.command()
+def show(name: Name, json: Json = False) -> None:
+    """Print a recipe with its comments (with --json: resolved, every default filled in)."""
+    from intarsia.recipe import Recipe
+
+    path = bundled_recipe(name)
+    if json:
+        emit(Recipe.load(path).to_dict())
+    else:
+        typer.echo(path.read_text(encoding="utf-8").rstrip("\n"))
+
+
+@app.command()
+def copy(
+    name: Name,
+    to: Annotated[Path | None, typer.Argument(help="File or folder to copy to; default: NAME.yaml here.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
+    json: Json = False,
+) -> None:
+    """Copy a recipe to edit it."""
+    from intarsia.files import write_text
+
+    source = bundled_recipe(name)
+    target = Path(source.name) if to is None else to / source.name if to.is_dir() else to
+    if target.exists() and not overwrite:
+        raise UsageError(f"{target} exists; give another name, or --overwrite")
+    write_text(target, source.read_text(encoding="utf-8"))
+    if json:
+        emit({"recipe": name, "path": str(target)})
+    else:
+        typer.echo(f"Copied to {target}. Edit it, then:  intarsia train {target}")
+
+
+def bundled_recipes() -> dict[str, Path]:
+    """Name -> file of every recipe that ships with the package."""
+    return {path.stem: path for path in sorted((Path(__file__).parents[1] / "recipes").glob("*.yaml"))}
+
+
+def bundled_recipe(name: str) -> Path:
+    """The file of one bundled recipe.
+
+    Raises:
+        UsageError: no such recipe; the message suggests the closest name.
+    """
+    known = bundled_recipes()
+    if name not in known:
+        raise UsageError(f"no recipe is named {name!r}.{suggest(name, known)}")
+    return known[name]
+
+
+def find_recipe(name: str) -> Path:
+    """A recipe by file name or bundled name."""
+    file = Path(name)
+    return file if file.suffix in (".yaml", ".yml") or file.is_file() else bundled_recipe(name)

@@ -1,0 +1,52 @@
+"""`intarsia train`: from labelled data to a bundle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from intarsia.cli.output import Json, emit, seconds
+
+
+def train(
+    path: Annotated[Path, typer.Argument(help="A recipe (YAML), or simply a folder of images and masks.")],
+    recipe: Annotated[
+        str | None, typer.Option("-r", "--recipe", help="Recipe for a folder: a bundled name or a file.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="Run folder; default: runs/NAME.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one recipe key; repeatable.")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Shorthand for --set training.epochs=N.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run exactly.")] = False,
+    json: Json = False,
+) -> None:
+    """Train a model. A plain folder needs no recipe: its data are checked, and a recipe is chosen and written."""
+    import time
+
+    import intarsia
+    from intarsia.cli.recipes import find_recipe
+    from intarsia.training import is_main_process
+
+    changes = list(set_ or ())
+    if epochs is not None:
+        changes.append(f"training.epochs={epochs}")
+    started = time.monotonic()
+    run = intarsia.train(path, out, recipe=find_recipe(recipe) if recipe else None, changes=changes, resume=resume)
+    if not is_main_process():
+        return
+    if json:
+        emit(
+            {
+                "run": str(run.folder),
+                "best": str(run.best),
+                "report": str(run.folder / "report.html"),
+                "scores": run.scores,
+            }
+        )
+        return
+    typer.echo(f"Trained in {seconds(time.monotonic() - started)}: {run.best}")
+    typer.echo(f"Report:  {run.folder / 'report.html'}")
+    typer.echo(f"Next:    intarsia segment PHOTO -m {run.folder}")

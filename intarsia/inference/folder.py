@@ -1,0 +1,304 @@
+"""Segment many pictures into a folder: masks, overlays, and a manifest that makes the job resumable."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from intarsia.errors import DataError, IntarsiaError, UsageError
+from intarsia.files import sync
+from intarsia.inference.overlay import OverlayWriter
+from intarsia.inference.predictor import Predictor
+from intarsia.inference.sources import find_images
+from intarsia.media.images import open_image
+from intarsia.result import MaskWriter
+
+MANIFEST = "manifest.jsonl"
+_PENDING = ".manifest.pending"
+# Without space or permission no later picture fares better, so the job stops; it can be resumed.
+_HOPELESS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Task:
+    """One picture of a job and the name of what is made from it.
+
+    Attributes:
+        source: the picture.
+        stem: posix path below the output folder, without suffix.
+    """
+
+    source: Path
+    stem: str
+
+    @property
+    def mask(self) -> str:
+        """Path of the mask below the output folder."""
+        return f"{self.stem}.mask.png"
+
+    @property
+    def overlay(self) -> str:
+        """Path of the overlay below the output folder."""
+        return f"{self.stem}.overlay.jpg"
+
+
+@dataclass
+class FolderResult:
+    """What a job did.
+
+    Attributes:
+        out: the output folder.
+        records: the manifest's lines that this job added, in order.
+        skipped: sources that an earlier job had finished.
+    """
+
+    out: Path
+    records: list[Record] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+
+    @property
+    def failures(self) -> dict[str, str]:
+        """Reason by source, of each picture that failed."""
+        return {record["source"]: record["error"] for record in self.records if record["status"] == "error"}
+
+
+def plan_tasks(sources: Iterable[str | os.PathLike[str]]) -> list[Task]:
+    """Name the outputs of all sources (files, folders, glob patterns), each picture once.
+
+    Pictures of a folder or pattern keep their path relative to it, files keep their name. Where pictures differ in
+    nothing but the suffix, all of them keep the suffix (a.jpg.mask.png and a.png.mask.png), so none overwrites another.
+
+    Raises:
+        UsageError: two pictures of different folders would get the same name.
+        DataError: a folder or pattern holds no picture.
+    """
+    named: dict[Path, PurePosixPath] = {}
+    for source in sources:
+        found = find_images(source)
+        for path in (Path(source),) if found is None else found.paths:
+            relative = Path(path.name) if found is None else path.relative_to(found.base)
+            named.setdefault(path, PurePosixPath(relative.as_posix()))
+    shared = Counter(name.with_suffix("") for name in named.values())
+    tasks = [
+        Task(path, str(name if shared[name.with_suffix("")] > 1 else name.with_suffix("")))
+        for path, name in named.items()
+    ]
+    taken: dict[str, Path] = {}
+    for task in tasks:
+        if task.stem in taken:
+            raise UsageError(
+                f"{taken[task.stem]} and {task.source} would both be written to {task.mask}; "
+                "give the folder above them, or run them into two output folders"
+            )
+        taken[task.stem] = task.source
+    return tasks
+
+
+def segment_folder(
+    predictor: Predictor,
+    sources: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+    out: str | os.PathLike[str],
+    *,
+    overwrite: bool = False,
+    opacity: float = 0.5,
+    progress: Callable[[int, int, Record], None] | None = None,
+) -> FolderResult:
+    """Write ``<relative stem>.mask.png``, ``<relative stem>.overlay.jpg`` and ``manifest.jsonl`` below a folder.
+
+    The manifest gets a line for each picture as soon as it is finished: source, mask, overlay (paths below the
+    folder), size [width, height], areas (share of pixels by class), seconds, status ("done" or "error"), error, and
+    what identifies model and picture. For a picture with several lines the last one counts. Calling this again
+    continues: pictures are skipped that the same model and settings have finished, if they are unchanged and their
+    outputs exist. An interruption leaves no partial output. Memory does not grow with the pictures' height.
+
+    Args:
+        predictor: the model.
+        sources: a file, folder or glob pattern, or several of them.
+        out: the output folder, made when absent.
+        overwrite: replace outputs that exist already, and do everything again.
+        opacity: of the colours in the overlays, 0 to 1.
+        progress: called after each picture with the number finished, the number of all, and the manifest's line.
+
+    Returns:
+        What was done, skipped and failed; one picture's failure does not stop the others.
+
+    Raises:
+        UsageError: outputs exist that another model or tool made, or the output folder lies in an input folder.
+        DataError: no pictures, or the disk is full; the job can be resumed.
+    """
+    if isinstance(sources, str | os.PathLike):
+        sources = [sources]
+    sources = list(sources)
+    folder = Path(out)
+    _check_folder(folder, sources)
+    tasks = plan_tasks(sources)
+    model = predictor.identity()
+    _recover(folder)
+    finished = {} if overwrite else _read_manifest(folder)
+    todo = [task for task in tasks if not _is_done(folder, task, finished.get(task.mask), model)]
+    if not overwrite:
+        _check_outputs(folder, todo)
+    ready = {task.source for task in tasks} - {task.source for task in todo}
+    result = FolderResult(folder, skipped=[str(task.source) for task in tasks if task.source in ready])
+    try:
+        for task in todo:
+            record = _run(predictor, task, folder, model, opacity)
+            result.records.append(record)
+            if progress is not None:
+                progress(len(result.skipped) + len(result.records), len(tasks), record)
+    except BaseException:
+        _recover(folder)
+        raise
+    return result
+
+
+def _run(predictor: Predictor, task: Task, folder: Path, model: str, opacity: float) -> Record:
+    """Segment one picture, and add its line to the manifest."""
+    start = time.perf_counter()
+    record: Record = {"source": str(task.source), "mask": task.mask, "overlay": task.overlay}
+    _announce(folder, task)
+    try:
+        record |= _write_outputs(predictor, task, folder, opacity)
+        record |= {"status": "done", "error": None}
+    except (IntarsiaError, OSError, MemoryError) as error:
+        cause = error if isinstance(error, OSError) else error.__cause__
+        if isinstance(cause, OSError) and cause.errno in _HOPELESS:
+            raise
+        record |= {"mask": None, "overlay": None, "status": "error", "error": str(error) or type(error).__name__}
+    record |= {"seconds": round(time.perf_counter() - start, 3), "model": model, "input": _fingerprint(task.source)}
+    _append(folder / MANIFEST, record)
+    (folder / _PENDING).unlink()
+    return record
+
+
+def _write_outputs(predictor: Predictor, task: Task, folder: Path, opacity: float) -> Record:
+    reader = open_image(task.source)
+    space = predictor.space
+    counts: NDArray[np.int64] = np.zeros(space.ignore_index + 1, dtype=np.int64)
+    overlay = OverlayWriter(reader.width, reader.height, space, opacity)
+    with MaskWriter(folder / task.mask, reader.width, reader.height, space) as mask:
+        for band in predictor.bands(reader):
+            mask.write(band.labels)
+            overlay.add(band.image, band.labels)
+            counts += np.bincount(band.labels.ravel(), minlength=len(counts))
+    try:
+        overlay.save(folder / task.overlay)
+    except BaseException:
+        (folder / task.mask).unlink()
+        raise
+    pixels = reader.width * reader.height
+    shares = {name: int(counts[index]) / pixels for index, name in enumerate(space.names) if counts[index]}
+    areas = dict(sorted(shares.items(), key=lambda item: -item[1]))
+    return {"size": [reader.width, reader.height], "areas": areas}
+
+
+def _check_folder(folder: Path, sources: list[str | os.PathLike[str]]) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder} is a file; name a folder for the masks")
+    inner = folder.resolve()
+    for source in sources:
+        found = find_images(source)
+        if found is not None and inner.is_relative_to(found.base.resolve()):
+            raise UsageError(
+                f"the output folder {folder} lies in the input {found.base}, where a later run would take overlays "
+                "for photos; name a folder outside of it"
+            )
+
+
+def _check_outputs(folder: Path, tasks: list[Task]) -> None:
+    existing = [path for task in tasks for path in (folder / task.mask, folder / task.overlay) if path.exists()]
+    if existing:
+        more = f" and {len(existing) - 1} more" if len(existing) > 1 else ""
+        raise UsageError(
+            f"{existing[0]}{more} exist already, from another model, other settings or a changed picture; "
+            "overwrite them (--overwrite), or name another folder"
+        )
+
+
+def _is_done(folder: Path, task: Task, record: Record | None, model: str) -> bool:
+    return (
+        record is not None
+        and (record.get("model"), record.get("input")) == (model, _fingerprint(task.source))
+        and (folder / task.mask).is_file()
+        and (folder / task.overlay).is_file()
+    )
+
+
+def _fingerprint(path: Path) -> list[int] | None:
+    """Size in bytes and time of change: whether a picture is still the one that was segmented."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return [status.st_size, status.st_mtime_ns]
+
+
+def _announce(folder: Path, task: Task) -> None:
+    """Note what is in work, so that what a killed job leaves is known to be ours."""
+    folder.mkdir(parents=True, exist_ok=True)
+    manifest = folder / MANIFEST
+    note = {"outputs": [task.mask, task.overlay], "manifest": manifest.stat().st_size if manifest.exists() else 0}
+    try:
+        (folder / _PENDING).write_text(json.dumps(note), encoding="utf-8")
+    except OSError as error:
+        raise DataError(f"cannot write into {folder}: {error.strerror}; free some space or choose another") from error
+
+
+def _recover(folder: Path) -> None:
+    """Remove what the picture in work has left when the job ended before its line was in the manifest."""
+    pending = folder / _PENDING
+    try:
+        note = json.loads(pending.read_text(encoding="utf-8"))
+        outputs, start = [str(name) for name in note["outputs"]], int(note["manifest"])
+    except FileNotFoundError:
+        return
+    except (ValueError, KeyError, TypeError):
+        outputs, start = [], 0
+    if outputs and outputs[0] not in _read_manifest(folder, start):
+        for name in outputs:
+            if (folder / name).resolve().is_relative_to(folder.resolve()):
+                (folder / name).unlink(missing_ok=True)
+    pending.unlink()
+
+
+def _read_manifest(folder: Path, start: int = 0) -> dict[str, Record]:
+    """The last line of each finished mask, from byte `start` on. A line that a crash has torn is left out."""
+    records: dict[str, Record] = {}
+    try:
+        text = (folder / MANIFEST).read_bytes()[start:].decode(errors="replace")
+    except FileNotFoundError:
+        return records
+    for line in text.splitlines():
+        try:
+            record = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(record, dict) and record.get("status") == "done":
+            records[str(record.get("mask"))] = record
+    return records
+
+
+def _append(manifest: Path, record: Record) -> None:
+    line = json.dumps(record, ensure_ascii=False) + "\n"
+    try:
+        with manifest.open("ab+") as stream:
+            if stream.tell() > 0:
+                stream.seek(-1, os.SEEK_END)
+                if stream.read(1) != b"\n":
+                    line = "\n" + line
+            stream.write(line.encode())
+        sync(manifest)
+    except OSError as error:
+        raise DataError(f"cannot write {manifest}: {error.strerror}; free some space and run the job again") from error

@@ -1,0 +1,228 @@
+"""Predictor: any picture in, labels at the picture's own size out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, overload
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional as F
+
+from intarsia.bundle import Bundle
+from intarsia.errors import ModelError, UsageError
+from intarsia.inference.fast import Precision, accelerate
+from intarsia.inference.rows import OwnRows, ResizedRows
+from intarsia.inference.sources import find_images
+from intarsia.inference.tiling import UNIT, Upsampling, decide, final_cells, join_tiles, spans
+from intarsia.labels import LabelArray
+from intarsia.media.images import ImageLike, ImageReader, open_image
+from intarsia.models.layers import resize
+from intarsia.models.restore import restore
+from intarsia.result import Segmentation
+from intarsia.transforms.preprocess import normalise, working_size
+
+Source = ImageLike | Iterable[ImageLike]
+
+# The network sees an image whole up to this working size, in tiles above.
+WHOLE_PIXELS = 1_500_000
+_PROBE = 64
+
+
+@dataclass(frozen=True)
+class Band:
+    """Some rows of a finished prediction, at the picture's own size.
+
+    Attributes:
+        top: the first row.
+        labels: (h, W) class indices of the label space's type.
+        scores: (h, W) float16, the winner's softmax probability; None unless the predictor was asked for scores.
+        image: (h, W, 3) uint8 RGB, the picture's own rows.
+    """
+
+    top: int
+    labels: LabelArray
+    scores: NDArray[np.float16] | None
+    image: NDArray[np.uint8]
+
+
+class Predictor:
+    """A bundle made ready to segment pictures of any size on the CPU.
+
+    Args:
+        bundle: the trained model.
+        tile: side in pixels of the tiles that large images are cut into, a multiple of 32.
+        overlap: pixels that neighbouring tiles share, a multiple of 32, at most half a tile.
+        long_side: working size instead of the bundle's: pixels of the longer side, 0 for each picture's own size.
+        tta: test-time augmentation: average the probabilities of the image and its mirror image.
+        scales: average over the image at these scales of its working size as well.
+        scores: also return the winning class's softmax probability.
+        precision: arithmetic of the network; "auto" measures whether bfloat16 is faster here.
+
+    Attributes:
+        space: the classes that it predicts.
+        settings: what besides the weights decides the labels, as plain JSON.
+
+    Raises:
+        UsageError: an argument out of range.
+        ModelError: the bundle's weights do not fit its model.
+    """
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        *,
+        tile: int = 768,
+        overlap: int = 128,
+        long_side: int | None = None,
+        tta: bool = False,
+        scales: Sequence[float] = (1.0,),
+        scores: bool = False,
+        precision: Precision = "auto",
+    ) -> None:
+        if tile < 2 * UNIT or tile % UNIT:
+            raise UsageError(f"tile must be a multiple of {UNIT}, at least {2 * UNIT}, not {tile}")
+        if not 0 <= overlap <= tile // 2 or overlap % UNIT:
+            raise UsageError(
+                f"overlap must be a multiple of {UNIT} from 0 to half the tile ({tile // 2}), not {overlap}"
+            )
+        if long_side is not None and long_side < 0:
+            raise UsageError(f"long_side is a number of pixels, or 0 for each picture's own size, not {long_side}")
+        if not scales or min(scales) <= 0:
+            raise UsageError(f"scales are positive factors, at least one, not {tuple(scales)}")
+        self.bundle = bundle
+        self.space = bundle.space
+        self.preprocessing = bundle.preprocessing
+        if long_side is not None:
+            self.preprocessing = bundle.preprocessing.model_copy(update={"long_side": long_side or None})
+        self.settings = {
+            "tile": tile, "overlap": overlap, "long_side": self.preprocessing.long_side, "tta": tta,
+            "scales": list(scales),
+        }  # fmt: skip
+        self._tile, self._overlap, self._scores = tile, overlap, scores
+        self._views = [(scale, mirrored) for scale in scales for mirrored in ((False, True) if tta else (False,))]
+        self._model = accelerate(restore(bundle), precision)
+        self._dtype = next(self._model.parameters()).dtype
+        self._stride = self._probe_stride()
+
+    def identity(self) -> str:
+        """Checksum of the model and the settings: equal identities give equal labels."""
+        text = json.dumps([self.bundle.checksum(), self.settings], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    @overload
+    def segment(self, source: bytes | Image.Image | NDArray[np.uint8]) -> Segmentation: ...
+    @overload  # a path may name one picture or many; Any spares callers, who know which, a cast
+    def segment(self, source: str | os.PathLike[str]) -> Any: ...
+    @overload
+    def segment(self, source: Iterable[ImageLike]) -> Iterator[Segmentation]: ...
+    def segment(self, source: Source) -> Segmentation | Iterator[Segmentation]:
+        """Segment one picture, or many lazily.
+
+        Args:
+            source: a path, encoded bytes, a PIL image or an array ((H, W), (H, W, 3) RGB or (H, W, 4), uint8) for one
+                picture; a folder (with its sub-folders), a glob pattern, or any iterable of sources for many.
+
+        Returns:
+            One result, at the picture's own size (EXIF orientation applied); for many, an iterator that segments each
+            picture when it is asked for it, in the order of the paths, and raises a bad picture's error at its turn.
+
+        Raises:
+            DataError: the picture cannot be read, or the folder or pattern holds no picture.
+        """
+        if isinstance(source, str | os.PathLike):
+            found = find_images(source)
+            return self._one(source) if found is None else map(self._one, found.paths)
+        if isinstance(source, bytes | Image.Image | np.ndarray):
+            return self._one(source)
+        return self._many(source)
+
+    def _many(self, sources: Iterable[ImageLike]) -> Iterator[Segmentation]:
+        for source in sources:
+            result = self.segment(source)
+            if isinstance(result, Segmentation):
+                yield result
+            else:
+                yield from result
+
+    def _one(self, source: ImageLike) -> Segmentation:
+        reader = open_image(source)
+        size = (reader.height, reader.width)
+        labels: LabelArray = np.empty(size, dtype=self.space.dtype)
+        image = np.empty((*size, 3), dtype=np.uint8)
+        scores = np.empty(size, dtype=np.float16) if self._scores else None
+        for band in self.bands(reader):
+            rows = slice(band.top, band.top + len(band.labels))
+            labels[rows], image[rows] = band.labels, band.image
+            if scores is not None and band.scores is not None:
+                scores[rows] = band.scores
+        return Segmentation(labels, self.space, scores=scores, source=reader.name, image=image)
+
+    def bands(self, reader: ImageReader) -> Iterator[Band]:
+        """Segment one opened picture from top to bottom; memory does not grow with its height.
+
+        Large pictures are tiled. Logits, never labels, are resized to the picture's own size.
+
+        Raises:
+            DataError: the picture is truncated or corrupt.
+        """
+        size = (reader.height, reader.width)
+        height, width = working_size(*size, self.preprocessing)
+        whole = height * width <= WHOLE_PIXELS
+        rows = [(0, height)] if whole else spans(height, self._tile, self._overlap)
+        columns = [(0, width)] if whole else spans(width, self._tile, self._overlap)
+        cells = (-(-height // self._stride), -(-width // self._stride))
+        upsampling = Upsampling(cells, size, align_corners=self._model.align_corners)
+        plan = upsampling.bands(final_cells(rows, self._stride), len(self.space))
+        pixels = OwnRows(reader, rows) if (height, width) == size else ResizedRows(reader, (height, width), rows, plan)
+        chunks = join_tiles(pixels.windows(), rows, columns, self._overlap, self._stride, self._network)
+        held, first = torch.empty(0), 0
+        for bands in plan:
+            held = torch.cat([held, next(chunks)], dim=2) if held.numel() else next(chunks)
+            for top, bottom in bands:
+                with torch.inference_mode():
+                    logits = upsampling.rows(held, first, (top, bottom))
+                    labels, scores = decide(logits, self.space.dtype, scores=self._scores)
+                yield Band(top, labels, scores, pixels.photo(top, bottom))
+            keep = upsampling.first_cell(bands[-1][1]) if bands else first
+            held, first = held[:, :, keep - first :].clone(), keep
+
+    def _network(self, pixels: NDArray[np.uint8]) -> Tensor:
+        """(h, w, 3) pixels -> float32 logits (1, C, ceil(h / stride), ceil(w / stride)), averaged over the views."""
+        cells = (-(-pixels.shape[0] // self._stride), -(-pixels.shape[1] // self._stride))
+        with torch.inference_mode():
+            x = normalise(pixels, self.preprocessing)
+            if self._views == [(1.0, False)]:
+                return self._view(x, cells, 1.0, False)
+            probabilities = [self._view(x, cells, scale, mirrored).softmax(1) for scale, mirrored in self._views]
+            # The logarithm of a probability is a logit of it; zero has none.
+            return torch.stack(probabilities).mean(0).clamp_(min=1e-30).log_()
+
+    def _view(self, x: Tensor, cells: tuple[int, int], scale: float, mirrored: bool) -> Tensor:
+        if scale != 1:
+            size = [max(1, round(side * scale)) for side in x.shape[2:]]
+            x = F.interpolate(x, size=size, mode="bilinear", antialias=scale < 1)
+        if mirrored:
+            x = x.flip(3)
+        logits = self._model.logits(x.to(self._dtype, memory_format=torch.channels_last)).float()
+        if mirrored:
+            logits = logits.flip(3)
+        return resize(logits, cells, align_corners=self._model.align_corners)
+
+    def _probe_stride(self) -> int:
+        """Pixels per logit; tiles have to start at whole logits."""
+        with torch.inference_mode():
+            x = torch.zeros(1, 3, _PROBE, _PROBE).to(self._dtype, memory_format=torch.channels_last)
+            stride = _PROBE // self._model.logits(x).shape[2]
+        if UNIT % stride:
+            raise ModelError(
+                f"{self.bundle.architecture} gives logits at stride {stride}, which is no divisor of {UNIT}"
+            )
+        return stride

@@ -1,0 +1,81 @@
+"""Which pictures and which models a name stands for."""
+
+from __future__ import annotations
+
+import glob
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from intarsia.errors import DataError, ModelError, UsageError, suggest
+from intarsia.media.images import IMAGE_SUFFIXES
+
+ZOO = Path(__file__).parents[1] / "zoo"
+_BEST = "best.safetensors"
+
+
+@dataclass(frozen=True)
+class Found:
+    """Pictures found under one name.
+
+    Attributes:
+        base: the folder that their relative names start from.
+        paths: the pictures, sorted.
+    """
+
+    base: Path
+    paths: tuple[Path, ...]
+
+
+def find_images(source: str | os.PathLike[str]) -> Found | None:
+    """The pictures in a folder (with its sub-folders, without hidden files) or under a glob pattern.
+
+    Returns:
+        None when the name stands for one file.
+
+    Raises:
+        DataError: the folder or pattern holds no picture.
+    """
+    path = Path(source)
+    if path.is_dir():
+        found = [file for file in path.rglob("*") if _is_picture(file.relative_to(path)) and file.is_file()]
+        if not found:
+            raise DataError(f"no pictures in {path}; it needs files ending in {', '.join(IMAGE_SUFFIXES)}")
+        return Found(path, tuple(sorted(found)))
+    pattern = os.fspath(source)
+    if path.exists() or not glob.has_magic(pattern):
+        return None
+    fixed = next(index for index, part in enumerate(path.parts) if glob.has_magic(part))
+    base = Path(*path.parts[:fixed])
+    matches = [Path(match) for match in glob.glob(pattern, recursive=True)]
+    found = [file for file in matches if _is_picture(Path(file.name)) and file.is_file()]
+    if not found:
+        raise DataError(f"no picture matches {pattern}")
+    return Found(base, tuple(sorted(found)))
+
+
+def _is_picture(path: Path) -> bool:
+    return path.suffix.lower() in IMAGE_SUFFIXES and not any(part.startswith(".") for part in path.parts)
+
+
+def find_bundle(name: str | os.PathLike[str]) -> Path:
+    """The bundle file that a name stands for: a bundled model, a bundle file, or a run folder (its best weights).
+
+    Raises:
+        UsageError: no bundled model has this name; the message suggests the closest.
+        ModelError: there is no such file, or the folder holds no bundle.
+    """
+    path = Path(name)
+    if path.is_dir():
+        if (path / _BEST).is_file():
+            return path / _BEST
+        raise ModelError(f"{path} is no run folder: it holds no {_BEST}; train first, or name a bundle file")
+    if path.exists():
+        return path
+    bundled = {file.stem: file for file in sorted(ZOO.glob("*.safetensors"))}
+    text = os.fspath(name)
+    if text in bundled:
+        return bundled[text]
+    if path.suffix or len(path.parts) > 1:
+        raise ModelError(f"{path}: no such bundle; check the path")
+    raise UsageError(f"no bundled model, bundle file or run folder is named {text!r}.{suggest(text, bundled)}")

@@ -1,0 +1,197 @@
+"""Tiles over images too large for one pass, and logits to labels at the image's own size, band by band.
+
+Nothing here grows with classes x pixels: tiles are joined at the stride of the network's logits (usually a quarter of
+the image), one row of tiles at a time, and a joined row is resized and decided in bands of a few megabytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from intarsia.labels import LabelArray
+
+Span = tuple[int, int]
+
+# Tiles start at multiples of the deepest stride of the networks, so that every tile samples the same grid.
+UNIT = 32
+_BAND_VALUES = 4_000_000
+
+
+def spans(length: int, tile: int, overlap: int) -> list[Span]:
+    """Cover 0..length with evenly spread tiles that share at least `overlap`.
+
+    Every tile starts at a multiple of `UNIT`; the last is up to `UNIT - 1` longer than `tile`.
+    """
+    if length < tile + UNIT:
+        return [(0, length)]
+    count = -(-(length - overlap) // (tile - overlap))
+    starts = sorted({index * (length - tile) // (count - 1) // UNIT * UNIT for index in range(count)})
+    return [(start, start + tile) for start in starts[:-1]] + [(starts[-1], length)]
+
+
+def taper(span: Span, length: int, overlap: int, stride: int) -> Tensor:
+    """Weights of one tile's logits along one axis.
+
+    Next to another tile, the outer quarter of the overlap gets weight 0 because padding falsifies it, the middle half
+    rises as a raised cosine, the rest is 1. At the image's own border all is 1. Neighbours share at least `overlap`,
+    so the weights of all tiles never add up to 0.
+
+    Returns:
+        float32, one weight for each of the span's logits.
+    """
+    count = -(-(span[1] - span[0]) // stride)
+    weights = torch.ones(count)
+    zeros, rise = overlap // 4 // stride, overlap // 2 // stride
+    ramp = torch.cat([torch.zeros(zeros), 0.5 - 0.5 * torch.cos(torch.pi * (torch.arange(rise) + 0.5) / max(rise, 1))])
+    if span[0] > 0:
+        weights[: len(ramp)] = ramp
+    if span[1] < length:
+        weights[count - len(ramp) :] *= ramp.flip(0)
+    return weights
+
+
+def final_cells(rows: list[Span], stride: int) -> list[int]:
+    """How many rows of logits become final after each row of tiles."""
+    ends = [row[0] // stride for row in rows[1:]] + [-(-rows[-1][1] // stride)]
+    return [end - row[0] // stride for row, end in zip(rows, ends, strict=True)]
+
+
+def join_tiles(
+    windows: Iterator[NDArray[np.uint8]],
+    rows: list[Span],
+    columns: list[Span],
+    overlap: int,
+    stride: int,
+    network: Callable[[NDArray[np.uint8]], Tensor],
+) -> Iterator[Tensor]:
+    """Run the network on every tile and blend the logits.
+
+    Args:
+        windows: for each of `rows`, the image's rows of that span, (span, W, 3) uint8.
+        rows: vertical spans, see `spans`.
+        columns: horizontal spans.
+        overlap: pixels that neighbours share at least.
+        stride: pixels per logit.
+        network: from pixels (h, w, 3) to logits (1, C, ceil(h / stride), ceil(w / stride)) in float32.
+
+    Yields:
+        For each row of tiles the logits that are final after it, (1, C, n, ceil(W / stride)); together they are the
+        logits of the whole image.
+    """
+    height, width = rows[-1][1], columns[-1][1]
+    across = [taper(column, width, overlap, stride) for column in columns]
+    kept: tuple[Tensor, Tensor] | None = None
+    for row, final in zip(rows, final_cells(rows, stride), strict=True):
+        total, weight = _row_of_tiles(next(windows), columns, across, stride, network)
+        down = taper(row, height, overlap, stride)[:, None]
+        total *= down
+        weight = weight * down
+        if kept is not None:
+            total[:, :, : kept[0].shape[2]] += kept[0]
+            weight[: len(kept[1])] += kept[1]
+        kept = total[:, :, final:].clone(), weight[final:].clone()
+        done = total[:, :, :final].div_(weight[:final])
+        yield done
+        del total, done  # or two rows of tiles would be in memory while the next one is computed
+
+
+def _row_of_tiles(
+    window: NDArray[np.uint8],
+    columns: list[Span],
+    across: list[Tensor],
+    stride: int,
+    network: Callable[[NDArray[np.uint8]], Tensor],
+) -> tuple[Tensor, Tensor]:
+    """Weighted sum of one row's logits (1, C, h, w), and the sum of the weights (w,)."""
+    cells = -(-columns[-1][1] // stride)
+    total, weight = torch.empty(0), torch.zeros(cells)
+    for (left, right), taper_weights in zip(columns, across, strict=True):
+        logits = network(window[:, left:right])
+        if not total.numel():
+            total = torch.zeros(*logits.shape[:3], cells)
+        place = slice(left // stride, left // stride + len(taper_weights))
+        total[..., place] += logits * taper_weights
+        weight[place] += taper_weights
+    return total, weight
+
+
+class Upsampling:
+    """Bilinear resize of (1, C, h, w) logits to an image's own size, by rows, as if it were done in one call.
+
+    Args:
+        cells: (h, w) of the whole logits.
+        size: (height, width) of the image.
+        align_corners: the model's resize convention.
+    """
+
+    def __init__(self, cells: tuple[int, int], size: tuple[int, int], *, align_corners: bool) -> None:
+        self._cells, self._size, self._align_corners = cells, size, align_corners
+        rows = torch.arange(size[0], dtype=torch.float64)
+        if align_corners:
+            position = rows * ((cells[0] - 1) / max(size[0] - 1, 1))
+        else:
+            position = ((rows + 0.5) * (cells[0] / size[0]) - 0.5).clamp_(min=0)
+        self._upper = position.long()
+        self._lower = (self._upper + 1).clamp_(max=cells[0] - 1)
+        self._fraction = (position - self._upper).float()
+
+    def bands(self, chunks: list[int], classes: int) -> list[list[Span]]:
+        """The row spans of the image that can be resized after each chunk of logit rows has arrived.
+
+        Args:
+            chunks: rows of each chunk, from top to bottom.
+            classes: C; the more, the fewer rows a band has.
+        """
+        limit = max(1, _BAND_VALUES // (classes * self._size[1]))
+        plan, top, arrived = [], 0, 0
+        for count in chunks:
+            arrived += count
+            ready = int(torch.searchsorted(self._lower, arrived))
+            plan.append([(start, min(start + limit, ready)) for start in range(top, ready, limit)])
+            top = ready
+        return plan
+
+    def first_cell(self, row: int) -> int:
+        """The first row of logits that image rows from `row` on need."""
+        return int(self._upper[row]) if row < self._size[0] else self._cells[0]
+
+    def rows(self, logits: Tensor, first: int, band: Span) -> Tensor:
+        """Resize one band.
+
+        Args:
+            logits: (1, C, n, w), logit rows from `first` on.
+            first: row of the whole logits at which `logits` starts.
+            band: image rows (top, bottom).
+
+        Returns:
+            (1, C, bottom - top, width).
+        """
+        top, bottom = band
+        if bottom - top == self._size[0]:
+            small = logits
+        else:
+            upper = logits.index_select(2, self._upper[top:bottom] - first)
+            lower = logits.index_select(2, self._lower[top:bottom] - first)
+            small = torch.lerp(upper, lower, self._fraction[top:bottom, None])
+        if small.shape[2:] == (bottom - top, self._size[1]):
+            return small
+        size = [bottom - top, self._size[1]]
+        return F.interpolate(small, size=size, mode="bilinear", align_corners=self._align_corners)
+
+
+def decide(logits: Tensor, dtype: np.dtype[Any], *, scores: bool) -> tuple[LabelArray, NDArray[np.float16] | None]:
+    """Labels (H, W) of `dtype` from logits (1, C, H, W), and the winner's softmax probability when asked for."""
+    # max gives the same index as argmax, several times faster on the CPU
+    best, index = logits.max(1)
+    labels: LabelArray = index[0].numpy().astype(dtype)
+    if not scores:
+        return labels, None
+    probability = 1 / (logits - best[:, None]).exp_().sum(1)
+    return labels, probability[0].numpy().astype(np.float16)

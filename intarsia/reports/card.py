@@ -1,0 +1,70 @@
+"""The model card: what a bundle is, what it was made from, how well it does, and where it stops."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from intarsia.bundle import Bundle
+
+_HEADINGS = {"data": "Data", "terms": "Terms", "license": "Licence", "limits": "Limits"}
+
+
+def model_card(bundle: Bundle, *, name: str = "") -> str:
+    """The card of a bundle as Markdown.
+
+    Args:
+        bundle: the model; its `card` notes become sections of their own, `data`, `terms`, `license` and `limits` first.
+        name: heading of the card; the recipe's name by default.
+    """
+    recipe = bundle.recipe or {}
+    title = name or str(recipe.get("name") or bundle.architecture)
+    parameters = sum(tensor.numel() for tensor in bundle.state.values()) / 1e6
+    size = bundle.preprocessing.long_side
+    parts = [f"# {title}"]
+    if recipe.get("description"):
+        parts.append(str(recipe["description"]))
+    parts.append(
+        f"- architecture: {bundle.architecture}{_options(bundle.options)}\n"
+        f"- parameters: {parameters:.1f} million\n"
+        f"- classes ({len(bundle.space)}): {', '.join(bundle.space.names)}\n"
+        f"- input: {'native size' if size is None else f'longer side resized to {size} pixels'}, RGB"
+    )
+    for key in [*(key for key in _HEADINGS if key in bundle.card), *(k for k in bundle.card if k not in _HEADINGS)]:
+        parts.append(f"## {_HEADINGS.get(key, key.replace('_', ' ').capitalize())}\n\n{bundle.card[key]}")
+    if bundle.metrics:
+        parts.append("## Metrics\n\n" + _metrics(bundle))
+    if recipe:
+        text = yaml.safe_dump(recipe, sort_keys=False, allow_unicode=True, width=120).rstrip("\n")
+        parts.append(f"## Recipe\n\n```yaml\n{text}\n```")
+    return "\n\n".join(parts) + "\n"
+
+
+def _options(options: Mapping[str, Any]) -> str:
+    text = ", ".join(f"{key}={value}" for key, value in options.items())
+    return f" ({text})" if text else ""
+
+
+def _metrics(bundle: Bundle) -> str:
+    """Mean scores as one line, scores per class as a table; scores that do not exist as a dash."""
+    means: dict[str, Any] = {}
+    per_class: dict[str, dict[str, Any]] = {}
+    for key, value in bundle.metrics.items():
+        column, slash, name = key.partition("/")
+        if slash and name in bundle.space.names:
+            per_class.setdefault(column, {})[name] = value
+        else:
+            means[key] = value
+    text = ", ".join(f"{key} {_number(value)}" for key, value in means.items())
+    if not per_class:
+        return text
+    rows = [f"| class | {' | '.join(per_class)} |", f"|---|{'---:|' * len(per_class)}"]
+    for name in bundle.space.names:
+        rows.append(f"| {name} | {' | '.join(_number(column.get(name)) for column in per_class.values())} |")
+    return f"{text}\n\n" + "\n".join(rows)
+
+
+def _number(value: Any) -> str:
+    return "-" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)

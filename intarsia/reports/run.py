@@ -1,0 +1,100 @@
+"""The report of a training run: gathers what the page shows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from intarsia.bundle import Bundle
+from intarsia.datasets import Dataset, Split
+from intarsia.errors import DataError
+from intarsia.files import write_text
+from intarsia.inference import Evaluation, Predictor, evaluate
+from intarsia.recipe import Recipe
+from intarsia.reports.card import model_card
+from intarsia.reports.curves import read_log
+from intarsia.reports.html import Content, page
+from intarsia.reports.pictures import Sample
+
+_SAMPLES = 5
+_WORST = 3
+
+
+def write_report(folder: Path, recipe: Recipe, dataset: Dataset) -> Path:
+    """Measure a run's best bundle on its validation split; write `report.html` and `card.md` into the run folder.
+
+    Args:
+        folder: run folder with `best.safetensors` and `log.csv`.
+        recipe: the run's recipe.
+        dataset: the run's data.
+
+    Returns:
+        The report's path.
+
+    Raises:
+        DataError: no validation picture can be read, or the report cannot be written.
+        ModelError: the bundle is damaged.
+    """
+    bundle = Bundle.load(folder / "best.safetensors")
+    split = _readable(dataset.split(recipe.data.val))
+    predictor = Predictor(bundle)
+    evaluation = evaluate(predictor, split)
+    rows = {row.id: row.miou for row in evaluation.images}
+    spread = np.linspace(0, len(split) - 1, min(_SAMPLES, len(split))).round().astype(int)
+    chosen = [split.items[index].id for index in spread.tolist()]
+    worst = [row.id for row in evaluation.images if row.id not in chosen and not np.isnan(row.miou)][:_WORST]
+    pictures = _samples(predictor, split, [*chosen, *worst], rows)
+    content = Content(
+        title=recipe.name,
+        facts=_facts(bundle, recipe, dataset, evaluation),
+        recipe=recipe.to_yaml(),
+        log=read_log(folder / "log.csv"),
+        space=bundle.space,
+        matrix=evaluation.matrix,
+        samples=[pictures[name] for name in chosen],
+        worst=[pictures[name] for name in worst],
+    )
+    write_text(folder / "card.md", model_card(bundle))
+    write_text(folder / "report.html", page(content))
+    return folder / "report.html"
+
+
+def _readable(split: Split) -> Split:
+    """The split without damaged pairs: training left them out too, and said so."""
+    items = []
+    for index, item in enumerate(split.items):
+        try:
+            split.read(index)
+        except DataError:
+            continue
+        items.append(item)
+    return replace(split, items=tuple(items))
+
+
+def _samples(predictor: Predictor, split: Split, names: list[str], scores: dict[str, float]) -> dict[str, Sample]:
+    lookup = predictor.space.lookup_from(split.space)
+    samples = {}
+    for index, item in enumerate(split.items):
+        if item.id in names:
+            image, target = split.read(index)
+            labels = predictor.segment(image).labels
+            samples[item.id] = Sample(item.id, image, lookup[target], labels, f"mIoU {scores[item.id]:.3f}")
+    return samples
+
+
+def _facts(bundle: Bundle, recipe: Recipe, dataset: Dataset, evaluation: Evaluation) -> list[tuple[str, str]]:
+    images = ", ".join(f"{len(split)} {name}" for name, split in dataset.splits.items())
+    encoder = recipe.model.options.get("encoder")
+    parameters = sum(tensor.numel() for tensor in bundle.state.values()) / 1e6
+    measured = len(evaluation.images)
+    facts = [
+        ("Data", f"{dataset.root.name} (layout {dataset.layout}): {images}"),
+        ("Model", f"{recipe.model.architecture}{f' on {encoder}' if encoder else ''}, {parameters:.1f} M parameters"),
+        ("Best epoch", f"{bundle.metrics.get('epoch', '?')} of {recipe.training.epochs}, by {recipe.training.monitor}"),
+        ("Measured on", f"{evaluation.split}, {measured} picture{'' if measured == 1 else 's'} at native size"),
+    ]
+    if recipe.description:
+        facts.insert(0, ("About", recipe.description))
+    return facts + [(key.capitalize(), text) for key, text in recipe.card.items()]

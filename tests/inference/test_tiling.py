@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.nn import functional as F
+
+from intarsia.inference.tiling import UNIT, Upsampling, decide, final_cells, join_tiles, spans, taper
+
+
+def test_spans_values() -> None:
+    assert spans(100, 128, 32) == [(0, 100)]
+    assert spans(159, 128, 32) == [(0, 159)]
+    assert spans(160, 128, 32) == [(0, 128), (32, 160)]
+    assert spans(400, 128, 32) == [(0, 128), (64, 192), (160, 288), (256, 400)]
+
+
+@given(st.integers(1, 5000), st.integers(2, 12), st.integers(0, 6))
+def test_spans_cover_with_the_overlap(length: int, tile_units: int, overlap_units: int) -> None:
+    tile, overlap = tile_units * UNIT, min(overlap_units, tile_units // 2) * UNIT
+    found = spans(length, tile, overlap)
+    assert found[0][0] == 0 and found[-1][1] == length
+    assert all(start % UNIT == 0 for start, _ in found)
+    assert all(stop - start < tile + UNIT for start, stop in found)
+    assert all(before[1] - after[0] >= overlap for before, after in itertools.pairwise(found))
+
+
+@given(st.integers(1, 3000), st.sampled_from([2, 4, 8]), st.sampled_from([(128, 0), (128, 32), (256, 128), (768, 128)]))
+def test_weights_never_vanish(length: int, stride: int, geometry: tuple[int, int]) -> None:
+    found = spans(length, *geometry)
+    total = torch.zeros(-(-length // stride))
+    for span in found:
+        weights = taper(span, length, geometry[1], stride)
+        total[span[0] // stride : span[0] // stride + len(weights)] += weights
+    assert total.min() > 0
+    assert sum(final_cells(found, stride)) == len(total)
+
+
+def test_taper_values() -> None:
+    inner = taper((64, 192), 400, 32, 4)
+    assert inner[:2].tolist() == [0, 0]
+    assert inner[2:6].tolist() == pytest.approx([0.0381, 0.3087, 0.6913, 0.9619], abs=1e-4)
+    assert inner[6:-6].tolist() == [1] * 20
+    assert torch.equal(inner, inner.flip(0))
+    assert taper((0, 128), 400, 32, 4)[:20].tolist() == [1] * 20
+
+
+@pytest.mark.parametrize("size", [(97, 203), (64, 300), (500, 90)])
+def test_constant_logits_have_no_seam(size: tuple[int, int]) -> None:
+    rows, columns = spans(size[0], 64, 32), spans(size[1], 64, 32)
+    windows = [np.zeros((bottom - top, size[1], 3), np.uint8) for top, bottom in rows]
+
+    def network(pixels: np.ndarray) -> torch.Tensor:
+        return torch.full((1, 2, -(-pixels.shape[0] // 4), -(-pixels.shape[1] // 4)), 0.3)
+
+    joined = torch.cat(list(join_tiles(iter(windows), rows, columns, 32, 4, network)), dim=2)
+    assert joined.shape == (1, 2, -(-size[0] // 4), -(-size[1] // 4))
+    assert (joined - 0.3).abs().max() < 1e-6
+
+
+@pytest.mark.parametrize("align_corners", [False, True])
+@pytest.mark.parametrize(
+    ("cells", "size"), [((7, 9), (28, 36)), ((25, 13), (97, 50)), ((30, 30), (11, 17)), ((1, 1), (5, 3))]
+)
+def test_upsampling_by_rows_equals_one_call(cells: tuple[int, int], size: tuple[int, int], align_corners: bool) -> None:
+    logits = torch.randn(1, 3, *cells, generator=torch.Generator().manual_seed(0))
+    whole = F.interpolate(logits, size=size, mode="bilinear", align_corners=align_corners)
+    upsampling = Upsampling(cells, size, align_corners=align_corners)
+    chunks = [cells[0] // 2, cells[0] - cells[0] // 2]
+    plan = upsampling.bands(chunks, 1_000_000)  # a band holds a single row with this many classes
+    rows, first, arrived = [], 0, 0
+    for count, bands in zip(chunks, plan, strict=True):
+        arrived += count
+        for band in bands:
+            rows.append(upsampling.rows(logits[:, :, first:arrived], first, band))
+        first = upsampling.first_cell(bands[-1][1]) if bands else first
+    assert sum(len(bands) for bands in plan) == size[0]
+    assert torch.allclose(torch.cat(rows, dim=2), whole, atol=1e-5)
+
+
+def test_decide_gives_labels_and_softmax_of_the_winner() -> None:
+    logits = torch.tensor([[[[0.0, 3.0]], [[1.0, 2.0]]]])
+    labels, scores = decide(logits, np.dtype(np.uint8), scores=True)
+    assert labels.tolist() == [[1, 0]] and labels.dtype == np.uint8
+    assert scores is not None and scores.dtype == np.float16
+    assert scores.ravel().tolist() == pytest.approx([0.7311, 0.7311], abs=1e-3)
+    assert decide(logits, np.dtype(np.uint16), scores=False)[1] is None

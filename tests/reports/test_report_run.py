@@ -1,0 +1,79 @@
+"""Report and card of a real (tiny) run."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from tiny import TinyRun
+
+import intarsia
+from intarsia.bundle import Bundle, Preprocessing
+from intarsia.datasets import open_dataset
+from intarsia.labels import LabelSpace
+from intarsia.recipe import Recipe
+from intarsia.reports import model_card, write_report
+
+
+def test_the_report_shows_the_best_bundles_own_scores(tiny_run: TinyRun) -> None:
+    html = (tiny_run.run.folder / "report.html").read_text()
+    scores = intarsia.evaluate(tiny_run.run.folder, tiny_run.data).scores
+    assert f"<b>{scores.miou:.3f}</b><span>mean IoU</span>" in html
+    assert "<h1>scenes</h1>" in html
+    assert "unet on test_resnet" in html and "encoder: test_resnet" in html
+    for section in ("Outcome", "Curves", "Classes", "Confusion", "Samples", "Recipe"):
+        assert f"<h2>{section}</h2>" in html
+    assert html.count("<polyline") >= 3
+
+
+def test_the_reports_truth_picture_is_the_mask(tiny_run: TinyRun) -> None:
+    html = (tiny_run.run.folder / "report.html").read_text()
+    match = re.search(r'<img src="data:image/png;base64,([^"]*)" alt="truth of ([^"]*)"', html)
+    assert match is not None
+    shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(match[1]))))
+    stored = np.asarray(Image.open(tiny_run.data / "masks" / f"{Path(match[2]).name}.png"))
+    space = open_dataset(tiny_run.data).space
+    assert np.array_equal(shown, space.colors()[stored])
+
+
+def test_a_damaged_validation_picture_does_not_stop_the_report(tiny_run: TinyRun, tmp_path: Path) -> None:
+    data, run = tmp_path / "scenes", tmp_path / "run"
+    shutil.copytree(tiny_run.data, data)
+    shutil.copytree(tiny_run.run.folder, run)
+    dataset = open_dataset(data)
+    val = dataset.splits["val"]
+    val.items[0].image.write_bytes(b"")
+    recipe = Recipe.load(run / "recipe.yaml")
+    report = write_report(run, recipe, dataset)
+    assert f"val, {len(val) - 1} picture" in report.read_text()
+
+
+def test_the_card_tells_data_terms_limits_metrics_and_recipe() -> None:
+    bundle = Bundle(
+        architecture="unet",
+        options={"encoder": "test_resnet"},
+        space=LabelSpace(("sky", "road")),
+        preprocessing=Preprocessing(long_side=480),
+        state={"weight": torch.zeros(500, 1000)},
+        recipe={"name": "street", "description": "Streets."},
+        metrics={"split": "val", "val_miou": 0.73456, "val_iou/sky": 0.9, "val_iou/road": 1.0, "test_iou/road": None},
+        card={"limits": "Daylight only.", "note": "Mind the gap.", "data": "CamVid."},
+    )
+    assert model_card(bundle) == (
+        "# street\n\nStreets.\n\n"
+        "- architecture: unet (encoder=test_resnet)\n"
+        "- parameters: 0.5 million\n"
+        "- classes (2): sky, road\n"
+        "- input: longer side resized to 480 pixels, RGB\n\n"
+        "## Data\n\nCamVid.\n\n## Limits\n\nDaylight only.\n\n## Note\n\nMind the gap.\n\n"
+        "## Metrics\n\nsplit val, val_miou 0.7346\n\n"
+        "| class | val_iou | test_iou |\n|---|---:|---:|\n| sky | 0.9 | - |\n| road | 1 | - |\n\n"
+        "## Recipe\n\n```yaml\nname: street\ndescription: Streets.\n```\n"
+    )
+    assert model_card(bundle, name="other").startswith("# other\n")
