@@ -44,6 +44,7 @@ def load(
     tile: int = 768,
     tta: bool = False,
     scores: bool = False,
+    device: str = "auto",
 ) -> Predictor:
     """Load a model for prediction.
 
@@ -53,14 +54,15 @@ def load(
         tile: side in pixels of the tiles that large pictures are cut into.
         tta: average over the mirrored picture: slower, often better.
         scores: also return the winning class's probability per pixel.
+        device: where the network computes: "cpu", "cuda", ...; "auto" takes a GPU if there is one.
 
     Raises:
-        UsageError: there is no such model (the message suggests the closest name), or a size is out of range.
+        UsageError: there is no such model (the message suggests the closest name), or an option is out of range.
         ModelError: the file is missing, damaged or no bundle.
     """
     from intarsia import inference
 
-    return inference.load(model, long_side=long_side, tile=tile, tta=tta, scores=scores)
+    return inference.load(model, long_side=long_side, tile=tile, tta=tta, scores=scores, device=device)
 
 
 @overload
@@ -140,18 +142,20 @@ def evaluate(
     model: str | os.PathLike[str] | Predictor,
     data: str | os.PathLike[str],
     *,
-    split: str = "val",
+    split: str | None = None,
     layout: str = "auto",
     classes: Sequence[str] | None = None,
+    resize_masks: bool = False,
 ) -> Evaluation:
     """Measure a model on labelled pictures.
 
     Args:
         model: a loaded model, or what `load` takes.
         data: folder of labelled pictures.
-        split: the split to measure on.
+        split: the split to measure on; None takes "val", else "test", else all that is there undivided.
         layout: the folder's layout; `intarsia data list` names them.
         classes: class names in the order of the mask values, if the folder does not tell them.
+        resize_masks: stretch masks of another size, but the same shape, to their picture.
 
     Raises:
         UsageError: no such model, split or layout.
@@ -162,7 +166,10 @@ def evaluate(
     from intarsia.datasets import open_dataset
 
     predictor = model if isinstance(model, inference.Predictor) else load(model)
-    return inference.evaluate(predictor, open_dataset(data, layout=layout, classes=classes).split(split))
+    dataset = open_dataset(data, layout=layout, classes=classes, val_fraction=0, resize_masks=resize_masks)
+    if split is None:
+        split = next((name for name in ("val", "test", "all") if name in dataset.splits), "val")
+    return inference.evaluate(predictor, dataset.split(split))
 
 
 def __getattr__(name: str) -> object:

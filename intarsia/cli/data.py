@@ -12,6 +12,7 @@ from intarsia.cli.output import Json, emit, progress_bar, table
 app = typer.Typer(help="Check, describe and show labelled data.", no_args_is_help=True)
 Data = Annotated[Path, typer.Argument(help="Folder of images and masks (or LabelMe annotations).")]
 Layout = Annotated[str, typer.Option(help="Folder layout; `intarsia data list` names them.")]
+Resize = Annotated[bool, typer.Option("--resize-masks", help="Stretch masks of another size to their picture.")]
 
 
 @app.command("list")
@@ -27,12 +28,12 @@ def list_data(json: Json = False) -> None:
 
 
 @app.command()
-def info(path: Data, layout: Layout = "auto", json: Json = False) -> None:
+def info(path: Data, layout: Layout = "auto", resize_masks: Resize = False, json: Json = False) -> None:
     """Show how a folder is read: layout, splits, picture sizes, classes and how often they occur."""
     from intarsia.datasets import open_dataset
     from intarsia.datasets.statistics import description
 
-    dataset = open_dataset(path, layout=layout)
+    dataset = open_dataset(path, layout=layout, resize_masks=resize_masks)
     found = description(dataset)
     if json:
         emit(found)
@@ -60,13 +61,13 @@ def info(path: Data, layout: Layout = "auto", json: Json = False) -> None:
 
 
 @app.command()
-def check(path: Data, layout: Layout = "auto", json: Json = False) -> None:
+def check(path: Data, layout: Layout = "auto", resize_masks: Resize = False, json: Json = False) -> None:
     """Look for everything that would spoil a training: damaged files, wrong masks, leakage, missing classes."""
     from intarsia.datasets import open_dataset
     from intarsia.datasets.integrity import check as examine
 
     with progress_bar("checking") as progress:
-        report = examine(open_dataset(path, layout=layout), progress=progress)
+        report = examine(open_dataset(path, layout=layout, resize_masks=resize_masks), progress=progress)
     if json:
         emit(report.to_json())
     else:
@@ -84,6 +85,7 @@ def show(
     split: Annotated[str, typer.Option(help="Split to show.")] = "train",
     count: Annotated[int, typer.Option(min=1, help="How many samples, spread over the split.")] = 6,
     layout: Layout = "auto",
+    resize_masks: Resize = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
     json: Json = False,
 ) -> None:
@@ -95,7 +97,7 @@ def show(
 
     if out.exists() and not overwrite:
         raise UsageError(f"{out} exists; give another name (-o), or --overwrite")
-    chosen = open_dataset(path, layout=layout).split(split)
+    chosen = open_dataset(path, layout=layout, resize_masks=resize_masks).split(split)
     write_image(out, contact_sheet(chosen, count=count))
     if json:
         emit({"split": split, "samples": min(count, len(chosen)), "picture": str(out)})

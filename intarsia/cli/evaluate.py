@@ -13,19 +13,26 @@ from intarsia.cli.output import Json, emit, table
 def evaluate(
     path: Annotated[Path, typer.Argument(metavar="DATA", help="Folder of labelled images.")],
     model: Annotated[str, typer.Option("-m", "--model", help="Bundled model, bundle file or run folder.")],
-    split: Annotated[str, typer.Option(help="Split to measure on.")] = "val",
+    split: Annotated[str | None, typer.Option(help="Split to measure on; default: val, else test, else all.")] = None,
     layout: Annotated[str, typer.Option(help="Folder layout; `intarsia data list` names them.")] = "auto",
-    tta: Annotated[bool, typer.Option("--tta", help="Average over flips and scales: slower, often better.")] = False,
+    resize_masks: Annotated[
+        bool, typer.Option("--resize-masks", help="Stretch masks of another size to their picture.")
+    ] = False,
+    tta: Annotated[
+        bool, typer.Option("--tta", help="Average with the mirrored picture: slower, often better.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Measure a model on labelled images: IoU, F1 and more per class."""
     import intarsia
 
-    found = intarsia.evaluate(intarsia.load(model, tta=tta), path, split=split, layout=layout)
+    predictor = intarsia.load(model, tta=tta)
+    found = intarsia.evaluate(predictor, path, split=split, layout=layout, resize_masks=resize_masks)
     if json:
         emit(found.to_json())
         return
     scores = found.scores
+    typer.echo(f"{found.model} on {len(found.images)} pictures of the split {found.split!r}")
     columns = (scores.iou, scores.f1, scores.accuracy, scores.precision)
     rows = [
         (name, *(_number(float(values[index])) for values in columns), f"{100 * scores.frequency[index]:.2f}")

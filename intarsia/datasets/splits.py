@@ -137,7 +137,10 @@ def mismatch(mask: tuple[int, int], image: tuple[int, int]) -> str:
             f"(without the tag), or turn the mask"
         )
     if same_shape(mask, image):
-        return f"{said}, the same shape at another scale: set resize_masks to stretch such masks, or export them again"
+        return (
+            f"{said}, the same shape at another scale: stretch such masks with --resize-masks (train: --set "
+            f"data.resize_masks=true; Python: resize_masks=True), or export them again"
+        )
     return f"{said}: they do not belong together, or one was cropped; export the mask at the image's own size"
 
 

@@ -23,6 +23,7 @@ def load(
     scales: Sequence[float] = (1.0,),
     scores: bool = False,
     precision: Precision = "auto",
+    device: str = "auto",
 ) -> Predictor:
     """Load a model to predict with.
 
@@ -35,6 +36,7 @@ def load(
         scales: average over sizes.
         scores: also return scores.
         precision: arithmetic of the network.
+        device: where it computes.
 
     Raises:
         UsageError: no bundled model has this name, or an option is out of range.
@@ -49,6 +51,7 @@ def load(
         scales=scales,
         scores=scores,
         precision=precision,
+        device=device,
     )
 
 

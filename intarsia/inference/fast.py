@@ -31,21 +31,28 @@ _POST_OPS: dict[type, tuple[str, list[float], str]] = {
 }
 
 
-def accelerate(model: SegmentationModel, precision: Precision = "auto") -> SegmentationModel:
-    """A copy of a model for prediction on the CPU; the model itself is left as it is.
+def accelerate(
+    model: SegmentationModel, precision: Precision = "auto", device: torch.device | None = None
+) -> SegmentationModel:
+    """A copy of a model for prediction; the model itself is left as it is.
 
-    Batch-norms are folded into the convolutions before them, and ReLU and ReLU6 are computed inside the convolutions.
+    Batch-norms are folded into the convolutions before them, and on the CPU ReLU and ReLU6 are computed inside them.
     Which layers belong together is seen from one run of the network, and the result is compared with the
     original: a network that does not survive it (within 1e-3 of its largest logit) is used unfolded.
 
     Args:
         model: in evaluation mode, float32.
         precision: arithmetic of the copy; "auto" takes bfloat16 when it is clearly faster here.
+        device: where the copy computes; None is the CPU.
 
     Returns:
         A model in channels-last memory whose `logits` takes inputs of its parameters' type.
     """
-    folded = _folded(model).to(memory_format=torch.channels_last)
+    if device is not None and device.type != "cpu":
+        half = precision != "fp32" and torch.cuda.is_bf16_supported()
+        moved = _folded(model, fuse=False).to(device, torch.bfloat16 if half else torch.float32)
+        return moved.to(memory_format=torch.channels_last)
+    folded = _folded(model, fuse=True).to(memory_format=torch.channels_last)
     if precision == "fp32":
         return folded
     rounded = copy.deepcopy(folded).to(torch.bfloat16)
@@ -78,12 +85,12 @@ class FusedConv2d(nn.Module):
 _TRACKED = (FusedConv2d, nn.Conv2d, nn.BatchNorm2d, nn.ReLU, nn.ReLU6, nn.Hardswish, nn.SiLU)
 
 
-def _folded(model: SegmentationModel) -> SegmentationModel:
-    """A copy with folded batch-norms and fused activations, or a plain copy when that changes the logits."""
+def _folded(model: SegmentationModel, *, fuse: bool) -> SegmentationModel:
+    """A copy with folded batch-norms (and activations, with `fuse`), or a plain copy when that changes the logits."""
     sample = torch.linspace(-2, 2, 3 * 64 * 96).view(1, 3, 64, 96).sin_().contiguous(memory_format=torch.channels_last)
     folded = copy.deepcopy(model).eval().requires_grad_(False)
     _fold_norms(folded, sample)
-    if torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_convolution_pointwise"):  # type: ignore[no-untyped-call]
+    if fuse and torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_convolution_pointwise"):  # type: ignore[no-untyped-call]
         _fuse_activations(folded, sample)
     with torch.inference_mode():
         expected, actual = model.logits(sample), folded.logits(sample)

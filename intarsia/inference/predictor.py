@@ -54,7 +54,7 @@ class Band:
 
 
 class Predictor:
-    """A bundle made ready to segment pictures of any size on the CPU.
+    """A bundle made ready to segment pictures of any size.
 
     Args:
         bundle: the trained model.
@@ -65,6 +65,7 @@ class Predictor:
         scales: average over the image at these scales of its working size as well.
         scores: also return the winning class's softmax probability.
         precision: arithmetic of the network; "auto" measures whether bfloat16 is faster here.
+        device: where the network computes: "cpu", "cuda", "cuda:1", ...; "auto" takes a GPU if there is one.
 
     Attributes:
         space: the classes that it predicts.
@@ -86,6 +87,7 @@ class Predictor:
         scales: Sequence[float] = (1.0,),
         scores: bool = False,
         precision: Precision = "auto",
+        device: str = "auto",
     ) -> None:
         if tile < 2 * UNIT or tile % UNIT:
             raise UsageError(f"tile must be a multiple of {UNIT}, at least {2 * UNIT}, not {tile}")
@@ -108,7 +110,8 @@ class Predictor:
         }  # fmt: skip
         self._tile, self._overlap, self._scores = tile, overlap, scores
         self._views = [(scale, mirrored) for scale in scales for mirrored in ((False, True) if tta else (False,))]
-        self._model = accelerate(restore(bundle), precision)
+        self._device = find_device(device)
+        self._model = accelerate(restore(bundle), precision, self._device)
         self._dtype = next(self._model.parameters()).dtype
         self._stride = self._probe_stride()
 
@@ -200,10 +203,10 @@ class Predictor:
         with torch.inference_mode():
             x = normalise(pixels, self.preprocessing)
             if self._views == [(1.0, False)]:
-                return self._view(x, cells, 1.0, False)
+                return self._view(x, cells, 1.0, False).cpu()
             probabilities = [self._view(x, cells, scale, mirrored).softmax(1) for scale, mirrored in self._views]
             # The logarithm of a probability is a logit of it; zero has none.
-            return torch.stack(probabilities).mean(0).clamp_(min=1e-30).log_()
+            return torch.stack(probabilities).mean(0).clamp_(min=1e-30).log_().cpu()
 
     def _view(self, x: Tensor, cells: tuple[int, int], scale: float, mirrored: bool) -> Tensor:
         if scale != 1:
@@ -211,18 +214,37 @@ class Predictor:
             x = F.interpolate(x, size=size, mode="bilinear", antialias=scale < 1)
         if mirrored:
             x = x.flip(3)
-        logits = self._model.logits(x.to(self._dtype, memory_format=torch.channels_last)).float()
+        logits = self._model.logits(self._moved(x)).float()
         if mirrored:
             logits = logits.flip(3)
         return resize(logits, cells, align_corners=self._model.align_corners)
 
+    def _moved(self, x: Tensor) -> Tensor:
+        return x.to(self._device, self._dtype, memory_format=torch.channels_last)
+
     def _probe_stride(self) -> int:
         """Pixels per logit; tiles have to start at whole logits."""
         with torch.inference_mode():
-            x = torch.zeros(1, 3, _PROBE, _PROBE).to(self._dtype, memory_format=torch.channels_last)
-            stride = _PROBE // self._model.logits(x).shape[2]
+            stride = _PROBE // self._model.logits(self._moved(torch.zeros(1, 3, _PROBE, _PROBE))).shape[2]
         if UNIT % stride:
             raise ModelError(
                 f"{self.bundle.architecture} gives logits at stride {stride}, which is no divisor of {UNIT}"
             )
         return stride
+
+
+def find_device(name: str) -> torch.device:
+    """The device that a name means; "auto" is the first GPU if there is one, else the CPU.
+
+    Raises:
+        UsageError: there is no such device here.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise UsageError(f"no device is named {name!r}; use auto, cpu, cuda or cuda:N") from error
+    if device.type not in ("cpu", "cuda") or (device.type == "cuda" and not torch.cuda.is_available()):
+        raise UsageError(f"the device {name!r} is not available here; use auto or cpu (see: intarsia doctor)")
+    return device

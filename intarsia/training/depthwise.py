@@ -5,7 +5,7 @@ input, and of a large kernel with respect to its weight, run many times slower t
 are computed here by the operations that are fast: a stride-1 convolution of the zero-stuffed output gradient with the
 flipped kernel, and float32 arithmetic for the weight.
 
-The weight's gradient of a dilated depthwise convolution is not only slow but wrong there (seen with torch 2.14.1: for
+The weight's gradient of a dilated depthwise convolution is not only slow but wrong there (seen with torch 2.15.0: for
 maps at least 30 wide it differs from the float32 one by its own size, sometimes it is infinite), so that it is always
 taken in float32.
 """

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -200,6 +201,25 @@ def test_a_full_disk_stops_the_job(
             segment_folder(predictor, photos, out)
     assert files(out) == []
     assert segment_folder(predictor, photos, out).failures == {}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="file size limits are a POSIX feature")
+def test_an_output_that_cannot_be_written_leaves_no_other(predictor: Predictor, tmp_path: Path) -> None:
+    import resource
+
+    noise = np.random.default_rng(0).integers(0, 256, (200, 200, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(tmp_path / "noise.png")
+    out = tmp_path / "out"
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))  # enough for the mask, not for the overlay
+        result = segment_folder(predictor, tmp_path / "noise.png", out)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    (reason,) = result.failures.values()
+    assert reason.startswith("cannot write") and "noise.overlay.jpg: the file is larger than this system" in reason
+    assert files(out) == ["manifest.jsonl"]
+    assert segment_folder(predictor, tmp_path / "noise.png", out).failures == {}
 
 
 def test_a_forged_note_deletes_nothing_outside(predictor: Predictor, photos: Path, tmp_path: Path) -> None:
