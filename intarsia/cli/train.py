@@ -34,7 +34,11 @@ def train(
     if epochs is not None:
         changes.append(f"training.epochs={epochs}")
     started = time.monotonic()
-    run = intarsia.train(path, out, recipe=find_recipe(recipe) if recipe else None, changes=changes, resume=resume)
+    try:
+        run = intarsia.train(path, out, recipe=find_recipe(recipe) if recipe else None, changes=changes, resume=resume)
+    except KeyboardInterrupt:
+        typer.echo("Stopped; the same command with --resume continues where the last checkpoint was written.", err=True)
+        raise
     if not is_main_process():
         return
     if json:

@@ -62,13 +62,13 @@ def sum_confusion(matrix: ConfusionMatrix, world: World) -> None:
         matrix.counts[:] = counts.cpu().numpy()
 
 
-def share_json(value: Any, world: World) -> list[Any]:
-    """Every process's plain value, in rank order."""
+def first_says(flag: bool, world: World) -> bool:
+    """The main process's value of a flag, in every process."""
     if world.size == 1:
-        return [value]
-    gathered: list[Any] = [None] * world.size
-    dist.all_gather_object(gathered, value)
-    return gathered
+        return flag
+    shared = torch.tensor(int(flag), device=world.device)
+    dist.broadcast(shared, src=0)
+    return bool(shared)
 
 
 class SyncedBatchNorm(nn.BatchNorm2d):

@@ -44,7 +44,7 @@ from intarsia.training.data import (
     mix,
 )
 from intarsia.training.depthwise import use_fast_depthwise
-from intarsia.training.distributed import World, join_world, share_json, synchronise_norms
+from intarsia.training.distributed import World, first_says, join_world, synchronise_norms
 from intarsia.training.ema import AveragedWeights
 from intarsia.training.log import Row, RunLog
 from intarsia.training.optim import build_optimizer, learning_rate_factor, set_learning_rate
@@ -166,7 +166,7 @@ class _Trainer:
                 self._fast(self.model), self.recipe.input.crop, self._local_batch, self.world.device
             )
             # Every process must compute alike: the first one's choice is everyone's.
-            asked = share_json(trial, self.world)[0]
+            asked = "bf16" if first_says(trial == "bf16", self.world) else "fp32"
         self.state.precision = asked
         self._say(f"training in {asked} on {self.world.device.type}, {self.workers} loading processes")
 

@@ -172,6 +172,11 @@ def test_the_same_data_come_from_any_number_of_workers(scenes, recipe, tmp_path)
     assert all(torch.equal(value, second[key]) for key, value in first.items())
 
 
+def test_tensorboard_is_written_on_request(scenes, recipe, tmp_path):
+    run = train(recipe.override({"training.epochs": 1, "training.tensorboard": True}), scenes, tmp_path / "run")
+    assert [path.stat().st_size > 0 for path in (run.folder / "tensorboard").iterdir()] == [True]
+
+
 def test_class_weights(scenes, recipe):
     split = scenes.splits["train"]
     from intarsia.datasets.integrity import class_frequencies
