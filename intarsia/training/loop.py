@@ -195,7 +195,6 @@ class _Trainer:
         network: nn.Module = self.model
         if self.world.size > 1:
             network = DistributedDataParallel(self.model, broadcast_buffers=False)
-        self._pending = 0
         with _stop_request() as stop, Progress(self.console, self.total, self.state.step, self.per_epoch) as progress:
             clock = time.perf_counter()
             for batch in loader:
