@@ -32,9 +32,11 @@ def bundle_of(channels: int, low_channels: int) -> Bundle:
 
 @torch.inference_mode()
 def plain(model: torch.nn.Module, image: np.ndarray) -> np.ndarray:
-    """What a plain script does: normalise, forward, argmax."""
+    """What a plain script does: normalise, pad to the multiple of 16 that smp asks for, forward, argmax."""
+    height, width = image.shape[:2]
     x = (torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255 - 0.5) / 0.5
-    return model(x).argmax(1)[0].to(torch.uint8).numpy()
+    x = F.pad(x, (0, -width % 16, 0, -height % 16))
+    return model(x)[..., :height, :width].argmax(1)[0].to(torch.uint8).numpy()
 
 
 def milliseconds(call: object, *values: object) -> float:

@@ -332,8 +332,9 @@ class _Trainer:
         return bool(patience) and self.state.stale >= patience
 
     def _bundle(self, row: Row) -> Bundle:
-        # The folder's own name says enough; where it lay is nobody's business but the trainer's.
-        recipe = self.recipe.override({"data.path": Path(self.recipe.data.path).name})
+        # The files' own names say enough; where they lay is nobody's business but the trainer's.
+        names = {"data.path": self.recipe.data.path, "model.weights": self.recipe.model.weights}
+        recipe = self.recipe.override({key: Path(path).name for key, path in names.items()})
         return Bundle(
             architecture=recipe.model.architecture,
             options=dict(recipe.model.options),
