@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import resource
+import os
 import subprocess
 import sys
 import tempfile
@@ -39,10 +39,11 @@ def segment(picture: Path, bundle: Path, out: Path) -> tuple[float, float]:
     """(peak resident megabytes, seconds) of the command."""
     start = time.perf_counter()
     command = [sys.executable, "-m", "intarsia", "segment", str(picture), "-m", str(bundle), "-o", str(out)]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    elapsed = time.perf_counter() - start
-    # The highest of all finished children; pictures go from small to large, so that it is this one's or a lower bound.
-    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024, elapsed
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise SystemExit(f"{' '.join(command)} failed")
+    return usage.ru_maxrss / 1024, time.perf_counter() - start
 
 
 def main() -> None:

@@ -41,7 +41,7 @@ def load(
     model: str | os.PathLike[str] = DEFAULT_MODEL,
     *,
     long_side: int | None = None,
-    tile: int = 768,
+    tile: int = 512,
     tta: bool = False,
     scores: bool = False,
     device: str = "auto",
@@ -152,7 +152,8 @@ def evaluate(
     Args:
         model: a loaded model, or what `load` takes.
         data: folder of labelled pictures.
-        split: the split to measure on; None takes "val", else "test", else all that is there undivided.
+        split: the split to measure on; None takes the folder's own "val", else its "test", else all of an undivided
+            folder. "val" of an undivided folder is the part that a training on it holds out.
         layout: the folder's layout; `intarsia data list` names them.
         classes: class names in the order of the mask values, if the folder does not tell them.
         resize_masks: stretch masks of another size, but the same shape, to their picture.
@@ -166,9 +167,11 @@ def evaluate(
     from intarsia.datasets import open_dataset
 
     predictor = model if isinstance(model, inference.Predictor) else load(model)
-    dataset = open_dataset(data, layout=layout, classes=classes, val_fraction=0, resize_masks=resize_masks)
     if split is None:
+        dataset = open_dataset(data, layout=layout, classes=classes, resize_masks=resize_masks, val_fraction=0)
         split = next((name for name in ("val", "test", "all") if name in dataset.splits), "val")
+    else:
+        dataset = open_dataset(data, layout=layout, classes=classes, resize_masks=resize_masks)
     return inference.evaluate(predictor, dataset.split(split))
 
 

@@ -34,7 +34,10 @@ def evaluate(
     scores = found.scores
     typer.echo(f"{found.model} on {len(found.images)} pictures of the split {found.split!r}")
     if found.split == "all":
-        typer.echo("The folder is not divided: if the model was trained on pictures of it, these scores flatter it.")
+        typer.echo(
+            "The folder is not divided: if the model was trained on pictures of it, these scores flatter it, and "
+            "--split val measures on those that the training held out."
+        )
     columns = (scores.iou, scores.f1, scores.accuracy, scores.precision)
     rows = [
         (name, *(_number(float(values[index])) for values in columns), f"{100 * scores.frequency[index]:.2f}")

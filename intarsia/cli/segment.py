@@ -36,7 +36,7 @@ def segment(
     long_side: Annotated[
         int | None, typer.Option(min=0, help="Working size in pixels of the longer side; 0: each picture's own.")
     ] = None,
-    tile: Annotated[int, typer.Option(min=64, help="Side in pixels of the tiles of large pictures.")] = 768,
+    tile: Annotated[int, typer.Option(min=64, help="Side in pixels of the tiles of large pictures.")] = 512,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be written.")] = False,
     json: Json = False,
 ) -> None:

@@ -16,7 +16,7 @@ from intarsia.inference.sources import find_bundle, find_images
 def load(
     name: str | os.PathLike[str],
     *,
-    tile: int = 768,
+    tile: int = 512,
     overlap: int = 128,
     long_side: int | None = None,
     tta: bool = False,

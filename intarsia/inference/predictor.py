@@ -80,7 +80,7 @@ class Predictor:
         self,
         bundle: Bundle,
         *,
-        tile: int = 768,
+        tile: int = 512,
         overlap: int = 128,
         long_side: int | None = None,
         tta: bool = False,

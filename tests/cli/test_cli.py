@@ -225,6 +225,17 @@ def test_evaluate_gives_the_numbers_of_the_python_call(cli: Cli, tiny_run: TinyR
     assert "building" in cli.out
 
 
+def test_an_undivided_folder_is_measured_whole_unless_its_held_out_part_is_asked_for(
+    cli: Cli, tiny_run: TinyRun
+) -> None:
+    whole = cli.json("evaluate", "-m", tiny_run.run.folder, tiny_run.data)
+    held_out = cli.json("evaluate", "-m", tiny_run.run.folder, tiny_run.data, "--split", "val")
+    assert (whole["split"], len(whole["images"])) == ("all", 12)
+    assert (held_out["split"], len(held_out["images"])) == ("val", 2)
+    assert cli("evaluate", "-m", tiny_run.run.folder, tiny_run.data) == 0
+    assert "these scores flatter it" in cli.out
+
+
 def test_evaluate_suggests_a_split(cli: Cli, tiny_run: TinyRun) -> None:
     assert cli("evaluate", "-m", tiny_run.run.folder, tiny_run.data, "--split", "vall") == 2
     assert "Did you mean 'val'?" in cli.err

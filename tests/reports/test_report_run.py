@@ -23,7 +23,7 @@ from intarsia.reports import model_card, write_report
 
 def test_the_report_shows_the_best_bundles_own_scores(tiny_run: TinyRun) -> None:
     html = (tiny_run.run.folder / "report.html").read_text()
-    scores = intarsia.evaluate(tiny_run.run.folder, tiny_run.data).scores
+    scores = intarsia.evaluate(tiny_run.run.folder, tiny_run.data, split="val").scores
     assert f"<b>{scores.miou:.3f}</b><span>mean IoU</span>" in html
     assert "<h1>scenes</h1>" in html
     assert "unet on test_resnet" in html and "encoder: test_resnet" in html
