@@ -194,7 +194,7 @@ class _Trainer:
         loader = batches(TrainingSamples(self.reader, transform, settings.seed), order, self.workers)
         network: nn.Module = self.model
         if self.world.size > 1:
-            network = DistributedDataParallel(self.model, broadcast_buffers=False)
+            network = DistributedDataParallel(self.model)
         with _stop_request() as stop, Progress(self.console, self.total, self.state.step, self.per_epoch) as progress:
             clock = time.perf_counter()
             for batch in loader:
