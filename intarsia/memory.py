@@ -1,10 +1,11 @@
-"""How the C library treats freed memory."""
+"""How much memory there is, and how the C library treats what is freed."""
 
 from __future__ import annotations
 
 import ctypes
 import platform
 import sys
+from pathlib import Path
 
 _M_TRIM_THRESHOLD = -1
 _M_MMAP_MAX = -4
@@ -22,3 +23,14 @@ def keep_freed_memory() -> None:
     libc = ctypes.CDLL(None)
     libc.mallopt(_M_MMAP_MAX, 0)
     libc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
+
+
+def available_memory() -> float:
+    """Bytes of memory that can be used without swapping; 4 GB where the system does not tell."""
+    try:
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return float(line.split()[1]) * 1024
+    except OSError:
+        pass
+    return 4e9

@@ -18,7 +18,7 @@ from intarsia.datasets.coding import RawMask, gray_plane, number_list, value_lis
 from intarsia.datasets.pairing import relative
 from intarsia.datasets.report import Problem, Report, Severity
 from intarsia.datasets.splits import Dataset, Item, Split, mismatch, same_shape
-from intarsia.datasets.statistics import ClassCounts, count_classes, count_stored
+from intarsia.datasets.statistics import ClassCounts, count_stored
 from intarsia.datasets.survey import threaded
 from intarsia.errors import DataError
 from intarsia.media.header import opened, orientation
@@ -29,14 +29,6 @@ _SAME = 3.0  # grey levels (root mean square of the 16x16 pictures): JPEG and PN
 _FLAT = 4.0  # pictures with less contrast than this all look the same at 16x16
 _CHUNK = 1024
 _MOSTLY_IGNORED = 0.5
-
-
-def class_frequencies(split: Split) -> NDArray[np.float64]:
-    """(C,) each class's share of the labelled pixels of the images in which it occurs (Eigen & Fergus, ICCV 2015).
-
-    Classes that never occur get 0. `statistics.count_classes` gives the full counts.
-    """
-    return count_classes(split).frequencies
 
 
 @dataclass

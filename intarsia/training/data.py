@@ -7,7 +7,6 @@ import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -21,6 +20,7 @@ from intarsia.bundle import Preprocessing
 from intarsia.datasets import Split
 from intarsia.errors import DataError
 from intarsia.media.images import open_image
+from intarsia.memory import available_memory
 from intarsia.transforms.augment import TrainingTransform
 from intarsia.transforms.preprocess import resize_image, working_size
 
@@ -184,14 +184,3 @@ def _quiet_worker(_: int) -> None:
 def default_workers() -> int:
     """Loading processes when the recipe names none: enough to feed the network, one core kept free."""
     return min(8, max(1, (os.cpu_count() or 1) - 1))
-
-
-def available_memory() -> float:
-    """Bytes of memory that can be used without swapping; 4 GB where the system does not tell."""
-    try:
-        for line in Path("/proc/meminfo").read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                return float(line.split()[1]) * 1024
-    except OSError:
-        pass
-    return 4e9

@@ -6,7 +6,7 @@ import numpy as np
 
 from intarsia.bundle import Preprocessing
 from intarsia.datasets import Dataset, Split
-from intarsia.datasets.integrity import class_frequencies
+from intarsia.datasets.statistics import count_classes
 from intarsia.errors import DataError, UsageError, suggest
 from intarsia.labels import LabelSpace
 from intarsia.losses import WeightedSum, build_loss
@@ -15,6 +15,7 @@ from intarsia.models import SegmentationModel
 from intarsia.models.encoders import Encoder
 from intarsia.recipe import Recipe
 
+_POWERS = {"median_frequency": 1.0, "sqrt_median_frequency": 0.5}
 _SUMMARY = ("miou", "pixel_accuracy", "mean_accuracy", "fwiou", "mean_f1")
 
 
@@ -72,10 +73,7 @@ def class_weights(recipe: Recipe, split: Split) -> list[float] | None:
         if len(rule) != len(split.space):
             raise UsageError(f"training.class_weights: {len(rule)} weights for {len(split.space)} classes")
         return rule
-    frequencies = np.asarray(class_frequencies(split))
-    seen = frequencies > 0
-    if not seen.any():
+    counts = count_classes(split)
+    if not counts.pixels.any():
         raise DataError(f"the split {split.name!r} has no labelled pixel; run: intarsia data check")
-    weights = np.zeros_like(frequencies)
-    weights[seen] = np.median(frequencies[seen]) / frequencies[seen]
-    return [float(weight) for weight in (np.sqrt(weights) if rule == "sqrt_median_frequency" else weights)]
+    return [float(weight) for weight in counts.median_frequency_weights(_POWERS[rule])]

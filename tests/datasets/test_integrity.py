@@ -11,8 +11,9 @@ import pytest
 from PIL import Image
 
 from intarsia.datasets import open_dataset
-from intarsia.datasets.integrity import check, class_frequencies
+from intarsia.datasets.integrity import check
 from intarsia.datasets.report import Problem, Report
+from intarsia.datasets.statistics import count_classes
 
 Write = Callable[..., Path]
 
@@ -194,7 +195,7 @@ def test_class_frequencies_of_eigen_and_fergus(write: Write, tmp_path: Path) -> 
     write("masks/1.png", stripes(0, 0))
     (tmp_path / "classes.txt").write_text("a\nb\nc\n")
     split = open_dataset(tmp_path, val_fraction=0).splits["all"]
-    assert class_frequencies(split).tolist() == pytest.approx([168 / 192, 24 / 96, 0])
+    assert count_classes(split).frequencies.tolist() == pytest.approx([168 / 192, 24 / 96, 0])
 
 
 def test_labelme_is_checked_too(tmp_path: Path) -> None:
