@@ -60,9 +60,11 @@ def load(
         UsageError: there is no such model (the message suggests the closest name), or an option is out of range.
         ModelError: the file is missing, damaged or no bundle.
     """
-    from intarsia import inference
+    from intarsia.bundle import Bundle
+    from intarsia.inference import Predictor, find_bundle
 
-    return inference.load(model, long_side=long_side, tile=tile, tta=tta, scores=scores, device=device)
+    bundle = Bundle.load(find_bundle(model))
+    return Predictor(bundle, long_side=long_side, tile=tile, tta=tta, scores=scores, device=device)
 
 
 @overload

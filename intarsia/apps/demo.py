@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
+import intarsia
 from intarsia.datasets import open_dataset
 from intarsia.errors import UsageError, require
 from intarsia.files import write_json
-from intarsia.inference import load
 from intarsia.media.images import write_image
 from intarsia.recipe import Recipe
 from intarsia.reports import write_report
@@ -76,7 +76,7 @@ def demo(folder: Path, *, overwrite: bool = False, console: Console | None = Non
     report = write_report(run.folder, recipe, dataset)
     say(f"4. Report: {report}")
     overlay = folder / "street.overlay.jpg"
-    result = load("street").segment(np.asarray(photos.rocket(), dtype=np.uint8))
+    result = intarsia.load("street").segment(np.asarray(photos.rocket(), dtype=np.uint8))
     write_image(overlay, result.overlay())
     shares = ", ".join(f"{name} {100 * share:.0f} %" for name, share in list(result.areas().items())[:3])
     say(f"5. A second photo with the bundled street model: {shares}; see {overlay}")

@@ -41,8 +41,9 @@ def segment(
     json: Json = False,
 ) -> None:
     """Give every pixel its class: writes NAME.mask.png and NAME.overlay.jpg for each picture."""
+    import intarsia
     from intarsia.errors import DataError, UsageError
-    from intarsia.inference import find_images, load, plan_tasks, segment_folder
+    from intarsia.inference import find_images, plan_tasks, segment_folder
 
     if out is None and any(find_images(source) is not None for source in sources):
         raise UsageError("folders and patterns need a folder for the results: -o OUT")
@@ -59,7 +60,7 @@ def segment(
         else:
             table(("Picture", "Mask", "Overlay"), [tuple(entry.values()) for entry in planned])
         return
-    predictor = load(model, tta=tta, tile=tile, long_side=long_side)
+    predictor = intarsia.load(model, tta=tta, tile=tile, long_side=long_side)
     with progress_bar("segmenting") as progress:
         result = segment_folder(
             predictor, sources, target, overwrite=overwrite, progress=lambda done, total, _: progress(done, total)

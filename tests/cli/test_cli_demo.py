@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from PIL import Image
 from tiny import TINY, TinyRun
 
+import intarsia
 from intarsia.apps import demo as app
 from intarsia.cli.main import main
 from intarsia.datasets import open_dataset
-from intarsia.inference import Predictor, load
+from intarsia.inference import Predictor
 from intarsia.recipe import Recipe
 
 photos = pytest.importorskip("skimage.data")
@@ -46,12 +47,13 @@ def test_the_demo_walks_all_the_way(
     tiny = Recipe.load(Path(app.__file__).parents[1] / "recipes" / "demo-coins.yaml").override_text(TINY)
     monkeypatch.setattr(Recipe, "load", classmethod(lambda cls, path: tiny))
     asked: list[str] = []
+    load = intarsia.load
 
     def load_tiny(name: str) -> Predictor:
         asked.append(name)
         return load(tiny_run.run.folder)
 
-    monkeypatch.setattr(app, "load", load_tiny)
+    monkeypatch.setattr(intarsia, "load", load_tiny)
     folder = tmp_path / "demo"
     assert main(["demo", "-o", str(folder)]) == 0
     said = capsys.readouterr().out
