@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from torch import Tensor, nn
 
@@ -13,26 +13,46 @@ from intarsia.errors import ModelError, UsageError, suggest
 from intarsia.models.layers import resize
 
 
+class Supervised(NamedTuple):
+    """Logits that training compares with the target, and the weight of that term.
+
+    The logits may be smaller than the target, which is then shrunk to them without interpolation.
+    """
+
+    logits: Tensor
+    weight: float
+
+
 class SegmentationModel(nn.Module):
-    """Base of every image model: ``forward(x)`` maps (N, 3, H, W) to logits (N, C, H, W) for any H, W.
+    """Base of every image model: ``forward(x)`` maps (N, in_channels, H, W) to logits (N, C, H, W) for any H, W.
 
     Architectures implement `logits`; prediction calls it too and resizes once, straight to the source's size.
+    Those with auxiliary heads, or with losses at other resolutions, implement `supervised` as well.
 
     Attributes:
         encoder: the backbone, which may train at a rate of its own.
+        in_channels: channels of the input.
         align_corners: the resize convention of this architecture.
+        margin: pixels on each side of an output that may decide it, for networks of which tiles can give exactly the
+            whole image's logits; 0 for those that pad inside.
     """
 
     encoder: nn.Module
+    in_channels: int = 3
     align_corners: bool = False
+    margin: int = 0
 
     def logits(self, x: Tensor) -> Tensor:
-        """(N, 3, H, W) -> logits (N, C, h, w) at the resolution the network computes them, often a quarter."""
+        """(N, in_channels, H, W) -> logits (N, C, ceil(H / s), ceil(W / s)), where the stride s is a power of two."""
         raise NotImplementedError
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, 3, H, W) -> logits (N, C, H, W)."""
+        """(N, in_channels, H, W) -> logits (N, C, H, W)."""
         return resize(self.logits(x), x.shape[2:], align_corners=self.align_corners)
+
+    def supervised(self, x: Tensor) -> tuple[Supervised, ...]:
+        """What the loss is taken of in training, the logits of `forward` first."""
+        return (Supervised(self.forward(x), 1.0),)
 
 
 class Builder(Protocol):
@@ -116,4 +136,6 @@ def build(name: str, *, classes: int, **options: Any) -> SegmentationModel:
             raise UsageError(f"{name} has no option {option!r}.{suggest(option, found.options)}")
     if classes < 1:
         raise ModelError(f"a model needs at least one class, not {classes}")
-    return found.builder(classes=classes, **options)
+    model = found.builder(classes=classes, **options)
+    model.in_channels = options.get("in_channels", found.options["in_channels"])
+    return model

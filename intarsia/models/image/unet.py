@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from intarsia.errors import ModelError
-from intarsia.models.encoders import Encoder
+from intarsia.models.encoders import Encoder, build_encoder
 from intarsia.models.layers import conv_norm_act, resize
 from intarsia.models.registry import SegmentationModel, register
 
@@ -19,15 +19,14 @@ class UNet(SegmentationModel):
     def __init__(self, encoder: Encoder, *, classes: int, channels: Sequence[int]) -> None:
         super().__init__()
         self.encoder = encoder
-        strides = sorted(encoder.channels, reverse=True)
-        self._skips = strides[1:]
+        self._skips = sorted((stage for stage in encoder.channels if stage < encoder.output_stride), reverse=True)
         if len(channels) != len(self._skips):
             raise ModelError(
-                f"backbone {encoder.name!r} has {len(self._skips)} maps to join (strides {self._skips}); "
+                f"encoder {encoder.name!r} has {len(self._skips)} maps to join (strides {self._skips}); "
                 f"channels must have as many entries, not {len(channels)}"
             )
         self.steps = nn.ModuleList()
-        width = encoder.channels[strides[0]]
+        width = encoder.channels[encoder.deepest]
         for stride, outputs in zip(self._skips, channels, strict=True):
             joined = width + encoder.channels[stride]
             self.steps.append(nn.Sequential(conv_norm_act(joined, outputs), conv_norm_act(outputs, outputs)))
@@ -36,7 +35,7 @@ class UNet(SegmentationModel):
 
     def logits(self, x: Tensor) -> Tensor:
         maps = self.encoder(x)
-        deep = maps[self.encoder.output_stride]
+        deep = maps[self.encoder.deepest]
         for stride, step in zip(self._skips, self.steps, strict=True):
             skip = maps[stride]
             deep = step(torch.cat([resize(deep, skip.shape[2:]), skip], dim=1))
@@ -49,6 +48,7 @@ def unet(
     *,
     classes: int,
     encoder: str = "resnet34",
+    in_channels: int = 3,
     output_stride: int = 32,
     channels: Sequence[int] = (256, 128, 64, 32),
     drop_path: float = 0.0,
@@ -58,8 +58,13 @@ def unet(
     Args:
         classes: number of output channels.
         encoder: timm backbone name.
+        in_channels: channels of the input.
         output_stride: stride of the deepest map.
         channels: decoder widths from deep to shallow, one for each map that is joined.
         drop_path: stochastic depth of the encoder.
     """
-    return UNet(Encoder(encoder, output_stride=output_stride, drop_path=drop_path), classes=classes, channels=channels)
+    return UNet(
+        build_encoder(encoder, in_channels=in_channels, output_stride=output_stride, drop_path=drop_path),
+        classes=classes,
+        channels=channels,
+    )

@@ -1,0 +1,85 @@
+"""What every encoder promises: feature maps by stage."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from timm.models import adapt_input_conv
+from torch import Tensor, nn
+
+from intarsia.errors import ModelError
+
+
+class Encoder(nn.Module):
+    """Base of all encoders: ``forward(x)`` maps (N, in_channels, H, W) to ``{stage: features}``.
+
+    A stage is named by the stride that it has when nothing is dilated (2, 4, 8, 16, 32); only the deepest map of each
+    is given. A dilated encoder has the same stages, of which those beyond `output_stride` stay at that stride.
+
+    Attributes:
+        name: what recipes call it.
+        channels: stage -> number of channels.
+        output_stride: input pixels per pixel of the deepest map.
+        pretrained: name of the timm model whose weights `load_pretrained` takes; empty if timm has none that fit.
+        mean: per channel, RGB in 0..1, what the pretrained weights expect to be subtracted.
+        std: per channel, RGB in 0..1, what they expect to be divided by.
+    """
+
+    IMAGENET_MEAN: ClassVar[tuple[float, ...]] = (0.485, 0.456, 0.406)
+    IMAGENET_STD: ClassVar[tuple[float, ...]] = (0.229, 0.224, 0.225)
+
+    name: str
+    channels: dict[int, int]
+    output_stride: int = 32
+    pretrained: str = ""
+    mean: tuple[float, ...] = IMAGENET_MEAN
+    std: tuple[float, ...] = IMAGENET_STD
+
+    @property
+    def deepest(self) -> int:
+        """The last stage."""
+        return max(self.channels)
+
+    def forward(self, x: Tensor) -> dict[int, Tensor]:
+        """(N, in_channels, H, W) -> {stage: (N, channels[stage], ceil(H / stride), ceil(W / stride))}."""
+        raise NotImplementedError
+
+    def load_pretrained(self, state: dict[str, Tensor]) -> None:
+        """Take classification weights, as timm names them; tensors of the classifier are left out.
+
+        A first convolution for other than three channels gets the weights summed (one channel) or repeated and scaled.
+
+        Raises:
+            ModelError: tensors are missing or have other shapes.
+        """
+        raise NotImplementedError
+
+
+def load_matching(module: nn.Module, state: dict[str, Tensor], name: str) -> None:
+    """Load all of `module`'s tensors from `state`, the first convolution adapted to the module's input channels.
+
+    Raises:
+        ModelError: tensors are missing or have other shapes.
+    """
+    wanted = module.state_dict()
+    fitting = {key: _adapted(state[key], tensor) for key, tensor in wanted.items() if key in state}
+    missing = [key for key, tensor in wanted.items() if key not in fitting or fitting[key].shape != tensor.shape]
+    if missing:
+        raise ModelError(f"weights for {name!r} lack {len(missing)} of {len(wanted)} tensors, first {missing[0]}")
+    module.load_state_dict(fitting)
+
+
+def _adapted(stored: Tensor, wanted: Tensor) -> Tensor:
+    is_first_conv = stored.ndim == wanted.ndim == 4 and stored.shape[1] == 3 != wanted.shape[1]
+    if not is_first_conv or stored.shape[0] != wanted.shape[0]:
+        return stored
+    adapted: Tensor = adapt_input_conv(wanted.shape[1], stored)
+    return adapted
+
+
+def require_stage(encoder: Encoder, stage: int) -> int:
+    """Channels of a stage, or an error that lists what the encoder has."""
+    if stage not in encoder.channels:
+        has = ", ".join(str(known) for known in encoder.channels)
+        raise ModelError(f"encoder {encoder.name!r} has no features at stride {stage} (it has {has})")
+    return encoder.channels[stage]
