@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, overload
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from typing import Any
 
     import numpy as np
     from numpy.typing import NDArray
@@ -40,6 +41,7 @@ DEFAULT_MODEL = "street"
 def load(
     model: str | os.PathLike[str] = DEFAULT_MODEL,
     *,
+    options: Mapping[str, Any] | None = None,
     long_side: int | None = None,
     tile: int = 512,
     tta: bool = False,
@@ -50,6 +52,8 @@ def load(
 
     Args:
         model: a bundled name (`intarsia models list`), a bundle file, or a run folder.
+        options: architecture options to change without another training, for instance ``{"output_stride": 8}`` of a
+            DeepLab that was trained at 16.
         long_side: working size in pixels of the longer side instead of the model's own; 0 keeps each picture's size.
         tile: side in pixels of the tiles that large pictures are cut into.
         tta: average over the mirrored picture: slower, often better.
@@ -58,12 +62,12 @@ def load(
 
     Raises:
         UsageError: there is no such model (the message suggests the closest name), or an option is out of range.
-        ModelError: the file is missing, damaged or no bundle.
+        ModelError: the file is missing, damaged or no bundle, or its weights do not fit the changed options.
     """
     from intarsia.bundle import Bundle
     from intarsia.inference import Predictor, find_bundle
 
-    bundle = Bundle.load(find_bundle(model))
+    bundle = Bundle.load(find_bundle(model)).with_options(options or {})
     return Predictor(bundle, long_side=long_side, tile=tile, tta=tta, scores=scores, device=device)
 
 

@@ -6,7 +6,8 @@ import hashlib
 import json
 import math
 import os
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -81,6 +82,10 @@ class Bundle:
     metrics: dict[str, Any] = field(default_factory=dict)
     card: dict[str, Any] = field(default_factory=dict)
     source: str = ""
+
+    def with_options(self, options: Mapping[str, Any]) -> Bundle:
+        """The same weights in an architecture built with other options, such as a smaller ``output_stride``."""
+        return replace(self, options={**self.options, **options})
 
     def checksum(self) -> str:
         """SHA-256 of everything that decides predictions: architecture, classes, preprocessing and weights."""

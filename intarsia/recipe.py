@@ -113,6 +113,7 @@ class Training(_Section):
     loss: list[LossTerm] = [LossTerm(name="cross_entropy")]
     precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="auto: the faster, by measurement")
     ema: Annotated[float, Field(ge=0, lt=1)] = Field(0.995, description="decay of the averaged weights; 0 is off")
+    freeze_norms: bool = Field(False, description="batch-norms keep the statistics and weights that they start with")
     clip_norm: Annotated[float, Field(ge=0)] = Field(5.0, description="largest gradient norm; 0 is off")
     monitor: str = Field("miou", description="score that picks the best weights; one class: iou/NAME")
     patience: Annotated[int, Field(ge=0)] = Field(0, description="validations without a gain before stopping; 0: off")
@@ -197,16 +198,7 @@ class Recipe(_Section):
 
     def override_text(self, assignments: Iterable[str]) -> Recipe:
         """A copy with ``key=value`` texts applied, the values read as YAML (``training.epochs=5``)."""
-        changes: dict[str, Any] = {}
-        for assignment in assignments:
-            key, separator, text = assignment.partition("=")
-            if not separator or not key:
-                raise UsageError(f"{assignment!r} is not of the form key=value, for instance training.epochs=5")
-            try:
-                changes[key] = yaml.safe_load(text)
-            except yaml.YAMLError as error:
-                raise UsageError(f"{assignment!r}: the value is not valid YAML") from error
-        return self.override(changes)
+        return self.override(read_assignments(assignments))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON-compatible form with every default filled in."""
@@ -219,6 +211,24 @@ class Recipe(_Section):
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the resolved recipe."""
         write_text(path, self.to_yaml())
+
+
+def read_assignments(assignments: Iterable[str]) -> dict[str, Any]:
+    """``key=value`` texts as a dictionary, the values read as YAML.
+
+    Raises:
+        UsageError: a text is not of this form.
+    """
+    values: dict[str, Any] = {}
+    for assignment in assignments:
+        key, separator, text = assignment.partition("=")
+        if not separator or not key:
+            raise UsageError(f"{assignment!r} is not of the form key=value, for instance training.epochs=5")
+        try:
+            values[key] = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise UsageError(f"{assignment!r}: the value is not valid YAML") from error
+    return values
 
 
 def _explain(problem: Any) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from intarsia.cli.output import Json, emit, table
+from intarsia.cli.output import Json, Options, emit, table
 
 
 def evaluate(
@@ -21,12 +21,14 @@ def evaluate(
     tta: Annotated[
         bool, typer.Option("--tta", help="Average with the mirrored picture: slower, often better.")
     ] = False,
+    set_: Options = None,
     json: Json = False,
 ) -> None:
     """Measure a model on labelled images: IoU, F1 and more per class."""
     import intarsia
+    from intarsia.recipe import read_assignments
 
-    predictor = intarsia.load(model, tta=tta)
+    predictor = intarsia.load(model, options=read_assignments(set_ or ()), tta=tta)
     found = intarsia.evaluate(predictor, path, split=split, layout=layout, resize_masks=resize_masks)
     if json:
         emit(found.to_json())

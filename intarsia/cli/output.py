@@ -9,6 +9,10 @@ from typing import Annotated, Any
 
 import typer
 
+Options = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change one option of the architecture; repeatable."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable result on standard output.")]
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from intarsia import DEFAULT_MODEL
-from intarsia.cli.output import Json, emit, progress_bar, seconds, table
+from intarsia.cli.output import Json, Options, emit, progress_bar, seconds, table
 
 if TYPE_CHECKING:
     from intarsia.bundle import Bundle
@@ -37,6 +37,7 @@ def segment(
         int | None, typer.Option(min=0, help="Working size in pixels of the longer side; 0: each picture's own.")
     ] = None,
     tile: Annotated[int, typer.Option(min=64, help="Side in pixels of the tiles of large pictures.")] = 512,
+    set_: Options = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be written.")] = False,
     json: Json = False,
 ) -> None:
@@ -44,6 +45,7 @@ def segment(
     import intarsia
     from intarsia.errors import DataError, UsageError
     from intarsia.inference import find_images, plan_tasks, segment_folder
+    from intarsia.recipe import read_assignments
 
     if out is None and any(find_images(source) is not None for source in sources):
         raise UsageError("folders and patterns need a folder for the results: -o OUT")
@@ -60,7 +62,7 @@ def segment(
         else:
             table(("Picture", "Mask", "Overlay"), [tuple(entry.values()) for entry in planned])
         return
-    predictor = intarsia.load(model, tta=tta, tile=tile, long_side=long_side)
+    predictor = intarsia.load(model, options=read_assignments(set_ or ()), tta=tta, tile=tile, long_side=long_side)
     with progress_bar("segmenting") as progress:
         result = segment_folder(
             predictor, sources, target, overwrite=overwrite, progress=lambda done, total, _: progress(done, total)

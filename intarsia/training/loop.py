@@ -47,10 +47,11 @@ from intarsia.training.depthwise import use_fast_depthwise
 from intarsia.training.distributed import World, first_says, join_world, synchronise_norms
 from intarsia.training.ema import AveragedWeights
 from intarsia.training.log import Row, RunLog
-from intarsia.training.optim import build_optimizer, learning_rate_factor, set_learning_rate
+from intarsia.training.optim import build_optimizer, freeze_norms, learning_rate_factor, set_learning_rate
 from intarsia.training.precision import choose_precision
 from intarsia.training.progress import Progress
 from intarsia.training.setup import build_training_loss, check_monitor, find_split, flat_scores, preprocessing_of
+from intarsia.training.supervision import SupervisedPass, supervised_loss
 from intarsia.training.validation import Validator
 from intarsia.transforms.augment import TrainingTransform
 from intarsia.transforms.preprocess import normalise
@@ -125,6 +126,7 @@ class _Trainer:
         self.model = self.model.to(world.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.loss = build_training_loss(recipe, self.train_split).to(world.device)
         self.average = AveragedWeights(self.model, settings.ema)
+        self._frozen_norms = freeze_norms(self.model) if settings.freeze_norms else []
         if world.size > 1:
             synchronise_norms(self.model)
         self.optimizer = build_optimizer(self.model, recipe.optimizer)
@@ -192,9 +194,9 @@ class _Trainer:
             start=self.state.step, stop=self.total, rank=self.world.rank, processes=self.world.size,
         )  # fmt: skip
         loader = batches(TrainingSamples(self.reader, transform, settings.seed), order, self.workers)
-        network: nn.Module = self.model
+        network: nn.Module = SupervisedPass(self.model)
         if self.world.size > 1:
-            network = DistributedDataParallel(self.model)
+            network = DistributedDataParallel(network)
         with _stop_request() as stop, Progress(self.console, self.total, self.state.step, self.per_epoch) as progress:
             clock = time.perf_counter()
             for batch in loader:
@@ -226,15 +228,17 @@ class _Trainer:
         updates = step % settings.accumulate == 0 or step % self.per_epoch == 0
         buffers = [buffer.clone() for buffer in self.model.buffers()]
         network.train()
+        for frozen in self._frozen_norms:
+            frozen.eval()
         images = normalise(batch.images, self.preprocessing).to(self.world.device, memory_format=torch.channels_last)
         target = batch.targets.to(self.world.device)
         no_sync = network.no_sync() if isinstance(network, DistributedDataParallel) and not updates else nullcontext()
         with no_sync:
             bf16 = self.state.precision == "bf16"
             with torch.autocast(self.world.device.type, dtype=torch.bfloat16, enabled=bf16):
-                logits = network(images)
-            loss = self.loss(logits, target)
-            (loss / settings.accumulate).backward()
+                outputs = network(images)
+            loss = supervised_loss(self.loss, outputs, target, align_corners=self.model.align_corners)
+            torch.autograd.backward(loss / settings.accumulate)
         value = float(loss.detach())
         gradients = [parameter.grad for parameter in self.model.parameters() if parameter.grad is not None]
         norm = torch.nn.utils.get_total_norm(gradients)

@@ -225,6 +225,20 @@ def test_evaluate_gives_the_numbers_of_the_python_call(cli: Cli, tiny_run: TinyR
     assert "building" in cli.out
 
 
+def test_options_of_the_architecture_change_without_training(cli: Cli, tiny_run: TinyRun, tmp_path: Path) -> None:
+    """A timm ResNet's weights fit every output stride; what is wrong is said as everywhere."""
+    arguments = ("-m", tiny_run.run.folder, tiny_run.data, "--set")
+    plain = cli.json("evaluate", *arguments, "output_stride=32")
+    assert plain["scores"] == cli.json("evaluate", *arguments[:3])["scores"]
+    assert cli("evaluate", *arguments, "encoder=test_efficientnet") == 4
+    assert "another architecture or other options" in cli.err
+    assert cli("evaluate", *arguments, "output_strid=8") == 4
+    assert "Did you mean 'output_stride'?" in cli.err
+    picture = next((tiny_run.data / "images").rglob("*.png"))
+    assert cli("segment", picture, "-m", tiny_run.run.folder, "-o", tmp_path, "--set", "output_stride") == 2
+    assert "not of the form key=value" in cli.err
+
+
 def test_an_undivided_folder_is_measured_whole_unless_its_held_out_part_is_asked_for(
     cli: Cli, tiny_run: TinyRun
 ) -> None:

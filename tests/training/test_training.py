@@ -52,6 +52,16 @@ def test_learning_happens(scenes, recipe, tmp_path):
     assert run.scores["pixel_accuracy"] > 0.6
 
 
+def test_frozen_norms_stay_as_they_start(scenes, recipe, tmp_path):
+    run = train(recipe.override({"training.freeze_norms": True, "training.epochs": 1}), scenes, tmp_path / "run")
+    state = Bundle.load(run.folder / "last.safetensors").state
+    norms = {key: value for key, value in state.items() if ".running_" in key or ".bn" in key}
+    starts = {"running_mean": 0.0, "bias": 0.0, "running_var": 1.0, "weight": 1.0, "num_batches_tracked": 0.0}
+    assert len(norms) > 20
+    for key, value in norms.items():
+        assert (value == starts[key.rpartition(".")[2]]).all() or "drop" in key, key
+
+
 def test_a_second_run_does_not_overwrite_the_first(scenes, recipe, tmp_path):
     train(recipe.override({"training.epochs": 1}), scenes, tmp_path / "run")
     with pytest.raises(UsageError, match="already holds a run; continue it with --resume"):
