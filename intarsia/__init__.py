@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, overload
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from typing import Any
 
     import numpy as np
@@ -46,6 +46,7 @@ def load(
     tile: int = 512,
     tta: bool = False,
     scores: bool = False,
+    refine: str | Mapping[str, Any] | None = None,
     device: str = "auto",
 ) -> Predictor:
     """Load a model for prediction.
@@ -58,6 +59,9 @@ def load(
         tile: side in pixels of the tiles that large pictures are cut into.
         tta: average over the mirrored picture: slower, often better.
         scores: also return the winning class's probability per pixel.
+        refine: what is done to the probabilities before the labels are decided: "crf", "guided", "bilateral" or
+            "regions", or a mapping with "method" and "options" (see `intarsia.refine.Refinement`); "none" for nothing,
+            None for what the model's own recipe says.
         device: where the network computes: "cpu", "cuda", ...; "auto" takes a GPU if there is one.
 
     Raises:
@@ -68,7 +72,7 @@ def load(
     from intarsia.inference import Predictor, find_bundle
 
     bundle = Bundle.load(find_bundle(model)).with_options(options or {})
-    return Predictor(bundle, long_side=long_side, tile=tile, tta=tta, scores=scores, device=device)
+    return Predictor(bundle, long_side=long_side, tile=tile, tta=tta, scores=scores, refine=refine, device=device)
 
 
 @overload
@@ -152,6 +156,12 @@ def evaluate(
     layout: str = "auto",
     classes: Sequence[str] | None = None,
     resize_masks: bool = False,
+    boundary: bool = False,
+    spacing: Sequence[float] | None = None,
+    curves: bool = False,
+    out: str | os.PathLike[str] | None = None,
+    overwrite: bool = False,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
     """Measure a model on labelled pictures.
 
@@ -163,22 +173,39 @@ def evaluate(
         layout: the folder's layout; `intarsia data list` names them.
         classes: class names in the order of the mask values, if the folder does not tell them.
         resize_masks: stretch masks of another size, but the same shape, to their picture.
+        boundary: also measure boundary IoU, boundary F1 and the scores near boundaries.
+        spacing: distance between neighbouring rows and columns (mm per pixel, say): also measure surface distances.
+        curves: also measure average precision, the best thresholds and calibration.
+        out: folder for the report: ``evaluation.html``, ``scores.json``, tables as CSV, the confusion matrix as a
+            picture.
+        overwrite: replace an earlier report.
+        progress: called after each picture with the number done and the number of all.
 
     Raises:
-        UsageError: no such model, split or layout.
+        UsageError: no such model, split or layout; `spacing` is not positive; or `out` holds a report already.
         DataError: the data cannot be used, or share no class name with the model.
         ModelError: the model is damaged.
     """
+    from pathlib import Path
+
     from intarsia import inference
     from intarsia.datasets import open_dataset
+    from intarsia.reports import require_free, worst_pictures, write_evaluation
 
+    if out is not None:
+        require_free(Path(out), overwrite=overwrite)
     predictor = model if isinstance(model, inference.Predictor) else load(model)
     if split is None:
         dataset = open_dataset(data, layout=layout, classes=classes, resize_masks=resize_masks, val_fraction=0)
         split = next((name for name in ("val", "test", "all") if name in dataset.splits), "val")
     else:
         dataset = open_dataset(data, layout=layout, classes=classes, resize_masks=resize_masks)
-    return inference.evaluate(predictor, dataset.split(split))
+    chosen = dataset.split(split)
+    measures = inference.Measures(boundary=boundary, spacing=spacing, curves=curves)
+    found = inference.evaluate(predictor, chosen, measures=measures, progress=progress)
+    if out is not None:
+        write_evaluation(Path(out), found, worst_pictures(predictor, chosen, found))
+    return found
 
 
 def __getattr__(name: str) -> object:

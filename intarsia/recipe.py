@@ -8,13 +8,19 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
 
 from intarsia.errors import UsageError, suggest
 from intarsia.files import write_text
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+# Told apart by form, so that an error speaks of the form that was meant; brackets keep the tags out of key names.
+NumberOrPair = Annotated[
+    Annotated[NotNegative, Tag("[number]")] | Annotated[tuple[NotNegative, NotNegative], Tag("[pair]")],
+    Discriminator(lambda value: "[pair]" if isinstance(value, list | tuple) else "[number]"),
+]
 
 
 class _Section(BaseModel):
@@ -86,8 +92,21 @@ class LossTerm(_Section):
     """One term of the loss."""
 
     name: str
-    weight: Annotated[float, Field(ge=0)] = 1.0
-    options: dict[str, Any] = {}
+    weight: NumberOrPair = Field(
+        1.0, description="factor; [first, last]: changes linearly in the course of the training"
+    )
+    ramp: tuple[Fraction, Fraction] = Field(
+        (0.0, 1.0), description="shares of the training at which a weight of two numbers starts and ends to change"
+    )
+    options: dict[str, Any] = Field({}, description="the loss's own options")
+
+    @model_validator(mode="after")
+    def _check(self) -> LossTerm:
+        if self.ramp[0] > self.ramp[1]:
+            raise ValueError("ramp: the lower bound comes first")
+        if self.ramp != (0.0, 1.0) and not isinstance(self.weight, tuple):
+            raise ValueError("ramp: needs a weight of two numbers, [first, last]")
+        return self
 
 
 class Optimizer(_Section):
@@ -109,7 +128,9 @@ class Training(_Section):
     epochs: Annotated[int, Field(ge=1)] = 30
     batch_size: Annotated[int, Field(ge=1)] = Field(8, description="over all processes together")
     accumulate: Annotated[int, Field(ge=1)] = Field(1, description="batches whose gradients are summed into one step")
-    class_weights: Literal["none", "median_frequency", "sqrt_median_frequency"] | list[float] = "none"
+    class_weights: Literal["none", "median_frequency", "sqrt_median_frequency", "enet"] | list[float] = Field(
+        "none", description="of every loss that takes them: counted on the training split, or one number a class"
+    )
     loss: list[LossTerm] = [LossTerm(name="cross_entropy")]
     precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="auto: the faster, by measurement")
     ema: Annotated[float, Field(ge=0, lt=1)] = Field(0.995, description="decay of the averaged weights; 0 is off")
@@ -130,6 +151,13 @@ class Training(_Section):
     tensorboard: bool = False
 
 
+class Refine(_Section):
+    """What is done to the model's probabilities when it segments and is evaluated; not while it is trained."""
+
+    method: Literal["none", "crf", "guided", "bilateral", "regions"] = "none"
+    options: dict[str, Any] = Field({}, description="the method's own options, for instance a preset of the CRF")
+
+
 class Recipe(_Section):
     """One experiment. Unknown keys are errors; the resolved recipe is saved with the run and inside the bundle."""
 
@@ -141,6 +169,7 @@ class Recipe(_Section):
     augment: Augment = Augment()
     optimizer: Optimizer = Optimizer()
     training: Training = Training()
+    refine: Refine = Refine()
     card: dict[str, str] = Field({}, description="notes for the model card, for instance data, licence, limits")
 
     @classmethod

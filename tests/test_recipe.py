@@ -13,6 +13,19 @@ from intarsia.recipe import Recipe
         ("trainning: {epochs: 3}", r"unknown key 'trainning'. Did you mean 'training'\?"),
         ("training: {epoch: 3}", r"unknown key 'training.epoch'. Did you mean 'epochs'\?"),
         ("training: {loss: [{name: dice, wieght: 1}]}", r"unknown key 'training.loss.0.wieght'. Did you mean 'weight'"),
+        (
+            "training: {loss: [{name: dice, weight: -1}]}",
+            r"training.loss.0.weight: input should be greater than or equal to 0 \(got -1\)$",
+        ),
+        (
+            "training: {loss: [{name: dice, weight: [0, -2]}]}",
+            r"training.loss.0.weight.1: input should be greater than or equal to 0 \(got -2\)$",
+        ),
+        (
+            "training: {loss: [{name: dice, weight: [0, 1], ramp: [0.5, 0.2]}]}",
+            "loss.0: ramp: the lower bound comes first",
+        ),
+        ("training: {loss: [{name: dice, ramp: [0.1, 0.2]}]}", r"ramp: needs a weight of two numbers, \[first, last\]"),
         ("training: {epochs: many}", r"training.epochs: input should be a valid integer.*got 'many'"),
         ("training: {epochs: 0}", "training.epochs: input should be greater than or equal to 1"),
         ("optimizer: {name: adam}", "optimizer.name: input should be 'adamw' or 'sgd'"),
@@ -31,6 +44,14 @@ def test_resolved_recipe_round_trips():
     again = Recipe.from_text(recipe.to_yaml())
     assert again == recipe
     assert yaml.safe_load(recipe.to_yaml())["optimizer"]["schedule"] == "poly"
+
+
+def test_a_weight_is_a_number_or_a_ramp():
+    text = "training: {loss: [{name: dice, weight: 2}, {name: boundary, weight: [0.01, 1], ramp: [0.2, 0.5]}]}"
+    recipe = Recipe.from_text(text)
+    assert [term.weight for term in recipe.training.loss] == [2.0, (0.01, 1.0)]
+    assert [term.ramp for term in recipe.training.loss] == [(0.0, 1.0), (0.2, 0.5)]
+    assert Recipe.from_text(recipe.to_yaml()) == recipe
 
 
 def test_every_mistake_is_reported_at_once():

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from intarsia.cli.output import Json, Options, emit, table
+from intarsia.cli.output import Json, Options, Refine, RefineOptions, emit, progress_bar, read_refine
+from intarsia.cli.scores import Boundary, Out, Overwrite, Spacing, read_spacing, show
 
 
 def evaluate(
@@ -21,6 +22,15 @@ def evaluate(
     tta: Annotated[
         bool, typer.Option("--tta", help="Average with the mirrored picture: slower, often better.")
     ] = False,
+    boundary: Boundary = False,
+    spacing: Spacing = None,
+    curves: Annotated[
+        bool, typer.Option("--curves", help="Also measure average precision, best thresholds and calibration.")
+    ] = False,
+    out: Out = None,
+    overwrite: Overwrite = False,
+    refine: Refine = None,
+    refine_set: RefineOptions = None,
     set_: Options = None,
     json: Json = False,
 ) -> None:
@@ -28,30 +38,33 @@ def evaluate(
     import intarsia
     from intarsia.recipe import read_assignments
 
-    predictor = intarsia.load(model, options=read_assignments(set_ or ()), tta=tta)
-    found = intarsia.evaluate(predictor, path, split=split, layout=layout, resize_masks=resize_masks)
+    steps = read_spacing(spacing)
+    predictor = intarsia.load(
+        model, options=read_assignments(set_ or ()), tta=tta, refine=read_refine(refine, refine_set)
+    )
+    with progress_bar("evaluating") as progress:
+        found = intarsia.evaluate(
+            predictor,
+            path,
+            split=split,
+            layout=layout,
+            resize_masks=resize_masks,
+            boundary=boundary,
+            spacing=steps,
+            curves=curves,
+            out=out,
+            overwrite=overwrite,
+            progress=progress,
+        )
     if json:
         emit(found.to_json())
         return
-    scores = found.scores
     typer.echo(f"{found.model} on {len(found.images)} pictures of the split {found.split!r}")
     if found.split == "all":
         typer.echo(
             "The folder is not divided: if the model was trained on pictures of it, these scores flatter it, and "
             "--split val measures on those that the training held out."
         )
-    columns = (scores.iou, scores.f1, scores.accuracy, scores.precision)
-    rows = [
-        (name, *(_number(float(values[index])) for values in columns), f"{100 * scores.frequency[index]:.2f}")
-        for index, name in enumerate(found.space.names)
-    ]
-    table(("Class", "IoU", "F1", "Recall", "Precision", "Pixels %"), rows)
-    typer.echo(
-        f"mIoU {_number(scores.miou)}   pixel accuracy {_number(scores.pixel_accuracy)}   "
-        f"mean accuracy {_number(scores.mean_accuracy)}   mean F1 {_number(scores.mean_f1)}   "
-        f"frequency-weighted IoU {_number(scores.fwiou)}"
-    )
-
-
-def _number(value: float) -> str:
-    return "-" if value != value else f"{value:.4f}"
+    show(found)
+    if out is not None:
+        typer.echo(f"Report:  {out / 'evaluation.html'}")

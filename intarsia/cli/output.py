@@ -9,11 +9,40 @@ from typing import Annotated, Any
 
 import typer
 
+from intarsia.errors import UsageError
+
 Options = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Change one option of the architecture; repeatable."),
 ]
+Refine = Annotated[
+    str | None,
+    typer.Option(
+        metavar="METHOD",
+        help="Refine probabilities before labels are decided: crf, guided, bilateral, regions, or none; "
+        "default: what the model's recipe says.",
+    ),
+]
+RefineOptions = Annotated[
+    list[str] | None,
+    typer.Option("--refine-set", metavar="KEY=VALUE", help="Change one option of the refinement; repeatable."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable result on standard output.")]
+
+
+def read_refine(method: str | None, assignments: list[str] | None) -> dict[str, Any] | None:
+    """The refinement that --refine and --refine-set describe; None for what the model's recipe says.
+
+    Raises:
+        UsageError: options without a method, or an option that is not of the form key=value.
+    """
+    from intarsia.recipe import read_assignments
+
+    if method is None:
+        if assignments:
+            raise UsageError("--refine-set changes a refinement that --refine names, for instance --refine crf")
+        return None
+    return {"method": method, "options": read_assignments(assignments or ())}
 
 
 def emit(value: Any) -> None:

@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from intarsia import DEFAULT_MODEL
-from intarsia.cli.output import Json, Options, emit, progress_bar, seconds, table
+from intarsia.cli.output import (
+    Json,
+    Options,
+    Refine,
+    RefineOptions,
+    emit,
+    progress_bar,
+    read_refine,
+    seconds,
+    table,
+)
 
 if TYPE_CHECKING:
     from intarsia.bundle import Bundle
@@ -37,6 +47,8 @@ def segment(
         int | None, typer.Option(min=0, help="Working size in pixels of the longer side; 0: each picture's own.")
     ] = None,
     tile: Annotated[int, typer.Option(min=64, help="Side in pixels of the tiles of large pictures.")] = 512,
+    refine: Refine = None,
+    refine_set: RefineOptions = None,
     set_: Options = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be written.")] = False,
     json: Json = False,
@@ -62,7 +74,14 @@ def segment(
         else:
             table(("Picture", "Mask", "Overlay"), [tuple(entry.values()) for entry in planned])
         return
-    predictor = intarsia.load(model, options=read_assignments(set_ or ()), tta=tta, tile=tile, long_side=long_side)
+    predictor = intarsia.load(
+        model,
+        options=read_assignments(set_ or ()),
+        tta=tta,
+        tile=tile,
+        long_side=long_side,
+        refine=read_refine(refine, refine_set),
+    )
     with progress_bar("segmenting") as progress:
         result = segment_folder(
             predictor, sources, target, overwrite=overwrite, progress=lambda done, total, _: progress(done, total)

@@ -162,6 +162,44 @@ def pair(root: Path, files: list[Path]) -> Pairs:
     return pairs
 
 
+def pair_masks(predictions: Path, targets: Path) -> Pairs:
+    """Match the masks of two folders: by their place in the folder and name, or by a name that is unique in both.
+
+    Words such as "_mask" or "label_" in names, and folders that only say "masks" or "val", are looked through.
+
+    Args:
+        predictions: a folder; overlays that `intarsia segment` left in it are passed over.
+        targets: another.
+
+    Returns:
+        The true masks in place of images, the predictions in place of masks.
+
+    Raises:
+        DataError: a folder is missing, holds no picture, or no names match.
+    """
+    sides = []
+    for root in (predictions, targets):
+        if not root.is_dir():
+            raise DataError(f"{root}: {'is a file, not a folder' if root.exists() else 'no such folder'}")
+        files = [path for path in walk(root) if path.suffix.lower() in IMAGE_SUFFIXES]
+        files = [path for path in files if not path.stem.endswith(".overlay")]
+        if not files:
+            raise DataError(f"{root}: no masks in this folder (looked for {', '.join(IMAGE_SUFFIXES)} files)")
+        sides.append([replace(classify(path, root), role="mask") for path in files])
+    found, true = sides
+    matched: list[tuple[str | None, str, Path, Path]] = []
+    notes: list[str] = []
+    for key, exact in _KEYS:
+        true, found = _match(true, found, key, exact, matched, notes, targets, kinds=("mask", "mask"))
+    matched.sort(key=lambda entry: natural(entry[1]))
+    if not matched:
+        raise DataError(
+            f"no mask in {predictions} has the name of one in {targets}: for instance "
+            f"{relative(found[0].path, predictions)} and {relative(true[0].path, targets)}"
+        )
+    return Pairs(tuple(matched), tuple(i.path for i in true), tuple(m.path for m in found), tuple(notes))
+
+
 def _by_file_name(found: list[Found]) -> list[Found]:
     """Roles for pictures that lie side by side: a_mask.png, label_3.png, or a.png beside a.jpg."""
     plain = {(item.split, item.folders, item.stem) for item in found}
@@ -205,6 +243,7 @@ def _match(
     matched: list[tuple[str | None, str, Path, Path]],
     notes: list[str],
     root: Path,
+    kinds: tuple[str, str] = ("image", "mask"),
 ) -> tuple[list[Found], list[Found]]:
     by_key: dict[Hashable, tuple[list[Found], list[Found]]] = defaultdict(lambda: ([], []))
     for item in images:
@@ -220,11 +259,11 @@ def _match(
             left_masks += same_masks
             continue
         matched.append((image[0].split or mask[0].split, image[0].id, image[0].path, mask[0].path))
-        for kind, used, others in (("image", image[0], same_images[1:]), ("mask", mask[0], same_masks[1:])):
+        for kind, used, others in ((kinds[0], image[0], same_images[1:]), (kinds[1], mask[0], same_masks[1:])):
             for other in others:
                 notes.append(
-                    f"{other.path.relative_to(root)} is a second {kind} with the name of "
-                    f"{used.path.relative_to(root)}; only the latter is used."
+                    f"{relative(other.path, root)} is a second {kind} with the name of "
+                    f"{relative(used.path, root)}; only the latter is used."
                 )
     return left_images, left_masks
 

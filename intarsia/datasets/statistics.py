@@ -93,6 +93,14 @@ class ClassCounts:
             weights[seen] = (np.median(frequencies[seen]) / frequencies[seen]) ** power
         return weights
 
+    def enet_weights(self) -> NDArray[np.float64]:
+        """(C,) class weights 1 / ln(1.02 + share) (Paszke et al. 2016, ENet, arXiv:1606.02147), 1.4 to 50.
+
+        Classes that never occur get 0.
+        """
+        shares = self.shares
+        return np.where(shares > 0, 1 / np.log(1.02 + shares), 0.0)
+
     def to_json(self) -> dict[str, Any]:
         """Plain JSON form, one entry per class."""
         weights, gentle = self.median_frequency_weights(), self.median_frequency_weights(0.5)

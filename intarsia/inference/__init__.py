@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from intarsia.inference.evaluate import Evaluation, evaluate
+from intarsia.inference.evaluate import evaluate
 from intarsia.inference.folder import FolderResult, Task, plan_tasks, segment_folder
+from intarsia.inference.masks import MaskScores, score_masks
 from intarsia.inference.predictor import Band, Predictor
+from intarsia.inference.scoring import Evaluation, Measures
 from intarsia.inference.sources import find_bundle, find_images
 
 __all__ = [
     "Band",
     "Evaluation",
     "FolderResult",
+    "MaskScores",
+    "Measures",
     "Predictor",
     "Task",
     "evaluate",
     "find_bundle",
     "find_images",
     "plan_tasks",
+    "score_masks",
     "segment_folder",
 ]

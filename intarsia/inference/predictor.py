@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, overload
 
@@ -19,13 +19,16 @@ from torch.nn import functional as F
 from intarsia.bundle import Bundle
 from intarsia.errors import ModelError, UsageError
 from intarsia.inference.fast import Precision, accelerate
+from intarsia.inference.refined import refine_rows
 from intarsia.inference.rows import OwnRows, ResizedRows
 from intarsia.inference.sources import find_images
-from intarsia.inference.tiling import UNIT, Upsampling, decide, final_cells, join_tiles, spans
+from intarsia.inference.tiling import UNIT, final_cells, join_tiles, spans
 from intarsia.labels import LabelArray
 from intarsia.media.images import ImageLike, ImageReader, open_image
 from intarsia.models.layers import resize
 from intarsia.models.restore import restore
+from intarsia.models.upsampling import Upsampling, decide, softmax
+from intarsia.refine import Refinement
 from intarsia.result import Segmentation
 from intarsia.transforms.preprocess import normalise, working_size
 
@@ -45,12 +48,14 @@ class Band:
         labels: (h, W) class indices of the label space's type.
         scores: (h, W) float16, the winner's softmax probability; None unless the predictor was asked for scores.
         image: (h, W, 3) uint8 RGB, the picture's own rows.
+        probabilities: (C, h, W) float32, the softmax over all classes; None unless they were asked for.
     """
 
     top: int
     labels: LabelArray
     scores: NDArray[np.float16] | None
     image: NDArray[np.uint8]
+    probabilities: NDArray[np.float32] | None = None
 
 
 class Predictor:
@@ -64,6 +69,9 @@ class Predictor:
         tta: test-time augmentation: average the probabilities of the image and its mirror image.
         scales: average over the image at these scales of its working size as well.
         scores: also return the winning class's softmax probability.
+        refine: what is done to the probabilities before the labels are decided, at the picture's own size: a method
+            ("crf", "guided", "bilateral", "regions"), or a mapping of "method" and "options"; "none" for nothing, None
+            for what the bundle's recipe says.
         precision: arithmetic of the network; "auto" measures whether bfloat16 is faster here.
         device: where the network computes: "cpu", "cuda", "cuda:1", ...; "auto" takes a GPU if there is one.
 
@@ -86,6 +94,7 @@ class Predictor:
         tta: bool = False,
         scales: Sequence[float] = (1.0,),
         scores: bool = False,
+        refine: str | Mapping[str, Any] | None = None,
         precision: Precision = "auto",
         device: str = "auto",
     ) -> None:
@@ -104,9 +113,10 @@ class Predictor:
         self.preprocessing = bundle.preprocessing
         if long_side is not None:
             self.preprocessing = bundle.preprocessing.model_copy(update={"long_side": long_side or None})
+        self._refinement = Refinement.read((bundle.recipe or {}).get("refine") if refine is None else refine)
         self.settings = {
             "tile": tile, "overlap": overlap, "long_side": self.preprocessing.long_side, "tta": tta,
-            "scales": list(scales),
+            "scales": list(scales), "refine": self._refinement and self._refinement.to_json(),
         }  # fmt: skip
         self._tile, self._overlap, self._scores = tile, overlap, scores
         self._views = [(scale, mirrored) for scale in scales for mirrored in ((False, True) if tta else (False,))]
@@ -168,14 +178,39 @@ class Predictor:
                 scores[rows] = band.scores
         return Segmentation(labels, self.space, scores=scores, source=reader.name, image=image)
 
-    def bands(self, reader: ImageReader) -> Iterator[Band]:
+    def probabilities(self, source: ImageLike) -> NDArray[np.float32]:
+        """The softmax probabilities (C, H, W) of one picture at its own size; classes x pixels x 4 bytes of memory.
+
+        Raises:
+            DataError: the picture cannot be read.
+        """
+        bands = self.bands(open_image(source), probabilities=True)
+        return np.concatenate([band.probabilities for band in bands if band.probabilities is not None], axis=1)
+
+    def bands(self, reader: ImageReader, *, probabilities: bool = False) -> Iterator[Band]:
         """Segment one opened picture from top to bottom; memory does not grow with its height.
 
         Large pictures are tiled. Logits, never labels, are resized to the picture's own size.
 
+        Args:
+            reader: the picture.
+            probabilities: also give those of all classes.
+
         Raises:
-            DataError: the picture is truncated or corrupt.
+            DataError: the picture is truncated or corrupt, or too wide to be refined.
         """
+        if self._refinement is None:
+            yield from self._decided(reader, probabilities)
+            return
+        parts = ((b.top, b.probabilities, b.image) for b in self._decided(reader, True) if b.probabilities is not None)
+        size = (reader.height, reader.width)
+        for top, refined, image in refine_rows(parts, size, len(self.space), self._refinement):
+            labels, _ = decide(refined, self.space.dtype, scores=False)
+            scores = refined.max(axis=0).astype(np.float16) if self._scores else None
+            yield Band(top, labels, scores, image, refined if probabilities else None)
+
+    def _decided(self, reader: ImageReader, probabilities: bool) -> Iterator[Band]:
+        """The bands without refinement."""
         size = (reader.height, reader.width)
         height, width = working_size(*size, self.preprocessing)
         whole = height * width <= WHOLE_PIXELS
@@ -183,17 +218,20 @@ class Predictor:
         columns = [(0, width)] if whole else spans(width, self._tile, self._overlap)
         cells = (-(-height // self._stride), -(-width // self._stride))
         upsampling = Upsampling(cells, size, align_corners=self._model.align_corners)
-        plan = upsampling.bands(final_cells(rows, self._stride), len(self.space))
+        plan = upsampling.bands(final_cells(rows, self._stride))
         pixels = OwnRows(reader, rows) if (height, width) == size else ResizedRows(reader, (height, width), rows, plan)
         chunks = join_tiles(pixels.windows(), rows, columns, self._overlap, self._stride, self._network)
         held, first = torch.empty(0), 0
         for bands in plan:
             held = torch.cat([held, next(chunks)], dim=2) if held.numel() else next(chunks)
             for top, bottom in bands:
-                with torch.inference_mode():
-                    logits = upsampling.rows(held, first, (top, bottom))
-                    labels, scores = decide(logits, self.space.dtype, scores=self._scores)
-                yield Band(top, labels, scores, pixels.photo(top, bottom))
+                planes: Iterable[NDArray[np.float32]] = upsampling.planes(held, first, (top, bottom))
+                every = None
+                if probabilities:
+                    planes = np.stack(list(planes))
+                    every = softmax(planes)
+                labels, scores = decide(planes, self.space.dtype, scores=self._scores)
+                yield Band(top, labels, scores, pixels.photo(top, bottom), every)
             keep = upsampling.first_cell(bands[-1][1]) if bands else first
             held, first = held[:, :, keep - first :].clone(), keep
 

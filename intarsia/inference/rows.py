@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from intarsia.inference.tiling import UNIT, Span
+from intarsia.inference.tiling import UNIT
 from intarsia.media.images import ImageReader
+from intarsia.models.upsampling import Span
 from intarsia.transforms.preprocess import resize_image
 
 # A larger picture that is resized for the network is decoded in bands instead of being held in memory.

@@ -1,27 +1,22 @@
-"""Tiles over images too large for one pass, and logits to labels at the image's own size, band by band.
+"""Tiles over images too large for one pass.
 
 Nothing here grows with classes x pixels: tiles are joined at the stride of the network's logits (usually a quarter of
-the image), one row of tiles at a time, and a joined row is resized and decided in bands of a few megabytes.
+the image), one row of tiles at a time; `models.upsampling` resizes and decides a joined row in bands.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional as F
 
-from intarsia.labels import LabelArray
-
-Span = tuple[int, int]
+from intarsia.models.upsampling import Span
 
 # Tiles start at multiples of the deepest stride of the networks, so that every tile samples the same grid.
 UNIT = 32
-_BAND_VALUES = 4_000_000
 
 
 def spans(length: int, tile: int, overlap: int) -> list[Span]:
@@ -120,78 +115,3 @@ def _row_of_tiles(
         total[..., place] += logits * taper_weights
         weight[place] += taper_weights
     return total, weight
-
-
-class Upsampling:
-    """Bilinear resize of (1, C, h, w) logits to an image's own size, by rows, as if it were done in one call.
-
-    Args:
-        cells: (h, w) of the whole logits.
-        size: (height, width) of the image.
-        align_corners: the model's resize convention.
-    """
-
-    def __init__(self, cells: tuple[int, int], size: tuple[int, int], *, align_corners: bool) -> None:
-        self._cells, self._size, self._align_corners = cells, size, align_corners
-        rows = torch.arange(size[0], dtype=torch.float64)
-        if align_corners:
-            position = rows * ((cells[0] - 1) / max(size[0] - 1, 1))
-        else:
-            position = ((rows + 0.5) * (cells[0] / size[0]) - 0.5).clamp_(min=0)
-        self._upper = position.long()
-        self._lower = (self._upper + 1).clamp_(max=cells[0] - 1)
-        self._fraction = (position - self._upper).float()
-
-    def bands(self, chunks: list[int], classes: int) -> list[list[Span]]:
-        """The row spans of the image that can be resized after each chunk of logit rows has arrived.
-
-        Args:
-            chunks: rows of each chunk, from top to bottom.
-            classes: C; the more, the fewer rows a band has.
-        """
-        limit = max(1, _BAND_VALUES // (classes * self._size[1]))
-        plan, top, arrived = [], 0, 0
-        for count in chunks:
-            arrived += count
-            ready = int(torch.searchsorted(self._lower, arrived))
-            plan.append([(start, min(start + limit, ready)) for start in range(top, ready, limit)])
-            top = ready
-        return plan
-
-    def first_cell(self, row: int) -> int:
-        """The first row of logits that image rows from `row` on need."""
-        return int(self._upper[row]) if row < self._size[0] else self._cells[0]
-
-    def rows(self, logits: Tensor, first: int, band: Span) -> Tensor:
-        """Resize one band.
-
-        Args:
-            logits: (1, C, n, w), logit rows from `first` on.
-            first: row of the whole logits at which `logits` starts.
-            band: image rows (top, bottom).
-
-        Returns:
-            (1, C, bottom - top, width).
-        """
-        top, bottom = band
-        if bottom - top == self._size[0]:
-            small = logits
-        else:
-            upper = logits.index_select(2, self._upper[top:bottom] - first)
-            lower = logits.index_select(2, self._lower[top:bottom] - first)
-            small = torch.lerp(upper, lower, self._fraction[top:bottom, None])
-        if small.shape[2:] == (bottom - top, self._size[1]):
-            return small
-        size = [bottom - top, self._size[1]]
-        return F.interpolate(small, size=size, mode="bilinear", align_corners=self._align_corners)
-
-
-def decide(logits: Tensor, dtype: np.dtype[Any], *, scores: bool) -> tuple[LabelArray, NDArray[np.float16] | None]:
-    """Labels (H, W) of `dtype` from logits (1, C, H, W), and the winner's softmax probability when asked for."""
-    # max gives the same index as argmax, several times faster on the CPU
-    best, index = logits.max(1)
-    labels: LabelArray = index[0].numpy().astype(dtype)
-    if not scores:
-        return labels, None
-    probability = 1 / (logits - best[:, None]).exp_().sum(1)
-    return labels, probability[0].numpy().astype(np.float16)

@@ -1,68 +1,109 @@
-"""The loss contract, the registry by name, and weighted sums."""
+"""The loss contract and the registry by name."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar, TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from intarsia.errors import UsageError, suggest
+from intarsia.errors import DataError, UsageError, suggest
 
 
 class Loss(nn.Module):
     """Base of every loss.
 
+    A subclass computes from logits of at least float32 and int64 labels, all of them classes or `ignore_index`. What
+    it needs beyond them and can be derived from the labels of one sample alone (distances, border weights), it gives
+    in `maps`, so that data workers can prepare it.
+
     Args:
         ignore_index: label of elements that contribute nothing.
+
+    Attributes:
+        name: what recipes call it.
+        needs_grid: whether elements must be pixels or voxels, not points.
     """
+
+    name: ClassVar[str] = ""
+    needs_grid: ClassVar[bool] = False
 
     def __init__(self, *, ignore_index: int = 255) -> None:
         super().__init__()
         self.ignore_index = ignore_index
 
-    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
-        """(N, C, *S) logits and (N, *S) labels -> scalar.
+    def forward(self, logits: Tensor, target: Tensor, maps: Mapping[str, Tensor] | None = None) -> Tensor:
+        """Compute the loss of one batch.
+
+        Args:
+            logits: (N, C, *S), finite; a NaN or infinity at a valid element makes the loss NaN or infinite.
+            target: (N, *S) integer labels, each below C or `ignore_index`.
+            maps: `join_maps` of what `maps` gives for every sample; None computes them here.
+
+        Returns:
+            A scalar, float32 (float64 for float64 logits). Without any valid element 0, with a zero gradient.
 
         Raises:
-            ValueError: the shapes do not belong together.
+            DataError: the shapes do not belong together, or the target holds anything but labels.
+            UsageError: the loss needs a grid and got points.
         """
+        labels = self._labels(logits, target)
+        if maps is None:
+            maps = join_maps([self.maps(sample) for sample in labels])
+        with torch.autocast(logits.device.type, enabled=False):
+            wide = logits.to(torch.promote_types(logits.dtype, torch.float32))
+            return self.compute(wide, labels, {name: given.to(logits.device) for name, given in maps.items()})
+
+    def maps(self, labels: Tensor) -> dict[str, Tensor]:
+        """What `compute` needs besides the labels (*S) of one sample, on the CPU; several samples join along axis 0."""
+        return {}
+
+    def compute(self, logits: Tensor, target: Tensor, maps: Mapping[str, Tensor]) -> Tensor:
+        """The loss of logits of at least float32, int64 labels of matching shape, and the batch's maps."""
+        raise NotImplementedError
+
+    def _labels(self, logits: Tensor, target: Tensor) -> Tensor:
+        """The target as int64, once it is sure to fit the logits."""
         if logits.ndim < 2 or target.shape != (logits.shape[0], *logits.shape[2:]):
-            raise ValueError(
+            raise DataError(
                 f"target of shape {tuple(target.shape)} does not fit logits of shape {tuple(logits.shape)}: "
                 "expected (N, *S) for (N, C, *S)"
             )
-        with torch.autocast(logits.device.type, enabled=False):
-            return self.compute(logits.float(), target.long())
-
-    def compute(self, logits: Tensor, target: Tensor) -> Tensor:
-        """The loss of float32 logits and int64 targets of matching shape."""
-        raise NotImplementedError
-
-
-class WeightedSum(nn.Module):
-    """Sum of several losses, each times its weight."""
-
-    def __init__(self, terms: Sequence[tuple[float, Loss]]) -> None:
-        super().__init__()
-        self.weights = [weight for weight, _ in terms]
-        self.terms = nn.ModuleList([loss for _, loss in terms])
-
-    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
-        return torch.stack(
-            [weight * loss(logits, target) for weight, loss in zip(self.weights, self.terms, strict=True)]
-        ).sum()
+        if self.needs_grid and logits.ndim < 4:
+            raise UsageError(
+                f"the loss {self.name!r} measures distances on a grid and cannot take points: logits are "
+                f"{tuple(logits.shape)}, expected (N, C, H, W) or (N, C, D, H, W)"
+            )
+        if target.is_floating_point() or target.is_complex():
+            raise DataError(f"targets are integer labels (N, *S), not {target.dtype}; take the argmax of scores first")
+        labels = target.long()
+        classes = logits.shape[1]
+        known = labels.masked_fill(labels == self.ignore_index, 0)
+        if known.numel() and not (known.min() >= 0 and known.max() < classes):
+            wrong = torch.unique(known[(known < 0) | (known >= classes)]).tolist()
+            raise DataError(
+                f"target holds labels that are neither a class (0..{classes - 1}) nor ignore_index "
+                f"{self.ignore_index}: {', '.join(str(label) for label in wrong[:10])}"
+            )
+        return labels
 
 
-_losses: dict[str, Callable[..., Loss]] = {}
+def join_maps(samples: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """The maps of a batch: those of its samples, one after the other along axis 0."""
+    return {name: torch.cat([sample[name] for sample in samples]) for name in samples[0]} if samples else {}
 
 
-def register_loss(name: str) -> Callable[[type[Loss]], type[Loss]]:
+_losses: dict[str, type[Loss]] = {}
+_L = TypeVar("_L", bound=type[Loss])
+
+
+def register_loss(name: str) -> Callable[[_L], _L]:
     """Register a loss class under the name that recipes use."""
 
-    def decorate(loss: type[Loss]) -> type[Loss]:
+    def decorate(loss: _L) -> _L:
+        loss.name = name
         _losses[name] = loss
         return loss
 
@@ -74,16 +115,34 @@ def loss_names() -> list[str]:
     return sorted(_losses)
 
 
+def loss_options(name: str) -> list[str]:
+    """The options of one loss, `ignore_index` excepted.
+
+    Raises:
+        UsageError: unknown name; the message suggests the closest.
+    """
+    if name not in _losses:
+        raise UsageError(f"no loss is named {name!r}.{suggest(name, _losses)}")
+    return [option for option in inspect.signature(_losses[name]).parameters if option != "ignore_index"]
+
+
 def build_loss(name: str, *, ignore_index: int, options: Mapping[str, Any]) -> Loss:
     """Build one loss by name.
 
     Raises:
-        UsageError: unknown name or option; the message suggests the closest.
+        UsageError: unknown name or option, or an option out of its range; the message suggests the closest name.
     """
-    if name not in _losses:
-        raise UsageError(f"no loss is named {name!r}.{suggest(name, _losses)}")
-    known = [option for option in inspect.signature(_losses[name]).parameters if option != "ignore_index"]
+    known = loss_options(name)
     for option in options:
         if option not in known:
             raise UsageError(f"loss {name!r} has no option {option!r}.{suggest(option, known)}")
     return _losses[name](ignore_index=ignore_index, **options)
+
+
+def check_option(name: str, value: Any, low: float, high: float = float("inf"), *, above: bool = False) -> None:
+    """Raise a UsageError unless `value` is a number in low..high (`above`: greater than low)."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not (low < value if above else low <= value) or value > high:
+        limits = f"greater than {low:g}" if above else f"at least {low:g}"
+        limits += f" and at most {high:g}" if high < float("inf") else ""
+        raise UsageError(f"loss option {name} must be a number {limits}, not {value!r}")

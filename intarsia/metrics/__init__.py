@@ -1,6 +1,32 @@
 """Metrics: stream with `update`, join processes with `merge`, read with `compute`."""
 
-from intarsia.metrics.boundary import boundary_band
+from intarsia.metrics.boundary import BoundaryF1, BoundaryIoU, BoundaryScores, TrimapScores, boundary_band
+from intarsia.metrics.calibration import Calibration, Reliability
 from intarsia.metrics.confusion import ConfusionMatrix, Scores
+from intarsia.metrics.instances import InstanceAP, InstanceScores
+from intarsia.metrics.panoptic import PanopticQuality, PanopticScores
+from intarsia.metrics.ranking import Curve, PrecisionRecall, Ranking
+from intarsia.metrics.surface import Distances, SurfaceDistance, SurfaceScores, surface_distances
 
-__all__ = ["ConfusionMatrix", "Scores", "boundary_band"]
+__all__ = [
+    "BoundaryF1",
+    "BoundaryIoU",
+    "BoundaryScores",
+    "Calibration",
+    "ConfusionMatrix",
+    "Curve",
+    "Distances",
+    "InstanceAP",
+    "InstanceScores",
+    "PanopticQuality",
+    "PanopticScores",
+    "PrecisionRecall",
+    "Ranking",
+    "Reliability",
+    "Scores",
+    "SurfaceDistance",
+    "SurfaceScores",
+    "TrimapScores",
+    "boundary_band",
+    "surface_distances",
+]

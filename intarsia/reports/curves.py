@@ -39,17 +39,34 @@ def read_log(path: Path) -> dict[str, Points]:
     return curves
 
 
-def chart(title: str, curves: Mapping[str, Points], *, x_label: str = "epoch") -> str:
+def chart(
+    title: str,
+    curves: Mapping[str, Points],
+    *,
+    x_label: str = "epoch",
+    colors: Sequence[str] = INK,
+    last: bool = True,
+) -> str:
     """One line chart as an SVG element; curves without a finite point are left out.
+
+    Args:
+        title: heading.
+        curves: name -> points.
+        x_label: what the points' first number is.
+        colors: one for each curve; curves beyond them are left out.
+        last: name each curve's last value in the legend.
 
     Returns:
         The element, or "" when nothing can be drawn.
     """
-    drawn = {name: thin([p for p in points if math.isfinite(p[1])]) for name, points in curves.items()}
-    drawn = {name: points for name, points in drawn.items() if points}
+    drawn = [
+        (name, thin([p for p in points if math.isfinite(p[1])]), color)
+        for (name, points), color in zip(curves.items(), colors, strict=False)
+    ]
+    drawn = [curve for curve in drawn if curve[1]]
     if not drawn:
         return ""
-    every = [point for points in drawn.values() for point in points]
+    every = [point for _, points, _ in drawn for point in points]
     x_ticks = ticks(min(x for x, _ in every), max(x for x, _ in every))
     y_ticks = ticks(min(y for _, y in every), max(y for _, y in every))
     (left, right), (low, high) = (x_ticks[0], x_ticks[-1]), (y_ticks[0], y_ticks[-1])
@@ -68,15 +85,15 @@ def chart(title: str, curves: Mapping[str, Points], *, x_label: str = "epoch") -
     for value in x_ticks:
         x, y = place(value, low)
         parts.append(f'<text x="{x}" y="{y + 16}" text-anchor="middle">{value:g}</text>')
-    for (name, points), color in zip(drawn.items(), INK, strict=False):
+    for name, points, color in drawn:
         placed = [place(*point) for point in points]
         path = " ".join(f"{x},{y}" for x, y in placed)
         parts.append(f'<polyline points="{path}" stroke="{color}"><title>{escape(name)}</title></polyline>')
         parts.append(f'<circle cx="{placed[-1][0]}" cy="{placed[-1][1]}" r="2.5" fill="{color}"/>')
     parts.append("</svg>")
     key = "".join(
-        f'<span><i style="background:{color}"></i>{escape(name)} {points[-1][1]:.4g}</span>'
-        for (name, points), color in zip(drawn.items(), INK, strict=False)
+        f'<span><i style="background:{color}"></i>{escape(name)}{f" {points[-1][1]:.4g}" if last else ""}</span>'
+        for name, points, color in drawn
     )
     head = f'<figcaption><b>{escape(title)}</b> <span class="dim">by {escape(x_label)}</span></figcaption>'
     return f'<figure class="chart">{head}{"".join(parts)}<p class="key">{key}</p></figure>'

@@ -44,24 +44,24 @@ class Content:
 def page(content: Content) -> str:
     """The whole report as one self-contained HTML document."""
     scores = content.matrix.compute()
-    tiles = [
-        ("mean IoU", scores.miou),
-        ("pixel accuracy", scores.pixel_accuracy),
-        ("mean accuracy", scores.mean_accuracy),
-        ("mean F1", scores.mean_f1),
-        ("frequency-weighted IoU", scores.fwiou),
-    ]
-    sections = [
-        ("Outcome", _tiles(tiles) + _facts(content.facts)),
-        ("Curves", _charts(content.log)),
-        ("Classes", _classes(content.space, scores)),
-        ("Confusion", _confusion(content.space, content.matrix)),
-        ("Samples", _samples(content.samples, content.space)),
-        ("Worst pictures", _samples(content.worst, content.space)),
-        ("Recipe", f"<details><summary>The resolved recipe</summary><pre>{escape(content.recipe)}</pre></details>"),
-    ]
-    body = "".join(f"<section><h2>{title}</h2>{html}</section>" for title, html in sections if html)
-    title = escape(content.title)
+    return document(
+        content.title,
+        [
+            ("Outcome", tiles(outcome(scores)) + facts(content.facts)),
+            ("Curves", _charts(content.log)),
+            ("Classes", classes(content.space, scores)),
+            ("Confusion", confusion(content.space, content.matrix)),
+            ("Samples", gallery(content.samples, content.space)),
+            ("Worst pictures", gallery(content.worst, content.space)),
+            ("Recipe", f"<details><summary>The resolved recipe</summary><pre>{escape(content.recipe)}</pre></details>"),
+        ],
+    )
+
+
+def document(title: str, sections: Iterable[tuple[str, str]]) -> str:
+    """One self-contained page of (heading, HTML) sections; sections without content are left out."""
+    body = "".join(f"<section><h2>{heading}</h2>{html}</section>" for heading, html in sections if html)
+    title = escape(title)
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
         f'<meta name="viewport" content="width=device-width,initial-scale=1"><style>{_STYLE}</style></head>'
@@ -69,13 +69,26 @@ def page(content: Content) -> str:
     )
 
 
-def _tiles(values: Iterable[tuple[str, float]]) -> str:
-    cells = "".join(f"<div><b>{_number(value)}</b><span>{name}</span></div>" for name, value in values)
+def outcome(scores: Scores) -> list[tuple[str, float]]:
+    """The means that stand at the top of a report."""
+    return [
+        ("mean IoU", scores.miou),
+        ("pixel accuracy", scores.pixel_accuracy),
+        ("mean accuracy", scores.mean_accuracy),
+        ("mean F1", scores.mean_f1),
+        ("frequency-weighted IoU", scores.fwiou),
+    ]
+
+
+def tiles(values: Iterable[tuple[str, float]]) -> str:
+    """Large numbers side by side."""
+    cells = "".join(f"<div><b>{number(value)}</b><span>{name}</span></div>" for name, value in values)
     return f'<div class="tiles">{cells}</div>'
 
 
-def _facts(facts: Iterable[tuple[str, str]]) -> str:
-    rows = "".join(f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in facts)
+def facts(values: Iterable[tuple[str, str]]) -> str:
+    """A plain table of names and values."""
+    rows = "".join(f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in values)
     return f'<table class="facts">{rows}</table>' if rows else ""
 
 
@@ -93,12 +106,24 @@ def _charts(log: Mapping[str, Points]) -> str:
     return f'<div class="charts">{"".join(charts)}</div>' if any(charts) else ""
 
 
-def _classes(space: LabelSpace, scores: Scores) -> str:
+def table(head: Sequence[str], rows: Iterable[Sequence[str]], colors: Sequence[str] = ()) -> str:
+    """A table of texts, the first of each row its name, with a patch of colour before it if there are `colors`."""
+    patches = [f'<i style="background:{color}"></i>' for color in colors]
+    lines = []
+    for index, (name, *cells) in enumerate(rows):
+        patch = patches[index] if patches else ""
+        lines.append(f"<tr><th>{patch}{escape(name)}</th>{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>")
+    headings = "".join(f"<th>{escape(heading)}</th>" for heading in head)
+    return f'<table class="classes"><thead><tr>{headings}</tr></thead><tbody>{"".join(lines)}</tbody></table>'
+
+
+def classes(space: LabelSpace, scores: Scores) -> str:
+    """One row a class: bars for its scores, its share of the pixels."""
     rows = []
     for index, name in enumerate(space.names):
-        color = _css(space.palette[index])
+        color = css(space.palette[index])
         cells = "".join(
-            _bar(float(values[index]), color) for values in (scores.iou, scores.f1, scores.accuracy, scores.precision)
+            bar(float(values[index]), color) for values in (scores.iou, scores.f1, scores.accuracy, scores.precision)
         )
         rows.append(
             f'<tr><th><i style="background:{color}"></i>{escape(name)}</th>{cells}'
@@ -112,14 +137,15 @@ def _classes(space: LabelSpace, scores: Scores) -> str:
     )
 
 
-def _bar(value: float, color: str) -> str:
+def bar(value: float, color: str) -> str:
+    """A table cell with a number from 0 to 1 and its bar."""
     if math.isnan(value):
         return "<td>&ndash;</td>"
     width = round(100 * value, 1)
     return f'<td><span class="bar"><s style="width:{width}%;background:{color}"></s></span>{value:.3f}</td>'
 
 
-def _confusion(space: LabelSpace, matrix: ConfusionMatrix) -> str:
+def confusion(space: LabelSpace, matrix: ConfusionMatrix) -> str:
     """Heat map of the rows' shares; classes absent from the truth have no row."""
     head = "".join(f"<th><div>{escape(name)}</div></th>" for name in space.names)
     rows = []
@@ -146,18 +172,19 @@ def _confusion(space: LabelSpace, matrix: ConfusionMatrix) -> str:
     )
 
 
-def _samples(samples: Sequence[Sample], space: LabelSpace) -> str:
+def gallery(samples: Sequence[Sample], space: LabelSpace) -> str:
+    """Pictures with truth, prediction and what is wrong between them."""
     if not samples:
         return ""
     shown = {int(label) for sample in samples for label in _labels(sample) if label < len(space)}
     key = "".join(
-        f'<span><i style="background:{_css(space.palette[label])}"></i>{escape(space.names[label])}</span>'
+        f'<span><i style="background:{css(space.palette[label])}"></i>{escape(space.names[label])}</span>'
         for label in sorted(shown)
     )
     rows = []
     for sample in samples:
         name = escape(sample.name)
-        figures = [("photo", pictures.photo_uri(sample.image))]
+        figures = [] if sample.image is None else [("photo", pictures.photo_uri(sample.image))]
         if sample.truth is not None:
             figures.append(("truth", pictures.labels_uri(sample.truth, space)))
         figures.append(("prediction", pictures.labels_uri(sample.prediction, space)))
@@ -178,11 +205,13 @@ def _labels(sample: Sample) -> set[int]:
     return {int(label) for labels in maps for label in np.unique(labels)}
 
 
-def _css(color: tuple[int, int, int]) -> str:
+def css(color: tuple[int, int, int]) -> str:
+    """A colour as style sheets write it."""
     return f"rgb({color[0]},{color[1]},{color[2]})"
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
+    """Three decimals, or a dash for a score that does not exist."""
     return "&ndash;" if math.isnan(value) else f"{value:.3f}"
 
 
@@ -203,7 +232,7 @@ table{border-collapse:collapse}th{font-weight:500;text-align:left}
 .tiles div{background:var(--soft);border-radius:8px;padding:12px 16px;flex:1 1 150px}
 .tiles b{display:block;font-size:24px;font-weight:600}.tiles span{color:var(--dim);font-size:13px}
 .facts th{color:var(--dim);padding:2px 16px 2px 0;vertical-align:top;white-space:nowrap}.facts td{padding:2px 0}
-.charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(310px,1fr));gap:16px}
+.charts{display:grid;grid-template-columns:repeat(auto-fill,minmax(310px,1fr));gap:16px}
 figure{margin:0}figcaption{font-size:13px}
 .chart{background:var(--soft);border-radius:8px;padding:12px}
 .chart svg{width:100%;display:block}.chart text{font-size:11px;fill:var(--dim)}

@@ -23,14 +23,14 @@ class Sample:
 
     Args:
         name: what the reader knows the picture by (its id or file name).
-        image: (H, W, 3) uint8 RGB.
+        image: (H, W, 3) uint8 RGB, or None where only masks are known.
         truth: (H, W) labels, or None for a picture without annotation.
         prediction: (H, W) labels.
         note: a few words below the name, for instance the picture's score.
     """
 
     name: str
-    image: NDArray[np.uint8]
+    image: NDArray[np.uint8] | None
     truth: NDArray[Any] | None
     prediction: NDArray[Any]
     note: str = ""
@@ -53,12 +53,16 @@ def labels_uri(labels: NDArray[Any], space: LabelSpace) -> str:
     return _png(colored)
 
 
-def difference_uri(image: NDArray[np.uint8], truth: NDArray[Any], prediction: NDArray[Any], space: LabelSpace) -> str:
-    """The photo in pale gray with every wrong element in red; elements without a label are black."""
+def difference_uri(
+    image: NDArray[np.uint8] | None, truth: NDArray[Any], prediction: NDArray[Any], space: LabelSpace
+) -> str:
+    """The photo (if any) in pale gray with every wrong element in red; elements without a label are black."""
     truth, prediction = _shrink(truth), _shrink(prediction)
-    photo = Image.fromarray(image).convert("L").resize(truth.shape[::-1], Image.Resampling.BOX)
-    # Few gray levels: the picture stays light in every sense.
-    pale = np.asarray(photo, dtype=np.uint8) // 16 * 5 + 165
+    pale = np.full(truth.shape, 225, dtype=np.uint8)
+    if image is not None:
+        photo = Image.fromarray(image).convert("L").resize(truth.shape[::-1], Image.Resampling.BOX)
+        # Few gray levels: the picture stays light in every sense.
+        pale = np.asarray(photo, dtype=np.uint8) // 16 * 5 + 165
     shown = np.repeat(pale[..., None], 3, axis=2)
     known = truth != space.ignore_index
     shown[known & (truth != prediction)] = _WRONG

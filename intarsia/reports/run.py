@@ -15,8 +15,8 @@ from intarsia.inference import Evaluation, Predictor, evaluate
 from intarsia.recipe import Recipe
 from intarsia.reports.card import model_card
 from intarsia.reports.curves import read_log
+from intarsia.reports.evaluation import samples
 from intarsia.reports.html import Content, page
-from intarsia.reports.pictures import Sample
 
 _SAMPLES = 5
 _WORST = 3
@@ -41,11 +41,10 @@ def write_report(folder: Path, recipe: Recipe, dataset: Dataset) -> Path:
     split = _readable(dataset.split(recipe.data.val))
     predictor = Predictor(bundle)
     evaluation = evaluate(predictor, split)
-    rows = {row.id: row.miou for row in evaluation.images}
     spread = np.linspace(0, len(split) - 1, min(_SAMPLES, len(split))).round().astype(int)
     chosen = [split.items[index].id for index in spread.tolist()]
     worst = [row.id for row in evaluation.images if row.id not in chosen and not np.isnan(row.miou)][:_WORST]
-    pictures = _samples(predictor, split, [*chosen, *worst], rows)
+    pictures = samples(predictor, split, [*chosen, *worst], evaluation)
     content = Content(
         title=recipe.name,
         facts=_facts(bundle, recipe, dataset, evaluation),
@@ -71,17 +70,6 @@ def _readable(split: Split) -> Split:
             continue
         items.append(item)
     return replace(split, items=tuple(items))
-
-
-def _samples(predictor: Predictor, split: Split, names: list[str], scores: dict[str, float]) -> dict[str, Sample]:
-    lookup = predictor.space.lookup_from(split.space)
-    samples = {}
-    for index, item in enumerate(split.items):
-        if item.id in names:
-            image, target = split.read(index)
-            labels = predictor.segment(image).labels
-            samples[item.id] = Sample(item.id, image, lookup[target], labels, f"mIoU {scores[item.id]:.3f}")
-    return samples
 
 
 def _facts(bundle: Bundle, recipe: Recipe, dataset: Dataset, evaluation: Evaluation) -> list[tuple[str, str]]:

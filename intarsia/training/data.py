@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import multiprocessing
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -14,11 +15,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
 
 from intarsia.bundle import Preprocessing
 from intarsia.datasets import Split
 from intarsia.errors import DataError
+from intarsia.losses import join_maps
 from intarsia.media.images import open_image
 from intarsia.memory import available_memory
 from intarsia.transforms.augment import TrainingTransform
@@ -93,23 +95,61 @@ class SplitReader:
 
 @dataclass(frozen=True)
 class Batch:
-    """Images (N, h, w, 3) uint8, targets (N, h, w), the items' indices, and what was wrong with unreadable files."""
+    """A batch.
+
+    Args:
+        images: (N, h, w, 3) uint8.
+        targets: (N, h, w) labels.
+        maps: what the loss derives from the labels of each sample, joined.
+        indices: the items' indices.
+        failures: what was wrong with unreadable files, by item.
+    """
 
     images: Tensor
     targets: Tensor
+    maps: dict[str, Tensor]
     indices: tuple[int, ...]
     failures: dict[int, str]
 
 
-class TrainingSamples(Dataset[tuple[Tensor, Tensor, int, dict[int, str]]]):
-    """Augmented crops, addressed by (epoch, index); the same address always gives the same crop."""
+@dataclass(frozen=True)
+class Sample:
+    """One crop of a `Batch`."""
 
-    def __init__(self, reader: SplitReader, transform: TrainingTransform, seed: int) -> None:
+    image: Tensor
+    target: Tensor
+    maps: dict[str, Tensor]
+    index: int
+    failures: dict[int, str]
+
+
+class TrainingSamples(Dataset[Sample]):
+    """Augmented crops, addressed by (epoch, index); the same address always gives the same crop.
+
+    Args:
+        reader: the pairs.
+        transform: augmentation.
+        seed: of all randomness.
+        maps: of the labels of a crop, what the loss needs besides them (`Loss.maps`). Where augmentation leaves label
+            maps as they are (but for flips), they are kept as far as memory allows.
+    """
+
+    def __init__(
+        self,
+        reader: SplitReader,
+        transform: TrainingTransform,
+        seed: int,
+        *,
+        maps: Callable[[Tensor], dict[str, Tensor]],
+    ) -> None:
         self._reader = reader
         self._transform = transform
         self._seed = seed
+        self._maps = maps
+        self._kept: dict[bytes, dict[str, Tensor]] = {}
+        self._room: float | None = None
 
-    def __getitem__(self, address: tuple[int, int]) -> tuple[Tensor, Tensor, int, dict[int, str]]:
+    def __getitem__(self, address: tuple[int, int]) -> Sample:
         epoch, index = address
         failures: dict[int, str] = {}
         candidate = index
@@ -121,8 +161,24 @@ class TrainingSamples(Dataset[tuple[Tensor, Tensor, int, dict[int, str]]]):
                 candidate = mix(self._seed, epoch, index, attempt) % len(self._reader)
                 continue
             crop, labels = self._transform(image, target, mix(self._seed, epoch, index))
-            return crop, labels, candidate, failures
+            repeats = self._transform.repeats(*target.shape)
+            maps = self._remembered(labels) if repeats else self._maps(labels.long())
+            return Sample(crop, labels, maps, candidate, failures)
         raise DataError(f"{_SUBSTITUTES} samples in a row cannot be read; the last: {failures[candidate]}")
+
+    def _remembered(self, labels: Tensor) -> dict[str, Tensor]:
+        """The maps of a label map that comes again, kept by its content."""
+        key = hashlib.blake2b(labels.numpy().tobytes()).digest()
+        if key not in self._kept:
+            maps = self._maps(labels.long())
+            if self._room is None:
+                worker = get_worker_info()
+                self._room = _CACHE_SHARE * available_memory() / (worker.num_workers if worker else 1)
+            self._room -= sum(entry.nbytes for entry in maps.values())
+            if self._room < 0:
+                return maps
+            self._kept[key] = maps
+        return self._kept[key]
 
 
 class StepBatches(Sampler[list[tuple[int, int]]]):
@@ -154,11 +210,15 @@ class StepBatches(Sampler[list[tuple[int, int]]]):
             yield [(epoch * rounds + place // self.samples, int(order[place % self.samples])) for place in places]
 
 
-def collate(samples: Sequence[tuple[Tensor, Tensor, int, dict[int, str]]]) -> Batch:
+def collate(samples: Sequence[Sample]) -> Batch:
     """Stack samples."""
-    images, targets, indices, failures = zip(*samples, strict=True)
-    merged = {index: message for failure in failures for index, message in failure.items()}
-    return Batch(torch.stack(images), torch.stack(targets), tuple(indices), merged)
+    return Batch(
+        torch.stack([sample.image for sample in samples]),
+        torch.stack([sample.target for sample in samples]),
+        join_maps([sample.maps for sample in samples]),
+        tuple(sample.index for sample in samples),
+        {index: message for sample in samples for index, message in sample.failures.items()},
+    )
 
 
 def batches(samples: TrainingSamples, order: StepBatches, workers: int) -> DataLoader[Any]:

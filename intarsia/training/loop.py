@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from intarsia.memory import keep_freed_memory
 from intarsia.models import SegmentationModel, build
 from intarsia.models.weights import initialise
 from intarsia.recipe import Recipe
+from intarsia.refine import Refinement
 from intarsia.training.checkpoint import (
     Checkpoint,
     load_checkpoint,
@@ -119,6 +121,7 @@ class _Trainer:
         self.space: LabelSpace = dataset.space
         self.train_split, self.val_split = find_split(dataset, recipe.data.train), find_split(dataset, recipe.data.val)
         check_monitor(settings.monitor, self.space)
+        Refinement.read(recipe.refine.model_dump())  # it is used only afterwards, but a mistake in it is found now
         torch.manual_seed(settings.seed)
         self.model = build(recipe.model.architecture, classes=len(self.space), **recipe.model.options)
         initialise(self.model, recipe.model.weights)
@@ -193,7 +196,8 @@ class _Trainer:
             len(self.train_split), settings.batch_size, settings.seed,
             start=self.state.step, stop=self.total, rank=self.world.rank, processes=self.world.size,
         )  # fmt: skip
-        loader = batches(TrainingSamples(self.reader, transform, settings.seed), order, self.workers)
+        samples = TrainingSamples(self.reader, transform, settings.seed, maps=self.loss.maps)
+        loader = batches(samples, order, self.workers)
         network: nn.Module = SupervisedPass(self.model)
         if self.world.size > 1:
             network = DistributedDataParallel(network)
@@ -237,7 +241,11 @@ class _Trainer:
             bf16 = self.state.precision == "bf16"
             with torch.autocast(self.world.device.type, dtype=torch.bfloat16, enabled=bf16):
                 outputs = network(images)
-            loss = supervised_loss(self.loss, outputs, target, align_corners=self.model.align_corners)
+            progress = (step - 1) / max(1, self.total - 1)
+            loss = supervised_loss(
+                partial(self.loss, progress=progress), outputs, target,
+                maps=batch.maps, align_corners=self.model.align_corners,
+            )  # fmt: skip
             torch.autograd.backward(loss / settings.accumulate)
         value = float(loss.detach())
         gradients = [parameter.grad for parameter in self.model.parameters() if parameter.grad is not None]

@@ -9,7 +9,7 @@ from intarsia.datasets import Dataset, Split
 from intarsia.datasets.statistics import count_classes
 from intarsia.errors import DataError, UsageError, suggest
 from intarsia.labels import LabelSpace
-from intarsia.losses import WeightedSum, build_loss
+from intarsia.losses import Ramp, WeightedSum, build_loss, loss_options
 from intarsia.metrics import Scores
 from intarsia.models import SegmentationModel
 from intarsia.models.encoders import Encoder
@@ -56,16 +56,17 @@ def build_training_loss(recipe: Recipe, split: Split) -> WeightedSum:
     terms = []
     for term in recipe.training.loss:
         options = dict(term.options)
-        if term.name == "cross_entropy" and weights is not None:
+        if weights is not None and "class_weights" in loss_options(term.name):
             options.setdefault("class_weights", weights)
-        terms.append((term.weight, build_loss(term.name, ignore_index=split.space.ignore_index, options=options)))
+        weight = Ramp(*term.weight, *term.ramp) if isinstance(term.weight, tuple) else term.weight
+        terms.append((weight, build_loss(term.name, ignore_index=split.space.ignore_index, options=options)))
     if not terms:
         raise UsageError("training.loss: at least one term is needed")
     return WeightedSum(terms)
 
 
 def class_weights(recipe: Recipe, split: Split) -> list[float] | None:
-    """Median frequency over class frequency (Eigen & Fergus 2015), or its square root; 0 for classes never seen."""
+    """The weights that `training.class_weights` asks for, or None; 0 for classes that the split never shows."""
     rule = recipe.training.class_weights
     if rule == "none":
         return None
@@ -76,4 +77,5 @@ def class_weights(recipe: Recipe, split: Split) -> list[float] | None:
     counts = count_classes(split)
     if not counts.pixels.any():
         raise DataError(f"the split {split.name!r} has no labelled pixel; run: intarsia data check")
-    return [float(weight) for weight in counts.median_frequency_weights(_POWERS[rule])]
+    weights = counts.enet_weights() if rule == "enet" else counts.median_frequency_weights(_POWERS[rule])
+    return [float(weight) for weight in weights]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -22,20 +22,26 @@ class SupervisedPass(nn.Module):
 
 
 def supervised_loss(
-    loss: nn.Module, outputs: Sequence[Supervised], target: Tensor, *, align_corners: bool = False
+    loss: Callable[[Tensor, Tensor, Mapping[str, Tensor] | None], Tensor],
+    outputs: Sequence[Supervised],
+    target: Tensor,
+    *,
+    maps: Mapping[str, Tensor] | None = None,
+    align_corners: bool = False,
 ) -> Tensor:
     """Weighted sum of the loss over all outputs; where logits are smaller, labels are shrunk, never interpolated.
 
     Args:
-        loss: of (N, C, h, w) logits and (N, h, w) labels.
+        loss: of (N, C, h, w) logits, (N, h, w) labels and the labels' maps.
         outputs: what the model's `supervised` returns.
         target: (N, H, W) labels.
+        maps: what the loss derives from the target; None, and for shrunk labels, the loss computes them itself.
         align_corners: the model's resize convention, which says where its logits lie.
     """
-    terms = [
-        output.weight * loss(output.logits, shrink_labels(target, output.logits.shape[2:], align_corners=align_corners))
-        for output in outputs
-    ]
+    terms = []
+    for output in outputs:
+        labels = shrink_labels(target, output.logits.shape[2:], align_corners=align_corners)
+        terms.append(output.weight * loss(output.logits, labels, maps if labels is target else None))
     return torch.stack(terms).sum()
 
 

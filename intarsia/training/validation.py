@@ -15,7 +15,7 @@ from intarsia.errors import DataError
 from intarsia.media.images import write_image
 from intarsia.metrics import ConfusionMatrix, Scores
 from intarsia.models import SegmentationModel
-from intarsia.models.layers import resize
+from intarsia.models.upsampling import upsampled_labels
 from intarsia.result import blend
 from intarsia.training.data import SplitReader
 from intarsia.training.distributed import World, sum_confusion
@@ -84,8 +84,8 @@ class Validator:
         x = prepare(image, self._preprocessing).to(self._world.device)
         with torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=precision == "bf16"):
             logits = model.logits(x)
-        labels = resize(logits.float(), size, align_corners=model.align_corners).argmax(dim=1)[0]
-        return labels.to(torch.int32).cpu().numpy().astype(self.reader.split.space.dtype)
+        dtype = self.reader.split.space.dtype
+        return upsampled_labels(logits, (size[0], size[1]), align_corners=model.align_corners, dtype=dtype)
 
     def _picture(self, image: NDArray[np.uint8], labels: NDArray[Any], target: NDArray[Any]) -> NDArray[np.uint8]:
         shown = resize_image(image, *target.shape)

@@ -130,6 +130,12 @@ class TrainingTransform:
         if augment.noise:
             steps.append(v2.RandomApply([RandomNoise()], p=augment.noise))
         self._pipeline = v2.Compose(steps)
+        self._keeps_size = not augment.rotate and tuple(augment.scale) == (1, 1)
+        self._crop = tuple(crop)
+
+    def repeats(self, height: int, width: int) -> bool:
+        """Whether a label map of this size always comes out as it is, but for flips."""
+        return self._keeps_size and (height, width) == self._crop
 
     def __call__(self, image: NDArray[np.uint8], target: NDArray[Any], seed: int) -> tuple[Tensor, Tensor]:
         """Transform one sample.

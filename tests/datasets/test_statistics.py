@@ -21,6 +21,9 @@ def test_weights_by_hand() -> None:
     assert counts.frequencies.tolist() == pytest.approx([0.75, 0.15, 0.2, 0])
     assert counts.median_frequency_weights().tolist() == pytest.approx([0.2 / 0.75, 0.2 / 0.15, 1, 0])
     assert counts.median_frequency_weights(0.5).tolist() == pytest.approx([(0.2 / 0.75) ** 0.5, (4 / 3) ** 0.5, 1, 0])
+    # shares .75, .15, .1, and one class never seen
+    expected = [1 / np.log(1.77), 1 / np.log(1.17), 1 / np.log(1.12), 0]
+    assert counts.enet_weights().tolist() == pytest.approx(expected)
     assert counts.ignored_share == pytest.approx(10 / 215)
     assert (counts.outside, counts.counted, counts.images.tolist()) == (5, 2, [2, 2, 1, 0])
     double = counts + counts

@@ -10,8 +10,9 @@ from PIL import Image
 
 from intarsia.datasets import Item, MaskCoding, Split
 from intarsia.errors import DataError
-from intarsia.inference import Predictor, evaluate
+from intarsia.inference import Measures, Predictor, evaluate
 from intarsia.labels import LabelSpace
+from intarsia.media.images import open_image
 from intarsia.models import SegmentationModel
 
 MakePredictor = Callable[..., Predictor]
@@ -69,3 +70,30 @@ def test_no_class_in_common(predictor: Predictor, tmp_path: Path) -> None:
 def test_empty_split(predictor: Predictor, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="the split 'val' has no pictures"):
         evaluate(predictor, make_split(tmp_path, ("dark",), {}))
+
+
+def test_curves_come_from_the_model_s_own_probabilities(predictor: Predictor, tmp_path: Path) -> None:
+    split = make_split(tmp_path, ("dark", "bright", "third"), {"a": [1, 1, 0, 2], "b": [1, 255]})
+    found = evaluate(predictor, split, measures=Measures(curves=True))
+    assert found.matrix.counts.tolist() == evaluate(predictor, split).matrix.counts.tolist()
+    # every pixel has the same probabilities, so each class's AP is its share, and one bin holds the confidence
+    assert found.ranking is not None and found.reliability is not None
+    assert found.ranking.ap.tolist() == pytest.approx([1 / 5, 3 / 5, 1 / 5])
+    confidence = 1 / (1 + np.exp(0.25 - 0.75) + np.exp(0.5 - 0.75))
+    assert found.reliability.ece == pytest.approx(3 / 5 - confidence, abs=1e-6)
+
+
+def test_probabilities_of_bands_are_those_of_the_whole(
+    make_predictor: MakePredictor, local: SegmentationModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = np.random.default_rng(0).integers(0, 255, (45, 70, 3), dtype=np.uint8)
+    predictor = make_predictor(local, 5, scores=True)
+    (whole,) = predictor.bands(open_image(image), probabilities=True)
+    assert whole.probabilities is not None and whole.probabilities.shape == (5, 45, 70)
+    assert np.allclose(whole.probabilities.sum(0), 1, atol=1e-6)
+    assert np.array_equal(whole.probabilities.argmax(0), whole.labels)
+    assert whole.scores is not None and np.allclose(whole.probabilities.max(0), whole.scores, atol=1e-3)
+    monkeypatch.setattr("intarsia.models.upsampling._BAND_PIXELS", 700)
+    bands = [band.probabilities for band in predictor.bands(open_image(image), probabilities=True)]
+    assert len(bands) == 5
+    assert np.array_equal(np.concatenate([band for band in bands if band is not None], axis=1), whole.probabilities)

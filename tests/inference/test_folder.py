@@ -235,7 +235,7 @@ def test_large_overlays_are_reduced(
 ) -> None:
     monkeypatch.setattr("intarsia.inference.overlay.FULL_PIXELS", 1000)
     monkeypatch.setattr("intarsia.inference.overlay._REDUCED_SIDE", 40)
-    monkeypatch.setattr("intarsia.inference.tiling._BAND_VALUES", 3 * 90 * 4)  # bands of four rows
+    monkeypatch.setattr("intarsia.models.upsampling._BAND_PIXELS", 90 * 4)  # bands of four rows
     image = np.zeros((50, 90, 3), np.uint8)
     image[25:] = 200
     Image.fromarray(image).save(photos / "large.png")

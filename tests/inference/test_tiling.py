@@ -7,9 +7,8 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch.nn import functional as F
 
-from intarsia.inference.tiling import UNIT, Upsampling, decide, final_cells, join_tiles, spans, taper
+from intarsia.inference.tiling import UNIT, final_cells, join_tiles, spans, taper
 
 
 def test_spans_values() -> None:
@@ -60,32 +59,3 @@ def test_constant_logits_have_no_seam(size: tuple[int, int]) -> None:
     joined = torch.cat(list(join_tiles(iter(windows), rows, columns, 32, 4, network)), dim=2)
     assert joined.shape == (1, 2, -(-size[0] // 4), -(-size[1] // 4))
     assert (joined - 0.3).abs().max() < 1e-6
-
-
-@pytest.mark.parametrize("align_corners", [False, True])
-@pytest.mark.parametrize(
-    ("cells", "size"), [((7, 9), (28, 36)), ((25, 13), (97, 50)), ((30, 30), (11, 17)), ((1, 1), (5, 3))]
-)
-def test_upsampling_by_rows_equals_one_call(cells: tuple[int, int], size: tuple[int, int], align_corners: bool) -> None:
-    logits = torch.randn(1, 3, *cells, generator=torch.Generator().manual_seed(0))
-    whole = F.interpolate(logits, size=size, mode="bilinear", align_corners=align_corners)
-    upsampling = Upsampling(cells, size, align_corners=align_corners)
-    chunks = [cells[0] // 2, cells[0] - cells[0] // 2]
-    plan = upsampling.bands(chunks, 1_000_000)  # a band holds a single row with this many classes
-    rows, first, arrived = [], 0, 0
-    for count, bands in zip(chunks, plan, strict=True):
-        arrived += count
-        for band in bands:
-            rows.append(upsampling.rows(logits[:, :, first:arrived], first, band))
-        first = upsampling.first_cell(bands[-1][1]) if bands else first
-    assert sum(len(bands) for bands in plan) == size[0]
-    assert torch.allclose(torch.cat(rows, dim=2), whole, atol=1e-5)
-
-
-def test_decide_gives_labels_and_softmax_of_the_winner() -> None:
-    logits = torch.tensor([[[[0.0, 3.0]], [[1.0, 2.0]]]])
-    labels, scores = decide(logits, np.dtype(np.uint8), scores=True)
-    assert labels.tolist() == [[1, 0]] and labels.dtype == np.uint8
-    assert scores is not None and scores.dtype == np.float16
-    assert scores.ravel().tolist() == pytest.approx([0.7311, 0.7311], abs=1e-3)
-    assert decide(logits, np.dtype(np.uint16), scores=False)[1] is None

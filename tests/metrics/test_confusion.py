@@ -119,3 +119,70 @@ def test_bad_input_is_explained():
     with pytest.raises(UsageError, match="must lie above"):
         ConfusionMatrix(3, ignore_index=1)
     assert not matrix.counts.any()
+
+
+def test_every_integer_type_counts_alike():
+    random = np.random.default_rng(0)
+    target, prediction = random.integers(0, 6, (2, 3, 40, 50))
+    target[0, :5] = 255
+    expected = ConfusionMatrix(6)
+    expected.update(prediction.astype(np.uint8), target.astype(np.uint8))
+    assert expected.counts.sum() == (target != 255).sum()
+    for dtype in (np.int16, np.uint16, np.int32, np.int64, np.uint64):
+        matrix = ConfusionMatrix(6)
+        matrix.update(prediction.astype(dtype)[:, ::-1], target.astype(dtype)[:, ::-1])
+        assert np.array_equal(matrix.counts, expected.counts)
+    matrix = ConfusionMatrix(2)
+    matrix.update(prediction > 2, target > 2)
+    assert matrix.counts[1, 1] == ((prediction > 2) & (target > 2)).sum()
+
+
+def test_predictions_outside_a_byte_are_misses_and_targets_outside_it_errors():
+    matrix = ConfusionMatrix(255)
+    matrix.update(np.array([-1, 256, 70000, 254]), np.array([254, 254, 254, 254]))
+    assert matrix.counts[254].tolist() == [0] * 254 + [1, 3]
+    for wrong in (-1, 256, 70000):
+        with pytest.raises(DataError, match=f"nor ignore_index 255: {wrong}"):
+            matrix.update(np.array([0, 0]), np.array([0, wrong]))
+    wide = ConfusionMatrix(300, ignore_index=65535)
+    with pytest.raises(DataError, match="nor ignore_index 65535: -1, 300"):
+        wide.update(np.zeros(3, int), np.array([300, -1, 65535]))
+
+
+def test_counts_stay_exact_beyond_what_float32_holds():
+    # OpenCV hands counts over as float32, in which 2 ** 24 + 1 does not exist
+    labels = np.zeros(2**24 + 1, np.uint8)
+    matrix = ConfusionMatrix(2)
+    matrix.update(labels, labels)
+    assert matrix.counts[0, 0] == 2**24 + 1
+
+
+def test_nothing_one_pixel_and_points():
+    matrix = ConfusionMatrix(2)
+    matrix.update(np.zeros((0, 5), np.uint8), np.zeros((0, 5), np.uint8))
+    assert np.isnan(matrix.compute().miou)
+    matrix.update(np.uint8(1), np.uint8(1))
+    assert matrix.compute().miou == 1
+    matrix.update(np.array([0, 1, 1]), np.array([0, 0, 1]))  # three points
+    assert matrix.counts[:, :2].tolist() == [[1, 1], [0, 2]]
+
+
+def test_groups_of_classes():
+    matrix = ConfusionMatrix(4)
+    matrix.update(np.array([0, 1, 1, 2, 3, 0, 255, 2]), np.array([1, 1, 0, 2, 2, 3, 0, 0]))
+    # a: classes 0 and 1 (4 true elements, 3 right within the group), b: class 2; class 3 is in no group
+    scores = matrix.grouped({"a": (0, 1), "b": (2,)}).compute()
+    assert scores.iou.tolist() == pytest.approx([3 / 5, 1 / 3])
+    assert scores.pixel_accuracy == pytest.approx(4 / 7)
+    for groups, said in (
+        ({"a": (0, 4)}, r"4 is none of the classes 0\.\.3"),
+        ({"a": (0,), "b": (0,)}, "no class belongs to two groups"),
+        ({"a": ()}, "every group needs a class"),
+    ):
+        with pytest.raises(UsageError, match=said):
+            matrix.grouped(groups)
+
+
+def test_leaving_out_an_unknown_class_is_an_error():
+    with pytest.raises(UsageError, match=r"5 is none of the classes 0\.\.1"):
+        ConfusionMatrix(2).compute(leave_out=[5])

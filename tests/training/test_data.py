@@ -4,9 +4,13 @@ from collections import Counter
 
 import numpy as np
 import pytest
+import torch
 
 from intarsia.bundle import Preprocessing
-from intarsia.training.data import SplitReader, StepBatches
+from intarsia.losses import Boundary, CrossEntropy, WeightedSum, join_maps
+from intarsia.recipe import Augment
+from intarsia.training.data import SplitReader, StepBatches, TrainingSamples, batches
+from intarsia.transforms.augment import TrainingTransform
 
 
 def addresses(samples, batch, *, start=0, stop=12, rank=0, processes=1, seed=3):
@@ -14,11 +18,11 @@ def addresses(samples, batch, *, start=0, stop=12, rank=0, processes=1, seed=3):
 
 
 def test_each_epoch_is_a_permutation_and_epochs_differ():
-    batches = addresses(12, 3, stop=8)
-    epochs = [[index for batch in batches[i : i + 4] for _, index in batch] for i in (0, 4)]
+    steps = addresses(12, 3, stop=8)
+    epochs = [[index for batch in steps[i : i + 4] for _, index in batch] for i in (0, 4)]
     assert sorted(epochs[0]) == sorted(epochs[1]) == list(range(12))
     assert epochs[0] != epochs[1]
-    assert {epoch for batch in batches[:4] for epoch, _ in batch} == {0}
+    assert {epoch for batch in steps[:4] for epoch, _ in batch} == {0}
 
 
 def test_starting_later_continues_the_same_sequence():
@@ -33,11 +37,11 @@ def test_processes_share_a_batch_without_overlap():
 
 
 def test_fewer_samples_than_a_batch_are_repeated_as_other_crops():
-    batches = addresses(3, 8, stop=2)
-    for batch in batches:
+    steps = addresses(3, 8, stop=2)
+    for batch in steps:
         assert len(batch) == 8
         assert Counter(index for _, index in batch).most_common(1)[0][1] == 3
-    flat = [address for batch in batches for address in batch]
+    flat = [address for batch in steps for address in batch]
     assert len(set(flat)) == len(flat)
 
 
@@ -58,3 +62,51 @@ def test_too_much_for_memory_is_not_cached(scenes, monkeypatch):
     reader = SplitReader(scenes.splits["train"], Preprocessing(), resize_target=True)
     assert not reader.preload(1)
     assert reader.read(0)[0].shape == (40, 56, 3)
+
+
+def samples(scenes, augment, crop, maps):
+    reader = SplitReader(scenes.splits["train"], Preprocessing(), resize_target=True)
+    return TrainingSamples(reader, TrainingTransform(augment, crop, ignore_index=255), 7, maps=maps)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_maps_come_from_the_crop_wherever_it_is_made(scenes, workers):
+    loss = WeightedSum([(1.0, CrossEntropy()), (1.0, Boundary())])
+    order = StepBatches(len(scenes.splits["train"]), 4, 7, start=0, stop=3, rank=0, processes=1)
+    for batch in batches(samples(scenes, Augment(rotate=10), (24, 32), loss.maps), order, workers):
+        expected = join_maps([loss.maps(target.long()) for target in batch.targets])
+        assert set(batch.maps) == set(expected) == {"1.classes", "1.count", "1.distance"}
+        assert all(torch.equal(batch.maps[name], value) for name, value in expected.items())
+        assert batch.maps["1.count"].sum() == len(batch.maps["1.distance"])
+
+
+@pytest.mark.parametrize(
+    ("augment", "crop", "kept"),
+    [
+        (Augment(scale=(1, 1), flip=0.5), (40, 56), True),
+        (Augment(scale=(1, 1), flip=0.5), (40, 48), False),
+        (Augment(scale=(1, 1), flip=0.5), (48, 56), False),
+        (Augment(scale=(1, 1), rotate=5), (40, 56), False),
+        (Augment(scale=(0.9, 1.1)), (40, 56), False),
+    ],
+)
+def test_maps_are_kept_where_label_maps_come_again(scenes, augment, crop, kept):
+    made = []
+
+    def maps(labels):
+        made.append(labels)
+        return Boundary().maps(labels)
+
+    dataset = samples(scenes, augment, crop, maps)
+    for epoch in range(8):
+        found = dataset[epoch, 3]
+        assert torch.equal(found.maps["distance"], Boundary().maps(found.target.long())["distance"])
+    assert len(made) == (2 if kept else 8)  # as it is, and flipped
+
+
+def test_maps_that_do_not_fit_are_made_again(scenes, monkeypatch):
+    monkeypatch.setattr("intarsia.training.data.available_memory", lambda: 100.0)
+    dataset = samples(scenes, Augment(scale=(1, 1), flip=0), (40, 56), Boundary().maps)
+    first = dataset[0, 3].maps["distance"]
+    assert dataset[1, 3].maps["distance"] is not first
+    assert torch.equal(dataset[1, 3].maps["distance"], first)

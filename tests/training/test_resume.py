@@ -31,9 +31,16 @@ def weights(folder):
 
 @pytest.fixture(scope="module")
 def uninterrupted(scenes, recipe, tmp_path_factory):
-    """Three epochs of a recipe with everything random switched on."""
+    """Three epochs of a recipe with everything random switched on, and a loss that changes and has maps."""
+    boundary = {"name": "boundary", "weight": [0.0, 0.1], "ramp": [0.2, 0.9]}
     recipe = recipe.override(
-        {"training.checkpoint_every": 1, "training.accumulate": 2, "training.batch_size": 3, "augment.rotate": 20}
+        {
+            "training.checkpoint_every": 1,
+            "training.accumulate": 2,
+            "training.batch_size": 3,
+            "training.loss": [{"name": "cross_entropy", "weight": [1.0, 0.5]}, boundary],
+            "augment.rotate": 20,
+        }
     )
     folder = tmp_path_factory.mktemp("whole") / "run"
     done = run(scenes, recipe, folder)

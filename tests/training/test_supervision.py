@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from intarsia.losses import CrossEntropy
+from intarsia.losses import Boundary, CrossEntropy, join_maps
 from intarsia.models import Supervised, build
 from intarsia.training.optim import freeze_norms
 from intarsia.training.supervision import SupervisedPass, shrink_labels, supervised_loss
@@ -38,6 +38,18 @@ def test_terms_are_weighted_and_summed():
     target[0, 1, 1] = 1
     expected = loss(whole, target) + 0.4 * loss(small, torch.tensor([[[1]]]))
     assert torch.allclose(supervised_loss(loss, outputs, target), expected)
+
+
+def test_maps_are_for_the_target_at_its_own_size():
+    target = torch.randint(3, (2, 8, 8))
+    loss = Boundary(ignore_index=255)
+    whole, small = torch.randn(2, 3, 8, 8), torch.randn(2, 3, 4, 4)
+    maps = join_maps([loss.maps(sample) for sample in target])
+    expected = loss(whole, target) + loss(small, shrink_labels(target, (4, 4), align_corners=False))
+    outputs = (Supervised(whole, 1.0), Supervised(small, 1.0))
+    assert torch.allclose(supervised_loss(loss, outputs, target, maps=maps), expected)
+    maps["distance"].zero_()
+    assert torch.allclose(supervised_loss(loss, outputs[:1], target, maps=maps), torch.zeros(()))
 
 
 def test_a_model_without_auxiliary_heads_is_supervised_by_its_output():

@@ -15,12 +15,13 @@ from intarsia.bundle import Bundle
 from intarsia.datasets import open_dataset
 from intarsia.datasets.statistics import count_classes
 from intarsia.errors import DataError, ModelError, UsageError
+from intarsia.losses import Boundary, CrossEntropy, Focal, WeightedSum
 from intarsia.recipe import Recipe
 from intarsia.training import loop, train
 from intarsia.training.auto import recipe_for
 from intarsia.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from intarsia.training.precision import choose_precision
-from intarsia.training.setup import class_weights
+from intarsia.training.setup import build_training_loss, class_weights
 
 
 def test_a_run_writes_everything_it_promises(scenes, recipe, tmp_path):
@@ -117,10 +118,11 @@ class _Poison(torch.nn.Module):
     def __init__(self, real, bad_steps):
         super().__init__()
         self.real, self.bad, self.step = real, bad_steps, 0
+        self.maps = real.maps
 
-    def forward(self, logits, target):
+    def forward(self, *arguments, **progress):
         self.step += 1
-        return self.real(logits, target) * (math.nan if self.step in self.bad else 1.0)
+        return self.real(*arguments, **progress) * (math.nan if self.step in self.bad else 1.0)
 
 
 def test_nan_never_reaches_the_weights(scenes, recipe, tmp_path, monkeypatch):
@@ -199,9 +201,48 @@ def test_class_weights(scenes, recipe):
     root = class_weights(recipe.override({"training.class_weights": "sqrt_median_frequency"}), split)
     assert plain == pytest.approx(expected.tolist())
     assert root == pytest.approx(np.sqrt(expected).tolist())
+    shares = count_classes(split).shares
+    enet = class_weights(recipe.override({"training.class_weights": "enet"}), split)
+    assert enet == pytest.approx([1 / math.log(1.02 + share) if share else 0 for share in shares])
     assert class_weights(recipe, split) is None
     with pytest.raises(UsageError, match="2 weights for 6 classes"):
         class_weights(recipe.override({"training.class_weights": [1, 2]}), split)
+
+
+def test_the_loss_of_a_recipe(scenes, recipe):
+    """Every loss that takes class weights gets them, unless it names its own; weights of two numbers are ramps."""
+    terms = [
+        {"name": "cross_entropy"},
+        {"name": "focal", "options": {"class_weights": [1, 2, 3, 4, 5, 6]}},
+        {"name": "boundary", "weight": [0, 0.5], "ramp": [0.5, 1.0]},
+    ]
+    split = scenes.splits["train"]
+    asked = recipe.override({"training.loss": terms, "training.class_weights": [6, 5, 4, 3, 2, 1]})
+    loss = build_training_loss(asked, split)
+    logits, target = torch.randn(2, 6, 8, 8), torch.randint(6, (2, 8, 8))
+    parts = [
+        CrossEntropy(class_weights=[6, 5, 4, 3, 2, 1])(logits, target),
+        Focal(class_weights=[1, 2, 3, 4, 5, 6])(logits, target),
+        Boundary()(logits, target),
+    ]
+    assert torch.allclose(loss(logits, target, progress=0.75), parts[0] + parts[1] + 0.25 * parts[2])
+    with pytest.raises(UsageError, match=r"no loss is named 'bondary'. Did you mean 'boundary'"):
+        build_training_loss(recipe.override({"training.loss": [{"name": "bondary"}]}), split)
+    with pytest.raises(UsageError, match=r"training.loss: at least one term is needed"):
+        build_training_loss(recipe.override({"training.loss": []}), split)
+
+
+def test_ramps_go_from_the_first_step_to_the_last(scenes, recipe, tmp_path, monkeypatch):
+    seen = []
+    real = WeightedSum.forward
+
+    def forward(self, *arguments, progress):
+        seen.append(self.weights[0].at(progress))
+        return real(self, *arguments, progress=progress)
+
+    monkeypatch.setattr(WeightedSum, "forward", forward)
+    train(recipe.override({"training.loss": [{"name": "dice", "weight": [1.0, 2.1]}]}), scenes, tmp_path / "run")
+    assert seen == pytest.approx(np.linspace(1, 2.1, 3 * (len(scenes.splits["train"]) // 4)).tolist())
 
 
 def test_missing_and_empty_splits_are_named(scenes, recipe, tmp_path):

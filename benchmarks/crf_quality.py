@@ -1,0 +1,104 @@
+"""What refinement does to the bundled street model on CamVid: settings of the literature, and tuned on its train split."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from common import arguments
+from rich.console import Console
+from rich.table import Table
+
+import intarsia
+from intarsia.datasets import Split, open_dataset
+from intarsia.inference import Predictor
+from intarsia.metrics import ConfusionMatrix
+from intarsia.refine import PRESETS, Preset, Refinement, tune
+
+# Coarse, then around the best.
+ROUNDS: list[dict[str, tuple[float, ...]]] = [
+    {"bilateral_weight": (0.5, 1, 2, 4), "bilateral_xy": (10, 30, 67), "bilateral_rgb": (3, 6, 12)},
+    {"spatial_weight": (0, 1, 3), "spatial_xy": (1, 3)},
+]
+
+
+def samples(predictor: Predictor, split: Split, step: int) -> Iterator[tuple[Any, Any, Any]]:
+    """Probabilities, picture and target (in the model's labels) of every `step`-th picture."""
+    lookup = predictor.space.lookup_from(split.space)
+    for index in range(0, len(split), step):
+        image, target = split.read(index)
+        yield predictor.probabilities(image), image, lookup[target]
+
+
+def empty_matrix(predictor: Predictor) -> ConfusionMatrix:
+    return ConfusionMatrix(len(predictor.space), ignore_index=predictor.space.ignore_index)
+
+
+def tuned(predictor: Predictor, split: Split, step: int) -> Preset:
+    best = PRESETS["deeplabv2-resnet101"]
+    held = list(samples(predictor, split, step))
+    for grid in ROUNDS:
+        found = tune(held, empty_matrix(predictor), grid=grid, preset=best)
+        best = found.best
+        print(
+            f"{len(held)} pictures of train: {found.unrefined:.4f} unrefined, {found.score:.4f} with {best}", flush=True
+        )
+    return best
+
+
+def main() -> None:
+    parser = arguments(__doc__ or "")
+    parser.add_argument("--data", type=Path, default=Path(os.environ.get("INTARSIA_DATA", "../shared/data")) / "camvid")
+    options = parser.parse_args()
+    tune_step, val_step = (40, 20) if options.quick else (9, 1)
+    predictor = intarsia.load("street")
+    dataset = open_dataset(options.data, layout="camvid")
+    best = tuned(predictor, dataset.split("train"), tune_step)
+    numbers = {name: value for name, value in asdict(best).items() if name != "source"}
+    methods: dict[str, Refinement | None] = {"none": None, "crf, tuned": Refinement("crf", numbers)}
+    methods |= {f"crf, {preset}": Refinement("crf", {"preset": preset}) for preset in PRESETS}
+    methods |= {name: Refinement(name) for name in ("guided", "bilateral", "regions")}
+    matrices = {name: empty_matrix(predictor) for name in methods}
+    times = dict.fromkeys(methods, 0.0)
+    changed = dict.fromkeys(methods, 0.0)
+    count = 0
+    for probs, image, target in samples(predictor, dataset.split("val"), val_step):
+        count += 1
+        labels = probs.argmax(0)
+        for name, method in methods.items():
+            start = time.process_time()
+            refined = labels if method is None else method(probs, image).argmax(0)
+            times[name] += time.process_time() - start
+            changed[name] += float((refined != labels).mean())
+            matrices[name].update(refined, target)
+    rows = []
+    table = Table(title=f"street on {count} pictures of CamVid val, one core")
+    for column in ("refinement", "mIoU", "gain", "pixel accuracy", "labels changed", "ms a picture"):
+        table.add_column(column)
+    for name, matrix in matrices.items():
+        scores = matrix.compute()
+        gain = 100 * (scores.miou - matrices["none"].compute().miou)
+        share, milliseconds = changed[name] / count, 1000 * times[name] / count
+        accuracy = f"{scores.pixel_accuracy:.4f}"
+        table.add_row(name, f"{scores.miou:.4f}", f"{gain:+.2f}", accuracy, f"{share:.2%}", f"{milliseconds:.0f}")
+        iou = dict(zip(predictor.space.names, np.round(scores.iou, 4).tolist(), strict=True))
+        rows.append({"refinement": name, "miou": scores.miou, "pixel_accuracy": scores.pixel_accuracy, "iou": iou})
+    Console(width=140).print(table)
+    per_class = Table(title="IoU by class")
+    for column in ("class", *methods):
+        per_class.add_column(column)
+    for name in predictor.space.names:
+        per_class.add_row(name, *(f"{row['iou'][name]:.3f}" for row in rows))
+    Console(width=200).print(per_class)
+    if options.json is not None:
+        options.json.write_text(json.dumps({"tuned": asdict(replace(best, source="")), "rows": rows}, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,82 @@
+"""`intarsia metrics`: compare two folders of masks, from whichever tool."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from intarsia.cli.output import Json, emit, progress_bar
+from intarsia.cli.scores import Boundary, Out, Overwrite, Spacing, read_spacing, show
+
+if TYPE_CHECKING:
+    from intarsia.datasets.classfile import ClassList
+
+_MOST_SHOWN = 5
+PARTLY = 1
+
+
+def metrics(
+    prediction: Annotated[Path, typer.Argument(metavar="PRED", help="Folder of predicted masks.")],
+    truth: Annotated[Path, typer.Argument(metavar="TRUTH", help="Folder of true masks.")],
+    classes: Annotated[
+        str | None,
+        typer.Option(help="Class names in the order of the values (road,car,sky), or a file that names them."),
+    ] = None,
+    ignore: Annotated[
+        list[int] | None, typer.Option(metavar="VALUE", help="Stored value that means not labelled; repeatable.")
+    ] = None,
+    boundary: Boundary = False,
+    spacing: Spacing = None,
+    out: Out = None,
+    overwrite: Overwrite = False,
+    json: Json = False,
+) -> None:
+    """Score a folder of masks against another, paired by file name. Exits with 1 when some could not be compared."""
+    from intarsia.inference import Measures, score_masks
+    from intarsia.reports import require_free, worst_masks, write_evaluation
+
+    measures = Measures(boundary=boundary, spacing=read_spacing(spacing))
+    if out is not None:
+        require_free(out, overwrite=overwrite)
+    with progress_bar("comparing") as progress:
+        found = score_masks(
+            prediction, truth, classes=_classes(classes), ignore=ignore or (), measures=measures, progress=progress
+        )
+    if out is not None:
+        about = [("Truth", str(truth)), *(("Note", note) for note in found.folders.notes)]
+        write_evaluation(out, found.evaluation, worst_masks(found), facts=about)
+    if json:
+        emit(found.to_json())
+    else:
+        typer.echo(f"{len(found.evaluation.images)} masks of {prediction} against {truth}")
+        for note in found.folders.notes:
+            typer.echo(f"  {note}")
+        show(found.evaluation)
+        if out is not None:
+            typer.echo(f"Report:  {out / 'evaluation.html'}")
+    for name, reason in found.failures.items():
+        typer.echo(f"failed: {name}: {reason}", err=True)
+    _name_leftovers("true masks have no prediction and were not compared", found.folders.missing)
+    _name_leftovers("predictions have no true mask", found.folders.extra)
+    if not found.complete:
+        raise typer.Exit(PARTLY)
+
+
+def _classes(text: str | None) -> ClassList | None:
+    from intarsia.datasets.classfile import ClassList, read_class_file
+    from intarsia.labels import LabelSpace
+
+    if text is None:
+        return None
+    if Path(text).is_file():
+        return read_class_file(Path(text))
+    names = LabelSpace(tuple(name.strip() for name in text.split(","))).names
+    return ClassList(names, source="--classes")
+
+
+def _name_leftovers(what: str, paths: tuple[Path, ...]) -> None:
+    if paths:
+        shown = ", ".join(str(path) for path in paths[:_MOST_SHOWN])
+        typer.echo(f"{len(paths)} {what}: {shown}{', ...' if len(paths) > _MOST_SHOWN else ''}", err=True)

@@ -1,0 +1,97 @@
+"""Unary and pairwise terms from arrays; names, arguments and results as in ``pydensecrf.utils``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from intarsia.errors import DataError, UsageError
+from intarsia.refine import positions
+
+Floats = NDArray[np.float32]
+
+
+def unary_from_labels(labels: NDArray[Any], n_labels: int, gt_prob: float, zero_unsure: bool = True) -> Floats:
+    """Energies of labels that are right with a certain probability.
+
+    Args:
+        labels: integers of any shape.
+        n_labels: number of classes; with `zero_unsure`, 0 is not one of them.
+        gt_prob: how certain the labels are, above 0 and below 1.
+        zero_unsure: 0 means not known, and the classes start at 1.
+
+    Returns:
+        (n_labels, N) unary energies.
+
+    Raises:
+        UsageError: `gt_prob` is out of range.
+        DataError: a label is no class.
+    """
+    if not 0 < gt_prob < 1:
+        raise UsageError(f"gt_prob lies between 0 and 1, not at {gt_prob}")
+    flat = np.ravel(labels)
+    classes = flat.astype(np.int64) - int(zero_unsure)
+    known = classes >= 0 if zero_unsure else np.ones(len(flat), bool)
+    if ((classes < 0) & known).any() or (classes >= n_labels).any():
+        raise DataError(f"labels hold values that are none of the {n_labels} classes")
+    others = (1 - gt_prob) / max(n_labels - 1, 1)
+    probs = np.full((n_labels, len(flat)), others, np.float32)
+    probs[classes[known], np.flatnonzero(known)] = gt_prob
+    probs[:, ~known] = 1 / n_labels
+    return -np.log(probs)
+
+
+def unary_from_softmax(sm: NDArray[Any], scale: float | None = None, clip: float | None = 1e-5) -> Floats:
+    """Energies of probabilities.
+
+    Args:
+        sm: (C, ...) probabilities.
+        scale: how certain they are at most, above 0 and up to 1: they are mixed with the uniform distribution.
+        clip: the smallest probability.
+
+    Returns:
+        (C, N) unary energies.
+
+    Raises:
+        UsageError: `scale` is out of range.
+    """
+    probs = np.asarray(sm).reshape(len(sm), -1)
+    if scale is not None:
+        if not 0 < scale <= 1:
+            raise UsageError(f"scale lies above 0 and up to 1, not at {scale}")
+        probs = scale * probs + (1 - scale) / len(probs)
+    if clip is not None:
+        probs = np.clip(probs, clip, 1)
+    return np.negative(np.log(probs)).astype(np.float32)
+
+
+def create_pairwise_gaussian(sdims: Sequence[float], shape: Sequence[int]) -> Floats:
+    """Features of elements on a grid that compare positions: (dimensions, N).
+
+    Args:
+        sdims: standard deviation along each axis.
+        shape: of the grid.
+    """
+    mesh: Floats = positions(*shape).reshape(len(sdims), -1)
+    mesh /= np.asarray(sdims, np.float32)[:, None]
+    return mesh
+
+
+def create_pairwise_bilateral(
+    sdims: Sequence[float], schan: float | Sequence[float], img: NDArray[Any], chdim: int = -1
+) -> Floats:
+    """Features of pixels that compare positions and values: (dimensions + channels, N).
+
+    Args:
+        sdims: standard deviation along each axis of the picture.
+        schan: of the values, one number or one a channel.
+        img: the picture.
+        chdim: its channel axis; -1: it has none.
+    """
+    channels = img[None] if chdim == -1 else np.moveaxis(img, chdim, 0)
+    values = channels.reshape(len(channels), -1).astype(np.float32)
+    values /= np.asarray(schan, np.float32).reshape(-1, 1)
+    return np.concatenate([create_pairwise_gaussian(sdims, channels.shape[1:]), values])
