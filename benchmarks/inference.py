@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from common import Row, alternate, arguments, compare, report
+from common import AS_SMP, STREET, Row, alternate, arguments, compare, report
 from torch.nn import functional as F
 
 import intarsia
@@ -25,8 +26,8 @@ from intarsia.transforms.preprocess import prepare
 ENCODER, CLASSES, HEIGHT, WIDTH = "efficientnet_lite0", 11, 360, 480
 
 
-def bundle_of(channels: int, low_channels: int) -> Bundle:
-    options = {"encoder": ENCODER, "channels": channels, "low_channels": low_channels}
+def bundle_of(decoder: dict[str, Any]) -> Bundle:
+    options = {"encoder": ENCODER, **decoder}
     torch.manual_seed(0)
     model = build("deeplabv3plus", classes=CLASSES, **options)
     space = LabelSpace(tuple(f"class {index}" for index in range(CLASSES)))
@@ -69,8 +70,8 @@ def main() -> None:
     picture, _ = draw_scene((HEIGHT, WIDTH), random)
     reference = smp.DeepLabV3Plus(f"tu-{ENCODER}", encoder_weights=None, classes=CLASSES).eval()
     cases = {
-        "decoder as smp (256)": Predictor(bundle_of(256, 48)),
-        "decoder of street (128)": Predictor(bundle_of(128, 32)),
+        "the same network": Predictor(bundle_of(AS_SMP)),
+        "decoder of street (128)": Predictor(bundle_of(STREET)),
         "bundled street model": intarsia.load("street"),
     }
     rows = []
