@@ -23,4 +23,4 @@ def boundary_band(target: NDArray[np.uint8], radius: int, *, ignore_index: int =
     # The largest and smallest label around a pixel differ exactly where another class is near.
     highest = cv2.dilate(np.where(labelled, target, 0).astype(np.int16), kernel)
     lowest = cv2.erode(np.where(labelled, target, np.iinfo(np.int16).max).astype(np.int16), kernel)
-    return labelled & (highest != lowest)
+    return np.asarray(labelled & (highest != lowest))
