@@ -67,14 +67,14 @@ ENTRIES = [
     warm("U-Net", "unet", channels=[128, 96, 64, 32]),
     Entry("U-Net, original, half width", "unet_original", {"in_channels": 3, "width": 32, "padding": "same"}),
     Entry("DeepLab v1 LargeFOV, VGG16/4", "deeplabv1", NARROW),
-    warm("DeepLab v2", "deeplabv2"),
+    warm("DeepLab v2, one scale", "deeplabv2", scales=[1.0], dilate_first_block=False),
     warm("DeepLab v3", "deeplabv3"),
     warm("DeepLab v3+", "deeplabv3plus"),
     warm("GCN", "gcn"),
     warm("GCN without BR", "gcn", refine=False),
     warm("KSAC", "ksac"),
     Entry("SegFormer-B0", "segformer", {"encoder": "mit_b0"}),
-    warm("UPerNet", "upernet"),
+    warm("UPerNet, 128 channels", "upernet", channels=128),
     Entry("BiSeNetV2", "bisenetv2"),
     Entry("DeepLab v3+, ResNet-50", "deeplabv3plus", {"encoder": "resnet50"}),
 ]
@@ -82,7 +82,9 @@ ENTRIES = [
 
 def slug(entry: Entry) -> str:
     """Name of a row's folder and file."""
-    return "-".join("".join(letter if letter.isalnum() else " " for letter in entry.name.lower()).split())
+    return "-".join(
+        "".join(letter if letter.isalnum() else " " for letter in entry.name.lower().replace("+", " plus")).split()
+    )
 
 
 def recipe_of(entry: Entry, data: Path, epochs: int) -> Recipe:
