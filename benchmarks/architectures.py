@@ -70,6 +70,7 @@ ENTRIES = [
     warm("DeepLab v2, one scale", "deeplabv2", scales=[1.0], dilate_first_block=False),
     warm("DeepLab v3", "deeplabv3"),
     warm("DeepLab v3+", "deeplabv3plus"),
+    warm("DeepLab v3+, not separable", "deeplabv3plus", separable=False),
     warm("GCN", "gcn"),
     warm("GCN without BR", "gcn", refine=False),
     warm("KSAC", "ksac"),
@@ -125,7 +126,7 @@ def cost(folder: Path, data: Path) -> dict[str, Any]:
     model = restore(bundle)
     return {
         "parameters": parameters(model),
-        "gmacs": gmacs(model, (360, 480)),
+        "gmacs": gmacs(model, (180, 240)),
         "inference_ms": inference_milliseconds(Predictor(bundle), data),
         "training_ms": training_milliseconds(model, Recipe.load(folder / "recipe.yaml").training.precision),
     }
@@ -178,7 +179,7 @@ def show(results: list[dict[str, Any]], epochs: int) -> None:
         title=f"CamVid at {LONG_SIDE} px, {epochs} epochs of batch {BATCH}, crops {CROP[0]}x{CROP[1]}; "
         f"scored at 480x360 ({torch.get_num_threads()} threads)"
     )
-    columns = ("model", "start", "mIoU", f"boundary accuracy ({BAND} px)", "parameters, M", "GMAC at 480x360")
+    columns = ("model", "start", "mIoU", f"boundary accuracy ({BAND} px)", "parameters, M", "GMAC at 240x180")
     for column in (*columns, "training, ms/image", "inference, ms/image"):
         table.add_column(column, justify="left" if column in ("model", "start") else "right")
     for row in results:
