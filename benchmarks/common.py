@@ -10,9 +10,21 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+
+# Options of deeplabv3plus: the decoder of the bundled street model, and those that make it smp's DeepLabV3Plus.
+STREET: dict[str, Any] = {"channels": 128, "low_channels": 32, "depthwise_norm": False}
+AS_SMP: dict[str, Any] = {
+    "rates": (12, 24, 36),
+    "depthwise_norm": False,
+    "decoder_convs": 1,
+    "post_conv": True,
+    "dropout": 0.5,
+    "align_corners": True,
+}
 
 
 @dataclass(frozen=True)

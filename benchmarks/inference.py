@@ -1,14 +1,15 @@
-"""One 480x360 picture, pixels to labels: our predictor against the smp model, eager, float32, with the same encoder."""
+"""One picture, pixels to labels: our predictor against the same networks of smp and torchvision, eager, float32."""
 
 from __future__ import annotations
 
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from common import Row, alternate, arguments, compare, report
+from common import AS_SMP, STREET, Row, alternate, arguments, compare, report
 from torch.nn import functional as F
 
 import intarsia
@@ -20,18 +21,20 @@ from intarsia.labels import LabelSpace
 from intarsia.models import build
 from intarsia.models.layers import resize
 from intarsia.models.restore import restore
-from intarsia.transforms.preprocess import prepare
+from intarsia.transforms.preprocess import prepare, resize_image
 
-ENCODER, CLASSES, HEIGHT, WIDTH = "efficientnet_lite0", 11, 360, 480
+LITE, CLASSES = "efficientnet_lite0", 11
+SMALL, LARGE = (360, 480), (512, 512)
+# torchvision's deeplabv3_resnet50; its rates 12, 24, 36 are those of output stride 8.
+AS_TORCHVISION: dict[str, Any] = {"encoder": "resnet50", "output_stride": 8, "post_conv": True, "dropout": 0.5}
 
 
-def bundle_of(channels: int, low_channels: int) -> Bundle:
-    options = {"encoder": ENCODER, "channels": channels, "low_channels": low_channels}
+def random_predictor(architecture: str, **options: Any) -> Predictor:
     torch.manual_seed(0)
-    model = build("deeplabv3plus", classes=CLASSES, **options)
+    model = build(architecture, classes=CLASSES, **options)
     space = LabelSpace(tuple(f"class {index}" for index in range(CLASSES)))
     half = (0.5, 0.5, 0.5)
-    return Bundle("deeplabv3plus", options, space, Preprocessing(mean=half, std=half), model.state_dict())
+    return Predictor(Bundle(architecture, options, space, Preprocessing(mean=half, std=half), model.state_dict()))
 
 
 @torch.inference_mode()
@@ -40,7 +43,9 @@ def plain(model: torch.nn.Module, image: np.ndarray) -> np.ndarray:
     height, width = image.shape[:2]
     x = (torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255 - 0.5) / 0.5
     x = F.pad(x, (0, -width % 16, 0, -height % 16))
-    return model(x)[..., :height, :width].argmax(1)[0].to(torch.uint8).numpy()
+    logits = model(x)
+    logits = logits["out"] if isinstance(logits, dict) else logits
+    return logits[..., :height, :width].argmax(1)[0].to(torch.uint8).numpy()
 
 
 def milliseconds(call: object, *values: object) -> float:
@@ -50,45 +55,73 @@ def milliseconds(call: object, *values: object) -> float:
 
 
 @torch.inference_mode()
-def agreement(predictor: Predictor, split: Split) -> float:
+def agreement(predictor: Predictor, split: Split, size: tuple[int, int]) -> float:
     """Share of pixels on which the fast path and the plain float32 model of the same bundle agree."""
     model, same = restore(predictor.bundle), []
     for index in range(0, len(split), 5):
-        picture, _ = split.read(index)
-        logits = resize(model.logits(prepare(picture, predictor.preprocessing)), picture.shape[:2])
+        picture = resize_image(split.read(index)[0], *size)
+        logits = resize(
+            model.logits(prepare(picture, predictor.preprocessing)), size, align_corners=model.align_corners
+        )
         same.append(float((predictor.segment(picture).labels == logits.argmax(1)[0].numpy()).mean()))
     return float(np.mean(same))
 
 
 def main() -> None:
     import segmentation_models_pytorch as smp
+    from torchvision.models import segmentation as torchvision
 
-    options = arguments(__doc__ or "").parse_args()
-    rounds = 10 if options.quick else 40
+    parser = arguments(__doc__ or "")
+    parser.add_argument("--resnet50", metavar="BUNDLE", help="a trained deeplabv3plus over resnet50, for its agreement")
+    options = parser.parse_args()
     random = np.random.default_rng(0)
-    picture, _ = draw_scene((HEIGHT, WIDTH), random)
-    reference = smp.DeepLabV3Plus(f"tu-{ENCODER}", encoder_weights=None, classes=CLASSES).eval()
-    cases = {
-        "decoder as smp (256)": Predictor(bundle_of(256, 48)),
-        "decoder of street (128)": Predictor(bundle_of(128, 32)),
-        "bundled street model": intarsia.load("street"),
+    lite = smp.DeepLabV3Plus(f"tu-{LITE}", encoder_weights=None, classes=CLASSES).eval()
+    plus = smp.DeepLabV3Plus("resnet50", encoder_weights=None, classes=CLASSES).eval()
+    v3 = torchvision.deeplabv3_resnet50(weights=None, weights_backbone=None, num_classes=CLASSES).eval()
+    street = intarsia.load("street")
+    peers = {
+        lite: "smp DeepLabV3Plus, lite0",
+        plus: "smp DeepLabV3Plus, ResNet-50",
+        v3: "torchvision, deeplabv3_resnet50",
     }
+    cases = [
+        ("the same network", random_predictor("deeplabv3plus", encoder=LITE, **AS_SMP), lite, SMALL, 40),
+        ("decoder of street (128)", random_predictor("deeplabv3plus", encoder=LITE, **STREET), lite, SMALL, 40),
+        ("bundled street model", street, lite, SMALL, 40),
+        (
+            "DeepLabv3+, the same network",
+            random_predictor("deeplabv3plus", encoder="resnet50", dilate_first_block=True, **AS_SMP),
+            plus,
+            LARGE,
+            8,
+        ),
+        ("DeepLabv3, the same network", random_predictor("deeplabv3", **AS_TORCHVISION), v3, LARGE, 3),
+    ]
+    known = [("bundled street model", street, SMALL)]
+    if options.resnet50:
+        trained = intarsia.load(options.resnet50, long_side=0)
+        cases.append(("DeepLabv3+ ResNet-50, trained", trained, plus, LARGE, 8))
+        known.append(("DeepLabv3+ ResNet-50, trained", trained, LARGE))
     rows = []
-    for case, predictor in cases.items():
+    for case, predictor, peer, size, rounds in cases:
+        picture, _ = draw_scene(size, random)
         times = alternate(
-            rounds,
-            lambda predictor=predictor: milliseconds(predictor.segment, picture),
-            lambda: milliseconds(plain, reference, picture),
+            min(rounds, 5) if options.quick else rounds,
+            lambda predictor=predictor, picture=picture: milliseconds(predictor.segment, picture),
+            lambda peer=peer, picture=picture: milliseconds(plain, peer, picture),
         )
-        rows.append(compare(case, "pixels to labels", "ms/image", *times, "smp DeepLabV3Plus, eager fp32"))
+        where = f"{size[1]}x{size[0]}: {case}"
+        rows.append(compare(where, "pixels to labels", "ms/image", *times, f"{peers[peer]}, eager fp32"))
     streets = Path(os.environ.get("INTARSIA_DATA", "../shared/data")) / "camvid"
     if streets.is_dir():
         split = open_dataset(streets, layout="camvid").split("val")
-        share = agreement(cases["bundled street model"], split)
-        rows.append(Row("bundled street model, CamVid val", "labels as its plain fp32 path", "", share, None, "", None))
+        for case, predictor, size in known:
+            share = agreement(predictor, split, size)
+            where = f"{size[1]}x{size[0]}: {case}, CamVid val"
+            rows.append(Row(where, "labels as its plain fp32 path", "", share, None, "", None))
     else:
         print(f"no CamVid at {streets} (set INTARSIA_DATA): label agreement is not measured")
-    report(f"Inference, {WIDTH}x{HEIGHT}, batch 1", rows, options.json, threads=torch.get_num_threads())
+    report("Inference, batch 1", rows, options.json, threads=torch.get_num_threads())
 
 
 if __name__ == "__main__":

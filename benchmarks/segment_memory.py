@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from common import Row, arguments, report
+from common import STREET, Row, arguments, report
 from PIL import Image
 
 from intarsia.bundle import Bundle, Preprocessing
@@ -22,7 +22,7 @@ CLASSES = 19
 
 
 def write_bundle(path: Path) -> None:
-    options = {"encoder": "efficientnet_lite0", "channels": 128, "low_channels": 32}
+    options = {"encoder": "efficientnet_lite0", **STREET}
     torch.manual_seed(0)
     model = build("deeplabv3plus", classes=CLASSES, **options)
     space = LabelSpace(tuple(f"class {index}" for index in range(CLASSES)))

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import torch
-from common import arguments, compare, in_own_process, report
+from common import AS_SMP, STREET, arguments, compare, in_own_process, report
 from torch.utils.data import DataLoader, Dataset
 
 from intarsia.datasets import Split, open_dataset
@@ -18,7 +18,7 @@ from intarsia.recipe import Recipe
 from intarsia.training import train
 
 ENCODER, CROP, BATCH = "efficientnet_lite0", (320, 416), 8
-DECODERS = {"street": {"channels": 128, "low_channels": 32}, "as smp": {"channels": 256, "low_channels": 48}}
+DECODERS = {"street": STREET, "as smp": AS_SMP}
 
 
 def ours(data: Path, decoder: str, epochs: int) -> dict[str, float]:

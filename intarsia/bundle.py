@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from torch import Tensor
 
 from intarsia.errors import DataError, ModelError
@@ -20,7 +20,7 @@ from intarsia.files import atomic_path
 from intarsia.labels import LabelSpace
 
 FORMAT = 1
-_KEY = "intarsia"
+METADATA_KEY = "intarsia"
 _MAX_HEADER = 100_000_000
 _Positive = Annotated[float, Field(gt=0)]
 
@@ -29,16 +29,25 @@ class Preprocessing(BaseModel):
     """What happens to an RGB image before the network sees it.
 
     Attributes:
-        mean: subtracted per channel, RGB in 0..1.
-        std: divided by per channel, RGB in 0..1.
+        mean: subtracted per channel, RGB in 0..1; a single value turns pictures to grey first.
+        std: divided by per channel, as many values as `mean`.
         long_side: images are resized so that their longer side has this many pixels; None keeps their own size.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
-    std: tuple[_Positive, _Positive, _Positive] = (0.229, 0.224, 0.225)
+    mean: tuple[float, ...] = (0.485, 0.456, 0.406)
+    std: tuple[_Positive, ...] = (0.229, 0.224, 0.225)
     long_side: int | None = Field(default=None, ge=1)
+
+    @model_validator(mode="after")
+    def _check(self) -> Preprocessing:
+        if len(self.mean) not in (1, 3) or len(self.std) != len(self.mean):
+            raise ValueError(
+                "mean and std have three values each, or one for grey pictures, "
+                f"not {len(self.mean)} and {len(self.std)}"
+            )
+        return self
 
 
 class _Document(BaseModel):
@@ -128,7 +137,7 @@ class Bundle:
         tensors = {name: _stored(name, tensor, half) for name, tensor in self.state.items()}
         with atomic_path(target) as temporary:
             # Not save_file: it hides a full disk in an error of its own, and its files are for their owner only.
-            temporary.write_bytes(save(tensors, metadata={_KEY: text}))
+            temporary.write_bytes(save(tensors, metadata={METADATA_KEY: text}))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Bundle:
@@ -190,7 +199,7 @@ def _finite(value: Any) -> Any:
 
 def _read_document(file: Path) -> _Document:
     metadata = _read_header(file).get("__metadata__")
-    text = metadata.get(_KEY) if isinstance(metadata, dict) else None
+    text = metadata.get(METADATA_KEY) if isinstance(metadata, dict) else None
     if not isinstance(text, str):
         raise ModelError(
             f"{file}: a safetensors file, but not an Intarsia bundle: it holds weights and no description of the "

@@ -72,6 +72,9 @@ class Augment(_Section):
     flip: Fraction = Field(0.5, description="probability of a horizontal flip")
     vertical_flip: Fraction = Field(0.0, description="probability of a vertical flip")
     rotate: Annotated[float, Field(ge=0, le=180)] = Field(0.0, description="most degrees, applied half of the time")
+    elastic: Annotated[float, Field(ge=0)] = Field(
+        0.0, description="standard deviation in pixels of random displacements on a 3x3 grid, bicubically interpolated"
+    )
     brightness: Fraction = 0.3
     contrast: Fraction = 0.3
     saturation: Fraction = 0.3

@@ -69,6 +69,16 @@ def test_round_trip(saved: Path) -> None:
     assert os.listdir(saved.parent) == ["model.safetensors"]
 
 
+def test_grey_preprocessing_survives_and_others_are_refused(tmp_path: Path, saved: Path) -> None:
+    bundle = make_bundle()
+    bundle.preprocessing = Preprocessing(mean=(0.5,), std=(0.25,))
+    bundle.save(tmp_path / "grey.safetensors")
+    assert Bundle.load(tmp_path / "grey.safetensors").preprocessing == bundle.preprocessing
+    rewrite(saved, lambda document: document["preprocessing"].update(std=[0.25]))
+    with pytest.raises(ModelError, match=r"not valid at preprocessing: .* or one for grey pictures, not 3 and 1"):
+        Bundle.load(saved)
+
+
 def test_half_keeps_statistics_exact_and_loads_as_float32(tmp_path: Path) -> None:
     make_bundle().save(tmp_path / "half.safetensors", half=True)
     state = Bundle.load(tmp_path / "half.safetensors").state

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
@@ -44,19 +45,31 @@ def list_models(json: Json = False) -> None:
 @app.command()
 def info(
     name: Annotated[str, typer.Argument(help="Bundled model, bundle file, run folder or architecture.")],
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one option; repeatable.")
+    ] = None,
+    classes: Annotated[int, typer.Option(min=1, help="Classes of the counted network.")] = 21,
+    size: Annotated[int, typer.Option(min=1, help="Side in pixels of the counted image.")] = 512,
     json: Json = False,
 ) -> None:
-    """Show a model's card, or an architecture's options."""
+    """Show a model's card; or an architecture's options, and what it costs with them."""
+    from intarsia.errors import UsageError
     from intarsia.models import architectures
 
     if name in architectures():
-        found = _architecture(name)
+        found = _architecture(name) | _cost(name, set_ or (), classes, size)
         if json:
             emit(found)
             return
         typer.echo(f"{name}: {found['summary']}\n{found['paper']}")
-        table(("Option", "Default"), [(option, str(value)) for option, value in found["options"].items()])
+        table(("Option", "Value"), [(option, str(value)) for option, value in found["options"].items()])
+        typer.echo(
+            f"{found['parameters']:,} parameters with {classes} classes, "
+            f"{found['gmacs']:.2f} GMAC for an image of {size}x{size} pixels"
+        )
         return
+    if set_:
+        raise UsageError(f"--set changes the options of an architecture, and {name!r} is not one")
     from intarsia.bundle import Bundle
     from intarsia.inference import find_bundle
     from intarsia.reports import model_card
@@ -84,3 +97,23 @@ def _architecture(name: str) -> dict[str, Any]:
 
     found = architecture(name)
     return {"name": name, "summary": found.summary, "paper": found.paper, "options": found.options}
+
+
+def _cost(name: str, assignments: Sequence[str], classes: int, size: int) -> dict[str, Any]:
+    """What an architecture costs with changed options, and all of its options then."""
+    import torch
+
+    from intarsia.models import architecture, build
+    from intarsia.models.cost import gmacs, parameters
+    from intarsia.recipe import read_assignments
+
+    changes = read_assignments(assignments)
+    with torch.device("meta"):
+        model = build(name, classes=classes, **changes)
+    return {
+        "options": architecture(name).options | changes,
+        "classes": classes,
+        "size": size,
+        "parameters": parameters(model),
+        "gmacs": gmacs(model, (size, size)),
+    }

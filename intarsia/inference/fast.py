@@ -87,7 +87,9 @@ _TRACKED = (FusedConv2d, nn.Conv2d, nn.BatchNorm2d, nn.ReLU, nn.ReLU6, nn.Hardsw
 
 def _folded(model: SegmentationModel, *, fuse: bool) -> SegmentationModel:
     """A copy with folded batch-norms (and activations, with `fuse`), or a plain copy when that changes the logits."""
-    sample = torch.linspace(-2, 2, 3 * 64 * 96).view(1, 3, 64, 96).sin_().contiguous(memory_format=torch.channels_last)
+    channels = model.in_channels
+    sample = torch.linspace(-2, 2, channels * 64 * 96).view(1, channels, 64, 96).sin_()
+    sample = sample.contiguous(memory_format=torch.channels_last)
     folded = copy.deepcopy(model).eval().requires_grad_(False)
     _fold_norms(folded, sample)
     if fuse and torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_convolution_pointwise"):  # type: ignore[no-untyped-call]
@@ -125,7 +127,7 @@ def _is_faster(candidate: SegmentationModel, reference: SegmentationModel) -> bo
 
 def _seconds(model: SegmentationModel) -> float:
     """Processor time of one pass, which what else the machine does disturbs less than the clock's."""
-    sample = torch.zeros(1, 3, *_TRIAL_SIZE, dtype=next(model.parameters()).dtype)
+    sample = torch.zeros(1, model.in_channels, *_TRIAL_SIZE, dtype=next(model.parameters()).dtype)
     sample = sample.contiguous(memory_format=torch.channels_last)
     with torch.inference_mode():
         start = time.process_time()

@@ -22,9 +22,10 @@ from intarsia.inference.fast import Precision, accelerate
 from intarsia.inference.refined import refine_rows
 from intarsia.inference.rows import OwnRows, ResizedRows
 from intarsia.inference.sources import find_images
-from intarsia.inference.tiling import UNIT, final_cells, join_tiles, spans
+from intarsia.inference.tiling import UNIT, exact_overlap, final_cells, join_tiles, spans
 from intarsia.labels import LabelArray
 from intarsia.media.images import ImageLike, ImageReader, open_image
+from intarsia.models import SegmentationModel
 from intarsia.models.layers import resize
 from intarsia.models.restore import restore
 from intarsia.models.upsampling import Upsampling, decide, softmax
@@ -64,7 +65,8 @@ class Predictor:
     Args:
         bundle: the trained model.
         tile: side in pixels of the tiles that large images are cut into, a multiple of 32.
-        overlap: pixels that neighbouring tiles share, a multiple of 32, at most half a tile.
+        overlap: pixels that neighbouring tiles share, a multiple of 32, at most half a tile; a model with a margin
+            raises it until the tiled prediction is that of the whole image (not mirrored, at its own scale).
         long_side: working size instead of the bundle's: pixels of the longer side, 0 for each picture's own size.
         tta: test-time augmentation: average the probabilities of the image and its mirror image.
         scales: average over the image at these scales of its working size as well.
@@ -81,7 +83,7 @@ class Predictor:
 
     Raises:
         UsageError: an argument out of range.
-        ModelError: the bundle's weights do not fit its model.
+        ModelError: the bundle's weights do not fit its model, or its model takes something else than pictures.
     """
 
     def __init__(
@@ -114,16 +116,19 @@ class Predictor:
         if long_side is not None:
             self.preprocessing = bundle.preprocessing.model_copy(update={"long_side": long_side or None})
         self._refinement = Refinement.read((bundle.recipe or {}).get("refine") if refine is None else refine)
-        self.settings = {
-            "tile": tile, "overlap": overlap, "long_side": self.preprocessing.long_side, "tta": tta,
-            "scales": list(scales), "refine": self._refinement and self._refinement.to_json(),
-        }  # fmt: skip
-        self._tile, self._overlap, self._scores = tile, overlap, scores
+        self._tile, self._scores = tile, scores
         self._views = [(scale, mirrored) for scale in scales for mirrored in ((False, True) if tta else (False,))]
         self._device = find_device(device)
-        self._model = accelerate(restore(bundle), precision, self._device)
+        model = restore(bundle)
+        self._check_channels(model)
+        self._model = accelerate(model, precision, self._device)
         self._dtype = next(self._model.parameters()).dtype
         self._stride = self._probe_stride()
+        self._overlap = self._enough_overlap(overlap)
+        self.settings = {
+            "tile": tile, "overlap": self._overlap, "long_side": self.preprocessing.long_side, "tta": tta,
+            "scales": list(scales), "refine": self._refinement and self._refinement.to_json(),
+        }  # fmt: skip
 
     def identity(self) -> str:
         """Checksum of the model and the settings: equal identities give equal labels."""
@@ -220,7 +225,9 @@ class Predictor:
         upsampling = Upsampling(cells, size, align_corners=self._model.align_corners)
         plan = upsampling.bands(final_cells(rows, self._stride))
         pixels = OwnRows(reader, rows) if (height, width) == size else ResizedRows(reader, (height, width), rows, plan)
-        chunks = join_tiles(pixels.windows(), rows, columns, self._overlap, self._stride, self._network)
+        chunks = join_tiles(
+            pixels.windows(), rows, columns, self._overlap, self._stride, self._network, self._model.margin
+        )
         held, first = torch.empty(0), 0
         for bands in plan:
             held = torch.cat([held, next(chunks)], dim=2) if held.numel() else next(chunks)
@@ -262,13 +269,33 @@ class Predictor:
 
     def _probe_stride(self) -> int:
         """Pixels per logit; tiles have to start at whole logits."""
+        sample = torch.zeros(1, self._model.in_channels, _PROBE, _PROBE)
         with torch.inference_mode():
-            stride = _PROBE // self._model.logits(self._moved(torch.zeros(1, 3, _PROBE, _PROBE))).shape[2]
+            stride = _PROBE // self._model.logits(self._moved(sample)).shape[2]
         if UNIT % stride:
             raise ModelError(
                 f"{self.bundle.architecture} gives logits at stride {stride}, which is no divisor of {UNIT}"
             )
         return stride
+
+    def _check_channels(self, model: SegmentationModel) -> None:
+        given = len(self.preprocessing.mean)
+        if model.in_channels != given:
+            raise ModelError(
+                f"{self.bundle.source or 'this bundle'}: its model takes {model.in_channels} channels, but its "
+                f"preprocessing makes {given} of a picture; pictures have three channels, or one as grey"
+            )
+
+    def _enough_overlap(self, overlap: int) -> int:
+        """`overlap`, or more if the model's margin needs it."""
+        margin = self._model.margin
+        needed = max(overlap, exact_overlap(margin, self._stride))
+        if needed > self._tile // 2:
+            raise UsageError(
+                f"{self.bundle.architecture} sees {margin} pixels around each output, so that its tiles share "
+                f"{needed} pixels; tile must be at least {2 * needed}, not {self._tile}"
+            )
+        return needed
 
 
 def find_device(name: str) -> torch.device:

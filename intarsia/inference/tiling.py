@@ -31,19 +31,30 @@ def spans(length: int, tile: int, overlap: int) -> list[Span]:
     return [(start, start + tile) for start in starts[:-1]] + [(starts[-1], length)]
 
 
-def taper(span: Span, length: int, overlap: int, stride: int) -> Tensor:
+def exact_overlap(margin: int, stride: int) -> int:
+    """Pixels, a multiple of `UNIT`, that tiles must share so that each output lies `margin` pixels inside one of them.
+
+    Args:
+        margin: see `SegmentationModel.margin`.
+        stride: pixels per logit.
+    """
+    return -(-2 * stride * _cells(margin, stride) // UNIT) * UNIT
+
+
+def taper(span: Span, length: int, overlap: int, stride: int, margin: int = 0) -> Tensor:
     """Weights of one tile's logits along one axis.
 
     Next to another tile, the outer quarter of the overlap gets weight 0 because padding falsifies it, the middle half
-    rises as a raised cosine, the rest is 1. At the image's own border all is 1. Neighbours share at least `overlap`,
-    so the weights of all tiles never add up to 0.
+    rises as a raised cosine, the rest is 1. A network with a margin is wrong within it and exact behind it, so that the
+    weights are 0 there and 1 from there on. At the image's own border all is 1. Neighbours share at least `overlap`
+    (with a margin, `exact_overlap`), so the weights of all tiles never add up to 0.
 
     Returns:
         float32, one weight for each of the span's logits.
     """
-    count = -(-(span[1] - span[0]) // stride)
+    count = _cells(span[1] - span[0], stride)
     weights = torch.ones(count)
-    zeros, rise = overlap // 4 // stride, overlap // 2 // stride
+    zeros, rise = (_cells(margin, stride), 0) if margin else (overlap // 4 // stride, overlap // 2 // stride)
     ramp = torch.cat([torch.zeros(zeros), 0.5 - 0.5 * torch.cos(torch.pi * (torch.arange(rise) + 0.5) / max(rise, 1))])
     if span[0] > 0:
         weights[: len(ramp)] = ramp
@@ -52,9 +63,13 @@ def taper(span: Span, length: int, overlap: int, stride: int) -> Tensor:
     return weights
 
 
+def _cells(pixels: int, stride: int) -> int:
+    return -(-pixels // stride)
+
+
 def final_cells(rows: list[Span], stride: int) -> list[int]:
     """How many rows of logits become final after each row of tiles."""
-    ends = [row[0] // stride for row in rows[1:]] + [-(-rows[-1][1] // stride)]
+    ends = [row[0] // stride for row in rows[1:]] + [_cells(rows[-1][1], stride)]
     return [end - row[0] // stride for row, end in zip(rows, ends, strict=True)]
 
 
@@ -65,6 +80,7 @@ def join_tiles(
     overlap: int,
     stride: int,
     network: Callable[[NDArray[np.uint8]], Tensor],
+    margin: int = 0,
 ) -> Iterator[Tensor]:
     """Run the network on every tile and blend the logits.
 
@@ -75,17 +91,18 @@ def join_tiles(
         overlap: pixels that neighbours share at least.
         stride: pixels per logit.
         network: from pixels (h, w, 3) to logits (1, C, ceil(h / stride), ceil(w / stride)) in float32.
+        margin: the network's, see `taper`.
 
     Yields:
         For each row of tiles the logits that are final after it, (1, C, n, ceil(W / stride)); together they are the
         logits of the whole image.
     """
     height, width = rows[-1][1], columns[-1][1]
-    across = [taper(column, width, overlap, stride) for column in columns]
+    across = [taper(column, width, overlap, stride, margin) for column in columns]
     kept: tuple[Tensor, Tensor] | None = None
     for row, final in zip(rows, final_cells(rows, stride), strict=True):
         total, weight = _row_of_tiles(next(windows), columns, across, stride, network)
-        down = taper(row, height, overlap, stride)[:, None]
+        down = taper(row, height, overlap, stride, margin)[:, None]
         total *= down
         weight = weight * down
         if kept is not None:
@@ -105,7 +122,7 @@ def _row_of_tiles(
     network: Callable[[NDArray[np.uint8]], Tensor],
 ) -> tuple[Tensor, Tensor]:
     """Weighted sum of one row's logits (1, C, h, w), and the sum of the weights (w,)."""
-    cells = -(-columns[-1][1] // stride)
+    cells = _cells(columns[-1][1], stride)
     total, weight = torch.empty(0), torch.zeros(cells)
     for (left, right), taper_weights in zip(columns, across, strict=True):
         logits = network(window[:, left:right])

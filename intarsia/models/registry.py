@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from torch import Tensor, nn
 
 from intarsia.errors import ModelError, UsageError, suggest
+from intarsia.models.encoders.contract import Encoder
 from intarsia.models.layers import resize
+
+_HALF = (0.5, 0.5, 0.5)
 
 
 class Supervised(NamedTuple):
@@ -42,6 +45,15 @@ class SegmentationModel(nn.Module):
     align_corners: bool = False
     margin: int = 0
 
+    @property
+    def normalisation(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Mean and deviation that suit the encoder, RGB in 0..1; one value each for a model of grey pictures."""
+        encoder = self.encoder
+        mean, std = (encoder.mean, encoder.std) if isinstance(encoder, Encoder) else (_HALF, _HALF)
+        if self.in_channels == 1:
+            return (sum(mean) / len(mean),), (sum(std) / len(std),)
+        return mean, std
+
     def logits(self, x: Tensor) -> Tensor:
         """(N, in_channels, H, W) -> logits (N, C, ceil(H / s), ceil(W / s)), where the stride s is a power of two."""
         raise NotImplementedError
@@ -53,6 +65,11 @@ class SegmentationModel(nn.Module):
     def supervised(self, x: Tensor) -> tuple[Supervised, ...]:
         """What the loss is taken of in training, the logits of `forward` first."""
         return (Supervised(self.forward(x), 1.0),)
+
+    def at_input_size(self, x: Tensor, outputs: Iterable[tuple[Tensor, float]]) -> tuple[Supervised, ...]:
+        """Weighted logits, resized to the input: what `supervised` returns where all heads see the whole target."""
+        size, corners = x.shape[2:], self.align_corners
+        return tuple(Supervised(resize(logits, size, align_corners=corners), weight) for logits, weight in outputs)
 
 
 class Builder(Protocol):
@@ -127,7 +144,7 @@ def build(name: str, *, classes: int, **options: Any) -> SegmentationModel:
         options: the builder's own keyword arguments.
 
     Raises:
-        UsageError: unknown architecture or option; the message suggests the closest.
+        UsageError: unknown architecture, option or encoder; the message suggests the closest.
         ModelError: the options cannot be built.
     """
     found = architecture(name)
@@ -136,6 +153,13 @@ def build(name: str, *, classes: int, **options: Any) -> SegmentationModel:
             raise UsageError(f"{name} has no option {option!r}.{suggest(option, found.options)}")
     if classes < 1:
         raise ModelError(f"a model needs at least one class, not {classes}")
-    model = found.builder(classes=classes, **options)
+    try:
+        model = found.builder(classes=classes, **options)
+    except (AttributeError, IndexError, RuntimeError, TypeError, ValueError) as error:  # values of the wrong kind
+        raise ModelError(f"{name} cannot be built with {_listed(options)}: {error}") from error
     model.in_channels = options.get("in_channels", found.options["in_channels"])
     return model
+
+
+def _listed(options: dict[str, Any]) -> str:
+    return ", ".join(f"{option}={value!r}" for option, value in options.items()) or "its defaults"

@@ -24,17 +24,19 @@ def restore(bundle: Bundle) -> SegmentationModel:
     source = bundle.source or "this bundle"
     try:
         model = build(bundle.architecture, classes=len(bundle.space), **bundle.options)
-    except (IntarsiaError, AttributeError, RuntimeError, TypeError, ValueError) as error:
+    except IntarsiaError as error:
         raise ModelError(f"{source}: its model {bundle.architecture!r} cannot be built: {error}") from error
     expected = model.state_dict()
-    problems = _differences(expected, bundle.state)
-    if problems:
-        raise ModelError(f"{source}: {_head_problem(expected, bundle) or problems}")
+    found = differences(expected, bundle.state)
+    if found:
+        other = f"its weights belong to another architecture or other options: {found}"
+        raise ModelError(f"{source}: {_head_problem(expected, bundle) or other}")
     model.load_state_dict(bundle.state)
     return model.eval()
 
 
-def _differences(expected: dict[str, Tensor], stored: dict[str, Tensor]) -> str:
+def differences(expected: dict[str, Tensor], stored: dict[str, Tensor]) -> str:
+    """What keeps weights from being loaded: the number of tensors of each kind, a few by name; "" if all fit."""
     missing = [name for name in expected if name not in stored]
     unknown = [name for name in stored if name not in expected]
     reshaped = [
@@ -43,8 +45,7 @@ def _differences(expected: dict[str, Tensor], stored: dict[str, Tensor]) -> str:
         if name in stored and stored[name].shape != tensor.shape
     ]
     kinds = (("missing", missing), ("not part of the model", unknown), ("of another shape", reshaped))
-    found = [f"{len(names)} {what} ({_some(names)})" for what, names in kinds if names]
-    return f"its weights belong to another architecture or other options: {'; '.join(found)}" if found else ""
+    return "; ".join(f"{len(names)} {what} ({_some(names)})" for what, names in kinds if names)
 
 
 def _head_problem(expected: dict[str, Tensor], bundle: Bundle) -> str:

@@ -19,7 +19,8 @@ def choose_precision(model: SegmentationModel, crop: tuple[int, int], batch: int
     if device.type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
     trial = copy.deepcopy(model).train()
-    images = torch.rand(min(batch, 4), 3, *crop).to(device).contiguous(memory_format=torch.channels_last)
+    images = torch.rand(min(batch, 4), model.in_channels, *crop).to(device)
+    images = images.contiguous(memory_format=torch.channels_last)
     with torch.random.fork_rng(devices=[]):
         seconds = {precision: _seconds(trial, images, precision) for precision in ("fp32", "bf16")}
     return "bf16" if seconds["bf16"] < seconds["fp32"] else "fp32"

@@ -7,12 +7,11 @@ import numpy as np
 from intarsia.bundle import Preprocessing
 from intarsia.datasets import Dataset, Split
 from intarsia.datasets.statistics import count_classes
-from intarsia.errors import DataError, UsageError, suggest
+from intarsia.errors import DataError, ModelError, UsageError, suggest
 from intarsia.labels import LabelSpace
 from intarsia.losses import Ramp, WeightedSum, build_loss, loss_options
 from intarsia.metrics import Scores
 from intarsia.models import SegmentationModel
-from intarsia.models.encoders import Encoder
 from intarsia.recipe import Recipe
 
 _POWERS = {"median_frequency": 1.0, "sqrt_median_frequency": 0.5}
@@ -44,9 +43,17 @@ def find_split(dataset: Dataset, name: str) -> Split:
 
 
 def preprocessing_of(model: SegmentationModel, recipe: Recipe) -> Preprocessing:
-    """The encoder's own normalisation at the recipe's working size."""
-    encoder = model.encoder
-    mean, std = (encoder.mean, encoder.std) if isinstance(encoder, Encoder) else ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+    """The model's own normalisation at the recipe's working size.
+
+    Raises:
+        ModelError: the model takes something else than colour or grey pictures.
+    """
+    if model.in_channels not in (1, 3):
+        raise ModelError(
+            f"the model takes {model.in_channels} channels, but pictures have three (or one, as grey): "
+            "set model.options.in_channels to 3 or 1"
+        )
+    mean, std = model.normalisation
     return Preprocessing(mean=mean, std=std, long_side=recipe.input.long_side)
 
 

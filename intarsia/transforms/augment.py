@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.functional import grid_sample, interpolate
 from torchvision import tv_tensors
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as F
@@ -54,6 +55,53 @@ class RandomScaleCrop(v2.Transform):
             return out
         border = [x, y, self.crop[1] - width - x, self.crop[0] - height - y]
         return F.pad(out, border, fill=self.ignore_index if mask else 124)
+
+
+class RandomElastic(v2.Transform):
+    """Warp smoothly by random displacements of a 3x3 grid of points (U-Net, section 3.1).
+
+    The points span the picture from corner to corner; between them the displacement is interpolated bicubically. What
+    lies outside is mirrored, in pictures and label maps alike, so that every pixel keeps its label.
+
+    Args:
+        sigma: standard deviation of the points' displacements along each axis, in pixels.
+    """
+
+    def __init__(self, sigma: float) -> None:
+        super().__init__()
+        self.sigma = sigma
+
+    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
+        return {"field": displacement_field(self.sigma * torch.randn(2, 3, 3), flat_inputs[0].shape[-2:])}
+
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+        mask = isinstance(inpt, tv_tensors.Mask)
+        warped = warp(inpt.as_subclass(Tensor), params["field"], mode="nearest" if mask else "bilinear")
+        return tv_tensors.wrap(warped, like=inpt)
+
+
+def displacement_field(points: Tensor, size: Sequence[int]) -> Tensor:
+    """Displacements (2, h, w) of a coarse grid of points, the corners among them -> of every pixel, (2, *size)."""
+    return interpolate(points[None], size=list(size), mode="bicubic", align_corners=True)[0]
+
+
+def warp(x: Tensor, field: Tensor, *, mode: str) -> Tensor:
+    """Fetch every pixel from where its displacement points to, mirrored outside.
+
+    Args:
+        x: (C, H, W), of any integer type up to 24 bits.
+        field: (2, H, W), displacement to the right and down in pixels.
+        mode: "bilinear" or "nearest".
+
+    Returns:
+        As `x`.
+    """
+    height, width = x.shape[-2:]
+    columns, rows = torch.arange(width) + field[0], torch.arange(height)[:, None] + field[1]
+    # grid_sample counts from -1 to 1, from the first pixel's centre to the last one's
+    grid = torch.stack([2 * columns / max(width - 1, 1) - 1, 2 * rows / max(height - 1, 1) - 1], dim=-1)[None]
+    out = grid_sample(x[None].float(), grid, mode=mode, padding_mode="reflection", align_corners=True)[0]
+    return out.round_().to(x.dtype)
 
 
 class RandomGamma(v2.Transform):
@@ -110,6 +158,8 @@ class TrainingTransform:
 
     def __init__(self, augment: Augment, crop: Sequence[int], *, ignore_index: int) -> None:
         steps: list[v2.Transform] = []
+        if augment.elastic:
+            steps.append(RandomElastic(augment.elastic))
         if augment.rotate:
             fill = {tv_tensors.Image: 124, tv_tensors.Mask: ignore_index}
             rotation = v2.RandomRotation(augment.rotate, interpolation=v2.InterpolationMode.BILINEAR, fill=fill)

@@ -29,24 +29,33 @@ def resize_image(image: NDArray[np.uint8], height: int, width: int) -> NDArray[n
 
 
 def normalise(pixels: NDArray[np.uint8] | Tensor, preprocessing: Preprocessing) -> Tensor:
-    """Subtract the mean and divide by the standard deviation.
+    """Subtract the mean and divide by the standard deviation, of the grey picture if they have a single value.
 
     Args:
         pixels: one uint8 RGB image (H, W, 3) or a batch of them (N, H, W, 3).
-        preprocessing: mean and standard deviation, RGB in 0..1.
+        preprocessing: mean and standard deviation in 0..1.
 
     Returns:
-        float32 (N, 3, H, W) in channels-last memory; N is 1 for one image.
+        float32 (N, 3, H, W), or (N, 1, H, W) luma, in channels-last memory; N is 1 for one image.
     """
     # torch warns about arrays that are not writable, such as Pillow's
     tensor = pixels if isinstance(pixels, Tensor) else torch.from_numpy(np.require(pixels, requirements=["C", "W"]))
     batch = tensor if tensor.ndim == 4 else tensor[None]
     mean, std = torch.tensor(preprocessing.mean), torch.tensor(preprocessing.std)
-    scaled = batch.to(torch.float32).mul_(1 / (255 * std)).sub_(mean / std)
+    values = batch.to(torch.float32)
+    if len(preprocessing.mean) == 1:
+        values = _luma(values)
+    scaled = values.mul_(1 / (255 * std)).sub_(mean / std)
     return scaled.permute(0, 3, 1, 2)
 
 
+def _luma(rgb: Tensor) -> Tensor:
+    """(..., 3) -> (..., 1) by ITU-R BT.601, written as differences so that a grey value stays exactly itself."""
+    red, green, blue = rgb[..., :1], rgb[..., 1:2], rgb[..., 2:]
+    return green + 0.299 * (red - green) + 0.114 * (blue - green)
+
+
 def prepare(image: NDArray[np.uint8], preprocessing: Preprocessing) -> Tensor:
-    """One uint8 RGB image (H, W, 3) -> the network's input at working size, float32 (1, 3, h, w), channels-last."""
+    """One uint8 RGB image (H, W, 3) -> the network's input at working size, float32 (1, C, h, w), channels-last."""
     height, width = working_size(image.shape[0], image.shape[1], preprocessing)
     return normalise(resize_image(image, height, width), preprocessing)

@@ -47,7 +47,7 @@ def cli(capsys: pytest.CaptureFixture[str]) -> Cli:
 
 def test_help_and_version(cli: Cli) -> None:
     assert cli("--help") == 0
-    for command in ("segment", "train", "evaluate", "data", "models", "recipes", "demo", "doctor"):
+    for command in ("segment", "train", "evaluate", "import", "data", "models", "recipes", "demo", "doctor"):
         assert command in cli.out
     assert cli("--version") == 0
     assert cli.out == f"intarsia {intarsia.__version__}\n"
@@ -294,13 +294,30 @@ def test_data_show_writes_one_picture(cli: Cli, tiny_run: TinyRun, tmp_path: Pat
 def test_models_list_and_info(cli: Cli, tiny_run: TinyRun) -> None:
     architectures = {entry["name"]: entry for entry in cli.json("models", "list")["architectures"]}
     assert {"unet", "deeplabv3plus"} <= set(architectures)
-    assert cli.json("models", "info", "unet") == architectures["unet"]
+    shown = cli.json("models", "info", "unet")
+    assert shown.items() >= architectures["unet"].items()
+    assert (shown["classes"], shown["size"]) == (21, 512)
     found = cli.json("models", "info", tiny_run.run.folder)
     assert found["architecture"] == "unet" and found["options"]["encoder"] == "test_resnet"
     assert len(found["label_space"]["names"]) == 6
     assert cli("models", "info", tiny_run.run.folder) == 0
     assert cli.out.startswith("# scenes\n") and "## Recipe" in cli.out
     assert cli("models", "list") == 0 and "deeplabv3plus" in cli.out
+
+
+def test_models_info_tells_what_an_architecture_costs_with_other_options(cli: Cli) -> None:
+    options = ("--set", "encoder=test_resnet", "--set", "channels=[8, 8, 8, 8]")
+    small = cli.json("models", "info", "unet", *options, "--classes", "2", "--size", "64")
+    large = cli.json("models", "info", "unet", *options, "--classes", "2", "--size", "128")
+    assert small["options"]["encoder"] == "test_resnet" and small["options"]["channels"] == [8, 8, 8, 8]
+    assert small["parameters"] == large["parameters"] < 1_000_000
+    assert large["gmacs"] == 4 * small["gmacs"]
+    assert cli("models", "info", "fcn8s", "--size", "64") == 0
+    assert "134,362,751 parameters with 21 classes, " in cli.out and "GMAC for an image of 64x64 pixels" in cli.out
+    assert cli("models", "info", "unet", "--set", "encodr=x") == 2
+    assert "unet has no option 'encodr'. Did you mean 'encoder'?" in cli.err
+    assert cli("models", "info", "street", "--set", "encoder=x") == 2
+    assert "--set changes the options of an architecture, and 'street' is not one" in cli.err
 
 
 def test_every_bundled_recipe_loads_and_is_described(cli: Cli) -> None:

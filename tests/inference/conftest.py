@@ -54,11 +54,16 @@ def make_predictor(monkeypatch: pytest.MonkeyPatch) -> MakePredictor:
     """Build a predictor around one of the networks here: make_predictor(model, classes, **options)."""
 
     def make(
-        model: SegmentationModel, classes: int = 2, *, recipe: dict[str, Any] | None = None, **options: Any
+        model: SegmentationModel,
+        classes: int = 2,
+        *,
+        preprocessing: Preprocessing = PLAIN,
+        recipe: dict[str, Any] | None = None,
+        **options: Any,
     ) -> Predictor:
         monkeypatch.setattr("intarsia.inference.predictor.restore", lambda bundle: model.eval())
         space = LabelSpace(("dark", "bright", "third", "fourth", "fifth")[:classes])
-        bundle = Bundle("none", {}, space, PLAIN, dict(model.state_dict()), recipe=recipe)
+        bundle = Bundle("none", {}, space, preprocessing, dict(model.state_dict()), recipe=recipe)
         return Predictor(bundle, precision="fp32", **options)
 
     return make

@@ -100,3 +100,10 @@ def test_auto_takes_the_faster(
     monkeypatch.setattr("intarsia.inference.fast._seconds", lambda model: measured[next(model.parameters()).dtype])
     fast = accelerate(build("unet", classes=3, encoder="test_resnet", channels=(8, 8, 8, 8)).eval())
     assert next(fast.parameters()).dtype == dtype
+
+
+@pytest.mark.parametrize("channels", [1, 4])
+def test_other_numbers_of_channels_are_folded_too(channels: int) -> None:
+    options = {"encoder": "test_resnet", "channels": [8] * 4, "in_channels": channels}
+    fast = accelerate(trained(build("unet", classes=3, **options)))
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in fast.modules())

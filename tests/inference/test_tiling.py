@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from intarsia.inference.tiling import UNIT, final_cells, join_tiles, spans, taper
+from intarsia.inference.tiling import UNIT, exact_overlap, final_cells, join_tiles, spans, taper
 
 
 def test_spans_values() -> None:
@@ -46,6 +46,25 @@ def test_taper_values() -> None:
     assert inner[6:-6].tolist() == [1] * 20
     assert torch.equal(inner, inner.flip(0))
     assert taper((0, 128), 400, 32, 4)[:20].tolist() == [1] * 20
+
+
+def test_overlap_and_taper_of_a_network_with_a_margin() -> None:
+    assert [exact_overlap(*case) for case in ((0, 4), (1, 1), (16, 1), (107, 1), (107, 8), (107, 32))] == [
+        0, 32, 32, 224, 224, 256,
+    ]  # fmt: skip
+    inner = taper((64, 576), 1000, 224, 1, margin=107)
+    assert inner.tolist() == [0] * 107 + [1] * 298 + [0] * 107
+    assert taper((0, 512), 1000, 224, 8, margin=107).tolist() == [1] * 50 + [0] * 14
+
+
+@given(st.integers(1, 3000), st.sampled_from([1, 2, 8, 32]), st.integers(1, 130))
+def test_with_a_margin_every_output_lies_inside_some_tile(length: int, stride: int, margin: int) -> None:
+    overlap = exact_overlap(margin, stride)
+    total = torch.zeros(-(-length // stride))
+    for span in spans(length, 2 * overlap, overlap):
+        weights = taper(span, length, overlap, stride, margin)
+        total[span[0] // stride : span[0] // stride + len(weights)] += weights
+    assert total.min() >= 1
 
 
 @pytest.mark.parametrize("size", [(97, 203), (64, 300), (500, 90)])

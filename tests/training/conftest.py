@@ -9,7 +9,8 @@ from intarsia.recipe import Recipe
 TINY = """
 model:
   architecture: deeplabv3plus
-  options: {encoder: test_efficientnet, output_stride: 32, channels: 8, low_channels: 8, dropout: 0.2}
+  options:
+    {encoder: test_efficientnet, output_stride: 32, channels: 8, low_channels: 8, depthwise_norm: false, dropout: 0.2}
 input: {crop: [32, 32]}
 optimizer: {lr: 0.01}
 training: {epochs: 3, batch_size: 4, precision: fp32, workers: 0, samples: 1, ema: 0.9}

@@ -5,13 +5,14 @@ import pytest
 import torch
 
 from intarsia.recipe import Augment
-from intarsia.transforms.augment import TrainingTransform
+from intarsia.transforms.augment import TrainingTransform, displacement_field, warp
 
 STRONG = Augment(
     scale=(0.3, 3.0), vertical_flip=0.5, rotate=30, brightness=0.5, contrast=0.5, saturation=0.5, hue=0.1,
     tint=0.2, gamma=0.6, blur=0.5, noise=0.5,
 )  # fmt: skip
 STILL = Augment(scale=(1.0, 1.0), flip=0, brightness=0, contrast=0, saturation=0)
+ELASTIC = STILL.model_copy(update={"elastic": 10.0})
 
 
 @pytest.fixture
@@ -84,3 +85,56 @@ def test_read_only_pictures_are_accepted_without_warning(pair, recwarn):
     image.flags.writeable = False
     TrainingTransform(STILL, (8, 8), ignore_index=255)(image, target, 0)
     assert not [warning for warning in recwarn if "not writable" in str(warning.message)]
+
+
+def test_displacements_pass_through_their_grid_and_are_smooth_between():
+    points = torch.randn(2, 3, 3, generator=torch.Generator().manual_seed(0))
+    field = displacement_field(points, (101, 201))
+    assert torch.allclose(field[:, ::50, ::100], points, atol=1e-6)
+    assert (field[:, 1:] - field[:, :-1]).abs().max() < 0.15
+    assert (field[:, :, 1:] - field[:, :, :-1]).abs().max() < 0.08
+    assert torch.allclose(displacement_field(torch.full((2, 3, 3), 4.0), (20, 30)), torch.tensor(4.0))
+
+
+@pytest.mark.parametrize("size", [(40, 60), (1, 1), (3, 1), (200, 7)])
+@pytest.mark.parametrize("mode", ["bilinear", "nearest"])
+def test_no_displacement_changes_nothing(size, mode):
+    x = torch.randint(0, 256, (3, *size), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(warp(x, torch.zeros(2, *size), mode=mode), x)
+
+
+def test_displacements_are_pixels_to_the_right_and_down_and_mirror_at_the_border():
+    x = torch.arange(12, dtype=torch.int32).reshape(1, 3, 4) * 10
+    shift = torch.zeros(2, 3, 4)
+    shift[0] = 1
+    assert warp(x, shift, mode="nearest")[0].tolist() == [[10, 20, 30, 20], [50, 60, 70, 60], [90, 100, 110, 100]]
+    shift[0] = 0.5
+    assert warp(x, shift, mode="bilinear")[0, 0].tolist() == [5, 15, 25, 25]
+    shift[0], shift[1] = 0, -1
+    assert warp(x, shift, mode="nearest")[0, :, 0].tolist() == [40, 0, 40]
+
+
+def test_elastic_warps_picture_and_labels_alike():
+    """A picture of the labels' one-hot code: where the code is clean, it has to say the label."""
+    labels = np.kron(np.random.default_rng(0).integers(0, 3, (6, 9), dtype=np.uint8), np.ones((16, 16), np.uint8))
+    image = np.eye(3, dtype=np.uint8)[labels] * 255
+    transform = TrainingTransform(ELASTIC, labels.shape, ignore_index=255)
+    for seed in range(5):
+        out, target = transform(image, labels, seed)
+        assert (target.numpy() != labels).mean() > 0.05
+        share, shown = out.max(dim=2)
+        clean = share > 0.76 * 255  # the nearest pixel, whose label it is, has a quarter of the blend or more
+        assert torch.equal(shown[clean], target.long()[clean])
+        assert clean.float().mean() > 0.9
+        assert (target != 255).all(), "nothing is filled"
+
+
+def test_elastic_displaces_by_its_standard_deviation_and_follows_the_seed():
+    """A ramp tells where each pixel came from."""
+    ramp = np.repeat(np.arange(256, dtype=np.uint8)[None, :, None], 64, axis=0).repeat(3, axis=2)
+    labels = np.zeros((64, 256), np.uint8)
+    transform = TrainingTransform(ELASTIC, labels.shape, ignore_index=255)
+    moved = [transform(ramp, labels, seed)[0][31, 128, 0].item() - 128 for seed in range(200)]
+    assert np.std(moved) == pytest.approx(10, rel=0.15)
+    assert abs(np.mean(moved)) < 2
+    assert torch.equal(transform(ramp, labels, 1)[0], transform(ramp, labels, 1)[0])

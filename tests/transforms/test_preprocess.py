@@ -52,3 +52,27 @@ def test_prepare_resizes_then_normalises() -> None:
     found = prepare(image, PLAIN.model_copy(update={"long_side": 20}))
     assert found.shape == (1, 3, 15, 20)
     assert found[0, 1].unique().tolist() == pytest.approx([0.2])
+
+
+def test_a_single_mean_turns_pictures_to_grey() -> None:
+    grey = Preprocessing(mean=(0.5,), std=(0.25,))
+    image = np.zeros((2, 3, 3), np.uint8)
+    image[0, 0], image[0, 1], image[0, 2] = (255, 0, 0), (0, 255, 0), (0, 0, 255)
+    found = normalise(image, grey)
+    assert found.shape == (1, 1, 2, 3) and found.is_contiguous(memory_format=torch.channels_last)
+    assert found[0, 0, 0].tolist() == pytest.approx([(share - 0.5) / 0.25 for share in (0.299, 0.587, 0.114)])
+    assert found[0, 0, 1].tolist() == [-2, -2, -2]
+
+
+def test_a_grey_picture_stays_exactly_itself() -> None:
+    values = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    colour = Preprocessing(mean=(0.4,) * 3, std=(0.3,) * 3)
+    expected = normalise(values[..., None].repeat(3, axis=2), colour)[:, :1]
+    found = normalise(values[..., None].repeat(3, axis=2), Preprocessing(mean=(0.4,), std=(0.3,)))
+    assert torch.equal(found, expected)
+
+
+@pytest.mark.parametrize(("mean", "std"), [((0.5,), (0.5,) * 3), ((0.5,) * 3, (0.5,)), ((0.5,) * 2, (0.5,) * 2)])
+def test_other_numbers_of_values_are_refused(mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+    with pytest.raises(ValueError, match=f"or one for grey pictures, not {len(mean)} and {len(std)}"):
+        Preprocessing(mean=mean, std=std)

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from intarsia.models.encoders.backbones import TimmEncoder
 from intarsia.models.encoders.contract import Encoder, require_stage
+from intarsia.models.encoders.mit import MIX_TRANSFORMERS, MixTransformer
+from intarsia.models.encoders.mobilenetv3 import MobileNetV3Large
 
-__all__ = ["Encoder", "TimmEncoder", "build_encoder", "require_stage"]
+__all__ = ["Encoder", "MixTransformer", "TimmEncoder", "build_encoder", "require_stage"]
+
+_OWN: dict[str, Callable[..., Encoder]] = {
+    **{name: partial(MixTransformer, name) for name in MIX_TRANSFORMERS},
+    MobileNetV3Large.name: MobileNetV3Large,
+}
 
 
 def build_encoder(name: str, **options: Any) -> Encoder:
     """Build an encoder with random weights by the name that recipes use. Nothing is downloaded.
 
     Args:
-        name: a timm model name.
+        name: a timm model name, ``mit_b0`` to ``mit_b5``, or ``torchvision_mobilenet_v3_large``.
         options: see `TimmEncoder`.
 
     Raises:
         UsageError: no such name; the message suggests the closest.
         ModelError: the encoder cannot be built with these options.
     """
-    return TimmEncoder(name, **options)
+    return _OWN[name](**options) if name in _OWN else TimmEncoder(name, **options)

@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from intarsia.errors import ModelError, UsageError, suggest
 from intarsia.models.encoders.contract import Encoder, load_matching
 
 _FULL_STRIDE = 32
 _PROBE = 128
+_ODD_PROBE = (1, 33)
+_TIMM_ERRORS = (AssertionError, NotImplementedError, RuntimeError, TypeError, ValueError)
 
 
 class TimmEncoder(Encoder):
     """Any timm backbone with ``features_only`` support.
+
+    With a smaller output stride, its weights compute what they computed undilated (``dilate_first_block=False``), at
+    more places: the map, subsampled, is the undilated network's. Some backbones only come close to that: those that
+    average over the whole map or attend to it (squeeze-and-excitation, hybrid transformers), those with TensorFlow's
+    padding (``tf_...``) and, at stride 8, those with average pools in their shortcuts (``resnet50d``, ``nfnet_l0``).
 
     Args:
         name: timm model name, for instance ``efficientnet_lite0`` or ``resnet50``.
@@ -31,7 +40,7 @@ class TimmEncoder(Encoder):
 
     Raises:
         UsageError: timm does not know the name; the message suggests the closest.
-        ModelError: the backbone cannot give feature maps at this output stride or in this convention.
+        ModelError: the backbone cannot give feature maps at this output stride, or not with these weights.
     """
 
     def __init__(
@@ -50,13 +59,13 @@ class TimmEncoder(Encoder):
         if not timm.is_model(name):
             raise UsageError(f"timm has no backbone named {name!r}.{suggest(name, timm.list_models())}")
         options: dict[str, Any] = {"drop_path_rate": drop_path} if drop_path else {}
-        if output_stride != _FULL_STRIDE and not dilate_first_block:
+        if output_stride != _FULL_STRIDE:
             options["output_stride"] = output_stride  # many backbones without dilation lack the argument
         try:
             backbone: Any = timm.create_model(
                 name, pretrained=False, features_only=True, in_chans=in_channels, **options
             )
-        except (AssertionError, NotImplementedError, RuntimeError, TypeError, ValueError) as error:
+        except _TIMM_ERRORS as error:
             raise ModelError(
                 f"backbone {name!r} cannot be built with output stride {output_stride}: {error}"
             ) from error
@@ -64,26 +73,34 @@ class TimmEncoder(Encoder):
         self.backbone: nn.Module = backbone
         config = backbone.pretrained_cfg
         self.mean, self.std = tuple(config["mean"]), tuple(config["std"])
-        self._channels_last = str(getattr(backbone, "output_fmt", "")).endswith("NHWC")
-        strides: list[int] = list(backbone.feature_info.reduction())
-        if dilate_first_block and output_stride != _FULL_STRIDE:
-            dilate_whole_stages(backbone, in_channels, output_stride)
-            strides = [min(stride, output_stride) for stride in strides]
-        self.output_stride = strides[-1]
+        self._channels_last = _is_channels_last(backbone)
+        self._strides: list[int] = list(backbone.feature_info.reduction())
+        self.output_stride = self._strides[-1]
         if self.output_stride != output_stride:
             raise ModelError(
                 f"backbone {name!r} gives output stride {self.output_stride}, not {output_stride}; "
                 f"ask for output_stride={self.output_stride}"
             )
-        self._stages = _stages(strides)
+        self._stages = _stages(self._strides)
         self.channels = dict(zip(self._stages, backbone.feature_info.channels(), strict=True))
+        self._rounds_up = _rounds_up(name)
+        if output_stride != _FULL_STRIDE:
+            _dilate(self, dilate_first_block)
         if multi_grid:
             _apply_multi_grid(self, backbone.feature_info.module_name()[-1], multi_grid)
 
     def forward(self, x: Tensor) -> dict[int, Tensor]:
+        height, width = x.shape[2:]
+        if not self._rounds_up:
+            x = F.pad(x, (0, -width % _FULL_STRIDE, 0, -height % _FULL_STRIDE))
         maps: list[Tensor] = self.backbone(x)
         if self._channels_last:
             maps = [features.permute(0, 3, 1, 2) for features in maps]
+        if not self._rounds_up:
+            maps = [
+                features[:, :, : -(-height // stride), : -(-width // stride)]
+                for features, stride in zip(maps, self._strides, strict=True)
+            ]
         return dict(zip(self._stages, maps, strict=True))
 
     def load_pretrained(self, state: dict[str, Tensor]) -> None:
@@ -104,35 +121,96 @@ def _stages(strides: list[int]) -> list[int]:
     return stages
 
 
-def dilate_whole_stages(backbone: nn.Module, in_channels: int, output_stride: int) -> None:
-    """Trade strides beyond `output_stride` for dilation of every convolution of the stage, in place.
+def _is_channels_last(backbone: Any) -> bool:
+    return str(getattr(backbone, "output_fmt", "")).endswith("NHWC")
+
+
+@lru_cache(maxsize=16)
+def _undilated(name: str) -> Any:
+    """The backbone without dilation, on the meta device: what it is can be seen without memory and in little time."""
+    import timm
+
+    with torch.device("meta"):
+        return timm.create_model(name, pretrained=False, features_only=True).eval()
+
+
+@lru_cache(maxsize=16)
+def _rounds_up(name: str) -> bool:
+    """Whether a backbone's maps have ceil(size / stride) cells for every size, as padding convolutions have.
+
+    Others cut off what does not fill a cell, or fail.
+    """
+    backbone = _undilated(name)
+    try:
+        with torch.no_grad():
+            maps = backbone(torch.empty(1, 3, *_ODD_PROBE, device="meta"))
+    except _TIMM_ERRORS:
+        return False
+    first = 1 if _is_channels_last(backbone) else 2
+    return all(
+        features.shape[first + axis] == -(-side // stride)
+        for features, stride in zip(maps, backbone.feature_info.reduction(), strict=True)
+        for axis, side in enumerate(_ODD_PROBE)
+    )
+
+
+@lru_cache(maxsize=16)
+def _strides(name: str) -> dict[str, tuple[int, int]]:
+    """Pixels per cell before and after each convolution without dilation; {} if the backbone takes one size only."""
+    backbone = _undilated(name)
+    strides: dict[str, tuple[int, int]] = {}
+    hooks = []
+    for conv_name, conv in backbone.named_modules():
+        if isinstance(conv, nn.Conv2d):
+
+            def note(_: nn.Module, inputs: tuple[Tensor], output: Tensor, conv_name: str = conv_name) -> None:
+                strides[conv_name] = (_PROBE // inputs[0].shape[2], _PROBE // output.shape[2])
+
+            hooks.append(conv.register_forward_hook(note))
+    try:
+        with torch.no_grad():
+            backbone(torch.empty(1, 3, _PROBE, _PROBE, device="meta"))
+    except _TIMM_ERRORS:
+        strides = {}
+    for hook in hooks:
+        hook.remove()
+    return strides
+
+
+def _dilate(encoder: TimmEncoder, whole_stages: bool) -> None:
+    """Check a backbone that timm made for an output stride, and complete its dilation, in place.
+
+    timm removes the strides. In some backbones it does not dilate everything that has to be, and in others it leaves
+    out a shortcut's tensors, because a block without stride seems not to need them.
 
     Raises:
-        ModelError: something else than a convolution with an odd kernel has such a stride.
+        ModelError: the backbone's weights belong to another network at this output stride.
     """
-    reached: dict[nn.Conv2d, int] = {}
-
-    def note(conv: nn.Module, _: Any, output: Tensor) -> None:
-        if isinstance(conv, nn.Conv2d):
-            reached[conv] = _PROBE // output.shape[2]
-
-    convs = [module for module in backbone.modules() if isinstance(module, nn.Conv2d)]
-    hooks = [conv.register_forward_hook(note) for conv in convs]
-    training = backbone.training
-    with torch.no_grad():
-        backbone.eval()(torch.zeros(1, in_channels, _PROBE, _PROBE))
-        for hook in hooks:
-            hook.remove()
-        for conv, stride in reached.items():
-            if stride > output_stride and conv.kernel_size[0] % 2 and isinstance(conv.padding, tuple):
-                conv.stride = (1, 1)
-                set_dilation(conv, stride // output_stride)
-        deepest = backbone(torch.zeros(1, in_channels, _PROBE, _PROBE))[-1]
-    backbone.train(training)
-    if deepest.shape[2] != _PROBE // output_stride:
+    backbone, output_stride, strides = encoder.backbone, encoder.output_stride, _strides(encoder.name)
+    changed = set(_undilated(encoder.name).state_dict()) ^ set(backbone.state_dict())
+    if changed or not strides:
+        reason = f"has other tensors there ({min(changed)})" if changed else "takes pictures of one size only"
         raise ModelError(
-            f"this backbone cannot be dilated whole stage by stage to output stride {output_stride}: "
-            "its strides are not all in convolutions; use dilate_first_block=False"
+            f"backbone {encoder.name!r} cannot keep its weights at output stride {output_stride}: it {reason}; "
+            "use a larger output_stride, or a backbone that dilates exactly, for instance 'resnet50'"
+        )
+    for name, (before, after) in strides.items():
+        conv = backbone.get_submodule(name)
+        if not isinstance(conv, nn.Conv2d) or max(conv.kernel_size) == 1:
+            continue
+        lost_stride = before < after and conv.stride == (1, 1)
+        rate = max(1, (after if whole_stages and lost_stride else before) // output_stride)
+        if conv.dilation != (rate, rate) or (lost_stride and conv.kernel_size[0] % 2 == 0):
+            set_dilation(conv, rate)
+
+
+class AnchoredConv2d(nn.Conv2d):
+    """A convolution with an even kernel that keeps the map's size by zeros after it: cell i sees cells i and on."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        down, right = (rate * (side - 1) for rate, side in zip(self.dilation, self.kernel_size, strict=True))
+        return F.conv2d(
+            F.pad(input, (0, right, 0, down)), self.weight, self.bias, dilation=self.dilation, groups=self.groups
         )
 
 
@@ -140,6 +218,8 @@ def set_dilation(conv: nn.Conv2d, rate: int) -> None:
     """Change the dilation of a size-keeping convolution, in place."""
     conv.dilation = (rate, rate)
     conv.padding = tuple(rate * (kernel // 2) for kernel in conv.kernel_size)
+    if conv.kernel_size[0] % 2 == 0:
+        conv.__class__ = AnchoredConv2d
 
 
 def _apply_multi_grid(encoder: TimmEncoder, stage: str, grid: Sequence[int]) -> None:

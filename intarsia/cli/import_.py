@@ -1,0 +1,102 @@
+"""`intarsia import`: from another library's checkpoint to a bundle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from intarsia.cli.output import Json, emit
+
+if TYPE_CHECKING:
+    from intarsia.labels import LabelSpace
+
+
+def import_(
+    path: Annotated[
+        Path, typer.Argument(metavar="FILE", help="Checkpoint (.pth, .pt, .safetensors), or a save_pretrained folder.")
+    ],
+    source: Annotated[str, typer.Option("--from", metavar="torchvision|smp", help="The library that wrote it.")],
+    model: Annotated[
+        str | None, typer.Option(help="The library's name of the model; default: recognised, as fcn_resnet50 or Unet.")
+    ] = None,
+    encoder: Annotated[
+        str | None, typer.Option(help="smp: the encoder's name; needed for those of timm, as tu-resnet50.")
+    ] = None,
+    output_stride: Annotated[
+        int | None, typer.Option(help="smp's DeepLabs: encoder_output_stride, if it was not the default.")
+    ] = None,
+    classes: Annotated[
+        str | None, typer.Option(help="Names in the order of the outputs: a,b,c or a class file (.txt, .csv, .json).")
+    ] = None,
+    long_side: Annotated[
+        int | None, typer.Option(min=1, help="Working size of the longer side in pixels; default: each picture's own.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="Bundle to write; default: FILE's name here, as .safetensors.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
+    json: Json = False,
+) -> None:
+    """Make a bundle of a checkpoint of torchvision or segmentation-models-pytorch, with identical logits."""
+    import torch
+
+    from intarsia.errors import UsageError
+    from intarsia.models import build
+    from intarsia.models.cost import parameters
+    from intarsia.models.importers import import_checkpoint
+
+    target = out or Path(path.resolve().name).with_suffix(".safetensors")
+    if target.suffix != ".safetensors":
+        raise UsageError(f"{target}: a bundle's name ends in .safetensors")
+    if target.exists() and not overwrite:
+        raise UsageError(f"{target} exists; give another name (-o), or --overwrite")
+    bundle = import_checkpoint(
+        path,
+        source,
+        model=model,
+        encoder=encoder,
+        output_stride=output_stride,
+        space=_label_space(classes) if classes else None,
+        long_side=long_side,
+    )
+    bundle.save(target)
+    with torch.device("meta"):
+        count = parameters(build(bundle.architecture, classes=len(bundle.space), **bundle.options))
+    if json:
+        emit(
+            {
+                "bundle": str(target),
+                "architecture": bundle.architecture,
+                "options": bundle.options,
+                "classes": list(bundle.space.names),
+                "parameters": count,
+                "card": bundle.card,
+            }
+        )
+        return
+    typer.echo(bundle.card["origin"])
+    options = ", ".join(f"{key}={value}" for key, value in bundle.options.items())
+    typer.echo(f"  as {bundle.architecture}({options}), {count / 1e6:.1f} million parameters")
+    typer.echo(f"  {len(bundle.space)} classes: {', '.join(bundle.space.names)}")
+    for key in ("assumed", "left_out"):
+        if key in bundle.card:
+            typer.echo(f"  {key.replace('_', ' ')}: {bundle.card[key]}")
+    typer.echo(f"Written to {target}")
+    typer.echo(f"Next:  intarsia segment PHOTO -m {target}")
+
+
+def _label_space(text: str) -> LabelSpace:
+    """Classes as the user named them: in a file, or with commas between."""
+    from intarsia.datasets.classfile import read_class_file
+    from intarsia.labels import LabelSpace
+
+    if Path(text).suffix not in (".txt", ".csv", ".json"):
+        return LabelSpace(tuple(name.strip() for name in text.split(",")))
+    listed = read_class_file(Path(text))
+    order = list(range(len(listed.names)))
+    if listed.values:
+        order.sort(key=listed.values.__getitem__)
+    palette = tuple(listed.palette[index] for index in order) if listed.palette else ()
+    return LabelSpace(tuple(listed.names[index] for index in order), palette)

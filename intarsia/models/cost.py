@@ -1,0 +1,41 @@
+"""What a network costs: its parameters, and the arithmetic of one image."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.func import functional_call
+from torch.utils.flop_counter import FlopCounterMode
+
+from intarsia.models.registry import SegmentationModel
+
+
+def parameters(model: nn.Module) -> int:
+    """Number of trainable values, those of auxiliary heads included."""
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def gmacs(model: SegmentationModel, size: tuple[int, int] = (512, 512)) -> float:
+    """Multiply-accumulates, in thousand millions, that the prediction of one image takes.
+
+    Convolutions and matrix products are counted; norms, activations and resizing are not, as in the papers' tables.
+    Only shapes are computed: no arithmetic is done, and no memory is needed beyond the model's own (a model built
+    under ``torch.device("meta")`` has none).
+
+    Args:
+        model: the network; auxiliary heads, which only training uses, do not count.
+        size: height and width of the image in pixels.
+    """
+    modes = {module: module.training for module in model.modules()}
+    model.eval()
+    # Not the meta device: some layers ask what their input's device can do, and meta's can do nothing.
+    with FakeTensorMode(), FlopCounterMode(display=False) as counter, torch.no_grad():
+        tensors = {
+            name: torch.empty(tensor.shape, dtype=tensor.dtype)
+            for name, tensor in (*model.named_parameters(), *model.named_buffers())
+        }
+        functional_call(model, tensors, (torch.empty(1, model.in_channels, *size),))
+    for module, mode in modes.items():
+        module.training = mode
+    return float(counter.get_total_flops() / 2e9)

@@ -1,0 +1,52 @@
+"""Parameters and multiply-accumulates: by hand, and as published."""
+
+import pytest
+import torch
+from small import SMALL
+from torch import nn
+
+from intarsia.models import SegmentationModel, build
+from intarsia.models.cost import gmacs, parameters
+
+
+class Tiny(SegmentationModel):
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(3, 8, 3, stride=2, padding=1), nn.BatchNorm2d(8), nn.ReLU())
+        self.head = nn.Conv2d(8, 5, 1)
+
+    def logits(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(self.stem(x))
+
+
+def test_a_network_counted_by_hand() -> None:
+    model = Tiny().train()
+    model.stem[1].eval()  # a frozen norm stays frozen
+    assert parameters(model) == (27 * 8 + 8) + 2 * 8 + (8 * 5 + 5)
+    # 12 x 10 pixels become 6 x 5; each has 27 products a filter, then 8 a class
+    assert gmacs(model, (12, 10)) == 6 * 5 * (27 * 8 + 8 * 5) / 1e9
+    assert model.training and model.stem[0].training and not model.stem[1].training
+    assert all(parameter.device.type == "cpu" for parameter in model.parameters())
+
+
+def test_published_counts() -> None:
+    with torch.device("meta"):
+        fcn, original = build("fcn8s", classes=21), build("unet_original", classes=2)
+    assert parameters(fcn) == 134_362_751
+    assert parameters(original) == 31_030_658
+    # 388 pixels are mirrored to the paper's 572
+    assert gmacs(original, (388, 388)) == pytest.approx(150.4, abs=0.05)
+
+
+def test_auxiliary_heads_have_parameters_but_cost_nothing_in_prediction() -> None:
+    with torch.device("meta"):
+        plain, auxiliary = (build("fcn", classes=21, auxiliary=stage) for stage in (0, 16))
+    assert parameters(auxiliary) - parameters(plain) == 2_365_205
+    assert gmacs(auxiliary, (64, 64)) == gmacs(plain, (64, 64))
+
+
+@pytest.mark.parametrize("name", sorted(SMALL))
+def test_every_architecture_is_counted_without_memory(name: str) -> None:
+    with torch.device("meta"):
+        model = build(name, classes=3, **SMALL[name])
+    assert 0 < gmacs(model, (32, 64)) < gmacs(model, (64, 64))
