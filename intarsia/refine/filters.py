@@ -19,7 +19,7 @@ Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 
 
-def guided_filter(probs: Array, image: Any, *, radius: int = 8, epsilon: float = 1e-3, prune: float = 0.01) -> Array:
+def guided_filter(probs: Array, image: Any, *, radius: int = 3, epsilon: float = 1e-4, prune: float = 0.01) -> Array:
     """The guided filter with a colour guide (He, Sun and Tang, TPAMI 2013, section 3.5).
 
     In every window, each class's probabilities become a linear function of the picture's colours.
@@ -62,8 +62,8 @@ def joint_bilateral(
     probs: Array,
     image: Any,
     *,
-    xy: float = 10.0,
-    rgb: float = 10.0,
+    xy: float = 3.0,
+    rgb: float = 6.0,
     prune: float = 0.01,
     backend: BackendName = "auto",
 ) -> Array:

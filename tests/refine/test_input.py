@@ -60,7 +60,7 @@ def test_maps_and_pictures(method, probs, image, said):
 @pytest.mark.parametrize(
     ("call", "error", "said"),
     [
-        (lambda: dense_crf((PROBS * 255).astype(np.uint8), IMAGE), DataError, "floating-point numbers from 0 to 1, not uint8"),
+        (lambda: dense_crf((PROBS * 255).astype(np.uint8), IMAGE), DataError, "floating-point .*, not uint8"),
         (lambda: dense_crf(PROBS[0], IMAGE), DataError, r"\(C, H, W\) with a picture \(H, W, 3\)"),
         (lambda: dense_crf(PROBS[None], IMAGE[None].repeat(2, 0)), DataError, "batches of the same length"),
         (lambda: dense_crf(PROBS, IMAGE, preset="deeplab-v2"), UsageError, "Did you mean 'deeplabv2-"),
@@ -80,7 +80,7 @@ def test_maps_and_pictures(method, probs, image, said):
         (lambda: dense_crf_nd(PROBS * 3, [(FEATURES, 1)]), DataError, "sum to 1"),
         (lambda: stack((FEATURES, 0)), DataError, "positive number"),
         (lambda: stack((FEATURES, (1, 2, 3))), DataError, "one for each of its 2 features"),
-        (lambda: stack((FEATURES, 1), (FEATURES[:, :7], 1)), DataError, "differ in their number of elements: 192, 192, 7"),
+        (lambda: stack((FEATURES, 1), (FEATURES[:, :7], 1)), DataError, "elements: 192, 192, 7"),
         (lambda: guided_filter(PROBS, IMAGE, radius=0), UsageError, "radius is at least 1"),
         (lambda: guided_filter(PROBS, IMAGE, epsilon=0), UsageError, "epsilon positive"),
         (lambda: joint_bilateral(PROBS, IMAGE, xy=0), UsageError, "positive numbers"),

@@ -15,7 +15,10 @@ from intarsia.refine.crf.kernels import Features, Grid
 
 @pytest.mark.parametrize(
     ("classes", "lanes"),
-    [(1, [4]), (4, [4]), (5, [8]), (8, [8]), (9, [16]), (16, [16]), (17, [16, 4]), (21, [16, 8]), (32, [16, 16]), (150, [16] * 9 + [8])],
+    [
+        (1, [4]), (4, [4]), (5, [8]), (8, [8]), (9, [16]), (16, [16]), (17, [16, 4]), (21, [16, 8]), (32, [16, 16]),
+        (150, [16] * 9 + [8]),
+    ],
 )  # fmt: skip
 def test_blocks_keep_what_they_are_given(classes, lanes):
     values = np.random.default_rng(0).normal(size=(classes, 9001)).astype(np.float32)

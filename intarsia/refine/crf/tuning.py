@@ -24,8 +24,8 @@ Score = Callable[[NDArray[np.intp], NDArray[Any]], float]
 
 GRID: Mapping[str, Sequence[float]] = {
     "bilateral_weight": (1, 2, 4),
-    "bilateral_xy": (20, 40, 67),
-    "bilateral_rgb": (3, 5, 10),
+    "bilateral_xy": (10, 30, 67),
+    "bilateral_rgb": (3, 6, 12),
 }
 """What `tune` tries by default: 27 settings."""
 
