@@ -65,7 +65,7 @@ def unary_from_softmax(sm: NDArray[Any], scale: float | None = None, clip: float
         probs = scale * probs + (1 - scale) / len(probs)
     if clip is not None:
         probs = np.clip(probs, clip, 1)
-    return np.negative(np.log(probs)).astype(np.float32)
+    return np.asarray(-np.log(probs), dtype=np.float32)
 
 
 def create_pairwise_gaussian(sdims: Sequence[float], shape: Sequence[int]) -> Floats:
