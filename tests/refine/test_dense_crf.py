@@ -11,7 +11,7 @@ from crf_cases import gaussian, mean_field, picture_features, scene, softmax, sy
 
 from intarsia.refine import Preset, dense_crf, dense_crf_nd, positions, stack
 from intarsia.refine.crf.backends import find_backend
-from intarsia.refine.crf.inference import energies, picture_terms
+from intarsia.refine.crf.inference import picture_terms, unary
 from intarsia.refine.crf.presets import DEFAULT, PRESETS
 
 SMOOTH = Preset(3, 1, 4, 12, 10)
@@ -130,15 +130,16 @@ def test_free_energy_falls(backend, slack):
     """Potts with positive weights: the pairwise energy is concave, so that parallel updates can only improve."""
     probs, image, _ = scene(24, 32)
     machine = find_backend(backend)
-    unary = energies(probs.reshape(4, -1))
+    energies = np.empty((4, probs[0].size), np.float32)
+    unary(probs.reshape(4, -1), energies)
     terms = [(machine.build(kernel), weight) for kernel, weight in picture_terms(image, PRESETS[DEFAULT])]
-    field = machine.mean_field(unary, terms)
+    field = machine.mean_field(energies, terms)
     field.start()
     values = []
     for _ in range(10):
-        q = np.empty_like(unary)
+        q = np.empty_like(energies)
         field.read(q, range(4))
-        values.append(free_energy(q, unary, field.messages()))
+        values.append(free_energy(q, energies, field.messages()))
         field.step()
     assert values[-1] < values[0] - 100
     assert all(b <= a + slack * abs(a) + 1e-3 for a, b in pairwise(values))

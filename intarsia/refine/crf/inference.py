@@ -78,7 +78,7 @@ def dense_crf(
         check_probabilities(maps[index])
         check_image(picture, maps[index].shape[1:])
     machine = find_backend(backend, probs.device if isinstance(probs, Tensor) else "cpu")
-    out = np.zeros(maps.shape, np.float32)
+    out = np.empty(maps.shape, np.float32)
     tick = _ticker(progress, len(maps) * settings.iterations)
 
     def refine_one(index: int) -> None:
@@ -130,7 +130,7 @@ def dense_crf_nd(
     flat = whole.reshape(len(whole), -1)
     kernels = [(Features(_flat_features(features, flat.shape[1])), _affinity(a, len(flat))) for features, a in terms]
     machine = find_backend(backend, probs.device if isinstance(probs, Tensor) else "cpu")
-    out = np.zeros(flat.shape, np.float32)
+    out = np.empty(flat.shape, np.float32)
     filters = [(machine.build(kernel), affinity) for kernel, affinity in kernels]
     marginals(flat, filters, machine, iterations, prune, _ticker(progress, iterations), out)
     return like(probs, out.reshape(whole.shape))
@@ -165,7 +165,7 @@ def marginals(
     tick: Callable[[], None],
     out: Floats,
 ) -> None:
-    """Mean field from probabilities (C, N) into `out` (C, N), which starts as zeros.
+    """Mean field from probabilities (C, N) into `out` (C, N).
 
     Args:
         probs: distributions over C classes.
@@ -177,23 +177,26 @@ def marginals(
         out: what is filled.
     """
     kept = likely(probs, prune)
-    chosen = probs if len(kept) == len(probs) else probs[kept]
     square = np.ix_(kept, kept)
     pairs = [(kernel, a if isinstance(a, float) else np.ascontiguousarray(a[square])) for kernel, a in terms]
-    field = backend.mean_field(energies(chosen), pairs)
-    del chosen
+    # The energies are needed only until the mean field has stored them in its own way, so they may lie in `out`.
+    energies = out[: len(kept)]
+    for energy, label in zip(energies, kept, strict=True):
+        unary(probs[label], energy)
+    field = backend.mean_field(energies, pairs)
     field.start()
     for _ in range(iterations):
         field.step()
         tick()
     field.read(out, kept)
+    out[np.setdiff1d(np.arange(len(out)), kept)] = 0
 
 
-def energies(probs: Floats) -> Floats:
+def unary(probs: Floats, out: Floats) -> None:
     """Unary energies: minus the logarithm of probabilities."""
-    result = np.maximum(probs, _SMALLEST, dtype=np.float32)
-    np.log(result, out=result)
-    return np.negative(result, out=result)
+    np.maximum(probs, _SMALLEST, out=out)
+    np.log(out, out=out)
+    np.negative(out, out=out)
 
 
 def likely(probs: Floats, threshold: float) -> list[int]:

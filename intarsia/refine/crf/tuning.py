@@ -112,7 +112,7 @@ def tune(
                 if key not in built:
                     built[key] = machine.build(kernel)
                 terms.append((built[key], weight))
-            out = np.zeros(probs.shape, np.float32)
+            out = np.empty(probs.shape, np.float32)
             flat = probs.reshape(len(probs), -1)
             marginals(flat, terms, machine, trial.iterations, prune, lambda: None, out.reshape(flat.shape))
             scorer.add(out, target)

@@ -20,7 +20,8 @@ _ONES = 4  # lanes in which the sum of kernel values is filtered
 class Filter(Protocol):
     """A normalised Gaussian filter, in two steps: take all values, then give results from the first element on.
 
-    Values may be overwritten as far as results were given.
+    Values may be overwritten as far as results were given. A filter holds what it works on, so that only one thread may
+    use it.
 
     Attributes:
         count: number of elements.
@@ -69,10 +70,11 @@ class LatticeFilter:
         else:
             self._before, self._after = weights * before[:, None], weights * after[:, None]
             self._gain = permutohedral.gain(dims) if kernel.normalisation == "none" else 1.0
-        self._lattice: Blocks
+        self._lattice = Blocks(1, 1)
 
     def begin(self, values: Blocks) -> None:
-        self._lattice = Blocks(values.classes, self._points)
+        if (self._lattice.classes, self._lattice.count) != (values.classes, self._points):
+            self._lattice = Blocks(values.classes, self._points)
         for index, lanes in enumerate(values.lanes):
             compiled, points = lattice.filters(lanes), self._lattice.block(index)
             compiled.splat(values.block(index), self._corners, self._before, points)
@@ -97,7 +99,7 @@ class LatticeFilter:
 
 
 class GridFilter:
-    """Two one-dimensional convolutions; see `grid`. Rows that are convolved across are kept until they are used up."""
+    """Two one-dimensional convolutions; see `grid`. Rows are convolved across shortly before they are needed."""
 
     def __init__(self, kernel: Grid) -> None:
         self.count = kernel.count
@@ -113,28 +115,29 @@ class GridFilter:
         windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * self._reach + 1)
         self._down = np.ascontiguousarray(windows * np.concatenate([taps[:0:-1], taps]) * after_y[:, None], np.float32)
         self._values: Blocks
-        self._rows: list[Floats] = []
-        self._read = 0
+        # Rows of the picture from `start` to `end` that have been convolved across.
+        self._rows = Blocks(1, 1)
+        self._start, self._end = 0, 0
 
     def begin(self, values: Blocks) -> None:
-        self._values, self._read = values, 0
-        # Above the picture there is nothing.
-        self._rows = [np.zeros(self._reach * self.unit * lanes, np.float32) for lanes in values.lanes]
+        self._values = values
+        self._start, self._end = -self._reach, 0
 
     def add(self, out: Blocks, first: int, factor: float) -> None:
         top, bottom = first // self.unit, (first + out.count) // self.unit
-        end = min(self._height, bottom + self._reach)
+        start, end = top - self._reach, min(self._height, bottom + self._reach)
+        room = (bottom + self._reach - start) * self.unit
+        if self._rows.classes != out.classes or self._rows.count < room:
+            self._rows = Blocks(out.classes, room)
+        moved, kept = start - self._start, self._end - start
         scaled = self._down[top:bottom] * np.float32(factor)
         for index, lanes in enumerate(out.lanes):
-            compiled, row = grid.filters(lanes), self.unit * lanes
-            kept = self._rows[index]
-            rows = np.empty((bottom - top + 2 * self._reach) * row, np.float32)
-            rows[: len(kept)] = kept
-            fresh = rows[len(kept) : len(kept) + (end - self._read) * row]
-            new = self._values.block(index, self._read * self.unit, end * self.unit)
-            padded = np.empty((self.unit + 2 * len(self._across)) * lanes, np.float32)
-            compiled.across(new, self._before, self._across, padded, fresh)
-            rows[len(kept) + len(fresh) :] = 0
+            compiled, rows, row = grid.filters(lanes), self._rows.block(index), self.unit * lanes
+            # Above the picture and below it there is nothing.
+            rows[: kept * row] = 0 if top == 0 else rows[moved * row : (moved + kept) * row]
+            padded = np.empty((self.unit + 2 * self._across.size) * lanes, np.float32)
+            new = self._values.block(index, self._end * self.unit, end * self.unit)
+            compiled.across(new, self._before, self._across, padded, rows[kept * row : (end - start) * row])
+            rows[(end - start) * row : room * lanes] = 0
             compiled.down(rows, self._after, scaled, out.block(index))
-            self._rows[index] = rows[(bottom - top) * row :].copy()
-        self._read = end
+        self._start, self._end = start, end

@@ -71,8 +71,10 @@ class MeanField:
         unit = math.lcm(*(kernel.unit for kernel, _ in terms))
         part = max(1, _PART // (sum(self._unary.lanes) * unit)) * unit
         normalise = softmax(self._unary.lanes[-1])
+        logits = Blocks(self._classes, min(part, self._count))
         for first in range(0, self._count, part):
-            logits = Blocks(self._classes, min(part, self._count - first))
+            if first + logits.count > self._count:
+                logits = Blocks(self._classes, self._count - first)
             for index in range(len(logits.lanes)):
                 logits.block(index)[:] = self._unary.block(index, first, first + logits.count)
             self._add_messages(logits, first, terms)
