@@ -9,10 +9,18 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, cast
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 from torch import Tensor
 
 from intarsia.errors import DataError, ModelError
@@ -26,12 +34,17 @@ _Positive = Annotated[float, Field(gt=0)]
 
 
 class Preprocessing(BaseModel):
-    """What happens to an RGB image before the network sees it.
+    """What happens to a picture, a raster or a volume before the network sees it.
 
     Attributes:
-        mean: subtracted per channel, RGB in 0..1; a single value turns pictures to grey first.
+        mean: subtracted per channel, of values in 0..1; a single value turns colour pictures to grey first.
         std: divided by per channel, as many values as `mean`.
         long_side: images are resized so that their longer side has this many pixels; None keeps their own size.
+        window: (low, high) stored values (Hounsfield units, reflectances) that become 0 and 1, once or for each
+            channel; None takes 8-bit values as they are, and each volume's own 0.5th and 99.5th percentile.
+        slices: of a model for volumes, how many neighbouring slices are its channels; None for pictures and rasters.
+        axis: the planes into which volumes are cut.
+        bands: of a model for rasters, which bands (from 1) are its channels; None for three colours.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -39,15 +52,48 @@ class Preprocessing(BaseModel):
     mean: tuple[float, ...] = (0.485, 0.456, 0.406)
     std: tuple[_Positive, ...] = (0.229, 0.224, 0.225)
     long_side: int | None = Field(default=None, ge=1)
+    window: tuple[float, float] | tuple[tuple[float, float], ...] | None = None
+    slices: int | None = Field(default=None, ge=1)
+    axis: Literal["axial", "coronal", "sagittal"] = "axial"
+    bands: tuple[Annotated[int, Field(ge=1)], ...] | None = None
+
+    @property
+    def windows(self) -> tuple[tuple[float, float], ...] | None:
+        """The window of each channel, or one for all of them."""
+        if self.window is None:
+            return None
+        many = self.window if isinstance(self.window[0], tuple) else (self.window,)
+        return cast(tuple[tuple[float, float], ...], many)
 
     @model_validator(mode="after")
     def _check(self) -> Preprocessing:
-        if len(self.mean) not in (1, 3) or len(self.std) != len(self.mean):
+        if self.slices is not None and self.bands is not None:
+            raise ValueError("slices are of volumes and bands of rasters; a model takes one of them")
+        if self.slices is not None and self.slices % 2 == 0:
+            raise ValueError(f"slices is an odd number, the slice itself in the middle, not {self.slices}")
+        channels = self.slices or (self.bands and len(self.bands))
+        if channels and not len(self.mean) == len(self.std) == channels:
+            raise ValueError(
+                f"mean and std have a value for each of {channels} channels, not {len(self.mean)} and {len(self.std)}"
+            )
+        if not channels and (len(self.mean) not in (1, 3) or len(self.std) != len(self.mean)):
             raise ValueError(
                 "mean and std have three values each, or one for grey pictures, "
                 f"not {len(self.mean)} and {len(self.std)}"
             )
+        windows = self.windows or ()
+        if len(windows) not in (0, 1, len(self.mean)) or (self.slices and len(windows) > 1):
+            raise ValueError(f"window is one pair (low, high), or one for each band, not {len(windows)}")
+        if any(not math.isfinite(high - low) or low >= high for low, high in windows):
+            raise ValueError("window: the lower bound comes first, and both are finite")
         return self
+
+    @model_serializer(mode="wrap")
+    def _plain(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without what only rasters and volumes have: bundles for pictures stay readable by earlier versions."""
+        plain: dict[str, Any] = serialise(self)
+        unused = {"window": None, "slices": None, "axis": "axial", "bands": None}
+        return {name: value for name, value in plain.items() if name not in unused or value != unused[name]}
 
 
 class _Document(BaseModel):

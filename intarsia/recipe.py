@@ -41,6 +41,9 @@ class Data(_Section):
     val_fraction: Annotated[float, Field(gt=0, lt=1)] = Field(
         0.2, description="share held out if there is no val split"
     )
+    foreground: Fraction = Field(
+        0.5, description="volumes: share of the training slices that are drawn among those with a foreground class"
+    )
 
 
 class Model(_Section):
@@ -62,6 +65,18 @@ class Input(_Section):
     )
     crop: tuple[Annotated[int, Field(ge=16)], Annotated[int, Field(ge=16)]] = Field(
         (320, 416), description="height and width of a training crop"
+    )
+    window: tuple[float, float] | list[tuple[float, float]] | None = Field(
+        None,
+        description="[low, high] of volumes (Hounsfield units) and rasters that become black and white, once or for "
+        "each band; none: 8-bit values as they are, and each volume's own range",
+    )
+    slices: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="volumes: neighbouring slices that the network sees, an odd number; model.options.in_channels"
+    )
+    axis: Literal["axial", "coronal", "sagittal"] = Field("axial", description="volumes: the planes they are cut into")
+    bands: list[Annotated[int, Field(ge=1)]] | None = Field(
+        None, description="rasters: the bands that the network sees, from 1; none: three colours"
     )
 
 

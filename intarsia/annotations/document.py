@@ -1,18 +1,15 @@
-"""AnnotatedImage: what every annotation file becomes, and drawing it as a label map."""
+"""AnnotatedImage, AnnotatedVideo, AnnotationSet: what every annotation tool's files become."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, TypeAlias
 
-import numpy as np
-
-from intarsia.errors import DataError, suggest
-from intarsia.labels import LabelArray, LabelSpace
-
-Point = tuple[float, float]
+from intarsia.annotations.geometry import Geometry
+from intarsia.annotations.losses import Losses
+from intarsia.labels import Color
 
 BACKGROUND_NAMES = ("background", "_background_", "__background__")
 """Class names (in lower case) that stand for everything without a shape."""
@@ -23,90 +20,203 @@ IGNORE_NAMES = ("__ignore__", "void", "ignore", "unlabeled", "unlabelled")
 
 @dataclass(frozen=True)
 class Shape:
-    """One drawn outline: polygon (3+ points), rectangle (two opposite corners) or circle (centre, point on the rim).
+    """One drawn thing.
 
-    Points are (x, y) in pixels from the image's upper left corner.
+    Attributes:
+        label: class name.
+        geometry: where it is.
+        instance: shapes of one image with the same label and number are parts of one thing; None: a thing of its own.
+        z: layer; higher ones lie on top when shapes are drawn in the order "z".
+        attributes: the annotator's own fields (name -> text, number, bool, or list of texts).
+        occluded: partly hidden, as the annotator said.
+        crowd: a group of things that are not told apart (COCO's iscrowd).
+        source: how it was made ("manual", "auto", ...), as the tool names it; "" when not said.
+        score: confidence 0..1 of a prediction; None for a person's work.
+        extra: what the tool stored besides, under its own names; only the same tool's writer writes it back.
     """
 
     label: str
-    kind: Literal["polygon", "rectangle", "circle"]
-    points: tuple[Point, ...]
+    geometry: Geometry
+    instance: int | None = None
+    z: int = 0
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    occluded: bool = False
+    crowd: bool = False
+    source: str = ""
+    score: float | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class AnnotatedImage:
-    """The outlines of one image. `width` and `height` are None where the file does not say them."""
+    """The annotations of one image or video frame.
 
-    source: Path
-    image: Path
-    width: int | None
-    height: int | None
-    shapes: tuple[Shape, ...]
+    Attributes:
+        name: the image's name as the file gives it, with forward slashes; never a safe path by itself.
+        source: the annotation file.
+        image: the image file, found inside the data set's folder; None when it is not there.
+        width: of the upright image in pixels (EXIF rotation applied); None where the file does not say it.
+        height: likewise.
+        shapes: in the file's order.
+        attributes: the annotator's fields of the whole image.
+        subset: "train", "val", ... where the file divides its images; else "".
+        frame: number in the source video, counted from 0; None for still images.
+        time: seconds in the source video; None for still images.
+        embedded: the image's own compressed file where the annotation file contains it (JPEG or PNG bytes).
+        tool: name of the tool whose `extra` entries these are; "" when made in memory.
+        extra: what the tool stored besides, under its own names.
+    """
+
+    name: str
+    source: Path = Path()
+    image: Path | None = None
+    width: int | None = None
+    height: int | None = None
+    shapes: tuple[Shape, ...] = ()
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    subset: str = ""
+    frame: int | None = None
+    time: float | None = None
+    embedded: bytes | None = field(default=None, repr=False)
+    tool: str = ""
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
     def labels(self) -> set[str]:
         """The class names that occur."""
         return {shape.label for shape in self.shapes}
 
 
-def rasterise(document: AnnotatedImage, size: tuple[int, int], space: LabelSpace) -> LabelArray:
-    """Draw the shapes in list order, later ones over earlier ones, as LabelMe itself does.
+@dataclass(frozen=True)
+class Keyframe:
+    """A track's shape from a frame on, until its next keyframe.
 
-    Pixels without a shape get the class called background, or are ignored if the space has none.
-
-    Args:
-        document: the annotations of one image.
-        size: (H, W) of the image.
-        space: the classes; shapes named like `IGNORE_NAMES` are drawn as the ignore index.
-
-    Returns:
-        (H, W) labels of `space.dtype`.
-
-    Raises:
-        DataError: a shape's class is not in the space, or the file was made for an image of another size.
+    Attributes:
+        frame: number in the source video.
+        geometry: where the thing is in this frame.
+        outside: the thing is not in the picture from this frame on.
+        occluded: partly hidden.
+        interpolated: the file marks the position as computed by the tool, not set by a person.
+        z: layer.
+        attributes: fields that change over time.
     """
-    from PIL import Image, ImageDraw
 
-    height, width = size
-    said = (document.height or height, document.width or width)
-    if said != size:
-        raise DataError(
-            f"{document.source}: it was drawn on an image of {said[1]}x{said[0]} pixels, but {document.image.name} has "
-            f"{width}x{height}; restore the image it belongs to, or annotate it again"
-        )
-    canvas = Image.new("I", (width, height), background_label(space))
-    pen = ImageDraw.Draw(canvas)
-    for shape in document.shapes:
-        label = _label(shape.label, space, document.source)
-        if shape.kind == "polygon":
-            pen.polygon(shape.points, fill=label, outline=label)
-            continue
-        (x1, y1), (x2, y2) = shape.points
-        if shape.kind == "rectangle":
-            pen.rectangle((min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2)), fill=label, outline=label)
+    frame: int
+    geometry: Geometry
+    outside: bool = False
+    occluded: bool = False
+    interpolated: bool = False
+    z: int = 0
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Track:
+    """One thing through a video; its keyframes rise in `frame`. `attributes` hold for the whole track."""
+
+    label: str
+    keyframes: tuple[Keyframe, ...]
+    instance: int | None = None
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    source: str = ""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class AnnotatedVideo:
+    """The annotations of one video. Frames run from `start` to `stop` (both included) in steps of `step`.
+
+    `frame_name` is a format for the frames' image names with the field {frame}, for instance "frame_{frame:06d}.png".
+    `frame_images` holds the image files of frames, by frame number, where the export has them.
+    The other attributes are those of `AnnotatedImage`.
+    """
+
+    name: str
+    tracks: tuple[Track, ...]
+    start: int
+    stop: int
+    step: int = 1
+    source: Path = Path()
+    image: Path | None = None
+    width: int | None = None
+    height: int | None = None
+    frames_per_second: float | None = None
+    frame_name: str = "frame_{frame:06d}.png"
+    frame_images: Mapping[int, Path] = field(default_factory=dict)
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    subset: str = ""
+    tool: str = ""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def labels(self) -> set[str]:
+        """The class names that occur."""
+        return {track.label for track in self.tracks}
+
+    def images(self) -> Iterator[AnnotatedImage]:
+        """Every frame as an image; positions between keyframes are interpolated (`interpolation.frames`)."""
+        from intarsia.annotations.interpolation import frames
+
+        return frames(self)
+
+
+Document: TypeAlias = AnnotatedImage | AnnotatedVideo
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """One field that annotators fill in. `values` are the choices of a closed list; `kind` as the tool names it."""
+
+    name: str
+    values: tuple[str, ...] = ()
+    kind: str = "text"
+    default: str = ""
+    mutable: bool = False
+
+
+@dataclass(frozen=True)
+class Category:
+    """One class as the tool declares it: name, colour, number in the file, fields, names of a skeleton's points."""
+
+    name: str
+    color: Color | None = None
+    id: int | None = None
+    group: str = ""
+    attributes: tuple[Attribute, ...] = ()
+    keypoints: tuple[str, ...] = ()
+
+
+@dataclass
+class AnnotationSet:
+    """A tool's export: its classes, and a stream of documents that is read anew by every iteration.
+
+    Attributes:
+        tool: the tool's name in the registry.
+        source: the file or folder that was opened.
+        root: the folder that image names may not leave.
+        categories: classes that the export declares, in its order; empty where it declares none.
+        stream: called with the tally to fill; yields one document after the other.
+        losses: what the latest iteration skipped (complete when it has ended).
+    """
+
+    tool: str
+    source: Path
+    root: Path
+    categories: tuple[Category, ...]
+    stream: Callable[[Losses], Iterator[Document]]
+    losses: Losses = field(default_factory=Losses)
+
+    def __iter__(self) -> Iterator[Document]:
+        self.losses = Losses()
+        return self.stream(self.losses)
+
+    def images(self) -> Iterator[AnnotatedImage]:
+        """Every image; of videos every frame."""
+        return images(self)
+
+
+def images(documents: Iterable[Document]) -> Iterator[AnnotatedImage]:
+    """Every image of some documents; of videos every frame."""
+    for document in documents:
+        if isinstance(document, AnnotatedVideo):
+            yield from document.images()
         else:
-            radius = float(np.hypot(x2 - x1, y2 - y1))
-            pen.ellipse((x1 - radius, y1 - radius, x1 + radius, y1 + radius), fill=label, outline=label)
-    return np.asarray(canvas).astype(space.dtype)
-
-
-def background_label(space: LabelSpace) -> int:
-    """The label of pixels without a shape: the background class if there is one, else the ignore index."""
-    for index, name in enumerate(space.names):
-        if name.lower() in BACKGROUND_NAMES:
-            return index
-    return space.ignore_index
-
-
-def class_names(labels: Sequence[str]) -> tuple[str, ...]:
-    """Class names for labels found in annotation files: the background first, then the others in order."""
-    return ("background", *sorted({name for name in labels if name.lower() not in BACKGROUND_NAMES + IGNORE_NAMES}))
-
-
-def _label(name: str, space: LabelSpace, source: Path) -> int:
-    if name in space.names:
-        return space.names.index(name)
-    if name.lower() in IGNORE_NAMES:
-        return space.ignore_index
-    if name.lower() in BACKGROUND_NAMES:
-        return background_label(space)
-    raise DataError(f"{source}: no class of this data set is named {name!r}.{suggest(name, space.names)}")
+            yield document

@@ -1,141 +1,338 @@
-"""LabelMe's JSON files (github.com/wkentaro/labelme, versions 1 to 7)."""
+"""LabelMe's JSON files (github.com/wkentaro/labelme, versions 1 to 7): one beside each image."""
 
 from __future__ import annotations
 
-import json
+import base64
+import binascii
+import io
 import math
 import os
-from pathlib import Path
-from typing import Any, cast
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
 
-from intarsia.annotations.document import AnnotatedImage, Point, Shape
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from intarsia.annotations.document import (
+    BACKGROUND_NAMES,
+    IGNORE_NAMES,
+    AnnotatedImage,
+    AnnotationSet,
+    Category,
+    Document,
+    Shape,
+)
+from intarsia.annotations.finding import ImageFinder, safe_parts, walk
+from intarsia.annotations.geometry import Circle, Geometry, Mask, Point, Points, Polygon, Polyline, Rectangle
+from intarsia.annotations.losses import Losses
+from intarsia.annotations.outlines import rings
+from intarsia.annotations.raster import Drawing
+from intarsia.annotations.reading import BadShape, kept, load_json, points, polygon, side, whole_number
+from intarsia.annotations.tools import Tool
+from intarsia.annotations.writing import account, fitted, fresh_instances, size_of, still_images, to_json
 from intarsia.errors import DataError
-from intarsia.media.images import IMAGE_SUFFIXES
+from intarsia.files import write_text
+from intarsia.media.header import check_size, opened
 
-_POINTS = {"polygon": 3, "rectangle": 2, "circle": 2}
-_FARTHEST = 1e6  # pixels; a coordinate beyond any image is a damaged file
+_TOP = ("version", "flags", "shapes", "imagePath", "imageData", "imageHeight", "imageWidth")
+_SHAPE = ("label", "points", "group_id", "description", "shape_type", "flags", "mask")
+_ACCEPTED = (Polygon, Rectangle, Circle, Polyline, Points, Mask)
+_MASK_PIXELS = 100_000_000
+
+# LabelMe's own exporter (labelme/utils/shape.py) draws lines 10 pixels wide and points as discs of radius 5.
+DRAWING = Drawing("inclusive", "list", line_width=10, point_radius=5)
 
 
-def read(path: str | os.PathLike[str], *, within: Path | None = None) -> AnnotatedImage:
-    """Read one LabelMe file; an embedded copy of the image (`imageData`) is ignored.
+def read(path: Path, *, images: Path | None = None) -> AnnotationSet:
+    """Open one LabelMe file, or every one below a folder.
 
-    The image is the file that `imagePath` names, or else the one beside the JSON with the same stem (the usual
-    case after files were renamed or moved).
+    The image is the file that `imagePath` names, or else the one beside the JSON with the same stem (the usual case
+    after files were renamed or moved), or else the copy embedded in the JSON.
 
     Args:
-        path: the JSON file.
-        within: the folder that `imagePath` may not leave; None means the JSON's own folder.
+        path: a JSON file or a folder.
+        images: folder with the images, which no name may leave; default the folder of the JSON files.
 
     Raises:
-        DataError: broken JSON, not a LabelMe file, a shape that has no area (line, point) or is not read yet
-            (mask, oriented rectangle), or no image inside `within`.
+        DataError: no LabelMe file there; or (while iterating) the only file is broken.
     """
-    path = Path(path)
-    value = _load(path)
-    shapes = value.get("shapes")
-    if not isinstance(shapes, list):
+    files = list(walk(path, (".json",)))
+    if path.is_dir():
+        files = [file for file in files if is_labelme(file)]
+    if not files:
+        raise DataError(f"{path}: no LabelMe files (.json with a list of shapes) here")
+    root = images or (path if path.is_dir() else path.parent)
+    finder = ImageFinder(root)
+
+    def stream(losses: Losses) -> Iterator[Document]:
+        broken = 0
+        for file in files:
+            try:
+                yield read_file(file, finder, losses)
+            except DataError as error:
+                broken += 1
+                if broken == len(files):
+                    raise
+                losses.dropped("a file that cannot be used", str(error))
+
+    categories = tuple(Category(name) for name in _label_file(path if path.is_dir() else path.parent))
+    return AnnotationSet("labelme", path, root, categories, stream)
+
+
+def read_file(path: Path, finder: ImageFinder, losses: Losses) -> AnnotatedImage:
+    """Read one file; shapes that cannot be used are counted in `losses`.
+
+    Raises:
+        DataError: broken JSON, or not a LabelMe file.
+    """
+    value = load_json(path, "LabelMe")
+    if not isinstance(value, dict) or not isinstance(value.get("shapes"), list):
         raise DataError(f"{path}: not a LabelMe file: it has no list of shapes; take the JSON that LabelMe saved")
+    said = value.get("imagePath")
+    named = said if isinstance(said, str) else ""
+    image = finder.find(named, beside=path.parent, losses=losses) or finder.find(f"{path.stem}.jpg", beside=path.parent)
     return AnnotatedImage(
+        name=_name(image, named, path, finder.root),
         source=path,
-        image=_image(path, value.get("imagePath"), within or path.parent),
-        width=_side(path, value, "imageWidth"),
-        height=_side(path, value, "imageHeight"),
-        shapes=tuple(_shape(path, number, shape) for number, shape in enumerate(shapes, start=1)),
+        image=image,
+        width=side(value.get("imageWidth"), f"{path}: imageWidth"),
+        height=side(value.get("imageHeight"), f"{path}: imageHeight"),
+        shapes=kept(value["shapes"], _shape, str(path), losses),
+        attributes=_flags(value.get("flags")),
+        embedded=_embedded(value.get("imageData"), str(path), losses),
+        tool="labelme",
+        extra={key: entry for key, entry in value.items() if key not in _TOP},
     )
 
 
 def is_labelme(path: Path) -> bool:
     """Whether a JSON file looks like LabelMe's; damaged files beside an image of the same stem count too."""
     try:
-        return isinstance(_load(path).get("shapes"), list)
+        value = load_json(path, "LabelMe")
     except DataError:
-        return beside(path) is not None
+        return ImageFinder(path.parent).find(path.stem, beside=path.parent) is not None
+    shapes = value.get("shapes") if isinstance(value, dict) else None
+    return isinstance(shapes, list) and all(isinstance(shape, dict) and "points" in shape for shape in shapes[:1])
 
 
-def _load(path: Path) -> dict[str, Any]:
+def sniff(path: Path) -> bool:
+    """Whether a file, or one of a folder's first JSON files, is LabelMe's."""
+    for number, file in enumerate(walk(path, (".json",))):
+        if number == 20:
+            break
+        if is_labelme(file):
+            return True
+    return False
+
+
+def write(documents: Iterable[Document], path: Path, *, categories: Sequence[Category] = ()) -> Losses:
+    """Write one JSON an image into a folder, and the classes as labels.txt.
+
+    Returns:
+        What LabelMe's files cannot express.
+    """
+    losses = Losses()
+    names = {category.name: None for category in categories}
+    taken: set[Path] = set()
+    for document in still_images(documents, losses):
+        account(document, losses, "labelme", shape=("instance", "attributes"), image=("attributes", "embedded"))
+        image = path.joinpath(*safe_parts(document.name))
+        target = image.with_suffix(".json")
+        if target in taken:
+            target = image.with_name(f"{image.name}.json")
+            losses.changed("two images would share one JSON file, the second is named by its whole name", document.name)
+        taken.add(target)
+        write_text(target, to_json(_document(document, image, losses), indent=2) + "\n")
+        names.update(dict.fromkeys(shape.label for shape in document.shapes))
+    if not taken:
+        raise DataError(f"{path}: there are no annotations to write")
+    _write_labels(path, [*names])
+    return losses
+
+
+def _name(image: Path | None, said: str, path: Path, root: Path) -> str:
+    """The image's name from the data set's folder on."""
+    if image is not None:
+        return image.relative_to(root).as_posix()
+    inner = PurePosixPath(*safe_parts(said or f"{path.stem}.jpg"))
+    folder = Path(os.path.abspath(path.parent))
+    below = folder.relative_to(root).as_posix() if folder.is_relative_to(root) else "."
+    return (PurePosixPath(below) / inner).as_posix()
+
+
+def _shape(entry: Any) -> Shape:
+    if not isinstance(entry, dict) or not isinstance(entry.get("label"), str):
+        raise BadShape("a shape without a label")
+    attributes = _flags(entry.get("flags"))
+    if isinstance(entry.get("description"), str) and entry["description"]:
+        attributes["description"] = entry["description"]
+    return Shape(
+        label=entry["label"],
+        geometry=_geometry(entry),
+        instance=whole_number(entry.get("group_id")),
+        attributes=attributes,
+        extra={key: value for key, value in entry.items() if key not in _SHAPE},
+    )
+
+
+def _flags(value: Any) -> dict[str, Any]:
+    return dict(value) if isinstance(value, dict) else {}
+
+
+def _geometry(entry: dict[str, Any]) -> Geometry:
+    kind = entry.get("shape_type") or "polygon"
+    drawn = entry.get("points")
+    match kind:
+        case "polygon":
+            return polygon(drawn)
+        case "rectangle":
+            return Rectangle.between(*_pair(drawn, kind))
+        case "oriented_rectangle":
+            return _oriented(drawn)
+        case "circle":
+            (x, y), (rim_x, rim_y) = _pair(drawn, kind)
+            return Circle(x, y, math.hypot(rim_x - x, rim_y - y))
+        case "line" | "linestrip":
+            return Polyline(points(drawn, 2, kind))
+        case "point" | "points":
+            return Points(points(drawn, 1, kind))
+        case "mask":
+            corner = _pair(drawn, kind)[0]
+            return Mask(_bitmap(entry.get("mask")), round(corner[0]), round(corner[1]))
+    raise BadShape(f"unknown shape type {str(kind)[:40]!r}")
+
+
+def _pair(value: Any, kind: str) -> tuple[Point, Point]:
+    found = points(value, 2, kind)
+    if len(found) != 2:
+        raise BadShape(f"a {kind} with more than 2 points")
+    return found[0], found[1]
+
+
+def _oriented(value: Any) -> Geometry:
+    """Four corners in order as a turned rectangle; corners that make none stay a polygon."""
+    outline = polygon(value)
+    corners = outline.rings[0]
+    if len(corners) != 4:
+        raise BadShape("an oriented rectangle without 4 points")
+    (ax, ay), (bx, by), (cx, cy), (dx, dy) = corners
+    width, height = math.hypot(bx - ax, by - ay), math.hypot(cx - bx, cy - by)
+    x, y = (ax + cx) / 2, (ay + cy) / 2
+    found = Rectangle(
+        x - width / 2, y - height / 2, x + width / 2, y + height / 2, math.degrees(math.atan2(by - ay, bx - ax))
+    )
+    fits = np.allclose(rings(found)[0][0], np.array(corners), atol=0.01)
+    return found if fits else outline
+
+
+def _bitmap(value: Any) -> NDArray[np.bool_]:
     try:
-        value = json.loads(path.read_bytes())
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except (ValueError, RecursionError) as error:
-        where = f" at line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
-        raise DataError(
-            f"{path}: broken JSON{where}: the file is damaged or cut off; save it again with LabelMe"
-        ) from error
-    if not isinstance(value, dict):
-        raise DataError(f"{path}: not a LabelMe file: it holds a {type(value).__name__}, not an object with shapes")
-    return value
+        data = base64.b64decode(value, validate=True) if isinstance(value, str) else b""
+        with opened(data, "mask") as image:
+            check_size(image, "mask", len(data), _MASK_PIXELS)
+            if image.mode in ("LA", "RGBA", "PA"):
+                return np.asarray(image.convert("RGBA").getchannel("A")) > 0
+            return np.asarray(image.convert("L")) > 0
+    except (binascii.Error, DataError):
+        raise BadShape("a mask whose PNG is missing or damaged") from None
 
 
-def _image(path: Path, named: Any, within: Path) -> Path:
-    neighbour = beside(path)
-    if isinstance(named, str) and named and "\0" not in named:
-        relative = named.replace("\\", "/")
-        candidate = Path(os.path.normpath(path.parent / relative))
-        inside = not _absolute(relative) and candidate.is_relative_to(os.path.normpath(within))
-        if inside and candidate.suffix.lower() in IMAGE_SUFFIXES and candidate.is_file():
-            return candidate
-        if neighbour is None and not inside:
-            raise DataError(
-                f"{path}: its image {named!r} lies outside the data set's folder, and there is none named "
-                f"{path.stem} beside it; copy the image there"
-            )
-    if neighbour is None:
-        raise DataError(f"{path}: its image {named!r} is missing; put it beside the JSON as {path.stem}.jpg or .png")
-    return neighbour
-
-
-def beside(path: Path) -> Path | None:
-    """The image with the same stem in the JSON's folder, if there is one."""
-    for suffix in IMAGE_SUFFIXES:
-        for candidate in (path.with_suffix(suffix), path.with_suffix(suffix.upper())):
-            if candidate.is_file():
-                return candidate
-    return None
-
-
-def _absolute(name: str) -> bool:
-    return name.startswith("/") or (len(name) > 1 and name[1] == ":")
-
-
-def _side(path: Path, value: dict[str, Any], key: str) -> int | None:
-    side = value.get(key)
-    if side is None:
+def _embedded(value: Any, where: str, losses: Losses) -> bytes | None:
+    if not isinstance(value, str) or not value:
         return None
-    if not isinstance(side, int) or isinstance(side, bool) or side < 1:
-        raise DataError(f"{path}: {key} is {side!r}, not a number of pixels; correct it, or remove the entry")
-    return side
-
-
-def _shape(path: Path, number: int, shape: Any) -> Shape:
-    where = f"{path}: shape {number}"
-    if not isinstance(shape, dict) or not isinstance(shape.get("label"), str):
-        raise DataError(f"{where} has no label; name it in LabelMe")
-    where = f"{where} ({shape['label']})"
-    kind = shape.get("shape_type") or "polygon"
-    if kind not in _POINTS:
-        raise DataError(f"{where} is a {kind!r}; only polygon, rectangle and circle are read: {_advice(kind)}")
-    points = _points(where, shape.get("points"))
-    needed = _POINTS[kind]
-    if len(points) < needed or (kind != "polygon" and len(points) != needed):
-        raise DataError(
-            f"{where}: a {kind} has {needed}{' or more' if kind == 'polygon' else ''} points, this one {len(points)}; "
-            f"draw it again, or delete it"
-        )
-    return Shape(shape["label"], cast(Any, kind), points)
-
-
-def _advice(kind: Any) -> str:
-    if kind in ("line", "linestrip", "point", "points"):
-        return "it has no area; draw a polygon, or delete it"
-    return "draw it as a polygon, or delete it"
-
-
-def _points(where: str, points: Any) -> tuple[Point, ...]:
     try:
-        found = tuple((float(x), float(y)) for x, y in points)
-    except (TypeError, ValueError):
-        raise DataError(f"{where}: its points are not a list of [x, y] pairs; draw it again, or delete it") from None
-    if any(not math.isfinite(c) or abs(c) > _FARTHEST for point in found for c in point):
-        raise DataError(f"{where}: a point lies far outside every image; draw it again, or delete it")
-    return found
+        return base64.b64decode(value, validate=True)
+    except (binascii.Error, ValueError):
+        losses.dropped("an embedded image that is damaged", where)
+        return None
+
+
+def _label_file(folder: Path) -> list[str]:
+    """The names in LabelMe's labels.txt, without its line for what is ignored."""
+    try:
+        lines = (folder / "labels.txt").read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return []
+    return [name for name in dict.fromkeys(line.strip() for line in lines) if name and name != "__ignore__"]
+
+
+def _write_labels(folder: Path, names: Sequence[str]) -> None:
+    lines = [name for name in names if name.lower() not in BACKGROUND_NAMES + IGNORE_NAMES]
+    if all(name == name.strip() and name.isprintable() and name for name in lines):  # else a line is not a name
+        write_text(folder / "labels.txt", "\n".join(["__ignore__", "_background_", *lines]) + "\n")
+
+
+def _document(document: AnnotatedImage, image: Path, losses: Losses) -> dict[str, Any]:
+    own = document.tool in ("labelme", "")
+    fresh = fresh_instances(document)
+    shapes = [
+        _entry(shape, own, document.name, losses)
+        for drawn in document.shapes
+        for shape in fitted(drawn, losses, document.name, _ACCEPTED, angles=True, drawing=DRAWING, fresh=fresh)
+    ]
+    width, height = size_of(document)  # LabelMe does not open a file without them
+    # A photo elsewhere is named by the way to it; one that lies beside, or is to be copied there, by its name.
+    elsewhere = document.image is not None and document.image.parent != Path(os.path.abspath(image.parent))
+    shown = os.path.relpath(document.image or image, image.parent) if elsewhere else image.name
+    return {
+        "version": "7.1.0",
+        "flags": _bools(document.attributes, document.name, losses),
+        "shapes": [shape for shape in shapes if shape is not None],
+        "imagePath": Path(shown).as_posix(),
+        "imageData": base64.b64encode(document.embedded).decode() if document.embedded else None,
+        "imageHeight": height,
+        "imageWidth": width,
+    } | (dict(document.extra) if own else {})
+
+
+def _entry(shape: Shape, own: bool, where: str, losses: Losses) -> dict[str, Any] | None:
+    attributes = dict(shape.attributes)
+    description = attributes.pop("description") if isinstance(attributes.get("description"), str) else None
+    bitmap = None
+    match shape.geometry:
+        case Polygon():
+            kind, drawn = "polygon", shape.geometry.rings[0]
+        case Rectangle(x1, y1, x2, y2, 0):
+            kind, drawn = "rectangle", ((x1, y1), (x2, y2))
+        case Rectangle():
+            kind, drawn = "oriented_rectangle", tuple((x, y) for x, y in rings(shape.geometry)[0][0].tolist())
+        case Circle(x, y, radius):
+            kind, drawn = "circle", ((x, y), (x + radius, y))
+        case Polyline(drawn):
+            kind = "line" if len(drawn) == 2 else "linestrip"
+        case Points(drawn):
+            kind = "point" if len(drawn) == 1 else "points"
+        case Mask(bitmap, left, top):
+            height, width = bitmap.shape
+            if not bitmap.size:
+                losses.dropped("an empty shape", where)
+                return None
+            kind, drawn = "mask", ((left, top), (left + width - 1, top + height - 1))
+        case _:
+            raise AssertionError(f"not fitted: {shape.geometry}")
+    return {
+        "label": shape.label,
+        "points": [list(point) for point in drawn],
+        "group_id": shape.instance,
+        "description": description or "",
+        "shape_type": kind,
+        "flags": _bools(attributes, where, losses),
+        "mask": None if bitmap is None else _png(bitmap),
+    } | (dict(shape.extra) if own else {})
+
+
+def _png(bitmap: NDArray[np.bool_]) -> str:
+    file = io.BytesIO()
+    Image.fromarray(bitmap.astype(np.uint8) * np.uint8(255)).save(file, "PNG")
+    return base64.b64encode(file.getvalue()).decode()
+
+
+def _bools(attributes: Mapping[str, Any], where: str, losses: Losses) -> dict[str, bool]:
+    flags = {name: value for name, value in attributes.items() if isinstance(value, bool)}
+    losses.dropped("an attribute that is not true or false (LabelMe's flags)", where, len(attributes) - len(flags))
+    return flags
+
+
+TOOL = Tool("labelme", "LabelMe (wkentaro): one JSON file an image", sniff, read, write, suffix="", drawing=DRAWING)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, cast
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,17 +22,21 @@ _UNKNOWN = -1
 
 @dataclass(frozen=True)
 class MaskCoding:
-    """The rule from stored mask values to class indices; exactly one of the three fields is set.
+    """The rule from stored mask values to class indices; exactly one of the first three fields is set.
 
     Args:
         values: stored value -> class index (or the label space's ignore index).
         colors: stored (r, g, b) -> class index (or the ignore index).
-        threshold: values above it are class 1, the others class 0; for soft or JPEG-compressed binary masks.
+        threshold: divides dark from bright, for soft or JPEG-compressed binary masks.
+        sides: the labels of values up to the threshold and above it.
+        nearest: take a colour that no class has for the closest one; for colour-coded JPEG masks.
     """
 
     values: Mapping[int, int] = field(default_factory=dict)
     colors: Mapping[Color, int] = field(default_factory=dict)
     threshold: int | None = None
+    sides: tuple[int, int] = (0, 1)
+    nearest: bool = False
 
     def __post_init__(self) -> None:
         if bool(self.values) + bool(self.colors) + (self.threshold is not None) != 1:
@@ -52,12 +57,14 @@ class MaskCoding:
         plane = gray_plane(raw)
         if self.threshold is not None:
             bright = raw.mean(axis=2) if plane is None else plane  # black and white, but not quite gray
-            return (bright > self.threshold).astype(space.dtype)
+            return np.where(bright > self.threshold, self.sides[1], self.sides[0]).astype(space.dtype)
         if plane is None:
             raise DataError(
                 f"the mask is colour-coded, but this data set's masks hold class values; "
                 f"its colours are {color_shares(raw)}. Export it as an index or grayscale PNG like the others"
             )
+        if plane.dtype == space.dtype == np.uint8 and not cv2.LUT(plane, self._unknown_bytes).any():
+            return np.asarray(cv2.LUT(plane, self._byte_table), dtype=np.uint8)  # by far the commonest case, and fast
         table = self._value_table
         labels = table[plane if plane.max(initial=0) < len(table) else np.minimum(plane, len(table) - 1)]
         if labels.min(initial=0) == _UNKNOWN:
@@ -76,7 +83,8 @@ class MaskCoding:
         if self.threshold is not None:
             above = int(histogram[self.threshold + 1 :].sum())
             pixels = np.zeros(len(space) + 2, dtype=np.int64)
-            pixels[:2] = int(histogram.sum()) - above, above
+            for side, count in zip(self.sides, (int(histogram.sum()) - above, above), strict=True):
+                pixels[min(side, len(space))] += count
             return pixels
         size = len(space)
         slots = np.full(len(histogram), size + 1)
@@ -93,6 +101,14 @@ class MaskCoding:
             table[value] = label
         return table
 
+    @cached_property
+    def _byte_table(self) -> NDArray[np.uint8]:
+        return self._value_table[:256].astype(np.uint8)
+
+    @cached_property
+    def _unknown_bytes(self) -> NDArray[np.uint8]:
+        return (self._value_table[:256] == _UNKNOWN).astype(np.uint8)
+
     def _decode_colors(self, raw: RawMask, space: LabelSpace) -> LabelArray:
         if raw.ndim != 3:
             raise DataError(
@@ -105,7 +121,9 @@ class MaskCoding:
         pixels = color_codes(raw)
         slots = np.minimum(np.searchsorted(codes, pixels), len(codes) - 1)
         unknown = codes[slots] != pixels
-        if unknown.any():
+        if self.nearest:
+            slots[unknown] = _closest(pixels[unknown], codes)
+        elif unknown.any():
             shares = color_shares(raw, only=unknown)
             raise DataError(
                 f"the mask holds colours that no class of this data set has: {shares}. Correct the mask, or add the "
@@ -113,12 +131,21 @@ class MaskCoding:
             )
         return targets[slots].astype(space.dtype)
 
+    def mapped(self, table: LabelArray) -> MaskCoding:
+        """The coding that gives `table[label]` where this one gives `label`."""
+        return replace(
+            self,
+            values={value: int(table[label]) for value, label in self.values.items()},
+            colors={color: int(table[label]) for color, label in self.colors.items()},
+            sides=(int(table[self.sides[0]]), int(table[self.sides[1]])) if self.threshold is not None else (0, 1),
+        )
+
     def to_json(self) -> dict[str, Any]:
         """Plain JSON form: {"values": [[value, label], ...]}, {"colors": [[r, g, b, label], ...]} or a threshold."""
         if self.threshold is not None:
-            return {"threshold": self.threshold}
+            return {"threshold": self.threshold, "sides": list(self.sides)}
         if self.colors:
-            return {"colors": [[*color, label] for color, label in self.colors.items()]}
+            return {"colors": [[*color, label] for color, label in self.colors.items()], "nearest": self.nearest}
         return {"values": [[value, label] for value, label in self.values.items()]}
 
     @classmethod
@@ -130,12 +157,29 @@ class MaskCoding:
         """
         try:
             if "threshold" in value:
-                return cls(threshold=int(value["threshold"]))
+                dark, bright = value.get("sides", (0, 1))
+                return cls(threshold=int(value["threshold"]), sides=(int(dark), int(bright)))
             if "colors" in value:
-                return cls(colors={(int(r), int(g), int(b)): int(label) for r, g, b, label in value["colors"]})
+                colors = {(int(r), int(g), int(b)): int(label) for r, g, b, label in value["colors"]}
+                return cls(colors=colors, nearest=bool(value.get("nearest", False)))
             return cls(values={int(stored): int(label) for stored, label in value["values"]})
         except (KeyError, TypeError, ValueError) as error:
             raise DataError(f"not a mask coding: {error!r}") from error
+
+
+def _closest(pixels: NDArray[np.uint32], codes: NDArray[np.uint32]) -> NDArray[np.intp]:
+    """The index of the code whose colour is closest (in RGB) to each pixel's."""
+    found, inverse = np.unique(pixels, return_inverse=True)
+    closest = np.empty(len(found), dtype=np.intp)
+    palette = _channels(codes)
+    for start in range(0, len(found), 4096):
+        offset = _channels(found[start : start + 4096])[:, None] - palette
+        closest[start : start + 4096] = (offset**2).sum(axis=2).argmin(axis=1)
+    return closest[inverse]
+
+
+def _channels(codes: NDArray[np.uint32]) -> NDArray[np.int32]:
+    return np.stack([codes >> 16, codes >> 8 & 255, codes & 255], axis=-1).astype(np.int32)
 
 
 def gray_plane(raw: RawMask) -> RawMask | None:

@@ -15,20 +15,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intarsia.datasets.coding import RawMask, gray_plane, number_list, value_list
-from intarsia.datasets.pairing import relative
+from intarsia.datasets.parts import File, place, read_picture, suffix
 from intarsia.datasets.report import Problem, Report, Severity
 from intarsia.datasets.splits import Dataset, Item, Split, mismatch, same_shape
 from intarsia.datasets.statistics import ClassCounts, count_stored
 from intarsia.datasets.survey import threaded
 from intarsia.errors import DataError
 from intarsia.media.header import opened, orientation
-from intarsia.media.images import read_image
 
 _SIDE = 16
 _SAME = 3.0  # grey levels (root mean square of the 16x16 pictures): JPEG and PNG of one photo differ by about 0.5
 _FLAT = 4.0  # pictures with less contrast than this all look the same at 16x16
 _CHUNK = 1024
 _MOSTLY_IGNORED = 0.5
+_OUTLINES = (".json", ".xml", ".csv", ".ndjson")
 
 
 @dataclass
@@ -66,7 +66,7 @@ def check(dataset: Dataset, *, progress: Callable[[int, int], None] | None = Non
     report = Report(dataset.root, dataset.layout, dataset.space, dataset.notes, counts)
     for kind, other, paths in (("image", "mask", dataset.unpaired_images), ("mask", "image", dataset.unpaired_masks)):
         for path in paths:
-            name = relative(path, dataset.root).as_posix()
+            name = place(path, dataset.root)
             report.problems.append(Problem("warning", f"{kind} without {other}", name, "it is left out"))
     seen: dict[str, list[_Seen]] = {name: [] for name in dataset.splits}
     for name, split in dataset.splits.items():
@@ -86,18 +86,18 @@ def check(dataset: Dataset, *, progress: Callable[[int, int], None] | None = Non
 
 
 def _look(split: Split, root: Path, item: Item) -> _Seen:
-    seen = _Seen(relative(item.image, root).as_posix(), relative(item.mask, root).as_posix())
+    seen = _Seen(place(item.image, root), place(item.mask, root))
     _look_at_image(seen, item)
-    outlines = item.mask.suffix.lower() == ".json"
-    if outlines and seen.size is None:
+    drawn = suffix(item.mask) in _OUTLINES
+    if drawn and seen.size is None:
         return seen  # outlines can only be drawn at the image's size
     try:
-        raw = split.stored(item, seen.size or (0, 0))
+        raw = split.stored(item, seen.size)
     except DataError as error:
         seen.add("error", "mask that cannot be read", seen.mask, str(error))
         return seen
     seen.mask_content = _digest(raw)
-    seen.kinds = ["outlines"] if outlines else _kinds(raw, item.mask)
+    seen.kinds = ["outlines"] if drawn else _kinds(raw, item.mask)
     stored = raw.shape[0], raw.shape[1]
     if seen.size and stored != seen.size and not (split.resize_masks and same_shape(stored, seen.size)):
         seen.add("error", "mask of another size than its image", seen.mask, mismatch(stored, seen.size))
@@ -117,9 +117,11 @@ def _look(split: Split, root: Path, item: Item) -> _Seen:
 
 def _look_at_image(seen: _Seen, item: Item) -> None:
     try:
-        image = read_image(item.image)
-        with opened(item.image, str(item.image)) as header:
-            turned = orientation(header)
+        image = read_picture(item.image)
+        turned = 1
+        if isinstance(item.image, Path):
+            with opened(item.image, str(item.image)) as header:
+                turned = orientation(header)
     except DataError as error:
         seen.add("error", "image that cannot be read", seen.image, str(error))
         return
@@ -138,8 +140,8 @@ def _digest(array: NDArray[Any]) -> bytes:
     return hashlib.blake2b(np.ascontiguousarray(array).data, digest_size=16, key=shape).digest()
 
 
-def _kinds(raw: RawMask, path: Path) -> list[str]:
-    jpeg = ["JPEG"] if path.suffix.lower() in (".jpg", ".jpeg") else []
+def _kinds(raw: RawMask, file: File) -> list[str]:
+    jpeg = ["JPEG"] if suffix(file) in (".jpg", ".jpeg") else []
     plane = gray_plane(raw)
     if plane is None:
         return ["colour-coded", *jpeg]

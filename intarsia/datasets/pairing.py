@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from intarsia.datasets.parts import File
 from intarsia.errors import DataError
 from intarsia.media.images import IMAGE_SUFFIXES
 
@@ -63,7 +64,7 @@ class Found:
 class Pairs:
     """Matched (split or None, id, image, mask), the leftovers, and what was decided."""
 
-    matched: tuple[tuple[str | None, str, Path, Path], ...]
+    matched: tuple[tuple[str | None, str, File, File], ...]
     images: tuple[Path, ...]
     masks: tuple[Path, ...]
     notes: tuple[str, ...]
@@ -152,7 +153,7 @@ def pair(root: Path, files: list[Path]) -> Pairs:
     images = [item for item in found if item.role != "mask"]
     masks = [item for item in found if item.role == "mask"]
 
-    matched: list[tuple[str | None, str, Path, Path]] = []
+    matched: list[tuple[str | None, str, File, File]] = []
     for key, exact in _KEYS:
         images, masks = _match(images, masks, key, exact, matched, notes, root)
     matched.sort(key=lambda entry: natural(entry[1]))
@@ -187,7 +188,7 @@ def pair_masks(predictions: Path, targets: Path) -> Pairs:
             raise DataError(f"{root}: no masks in this folder (looked for {', '.join(IMAGE_SUFFIXES)} files)")
         sides.append([replace(classify(path, root), role="mask") for path in files])
     found, true = sides
-    matched: list[tuple[str | None, str, Path, Path]] = []
+    matched: list[tuple[str | None, str, File, File]] = []
     notes: list[str] = []
     for key, exact in _KEYS:
         true, found = _match(true, found, key, exact, matched, notes, targets, kinds=("mask", "mask"))
@@ -240,7 +241,7 @@ def _match(
     masks: list[Found],
     key: Callable[[Found], Hashable],
     exact: bool,
-    matched: list[tuple[str | None, str, Path, Path]],
+    matched: list[tuple[str | None, str, File, File]],
     notes: list[str],
     root: Path,
     kinds: tuple[str, str] = ("image", "mask"),

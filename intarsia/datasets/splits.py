@@ -2,27 +2,53 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from intarsia.annotations import labelme
-from intarsia.annotations.document import rasterise
 from intarsia.datasets.coding import MaskCoding, RawMask
+from intarsia.datasets.parts import File, open_picture, read_picture, read_stored
 from intarsia.errors import DataError, UsageError, suggest
 from intarsia.labels import LabelArray, LabelSpace
-from intarsia.media.images import open_image, read_image, read_mask
+
+Size: TypeAlias = tuple[int, int]
 
 
 @dataclass(frozen=True)
 class Item:
-    """One labelled image: a unique id (its relative name without suffix), the image file, the mask or annotation."""
+    """One labelled image.
+
+    Attributes:
+        id: unique in its data set: its relative name without suffix.
+        image: the picture.
+        mask: the mask or annotation.
+        instances: a map of instance numbers, where the data set has one.
+    """
 
     id: str
-    image: Path
-    mask: Path
+    image: File
+    mask: File
+    instances: Path | None = None
+
+
+MaskReader: TypeAlias = Callable[[Item, Size | None], RawMask]
+"""From an item to the values that its mask stores. The image's (H, W) is given where it is known; readers that draw
+look it up otherwise. It can be pickled, because loading processes call it."""
+
+
+def plain_mask(item: Item, size: Size | None) -> RawMask:
+    """The reader of mask files that hold one picture."""
+    return read_stored(item.mask)
+
+
+def image_size(item: Item) -> Size:
+    """(H, W) of an item's upright image, from its header."""
+    reader = open_picture(item.image)
+    return reader.height, reader.width
 
 
 @dataclass(frozen=True)
@@ -36,6 +62,9 @@ class Split:
         items: the labelled images, in a fixed order.
         root: the data set's folder; annotation files may not point outside it.
         resize_masks: stretch a mask of another size, but the same shape, to its image (nearest neighbour).
+        reader: how a mask becomes stored values.
+        weights: of a split that was merged from several data sets, for each in order: how many of the items are its
+            own, and how often one of them is drawn compared with the others'. `()` draws all alike.
     """
 
     name: str
@@ -44,6 +73,8 @@ class Split:
     items: tuple[Item, ...]
     root: Path
     resize_masks: bool = False
+    reader: MaskReader = plain_mask
+    weights: tuple[tuple[int, float], ...] = ()
 
     def __len__(self) -> int:
         return len(self.items)
@@ -56,23 +87,19 @@ class Split:
                 the message names the file.
         """
         item = self.items[index]
-        image = read_image(item.image)
+        image = read_picture(item.image)
         return image, self.target(item, (image.shape[0], image.shape[1]))
 
-    def target(self, item: Item, size: tuple[int, int] | None = None) -> LabelArray:
+    def target(self, item: Item, size: Size | None = None) -> LabelArray:
         """Only the target of one item, checked against (and, with `resize_masks`, stretched to) `size` (H, W)."""
-        if size is None:
-            reader = open_image(item.image)
-            size = reader.height, reader.width
+        size = size or image_size(item)
         return self.decode(item, self.stored(item, size), size)
 
-    def stored(self, item: Item, size: tuple[int, int]) -> RawMask:
-        """The mask as stored: raw values, colours, or a drawn annotation (of the image's `size`)."""
-        if item.mask.suffix.lower() == ".json":
-            return rasterise(labelme.read(item.mask, within=self.root), size, self.space)
-        return read_mask(item.mask)
+    def stored(self, item: Item, size: Size | None = None) -> RawMask:
+        """The mask as stored: raw values, colours, or a drawn annotation. `size` (H, W) of the image, where known."""
+        return self.reader(item, size)
 
-    def decode(self, item: Item, raw: RawMask, size: tuple[int, int]) -> LabelArray:
+    def decode(self, item: Item, raw: RawMask, size: Size) -> LabelArray:
         """Stored values to the target of an image of `size` (H, W)."""
         height, width = raw.shape[:2]
         if (height, width) != size and not (self.resize_masks and same_shape((height, width), size)):
@@ -81,7 +108,7 @@ class Split:
             labels = self.coding.decode(raw, self.space)
         except DataError as error:
             raise DataError(f"{item.mask}: {error}") from error
-        return labels if labels.shape == size else _stretch(labels, size)
+        return labels if labels.shape == size else stretch(labels, size)
 
 
 @dataclass(frozen=True)
@@ -120,7 +147,7 @@ class Dataset:
         return self.splits[name]
 
 
-def same_shape(mask: tuple[int, int], image: tuple[int, int]) -> bool:
+def same_shape(mask: Size, image: Size) -> bool:
     """Whether two (H, W) sizes are the same picture at another scale: the sides differ by rounding only."""
     (mask_height, mask_width), (height, width) = mask, image
     scale = max(height, width) / max(mask_height, mask_width)
@@ -128,7 +155,7 @@ def same_shape(mask: tuple[int, int], image: tuple[int, int]) -> bool:
     return abs(mask_height * scale - height) <= slack and abs(mask_width * scale - width) <= slack
 
 
-def mismatch(mask: tuple[int, int], image: tuple[int, int]) -> str:
+def mismatch(mask: Size, image: Size) -> str:
     """What differs between the (H, W) sizes of a mask and its image, and what to do."""
     said = f"the mask is {mask[1]}x{mask[0]} pixels, its image {image[1]}x{image[0]}"
     if mask == image[::-1]:
@@ -144,7 +171,8 @@ def mismatch(mask: tuple[int, int], image: tuple[int, int]) -> str:
     return f"{said}: they do not belong together, or one was cropped; export the mask at the image's own size"
 
 
-def _stretch(labels: LabelArray, size: tuple[int, int]) -> LabelArray:
+def stretch(labels: LabelArray, size: Size) -> LabelArray:
+    """Labels at another (H, W), nearest neighbour."""
     # Pixel centres, as in every area-true resize; cv2's and Pillow's nearest modes differ from it and each other.
     rows = ((np.arange(size[0]) + 0.5) * labels.shape[0] / size[0]).astype(np.intp)
     columns = ((np.arange(size[1]) + 0.5) * labels.shape[1] / size[1]).astype(np.intp)

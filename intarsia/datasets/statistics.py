@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intarsia.datasets.coding import RawMask, gray_plane
+from intarsia.datasets.parts import open_picture
 from intarsia.datasets.splits import Dataset, Item, Split
 from intarsia.datasets.survey import threaded
 from intarsia.errors import DataError
 from intarsia.labels import LabelSpace
-from intarsia.media.images import open_image
 
 
 @dataclass
@@ -151,11 +151,7 @@ def count_classes(split: Split) -> ClassCounts:
 
 def _count_or_none(split: Split, item: Item) -> NDArray[np.int64] | None:
     try:
-        size = (0, 0)
-        if item.mask.suffix.lower() == ".json":  # outlines are drawn at the image's size
-            reader = open_image(item.image)
-            size = reader.height, reader.width
-        return count_stored(split, split.stored(item, size))[0]
+        return count_stored(split, split.stored(item))[0]
     except DataError:
         return None
 
@@ -207,7 +203,7 @@ def description(dataset: Dataset) -> dict[str, Any]:
 
 def _size_or_none(item: Item) -> tuple[int, int] | None:
     try:
-        reader = open_image(item.image)
+        reader = open_picture(item.image)
     except DataError:
         return None
     return reader.width, reader.height

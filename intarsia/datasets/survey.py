@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
@@ -24,9 +23,9 @@ from intarsia.datasets.coding import (
     share_list,
     tally,
 )
+from intarsia.datasets.parts import File, read_stored, suffix
 from intarsia.errors import DataError
 from intarsia.labels import LabelSpace
-from intarsia.media.images import read_mask
 
 SAMPLE = 300
 """Up to so many masks are all read; of more, this many spread over the list, and the rest only when in doubt."""
@@ -83,7 +82,7 @@ def threaded(work: Callable[[T], R], things: Iterable[T], threads: int = THREADS
                 future.cancel()
 
 
-def survey(masks: Sequence[Path]) -> Survey:
+def survey(masks: Sequence[File]) -> Survey:
     """Read masks and count what they hold. Masks that cannot be read are listed, not raised."""
     total = Survey()
     for one in threaded(_survey_one, masks):
@@ -91,12 +90,12 @@ def survey(masks: Sequence[Path]) -> Survey:
     return total
 
 
-def _survey_one(path: Path) -> Survey:
+def _survey_one(file: File) -> Survey:
     try:
-        raw = read_mask(path)
+        raw = read_stored(file)
     except DataError as error:
         return Survey(files=1, unreadable=[str(error)])
-    jpegs = int(path.suffix.lower() in _JPEG)
+    jpegs = int(suffix(file) in _JPEG)
     plane = gray_plane(raw)
     if plane is not None:
         counts = np.bincount(plane.ravel())
@@ -109,9 +108,15 @@ def _survey_one(path: Path) -> Survey:
 
 
 def detect(
-    masks: Sequence[Path], classes: ClassList | None, ignore: Sequence[int]
+    masks: Sequence[File], classes: ClassList | None, ignore: Sequence[int], *, tolerant: bool = False
 ) -> tuple[LabelSpace, MaskCoding, list[str]]:
     """Label space and coding of index, binary or colour-coded masks, with notes on what was decided.
+
+    Args:
+        masks: all of them.
+        classes: what the user or a class file says.
+        ignore: stored values that mean "not labelled".
+        tolerant: take blurred colours (JPEG) by the nearest colour of the classes.
 
     Raises:
         DataError: the masks cannot be read, or cannot be understood without more help; says which.
@@ -125,7 +130,7 @@ def detect(
         found.add(survey([mask for mask in masks if mask not in seen]))
     if len(found.unreadable) == found.files:
         raise DataError(f"none of the {found.files} masks can be read; the first: {found.unreadable[0]}")
-    space, coding, notes = choose(found, classes, ignore)
+    space, coding, notes = choose(found, classes, ignore, tolerant=tolerant)
     if found.unreadable:
         notes.append(f"Masks that cannot be read: {len(found.unreadable)}; the first: {found.unreadable[0]}.")
     return space, coding, notes
@@ -153,11 +158,11 @@ def _is_soft_color(found: Survey) -> bool:
 
 
 def choose(
-    found: Survey, classes: ClassList | None, ignore: Sequence[int] = ()
+    found: Survey, classes: ClassList | None, ignore: Sequence[int] = (), *, tolerant: bool = False
 ) -> tuple[LabelSpace, MaskCoding, list[str]]:
     """The meaning of what a survey found; see `detect`."""
     if found.colors and not (_is_soft_color(found) and not (classes and classes.palette)):
-        return _choose_colors(found, classes)
+        return _choose_colors(found, classes, tolerant)
     if found.colors or (not ignore and is_soft(found)):
         return _choose_soft(found, classes)
     if found.jpegs and set(found.values) - {0, 255}:
@@ -185,15 +190,19 @@ def _choose_soft(found: Survey, classes: ClassList | None) -> tuple[LabelSpace, 
     return _space(names, classes), MaskCoding(threshold=THRESHOLD), [note]
 
 
-def _choose_colors(found: Survey, classes: ClassList | None) -> tuple[LabelSpace, MaskCoding, list[str]]:
+def _choose_colors(
+    found: Survey, classes: ClassList | None, tolerant: bool
+) -> tuple[LabelSpace, MaskCoding, list[str]]:
     total = sum(found.colors.values()) + sum(found.values.values())
     colors: Counter[int] = Counter(found.colors)
     for value, count in found.values.items():
         colors[value << 16 | value << 8 | value] += count
-    if len(colors) > _MOST_COLORS:
+    tolerant = tolerant and classes is not None and bool(classes.palette)
+    if len(colors) > _MOST_COLORS and not tolerant:
         raise DataError(
             f"the masks hold more than {_MOST_COLORS} different colours, so they are photos, or were saved with "
-            f"lossy compression (JPEG, WebP) or smoothed edges; export colour-coded masks as PNG"
+            f"lossy compression (JPEG, WebP) or smoothed edges; export colour-coded masks as PNG, or name classes and "
+            f"palette and take every pixel by the nearest colour (--tolerant; recipe: data.tolerant)"
         )
     if classes is None or not classes.palette:
         raise DataError(
@@ -211,6 +220,10 @@ def _choose_colors(found: Survey, classes: ClassList | None) -> tuple[LabelSpace
         for name, color in zip(classes.names, classes.palette, strict=True)
     }
     unknown = {code: n for code, n in colors.items() if color_of(code) not in labels}
+    if unknown and tolerant:
+        share = percent(sum(unknown.values()), total)
+        note = f"{share} of the pixels hold colours that {classes.source} does not name; the nearest one is taken."
+        return space, MaskCoding(colors=labels, nearest=True), [note, *_ignored_note(classes, names)]
     if unknown:
         raise DataError(
             f"the masks hold colours that {classes.source} does not name: {share_list(unknown, total, 20)}. "

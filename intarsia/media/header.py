@@ -44,6 +44,9 @@ BOMB_PIXELS_PER_BYTE = 1500
 
 _ORIENTATION = 0x0112
 
+# Most photos are read by one call to the system, where decoders would ask for a few kilobytes at a time.
+_BUFFER = 1 << 18
+
 # First bytes of files that are mistaken for images, and what to do about them.
 _LOOKALIKES = (
     (b"%PDF", "a PDF document; export its page as PNG or JPEG"),
@@ -160,7 +163,7 @@ def _find_late_exif(image: Image.Image) -> None:
 
 def _open_file(path: Path, name: str) -> io.BufferedReader:
     try:
-        return path.open("rb")
+        return path.open("rb", buffering=_BUFFER)
     except FileNotFoundError:
         raise DataError(f"cannot read {name}: no such file") from None
     except IsADirectoryError:

@@ -42,11 +42,12 @@ class ImageReader:
         height: rows, EXIF orientation applied.
     """
 
-    def __init__(self, source: ImageLike, max_pixels: int) -> None:
+    def __init__(self, source: ImageLike, max_pixels: int, name: str | None = None) -> None:
         self._picture: Path | bytes | Image.Image | RGB
         self._orientation = 1
         self._streamed = False
-        self.name, self._picture = _name_and_picture(source)
+        known_as, self._picture = _name_and_picture(source)
+        self.name = name or known_as
         if isinstance(self._picture, np.ndarray):
             self.height, self.width = self._picture.shape[:2]
             return
@@ -148,21 +149,33 @@ class ImageReader:
         return iter([self.read()])
 
 
-def open_image(source: ImageLike, *, max_pixels: int = MAX_PIXELS) -> ImageReader:
+def open_image(source: ImageLike, *, max_pixels: int = MAX_PIXELS, name: str | None = None) -> ImageReader:
     """Open a picture by its header, without decoding it.
 
     Args:
         source: path, encoded bytes, PIL image, or array: (H, W) gray, (H, W, 3) RGB or (H, W, 4) RGBA, all uint8.
         max_pixels: larger pictures are refused.
+        name: what to call a source without a path in messages.
 
     Raises:
         DataError: missing, empty, damaged, not an image, animated, too large, or a decompression bomb.
     """
-    return ImageReader(source, max_pixels)
+    return ImageReader(source, max_pixels, name)
 
 
 def read_image(source: ImageLike) -> RGB:
     """Read a picture as (H, W, 3) uint8 RGB, upright; see `open_image` for sources and errors."""
+    if not isinstance(source, str | os.PathLike):
+        return open_image(source).read()
+    # As `open_image(source).read()`, but the file is opened and its header parsed only once.
+    file, name = Path(source), os.fspath(source)
+    with opened(file, name) as image:
+        check_size(image, name, file_size(file), MAX_PIXELS)
+        check_frames(image, name)
+        stored = orientation(image)
+        if stored > 1 or not can_stream(image):
+            _load(image, name)
+            return upright(to_rgb(image, name), 1 if image.format == "TIFF" else stored)
     return open_image(source).read()
 
 

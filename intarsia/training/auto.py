@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from intarsia.datasets import Dataset, Split
+from intarsia.datasets.parts import open_picture
 from intarsia.errors import DataError
-from intarsia.media.images import open_image
 from intarsia.recipe import Data, Input, LossTerm, Model, Optimizer, Recipe, Training
 
 _STEPS = 3000
@@ -67,7 +67,7 @@ def _typical_size(split: Split) -> tuple[int, int]:
     sizes = []
     for item in split.items[:: max(1, len(split) // 32)]:
         try:
-            reader = open_image(item.image)
+            reader = open_picture(item.image)
         except DataError:
             continue
         sizes.append((reader.height, reader.width))

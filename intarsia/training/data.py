@@ -19,9 +19,9 @@ from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
 
 from intarsia.bundle import Preprocessing
 from intarsia.datasets import Split
+from intarsia.datasets.parts import open_picture
 from intarsia.errors import DataError
 from intarsia.losses import join_maps
-from intarsia.media.images import open_image
 from intarsia.memory import available_memory
 from intarsia.transforms.augment import TrainingTransform
 from intarsia.transforms.preprocess import resize_image, working_size
@@ -59,7 +59,7 @@ class SplitReader:
         sizes = []
         for item in self.split.items[:: max(1, len(self) // 16)]:
             try:
-                reader = open_image(item.image)
+                reader = open_picture(item.image)
             except DataError:
                 continue
             height, width = working_size(reader.height, reader.width, self._preprocessing)

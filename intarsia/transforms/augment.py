@@ -1,4 +1,4 @@
-"""Random training transforms of a picture and its label map together, on torchvision.transforms.v2."""
+"""Random training transforms of a picture and its label map together, on the stored 8-bit values."""
 
 from __future__ import annotations
 
@@ -6,58 +6,107 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import grid_sample, interpolate
-from torchvision import tv_tensors
-from torchvision.transforms import v2
-from torchvision.transforms.v2 import functional as F
 
 from intarsia.recipe import Augment
+from intarsia.transforms.color import RandomColor
+
+Pixels = NDArray[np.uint8]
+Labels = NDArray[Any]
+
+_GREY = 124
+_CHANNELS = 4  # as many as OpenCV warps at a time
 
 
-class RandomScaleCrop(v2.Transform):
+class RandomScaleCrop:
     """Zoom by a random factor and cut a crop of fixed size at a random place, in one resampling.
 
     The zoom is drawn log-uniformly. Where the zoomed picture is smaller than the crop, it lies at a random place of it
     and the rest is filled: pictures with their mean grey, label maps with the ignore index.
+
+    Args:
+        crop: height and width of the result.
+        scale: least and largest zoom.
+        ignore_index: label of filled regions.
     """
 
     def __init__(self, crop: Sequence[int], scale: Sequence[float], *, ignore_index: int) -> None:
-        super().__init__()
-        self.crop = tuple(crop)
-        self.scale = tuple(scale)
+        self.crop = (crop[0], crop[1])
+        self.scale = (scale[0], scale[1])
         self.ignore_index = ignore_index
 
-    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
-        low, high = (math.log(bound) for bound in self.scale)
-        zoom = math.exp(low + (high - low) * torch.rand(()).item())
+    def __call__(self, image: Pixels, labels: Labels, random: np.random.Generator) -> tuple[Pixels, Labels]:
+        """A crop of (H, W, C) pixels and (H, W) labels."""
+        zoom = math.exp(random.uniform(*(math.log(bound) for bound in self.scale)))
         window = []
-        for size, target in zip(flat_inputs[0].shape[-2:], self.crop, strict=True):
+        for size, target in zip(labels.shape, self.crop, strict=True):
             cut = min(size, max(1, round(target / zoom)))
             filled = min(target, max(1, round(cut * zoom)))
-            source = int(torch.randint(size - cut + 1, ()))
-            offset = int(torch.randint(target - filled + 1, ()))
-            window.append((source, cut, filled, offset))
-        return {"window": window}
-
-    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
-        (top, cut_h, height, y), (left, cut_w, width, x) = params["window"]
-        mask = isinstance(inpt, tv_tensors.Mask)
-        out = F.resized_crop(
-            inpt, top, left, cut_h, cut_w, [height, width],
-            interpolation=F.InterpolationMode.NEAREST_EXACT if mask else F.InterpolationMode.BILINEAR,
-            antialias=not mask,
-        )  # fmt: skip
+            source = int(random.integers(size - cut + 1))
+            offset = int(random.integers(target - filled + 1))
+            window.append((slice(source, source + cut), filled, slice(offset, offset + filled)))
+        (rows, height, into_rows), (columns, width, into_columns) = window
+        shrinks = height * width < (rows.stop - rows.start) * (columns.stop - columns.start)
+        # Only what the crop shows is resampled; area averages where it shrinks, because bilinear ones would alias.
+        pixels = _resized(image[rows, columns], height, width, cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+        target = _resized(labels[rows, columns], height, width, cv2.INTER_NEAREST_EXACT)
         if (height, width) == self.crop:
-            return out
-        border = [x, y, self.crop[1] - width - x, self.crop[0] - height - y]
-        return F.pad(out, border, fill=self.ignore_index if mask else 124)
+            return pixels, target
+        filled_pixels: Pixels = np.full((*self.crop, image.shape[2]), _GREY, np.uint8)
+        filled_labels: Labels = np.full(self.crop, self.ignore_index, labels.dtype)
+        filled_pixels[into_rows, into_columns] = pixels
+        filled_labels[into_rows, into_columns] = target
+        return filled_pixels, filled_labels
 
 
-class RandomElastic(v2.Transform):
+class RandomFlip:
+    """Mirror at random, left to right and top to bottom."""
+
+    def __init__(self, horizontal: float, vertical: float) -> None:
+        self.horizontal, self.vertical = horizontal, vertical
+
+    def __call__(self, image: Pixels, labels: Labels, random: np.random.Generator) -> tuple[Pixels, Labels]:
+        """Mirrored (H, W, C) pixels and (H, W) labels, or the given ones."""
+        for probability, axis in ((self.horizontal, 1), (self.vertical, 0)):
+            if random.random() < probability:
+                image, labels = cv2.flip(image, axis).reshape(image.shape), cv2.flip(labels, axis)
+        return image, labels
+
+
+class RandomRotation:
+    """Turn by up to so many degrees about the centre, half of the time; what comes from outside is filled."""
+
+    def __init__(self, degrees: float, *, ignore_index: int) -> None:
+        self.degrees = degrees
+        self.ignore_index = ignore_index
+
+    def __call__(self, image: Pixels, labels: Labels, random: np.random.Generator) -> tuple[Pixels, Labels]:
+        """The same size of (H, W, C) pixels and (H, W) labels, turned."""
+        if random.random() >= 0.5:
+            return image, labels
+        height, width = labels.shape
+        middle = ((width - 1) / 2, (height - 1) / 2)
+        turn = cv2.getRotationMatrix2D(middle, random.uniform(-self.degrees, self.degrees), 1.0)
+        planes = [
+            cv2.warpAffine(
+                image[..., first : first + _CHANNELS], turn, (width, height),
+                flags=cv2.INTER_LINEAR, borderValue=(_GREY,) * _CHANNELS,
+            ).reshape(height, width, -1)
+            for first in range(0, image.shape[2], _CHANNELS)
+        ]  # fmt: skip
+        # Labels as floats: OpenCV turns no 32-bit integers, and floats hold them exactly.
+        turned = cv2.warpAffine(
+            labels.astype(np.float32), turn, (width, height), flags=cv2.INTER_NEAREST, borderValue=self.ignore_index
+        )
+        return planes[0] if len(planes) == 1 else np.concatenate(planes, axis=2), turned.astype(labels.dtype)
+
+
+class RandomElastic:
     """Warp smoothly by random displacements of a 3x3 grid of points (U-Net, section 3.1).
 
     The points span the picture from corner to corner; between them the displacement is interpolated bicubically. What
@@ -68,16 +117,15 @@ class RandomElastic(v2.Transform):
     """
 
     def __init__(self, sigma: float) -> None:
-        super().__init__()
         self.sigma = sigma
 
-    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
-        return {"field": displacement_field(self.sigma * torch.randn(2, 3, 3), flat_inputs[0].shape[-2:])}
-
-    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
-        mask = isinstance(inpt, tv_tensors.Mask)
-        warped = warp(inpt.as_subclass(Tensor), params["field"], mode="nearest" if mask else "bilinear")
-        return tv_tensors.wrap(warped, like=inpt)
+    def __call__(self, image: Pixels, labels: Labels, random: np.random.Generator) -> tuple[Pixels, Labels]:
+        """The same size of (H, W, C) pixels and (H, W) labels, warped."""
+        points = torch.from_numpy(random.standard_normal((2, 3, 3), dtype=np.float32)) * self.sigma
+        field = displacement_field(points, labels.shape)
+        warped = warp(torch.from_numpy(_owned(image)).permute(2, 0, 1), field, mode="bilinear")
+        moved = warp(torch.from_numpy(_owned(labels))[None], field, mode="nearest")
+        return warped.permute(1, 2, 0).numpy(), moved[0].numpy()
 
 
 def displacement_field(points: Tensor, size: Sequence[int]) -> Tensor:
@@ -104,49 +152,6 @@ def warp(x: Tensor, field: Tensor, *, mode: str) -> Tensor:
     return out.round_().to(x.dtype)
 
 
-class RandomGamma(v2.Transform):
-    """Raise brightness to a random power, as other light and exposure would."""
-
-    def __init__(self, strength: float) -> None:
-        super().__init__()
-        self.strength = strength
-
-    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
-        return {"gamma": math.exp(self.strength * (2 * torch.rand(()).item() - 1))}
-
-    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
-        return inpt if isinstance(inpt, tv_tensors.Mask) else F.adjust_gamma(inpt, params["gamma"])
-
-
-class RandomTint(v2.Transform):
-    """Multiply each colour channel by a random factor, as another white balance would."""
-
-    def __init__(self, strength: float) -> None:
-        super().__init__()
-        self.strength = strength
-
-    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
-        return {"gain": 1 + self.strength * (2 * torch.rand(3, 1, 1) - 1)}
-
-    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
-        if isinstance(inpt, tv_tensors.Mask):
-            return inpt
-        return tv_tensors.wrap((inpt * params["gain"]).clamp_(0, 255).to(torch.uint8), like=inpt)
-
-
-class RandomNoise(v2.Transform):
-    """Gaussian noise of a random strength up to 5 % of the value range."""
-
-    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
-        return {"sigma": 12.75 * torch.rand(()).item()}
-
-    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
-        if isinstance(inpt, tv_tensors.Mask):
-            return inpt
-        noisy = inpt + params["sigma"] * torch.randn(inpt.shape)
-        return tv_tensors.wrap(noisy.clamp(0, 255).to(torch.uint8), like=inpt)
-
-
 class TrainingTransform:
     """What a training sample goes through; deterministic for a given seed.
 
@@ -154,34 +159,31 @@ class TrainingTransform:
         augment: strengths and probabilities.
         crop: height and width of the result.
         ignore_index: label of filled regions.
+
+    Raises:
+        UsageError: changes of colour are wanted of pictures that do not have three channels.
     """
 
     def __init__(self, augment: Augment, crop: Sequence[int], *, ignore_index: int) -> None:
-        steps: list[v2.Transform] = []
+        self._steps: list[RandomElastic | RandomRotation | RandomScaleCrop | RandomFlip] = []
         if augment.elastic:
-            steps.append(RandomElastic(augment.elastic))
+            self._steps.append(RandomElastic(augment.elastic))
         if augment.rotate:
-            fill = {tv_tensors.Image: 124, tv_tensors.Mask: ignore_index}
-            rotation = v2.RandomRotation(augment.rotate, interpolation=v2.InterpolationMode.BILINEAR, fill=fill)
-            steps.append(v2.RandomApply([rotation], p=0.5))
-        steps.append(RandomScaleCrop(crop, augment.scale, ignore_index=ignore_index))
-        if augment.flip:
-            steps.append(v2.RandomHorizontalFlip(augment.flip))
-        if augment.vertical_flip:
-            steps.append(v2.RandomVerticalFlip(augment.vertical_flip))
-        if augment.brightness or augment.contrast or augment.saturation or augment.hue:
-            steps.append(v2.ColorJitter(augment.brightness, augment.contrast, augment.saturation, augment.hue))
-        if augment.tint:
-            steps.append(RandomTint(augment.tint))
-        if augment.gamma:
-            steps.append(RandomGamma(augment.gamma))
-        if augment.blur:
-            steps.append(v2.RandomApply([v2.GaussianBlur(5, (0.3, 1.5))], p=augment.blur))
-        if augment.noise:
-            steps.append(v2.RandomApply([RandomNoise()], p=augment.noise))
-        self._pipeline = v2.Compose(steps)
+            self._steps.append(RandomRotation(augment.rotate, ignore_index=ignore_index))
+        self._steps.append(RandomScaleCrop(crop, augment.scale, ignore_index=ignore_index))
+        self._steps.append(RandomFlip(augment.flip, augment.vertical_flip))
+        self._color = RandomColor(augment)
         self._keeps_size = not augment.rotate and tuple(augment.scale) == (1, 1)
-        self._crop = tuple(crop)
+        self._crop = (crop[0], crop[1])
+        # A turned crop reaches beyond its sides, as far as its diagonal at most.
+        turned = min(1.0, math.sin(math.radians(min(augment.rotate, 90))))
+        self._reach = [side + turned * other for side, other in (self._crop, self._crop[::-1])]
+        self._reach = [side / augment.scale[0] + 4 * augment.elastic for side in self._reach]
+
+    @property
+    def reach(self) -> tuple[int, int]:
+        """(height, width) of a part of a picture from which any crop can be cut as if it were the whole."""
+        return math.ceil(self._reach[0]), math.ceil(self._reach[1])
 
     def repeats(self, height: int, width: int) -> bool:
         """Whether a label map of this size always comes out as it is, but for flips."""
@@ -191,19 +193,26 @@ class TrainingTransform:
         """Transform one sample.
 
         Args:
-            image: (H, W, 3) uint8.
+            image: (H, W, C) uint8.
             target: (H, W) labels.
             seed: the same seed gives the same result, in any process.
 
         Returns:
-            (h, w, 3) uint8 and (h, w) labels (uint8, or int32 for 16-bit label maps).
+            (h, w, C) uint8 and (h, w) labels (uint8, or int32 for 16-bit label maps).
         """
-        labels = torch.from_numpy(_owned(target if target.dtype == np.uint8 else target.astype(np.int32)))
-        picture = torch.from_numpy(_owned(image)).permute(2, 0, 1)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            out, mask = self._pipeline(tv_tensors.Image(picture), tv_tensors.Mask(labels[None]))
-        return out.as_subclass(Tensor).permute(1, 2, 0).contiguous(), mask.as_subclass(Tensor)[0]
+        random = np.random.default_rng(seed)
+        labels = target if target.dtype == np.uint8 else target.astype(np.int32)
+        for step in self._steps:
+            image, labels = step(image, labels, random)
+        image = self._color(image, random)
+        return torch.from_numpy(_owned(image)), torch.from_numpy(_owned(labels))
+
+
+def _resized(array: NDArray[Any], height: int, width: int, interpolation: int) -> NDArray[Any]:
+    if array.shape[:2] == (height, width):
+        return array
+    resized = cv2.resize(array, (width, height), interpolation=interpolation)
+    return resized.reshape(height, width, *array.shape[2:])  # OpenCV drops a single channel
 
 
 def _owned(array: NDArray[Any]) -> NDArray[Any]:

@@ -1,0 +1,155 @@
+"""What COCO's instance and panoptic files share: images, categories, annotations by image."""
+
+from __future__ import annotations
+
+import mmap
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from intarsia.annotations.document import AnnotatedImage, Category
+from intarsia.annotations.finding import ImageFinder, clean_name, head, walk
+from intarsia.annotations.losses import Losses
+from intarsia.annotations.reading import load_json, side, whole_number
+from intarsia.errors import DataError
+
+_IMAGE = ("file_name", "width", "height")
+_SUBSETS = {"train": ("train", "training"), "val": ("val", "valid", "validation"), "test": ("test",)}
+
+
+@dataclass(frozen=True)
+class Index:
+    """One COCO file: its images in order, their annotations by image id (as text), its categories by id (as text)."""
+
+    path: Path
+    images: list[dict[str, Any]]
+    annotations: dict[str, list[dict[str, Any]]]
+    categories: dict[str, Category]
+    subset: str
+    losses: Losses
+
+
+def load(path: Path) -> Index:
+    """Read one file; entries that belong to no image are counted in its `losses`.
+
+    Raises:
+        DataError: broken JSON, or not COCO's.
+    """
+    value = load_json(path, "the tool that exported it")
+    if not _looks_like(value):
+        raise DataError(
+            f"{path}: not a COCO file: it has no lists of images and annotations; export it again (result files, a "
+            "list of detections alone, cannot be read)"
+        )
+    losses = Losses()
+    images = [image for image in value["images"] if isinstance(image, dict) and "id" in image]
+    losses.dropped("an image without an id", path, len(value["images"]) - len(images))
+    known = {str(image["id"]) for image in images}
+    if len(known) < len(images):
+        losses.changed("images with the same id share their annotations", path, len(images) - len(known))
+    annotations: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for number, entry in enumerate(value["annotations"], start=1):
+        if isinstance(entry, dict) and str(entry.get("image_id")) in known:
+            annotations[str(entry["image_id"])].append(entry)
+        else:
+            losses.dropped("an annotation whose image is not in the file", f"{path}: annotation {number}")
+    return Index(path, images, annotations, _categories(value.get("categories")), subset_of(path), losses)
+
+
+def load_all(files: Sequence[Path]) -> tuple[tuple[Category, ...], Callable[[Losses], Iterator[Index]]]:
+    """The categories of some files, and a function that yields each file's index; a single file is read only once."""
+    if len(files) == 1:
+        only = load(files[0])
+
+        def once(losses: Losses) -> Iterator[Index]:
+            losses.merge(only.losses)
+            yield only
+
+        return tuple({category.name: category for category in only.categories.values()}.values()), once
+    found: dict[str, Category] = {}
+    for file in files:
+        found |= {category.name: category for category in load(file).categories.values()}
+
+    def each(losses: Losses) -> Iterator[Index]:
+        for file in files:
+            index = load(file)
+            losses.merge(index.losses)
+            yield index
+
+    return tuple(found.values()), each
+
+
+def _looks_like(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(value.get(key), list) for key in ("images", "annotations"))
+
+
+def _categories(value: Any) -> dict[str, Category]:
+    found = {}
+    for entry in value if isinstance(value, list) else ():
+        if isinstance(entry, dict) and "id" in entry:
+            name = str(entry.get("name", f"category_{entry['id']}"))
+            points = entry.get("keypoints")
+            found[str(entry["id"])] = Category(
+                name,
+                _color(entry.get("color")),
+                whole_number(entry["id"]),
+                group=str(entry.get("supercategory") or ""),
+                keypoints=tuple(map(str, points)) if isinstance(points, list) else (),
+            )
+    return found
+
+
+def _color(value: Any) -> tuple[int, int, int] | None:
+    if isinstance(value, list) and len(value) == 3 and all(isinstance(c, int) and 0 <= c <= 255 for c in value):
+        return value[0], value[1], value[2]
+    return None
+
+
+def image_of(entry: dict[str, Any], index: Index, finder: ImageFinder, losses: Losses) -> AnnotatedImage:
+    """An image's document, without shapes yet.
+
+    Raises:
+        DataError: a width or height that is no number of pixels.
+    """
+    name = clean_name(str(entry.get("file_name") or f"{entry['id']}.jpg"))
+    where = f"{index.path}: image {name}"
+    return AnnotatedImage(
+        name=name,
+        source=index.path,
+        image=finder.find(name, beside=index.path.parent, losses=losses),
+        width=side(entry.get("width"), f"{where}: width"),
+        height=side(entry.get("height"), f"{where}: height"),
+        subset=index.subset,
+        tool="coco",
+        extra={key: value for key, value in entry.items() if key not in _IMAGE},
+    )
+
+
+def subset_of(path: Path) -> str:
+    """The subset that a file's name or its folder's says (instances_val2017.json, train/...): train, val, test or ""."""
+    for text in (path.stem.lower(), path.parent.name.lower()):
+        words = [word.rstrip("0123456789") for word in text.replace("-", "_").replace(".", "_").split("_")]
+        for subset, names in _SUBSETS.items():
+            if any(word in names for word in words):
+                return subset
+    return ""
+
+
+def files_below(path: Path, *, panoptic: bool) -> list[Path]:
+    """The COCO files of one kind among a folder's, or the file itself."""
+    return [file for file in walk(path, (".json",)) if path.is_file() or kind_of(file) == panoptic]
+
+
+def kind_of(path: Path) -> bool | None:
+    """Whether a file is panoptic (True), instances (False), or not COCO's (None), by the keys that it holds."""
+    if path.suffix.lower() != ".json" or not head(path, 256).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
+        return None
+    try:
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            if content.find(b'"images"') < 0 or content.find(b'"annotations"') < 0:
+                return None
+            return content.find(b'"segments_info"') >= 0
+    except (OSError, ValueError):
+        return None

@@ -1,0 +1,206 @@
+"""CVAT's XML 1.1, "for images" and "for video" (docs.cvat.ai, "XML annotation format"), streamed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePosixPath
+
+from intarsia.annotations.cvat.meta import Meta, read_attributes, read_meta
+from intarsia.annotations.cvat.shapes import geometry_of
+from intarsia.annotations.cvat.tracks import read_track
+from intarsia.annotations.document import (
+    AnnotatedImage,
+    AnnotatedVideo,
+    AnnotationSet,
+    Category,
+    Document,
+    Shape,
+    Track,
+)
+from intarsia.annotations.finding import ImageFinder, clean_name, walk
+from intarsia.annotations.losses import Losses
+from intarsia.annotations.reading import kept, side, whole_number
+from intarsia.annotations.xmlfile import Element, children, root_name
+from intarsia.errors import DataError
+from intarsia.media.images import IMAGE_SUFFIXES
+
+_MOST_FRAMES = 10_000_000
+
+_KNOWN = frozenset(
+    "label source occluded z_order group_id xtl ytl xbr ybr cx cy rx ry rotation points rle left top width height".split()
+    + [f"{axis}{corner}{face}" for axis in "xy" for corner in ("tl", "bl", "tr", "br") for face in "12"]
+)
+
+
+def sniff(path: Path) -> bool:
+    """Whether a file, or any file below a folder, is CVAT's XML."""
+    return any(root_name(file) == "annotations" for file in walk(path, (".xml",)))
+
+
+def read(path: Path, *, images: Path | None = None) -> AnnotationSet:
+    """Open CVAT's XML, or a folder with such files (an unpacked export).
+
+    Shapes with the same `group_id` are one instance; attributes get the type that their label declares. Images are
+    streamed; a video's tracks are held in memory while it is read.
+
+    Args:
+        path: the file or folder.
+        images: the folder with the images; default the file's own.
+
+    Raises:
+        DataError: no such XML, or broken at its beginning.
+    """
+    files = [path] if path.is_file() else [file for file in walk(path, (".xml",)) if root_name(file) == "annotations"]
+    root = images or (path if path.is_dir() else path.parent)
+    if not files:
+        raise DataError(f"{path}: no CVAT XML (its first element is <annotations>); export as 'CVAT for images 1.1'")
+    metas: dict[Path, Meta] = {}
+    broken: list[DataError] = []
+    for file in files:
+        try:
+            metas[file] = _first_meta(file)
+        except DataError as error:
+            broken.append(error)
+    if not metas:
+        raise broken[0]
+    categories: dict[str, Category] = {}
+    for meta in metas.values():
+        for category in meta.categories:
+            categories.setdefault(category.name, category)
+
+    def stream(losses: Losses) -> Iterator[Document]:
+        finder = ImageFinder(root)
+        for error in broken:
+            losses.dropped("file cannot be read", error)
+        for file, meta in metas.items():
+            try:
+                yield from _documents(file, meta, finder, losses)
+            except DataError as error:
+                if len(files) == 1:
+                    raise
+                losses.dropped("file cannot be read", error)
+
+    return AnnotationSet("cvat", path, root, tuple(categories.values()), stream)
+
+
+def _first_meta(file: Path) -> Meta:
+    for root, child in children(file):
+        if root.tag != "annotations":
+            raise DataError(f"{file}: not CVAT's XML: it begins with <{root.tag}>, not <annotations>")
+        if child.tag == "meta":
+            return read_meta(child)
+        if child.tag in ("image", "track"):
+            break
+    return Meta()
+
+
+def _documents(file: Path, meta: Meta, finder: ImageFinder, losses: Losses) -> Iterator[Document]:
+    tracks: dict[tuple[str, str], list[Track]] = {}
+    names: set[tuple[str, str]] = set()
+    for _, child in children(file):
+        if child.tag == "image":
+            image = _image(child, file, meta, finder, losses)
+            if image is None:
+                continue
+            if (image.subset, image.name) in names:
+                losses.changed("several entries have the same image name", f"{file.name}: {image.name}")
+            names.add((image.subset, image.name))
+            yield image
+        elif child.tag == "track":
+            track = read_track(child, meta, file.name, losses)
+            if track:
+                owner = child.get("task_id", ""), child.get("subset", "")
+                tracks.setdefault(owner, []).append(track)
+        elif child.tag not in ("version", "meta"):
+            losses.dropped("an element is unknown", f"{file.name}: <{child.tag}>")
+    frames = _frames(finder.root) if len(tracks) == 1 else {}
+    for (task, subset), found in tracks.items():
+        yield _video(file, meta, task, subset, tuple(found), finder.root, frames)
+
+
+def _image(element: Element, file: Path, meta: Meta, finder: ImageFinder, losses: Losses) -> AnnotatedImage | None:
+    name = clean_name(element.get("name", ""))
+    if not name:
+        losses.dropped("an image entry has no name", f"{file.name}: image {element.get('id')}")
+        return None
+    subset = element.get("subset", "")
+    where = f"{file.name}: {name}"
+    return AnnotatedImage(
+        name=name,
+        source=file,
+        image=finder.find(f"{subset}/{name}" if subset else name, beside=file.parent, losses=losses),
+        width=_side(element, "width", file),
+        height=_side(element, "height", file),
+        shapes=kept(element, lambda child: _shape(child, meta), where, losses),
+        subset=subset,
+        tool="cvat",
+        extra={key: text for key, text in element.attrib.items() if key not in ("name", "width", "height", "subset")},
+    )
+
+
+def _shape(element: Element, meta: Meta) -> Shape:
+    label = element.get("label", "")
+    return Shape(
+        label=label,
+        geometry=geometry_of(element),
+        instance=whole_number(element.get("group_id")) or None,
+        z=whole_number(element.get("z_order")) or 0,
+        attributes=read_attributes(element, meta.kinds.get(label, {})),
+        occluded=element.get("occluded") == "1",
+        source=element.get("source", ""),
+        extra={key: text for key, text in element.attrib.items() if key not in _KNOWN},
+    )
+
+
+def _side(element: Element, name: str, file: Path) -> int | None:
+    text = element.get(name)
+    return None if text is None else side(whole_number(text) or text, f"{file}: {element.get('name')}: {name}")
+
+
+def _video(
+    file: Path,
+    meta: Meta,
+    task_id: str,
+    subset: str,
+    tracks: tuple[Track, ...],
+    root: Path,
+    frames: Mapping[int, Path],
+) -> AnnotatedVideo:
+    task = meta.task(task_id)
+    seen = [keyframe.frame for track in tracks for keyframe in track.keyframes]
+    start = min(*seen, seen[0] if task.start is None else task.start)
+    stop = max(*seen, seen[0] if task.stop is None else task.stop)
+    if (stop - start) // task.step >= _MOST_FRAMES:
+        raise DataError(f"{file}: its frames run from {start} to {stop}, which is no video; correct <stop_frame>")
+    name = clean_name(task.video) or task.name or file.stem
+    return AnnotatedVideo(
+        name=name,
+        tracks=tracks,
+        start=start,
+        stop=stop,
+        step=task.step,
+        source=file,
+        image=_video_file(name, root),
+        width=task.width,
+        height=task.height,
+        frame_images=frames,
+        subset=subset or task.subset,
+        tool="cvat",
+        extra={"task_id": task_id} if task_id else {},
+    )
+
+
+def _video_file(name: str, root: Path) -> Path | None:
+    """The video itself, if it lies in the folder under its own name."""
+    place = root / PurePosixPath(name).name
+    return place if "\0" not in name and len(place.name) < 256 and place.is_file() else None
+
+
+def _frames(root: Path) -> dict[int, Path]:
+    """The frames that CVAT saved as images ("frame_000010.png"), by number."""
+    found = {}
+    for path in walk(root, IMAGE_SUFFIXES):
+        if number := re.fullmatch(r"frame_(\d{1,12})", path.stem, re.IGNORECASE):
+            found[int(number[1])] = path
+    return found

@@ -1,0 +1,154 @@
+"""Finding the image that an annotation file names, without ever leaving the data set's folder."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+
+from intarsia.annotations.losses import Losses
+from intarsia.errors import DataError
+from intarsia.media.images import IMAGE_SUFFIXES
+
+
+def clean_name(name: str) -> str:
+    """A name as files give it (Windows separators, drive, leading slash, "./") as a relative POSIX name, NFC.
+
+    Steps upwards ("..") stay, so that a writer gives back what was read; `ImageFinder` never follows them outside.
+    """
+    text = unicodedata.normalize("NFC", name.replace("\\", "/")).encode("utf-8", "replace").decode()
+    if len(text) > 1 and text[1] == ":":
+        text = text[2:]
+    text = text.lstrip("/")
+    while text.startswith("./"):
+        text = text[2:].lstrip("/")
+    return text
+
+
+def safe_parts(name: str) -> tuple[str, ...]:
+    """The folders and file of a name for writing below a folder: steps upwards and other roots are left out.
+
+    A name without any part becomes "image".
+    """
+    parts = [part for part in PurePosixPath(clean_name(name).replace("\0", "")).parts if part not in ("..", ".", "/")]
+    return tuple(parts) or ("image",)
+
+
+class ImageFinder:
+    """The image files below a folder, by the names that annotation files use.
+
+    A name is looked up as a relative path (from `beside`, then from the folder), then by its longest matching end
+    ("images/a.jpg", "a.jpg"), then by its stem ("a"). The folder is listed once, when it is first needed.
+
+    Args:
+        root: the folder; nothing outside it is ever returned.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = Path(os.path.abspath(root))
+
+    def find(self, name: str, *, beside: Path | None = None, losses: Losses | None = None) -> Path | None:
+        """The file of an image, None when there is none (or no valid name).
+
+        Args:
+            name: as the annotation file gives it; absolute and Windows paths count by their end only.
+            beside: folder of the annotation file, from which relative names start.
+            losses: told when several files fit equally well (the first in order is taken).
+        """
+        cleaned = clean_name(name)
+        if not cleaned or "\0" in cleaned:
+            return None
+        for start in (beside, self.root):
+            direct = start and Path(os.path.normpath(start / cleaned))
+            if direct and direct.is_relative_to(self.root) and _is_image(direct):
+                return direct
+        parts = tuple(part for part in PurePosixPath(cleaned).parts if part not in ("..", "."))
+        if not parts:
+            return None
+        found = self._by_name.get(parts[-1].lower(), [])
+        if not found:
+            found = self._by_stem.get(PurePosixPath(parts[-1]).stem.lower(), [])
+        if len(found) > 1:
+            shared = [_shared_end(path, parts) for path in found]
+            found = [path for path, count in zip(found, shared, strict=True) if count == max(shared)]
+        if len(found) > 1 and losses is not None:
+            losses.changed("several images have this name, the first of them is taken", name)
+        return found[0] if found else None
+
+    @cached_property
+    def _files(self) -> list[Path]:
+        return list(walk(self.root, IMAGE_SUFFIXES))
+
+    @cached_property
+    def _by_name(self) -> dict[str, list[Path]]:
+        table: dict[str, list[Path]] = {}
+        for path in self._files:
+            table.setdefault(unicodedata.normalize("NFC", path.name).lower(), []).append(path)
+        return table
+
+    @cached_property
+    def _by_stem(self) -> dict[str, list[Path]]:
+        table: dict[str, list[Path]] = {}
+        for path in self._files:
+            table.setdefault(unicodedata.normalize("NFC", path.stem).lower(), []).append(path)
+        return table
+
+
+def _is_image(path: Path) -> bool:
+    try:
+        return path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()
+    except (OSError, ValueError):  # a name too long for the file system, or with a zero byte
+        return False
+
+
+def _shared_end(path: Path, parts: tuple[str, ...]) -> int:
+    """How many of a name's last folders a path shares."""
+    count = 0
+    for ours, theirs in zip(reversed(path.parent.parts), reversed(parts[:-1]), strict=False):
+        if ours.lower() != theirs.lower():
+            break
+        count += 1
+    return count
+
+
+def walk(root: Path, suffixes: Iterable[str]) -> Iterator[Path]:
+    """The files below a folder (or the file itself) with one of the suffixes (lower case), in a fixed order.
+
+    Hidden files and folders are passed over.
+    """
+    wanted = tuple(suffixes)
+    if root.is_file():
+        if root.suffix.lower() in wanted:
+            yield root
+        return
+    for folder, folders, names in os.walk(root):
+        folders[:] = sorted(name for name in folders if not name.startswith((".", "__MACOSX")))
+        for name in sorted(names):
+            if name.lower().endswith(wanted) and not name.startswith("."):
+                yield Path(folder, name)
+
+
+def head(path: Path, size: int = 1 << 16) -> bytes:
+    """The first bytes of a file; nothing where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return file.read(size)
+    except OSError:
+        return b""
+
+
+def read_bytes(path: Path, most: int = 1 << 30) -> bytes:
+    """A whole file, its size checked first.
+
+    Raises:
+        DataError: missing, unreadable, or larger than `most` bytes.
+    """
+    try:
+        size = path.stat().st_size
+        if size > most:
+            raise DataError(f"{path}: refused: {size:,} bytes are more than the limit of {most:,}")
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error

@@ -1,0 +1,84 @@
+"""Losses: what a reader skipped and what a conversion could not express, counted with reasons."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Kind = Literal["dropped", "changed"]
+
+_MOST_EXAMPLES = 5
+
+
+@dataclass
+class Loss:
+    """One reason: how often, and the first places where."""
+
+    count: int = 0
+    examples: list[str] = field(default_factory=list)
+
+
+class Losses:
+    """A tally of what did not come through.
+
+    `dropped` is gone (a shape, an attribute, a file); `changed` is still there in another form (a circle that became
+    a polygon). Reasons are short plain texts that repeat word for word, so that they can be counted ("circle became a
+    polygon", not "circle 7 became ..."); the place goes into `where`.
+    """
+
+    def __init__(self) -> None:
+        self.entries: dict[tuple[Kind, str], Loss] = {}
+
+    def dropped(self, reason: str, where: object = "", count: int = 1) -> None:
+        """Count something that is gone."""
+        self._add("dropped", reason, str(where), count)
+
+    def changed(self, reason: str, where: object = "", count: int = 1) -> None:
+        """Count something that is kept in another form."""
+        self._add("changed", reason, str(where), count)
+
+    def merge(self, other: Losses) -> None:
+        """Take over another tally."""
+        for (kind, reason), loss in other.entries.items():
+            self._add(kind, reason, "", loss.count)
+            mine = self.entries[kind, reason].examples
+            mine += loss.examples[: _MOST_EXAMPLES - len(mine)]
+
+    def _add(self, kind: Kind, reason: str, where: str, count: int) -> None:
+        if not count:
+            return
+        loss = self.entries.setdefault((kind, reason), Loss())
+        loss.count += count
+        if where and len(loss.examples) < _MOST_EXAMPLES:
+            loss.examples.append(where)
+
+    def count(self, kind: Kind | None = None, containing: str = "") -> int:
+        """How many losses of a kind (None: both) have a reason that contains a text."""
+        return sum(
+            loss.count for (k, reason), loss in self.entries.items() if kind in (None, k) and containing in reason
+        )
+
+    def __bool__(self) -> bool:
+        return bool(self.entries)
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines())
+
+    def lines(self) -> list[str]:
+        """One line a reason, the commonest first: `dropped 12: cuboid has no counterpart (a.jpg, b.jpg, ...)`."""
+        order = sorted(self.entries.items(), key=lambda entry: (entry[0][0] != "dropped", -entry[1].count))
+        return [f"{kind} {loss.count}: {reason}{_examples(loss)}" for (kind, reason), loss in order]
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """Plain JSON form."""
+        return [
+            {"kind": kind, "reason": reason, "count": loss.count, "examples": loss.examples}
+            for (kind, reason), loss in self.entries.items()
+        ]
+
+
+def _examples(loss: Loss) -> str:
+    if not loss.examples:
+        return ""
+    shown = list(dict.fromkeys(loss.examples))[:3]
+    return f" ({', '.join(shown)}{', ...' if loss.count > len(shown) else ''})"

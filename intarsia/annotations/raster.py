@@ -1,0 +1,339 @@
+"""Drawing documents as label maps and instance maps, under a named edge rule and in a named order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from intarsia.annotations import outlines, spans
+from intarsia.annotations.document import BACKGROUND_NAMES, IGNORE_NAMES, AnnotatedImage, Shape
+from intarsia.annotations.geometry import (
+    AREAS,
+    Circle,
+    Ellipse,
+    Geometry,
+    Mask,
+    Points,
+    Polyline,
+    Rectangle,
+    name_of,
+)
+from intarsia.annotations.losses import Losses
+from intarsia.errors import DataError, UsageError, suggest
+from intarsia.labels import LabelArray, LabelSpace
+
+RULES = ("inclusive", "coco", "center")
+ORDERS = ("list", "z", "area")
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """How shapes become pixels.
+
+    Attributes:
+        rule: which pixels an outline contains. "inclusive": every pixel that the outline touches (Pillow, OpenCV;
+            LabelMe, VIA); "coco": coordinates are pixel edges (pycocotools; COCO, CVAT's exports); "center": the
+            pixels whose centre lies inside (even-odd; shapely, rasterio).
+        order: which of two shapes that overlap is seen. "list": the later one; "z": the one on the higher layer,
+            then the later; "area": the smaller one, and groups (crowd) below everything.
+        line_width: pixels, of lines; 0 leaves them out.
+        point_radius: pixels, of single points; 0 leaves them out.
+    """
+
+    rule: Literal["inclusive", "coco", "center"] = "inclusive"
+    order: Literal["list", "z", "area"] = "list"
+    line_width: int = 0
+    point_radius: int = 0
+
+    def __post_init__(self) -> None:
+        if self.rule not in RULES:
+            raise UsageError(f"no raster rule is named {self.rule!r}.{suggest(self.rule, RULES)}")
+        if self.order not in ORDERS:
+            raise UsageError(f"no drawing order is named {self.order!r}.{suggest(self.order, ORDERS)}")
+
+    def draws(self, geometry: Geometry) -> bool:
+        """Whether a geometry leaves pixels."""
+        return (
+            isinstance(geometry, AREAS)
+            or (isinstance(geometry, Polyline) and self.line_width > 0)
+            or (isinstance(geometry, Points) and self.point_radius > 0)
+        )
+
+
+def rasterise(
+    document: AnnotatedImage,
+    size: tuple[int, int],
+    space: LabelSpace,
+    drawing: Drawing | None = None,
+    *,
+    unlabelled: Literal["auto", "background", "ignore"] = "auto",
+    ignore_crowd: bool = False,
+    losses: Losses | None = None,
+) -> LabelArray:
+    """Draw a document as class labels.
+
+    Three kinds of nothing are kept apart: shapes labelled background are painted like any class; shapes named like
+    `IGNORE_NAMES` become the ignore index; pixels without a shape are what `unlabelled` says.
+
+    Args:
+        document: the annotations of one image.
+        size: (H, W) of the image.
+        space: the classes.
+        drawing: edge rule and order; None is the default `Drawing`.
+        unlabelled: what pixels without a shape become; "auto" is the background if the space has such a class.
+        ignore_crowd: draw groups (COCO's iscrowd) as the ignore index instead of as their class.
+        losses: told which shapes leave no pixels (points, skeletons, tags, ...).
+
+    Returns:
+        (H, W) labels of `space.dtype`.
+
+    Raises:
+        DataError: a shape's class is not in the space, or the file was made for an image of another size.
+        UsageError: unlabelled pixels shall be background, but the space has no such class.
+    """
+    check_size(document, size)
+    drawing = drawing or Drawing()
+    rest = background_label(space) if unlabelled != "ignore" else space.ignore_index
+    if unlabelled == "background" and rest == space.ignore_index:
+        raise UsageError(f"no class is the background (classes: {', '.join(space.names)}); name one background")
+    values = []
+    for shape in document.shapes:
+        label = _label(shape.label, space, document)
+        values.append(space.ignore_index if ignore_crowd and shape.crowd else label)
+    canvas = _drawn(document.shapes, values, size, drawing, rest, losses, document)
+    return canvas.astype(space.dtype)
+
+
+@dataclass(frozen=True)
+class InstanceMap:
+    """Which thing every pixel belongs to: (H, W) int32 numbers, 0 for none; `things[n - 1]` is thing n's first shape."""
+
+    ids: NDArray[np.int32]
+    things: tuple[Shape, ...]
+
+
+def instance_map(document: AnnotatedImage, size: tuple[int, int], drawing: Drawing | None = None) -> InstanceMap:
+    """Draw a document as numbered things; shapes with the same label and instance number are one thing.
+
+    Raises:
+        DataError: the file was made for an image of another size.
+    """
+    check_size(document, size)
+    drawing = drawing or Drawing()
+    numbers: dict[tuple[object, ...], int] = {}
+    things: list[Shape] = []
+    values = []
+    for index, shape in enumerate(document.shapes):
+        # What leaves no pixels gets no number, and neither do the shapes that only say where nothing is known.
+        if not drawing.draws(shape.geometry) or shape.label.lower() in BACKGROUND_NAMES + IGNORE_NAMES:
+            values.append(0)
+            continue
+        key = (index,) if shape.instance is None else (shape.label, shape.instance)
+        if key not in numbers:
+            numbers[key] = len(numbers) + 1
+            things.append(shape)
+        values.append(numbers[key])
+    return InstanceMap(_drawn(document.shapes, values, size, drawing, 0, None, document), tuple(things))
+
+
+def geometry_mask(geometry: Geometry, size: tuple[int, int], drawing: Drawing | None = None) -> NDArray[np.bool_]:
+    """(H, W) booleans of one geometry."""
+    drawing = drawing or Drawing()
+    if not drawing.draws(geometry):
+        return np.zeros(size, np.bool_)
+    return _painted([(geometry, 1)], size, drawing, 0) > 0
+
+
+def clipped(mask: Mask, size: tuple[int, int]) -> NDArray[np.bool_]:
+    """A mask as (H, W) booleans of the whole image; what lies beyond the border is cut off."""
+    full = np.zeros(size, np.bool_)
+    full[_window(mask, size)] = _visible(mask, size)
+    return full
+
+
+def check_size(document: AnnotatedImage, size: tuple[int, int]) -> None:
+    """Compare the size that the annotation file says with the image's (H, W), EXIF rotation applied.
+
+    Raises:
+        DataError: they differ; a picture on its side (EXIF rotation) is recognised and said.
+    """
+    said = (document.height or size[0], document.width or size[1])
+    if said == size:
+        return
+    image = document.image.name if document.image else document.name
+    start = f"{document.source}: it was drawn on an image of {said[1]}x{said[0]} pixels, but {image} has "
+    if said == size[::-1]:
+        raise DataError(
+            f"{start}{size[1]}x{size[0]}, the same on its side: the tool did not apply the photo's EXIF rotation, or "
+            "the photo was turned later; save the photo as it was drawn on, without the EXIF tag"
+        )
+    raise DataError(f"{start}{size[1]}x{size[0]}; restore the image it belongs to, or annotate it again")
+
+
+def background_label(space: LabelSpace) -> int:
+    """The label of pixels without a shape: the background class if there is one, else the ignore index."""
+    for index, name in enumerate(space.names):
+        if name.lower() in BACKGROUND_NAMES:
+            return index
+    return space.ignore_index
+
+
+def class_names(labels: Sequence[str]) -> tuple[str, ...]:
+    """Class names for labels found in annotation files: the background first, then the others in the order given."""
+    rest = (name for name in labels if name.lower() not in BACKGROUND_NAMES + IGNORE_NAMES)
+    return ("background", *dict.fromkeys(rest))
+
+
+def _label(name: str, space: LabelSpace, document: AnnotatedImage) -> int:
+    if name in space.names:
+        return space.names.index(name)
+    if name.lower() in IGNORE_NAMES:
+        return space.ignore_index
+    if name.lower() in BACKGROUND_NAMES:
+        return background_label(space)
+    raise DataError(f"{document.source}: no class of this data set is named {name!r}.{suggest(name, space.names)}")
+
+
+def _drawn(
+    shapes: Sequence[Shape],
+    values: Sequence[int],
+    size: tuple[int, int],
+    drawing: Drawing,
+    rest: int,
+    losses: Losses | None,
+    document: AnnotatedImage,
+) -> NDArray[np.int32]:
+    entries = list(zip(shapes, values, strict=True))
+    if drawing.order == "z":
+        entries.sort(key=lambda entry: entry[0].z)
+    elif drawing.order == "area":
+        entries.sort(key=lambda entry: (not entry[0].crowd, -outlines.area(entry[0].geometry)))
+    kept: list[tuple[Geometry, int]] = []
+    for shape, value in entries:
+        if drawing.draws(shape.geometry):
+            kept.append((shape.geometry, value))
+        elif losses is not None:
+            losses.dropped(f"{name_of(shape.geometry)} has no area to draw", f"{document.name} ({shape.label})")
+    return _painted(kept, size, drawing, rest)
+
+
+def _painted(
+    entries: Sequence[tuple[Geometry, int]], size: tuple[int, int], drawing: Drawing, rest: int
+) -> NDArray[np.int32]:
+    """(H, W) values: each geometry's own where it is drawn, `rest` elsewhere."""
+    if drawing.rule == "inclusive":
+        image = Image.new("I", size[::-1], rest)
+        for geometry, value in entries:
+            _draw_inclusive(image, geometry, value, drawing)
+        return np.array(image, np.int32)
+    columns = drawing.rule == "coco"
+    shape = size[::-1] if columns else size
+    canvas = np.full(shape, rest, np.int32)
+    waiting: list[tuple[Geometry, int]] = []
+    for geometry, value in entries:
+        if _is_plain(geometry):
+            waiting.append((geometry, value))
+            continue
+        _fill(canvas, waiting, size, columns)
+        waiting = []
+        upright = canvas.T if columns else canvas
+        mask = _mask_of(geometry, size, drawing)
+        upright[_window(mask, size)][_visible(mask, size)] = value
+    _fill(canvas, waiting, size, columns)
+    return np.ascontiguousarray(canvas.T) if columns else canvas
+
+
+def _is_plain(geometry: Geometry) -> bool:
+    """Whether a geometry is nothing but outer rings, which are filled together with their neighbours in order."""
+    return isinstance(geometry, AREAS) and not isinstance(geometry, Mask) and not getattr(geometry, "has_holes", False)
+
+
+def _fill(
+    canvas: NDArray[np.int32], entries: Sequence[tuple[Geometry, int]], size: tuple[int, int], columns: bool
+) -> None:
+    found = [(part[0], value) for geometry, value in entries for part in outlines.rings(geometry)]
+    if found:
+        runs = (spans.coco_spans if columns else spans.center_spans)([ring for ring, _ in found], size)
+        spans.paint(canvas, runs, np.array([value for _, value in found], np.int32))
+
+
+def _mask_of(geometry: Geometry, size: tuple[int, int], drawing: Drawing) -> Mask:
+    """A geometry that is not filled ring by ring as a mask: one with holes, a line, points, or a mask itself."""
+    if isinstance(geometry, Mask):
+        return geometry
+    if isinstance(geometry, Polyline | Points) or drawing.rule == "inclusive":
+        image = Image.new("I", size[::-1], 0)
+        _draw_inclusive(image, geometry, 1, drawing)
+        return Mask(np.asarray(image) > 0)
+    columns = drawing.rule == "coco"
+    find = spans.coco_spans if columns else spans.center_spans
+    total = np.zeros(size, np.bool_)
+    for part in outlines.rings(geometry):
+        canvas = np.zeros(size[::-1] if columns else size, np.int32)
+        runs = find(part, size)
+        # The outer ring first, then its holes over it.
+        spans.paint(canvas, runs, np.array([1] + [0] * (len(part) - 1), np.int32))
+        total |= (canvas.T if columns else canvas) > 0
+    return Mask(total)
+
+
+def _window(mask: Mask, size: tuple[int, int]) -> tuple[slice, slice]:
+    """The part of an image of `size` (H, W) that a mask lies on."""
+    height, width = mask.bitmap.shape
+    rows = slice(min(max(mask.top, 0), size[0]), min(max(mask.top + height, 0), size[0]))
+    columns = slice(min(max(mask.left, 0), size[1]), min(max(mask.left + width, 0), size[1]))
+    return rows, columns
+
+
+def _visible(mask: Mask, size: tuple[int, int]) -> NDArray[np.bool_]:
+    """The part of a mask's bitmap that lies on an image of `size` (H, W)."""
+    rows, columns = _window(mask, size)
+    return mask.bitmap[
+        rows.start - mask.top : rows.stop - mask.top, columns.start - mask.left : columns.stop - mask.left
+    ]
+
+
+def _draw_inclusive(image: Image.Image, geometry: Geometry, value: int, drawing: Drawing) -> None:
+    """Draw with Pillow, as LabelMe does (wkentaro/labelme, labelme/utils/shape.py)."""
+    size = (image.height, image.width)
+    pen = ImageDraw.Draw(image)
+    match geometry:
+        case Mask():
+            seen = _visible(geometry, size)
+            if seen.size:
+                rows, columns = _window(geometry, size)
+                image.paste(value, (columns.start, rows.start), Image.fromarray(seen))
+        case Rectangle(x1, y1, x2, y2, 0):
+            pen.rectangle((x1, y1, x2, y2), fill=value, outline=value)
+        case Circle(x, y, radius):
+            pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=value, outline=value)
+        case Ellipse(x, y, rx, ry, 0):
+            pen.ellipse((x - rx, y - ry, x + rx, y + ry), fill=value, outline=value)
+        case Polyline(points):
+            pen.line(points, fill=value, width=drawing.line_width)
+        case Points(points):
+            r = drawing.point_radius
+            for x, y in points:
+                pen.ellipse((x - r, y - r, x + r, y + r), fill=value, outline=value)
+        case _:
+            for part in outlines.rings(geometry):
+                if len(part) == 1:
+                    pen.polygon([tuple(point) for point in part[0].tolist()], fill=value, outline=value)
+                else:
+                    _draw_with_holes(image, part, value)
+
+
+def _draw_with_holes(image: Image.Image, part: Sequence[NDArray[np.float64]], value: int) -> None:
+    """Holes lose what lies inside their outline; the outline itself belongs to the area, as it does outside."""
+    stencil = Image.new("1", image.size, 0)
+    pen = ImageDraw.Draw(stencil)
+    outer, *holes = ([tuple(point) for point in ring.tolist()] for ring in part)
+    pen.polygon(outer, fill=1, outline=1)
+    for hole in holes:
+        pen.polygon(hole, fill=0, outline=1)
+    image.paste(value, (0, 0), stencil)

@@ -1,0 +1,122 @@
+"""What the readers share: numbers, points and JSON from files that nobody has checked."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from intarsia.annotations.finding import read_bytes
+from intarsia.annotations.geometry import Point, Polygon
+from intarsia.annotations.losses import Losses
+from intarsia.errors import DataError
+
+FARTHEST = 1e6
+"""Pixels; a coordinate beyond any image is a damaged file."""
+
+T = TypeVar("T")
+
+
+class BadShape(Exception):
+    """One shape cannot be used: the reader counts it as dropped, with this reason, and reads on."""
+
+
+def kept(entries: Iterable[Any], parse: Callable[[Any], T], where: str, losses: Losses) -> tuple[T, ...]:
+    """Parse entry by entry; those that raise `BadShape` are counted as dropped at "where: shape N"."""
+    found: list[T] = []
+    for number, entry in enumerate(entries, start=1):
+        try:
+            found.append(parse(entry))
+        except BadShape as error:
+            losses.dropped(str(error), f"{where}: shape {number}")
+    return tuple(found)
+
+
+def number(value: Any) -> float:
+    """A coordinate or length: a number, or a text that holds one.
+
+    Raises:
+        BadShape: not a number, not finite, or farther away than any image reaches.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise BadShape("a coordinate is not a number")
+    try:
+        found = float(value)
+    except (ValueError, OverflowError):
+        raise BadShape("a coordinate is not a number") from None
+    if not math.isfinite(found):
+        raise BadShape("a coordinate is not finite (NaN or infinite)")
+    if abs(found) > FARTHEST:
+        raise BadShape("a coordinate lies far outside every image")
+    return found
+
+
+def points(value: Any, least: int = 1, what: str = "shape") -> tuple[Point, ...]:
+    """Points from a list of [x, y] pairs.
+
+    Raises:
+        BadShape: not such a list, a bad number, or fewer than `least`.
+    """
+    if not isinstance(value, list | tuple) or any(
+        not isinstance(pair, list | tuple) or len(pair) != 2 for pair in value
+    ):
+        raise BadShape("its points are not a list of [x, y] pairs")
+    found = tuple((number(x), number(y)) for x, y in value)
+    if len(found) < least:
+        raise BadShape(f"a {what} has fewer than {least} points")
+    return found
+
+
+def polygon(*rings: Any) -> Polygon:
+    """A polygon of outer rings, each a list of three or more [x, y] pairs; a repeated first point is left out.
+
+    Raises:
+        BadShape: see `points`.
+    """
+    found = []
+    for ring in rings:
+        corners = points(ring, 3, "polygon")
+        found.append(corners[:-1] if len(corners) > 3 and corners[0] == corners[-1] else corners)
+    return Polygon.of(*found)
+
+
+def side(value: Any, where: str) -> int | None:
+    """A width or height in pixels; None when the file leaves it out.
+
+    Raises:
+        DataError: not a positive number of pixels.
+    """
+    if value is None:
+        return None
+    numeric = isinstance(value, int | float) and not isinstance(value, bool)
+    if not numeric or not 1 <= value <= FARTHEST or value != int(value):
+        raise DataError(f"{where} is {value!r}, not a number of pixels; correct it, or remove the entry")
+    return int(value)
+
+
+def load_json(path: Path, tool: str) -> Any:
+    """The value of a JSON file, UTF-8 with or without a byte order mark.
+
+    Raises:
+        DataError: it cannot be read, or is broken; says at which line.
+    """
+    try:
+        return json.loads(read_bytes(path).decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        where = f" at line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
+        raise DataError(
+            f"{path}: broken JSON{where}: the file is damaged or cut off; save it again with {tool}"
+        ) from error
+
+
+def whole_number(value: Any) -> int | None:
+    """An id that is a whole number, also as text; None for anything else."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int):
+        return value
+    if isinstance(value, str) and value.lstrip("-").isdecimal() and value.isascii() and len(value) < 19:
+        return int(value)
+    return None

@@ -1,0 +1,133 @@
+"""The annotation tools that are read and written, found by name or by a file's content."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from intarsia.annotations import archive
+from intarsia.annotations.document import AnnotationSet, Category, Document
+from intarsia.annotations.losses import Losses
+from intarsia.annotations.raster import Drawing
+from intarsia.errors import DataError, UsageError, suggest
+
+
+@dataclass(frozen=True)
+class Tool:
+    """One annotation tool (or format): how its files are told, read, written and drawn.
+
+    Attributes:
+        name: in the registry and on the command line.
+        about: one line for people.
+        sniff: whether a file, or a folder by its files, is this tool's; reads little and never raises.
+        read: `read(path, *, images=None, ...)` opens a file or folder as an `AnnotationSet`.
+        write: `write(documents, path, *, categories=())` writes documents and returns what it could not express;
+            None for formats that are only read.
+        suffix: of the file to write (".json"), or "" when a folder of files is written.
+        drawing: how the tool itself turns its shapes into masks.
+    """
+
+    name: str
+    about: str
+    sniff: Callable[[Path], bool]
+    read: Callable[..., AnnotationSet] | None
+    write: Callable[..., Losses] | None
+    suffix: str
+    drawing: Drawing = field(default_factory=Drawing)
+
+
+MODULES = ("coco", "coco.panoptic", "labelme", "cvat")
+"""Modules of this package that define a `TOOL`, in the order in which files are sniffed."""
+
+
+def tools() -> dict[str, Tool]:
+    """Every tool by name."""
+    found = [importlib.import_module(f"intarsia.annotations.{module}").TOOL for module in MODULES]
+    return {tool.name: tool for tool in found}
+
+
+def tool_named(name: str) -> Tool:
+    """One tool.
+
+    Raises:
+        UsageError: no such tool; the message suggests the closest name.
+    """
+    known = tools()
+    if name not in known:
+        raise UsageError(f"no annotation tool is named {name!r}.{suggest(name, known)}")
+    return known[name]
+
+
+def recognise(path: str | os.PathLike[str]) -> Tool | None:
+    """The tool whose files these are, by their content; None when no tool recognises them."""
+    place = Path(path)
+    return next((tool for tool in tools().values() if tool.read and tool.sniff(place)), None)
+
+
+def open_annotations(path: str | os.PathLike[str], *, tool: str = "auto", **options: Any) -> AnnotationSet:
+    """Open any tool's export: a file, a folder, or a zip archive of either.
+
+    Args:
+        path: what the tool exported.
+        tool: a name from `tools()`, or "auto" to find it by content.
+        options: keyword arguments of that tool's reader (for instance `images`: the folder with the images).
+
+    Raises:
+        DataError: missing, damaged, or no tool's export.
+        UsageError: no such tool, or an option that its reader does not have.
+    """
+    place = Path(os.path.abspath(path))
+    if not place.exists():
+        names = [entry.name for entry in place.parent.iterdir()] if place.parent.is_dir() else []
+        raise DataError(f"{place}: no such file or folder.{suggest(place.name, names) if names else ''}")
+    if archive.is_zip(place):
+        place = archive.unpack(place)
+    chosen = recognise(place) if tool == "auto" else tool_named(tool)
+    if chosen is None:
+        raise DataError(f"{path}: not an annotation file of any known tool ({', '.join(tools())}); export it again")
+    if chosen.read is None:
+        raise UsageError(f"{chosen.name} files are only written, not read")
+    known = list(inspect.signature(chosen.read).parameters)[1:]
+    for option in options:
+        if option not in known:
+            raise UsageError(f"{chosen.name} files have no option {option!r}.{suggest(option, known)}")
+    return chosen.read(place, **options)
+
+
+def write_annotations(
+    documents: Iterable[Document],
+    path: str | os.PathLike[str],
+    *,
+    tool: str,
+    categories: Sequence[Category] = (),
+) -> Losses:
+    """Write documents as a tool's files.
+
+    Args:
+        documents: an opened export, or any documents; read one at a time where the format allows it.
+        path: the file to write, or the folder for tools that keep one file an image.
+        tool: a name from `tools()`.
+        categories: the classes to declare; default those of the opened export, then the labels in order of appearance.
+
+    Returns:
+        What the reader skipped and what the tool cannot express.
+
+    Raises:
+        UsageError: no such tool, or one that is only read.
+        DataError: nothing to write, or the place cannot be written.
+    """
+    chosen = tool_named(tool)
+    if chosen.write is None:
+        known = [name for name, other in tools().items() if other.write]
+        raise UsageError(f"{tool} files are only read, not written; written are: {', '.join(known)}")
+    opened = isinstance(documents, AnnotationSet)
+    declared = tuple(categories) or (documents.categories if isinstance(documents, AnnotationSet) else ())
+    losses = chosen.write(documents, Path(path), categories=declared)
+    if opened:
+        losses.merge(documents.losses)  # type: ignore[union-attr]
+    return losses

@@ -1,0 +1,209 @@
+"""What the writers share: fitting shapes to what a tool can draw, and counting what it cannot store."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import MISSING, fields, replace
+from itertools import count
+from typing import Any
+
+from intarsia.annotations import outlines
+from intarsia.annotations.document import AnnotatedImage, AnnotatedVideo, Category, Document, Shape
+from intarsia.annotations.geometry import (
+    Bezier,
+    Circle,
+    Ellipse,
+    Geometry,
+    Mask,
+    Points,
+    Polygon,
+    Polyline,
+    Rectangle,
+    name_of,
+)
+from intarsia.annotations.losses import Losses
+from intarsia.annotations.raster import Drawing, geometry_mask
+from intarsia.media.images import open_image
+
+_SHAPE_FIELDS = ("instance", "z", "attributes", "occluded", "crowd", "source", "score")
+_IMAGE_FIELDS = ("attributes", "subset", "frame", "time", "embedded")
+
+
+def to_json(value: Any, indent: int | None = None) -> str:
+    """JSON text of a value; numbers that JSON lacks (NaN in a tool's own entries) become null."""
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=indent)
+        text.encode("utf-8")
+    except UnicodeEncodeError:  # half of a surrogate pair
+        return json.dumps(value, allow_nan=False, indent=indent)
+    except ValueError:
+        return to_json(_finite(value), indent)
+    return text
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(entry) for entry in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def still_images(documents: Iterable[Document], losses: Losses) -> Iterator[AnnotatedImage]:
+    """Images for tools that know no video: tracks become one shape a frame, which is counted as changed."""
+    for document in documents:
+        if isinstance(document, AnnotatedVideo):
+            losses.changed("a video's tracks became shapes of single frames", document.name, len(document.tracks))
+            yield from document.images()
+        else:
+            yield document
+
+
+def account(
+    document: AnnotatedImage, losses: Losses, tool: str, *, shape: Iterable[str] = (), image: Iterable[str] = ()
+) -> None:
+    """Count the filled-in fields that a tool cannot store.
+
+    Args:
+        document: what is about to be written.
+        losses: the tally.
+        tool: name of the writing tool; entries of `extra` count unless it read them itself.
+        shape: fields of `Shape` that it stores, of "instance", "z", "attributes", "occluded", "crowd", "source",
+            "score".
+        image: fields of `AnnotatedImage` that it stores, of "attributes", "subset", "frame", "time", "embedded".
+    """
+    own = document.tool in (tool, "")
+    for field in _missing(document, _IMAGE_FIELDS, image):
+        losses.dropped(f"{tool} has no place for the {field} of an image", document.name)
+    if document.extra and not own:
+        losses.dropped(f"entries of images that only {document.tool} knows", document.name)
+    for one in document.shapes:
+        for field in _missing(one, _SHAPE_FIELDS, shape):
+            losses.dropped(f"{tool} has no place for the {field} of a shape", document.name)
+        if one.extra and not own:
+            losses.dropped(f"entries of shapes that only {document.tool} knows", document.name)
+
+
+def _missing(value: Any, names: Iterable[str], stored: Iterable[str]) -> Iterator[str]:
+    known = set(stored)
+    for field in fields(value):
+        if field.name in names and field.name not in known:
+            default = field.default_factory() if field.default_factory is not MISSING else field.default
+            if getattr(value, field.name) != default:
+                yield field.name
+
+
+def fresh_instances(document: AnnotatedImage) -> Iterator[int]:
+    """Instance numbers that no shape of a document has."""
+    return count(1 + max((shape.instance for shape in document.shapes if shape.instance is not None), default=0))
+
+
+def size_of(document: AnnotatedImage) -> tuple[int | None, int | None]:
+    """Width and height, from the image file where the document does not say them."""
+    if (document.width is None or document.height is None) and document.image is not None:
+        reader = open_image(document.image)
+        return reader.width, reader.height
+    return document.width, document.height
+
+
+def fitted(
+    shape: Shape,
+    losses: Losses,
+    where: str,
+    accepted: tuple[type[Geometry], ...],
+    *,
+    parts: bool = False,
+    holes: bool = False,
+    angles: bool = False,
+    drawing: Drawing | None = None,
+    size: tuple[int, int] | None = None,
+    fresh: Iterator[int] | None = None,
+) -> Iterator[Shape]:
+    """A shape as one or more that a tool can draw: the same where possible, else the nearest form, counted.
+
+    Curves become polygons; polygons with holes become masks where the tool has masks, else polygons without holes;
+    masks become polygons; several parts become shapes of one instance. What has no counterpart is dropped.
+
+    Args:
+        shape: any shape.
+        losses: the tally.
+        where: place for the tally.
+        accepted: geometries that the tool has.
+        parts: its polygons may have several parts.
+        holes: its polygons may have holes.
+        angles: its rectangles and ellipses may be turned.
+        drawing: how the tool turns outlines into pixels, so that masks keep theirs.
+        size: (H, W) of the image, to which a mask made of a polygon with holes is cut; None takes its own bounds.
+        fresh: instance numbers (`fresh_instances`) for shapes that must be divided, if the tool stores them.
+    """
+    geometry = shape.geometry
+    name = name_of(geometry)
+    if isinstance(geometry, Polygon) and Polygon in accepted:
+        if geometry.has_holes and not holes:
+            if Mask in accepted:
+                losses.changed("a polygon with holes became a mask", where)
+                yield replace(shape, geometry=_as_mask(geometry, drawing, size))
+                return
+            losses.changed("a polygon lost its holes", where)
+            geometry = Polygon(tuple(rings[:1] for rings in geometry.parts))
+        yield from _divided(shape, geometry, losses, where, parts, fresh)
+    elif isinstance(geometry, tuple(accepted)) and (angles or not getattr(geometry, "angle", 0)):
+        yield shape
+    elif isinstance(geometry, Mask) and Polygon in accepted:
+        from intarsia.annotations.vectors import mask_polygons
+
+        drawing = drawing or Drawing()
+        found = mask_polygons(geometry.bitmap, (geometry.left, geometry.top), rule=drawing.rule)
+        losses.changed("a mask became polygons", where)
+        if found.has_holes and not holes:
+            losses.changed("a polygon lost its holes", where)
+            found = Polygon(tuple(rings[:1] for rings in found.parts))
+        yield from _divided(shape, found, losses, where, parts, fresh)
+    elif isinstance(geometry, Circle) and Ellipse in accepted:
+        losses.changed("a circle became an ellipse", where)
+        yield replace(shape, geometry=Ellipse(geometry.x, geometry.y, geometry.radius, geometry.radius))
+    elif isinstance(geometry, Rectangle | Circle | Ellipse | Bezier) and Polygon in accepted:
+        losses.changed(f"a {name} became a polygon", where)
+        ring = outlines.rings(geometry)[0][0]
+        yield replace(shape, geometry=Polygon.of([(x, y) for x, y in ring.tolist()]))
+    elif isinstance(geometry, Polygon | Polyline | Points | Mask | Circle | Ellipse | Bezier) and (
+        Rectangle in accepted and (box := outlines.bounds(geometry))
+    ):
+        losses.changed(f"a {name} became its bounding box", where)
+        yield replace(shape, geometry=Rectangle(*box))
+    else:
+        losses.dropped(f"a {name} has no counterpart", where)
+
+
+def _divided(
+    shape: Shape, polygon: Polygon, losses: Losses, where: str, parts: bool, fresh: Iterator[int] | None
+) -> Iterator[Shape]:
+    if not polygon.parts:
+        losses.dropped("an empty shape", where)
+    elif parts or len(polygon.parts) == 1:
+        yield replace(shape, geometry=polygon)
+    else:
+        losses.changed("a shape of several parts became several shapes", where)
+        if fresh is not None and shape.instance is None:
+            shape = replace(shape, instance=next(fresh))
+        for part in polygon.parts:
+            yield replace(shape, geometry=Polygon((part,)))
+
+
+def _as_mask(polygon: Polygon, drawing: Drawing | None, size: tuple[int, int] | None) -> Mask:
+    if size is None:
+        _, _, right, bottom = outlines.bounds(polygon) or (0, 0, 0, 0)
+        size = max(int(bottom) + 2, 1), max(int(right) + 2, 1)
+    return Mask(geometry_mask(polygon, size, drawing)).cropped()
+
+
+def all_categories(documents: Iterable[AnnotatedImage], declared: Iterable[Category]) -> list[Category]:
+    """The declared classes, then the labels that occur besides, in order of appearance."""
+    found = {category.name: category for category in declared}
+    for document in documents:
+        for shape in document.shapes:
+            if shape.label not in found:
+                found[shape.label] = Category(shape.label)
+    return list(found.values())

@@ -1,0 +1,94 @@
+"""Label maps in MATLAB files (.mat, versions 4 to 7)."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from intarsia.datasets.coding import RawMask
+from intarsia.errors import DataError, require
+
+_MOST_BYTES = 1 << 30  # of one variable, unpacked: a label map of 16,000 x 16,000 pixels as 32-bit numbers
+_COMPRESSED = 15
+
+
+def read_mat(path: Path, variable: str) -> RawMask:
+    """One label map as it is stored.
+
+    Args:
+        path: the file.
+        variable: its name; a field of a structure after a dot ("GTcls.Segmentation").
+
+    Returns:
+        (H, W) uint8 or uint16.
+
+    Raises:
+        DataError: missing or damaged, no such variable, too large, or not whole numbers from 0 to 65535.
+        UsageError: SciPy, which reads such files, is not installed.
+    """
+    _check_size(path)
+    value: Any = _load(path, variable.partition(".")[0])
+    for field in variable.split(".")[1:]:
+        value = value[field][0, 0] if getattr(value.dtype, "names", None) and field in value.dtype.names else None
+        if value is None:
+            raise DataError(f"{path}: its structure has no field {field!r} ({variable}); download the file again")
+    if not isinstance(value, np.ndarray) or value.ndim != 2 or value.dtype.kind not in "uifb" or not value.size:
+        raise DataError(f"{path}: {variable} is not a label map (a matrix of numbers); download the file again")
+    low, high = value.min(), value.max()
+    if not (low >= 0 and high <= 65535) or (value.dtype.kind == "f" and (value != np.floor(value)).any()):
+        raise DataError(f"{path}: {variable} spans {low}..{high}; class values are whole numbers from 0 to 65535")
+    return np.ascontiguousarray(value.astype(np.uint8 if high <= 255 else np.uint16))
+
+
+def read_names(path: Path, variable: str) -> tuple[str, ...]:
+    """The texts of a cell array, for instance a data set's class names.
+
+    Raises:
+        DataError: as `read_mat`, or the variable does not hold texts.
+    """
+    _check_size(path)
+    value = _load(path, variable)
+    try:
+        return tuple(str(np.asarray(cell).item()) for cell in np.asarray(value).ravel())
+    except ValueError:
+        raise DataError(f"{path}: {variable} is not a list of texts; download the file again") from None
+
+
+def _load(path: Path, variable: str) -> Any:
+    io = require("scipy.io", "mat")
+    try:
+        found = io.loadmat(path, variable_names=[variable])
+    except NotImplementedError as error:
+        raise DataError(f"{path}: a MATLAB 7.3 file; save it with: save(file, '{variable}', '-v7')") from error
+    except Exception as error:  # the reader raises almost anything on damaged files
+        raise DataError(f"{path}: not a MATLAB file, or damaged ({error}); download it again") from error
+    if variable not in found:
+        names = ", ".join(name for name, *_ in io.whosmat(path)) or "nothing"
+        raise DataError(f"{path}: has no variable {variable!r}, only: {names}")
+    return found[variable]
+
+
+def _check_size(path: Path) -> None:
+    """Refuse variables that would unpack to more than any label map, by the headers of the file's elements."""
+    try:
+        with path.open("rb") as file:
+            order = {b"IM": "<", b"MI": ">"}.get(file.read(128)[126:128])
+            while order and len(tag := file.read(8)) == 8:
+                kind, size = struct.unpack(f"{order}II", tag)
+                start = file.tell()
+                if kind == _COMPRESSED:
+                    inner = zlib.decompressobj().decompress(file.read(min(size, 1024)), 8)
+                    size_unpacked = struct.unpack(f"{order}II", inner)[1] if len(inner) == 8 else 0
+                else:
+                    size_unpacked = size
+                if size_unpacked > _MOST_BYTES:
+                    raise DataError(f"{path}: refused: a variable would unpack to {size_unpacked:,} bytes")
+                file.seek(start + size)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except zlib.error as error:
+        raise DataError(f"{path}: damaged ({error}); download it again") from error

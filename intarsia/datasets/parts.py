@@ -1,0 +1,104 @@
+"""Pictures wherever a data set keeps them: a file of their own, a page of a TIFF stack, a cell of a table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, TypeAlias, runtime_checkable
+
+from PIL import Image
+
+from intarsia.datasets.coding import RawMask
+from intarsia.errors import DataError
+from intarsia.media.header import check_frames, check_size, file_size, opened, orientation
+from intarsia.media.images import MAX_PIXELS, ImageReader, open_image, read_image
+from intarsia.media.pixels import RGB, to_mask, upright
+
+
+@runtime_checkable
+class Part(Protocol):
+    """A picture inside a larger file. `str()` of it names file and place, for messages."""
+
+    @property
+    def path(self) -> Path:
+        """The file that it lies in."""
+
+    def load(self) -> bytes | Image.Image:
+        """Its encoded file, or an opened picture.
+
+        Raises:
+            DataError: the file cannot be read, or has no such part.
+        """
+
+
+File: TypeAlias = Path | Part
+"""Where a picture is kept."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of a multi-page TIFF, counted from 0."""
+
+    path: Path
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.path} page {self.number + 1}"
+
+    def load(self) -> Image.Image:
+        """The page, decoded."""
+        name = str(self)
+        with opened(self.path, name) as stack:
+            if self.number >= getattr(stack, "n_frames", 1):
+                raise DataError(f"{name}: the file has only {getattr(stack, 'n_frames', 1)} pages; download it again")
+            stack.seek(self.number)
+            check_size(stack, name, file_size(self.path), MAX_PIXELS)
+            return stack.copy()
+
+
+def page_count(path: Path) -> int:
+    """How many pages a TIFF stack has.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    with opened(path, str(path)) as stack:
+        return int(getattr(stack, "n_frames", 1))
+
+
+def open_picture(file: File) -> ImageReader:
+    """Open a photo by its header; see `intarsia.media.images.open_image` for errors."""
+    return open_image(file) if isinstance(file, Path) else open_image(file.load(), name=str(file))
+
+
+def read_picture(file: File) -> RGB:
+    """A photo as (H, W, 3) uint8 RGB, upright."""
+    return read_image(file) if isinstance(file, Path) else open_picture(file).read()
+
+
+def read_stored(file: File) -> RawMask:
+    """The values that a mask stores, upright like its photo; see `intarsia.media.images.read_mask`.
+
+    Raises:
+        DataError: missing or damaged, or values that have no meaning as classes.
+    """
+    source, name = (file, str(file)) if isinstance(file, Path) else (file.load(), str(file))
+    with opened(source, name) as image:
+        size = file_size(source) if isinstance(source, Path) else len(source) if isinstance(source, bytes) else None
+        check_size(image, name, size, MAX_PIXELS)
+        if not isinstance(source, Image.Image):
+            check_frames(image, name)
+        stored = 1 if image.format == "TIFF" else orientation(image)
+        return upright(to_mask(image, name), stored)
+
+
+def suffix(file: File) -> str:
+    """The file's suffix in lower case."""
+    return (file if isinstance(file, Path) else file.path).suffix.lower()
+
+
+def place(file: File, root: Path) -> str:
+    """The file as seen from `root`, with forward slashes, for messages and reports."""
+    path = file if isinstance(file, Path) else file.path
+    inside = path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
+    return inside if isinstance(file, Path) else f"{inside}{str(file).removeprefix(str(path))}"

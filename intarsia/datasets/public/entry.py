@@ -1,0 +1,209 @@
+"""What is known about a public data set, and the small helpers that its reader is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from intarsia.datasets.classfile import read_class_file
+from intarsia.datasets.layout import Content, Layout
+from intarsia.datasets.pairing import Pairs, natural, relative, walk
+from intarsia.datasets.parts import File
+from intarsia.errors import DataError, UsageError
+from intarsia.labels import LabelSpace
+from intarsia.media.images import IMAGE_SUFFIXES
+
+Matched = tuple[str | None, str, File, File]
+_LABELS = Path(__file__).parent / "labels"
+
+
+@dataclass(frozen=True)
+class Download:
+    """A file that anybody may fetch without registration.
+
+    Attributes:
+        url: where it lies.
+        name: what it is called on disk.
+        size: bytes, as far as known; 0 when not.
+        md5: checksum that the publisher's own or a widely used loader states.
+    """
+
+    url: str
+    name: str
+    size: int
+    md5: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One public data set.
+
+    Attributes:
+        name: on the command line.
+        title: as its authors call it.
+        about: what it shows, in a line.
+        space: its classes.
+        splits: how it is divided, officially.
+        ignored: what counts neither in training nor in evaluation.
+        size: of the download.
+        licence: its terms.
+        citation: the paper to cite.
+        homepage: where it comes from.
+        steps: how to get it.
+        tree: the files that it must have, below the folder that is opened.
+        protocol: the official evaluation, for `intarsia evaluate --protocol`.
+        downloads: what `intarsia data get` fetches; empty where registration or consent is needed.
+    """
+
+    name: str
+    title: str
+    about: str
+    space: Callable[[], LabelSpace]
+    splits: str
+    ignored: str
+    size: str
+    licence: str
+    citation: str
+    homepage: str
+    steps: tuple[str, ...]
+    tree: str
+    protocol: str
+    downloads: tuple[Download, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON form."""
+        plain = {name: value for name, value in vars(self).items() if name not in ("space", "downloads")}
+        files = [{"url": one.url, "name": one.name, "size": one.size, "md5": one.md5} for one in self.downloads]
+        return plain | {"steps": list(self.steps), "classes": self.space().to_json(), "downloads": files}
+
+    def how_to_get(self) -> str:
+        """The steps and the tree, for errors and for `intarsia data info`."""
+        steps = "\n".join(f"  {number}. {step}" for number, step in enumerate(self.steps, start=1))
+        tree = "\n".join(f"  {line}" for line in self.tree.splitlines())
+        return f"How to get it:\n{steps}\nFiles that it must have:\n{tree}"
+
+    def missing(self, content: Content, what: str) -> DataError:
+        """The error for a tree that lacks a part."""
+        return DataError(f"{content.root}: this is {self.title}, but {what}.\n{self.how_to_get()}")
+
+
+def space_of(name: str) -> LabelSpace:
+    """The label space of one of the lists in labels/."""
+    return _label_list(name)
+
+
+@cache
+def _label_list(name: str) -> LabelSpace:
+    classes = read_class_file(_LABELS / f"{name}.txt")
+    return LabelSpace(classes.names, classes.palette)
+
+
+def official(content: Content, entry: Entry) -> None:
+    """Refuse class names for a data set that has its own.
+
+    Raises:
+        UsageError: the user named classes.
+    """
+    if content.asked:
+        raise UsageError(
+            f"the classes of {entry.title} are its own ({', '.join(entry.space().names[:3])}, ...): leave classes out, "
+            f"or rename and join them (recipe: data.remap; intarsia evaluate --remap)"
+        )
+
+
+def find(content: Content, *places: str, holding: Sequence[str]) -> Path | None:
+    """The first of some places below the root ("" for itself) that holds all of these files or folders."""
+    for place in places:
+        folder = content.root / place
+        if all((folder / name).exists() for name in holding):
+            return folder
+    return None
+
+
+def pictures(folder: Path) -> list[Path]:
+    """The pictures below a folder in name order; nothing where there is no such folder."""
+    return [path for path in walk(folder) if path.suffix.lower() in IMAGE_SUFFIXES] if folder.is_dir() else []
+
+
+def listed(path: Path) -> list[str]:
+    """The names in a split list: the first word of every line, without suffix.
+
+    Raises:
+        DataError: the list cannot be read, or a name leads out of its folder.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: cannot be read as a list of names ({error}); download it again") from error
+    names = [line.split()[0] for line in lines if line.strip()]
+    for name in names:
+        if name.startswith("/") or ".." in Path(name).parts or "\\" in name or ":" in name:
+            raise DataError(f"{path}: the name {name!r} leads out of the data set's folder; correct the list")
+    return [name.rsplit(".", 1)[0] if name.lower().endswith(IMAGE_SUFFIXES) else name for name in names]
+
+
+def under(folder: Path, suffix: str) -> Callable[[str], Path]:
+    """From a name to the file of that name in a folder."""
+    return lambda name: folder / f"{name}{suffix}"
+
+
+def by_list(
+    split: str | None, names: Iterable[str], image: Callable[[str], Path], mask: Callable[[str], Path]
+) -> tuple[list[Matched], list[Path]]:
+    """Items of a split list, and those of its images that have no mask. Missing images are left to be found by a check.
+
+    An id is the split and the name.
+    """
+    matched: list[Matched] = []
+    without = []
+    for name in names:
+        target = mask(name)
+        if target.exists():
+            matched.append((split, f"{split}/{name}" if split else name, image(name), target))
+        else:
+            without.append(image(name))
+    return matched, without
+
+
+def by_name(
+    split: str | None, images: Path, masks: Path, mask: Callable[[Path], Path]
+) -> tuple[list[Matched], list[Path]]:
+    """Items for the pictures below a folder, and those of them that have no mask.
+
+    Args:
+        split: their split.
+        images: folder of the pictures.
+        masks: folder of the masks, with the same sub-folders.
+        mask: from a picture's path below `images` to its mask's path below `masks`.
+    """
+    matched: list[Matched] = []
+    without = []
+    for picture in pictures(images):
+        inside = relative(picture, images)
+        target = masks / mask(inside)
+        name = inside.with_suffix("").as_posix()
+        if target.exists():
+            matched.append((split, f"{split}/{name}" if split else name, picture, target))
+        else:
+            without.append(picture)
+    return matched, without
+
+
+def pairs_of(*parts: tuple[list[Matched], list[Path]]) -> Pairs:
+    """All parts together, in name order."""
+    matched = sorted((entry for part, _ in parts for entry in part), key=lambda entry: natural(entry[1]))
+    return Pairs(tuple(matched), tuple(path for _, left in parts for path in left), (), ())
+
+
+def layout(entry: Entry, about: str, matches: Callable[[Content], bool] | None, read: Any) -> Layout:
+    """An official layout; it does not apply where the user named classes."""
+
+    def checked(content: Content) -> Any:
+        official(content, entry)
+        return read(content)
+
+    looks = None if matches is None else lambda content: not content.asked and matches(content)
+    return Layout(about, looks, checked, entry.name)

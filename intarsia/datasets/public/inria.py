@@ -1,0 +1,70 @@
+"""Inria Aerial Image Labeling: buildings in orthophotos of ten cities."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from intarsia.datasets.coding import MaskCoding
+from intarsia.datasets.layout import Content, Layout, Reading
+from intarsia.datasets.public.entry import Entry, by_name, find, layout, pairs_of
+from intarsia.labels import LabelSpace
+
+BUILDINGS = LabelSpace(("background", "building"), ((0, 0, 0), (255, 255, 255)))
+CITIES = ("austin", "chicago", "kitsap", "tyrol-w", "vienna")
+"""The cities with public labels."""
+
+_VALIDATION = 5  # the first tiles of each city
+
+ENTRY = Entry(
+    name="inria",
+    title="Inria Aerial Image Labeling",
+    about="orthophotos of ten cities, 5000x5000 pixels of 0.3 m, buildings",
+    space=lambda: BUILDINGS,
+    splits="train: tiles 6-36 of five cities (155), val: their tiles 1-5 (25), test: five other cities (180, withheld)",
+    ignored="nothing",
+    size="21 GB",
+    licence="for research; registration needed",
+    citation="Maggiori et al., Can Semantic Labeling Methods Generalize to Any City?, IGARSS 2017",
+    homepage="https://project.inria.fr/aerialimagelabeling/",
+    steps=("register at the homepage, fetch and join the parts of the archive, and unpack it", "intarsia train FOLDER"),
+    tree="""AerialImageDataset/
+  train/images/austin1.tif  (austin, chicago, kitsap, tyrol-w, vienna, 1-36)
+  train/gt/austin1.tif  (0 and 255)
+  test/images/bellingham1.tif""",
+    protocol="inria",
+)
+
+
+def _found(content: Content) -> Path | None:
+    return find(content, "", "AerialImageDataset", holding=("train/images", "train/gt"))
+
+
+def _tile(name: str) -> tuple[str, int] | None:
+    match = re.fullmatch(r"([a-z-]+?)(\d+)", name)
+    return (match[1], int(match[2])) if match and match[1] in CITIES else None
+
+
+def _matches(content: Content) -> bool:
+    folder = _found(content)
+    return folder is not None and any(_tile(path.stem) for path in (folder / "train/gt").glob("*.tif"))
+
+
+def _read(content: Content) -> Reading:
+    folder = _found(content)
+    if folder is None:
+        raise ENTRY.missing(content, "it has no train/images with train/gt")
+    matched, left = by_name(None, folder / "train/images", folder / "train/gt", lambda photo: photo)
+    divided = []
+    for _, name, image, mask in matched:
+        tile = _tile(name)
+        split = "val" if tile and tile[1] <= _VALIDATION else "train"
+        # The city as a folder of the id: scores are told by folder.
+        divided.append((split, f"{tile[0]}/{name}" if tile else name, image, mask))
+    note = "Inria Aerial; val is tiles 1-5 of each city, as its authors propose."
+    return Reading(BUILDINGS, MaskCoding(values={0: 0, 255: 1}), pairs_of((list(divided), left)), (note,))
+
+
+LAYOUTS: dict[str, Layout] = {
+    "inria": layout(ENTRY, "Inria Aerial Image Labeling: train/images, train/gt", _matches, _read),
+}

@@ -1,0 +1,60 @@
+"""ISBI 2012: membranes in electron microscopy, thirty slices in three TIFF stacks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from intarsia.datasets.coding import MaskCoding
+from intarsia.datasets.layout import Content, Layout, Reading
+from intarsia.datasets.parts import Page, page_count
+from intarsia.datasets.public.entry import Entry, Matched, find, layout, pairs_of
+from intarsia.labels import LabelSpace
+
+CELLS = LabelSpace(("membrane", "cell"), ((0, 0, 0), (255, 255, 255)))
+
+ENTRY = Entry(
+    name="isbi-em",
+    title="ISBI 2012 EM segmentation challenge",
+    about="membranes of neurons, 30 slices of 512x512 from an electron microscope",
+    space=lambda: CELLS,
+    splits="train 30, test 30 (labels withheld); no official val: a run of slices is set aside",
+    ignored="nothing",
+    size="16 MB",
+    licence="for research and education, with attribution",
+    citation="Arganda-Carreras et al., Crowdsourcing the creation of image segmentation algorithms for connectomics, 2015",
+    homepage="https://imagej.net/events/isbi-2012-segmentation-challenge",
+    steps=("fetch train-volume.tif and train-labels.tif as the homepage says", "intarsia train FOLDER"),
+    tree="""train-volume.tif  (30 pages)
+train-labels.tif  (30 pages, 0 membrane, 255 cell)
+test-volume.tif  (optional)""",
+    protocol="isbi-em",
+)
+
+_STACKS = ("train-volume.tif", "train-labels.tif")
+
+
+def _read(content: Content) -> Reading:
+    folder = find(content, "", holding=_STACKS)
+    if folder is None:
+        raise ENTRY.missing(content, f"it has no {' with '.join(_STACKS)}")
+    volume, labels = (folder / name for name in _STACKS)
+    slices, masks = page_count(volume), page_count(labels)
+    matched: list[Matched] = [
+        ("train", f"train/{number:02d}", Page(volume, number), Page(labels, number))
+        for number in range(min(slices, masks))
+    ]
+    notes = ["ISBI 2012 EM: mask value 0 is membrane, 255 cell."]
+    if slices != masks:
+        notes.append(f"{volume.name} has {slices} pages, {labels.name} {masks}; only the first {len(matched)} are used.")
+    left: list[Path] = []
+    return Reading(CELLS, MaskCoding(values={0: 0, 255: 1}), pairs_of((matched, left)), tuple(notes))
+
+
+LAYOUTS: dict[str, Layout] = {
+    "isbi-em": layout(
+        ENTRY,
+        "ISBI 2012 EM: train-volume.tif, train-labels.tif",
+        lambda content: find(content, "", holding=_STACKS) is not None,
+        _read,
+    ),
+}
