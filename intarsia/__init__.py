@@ -156,6 +156,9 @@ def evaluate(
     layout: str = "auto",
     classes: Sequence[str] | None = None,
     resize_masks: bool = False,
+    tolerant: bool = False,
+    remap: Mapping[str, Any] | str | os.PathLike[str] | None = None,
+    protocol: str | None = None,
     boundary: bool = False,
     spacing: Sequence[float] | None = None,
     curves: bool = False,
@@ -167,12 +170,17 @@ def evaluate(
 
     Args:
         model: a loaded model, or what `load` takes.
-        data: folder of labelled pictures.
+        data: labelled pictures: a folder, a manifest, a table, or an annotation tool's file.
         split: the split to measure on; None takes the folder's own "val", else its "test", else all of an undivided
             folder. "val" of an undivided folder is the part that a training on it holds out.
         layout: the folder's layout; `intarsia data list` names them.
         classes: class names in the order of the mask values, if the folder does not tell them.
         resize_masks: stretch masks of another size, but the same shape, to their picture.
+        tolerant: take colour-coded masks with other colours (JPEG) by the nearest colour.
+        remap: other names for the data's classes, so that they meet the model's: a mapping with "map" (name -> new
+            name), "classes" and "rest", or a YAML or JSON file of that form.
+        protocol: the official evaluation of a public data set (`intarsia data info NAME` names it): its scores are
+            told besides, and the data's classes count instead of the model's.
         boundary: also measure boundary IoU, boundary F1 and the scores near boundaries.
         spacing: distance between neighbouring rows and columns (mm per pixel, say): also measure surface distances.
         curves: also measure average precision, the best thresholds and calibration.
@@ -182,27 +190,38 @@ def evaluate(
         progress: called after each picture with the number done and the number of all.
 
     Raises:
-        UsageError: no such model, split or layout; `spacing` is not positive; or `out` holds a report already.
+        UsageError: no such model, split, layout or protocol; `remap` does not fit the classes; `spacing` is not
+            positive; or `out` holds a report already.
         DataError: the data cannot be used, or share no class name with the model.
         ModelError: the model is damaged.
     """
+    from collections.abc import Mapping
     from pathlib import Path
 
     from intarsia import inference
     from intarsia.datasets import open_dataset
+    from intarsia.datasets.remap import Remap, remapped
     from intarsia.reports import require_free, worst_pictures, write_evaluation
 
     if out is not None:
         require_free(Path(out), overwrite=overwrite)
     predictor = model if isinstance(model, inference.Predictor) else load(model)
+    dataset = open_dataset(
+        data,
+        layout=layout,
+        classes=classes,
+        resize_masks=resize_masks,
+        tolerant=tolerant,
+        val_fraction=0 if split is None else 0.2,
+    )
+    if remap is not None:
+        rule = Remap.from_dict(remap) if isinstance(remap, Mapping) else Remap.load(Path(remap))
+        dataset = remapped(dataset, rule)
     if split is None:
-        dataset = open_dataset(data, layout=layout, classes=classes, resize_masks=resize_masks, val_fraction=0)
         split = next((name for name in ("val", "test", "all") if name in dataset.splits), "val")
-    else:
-        dataset = open_dataset(data, layout=layout, classes=classes, resize_masks=resize_masks)
     chosen = dataset.split(split)
     measures = inference.Measures(boundary=boundary, spacing=spacing, curves=curves)
-    found = inference.evaluate(predictor, chosen, measures=measures, progress=progress)
+    found = inference.evaluate(predictor, chosen, measures=measures, protocol=protocol, progress=progress)
     if out is not None:
         write_evaluation(Path(out), found, worst_pictures(predictor, chosen, found))
     return found

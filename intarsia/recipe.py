@@ -27,23 +27,62 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Data(_Section):
-    """Where the labelled data lie and how they are read."""
+class Remapping(_Section):
+    """Other classes for a data set: its own ones renamed, joined or left out, by name."""
 
-    path: str = Field("", description="folder of the data set")
+    map: dict[str, str | None] = Field({}, description="name in the data: new name; ignore (or null): not labelled")
+    classes: list[str] | None = Field(None, description="the new classes in order; none: the new names as they come")
+    palette: list[tuple[int, int, int]] | None = Field(None, description="one RGB colour for each of classes")
+    rest: Literal["error", "keep", "ignore"] = Field("error", description="classes that map does not name")
+
+
+# Told apart by form, so that an error speaks of the form that was meant.
+RemapOrFile = Annotated[
+    Annotated[Remapping, Tag("[remap]")] | Annotated[str, Tag("[file]")],
+    Discriminator(lambda value: "[file]" if isinstance(value, str) else "[remap]"),
+]
+
+
+class _Place(_Section):
+    path: str = Field("", description="folder of the data set (or a manifest, a table, an annotation tool's file)")
     layout: str = Field("auto", description="folder layout; `intarsia data list` names them")
     classes: list[str] | None = Field(None, description="class names in order; none: read or guessed from the data")
     palette: list[tuple[int, int, int]] | None = Field(None, description="one RGB colour a class")
     ignore: list[int] = Field([], description="values in the mask files that mean: not labelled")
     resize_masks: bool = Field(False, description="stretch masks of another size to their picture")
+    tolerant: bool = Field(False, description="take colour-coded JPEG masks by the nearest colour")
+    remap: RemapOrFile | None = Field(None, description="other classes, or a YAML or JSON file that says them")
     train: str = Field("train", description="split to train on")
     val: str = Field("val", description="split to validate on")
     val_fraction: Annotated[float, Field(gt=0, lt=1)] = Field(
         0.2, description="share held out if there is no val split"
     )
+
+
+class Source(_Place):
+    """One of several data sets."""
+
+    weight: Positive = Field(1.0, description="how often one of its pictures is drawn, compared with the others'")
+
+
+class Data(_Place):
+    """Where the labelled data lie and how they are read. A list of data sets is written as a list: `data: [...]`."""
+
+    sources: list[Source] = Field([], description="several data sets with the same classes, in place of path")
     foreground: Fraction = Field(
         0.5, description="volumes: share of the training slices that are drawn among those with a foreground class"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_list(cls, value: Any) -> Any:
+        return {"sources": value} if isinstance(value, list) else value
+
+    @model_validator(mode="after")
+    def _check(self) -> Data:
+        if self.sources and any(getattr(self, key) != field.default for key, field in _Place.model_fields.items()):
+            raise ValueError("sources: the other keys of data belong into each source")
+        return self
 
 
 class Model(_Section):
@@ -192,7 +231,7 @@ class Recipe(_Section):
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Recipe:
-        """Read a YAML file. A relative data path is taken from the recipe's folder if it exists there.
+        """Read a YAML file. Relative data paths are taken from the recipe's folder if they exist there.
 
         Raises:
             UsageError: no such file, not YAML, an unknown key or a wrong value; the message names file and key.
@@ -203,10 +242,13 @@ class Recipe(_Section):
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(f"cannot read recipe {file}: {error}") from error
         recipe = cls.from_text(text, origin=str(file))
-        beside = file.parent / recipe.data.path
-        if recipe.data.path and not Path(recipe.data.path).exists() and beside.exists():
-            recipe = recipe.override({"data.path": str(beside)})
-        return recipe
+        data = recipe.to_dict()["data"]
+        for place in (data, *data["sources"]):
+            for key in ("path", "remap"):
+                said = place[key]
+                if isinstance(said, str) and said and not Path(said).exists() and (file.parent / said).exists():
+                    place[key] = str(file.parent / said)
+        return recipe.override({"data": data})
 
     @classmethod
     def from_text(cls, text: str, *, origin: str = "recipe") -> Recipe:
@@ -289,12 +331,15 @@ def _explain(problem: Any) -> str:
     return f"{key or 'recipe'}: {message}" + (f" (got {problem['input']!r})" if location else "")
 
 
+_LISTED: dict[str, type[BaseModel]] = {"loss": LossTerm, "sources": Source, "remap": Remapping}
+
+
 def _keys_at(location: Iterable[Any]) -> list[str]:
     section: type[BaseModel] = Recipe
     for part in location:
         if isinstance(part, int):
             continue
-        annotation = LossTerm if part == "loss" else section.model_fields[part].annotation
+        annotation = _LISTED.get(part) or section.model_fields[part].annotation
         if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
             return []
         section = annotation

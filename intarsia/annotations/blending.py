@@ -75,7 +75,7 @@ def _nearest(values: NDArray[np.float64], sorted_values: NDArray[np.float64]) ->
     before = after - 1
     after = np.minimum(after, len(sorted_values) - 1)
     chosen = np.where(values - sorted_values[before] <= sorted_values[after] - values, before, after)
-    return np.searchsorted(sorted_values, sorted_values[chosen])
+    return np.asarray(np.searchsorted(sorted_values, sorted_values[chosen]))
 
 
 def _reduced(blended: Points, pairs: NDArray[np.intp], left: Points, right: Points) -> Points:
@@ -111,5 +111,5 @@ def _thinned(points: Points, gap: float) -> Points:
             kept.append(point)
     kept.append(points[-1])
     if len(kept) == 2 and np.hypot(*(kept[1] - kept[0])) < gap:
-        return np.mean(kept, axis=0, keepdims=True)
+        return np.asarray(np.mean(kept, axis=0, keepdims=True))
     return np.array(kept)

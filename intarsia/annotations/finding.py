@@ -44,10 +44,12 @@ class ImageFinder:
 
     Args:
         root: the folder; nothing outside it is ever returned.
+        without: folders inside that hold no photos (masks).
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, without: Iterable[Path] = ()) -> None:
         self.root = Path(os.path.abspath(root))
+        self._without = tuple(Path(os.path.abspath(folder)) for folder in without)
 
     def find(self, name: str, *, beside: Path | None = None, losses: Losses | None = None) -> Path | None:
         """The file of an image, None when there is none (or no valid name).
@@ -79,7 +81,8 @@ class ImageFinder:
 
     @cached_property
     def _files(self) -> list[Path]:
-        return list(walk(self.root, IMAGE_SUFFIXES))
+        found = walk(self.root, IMAGE_SUFFIXES)
+        return [path for path in found if not any(path.is_relative_to(folder) for folder in self._without)]
 
     @cached_property
     def _by_name(self) -> dict[str, list[Path]]:

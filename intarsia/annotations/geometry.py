@@ -132,8 +132,9 @@ class Mask:
 
 @dataclass(frozen=True)
 class Cuboid:
-    """The eight corners of a box in perspective: front face, then back face, each as left top, left bottom,
-    right top, right bottom (CVAT's order).
+    """The eight corners of a box in perspective.
+
+    The front face, then the back face, each as left top, left bottom, right top, right bottom (CVAT's order).
     """
 
     points: tuple[Point, ...]
@@ -141,7 +142,7 @@ class Cuboid:
 
 @dataclass(frozen=True)
 class Keypoint:
-    """One named point of a skeleton; `occluded` is known but hidden, `absent` is not in the picture (x, y mean little)."""
+    """One named point of a skeleton; "occluded" is known but hidden, "absent" is not in the picture."""
 
     name: str
     x: float

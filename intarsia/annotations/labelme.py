@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import io
 import math
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -12,9 +11,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
 
+from intarsia.annotations.bitmaps import png_of, read_bitmap
 from intarsia.annotations.document import (
     BACKGROUND_NAMES,
     IGNORE_NAMES,
@@ -29,17 +27,15 @@ from intarsia.annotations.geometry import Circle, Geometry, Mask, Point, Points,
 from intarsia.annotations.losses import Losses
 from intarsia.annotations.outlines import rings
 from intarsia.annotations.raster import Drawing
-from intarsia.annotations.reading import BadShape, kept, load_json, points, polygon, side, whole_number
+from intarsia.annotations.reading import BadShape, kept, load_json, points, polygon, side, usable, whole_number
 from intarsia.annotations.tools import Tool
 from intarsia.annotations.writing import account, fitted, fresh_instances, size_of, still_images, to_json
 from intarsia.errors import DataError
 from intarsia.files import write_text
-from intarsia.media.header import check_size, opened
 
 _TOP = ("version", "flags", "shapes", "imagePath", "imageData", "imageHeight", "imageWidth")
 _SHAPE = ("label", "points", "group_id", "description", "shape_type", "flags", "mask")
 _ACCEPTED = (Polygon, Rectangle, Circle, Polyline, Points, Mask)
-_MASK_PIXELS = 100_000_000
 
 # LabelMe's own exporter (labelme/utils/shape.py) draws lines 10 pixels wide and points as discs of radius 5.
 DRAWING = Drawing("inclusive", "list", line_width=10, point_radius=5)
@@ -67,15 +63,7 @@ def read(path: Path, *, images: Path | None = None) -> AnnotationSet:
     finder = ImageFinder(root)
 
     def stream(losses: Losses) -> Iterator[Document]:
-        broken = 0
-        for file in files:
-            try:
-                yield read_file(file, finder, losses)
-            except DataError as error:
-                broken += 1
-                if broken == len(files):
-                    raise
-                losses.dropped("a file that cannot be used", str(error))
+        return usable(files, lambda file: read_file(file, finder, losses), losses)
 
     categories = tuple(Category(name) for name in _label_file(path if path.is_dir() else path.parent))
     return AnnotationSet("labelme", path, root, categories, stream)
@@ -99,9 +87,9 @@ def read_file(path: Path, finder: ImageFinder, losses: Losses) -> AnnotatedImage
         image=image,
         width=side(value.get("imageWidth"), f"{path}: imageWidth"),
         height=side(value.get("imageHeight"), f"{path}: imageHeight"),
-        shapes=kept(value["shapes"], _shape, str(path), losses),
+        shapes=kept(value["shapes"], _shape, path.name, losses),
         attributes=_flags(value.get("flags")),
-        embedded=_embedded(value.get("imageData"), str(path), losses),
+        embedded=_embedded(value.get("imageData"), path.name, losses),
         tool="labelme",
         extra={key: entry for key, entry in value.items() if key not in _TOP},
     )
@@ -200,7 +188,7 @@ def _geometry(entry: dict[str, Any]) -> Geometry:
             return Points(points(drawn, 1, kind))
         case "mask":
             corner = _pair(drawn, kind)[0]
-            return Mask(_bitmap(entry.get("mask")), round(corner[0]), round(corner[1]))
+            return _mask(entry.get("mask"), round(corner[0]), round(corner[1]))
     raise BadShape(f"unknown shape type {str(kind)[:40]!r}")
 
 
@@ -217,7 +205,7 @@ def _oriented(value: Any) -> Geometry:
     corners = outline.rings[0]
     if len(corners) != 4:
         raise BadShape("an oriented rectangle without 4 points")
-    (ax, ay), (bx, by), (cx, cy), (dx, dy) = corners
+    (ax, ay), (bx, by), (cx, cy), _ = corners
     width, height = math.hypot(bx - ax, by - ay), math.hypot(cx - bx, cy - by)
     x, y = (ax + cx) / 2, (ay + cy) / 2
     found = Rectangle(
@@ -227,16 +215,13 @@ def _oriented(value: Any) -> Geometry:
     return found if fits else outline
 
 
-def _bitmap(value: Any) -> NDArray[np.bool_]:
+def _mask(value: Any, left: int, top: int) -> Mask:
     try:
         data = base64.b64decode(value, validate=True) if isinstance(value, str) else b""
-        with opened(data, "mask") as image:
-            check_size(image, "mask", len(data), _MASK_PIXELS)
-            if image.mode in ("LA", "RGBA", "PA"):
-                return np.asarray(image.convert("RGBA").getchannel("A")) > 0
-            return np.asarray(image.convert("L")) > 0
+        found, _ = read_bitmap(data, "mask", size=None)
     except (binascii.Error, DataError):
         raise BadShape("a mask whose PNG is missing or damaged") from None
+    return Mask(found.bitmap, left + found.left, top + found.top)
 
 
 def _embedded(value: Any, where: str, losses: Losses) -> bytes | None:
@@ -319,14 +304,8 @@ def _entry(shape: Shape, own: bool, where: str, losses: Losses) -> dict[str, Any
         "description": description or "",
         "shape_type": kind,
         "flags": _bools(attributes, where, losses),
-        "mask": None if bitmap is None else _png(bitmap),
+        "mask": None if bitmap is None else base64.b64encode(png_of(Mask(bitmap), bitmap.shape)).decode(),
     } | (dict(shape.extra) if own else {})
-
-
-def _png(bitmap: NDArray[np.bool_]) -> str:
-    file = io.BytesIO()
-    Image.fromarray(bitmap.astype(np.uint8) * np.uint8(255)).save(file, "PNG")
-    return base64.b64encode(file.getvalue()).decode()
 
 
 def _bools(attributes: Mapping[str, Any], where: str, losses: Losses) -> dict[str, bool]:

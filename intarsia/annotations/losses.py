@@ -7,15 +7,21 @@ from typing import Any, Literal
 
 Kind = Literal["dropped", "changed"]
 
-_MOST_EXAMPLES = 5
+_SHOWN = 3
+_MOST_EXAMPLES = _SHOWN + 1  # one more than is shown tells that there are more
 
 
 @dataclass
 class Loss:
-    """One reason: how often, and the first places where."""
+    """One reason: how often, and the first different places where."""
 
     count: int = 0
     examples: list[str] = field(default_factory=list)
+
+    def see(self, where: str) -> None:
+        """Note a place, if it is a new one and there is room."""
+        if where and where not in self.examples and len(self.examples) < _MOST_EXAMPLES:
+            self.examples.append(where)
 
 
 class Losses:
@@ -40,17 +46,16 @@ class Losses:
     def merge(self, other: Losses) -> None:
         """Take over another tally."""
         for (kind, reason), loss in other.entries.items():
-            self._add(kind, reason, "", loss.count)
-            mine = self.entries[kind, reason].examples
-            mine += loss.examples[: _MOST_EXAMPLES - len(mine)]
+            mine = self.entries.setdefault((kind, reason), Loss())
+            mine.count += loss.count
+            for where in loss.examples:
+                mine.see(where)
 
     def _add(self, kind: Kind, reason: str, where: str, count: int) -> None:
-        if not count:
-            return
-        loss = self.entries.setdefault((kind, reason), Loss())
-        loss.count += count
-        if where and len(loss.examples) < _MOST_EXAMPLES:
-            loss.examples.append(where)
+        if count:
+            loss = self.entries.setdefault((kind, reason), Loss())
+            loss.count += count
+            loss.see(where)
 
     def count(self, kind: Kind | None = None, containing: str = "") -> int:
         """How many losses of a kind (None: both) have a reason that contains a text."""
@@ -60,6 +65,9 @@ class Losses:
 
     def __bool__(self) -> bool:
         return bool(self.entries)
+
+    def __repr__(self) -> str:
+        return f"<Losses: {'; '.join(self.lines()) or 'none'}>"
 
     def __str__(self) -> str:
         return "\n".join(self.lines())
@@ -80,5 +88,5 @@ class Losses:
 def _examples(loss: Loss) -> str:
     if not loss.examples:
         return ""
-    shown = list(dict.fromkeys(loss.examples))[:3]
-    return f" ({', '.join(shown)}{', ...' if loss.count > len(shown) else ''})"
+    more = ", ..." if len(loss.examples) > _SHOWN else ""
+    return f" ({', '.join(loss.examples[:_SHOWN])}{more})"

@@ -111,7 +111,7 @@ def rasterise(
 
 @dataclass(frozen=True)
 class InstanceMap:
-    """Which thing every pixel belongs to: (H, W) int32 numbers, 0 for none; `things[n - 1]` is thing n's first shape."""
+    """Which thing every pixel belongs to: (H, W) int32, 0 for none; `things[n - 1]` is the first shape of thing n."""
 
     ids: NDArray[np.int32]
     things: tuple[Shape, ...]

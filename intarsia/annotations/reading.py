@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
+from intarsia.annotations.document import Document
 from intarsia.annotations.finding import read_bytes
 from intarsia.annotations.geometry import Point, Polygon
 from intarsia.annotations.losses import Losses
@@ -16,6 +17,7 @@ from intarsia.errors import DataError
 FARTHEST = 1e6
 """Pixels; a coordinate beyond any image is a damaged file."""
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 
@@ -32,6 +34,26 @@ def kept(entries: Iterable[Any], parse: Callable[[Any], T], where: str, losses: 
         except BadShape as error:
             losses.dropped(str(error), f"{where}: shape {number}")
     return tuple(found)
+
+
+def usable(entries: Iterable[S], parse: Callable[[S], T], losses: Losses, what: str = "file") -> Iterator[T]:
+    """Parse entry by entry (files of a folder, images of a file); those that cannot be used are counted as dropped.
+
+    Raises:
+        DataError: not one of them can be used; the error of the last.
+    """
+    good, last = 0, None
+    for entry in entries:
+        try:
+            found = parse(entry)
+        except DataError as error:
+            last = error
+            losses.dropped(f"a{'n' if what[0] in 'aeiou' else ''} {what} that cannot be used", error)
+            continue
+        good += 1
+        yield found
+    if last is not None and not good:
+        raise last
 
 
 def number(value: Any) -> float:
@@ -117,6 +139,36 @@ def whole_number(value: Any) -> int | None:
         return None
     if isinstance(value, int):
         return value
-    if isinstance(value, str) and value.lstrip("-").isdecimal() and value.isascii() and len(value) < 19:
+    if isinstance(value, str) and value.removeprefix("-").isdecimal() and value.isascii() and len(value) < 19:
         return int(value)
     return None
+
+
+class MissingMask(DataError):
+    """A mask file that is not there. Reading ends with it: the mask's object would be gone without notice."""
+
+
+def from_files(
+    files: Sequence[Path], read: Callable[[Path], Iterable[Document]], losses: Losses, broken: int = 0
+) -> Iterator[Document]:
+    """The documents of several files; one that is broken is counted as dropped, as long as there is another.
+
+    Args:
+        files: what to read.
+        read: reads one file.
+        losses: the tally.
+        broken: how many further files were found to be broken before.
+
+    Raises:
+        DataError: none of the files can be used; or a mask is missing.
+    """
+    for number, file in enumerate(files):
+        try:
+            yield from read(file)
+        except MissingMask:
+            raise
+        except DataError as error:
+            broken += 1
+            if broken > number and number + 1 == len(files):
+                raise
+            losses.dropped("a file that cannot be used", error)

@@ -41,7 +41,7 @@ class Tool:
     drawing: Drawing = field(default_factory=Drawing)
 
 
-MODULES = ("coco", "coco.panoptic", "labelme", "cvat")
+MODULES = ("coco", "coco.panoptic", "labelme", "cvat", "rectlabel", "page", "via", "labelbox", "masks", "geojson")
 """Modules of this package that define a `TOOL`, in the order in which files are sniffed."""
 
 
@@ -64,8 +64,14 @@ def tool_named(name: str) -> Tool:
 
 
 def recognise(path: str | os.PathLike[str]) -> Tool | None:
-    """The tool whose files these are, by their content; None when no tool recognises them."""
+    """The tool whose files these are, by their content; None when no tool recognises them.
+
+    Raises:
+        DataError: a zip archive that is damaged or not safe to unpack.
+    """
     place = Path(path)
+    if archive.is_zip(place):
+        place = archive.unpack(place)
     return next((tool for tool in tools().values() if tool.read and tool.sniff(place)), None)
 
 

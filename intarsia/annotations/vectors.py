@@ -97,14 +97,12 @@ def _ring(points: Ints, tolerance: float) -> Ring:
 
 
 def _pixel_outlines(mask: NDArray[np.bool_]) -> list[list[Ints]]:
-    """Rings through the outermost pixels of each 8-connected piece, and around its holes through pixels of the piece."""
+    """Rings through the outermost pixels of each 8-connected piece, and through its pixels around its holes."""
     contours, tree = cv2.findContours(mask.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
     if tree is None:
         return []
     parts: dict[int, list[Ints]] = {
-        number: [contour[:, 0].astype(np.int64)]
-        for number, contour in enumerate(contours)
-        if tree[0, number, 3] < 0
+        number: [contour[:, 0].astype(np.int64)] for number, contour in enumerate(contours) if tree[0, number, 3] < 0
     }
     for number, contour in enumerate(contours):
         if tree[0, number, 3] >= 0:

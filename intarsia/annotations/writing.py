@@ -21,6 +21,7 @@ from intarsia.annotations.geometry import (
     Polygon,
     Polyline,
     Rectangle,
+    Skeleton,
     name_of,
 )
 from intarsia.annotations.losses import Losses
@@ -207,3 +208,17 @@ def all_categories(documents: Iterable[AnnotatedImage], declared: Iterable[Categ
             if shape.label not in found:
                 found[shape.label] = Category(shape.label)
     return list(found.values())
+
+
+def singles(shapes: Iterable[Shape], losses: Losses, where: str) -> Iterator[Shape]:
+    """Fitted shapes for tools that know single points only: without empty ones, groups of points one by one."""
+    for shape in shapes:
+        geometry = shape.geometry
+        empty = isinstance(geometry, Mask) and not geometry.bitmap.any()
+        if empty or (isinstance(geometry, Points | Polyline | Skeleton) and not geometry.points):
+            losses.dropped("an empty shape", where)
+        elif isinstance(geometry, Points) and len(geometry.points) > 1:
+            losses.changed("points became shapes of their own", where, len(geometry.points))
+            yield from (replace(shape, geometry=Points((point,))) for point in geometry.points)
+        else:
+            yield shape

@@ -19,8 +19,8 @@ _FIRST_TAG = re.compile(r"<([A-Za-z_][^\s/>]*)")
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def children(path: Path) -> Iterator[tuple[Element, Element]]:
-    """Stream a file: yield (root, child) for every complete child of the root, and forget it afterwards.
+def children(path: Path) -> Iterator[Element]:
+    """Stream a file: yield every complete child of the root, and forget it afterwards.
 
     Memory holds one child at a time, whatever the size of the file.
 
@@ -44,7 +44,7 @@ def children(path: Path) -> Iterator[tuple[Element, Element]]:
                     continue
                 depth -= 1
                 if depth == 1:
-                    yield root, element
+                    yield element
                     root.clear()
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error

@@ -9,31 +9,58 @@ import typer
 
 from intarsia.cli.output import Json, emit, progress_bar, table
 
-app = typer.Typer(help="Check, describe and show labelled data.", no_args_is_help=True)
-Data = Annotated[Path, typer.Argument(help="Folder of images and masks (or LabelMe annotations).")]
+app = typer.Typer(help="Check, describe, fetch and show labelled data.", no_args_is_help=True)
+Data = Annotated[
+    Path, typer.Argument(help="Folder of labelled images; or a manifest (.csv, .jsonl), a table (.parquet), an export.")
+]
 Layout = Annotated[str, typer.Option(help="Folder layout; `intarsia data list` names them.")]
 Resize = Annotated[bool, typer.Option("--resize-masks", help="Stretch masks of another size to their picture.")]
+Tolerant = Annotated[
+    bool, typer.Option("--tolerant", help="Take colour-coded JPEG masks by the nearest colour of the classes.")
+]
 
 
 @app.command("list")
 def list_data(json: Json = False) -> None:
-    """List the kinds of data sets that are read."""
-    from intarsia.datasets.catalogue import CATALOGUE
+    """List the public data sets that are known by name, and the layouts for your own data."""
+    from intarsia.datasets.catalogue import KINDS, layouts_of
+    from intarsia.datasets.public import ENTRIES
 
     if json:
-        emit([vars(entry) for entry in CATALOGUE])
+        public = [
+            {"name": name, "title": e.title, "about": e.about, "layouts": list(layouts_of(name))}
+            for name, e in ENTRIES.items()
+        ]
+        emit({"public": public, "own": [vars(kind) for kind in KINDS]})
         return
-    table(("Data set", "Layout", "What it is", "Files"), [(e.name, e.layout, e.about, e.folders) for e in CATALOGUE])
-    typer.echo("Next:  intarsia data info FOLDER")
+    rows = [(name, entry.about, ", ".join(layouts_of(name)) or "-") for name, entry in ENTRIES.items()]
+    table(("Public data set", "What it is", "Layouts"), rows)
+    table(("Layout", "Your own data", "Files"), [(kind.layout, kind.about, kind.files) for kind in KINDS])
+    typer.echo("Layouts are recognised by themselves.  Next:  intarsia data info NAME|FOLDER")
 
 
 @app.command()
-def info(path: Data, layout: Layout = "auto", resize_masks: Resize = False, json: Json = False) -> None:
-    """Show how a folder is read: layout, splits, picture sizes, classes and how often they occur."""
+def info(
+    path: Annotated[
+        str, typer.Argument(metavar="NAME|FOLDER", help="A public data set, or labelled data of your own.")
+    ],
+    layout: Layout = "auto",
+    resize_masks: Resize = False,
+    tolerant: Tolerant = False,
+    json: Json = False,
+) -> None:
+    """Tell what a public data set is and how to get it; or how a folder is read: layout, splits, sizes, classes."""
     from intarsia.datasets import open_dataset
+    from intarsia.datasets.catalogue import entry
+    from intarsia.datasets.public import ENTRIES
     from intarsia.datasets.statistics import description
 
-    dataset = open_dataset(path, layout=layout, resize_masks=resize_masks)
+    if path in ENTRIES and not Path(path).exists():
+        _describe(path, json)
+        return
+    if not Path(path).exists() and not any(mark in path for mark in "/\\."):
+        entry(path)  # neither a folder nor a data set: the error suggests the closest name
+    dataset = open_dataset(path, layout=layout, resize_masks=resize_masks, tolerant=tolerant)
     found = description(dataset)
     if json:
         emit(found)
@@ -49,7 +76,7 @@ def info(path: Data, layout: Layout = "auto", resize_masks: Resize = False, json
             for name, split in splits.items()
         ],
     )
-    shares = [[f"{100 * entry['share']:.2f}" for entry in split["classes"]] for split in splits.values()]
+    shares = [[f"{100 * one['share']:.2f}" for one in split["classes"]] for split in splits.values()]
     table(
         ("Index", "Class", *(f"{name} %" for name in splits)),
         [
@@ -60,14 +87,68 @@ def info(path: Data, layout: Layout = "auto", resize_masks: Resize = False, json
     typer.echo(f"Next:  intarsia data check {path}")
 
 
+def _describe(name: str, json: bool) -> None:
+    """Print what is known about a public data set."""
+    from intarsia.datasets.catalogue import entry, layouts_of
+
+    found = entry(name)
+    if json:
+        emit(found.to_json() | {"layouts": layouts_of(name)})
+        return
+    classes = found.space().names
+    shown = ", ".join(classes[:24]) + (", ..." if len(classes) > 24 else "")
+    facts = {
+        "What": found.about,
+        f"Classes ({len(classes)})": shown,
+        "Splits": found.splits,
+        "Ignored": found.ignored,
+        "Size": found.size,
+        "Licence": found.licence,
+        "Paper": found.citation,
+        "Homepage": found.homepage,
+        "Evaluation": f"intarsia evaluate FOLDER -m MODEL --protocol {found.protocol}",
+    }
+    typer.echo(found.title)
+    for what, text in facts.items():
+        typer.echo(f"  {what + ':':<15} {text}")
+    for number, (layout, about) in enumerate(layouts_of(name).items()):
+        typer.echo(f"  {'Layouts:' if not number else '':<15} {layout}: {about}")
+    typer.echo(found.how_to_get())
+
+
 @app.command()
-def check(path: Data, layout: Layout = "auto", resize_masks: Resize = False, json: Json = False) -> None:
+def get(
+    name: Annotated[str, typer.Argument(help="A public data set; `intarsia data list` names them.")],
+    folder: Annotated[Path, typer.Argument(help="Where to put it.")],
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the archives after unpacking.")] = False,
+    json: Json = False,
+) -> None:
+    """Fetch a public data set that needs no registration; of the others, say how to get them."""
+    from intarsia.datasets.catalogue import entry
+    from intarsia.datasets.download import get as fetch
+
+    found = entry(name)
+    with progress_bar("fetching", bytes_=True) as progress:
+        places = fetch(found, folder, keep=keep, progress=progress)
+    if json:
+        emit({"name": name, "folder": str(folder), "unpacked": [str(place) for place in places]})
+        return
+    typer.echo(f"{found.title}: {', '.join(str(place) for place in places)}")
+    typer.echo(f"Licence: {found.licence}. Please cite: {found.citation}")
+    typer.echo(f"Next:  intarsia data check {folder}")
+
+
+@app.command()
+def check(
+    path: Data, layout: Layout = "auto", resize_masks: Resize = False, tolerant: Tolerant = False, json: Json = False
+) -> None:
     """Look for everything that would spoil a training: damaged files, wrong masks, leakage, missing classes."""
     from intarsia.datasets import open_dataset
     from intarsia.datasets.integrity import check as examine
 
     with progress_bar("checking") as progress:
-        report = examine(open_dataset(path, layout=layout, resize_masks=resize_masks), progress=progress)
+        dataset = open_dataset(path, layout=layout, resize_masks=resize_masks, tolerant=tolerant)
+        report = examine(dataset, progress=progress)
     if json:
         emit(report.to_json())
     else:
@@ -86,6 +167,7 @@ def show(
     count: Annotated[int, typer.Option(min=1, help="How many samples, spread over the split.")] = 6,
     layout: Layout = "auto",
     resize_masks: Resize = False,
+    tolerant: Tolerant = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
     json: Json = False,
 ) -> None:
@@ -97,7 +179,8 @@ def show(
 
     if out.exists() and not overwrite:
         raise UsageError(f"{out} exists; give another name (-o), or --overwrite")
-    chosen = open_dataset(path, layout=layout, resize_masks=resize_masks).split(split)
+    dataset = open_dataset(path, layout=layout, resize_masks=resize_masks, tolerant=tolerant)
+    chosen = dataset.split(split)
     write_image(out, contact_sheet(chosen, count=count))
     if json:
         emit({"split": split, "samples": min(count, len(chosen)), "picture": str(out)})

@@ -12,13 +12,22 @@ from intarsia.cli.scores import Boundary, Out, Overwrite, Spacing, read_spacing,
 
 
 def evaluate(
-    path: Annotated[Path, typer.Argument(metavar="DATA", help="Folder of labelled images.")],
+    path: Annotated[Path, typer.Argument(metavar="DATA", help="Folder of labelled images, a manifest, a table, ...")],
     model: Annotated[str, typer.Option("-m", "--model", help="Bundled model, bundle file or run folder.")],
     split: Annotated[str | None, typer.Option(help="Split to measure on; default: val, else test, else all.")] = None,
     layout: Annotated[str, typer.Option(help="Folder layout; `intarsia data list` names them.")] = "auto",
     resize_masks: Annotated[
         bool, typer.Option("--resize-masks", help="Stretch masks of another size to their picture.")
     ] = False,
+    tolerant: Annotated[
+        bool, typer.Option("--tolerant", help="Take colour-coded JPEG masks by the nearest colour of the classes.")
+    ] = False,
+    remap: Annotated[
+        Path | None, typer.Option(help="YAML or JSON file that renames the data's classes (keys map, classes, rest).")
+    ] = None,
+    protocol: Annotated[
+        str | None, typer.Option(help="Official evaluation of a public data set: pascal-voc, cityscapes, ade20k, ...")
+    ] = None,
     tta: Annotated[
         bool, typer.Option("--tta", help="Average with the mirrored picture: slower, often better.")
     ] = False,
@@ -49,6 +58,9 @@ def evaluate(
             split=split,
             layout=layout,
             resize_masks=resize_masks,
+            tolerant=tolerant,
+            remap=remap,
+            protocol=protocol,
             boundary=boundary,
             spacing=steps,
             curves=curves,

@@ -13,6 +13,7 @@ from intarsia.errors import UsageError
 
 if TYPE_CHECKING:
     from intarsia.inference import Evaluation
+    from intarsia.inference.protocols import ProtocolScores
     from intarsia.metrics.arrays import Floats
 
 _WORST = 3
@@ -87,9 +88,21 @@ def show(found: Evaluation) -> None:
             ("Folder", "mIoU", "Pixel accuracy"),
             [(name, _number(one.miou), _number(one.pixel_accuracy)) for name, one in groups],
         )
+    if found.protocol is not None:
+        _show_protocol(found.protocol)
     if len(found.images) > 1:
         worst = [f"{row.id} {_number(row.miou)}" for row in found.images if row.miou == row.miou][:_WORST]
         typer.echo(f"Lowest mIoU: {', '.join(worst)}")
+
+
+def _show_protocol(found: ProtocolScores) -> None:
+    """Print an official evaluation: its tables, then its headline numbers."""
+    for one in found.tables:
+        if one.title != "classes":  # their IoU is told above
+            table((one.title.capitalize(), *one.columns), [(name, *map(_number, row)) for name, row in one.rows])
+    typer.echo(f"Protocol {found.protocol}:  " + "   ".join(f"{name} {_number(v)}" for name, v in found.values.items()))
+    for note in found.notes:
+        typer.echo(f"  {note}")
 
 
 def _rows(names: Sequence[str], columns: Mapping[str, Floats]) -> list[tuple[str, ...]]:

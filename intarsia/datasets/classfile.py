@@ -12,8 +12,8 @@ from intarsia.errors import DataError
 from intarsia.labels import Color, LabelSpace
 
 FILE_NAMES = (
-    "classes.txt", "labels.txt", "class_names.txt", "label_names.txt", "label_colors.txt", "class_dict.csv",
-    "classes.csv", "classes.json",
+    "classes.txt", "labels.txt", "class_names.txt", "label_names.txt", "label_colors.txt", "labelmap.txt",
+    "class_dict.csv", "classes.csv", "classes.json", "id2label.json", "dataset_meta.json",
 )  # fmt: skip
 
 _NUMBERS = r"(\d{1,3})[\s,;]+(\d{1,3})[\s,;]+(\d{1,3})"
@@ -69,7 +69,7 @@ def read_class_file(path: Path) -> ClassList:
         ) from error
     if path.suffix.lower() == ".json":
         return _from_json(path, text)
-    lines = [line.strip() for line in text.splitlines()]
+    lines = [line.strip().rstrip(":") for line in text.splitlines()]  # CVAT's labelmap.txt: road:128,64,128::
     lines = [line for line in lines if line and not line.startswith("#")]
     if lines and re.fullmatch(r"name[\s,;]+r[\s,;]+g[\s,;]+b", lines[0].lower()):
         lines = lines[1:]
@@ -102,6 +102,8 @@ def _from_json(path: Path, text: str) -> ClassList:
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path}: broken JSON ({error}); correct it, or use classes.txt, one name per line") from error
     source = str(path)
+    if isinstance(value, dict) and isinstance(value.get("label_map"), dict):  # Datumaro's dataset_meta.json
+        value = {"names": list(value["label_map"].values()), "palette": value.get("segmentation_colors", ())}
     try:
         if isinstance(value, dict) and isinstance(value.get("names"), list):
             palette = tuple((int(r), int(g), int(b)) for r, g, b in value.get("palette", ()))

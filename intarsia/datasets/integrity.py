@@ -64,6 +64,8 @@ def check(dataset: Dataset, *, progress: Callable[[int, int], None] | None = Non
     """
     counts = {name: ClassCounts(dataset.space) for name in dataset.splits}
     report = Report(dataset.root, dataset.layout, dataset.space, dataset.notes, counts)
+    for fault in dataset.faults:
+        report.problems.append(Problem("error", "annotation file that cannot be used", "", fault))
     for kind, other, paths in (("image", "mask", dataset.unpaired_images), ("mask", "image", dataset.unpaired_masks)):
         for path in paths:
             name = place(path, dataset.root)

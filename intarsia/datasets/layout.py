@@ -10,7 +10,8 @@ from pathlib import Path
 from intarsia.datasets.classfile import ClassList
 from intarsia.datasets.coding import MaskCoding
 from intarsia.datasets.pairing import Pairs, walk
-from intarsia.datasets.splits import MaskReader, plain_mask
+from intarsia.datasets.rasters import by_window
+from intarsia.datasets.splits import MaskReader, Split, plain_mask
 from intarsia.errors import DataError
 from intarsia.labels import LabelSpace
 from intarsia.media.images import IMAGE_SUFFIXES
@@ -57,7 +58,9 @@ class Content:
             )
         if not pictures:
             known = ", ".join(suffix.lstrip(".") for suffix in IMAGE_SUFFIXES)
-            raise DataError(f"{self.root}: no images in this folder (looked for {known} files, also in its sub-folders)")
+            raise DataError(
+                f"{self.root}: no images in this folder (looked for {known} files, also in its sub-folders)"
+            )
         if self._beside.is_dir():
             files += [path for path in walk(self._beside) if path.suffix.lower() in IMAGE_SUFFIXES]
         return files
@@ -78,6 +81,8 @@ class Reading:
         notes: what was decided.
         reader: how a mask file becomes stored values.
         instances: the file with instance numbers of an item, by its id.
+        faults: what is wrong with files that had to be left out.
+        finish: what is done to each split in the end, for media whose items are parts of files.
     """
 
     space: LabelSpace
@@ -86,6 +91,8 @@ class Reading:
     notes: tuple[str, ...] = ()
     reader: MaskReader = plain_mask
     instances: Mapping[str, Path] = field(default_factory=dict)
+    faults: tuple[str, ...] = ()
+    finish: Callable[[Split], Split] = by_window
 
 
 @dataclass(frozen=True)

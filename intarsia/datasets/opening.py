@@ -7,14 +7,20 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from intarsia.datasets import exports, manifest, parquet
 from intarsia.datasets.classfile import ClassList, find_class_file
-from intarsia.datasets.pairing import SPLITS, Pairs, relative, walk
+from intarsia.datasets.layout import Content
+from intarsia.datasets.pairing import SPLITS, Pairs
 from intarsia.datasets.partition import partition
-from intarsia.datasets.readers import LAYOUTS, Content
+from intarsia.datasets.parts import place
+from intarsia.datasets.public import ENTRIES
+from intarsia.datasets.readers import LAYOUTS
 from intarsia.datasets.splits import Dataset, Item, Split
 from intarsia.errors import DataError, UsageError, suggest
 from intarsia.labels import Color, LabelSpace
-from intarsia.media.images import IMAGE_SUFFIXES
+
+TABLES = (*manifest.SUFFIXES, parquet.SUFFIX, *exports.SUFFIXES)
+"""Suffixes of single files that can be opened as a data set."""
 
 
 def layouts() -> dict[str, str]:
@@ -32,14 +38,15 @@ def open_dataset(
     val_fraction: float = 0.2,
     seed: int = 0,
     resize_masks: bool = False,
+    tolerant: bool = False,
 ) -> Dataset:
     """Open a labelled data set: detect its layout, pair images with masks, find out what the mask values mean.
 
     Everything decided automatically is told in the data set's `notes`.
 
     Args:
-        path: the data set's folder.
-        layout: a name from `LAYOUTS`, or "auto".
+        path: the data set's folder; or a manifest (.csv, .jsonl), a table (.parquet), or an annotation tool's file.
+        layout: a name from `layouts()`, or "auto".
         classes: class names in the order of the mask values; None takes them from classes.txt, labels.txt,
             classes.json or the like in the folder, or else from the values that occur.
         palette: one RGB colour per class; required for colour-coded masks.
@@ -48,6 +55,7 @@ def open_dataset(
             The division is deterministic and keeps neighbours (frames of a video, slices of a volume) together.
         seed: another seed divides differently.
         resize_masks: accept masks that are a scaled version of their image, and stretch them to it.
+        tolerant: accept colour-coded masks with other colours than the classes' (JPEG), by the nearest colour.
 
     Returns:
         The data set with "train" and "val" (and "test" if it has one), or with "all" when nothing was divided.
@@ -63,32 +71,53 @@ def open_dataset(
         raise UsageError(f"val_fraction is {val_fraction}; it must be at least 0 and below 1")
     if palette is not None and classes is None:
         raise UsageError("a palette needs classes: give both, in the same order")
-    _require_folder(root)
+    _require(root)
+    table = root if root.is_file() else None
+    root = root.parent if table else root
     named = find_class_file(root) if classes is None else _given(classes, palette)
-    base, files = _files(root)
-    content = Content(root, base, files, named, tuple(ignore))
-    chosen = layout if layout != "auto" else next(name for name, known in LAYOUTS.items() if known.matches(content))
+    content = Content(root, named, tuple(ignore), classes is not None, table, tolerant)
+    chosen = layout if layout != "auto" else _recognised(content)
     reading = LAYOUTS[chosen].read(content)
 
     notes = [*reading.notes, *reading.pairs.notes, *_leftover_notes(root, reading.pairs)]
+    if not reading.pairs.matched:
+        raise DataError(f"{table or root}: layout {chosen}, but no image has a mask. " + " ".join(notes))
     items: dict[str | None, list[Item]] = defaultdict(list)
-    own = SPLITS.get(root.name.lower())  # "data/val" opened alone is a val split
+    own = None if table else SPLITS.get(root.name.lower())  # "data/val" opened alone is a val split
     for split, name, image, mask in reading.pairs.matched:
-        items[split or own].append(Item(name, image, mask))
+        items[split or own].append(Item(name, image, mask, reading.instances.get(name)))
     groups = _divide(items, val_fraction, seed, notes)
     splits = {
-        name: Split(name, reading.space, reading.coding, members, root, resize_masks)
+        name: reading.finish(Split(name, reading.space, reading.coding, members, root, resize_masks, reading.reader))
         for name, members in groups.items()
     }
-    return Dataset(root, chosen, reading.space, splits, tuple(notes), reading.pairs.images, reading.pairs.masks)
+    left = reading.pairs.images, reading.pairs.masks
+    return Dataset(root, chosen, reading.space, splits, tuple(notes), *left, reading.faults)
 
 
-def _require_folder(root: Path) -> None:
+def _recognised(content: Content) -> str:
+    """The first layout that the folder or file looks like."""
+    for name, known in LAYOUTS.items():
+        if known.matches is not None and known.matches(content):
+            return name
+    raise DataError(
+        f"{content.table}: neither a manifest, a table nor a known annotation file ({', '.join(TABLES)}); name "
+        f"the folder with the images, or correct the file"
+    )
+
+
+def _require(root: Path) -> None:
+    if not root.exists() and root.name in ENTRIES:
+        entry = ENTRIES[root.name]
+        raise DataError(f"{root}: no such folder. If you mean the data set {entry.title}:\n{entry.how_to_get()}")
     if not root.exists():
         names = [entry.name for entry in root.parent.iterdir()] if root.parent.is_dir() else []
         raise DataError(f"{root}: no such folder.{suggest(root.name, names) if names else ''}")
-    if not root.is_dir():
-        raise DataError(f"{root}: is a file; a data set is a folder with images and masks")
+    if root.is_file() and root.suffix.lower() not in TABLES:
+        raise DataError(
+            f"{root}: is a file; a data set is a folder with images and masks, a manifest (.csv, .jsonl), a table "
+            f"(.parquet) or an annotation file"
+        )
 
 
 def _given(classes: Sequence[str], palette: Sequence[Color] | None) -> ClassList:
@@ -97,24 +126,6 @@ def _given(classes: Sequence[str], palette: Sequence[Color] | None) -> ClassList
     LabelSpace(tuple(classes), tuple(palette or ()))  # raises on repeated names or a palette of another length
     colors = tuple((int(r), int(g), int(b)) for r, g, b in palette or ())
     return ClassList(tuple(classes), colors)
-
-
-def _files(root: Path) -> tuple[Path, list[Path]]:
-    files = [path for path in walk(root) if path.suffix.lower() in (*IMAGE_SUFFIXES, ".json")]
-    pictures = [path for path in files if path.suffix.lower() in IMAGE_SUFFIXES]
-    if files and not pictures:
-        raise DataError(
-            f"{root}: {len(files)} .json files, but no images; put each image beside its annotation (copies embedded "
-            f"in LabelMe files are not used)"
-        )
-    if not pictures:
-        known = ", ".join(suffix.lstrip(".") for suffix in IMAGE_SUFFIXES)
-        raise DataError(f"{root}: no images in this folder (looked for {known} files, also in its sub-folders)")
-    # "camvid/val" alone: its masks lie beside it, in "camvid/valannot".
-    beside = root.with_name(f"{root.name}annot")
-    if not beside.is_dir():
-        return root, files
-    return root.parent, files + [path for path in walk(beside) if path.suffix.lower() in IMAGE_SUFFIXES]
 
 
 def _divide(
@@ -144,6 +155,6 @@ def _divide(
 def _leftover_notes(root: Path, pairs: Pairs) -> Iterable[str]:
     for kind, other, paths in (("image", "mask", pairs.images), ("mask", "image", pairs.masks)):
         if paths:
-            shown = ", ".join(str(relative(path, root)) for path in paths[:3]) + (", ..." if len(paths) > 3 else "")
+            shown = ", ".join(place(path, root) for path in paths[:3]) + (", ..." if len(paths) > 3 else "")
             plural = f"{kind}s have" if len(paths) > 1 else f"{kind} has"
             yield f"{len(paths)} {plural} no {other} and {'are' if len(paths) > 1 else 'is'} left out: {shown}."

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import ClassVar, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from intarsia.bundle import Preprocessing
 from intarsia.datasets.coding import MaskCoding, RawMask
 from intarsia.datasets.parts import File, open_picture, read_picture, read_stored
 from intarsia.errors import DataError, UsageError, suggest
 from intarsia.labels import LabelArray, LabelSpace
+from intarsia.media.source import Medium
 
 Size: TypeAlias = tuple[int, int]
 
@@ -76,6 +78,8 @@ class Split:
     reader: MaskReader = plain_mask
     weights: tuple[tuple[int, float], ...] = ()
 
+    medium: ClassVar[Medium] = "picture"
+
     def __len__(self) -> int:
         return len(self.items)
 
@@ -89,6 +93,42 @@ class Split:
         item = self.items[index]
         image = read_picture(item.image)
         return image, self.target(item, (image.shape[0], image.shape[1]))
+
+    def for_input(self, preprocessing: Preprocessing) -> Split:
+        """The split as a model sees it, through its preprocessing.
+
+        Raises:
+            UsageError: the model is for another medium.
+        """
+        if preprocessing.slices is not None or preprocessing.bands is not None:
+            made_for = "volumes" if preprocessing.slices is not None else "rasters with certain bands"
+            raise UsageError(f"the data in {self.root} are pictures, and the model is for {made_for}")
+        return self
+
+    def for_training(self, preprocessing: Preprocessing, *, foreground: float) -> Split:
+        """The split as training sees it: items of a size that fits into memory.
+
+        Args:
+            preprocessing: the model's.
+            foreground: of volumes, the share of slices that are drawn among those with a foreground class.
+        """
+        return self.for_input(preprocessing)
+
+    def draw(self, index: int, reach: Size, seed: int) -> tuple[NDArray[np.uint8], LabelArray]:
+        """What a training crop is cut from: an item, or a random part of it that is no smaller than `reach` (H, W)."""
+        return self.read(index)
+
+    def prepare(self) -> bool:
+        """Make random access cheap before a training; False leaves that to whoever reads."""
+        return False
+
+    def names(self) -> tuple[str, ...]:
+        """Ids of what is evaluated: the items, or the volumes that they are slices of."""
+        return tuple(item.id for item in self.items)
+
+    def shown(self, name: str) -> int:
+        """The index of the item that shows what `names` lists."""
+        return next(index for index, item in enumerate(self.items) if item.id == name)
 
     def target(self, item: Item, size: Size | None = None) -> LabelArray:
         """Only the target of one item, checked against (and, with `resize_masks`, stretched to) `size` (H, W)."""
@@ -123,6 +163,7 @@ class Dataset:
         notes: plain sentences on everything that was decided automatically.
         unpaired_images: images without mask, left out.
         unpaired_masks: masks without image, left out.
+        faults: what is wrong with annotation files that had to be left out.
     """
 
     root: Path
@@ -132,6 +173,7 @@ class Dataset:
     notes: tuple[str, ...] = ()
     unpaired_images: tuple[Path, ...] = ()
     unpaired_masks: tuple[Path, ...] = ()
+    faults: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return sum(len(split) for split in self.splits.values())

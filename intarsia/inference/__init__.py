@@ -5,9 +5,12 @@ from __future__ import annotations
 from intarsia.inference.evaluate import evaluate
 from intarsia.inference.folder import FolderResult, Task, plan_tasks, segment_folder
 from intarsia.inference.masks import MaskScores, score_masks
+from intarsia.inference.outputs import Target, medium_of, write_outputs
 from intarsia.inference.predictor import Band, Predictor
+from intarsia.inference.rasters import RasterResult, segment_raster
 from intarsia.inference.scoring import Evaluation, Measures
 from intarsia.inference.sources import find_bundle, find_images
+from intarsia.inference.volumes import VolumeSegmentation, segment_volume
 
 __all__ = [
     "Band",
@@ -16,11 +19,18 @@ __all__ = [
     "MaskScores",
     "Measures",
     "Predictor",
+    "RasterResult",
+    "Target",
     "Task",
+    "VolumeSegmentation",
     "evaluate",
     "find_bundle",
     "find_images",
+    "medium_of",
     "plan_tasks",
     "score_masks",
     "segment_folder",
+    "segment_raster",
+    "segment_volume",
+    "write_outputs",
 ]

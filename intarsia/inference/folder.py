@@ -1,4 +1,4 @@
-"""Segment many pictures into a folder: masks, overlays, and a manifest that makes the job resumable."""
+"""Segment many pictures, rasters and volumes into a folder: masks, overlays, and a manifest to resume the job from."""
 
 from __future__ import annotations
 
@@ -12,16 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from intarsia.errors import DataError, IntarsiaError, UsageError
 from intarsia.files import sync
-from intarsia.inference.overlay import OverlayWriter
+from intarsia.inference.outputs import SUFFIXES, Target, medium_of, write_outputs
 from intarsia.inference.predictor import Predictor
 from intarsia.inference.sources import find_images
-from intarsia.media.images import open_image
-from intarsia.result import MaskWriter
+from intarsia.media.source import Medium
+from intarsia.media.volumes import volume_stem
 
 MANIFEST = "manifest.jsonl"
 _PENDING = ".manifest.pending"
@@ -33,20 +30,22 @@ Record = dict[str, Any]
 
 @dataclass(frozen=True)
 class Task:
-    """One picture of a job and the name of what is made from it.
+    """One picture, raster or volume of a job and the name of what is made from it.
 
     Attributes:
-        source: the picture.
+        source: the file, or the folder of a DICOM series.
         stem: posix path below the output folder, without suffix.
+        medium: what the source is.
     """
 
     source: Path
     stem: str
+    medium: Medium
 
     @property
     def mask(self) -> str:
         """Path of the mask below the output folder."""
-        return f"{self.stem}.mask.png"
+        return f"{self.stem}{SUFFIXES[self.medium]}"
 
     @property
     def overlay(self) -> str:
@@ -90,10 +89,11 @@ def plan_tasks(sources: Iterable[str | os.PathLike[str]]) -> list[Task]:
         for path in (Path(source),) if found is None else found.paths:
             relative = Path(path.name) if found is None else path.relative_to(found.base)
             named.setdefault(path, PurePosixPath(relative.as_posix()))
-    shared = Counter(name.with_suffix("") for name in named.values())
+    media = {path: medium_of(path) for path in named}
+    bare = {path: _without_suffix(name, path, media[path]) for path, name in named.items()}
+    shared = Counter(bare.values())
     tasks = [
-        Task(path, str(name if shared[name.with_suffix("")] > 1 else name.with_suffix("")))
-        for path, name in named.items()
+        Task(path, str(name if shared[bare[path]] > 1 else bare[path]), media[path]) for path, name in named.items()
     ]
     taken: dict[str, Path] = {}
     for task in tasks:
@@ -106,6 +106,13 @@ def plan_tasks(sources: Iterable[str | os.PathLike[str]]) -> list[Task]:
     return tasks
 
 
+def _without_suffix(name: PurePosixPath, path: Path, medium: Medium) -> PurePosixPath:
+    if medium != "volume":
+        return name.with_suffix("")
+    # The names of DICOM folders and files are no names with suffixes, though they may hold dots.
+    return name.with_name(volume_stem(path))
+
+
 def segment_folder(
     predictor: Predictor,
     sources: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
@@ -113,11 +120,13 @@ def segment_folder(
     *,
     overwrite: bool = False,
     opacity: float = 0.5,
+    polygons: bool = False,
     progress: Callable[[int, int, Record], None] | None = None,
 ) -> FolderResult:
     """Write ``<relative stem>.mask.png``, ``<relative stem>.overlay.jpg`` and ``manifest.jsonl`` below a folder.
 
-    The manifest gets a line for each picture as soon as it is finished: source, mask, overlay (paths below the
+    Masks of GeoTIFFs end in ``.mask.tif`` and keep their georeference, those of volumes in ``.mask.nii.gz`` and keep
+    their grid. The manifest gets a line for each picture as soon as it is finished: source, mask, overlay (paths below the
     folder), size [width, height], areas (share of pixels by class), seconds, status ("done" or "error"), error, and
     what identifies model and picture. For a picture with several lines the last one counts. Calling this again
     continues: pictures are skipped that the same model and settings have finished, if they are unchanged and their
@@ -129,6 +138,7 @@ def segment_folder(
         out: the output folder, made when absent.
         overwrite: replace outputs that exist already, and do everything again.
         opacity: of the colours in the overlays, 0 to 1.
+        polygons: also write ``<relative stem>.mask.geojson`` for every GeoTIFF, the outlines on the map.
         progress: called after each picture with the number finished, the number of all, and the manifest's line.
 
     Returns:
@@ -154,7 +164,7 @@ def segment_folder(
     result = FolderResult(folder, skipped=[str(task.source) for task in tasks if task.source in ready])
     try:
         for task in todo:
-            record = _run(predictor, task, folder, model, opacity)
+            record = _run(predictor, task, folder, model, opacity, polygons)
             result.records.append(record)
             if progress is not None:
                 progress(len(result.skipped) + len(result.records), len(tasks), record)
@@ -164,13 +174,16 @@ def segment_folder(
     return result
 
 
-def _run(predictor: Predictor, task: Task, folder: Path, model: str, opacity: float) -> Record:
+def _run(predictor: Predictor, task: Task, folder: Path, model: str, opacity: float, polygons: bool) -> Record:
     """Segment one picture, and add its line to the manifest."""
     start = time.perf_counter()
     record: Record = {"source": str(task.source), "mask": task.mask, "overlay": task.overlay}
     _announce(folder, task)
     try:
-        record |= _write_outputs(predictor, task, folder, opacity)
+        mask = folder / task.mask
+        outlines = mask.with_suffix(".geojson") if polygons and task.medium == "raster" else None
+        target = Target(task.medium, mask, folder / task.overlay, polygons=outlines)
+        record |= write_outputs(predictor, task.source, target, opacity=opacity)
         record |= {"status": "done", "error": None}
     except (IntarsiaError, OSError, MemoryError) as error:
         cause = error if isinstance(error, OSError) else error.__cause__
@@ -181,27 +194,6 @@ def _run(predictor: Predictor, task: Task, folder: Path, model: str, opacity: fl
     _append(folder / MANIFEST, record)
     (folder / _PENDING).unlink()
     return record
-
-
-def _write_outputs(predictor: Predictor, task: Task, folder: Path, opacity: float) -> Record:
-    reader = open_image(task.source)
-    space = predictor.space
-    counts: NDArray[np.int64] = np.zeros(space.ignore_index + 1, dtype=np.int64)
-    overlay = OverlayWriter(reader.width, reader.height, space, opacity)
-    with MaskWriter(folder / task.mask, reader.width, reader.height, space) as mask:
-        for band in predictor.bands(reader):
-            mask.write(band.labels)
-            overlay.add(band.image, band.labels)
-            counts += np.bincount(band.labels.ravel(), minlength=len(counts))
-    try:
-        overlay.save(folder / task.overlay)
-    except BaseException:
-        (folder / task.mask).unlink()
-        raise
-    pixels = reader.width * reader.height
-    shares = {name: int(counts[index]) / pixels for index, name in enumerate(space.names) if counts[index]}
-    areas = dict(sorted(shares.items(), key=lambda item: -item[1]))
-    return {"size": [reader.width, reader.height], "areas": areas}
 
 
 def _check_folder(folder: Path, sources: list[str | os.PathLike[str]]) -> None:

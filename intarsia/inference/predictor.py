@@ -13,18 +13,22 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from pydantic import ValidationError
 from torch import Tensor
 from torch.nn import functional as F
 
-from intarsia.bundle import Bundle
-from intarsia.errors import ModelError, UsageError
+from intarsia.bundle import Bundle, Preprocessing
+from intarsia.errors import DataError, ModelError, UsageError
 from intarsia.inference.fast import Precision, accelerate
 from intarsia.inference.refined import refine_rows
 from intarsia.inference.rows import OwnRows, ResizedRows
-from intarsia.inference.sources import find_images
+from intarsia.inference.sources import find_images, open_source
 from intarsia.inference.tiling import UNIT, exact_overlap, final_cells, join_tiles, spans
+from intarsia.inference.volumes import VolumeSegmentation, segment_volume
 from intarsia.labels import LabelArray
-from intarsia.media.images import ImageLike, ImageReader, open_image
+from intarsia.media.images import ImageLike
+from intarsia.media.source import Medium, PixelSource
+from intarsia.media.volumes import is_volume
 from intarsia.models import SegmentationModel
 from intarsia.models.layers import resize
 from intarsia.models.restore import restore
@@ -68,6 +72,8 @@ class Predictor:
         overlap: pixels that neighbouring tiles share, a multiple of 32, at most half a tile; a model with a margin
             raises it until the tiled prediction is that of the whole image (not mirrored, at its own scale).
         long_side: working size instead of the bundle's: pixels of the longer side, 0 for each picture's own size.
+        bands: of rasters, the bands (from 1) that the network sees instead of the bundle's, as many.
+        window: (low, high) stored values of rasters and volumes that become black and white, instead of the bundle's.
         tta: test-time augmentation: average the probabilities of the image and its mirror image.
         scales: average over the image at these scales of its working size as well.
         scores: also return the winning class's softmax probability.
@@ -79,6 +85,8 @@ class Predictor:
 
     Attributes:
         space: the classes that it predicts.
+        preprocessing: what happens to pixels before the network.
+        scores: whether bands and results come with the winner's probability.
         settings: what besides the weights decides the labels, as plain JSON.
 
     Raises:
@@ -93,6 +101,8 @@ class Predictor:
         tile: int = 512,
         overlap: int = 128,
         long_side: int | None = None,
+        bands: Sequence[int] | None = None,
+        window: tuple[float, float] | None = None,
         tta: bool = False,
         scales: Sequence[float] = (1.0,),
         scores: bool = False,
@@ -112,11 +122,10 @@ class Predictor:
             raise UsageError(f"scales are positive factors, at least one, not {tuple(scales)}")
         self.bundle = bundle
         self.space = bundle.space
-        self.preprocessing = bundle.preprocessing
-        if long_side is not None:
-            self.preprocessing = bundle.preprocessing.model_copy(update={"long_side": long_side or None})
+        self.scores = scores
+        self.preprocessing = _changed(bundle, long_side=long_side, bands=bands, window=window)
         self._refinement = Refinement.read((bundle.recipe or {}).get("refine") if refine is None else refine)
-        self._tile, self._scores = tile, scores
+        self._tile = tile
         self._views = [(scale, mirrored) for scale in scales for mirrored in ((False, True) if tta else (False,))]
         self._device = find_device(device)
         model = restore(bundle)
@@ -128,6 +137,7 @@ class Predictor:
         self.settings = {
             "tile": tile, "overlap": self._overlap, "long_side": self.preprocessing.long_side, "tta": tta,
             "scales": list(scales), "refine": self._refinement and self._refinement.to_json(),
+            **({"bands": list(bands)} if bands else {}), **({"window": list(window)} if window else {}),
         }  # fmt: skip
 
     def identity(self) -> str:
@@ -140,17 +150,19 @@ class Predictor:
     @overload  # a path may name one picture or many; Any spares callers, who know which, a cast
     def segment(self, source: str | os.PathLike[str]) -> Any: ...
     @overload
-    def segment(self, source: Iterable[ImageLike]) -> Iterator[Segmentation]: ...
-    def segment(self, source: Source) -> Segmentation | Iterator[Segmentation]:
+    def segment(self, source: Iterable[ImageLike]) -> Iterator[Any]: ...
+    def segment(self, source: Source) -> Any:
         """Segment one picture, or many lazily.
 
         Args:
             source: a path, encoded bytes, a PIL image or an array ((H, W), (H, W, 3) RGB or (H, W, 4), uint8) for one
-                picture; a folder (with its sub-folders), a glob pattern, or any iterable of sources for many.
+                picture; a folder (with its sub-folders), a glob pattern, or any iterable of sources for many. A NIfTI
+                file or a DICOM folder is one volume.
 
         Returns:
-            One result, at the picture's own size (EXIF orientation applied); for many, an iterator that segments each
-            picture when it is asked for it, in the order of the paths, and raises a bad picture's error at its turn.
+            One result, at the picture's own size (EXIF orientation applied), of a volume a `VolumeSegmentation`; for
+            many, an iterator that segments each picture when it is asked for it, in the order of the paths, and
+            raises a bad picture's error at its turn.
 
         Raises:
             DataError: the picture cannot be read, or the folder or pattern holds no picture.
@@ -162,20 +174,22 @@ class Predictor:
             return self._one(source)
         return self._many(source)
 
-    def _many(self, sources: Iterable[ImageLike]) -> Iterator[Segmentation]:
+    def _many(self, sources: Iterable[ImageLike]) -> Iterator[Any]:
         for source in sources:
             result = self.segment(source)
-            if isinstance(result, Segmentation):
+            if isinstance(result, Segmentation | VolumeSegmentation):
                 yield result
             else:
                 yield from result
 
-    def _one(self, source: ImageLike) -> Segmentation:
-        reader = open_image(source)
+    def _one(self, source: ImageLike) -> Segmentation | VolumeSegmentation:
+        if isinstance(source, str | os.PathLike) and is_volume(source):
+            return segment_volume(self, source)
+        reader = open_source(source, self.preprocessing)
         size = (reader.height, reader.width)
         labels: LabelArray = np.empty(size, dtype=self.space.dtype)
         image = np.empty((*size, 3), dtype=np.uint8)
-        scores = np.empty(size, dtype=np.float16) if self._scores else None
+        scores = np.empty(size, dtype=np.float16) if self.scores else None
         for band in self.bands(reader):
             rows = slice(band.top, band.top + len(band.labels))
             labels[rows], image[rows] = band.labels, band.image
@@ -189,10 +203,30 @@ class Predictor:
         Raises:
             DataError: the picture cannot be read.
         """
-        bands = self.bands(open_image(source), probabilities=True)
+        bands = self.bands(open_source(source, self.preprocessing), probabilities=True)
         return np.concatenate([band.probabilities for band in bands if band.probabilities is not None], axis=1)
 
-    def bands(self, reader: ImageReader, *, probabilities: bool = False) -> Iterator[Band]:
+    def check_medium(self, medium: Medium, name: str) -> None:
+        """Refuse what the model was not made for: numbers would come out, but they would mean nothing.
+
+        Raises:
+            DataError: a picture for a model of volumes, for instance.
+        """
+        made_for: Medium = "picture"
+        if self.preprocessing.slices is not None:
+            made_for = "volume"
+        elif self.preprocessing.bands is not None:
+            made_for = "raster"
+        if medium == made_for or (made_for, medium) == ("picture", "raster"):
+            return
+        what = {
+            "picture": "pictures: give it photos, or rasters with red, green and blue",
+            "raster": f"rasters with certain bands ({self.preprocessing.bands}): give it GeoTIFF files",
+            "volume": "volumes: give it a NIfTI file (.nii.gz) or the folder of a DICOM series",
+        }
+        raise DataError(f"cannot segment {name}: this model ({self.bundle.architecture}) is for {what[made_for]}")
+
+    def bands(self, reader: PixelSource, *, probabilities: bool = False) -> Iterator[Band]:
         """Segment one opened picture from top to bottom; memory does not grow with its height.
 
         Large pictures are tiled. Logits, never labels, are resized to the picture's own size.
@@ -202,8 +236,9 @@ class Predictor:
             probabilities: also give those of all classes.
 
         Raises:
-            DataError: the picture is truncated or corrupt, or too wide to be refined.
+            DataError: the picture is truncated or corrupt, too wide to be refined, or nothing that the model is for.
         """
+        self.check_medium(reader.medium, reader.name)
         if self._refinement is None:
             yield from self._decided(reader, probabilities)
             return
@@ -211,10 +246,10 @@ class Predictor:
         size = (reader.height, reader.width)
         for top, refined, image in refine_rows(parts, size, len(self.space), self._refinement):
             labels, _ = decide(refined, self.space.dtype, scores=False)
-            scores = refined.max(axis=0).astype(np.float16) if self._scores else None
+            scores = refined.max(axis=0).astype(np.float16) if self.scores else None
             yield Band(top, labels, scores, image, refined if probabilities else None)
 
-    def _decided(self, reader: ImageReader, probabilities: bool) -> Iterator[Band]:
+    def _decided(self, reader: PixelSource, probabilities: bool) -> Iterator[Band]:
         """The bands without refinement."""
         size = (reader.height, reader.width)
         height, width = working_size(*size, self.preprocessing)
@@ -237,13 +272,13 @@ class Predictor:
                 if probabilities:
                     planes = np.stack(list(planes))
                     every = softmax(planes)
-                labels, scores = decide(planes, self.space.dtype, scores=self._scores)
-                yield Band(top, labels, scores, pixels.photo(top, bottom), every)
+                labels, scores = decide(planes, self.space.dtype, scores=self.scores)
+                yield Band(top, labels, scores, reader.picture(pixels.photo(top, bottom)), every)
             keep = upsampling.first_cell(bands[-1][1]) if bands else first
             held, first = held[:, :, keep - first :].clone(), keep
 
     def _network(self, pixels: NDArray[np.uint8]) -> Tensor:
-        """(h, w, 3) pixels -> float32 logits (1, C, ceil(h / stride), ceil(w / stride)), averaged over the views."""
+        """(h, w, channels) pixels -> float32 logits (1, C, ceil(h / stride), ceil(w / stride)), averaged over the views."""
         cells = (-(-pixels.shape[0] // self._stride), -(-pixels.shape[1] // self._stride))
         with torch.inference_mode():
             x = normalise(pixels, self.preprocessing)
@@ -283,7 +318,7 @@ class Predictor:
         if model.in_channels != given:
             raise ModelError(
                 f"{self.bundle.source or 'this bundle'}: its model takes {model.in_channels} channels, but its "
-                f"preprocessing makes {given} of a picture; pictures have three channels, or one as grey"
+                f"preprocessing makes {given}; pictures have three channels, or one as grey"
             )
 
     def _enough_overlap(self, overlap: int) -> int:
@@ -296,6 +331,24 @@ class Predictor:
                 f"{needed} pixels; tile must be at least {2 * needed}, not {self._tile}"
             )
         return needed
+
+
+def _changed(
+    bundle: Bundle, *, long_side: int | None, bands: Sequence[int] | None, window: tuple[float, float] | None
+) -> Preprocessing:
+    """The bundle's preprocessing with the user's changes.
+
+    Raises:
+        UsageError: they do not fit the model.
+    """
+    changes: dict[str, Any] = {} if long_side is None else {"long_side": long_side or None}
+    changes |= {} if bands is None else {"bands": tuple(bands)}
+    changes |= {} if window is None else {"window": window}
+    try:
+        return Preprocessing.model_validate(bundle.preprocessing.model_dump() | changes)
+    except ValidationError as error:
+        reason = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise UsageError(f"bands and window do not fit this model: {reason}") from None
 
 
 def find_device(name: str) -> torch.device:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intarsia.inference.tiling import UNIT
-from intarsia.media.images import ImageReader
+from intarsia.media.source import PixelSource
 from intarsia.models.upsampling import Span
 from intarsia.transforms.preprocess import resize_image
 
@@ -24,13 +24,13 @@ class OwnRows:
         rows: spans of the network's windows.
     """
 
-    def __init__(self, reader: ImageReader, rows: list[Span]) -> None:
+    def __init__(self, reader: PixelSource, rows: list[Span]) -> None:
         self._reader, self._rows = reader, rows
         self._window: NDArray[np.uint8]
         self._start = 0
 
     def windows(self) -> Iterator[NDArray[np.uint8]]:
-        """The pixels (h, W, 3) of each span."""
+        """The pixels (h, W, C) of each span."""
         # Interpolation delays the last labels of a window until the next has come, hence a margin above each.
         edges = [(max(0, top - UNIT), bottom) for top, bottom in self._rows]
         for row, edge, window in zip(self._rows, edges, self._reader.bands(edges), strict=True):
@@ -52,7 +52,7 @@ class ResizedRows:
         plan: the bands that `photo` will be asked for, in order.
     """
 
-    def __init__(self, reader: ImageReader, size: Span, rows: list[Span], plan: list[list[Span]]) -> None:
+    def __init__(self, reader: PixelSource, size: Span, rows: list[Span], plan: list[list[Span]]) -> None:
         self._rows = rows
         bands = [band for group in plan for band in group]
         if reader.height * reader.width <= _HELD_PIXELS:
@@ -64,7 +64,7 @@ class ResizedRows:
             self._photos = reader.bands(bands)
 
     def windows(self) -> Iterator[NDArray[np.uint8]]:
-        """The resized pixels (h, w, 3) of each span."""
+        """The resized pixels (h, w, C) of each span."""
         return (self._resized[top:bottom] for top, bottom in self._rows)
 
     def photo(self, top: int, bottom: int) -> NDArray[np.uint8]:

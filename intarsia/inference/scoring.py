@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from intarsia.inference.protocols import ProtocolScores
 from intarsia.labels import LabelSpace
 from intarsia.metrics import (
     BoundaryF1,
@@ -93,6 +94,7 @@ class Evaluation:
         surface: if measured.
         ranking: if measured.
         reliability: if measured.
+        protocol: the scores of an official evaluation, if one was asked for.
     """
 
     model: str
@@ -106,6 +108,7 @@ class Evaluation:
     surface: SurfaceScores | None = None
     ranking: Ranking | None = None
     reliability: Reliability | None = None
+    protocol: ProtocolScores | None = None
 
     @property
     def scores(self) -> Scores:
@@ -135,7 +138,7 @@ class Evaluation:
         }
         if self.groups:
             plain["groups"] = {name: matrix.compute().to_json() for name, matrix in self.groups.items()}
-        for name in ("boundary", "surface", "ranking", "reliability"):
+        for name in ("boundary", "surface", "ranking", "reliability", "protocol"):
             measured = getattr(self, name)
             if measured is not None:
                 plain[name] = measured.to_json()
@@ -149,6 +152,9 @@ class Scorer:
         space: the classes of predictions and targets.
         measures: what to measure.
 
+    Attributes:
+        groups: the counts so far, by the folder of the pictures.
+
     Raises:
         UsageError: the spacing is not positive.
     """
@@ -156,7 +162,7 @@ class Scorer:
     def __init__(self, space: LabelSpace, measures: Measures) -> None:
         self.space = space
         count, ignore = len(space), space.ignore_index
-        self._groups: dict[str, ConfusionMatrix] = {}
+        self.groups: dict[str, ConfusionMatrix] = {}
         self._images: list[ImageScore] = []
         self._boundary = (
             (
@@ -184,7 +190,7 @@ class Scorer:
             if metric is not None:
                 metric.update(prediction, target)
         group = name.rpartition("/")[0]
-        self._groups.setdefault(group, ConfusionMatrix(one.classes, ignore_index=one.ignore_index)).merge(one)
+        self.groups.setdefault(group, ConfusionMatrix(one.classes, ignore_index=one.ignore_index)).merge(one)
         scores = one.compute()
         self._images.append(ImageScore(name, scores.miou, scores.pixel_accuracy))
 
@@ -197,7 +203,7 @@ class Scorer:
     def finish(self, model: str, split: str, unmatched: Sequence[str] = ()) -> Evaluation:
         """All scores so far."""
         total = ConfusionMatrix(len(self.space), ignore_index=self.space.ignore_index)
-        for matrix in self._groups.values():
+        for matrix in self.groups.values():
             total.merge(matrix)
         boundary = None
         if self._boundary:
@@ -210,7 +216,7 @@ class Scorer:
             matrix=total,
             images=tuple(sorted(self._images, key=lambda row: (np.isnan(row.miou), row.miou, row.id))),
             unmatched=tuple(unmatched),
-            groups=self._groups if len(self._groups) > 1 else {},
+            groups=self.groups if len(self.groups) > 1 else {},
             boundary=boundary,
             surface=None if self._surface is None else self._surface.compute(),
             ranking=None if self._ranking is None else self._ranking.compute(),

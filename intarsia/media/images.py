@@ -18,6 +18,7 @@ from intarsia.errors import DataError, UsageError, suggest
 from intarsia.files import atomic_path
 from intarsia.media.header import check_frames, check_size, file_size, opened, orientation
 from intarsia.media.pixels import RGB, array_to_rgb, to_mask, to_rgb, upright
+from intarsia.media.source import Medium
 from intarsia.media.streaming import can_stream, stream_rows
 
 ImageLike: TypeAlias = str | os.PathLike[str] | bytes | Image.Image | NDArray[Any]
@@ -40,7 +41,10 @@ class ImageReader:
         name: path of the file, or a placeholder such as "<bytes>", for messages and results.
         width: columns, EXIF orientation applied.
         height: rows, EXIF orientation applied.
+        medium: "picture".
     """
+
+    medium: Medium = "picture"
 
     def __init__(self, source: ImageLike, max_pixels: int, name: str | None = None) -> None:
         self._picture: Path | bytes | Image.Image | RGB
@@ -142,6 +146,10 @@ class ImageReader:
             _load(image, self.name)
             small = _resize(to_rgb(image, self.name), stored_width, stored_height)
         return upright(small, self._orientation)
+
+    def picture(self, samples: RGB) -> RGB:
+        """Some of its pixels as a picture to look at: as they are."""
+        return samples
 
     def _chunks(self) -> Iterator[RGB]:
         if self._streamed and isinstance(self._picture, Path | bytes):

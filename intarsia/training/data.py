@@ -56,6 +56,8 @@ class SplitReader:
 
     def preload(self, copies: int) -> bool:
         """Decode everything now if `copies` of it take at most a quarter of the free memory."""
+        if self.split.prepare():
+            return True
         sizes = []
         for item in self.split.items[:: max(1, len(self) // 16)]:
             try:
@@ -79,12 +81,29 @@ class SplitReader:
         """
         if index in self._cached:
             return self._cached[index]
-        image, target = self.split.read(index)
+        return self._resized(*self.split.read(index))
+
+    def _resized(self, image: NDArray[np.uint8], target: NDArray[Any]) -> Pair:
         height, width = working_size(image.shape[0], image.shape[1], self._preprocessing)
         labels: NDArray[Any] = target
         if self._resize_target and target.shape != (height, width):
             labels = cv2.resize(target, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
         return resize_image(image, height, width), labels
+
+    def draw(self, index: int, reach: tuple[int, int], seed: int) -> Pair:
+        """One (image, target) pair from which a training crop is cut; of rasters and volumes a random part.
+
+        Args:
+            index: of the item.
+            reach: (height, width) that the part has at least, as far as the item is so large.
+            seed: the same seed draws the same part.
+
+        Raises:
+            DataError: the image or mask cannot be used.
+        """
+        if self.split.medium == "picture":
+            return self.read(index)
+        return self._resized(*self.split.draw(index, reach, seed))
 
     def _read_or_none(self, index: int) -> Pair | None:
         try:
@@ -155,12 +174,13 @@ class TrainingSamples(Dataset[Sample]):
         candidate = index
         for attempt in range(1, _SUBSTITUTES + 1):
             try:
-                image, target = self._reader.read(candidate)
+                seed = mix(self._seed, epoch, index)
+                image, target = self._reader.draw(candidate, self._transform.reach, seed)
             except DataError as error:
                 failures[candidate] = str(error)
                 candidate = mix(self._seed, epoch, index, attempt) % len(self._reader)
                 continue
-            crop, labels = self._transform(image, target, mix(self._seed, epoch, index))
+            crop, labels = self._transform(image, target, seed)
             repeats = self._transform.repeats(*target.shape)
             maps = self._remembered(labels) if repeats else self._maps(labels.long())
             return Sample(crop, labels, maps, candidate, failures)
@@ -187,27 +207,90 @@ class StepBatches(Sampler[list[tuple[int, int]]]):
     They are a pure function of (seed, step, rank), so that a resumed run, any number of workers and any number of
     processes see the same data. Each epoch is a permutation of all samples, cut into batches; a rest smaller than a
     batch is dropped. With fewer samples than a batch takes, each comes several times, as other crops.
+
+    With `weights`, an epoch has the same length, but each source takes its share of it: its number of samples times
+    its weight. A source is gone through in permutations of its own that continue from epoch to epoch, so that all of
+    its samples come before one comes again, as another crop.
+
+    Args:
+        samples: number of samples.
+        batch: samples per step, over all processes.
+        seed: of all permutations.
+        start: the first step.
+        stop: the step after the last.
+        rank: this process's number.
+        processes: number of processes.
+        weights: (samples, weight) of each source, in the order of the samples; `()` draws all alike.
     """
 
     def __init__(
-        self, samples: int, batch: int, seed: int, *, start: int, stop: int, rank: int, processes: int
+        self,
+        samples: int,
+        batch: int,
+        seed: int,
+        *,
+        start: int,
+        stop: int,
+        rank: int,
+        processes: int,
+        weights: Sequence[tuple[int, float]] = (),
     ) -> None:
         self.samples, self.batch, self.seed = samples, batch, seed
         self.start, self.stop, self.rank, self.processes = start, stop, rank, processes
         self.per_epoch = max(1, samples // batch)
+        self.weights = tuple(weights)
+        self._draws = _shared_out(max(samples, batch), [count * weight for count, weight in self.weights])
 
     def __len__(self) -> int:
         return self.stop - self.start
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        order: NDArray[np.int64] = np.empty(0, dtype=np.int64)
-        rounds = -(-self.batch // self.samples)
+        order: list[tuple[int, int]] = []
         for step in range(self.start, self.stop):
             epoch, position = divmod(step, self.per_epoch)
             if position == 0 or step == self.start:
-                order = np.random.default_rng(mix(self.seed, epoch)).permutation(self.samples)
-            places = range(position * self.batch + self.rank, (position + 1) * self.batch, self.processes)
-            yield [(epoch * rounds + place // self.samples, int(order[place % self.samples])) for place in places]
+                order = self._weighted(epoch) if self.weights else self._plain(epoch)
+            yield [
+                order[place]
+                for place in range(position * self.batch + self.rank, (position + 1) * self.batch, self.processes)
+            ]
+
+    def _plain(self, epoch: int) -> list[tuple[int, int]]:
+        """The addresses of one epoch: every sample once, or in rounds where a batch takes more than there are."""
+        rounds = -(-self.batch // self.samples)
+        order = np.random.default_rng(mix(self.seed, epoch)).permutation(self.samples).tolist()
+        return [(epoch * rounds + number, index) for number in range(rounds) for index in order]
+
+    def _weighted(self, epoch: int) -> list[tuple[int, int]]:
+        """The addresses of one epoch: of each source the next samples of its own sequence, all shuffled."""
+        addresses: list[tuple[int, int]] = []
+        first = 0
+        for source, ((count, _), draws) in enumerate(zip(self.weights, self._draws, strict=True)):
+            addresses += self._sequence(source, first, count, epoch * draws, (epoch + 1) * draws)
+            first += count
+        chosen = np.random.default_rng(mix(self.seed, epoch)).permutation(len(addresses))
+        return [addresses[place] for place in chosen.tolist()]
+
+    def _sequence(self, source: int, first: int, count: int, start: int, stop: int) -> Iterator[tuple[int, int]]:
+        """Places `start` to `stop` of a source's endless sequence: (how often it was gone through, sample)."""
+        for turn in range(start // count, -(-stop // count)):
+            order = np.random.default_rng(mix(self.seed, source, turn, count)).permutation(count)
+            place = turn * count
+            for index in order[max(0, start - place) : stop - place].tolist():
+                yield turn, first + index
+
+
+def _shared_out(total: int, shares: Sequence[float]) -> list[int]:
+    """`total` divided in proportion to the shares, in whole numbers; each gets at least one."""
+    if not shares:
+        return []
+    exact = np.array(shares) / sum(shares) * total
+    counts = np.floor(exact).astype(int)
+    counts[np.argsort(counts - exact, kind="stable")[: total - counts.sum()]] += 1
+    while counts.min() < 1 and counts.max() > 1:
+        counts[counts.argmin()] += 1
+        counts[counts.argmax()] -= 1
+    return [int(count) for count in counts]
 
 
 def collate(samples: Sequence[Sample]) -> Batch:

@@ -195,6 +195,7 @@ class _Trainer:
         order = StepBatches(
             len(self.train_split), settings.batch_size, settings.seed,
             start=self.state.step, stop=self.total, rank=self.world.rank, processes=self.world.size,
+            weights=self.train_split.weights,
         )  # fmt: skip
         samples = TrainingSamples(self.reader, transform, settings.seed, maps=self.loss.maps)
         loader = batches(samples, order, self.workers)
@@ -346,7 +347,8 @@ class _Trainer:
     def _bundle(self, row: Row) -> Bundle:
         # The files' own names say enough; where they lay is nobody's business but the trainer's.
         names = {"data.path": self.recipe.data.path, "model.weights": self.recipe.model.weights}
-        recipe = self.recipe.override({key: Path(path).name for key, path in names.items()})
+        sources = [{**one.model_dump(mode="json"), "path": Path(one.path).name} for one in self.recipe.data.sources]
+        recipe = self.recipe.override({key: Path(path).name for key, path in names.items()} | {"data.sources": sources})
         return Bundle(
             architecture=recipe.model.architecture,
             options=dict(recipe.model.options),

@@ -7,8 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from intarsia import recipe as recipes
 from intarsia.datasets import Dataset, open_dataset
 from intarsia.datasets.integrity import check
+from intarsia.datasets.merging import Source, merge
+from intarsia.datasets.opening import TABLES
+from intarsia.datasets.remap import Remap, remapped
 from intarsia.datasets.report import Report
 from intarsia.errors import UsageError
 from intarsia.recipe import Recipe
@@ -64,7 +68,7 @@ def plan(
     """Work out what to train.
 
     Args:
-        source: a recipe file, or a folder of labelled pictures.
+        source: a recipe file (YAML), or labelled pictures: a folder, a manifest, a table, an annotation tool's file.
         folder: run folder; None takes ``runs/NAME``, NAME from the recipe.
         recipe: the recipe for a folder; None checks the data and chooses one that suits them.
         changes: ``key=value`` texts that override recipe keys.
@@ -76,14 +80,15 @@ def plan(
     """
     if not source.exists():
         raise UsageError(f"{source}: no such recipe or folder")
-    if source.is_file():
+    if source.is_file() and source.suffix.lower() not in TABLES:
         if recipe is not None:
             raise UsageError(f"{source} is a recipe already; give the data folder instead, or leave the recipe out")
         return _plan(Recipe.load(source), folder, changes)
     if recipe is not None:
         given = recipe if isinstance(recipe, Recipe) else Recipe.load(recipe)
         return _plan(given.override({"data.path": str(source)}), folder, changes)
-    earlier = (folder or Path("runs") / Path(os.path.abspath(source)).name) / "recipe.yaml"
+    named = Path(os.path.abspath(source)).parent if source.is_file() else Path(os.path.abspath(source))
+    earlier = (folder or Path("runs") / named.name) / "recipe.yaml"
     if resume and earlier.exists():
         return _plan(Recipe.load(earlier), folder, changes)
     dataset = open_data(Recipe.from_dict({"data": {"path": str(source)}}).override_text(changes))
@@ -105,17 +110,30 @@ def open_data(recipe: Recipe) -> Dataset:
         DataError: the folder cannot be read as a data set.
     """
     data = recipe.data
-    if not data.path:
+    if data.sources:
+        return merge([Source(_open(one, recipe), one.weight, train=one.train, val=one.val) for one in data.sources])
+    return _open(data, recipe)
+
+
+def _open(place: recipes.Data | recipes.Source, recipe: Recipe) -> Dataset:
+    """One data set of a recipe, its classes remapped if it says so."""
+    if not place.path:
         raise UsageError(
             f"the recipe {recipe.name!r} names no data; set data.path, or: intarsia train FOLDER --recipe {recipe.name}"
         )
-    return open_dataset(
-        data.path,
-        layout=data.layout,
-        classes=data.classes,
-        palette=data.palette,
-        ignore=data.ignore,
-        val_fraction=data.val_fraction,
+    dataset = open_dataset(
+        place.path,
+        layout=place.layout,
+        classes=place.classes,
+        palette=place.palette,
+        ignore=place.ignore,
+        val_fraction=place.val_fraction,
         seed=recipe.training.seed,
-        resize_masks=data.resize_masks,
+        resize_masks=place.resize_masks,
+        tolerant=place.tolerant,
     )
+    if place.remap is None:
+        return dataset
+    if isinstance(place.remap, str):
+        return remapped(dataset, Remap.load(Path(place.remap)))
+    return remapped(dataset, Remap.from_dict(place.remap.model_dump()))

@@ -51,9 +51,9 @@ class RandomScaleCrop:
             offset = int(random.integers(target - filled + 1))
             window.append((slice(source, source + cut), filled, slice(offset, offset + filled)))
         (rows, height, into_rows), (columns, width, into_columns) = window
-        shrinks = height * width < (rows.stop - rows.start) * (columns.stop - columns.start)
-        # Only what the crop shows is resampled; area averages where it shrinks, because bilinear ones would alias.
-        pixels = _resized(image[rows, columns], height, width, cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+        # Only what the crop shows is resampled; by area averages where it shrinks so much that it would alias.
+        aliases = 2 * height * width < (rows.stop - rows.start) * (columns.stop - columns.start)
+        pixels = _resized(image[rows, columns], height, width, cv2.INTER_AREA if aliases else cv2.INTER_LINEAR)
         target = _resized(labels[rows, columns], height, width, cv2.INTER_NEAREST_EXACT)
         if (height, width) == self.crop:
             return pixels, target

@@ -20,33 +20,36 @@ def working_size(height: int, width: int, preprocessing: Preprocessing) -> tuple
 
 
 def resize_image(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
-    """Resize (H, W, 3) pixels: area average where the image shrinks (no aliasing), bilinear where it grows."""
+    """Resize (H, W, C) pixels: area average where the image shrinks (no aliasing), bilinear where it grows."""
     if image.shape[:2] == (height, width):
         return image
     shrinks = height * width < image.shape[0] * image.shape[1]
     resized = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
-    return np.asarray(resized, dtype=np.uint8)
+    return np.asarray(resized, dtype=np.uint8).reshape(height, width, -1)  # OpenCV drops a single channel
 
 
 def normalise(pixels: NDArray[np.uint8] | Tensor, preprocessing: Preprocessing) -> Tensor:
     """Subtract the mean and divide by the standard deviation, of the grey picture if they have a single value.
 
     Args:
-        pixels: one uint8 RGB image (H, W, 3) or a batch of them (N, H, W, 3).
+        pixels: one uint8 image (H, W, C) or a batch of them (N, H, W, C); colours are RGB.
         preprocessing: mean and standard deviation in 0..1.
 
     Returns:
-        float32 (N, 3, H, W), or (N, 1, H, W) luma, in channels-last memory; N is 1 for one image.
+        float32 (N, C, H, W), or (N, 1, H, W) luma, in channels-last memory; N is 1 for one image.
     """
     # torch warns about arrays that are not writable, such as Pillow's
     tensor = pixels if isinstance(pixels, Tensor) else torch.from_numpy(np.require(pixels, requirements=["C", "W"]))
     batch = tensor if tensor.ndim == 4 else tensor[None]
     mean, std = torch.tensor(preprocessing.mean), torch.tensor(preprocessing.std)
     values = batch.to(torch.float32)
-    if len(preprocessing.mean) == 1:
+    if len(preprocessing.mean) == 1 and batch.shape[3] == 3:
         values = _luma(values)
-    scaled = values.mul_(1 / (255 * std)).sub_(mean / std)
-    return scaled.permute(0, 3, 1, 2)
+    # A row of pixels at a time: torch is several times slower where the last axis is as short as the channels.
+    count, height, width, channels = values.shape
+    rows = values.reshape(count, height, width * channels)
+    rows.mul_((1 / (255 * std)).repeat(width)).sub_((mean / std).repeat(width))
+    return rows.view(count, height, width, channels).permute(0, 3, 1, 2)
 
 
 def _luma(rgb: Tensor) -> Tensor:

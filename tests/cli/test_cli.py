@@ -259,8 +259,10 @@ def test_evaluate_suggests_a_split(cli: Cli, tiny_run: TinyRun) -> None:
 
 
 def test_data_list_names_the_layouts(cli: Cli) -> None:
-    assert {entry["layout"] for entry in cli.json("data", "list")} == {"folder", "labelme", "camvid"}
-    assert cli("data", "list") == 0 and "camvid" in cli.out
+    found = cli.json("data", "list")
+    assert {"folder", "annotations", "manifest"} <= {kind["layout"] for kind in found["own"]}
+    assert {"cityscapes", "lits", "s3dis"} <= {entry["name"] for entry in found["public"]}
+    assert cli("data", "list") == 0 and "camvid-32" in cli.out
 
 
 def test_data_info_shows_classes_and_splits(cli: Cli, tiny_run: TinyRun) -> None:

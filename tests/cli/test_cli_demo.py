@@ -28,7 +28,7 @@ def count_regions(mask: NDArray[np.bool_]) -> int:
 def test_the_coins_are_cut_into_training_pieces_and_a_lower_half(tmp_path: Path) -> None:
     app.write_coins(tmp_path, photos.coins())
     dataset = open_dataset(tmp_path)
-    assert (dataset.layout, dataset.space.names) == ("labelme", ("background", "coin"))
+    assert (dataset.layout, dataset.space.names) == ("annotations", ("background", "coin"))
     assert {name: len(split) for name, split in dataset.splits.items()} == {"train": 17, "val": 1}
     image, target = dataset.splits["val"].read(0)
     assert image.shape == (152, 384, 3)

@@ -203,9 +203,9 @@ def test_labelme_is_checked_too(tmp_path: Path) -> None:
         Image.fromarray(photo(ord(name))).save(tmp_path / f"{name}.png")
         shape = {"label": "car", "shape_type": "rectangle", "points": [[0, 0], [23, 31]]}
         (tmp_path / f"{name}.json").write_text(json.dumps({"shapes": [shape], "imagePath": f"{name}.png"}))
-    data = open_dataset(tmp_path, val_fraction=0)
     (tmp_path / "b.json").write_text("{")
-    report = check(data)
-    assert kinds(report.errors) == [("mask that cannot be read", "b.json")]
+    report = check(open_dataset(tmp_path, val_fraction=0))
+    assert kinds(report.errors) == [("annotation file that cannot be used", "")]
+    assert "b.json: broken JSON" in report.errors[0].detail
     assert report.kinds == {"outlines": 1}
     assert report.counts["all"].shares.tolist() == [0.5, 0.5]

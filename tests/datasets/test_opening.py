@@ -85,7 +85,7 @@ def test_camvid(write: Callable[..., Path], tmp_path: Path) -> None:
     assert data.split("val").read(0)[1][0].tolist() == [0] * 3 + [3] * 3 + [10] * 3 + [255] * 3
     alone = open_dataset(tmp_path / "val")
     assert (alone.layout, {n: len(s) for n, s in alone.splits.items()}) == ("camvid", {"val": 1})
-    with pytest.raises(UsageError, match="its own classes"):
+    with pytest.raises(UsageError, match="are its own \\(Sky, Building, Pole"):
         open_dataset(tmp_path, layout="camvid", classes=["a"])
 
 
@@ -196,9 +196,14 @@ def test_wrong_folders(tmp_path: Path) -> None:
         open_dataset(tmp_path / "camvit")
     with pytest.raises(DataError, match=r"no images in this folder.*jpg"):
         open_dataset(tmp_path / "camvid")
-    (tmp_path / "file.zip").write_bytes(b"PK")
+    (tmp_path / "file.txt").write_text("a")
     with pytest.raises(DataError, match="is a file; a data set is a folder"):
-        open_dataset(tmp_path / "file.zip")
+        open_dataset(tmp_path / "file.txt")
+    (tmp_path / "file.json").write_text("[]")
+    with pytest.raises(DataError, match="neither a manifest, a table nor a known annotation file"):
+        open_dataset(tmp_path / "file.json")
+    with pytest.raises(DataError, match=r"no such folder. If you mean the data set Cityscapes:\nHow to get it:\n  1. reg"):
+        open_dataset(tmp_path / "cityscapes")
 
 
 # LabelMe
@@ -219,8 +224,9 @@ def test_labelme(tmp_path: Path) -> None:
     labelme_pair(tmp_path, "a", [box("person", 0, 0, 5, 7), box("dog", 3, 0, 5, 7)])
     labelme_pair(tmp_path, "b", [box("__ignore__", 0, 0, 1, 1)])
     data = open_dataset(tmp_path, val_fraction=0)
-    assert (data.layout, data.space.names) == ("labelme", ("background", "dog", "person"))
-    assert "pixels without a shape are background" in data.notes[0]
+    assert (data.layout, data.space.names) == ("annotations", ("background", "dog", "person"))
+    assert data.notes[0] == "Annotations of labelme."
+    assert "pixels without a shape are background" in data.notes[1]
     assert data.splits["all"].read(0)[1][0].tolist() == [2] * 3 + [1] * 3 + [0] * 6
     assert data.splits["all"].read(1)[1][0, :3].tolist() == [255, 255, 0]
 
@@ -228,7 +234,7 @@ def test_labelme(tmp_path: Path) -> None:
 def test_labelme_with_classes(tmp_path: Path) -> None:
     labelme_pair(tmp_path, "a", [box("dog", 0, 0, 5, 7)])
     data = open_dataset(tmp_path, classes=["dog", "person"], val_fraction=0)
-    assert data.notes == ("Classes from classes; pixels without a shape are ignored.",)
+    assert data.notes[1] == "Classes from classes; pixels without a shape are ignored."
     assert data.splits["all"].read(0)[1][0].tolist() == [0] * 6 + [255] * 6
     with pytest.raises(DataError, match=r"a\.json: no class of this data set is named 'dog'. Did you mean 'dogs'"):
         open_dataset(tmp_path, classes=["dogs"], val_fraction=0).splits["all"].read(0)
@@ -237,13 +243,16 @@ def test_labelme_with_classes(tmp_path: Path) -> None:
 def test_labelme_splits_and_damage(tmp_path: Path) -> None:
     for split in ("train", "val"):
         labelme_pair(tmp_path / split, "a", [box("dog", 0, 0, 5, 7)])
-    labelme_pair(tmp_path / "train", "b", [{"label": "x", "shape_type": "line", "points": [[0, 0], [1, 1]]}])
+    labelme_pair(tmp_path / "train", "b", [box("dog", 0, 0, 1, 7)])
     (tmp_path / "train" / "a.json").write_text('{"shapes": [')
     data = open_dataset(tmp_path)
-    assert {name: len(split) for name, split in data.splits.items()} == {"train": 2, "val": 1}
-    assert data.notes[0].startswith("Annotation files that cannot be used: 2; the first:")
-    with pytest.raises(DataError, match=r"a\.json: broken JSON at line 1"):
-        data.split("train").read(0)
+    assert {name: [item.id for item in split.items] for name, split in data.splits.items()} == {
+        "train": ["train/b"],
+        "val": ["val/a"],
+    }
+    (fault,) = data.faults
+    assert "a.json: broken JSON" in fault
+    assert "1 image has no mask and is left out: train/a.png." in data.notes
 
 
 def test_annotations_without_images(tmp_path: Path) -> None:
@@ -253,7 +262,8 @@ def test_annotations_without_images(tmp_path: Path) -> None:
 
 
 def test_layouts_are_listed() -> None:
-    assert list(layouts()) == ["labelme", "camvid", "folder"]
+    known = list(layouts())
+    assert known[-1] == "folder" and {"camvid", "cityscapes", "pascal-voc", "annotations", "manifest"} <= set(known)
 
 
 # Real data

@@ -16,6 +16,7 @@ from intarsia.annotations.reading import load_json, side, whole_number
 from intarsia.errors import DataError
 
 _IMAGE = ("file_name", "width", "height")
+_OTHERS = ("captions", "person_keypoints", "stuff", "image_info")
 _SUBSETS = {"train": ("train", "training"), "val": ("val", "valid", "validation"), "test": ("test",)}
 
 
@@ -45,26 +46,38 @@ def load(path: Path) -> Index:
         )
     losses = Losses()
     images = [image for image in value["images"] if isinstance(image, dict) and "id" in image]
-    losses.dropped("an image without an id", path, len(value["images"]) - len(images))
+    losses.dropped("an image without an id", path.name, len(value["images"]) - len(images))
     known = {str(image["id"]) for image in images}
     if len(known) < len(images):
-        losses.changed("images with the same id share their annotations", path, len(images) - len(known))
+        losses.changed("images with the same id share their annotations", path.name, len(images) - len(known))
     annotations: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for number, entry in enumerate(value["annotations"], start=1):
         if isinstance(entry, dict) and str(entry.get("image_id")) in known:
             annotations[str(entry["image_id"])].append(entry)
         else:
-            losses.dropped("an annotation whose image is not in the file", f"{path}: annotation {number}")
+            losses.dropped("an annotation whose image is not in the file", f"{path.name}: annotation {number}")
     return Index(path, images, annotations, _categories(value.get("categories")), subset_of(path), losses)
 
 
-def load_all(files: Sequence[Path]) -> tuple[tuple[Category, ...], Callable[[Losses], Iterator[Index]]]:
-    """The categories of some files, and a function that yields each file's index; a single file is read only once."""
+def load_all(
+    files: Sequence[Path], others: Sequence[Path]
+) -> tuple[tuple[Category, ...], Callable[[Losses], Iterator[Index]]]:
+    """The categories of some files, and a function that yields each file's index; a single file is read only once.
+
+    The function counts the files passed over (`others`), and what the files themselves lack.
+    """
+
+    def count(losses: Losses, index: Index) -> None:
+        losses.merge(index.losses)
+        if index.path == files[0]:
+            for other in others:
+                losses.dropped("another file about the same images, which can be opened by itself", other.name)
+
     if len(files) == 1:
         only = load(files[0])
 
         def once(losses: Losses) -> Iterator[Index]:
-            losses.merge(only.losses)
+            count(losses, only)
             yield only
 
         return tuple({category.name: category for category in only.categories.values()}.values()), once
@@ -75,7 +88,7 @@ def load_all(files: Sequence[Path]) -> tuple[tuple[Category, ...], Callable[[Los
     def each(losses: Losses) -> Iterator[Index]:
         for file in files:
             index = load(file)
-            losses.merge(index.losses)
+            count(losses, index)
             yield index
 
     return tuple(found.values()), each
@@ -128,18 +141,27 @@ def image_of(entry: dict[str, Any], index: Index, finder: ImageFinder, losses: L
 
 
 def subset_of(path: Path) -> str:
-    """The subset that a file's name or its folder's says (instances_val2017.json, train/...): train, val, test or ""."""
-    for text in (path.stem.lower(), path.parent.name.lower()):
-        words = [word.rstrip("0123456789") for word in text.replace("-", "_").replace(".", "_").split("_")]
+    """The subset that a file's or folder's name says (instances_val2017.json, train/...): train, val, test or ""."""
+    words = path.stem.lower().replace("-", "_").replace(".", "_").split("_")
+    for word in (*words, path.parent.name.lower()):
         for subset, names in _SUBSETS.items():
-            if any(word in names for word in words):
+            if word.rstrip("0123456789") in names:
                 return subset
     return ""
 
 
-def files_below(path: Path, *, panoptic: bool) -> list[Path]:
-    """The COCO files of one kind among a folder's, or the file itself."""
-    return [file for file in walk(path, (".json",)) if path.is_file() or kind_of(file) == panoptic]
+def files_below(path: Path, *, panoptic: bool) -> tuple[list[Path], list[Path]]:
+    """The COCO files of one kind among a folder's (or the file itself), and those passed over.
+
+    COCO itself ships captions, keypoints and stuff of the same images beside the instances: these are passed over.
+    """
+    if path.is_file():
+        return [path], []
+    files = [file for file in walk(path, (".json",)) if kind_of(file) == panoptic]
+    if not any(file.stem.startswith("instances") for file in files):
+        return files, []
+    others = [file for file in files if file.stem.startswith(_OTHERS)]
+    return [file for file in files if file not in others], others
 
 
 def kind_of(path: Path) -> bool | None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from intarsia.annotations.coco.index import Index, files_below, image_of, kind_of, load_all
@@ -17,6 +19,7 @@ from intarsia.annotations.finding import ImageFinder, safe_parts, walk
 from intarsia.annotations.geometry import Mask
 from intarsia.annotations.losses import Losses
 from intarsia.annotations.raster import instance_map
+from intarsia.annotations.reading import usable
 from intarsia.annotations.tools import Tool
 from intarsia.annotations.writing import account, size_of, still_images, to_json
 from intarsia.errors import DataError
@@ -35,19 +38,17 @@ def read(path: Path, *, images: Path | None = None, masks: Path | None = None) -
     Raises:
         DataError: no such file, or a broken one.
     """
-    files = files_below(path, panoptic=True)
+    files, others = files_below(path, panoptic=True)
     if not files:
         raise DataError(f"{path}: no panoptic COCO files (.json with segments_info) here")
     root = images or (path if path.is_dir() else path.parent)
     finder = ImageFinder(root)
     places = ImageFinder(masks or root)
-    categories, indices = load_all(files)
+    categories, indices = load_all(files, others)
 
     def stream(losses: Losses) -> Iterator[Document]:
         for index in indices(losses):
-            for entry in index.images:
-                document = image_of(entry, index, finder, losses)
-                yield replace(document, shapes=tuple(_shapes(entry, document, index, places, losses)))
+            yield from usable(index.images, partial(_document, index, finder, places, losses), losses, "image")
 
     return AnnotationSet("coco-panoptic", path, root, categories, stream)
 
@@ -57,31 +58,39 @@ def sniff(path: Path) -> bool:
     return any(kind_of(file) for file, _ in zip(walk(path, (".json",)), range(20), strict=False))
 
 
-def _shapes(
-    entry: dict[str, Any], document: AnnotatedImage, index: Index, places: ImageFinder, losses: Losses
-) -> Iterator[Shape]:
+def _document(
+    index: Index, finder: ImageFinder, places: ImageFinder, losses: Losses, entry: dict[str, Any]
+) -> AnnotatedImage:
+    document = image_of(entry, index, finder, losses)
+    shapes: list[Shape] = []
     for annotation in index.annotations.get(str(entry["id"]), ()):
         name = str(annotation.get("file_name") or f"{PurePosixPath(document.name).stem}.png")
-        segments = annotation.get("segments_info")
-        found = places.find(f"{index.path.stem}/{name}", beside=index.path.parent)
-        if found is None or found.suffix.lower() != ".png":
-            raise DataError(f"{index.path}: the panoptic PNG {name} is missing; put it into {index.path.with_suffix('')}")
-        pixels = read_mask(found)
+        file = places.find(f"{index.path.stem}/{name}", beside=index.path.parent)
+        if file is None or file.suffix.lower() != ".png":
+            place = index.path.with_suffix("")
+            raise DataError(f"{index.path}: the panoptic PNG {name} is missing; put it into {place}")
+        pixels = read_mask(file)
         if pixels.ndim != 3:
-            raise DataError(f"{found}: a panoptic PNG is RGB (segment number = R + 256 G + 65536 B), this one is gray")
+            raise DataError(f"{file}: a panoptic PNG is RGB (segment number = R + 256 G + 65536 B), this one is gray")
         ids = pixels.astype(np.uint32) @ np.array([1, 256, 65536], np.uint32)
         if (document.height or ids.shape[0], document.width or ids.shape[1]) != ids.shape:
-            raise DataError(f"{found}: {ids.shape[1]}x{ids.shape[0]} pixels, but {document.name} has another size")
-        unnamed = set(np.unique(ids).tolist()) - {0}
-        for segment in segments if isinstance(segments, list) else ():
-            number = segment.get("id") if isinstance(segment, dict) else None
-            category = index.categories.get(str(segment.get("category_id"))) if isinstance(segment, dict) else None
-            if number not in unnamed or category is None:
-                losses.dropped("a segment without pixels or category", f"{found}: segment {number}")
-                continue
-            unnamed.discard(number)
-            yield Shape(category.name, Mask(ids == number).cropped(), crowd=segment.get("iscrowd") in (1, True))
-        losses.dropped("pixels of a segment that the JSON does not list", found, len(unnamed))
+            losses.changed("the size that the JSON says is not the PNG's, which is taken", name)
+        document = replace(document, width=ids.shape[1], height=ids.shape[0])
+        shapes += _segments(ids, annotation.get("segments_info"), index, name, losses)
+    return replace(document, shapes=tuple(shapes))
+
+
+def _segments(ids: NDArray[np.uint32], listed: Any, index: Index, name: str, losses: Losses) -> Iterator[Shape]:
+    unnamed = set(np.unique(ids).tolist()) - {0}
+    for segment in listed if isinstance(listed, list) else ():
+        number = segment.get("id") if isinstance(segment, dict) else None
+        category = index.categories.get(str(segment.get("category_id"))) if isinstance(segment, dict) else None
+        if type(number) is not int or number not in unnamed or category is None:
+            losses.dropped("a segment without pixels or category", f"{name}: segment {str(number)[:20]}")
+            continue
+        unnamed.discard(number)
+        yield Shape(category.name, Mask(ids == number).cropped(), crowd=segment.get("iscrowd") in (1, True))
+    losses.dropped("pixels of a segment that the JSON does not list", name, len(unnamed))
 
 
 def write(documents: Iterable[Document], path: Path, *, categories: Sequence[Category] = ()) -> Losses:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any, Literal
@@ -14,7 +15,7 @@ from intarsia.annotations.document import AnnotatedImage, AnnotationSet, Categor
 from intarsia.annotations.finding import ImageFinder, walk
 from intarsia.annotations.geometry import Geometry, Keypoint, Mask, Polygon, Rectangle, Ring, Skeleton
 from intarsia.annotations.losses import Losses
-from intarsia.annotations.reading import BadShape, number
+from intarsia.annotations.reading import BadShape, number, usable
 from intarsia.errors import DataError
 
 _ENTRY = frozenset(
@@ -38,17 +39,16 @@ def read(path: Path, *, images: Path | None = None) -> AnnotationSet:
     Raises:
         DataError: no COCO file, or a broken one.
     """
-    files = files_below(path, panoptic=False)
+    files, others = files_below(path, panoptic=False)
     if not files:
         raise DataError(f"{path}: no COCO files (.json with images and annotations) here")
     root = images or (path if path.is_dir() else path.parent)
     finder = ImageFinder(root)
-    categories, indices = load_all(files)
+    categories, indices = load_all(files, others)
 
     def stream(losses: Losses) -> Iterator[Document]:
         for index in indices(losses):
-            for entry in index.images:
-                yield _document(entry, index, finder, losses)
+            yield from usable(index.images, partial(_document, index, finder, losses), losses, "image")
 
     return AnnotationSet("coco", path, root, categories, stream)
 
@@ -58,12 +58,12 @@ def sniff(path: Path) -> bool:
     return any(kind_of(file) is False for file, _ in zip(walk(path, (".json",)), range(20), strict=False))
 
 
-def _document(entry: dict[str, Any], index: Index, finder: ImageFinder, losses: Losses) -> AnnotatedImage:
+def _document(index: Index, finder: ImageFinder, losses: Losses, entry: dict[str, Any]) -> AnnotatedImage:
     document = image_of(entry, index, finder, losses)
     shapes: list[Shape] = []
     fresh = count(1)
     for annotation in index.annotations.get(str(entry["id"]), ()):
-        where = f"{index.path}: annotation {annotation.get('id')} of {document.name}"
+        where = f"{index.path.name}: annotation {annotation.get('id')} of {document.name}"
         try:
             found = _shapes(annotation, index, document, where, losses)
         except BadShape as error:

@@ -37,24 +37,27 @@ def write(documents: Iterable[Document], path: Path, *, categories: Sequence[Cat
     classes = Classes(categories)
     ids = ImageIds()
     # Images and annotations are two lists of one file: the second waits in a file of its own.
-    with atomic_path(path) as temporary, tempfile.TemporaryFile("w+", encoding="utf-8") as waiting:
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write('{"images": [')
-            written = 0
-            for number, document in enumerate(still_images(documents, losses)):
-                account(document, losses, "coco", shape=_STORED)
-                entry = image_entry(document, ids)
-                file.write((",\n" if number else "\n") + to_json(entry))
-                for annotation in _annotations(document, classes, losses):
-                    written += 1
-                    annotation = {"id": written, "image_id": entry["id"]} | annotation
-                    waiting.write((",\n" if written > 1 else "\n") + to_json(annotation))
-            if not ids.taken:
-                raise DataError(f"{path}: there are no annotations to write")
-            file.write('\n],\n"annotations": [')
-            waiting.seek(0)
-            shutil.copyfileobj(waiting, file)
-            file.write(f'\n],\n"categories": {to_json(classes.entries())}}}\n')
+    with (
+        atomic_path(path) as temporary,
+        tempfile.TemporaryFile("w+", encoding="utf-8") as waiting,
+        temporary.open("w", encoding="utf-8") as file,
+    ):
+        file.write('{"images": [')
+        written = 0
+        for number, document in enumerate(still_images(documents, losses)):
+            account(document, losses, "coco", shape=_STORED)
+            entry = image_entry(document, ids)
+            file.write((",\n" if number else "\n") + to_json(entry))
+            for annotation in _annotations(document, classes, losses):
+                written += 1
+                annotation = {"id": written, "image_id": entry["id"]} | annotation
+                waiting.write((",\n" if written > 1 else "\n") + to_json(annotation))
+        if not ids.taken:
+            raise DataError(f"{path}: there are no annotations to write")
+        file.write('\n],\n"annotations": [')
+        waiting.seek(0)
+        shutil.copyfileobj(waiting, file)
+        file.write(f'\n],\n"categories": {to_json(classes.entries())}}}\n')
     return losses
 
 

@@ -63,7 +63,7 @@ class Declarations:
             where = f"{label}: {name}"
             losses.changed("a list of values became one text", where, field.lists)
             attribute = field.attribute(name)
-            if field.kinds - {"text"} and attribute.kind not in field.kinds:
+            if field.kinds - {attribute.kind if attribute.kind in ("checkbox", "number") else "text"}:
                 losses.changed("an attribute with values of several kinds became text", where)
             if len(field.mutable) == 2:
                 losses.changed("an attribute of whole tracks is stored in every frame", where)

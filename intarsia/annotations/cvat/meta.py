@@ -38,10 +38,9 @@ class Meta:
     """Label -> attribute name -> attribute."""
 
     def task(self, number: str) -> Task:
-        """The task with an id, or the only one, or an unknown one."""
-        return next(
-            (task for task in self.tasks if task.id == number), self.tasks[0] if len(self.tasks) == 1 else Task()
-        )
+        """The task with an id; without an id, or if there is one alone, the first; else an unknown one."""
+        found = [task for task in self.tasks if task.id == number]
+        return (found or [task for task in self.tasks[:1] if not number or len(self.tasks) == 1] or [Task()])[0]
 
 
 def read_meta(element: Element) -> Meta:

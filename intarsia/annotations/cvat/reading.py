@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 from intarsia.annotations.cvat.meta import Meta, read_attributes, read_meta
-from intarsia.annotations.cvat.shapes import geometry_of
+from intarsia.annotations.cvat.shapes import CUBOID_CORNERS, geometry_of
 from intarsia.annotations.cvat.tracks import read_track
 from intarsia.annotations.document import (
     AnnotatedImage,
@@ -20,7 +20,7 @@ from intarsia.annotations.document import (
 )
 from intarsia.annotations.finding import ImageFinder, clean_name, walk
 from intarsia.annotations.losses import Losses
-from intarsia.annotations.reading import kept, side, whole_number
+from intarsia.annotations.reading import from_files, kept, side, whole_number
 from intarsia.annotations.xmlfile import Element, children, root_name
 from intarsia.errors import DataError
 from intarsia.media.images import IMAGE_SUFFIXES
@@ -28,8 +28,12 @@ from intarsia.media.images import IMAGE_SUFFIXES
 _MOST_FRAMES = 10_000_000
 
 _KNOWN = frozenset(
-    "label source occluded z_order group_id xtl ytl xbr ybr cx cy rx ry rotation points rle left top width height".split()
-    + [f"{axis}{corner}{face}" for axis in "xy" for corner in ("tl", "bl", "tr", "br") for face in "12"]
+    [
+        *("label", "source", "occluded", "z_order", "group_id"),
+        *("xtl", "ytl", "xbr", "ybr", "cx", "cy", "rx", "ry", "rotation", "points"),
+        *("rle", "left", "top", "width", "height"),
+        *(f"{axis}{corner}" for axis in "xy" for corner in CUBOID_CORNERS),
+    ]
 )
 
 
@@ -72,22 +76,18 @@ def read(path: Path, *, images: Path | None = None) -> AnnotationSet:
     def stream(losses: Losses) -> Iterator[Document]:
         finder = ImageFinder(root)
         for error in broken:
-            losses.dropped("file cannot be read", error)
-        for file, meta in metas.items():
-            try:
-                yield from _documents(file, meta, finder, losses)
-            except DataError as error:
-                if len(files) == 1:
-                    raise
-                losses.dropped("file cannot be read", error)
+            losses.dropped("a file that cannot be used", error)
+        return from_files(
+            list(metas), lambda file: _documents(file, metas[file], finder, losses), losses, broken=len(broken)
+        )
 
     return AnnotationSet("cvat", path, root, tuple(categories.values()), stream)
 
 
 def _first_meta(file: Path) -> Meta:
-    for root, child in children(file):
-        if root.tag != "annotations":
-            raise DataError(f"{file}: not CVAT's XML: it begins with <{root.tag}>, not <annotations>")
+    if root_name(file) not in ("annotations", ""):
+        raise DataError(f"{file}: not CVAT's XML: it begins with <{root_name(file)}>, not <annotations>")
+    for child in children(file):
         if child.tag == "meta":
             return read_meta(child)
         if child.tag in ("image", "track"):
@@ -98,7 +98,7 @@ def _first_meta(file: Path) -> Meta:
 def _documents(file: Path, meta: Meta, finder: ImageFinder, losses: Losses) -> Iterator[Document]:
     tracks: dict[tuple[str, str], list[Track]] = {}
     names: set[tuple[str, str]] = set()
-    for _, child in children(file):
+    for child in children(file):
         if child.tag == "image":
             image = _image(child, file, meta, finder, losses)
             if image is None:

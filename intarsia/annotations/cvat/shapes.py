@@ -26,9 +26,6 @@ from intarsia.media.images import MAX_PIXELS
 
 CUBOID_CORNERS = ("tl1", "bl1", "tr1", "br1", "tl2", "bl2", "tr2", "br2")
 
-SHAPES = ("box", "polygon", "polyline", "points", "ellipse", "cuboid", "mask", "skeleton", "tag")
-"""Elements that are shapes."""
-
 
 def geometry_of(element: Element) -> Geometry:
     """The geometry of a shape element.
@@ -113,10 +110,10 @@ def _mask(attributes: Mapping[str, str]) -> Mask:
 
 
 def attributes_of(geometry: Geometry) -> tuple[str, dict[str, str]]:
-    """The element's name and attributes that store a geometry. Circles, Beziers and polygons of several rings have none.
+    """The element's name and attributes that store a geometry.
 
     Raises:
-        TypeError: CVAT has no element for this geometry.
+        TypeError: CVAT has none for it (circles, Beziers, polygons of several rings).
     """
     match geometry:
         case Rectangle(x1, y1, x2, y2, angle):
@@ -151,7 +148,7 @@ def attributes_of(geometry: Geometry) -> tuple[str, dict[str, str]]:
 def _runs(bitmap: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> list[int]:
     flat = np.concatenate([[False], bitmap.ravel()])
     changes = np.flatnonzero(flat[1:] != flat[:-1])
-    return np.diff(np.concatenate([[0], changes, [flat.size - 1]])).tolist()
+    return [int(run) for run in np.diff(np.concatenate([[0], changes, [flat.size - 1]])).tolist()]
 
 
 def points_text(points: tuple[Point, ...]) -> str:

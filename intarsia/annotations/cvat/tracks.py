@@ -1,5 +1,6 @@
-"""CVAT's tracks: one thing through a video. Skeletons occur in two forms: with points inside every frame's element,
-and (older) with one nested track a point.
+"""CVAT's tracks: one thing through a video.
+
+Skeletons occur in two forms: with points inside every frame's element, and (older) with one nested track a point.
 """
 
 from __future__ import annotations
@@ -108,7 +109,9 @@ def _divided(
     constant = {
         name: value
         for name, value in first.items()
-        if name in declared and not declared[name].mutable and all(name in k.attributes and k.attributes[name] == value for k in keyframes)
+        if name in declared
+        and not declared[name].mutable
+        and all(name in k.attributes and k.attributes[name] == value for k in keyframes)
     }
     return constant, tuple(_without(keyframes, constant))
 

@@ -106,7 +106,7 @@ class _Body:
         attributes = {"id": str(self.images), "name": document.name}
         if document.subset:
             attributes["subset"] = document.subset
-        if document.tool == "cvat":
+        if document.tool in ("cvat", ""):
             attributes.update(document.extra)
         self.images += 1
         self.xml.open("image", {**attributes, "width": str(width), "height": str(height)})
@@ -119,7 +119,9 @@ class _Body:
         zero: int | None = None
         for number, shape in enumerate(document.shapes, start=1):
             if shape.instance is not None and shape.instance <= 0:
-                self._losses.changed("an instance number below 1 was replaced: CVAT counts groups from 1", document.name)
+                self._losses.changed(
+                    "an instance number below 1 was replaced: CVAT counts groups from 1", document.name
+                )
                 zero = next(fresh) if zero is None else zero
                 shape = replace(shape, instance=zero - shape.instance)
             where = f"{document.name}: shape {number} ({shape.label})"
@@ -141,13 +143,19 @@ class _Body:
             self._losses.dropped("a tag has neither layer nor visibility", f"{document.name} ({shape.label})")
         if shape.instance is not None:
             common["group_id"] = str(shape.instance)
-        if document.tool == "cvat":
+        if document.tool in ("cvat", ""):
             common.update(shape.extra)
         self._declarations.add(shape.label, shape.attributes, shape.geometry, mutable=False)
         self._element(tag, common, shape.geometry, shape.attributes)
 
     def _element(
-        self, tag: str, attributes: Mapping[str, str], geometry: Geometry, fields: Mapping[str, Any], *, keyframe: str = ""
+        self,
+        tag: str,
+        attributes: Mapping[str, str],
+        geometry: Geometry,
+        fields: Mapping[str, Any],
+        *,
+        keyframe: str = "",
     ) -> None:
         points = geometry.points if isinstance(geometry, Skeleton) else ()
         if not points and not fields:
@@ -171,7 +179,11 @@ class _Body:
         for field in ("frames_per_second", "attributes"):
             if getattr(document, field):
                 self._losses.dropped(f"cvat has no place for the {field} of a video", document.name)
-        task = str(document.extra.get("task_id", len(self.videos))) if document.tool == "cvat" else str(len(self.videos))
+        task = (
+            str(document.extra.get("task_id", len(self.videos)))
+            if document.tool in ("cvat", "")
+            else str(len(self.videos))
+        )
         self.videos.append((task, document))
         for number, track in enumerate(document.tracks, start=1):
             self._track(track, document, task, f"{document.name}: track {number} ({track.label})")
@@ -181,7 +193,7 @@ class _Body:
         if not keyframes:
             self._losses.dropped("a track that has no shape left", where)
             return
-        own = document.tool == "cvat"
+        own = document.tool in ("cvat", "")
         if track.extra and not own:
             self._losses.dropped(f"entries of tracks that only {document.tool or 'memory'} knows", where)
         number = next(self._tracks)
@@ -189,7 +201,7 @@ class _Body:
             self._losses.changed("a track without a number got one", where)
         attributes = {"id": str(number if track.instance is None else track.instance), "label": track.label}
         attributes.update({"source": track.source} if track.source else {})
-        attributes.update({"task_id": task} if own and "task_id" in document.extra else {})
+        attributes.update({"task_id": task} if len(self.videos) > 1 or (own and "task_id" in document.extra) else {})
         attributes.update({"subset": document.subset} if document.subset else {})
         attributes.update(track.extra if own else {})
         self.xml.open("track", attributes)

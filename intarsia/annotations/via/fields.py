@@ -11,7 +11,7 @@ from intarsia.annotations.document import Attribute, Category
 from intarsia.annotations.losses import Losses
 from intarsia.errors import UsageError, suggest
 
-CLASS_NAMES = ("class", "label", "category", "name", "type", "object", "class_name", "classname", "object_name")
+CLASS_NAMES = ("class", "label", "category", "class_name", "classname", "object_name", "name", "object", "type")
 """Names that people give to the field that holds the class, likeliest first."""
 
 _CHOICES = ("dropdown", "radio", "checkbox", "image", "select")

@@ -57,23 +57,27 @@ def _pairs(shape: Mapping[str, Any]) -> list[tuple[Any, Any]]:
     return list(zip(xs, ys, strict=True))
 
 
-def shapes_of(geometry: Geometry) -> list[dict[str, Any]]:
-    """The `shape_attributes` that store a geometry; several points become several regions."""
+def region_of(geometry: Geometry) -> dict[str, Any]:
+    """The `shape_attributes` that store a geometry (of points a single one).
+
+    Raises:
+        TypeError: VIA has no region for it.
+    """
     match geometry:
         case Rectangle(x1, y1, x2, y2):
             size = {"width": plain(length(x1, x2)), "height": plain(length(y1, y2))}
-            return [{"name": "rect", "x": plain(x1), "y": plain(y1), **size}]
+            return {"name": "rect", "x": plain(x1), "y": plain(y1), **size}
         case Circle(x, y, r):
-            return [{"name": "circle", "cx": plain(x), "cy": plain(y), "r": plain(r)}]
+            return {"name": "circle", "cx": plain(x), "cy": plain(y), "r": plain(r)}
         case Ellipse(x, y, rx, ry, angle):
             centre = {"name": "ellipse", "cx": plain(x), "cy": plain(y), "rx": plain(rx), "ry": plain(ry)}
-            return [{**centre, "theta": math.radians(angle)}]
+            return {**centre, "theta": math.radians(angle)}
         case Polygon():
-            return [_outline("polygon", geometry.rings[0])]
+            return _outline("polygon", geometry.rings[0])
         case Polyline(found):
-            return [_outline("polyline", found)]
-        case Points(found):
-            return [{"name": "point", "cx": plain(x), "cy": plain(y)} for x, y in found]
+            return _outline("polyline", found)
+        case Points(((x, y),)):
+            return {"name": "point", "cx": plain(x), "cy": plain(y)}
     raise TypeError(type(geometry).__name__)
 
 

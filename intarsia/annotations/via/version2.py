@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -43,18 +44,16 @@ class Version2:
         self.path = path
         self._options = options
         self._problems = Losses()
-        settings: Any = {}
+        value: Any = {}
         if path.suffix.lower() == ".csv":
             self._entries = _csv_entries(path, self._problems)
         else:
             value = load_json(path, "VIA")
             if not isinstance(value, dict):
                 raise DataError(f"{path}: not a VIA file: it holds a {type(value).__name__}, not an object of images")
-            settings = value.get("_via_attributes")
-            self._folder = _default_folder(value.get("_via_settings"))
             self._entries = _entries(path, value.get("_via_img_metadata", value), self._problems)
-        if path.suffix.lower() == ".csv":
-            self._folder = ""
+        self._folder = _default_folder(value.get("_via_settings"))
+        settings = value.get("_via_attributes")
         settings = settings if isinstance(settings, Mapping) else {}
         self._fields: dict[str, Field] = declared(settings.get("region"))
         self._file_fields: dict[str, Field] = declared(settings.get("file"))
@@ -83,12 +82,15 @@ class Version2:
                 name=name,
                 source=self.path,
                 image=finder.find(self._folder + file_name(name), beside=self.path.parent, losses=losses),
-                shapes=kept(_regions(entry), lambda region, where=where: self._shape(region, where, losses), where, losses),  # type: ignore[misc]
+                shapes=self._shapes(entry, where, losses),
                 attributes=values(entry.get("file_attributes"), self._file_fields),
                 embedded=embedded(entry.get("base64_img_data"), where, losses),
                 tool="via",
                 extra=extra,
             )
+
+    def _shapes(self, entry: Mapping[str, Any], where: str, losses: Losses) -> tuple[Shape, ...]:
+        return kept(_regions(entry), lambda region: self._shape(region, where, losses), where, losses)
 
     def _shape(self, region: Any, where: str, losses: Losses) -> Shape:
         if not isinstance(region, Mapping):
@@ -103,7 +105,9 @@ class Version2:
 def _entries(path: Path, found: Any, losses: Losses) -> list[Mapping[str, Any]]:
     if not isinstance(found, Mapping):
         raise DataError(f"{path}: not a VIA file: its images are no object; export the annotations as JSON again")
-    usable = [entry for entry in found.values() if isinstance(entry, Mapping) and isinstance(entry.get("filename"), str)]
+    usable = [
+        entry for entry in found.values() if isinstance(entry, Mapping) and isinstance(entry.get("filename"), str)
+    ]
     if not usable:
         raise DataError(f"{path}: not a VIA file: no entry in it names an image; export the annotations as JSON again")
     losses.dropped("an entry names no image", path.name, len(found) - len(usable))
@@ -151,37 +155,37 @@ def _csv_entries(path: Path, losses: Losses) -> list[Mapping[str, Any]]:
     if not found:
         raise DataError(f"{path}: there is no image in it; export the annotations from VIA again")
     for key, entry in found.items():
-        if counts[key].isdecimal() and counts[key] != str(len(entry["regions"])):
-            losses.changed("region_count is not the number of regions", f"{path.name}: {key[0]}")
+        if counts[key].isdecimal() and len(counts[key]) < 9 and int(counts[key]) > len(entry["regions"]):
+            lacking = int(counts[key]) - len(entry["regions"])
+            losses.dropped("a region that region_count promises has no row", f"{path.name}: {key[0]}", lacking)
     return list(found.values())
 
 
-def rows(path: Path, header: str | None = None) -> Iterator[dict[str, str]]:
+def rows(path: Path, header: str | None = None) -> list[dict[str, str]]:
     """The rows of a CSV file by column name; cells may be of any length.
 
     Args:
         path: the file, UTF-8.
-        header: the column names where the file's first line does not hold them.
+        header: the column names where the file has them in a comment; comments are then passed over.
 
     Raises:
         DataError: it cannot be read, or is no CSV.
     """
     try:
-        lines = read_bytes(path).decode("utf-8-sig").lstrip("#").splitlines(keepends=True)
+        text = read_bytes(path).decode("utf-8-sig").lstrip("#" if header is None else "")
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: it is not UTF-8 text; save it as UTF-8") from error
-    if header is not None:
-        lines = [header + "\n", *(line for line in lines if not line.lstrip().startswith("#"))]
+    while header is not None and text.startswith("#"):
+        text = text.partition("\n")[2]
+    names = header.split(",") if header is not None else None
     most = csv.field_size_limit(1 << 30)  # one cell holds a whole polygon; Python's own limit is 128 KiB
     try:
-        yield from (
-            {name: value or "" for name, value in row.items() if name is not None}
-            for row in csv.DictReader(lines, restkey=None)
-        )
+        found = list(csv.DictReader(io.StringIO(text, newline=""), fieldnames=names))
     except csv.Error as error:
         raise DataError(f"{path}: broken CSV ({error}); export it from VIA again") from error
     finally:
         csv.field_size_limit(most)
+    return [{name: value or "" for name, value in row.items() if isinstance(name, str)} for row in found]
 
 
 def _cell(text: str, path: Path, number: int) -> Any:

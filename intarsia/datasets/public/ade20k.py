@@ -56,19 +56,19 @@ FULL = Entry(
     protocol="ade20k",
 )
 
+_PLACES = ("", "ADEChallengeData2016")
 _SPLITS = {"training": "train", "validation": "val"}
-_FULL_SPLITS = ("training", "validation")
 _MOST_BYTES = 64 << 20
 
 
 def _found(content: Content) -> Path | None:
-    return find(content, "", "ADEChallengeData2016", holding=("images", "annotations"))
+    return find(content, *_PLACES, holding=("images", "annotations"))
 
 
 def _matches(content: Content) -> bool:
-    folder = _found(content)
+    folder = find(content, *_PLACES, holding=("images",))
     return folder is not None and any(
-        next((folder / "annotations" / name).glob("ADE_*.png"), None) is not None for name in (*_SPLITS, "")
+        next((folder / "images" / name).glob("ADE_*.jpg"), None) is not None for name in (*_SPLITS, "")
     )
 
 
@@ -94,7 +94,7 @@ def _read(content: Content) -> Reading:
 def _full(content: Content) -> Path | None:
     for place in ("", "images/ADE", "ADE20K_2021_17_01/images/ADE", "ADE"):
         folder = content.root / place
-        if any(next((folder / name).glob("*/*/*_seg.png"), None) is not None for name in _FULL_SPLITS):
+        if any(next((folder / name).rglob("*_seg.png"), None) is not None for name in _SPLITS):
             return folder
     return None
 
@@ -108,13 +108,15 @@ def _read_full(content: Content) -> Reading:
         parts.append(by_name(split, folder / name, folder / name, _seg))
     # Masks, parts and instances are pictures too; only the photos are JPEG.
     parts = [(matched, [path for path in left if path.suffix == ".jpg"]) for matched, left in parts]
-    documents = [path for name in _FULL_SPLITS if (folder / name).is_dir() for path in walk(folder / name)]
+    documents = [path for name in _SPLITS if (folder / name).is_dir() for path in walk(folder / name)]
     names = class_names(path for path in documents if path.suffix == ".json")
     if not names:
         raise FULL.missing(content, "no .json file names a class")
     space = LabelSpace(tuple(names[number] for number in sorted(names)))
     values = {number: index for index, number in enumerate(sorted(names))} | {0: space.ignore_index}
-    note = f"ADE20K (full) with the {len(space)} classes that its .json files name; pixels without an object are ignored."
+    note = (
+        f"ADE20K (full) with the {len(space)} classes that its .json files name; pixels without an object are ignored."
+    )
     return Reading(space, MaskCoding(values=values), pairs_of(*parts), (note,), _decoded)
 
 

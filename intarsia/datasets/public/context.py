@@ -93,8 +93,9 @@ def _read(content: Content, *, background: bool) -> Reading:
     if folder is None:
         raise ENTRY.missing(content, "it has no VOCdevkit/VOC2010/JPEGImages")
     note = (
-        f"Pascal Context with {len(space)} classes; other labels are {'the class background' if background else 'ignored'}."
-        f" {'Without it: --layout pascal-context' if background else 'As a class: --layout pascal-context-60'}."
+        "Pascal Context with 60 classes; other labels are the class background. Ignored: --layout pascal-context."
+        if background
+        else "Pascal Context with 59 classes; other labels are ignored. As a class: --layout pascal-context-60."
     )
     if _is_png(folder):
         values = {0: other} | {place: space.index(name) for place, (_, name) in enumerate(_LABELS, start=1)}

@@ -205,5 +205,7 @@ def layout(entry: Entry, about: str, matches: Callable[[Content], bool] | None, 
         official(content, entry)
         return read(content)
 
-    looks = None if matches is None else lambda content: not content.asked and matches(content)
-    return Layout(about, looks, checked, entry.name)
+    def looks(content: Content) -> bool:
+        return not content.asked and content.table is None and matches is not None and matches(content)
+
+    return Layout(about, None if matches is None else looks, checked, entry.name)

@@ -14,6 +14,7 @@ BUILDINGS = LabelSpace(("background", "building"), ((0, 0, 0), (255, 255, 255)))
 CITIES = ("austin", "chicago", "kitsap", "tyrol-w", "vienna")
 """The cities with public labels."""
 
+_PLACES = ("", "AerialImageDataset")
 _VALIDATION = 5  # the first tiles of each city
 
 ENTRY = Entry(
@@ -37,7 +38,7 @@ ENTRY = Entry(
 
 
 def _found(content: Content) -> Path | None:
-    return find(content, "", "AerialImageDataset", holding=("train/images", "train/gt"))
+    return find(content, *_PLACES, holding=("train/images", "train/gt"))
 
 
 def _tile(name: str) -> tuple[str, int] | None:
@@ -46,8 +47,8 @@ def _tile(name: str) -> tuple[str, int] | None:
 
 
 def _matches(content: Content) -> bool:
-    folder = _found(content)
-    return folder is not None and any(_tile(path.stem) for path in (folder / "train/gt").glob("*.tif"))
+    folder = find(content, *_PLACES, holding=("train/images",))
+    return folder is not None and any(_tile(path.stem) for path in (folder / "train/images").glob("*.tif"))
 
 
 def _read(content: Content) -> Reading:

@@ -21,7 +21,7 @@ ENTRY = Entry(
     ignored="nothing",
     size="16 MB",
     licence="for research and education, with attribution",
-    citation="Arganda-Carreras et al., Crowdsourcing the creation of image segmentation algorithms for connectomics, 2015",
+    citation="Arganda-Carreras et al., Crowdsourcing image segmentation algorithms for connectomics, 2015",
     homepage="https://imagej.net/events/isbi-2012-segmentation-challenge",
     steps=("fetch train-volume.tif and train-labels.tif as the homepage says", "intarsia train FOLDER"),
     tree="""train-volume.tif  (30 pages)
@@ -45,7 +45,9 @@ def _read(content: Content) -> Reading:
     ]
     notes = ["ISBI 2012 EM: mask value 0 is membrane, 255 cell."]
     if slices != masks:
-        notes.append(f"{volume.name} has {slices} pages, {labels.name} {masks}; only the first {len(matched)} are used.")
+        notes.append(
+            f"{volume.name} has {slices} pages, {labels.name} {masks}; only the first {len(matched)} are used."
+        )
     left: list[Path] = []
     return Reading(CELLS, MaskCoding(values={0: 0, 255: 1}), pairs_of((matched, left)), tuple(notes))
 

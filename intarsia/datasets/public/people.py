@@ -14,13 +14,15 @@ from intarsia.datasets.splits import Item, Size
 from intarsia.labels import LabelSpace
 
 CCP = LabelSpace(
-    tuple(
-        "null accessories bag belt blazer blouse bodysuit boots bra bracelet cape cardigan clogs coat dress earrings flats "
-        "glasses gloves hair hat heels hoodie intimate jacket jeans jumper leggings loafers necklace panties pants pumps "
-        "purse ring romper sandals scarf shirt shoes shorts skin skirt sneakers socks stockings suit sunglasses sweater "
-        "sweatshirt swimwear t-shirt tie tights top vest wallet watch wedges".split()
+    (
+        "null", "accessories", "bag", "belt", "blazer", "blouse", "bodysuit", "boots", "bra", "bracelet", "cape",
+        "cardigan", "clogs", "coat", "dress", "earrings", "flats", "glasses", "gloves", "hair", "hat", "heels",
+        "hoodie", "intimate", "jacket", "jeans", "jumper", "leggings", "loafers", "necklace", "panties", "pants",
+        "pumps", "purse", "ring", "romper", "sandals", "scarf", "shirt", "shoes", "shorts", "skin", "skirt",
+        "sneakers", "socks", "stockings", "suit", "sunglasses", "sweater", "sweatshirt", "swimwear", "t-shirt", "tie",
+        "tights", "top", "vest", "wallet", "watch", "wedges",
     )
-)
+)  # fmt: skip
 """The 59 labels of Clothing Co-Parsing; "null" is the background."""
 
 SKIN = LabelSpace(("background", "skin"), ((0, 0, 0), (255, 255, 255)))
@@ -54,7 +56,10 @@ PRATHEEPAN_ENTRY = Entry(
     licence="for non-commercial use",
     citation="Tan et al., A Fusion Approach for Efficient Human Skin Detection, IEEE T-II 2012",
     homepage="http://cs-chan.com/downloads_skin_dataset.html",
-    steps=("fetch the Face_Dataset from the homepage, and unpack it", "intarsia evaluate FOLDER -m MODEL --protocol pratheepan"),
+    steps=(
+        "fetch the Face_Dataset from the homepage, and unpack it",
+        "intarsia evaluate FOLDER -m MODEL --protocol pratheepan",
+    ),
     tree="""Pratheepan_Dataset/FacePhoto/*.jpg, Pratheepan_Dataset/FamilyPhoto/*.jpg
 Ground_Truth/GroundT_FacePhoto/*.png, Ground_Truth/GroundT_FamilyPhoto/*.png""",
     protocol="pratheepan",
@@ -83,9 +88,7 @@ def _read_clothes(content: Content) -> Reading:
         _, val = partition(rest, 0.125, _SEED)
         splits = dict.fromkeys((one.id for one in test), "test") | dict.fromkeys((one.id for one in val), "val")
         note += " It has no official division: 70 % train, 10 % val and 20 % test, by name."
-    divided = [
-        (splits.get(name, "train") if splits else None, name, image, mask) for _, name, image, mask in matched
-    ]
+    divided = [(splits.get(name, "train") if splits else None, name, image, mask) for _, name, image, mask in matched]
     coding = MaskCoding(values={index: index for index in range(len(space))})
     # More than half of the photos have tags only, no masks: that is how the data set is.
     return Reading(space, coding, pairs_of((divided, [])), (note,), _groundtruth)
@@ -110,7 +113,9 @@ def _read_skin(content: Content) -> Reading:
     for photos, masks in _PARTS.items():
         truth = {mask.stem: mask for mask in pictures(folder / "Ground_Truth" / masks)}
         images = pictures(folder / "Pratheepan_Dataset" / photos)
-        matched = [("test", f"{photos}/{image.stem}", image, truth[image.stem]) for image in images if image.stem in truth]
+        matched = [
+            ("test", f"{photos}/{image.stem}", image, truth[image.stem]) for image in images if image.stem in truth
+        ]
         parts.append((list(matched), [image for image in images if image.stem not in truth]))
     note = "Pratheepan skin, for testing only; masks brighter than 127 are skin."
     pairs = pairs_of(*parts)
@@ -130,7 +135,7 @@ LAYOUTS: dict[str, Layout] = {
     "pratheepan": layout(
         PRATHEEPAN_ENTRY,
         "Pratheepan skin: Pratheepan_Dataset, Ground_Truth",
-        lambda content: _skin(content) is not None,
+        lambda content: find(content, "", "Face_Dataset", holding=("Pratheepan_Dataset",)) is not None,
         _read_skin,
     ),
 }

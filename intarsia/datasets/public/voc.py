@@ -8,14 +8,16 @@ from pathlib import Path
 from intarsia.datasets.coding import MaskCoding, RawMask
 from intarsia.datasets.layout import Content, Layout, Reading
 from intarsia.datasets.matfile import read_mat
+from intarsia.datasets.parts import File
 from intarsia.datasets.public.entry import Download, Entry, Matched, by_list, find, layout, listed, pairs_of, under
 from intarsia.datasets.splits import Item, Size, plain_mask
+from intarsia.datasets.survey import survey
 from intarsia.labels import Color, LabelSpace
 
-_NAMES = tuple(
-    "background aeroplane bicycle bird boat bottle bus car cat chair cow diningtable dog horse motorbike person "
-    "pottedplant sheep sofa train tvmonitor".split()
-)
+_NAMES = (
+    "background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow",
+    "diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor",
+)  # fmt: skip
 _PLACES = ("", "VOC2012", "VOC2007", "VOCdevkit/VOC2012", "VOCdevkit/VOC2007")
 _HOLDS = ("JPEGImages", "SegmentationClass", "ImageSets/Segmentation")
 _SBD_PLACES = ("benchmark_RELEASE/dataset", "dataset", "")
@@ -76,7 +78,10 @@ SBD_ENTRY = Entry(
     licence="photos under Flickr's terms; for research",
     citation="Hariharan et al., Semantic Contours from Inverse Detectors, ICCV 2011",
     homepage="http://home.bharathh.info/pubs/codes/SBD/download.html",
-    steps=("intarsia data get sbd FOLDER, or fetch benchmark.tgz from the homepage and unpack it", "intarsia train FOLDER"),
+    steps=(
+        "intarsia data get sbd FOLDER, or fetch benchmark.tgz from the homepage and unpack it",
+        "intarsia train FOLDER",
+    ),
     tree="""benchmark_RELEASE/dataset/
   img/2008_000002.jpg
   cls/2008_000002.mat  (GTcls.Segmentation)
@@ -120,9 +125,17 @@ def _read_voc(content: Content) -> Reading:
             # Test images come without masks, which is nothing to report.
             parts.append((matched, [] if split == "test" else left))
     note = f"Pascal VOC ({folder.name}) with its official splits; mask value 255 (borders) is ignored."
+    coding = _coding([mask for matched, _ in parts for *_, mask in matched])
     if (sets / "trainaug.txt").exists() or _boundaries(content, folder) is not None:
         note += " With SBD's masks for training: --layout pascal-voc-sbd."
-    return Reading(VOC, _CODING, pairs_of(*parts), (note,))
+    return Reading(VOC, coding, pairs_of(*parts), (note,))
+
+
+def _coding(masks: list[File]) -> MaskCoding:
+    """Official masks hold indices; some tools write their colours instead, the border's (224, 224, 192) among them."""
+    if not survey(masks[:1]).colors:
+        return _CODING
+    return MaskCoding(colors={color: index for index, color in enumerate(VOC.palette)} | {colormap(256)[255]: 255})
 
 
 def _read_augmented(content: Content) -> Reading:
@@ -183,7 +196,9 @@ def _stored(item: Item, size: Size | None) -> RawMask:
 
 
 LAYOUTS: dict[str, Layout] = {
-    "pascal-voc": layout(ENTRY, "Pascal VOC 2012 or 2007: JPEGImages, SegmentationClass, ImageSets", _is_voc, _read_voc),
+    "pascal-voc": layout(
+        ENTRY, "Pascal VOC 2012 or 2007: JPEGImages, SegmentationClass, ImageSets", _is_voc, _read_voc
+    ),
     "pascal-voc-sbd": layout(ENTRY, "Pascal VOC 2012 with SBD's masks for training (trainaug)", None, _read_augmented),
     "sbd": layout(
         SBD_ENTRY,

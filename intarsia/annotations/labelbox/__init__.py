@@ -1,0 +1,18 @@
+"""Labelbox (labelbox.com): its exports v1 and v2 are read, its import NDJSON is read and written."""
+
+from intarsia.annotations.labelbox.reading import read, sniff
+from intarsia.annotations.labelbox.writing import write
+from intarsia.annotations.raster import Drawing
+from intarsia.annotations.tools import Tool
+
+__all__ = ["TOOL", "read", "sniff", "write"]
+
+TOOL = Tool(
+    name="labelbox",
+    about="Labelbox exports v1 (JSON) and v2 (NDJSON), masks from a local folder; writes its import NDJSON",
+    sniff=sniff,
+    read=read,
+    write=write,
+    suffix=".ndjson",
+    drawing=Drawing("inclusive"),
+)

@@ -1,0 +1,121 @@
+"""Writing Labelbox's import NDJSON, which its SDK uploads as labels or pre-labels."""
+
+from __future__ import annotations
+
+import base64
+import json
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from intarsia.annotations.bitmaps import leaves, png_of
+from intarsia.annotations.document import AnnotatedImage, Category, Document, Shape
+from intarsia.annotations.geometry import Geometry, Mask, Points, Polygon, Polyline, Rectangle
+from intarsia.annotations.losses import Losses
+from intarsia.annotations.numerals import length
+from intarsia.annotations.raster import Drawing
+from intarsia.annotations.writing import account, fitted, singles, size_of, still_images
+from intarsia.errors import DataError
+from intarsia.files import atomic_path
+
+GEOMETRIES = (Rectangle, Polygon, Polyline, Points, Mask)
+DRAWING = Drawing("inclusive")
+
+
+def write(documents: Iterable[Document], path: Path, *, categories: Sequence[Category] = ()) -> Losses:
+    """Write one line an annotation.
+
+    Data rows are named as Labelbox named them where the documents come from there; else the image's name is taken for
+    their global key.
+
+    Returns:
+        What Labelbox cannot express.
+
+    Raises:
+        DataError: nothing to write, an image with masks whose size nobody knows, or the place cannot be written.
+    """
+    losses = Losses()
+    lines = 0
+    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
+        for document in still_images(documents, losses):
+            account(document, losses, "labelbox", shape=("attributes", "score"), image=("attributes",))
+            if document.image is None and (document.width or document.height):
+                losses.dropped("labelbox does not import the size of images", document.name)
+            before = lines
+            for entry in _entries(document, losses):
+                file.write(json.dumps(entry, ensure_ascii=False) + "\n")
+                lines += 1
+            if lines == before:
+                losses.dropped("an image without annotations leaves no line", document.name)
+        if not lines:
+            raise DataError(f"{path}: nothing to write: there is no annotation that Labelbox could import")
+    return losses
+
+
+def _entries(document: AnnotatedImage, losses: Losses) -> Iterator[dict[str, Any]]:
+    known = document.extra if document.tool == "labelbox" else {}
+    data = {"globalKey": known.get("global_key", document.name)}
+    if "data_row" in known and "global_key" not in known:
+        data = {"id": known["data_row"]}
+
+    def identity(number: int) -> str:
+        return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{document.name}#{number}"))
+
+    number = 0
+    for question in _classifications(document.attributes, document.name, losses):
+        yield {"uuid": identity(number), "dataRow": data, **question}
+        number += 1
+    for shape in _fitted(document, losses):
+        where = f"{document.name} ({shape.label})"
+        yield {
+            "uuid": identity(number),
+            "dataRow": data,
+            "name": shape.label,
+            **_geometry(shape.geometry, document, where, losses),
+            "classifications": list(_classifications(shape.attributes, where, losses)),
+            **({"confidence": shape.score} if shape.score is not None else {}),
+        }
+        number += 1
+
+
+def _fitted(document: AnnotatedImage, losses: Losses) -> Iterator[Shape]:
+    for number, shape in enumerate(document.shapes, start=1):
+        where = f"{document.name}: shape {number} ({shape.label})"
+        yield from singles(fitted(shape, losses, where, GEOMETRIES, drawing=DRAWING), losses, where)
+
+
+def _geometry(geometry: Geometry, document: AnnotatedImage, where: str, losses: Losses) -> dict[str, Any]:
+    match geometry:
+        case Rectangle(x1, y1, x2, y2):
+            width, height = length(x1, x2), length(y1, y2)
+            if x1 + width != x2 or y1 + height != y2:
+                losses.changed("a number is rounded in its last digit", where)
+            return {"bbox": {"top": y1, "left": x1, "height": height, "width": width}}
+        case Polygon():
+            return {"polygon": [{"x": x, "y": y} for x, y in geometry.rings[0]]}
+        case Polyline(points):
+            return {"line": [{"x": x, "y": y} for x, y in points]}
+        case Points(points):
+            return {"point": {"x": points[0][0], "y": points[0][1]}}
+        case Mask():
+            width_, height_ = size_of(document)
+            if width_ is None or height_ is None:
+                raise DataError(
+                    f"{document.source}: the size of {document.name} is not known, which its masks need; name the "
+                    "folder with the images"
+                )
+            if leaves(geometry, (height_, width_)):
+                losses.changed("a mask was cut at the edge of the image", where)
+            return {"mask": {"png": base64.b64encode(png_of(geometry, (height_, width_))).decode()}}
+    raise TypeError(type(geometry).__name__)
+
+
+def _classifications(fields: Mapping[str, Any], where: str, losses: Losses) -> Iterator[dict[str, Any]]:
+    for name, value in fields.items():
+        if isinstance(value, list | tuple):
+            yield {"name": name, "answer": [{"name": str(one)} for one in value]}
+            continue
+        if not isinstance(value, str):
+            losses.changed("a number or truth value became text", where)
+        yield {"name": name, "answer": str(value).lower() if isinstance(value, bool) else str(value)}

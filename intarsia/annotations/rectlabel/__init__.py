@@ -1,0 +1,18 @@
+"""RectLabel (rectlabel.com): its XML, and with it Pascal VOC's and labelImg's."""
+
+from intarsia.annotations.raster import Drawing
+from intarsia.annotations.rectlabel.reading import read, sniff
+from intarsia.annotations.rectlabel.writing import write
+from intarsia.annotations.tools import Tool
+
+__all__ = ["TOOL", "read", "sniff", "write"]
+
+TOOL = Tool(
+    name="rectlabel",
+    about="RectLabel XML (Pascal VOC's form with polygons, curves and pixels)",
+    sniff=sniff,
+    read=read,
+    write=write,
+    suffix="",
+    drawing=Drawing("inclusive"),
+)

@@ -1,0 +1,232 @@
+"""RectLabel's XML (rectlabel.com): one file an image, Pascal VOC's form with more shapes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from intarsia.annotations.bitmaps import read_bitmap
+from intarsia.annotations.document import AnnotatedImage, AnnotationSet, Document, Shape
+from intarsia.annotations.finding import ImageFinder, clean_name, head, walk
+from intarsia.annotations.geometry import (
+    Bezier,
+    Geometry,
+    Keypoint,
+    Mask,
+    Point,
+    Points,
+    Polyline,
+    Rectangle,
+    Skeleton,
+)
+from intarsia.annotations.losses import Losses
+from intarsia.annotations.reading import (
+    BadShape,
+    MissingMask,
+    from_files,
+    kept,
+    number,
+    points,
+    polygon,
+    side,
+    whole_number,
+)
+from intarsia.annotations.xmlfile import Element, children, root_name
+from intarsia.errors import DataError
+
+_SHAPES = ("pixels", "cubic_bezier", "polygon", "keypoints", "line", "point", "bndbox")
+"""An object's shapes; of several the first here is taken, the others are its bounding box."""
+
+_OBJECT = ("name", "pose", "truncated", "occluded", "difficult", *_SHAPES)
+_COORDINATE = re.compile(r"([xyv])(\d{0,7})(_c[12])?")
+_STATES = {"0": "absent", "1": "occluded", "2": "visible"}
+
+
+@dataclass(frozen=True)
+class _Options:
+    one_based: bool
+    split_names: bool
+    missing_masks: str
+
+
+def sniff(path: Path) -> bool:
+    """Whether a file, or any file below a folder, is such XML."""
+    return any(_is_ours(file) for file in walk(path, (".xml",)))
+
+
+def _is_ours(file: Path) -> bool:
+    return (
+        root_name(file) == "annotation" and re.search(rb"<(size|filename|object|segmented)\b", head(file)) is not None
+    )
+
+
+def read(
+    path: Path,
+    *,
+    images: Path | None = None,
+    one_based: bool = True,
+    split_names: bool | None = None,
+    missing_masks: str = "error",
+) -> AnnotationSet:
+    """Open one XML file, or every one below a folder; Pascal VOC's and labelImg's boxes are read too.
+
+    Args:
+        path: the file or folder.
+        images: the folder with the images; default the file's own, or the one around a folder "annotations".
+        one_based: whether coordinates count from 1, as RectLabel's and VOC's do; a box then contains its last pixel.
+        split_names: whether "shoes-boots-left" is the class shoes with the attributes boots and left. Default: yes,
+            but for files that name their <source>, as VOC and labelImg do and RectLabel does not.
+        missing_masks: "error", or "skip" to count objects whose mask file is missing as dropped.
+
+    Raises:
+        DataError: no such XML; or (while iterating) the only file is broken, or a mask is missing.
+    """
+    files = [path] if path.is_file() else [file for file in walk(path, (".xml",)) if _is_ours(file)]
+    if not files:
+        raise DataError(f"{path}: no RectLabel XML (its first element is <annotation>) here")
+    folder = path if path.is_dir() else path.parent
+    root = images or (folder.parent if folder.name.lower() == "annotations" else folder)
+    options = _Options(one_based, True if split_names is None else split_names, missing_masks)
+    by_source = split_names is None
+
+    def stream(losses: Losses) -> Iterator[Document]:
+        finder = ImageFinder(root)
+        return from_files(files, lambda file: [_document(file, finder, options, by_source, losses)], losses)
+
+    return AnnotationSet("rectlabel", path, root, (), stream)
+
+
+def _document(file: Path, finder: ImageFinder, options: _Options, by_source: bool, losses: Losses) -> AnnotatedImage:
+    entries: dict[str, Element] = {}
+    objects: list[Element] = []
+    if root_name(file) not in ("annotation", ""):
+        raise DataError(f"{file}: not RectLabel's XML: it begins with <{root_name(file)}>, not <annotation>")
+    for child in children(file):
+        if child.tag == "object":
+            objects.append(child)
+        else:
+            entries[child.tag] = child
+    name = clean_name((entries["filename"].text or "").strip() if "filename" in entries else "") or f"{file.stem}.jpg"
+    size = entries.get("size")
+    width, height = (_side(size, key, file) for key in ("width", "height"))
+    if by_source and "source" in entries:
+        options = _Options(options.one_based, False, options.missing_masks)
+    image = finder.find(name, beside=file.parent, losses=losses)
+    prefix = PurePosixPath(name).stem
+    photo = (height, width) if height and width else None
+    shapes = kept(objects, lambda entry: _shape(entry, file, prefix, photo, options, losses), file.name, losses)
+    return AnnotatedImage(
+        name=name, source=file, image=image, width=width, height=height, shapes=shapes, tool="rectlabel"
+    )
+
+
+def _side(size: Element | None, key: str, file: Path) -> int | None:
+    text = (size.findtext(key) or "").strip() if size is not None else ""
+    if text in ("", "0"):
+        return None
+    return side(whole_number(text) or text, f"{file}: the image's {key}")
+
+
+def _shape(
+    entry: Element, file: Path, prefix: str, photo: tuple[int, int] | None, options: _Options, losses: Losses
+) -> Shape:
+    name = (entry.findtext("name") or "").strip()
+    label, *rest = name.split("-") if options.split_names and not name.startswith("-") else [name]
+    attributes: dict[str, Any] = {"attributes": rest} if rest else {}
+    for flag in ("truncated", "difficult"):
+        if _text(entry, flag) == "1":
+            attributes[flag] = True
+    if _text(entry, "pose") not in ("", "Unspecified"):
+        attributes["pose"] = _text(entry, "pose")
+    tag = next((tag for tag in _SHAPES if entry.find(tag) is not None), None)
+    unknown = [child.tag for child in entry if child.tag not in _OBJECT]
+    if tag is None:
+        raise BadShape(f"shape type {str(unknown[0])!r} is unknown" if unknown else "an object has no shape")
+    for other in unknown:
+        losses.dropped(f"an object's <{other}> is unknown", f"{file.name} ({label})")
+    shift = 1 if options.one_based else 0
+    element = entry.find(tag)
+    pixels = tag == "pixels"
+    geometry = _pixels(element, file, prefix, photo, options) if pixels else _geometry(tag, element, shift)
+    return Shape(label, geometry, attributes=attributes, occluded=_text(entry, "occluded") == "1")
+
+
+def _text(entry: Element, tag: str) -> str:
+    return (entry.findtext(tag) or "").strip()
+
+
+def _geometry(tag: str, element: Element, shift: int) -> Geometry:
+    if tag == "bndbox":
+        x1, y1, x2, y2 = (number(_text(element, key)) for key in ("xmin", "ymin", "xmax", "ymax"))
+        # The last pixel belongs to the box, so that its edge is one further; without the shift both cancel out.
+        return Rectangle.between((x1 - shift, y1 - shift), (x2, y2))
+    found, states = _coordinates(element, shift)
+    corners = found[""]
+    match tag:
+        case "polygon":
+            return polygon(corners)
+        case "line":
+            return Polyline(points(corners, 2, "line"))
+        case "point":
+            return Points(points(corners, 1, "point"))
+        case "keypoints":
+            points(corners, 1, "skeleton")
+            visible = [states.get(index, "2") for index in range(len(corners))]
+            return Skeleton(
+                tuple(
+                    Keypoint(str(index), x, y, _STATES.get(state, "visible"))  # type: ignore[arg-type]
+                    for index, ((x, y), state) in enumerate(zip(corners, visible, strict=True), start=1)
+                )
+            )
+    points(corners, 2, "curve")
+    if len(found["_c1"]) != len(corners) or len(found["_c2"]) != len(corners):
+        raise BadShape("a curve lacks some of its handles")
+    return Bezier(tuple(corners), tuple(found["_c1"]), tuple(found["_c2"]))
+
+
+def _coordinates(element: Element, shift: int) -> tuple[dict[str, list[Point]], dict[int, str]]:
+    """The points x1, y1, ... of an element by kind ("" points, "_c1" and "_c2" handles), and their states v1, ..."""
+    values: dict[tuple[str, str, int], str] = {}
+    for child in element:
+        match = _COORDINATE.fullmatch(child.tag) if isinstance(child.tag, str) else None
+        if match:
+            values[match[3] or "", match[1], int(match[2] or 1)] = (child.text or "").strip()
+    found: dict[str, list[Point]] = {}
+    for kind in ("", "_c1", "_c2"):
+        numbers = sorted({index for suffix, axis, index in values if suffix == kind and axis != "v"})
+        if numbers != list(range(1, len(numbers) + 1)):
+            raise BadShape("the points of a shape are not numbered one after the other")
+        found[kind] = [
+            (number(values.get((kind, "x", index))) - shift, number(values.get((kind, "y", index))) - shift)
+            for index in numbers
+        ]
+    return found, {index - 1: text for (_, axis, index), text in values.items() if axis == "v"}
+
+
+def _pixels(element: Element, file: Path, prefix: str, photo: tuple[int, int] | None, options: _Options) -> Mask:
+    identity = _text(element, "id")
+    if not re.fullmatch(r"\w{1,32}", identity):
+        raise BadShape("a mask has no number")
+    # The image's name comes from the file, but only its last part: nothing outside the folder is opened.
+    place = file.parent / f"{prefix}_pixels{identity}.png"
+    if "\0" in prefix or not _exists(place):
+        if options.missing_masks == "skip":
+            raise BadShape("a mask's file is missing")
+        raise MissingMask(
+            f"{file}: the mask {place.name} is missing; put it beside the XML, where RectLabel saved it "
+            "(or read with missing_masks='skip')"
+        )
+    mask, _ = read_bitmap(place, str(place), size=photo)
+    if not mask.bitmap.size:
+        raise BadShape("a mask is empty")
+    return mask
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name too long for the file system
+        return False

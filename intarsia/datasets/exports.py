@@ -1,0 +1,146 @@
+"""Exports of annotation tools as data sets: outlines are drawn when an item is read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from intarsia.annotations.document import AnnotatedImage
+from intarsia.annotations.raster import Drawing, background_label, class_names, rasterise
+from intarsia.annotations.tools import open_annotations, recognise
+from intarsia.datasets.coding import MaskCoding, RawMask
+from intarsia.datasets.layout import Content, Reading
+from intarsia.datasets.pairing import SPLITS, Pairs, classify, natural
+from intarsia.datasets.parts import File
+from intarsia.datasets.splits import Item, Size, image_size
+from intarsia.datasets.survey import without_ignored
+from intarsia.errors import DataError
+from intarsia.labels import LabelSpace
+from intarsia.media.images import IMAGE_SUFFIXES
+
+SUFFIXES = (".json", ".xml", ".ndjson", ".csv", ".zip")
+"""Of annotation files that can be opened by themselves."""
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """The copy of an image that an annotation file contains (LabelMe's imageData)."""
+
+    path: Path
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.path} (embedded image)"
+
+    def load(self) -> bytes:
+        """The image's own file."""
+        for document in open_annotations(self.path).images():
+            if document.name == self.name and document.embedded:
+                return document.embedded
+        raise DataError(f"{self.path}: has no embedded image {self.name!r} any more; open the data set again")
+
+
+@dataclass(frozen=True)
+class Outlines:
+    """The reader of drawn masks: items' documents by id, in the classes of the export."""
+
+    documents: Mapping[str, AnnotatedImage]
+    space: LabelSpace
+    drawing: Drawing
+
+    def __call__(self, item: Item, size: Size | None) -> RawMask:
+        """The labels of an item, drawn at the image's own size.
+
+        Raises:
+            DataError: a shape has no class here, or the document was made for an image of another size.
+        """
+        return rasterise(self.documents[item.id], size or image_size(item), self.space, self.drawing)
+
+
+def is_export(content: Content) -> bool:
+    """Whether the file or folder is a tool's export; where there are mask folders, those were prepared from it."""
+    if content.table is not None:
+        return content.table.suffix.lower() in SUFFIXES and recognise(content.table) is not None
+    if recognise(content.root) is None:
+        return False
+    pictures = (path for path in content.files if path.suffix.lower() in IMAGE_SUFFIXES)
+    return not any(classify(path, content.base).role == "mask" for path in pictures)
+
+
+def read_export(content: Content) -> Reading:
+    """Every image that the export describes and that is there.
+
+    Raises:
+        DataError: not an export, broken, or none of its images is there.
+    """
+    place = content.table or content.root
+    tool = recognise(place)
+    export = open_annotations(place)
+    documents: dict[str, AnnotatedImage] = {}
+    matched: list[tuple[str | None, str, File, File]] = []
+    missing: list[str] = []
+    for document in export.images():
+        image = _image(document)
+        if image is None:
+            missing.append(document.name)
+            continue
+        split = _split(document, image, export.root)
+        name = Path(document.name).with_suffix("").as_posix()
+        name = f"{split}/{name}" if split and not name.startswith(f"{split}/") else name
+        while name in documents:
+            name += "+"
+        documents[name] = replace(document, embedded=None)
+        matched.append((split, name, image, document.source))
+    if not matched:
+        raise DataError(
+            f"{place}: no image of this {export.tool} export is here"
+            + (
+                f", for instance {missing[0]}; put the images beside the annotations"
+                if missing
+                else "; it describes none"
+            )
+        )
+    space, note = _space(content, documents, tuple(category.name for category in export.categories))
+    notes = [f"Annotations of {export.tool}.", note]
+    if missing:
+        shown = ", ".join(missing[:3])
+        notes.append(f"Annotated images that are not here, left out: {len(missing)} ({shown}).")
+    notes += [f"Annotations: {line}." for line in export.losses.lines()[:4]]
+    used = {image for *_, image, _ in matched}
+    left = (
+        () if content.table else tuple(p for p in content.files if p.suffix.lower() in IMAGE_SUFFIXES and p not in used)
+    )
+    matched.sort(key=lambda entry: natural(entry[1]))
+    coding = MaskCoding(values={i: i for i in (*range(len(space)), space.ignore_index)})
+    reader = Outlines(documents, space, tool.drawing if tool else Drawing())
+    broken = export.losses.entries.get(("dropped", "a file that cannot be used"))
+    faults = tuple(broken.examples) if broken else ()
+    return Reading(space, coding, Pairs(tuple(matched), left, (), ()), tuple(notes), reader, faults=faults)
+
+
+def _image(document: AnnotatedImage) -> File | None:
+    if document.image is not None:
+        return document.image
+    return Embedded(document.source, document.name) if document.embedded else None
+
+
+def _split(document: AnnotatedImage, image: File, root: Path) -> str | None:
+    if document.subset:
+        return SPLITS.get(document.subset.lower())
+    path = image if isinstance(image, Path) else image.path
+    return classify(path, root).split if path.is_relative_to(root) else None
+
+
+def _space(
+    content: Content, documents: Mapping[str, AnnotatedImage], declared: tuple[str, ...]
+) -> tuple[LabelSpace, str]:
+    """The classes: as the user names them, else as the export declares them, else as they occur."""
+    if content.classes is not None:
+        space = without_ignored(content.classes)
+        rest = background_label(space)
+        what = "ignored" if rest == space.ignore_index else space.names[rest]
+        return space, f"Classes from {content.classes.source}; pixels without a shape are {what}."
+    found = sorted(set().union(*(document.labels() for document in documents.values())))
+    space = LabelSpace(class_names([*declared, *(name for name in found if name not in declared)]))
+    return space, f"Classes from the annotations: {', '.join(space.names)}; pixels without a shape are background."

@@ -1,0 +1,46 @@
+"""The public data sets: what is known about each, and its official layouts."""
+
+from intarsia.datasets.layout import Layout
+from intarsia.datasets.public import (
+    ade20k,
+    camvid,
+    cityscapes,
+    cocostuff,
+    context,
+    inria,
+    isbi,
+    lits,
+    people,
+    s3dis,
+    voc,
+)
+from intarsia.datasets.public.entry import Download, Entry
+
+ENTRIES: dict[str, Entry] = {
+    entry.name: entry
+    for entry in (
+        voc.ENTRY,
+        voc.SBD_ENTRY,
+        context.ENTRY,
+        cocostuff.ENTRY,
+        cocostuff.SMALL,
+        cityscapes.ENTRY,
+        cityscapes.KITTI_ENTRY,
+        camvid.ENTRY,
+        ade20k.ENTRY,
+        ade20k.FULL,
+        people.CCP_ENTRY,
+        people.PRATHEEPAN_ENTRY,
+        inria.ENTRY,
+        isbi.ENTRY,
+        lits.ENTRY,
+        s3dis.ENTRY,
+    )
+}
+"""Every public data set by name."""
+
+_ROOMS = (context, voc, cocostuff, cityscapes, camvid, ade20k, people, inria, isbi, s3dis)
+LAYOUTS: dict[str, Layout] = {name: known for room in _ROOMS for name, known in room.LAYOUTS.items()}
+"""Every official layout by name, in the order in which they are recognised."""
+
+__all__ = ["ENTRIES", "LAYOUTS", "Download", "Entry"]

@@ -1,0 +1,97 @@
+"""LiTS: liver and liver tumours in computed tomography; cases and folds by volume."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from intarsia.datasets.layout import Content
+from intarsia.datasets.pairing import walk
+from intarsia.datasets.public.entry import Entry
+from intarsia.errors import DataError, UsageError
+from intarsia.labels import LabelSpace
+
+LITS = LabelSpace(("background", "liver", "tumour"), ((0, 0, 0), (220, 120, 90), (255, 220, 60)))
+"""Stored values 0, 1, 2. A tumour is part of the liver, and counts as such in the protocol."""
+
+ENTRY = Entry(
+    name="lits",
+    title="LiTS: Liver Tumor Segmentation Challenge",
+    about="131 abdominal CT volumes with liver and tumours",
+    space=lambda: LITS,
+    splits="131 labelled, 70 for testing (labels withheld); no official val: folds by volume",
+    ignored="nothing",
+    size="20 GB",
+    licence="CC BY-NC-ND 4.0",
+    citation="Bilic et al., The Liver Tumor Segmentation Benchmark (LiTS), Medical Image Analysis 2023",
+    homepage="https://competitions.codalab.org/competitions/17094",
+    steps=("register at the homepage, fetch Training Batch 1 and 2, and unpack them into one folder",),
+    tree="""volume-0.nii (or .nii.gz), segmentation-0.nii  (0 to 130, in one folder or in several)""",
+    protocol="lits",
+)
+
+_NAME = re.compile(r"(volume|segmentation)-(\d+)\.nii(\.gz)?")
+
+
+@dataclass(frozen=True)
+class Case:
+    """One patient: its number, the CT volume in Hounsfield units, and the labels on the same grid."""
+
+    number: int
+    volume: Path
+    labels: Path
+
+
+def is_lits(content: Content) -> bool:
+    """Whether a folder holds segmentation-N.nii files."""
+    folders = [content.root, *(entry for entry in content.root.iterdir() if entry.is_dir())]
+    return any(next(folder.glob("segmentation-*.nii*"), None) is not None for folder in folders)
+
+
+def cases(root: Path) -> list[Case]:
+    """All labelled cases below a folder, by number.
+
+    Raises:
+        DataError: there is none, or a segmentation's volume is missing.
+    """
+    files: dict[tuple[str, int], Path] = {}
+    for path in walk(root):
+        match = _NAME.fullmatch(path.name)
+        if match:
+            files.setdefault((match[1], int(match[2])), path)
+    numbers = sorted(number for kind, number in files if kind == "segmentation")
+    if not numbers:
+        raise ENTRY.missing(Content(root), "it has no segmentation-N.nii")
+    for number in numbers:
+        if ("volume", number) not in files:
+            raise DataError(f"{files['segmentation', number]}: its volume-{number}.nii is missing; unpack both batches")
+    return [Case(number, files["volume", number], files["segmentation", number]) for number in numbers]
+
+
+def folds(every: Sequence[Case], count: int = 5, seed: int = 0) -> list[tuple[tuple[Case, ...], tuple[Case, ...]]]:
+    """Divide cases into (train, val) for cross-validation; each case is in val once.
+
+    The order comes from a hash of the case numbers, so it does not depend on the machine.
+
+    Args:
+        every: the cases.
+        count: number of folds, at least 2.
+        seed: another seed divides differently.
+
+    Raises:
+        UsageError: fewer than 2 folds, or more folds than cases.
+    """
+    if not 2 <= count <= len(every):
+        raise UsageError(f"{count} folds of {len(every)} cases: at least 2, and at most one for each case")
+    order = sorted(every, key=lambda case: hashlib.sha256(f"{seed}:{case.number}".encode()).digest())
+    chosen = [{case.number for case in order[start::count]} for start in range(count)]
+    return [
+        (
+            tuple(case for case in every if case.number not in numbers),
+            tuple(case for case in every if case.number in numbers),
+        )
+        for numbers in chosen
+    ]

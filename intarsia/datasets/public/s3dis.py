@@ -1,0 +1,132 @@
+"""S3DIS: indoor point clouds of six areas, room by room; splits for Area 5 and for the six folds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from intarsia.datasets.layout import Content, Layout, Reading
+from intarsia.datasets.pairing import natural
+from intarsia.datasets.public.entry import Entry, find, layout
+from intarsia.errors import DataError, UsageError
+from intarsia.labels import LabelSpace
+
+S3DIS = LabelSpace(
+    (
+        "ceiling", "floor", "wall", "beam", "column", "window", "door", "table", "chair", "sofa", "bookcase", "board",
+        "clutter",
+    ),
+    (
+        (0, 255, 0), (0, 0, 255), (0, 255, 255), (255, 255, 0), (255, 0, 255), (100, 100, 255), (200, 200, 100),
+        (170, 120, 200), (255, 0, 0), (200, 100, 100), (10, 200, 100), (200, 200, 200), (50, 50, 50),
+    ),
+)  # fmt: skip
+"""The 13 classes; things of other names ("stairs") count as clutter. Others number them differently: map by name."""
+
+AREAS = (1, 2, 3, 4, 5, 6)
+
+ENTRY = Entry(
+    name="s3dis",
+    title="S3DIS: Stanford Large-Scale 3D Indoor Spaces",
+    about="272 rooms in six areas as coloured point clouds, 13 classes",
+    space=lambda: S3DIS,
+    splits="Area 5 for testing and the others for training; or six folds, whose counts are pooled",
+    ignored="nothing",
+    size="6 GB",
+    licence="for research; form needed",
+    citation="Armeni et al., 3D Semantic Parsing of Large-Scale Indoor Spaces, CVPR 2016",
+    homepage="http://buildingparser.stanford.edu/dataset.html",
+    steps=("fill in the form at the homepage, fetch Stanford3dDataset_v1.2_Aligned_Version.zip, and unpack it",),
+    tree="""Stanford3dDataset_v1.2_Aligned_Version/
+  Area_1/office_1/office_1.txt  (x y z r g b, a point a line)
+  Area_1/office_1/Annotations/chair_1.txt  (a file for each thing)""",
+    protocol="s3dis",
+)
+
+
+@dataclass(frozen=True)
+class Room:
+    """One room.
+
+    Attributes:
+        area: 1 to 6.
+        name: "office_1".
+        cloud: all of its points.
+        things: class index and points file of everything in it.
+    """
+
+    area: int
+    name: str
+    cloud: Path
+    things: tuple[tuple[int, Path], ...]
+
+
+def _found(content: Content) -> Path | None:
+    places = ("", "Stanford3dDataset_v1.2_Aligned_Version", "Stanford3dDataset_v1.2")
+    for number in AREAS:
+        folder = find(content, *places, holding=(f"Area_{number}",))
+        if folder is not None and next(folder.glob(f"Area_{number}/*/Annotations"), None) is not None:
+            return folder
+    return None
+
+
+def rooms(root: Path) -> list[Room]:
+    """Every room below a folder, by area and name.
+
+    Raises:
+        DataError: there is no Area_N, or a room lacks its points or its annotations.
+    """
+    folder = _found(Content(root))
+    if folder is None:
+        raise ENTRY.missing(Content(root), "it has no Area_N/ROOM/Annotations")
+    found = []
+    for area in AREAS:
+        places = (folder / f"Area_{area}").glob("*/Annotations")
+        for place in sorted(places, key=lambda path: natural(path.parent.name)):
+            room = place.parent
+            cloud = room / f"{room.name}.txt"
+            files = sorted(place.glob("*.txt"), key=lambda path: natural(path.name))
+            if not cloud.exists() or not files:
+                raise DataError(
+                    f"{room}: its {'points ' + cloud.name if files else 'annotations'} are missing; unpack it again"
+                )
+            found.append(Room(area, room.name, cloud, tuple((class_of(path.stem), path) for path in files)))
+    return found
+
+
+def class_of(thing: str) -> int:
+    """The class index of a thing by its file's name: "chair_1" -> chair; other prefixes are clutter."""
+    name = re.sub(r"_\d+$", "", thing)
+    return S3DIS.index(name if name in S3DIS.names else "clutter")
+
+
+def divide(every: Sequence[Room], test_area: int = 5) -> tuple[tuple[Room, ...], tuple[Room, ...]]:
+    """(train, test): one area for testing. Area 5 is the usual one; the six areas in turn are the six folds.
+
+    Raises:
+        UsageError: no such area, or no room on one of the sides.
+    """
+    if test_area not in AREAS:
+        raise UsageError(f"S3DIS has no area {test_area!r}; it has the areas 1 to 6")
+    train = tuple(room for room in every if room.area != test_area)
+    test = tuple(room for room in every if room.area == test_area)
+    if not train or not test:
+        present = ", ".join(str(area) for area in sorted({room.area for room in every}))
+        raise UsageError(f"testing on area {test_area} needs it and at least one other; here are: {present or 'none'}")
+    return train, test
+
+
+def _read(content: Content) -> Reading:
+    every = rooms(content.root)
+    counts = ", ".join(f"Area {area}: {sum(room.area == area for room in every)}" for area in AREAS)
+    raise DataError(
+        f"{content.root}: this is S3DIS ({len(every)} rooms: {counts}), whose rooms are clouds, not pictures; list "
+        f"and divide them with intarsia.datasets.public.s3dis (rooms, divide)"
+    )
+
+
+LAYOUTS: dict[str, Layout] = {
+    "s3dis": layout(ENTRY, "S3DIS rooms: Area_N/ROOM/Annotations", lambda content: _found(content) is not None, _read),
+}

@@ -1,0 +1,165 @@
+"""Labels on the map: GeoTIFF written row by row, and the outlines of its regions as GeoJSON."""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from intarsia.errors import DataError, UsageError, require
+from intarsia.files import atomic_path
+from intarsia.labels import LabelSpace
+from intarsia.media.rasters import RASTER_SUFFIXES, GeoFrame, opened_raster
+
+_BLOCK = 256
+
+
+class GeoTiffWriter:
+    """Write one band as a tiled, compressed GeoTIFF, band of rows by band of rows, whole or not at all.
+
+    Args:
+        path: target ending in .tif or .tiff.
+        frame: size and place on the map.
+        dtype: of the values.
+        nodata: the value of pixels without one.
+        space: of labels, the classes: their colours become the colour table (8 bit), their names the tags
+            ``CLASS_0=...``; None for other values.
+
+    Raises:
+        UsageError: another suffix, or rasterio is not installed.
+        DataError: too few or too many rows, or the file cannot be written.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        frame: GeoFrame,
+        *,
+        dtype: np.dtype[Any],
+        nodata: int,
+        space: LabelSpace | None = None,
+    ) -> None:
+        self.path = Path(path)
+        if self.path.suffix.lower() not in RASTER_SUFFIXES:
+            raise UsageError(f"cannot write {self.path} as GeoTIFF: end its name in .tif")
+        self.frame, self._dtype, self._nodata, self._space = frame, dtype, nodata, space
+        self._waiting: NDArray[Any] = np.empty((0, frame.width), dtype)
+        self._rows = 0
+        self._stack = ExitStack()
+        self._file: Any
+
+    def __enter__(self) -> GeoTiffWriter:
+        frame = self.frame
+        profile = {
+            "width": frame.width, "height": frame.height, "count": 1, "dtype": str(self._dtype), "nodata": self._nodata,
+            "tiled": True, "blockxsize": _BLOCK, "blockysize": _BLOCK, "compress": "deflate", "BIGTIFF": "IF_SAFER",
+        }  # fmt: skip
+        if frame.known:
+            profile["transform"] = require("rasterio", "geo").Affine(*frame.transform)
+        if frame.crs:
+            profile["crs"] = frame.crs
+        with ExitStack() as stack:
+            temporary = stack.enter_context(atomic_path(self.path))
+            self._file = stack.enter_context(opened_raster(temporary, "w", **profile))
+            if self._space is not None:
+                self._file.update_tags(**{f"CLASS_{index}": name for index, name in enumerate(self._space.names)})
+                if self._dtype == np.uint8:
+                    colors = self._space.colors().tolist()
+                    table = {index: (*color, 255) for index, color in enumerate(colors[: len(self._space)])}
+                    self._file.write_colormap(1, {**table, self._nodata: (0, 0, 0, 0)})
+            self._stack = stack.pop_all()
+        return self
+
+    def write(self, rows: NDArray[Any]) -> None:
+        """Append rows (h, width) below those written so far."""
+        waiting = np.concatenate([self._waiting, rows]) if len(self._waiting) else rows
+        if self._rows + len(waiting) > self.frame.height:
+            raise DataError(f"too many rows for {self.path} of height {self.frame.height}")
+        # Whole blocks at a time: a block that is written in parts would be compressed anew each time.
+        ready = len(waiting) // _BLOCK * _BLOCK
+        self._put(waiting[:ready])
+        self._waiting = waiting[ready:].copy()
+
+    def _put(self, rows: NDArray[Any]) -> None:
+        if len(rows):
+            window = require("rasterio.windows", "geo").Window(0, self._rows, self.frame.width, len(rows))
+            self._file.write(rows.astype(self._dtype, copy=False), 1, window=window)
+            self._rows += len(rows)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self._stack.__exit__(kind, error, trace)
+            return
+        with self._stack:
+            self._put(self._waiting)
+            if self._rows != self.frame.height:
+                raise DataError(f"too few rows for {self.path}: {self._rows} of {self.frame.height}")
+
+
+def write_outlines(path: str | os.PathLike[str], labels: str | os.PathLike[str], space: LabelSpace) -> int:
+    """Outline the regions of a label GeoTIFF as GeoJSON polygons in map coordinates, whole or not at all.
+
+    The raster is read row by row (GDAL's polygoniser), so memory grows with the outlines, not with the pixels.
+    Regions are 4-connected; holes stay holes. Coordinates are in the raster's own reference system, which the member
+    "crs" names as GeoJSON 2008 had it and GDAL and QGIS read it; RFC 7946 knows longitude and latitude only.
+
+    Args:
+        path: target, usually ending in .geojson.
+        labels: a GeoTIFF as `GeoTiffWriter` writes it.
+        space: the classes.
+
+    Returns:
+        The number of polygons; each has the properties class, index, pixels and area (in squared map units).
+
+    Raises:
+        DataError: the raster has no georeference, or a file cannot be read or written.
+    """
+    features = require("rasterio.features", "geo")
+    rasterio = require("rasterio", "geo")
+    count = 0
+    with opened_raster(Path(labels)) as raster, atomic_path(path) as temporary:
+        if raster.crs is None and raster.transform.is_identity:
+            raise DataError(
+                f"cannot outline {labels} in map coordinates: the raster has no georeference; "
+                "georeference it first (gdal_translate -a_srs ... -a_ullr ...)"
+            )
+        area = abs(raster.transform.determinant)
+        with temporary.open("w", encoding="utf-8") as file:
+            file.write('{"type": "FeatureCollection", ')
+            if raster.crs is not None:
+                code = raster.crs.to_epsg()
+                name = f"urn:ogc:def:crs:EPSG::{code}" if code else raster.crs.to_wkt()
+                file.write(f'"crs": {json.dumps({"type": "name", "properties": {"name": name}})}, ')
+            file.write('"features": [')
+            band = rasterio.band(raster, 1)
+            for shape, value in features.shapes(band, transform=raster.transform):
+                index = int(value)
+                if index >= len(space):
+                    continue
+                pixels = _area(shape["coordinates"]) / area
+                properties = {
+                    "class": space.names[index], "index": index, "pixels": round(pixels), "area": round(pixels * area, 6),
+                }  # fmt: skip
+                feature = {"type": "Feature", "properties": properties, "geometry": shape}
+                file.write(("," if count else "") + "\n" + json.dumps(feature, ensure_ascii=False))
+                count += 1
+            file.write("\n]}\n")
+    return count
+
+
+def _area(rings: list[list[tuple[float, float]]]) -> float:
+    """Area of a polygon, holes taken off."""
+    sizes = []
+    for ring in rings:
+        x, y = np.array(ring, dtype=np.float64).T
+        x, y = x - x[0], y - y[0]  # map coordinates are large, and areas small differences of their products
+        sizes.append(abs(float(x[:-1] @ y[1:] - x[1:] @ y[:-1])) / 2)
+    return sizes[0] - sum(sizes[1:])

@@ -1,0 +1,92 @@
+"""What prediction asks of a source of pixels, whatever the medium."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Literal, Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from intarsia.media.pixels import RGB
+
+Samples = NDArray[np.uint8]
+Medium = Literal["picture", "raster", "volume"]
+
+
+class PixelSource(Protocol):
+    """An opened picture, raster, or slice of a volume.
+
+    Attributes:
+        name: for messages.
+        width: columns.
+        height: rows.
+        medium: what it is.
+    """
+
+    name: str
+    width: int
+    height: int
+
+    @property
+    def medium(self) -> Medium:
+        """What it is."""
+
+    def read(self) -> Samples:
+        """All samples, (height, width, C)."""
+
+    def bands(self, edges: Iterable[tuple[int, int]]) -> Iterator[Samples]:
+        """Windows of rows (top, bottom), from top to bottom; they may overlap."""
+
+    def thumbnail(self, width: int, height: int) -> Samples:
+        """All of it at another size, averaged."""
+
+    def picture(self, samples: Samples) -> RGB:
+        """Some of its samples as a picture to look at."""
+
+
+class ArraySource:
+    """Samples that are in memory.
+
+    Args:
+        samples: (H, W, C) uint8.
+        name: for messages.
+        medium: what they are.
+    """
+
+    def __init__(self, samples: Samples, name: str, medium: Medium) -> None:
+        self._samples = samples
+        self.name = name
+        self.medium: Medium = medium
+        self.height, self.width = samples.shape[:2]
+
+    def read(self) -> Samples:
+        """All samples, (height, width, C)."""
+        return self._samples
+
+    def bands(self, edges: Iterable[tuple[int, int]]) -> Iterator[Samples]:
+        """Windows of rows (top, bottom)."""
+        return (self._samples[top:bottom] for top, bottom in edges)
+
+    def thumbnail(self, width: int, height: int) -> Samples:
+        """All of it at another size, averaged."""
+        small = cv2.resize(self._samples, (width, height), interpolation=cv2.INTER_AREA)
+        return np.asarray(small, dtype=np.uint8).reshape(height, width, -1)
+
+    def picture(self, samples: Samples) -> RGB:
+        """The middle slice of a volume as grey; of bands the first three, or the first as grey."""
+        return as_rgb(samples, self.medium)
+
+
+def as_rgb(samples: Samples, medium: Medium) -> RGB:
+    """Channels (h, w, C) as a picture to look at: (h, w, 3).
+
+    Of a volume's neighbouring slices the middle one as grey; of a raster's bands the first three, or the first as grey.
+    """
+    count = samples.shape[2]
+    if medium == "volume":
+        shown = samples[..., count // 2 : count // 2 + 1]
+    else:
+        shown = samples[..., :3] if count >= 3 else samples[..., :1]
+    return np.ascontiguousarray(np.broadcast_to(shown, (*samples.shape[:2], 3)))
