@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, overload
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from typing import Any
+    from typing import Any, Literal
 
     import numpy as np
     from numpy.typing import NDArray
@@ -43,6 +43,8 @@ def load(
     *,
     options: Mapping[str, Any] | None = None,
     long_side: int | None = None,
+    bands: Sequence[int] | None = None,
+    window: tuple[float, float] | None = None,
     tile: int = 512,
     tta: bool = False,
     scores: bool = False,
@@ -56,6 +58,8 @@ def load(
         options: architecture options to change without another training, for instance ``{"output_stride": 8}`` of a
             DeepLab that was trained at 16.
         long_side: working size in pixels of the longer side instead of the model's own; 0 keeps each picture's size.
+        bands: of rasters, the bands (from 1) that the network sees instead of the model's, as many.
+        window: (low, high) stored values of rasters and volumes that become black and white, instead of the model's.
         tile: side in pixels of the tiles that large pictures are cut into.
         tta: average over the mirrored picture: slower, often better.
         scores: also return the winning class's probability per pixel.
@@ -72,7 +76,10 @@ def load(
     from intarsia.inference import Predictor, find_bundle
 
     bundle = Bundle.load(find_bundle(model)).with_options(options or {})
-    return Predictor(bundle, long_side=long_side, tile=tile, tta=tta, scores=scores, refine=refine, device=device)
+    return Predictor(
+        bundle, long_side=long_side, bands=bands, window=window,
+        tile=tile, tta=tta, scores=scores, refine=refine, device=device,
+    )  # fmt: skip
 
 
 @overload
@@ -160,7 +167,7 @@ def evaluate(
     remap: Mapping[str, Any] | str | os.PathLike[str] | None = None,
     protocol: str | None = None,
     boundary: bool = False,
-    spacing: Sequence[float] | None = None,
+    spacing: Sequence[float] | Literal["file"] | None = None,
     curves: bool = False,
     out: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
@@ -182,7 +189,8 @@ def evaluate(
         protocol: the official evaluation of a public data set (`intarsia data info NAME` names it): its scores are
             told besides, and the data's classes count instead of the model's.
         boundary: also measure boundary IoU, boundary F1 and the scores near boundaries.
-        spacing: distance between neighbouring rows and columns (mm per pixel, say): also measure surface distances.
+        spacing: distance between neighbouring rows and columns (mm per pixel, say): also measure surface distances. Of
+            volumes three numbers, or "file" for what each file says.
         curves: also measure average precision, the best thresholds and calibration.
         out: folder for the report: ``evaluation.html``, ``scores.json``, tables as CSV, the confusion matrix as a
             picture.

@@ -7,7 +7,7 @@ import binascii
 import math
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ from intarsia.annotations.document import (
     Document,
     Shape,
 )
-from intarsia.annotations.finding import ImageFinder, safe_parts, walk
+from intarsia.annotations.finding import ImageFinder, clean_name, safe_parts, walk
 from intarsia.annotations.geometry import Circle, Geometry, Mask, Point, Points, Polygon, Polyline, Rectangle
 from intarsia.annotations.losses import Losses
 from intarsia.annotations.outlines import rings
@@ -144,10 +144,8 @@ def _name(image: Path | None, said: str, path: Path, root: Path) -> str:
     """The image's name from the data set's folder on."""
     if image is not None:
         return image.relative_to(root).as_posix()
-    inner = PurePosixPath(*safe_parts(said or f"{path.stem}.jpg"))
-    folder = Path(os.path.abspath(path.parent))
-    below = folder.relative_to(root).as_posix() if folder.is_relative_to(root) else "."
-    return (PurePosixPath(below) / inner).as_posix()
+    there = Path(os.path.normpath(Path(os.path.abspath(path.parent)) / clean_name(said or f"{path.stem}.jpg")))
+    return there.relative_to(root).as_posix() if there.is_relative_to(root) and there != root else there.name
 
 
 def _shape(entry: Any) -> Shape:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,6 +90,7 @@ def write(
     categories: Sequence[Category] = (),
     drawing: Drawing | None = None,
     space: LabelSpace | None = None,
+    unlabelled: Literal["auto", "background", "ignore"] = "auto",
     instances: bool = False,
 ) -> Losses:
     """Draw documents into a folder of masks.
@@ -99,7 +100,8 @@ def write(
         path: the folder.
         categories: the classes, with their colours.
         drawing: edge rule and order; None takes those of the tool that the documents come from.
-        space: the classes in order; None: the background, then `categories`, then the labels that occur besides.
+        space: the classes in order; None: the background, then `categories` (or without them the labels that occur).
+        unlabelled: what pixels without a shape become, see `rasterise`.
         instances: also number the things.
 
     Returns:
@@ -124,7 +126,7 @@ def write(
         if target in taken:
             raise DataError(f"{path}: two images would share the mask {name}; rename one of them")
         taken.add(target)
-        labels = rasterise(document, (height, width), space, drawing, losses=losses)
+        labels = rasterise(document, (height, width), space, drawing, unlabelled=unlabelled, losses=losses)
         with MaskWriter(target, width, height, space) as mask:
             mask.write(labels)
         if instances:
@@ -145,11 +147,11 @@ def space_of(documents: Iterable[Document], categories: Sequence[Category] = ())
         labels = sorted({label for document in documents for label in document.labels()})
     names = class_names(labels)
     colors = {category.name: category.color for category in categories if category.color}
-    if not colors:
-        return LabelSpace(names)
     spare = iter(color for color in distinct_colors(len(names) + len(colors)) if color not in colors.values())
     given = [colors.get(name) or ((0, 0, 0) if name == names[0] else next(spare)) for name in names]
-    return LabelSpace(names, tuple(given) if len(set(given)) == len(given) else ())
+    return LabelSpace(
+        names, tuple(given) if len(set(given)) == len(given) else ((0, 0, 0), *distinct_colors(len(names) - 1))
+    )
 
 
 def drawing_of(documents: object) -> Drawing:

@@ -90,7 +90,8 @@ def open_annotations(path: str | os.PathLike[str], *, tool: str = "auto", **opti
     place = Path(os.path.abspath(path))
     if not place.exists():
         names = [entry.name for entry in place.parent.iterdir()] if place.parent.is_dir() else []
-        raise DataError(f"{place}: no such file or folder.{suggest(place.name, names) if names else ''}")
+        hint = suggest(place.name, names)
+        raise DataError(f"{place}: no such file or folder.{hint if hint.startswith(' Did') else ''}")
     if archive.is_zip(place):
         place = archive.unpack(place)
     chosen = recognise(place) if tool == "auto" else tool_named(tool)
@@ -98,10 +99,12 @@ def open_annotations(path: str | os.PathLike[str], *, tool: str = "auto", **opti
         raise DataError(f"{path}: not an annotation file of any known tool ({', '.join(tools())}); export it again")
     if chosen.read is None:
         raise UsageError(f"{chosen.name} files are only written, not read")
-    known = list(inspect.signature(chosen.read).parameters)[1:]
-    for option in options:
+    known = dict(list(inspect.signature(chosen.read).parameters.items())[1:])
+    for option, value in options.items():
         if option not in known:
             raise UsageError(f"{chosen.name} files have no option {option!r}.{suggest(option, known)}")
+        if isinstance(value, str) and str(known[option].annotation).startswith("Path"):
+            options[option] = Path(value)
     return chosen.read(place, **options)
 
 

@@ -42,6 +42,22 @@ def mask_polygons(
     return Polygon(tuple(tuple(_ring(ring + shift, tolerance) for ring in part) for part in parts))
 
 
+def outer_ring(
+    piece: NDArray[np.bool_],
+    origin: tuple[int, int] = (0, 0),
+    *,
+    rule: Literal["inclusive", "coco", "center"] = "coco",
+    tolerance: float = 0.0,
+) -> Ring:
+    """The outer outline of one 4-connected piece (h, w), see `mask_polygons`; its holes are not outlined."""
+    if rule == "inclusive":
+        contours, _ = cv2.findContours(piece.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+        ring = contours[0][:, 0].astype(np.int64)
+    else:
+        ring = _edge_outlines(piece)[0][0]
+    return _ring(ring + np.array(origin, np.int64), tolerance)
+
+
 def vectorise(
     labels: LabelArray,
     space: LabelSpace,

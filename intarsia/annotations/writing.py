@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import MISSING, fields, replace
 from itertools import count
 from typing import Any
@@ -78,7 +78,8 @@ def account(
     own = document.tool in (tool, "")
     for field in _missing(document, _IMAGE_FIELDS, image):
         losses.dropped(f"{tool} has no place for the {field} of an image", document.name)
-    if document.extra and not own:
+    # A number in a file says nothing outside of it.
+    if not own and any(key != "id" for key in document.extra):
         losses.dropped(f"entries of images that only {document.tool} knows", document.name)
     for one in document.shapes:
         for field in _missing(one, _SHAPE_FIELDS, shape):
@@ -222,3 +223,27 @@ def singles(shapes: Iterable[Shape], losses: Losses, where: str) -> Iterator[Sha
             yield from (replace(shape, geometry=Points((point,))) for point in geometry.points)
         else:
             yield shape
+
+
+def account_classes(
+    categories: Iterable[Category],
+    losses: Losses,
+    tool: str,
+    *,
+    stored: Iterable[str] = (),
+    seen: Container[str] | None = None,
+) -> None:
+    """Count what a tool cannot store about the declared classes.
+
+    Args:
+        categories: the declared classes.
+        losses: the tally.
+        tool: name of the writing tool.
+        stored: fields of `Category` that it stores, of "color", "id", "group", "attributes", "keypoints".
+        seen: the labels of the shapes that were written, for tools that know no other classes; None: it stores all.
+    """
+    for category in categories:
+        for field in _missing(category, ("color", "id", "group", "attributes", "keypoints"), stored):
+            losses.dropped(f"{tool} has no place for the {field} of a class", category.name)
+        if seen is not None and category.name not in seen:
+            losses.dropped("a class that no shape has", category.name)

@@ -25,6 +25,8 @@ EXTRAS = {
     ),
     "tensorboard": (("tensorboard",), "training logs in TensorBoard"),
     "large": (("pyvips", "pyvips-binary"), "pictures of hundreds of megapixels in little memory"),
+    "volumes": (("nibabel", "pydicom", "scipy"), "CT and MR volumes: NIfTI files and DICOM series"),
+    "geo": (("rasterio",), "GeoTIFF of any size, georeference kept, polygons in map coordinates"),
     "demo": (("scikit-image",), "the photographs that `intarsia demo` works on"),
 }  # fmt: skip
 

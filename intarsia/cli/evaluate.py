@@ -71,7 +71,7 @@ def evaluate(
     if json:
         emit(found.to_json())
         return
-    typer.echo(f"{found.model} on {len(found.images)} pictures of the split {found.split!r}")
+    typer.echo(f"{found.model} on {len(found.images)} {found.medium}s of the split {found.split!r}")
     if found.split == "all":
         typer.echo(
             "The folder is not divided: if the model was trained on pictures of it, these scores flatter it, and "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -23,7 +23,10 @@ Boundary = Annotated[
 ]
 Spacing = Annotated[
     str | None,
-    typer.Option(metavar="ROW,COLUMN", help="mm (or the like) per pixel: also measure surface distances in it."),
+    typer.Option(
+        metavar="ROW,COLUMN",
+        help="mm (or the like) per pixel: also measure surface distances in it. Of volumes: file, for their own mm.",
+    ),
 ]
 Out = Annotated[
     Path | None, typer.Option("-o", "--out", help="Folder for the report: HTML, JSON, CSV, confusion matrix picture.")
@@ -31,29 +34,38 @@ Out = Annotated[
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an earlier report.")]
 
 
-def read_spacing(text: str | None) -> tuple[float, ...] | None:
-    """The numbers of --spacing; one number stands for both axes.
+def read_spacing(text: str | None) -> tuple[float, ...] | Literal["file"] | None:
+    """The numbers of --spacing; one number stands for both axes, the word "file" for what each volume says.
 
     Raises:
-        UsageError: the text is no number, or more than two.
+        UsageError: the text is neither, or more than three numbers.
     """
     if text is None:
         return None
+    if text == "file":
+        return "file"
     try:
         steps = tuple(float(part) for part in text.split(","))
     except ValueError:
         steps = ()
-    if len(steps) not in (1, 2):
-        raise UsageError(f"--spacing is one number, or two with a comma between (row,column), not {text!r}")
+    if len(steps) not in (1, 2, 3):
+        raise UsageError(
+            f"--spacing is one number, or two with a comma between (row,column), of volumes three "
+            f"(slice,row,column) or the word file, not {text!r}"
+        )
     return steps * 2 if len(steps) == 1 else steps
 
 
 def show(found: Evaluation) -> None:
     """Print what was measured: a row a class, then the means, then the worst pictures."""
+    import numpy as np
+
     scores = found.scores
     names = found.space.names
     shares = [f"{100 * share:.2f}" for share in scores.frequency]
     columns = {"IoU": scores.iou, "F1": scores.f1, "Recall": scores.accuracy, "Precision": scores.precision}
+    if found.medium == "volume":
+        columns |= {"Dice per case": np.array(found.dice_per_case)}
     rows = _rows(names, columns)
     table(("Class", *columns, "Pixels %"), [(*row, share) for row, share in zip(rows, shares, strict=True)])
     more: dict[str, Floats] = {}

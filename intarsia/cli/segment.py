@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -29,12 +30,23 @@ PARTLY = 1
 
 
 def segment(
-    sources: Annotated[list[str], typer.Argument(metavar="SOURCE", help="Pictures, folders or glob patterns.")],
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SOURCE", help="Pictures, GeoTIFFs, NIfTI files, DICOM folders, folders of these, or glob patterns."
+        ),
+    ],
     model: Annotated[
         str, typer.Option("-m", "--model", help="Bundled model, bundle file or run folder.")
     ] = DEFAULT_MODEL,
     out: Annotated[
-        Path | None, typer.Option("-o", "--out", help="Folder for the results; for single pictures default: here.")
+        Path | None,
+        typer.Option(
+            "-o",
+            "--out",
+            help="Folder for the results (for single pictures default: here), or for one source the mask's own name, "
+            "ending in .png, .tif or .nii.gz.",
+        ),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing results.")] = False,
     resume: Annotated[
@@ -47,23 +59,58 @@ def segment(
         int | None, typer.Option(min=0, help="Working size in pixels of the longer side; 0: each picture's own.")
     ] = None,
     tile: Annotated[int, typer.Option(min=64, help="Side in pixels of the tiles of large pictures.")] = 512,
+    bands: Annotated[
+        str | None, typer.Option(metavar="B,B,B", help="GeoTIFF: bands that the network sees, from 1.")
+    ] = None,
+    window: Annotated[
+        str | None, typer.Option(metavar="LOW,HIGH", help="GeoTIFF, volumes: values that become black and white.")
+    ] = None,
+    polygons: Annotated[
+        bool, typer.Option("--polygons", help="GeoTIFF: also write the outlines as GeoJSON in map coordinates.")
+    ] = False,
+    confidence: Annotated[
+        bool, typer.Option("--confidence", help="GeoTIFF, with -o NAME.tif: also write NAME.confidence.tif (per cent).")
+    ] = False,
+    series: Annotated[
+        str | None, typer.Option(metavar="UID", help="DICOM: the series to take, or the end of its UID.")
+    ] = None,
     refine: Refine = None,
     refine_set: RefineOptions = None,
     set_: Options = None,
+    annotations: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TOOL",
+            help="Also write the outlines as an annotation tool's export, to correct them there: labelme, cvat, via, "
+            "coco, labelbox, rectlabel or another of `intarsia annotations tools`.",
+        ),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be written.")] = False,
     json: Json = False,
 ) -> None:
-    """Give every pixel its class: writes NAME.mask.png and NAME.overlay.jpg for each picture."""
+    """Give every pixel its class: writes NAME.mask.png and NAME.overlay.jpg for each picture.
+
+    The masks of GeoTIFFs are GeoTIFFs (.mask.tif), those of volumes are NIfTI files (.mask.nii.gz).
+    """
     import intarsia
     from intarsia.errors import DataError, UsageError
-    from intarsia.inference import find_images, plan_tasks, segment_folder
+    from intarsia.inference import find_images, names_file, plan_tasks, segment_file, segment_folder
+    from intarsia.inference.preannotation import preannotation_path, write_preannotations
+    from intarsia.media.rasters import check_bands
     from intarsia.recipe import read_assignments
 
+    single = out is not None and names_file(out)
+    if single and (len(sources) > 1 or dry_run or annotations is not None):
+        raise UsageError(f"{out} is one file: name a folder (-o OUT) for several sources, --annotations or --dry-run")
+    if not single and (confidence or series is not None):
+        raise UsageError("--confidence and --series are for one source and one output: -o NAME.tif or -o NAME.nii.gz")
     if out is None and any(find_images(source) is not None for source in sources):
         raise UsageError("folders and patterns need a folder for the results: -o OUT")
     target = Path(".") if out is None else out
     if overwrite and resume:
         raise UsageError("--overwrite does everything again, --resume continues; choose one")
+    if annotations is not None:
+        preannotation_path(target, annotations, overwrite=overwrite)  # refused before the work, not after it
     if dry_run:
         planned = [
             {"source": str(task.source), "mask": str(target / task.mask), "overlay": str(target / task.overlay)}
@@ -80,28 +127,81 @@ def segment(
         tta=tta,
         tile=tile,
         long_side=long_side,
+        bands=None if bands is None else check_bands(bands),
+        window=None if window is None else read_pair(window),
+        scores=confidence,
         refine=read_refine(refine, refine_set),
     )
+    if single and out is not None:
+        with progress_bar("segmenting") as bar:
+            record = segment_file(
+                predictor, sources[0], out, overwrite=overwrite, polygons=polygons, confidence=confidence,
+                series=series, progress=bar,
+            )  # fmt: skip
+        if json:
+            emit({"model": model, **record})
+        else:
+            show_record(record, record["files"])
+        return
     with progress_bar("segmenting") as progress:
         result = segment_folder(
-            predictor, sources, target, overwrite=overwrite, progress=lambda done, total, _: progress(done, total)
-        )
+            predictor, sources, target, overwrite=overwrite, polygons=polygons,
+            progress=lambda done, total, _: progress(done, total),
+        )  # fmt: skip
+    written = None
+    if annotations is not None and (result.skipped or len(result.failures) < len(result.records)):
+        space = predictor.bundle.space
+        written = write_preannotations(target, sources, space, annotations, overwrite=overwrite)
     if json:
-        emit({"out": str(target), "model": model, "records": result.records, "skipped": result.skipped})
+        outcome = {"out": str(target), "model": model, "records": result.records, "skipped": result.skipped}
+        emit(outcome | ({"annotations": str(written.path), "losses": written.losses.to_json()} if written else {}))
     else:
         _show(result, predictor.bundle, model)
+        if written is not None:
+            typer.echo(f"{written.path}: outlines of {written.images} pictures for {annotations}")
+            for line in written.losses.lines():
+                typer.echo(f"  {line}")
     if result.failures:
         every = len(result.failures) == len(result.records) and not result.skipped
         raise typer.Exit(DataError.exit_code if every else PARTLY)
 
 
+def read_pair(text: str) -> tuple[float, float]:
+    """The numbers of --window.
+
+    Raises:
+        UsageError: they are not two, the lower one first.
+    """
+    from intarsia.errors import UsageError
+
+    try:
+        low, high = (float(part) for part in text.split(","))
+    except ValueError:
+        low = high = 0.0
+    if not low < high:
+        raise UsageError(f"--window is two numbers with a comma between, the lower one first, not {text!r}")
+    return low, high
+
+
+def show_record(record: dict[str, Any], files: Sequence[object]) -> None:
+    """Print what became of one source."""
+    took = f", {seconds(record['seconds'])}" if "seconds" in record else ""
+    typer.echo(f"{record['source']}  ({'x'.join(map(str, record['size']))}{took})")
+    areas = [f"{name} {100 * share:.1f} %" for name, share in record["areas"].items()]
+    typer.echo(f"  {', '.join(areas)}")
+    if "millilitres" in record:
+        typer.echo(f"  {', '.join(f'{name} {value:,.0f} ml' for name, value in record['millilitres'].items())}")
+    if "polygons" in record:
+        typer.echo(f"  {record['polygons']:,} polygons")
+    for note in record.get("notes", ()):
+        typer.echo(f"  note: {note}")
+    typer.echo("  " + "  ".join(map(str, files)))
+
+
 def _show(result: FolderResult, bundle: Bundle, model: str) -> None:
     done = [record for record in result.records if record["status"] == "done"]
     for record in done[:_MOST_SHOWN]:
-        areas = [f"{name} {100 * share:.1f} %" for name, share in record["areas"].items()]
-        typer.echo(f"{record['source']}  ({record['size'][0]}x{record['size'][1]}, {seconds(record['seconds'])})")
-        typer.echo(f"  {', '.join(areas)}")
-        typer.echo(f"  {result.out / record['mask']}  {result.out / record['overlay']}")
+        show_record(record, [result.out / record["mask"], result.out / record["overlay"]])
     if len(done) > _MOST_SHOWN:
         typer.echo(f"... and {len(done) - _MOST_SHOWN} more; all of them in {result.out / 'manifest.jsonl'}")
     for source, reason in result.failures.items():

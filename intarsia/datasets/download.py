@@ -158,7 +158,7 @@ def unpack(archive: Path, folder: Path) -> list[Path]:
 
 
 def _unpack_tar(archive: Path, folder: Path) -> list[PurePosixPath]:
-    names = []
+    names: list[PurePosixPath] = []
     total = 0
     with tarfile.open(archive) as packed:
         for member in packed:

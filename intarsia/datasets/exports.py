@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from intarsia.annotations.document import AnnotatedImage
+from intarsia.annotations.finding import walk
+from intarsia.annotations.geometry import name_of
+from intarsia.annotations.packing import pack, unpack
 from intarsia.annotations.raster import Drawing, background_label, class_names, rasterise
 from intarsia.annotations.tools import open_annotations, recognise
 from intarsia.datasets.coding import MaskCoding, RawMask
@@ -21,6 +25,8 @@ from intarsia.media.images import IMAGE_SUFFIXES
 
 SUFFIXES = (".json", ".xml", ".ndjson", ".csv", ".zip")
 """Of annotation files that can be opened by themselves."""
+
+_MOST_LOSSES = 4
 
 
 @dataclass(frozen=True)
@@ -43,9 +49,9 @@ class Embedded:
 
 @dataclass(frozen=True)
 class Outlines:
-    """The reader of drawn masks: items' documents by id, in the classes of the export."""
+    """The reader of drawn masks: items' packed documents by id, in the classes of the export."""
 
-    documents: Mapping[str, AnnotatedImage]
+    documents: Mapping[str, bytes]
     space: LabelSpace
     drawing: Drawing
 
@@ -55,17 +61,20 @@ class Outlines:
         Raises:
             DataError: a shape has no class here, or the document was made for an image of another size.
         """
-        return rasterise(self.documents[item.id], size or image_size(item), self.space, self.drawing)
+        return rasterise(unpack(self.documents[item.id]), size or image_size(item), self.space, self.drawing)
 
 
 def is_export(content: Content) -> bool:
-    """Whether the file or folder is a tool's export; where there are mask folders, those were prepared from it."""
+    """Whether the file or folder is a tool's export.
+
+    Where there are mask folders and a file that names their values, these were prepared from it and count instead.
+    """
     if content.table is not None:
         return content.table.suffix.lower() in SUFFIXES and recognise(content.table) is not None
     if recognise(content.root) is None:
         return False
-    pictures = (path for path in content.files if path.suffix.lower() in IMAGE_SUFFIXES)
-    return not any(classify(path, content.base).role == "mask" for path in pictures)
+    masks = (path for path in walk(content.root, IMAGE_SUFFIXES) if classify(path, content.root).role == "mask")
+    return content.classes is None or next(masks, None) is None
 
 
 def read_export(content: Content) -> Reading:
@@ -77,7 +86,11 @@ def read_export(content: Content) -> Reading:
     place = content.table or content.root
     tool = recognise(place)
     export = open_annotations(place)
-    documents: dict[str, AnnotatedImage] = {}
+    documents: dict[str, bytes] = {}
+    labels: set[str] = set()
+    drawing = tool.drawing if tool else Drawing()
+    undrawn: Counter[str] = Counter()
+    twice = 0
     matched: list[tuple[str | None, str, File, File]] = []
     missing: list[str] = []
     for document in export.images():
@@ -88,9 +101,12 @@ def read_export(content: Content) -> Reading:
         split = _split(document, image, export.root)
         name = Path(document.name).with_suffix("").as_posix()
         name = f"{split}/{name}" if split and not name.startswith(f"{split}/") else name
+        twice += name in documents
         while name in documents:
             name += "+"
-        documents[name] = replace(document, embedded=None)
+        documents[name] = pack(document)
+        labels |= document.labels()
+        undrawn.update(name_of(shape.geometry) for shape in document.shapes if not drawing.draws(shape.geometry))
         matched.append((split, name, image, document.source))
     if not matched:
         raise DataError(
@@ -101,19 +117,27 @@ def read_export(content: Content) -> Reading:
                 else "; it describes none"
             )
         )
-    space, note = _space(content, documents, tuple(category.name for category in export.categories))
+    space, note = _space(content, labels, tuple(category.name for category in export.categories))
     notes = [f"Annotations of {export.tool}.", note]
     if missing:
         shown = ", ".join(missing[:3])
         notes.append(f"Annotated images that are not here, left out: {len(missing)} ({shown}).")
-    notes += [f"Annotations: {line}." for line in export.losses.lines()[:4]]
+    if twice:
+        notes.append(f"Images that are annotated more than once, each time as an item of its own: {twice}.")
+    if undrawn:
+        shown = ", ".join(f"{count} {kind}" for kind, count in undrawn.most_common())
+        notes.append(f"Shapes without area, not drawn: {shown}.")
+    lines = export.losses.lines()
+    notes += [f"Annotations: {line}." for line in lines[:_MOST_LOSSES]]
+    if len(lines) > _MOST_LOSSES:
+        notes.append(
+            f"Annotations: {len(lines) - _MOST_LOSSES} more such lines; see intarsia annotations check {place}."
+        )
     used = {image for *_, image, _ in matched}
-    left = (
-        () if content.table else tuple(p for p in content.files if p.suffix.lower() in IMAGE_SUFFIXES and p not in used)
-    )
+    left = () if content.table else tuple(path for path in walk(content.root, IMAGE_SUFFIXES) if path not in used)
     matched.sort(key=lambda entry: natural(entry[1]))
     coding = MaskCoding(values={i: i for i in (*range(len(space)), space.ignore_index)})
-    reader = Outlines(documents, space, tool.drawing if tool else Drawing())
+    reader = Outlines(documents, space, drawing)
     broken = export.losses.entries.get(("dropped", "a file that cannot be used"))
     faults = tuple(broken.examples) if broken else ()
     return Reading(space, coding, Pairs(tuple(matched), left, (), ()), tuple(notes), reader, faults=faults)
@@ -132,15 +156,12 @@ def _split(document: AnnotatedImage, image: File, root: Path) -> str | None:
     return classify(path, root).split if path.is_relative_to(root) else None
 
 
-def _space(
-    content: Content, documents: Mapping[str, AnnotatedImage], declared: tuple[str, ...]
-) -> tuple[LabelSpace, str]:
+def _space(content: Content, labels: set[str], declared: tuple[str, ...]) -> tuple[LabelSpace, str]:
     """The classes: as the user names them, else as the export declares them, else as they occur."""
     if content.classes is not None:
         space = without_ignored(content.classes)
         rest = background_label(space)
         what = "ignored" if rest == space.ignore_index else space.names[rest]
         return space, f"Classes from {content.classes.source}; pixels without a shape are {what}."
-    found = sorted(set().union(*(document.labels() for document in documents.values())))
-    space = LabelSpace(class_names([*declared, *(name for name in found if name not in declared)]))
+    space = LabelSpace(class_names([*declared, *(name for name in sorted(labels) if name not in declared)]))
     return space, f"Classes from the annotations: {', '.join(space.names)}; pixels without a shape are background."

@@ -108,7 +108,11 @@ def open_mask_folders(
     named = classes
     for root in (targets, predictions):
         named = named or (find_class_file(root) if root.is_dir() else None)
-    pairs = tuple((name, predicted, target) for _, name, target, predicted in found.matched)
+    pairs = tuple(
+        (name, predicted, target)
+        for _, name, target, predicted in found.matched
+        if isinstance(predicted, Path) and isinstance(target, Path)
+    )
     seen = _survey([path for _, path, _ in pairs]), _survey([path for *_, path in pairs])
     sides, notes = _sides(seen[0], seen[1], named, ignore)
     return MaskFolders(pairs, *sides, missing=found.images, extra=found.masks, notes=(*found.notes, *notes))

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from intarsia.bundle import Preprocessing
 from intarsia.datasets.coding import RawMask
@@ -24,6 +25,28 @@ _LOOKED_AT = 3  # rasters that decide for a split
 
 Place = tuple[int, int, int, int]
 """(top, left, height, width)."""
+
+
+@dataclass(frozen=True)
+class Raster:
+    """A whole GeoTIFF, shown by its first three bands (or its only one) in their own ranges of values.
+
+    Attributes:
+        path: the file.
+    """
+
+    path: Path
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    def load(self) -> Image.Image:
+        """The raster as an 8-bit RGB picture; 8-bit values are shown as they are."""
+        with opened_raster(self.path) as file:
+            count, plain = file.count, set(file.dtypes) == {"uint8"}
+        bands = None if plain and count <= 4 else (1, 2, 3) if count >= 3 else (1, 1, 1)
+        windows = None if plain else open_raster(self.path, bands=bands, windows=((0, 1),)).ranges()
+        return Image.fromarray(open_raster(self.path, bands=bands, windows=windows).read())
 
 
 @dataclass(frozen=True)
@@ -74,10 +97,10 @@ class RasterSplit(Split):
 
     def open(self, item: Item) -> RasterReader:
         """An item's raster, by its header."""
-        if not isinstance(item.image, Path):
-            raise DataError(f"{item.image}: a raster is a file of its own")
+        if not isinstance(item.image, Raster):
+            raise DataError(f"{item.image}: is no raster")
         chosen = self.preprocessing or Preprocessing()
-        return open_raster(item.image, bands=chosen.bands, windows=chosen.windows)
+        return open_raster(item.image.path, bands=chosen.bands, windows=chosen.windows)
 
     def read(self, index: int) -> tuple[NDArray[np.uint8], LabelArray]:
         """Samples (H, W, C) and target (H, W) of an item: a whole raster, or the window that it stands for.
@@ -85,17 +108,18 @@ class RasterSplit(Split):
         Raises:
             DataError: a file is damaged, the sizes differ, or the mask holds values outside the label space.
         """
+        if self.preprocessing is None:
+            return super().read(index)
         item = self.items[index]
         reader = self.open(item)
-        place = item.window if isinstance(item, WindowItem) else (0, 0, reader.height, reader.width)
-        return self._part(item, reader, place)
+        return self._part(item, reader, _window(item) or (0, 0, reader.height, reader.width))
 
     def draw(self, index: int, reach: Size, seed: int) -> tuple[NDArray[np.uint8], LabelArray]:
         """A random part of the raster of the size of `reach`, whose middle lies in the item's window."""
         item = self.items[index]
         reader = self.open(item)
         random = np.random.default_rng(seed)
-        window = item.window if isinstance(item, WindowItem) else (0, 0, reader.height, reader.width)
+        window = _window(item) or (0, 0, reader.height, reader.width)
         place = []
         for axis, length in enumerate((reader.height, reader.width)):
             size = min(reach[axis], length)
@@ -104,42 +128,71 @@ class RasterSplit(Split):
         (top, height), (left, width) = place
         return self._part(item, reader, (top, left, height, width))
 
+    def stored(self, item: Item, size: Size | None = None) -> RawMask:
+        """The stored mask of an item, of its window if it stands for one."""
+        window = _window(item)
+        return super().stored(item, size) if window is None else self._stored(item, None, window)
+
+    def channels(self) -> tuple[tuple[int, ...], tuple[tuple[float, float], ...]] | None:
+        """All bands of the rasters and the range of values of each; None where they are 8-bit colours."""
+        images = [item.image for item in self.items[:: max(1, len(self) // _LOOKED_AT)]]
+        paths = [image.path for image in images if isinstance(image, Raster)]
+        with opened_raster(paths[0]) as file:
+            colours = [colour.name for colour in file.colorinterp]
+            bands = tuple(index + 1 for index, colour in enumerate(colours) if colour != "alpha")
+            if set(file.dtypes) == {"uint8"} and len(bands) in (1, 3):
+                return None
+        found = [open_raster(path, bands=bands, windows=((0, 1),)).ranges() for path in paths]
+        return bands, tuple(
+            (min(low for low, _ in every), max(high for _, high in every)) for every in zip(*found, strict=True)
+        )
+
     def prepare(self) -> bool:
         """Nothing to do: every window is read where it is needed."""
         return True
 
     def _part(self, item: Item, reader: RasterReader, place: Place) -> tuple[NDArray[np.uint8], LabelArray]:
-        target = self._labels(item, (reader.height, reader.width), place)
+        target = self.decode(item, self._stored(item, (reader.height, reader.width), place), place[2:])
         holes = reader.holes(*place)
         if holes is not None:
             target = np.where(holes, target.dtype.type(self.space.ignore_index), target)
         return reader.window(*place), target
 
-    def _labels(self, item: Item, size: Size, place: Place) -> LabelArray:
+    def _stored(self, item: Item, size: Size | None, place: Place) -> RawMask:
+        """A window of the stored mask; without decoding the rest of it, where it is a TIFF."""
+        mask = item.mask
+        if self.reader is plain_mask and isinstance(mask, Path) and mask.suffix.lower() in RASTER_SUFFIXES:
+            return _read_window(mask, size, place)
         top, left, height, width = place
-        whole = place == (0, 0, *size)
-        if whole or not isinstance(item.mask, Path) or item.mask.suffix.lower() not in RASTER_SUFFIXES:
-            return self.target(item, size)[top : top + height, left : left + width]
-        if self.reader is not plain_mask or self.resize_masks:
-            return self.target(item, size)[top : top + height, left : left + width]
-        return self.decode(item, _stored(item.mask, size, place), (height, width))
+        every = self.reader(item, size)
+        if size is not None and every.shape[:2] != size:
+            raise DataError(f"{mask}: {mismatch((every.shape[0], every.shape[1]), size)}")
+        part: RawMask = every[top : top + height, left : left + width]
+        return part
 
 
-def _stored(mask: Path, size: Size, place: Place) -> RawMask:
+def _window(item: Item) -> Place | None:
+    return item.window if isinstance(item, WindowItem) else None
+
+
+def _read_window(mask: Path, size: Size | None, place: Place) -> RawMask:
     """A window of a mask file: (h, w) values, or (h, w, 3) colours."""
     top, left, height, width = place
     with opened_raster(mask) as file:
-        if (file.height, file.width) != size:
+        if size is not None and (file.height, file.width) != size:
             raise DataError(f"{mask}: {mismatch((file.height, file.width), size)}")
         if set(file.dtypes) - {"uint8", "uint16"} or file.count not in (1, 3):
-            raise DataError(f"{mask}: a mask has one band of whole numbers, or three of colours, with 8 or 16 bits")
+            raise DataError(f"{mask}: a mask has one band of whole numbers of 8 or 16 bits, or three bands of colours")
         values = file.read(window=require("rasterio.windows", "geo").Window(left, top, width, height))
         return values[0] if file.count == 1 else np.ascontiguousarray(values.transpose(1, 2, 0))
 
 
 def by_window(split: Split) -> Split:
     """The split, as a `RasterSplit` where its images are GeoTIFFs (and rasterio is there to read them)."""
-    images = [item.image for item in split.items[:: max(1, len(split) // _LOOKED_AT)]]
-    if not images or not all(isinstance(image, Path) and is_raster(image) for image in images):
+    some = [item.image for item in split.items[:: max(1, len(split) // _LOOKED_AT)]]
+    if not some or not all(isinstance(image, Path) and is_raster(image) for image in some):
         return split
-    return RasterSplit(**vars(split))
+    items = tuple(
+        replace(item, image=Raster(item.image)) if isinstance(item.image, Path) else item for item in split.items
+    )
+    return RasterSplit(**{**vars(split), "items": items})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from intarsia.datasets import exports, manifest, parquet
+from intarsia.datasets import exports, manifest, parquet, volumes
 from intarsia.datasets.classfile import read_class_file
 from intarsia.datasets.layout import Content, Layout, Reading
 from intarsia.datasets.pairing import Pairs, natural, pair
@@ -85,6 +85,8 @@ def _with_classes(content: Content, labelmap: Path) -> Content:
 
 
 LAYOUTS: dict[str, Layout] = {
+    "lits": OFFICIAL["lits"],  # before the layouts that look for pictures, and say that there are none
+    **volumes.LAYOUTS,
     **OFFICIAL,
     "manifest": Layout(
         "a CSV or JSON Lines file with the columns image, mask and split",

@@ -124,7 +124,7 @@ class Remap:
 
     def _colors(self, space: LabelSpace, targets: Mapping[str, str | None], names: Sequence[str]) -> tuple[Color, ...]:
         """Each new class in the colour of the first class that becomes it; all fresh where one has none."""
-        colors = {}
+        colors: dict[str, Color] = {}
         for name, color in zip(space.names, space.palette, strict=True):
             colors.setdefault(str(targets[name]), color)
         found = [colors.get(name) for name in names]

@@ -122,12 +122,12 @@ class Split:
         """Make random access cheap before a training; False leaves that to whoever reads."""
         return False
 
-    def names(self) -> tuple[str, ...]:
-        """Ids of what is evaluated: the items, or the volumes that they are slices of."""
-        return tuple(item.id for item in self.items)
+    def wholes(self) -> list[tuple[Item, list[int]]]:
+        """What is evaluated, and the items that it consists of: itself, or the slices of a volume."""
+        return [(item, [index]) for index, item in enumerate(self.items)]
 
     def shown(self, name: str) -> int:
-        """The index of the item that shows what `names` lists."""
+        """The index of the item that shows what `wholes` calls by this id."""
         return next(index for index, item in enumerate(self.items) if item.id == name)
 
     def target(self, item: Item, size: Size | None = None) -> LabelArray:

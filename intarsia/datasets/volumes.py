@@ -30,6 +30,10 @@ from intarsia.media.volumes import VOLUME_SUFFIXES, open_volume, stack, volume_s
 _SURVEYED = 30
 """Label volumes that are read to find out which values occur."""
 
+_LOOKED_AT = 8
+_SAMPLE = 100_000  # values of a slab that count
+_AIR = -200  # a volume with smaller values is a CT in Hounsfield units, air at -1000
+
 _MASK_WORDS = re.compile(r"(^|[_\-. ])(segmentation|seg|mask|label|labels|gt|groundtruth|annotation)(?=$|[_\-. ])")
 _IMAGE_WORDS = re.compile(r"(^|[_\-. ])(volume|image|img|ct|mr|scan|0000)(?=$|[_\-. ])")
 _IMAGE_FOLDERS, _MASK_FOLDERS = ("imagestr", "volumes", "ct"), ("labelstr",)  # besides the names that pictures have
@@ -79,6 +83,17 @@ class LabelSlice:
     def load(self) -> Image.Image:
         """The slice's class values as a grey picture of 8 or 16 bits."""
         return Image.fromarray(voxels.labels(self.volume, self.path, self.axis)[self.number])
+
+
+@dataclass(frozen=True)
+class VolumeItem(Item):
+    """A whole volume, as it is evaluated.
+
+    Attributes:
+        spacing: mm between slices, rows and columns.
+    """
+
+    spacing: tuple[float, float, float] = (1.0, 1.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -149,15 +164,19 @@ class VolumeSplit(Split):
             classes = np.flatnonzero(present.any(axis=0))
             if len(classes):  # every class alike, as small ones would hardly be seen otherwise
                 number = int(random.choice(np.flatnonzero(present[:, random.choice(classes)])))
-                chosen = replace(
-                    item, image=replace(item.image, number=number), mask=replace(item.mask, number=number)
-                )
+                chosen = replace(item, image=replace(item.image, number=number), mask=replace(item.mask, number=number))
                 return replace(self, items=(chosen,)).read(0)
         return self.read(index)
 
-    def names(self) -> tuple[str, ...]:
-        """The volumes."""
-        return tuple(self.cases())
+    def wholes(self) -> list[tuple[Item, list[int]]]:
+        """The volumes with the distances of their voxels, and their slices."""
+        members: dict[str, list[int]] = {}
+        for index, item in enumerate(self.items):
+            members.setdefault(item.id.rpartition("/")[0], []).append(index)
+        return [
+            (VolumeItem(name, volume, mask, spacing=open_volume(volume).grid.view_spacing(self.axis)), members[name])
+            for name, (volume, mask) in self.cases().items()
+        ]
 
     def shown(self, name: str) -> int:
         """The item that stands for a volume in pictures: the slice with the most pixels of all classes but the first."""
@@ -168,6 +187,31 @@ class VolumeSplit(Split):
                 filled = int(np.count_nonzero((labels > 0) & (labels < len(self.space))))
                 best, most = (index, filled) if filled > most else (best, most)
         return best
+
+    def window(self) -> tuple[float, float] | None:
+        """The range of values between which the foreground of a CT lies; None for media without a fixed unit (MR).
+
+        The percentiles 0.5 and 99.5 of the foreground's Hounsfield units in up to 8 volumes, as nnU-Net clips CT
+        (Isensee et al. 2021).
+        """
+        values = []
+        chosen = list(self.cases().values())
+        for volume, mask in chosen[:: max(1, len(chosen) // _LOOKED_AT)]:
+            reader = open_volume(volume)
+            stored = reader.grid.stored(voxels.labels(volume, mask, "axial"), "axial")
+            lowest = math.inf
+            for place, slab in reader.slabs():
+                lowest = min(lowest, float(slab.min()))
+                labels = self.coding.decode(stored[..., place].reshape(len(stored), -1), self.space)
+                filled = (labels > 0) & (labels < len(self.space))
+                values.append(slab.reshape(len(slab), -1)[filled][:: 1 + int(filled.sum()) // _SAMPLE])
+            if not lowest < _AIR:
+                return None
+        every = np.concatenate(values) if values else np.zeros(0)
+        if not every.size:
+            return None
+        low, high = np.percentile(every, (0.5, 99.5)).round(-1).tolist()
+        return (low, high) if high > low else None
 
     def prepare(self) -> bool:
         """Have each volume decoded once, not for every slice."""
@@ -204,7 +248,9 @@ def _items(name: str, volume: File, mask: File, axis: Axis) -> tuple[Item, ...]:
     )
 
 
-def usable(matched: list[tuple[str | None, str, Path, Path]]) -> tuple[list[tuple[str | None, str, File, File]], list[str]]:
+def usable(
+    matched: list[tuple[str | None, str, Path, Path]],
+) -> tuple[list[tuple[str | None, str, File, File]], list[str]]:
     """The pairs of volume and label volume whose headers fit together, and what is wrong with the others."""
     kept: list[tuple[str | None, str, File, File]] = []
     faults = []
@@ -319,5 +365,7 @@ def _survey(masks: list[Path]) -> tuple[Survey, ClassList | None]:
 
 
 LAYOUTS: dict[str, Layout] = {
-    "volumes": Layout("NIfTI volumes with label volumes: images/ and labels/, or CASE.nii.gz and CASE_seg.nii.gz", _matches, _read),
+    "volumes": Layout(
+        "NIfTI volumes with label volumes: images/ and labels/, or CASE.nii.gz and CASE_seg.nii.gz", _matches, _read
+    ),
 }

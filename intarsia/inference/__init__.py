@@ -5,7 +5,7 @@ from __future__ import annotations
 from intarsia.inference.evaluate import evaluate
 from intarsia.inference.folder import FolderResult, Task, plan_tasks, segment_folder
 from intarsia.inference.masks import MaskScores, score_masks
-from intarsia.inference.outputs import Target, medium_of, write_outputs
+from intarsia.inference.outputs import Target, medium_of, names_file, segment_file, write_outputs
 from intarsia.inference.predictor import Band, Predictor
 from intarsia.inference.rasters import RasterResult, segment_raster
 from intarsia.inference.scoring import Evaluation, Measures
@@ -27,8 +27,10 @@ __all__ = [
     "find_bundle",
     "find_images",
     "medium_of",
+    "names_file",
     "plan_tasks",
     "score_masks",
+    "segment_file",
     "segment_folder",
     "segment_raster",
     "segment_volume",

@@ -6,15 +6,15 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from intarsia.datasets import Split
+from intarsia.datasets.volumes import VolumeItem
 from intarsia.errors import DataError, UsageError
 from intarsia.inference.predictor import Predictor
 from intarsia.inference.protocols import ProtocolScorer
 from intarsia.inference.scoring import Evaluation, Measures, Scorer
 from intarsia.labels import LabelArray
-from intarsia.media.images import open_image
+from intarsia.media.source import ArraySource, PixelSource
 
 _PLAIN = Measures()
 
@@ -27,9 +27,10 @@ def evaluate(
     protocol: str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
-    """Segment every picture of a split and compare at the picture's own size.
+    """Segment every picture or volume of a split and compare at its own size.
 
-    The split's classes are matched to the model's by name, never by position.
+    Volumes are segmented slice by slice and compared as a whole, in the slices of the model's plane. The split's
+    classes are matched to the model's by name, never by position.
 
     Args:
         predictor: the model.
@@ -41,7 +42,8 @@ def evaluate(
 
     Raises:
         DataError: the split is empty, a picture or mask is damaged, or no class name is known to the model.
-        UsageError: the spacing is not positive; there is no such protocol, or not for these classes.
+        UsageError: the spacing is not positive; there is no such protocol, or not for these classes; the model is for
+            another medium than the data.
     """
     ours, theirs = predictor.space, split.space
     unmatched = tuple(name for name in theirs.names if name not in ours.names)
@@ -54,33 +56,45 @@ def evaluate(
         )
     if protocol is not None and measures.curves:
         raise UsageError("curves are measured in the model's classes, a protocol in the data's; ask for one of them")
+    split = split.for_input(predictor.preprocessing)
+    if split.medium == "volume" and measures.boundary:
+        raise UsageError("boundary scores are of pictures; of volumes, measure surface distances (--spacing file)")
+    if split.medium != "volume" and measures.spacing == "file":
+        raise UsageError("only volumes say how far apart their voxels are; give the spacing in numbers")
     space = ours if protocol is None else theirs
-    official = None if protocol is None else ProtocolScorer(protocol, theirs, measures.spacing)
+    official = None
+    if protocol is not None:
+        official = ProtocolScorer(protocol, theirs, None if measures.spacing == "file" else measures.spacing)
     stored_to_space, model_to_space = space.lookup_from(theirs), space.lookup_from(ours)
     # A protocol measures distances itself, and those of volumes.
     scorer = Scorer(space, measures if official is None else replace(measures, spacing=None))
-    for index in range(len(split)):
-        image, stored = split.read(index)
-        target = stored_to_space[stored]
-        labels = _ranked(predictor, image, target, scorer) if measures.curves else predictor.segment(image).labels
+    wholes = split.wholes()
+    for number, (item, indices) in enumerate(wholes, start=1):
+        parts = []
+        for index in indices:
+            image, stored = split.read(index)
+            target = stored_to_space[stored]
+            source = ArraySource(image, split.items[index].id, split.medium)
+            found = _labels(predictor, source, target, scorer if measures.curves else None)
+            parts.append((found if official is None else model_to_space[found], target))
+        labels, target = parts[0] if split.medium != "volume" else (np.stack(side) for side in zip(*parts, strict=True))
+        scorer.add(item.id, labels, target, spacing=item.spacing if isinstance(item, VolumeItem) else None)
         if official is not None:
-            labels = model_to_space[labels]
-            official.add(split.items[index], labels, target)
-        scorer.add(split.items[index].id, labels, target)
+            official.add(item, labels, target)
         if progress is not None:
-            progress(index + 1, len(split))
-    found = scorer.finish(predictor.bundle.source or predictor.bundle.architecture, split.name, unmatched)
+            progress(number, len(wholes))
+    evaluation = scorer.finish(predictor.bundle.source or predictor.bundle.architecture, split.name, unmatched)
+    evaluation = replace(evaluation, medium=split.medium)
     if official is None:
-        return found
-    return replace(found, protocol=official.finish(found.matrix, scorer.groups))
+        return evaluation
+    return replace(evaluation, protocol=official.finish(evaluation.matrix, scorer.groups))
 
 
-def _ranked(predictor: Predictor, image: NDArray[np.uint8], target: LabelArray, scorer: Scorer) -> LabelArray:
-    """Labels of one picture, whose probabilities the scorer sees band by band."""
-    labels = np.empty_like(target)
-    for band in predictor.bands(open_image(image), probabilities=True):
-        rows = slice(band.top, band.top + len(band.labels))
-        labels[rows] = band.labels
-        if band.probabilities is not None:
-            scorer.add_probabilities(band.probabilities, target[rows])
-    return labels
+def _labels(predictor: Predictor, source: PixelSource, target: LabelArray, scorer: Scorer | None) -> LabelArray:
+    """Labels (H, W) of one picture or slice, whose probabilities a scorer sees band by band."""
+    parts = []
+    for band in predictor.bands(source, probabilities=scorer is not None):
+        parts.append(band.labels)
+        if scorer is not None and band.probabilities is not None:
+            scorer.add_probabilities(band.probabilities, target[band.top : band.top + len(band.labels)])
+    return np.concatenate(parts)

@@ -126,9 +126,9 @@ def segment_folder(
     """Write ``<relative stem>.mask.png``, ``<relative stem>.overlay.jpg`` and ``manifest.jsonl`` below a folder.
 
     Masks of GeoTIFFs end in ``.mask.tif`` and keep their georeference, those of volumes in ``.mask.nii.gz`` and keep
-    their grid. The manifest gets a line for each picture as soon as it is finished: source, mask, overlay (paths below the
-    folder), size [width, height], areas (share of pixels by class), seconds, status ("done" or "error"), error, and
-    what identifies model and picture. For a picture with several lines the last one counts. Calling this again
+    their grid. The manifest gets a line for each picture as soon as it is finished: source, mask, overlay (paths below
+    the folder), what `write_outputs` tells (size, areas, seconds, ...), status ("done" or "error"), error, and what
+    identifies model and picture. For a picture with several lines the last one counts. Calling this again
     continues: pictures are skipped that the same model and settings have finished, if they are unchanged and their
     outputs exist. An interruption leaves no partial output. Memory does not grow with the pictures' height.
 
@@ -190,7 +190,8 @@ def _run(predictor: Predictor, task: Task, folder: Path, model: str, opacity: fl
         if isinstance(cause, OSError) and cause.errno in _HOPELESS:
             raise
         record |= {"mask": None, "overlay": None, "status": "error", "error": str(error) or type(error).__name__}
-    record |= {"seconds": round(time.perf_counter() - start, 3), "model": model, "input": _fingerprint(task.source)}
+    record.setdefault("seconds", round(time.perf_counter() - start, 3))
+    record |= {"model": model, "input": _fingerprint(task.source)}
     _append(folder / MANIFEST, record)
     (folder / _PENDING).unlink()
     return record

@@ -318,7 +318,7 @@ class Predictor:
         if model.in_channels != given:
             raise ModelError(
                 f"{self.bundle.source or 'this bundle'}: its model takes {model.in_channels} channels, but its "
-                f"preprocessing makes {given}; pictures have three channels, or one as grey"
+                f"preprocessing makes {given} of a picture; pictures have three channels, or one as grey"
             )
 
     def _enough_overlap(self, overlap: int) -> int:

@@ -21,6 +21,7 @@ from intarsia.datasets.public.camvid import CAMVID, original
 from intarsia.datasets.public.isbi import CELLS
 from intarsia.datasets.public.lits import LITS
 from intarsia.datasets.public.voc import VOC
+from intarsia.datasets.volumes import VolumeItem
 from intarsia.errors import DataError, UsageError, suggest
 from intarsia.labels import LabelSpace
 from intarsia.metrics import ConfusionMatrix, InstanceIoU, StructureCases
@@ -319,13 +320,14 @@ class _LiverScores:
     spacing: Sequence[float] | None
     liver: StructureCases = field(default_factory=StructureCases)
     tumour: StructureCases = field(default_factory=StructureCases)
+    _in_mm: bool = True
     _case: str = ""
     _slices: list[tuple[NDArray[Any], NDArray[Any]]] = field(default_factory=list)
 
     def add(self, item: Item, prediction: NDArray[Any], target: NDArray[Any]) -> None:
         case = item.id.rpartition("/")[0]
         if prediction.ndim == 3 or not case:
-            self._add_case(item.id, prediction, target)
+            self._add_case(item.id, prediction, target, item.spacing if isinstance(item, VolumeItem) else None)
             return
         if case != self._case:
             self._flush()
@@ -341,8 +343,11 @@ class _LiverScores:
             self._add_case(self._case, prediction, target)
         self._slices = []
 
-    def _add_case(self, name: str, prediction: NDArray[Any], target: NDArray[Any]) -> None:
-        spacing = self.spacing or (1.0,) * target.ndim
+    def _add_case(
+        self, name: str, prediction: NDArray[Any], target: NDArray[Any], own: Sequence[float] | None = None
+    ) -> None:
+        spacing = self.spacing or own or (1.0,) * target.ndim
+        self._in_mm = self._in_mm and bool(self.spacing or own)
         known = target != self.space.ignore_index
         for cases, names in ((self.liver, ("liver", "tumour")), (self.tumour, ("tumour",))):
             labels = [self.space.index(one) for one in names]
@@ -366,7 +371,7 @@ class _LiverScores:
             }
             rows = tuple((one.name, (one.dice, one.voe, one.rvd, one.assd, one.msd)) for one in scores.cases)
             tables.append(ScoreTable(f"{name} by case", ("Dice", "VOE", "RVD", "ASSD", "MSD"), rows))
-        notes = () if self.spacing else ("distances are in elements: give the spacing (--spacing) for mm",)
+        notes = () if self._in_mm else ("distances are in elements: give the spacing (--spacing) for mm",)
         return Findings(values, tuple(tables), notes)
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from intarsia.inference.protocols import ProtocolScores
 from intarsia.labels import LabelSpace
+from intarsia.media.source import Medium
 from intarsia.metrics import (
     BoundaryF1,
     BoundaryIoU,
@@ -33,13 +34,13 @@ class Measures:
 
     Attributes:
         boundary: boundary IoU, boundary F1 and the scores near boundaries.
-        spacing: distance between neighbouring rows and columns (mm per pixel, say), for surface distances; None
-            measures none.
+        spacing: distance between neighbouring rows and columns (mm per pixel, say), of volumes between slices, rows and
+            columns, for surface distances; "file" takes what each volume's file says; None measures none.
         curves: precision-recall curves and calibration, which need the probabilities of all classes.
     """
 
     boundary: bool = False
-    spacing: Sequence[float] | None = None
+    spacing: Sequence[float] | Literal["file"] | None = None
     curves: bool = False
 
 
@@ -51,11 +52,13 @@ class ImageScore:
         id: the item of the split.
         miou: mean IoU over the classes that occur in its labels or its prediction.
         pixel_accuracy: share of labelled pixels that are right.
+        dice: Dice coefficient (F1) of each class; NaN for one that neither its labels nor its prediction hold.
     """
 
     id: str
     miou: float
     pixel_accuracy: float
+    dice: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,7 @@ class Evaluation:
         ranking: if measured.
         reliability: if measured.
         protocol: the scores of an official evaluation, if one was asked for.
+        medium: what the images are.
     """
 
     model: str
@@ -109,6 +113,7 @@ class Evaluation:
     ranking: Ranking | None = None
     reliability: Reliability | None = None
     protocol: ProtocolScores | None = None
+    medium: Medium = "picture"
 
     @property
     def scores(self) -> Scores:
@@ -121,6 +126,16 @@ class Evaluation:
         values = [row.miou for row in self.images if not np.isnan(row.miou)]
         return float(np.mean(values)) if values else float("nan")
 
+    @property
+    def dice_per_case(self) -> tuple[float, ...]:
+        """Of each class the mean of the pictures' or volumes' own Dice coefficients, where they have one.
+
+        In medicine, where a case is a volume, this is the usual score; that of all pixels together is `scores.f1`.
+        """
+        rows = np.array([row.dice for row in self.images], dtype=np.float64).reshape(len(self.images), -1)
+        found = [column[~np.isnan(column)] for column in rows.T]
+        return tuple(float(values.mean()) if values.size else float("nan") for values in found)
+
     def to_json(self) -> dict[str, Any]:
         """Plain JSON form; scores that do not exist are null, what was not measured is missing."""
         plain: dict[str, Any] = {
@@ -130,9 +145,15 @@ class Evaluation:
             "unmatched": list(self.unmatched),
             "scores": self.scores.to_json(),
             "image_miou": _number(self.image_miou),
+            "dice_per_case": [_number(value) for value in self.dice_per_case],
             "confusion": self.matrix.counts.tolist(),
             "images": [
-                {"id": row.id, "miou": _number(row.miou), "pixel_accuracy": _number(row.pixel_accuracy)}
+                {
+                    "id": row.id,
+                    "miou": _number(row.miou),
+                    "pixel_accuracy": _number(row.pixel_accuracy),
+                    "dice": [_number(value) for value in row.dice],
+                }
                 for row in self.images
             ],
         }
@@ -173,26 +194,39 @@ class Scorer:
             if measures.boundary
             else ()
         )
-        spacing = measures.spacing
-        self._surface = SurfaceDistance(count, spacing=spacing, ignore_index=ignore) if spacing is not None else None
+        self._surface: SurfaceDistance | None = None
+        if measures.spacing is not None:
+            # Where each volume brings its own spacing, this one is never used.
+            steps = (1.0, 1.0, 1.0) if isinstance(measures.spacing, str) else measures.spacing
+            self._surface = SurfaceDistance(count, spacing=steps, ignore_index=ignore)
+        self._own_spacing = measures.spacing == "file"
         self._ranking = PrecisionRecall(count, ignore_index=ignore) if measures.curves else None
         self._calibration = Calibration(count, ignore_index=ignore) if measures.curves else None
 
-    def add(self, name: str, prediction: NDArray[Any], target: NDArray[Any]) -> None:
-        """Add one picture's labels (H, W); `name` is its id, in which / separates folders.
+    def add(
+        self, name: str, prediction: NDArray[Any], target: NDArray[Any], *, spacing: Sequence[float] | None = None
+    ) -> None:
+        """Add one picture's labels (H, W), or a volume's (D, H, W).
+
+        Args:
+            name: its id, in which / separates folders.
+            prediction: labels.
+            target: labels.
+            spacing: of a volume, as its file says it.
 
         Raises:
             DataError: the sizes differ.
         """
         one = ConfusionMatrix(len(self.space), ignore_index=self.space.ignore_index)
         one.update(prediction, target)
-        for metric in (*self._boundary, self._surface):
-            if metric is not None:
-                metric.update(prediction, target)
+        for metric in self._boundary:
+            metric.update(prediction, target)
+        if self._surface is not None:
+            self._surface.update(prediction, target, spacing=spacing if self._own_spacing else None)
         group = name.rpartition("/")[0]
         self.groups.setdefault(group, ConfusionMatrix(one.classes, ignore_index=one.ignore_index)).merge(one)
         scores = one.compute()
-        self._images.append(ImageScore(name, scores.miou, scores.pixel_accuracy))
+        self._images.append(ImageScore(name, scores.miou, scores.pixel_accuracy, tuple(scores.f1.tolist())))
 
     def add_probabilities(self, probabilities: NDArray[np.float32], target: NDArray[Any]) -> None:
         """Add the probabilities (C, h, W) of some rows of a picture."""

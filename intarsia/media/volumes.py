@@ -31,6 +31,7 @@ _PERCENTILES = (0.5, 99.5)
 _SAMPLE = 200_000  # voxels from which a volume's own window is found
 _SLAB = 1 << 24  # voxels that are converted at a time
 _MOST_PER_BYTE = 1100  # deflate packs at most about 1030 bytes into one
+_TRAILER = 1 << 20  # bytes that may follow the voxels
 _CARET = 30  # NIfTI's code of extensions in Caret's XML, where label tables are kept
 
 
@@ -211,6 +212,7 @@ class _Nifti:
 
     def __init__(self, path: Path) -> None:
         name = str(path)
+        self._path = path
         nifti = require("nibabel", "volumes")
         with _reading(name):
             self._image = nifti.load(path)
@@ -250,8 +252,9 @@ class _Nifti:
     def slabs(self, count: int) -> Iterator[tuple[slice, NDArray[np.float32]]]:
         proxy = self._image.dataobj
         slope, offset = np.float32(proxy.slope), np.float32(proxy.inter)
-        # Compressed files can only be read from the start: once, as they are stored, and converted bit by bit.
-        stored = proxy.get_unscaled().reshape(self.grid.shape)
+        # Plain files are mapped; compressed ones can only be read from the start, once and whole.
+        stored = proxy.get_unscaled() if self._path.suffix.lower() != ".gz" else self._unpacked(proxy)
+        stored = stored.reshape(self.grid.shape, order="F")
         for start in range(0, self.grid.shape[2], count):
             place = slice(start, min(start + count, self.grid.shape[2]))
             values = stored[..., place].astype(np.float32)
@@ -259,6 +262,19 @@ class _Nifti:
                 values *= slope
                 values += offset
             yield place, values
+
+    def _unpacked(self, proxy: Any) -> NDArray[Any]:
+        """All stored values of a compressed file, to its end: there is the checksum, which nibabel does not look at."""
+        values = np.empty(math.prod(proxy.shape), dtype=proxy.dtype)
+        room = memoryview(values).cast("B")
+        with gzip.open(self._path) as stream:
+            stream.seek(proxy.offset)
+            while room and (count := stream.readinto(room)):
+                room = room[count:]
+            if room:
+                raise EOFError(f"{len(room):,} bytes of voxels are missing")
+            stream.read(_TRAILER)
+        return values
 
     def header(self) -> Any:
         return self._image.header.copy()

@@ -138,19 +138,25 @@ class SurfaceDistance:
         # Rows: sums of the three distances, images, misses.
         self._sums = np.zeros((5, classes))
 
-    def update(self, prediction: ArrayLike, target: ArrayLike) -> None:
+    def update(self, prediction: ArrayLike, target: ArrayLike, *, spacing: Sequence[float] | None = None) -> None:
         """Add label maps (H, W) or (D, H, W), as many axes as the spacing has, or a batch of them.
 
+        Args:
+            prediction: labels.
+            target: labels.
+            spacing: of these maps, where it is another than usual, as of volumes.
+
         Raises:
-            UsageError: the labels do not lie on a grid of so many dimensions.
+            UsageError: the labels do not lie on a grid of so many dimensions, or the spacing is not positive.
             DataError: the shapes differ, or the target holds a label that is neither a class nor `ignore_index`.
         """
-        for predicted, truth in on_grid(prediction, target, len(self.spacing), "a surface distance"):
+        steps = self.spacing if spacing is None else check_spacing(spacing)
+        for predicted, truth in on_grid(prediction, target, len(steps), "a surface distance"):
             check_target(truth, self.classes, self.ignore_index)
             known = truth != self.ignore_index
-            diagonal = math.hypot(*((n - 1) * step for n, step in zip(truth.shape, self.spacing, strict=True)))
+            diagonal = math.hypot(*((n - 1) * step for n, step in zip(truth.shape, steps, strict=True)))
             for index in self._measured:
-                found = _distances((predicted == index) & known, truth == index, known, self.spacing)
+                found = _distances((predicted == index) & known, truth == index, known, steps)
                 if not math.isnan(found.hausdorff):
                     values = np.array([found.hausdorff, found.hd95, found.assd, 1, math.isinf(found.hausdorff)])
                     self._sums[:, index] += np.where(np.isinf(values), diagonal, values)

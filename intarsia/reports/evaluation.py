@@ -8,11 +8,14 @@ import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from intarsia.datasets import Split
 from intarsia.errors import UsageError
 from intarsia.files import write_json, write_text
 from intarsia.inference import Evaluation, MaskScores, Predictor
 from intarsia.media.images import write_image
+from intarsia.media.source import ArraySource, as_rgb
 from intarsia.metrics import Curve
 from intarsia.reports import html
 from intarsia.reports.curves import Points, chart
@@ -174,12 +177,15 @@ def samples(predictor: Predictor, split: Split, names: Sequence[str], evaluation
     """Pictures of a split with truth, prediction and score, by id."""
     scores = {row.id: row.miou for row in evaluation.images}
     lookup = predictor.space.lookup_from(split.space)
+    split = split.for_input(predictor.preprocessing)
     found = {}
-    for index, item in enumerate(split.items):
-        if item.id in names:
-            image, target = split.read(index)
-            labels = predictor.segment(image).labels
-            found[item.id] = Sample(item.id, image, lookup[target], labels, f"mIoU {scores[item.id]:.3f}")
+    for name in names:
+        index = split.shown(name)
+        image, target = split.read(index)
+        source = ArraySource(image, name, split.medium)
+        labels = np.concatenate([band.labels for band in predictor.bands(source)])
+        picture = as_rgb(image, split.medium)
+        found[name] = Sample(name, picture, lookup[target], labels, f"mIoU {scores[name]:.3f}")
     return found
 
 

@@ -41,8 +41,9 @@ def write_report(folder: Path, recipe: Recipe, dataset: Dataset) -> Path:
     split = _readable(dataset.split(recipe.data.val))
     predictor = Predictor(bundle)
     evaluation = evaluate(predictor, split)
-    spread = np.linspace(0, len(split) - 1, min(_SAMPLES, len(split))).round().astype(int)
-    chosen = [split.items[index].id for index in spread.tolist()]
+    every = [item.id for item, _ in split.wholes()]
+    spread = np.linspace(0, len(every) - 1, min(_SAMPLES, len(every))).round().astype(int)
+    chosen = [every[index] for index in spread.tolist()]
     worst = [row.id for row in evaluation.images if row.id not in chosen and not np.isnan(row.miou)][:_WORST]
     pictures = samples(predictor, split, [*chosen, *worst], evaluation)
     content = Content(

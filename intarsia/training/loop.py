@@ -126,6 +126,8 @@ class _Trainer:
         self.model = build(recipe.model.architecture, classes=len(self.space), **recipe.model.options)
         initialise(self.model, recipe.model.weights)
         self.preprocessing = preprocessing_of(self.model, recipe)
+        self.train_split = self.train_split.for_training(self.preprocessing, foreground=recipe.data.foreground)
+        self.val_split = self.val_split.for_training(self.preprocessing, foreground=0)
         self.model = self.model.to(world.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.loss = build_training_loss(recipe, self.train_split).to(world.device)
         self.average = AveragedWeights(self.model, settings.ema)
@@ -190,7 +192,8 @@ class _Trainer:
         if settings.cache:
             readers = [(reader, reader.preload(self.world.size)) for reader in (self.reader, self._validator.reader)]
             kept = [reader.split.name for reader, fits in readers if fits]
-            self._say(f"decoded pictures kept in memory: {', '.join(kept) or 'none, they do not fit'}")
+            if self.train_split.medium == "picture":
+                self._say(f"decoded pictures kept in memory: {', '.join(kept) or 'none, they do not fit'}")
         transform = TrainingTransform(self.recipe.augment, self.recipe.input.crop, ignore_index=self.space.ignore_index)
         order = StepBatches(
             len(self.train_split), settings.batch_size, settings.seed,

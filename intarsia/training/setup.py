@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from pydantic import ValidationError
 
 from intarsia.bundle import Preprocessing
 from intarsia.datasets import Dataset, Split
@@ -43,18 +44,36 @@ def find_split(dataset: Dataset, name: str) -> Split:
 
 
 def preprocessing_of(model: SegmentationModel, recipe: Recipe) -> Preprocessing:
-    """The model's own normalisation at the recipe's working size.
+    """The model's own normalisation at the recipe's working size, and what the recipe says of volumes and rasters.
 
     Raises:
-        ModelError: the model takes something else than colour or grey pictures.
+        ModelError: the model takes another number of channels.
+        UsageError: the recipe's keys on volumes and rasters contradict each other.
     """
-    if model.in_channels not in (1, 3):
+    given = recipe.input
+    channels = given.slices or (len(given.bands) if given.bands else None)
+    if channels is None and model.in_channels not in (1, 3):
         raise ModelError(
             f"the model takes {model.in_channels} channels, but pictures have three (or one, as grey): "
-            "set model.options.in_channels to 3 or 1"
+            "set model.options.in_channels to 3 or 1, or input.slices (volumes) or input.bands (rasters)"
+        )
+    if channels is not None and model.in_channels != channels:
+        key = "input.slices" if given.slices else "the number of input.bands"
+        raise ModelError(
+            f"the model takes {model.in_channels} channels, and {key} is {channels}: set model.options.in_channels to "
+            f"{channels}"
         )
     mean, std = model.normalisation
-    return Preprocessing(mean=mean, std=std, long_side=recipe.input.long_side)
+    if len(mean) != model.in_channels:  # known for colours only
+        mean, std = (sum(mean) / len(mean),) * model.in_channels, (sum(std) / len(std),) * model.in_channels
+    window = tuple(given.window) if isinstance(given.window, list) else given.window
+    try:
+        return Preprocessing(
+            mean=mean, std=std, long_side=given.long_side,
+            window=window, slices=given.slices, axis=given.axis, bands=tuple(given.bands) if given.bands else None,
+        )  # fmt: skip
+    except ValidationError as error:
+        raise UsageError(f"input: {error.errors()[0]['msg'].removeprefix('Value error, ')}") from None
 
 
 def build_training_loss(recipe: Recipe, split: Split) -> WeightedSum:

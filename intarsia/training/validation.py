@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from intarsia.bundle import Preprocessing
 from intarsia.errors import DataError
 from intarsia.media.images import write_image
+from intarsia.media.source import as_rgb
 from intarsia.metrics import ConfusionMatrix, Scores
 from intarsia.models import SegmentationModel
 from intarsia.models.upsampling import upsampled_labels
@@ -88,6 +89,6 @@ class Validator:
         return upsampled_labels(logits, (size[0], size[1]), align_corners=model.align_corners, dtype=dtype)
 
     def _picture(self, image: NDArray[np.uint8], labels: NDArray[Any], target: NDArray[Any]) -> NDArray[np.uint8]:
-        shown = resize_image(image, *target.shape)
+        shown = as_rgb(resize_image(image, *target.shape), self.reader.split.medium)
         space = self.reader.split.space
         return np.concatenate([blend(shown, target, space, 0.5), blend(shown, labels, space, 0.5)], axis=1)

@@ -242,7 +242,7 @@ json_values = st.recursive(
 )
 
 
-@settings(max_examples=200, suppress_health_check=FUNCTION_SCOPED, deadline=None)
+@settings(max_examples=100, suppress_health_check=FUNCTION_SCOPED, deadline=None)
 @given(
     st.lists(
         st.fixed_dictionaries(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,8 +30,10 @@ from intarsia.annotations.geometry import (
     Skeleton,
     Tag,
 )
-from intarsia.annotations.tools import recognise
+from intarsia.annotations.raster import rasterise
+from intarsia.annotations.tools import open_annotations, recognise
 from intarsia.errors import DataError
+from intarsia.labels import LabelSpace
 
 HEAD = '<?xml version="1.0" encoding="utf-8"?>\n<annotations>\n<version>1.1</version>\n'
 
@@ -117,11 +120,11 @@ def test_video_with_steps(real: Path, folder: str) -> None:
     assert (video.width, video.height) == (25, 20)
     frames = list(video.images())
     assert [frame.frame for frame in frames] == [10, 13, 16, 19]
-    assert [shape.geometry for shape in frames[0].shapes][0] == Rectangle(3, 4, 10, 5)
+    assert frames[0].shapes[0].geometry == Rectangle(3, 4, 10, 5)
     points = Points(((21.95, 8.0), (2.55, 15.09), (2.23, 3.16)))
     assert frames[0].shapes[1].geometry == points
     assert frames[0].shapes[1].attributes == {"hgl": "hgkf"}
-    assert [type(shape.geometry) for shape in frames[1].shapes][0] == Polyline
+    assert isinstance(frames[1].shapes[0].geometry, Polyline)
     assert frames[0].image is not None
     assert frames[0].image.name == "frame_000010.png"
 
@@ -192,6 +195,7 @@ def test_rotation_order_and_groups(tmp_path: Path) -> None:
         ('<mask label="a" rle="5,-1" left="0" top="0" width="2" height="2"/>', "do not add up"),
         ('<mask label="a" rle="9999999999999999999" left="0" top="0" width="2" height="2"/>', "not whole numbers"),
         ('<mask label="a" rle="4" left="0" top="0" width="99999" height="99999"/>', "larger than any image"),
+        ('<mask label="a" rle="400000000" left="0" top="0" width="20000" height="20000"/>', "larger than its image"),
         ('<mask label="a" rle="4" left="0" top="0" width="2"/>', "lacks 'height'"),
         ('<mask label="a" rle="4" left="x" top="0" width="2" height="2"/>', "not whole numbers"),
     ],
@@ -257,6 +261,27 @@ def test_an_endless_video_is_refused(tmp_path: Path) -> None:
     path = xml(tmp_path, track.format(0) + track.format(99999999999))
     with pytest.raises(DataError, match="which is no video"):
         list(cvat.read(path))
+
+
+def test_the_zip_that_cvat_gives(tmp_path: Path) -> None:
+    picture = tmp_path / "a.png"
+    Image.new("RGB", (4, 4)).save(picture)
+    body = '<image id="0" name="sub/ж a.png" subset="Train" width="4" height="4"/>'
+    with zipfile.ZipFile(tmp_path / "export.zip", "w") as archive:
+        archive.write(xml(tmp_path, body), "annotations.xml")
+        archive.write(picture, "images/Train/sub/ж a.png")
+    (image,) = open_annotations(tmp_path / "export.zip").images()
+    assert image.image is not None
+    assert image.image.as_posix().endswith("images/Train/sub/ж a.png")
+
+
+def test_the_higher_layer_lies_on_top(tmp_path: Path) -> None:
+    square = '<polygon label="{}" points="{},2;8,2;8,8;{},8" z_order="{}"/>'
+    body = square.format("a", 2, 2, 5) + square.format("b", 4, 4, 1)
+    (image,) = cvat.read(xml(tmp_path, f'<image id="0" name="a.jpg" width="10" height="10">{body}</image>')).images()
+    drawn = rasterise(image, (10, 10), LabelSpace(("background", "a", "b")), cvat.TOOL.drawing)
+    # Edges: 6 x 6 pixels of a, nothing of b, which lies below.
+    assert np.bincount(drawn.ravel(), minlength=3).tolist() == [64, 36, 0]
 
 
 def test_bad_tracks_are_counted(tmp_path: Path) -> None:
@@ -365,12 +390,16 @@ FIELDS = {
 ATTRIBUTES = st.fixed_dictionaries(
     {}, optional={"text": texts, "n": st.integers(-5, 5), "x": st.floats(-9, 9), "yes": st.booleans()}
 )
-quick = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+quick = settings(
+    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
 
 
 @quick
 @given(sets(images(KINDS, attributes=ATTRIBUTES, shape_fields=FIELDS)))
-def test_images_survive_the_round_trip(tmp_path_factory: pytest.TempPathFactory, documents: list[AnnotatedImage]) -> None:
+def test_images_survive_the_round_trip(
+    tmp_path_factory: pytest.TempPathFactory, documents: list[AnnotatedImage]
+) -> None:
     path = tmp_path_factory.mktemp("cvat") / "out.xml"
     losses = cvat.write(documents, path)
     assert not losses
@@ -442,5 +471,8 @@ def test_declared_classes_survive(tmp_path: Path) -> None:
         Attribute("ok", ("true", "false"), "checkbox", "false"),
     )
     categories = (Category("car", (1, 2, 255), attributes=fields), Category("man", keypoints=("a", "b")))
-    cvat.write([AnnotatedImage("a.jpg", width=4, height=4)], tmp_path / "a.xml", categories=categories)
+    assert not cvat.write([AnnotatedImage("a.jpg", width=4, height=4)], tmp_path / "a.xml", categories=categories)
     assert cvat.read(tmp_path / "a.xml").categories == categories
+    grouped = [Category("car", id=3, group="vehicle")]
+    losses = cvat.write([AnnotatedImage("a.jpg", width=4, height=4)], tmp_path / "a.xml", categories=grouped)
+    assert losses.count("dropped", "the group of a class") == losses.count("dropped", "the id of a class") == 1

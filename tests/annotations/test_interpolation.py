@@ -99,7 +99,7 @@ def test_outlines_with_other_numbers_of_points() -> None:
     # The right square has a further point in the middle of its first side; it starts halfway to its nearest corners.
     right = np.array([(0, 0), (5, 0), (10, 0), (10, 10), (0, 10)], float)
     assert blend_outline(SQUARE, right, 1.0, closed=True).tolist()[0] == [0, 0]
-    found = blend_outline(SQUARE, right + (10, 0), 0.5, closed=True)
+    found = blend_outline(SQUARE, right + np.array([10, 0]), 0.5, closed=True)
     assert {(5.0, 0.0), (15.0, 0.0), (15.0, 10.0), (5.0, 10.0)} <= set(map(tuple, found.tolist()))
     back = blend_outline(right, SQUARE, 0.0, closed=True)
     assert {tuple(point) for point in back.tolist()} >= {(0.0, 0.0), (10.0, 10.0), (0.0, 10.0)}

@@ -278,7 +278,7 @@ def scrambled() -> st.SearchStrategy[object]:
     )
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(scrambled())
 def test_every_input_is_read_or_refused(tmp_path: Path, value: object) -> None:
     path = tmp_path / "a.json"
@@ -292,7 +292,7 @@ def test_every_input_is_read_or_refused(tmp_path: Path, value: object) -> None:
     write([document], tmp_path / "out")
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.binary(max_size=60))
 def test_any_bytes_are_read_or_refused(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "a.json"

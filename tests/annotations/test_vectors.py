@@ -10,6 +10,7 @@ from hypothesis.extra import numpy as arrays
 
 from intarsia.annotations.document import AnnotatedImage
 from intarsia.annotations.geometry import Polygon
+from intarsia.annotations.layers import layered
 from intarsia.annotations.raster import Drawing, geometry_mask, rasterise
 from intarsia.annotations.vectors import mask_polygons, vectorise
 from intarsia.labels import LabelSpace
@@ -35,6 +36,37 @@ def test_labels_to_shapes_to_labels(labels: np.ndarray, rule: str) -> None:
     drawn = rasterise(document, labels.shape, space, Drawing(rule))
     assert np.array_equal(drawn, np.where(labels == 255, 0, labels))
     assert all(len(shape.geometry.parts) == 1 for shape in document.shapes)  # type: ignore[union-attr]
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    arrays.arrays(np.uint8, SHAPES, elements=st.sampled_from((0, 1, 2, 255)), fill=st.just(1)),
+    st.sampled_from(RULES),
+    st.sampled_from((("background", "a", "b"), ("x", "a", "b"))),
+)
+def test_layers_give_the_labels_again_without_holes(labels: np.ndarray, rule: str, names: tuple) -> None:
+    space = LabelSpace(names)
+    labels = labels if names[0] == "background" else np.where(labels == 255, 0, labels).astype(np.uint8)
+    document = AnnotatedImage("x.png", shapes=layered(labels, space, rule=rule))
+    assert all(shape.geometry.is_simple for shape in document.shapes)  # type: ignore[union-attr]
+    order = "area" if rule == "coco" else "list"
+    drawn = rasterise(document, labels.shape, space, Drawing(rule, order))
+    # Ignored pixels are only outlined where something else would cover them.
+    uncovered = (labels == 255) & (drawn == 0)
+    assert np.array_equal(np.where(uncovered, 255, drawn), labels)
+
+
+def test_layers_outline_the_background_only_inside_of_others() -> None:
+    labels = np.zeros((9, 9), np.uint8)
+    labels[1:8, 1:8] = 1
+    labels[3:6, 3:6] = 0
+    labels[4, 4] = 2
+    shapes = layered(labels, LabelSpace(("background", "a", "b")))
+    assert [shape.label for shape in shapes] == ["a", "background", "b"]
+    assert [shape.label for shape in layered(labels, LabelSpace(("background", "a", "b")), min_area=2)] == [
+        "a",
+        "background",
+    ]
 
 
 def test_a_ring_with_an_island() -> None:

@@ -149,7 +149,7 @@ def test_interruption_leaves_nothing_partial_and_resumes(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("intarsia.inference.folder.OverlayWriter.save", interrupt)
+        patch.setattr("intarsia.inference.outputs.OverlayWriter.save", interrupt)
         with pytest.raises(KeyboardInterrupt):
             segment_folder(predictor, photos, out)
     assert files(out) == []

@@ -1,8 +1,7 @@
 """CVAT (cvat.ai): its XML 1.1 "for images" and "for video"."""
 
 from intarsia.annotations.cvat.reading import read, sniff
-from intarsia.annotations.cvat.writing import write
-from intarsia.annotations.raster import Drawing
+from intarsia.annotations.cvat.writing import DRAWING, write
 from intarsia.annotations.tools import Tool
 
 __all__ = ["TOOL", "read", "sniff", "write"]
@@ -14,5 +13,5 @@ TOOL = Tool(
     read=read,
     write=write,
     suffix=".xml",
-    drawing=Drawing("coco", order="z"),
+    drawing=DRAWING,
 )

@@ -126,24 +126,26 @@ def _image(element: Element, file: Path, meta: Meta, finder: ImageFinder, losses
         return None
     subset = element.get("subset", "")
     where = f"{file.name}: {name}"
+    width, height = _side(element, "width", file), _side(element, "height", file)
+    size = (height, width) if height and width else None
     return AnnotatedImage(
         name=name,
         source=file,
         image=finder.find(f"{subset}/{name}" if subset else name, beside=file.parent, losses=losses),
-        width=_side(element, "width", file),
-        height=_side(element, "height", file),
-        shapes=kept(element, lambda child: _shape(child, meta), where, losses),
+        width=width,
+        height=height,
+        shapes=kept(element, lambda child: _shape(child, meta, size), where, losses),
         subset=subset,
         tool="cvat",
         extra={key: text for key, text in element.attrib.items() if key not in ("name", "width", "height", "subset")},
     )
 
 
-def _shape(element: Element, meta: Meta) -> Shape:
+def _shape(element: Element, meta: Meta, size: tuple[int, int] | None) -> Shape:
     label = element.get("label", "")
     return Shape(
         label=label,
-        geometry=geometry_of(element),
+        geometry=geometry_of(element, size),
         instance=whole_number(element.get("group_id")) or None,
         z=whole_number(element.get("z_order")) or 0,
         attributes=read_attributes(element, meta.kinds.get(label, {})),

@@ -27,8 +27,8 @@ from intarsia.media.images import MAX_PIXELS
 CUBOID_CORNERS = ("tl1", "bl1", "tr1", "br1", "tl2", "bl2", "tr2", "br2")
 
 
-def geometry_of(element: Element) -> Geometry:
-    """The geometry of a shape element.
+def geometry_of(element: Element, size: tuple[int, int] | None = None) -> Geometry:
+    """The geometry of a shape element in an image of `size` (H, W), if that is known.
 
     Raises:
         BadShape: an unknown element, missing or impossible numbers.
@@ -55,7 +55,7 @@ def geometry_of(element: Element) -> Geometry:
         case "cuboid":
             return Cuboid(tuple((number(get(f"x{corner}")), number(get(f"y{corner}"))) for corner in CUBOID_CORNERS))
         case "mask":
-            return _mask(element.attrib)
+            return _mask(element.attrib, size)
         case "skeleton":
             return Skeleton(tuple(keypoint_of(child) for child in element if child.tag == "points"))
         case "tag":
@@ -92,7 +92,7 @@ def points_of(text: str | None, least: int, what: str) -> tuple[Point, ...]:
     return tuple((x, y) for x, y in found.tolist())
 
 
-def _mask(attributes: Mapping[str, str]) -> Mask:
+def _mask(attributes: Mapping[str, str], size: tuple[int, int] | None) -> Mask:
     """Decode a mask: runs over its box row by row, the first one (it may be 0 long) of pixels outside the object."""
     try:
         left, top, width, height = (int(float(attributes[key])) for key in ("left", "top", "width", "height"))
@@ -103,6 +103,8 @@ def _mask(attributes: Mapping[str, str]) -> Mask:
         raise BadShape("a mask's runs or box are not whole numbers") from None
     if width < 1 or height < 1 or width * height > MAX_PIXELS or max(abs(left), abs(top)) > FARTHEST:
         raise BadShape("a mask's box is empty or larger than any image")
+    if size is not None and (height > size[0] or width > size[1]):
+        raise BadShape("a mask is larger than its image")
     if (runs < 0).any() or (runs > width * height).any() or int(runs.sum()) != width * height:
         raise BadShape("a mask's runs do not add up to its box")
     inside = np.arange(len(runs)) % 2 == 1

@@ -28,7 +28,7 @@ from intarsia.annotations.geometry import (
 )
 from intarsia.annotations.losses import Losses
 from intarsia.annotations.raster import Drawing
-from intarsia.annotations.writing import account, fitted, fresh_instances, size_of
+from intarsia.annotations.writing import account, account_classes, fitted, fresh_instances, size_of
 from intarsia.annotations.xmlfile import XmlWriter
 from intarsia.errors import DataError
 from intarsia.files import atomic_path
@@ -75,6 +75,7 @@ def write(documents: Iterable[Document], path: Path, *, categories: Sequence[Cat
             file.write("</annotations>\n")
     losses.dropped("a character that XML cannot hold", path.name, writer.xml.unfit + head.unfit)
     declarations.report(losses)
+    account_classes(categories, losses, "cvat", stored=("color", "attributes", "keypoints"))
     return losses
 
 

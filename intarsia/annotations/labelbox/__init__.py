@@ -1,8 +1,7 @@
 """Labelbox (labelbox.com): its exports v1 and v2 are read, its import NDJSON is read and written."""
 
 from intarsia.annotations.labelbox.reading import read, sniff
-from intarsia.annotations.labelbox.writing import write
-from intarsia.annotations.raster import Drawing
+from intarsia.annotations.labelbox.writing import DRAWING, write
 from intarsia.annotations.tools import Tool
 
 __all__ = ["TOOL", "read", "sniff", "write"]
@@ -14,5 +13,5 @@ TOOL = Tool(
     read=read,
     write=write,
     suffix=".ndjson",
-    drawing=Drawing("inclusive"),
+    drawing=DRAWING,
 )

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from intarsia.annotations.geometry import Geometry, Mask, Points, Polyline, Rectangle
+from intarsia.annotations.numerals import end
 from intarsia.annotations.reading import BadShape, number, points, polygon
 
 _NOT_KEPT = frozenset(
@@ -39,7 +40,9 @@ def geometry_of(entry: Mapping[str, Any], mask: Callable[[Mapping[str, Any]], Ma
         raise BadShape("an object on the page of a document is no shape on an image")
     if isinstance(box, Mapping):
         left, top = number(box.get("left")), number(box.get("top"))
-        return Rectangle.between((left, top), (left + number(box.get("width")), top + number(box.get("height"))))
+        return Rectangle.between(
+            (left, top), (end(left, number(box.get("width"))), end(top, number(box.get("height"))))
+        )
     if "polygon" in entry:
         return polygon(pairs(entry["polygon"]))
     if "line" in entry:

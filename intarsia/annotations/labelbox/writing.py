@@ -13,9 +13,9 @@ from intarsia.annotations.bitmaps import leaves, png_of
 from intarsia.annotations.document import AnnotatedImage, Category, Document, Shape
 from intarsia.annotations.geometry import Geometry, Mask, Points, Polygon, Polyline, Rectangle
 from intarsia.annotations.losses import Losses
-from intarsia.annotations.numerals import length
+from intarsia.annotations.numerals import end, length
 from intarsia.annotations.raster import Drawing
-from intarsia.annotations.writing import account, fitted, singles, size_of, still_images
+from intarsia.annotations.writing import account, account_classes, fitted, singles, size_of, still_images
 from intarsia.errors import DataError
 from intarsia.files import atomic_path
 
@@ -37,11 +37,13 @@ def write(documents: Iterable[Document], path: Path, *, categories: Sequence[Cat
     """
     losses = Losses()
     lines = 0
+    labels: set[str] = set()
     with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
         for document in still_images(documents, losses):
             account(document, losses, "labelbox", shape=("attributes", "score"), image=("attributes",))
             if document.image is None and (document.width or document.height):
                 losses.dropped("labelbox does not import the size of images", document.name)
+            labels |= document.labels()
             before = lines
             for entry in _entries(document, losses):
                 file.write(json.dumps(entry, ensure_ascii=False) + "\n")
@@ -50,6 +52,7 @@ def write(documents: Iterable[Document], path: Path, *, categories: Sequence[Cat
                 losses.dropped("an image without annotations leaves no line", document.name)
         if not lines:
             raise DataError(f"{path}: nothing to write: there is no annotation that Labelbox could import")
+    account_classes(categories, losses, "labelbox", seen=labels)
     return losses
 
 
@@ -89,7 +92,7 @@ def _geometry(geometry: Geometry, document: AnnotatedImage, where: str, losses: 
     match geometry:
         case Rectangle(x1, y1, x2, y2):
             width, height = length(x1, x2), length(y1, y2)
-            if x1 + width != x2 or y1 + height != y2:
+            if end(x1, width) != x2 or end(y1, height) != y2:
                 losses.changed("a number is rounded in its last digit", where)
             return {"bbox": {"top": y1, "left": x1, "height": height, "width": width}}
         case Polygon():

@@ -1,8 +1,7 @@
 """RectLabel (rectlabel.com): its XML, and with it Pascal VOC's and labelImg's."""
 
-from intarsia.annotations.raster import Drawing
 from intarsia.annotations.rectlabel.reading import read, sniff
-from intarsia.annotations.rectlabel.writing import write
+from intarsia.annotations.rectlabel.writing import DRAWING, write
 from intarsia.annotations.tools import Tool
 
 __all__ = ["TOOL", "read", "sniff", "write"]
@@ -14,5 +13,5 @@ TOOL = Tool(
     read=read,
     write=write,
     suffix="",
-    drawing=Drawing("inclusive"),
+    drawing=DRAWING,
 )

@@ -217,7 +217,7 @@ def _pixels(element: Element, file: Path, prefix: str, photo: tuple[int, int] | 
             raise BadShape("a mask's file is missing")
         raise MissingMask(
             f"{file}: the mask {place.name} is missing; put it beside the XML, where RectLabel saved it "
-            "(or read with missing_masks='skip')"
+            "(missing_masks=skip leaves it out)"
         )
     mask, _ = read_bitmap(place, str(place), size=photo)
     if not mask.bitmap.size:

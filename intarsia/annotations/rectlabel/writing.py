@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import count
 from pathlib import Path
 
 from intarsia.annotations.bitmaps import leaves, write_png
@@ -21,7 +22,7 @@ from intarsia.annotations.geometry import (
 )
 from intarsia.annotations.losses import Losses
 from intarsia.annotations.raster import Drawing
-from intarsia.annotations.writing import account, fitted, singles, size_of, still_images
+from intarsia.annotations.writing import account, account_classes, fitted, singles, size_of, still_images
 from intarsia.annotations.xmlfile import XmlWriter
 from intarsia.errors import DataError
 from intarsia.files import atomic_path
@@ -43,6 +44,8 @@ def write(documents: Iterable[Document], path: Path, *, categories: Sequence[Cat
     """
     losses = Losses()
     taken: set[Path] = set()
+    labels: set[str] = set()
+    masks: dict[Path, Iterator[int]] = {}  # a.jpg and a.png share the names of their masks
     for document in still_images(documents, losses):
         account(document, losses, "rectlabel", shape=("attributes", "occluded"))
         target = path.joinpath(*safe_parts(document.name)).with_suffix(".xml")
@@ -50,20 +53,22 @@ def write(documents: Iterable[Document], path: Path, *, categories: Sequence[Cat
             target = target.with_name(f"{Path(document.name).name}.xml")
             losses.changed("two images would share one XML file, the second is named by its whole name", document.name)
         taken.add(target)
-        _write(document, target, losses)
+        labels |= document.labels()
+        stem = target.with_name(Path(document.name).stem)
+        _write(document, target, masks.setdefault(stem, count()), losses)
     if not taken:
         raise DataError(f"{path}: nothing to write: there is no annotated image")
+    account_classes(categories, losses, "rectlabel", seen=labels)
     return losses
 
 
-def _write(document: AnnotatedImage, target: Path, losses: Losses) -> None:
+def _write(document: AnnotatedImage, target: Path, masks: Iterator[int], losses: Losses) -> None:
     width, height = size_of(document)
     if width is None or height is None:
         raise DataError(
             f"{document.source}: the size of {document.name} is not known, which RectLabel needs; name the folder with "
             "the images"
         )
-    masks = 0
     with atomic_path(target) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
         xml = XmlWriter(file)
         xml.open("annotation")
@@ -77,13 +82,14 @@ def _write(document: AnnotatedImage, target: Path, losses: Losses) -> None:
         for shape in _fitted(document, (height, width), losses):
             where = f"{document.name} ({shape.label})"
             geometry = shape.geometry
+            mask = 0
             if isinstance(geometry, Mask):
-                stem = Path(document.name).stem
-                write_png(target.with_name(f"{stem}_pixels{masks}.png"), geometry, (height, width))
+                mask = next(masks)
+                place = target.with_name(f"{Path(document.name).stem}_pixels{mask}.png")
+                write_png(place, geometry, (height, width))
                 if leaves(geometry, (height, width)):
                     losses.changed("a mask was cut at the edge of the image", where)
-            _write_object(xml, shape, masks, where, losses)
-            masks += isinstance(geometry, Mask)
+            _write_object(xml, shape, mask, where, losses)
         xml.close()
     losses.dropped("a character that XML cannot hold", document.name, xml.unfit)
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from intarsia.annotations.geometry import Circle, Ellipse, Geometry, Point, Points, Polygon, Polyline, Rectangle
-from intarsia.annotations.numerals import length, plain
+from intarsia.annotations.numerals import end, length, plain
 from intarsia.annotations.reading import BadShape, number, points, polygon
 
 
@@ -23,7 +23,7 @@ def geometry_of(shape: Any, *, closed_polylines: bool = False) -> Geometry:
     match kind:
         case "rect":
             x, y = number(shape.get("x")), number(shape.get("y"))
-            return Rectangle.between((x, y), (x + number(shape.get("width")), y + number(shape.get("height"))))
+            return Rectangle.between((x, y), (end(x, number(shape.get("width"))), end(y, number(shape.get("height")))))
         case "circle":
             return Circle(number(shape.get("cx")), number(shape.get("cy")), radius(shape.get("r")))
         case "ellipse":

@@ -13,6 +13,7 @@ from intarsia.annotations.document import AnnotatedImage, Category, Shape
 from intarsia.annotations.finding import ImageFinder, clean_name, head
 from intarsia.annotations.geometry import Circle, Ellipse, Geometry, Points, Polyline, Rectangle, Tag
 from intarsia.annotations.losses import Losses
+from intarsia.annotations.numerals import end
 from intarsia.annotations.reading import BadShape, load_json, number, points, polygon
 from intarsia.annotations.via.fields import Field, categories, class_field, label_of
 from intarsia.annotations.via.media import embedded, file_name
@@ -127,6 +128,8 @@ class Version3:
     def _shape(self, entry: Mapping[str, Any], where: str, losses: Losses) -> Shape:
         attributes = self._values(entry)
         moments = [number(moment) for moment in _list(entry.get("z"))]
+        if not moments and not entry.get("xy"):
+            raise BadShape("a segment of time has no times")
         geometry = _geometry(_list(entry.get("xy"))) if entry.get("xy") else Tag()
         label_name = self._segment_class if isinstance(geometry, Tag) else self._class
         label = label_of(attributes, label_name, self._options.default_class, where, losses)
@@ -146,13 +149,15 @@ class Version3:
 
 def _geometry(xy: list[Any]) -> Geometry:
     """VIA 3's coordinates: the number of the shape, then its values."""
+    if not xy:
+        raise BadShape("a region has no coordinates")
     values = tuple(number(value) for value in xy[1:])
     pairs = list(zip(values[0::2], values[1::2], strict=False))
     match xy[0], values:
         case 1, (x, y):
             return Points(((x, y),))
         case 2, (x, y, width, height):
-            return Rectangle.between((x, y), (x + width, y + height))
+            return Rectangle.between((x, y), (end(x, width), end(y, height)))
         case 3, (x, y, r):
             return Circle(x, y, radius(r))
         case 4, (x, y, rx, ry):

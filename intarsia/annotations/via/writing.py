@@ -11,7 +11,7 @@ from intarsia.annotations.document import AnnotatedImage, Attribute, Category, D
 from intarsia.annotations.geometry import Circle, Ellipse, Points, Polygon, Polyline, Rectangle
 from intarsia.annotations.losses import Losses
 from intarsia.annotations.via.regions import geometry_of, region_of
-from intarsia.annotations.writing import account, fitted, singles, size_of, still_images
+from intarsia.annotations.writing import account, account_classes, fitted, singles, size_of, still_images
 from intarsia.errors import DataError
 from intarsia.files import atomic_path
 
@@ -46,6 +46,7 @@ def write(documents: Iterable[Document], path: Path, *, categories: Sequence[Cat
             "_via_image_id_list": list(writer.keys),
         }
         file.write("\n},\n" + json.dumps(rest, indent=1, ensure_ascii=False)[2:] + "\n")
+    account_classes(categories, losses, "via", stored=("attributes",))
     return losses
 
 

@@ -39,7 +39,7 @@ ENTRIES: dict[str, Entry] = {
 }
 """Every public data set by name."""
 
-_ROOMS = (context, voc, cocostuff, cityscapes, camvid, ade20k, people, inria, isbi, s3dis)
+_ROOMS = (lits, context, voc, cocostuff, cityscapes, camvid, ade20k, people, inria, isbi, s3dis)
 LAYOUTS: dict[str, Layout] = {name: known for room in _ROOMS for name, known in room.LAYOUTS.items()}
 """Every official layout by name, in the order in which they are recognised."""
 

@@ -55,7 +55,7 @@ ENTRY = Entry(
     space=lambda: CAMVID,
     splits="train 367, val 101, test 233 (SegNet's lists, for both releases)",
     ignored="value 11, colour (0, 0, 0): void",
-    size="190 MB (SegNet's, 480x360) or 570 MB (original, 960x720)",
+    size="701 labelled frames of 480x360 pixels (SegNet) or 960x720 (original)",
     licence="for academic use; no formal licence",
     citation="Brostow, Fauqueur & Cipolla, Semantic Object Classes in Video, PRL 2009 (11 classes: SegNet, 2017)",
     homepage="http://mi.eng.cam.ac.uk/research/projects/VideoRec/CamVid/",
@@ -91,6 +91,9 @@ def _is_small(content: Content) -> bool:
 
 
 def _read_small(content: Content) -> Reading:
+    beside = content.base != content.root
+    if not beside and not any(entry.name.lower() in _ANNOTATED for entry in content.root.iterdir()):
+        raise ENTRY.missing(content, "it has no train/ with trainannot/")
     coding = MaskCoding(values={**{i: i for i in range(len(CAMVID))}, len(CAMVID): CAMVID.ignore_index})
     note = f"CamVid with {len(CAMVID)} classes; mask value {len(CAMVID)} (void) is ignored."
     return Reading(CAMVID, coding, pair(content.base, content.files), (note,))

@@ -96,7 +96,7 @@ ENTRY = Entry(
     space=lambda: CITYSCAPES,
     splits="fine: train 2975, val 500, test 1525 (labels withheld); coarse: also train_extra 19998",
     ignored="the labels that the benchmark does not evaluate, void among them",
-    size="gtFine 241 MB, leftImg8bit 11 GB; gtCoarse 1.3 GB, leftImg8bit_trainextra 44 GB",
+    size="3475 finely and 23473 coarsely labelled frames of 2048x1024 pixels",
     licence="for non-commercial use; no redistribution; registration needed",
     citation="Cordts et al., The Cityscapes Dataset for Semantic Urban Scene Understanding, CVPR 2016",
     homepage="https://www.cityscapes-dataset.com/",
@@ -121,7 +121,7 @@ KITTI_ENTRY = Entry(
     space=lambda: CITYSCAPES,
     splits="training 200, testing 200 (labels withheld); no official val: a part of training is set aside",
     ignored="as Cityscapes",
-    size="313 MB",
+    size="200 labelled frames of about 1242x375 pixels",
     licence="CC BY-NC-SA 3.0",
     citation="Alhaija et al., Augmented Reality Meets Computer Vision, IJCV 2018",
     homepage="https://www.cvlibs.net/datasets/kitti/eval_semseg.php?benchmark=semantics2015",
@@ -138,7 +138,10 @@ _MOST_POLYGONS = 64 << 20  # bytes of JSON; the largest official file has less t
 
 
 def _is_fine(content: Content) -> bool:
-    return (content.root / "leftImg8bit").is_dir() or (content.root / "gtFine").is_dir()
+    """With a part of the tree only, reading says how to get the rest."""
+    if (content.root / "gtFine").is_dir():
+        return True
+    return (content.root / "leftImg8bit").is_dir() and not (content.root / "gtCoarse").is_dir()
 
 
 def _is_coarse_only(content: Content) -> bool:
@@ -162,12 +165,17 @@ def _read(content: Content, *, categories: bool, coarse: bool = False) -> Readin
         for name in folders
     ]
     space = CITYSCAPES_7 if categories else CITYSCAPES
-    pairs = pairs_of(*parts)
+    pairs = pairs_of(*([([*map(_short, matched)], left) for matched, left in parts]))
     quality = "coarse" if coarse else "fine"
     what = f"{len(space)} {'categories' if categories else 'classes'}"
     note = f"Cityscapes, {quality} labels ({kind}), {what}; the other labels are ignored."
     reader = _drawn if kind == "polygons.json" else plain_mask
     return Reading(space, _coding(space, kind), pairs, (note,), reader, dict(_instances(pairs.matched, kind)))
+
+
+def _short(entry: Matched) -> Matched:
+    """The item without the "_leftImg8bit" that every picture's name ends in."""
+    return entry[0], entry[1].removesuffix("_leftImg8bit"), *entry[2:]
 
 
 def _mask_name(photo: Path, *, ending: str) -> Path:

@@ -19,11 +19,14 @@ ENTRY = Entry(
     space=lambda: CELLS,
     splits="train 30, test 30 (labels withheld); no official val: a run of slices is set aside",
     ignored="nothing",
-    size="16 MB",
+    size="30 labelled slices of 512x512 pixels",
     licence="for research and education, with attribution",
     citation="Arganda-Carreras et al., Crowdsourcing image segmentation algorithms for connectomics, 2015",
-    homepage="https://imagej.net/events/isbi-2012-segmentation-challenge",
-    steps=("fetch train-volume.tif and train-labels.tif as the homepage says", "intarsia train FOLDER"),
+    homepage="https://doi.org/10.3389/fnana.2015.00142",
+    steps=(
+        "fetch train-volume.tif and train-labels.tif from the challenge that the paper names",
+        "intarsia train FOLDER",
+    ),
     tree="""train-volume.tif  (30 pages)
 train-labels.tif  (30 pages, 0 membrane, 255 cell)
 test-volume.tif  (optional)""",

@@ -8,9 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from intarsia.datasets.layout import Content
-from intarsia.datasets.pairing import walk
-from intarsia.datasets.public.entry import Entry
+from intarsia.datasets.coding import MaskCoding
+from intarsia.datasets.layout import Content, Layout, Reading
+from intarsia.datasets.pairing import Pairs, walk
+from intarsia.datasets.public.entry import Entry, layout
+from intarsia.datasets.volumes import as_slices, usable
 from intarsia.errors import DataError, UsageError
 from intarsia.labels import LabelSpace
 
@@ -24,7 +26,7 @@ ENTRY = Entry(
     space=lambda: LITS,
     splits="131 labelled, 70 for testing (labels withheld); no official val: folds by volume",
     ignored="nothing",
-    size="20 GB",
+    size="131 labelled volumes of 512x512 and 42 to 1026 slices",
     licence="CC BY-NC-ND 4.0",
     citation="Bilic et al., The Liver Tumor Segmentation Benchmark (LiTS), Medical Image Analysis 2023",
     homepage="https://competitions.codalab.org/competitions/17094",
@@ -69,6 +71,24 @@ def cases(root: Path) -> list[Case]:
         if ("volume", number) not in files:
             raise DataError(f"{files['segmentation', number]}: its volume-{number}.nii is missing; unpack both batches")
     return [Case(number, files["volume", number], files["segmentation", number]) for number in numbers]
+
+
+def _read(content: Content) -> Reading:
+    found: list[tuple[str | None, str, Path, Path]] = [
+        (None, f"volume-{case.number}", case.volume, case.labels) for case in cases(content.root)
+    ]
+    pairs, faults = usable(found)
+    if not pairs:
+        raise DataError(faults[0])
+    notes = [f"LiTS; {len(pairs)} volumes, divided as a whole and trained slice by slice."]
+    notes += [f"Volumes that cannot be used: {len(faults)}; the first: {faults[0]}."] if faults else []
+    coding = MaskCoding(values={0: 0, 1: 1, 2: 2})
+    return Reading(LITS, coding, Pairs(tuple(pairs), (), (), ()), tuple(notes), faults=tuple(faults), finish=as_slices)
+
+
+LAYOUTS: dict[str, Layout] = {
+    "lits": layout(ENTRY, "LiTS: volume-N.nii with segmentation-N.nii", is_lits, _read),
+}
 
 
 def folds(every: Sequence[Case], count: int = 5, seed: int = 0) -> list[tuple[tuple[Case, ...], tuple[Case, ...]]]:

@@ -9,7 +9,7 @@ from intarsia.datasets.coding import MaskCoding, RawMask
 from intarsia.datasets.layout import Content, Layout, Reading
 from intarsia.datasets.matfile import read_mat, read_names
 from intarsia.datasets.partition import partition
-from intarsia.datasets.public.entry import Entry, by_name, find, layout, pairs_of, pictures
+from intarsia.datasets.public.entry import Entry, Matched, by_name, find, layout, pairs_of, pictures
 from intarsia.datasets.splits import Item, Size
 from intarsia.labels import LabelSpace
 
@@ -34,7 +34,7 @@ CCP_ENTRY = Entry(
     space=lambda: CCP,
     splits="none official: 70 % train, 10 % val and 20 % test of the 1004 labelled photos are drawn, always the same",
     ignored="nothing",
-    size="160 MB",
+    size="1004 labelled photos, and 1094 with tags only",
     licence="repository under Apache-2.0; photos from the web",
     citation="Yang, Luo & Lin, Clothing Co-Parsing by Joint Image Segmentation and Labeling, CVPR 2014",
     homepage="https://github.com/bearpaw/clothing-co-parsing",
@@ -52,7 +52,7 @@ PRATHEEPAN_ENTRY = Entry(
     space=lambda: SKIN,
     splits="test 78 (32 FacePhoto, 46 FamilyPhoto)",
     ignored="nothing",
-    size="20 MB",
+    size="78 labelled photos",
     licence="for non-commercial use",
     citation="Tan et al., A Fusion Approach for Efficient Human Skin Detection, IEEE T-II 2012",
     homepage="http://cs-chan.com/downloads_skin_dataset.html",
@@ -113,10 +113,10 @@ def _read_skin(content: Content) -> Reading:
     for photos, masks in _PARTS.items():
         truth = {mask.stem: mask for mask in pictures(folder / "Ground_Truth" / masks)}
         images = pictures(folder / "Pratheepan_Dataset" / photos)
-        matched = [
+        matched: list[Matched] = [
             ("test", f"{photos}/{image.stem}", image, truth[image.stem]) for image in images if image.stem in truth
         ]
-        parts.append((list(matched), [image for image in images if image.stem not in truth]))
+        parts.append((matched, [image for image in images if image.stem not in truth]))
     note = "Pratheepan skin, for testing only; masks brighter than 127 are skin."
     pairs = pairs_of(*parts)
     used = {mask for *_, mask in pairs.matched}

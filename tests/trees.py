@@ -132,7 +132,7 @@ CITIES = {"train": "aachen", "val": "frankfurt", "test": "berlin"}
 
 
 def _instances(ids: NDArray[np.uint16], step: int, first: int) -> NDArray[np.uint16]:
-    """One instance for each connected block row of things; stuff keeps its label (Cityscapes) or label x 256 (KITTI)."""
+    """One instance for each label in a row of blocks; stuff keeps its label (Cityscapes) or label x 256 (KITTI)."""
     things = np.isin(ids, [label.id for label in LABELS if label.instances])
     rows = np.arange(len(ids), dtype=np.uint16)[:, None] // 4
     stuff = ids if step == 1000 else ids * 256

@@ -1,0 +1,84 @@
+"""Label maps as simple outlines that lie on each other: no holes, so that every tool stores them without loss."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from intarsia.annotations.document import IGNORE_NAMES, AnnotatedImage, Shape
+from intarsia.annotations.geometry import Polygon
+from intarsia.annotations.raster import Drawing, background_label, rasterise
+from intarsia.annotations.vectors import outer_ring
+from intarsia.labels import LabelArray, LabelSpace
+
+
+def layered(
+    labels: LabelArray,
+    space: LabelSpace,
+    *,
+    rule: Literal["inclusive", "coco", "center"] = "coco",
+    tolerance: float = 0.0,
+    min_area: int = 0,
+) -> tuple[Shape, ...]:
+    """A label map as one outline per connected piece, larger ones first; drawn in this order they give the map again.
+
+    A piece inside another one's hole lies on top of it, so no outline needs a hole. The background and what is
+    ignored get outlines only where they would otherwise be covered.
+
+    Args:
+        labels: (H, W) labels of `space`.
+        space: the classes.
+        rule: edge rule under which the shapes will be drawn, in the order "list" or "area".
+        tolerance: pixels by which outlines may be simplified.
+        min_area: pieces of fewer pixels are left out; what they lie on takes their place.
+
+    Returns:
+        Shapes of one ring each.
+    """
+    rest = background_label(space)
+    found: list[_Piece] = []
+    for value in np.flatnonzero(np.bincount(labels.ravel(), minlength=1)).tolist():
+        name = space.names[value] if value < len(space) else IGNORE_NAMES[0]
+        found += _pieces(labels == value, name, rule, tolerance, min_area, ground=value in (rest, space.ignore_index))
+    found.sort(key=lambda piece: -piece.box)
+    # Of what lies beneath everything, only the pieces that the others would cover are needed.
+    others = AnnotatedImage("", shapes=tuple(piece.shape for piece in found if not piece.ground))
+    wrong = rasterise(others, (labels.shape[0], labels.shape[1]), space, Drawing(rule)) != labels
+    return tuple(piece.shape for piece in found if not piece.ground or (wrong[piece.place] & piece.mask).any())
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """A connected piece: its outline, the area of its bounding box, and its own pixels there."""
+
+    shape: Shape
+    box: int
+    place: tuple[slice, slice]
+    mask: NDArray[np.bool_]
+    ground: bool
+
+
+def _pieces(
+    labels: NDArray[np.bool_],
+    name: str,
+    rule: Literal["inclusive", "coco", "center"],
+    tolerance: float,
+    min_area: int,
+    *,
+    ground: bool,
+) -> list[_Piece]:
+    """The 4-connected pieces of a class. What encloses another piece has a larger bounding box."""
+    count, pieces, stats, _ = cv2.connectedComponentsWithStats(labels.astype(np.uint8), connectivity=4)
+    found = []
+    for number in range(1, count):
+        x, y, width, height, area = stats[number].tolist()
+        if area >= min_area:
+            place = slice(y, y + height), slice(x, x + width)
+            mask = pieces[place] == number
+            ring = outer_ring(mask, (x, y), rule=rule, tolerance=tolerance)
+            found.append(_Piece(Shape(name, Polygon(((ring,),))), width * height, place, mask, ground))
+    return found

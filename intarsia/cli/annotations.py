@@ -1,0 +1,252 @@
+"""`intarsia annotations`: look at, check, convert and draw the files of annotation tools."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from intarsia.cli.output import Json, emit, table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from intarsia.annotations import AnnotationSet, Losses
+
+app = typer.Typer(help="Look at, check, convert and draw the files of annotation tools.", no_args_is_help=True)
+PARTLY = 1
+
+Export = Annotated[Path, typer.Argument(metavar="EXPORT", help="What a tool exported: a file, a folder or a zip.")]
+From = Annotated[str, typer.Option("--from", metavar="TOOL", help="The tool; default: found by the content.")]
+Images = Annotated[Path | None, typer.Option(help="Folder with the images; default: where the export lies.")]
+Reading = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="An option of the tool's reader; repeatable."),
+]
+Classes = Annotated[
+    str | None, typer.Option(help="Class names in order, with commas between, or a file with one name a line.")
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
+
+
+@app.command("tools")
+def list_tools(json: Json = False) -> None:
+    """List the tools whose files are read and written."""
+    from intarsia.annotations.tools import tools
+
+    known = tools().values()
+    if json:
+        emit([{"name": t.name, "about": t.about, "read": bool(t.read), "written": bool(t.write)} for t in known])
+        return
+    rows = [(t.name, t.about, "yes" if t.read else "-", "yes" if t.write else "-", t.drawing.rule) for t in known]
+    table(("Tool", "Files", "Read", "Written", "Drawn"), rows)
+    typer.echo("Next:  intarsia annotations show EXPORT")
+
+
+@app.command()
+def show(
+    path: Export,
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="Folder for pictures with the shapes drawn.")] = None,
+    count: Annotated[int, typer.Option(min=1, help="How many pictures, the first ones.")] = 6,
+    tool: From = "auto",
+    images: Images = None,
+    set_: Reading = None,
+    overwrite: Overwrite = False,
+    json: Json = False,
+) -> None:
+    """Count what an export holds, and draw its shapes over the photos."""
+    from intarsia.annotations.summary import summarise
+
+    export = _open(path, tool, images, set_)
+    found = summarise(export)
+    losses = export.losses
+    pictures = _pictures(export, found.labels, out, count, overwrite) if out is not None else []
+    if json:
+        emit(found.to_json() | {"tool": export.tool, "losses": losses.to_json(), "pictures": pictures})
+        return
+    parts = [f"{found.images} images"] + ([f"{found.videos} videos"] if found.videos else [])
+    parts += [f"{found.missing} of them missing"] if found.missing else []
+    parts += [f"{found.empty} without a shape"] if found.empty else []
+    parts += [f"{count} {subset}" for subset, count in found.subsets.items()]
+    typer.echo(f"{path}: {export.tool}, {', '.join(parts)}")
+    table(
+        ("Label", "Shapes", "In images", "Kinds"),
+        [
+            (label, str(shapes), str(held), ", ".join(f"{n} {kind}" for kind, n in found.geometries[label].items()))
+            for label, (shapes, held) in sorted(found.labels.items())
+        ],
+    )
+    _tell(losses)
+    for picture in pictures:
+        typer.echo(picture)
+    typer.echo(f"Next:  intarsia annotations check {path}")
+
+
+@app.command()
+def check(
+    path: Export,
+    classes: Classes = None,
+    tool: From = "auto",
+    images: Images = None,
+    set_: Reading = None,
+    json: Json = False,
+) -> None:
+    """List what would spoil a training: missing images, wrong sizes, shapes outside or crossing themselves, names."""
+    from intarsia.annotations.checking import check as examine
+
+    export = _open(path, tool, images, set_)
+    problems = list(examine(export, _names(classes) or ()))
+    if json:
+        found = [{"image": name, "problem": problem} for name, problem in problems]
+        emit({"tool": export.tool, "problems": found, "losses": export.losses.to_json()})
+    else:
+        for name, problem in problems:
+            typer.echo(f"{name}: {problem}")
+        _tell(export.losses)
+        typer.echo(f"{len(problems)} problems found." if problems else "No problems found.")
+        if not problems:
+            typer.echo(f"Next:  intarsia train {path}")
+    if problems or export.losses.count("dropped"):
+        raise typer.Exit(3)
+
+
+@app.command()
+def convert(
+    path: Export,
+    target: Annotated[Path, typer.Argument(help="File to write, or folder for tools with a file an image.")],
+    to: Annotated[str, typer.Option("--to", metavar="TOOL", help="Tool to write for: `intarsia annotations tools`.")],
+    tool: From = "auto",
+    images: Images = None,
+    copy_images: Annotated[bool, typer.Option("--copy-images", help="Copy the images beside the result.")] = False,
+    set_: Reading = None,
+    overwrite: Overwrite = False,
+    json: Json = False,
+) -> None:
+    """Write an export for another tool, and tell what that tool cannot express."""
+    from intarsia.annotations import write_annotations
+    from intarsia.annotations.photos import with_photos
+
+    _free(target, overwrite)
+    export = _open(path, tool, images, set_)
+    photos = with_photos(export, target if target.suffix == "" else target.parent) if copy_images else export
+    losses = write_annotations(photos, target, tool=to)
+    _finish(losses, target, f"{export.tool} to {to}", f"intarsia annotations show {target}", json)
+
+
+@app.command()
+def rasterize(
+    path: Export,
+    out: Annotated[Path, typer.Argument(help="Folder for masks/, images/ and classes.json.")],
+    rule: Annotated[
+        str | None, typer.Option(help="Edge rule: inclusive, coco or center; default: the tool's own.")
+    ] = None,
+    order: Annotated[
+        str | None, typer.Option(help="What lies on top: list, z or area; default: the tool's own.")
+    ] = None,
+    line_width: Annotated[int | None, typer.Option(min=0, help="Pixels, of lines; 0 leaves them out.")] = None,
+    point_radius: Annotated[int | None, typer.Option(min=0, help="Pixels, of points; 0 leaves them out.")] = None,
+    classes: Classes = None,
+    unlabelled: Annotated[str, typer.Option(help="Pixels without a shape: auto, background or ignore.")] = "auto",
+    instances: Annotated[bool, typer.Option("--instances", help="Also number the things (16-bit PNG).")] = False,
+    no_images: Annotated[bool, typer.Option("--no-images", help="Do not copy the images.")] = False,
+    tool: From = "auto",
+    images: Images = None,
+    set_: Reading = None,
+    overwrite: Overwrite = False,
+    json: Json = False,
+) -> None:
+    """Draw an export as palette masks, in a folder that `intarsia train` reads."""
+    from dataclasses import replace
+
+    from intarsia.annotations.masks import drawing_of, space_of, write
+    from intarsia.annotations.photos import with_photos
+    from intarsia.errors import UsageError, suggest
+    from intarsia.labels import LabelSpace
+
+    if unlabelled not in ("auto", "background", "ignore"):
+        raise UsageError(f"--unlabelled {unlabelled}:{suggest(unlabelled, ('auto', 'background', 'ignore'))}")
+    _free(out, overwrite)
+    export = _open(path, tool, images, set_)
+    asked = {"rule": rule, "order": order, "line_width": line_width, "point_radius": point_radius}
+    drawing = replace(drawing_of(export), **{key: value for key, value in asked.items() if value is not None})  # type: ignore[arg-type]
+    names = _names(classes)
+    space = LabelSpace(names) if names else space_of(export, export.categories)
+    photos = export if no_images else with_photos(export, out / "images")
+    losses = write(
+        photos,
+        out,
+        drawing=drawing,
+        space=space,
+        unlabelled=unlabelled,  # type: ignore[arg-type]
+        instances=instances,
+    )
+    losses.merge(photos.losses)
+    how = f"{export.tool} drawn by rule {drawing.rule}, order {drawing.order}"
+    _finish(losses, out, how, f"intarsia train {out}", json)
+
+
+def _open(path: Path, tool: str, images: Path | None, assignments: list[str] | None) -> AnnotationSet:
+    from intarsia.annotations import open_annotations
+    from intarsia.recipe import read_assignments
+
+    options = read_assignments(assignments or ()) | ({"images": images} if images else {})
+    return open_annotations(path, tool=tool, **options)
+
+
+def _names(classes: str | None) -> tuple[str, ...] | None:
+    from intarsia.datasets.classfile import read_class_file
+
+    if classes is None:
+        return None
+    if Path(classes).is_file():
+        return read_class_file(Path(classes)).names
+    return tuple(name.strip() for name in classes.split(",") if name.strip())
+
+
+def _free(target: Path, overwrite: bool) -> None:
+    from intarsia.errors import UsageError
+
+    taken = target.is_file() or (target.is_dir() and any(target.iterdir()))
+    if taken and not overwrite:
+        raise UsageError(f"{target} exists; give another name, or --overwrite")
+
+
+def _tell(losses: Losses) -> None:
+    for line in losses.lines():
+        typer.echo(f"  {line}")
+
+
+def _finish(losses: Losses, target: Path, how: str, following: str, json: bool) -> None:
+    """Print what was lost; files and images that could not be used make the job partial."""
+    if json:
+        emit({"out": str(target), "losses": losses.to_json()})
+    else:
+        typer.echo(f"{target}: {how}" + ("; lost on the way:" if losses else "; nothing was lost."))
+        _tell(losses)
+        typer.echo(f"Next:  {following}")
+    if losses.count("dropped", "cannot be used"):
+        raise typer.Exit(PARTLY)
+
+
+def _pictures(export: AnnotationSet, labels: Iterable[str], out: Path, count: int, overwrite: bool) -> list[str]:
+    from intarsia.annotations import Category
+    from intarsia.annotations.finding import safe_parts
+    from intarsia.annotations.masks import drawing_of, space_of
+    from intarsia.annotations.picture import overlay
+    from intarsia.media.images import read_image, write_image
+
+    _free(out, overwrite)
+    declared = {category.name: category for category in export.categories}
+    space = space_of((), [*declared.values(), *(Category(name) for name in sorted(labels) if name not in declared)])
+    written: list[str] = []
+    for document in export.images():
+        source = document.image or document.embedded
+        if source is None:
+            continue
+        target = out.joinpath(*safe_parts(document.name)).with_suffix(".jpg")
+        write_image(target, overlay(document, read_image(source), space, drawing_of(export)))
+        written.append(str(target))
+        if len(written) == count:
+            break
+    return written

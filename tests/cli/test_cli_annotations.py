@@ -1,0 +1,150 @@
+"""`intarsia annotations`, and `intarsia segment --annotations`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from tiny import TinyRun
+
+from intarsia.annotations import AnnotatedImage, Drawing, Shape, open_annotations, rasterise, write_annotations
+from intarsia.annotations.geometry import Circle, Polygon, Rectangle
+from intarsia.annotations.masks import drawing_of
+from intarsia.cli.main import main
+from intarsia.datasets import open_dataset
+from intarsia.media.images import read_mask
+
+
+class Cli:
+    """Runs commands in this process and keeps what they printed."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self._capsys = capsys
+        self.out = self.err = ""
+
+    def __call__(self, *arguments: str | Path) -> int:
+        code = main([str(argument) for argument in arguments])
+        self.out, self.err = self._capsys.readouterr()
+        return code
+
+    def json(self, *arguments: str | Path, code: int = 0) -> Any:
+        assert self(*arguments, "--json") == code, self.err
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def cli(capsys: pytest.CaptureFixture[str]) -> Cli:
+    return Cli(capsys)
+
+
+@pytest.fixture
+def export(tmp_path: Path) -> Path:
+    """A LabelMe export of two photos."""
+    folder = tmp_path / "export"
+    shapes = (Shape("car", Rectangle(2, 2, 12, 9)), Shape("tree", Circle(30, 10, 5.0)))
+    documents = []
+    for name in ("a.png", "b.png"):
+        folder.mkdir(exist_ok=True)
+        Image.fromarray(np.full((20, 40, 3), 200, np.uint8)).save(folder / name)
+        documents.append(AnnotatedImage(name, image=folder / name, width=40, height=20, shapes=shapes))
+    write_annotations(documents, folder, tool="labelme")
+    return folder
+
+
+def test_tools_are_listed(cli: Cli) -> None:
+    assert cli("annotations", "tools") == 0
+    assert "labelme" in cli.out and "geojson" in cli.out
+    found = {entry["name"]: entry for entry in cli.json("annotations", "tools")}
+    assert found["coco"]["read"] and found["coco"]["written"] and not found["geojson"]["read"]
+
+
+def test_show_counts_and_draws(cli: Cli, export: Path, tmp_path: Path) -> None:
+    assert cli("annotations", "show", export, "-o", tmp_path / "seen", "--count", "1") == 0
+    assert "labelme, 2 images" in cli.out and "1 circle" not in cli.out.splitlines()[0]
+    assert [path.name for path in (tmp_path / "seen").iterdir()] == ["a.jpg"]
+    picture = np.asarray(Image.open(tmp_path / "seen/a.jpg"))
+    assert picture.shape == (20, 40, 3) and np.ptp(picture[5, 7].astype(int)) > 20 > np.ptp(picture[18, 20].astype(int))
+    found = cli.json("annotations", "show", export)
+    assert found["labels"]["tree"] == {"shapes": 2, "documents": 2, "geometries": {"circle": 2}}
+    assert cli("annotations", "show", export, "-o", tmp_path / "seen") == 2
+    assert "exists" in cli.err
+
+
+def test_check_lists_problems(cli: Cli, export: Path) -> None:
+    assert cli("annotations", "check", export) == 0
+    assert "No problems found." in cli.out
+    (export / "b.png").unlink()
+    found = cli.json("annotations", "check", export, "--classes", "car,treee", code=3)
+    assert {"image": "b.png", "problem": "the image is missing"} in found["problems"]
+    assert {"image": "a.png", "problem": "unknown class 'tree'. Did you mean 'treee'?"} in found["problems"]
+    assert cli("annotations", "check", export, "--from", "coco") == 3
+    assert "no COCO files" in cli.err
+
+
+def test_convert_tells_what_is_lost(cli: Cli, export: Path, tmp_path: Path) -> None:
+    target = tmp_path / "out" / "coco.json"
+    assert cli("annotations", "convert", export, target, "--to", "coco", "--copy-images") == 0
+    assert "lost on the way:\n  changed 2: a circle became a polygon (a.png, b.png)" in cli.out
+    documents = list(open_annotations(target).images())
+    assert [document.image for document in documents] == [target.parent / "a.png", target.parent / "b.png"]
+    assert cli("annotations", "convert", export, target, "--to", "coco") == 2
+    assert cli("annotations", "convert", target, tmp_path / "lm", "--to", "labelme") == 0
+    assert "nothing was lost" in cli.out
+    (export / "b.json").write_text("{")
+    assert cli("annotations", "convert", export, target, "--to", "coco", "--overwrite") == 1
+    assert "b.json: broken JSON" in cli.out
+    assert cli("annotations", "convert", export, tmp_path / "x", "--to", "cocoo") == 2
+    assert "Did you mean 'coco'?" in cli.err
+    assert cli("annotations", "convert", export, tmp_path / "x", "--to", "coco", "--set", "mask=1") == 2
+    assert "have no option 'mask'" in cli.err
+
+
+def test_rasterize_makes_a_data_set(cli: Cli, export: Path, tmp_path: Path) -> None:
+    out = tmp_path / "masks"
+    assert cli("annotations", "rasterize", export, out, "--rule", "coco", "--instances") == 0
+    assert "labelme drawn by rule coco, order list" in cli.out
+    labels = read_mask(out / "masks/a.png")
+    (document, _) = open_annotations(export).images()
+    data = open_dataset(out, val_fraction=0)
+    assert data.space.names == ("background", "car", "tree")
+    assert np.array_equal(labels, rasterise(document, (20, 40), data.space, Drawing("coco")))
+    assert (labels == 1).sum() == 70 and read_mask(out / "instances/b.png").max() == 2
+    assert np.array_equal(data.splits["all"].read(0)[1], labels)
+    assert cli("annotations", "rasterize", export, tmp_path / "m2", "--classes", "tree,car", "--no-images") == 0
+    assert read_mask(tmp_path / "m2/masks/a.png")[0, 0] == 255
+    assert not (tmp_path / "m2/images").exists()
+    assert cli("annotations", "rasterize", export, tmp_path / "m3", "--classes", "tree") == 3
+    assert "no class of this data set is named 'car'" in cli.err
+    assert cli("annotations", "rasterize", export, tmp_path / "m3", "--unlabelled", "nothing") == 2
+
+
+def test_an_exports_folder_is_checked_as_data(cli: Cli, export: Path) -> None:
+    found = cli.json("data", "info", export)
+    assert found["layout"] == "annotations"
+    assert {"_background_", "car", "tree"} == set(found["label_space"]["names"])
+
+
+@pytest.mark.parametrize("tool", ["labelme", "cvat", "via", "coco", "labelbox", "rectlabel"])
+def test_predictions_can_be_corrected_in_a_tool(cli: Cli, tiny_run: TinyRun, tmp_path: Path, tool: str) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for source in sorted((tiny_run.data / "images").rglob("*.*"))[:2]:
+        (photos / source.name).write_bytes(source.read_bytes())
+    found = cli.json("segment", photos, "-m", tiny_run.run.best, "-o", tmp_path / "out", "--annotations", tool)
+    written = Path(found["annotations"])
+    assert all("class" in loss["reason"] for loss in found["losses"])  # colours and unused names; no shape
+    export = open_annotations(written, tool=tool)
+    documents = list(export.images())
+    assert len(documents) == 2
+    space = open_dataset(tiny_run.data).space
+    for document in documents:
+        labels = read_mask(tmp_path / "out" / f"{Path(document.name).stem}.mask.png")
+        assert all(isinstance(shape.geometry, Polygon) and shape.geometry.is_simple for shape in document.shapes)
+        drawn = rasterise(document, labels.shape, space, drawing_of(export))  # type: ignore[arg-type]
+        assert (drawn == labels).mean() > 0.9
+    assert cli("segment", photos, "-m", tiny_run.run.best, "-o", tmp_path / "out", "--annotations", tool) == 2
+    assert "perhaps with corrections by hand" in cli.err

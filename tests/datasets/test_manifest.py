@@ -1,0 +1,124 @@
+"""Manifests: CSV and JSON Lines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from intarsia.datasets import open_dataset
+from intarsia.errors import DataError
+
+MASK = np.tile(np.repeat(np.array([0, 1], np.uint8), 6), (8, 1))
+
+
+@pytest.fixture
+def files(write: Callable[..., Path], tmp_path: Path) -> Path:
+    """Three images and masks that lie apart."""
+    for name in "abc":
+        write(f"photos/{name}.jpg")
+        write(f"labels/deep/{name}_truth.png", MASK)
+    return tmp_path
+
+
+def lines(*rows: tuple[str, ...], delimiter: str = ",") -> str:
+    return "\n".join(delimiter.join(row) for row in rows) + "\n"
+
+
+ROWS = (
+    ("photos/a.jpg", "labels/deep/a_truth.png", "train"),
+    ("photos/b.jpg", "labels/deep/b_truth.png", "validation"),
+    ("photos\\c.jpg", "labels\\deep\\c_truth.png", "train"),
+)
+
+
+@pytest.mark.parametrize("form", ["csv", "semicolons", "jsonl", "named"])
+def test_every_form_reads_alike(form: str, files: Path) -> None:
+    header = ("image", "mask", "split")
+    path = files / "manifest.csv"
+    if form == "csv":
+        path.write_text("\ufeff" + lines(("Image", "Mask", "Split"), *ROWS), encoding="utf-8")
+    elif form == "semicolons":
+        path.write_text(lines(("id", *header), *(("1", *row) for row in ROWS), delimiter=";"))
+    elif form == "jsonl":
+        path = files / "manifest.jsonl"
+        path.write_text("\n\n".join(json.dumps(dict(zip(header, row, strict=True))) for row in ROWS))
+    else:
+        path = files / "mine.csv"
+        path.write_text(lines(header, *ROWS))
+    data = open_dataset(path if form == "named" else files)
+    assert data.layout == "manifest"
+    assert {name: [item.id for item in split.items] for name, split in data.splits.items()} == {
+        "train": ["photos/a", "photos/c"],
+        "val": ["photos/b"],
+    }
+    assert np.array_equal(data.split("val").read(0)[1], MASK)
+
+
+def test_without_splits_it_is_divided(files: Path) -> None:
+    (files / "manifest.csv").write_text(lines(("image", "mask"), *(row[:2] for row in ROWS)))
+    assert {name: len(split) for name, split in open_dataset(files).splits.items()} == {"train": 2, "val": 1}
+
+
+def test_lines_without_a_mask_and_lines_again(files: Path) -> None:
+    rows = (*ROWS, ("photos/a.jpg", "labels/deep/b_truth.png", "train"), ("photos/d.jpg", "", ""))
+    (files / "manifest.csv").write_text(lines(("image", "mask", "split"), *rows))
+    data = open_dataset(files)
+    assert len(data) == 3
+    assert data.unpaired_images == (files / "photos/d.jpg",)
+    assert any("Line 5 of manifest.csv names photos/a.jpg again (line 2)" in note for note in data.notes)
+
+
+def test_the_same_stem_twice(write: Callable[..., Path], files: Path) -> None:
+    write("photos/a.png")
+    rows = (ROWS[0], ("photos/a.png", "labels/deep/b_truth.png", "train"))
+    (files / "manifest.csv").write_text(lines(("image", "mask", "split"), *rows))
+    items = open_dataset(files, val_fraction=0).split("train").items
+    assert [item.id for item in items] == ["photos/a.jpg", "photos/a.png"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("csv", "picture,mask\na,b\n", "no column is named 'image'"),
+        ("csv", "", "no column is named 'image'"),
+        ("csv", "image,mask,split\n", "no line names an image and its mask"),
+        ("csv", "image,mask\n../a.jpg,b.png\n", r"line 2: image '../a.jpg' leads out"),
+        ("csv", "image,mask\n/a.jpg,b.png\n", r"line 2: image '/a.jpg' leads out"),
+        ("csv", "image,mask\nC:\\a.jpg,b.png\n", "line 2: image .* leads out"),
+        ("csv", "image,mask\na.jpg,x/../../b.png\n", "line 2: mask .* leads out"),
+        ("csv", "image,mask\n,b.png\n", "line 2: it names no image"),
+        ("csv", "image,mask,split\na.jpg,b.png,trian\n", "line 2: no split is named 'trian'. Did you mean 'train'"),
+        ("csv", b"image,mask\n\xff\xfe,b\n", "not UTF-8 text"),
+        ("csv", "image,mask\n" + "a" * 200_000 + ",b\n", "broken CSV"),
+        ("jsonl", '{"image": "a"\n', "line 1: broken JSON"),
+        ("jsonl", "[1]\n", "line 1: not an object"),
+        ("jsonl", '{"image": 5, "mask": "a"}\n', "line 1: image is not a text"),
+        ("jsonl", '{"img": "a", "mask": "a"}\n', "no column is named 'image'"),
+        ("jsonl", "[" * 100_000, "line 1: broken JSON"),
+        ("csv", "image,mask\nphotos/a.jpg,absent.png\n", "none of the 1 masks can be read"),
+    ],
+)
+def test_broken_manifests(name: str, text: str | bytes, message: str, files: Path) -> None:
+    path = files / f"manifest.{name}"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(DataError, match=message):
+        open_dataset(files)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    suffix=st.sampled_from(["csv", "jsonl"]),
+    content=st.binary(max_size=80) | st.text('image,mask\n"\\{}[]:;./ 0\0', max_size=80).map(str.encode),
+    header=st.booleans(),
+)
+def test_any_content_parses_or_says_why(suffix: str, content: bytes, header: bool, tmp_path: Path) -> None:
+    path = tmp_path / f"any.{suffix}"
+    path.write_bytes((b"image,mask,split\n" if header and suffix == "csv" else b"") + content)
+    with pytest.raises(DataError):  # no file that it could name exists
+        open_dataset(path)
