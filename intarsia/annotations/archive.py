@@ -58,7 +58,8 @@ def _extract(path: Path, folder: Path) -> None:
                 target = folder.joinpath(*_parts(member.filename))
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with archive.open(member) as packed, target.open("xb") as file:
-                    _copy(packed, file, member, path)
+                    # Unpacking stops at the size that the header says, so a lying one cannot fill the disk.
+                    shutil.copyfileobj(packed, file, 1 << 20)
     except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
         raise DataError(f"{path}: the archive is damaged ({error}); download it again") from error
     except zipfile.zlib.error as error:  # type: ignore[attr-defined]
@@ -95,8 +96,3 @@ def _parts(name: str, path: Path | None = None) -> tuple[str, ...]:
     if not parts or ".." in parts or parts[0].startswith("/") or parts[0].endswith(":") or "\0" in name:
         raise DataError(f"{path}: refused: the member {name!r} would be written outside the folder; pack it again")
     return parts
-
-
-def _copy(packed: zipfile.ZipExtFile, file: object, member: zipfile.ZipInfo, path: Path) -> None:
-    # ZipFile itself stops at the size that the header says, so a lying header cannot fill the disk.
-    shutil.copyfileobj(packed, file, 1 << 20)  # type: ignore[misc]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import unicodedata
 from collections.abc import Iterable, Iterator
@@ -140,6 +141,15 @@ def head(path: Path, size: int = 1 << 16) -> bytes:
             return file.read(size)
     except OSError:
         return b""
+
+
+def holds(path: Path, *texts: bytes) -> bool:
+    """Whether a file holds every one of some texts anywhere; found without reading it into memory."""
+    try:
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            return all(content.find(text) >= 0 for text in texts)
+    except (OSError, ValueError):  # missing or empty
+        return False
 
 
 def read_bytes(path: Path, most: int = 1 << 30) -> bytes:

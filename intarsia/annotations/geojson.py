@@ -71,7 +71,7 @@ def write(
 
 
 def feature(shape: Shape, document: AnnotatedImage, affine: Affine = PIXELS) -> dict[str, Any]:
-    """One shape as a GeoJSON feature; a tag has no geometry."""
+    """One shape as a GeoJSON feature; a tag has no geometry, a skeleton's absent points have no coordinates."""
     properties: dict[str, Any] = {"label": shape.label, "image": document.name}
     for name in ("instance", "z", "occluded", "crowd", "source", "score"):
         if value := getattr(shape, name):
@@ -81,6 +81,8 @@ def feature(shape: Shape, document: AnnotatedImage, affine: Affine = PIXELS) -> 
             properties[name] = value
     if shape.attributes:
         properties["attributes"] = dict(shape.attributes)
+    if isinstance(shape.geometry, Skeleton):
+        properties["keypoints"] = [{"name": point.name, "state": point.state} for point in shape.geometry.points]
     return {"type": "Feature", "geometry": _geometry(shape, affine), "properties": properties}
 
 

@@ -22,7 +22,7 @@ from intarsia.annotations.document import (
     Document,
     Shape,
 )
-from intarsia.annotations.finding import ImageFinder, clean_name, safe_parts, walk
+from intarsia.annotations.finding import ImageFinder, clean_name, holds, safe_parts, walk
 from intarsia.annotations.geometry import Circle, Geometry, Mask, Point, Points, Polygon, Polyline, Rectangle
 from intarsia.annotations.losses import Losses
 from intarsia.annotations.outlines import rings
@@ -97,12 +97,15 @@ def read_file(path: Path, finder: ImageFinder, losses: Losses) -> AnnotatedImage
 
 def is_labelme(path: Path) -> bool:
     """Whether a JSON file looks like LabelMe's; damaged files beside an image of the same stem count too."""
+    if any(holds(path, b'"shapes"', other) for other in (b'"points"', b'"imagePath"', b'"shapes": []')):
+        return True
+    if ImageFinder(path.parent).find(path.stem, beside=path.parent) is None:
+        return False
     try:
-        value = load_json(path, "LabelMe")
+        load_json(path, "LabelMe")
     except DataError:
-        return ImageFinder(path.parent).find(path.stem, beside=path.parent) is not None
-    shapes = value.get("shapes") if isinstance(value, dict) else None
-    return isinstance(shapes, list) and all(isinstance(shape, dict) and "points" in shape for shape in shapes[:1])
+        return True
+    return False
 
 
 def sniff(path: Path) -> bool:
@@ -149,13 +152,14 @@ def _name(image: Path | None, said: str, path: Path, root: Path) -> str:
 
 
 def _shape(entry: Any) -> Shape:
-    if not isinstance(entry, dict) or not isinstance(entry.get("label"), str):
+    label = entry.get("label") if isinstance(entry, dict) else None
+    if isinstance(label, bool) or not isinstance(label, str | int):
         raise BadShape("a shape without a label")
     attributes = _flags(entry.get("flags"))
     if isinstance(entry.get("description"), str) and entry["description"]:
         attributes["description"] = entry["description"]
     return Shape(
-        label=entry["label"],
+        label=str(label),
         geometry=_geometry(entry),
         instance=whole_number(entry.get("group_id")),
         attributes=attributes,
@@ -272,38 +276,42 @@ def _document(document: AnnotatedImage, image: Path, losses: Losses) -> dict[str
 
 def _entry(shape: Shape, own: bool, where: str, losses: Losses) -> dict[str, Any] | None:
     attributes = dict(shape.attributes)
-    description = attributes.pop("description") if isinstance(attributes.get("description"), str) else None
-    bitmap = None
-    match shape.geometry:
-        case Polygon():
-            kind, drawn = "polygon", shape.geometry.rings[0]
-        case Rectangle(x1, y1, x2, y2, 0):
-            kind, drawn = "rectangle", ((x1, y1), (x2, y2))
-        case Rectangle():
-            kind, drawn = "oriented_rectangle", tuple((x, y) for x, y in rings(shape.geometry)[0][0].tolist())
-        case Circle(x, y, radius):
-            kind, drawn = "circle", ((x, y), (x + radius, y))
-        case Polyline(drawn):
-            kind = "line" if len(drawn) == 2 else "linestrip"
-        case Points(drawn):
-            kind = "point" if len(drawn) == 1 else "points"
-        case Mask(bitmap, left, top):
-            height, width = bitmap.shape
-            if not bitmap.size:
-                losses.dropped("an empty shape", where)
-                return None
-            kind, drawn = "mask", ((left, top), (left + width - 1, top + height - 1))
-        case _:
-            raise AssertionError(f"not fitted: {shape.geometry}")
+    description = attributes.pop("description") if isinstance(attributes.get("description"), str) else ""
+    if isinstance(shape.geometry, Mask) and not shape.geometry.bitmap.size:
+        losses.dropped("an empty shape", where)
+        return None
+    kind, drawn = _points_of(shape.geometry)
+    mask = shape.geometry.bitmap if isinstance(shape.geometry, Mask) else None
     return {
         "label": shape.label,
         "points": [list(point) for point in drawn],
         "group_id": shape.instance,
-        "description": description or "",
+        "description": description,
         "shape_type": kind,
         "flags": _bools(attributes, where, losses),
-        "mask": None if bitmap is None else base64.b64encode(png_of(Mask(bitmap), bitmap.shape)).decode(),
+        "mask": None if mask is None else base64.b64encode(png_of(Mask(mask), mask.shape)).decode(),
     } | (dict(shape.extra) if own else {})
+
+
+def _points_of(geometry: Geometry) -> tuple[str, Sequence[Point]]:
+    """LabelMe's name of a geometry, and the points that it stores."""
+    match geometry:
+        case Rectangle(x1, y1, x2, y2, 0):
+            return "rectangle", ((x1, y1), (x2, y2))
+        case Rectangle():
+            return "oriented_rectangle", [(x, y) for x, y in rings(geometry)[0][0].tolist()]
+        case Circle(x, y, radius):
+            return "circle", ((x, y), (x + radius, y))
+        case Polyline(drawn):
+            return ("line" if len(drawn) == 2 else "linestrip"), drawn
+        case Points(drawn):
+            return ("point" if len(drawn) == 1 else "points"), drawn
+        case Mask(bitmap, left, top):
+            height, width = bitmap.shape
+            return "mask", ((left, top), (left + width - 1, top + height - 1))
+        case Polygon():
+            return "polygon", geometry.rings[0]
+    raise AssertionError(f"not fitted: {geometry}")
 
 
 def _bools(attributes: Mapping[str, Any], where: str, losses: Losses) -> dict[str, bool]:

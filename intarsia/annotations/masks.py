@@ -117,7 +117,8 @@ def write(
     drawing = drawing or drawing_of(documents)
     taken: set[Path] = set()
     for document in still_images(documents, losses):
-        account(document, losses, "masks", shape=("z", "crowd", "instance") if instances else ("z", "crowd"))
+        stored = [*(["z"] if drawing.order == "z" else []), *(["instance"] if instances else [])]
+        account(document, losses, "masks", shape=stored)
         width, height = size_of(document)
         if width is None or height is None:
             raise DataError(f"{document.name}: its size is not known, so no mask can be drawn; put the image beside")
@@ -131,7 +132,8 @@ def write(
             mask.write(labels)
         if instances:
             _write_instances(document, (height, width), drawing, path / "instances" / name)
-        losses.changed("a shape became pixels", document.name, len(document.shapes))
+        drawn = sum(drawing.draws(shape.geometry) for shape in document.shapes)
+        losses.changed("a shape became pixels", document.name, drawn)
     if not taken:
         raise DataError(f"{path}: there are no annotations to write")
     write_json(path / "classes.json", space.to_json())
@@ -188,7 +190,7 @@ def _classes(path: Path) -> tuple[Category, ...]:
 
 
 def _labelmap(path: Path) -> tuple[Category, ...]:
-    found = []
+    found: list[Category] = []
     for line in head(path, 1 << 20).decode("utf-8-sig", "replace").splitlines():
         if not line.strip() or line.startswith("#"):
             continue

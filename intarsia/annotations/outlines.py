@@ -40,7 +40,7 @@ def turned(points: NDArray[np.float64], centre: tuple[float, float], angle: floa
         return points
     cos, sin = math.cos(math.radians(angle)), math.sin(math.radians(angle))
     moved = points - centre
-    return moved @ np.array([(cos, sin), (-sin, cos)]) + centre
+    return np.asarray(moved @ np.array([(cos, sin), (-sin, cos)]) + centre)
 
 
 def flattened(curve: Bezier, steps: int = BEZIER_STEPS) -> NDArray[np.float64]:

@@ -218,7 +218,7 @@ def _drawn(
         if drawing.draws(shape.geometry):
             kept.append((shape.geometry, value))
         elif losses is not None:
-            losses.dropped(f"{name_of(shape.geometry)} has no area to draw", f"{document.name} ({shape.label})")
+            losses.dropped(f"no area to draw: {name_of(shape.geometry)}", f"{document.name} ({shape.label})")
     return _painted(kept, size, drawing, rest)
 
 

@@ -141,7 +141,7 @@ def _step_into(origin: Ints, slope: Floats, place: Ints) -> Ints:
     step = np.ceil((place + 0.5 - origin) / slope).astype(np.int64)
 
     def crossed(at: Ints) -> NDArray[np.bool_]:
-        return (_walked(origin, slope, at) > place) == rising
+        return np.equal(_walked(origin, slope, at) > place, rising)
 
     # The division may be off by one where a crossing falls on a step; the walk itself decides.
     step += ~crossed(step)

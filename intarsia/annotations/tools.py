@@ -12,6 +12,7 @@ from typing import Any
 
 from intarsia.annotations import archive
 from intarsia.annotations.document import AnnotationSet, Category, Document
+from intarsia.annotations.finding import walk
 from intarsia.annotations.losses import Losses
 from intarsia.annotations.raster import Drawing
 from intarsia.errors import DataError, UsageError, suggest
@@ -45,6 +46,9 @@ MODULES = ("coco", "coco.panoptic", "labelme", "cvat", "rectlabel", "page", "via
 """Modules of this package that define a `TOOL`, in the order in which files are sniffed."""
 
 
+_ANNOTATIONS = (".json", ".xml", ".ndjson", ".jsonl", ".csv", ".txt")
+
+
 def tools() -> dict[str, Tool]:
     """Every tool by name."""
     found = [importlib.import_module(f"intarsia.annotations.{module}").TOOL for module in MODULES]
@@ -72,6 +76,8 @@ def recognise(path: str | os.PathLike[str]) -> Tool | None:
     place = Path(path)
     if archive.is_zip(place):
         place = archive.unpack(place)
+    if place.is_dir() and next(walk(place, _ANNOTATIONS), None) is None:
+        return None  # photos alone: every tool would look through all of them
     return next((tool for tool in tools().values() if tool.read and tool.sniff(place)), None)
 
 
@@ -134,9 +140,9 @@ def write_annotations(
     if chosen.write is None:
         known = [name for name, other in tools().items() if other.write]
         raise UsageError(f"{tool} files are only read, not written; written are: {', '.join(known)}")
-    opened = isinstance(documents, AnnotationSet)
-    declared = tuple(categories) or (documents.categories if isinstance(documents, AnnotationSet) else ())
+    opened = documents if isinstance(documents, AnnotationSet) else None
+    declared = tuple(categories) or (opened.categories if opened else ())
     losses = chosen.write(documents, Path(path), categories=declared)
     if opened:
-        losses.merge(documents.losses)  # type: ignore[union-attr]
+        losses.merge(opened.losses)
     return losses

@@ -141,7 +141,7 @@ def fitted(
         fresh: instance numbers (`fresh_instances`) for shapes that must be divided, if the tool stores them.
     """
     geometry = shape.geometry
-    name = name_of(geometry)
+    name = _with_article(name_of(geometry))
     if isinstance(geometry, Polygon) and Polygon in accepted:
         if geometry.has_holes and not holes:
             if Mask in accepted:
@@ -167,16 +167,22 @@ def fitted(
         losses.changed("a circle became an ellipse", where)
         yield replace(shape, geometry=Ellipse(geometry.x, geometry.y, geometry.radius, geometry.radius))
     elif isinstance(geometry, Rectangle | Circle | Ellipse | Bezier) and Polygon in accepted:
-        losses.changed(f"a {name} became a polygon", where)
+        losses.changed(f"{name} became a polygon", where)
         ring = outlines.rings(geometry)[0][0]
         yield replace(shape, geometry=Polygon.of([(x, y) for x, y in ring.tolist()]))
     elif isinstance(geometry, Polygon | Polyline | Points | Mask | Circle | Ellipse | Bezier) and (
         Rectangle in accepted and (box := outlines.bounds(geometry))
     ):
-        losses.changed(f"a {name} became its bounding box", where)
+        losses.changed(f"{name} became its bounding box", where)
         yield replace(shape, geometry=Rectangle(*box))
     else:
-        losses.dropped(f"a {name} has no counterpart", where)
+        losses.dropped(f"{name} has no counterpart", where)
+
+
+def _with_article(name: str) -> str:
+    if name == "points":
+        return "a group of points"
+    return f"an {name}" if name[0] in "aeiou" else f"a {name}"
 
 
 def _divided(

@@ -27,6 +27,8 @@ EXTRAS = {
     "large": (("pyvips", "pyvips-binary"), "pictures of hundreds of megapixels in little memory"),
     "volumes": (("nibabel", "pydicom", "scipy"), "CT and MR volumes: NIfTI files and DICOM series"),
     "geo": (("rasterio",), "GeoTIFF of any size, georeference kept, polygons in map coordinates"),
+    "mat": (("scipy",), "labels in MATLAB files: Pascal Context, SBD, COCO-Stuff 10K, CCP"),
+    "parquet": (("pyarrow",), "tables with encoded images and masks, as on the Hugging Face hub"),
     "demo": (("scikit-image",), "the photographs that `intarsia demo` works on"),
 }  # fmt: skip
 

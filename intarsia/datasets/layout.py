@@ -53,8 +53,8 @@ class Content:
         pictures = [path for path in files if path.suffix.lower() in IMAGE_SUFFIXES]
         if files and not pictures:
             raise DataError(
-                f"{self.root}: {len(files)} .json files, but no images; put each image beside its annotation (copies "
-                f"embedded in LabelMe files are not used)"
+                f"{self.root}: {len(files)} .json files, but no images, and they are no annotations of a known tool; put "
+                f"the images beside them, or export them again"
             )
         if not pictures:
             known = ", ".join(suffix.lstrip(".") for suffix in IMAGE_SUFFIXES)

@@ -57,11 +57,11 @@ def _read_voc_like(content: Content) -> Reading:
     for split in ("train", "val", "test"):
         names = folder / _LISTS / f"{split}.txt"
         if names.is_file():
-            wanted = [name for name in listed(names) if name in photos]
+            wanted = [name for name in listed(names, spaces=True) if name in photos]
             parts.append(by_list(split, wanted, photos.__getitem__, under(folder / _MASKS, ".png")))
     if not any(matched for matched, _ in parts):
         default = folder / _LISTS / "default.txt"  # as CVAT names the list of an undivided task
-        names_found = listed(default) if default.is_file() else sorted(photos, key=natural)
+        names_found = listed(default, spaces=True) if default.is_file() else sorted(photos, key=natural)
         wanted = [name for name in names_found if name in photos]
         parts = [by_list(None, wanted, photos.__getitem__, under(folder / _MASKS, ".png"))]
     pairs = pairs_of(*parts)

@@ -12,6 +12,7 @@ from intarsia.datasets import Dataset, open_dataset
 from intarsia.datasets.integrity import check
 from intarsia.datasets.merging import Source, merge
 from intarsia.datasets.opening import TABLES
+from intarsia.datasets.public import ENTRIES
 from intarsia.datasets.remap import Remap, remapped
 from intarsia.datasets.report import Report
 from intarsia.errors import UsageError
@@ -79,7 +80,9 @@ def plan(
         DataError: the data cannot be read.
     """
     if not source.exists():
-        raise UsageError(f"{source}: no such recipe or folder")
+        known = ENTRIES.get(source.name)
+        hint = f". If you mean the data set {known.title}:\n{known.how_to_get()}" if known else ""
+        raise UsageError(f"{source}: no such recipe or folder{hint}")
     if source.is_file() and source.suffix.lower() not in TABLES:
         if recipe is not None:
             raise UsageError(f"{source} is a recipe already; give the data folder instead, or leave the recipe out")

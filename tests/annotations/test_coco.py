@@ -290,7 +290,7 @@ def test_panoptic_files_come_back(tmp_path: Path) -> None:
     )
     document = AnnotatedImage("sub/a.jpg", width=10, height=8, shapes=shapes)
     losses = panoptic.write([document], tmp_path / "p.json", categories=(Category("car"), Category("sky")))
-    assert not losses
+    assert losses.lines() == ["changed 3: a shape became pixels (sub/a.jpg)"]
     pixels = read_mask(tmp_path / "p" / "sub" / "a.png")
     assert pixels.shape == (8, 10, 3) and pixels[7, 0].tolist() == [0, 0, 0]
     export = open_annotations(tmp_path / "p.json")
@@ -369,3 +369,8 @@ def test_the_dirty_coco_of_an_early_via(real_data: Path) -> None:
     documents = list(export.images())
     assert export.tool == "coco" and sum(len(document.shapes) for document in documents) == 18
     assert export.losses.count("changed", "one flat list") == 18
+
+
+def test_a_file_without_categories(tmp_path: Path) -> None:
+    path = save(tmp_path / "x.json", [entry(category_id=3, bbox=[0, 0, 2, 2])], categories=[])
+    assert one(path).labels() == {"category_3"}

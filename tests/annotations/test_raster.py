@@ -135,7 +135,7 @@ def test_what_has_no_area_is_counted_or_drawn_when_asked() -> None:
     losses = Losses()
     assert not rasterise(document(*shapes), (11, 20), SPACE, losses=losses).any()
     assert losses.count("dropped") == 4
-    assert losses.count(containing="polyline has no area") == 1
+    assert losses.count(containing="no area to draw: polyline") == 1
     drawn = rasterise(document(*shapes), (11, 20), SPACE, Drawing(line_width=3, point_radius=1))
     assert drawn[4:7].all() and not drawn[8:].any()
     assert drawn[2, 9:12].tolist() == [1, 1, 1]

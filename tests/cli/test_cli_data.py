@@ -169,6 +169,11 @@ def test_evaluate_takes_a_manifest(street: Path, cli: Cli) -> None:
     assert len(found["images"]) == 2
 
 
+def test_train_on_a_data_set_that_is_not_there(cli: Cli, tmp_path: Path) -> None:
+    assert cli("train", tmp_path / "cityscapes") == 2
+    assert "If you mean the data set Cityscapes:\nHow to get it:\n  1. register at the homepage" in cli.err
+
+
 def test_train_takes_a_manifest_and_says_so(tiny_run: TinyRun, cli: Cli, tmp_path: Path) -> None:
     from tiny import TINY
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from intarsia.datasets import open_dataset, parquet
@@ -122,6 +124,21 @@ def test_wrong_tables(tmp_path: Path) -> None:
     pq.write_table(pa.table({"image": [b"no picture"], "mask": [encoded(target)]}), path)
     with pytest.raises(DataError, match=r"text\.parquet column image row group 1 row 1.*it looks like a text file"):
         open_dataset(path, val_fraction=0).splits["all"].read(0)
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(place=st.floats(0, 1, exclude_max=True), value=st.integers(0, 255), cut=st.integers(0, 40))
+def test_any_damage_parses_or_says_why(place: float, value: int, cut: int, tmp_path: Path) -> None:
+    path = write(tmp_path / "a.parquet", rows(2), plain=True)
+    content = bytearray(path.read_bytes())
+    content[int(place * len(content))] = value
+    path.write_bytes(content[: len(content) - cut])
+    try:
+        split = open_dataset(path, val_fraction=0).splits["all"]
+        for index in range(len(split)):
+            split.read(index)
+    except DataError:
+        pass
 
 
 def test_without_pyarrow_the_error_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

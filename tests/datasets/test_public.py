@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import trees
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from intarsia.datasets import Dataset, open_dataset
@@ -16,7 +18,7 @@ from intarsia.datasets.catalogue import entry, layouts_of
 from intarsia.datasets.integrity import check
 from intarsia.datasets.public import ENTRIES, LAYOUTS, ade20k, cityscapes, cocostuff, context, lits, s3dis
 from intarsia.datasets.public.camvid import CAMVID, GROUPS, original
-from intarsia.datasets.public.entry import space_of
+from intarsia.datasets.public.entry import listed, space_of
 from intarsia.datasets.public.voc import VOC, colormap
 from intarsia.errors import DataError, UsageError
 
@@ -117,8 +119,8 @@ def test_voc_written_in_colours(tmp_path: Path) -> None:
 
 def test_voc_like_names_are_not_taken_for_voc(tmp_path: Path) -> None:
     kit = tmp_path / "export"
-    trees.text(kit / "ImageSets/Segmentation/default.txt", "a", "sub/b")
-    for name in ("a", "sub/b"):
+    trees.text(kit / "ImageSets/Segmentation/default.txt", "a", '"sub/b c"')
+    for name in ("a", "sub/b c"):
         trees.photo(kit / f"JPEGImages/{name}.jpg")
         path = kit / f"SegmentationClass/{name}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -126,7 +128,7 @@ def test_voc_like_names_are_not_taken_for_voc(tmp_path: Path) -> None:
     trees.text(kit / "labelmap.txt", "# label:color_rgb:parts:actions", "background:0,0,0::", "road:128,64,128::")
     data = open_dataset(tmp_path, val_fraction=0)
     assert (data.layout, data.space.names) == ("voc", ("background", "road"))
-    assert [item.id for item in data.splits["all"].items] == ["a", "sub/b"]
+    assert [item.id for item in data.splits["all"].items] == ["a", "sub/b c"]
     assert set(data.splits["all"].read(1)[1].ravel().tolist()) == {1}
 
 
@@ -428,12 +430,70 @@ def test_s3dis_rooms_and_areas(tmp_path: Path) -> None:
         s3dis.rooms(tmp_path)
 
 
+def test_split_lists_with_names_that_no_file_has(tmp_path: Path) -> None:
+    root = trees.pascal_voc(tmp_path)
+    trees.text(root / "VOCdevkit/VOC2012/ImageSets/Segmentation/train.txt", "a" * 300)
+    with pytest.raises(DataError, match=r"train\.txt: 'aaaaaaaaaaaaaaaaaaaa'... is no file name, it is too long"):
+        open_dataset(root, layout="pascal-voc")
+
+
 @pytest.mark.parametrize("name", ["../../secret", "/etc/passwd", "C:\\secret", "a/../../b"])
 def test_split_lists_cannot_lead_outside(name: str, tmp_path: Path) -> None:
     root = trees.pascal_voc(tmp_path)
     trees.text(root / "VOCdevkit/VOC2012/ImageSets/Segmentation/train.txt", "2007_000032", name)
     with pytest.raises(DataError, match="leads out of the data set's folder"):
         open_dataset(root, layout="pascal-voc")
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 70000) | st.floats() | st.text(max_size=4),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    value=JSON
+    | st.fixed_dictionaries({"imgHeight": st.just(4) | JSON, "imgWidth": st.just(6) | JSON, "objects": JSON})
+    | st.builds(
+        lambda label, outline: {"imgHeight": 4, "imgWidth": 6, "objects": [{"label": label, "polygon": outline}]},
+        st.sampled_from(["car", "cargroup", "nothing"]) | JSON,
+        st.lists(st.tuples(st.floats(), st.floats()), max_size=5) | JSON,
+    )
+)
+def test_any_outlines_parse_or_say_why(value: object, tmp_path: Path) -> None:
+    path = tmp_path / "a_polygons.json"
+    path.write_text(json.dumps(value))
+    try:
+        assert cityscapes.draw_polygons(path, (4, 6)).shape == (4, 6)
+    except DataError as error:
+        assert "a_polygons.json: " in str(error)
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(value=JSON | st.builds(lambda objects: {"annotation": {"object": objects}}, JSON), raw=st.binary(max_size=30))
+def test_any_list_of_objects_parses_or_says_why(value: object, raw: bytes, tmp_path: Path) -> None:
+    for content in (json.dumps(value).encode(), raw):
+        path = tmp_path / "a.json"
+        path.write_bytes(content)
+        try:
+            ade20k.class_names([path])
+        except DataError as error:
+            assert "a.json: not ADE20K's list of objects" in str(error)
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(raw=st.binary(max_size=40) | st.text('ab./\\: "0\n', max_size=40).map(str.encode), spaces=st.booleans())
+def test_any_split_list_stays_inside(raw: bytes, spaces: bool, tmp_path: Path) -> None:
+    path = tmp_path / "train.txt"
+    path.write_bytes(raw)
+    try:
+        names = listed(path, spaces=spaces)
+    except DataError:
+        return
+    for name in names:
+        assert (tmp_path / "x" / name).resolve().is_relative_to((tmp_path / "x").resolve())
 
 
 def test_label_lists() -> None:

@@ -215,10 +215,10 @@ def test_cityscapes_agrees_with_its_scripts(seed: int, tmp_path: Path, monkeypat
 
 
 def test_average_sizes_are_the_scripts_own() -> None:
-    from intarsia.inference.protocols import _SIZES
+    from intarsia.inference.official import SIZES
 
     peer = pytest.importorskip("cityscapesscripts.evaluation.evalPixelLevelSemanticLabeling")
-    assert {name: peer.args.avgClassSize[name] for name in _SIZES} == _SIZES
+    assert {name: peer.args.avgClassSize[name] for name in SIZES} == SIZES
 
 
 def test_cityscapes_without_instance_maps(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from intarsia.annotations.document import AnnotatedImage, Category
-from intarsia.annotations.finding import ImageFinder, clean_name, head, walk
+from intarsia.annotations.finding import ImageFinder, clean_name, head, holds, walk
 from intarsia.annotations.losses import Losses
 from intarsia.annotations.reading import load_json, side, whole_number
 from intarsia.errors import DataError
@@ -168,10 +167,4 @@ def kind_of(path: Path) -> bool | None:
     """Whether a file is panoptic (True), instances (False), or not COCO's (None), by the keys that it holds."""
     if path.suffix.lower() != ".json" or not head(path, 256).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
         return None
-    try:
-        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            if content.find(b'"images"') < 0 or content.find(b'"annotations"') < 0:
-                return None
-            return content.find(b'"segments_info"') >= 0
-    except (OSError, ValueError):
-        return None
+    return holds(path, b'"segments_info"') if holds(path, b'"images"', b'"annotations"') else None

@@ -16,7 +16,7 @@ from intarsia.annotations.coco.index import Index, files_below, image_of, kind_o
 from intarsia.annotations.coco.writing import DRAWING, Classes, ImageIds, image_entry
 from intarsia.annotations.document import AnnotatedImage, AnnotationSet, Category, Document, Shape
 from intarsia.annotations.finding import ImageFinder, safe_parts, walk
-from intarsia.annotations.geometry import Mask
+from intarsia.annotations.geometry import Mask, name_of
 from intarsia.annotations.losses import Losses
 from intarsia.annotations.raster import instance_map
 from intarsia.annotations.reading import usable
@@ -111,6 +111,11 @@ def write(documents: Iterable[Document], path: Path, *, categories: Sequence[Cat
         if width is None or height is None:
             raise DataError(f"{document.name}: its size is not known, so no PNG can be drawn; put the image beside")
         account(document, losses, "coco-panoptic", shape=("instance", "crowd"))
+        for shape in document.shapes:
+            if not DRAWING.draws(shape.geometry):
+                losses.dropped(f"no area to draw: {name_of(shape.geometry)}", document.name)
+            elif not isinstance(shape.geometry, Mask):
+                losses.changed("a shape became pixels", document.name)
         images.append(image_entry(document, ids))
         name = PurePosixPath(*safe_parts(document.name)).with_suffix(".png")
         segments = _draw(document, (height, width), path.with_suffix("") / name, classes, losses)

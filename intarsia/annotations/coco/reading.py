@@ -79,7 +79,10 @@ def _document(index: Index, finder: ImageFinder, losses: Losses, entry: dict[str
 def _shapes(
     annotation: dict[str, Any], index: Index, document: AnnotatedImage, where: str, losses: Losses
 ) -> list[Shape]:
-    category = index.categories.get(str(annotation.get("category_id")))
+    key = annotation.get("category_id")
+    category = index.categories.get(str(key))
+    if category is None and not index.categories and isinstance(key, int | str):
+        category = Category(f"category_{key}")  # the file names no class at all
     if category is None:
         raise BadShape("an annotation of a category that the file does not name")
     attributes = dict(annotation["attributes"]) if isinstance(annotation.get("attributes"), dict) else {}

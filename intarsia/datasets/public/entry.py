@@ -17,6 +17,7 @@ from intarsia.labels import LabelSpace
 from intarsia.media.images import IMAGE_SUFFIXES
 
 Matched = tuple[str | None, str, File, File]
+_LONGEST_NAME = 250  # bytes, without suffix: file systems allow 255
 _LABELS = Path(__file__).parent / "labels"
 
 
@@ -128,8 +129,12 @@ def pictures(folder: Path) -> list[Path]:
     return [path for path in walk(folder) if path.suffix.lower() in IMAGE_SUFFIXES] if folder.is_dir() else []
 
 
-def listed(path: Path) -> list[str]:
+def listed(path: Path, *, spaces: bool = False) -> list[str]:
     """The names in a split list: the first word of every line, without suffix.
+
+    Args:
+        path: the list.
+        spaces: names may hold spaces (and then stand in quotes), so that the whole line counts.
 
     Raises:
         DataError: the list cannot be read, or a name leads out of its folder.
@@ -138,9 +143,11 @@ def listed(path: Path) -> list[str]:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: cannot be read as a list of names ({error}); download it again") from error
-    names = [line.split()[0] for line in lines if line.strip()]
+    names = [line.strip().strip('"') if spaces else line.split()[0] for line in lines if line.strip()]
     for name in names:
-        if name.startswith("/") or ".." in Path(name).parts or "\\" in name or ":" in name:
+        if any(len(part.encode()) > _LONGEST_NAME for part in Path(name).parts):
+            raise DataError(f"{path}: {name[:20]!r}... is no file name, it is too long; correct the list")
+        if name.startswith("/") or ".." in Path(name).parts or any(mark in name for mark in "\\:\0"):
             raise DataError(f"{path}: the name {name!r} leads out of the data set's folder; correct the list")
     return [name.rsplit(".", 1)[0] if name.lower().endswith(IMAGE_SUFFIXES) else name for name in names]
 
