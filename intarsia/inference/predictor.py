@@ -35,8 +35,9 @@ from intarsia.transforms.preprocess import normalise, working_size
 
 Source = ImageLike | Iterable[ImageLike]
 
-# The network sees an image whole up to this working size, in tiles above.
+# The network sees an image whole up to this working size and this many logits, in tiles above.
 WHOLE_PIXELS = 1_500_000
+WHOLE_LOGITS = 64_000_000
 _PROBE = 64
 
 
@@ -218,10 +219,10 @@ class Predictor:
         """The bands without refinement."""
         size = (reader.height, reader.width)
         height, width = working_size(*size, self.preprocessing)
-        whole = height * width <= WHOLE_PIXELS
+        cells = (-(-height // self._stride), -(-width // self._stride))
+        whole = height * width <= WHOLE_PIXELS and cells[0] * cells[1] * len(self.space) <= WHOLE_LOGITS
         rows = [(0, height)] if whole else spans(height, self._tile, self._overlap)
         columns = [(0, width)] if whole else spans(width, self._tile, self._overlap)
-        cells = (-(-height // self._stride), -(-width // self._stride))
         upsampling = Upsampling(cells, size, align_corners=self._model.align_corners)
         plan = upsampling.bands(final_cells(rows, self._stride))
         pixels = OwnRows(reader, rows) if (height, width) == size else ResizedRows(reader, (height, width), rows, plan)
