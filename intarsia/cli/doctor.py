@@ -25,6 +25,12 @@ EXTRAS = {
     ),
     "tensorboard": (("tensorboard",), "training logs in TensorBoard"),
     "large": (("pyvips", "pyvips-binary"), "pictures of hundreds of megapixels in little memory"),
+    "classical": (
+        ("numba", "scikit-image", "scikit-learn"),
+        "fitting random forests and support vector machines, fast forests, superpixels",
+    ),
+    "crf": (("numba",), "the dense CRF in compiled loops, several times as fast as on torch"),
+    "volumes": (("scipy",), "distances in volumes, for the losses that need them"),
     "demo": (("scikit-image",), "the photographs that `intarsia demo` works on"),
 }  # fmt: skip
 

@@ -31,7 +31,13 @@ PARTLY = 1
 def segment(
     sources: Annotated[list[str], typer.Argument(metavar="SOURCE", help="Pictures, folders or glob patterns.")],
     model: Annotated[
-        str, typer.Option("-m", "--model", help="Bundled model, bundle file or run folder.")
+        str,
+        typer.Option(
+            "-m",
+            "--model",
+            help="Bundled model, bundle file or run folder; or kmeans, which needs no training and no labels "
+            "(--set clusters=6).",
+        ),
     ] = DEFAULT_MODEL,
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="Folder for the results; for single pictures default: here.")
@@ -74,14 +80,21 @@ def segment(
         else:
             table(("Picture", "Mask", "Overlay"), [tuple(entry.values()) for entry in planned])
         return
-    predictor = intarsia.load(
-        model,
-        options=read_assignments(set_ or ()),
-        tta=tta,
-        tile=tile,
-        long_side=long_side,
-        refine=read_refine(refine, refine_set),
-    )
+    changes, refinement = read_assignments(set_ or ()), read_refine(refine, refine_set)
+    if intarsia.is_clustering(model):
+        with progress_bar("clustering") as progress:
+            predictor = intarsia.cluster(
+                sources,
+                changes.pop("clusters", 5),
+                options=changes,
+                tta=tta,
+                tile=tile,
+                long_side=long_side,
+                refine=refinement,
+                progress=lambda _, done, total: progress(done, total),
+            )
+    else:
+        predictor = intarsia.load(model, options=changes, tta=tta, tile=tile, long_side=long_side, refine=refinement)
     with progress_bar("segmenting") as progress:
         result = segment_folder(
             predictor, sources, target, overwrite=overwrite, progress=lambda done, total, _: progress(done, total)

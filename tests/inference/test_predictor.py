@@ -132,7 +132,11 @@ def test_many_logits_are_tiled_too(
     predictor = make_predictor(local, 5, tile=96, overlap=32)
     widths: list[int] = []
     network = predictor._network
-    monkeypatch.setattr(predictor, "_network", lambda pixels: widths.append(pixels.shape[1]) or network(pixels))
+    monkeypatch.setattr(
+        predictor,
+        "_network",
+        lambda pixels, *at, size: widths.append(pixels.shape[1]) or network(pixels, *at, size=size),
+    )
     predictor.segment(np.zeros((100, 150, 3), np.uint8))
     assert widths == tiles
 
