@@ -47,6 +47,8 @@ $(VENV)/.demo-installed: pyproject.toml | $(BIN)/python
 
 $(VENV)/.dev-installed: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --disable-pip-version-check -q -e '.[dev]'
+	# Metrics are compared with it; of what it requires, its viewer's packages and one made for Python 2 are not needed.
+	$(BIN)/python -m pip install --disable-pip-version-check -q --no-deps cityscapesscripts==2.3.0
 	@touch $@ $(VENV)/.demo-installed
 
 clean:

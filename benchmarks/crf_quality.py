@@ -1,4 +1,7 @@
-"""Refinement of the bundled street model on CamVid: settings of the literature, and tuned on its train split."""
+"""What refinement gains or costs a trained model: settings of the literature, and tuned on the model's train split.
+
+By default the bundled street model on CamVid; --model and --data name others.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +44,7 @@ def empty_matrix(predictor: Predictor) -> ConfusionMatrix:
 
 
 def tuned(predictor: Predictor, split: Split, step: int) -> Preset:
-    best = replace(PRESETS["deeplabv2-resnet101"], source="tuned on CamVid train")
+    best = replace(PRESETS["deeplabv2-resnet101"], source="tuned")
     held = list(samples(predictor, split, step))
     for grid in ROUNDS:
         found = tune(held, empty_matrix(predictor), grid=grid, preset=best)
@@ -54,11 +57,14 @@ def tuned(predictor: Predictor, split: Split, step: int) -> Preset:
 
 def main() -> None:
     parser = arguments(__doc__ or "")
+    parser.add_argument("--model", default="street", help="bundled model, bundle file or run folder")
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("INTARSIA_DATA", "../shared/data")) / "camvid")
+    parser.add_argument("--resize-masks", action="store_true")
     options = parser.parse_args()
-    tune_step, val_step = (40, 20) if options.quick else (12, 1)
-    predictor = intarsia.load("street")
-    dataset = open_dataset(options.data, layout="camvid")
+    predictor = intarsia.load(options.model)
+    dataset = open_dataset(options.data, classes=predictor.space.names, resize_masks=options.resize_masks)
+    tune_step = max(1, len(dataset.split("train")) // (10 if options.quick else 30))
+    val_step = 20 if options.quick else 1
     best = tuned(predictor, dataset.split("train"), tune_step)
     numbers = {name: value for name, value in asdict(best).items() if name != "source"}
     methods: dict[str, Refinement | None] = {"none": None, "crf, tuned": Refinement("crf", numbers)}
@@ -78,7 +84,7 @@ def main() -> None:
             changed[name] += float((refined != labels).mean())
             matrices[name].update(refined, target)
     rows = []
-    table = Table(title=f"street on {count} pictures of CamVid val, one core")
+    table = Table(title=f"{options.model} on {count} pictures of {options.data.name} val, one core")
     for column in ("refinement", "mIoU", "gain", "pixel accuracy", "labels changed", "ms a picture"):
         table.add_column(column)
     for name, matrix in matrices.items():

@@ -32,10 +32,13 @@ if TYPE_CHECKING:
     from intarsia.training import Run
 
 __version__ = "0.1.0"
-__all__ = ["LabelSpace", "Segmentation", "__version__", "evaluate", "load", "segment", "train"]
+__all__ = ["LabelSpace", "Segmentation", "__version__", "cluster", "evaluate", "load", "segment", "train"]
 
 DEFAULT_MODEL = "street"
 """The bundled model that is used where none is named."""
+
+CLUSTERING = "kmeans"
+"""The model of `segment` that needs no training: it is fitted to the pictures themselves."""
 
 
 def load(
@@ -73,13 +76,73 @@ def load(
         ModelError: the file is missing, damaged or no bundle, or its weights do not fit the changed options.
     """
     from intarsia.bundle import Bundle
+    from intarsia.errors import UsageError
     from intarsia.inference import Predictor, find_bundle
 
+    if is_clustering(model):
+        raise UsageError(
+            "kmeans has no weights: it is fitted to the pictures themselves. Segment pictures with it (segment -m "
+            "kmeans; Python: intarsia.cluster), or name a run folder in which it was trained"
+        )
     bundle = Bundle.load(find_bundle(model)).with_options(options or {})
     return Predictor(
         bundle, long_side=long_side, bands=bands, window=window,
         tile=tile, tta=tta, scores=scores, refine=refine, device=device,
     )  # fmt: skip
+
+
+def cluster(
+    sources: ImageLike | Iterable[ImageLike],
+    clusters: int = 5,
+    *,
+    options: Mapping[str, Any] | None = None,
+    long_side: int | None = None,
+    tile: int = 512,
+    tta: bool = False,
+    scores: bool = False,
+    refine: str | Mapping[str, Any] | None = None,
+    seed: int = 0,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Predictor:
+    """Make a model of the segments that pictures have by themselves, without any labels: k-means.
+
+    Pixels of similar colour, texture and place get the same class, "segment 1" the largest. The pictures are clustered
+    together, so that a segment means the same in all of them; then ``segment`` them, or others, with what is returned.
+
+    Args:
+        sources: a path, encoded bytes, a PIL image or an array for one picture; a folder, a glob pattern or an iterable
+            of sources for many.
+        clusters: number of segments, up to 255.
+        options: others of the architecture ``kmeans``, for instance ``{"position": 0, "superpixels": 200}``.
+        long_side: working size in pixels of the longer side; None or 0 for each picture's own size.
+        tile: as for `load`.
+        tta: as for `load`.
+        scores: as for `load`.
+        refine: as for `load`.
+        seed: another seed can find other clusters.
+        progress: told a stage, and how many of its parts are done.
+
+    Raises:
+        DataError: a picture cannot be read, or all of them have fewer pixels than there shall be clusters.
+        UsageError: an unknown option, or no picture.
+        ModelError: an option out of range.
+    """
+    import os
+
+    import numpy as np
+    from PIL import Image
+
+    from intarsia import inference
+    from intarsia.training.clustering import cluster
+
+    named = [sources] if isinstance(sources, str | os.PathLike | bytes | Image.Image | np.ndarray) else sources
+    pictures: list[ImageLike] = []
+    for source in named:
+        found = inference.find_images(source) if isinstance(source, str | os.PathLike) else None
+        pictures += [source] if found is None else found.paths
+    silent = progress or (lambda what, done, total: None)
+    bundle = cluster(pictures, clusters, options=options, long_side=long_side or None, seed=seed, progress=silent)
+    return inference.Predictor(bundle, tile=tile, tta=tta, scores=scores, refine=refine)
 
 
 @overload
@@ -96,14 +159,26 @@ def segment(
     Args:
         source: a path, encoded bytes, a PIL image or an array for one picture; a folder, a glob pattern or an iterable
             of sources for many.
-        model: as for `load`.
+        model: as for `load`; or "kmeans", which is fitted to these pictures and needs no labels (see `cluster`).
 
     Raises:
         DataError: the picture cannot be read, or the folder or pattern holds no picture.
         UsageError: there is no such model.
         ModelError: the model is damaged.
     """
+    from collections.abc import Iterator
+
+    if is_clustering(model):
+        given = list(source) if isinstance(source, Iterator) else source  # read twice
+        return cluster(given).segment(given)
     return load(model).segment(source)
+
+
+def is_clustering(model: str | os.PathLike[str]) -> bool:
+    """Whether `model` is "kmeans", fitted to the pictures themselves, and no file or folder has that name."""
+    import os
+
+    return model == CLUSTERING and not os.path.exists(model)
 
 
 def train(

@@ -204,6 +204,9 @@ class Training(_Section):
     samples: Annotated[int, Field(ge=0)] = Field(4, description="overlay pictures per validation")
     max_bad_samples: Fraction = Field(0.05, description="share of unreadable samples above which the run fails")
     max_skipped_steps: Annotated[int, Field(ge=1)] = Field(10, description="NaN steps in a row before the run fails")
+    pixels: Annotated[int, Field(ge=1)] = Field(
+        100_000, description="classical models: most pixels that are drawn from the training pictures to fit to"
+    )
     seed: Annotated[int, Field(ge=0)] = 0
     tensorboard: bool = False
 

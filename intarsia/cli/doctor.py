@@ -25,6 +25,11 @@ EXTRAS = {
     ),
     "tensorboard": (("tensorboard",), "training logs in TensorBoard"),
     "large": (("pyvips", "pyvips-binary"), "pictures of hundreds of megapixels in little memory"),
+    "classical": (
+        ("numba", "scikit-image", "scikit-learn"),
+        "fitting random forests and support vector machines, fast forests, superpixels",
+    ),
+    "crf": (("numba",), "the dense CRF in compiled loops, several times as fast as on torch"),
     "volumes": (("nibabel", "pydicom", "scipy"), "CT and MR volumes: NIfTI files and DICOM series"),
     "geo": (("rasterio",), "GeoTIFF of any size, georeference kept, polygons in map coordinates"),
     "mat": (("scipy",), "labels in MATLAB files: Pascal Context, SBD, COCO-Stuff 10K, CCP"),

@@ -13,7 +13,8 @@ from typing import Annotated
 import typer
 
 from intarsia import __version__
-from intarsia.cli import annotations, data, demo, doctor, evaluate, import_, metrics, models, recipes, segment, train
+from intarsia.cli import data, demo, doctor, evaluate, import_, metrics, models, recipes, segment, train
+from intarsia.cli.annotations import app as annotations_app
 from intarsia.cli.output import emit
 from intarsia.errors import IntarsiaError
 
@@ -33,7 +34,7 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("metrics")(metrics.metrics)
 app.command("import")(import_.import_)
 app.add_typer(data.app, name="data")
-app.add_typer(annotations.app, name="annotations")
+app.add_typer(annotations_app, name="annotations")
 app.add_typer(models.app, name="models")
 app.add_typer(recipes.app, name="recipes")
 app.command("demo")(demo.demo)

@@ -63,10 +63,8 @@ def info(
             return
         typer.echo(f"{name}: {found['summary']}\n{found['paper']}")
         table(("Option", "Value"), [(option, str(value)) for option, value in found["options"].items()])
-        typer.echo(
-            f"{found['parameters']:,} parameters with {classes} classes, "
-            f"{found['gmacs']:.2f} GMAC for an image of {size}x{size} pixels"
-        )
+        work = "" if found["gmacs"] is None else f", {found['gmacs']:.2f} GMAC for an image of {size}x{size} pixels"
+        typer.echo(f"{found['parameters']:,} parameters with {classes} classes{work}")
         return
     if set_:
         raise UsageError(f"--set changes the options of an architecture, and {name!r} is not one")
@@ -115,5 +113,6 @@ def _cost(name: str, assignments: Sequence[str], classes: int, size: int) -> dic
         "classes": classes,
         "size": size,
         "parameters": parameters(model),
-        "gmacs": gmacs(model, (size, size)),
+        # Features and trees are no multiply-accumulates.
+        "gmacs": None if architecture(name).fitted else gmacs(model, (size, size)),
     }

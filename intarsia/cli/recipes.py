@@ -74,9 +74,11 @@ def bundled_recipe(name: str) -> Path:
         UsageError: no such recipe; the message suggests the closest name.
     """
     known = bundled_recipes()
-    if name not in known:
+    # random-forest is random_forest, and street_camvid is street-camvid
+    found = {stem.replace("-", "_"): path for stem, path in known.items()}.get(name.replace("-", "_"))
+    if found is None:
         raise UsageError(f"no recipe is named {name!r}.{suggest(name, known)}")
-    return known[name]
+    return found
 
 
 def find_recipe(name: str) -> Path:

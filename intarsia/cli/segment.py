@@ -37,7 +37,13 @@ def segment(
         ),
     ],
     model: Annotated[
-        str, typer.Option("-m", "--model", help="Bundled model, bundle file or run folder.")
+        str,
+        typer.Option(
+            "-m",
+            "--model",
+            help="Bundled model, bundle file or run folder; or kmeans, which needs no training and no labels "
+            "(--set clusters=6).",
+        ),
     ] = DEFAULT_MODEL,
     out: Annotated[
         Path | None,
@@ -121,17 +127,34 @@ def segment(
         else:
             table(("Picture", "Mask", "Overlay"), [tuple(entry.values()) for entry in planned])
         return
-    predictor = intarsia.load(
-        model,
-        options=read_assignments(set_ or ()),
-        tta=tta,
-        tile=tile,
-        long_side=long_side,
-        bands=None if bands is None else check_bands(bands),
-        window=None if window is None else read_pair(window),
-        scores=confidence,
-        refine=read_refine(refine, refine_set),
-    )
+    changes, refinement = read_assignments(set_ or ()), read_refine(refine, refine_set)
+    if intarsia.is_clustering(model):
+        if bands is not None or window is not None:
+            raise UsageError("--bands and --window are for trained models; kmeans clusters pictures")
+        with progress_bar("clustering") as progress:
+            predictor = intarsia.cluster(
+                sources,
+                changes.pop("clusters", 5),
+                options=changes,
+                tta=tta,
+                tile=tile,
+                long_side=long_side,
+                scores=confidence,
+                refine=refinement,
+                progress=lambda _, done, total: progress(done, total),
+            )
+    else:
+        predictor = intarsia.load(
+            model,
+            options=changes,
+            tta=tta,
+            tile=tile,
+            long_side=long_side,
+            bands=None if bands is None else check_bands(bands),
+            window=None if window is None else read_pair(window),
+            scores=confidence,
+            refine=refinement,
+        )
     if single and out is not None:
         with progress_bar("segmenting") as bar:
             record = segment_file(

@@ -42,12 +42,15 @@ def accelerate(
 
     Args:
         model: in evaluation mode, float32.
-        precision: arithmetic of the copy; "auto" takes bfloat16 when it is clearly faster here.
+        precision: arithmetic of the copy; "auto" takes bfloat16 when it is clearly faster here. Models of
+            `full_precision` keep float32.
         device: where the copy computes; None is the CPU.
 
     Returns:
         A model in channels-last memory whose `logits` takes inputs of its parameters' type.
     """
+    if model.full_precision:
+        precision = "fp32"
     if device is not None and device.type != "cpu":
         half = precision != "fp32" and torch.cuda.is_bf16_supported()
         moved = _folded(model, fuse=False).to(device, torch.bfloat16 if half else torch.float32)

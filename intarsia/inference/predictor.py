@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, overload
 
 import numpy as np
@@ -29,18 +30,19 @@ from intarsia.labels import LabelArray
 from intarsia.media.images import ImageLike
 from intarsia.media.source import Medium, PixelSource
 from intarsia.media.volumes import is_volume
-from intarsia.models import SegmentationModel
+from intarsia.models import Place, SegmentationModel
 from intarsia.models.layers import resize
 from intarsia.models.restore import restore
-from intarsia.models.upsampling import Upsampling, decide, softmax
+from intarsia.models.upsampling import Span, Upsampling, decide, softmax
 from intarsia.refine import Refinement
 from intarsia.result import Segmentation
 from intarsia.transforms.preprocess import normalise, working_size
 
 Source = ImageLike | Iterable[ImageLike]
 
-# The network sees an image whole up to this working size, in tiles above.
+# The network sees an image whole up to this working size and this many logits, in tiles above.
 WHOLE_PIXELS = 1_500_000
+WHOLE_LOGITS = 64_000_000
 _PROBE = 64
 
 
@@ -253,16 +255,15 @@ class Predictor:
         """The bands without refinement."""
         size = (reader.height, reader.width)
         height, width = working_size(*size, self.preprocessing)
-        whole = height * width <= WHOLE_PIXELS
+        cells = (-(-height // self._stride), -(-width // self._stride))
+        whole = height * width <= WHOLE_PIXELS and cells[0] * cells[1] * len(self.space) <= WHOLE_LOGITS
         rows = [(0, height)] if whole else spans(height, self._tile, self._overlap)
         columns = [(0, width)] if whole else spans(width, self._tile, self._overlap)
-        cells = (-(-height // self._stride), -(-width // self._stride))
         upsampling = Upsampling(cells, size, align_corners=self._model.align_corners)
         plan = upsampling.bands(final_cells(rows, self._stride))
         pixels = OwnRows(reader, rows) if (height, width) == size else ResizedRows(reader, (height, width), rows, plan)
-        chunks = join_tiles(
-            pixels.windows(), rows, columns, self._overlap, self._stride, self._network, self._model.margin
-        )
+        network = partial(self._network, size=(height, width))
+        chunks = join_tiles(pixels.windows(), rows, columns, self._overlap, self._stride, network, self._model.margin)
         held, first = torch.empty(0), 0
         for bands in plan:
             held = torch.cat([held, next(chunks)], dim=2) if held.numel() else next(chunks)
@@ -277,24 +278,25 @@ class Predictor:
             keep = upsampling.first_cell(bands[-1][1]) if bands else first
             held, first = held[:, :, keep - first :].clone(), keep
 
-    def _network(self, pixels: NDArray[np.uint8]) -> Tensor:
+    def _network(self, pixels: NDArray[np.uint8], rows: Span, columns: Span, *, size: tuple[int, int]) -> Tensor:
         """(h, w, channels) pixels -> float32 logits (1, C, ceil(h / stride), ceil(w / stride)), averaged over the views."""
+        place = Place(rows, columns, size)
         cells = (-(-pixels.shape[0] // self._stride), -(-pixels.shape[1] // self._stride))
         with torch.inference_mode():
             x = normalise(pixels, self.preprocessing)
             if self._views == [(1.0, False)]:
-                return self._view(x, cells, 1.0, False).cpu()
-            probabilities = [self._view(x, cells, scale, mirrored).softmax(1) for scale, mirrored in self._views]
+                return self._view(x, place, cells, 1.0, False).cpu()
+            probabilities = [self._view(x, place, cells, scale, mirrored).softmax(1) for scale, mirrored in self._views]
             # The logarithm of a probability is a logit of it; zero has none.
             return torch.stack(probabilities).mean(0).clamp_(min=1e-30).log_().cpu()
 
-    def _view(self, x: Tensor, cells: tuple[int, int], scale: float, mirrored: bool) -> Tensor:
+    def _view(self, x: Tensor, place: Place, cells: tuple[int, int], scale: float, mirrored: bool) -> Tensor:
         if scale != 1:
             size = [max(1, round(side * scale)) for side in x.shape[2:]]
             x = F.interpolate(x, size=size, mode="bilinear", antialias=scale < 1)
         if mirrored:
-            x = x.flip(3)
-        logits = self._model.logits(self._moved(x)).float()
+            x, place = x.flip(3), place.mirrored()
+        logits = self._model.logits_at(self._moved(x), place).float()
         if mirrored:
             logits = logits.flip(3)
         return resize(logits, cells, align_corners=self._model.align_corners)

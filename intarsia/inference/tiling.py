@@ -79,7 +79,7 @@ def join_tiles(
     columns: list[Span],
     overlap: int,
     stride: int,
-    network: Callable[[NDArray[np.uint8]], Tensor],
+    network: Callable[[NDArray[np.uint8], Span, Span], Tensor],
     margin: int = 0,
 ) -> Iterator[Tensor]:
     """Run the network on every tile and blend the logits.
@@ -90,7 +90,8 @@ def join_tiles(
         columns: horizontal spans.
         overlap: pixels that neighbours share at least.
         stride: pixels per logit.
-        network: from pixels (h, w, 3) to logits (1, C, ceil(h / stride), ceil(w / stride)) in float32.
+        network: from pixels (h, w, 3) and their spans of rows and columns to logits
+            (1, C, ceil(h / stride), ceil(w / stride)) in float32.
         margin: the network's, see `taper`.
 
     Yields:
@@ -101,7 +102,7 @@ def join_tiles(
     across = [taper(column, width, overlap, stride, margin) for column in columns]
     kept: tuple[Tensor, Tensor] | None = None
     for row, final in zip(rows, final_cells(rows, stride), strict=True):
-        total, weight = _row_of_tiles(next(windows), columns, across, stride, network)
+        total, weight = _row_of_tiles(next(windows), row, columns, across, stride, network)
         down = taper(row, height, overlap, stride, margin)[:, None]
         total *= down
         weight = weight * down
@@ -116,16 +117,17 @@ def join_tiles(
 
 def _row_of_tiles(
     window: NDArray[np.uint8],
+    row: Span,
     columns: list[Span],
     across: list[Tensor],
     stride: int,
-    network: Callable[[NDArray[np.uint8]], Tensor],
+    network: Callable[[NDArray[np.uint8], Span, Span], Tensor],
 ) -> tuple[Tensor, Tensor]:
     """Weighted sum of one row's logits (1, C, h, w), and the sum of the weights (w,)."""
     cells = _cells(columns[-1][1], stride)
     total, weight = torch.empty(0), torch.zeros(cells)
     for (left, right), taper_weights in zip(columns, across, strict=True):
-        logits = network(window[:, left:right])
+        logits = network(window[:, left:right], row, (left, right))
         if not total.numel():
             total = torch.zeros(*logits.shape[:3], cells)
         place = slice(left // stride, left // stride + len(taper_weights))

@@ -26,6 +26,25 @@ class Supervised(NamedTuple):
     weight: float
 
 
+class Place(NamedTuple):
+    """The part of a picture that an input shows, in pixels of the size that the picture has for the model.
+
+    Attributes:
+        rows: the first, and the one after the last.
+        columns: the first, and the one after the last.
+        size: (height, width) of the whole picture.
+    """
+
+    rows: tuple[float, float]
+    columns: tuple[float, float]
+    size: tuple[int, int]
+
+    def mirrored(self) -> Place:
+        """The same part in the mirror image."""
+        left, right = self.columns
+        return self._replace(columns=(self.size[1] - right, self.size[1] - left))
+
+
 class SegmentationModel(nn.Module):
     """Base of every image model: ``forward(x)`` maps (N, in_channels, H, W) to logits (N, C, H, W) for any H, W.
 
@@ -38,12 +57,14 @@ class SegmentationModel(nn.Module):
         align_corners: the resize convention of this architecture.
         margin: pixels on each side of an output that may decide it, for networks of which tiles can give exactly the
             whole image's logits; 0 for those that pad inside.
+        full_precision: its arithmetic does not bear rounding to bfloat16.
     """
 
     encoder: nn.Module
     in_channels: int = 3
     align_corners: bool = False
     margin: int = 0
+    full_precision: bool = False
 
     @property
     def normalisation(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -57,6 +78,10 @@ class SegmentationModel(nn.Module):
     def logits(self, x: Tensor) -> Tensor:
         """(N, in_channels, H, W) -> logits (N, C, ceil(H / s), ceil(W / s)), where the stride s is a power of two."""
         raise NotImplementedError
+
+    def logits_at(self, x: Tensor, place: Place) -> Tensor:
+        """`logits` of a part of a picture; other ones only from models that know where they look."""
+        return self.logits(x)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, in_channels, H, W) -> logits (N, C, H, W)."""
@@ -82,11 +107,19 @@ class Builder(Protocol):
 
 @dataclass(frozen=True)
 class Architecture:
-    """A registered builder and what users are told about it."""
+    """A registered builder and what users are told about it.
+
+    Attributes:
+        name: what recipes call it.
+        builder: makes the model.
+        paper: where it comes from.
+        fitted: fitted to pixels at once (a `ClassicalModel`) instead of trained by gradient steps.
+    """
 
     name: str
     builder: Callable[..., SegmentationModel]
     paper: str
+    fitted: bool = False
 
     @property
     def summary(self) -> str:
@@ -103,14 +136,16 @@ class Architecture:
 _architectures: dict[str, Architecture] = {}
 
 
-def register(*, paper: str) -> Callable[[Callable[..., SegmentationModel]], Callable[..., SegmentationModel]]:
-    """Register a builder under its function name."""
+def register(
+    *, paper: str, fitted: bool = False
+) -> Callable[[Callable[..., SegmentationModel]], Callable[..., SegmentationModel]]:
+    """Register a builder under its function name; for the arguments, see `Architecture`."""
 
     def decorate(builder: Callable[..., SegmentationModel]) -> Callable[..., SegmentationModel]:
         name = builder.__name__
         if name in _architectures:
             raise ValueError(f"two architectures are named {name!r}")
-        _architectures[name] = Architecture(name, builder, paper)
+        _architectures[name] = Architecture(name, builder, paper, fitted)
         return builder
 
     return decorate
@@ -118,7 +153,7 @@ def register(*, paper: str) -> Callable[[Callable[..., SegmentationModel]], Call
 
 def architectures() -> dict[str, Architecture]:
     """All registered architectures by name."""
-    from intarsia.models import image  # noqa: F401  (importing the families registers them)
+    from intarsia.models import classical, image  # noqa: F401  (importing the families registers them)
 
     return dict(sorted(_architectures.items()))
 

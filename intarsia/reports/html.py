@@ -94,6 +94,7 @@ def facts(values: Iterable[tuple[str, str]]) -> str:
 
 def _charts(log: Mapping[str, Points]) -> str:
     """Loss, learning rates and main score side by side; other validation columns share one more chart."""
+    log = {name: points for name, points in log.items() if len(points) > 1}  # one epoch makes no curve
     losses = {name: points for name, points in log.items() if "loss" in name}
     rates = {name: points for name, points in log.items() if name.startswith("lr")}
     wanted = ("val_miou", "val_pixel_accuracy", "val_mean_accuracy", "val_mean_f1")

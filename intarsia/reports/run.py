@@ -73,6 +73,12 @@ def _readable(split: Split) -> Split:
     return replace(split, items=tuple(items))
 
 
+def _effort(bundle: Bundle, recipe: Recipe) -> tuple[str, str]:
+    if "pixels" in bundle.metrics:
+        return "Fitted to", f"{bundle.metrics['pixels']:,} pixels"
+    return "Best epoch", f"{bundle.metrics.get('epoch', '?')} of {recipe.training.epochs}, by {recipe.training.monitor}"
+
+
 def _facts(bundle: Bundle, recipe: Recipe, dataset: Dataset, evaluation: Evaluation) -> list[tuple[str, str]]:
     images = ", ".join(f"{len(split)} {name}" for name, split in dataset.splits.items())
     encoder = recipe.model.options.get("encoder")
@@ -81,7 +87,7 @@ def _facts(bundle: Bundle, recipe: Recipe, dataset: Dataset, evaluation: Evaluat
     facts = [
         ("Data", f"{dataset.root.name} (layout {dataset.layout}): {images}"),
         ("Model", f"{recipe.model.architecture}{f' on {encoder}' if encoder else ''}, {parameters:.1f} M parameters"),
-        ("Best epoch", f"{bundle.metrics.get('epoch', '?')} of {recipe.training.epochs}, by {recipe.training.monitor}"),
+        _effort(bundle, recipe),
         ("Measured on", f"{evaluation.split}, {measured} picture{'' if measured == 1 else 's'} at native size"),
     ]
     if recipe.description:

@@ -52,20 +52,20 @@ from intarsia.training.log import Row, RunLog
 from intarsia.training.optim import build_optimizer, freeze_norms, learning_rate_factor, set_learning_rate
 from intarsia.training.precision import choose_precision
 from intarsia.training.progress import Progress
-from intarsia.training.setup import build_training_loss, check_monitor, find_split, flat_scores, preprocessing_of
+from intarsia.training.setup import (
+    Run,
+    build_training_loss,
+    bundle_of,
+    check_monitor,
+    find_split,
+    flat_scores,
+    preprocessing_of,
+    require_new,
+)
 from intarsia.training.supervision import SupervisedPass, supervised_loss
 from intarsia.training.validation import Validator
 from intarsia.transforms.augment import TrainingTransform
 from intarsia.transforms.preprocess import normalise
-
-
-@dataclass(frozen=True)
-class Run:
-    """A finished training: its folder, the best bundle, and the scores of that bundle on the validation split."""
-
-    folder: Path
-    best: Path
-    scores: dict[str, float]
 
 
 @dataclass
@@ -150,8 +150,8 @@ class _Trainer:
         """Train from the start or the newest checkpoint to the end."""
         if resume:
             self._restore()
-        elif self.world.is_main and any((self.folder / name).exists() for name in ("log.csv", "checkpoints")):
-            raise UsageError(f"{self.folder} already holds a run; continue it with --resume, or choose another folder")
+        elif self.world.is_main:
+            require_new(self.folder)
         if self.world.is_main:
             self.folder.mkdir(parents=True, exist_ok=True)
             write_json(self.folder / "labels.json", self.space.to_json())
@@ -348,23 +348,10 @@ class _Trainer:
         return bool(patience) and self.state.stale >= patience
 
     def _bundle(self, row: Row) -> Bundle:
-        # The files' own names say enough; where they lay is nobody's business but the trainer's.
-        names = {"data.path": self.recipe.data.path, "model.weights": self.recipe.model.weights}
-        sources = [{**one.model_dump(mode="json"), "path": Path(one.path).name} for one in self.recipe.data.sources]
-        recipe = self.recipe.override({key: Path(path).name for key, path in names.items()} | {"data.sources": sources})
-        return Bundle(
-            architecture=recipe.model.architecture,
-            options=dict(recipe.model.options),
-            space=self.space,
-            preprocessing=self.preprocessing,
-            state=self.average.model.state_dict(),
-            recipe=recipe.to_dict(),
-            metrics={
-                "split": self.val_split.name,
-                **{key: value for key, value in row.items() if key.startswith("val_") or key == "epoch"},
-            },
-            card=dict(recipe.card),
-        )
+        return bundle_of(
+            self.recipe, self.space, self.preprocessing, self.average.model,
+            {"split": self.val_split.name, **{k: v for k, v in row.items() if k.startswith("val_") or k == "epoch"}},
+        )  # fmt: skip
 
     def _save_checkpoint(self) -> None:
         if not self.world.is_main:

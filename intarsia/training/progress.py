@@ -40,6 +40,10 @@ class Progress:
         shown = "skipped" if loss is None else f"loss {loss:.3f}"
         self._bars.update(self._steps, advance=1, description=f"training, {shown}")
 
+    def stage(self, what: str, done: int, total: int) -> None:
+        """`done` of `total` parts of a stage are finished, in a training that has stages instead of steps."""
+        self._bars.update(self._steps, description=what, completed=done, total=total)
+
     def validated(self, done: int, total: int) -> None:
         """`done` of `total` validation samples are scored."""
         self._bars.update(self._validation, completed=done, total=total, visible=done < total)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 from pydantic import ValidationError
 
-from intarsia.bundle import Preprocessing
+from intarsia.bundle import Bundle, Preprocessing
 from intarsia.datasets import Dataset, Split
 from intarsia.datasets.statistics import count_classes
 from intarsia.errors import DataError, ModelError, UsageError, suggest
@@ -16,6 +21,47 @@ from intarsia.models import SegmentationModel
 from intarsia.recipe import Recipe
 
 _POWERS = {"median_frequency": 1.0, "sqrt_median_frequency": 0.5}
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished training: its folder, the best bundle, and the scores of that bundle on the validation split."""
+
+    folder: Path
+    best: Path
+    scores: dict[str, float]
+
+
+def require_new(folder: Path) -> None:
+    """Raise a UsageError if the folder already holds a run."""
+    if any((folder / name).exists() for name in ("log.csv", "checkpoints")):
+        raise UsageError(f"{folder} already holds a run; continue it with --resume, or choose another folder")
+
+
+def bundle_of(
+    recipe: Recipe,
+    space: LabelSpace,
+    preprocessing: Preprocessing,
+    model: SegmentationModel,
+    metrics: Mapping[str, Any],
+) -> Bundle:
+    """A trained model and what has to travel with it."""
+    # The files' own names say enough; where they lay is nobody's business but the trainer's.
+    names = {"data.path": recipe.data.path, "model.weights": recipe.model.weights}
+    sources = [{**one.model_dump(mode="json"), "path": Path(one.path).name} for one in recipe.data.sources]
+    recipe = recipe.override({key: Path(path).name for key, path in names.items()} | {"data.sources": sources})
+    return Bundle(
+        architecture=recipe.model.architecture,
+        options=dict(recipe.model.options),
+        space=space,
+        preprocessing=preprocessing,
+        state=model.state_dict(),
+        recipe=recipe.to_dict(),
+        metrics=dict(metrics),
+        card=dict(recipe.card),
+    )
+
+
 _SUMMARY = ("miou", "pixel_accuracy", "mean_accuracy", "fwiou", "mean_f1")
 
 

@@ -9,38 +9,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from commands import Cli
 from PIL import Image
 from tiny import TINY, TinyRun
 
 import intarsia
 from intarsia.cli import doctor
-from intarsia.cli.main import main
 from intarsia.cli.output import seconds
 from intarsia.errors import DataError
 from intarsia.recipe import Recipe
-
-
-class Cli:
-    """Runs commands in this process and keeps what they printed."""
-
-    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
-        self._capsys = capsys
-        self.out = self.err = ""
-
-    def __call__(self, *arguments: str | Path) -> int:
-        code = main([str(argument) for argument in arguments])
-        self.out, self.err = self._capsys.readouterr()
-        return code
-
-    def json(self, *arguments: str | Path, code: int = 0) -> Any:
-        assert self(*arguments, "--json") == code, self.err
-        return json.loads(self.out)
-
-
-@pytest.fixture
-def cli(capsys: pytest.CaptureFixture[str]) -> Cli:
-    return Cli(capsys)
-
 
 # --- how commands end ---------------------------------------------------------------------------------------------
 
@@ -350,7 +327,8 @@ def test_doctor_reports_and_fails_on_a_damaged_bundled_model(
     found = cli.json("doctor")
     assert found["models"] == [{"name": "best", "ok": True, "classes": 6, "megabytes": found["models"][0]["megabytes"]}]
     assert found["versions"]["intarsia"] == intarsia.__version__
-    assert set(found["extras"]) == {"weights", "tensorboard", "large", "volumes", "geo", "mat", "parquet", "demo"}
+    optional = {"weights", "tensorboard", "large", "classical", "crf", "volumes", "geo", "mat", "parquet", "demo"}
+    assert set(found["extras"]) == optional
     assert found["machine"]["threads"] >= 1
     damaged = tmp_path / "street.safetensors"
     damaged.write_bytes(tiny_run.run.best.read_bytes()[:-100])

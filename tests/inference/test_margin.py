@@ -44,7 +44,7 @@ def tiled_logits(model: SegmentationModel, image: np.ndarray, margin: int) -> tu
 
     model.double()  # the tiles' sizes decide how convolutions are summed, which float64 does not show
 
-    def network(pixels: np.ndarray) -> torch.Tensor:
+    def network(pixels: np.ndarray, *_: object) -> torch.Tensor:
         with torch.inference_mode():
             return model.logits(normalise(pixels, GREY).double()).float()
 

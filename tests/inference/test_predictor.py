@@ -120,6 +120,27 @@ def test_tiled_equals_whole_for_a_small_receptive_field(
     assert np.array_equal(tiles.image, image)
 
 
+@pytest.mark.parametrize(("limit", "tiles"), [(5 * 25 * 38, [150]), (5 * 25 * 38 - 1, [96, 118])])
+def test_many_logits_are_tiled_too(
+    make_predictor: MakePredictor,
+    local: SegmentationModel,
+    monkeypatch: pytest.MonkeyPatch,
+    limit: int,
+    tiles: list[int],
+) -> None:
+    monkeypatch.setattr("intarsia.inference.predictor.WHOLE_LOGITS", limit)
+    predictor = make_predictor(local, 5, tile=96, overlap=32)
+    widths: list[int] = []
+    network = predictor._network
+    monkeypatch.setattr(
+        predictor,
+        "_network",
+        lambda pixels, *at, size: widths.append(pixels.shape[1]) or network(pixels, *at, size=size),
+    )
+    predictor.segment(np.zeros((100, 150, 3), np.uint8))
+    assert widths == tiles
+
+
 @pytest.mark.usefixtures("tiled")
 def test_constant_logits_give_no_seam(make_predictor: MakePredictor, constant: SegmentationModel) -> None:
     found = make_predictor(constant, 3, tile=64, overlap=32, scores=True).segment(np.zeros((333, 215, 3), np.uint8))

@@ -72,7 +72,7 @@ def test_constant_logits_have_no_seam(size: tuple[int, int]) -> None:
     rows, columns = spans(size[0], 64, 32), spans(size[1], 64, 32)
     windows = [np.zeros((bottom - top, size[1], 3), np.uint8) for top, bottom in rows]
 
-    def network(pixels: np.ndarray) -> torch.Tensor:
+    def network(pixels: np.ndarray, *_: object) -> torch.Tensor:
         return torch.full((1, 2, -(-pixels.shape[0] // 4), -(-pixels.shape[1] // 4)), 0.3)
 
     joined = torch.cat(list(join_tiles(iter(windows), rows, columns, 32, 4, network)), dim=2)

@@ -69,7 +69,7 @@ def find_backend(name: BackendName, device: torch.device | str = "cpu") -> Backe
     on_cpu = torch.device(device).type == "cpu"
     if name == "auto" and on_cpu and importlib.util.find_spec("numba") is None:
         warnings.warn(
-            "the dense CRF runs on PyTorch, which takes three to ten times as long as on Numba: "
+            "the dense CRF runs on PyTorch, which takes three to five times as long as on Numba: "
             "pip install 'intarsia[crf]'",
             stacklevel=3,
         )

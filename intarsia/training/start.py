@@ -1,0 +1,28 @@
+"""One way into training, whatever the model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+
+from intarsia.datasets import Dataset
+from intarsia.models import architecture
+from intarsia.recipe import Recipe
+from intarsia.training import fitting, loop
+from intarsia.training.setup import Run
+
+
+def train(
+    recipe: Recipe, dataset: Dataset, folder: Path, *, resume: bool = False, console: Console | None = None
+) -> Run:
+    """Train one recipe on one data set: networks by gradient steps (`loop.train`), classical models by `fitting.fit`.
+
+    Raises:
+        UsageError: there is no such architecture, or as the two.
+        DataError: as the two.
+        ModelError: as the two.
+        KeyboardInterrupt: stopped by the user.
+    """
+    learn = fitting.fit if architecture(recipe.model.architecture).fitted else loop.train
+    return learn(recipe, dataset, folder, resume=resume, console=console)
