@@ -56,7 +56,27 @@ class SegmentationModel(nn.Module):
 
     def logits(self, x: Tensor) -> Tensor:
         """(N, in_channels, H, W) -> logits (N, C, ceil(H / s), ceil(W / s)), where the stride s is a power of two."""
+        maps = self.encoder(x)
+        return self.join(maps, self.context(maps), (x.shape[2], x.shape[3]))
+
+    def context(self, maps: dict[int, Tensor]) -> Tensor:
+        """What the deepest of the encoder's maps become before they meet the others: the part that video may reuse.
+
+        Raises:
+            ModelError: this architecture is not made of an encoder, a context and a fusion.
+        """
+        raise ModelError(
+            f"{type(self).__name__} does not expose its stages, so that it cannot be run in two parts; "
+            "deeplabv3plus, for instance, does"
+        )
+
+    def join(self, maps: dict[int, Tensor], context: Tensor, size: tuple[int, int]) -> Tensor:
+        """Logits of an input of `size` from early maps and the context; `logits` is ``join(maps, context(maps))``."""
         raise NotImplementedError
+
+    def early(self, maps: dict[int, Tensor]) -> Tensor:
+        """What of the early maps tells how much a frame differs from another: features, or integer labels."""
+        return maps[max(maps)]
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, in_channels, H, W) -> logits (N, C, H, W)."""
