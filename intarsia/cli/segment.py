@@ -19,6 +19,7 @@ from intarsia.cli.output import (
     seconds,
     table,
 )
+from intarsia.cli.video import Fps, Keep, Limit, Video, VideoOptions, Write, is_video_job, segment_videos
 
 if TYPE_CHECKING:
     from intarsia.bundle import Bundle
@@ -29,7 +30,9 @@ PARTLY = 1
 
 
 def segment(
-    sources: Annotated[list[str], typer.Argument(metavar="SOURCE", help="Pictures, folders or glob patterns.")],
+    sources: Annotated[
+        list[str], typer.Argument(metavar="SOURCE", help="Pictures, folders, glob patterns, videos or camera:0.")
+    ],
     model: Annotated[
         str, typer.Option("-m", "--model", help="Bundled model, bundle file or run folder.")
     ] = DEFAULT_MODEL,
@@ -50,15 +53,35 @@ def segment(
     refine: Refine = None,
     refine_set: RefineOptions = None,
     set_: Options = None,
+    video: Video = None,
+    video_set: VideoOptions = None,
+    write: Write = None,
+    keep: Keep = None,
+    fps: Fps = None,
+    limit: Limit = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be written.")] = False,
     json: Json = False,
 ) -> None:
-    """Give every pixel its class: writes NAME.mask.png and NAME.overlay.jpg for each picture."""
+    """Give every pixel its class: NAME.mask.png and NAME.overlay.jpg of pictures, NAME.overlay.mp4 of videos."""
     import intarsia
     from intarsia.errors import DataError, UsageError
     from intarsia.inference import find_images, plan_tasks, segment_folder
     from intarsia.recipe import read_assignments
 
+    if is_video_job(sources, fps):
+        if dry_run or resume or refine or tta:
+            raise UsageError("--dry-run, --resume, --refine and --tta are for pictures, not for video")
+        predictor = intarsia.load(model, options=read_assignments(set_ or ()), long_side=long_side)
+        raise typer.Exit(
+            segment_videos(
+                predictor, sources, out or Path("."), model=model, method=video, assignments=video_set or [],
+                outputs=write or ["overlay"], keep=keep or [], fps=fps, limit=limit, overwrite=overwrite, json=json,
+            )
+        )  # fmt: skip
+    if video or video_set or write or keep or limit:
+        raise UsageError(
+            "--video, --video-set, --write, --keep and --limit are for video; a folder of frames needs --fps"
+        )
     if out is None and any(find_images(source) is not None for source in sources):
         raise UsageError("folders and patterns need a folder for the results: -o OUT")
     target = Path(".") if out is None else out

@@ -25,13 +25,14 @@ from intarsia.inference.sources import find_images
 from intarsia.inference.tiling import UNIT, exact_overlap, final_cells, join_tiles, spans
 from intarsia.labels import LabelArray
 from intarsia.media.images import ImageLike, ImageReader, open_image
+from intarsia.media.video import is_video, open_video
 from intarsia.models import SegmentationModel
 from intarsia.models.layers import resize
 from intarsia.models.restore import restore
 from intarsia.models.upsampling import Upsampling, decide, softmax
 from intarsia.refine import Refinement
 from intarsia.result import Segmentation
-from intarsia.transforms.preprocess import normalise, working_size
+from intarsia.transforms.preprocess import normalise, prepare, working_size
 
 Source = ImageLike | Iterable[ImageLike]
 
@@ -135,6 +136,15 @@ class Predictor:
         text = json.dumps([self.bundle.checksum(), self.settings], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
+    @property
+    def network(self) -> SegmentationModel:
+        """The model as it predicts here, made faster and on its device; see `accelerate`."""
+        return self._model
+
+    def working(self, pixels: NDArray[np.uint8]) -> Tensor:
+        """A whole picture (H, W, 3) as the network takes it, at its working size: (1, C, h, w) on its device."""
+        return prepare(pixels, self.preprocessing).to(self._device)
+
     @overload
     def segment(self, source: bytes | Image.Image | NDArray[np.uint8]) -> Segmentation: ...
     @overload  # a path may name one picture or many; Any spares callers, who know which, a cast
@@ -146,7 +156,8 @@ class Predictor:
 
         Args:
             source: a path, encoded bytes, a PIL image or an array ((H, W), (H, W, 3) RGB or (H, W, 4), uint8) for one
-                picture; a folder (with its sub-folders), a glob pattern, or any iterable of sources for many.
+                picture; a folder (with its sub-folders), a glob pattern, a video file, ``camera:0``, or any iterable of
+                sources for many. A video's frames are segmented in their order, see `VideoPredictor`.
 
         Returns:
             One result, at the picture's own size (EXIF orientation applied); for many, an iterator that segments each
@@ -155,6 +166,10 @@ class Predictor:
         Raises:
             DataError: the picture cannot be read, or the folder or pattern holds no picture.
         """
+        if isinstance(source, str | os.PathLike) and is_video(source):
+            from intarsia.inference.video import VideoPredictor  # which is made of a predictor
+
+            return (result.segmentation for result in VideoPredictor(self).stream(open_video(source)))
         if isinstance(source, str | os.PathLike):
             found = find_images(source)
             return self._one(source) if found is None else map(self._one, found.paths)

@@ -46,6 +46,11 @@ class SegmentationModel(nn.Module):
     margin: int = 0
 
     @property
+    def base(self) -> SegmentationModel:
+        """The image model, which starting weights are for: this one, but for models that are made around another."""
+        return self
+
+    @property
     def normalisation(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Mean and deviation that suit the encoder, RGB in 0..1; one value each for a model of grey pictures."""
         encoder = self.encoder
@@ -107,6 +112,7 @@ class Architecture:
     name: str
     builder: Callable[..., SegmentationModel]
     paper: str
+    medium: str = "image"
 
     @property
     def summary(self) -> str:
@@ -123,24 +129,26 @@ class Architecture:
 _architectures: dict[str, Architecture] = {}
 
 
-def register(*, paper: str) -> Callable[[Callable[..., SegmentationModel]], Callable[..., SegmentationModel]]:
+def register(
+    *, paper: str, medium: str = "image"
+) -> Callable[[Callable[..., SegmentationModel]], Callable[..., SegmentationModel]]:
     """Register a builder under its function name."""
 
     def decorate(builder: Callable[..., SegmentationModel]) -> Callable[..., SegmentationModel]:
         name = builder.__name__
         if name in _architectures:
             raise ValueError(f"two architectures are named {name!r}")
-        _architectures[name] = Architecture(name, builder, paper)
+        _architectures[name] = Architecture(name, builder, paper, medium)
         return builder
 
     return decorate
 
 
-def architectures() -> dict[str, Architecture]:
-    """All registered architectures by name."""
-    from intarsia.models import image  # noqa: F401  (importing the families registers them)
+def architectures(medium: str = "image") -> dict[str, Architecture]:
+    """All registered architectures for a medium, "image" or "video", by name."""
+    from intarsia.models import image, video  # noqa: F401  (importing the families registers them)
 
-    return dict(sorted(_architectures.items()))
+    return {name: found for name, found in sorted(_architectures.items()) if found.medium == medium}
 
 
 def architecture(name: str) -> Architecture:
@@ -149,7 +157,7 @@ def architecture(name: str) -> Architecture:
     Raises:
         UsageError: no such architecture; the message suggests the closest.
     """
-    known = architectures()
+    known = architectures() | architectures("video")
     if name not in known:
         raise UsageError(f"no architecture is named {name!r}.{suggest(name, known)}")
     return known[name]
@@ -177,7 +185,8 @@ def build(name: str, *, classes: int, **options: Any) -> SegmentationModel:
         model = found.builder(classes=classes, **options)
     except (AttributeError, IndexError, RuntimeError, TypeError, ValueError) as error:  # values of the wrong kind
         raise ModelError(f"{name} cannot be built with {_listed(options)}: {error}") from error
-    model.in_channels = options.get("in_channels", found.options["in_channels"])
+    if "in_channels" in found.options:
+        model.in_channels = options.get("in_channels", found.options["in_channels"])
     return model
 
 

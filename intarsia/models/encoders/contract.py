@@ -82,6 +82,7 @@ class Encoder(nn.Module):
 
 
 def run_chain(layers: Iterable[tuple[nn.Module, int]], x: Tensor) -> dict[int, Tensor]:
+    """Run layers one after the other, and keep the results that are a stage's map."""
     maps: dict[int, Tensor] = {}
     for layer, stage in layers:
         x = layer(x)

@@ -1,5 +1,8 @@
-"""Optical flow and what is done with it. A flow (N, 2, H, W) lies on the current frame's grid and points, in pixels
-(x, then y), to where each pixel was in an earlier frame: backward warping."""
+"""Optical flow and what is done with it.
+
+A flow (N, 2, H, W) lies on the current frame's grid and points, in pixels (x, then y), to where each pixel was in an
+earlier frame: backward warping.
+"""
 
 from __future__ import annotations
 
@@ -92,6 +95,8 @@ class RAFTFlow(Flow):
     """
 
     _MULTIPLE, _SMALLEST = 8, 128
+    mean: Tensor
+    std: Tensor
 
     def __init__(
         self,

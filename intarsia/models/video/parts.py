@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
 from intarsia.errors import ModelError
+from intarsia.models.encoders import Encoder
 from intarsia.models.layers import resize
 from intarsia.models.registry import SegmentationModel
 
@@ -21,9 +24,24 @@ class Parts(nn.Module):
         image: the image model.
     """
 
+    image: SegmentationModel
+
     def __init__(self, image: SegmentationModel) -> None:
         super().__init__()
         self.image = image
+
+    def encoder(self) -> Encoder:
+        """The image model's encoder.
+
+        Raises:
+            ModelError: it is none of those that tell their stages.
+        """
+        encoder = self.image.encoder
+        if not isinstance(encoder, Encoder):
+            raise ModelError(
+                f"{type(self.image).__name__} has no encoder with stages, so it cannot be run in two parts"
+            )
+        return encoder
 
     def cheap(self, frame: Tensor) -> Maps:
         """What every frame costs: (N, C, H, W) -> maps, with the frame itself under `FRAME`."""
@@ -40,6 +58,10 @@ class Parts(nn.Module):
     def early(self, low: Maps) -> Tensor:
         """What tells how much frames differ; see `SegmentationModel.early`."""
         return low[FRAME]
+
+    def exchange(self, change: Callable[[SegmentationModel], SegmentationModel]) -> None:
+        """Put in place of each image model what `change` makes of it."""
+        self.image = change(self.image)
 
     def _cast(self, frame: Tensor) -> Tensor:
         dtype = next(self.image.parameters()).dtype
@@ -87,11 +109,11 @@ class Halves(Parts):
                 image.train(was_training)
 
     def cheap(self, frame: Tensor) -> Maps:
-        return {FRAME: frame, **self.image.encoder.shallow(self._cast(frame), self.stage)}
+        return {FRAME: frame, **self.encoder().shallow(self._cast(frame), self.stage)}
 
     def deep(self, low: Maps) -> Tensor:
         early = {stage: features for stage, features in low.items() if stage > SCORES}
-        return self.image.context({**early, **self.image.encoder.deepen(early)})
+        return self.image.context({**early, **self.encoder().deepen(early)})
 
     def join(self, low: Maps, high: Tensor, *, fresh: bool) -> Tensor:
         frame = low[FRAME]
@@ -113,6 +135,8 @@ class Updated(Parts):
         classes: their number.
     """
 
+    update: SegmentationModel
+
     def __init__(self, image: SegmentationModel, update: SegmentationModel, *, classes: int) -> None:
         super().__init__(image)
         self.update = update
@@ -121,6 +145,10 @@ class Updated(Parts):
             self.fusion.weight.zero_()
             self.fusion.weight[:, :classes, 0, 0] = torch.eye(classes)
             nn.init.zeros_(self.fusion.bias)  # type: ignore[arg-type]
+
+    def exchange(self, change: Callable[[SegmentationModel], SegmentationModel]) -> None:
+        super().exchange(change)
+        self.update = change(self.update)
 
     def cheap(self, frame: Tensor) -> Maps:
         dtype = next(self.update.parameters()).dtype

@@ -11,6 +11,9 @@ import torch
 from intarsia.errors import UsageError
 from intarsia.models.video.state import Tensors
 
+# Rounding makes scores of this size out of a still picture, on which no budget need be spent.
+_STILL = 1e-4
+
 
 @dataclass(frozen=True)
 class Moment:
@@ -151,8 +154,7 @@ class Budget(Policy):
     def judge(self, moment: Moment) -> Decision:
         score = moment.deviation() if self.learned else moment.change()
         level = float(moment.memory["level"]) if "level" in moment.memory else score
-        # Nothing moves: no step could bring a threshold down to such a score soon, so it is left where it is.
-        tick = self.ratio == 1 or (score > 0 and score >= level)
+        tick = self.ratio == 1 or (score >= level and score > _STILL)
         level *= math.exp(self.gain * (tick - self.ratio))
         return Decision(tick, {"level": torch.tensor(level, dtype=torch.float64)})
 
@@ -177,7 +179,9 @@ def read_policy(
     Raises:
         UsageError: more than one of every, threshold and ratio, or a number out of range.
     """
-    given = [name for name, value in (("every", every), ("threshold", threshold), ("ratio", ratio)) if value is not None]
+    given = [
+        name for name, value in (("every", every), ("threshold", threshold), ("ratio", ratio)) if value is not None
+    ]
     if len(given) > 1:
         raise UsageError(f"{' and '.join(given)} are different schedules; choose one")
     if every is not None:

@@ -129,7 +129,7 @@ class SpatiallyVariant(Propagation):
         return feature_change(parts.early(low), anchor["early"])
 
     def _reduced(self, early: Tensor, size: torch.Size) -> Tensor:
-        reduced: Tensor = self.reduce(F.adaptive_avg_pool2d(early.float(), list(size)))
+        reduced: Tensor = self.reduce(F.adaptive_avg_pool2d(early.float(), (size[0], size[1])))
         return reduced
 
 

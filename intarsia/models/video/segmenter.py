@@ -9,7 +9,7 @@ from functools import cache
 import torch
 from torch import Tensor, nn
 
-from intarsia.errors import UsageError
+from intarsia.errors import DataError, UsageError
 from intarsia.models.registry import SegmentationModel, Supervised
 from intarsia.models.video.clock import Clock
 from intarsia.models.video.flow import DISFlow, Flow
@@ -91,7 +91,9 @@ class VideoSegmenter(SegmentationModel):
         self.align_corners = parts.image.align_corners
         self.margin = parts.image.margin
         if mixer is not None and mixer.uses_flow and (self.clock is not None or not isinstance(self.policy, Always)):
-            raise UsageError(f"{type(mixer).__name__} joins each frame with the one before it, so it runs on every frame")
+            raise UsageError(
+                f"{type(mixer).__name__} joins each frame with the one before it, so it runs on every frame"
+            )
 
     @property
     def encoder(self) -> nn.Module:  # type: ignore[override]
@@ -160,8 +162,9 @@ class VideoSegmenter(SegmentationModel):
             The result, and the state for the next frame: tensors and integers under dotted names.
         """
         past: State = dict(state or {})
-        following: State = {"index": integer(past, "index") + 1}
+        following: State = {}
         cut = self._restart(frame, past, following)
+        following["index"] = integer(past, "index") + 1
         work = _Work(self, frame, past)
         age = integer(past, "age") + 1
         arrived = work.arrival()
@@ -172,11 +175,11 @@ class VideoSegmenter(SegmentationModel):
             anchor = cache(lambda: found)
         first = high is None
         busy = "pending.age" in past and arrived is None
-        decision = Decision(True)
+        decision = Decision(first)
         if not (first or busy):
             decision = self.policy.decide(work.moment(age, anchor))
         following |= named("policy.", decision.memory or under(past, "policy."))
-        tick = (decision.tick or force_key or first) and not busy
+        tick = decision.tick or force_key
         key = tick and (first or force_key or self.clock is None)
         if key:
             high, age = work.deep(work.low), 0
@@ -314,7 +317,8 @@ class _Work:
 
 
 def _tensor(value: Tensor | int | None) -> Tensor:
-    assert isinstance(value, Tensor)
+    if not isinstance(value, Tensor):
+        raise DataError("the stream's state lacks a tensor; pass the state that the step before returned, unchanged")
     return value
 
 
