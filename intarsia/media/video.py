@@ -179,7 +179,6 @@ class VideoFile:
 
     def _open(self) -> Any:
         av, path = self._av, Path(self._source)
-        av.logging.set_level(av.logging.PANIC)
         if not self._device:
             if path.is_dir():
                 raise DataError(f"cannot read {self.name}: it is a folder, not a video")
