@@ -25,6 +25,7 @@ EXTRAS = {
     ),
     "tensorboard": (("tensorboard",), "training logs in TensorBoard"),
     "large": (("pyvips", "pyvips-binary"), "pictures of hundreds of megapixels in little memory"),
+    "video": (("av",), "video files and cameras"),
     "demo": (("scikit-image",), "the photographs that `intarsia demo` works on"),
 }  # fmt: skip
 

@@ -7,6 +7,7 @@ from intarsia.metrics.instances import InstanceAP, InstanceScores
 from intarsia.metrics.panoptic import PanopticQuality, PanopticScores
 from intarsia.metrics.ranking import Curve, PrecisionRecall, Ranking
 from intarsia.metrics.surface import Distances, SurfaceDistance, SurfaceScores, surface_distances
+from intarsia.metrics.temporal import Flicker, TemporalConsistency, VideoConsistency, move_labels
 
 __all__ = [
     "BoundaryF1",
@@ -16,6 +17,7 @@ __all__ = [
     "ConfusionMatrix",
     "Curve",
     "Distances",
+    "Flicker",
     "InstanceAP",
     "InstanceScores",
     "PanopticQuality",
@@ -26,7 +28,10 @@ __all__ = [
     "Scores",
     "SurfaceDistance",
     "SurfaceScores",
+    "TemporalConsistency",
     "TrimapScores",
+    "VideoConsistency",
     "boundary_band",
+    "move_labels",
     "surface_distances",
 ]

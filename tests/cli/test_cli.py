@@ -348,7 +348,7 @@ def test_doctor_reports_and_fails_on_a_damaged_bundled_model(
     found = cli.json("doctor")
     assert found["models"] == [{"name": "best", "ok": True, "classes": 6, "megabytes": found["models"][0]["megabytes"]}]
     assert found["versions"]["intarsia"] == intarsia.__version__
-    assert set(found["extras"]) == {"weights", "tensorboard", "large", "demo"}
+    assert set(found["extras"]) == {"weights", "tensorboard", "large", "video", "demo"}
     assert found["machine"]["threads"] >= 1
     damaged = tmp_path / "street.safetensors"
     damaged.write_bytes(tiny_run.run.best.read_bytes()[:-100])

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
 
 pytest.importorskip("av", reason="needs pip install 'intarsia[video]'")
 
-from filmed import moving_squares, write_clip  # noqa: E402
-from tiny import TinyRun  # noqa: E402
+from filmed import moving_squares, write_clip
+from tiny import TinyRun
 
-from intarsia.cli.main import main  # noqa: E402
-from intarsia.media.images import write_image  # noqa: E402
-from intarsia.media.video import open_video  # noqa: E402
+from intarsia.cli.main import main
+from intarsia.media.images import write_image
+from intarsia.media.video import open_video
 
 
 @pytest.fixture(scope="module")
@@ -79,3 +80,11 @@ def test_options_of_video_need_one(tiny_run: TinyRun, tmp_path: Path, capsys: py
     write_image(tmp_path / "a.png", moving_squares(1)[0])
     assert main(["segment", str(tmp_path / "a.png"), "--write", "mask"]) == 2
     assert "are for video; a folder of frames needs --fps" in capsys.readouterr().err
+
+
+def test_without_the_extra_the_message_names_it(
+    tiny_run: TinyRun, clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "av", None)
+    assert main(["segment", str(clip), "-m", str(tiny_run.run.folder), "-o", str(tmp_path)]) == 2
+    assert "av is not installed; it comes with: pip install 'intarsia[video]'" in capsys.readouterr().err

@@ -140,7 +140,7 @@ def test_paths_that_are_no_files(tmp_path: Path) -> None:
     (tmp_path / "folder.mp4").mkdir()
     with pytest.raises(DataError, match="it is a folder, not a video"):
         open_video(tmp_path / "folder.mp4")
-    with pytest.raises(DataError, match="cannot open /dev/video99: .* is it there"):
+    with pytest.raises(DataError, match=r"cannot open /dev/video99: .* is it there"):
         open_video("camera:99")
 
 
@@ -218,7 +218,7 @@ def test_headers_that_promise_too_much(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="frames of 12000x12000 are 144 megapixels, the limit is 100"):
         open_video(tmp_path / "huge.y4m")
     (tmp_path / "empty.ivf").write_bytes(ivf(1_000_000, 64, 48))
-    with pytest.raises(DataError, match="no frame that can be decoded|truncated, corrupt"):
+    with pytest.raises(DataError, match=r"no frame that can be decoded|truncated, corrupt"):
         open_video(tmp_path / "empty.ivf")
     small = write_clip(
         tmp_path / "a.ivf", moving_squares(4), codec="libvpx-vp9", options={"crf": "10", "b:v": "0", "cpu-used": "8"}

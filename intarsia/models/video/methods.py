@@ -189,6 +189,7 @@ def accel(
     update_options: Mapping[str, Any] | None = None,
     every: int = 5,
     preset: Preset = "fast",
+    train_image: bool = False,
 ) -> SegmentationModel:
     """Accel: scores of key frames moved along the flow, joined with those of a small network on every frame.
 
@@ -200,14 +201,16 @@ def accel(
         update_options: its options.
         every: frames from key frame to key frame.
         preset: of the flow.
+        train_image: train the large network too.
     """
     small = _image(update, {"encoder": "efficientnet_lite0"} if update_options is None else update_options, classes)
-    return VideoSegmenter(
+    model = VideoSegmenter(
         Updated(_image(image, image_options, classes), small, classes=classes),
         propagation=FlowWarp(),
         policy=read_policy(every=every),
         flow=DISFlow(preset),
     )
+    return _frozen(model, train_image)
 
 
 @register(paper="Li et al. 2018, Low-Latency Video Semantic Segmentation, arXiv:1804.00389", medium="video")

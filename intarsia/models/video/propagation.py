@@ -121,7 +121,7 @@ class SpatiallyVariant(Propagation):
     def carry(self, high: Tensor, anchor: Tensors, low: Maps) -> Tensor:
         size = high.shape[2:]
         now, then = (self._reduced(low[max(low)], size), self._reduced(anchor["early"], size))
-        kernels = self.kernels(self.mix(torch.cat([self.shared(now), self.shared(then)], 1))).softmax(1)
+        kernels = self.kernels(self.mix(torch.cat([self.shared(now), self.shared(then)], 1))).float().softmax(1)
         moved: Tensor = spatially_variant(high.float(), kernels) + self.correction(self.adapt(now))
         return moved
 

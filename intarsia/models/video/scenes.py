@@ -15,11 +15,11 @@ class SceneCut:
     """Compares thumbnails of successive frames: within a shot, they differ by much less than each of them varies.
 
     Attributes:
-        threshold: of the mean difference in units of the thumbnails' own spread. Within real shots it stays below
-            about 0.2, between unrelated pictures it is about 0.7.
+        threshold: of the mean difference in units of the thumbnails' own spread. In DAVIS's and CamVid's sequences,
+            neighbours stay below 0.1 (below 0.2 at one frame a second), and other streets are above 0.33.
     """
 
-    threshold: float = 0.45
+    threshold: float = 0.3
 
     def thumbnail(self, frame: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C, 12, 16)."""

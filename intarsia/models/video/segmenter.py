@@ -15,7 +15,7 @@ from intarsia.models.video.clock import Clock
 from intarsia.models.video.flow import DISFlow, Flow
 from intarsia.models.video.mixers import Mixer
 from intarsia.models.video.parts import Maps, Parts
-from intarsia.models.video.policies import Always, Decision, Moment, Policy
+from intarsia.models.video.policies import Always, Decision, FixedRate, Moment, Policy
 from intarsia.models.video.propagation import Deviation, Hold, Motion, Propagation
 from intarsia.models.video.scenes import SceneCut
 from intarsia.models.video.smoothing import TemporalSmoother
@@ -130,7 +130,14 @@ class VideoSegmenter(SegmentationModel):
         """
         if x.ndim == 4:
             return self.parts.image.supervised(x)
-        results, _ = self.clip(x)
+        # Propagations learn to carry: their clips have one key frame.
+        policy, clock = self.policy, self.clock
+        if self.mixer is None:
+            self.policy, self.clock = FixedRate(len(x)), None
+        try:
+            results, _ = self.clip(x)
+        finally:
+            self.policy, self.clock = policy, clock
         return self.at_input_size(x[0], [(torch.cat([result.logits for result in results]), 1.0)])
 
     def clip(self, frames: Tensor, state: State | None = None) -> tuple[list[StepResult], State]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -57,9 +58,7 @@ def test_the_score_is_only_computed_when_it_is_asked_for() -> None:
         policy.decide(Moment(3, 1, {}, never, never))
 
 
-@given(
-    st.floats(0.05, 0.95), st.lists(st.floats(0.01, 10), min_size=300, max_size=400), st.integers(0, 1)
-)
+@given(st.floats(0.05, 0.95), st.lists(st.floats(0.01, 10), min_size=300, max_size=400), st.integers(0, 1))
 @settings(max_examples=40, deadline=None)
 def test_a_budget_is_kept_whatever_the_video_does(ratio: float, changes: list[float], scale: int) -> None:
     found = ticks(Budget(ratio), [change * 10.0**-scale for change in changes])
@@ -115,7 +114,7 @@ def test_cuts_of_real_video(real_data) -> None:  # type: ignore[no-untyped-def]
     shots = [thumbnails("camvid/val", 101)] + [thumbnails(f"davis/JPEGImages/480p/{name}", 200) for name in davis]
     for shot in shots:
         assert len(shot) > 20
-        assert not any(SceneCut().is_cut(now, before) for before, now in zip(shot, shot[1:], strict=False))
+        assert not any(SceneCut().is_cut(now, before) for before, now in pairwise(shot))
         # also at a third of the rate
         assert not any(SceneCut().is_cut(now, before) for before, now in zip(shot[::3], shot[3::3], strict=False))
     for first in shots:

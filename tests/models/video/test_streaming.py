@@ -292,8 +292,9 @@ def test_a_worker_gives_what_the_image_model_gives_and_leaks_nothing(image_model
     assert len(worker._jobs) == 1
     expected, _ = run(on_video(image_model, "clockwork", clock=VirtualClock(1)), smooth_frames(20))
     assert all(torch.equal(a.logits, b.logits) for a, b in zip(results, expected, strict=True))
+    elsewhere = on_video(image_model, "clockwork", policy=Always(), clock=Worker())
     with torch.inference_mode():
-        resumed, _ = on_video(image_model, "clockwork", policy=Always(), clock=Worker()).step(smooth_frames(20)[-1], state)
+        resumed, _ = elsewhere.step(smooth_frames(20)[-1], state)
     assert resumed.age == 1, "a state from elsewhere: its job is done again"
     with torch.inference_mode():
         model.step(smooth_frames(1, size=(48, 96))[0], state)
