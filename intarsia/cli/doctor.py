@@ -34,6 +34,7 @@ EXTRAS = {
     "geo": (("rasterio",), "GeoTIFF of any size, georeference kept, polygons in map coordinates"),
     "mat": (("scipy",), "labels in MATLAB files: Pascal Context, SBD, COCO-Stuff 10K, CCP"),
     "parquet": (("pyarrow",), "tables with encoded images and masks, as on the Hugging Face hub"),
+    "video": (("av",), "video files and cameras"),
     "demo": (("scikit-image",), "the photographs that `intarsia demo` works on"),
 }  # fmt: skip
 

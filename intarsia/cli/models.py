@@ -30,15 +30,16 @@ def list_models(json: Json = False) -> None:
         }
         for path, bundle in bundles
     ]
-    known = architectures()
+    known, video = architectures(), architectures("video")
     if json:
-        emit({"models": models, "architectures": [_architecture(name) for name in known]})
+        emit({"models": models, "architectures": [_architecture(name) for name in known | video]})
         return
     table(
         ("Bundled model", "Architecture", "Classes", "Size"),
         [(m["name"], m["architecture"], ", ".join(m["classes"]), f"{m['megabytes']} MB") for m in models],
     )
     table(("Architecture", "What it is"), [(name, _architecture(name)["summary"]) for name in known])
+    table(("For video", "What it is"), [(name, _architecture(name)["summary"]) for name in video])
     typer.echo("Next:  intarsia models info NAME")
 
 
@@ -56,7 +57,7 @@ def info(
     from intarsia.errors import UsageError
     from intarsia.models import architectures
 
-    if name in architectures():
+    if name in architectures() | architectures("video"):
         found = _architecture(name) | _cost(name, set_ or (), classes, size)
         if json:
             emit(found)

@@ -20,6 +20,7 @@ from intarsia.cli.output import (
     seconds,
     table,
 )
+from intarsia.cli.video import Fps, Keep, Limit, Video, VideoOptions, Write, is_video_job, segment_videos
 
 if TYPE_CHECKING:
     from intarsia.bundle import Bundle
@@ -33,7 +34,8 @@ def segment(
     sources: Annotated[
         list[str],
         typer.Argument(
-            metavar="SOURCE", help="Pictures, GeoTIFFs, NIfTI files, DICOM folders, folders of these, or glob patterns."
+            metavar="SOURCE",
+            help="Pictures, videos, camera:0, GeoTIFFs, NIfTI files, DICOM folders, folders of these, or glob patterns.",
         ),
     ],
     model: Annotated[
@@ -91,12 +93,19 @@ def segment(
             "coco, labelbox, rectlabel or another of `intarsia annotations tools`.",
         ),
     ] = None,
+    video: Video = None,
+    video_set: VideoOptions = None,
+    write: Write = None,
+    keep: Keep = None,
+    fps: Fps = None,
+    limit: Limit = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be written.")] = False,
     json: Json = False,
 ) -> None:
     """Give every pixel its class: writes NAME.mask.png and NAME.overlay.jpg for each picture.
 
-    The masks of GeoTIFFs are GeoTIFFs (.mask.tif), those of volumes are NIfTI files (.mask.nii.gz).
+    The masks of GeoTIFFs are GeoTIFFs (.mask.tif), those of volumes are NIfTI files (.mask.nii.gz). Of videos,
+    NAME.overlay.mp4 is written.
     """
     import intarsia
     from intarsia.errors import DataError, UsageError
@@ -105,6 +114,20 @@ def segment(
     from intarsia.media.rasters import check_bands
     from intarsia.recipe import read_assignments
 
+    if is_video_job(sources, fps):
+        if dry_run or resume or refine or tta:
+            raise UsageError("--dry-run, --resume, --refine and --tta are for pictures, not for video")
+        predictor = intarsia.load(model, options=read_assignments(set_ or ()), long_side=long_side)
+        raise typer.Exit(
+            segment_videos(
+                predictor, sources, out or Path("."), model=model, method=video, assignments=video_set or [],
+                outputs=write or ["overlay"], keep=keep or [], fps=fps, limit=limit, overwrite=overwrite, json=json,
+            )
+        )  # fmt: skip
+    if video or video_set or write or keep or limit:
+        raise UsageError(
+            "--video, --video-set, --write, --keep and --limit are for video; a folder of frames needs --fps"
+        )
     single = out is not None and names_file(out)
     if single and (len(sources) > 1 or dry_run or annotations is not None):
         raise UsageError(f"{out} is one file: name a folder (-o OUT) for several sources, --annotations or --dry-run")

@@ -10,18 +10,23 @@ from intarsia.inference.predictor import Band, Predictor
 from intarsia.inference.rasters import RasterResult, segment_raster
 from intarsia.inference.scoring import Evaluation, Measures
 from intarsia.inference.sources import find_bundle, find_images
+from intarsia.inference.video import FrameResult, VideoPredictor
+from intarsia.inference.videojob import VideoResult, segment_video
 from intarsia.inference.volumes import VolumeSegmentation, segment_volume
 
 __all__ = [
     "Band",
     "Evaluation",
     "FolderResult",
+    "FrameResult",
     "MaskScores",
     "Measures",
     "Predictor",
     "RasterResult",
     "Target",
     "Task",
+    "VideoPredictor",
+    "VideoResult",
     "VolumeSegmentation",
     "evaluate",
     "find_bundle",
@@ -33,6 +38,7 @@ __all__ = [
     "segment_file",
     "segment_folder",
     "segment_raster",
+    "segment_video",
     "segment_volume",
     "write_outputs",
 ]

@@ -29,6 +29,7 @@ from intarsia.inference.volumes import VolumeSegmentation, segment_volume
 from intarsia.labels import LabelArray
 from intarsia.media.images import ImageLike
 from intarsia.media.source import Medium, PixelSource
+from intarsia.media.video import is_video, open_video
 from intarsia.media.volumes import is_volume
 from intarsia.models import Place, SegmentationModel
 from intarsia.models.layers import resize
@@ -36,7 +37,7 @@ from intarsia.models.restore import restore
 from intarsia.models.upsampling import Span, Upsampling, decide, softmax
 from intarsia.refine import Refinement
 from intarsia.result import Segmentation
-from intarsia.transforms.preprocess import normalise, working_size
+from intarsia.transforms.preprocess import normalise, prepare, working_size
 
 Source = ImageLike | Iterable[ImageLike]
 
@@ -147,6 +148,15 @@ class Predictor:
         text = json.dumps([self.bundle.checksum(), self.settings], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
+    @property
+    def network(self) -> SegmentationModel:
+        """The model as it predicts here, made faster and on its device; see `accelerate`."""
+        return self._model
+
+    def working(self, pixels: NDArray[np.uint8]) -> Tensor:
+        """A whole picture (H, W, 3) as the network takes it, at its working size: (1, C, h, w) on its device."""
+        return prepare(pixels, self.preprocessing).to(self._device)
+
     @overload
     def segment(self, source: bytes | Image.Image | NDArray[np.uint8]) -> Segmentation: ...
     @overload  # a path may name one picture or many; Any spares callers, who know which, a cast
@@ -158,8 +168,9 @@ class Predictor:
 
         Args:
             source: a path, encoded bytes, a PIL image or an array ((H, W), (H, W, 3) RGB or (H, W, 4), uint8) for one
-                picture; a folder (with its sub-folders), a glob pattern, or any iterable of sources for many. A NIfTI
-                file or a DICOM folder is one volume.
+                picture; a folder (with its sub-folders), a glob pattern, a video file, ``camera:0``, or any iterable of
+                sources for many. A video's frames are segmented in their order, see `VideoPredictor`. A NIfTI file or a
+                DICOM folder is one volume.
 
         Returns:
             One result, at the picture's own size (EXIF orientation applied), of a volume a `VolumeSegmentation`; for
@@ -169,6 +180,10 @@ class Predictor:
         Raises:
             DataError: the picture cannot be read, or the folder or pattern holds no picture.
         """
+        if isinstance(source, str | os.PathLike) and is_video(source):
+            from intarsia.inference.video import VideoPredictor  # which is made of a predictor
+
+            return (result.segmentation for result in VideoPredictor(self).stream(open_video(source)))
         if isinstance(source, str | os.PathLike):
             found = find_images(source)
             return self._one(source) if found is None else map(self._one, found.paths)

@@ -58,7 +58,7 @@ _LOOKALIKES = (
     (b"\x89HDF", "an HDF5 file; save its picture as PNG or TIFF"),
     (b"\x93NUMPY", "a NumPy array; load it with numpy.load and pass the array"),
     (b"RIFF", "an audio or video file, not a picture"),
-    (b"\x1aE\xdf\xa3", "a video; extract its frames first"),
+    (b"\x1aE\xdf\xa3", "a video; name it .mkv or .webm to have it segmented as one"),
     (b"version https://git-lfs", "a Git LFS pointer, not the picture itself; run: git lfs pull"),
 )
 
@@ -197,7 +197,7 @@ def _looks_like(prefix: bytes) -> str:
     if prefix[4:8] == b"ftyp":
         if prefix[8:12] in (b"heic", b"heix", b"mif1", b"msf1", b"hevc"):
             return "it looks like a HEIC photo; convert it to JPEG or PNG"
-        return "it looks like a video; extract its frames first"
+        return "it looks like a video; name it .mp4 to have it segmented as one"
     head = prefix.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if head.startswith((b"<!doctype html", b"<html")):
         return "it looks like a web page (HTML), perhaps saved instead of the download"

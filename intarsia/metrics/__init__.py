@@ -8,6 +8,7 @@ from intarsia.metrics.instances import InstanceAP, InstanceScores
 from intarsia.metrics.panoptic import PanopticQuality, PanopticScores
 from intarsia.metrics.ranking import Curve, PrecisionRecall, Ranking
 from intarsia.metrics.surface import Distances, SurfaceDistance, SurfaceScores, surface_distances
+from intarsia.metrics.temporal import Flicker, TemporalConsistency, VideoConsistency, move_labels
 from intarsia.metrics.volumes import CaseScores, StructureCases, StructureScores
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "ConfusionMatrix",
     "Curve",
     "Distances",
+    "Flicker",
     "InstanceAP",
     "InstanceIoU",
     "InstanceScores",
@@ -32,7 +34,10 @@ __all__ = [
     "StructureScores",
     "SurfaceDistance",
     "SurfaceScores",
+    "TemporalConsistency",
     "TrimapScores",
+    "VideoConsistency",
     "boundary_band",
+    "move_labels",
     "surface_distances",
 ]

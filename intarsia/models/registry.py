@@ -67,6 +67,11 @@ class SegmentationModel(nn.Module):
     full_precision: bool = False
 
     @property
+    def base(self) -> SegmentationModel:
+        """The image model, which starting weights are for: this one, but for models that are made around another."""
+        return self
+
+    @property
     def normalisation(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Mean and deviation that suit the encoder, RGB in 0..1; one value each for a model of grey pictures."""
         encoder = self.encoder
@@ -77,11 +82,31 @@ class SegmentationModel(nn.Module):
 
     def logits(self, x: Tensor) -> Tensor:
         """(N, in_channels, H, W) -> logits (N, C, ceil(H / s), ceil(W / s)), where the stride s is a power of two."""
+        maps = self.encoder(x)
+        return self.join(maps, self.context(maps), (x.shape[2], x.shape[3]))
+
+    def context(self, maps: dict[int, Tensor]) -> Tensor:
+        """What the deepest of the encoder's maps become before they meet the others: the part that video may reuse.
+
+        Raises:
+            ModelError: this architecture is not made of an encoder, a context and a fusion.
+        """
+        raise ModelError(
+            f"{type(self).__name__} does not expose its stages, so that it cannot be run in two parts; "
+            "deeplabv3plus, for instance, does"
+        )
+
+    def join(self, maps: dict[int, Tensor], context: Tensor, size: tuple[int, int]) -> Tensor:
+        """Logits of an input of `size` from early maps and the context; `logits` is ``join(maps, context(maps))``."""
         raise NotImplementedError
 
     def logits_at(self, x: Tensor, place: Place) -> Tensor:
         """`logits` of a part of a picture; other ones only from models that know where they look."""
         return self.logits(x)
+
+    def early(self, maps: dict[int, Tensor]) -> Tensor:
+        """What of the early maps tells how much a frame differs from another: features, or integer labels."""
+        return maps[max(maps)]
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, in_channels, H, W) -> logits (N, C, H, W)."""
@@ -120,6 +145,7 @@ class Architecture:
     builder: Callable[..., SegmentationModel]
     paper: str
     fitted: bool = False
+    medium: str = "image"
 
     @property
     def summary(self) -> str:
@@ -137,7 +163,7 @@ _architectures: dict[str, Architecture] = {}
 
 
 def register(
-    *, paper: str, fitted: bool = False
+    *, paper: str, fitted: bool = False, medium: str = "image"
 ) -> Callable[[Callable[..., SegmentationModel]], Callable[..., SegmentationModel]]:
     """Register a builder under its function name; for the arguments, see `Architecture`."""
 
@@ -145,17 +171,17 @@ def register(
         name = builder.__name__
         if name in _architectures:
             raise ValueError(f"two architectures are named {name!r}")
-        _architectures[name] = Architecture(name, builder, paper, fitted)
+        _architectures[name] = Architecture(name, builder, paper, fitted, medium)
         return builder
 
     return decorate
 
 
-def architectures() -> dict[str, Architecture]:
-    """All registered architectures by name."""
-    from intarsia.models import classical, image  # noqa: F401  (importing the families registers them)
+def architectures(medium: str = "image") -> dict[str, Architecture]:
+    """All registered architectures for a medium, "image" or "video", by name."""
+    from intarsia.models import classical, image, video  # noqa: F401  (importing the families registers them)
 
-    return dict(sorted(_architectures.items()))
+    return {name: found for name, found in sorted(_architectures.items()) if found.medium == medium}
 
 
 def architecture(name: str) -> Architecture:
@@ -164,7 +190,7 @@ def architecture(name: str) -> Architecture:
     Raises:
         UsageError: no such architecture; the message suggests the closest.
     """
-    known = architectures()
+    known = architectures() | architectures("video")
     if name not in known:
         raise UsageError(f"no architecture is named {name!r}.{suggest(name, known)}")
     return known[name]
@@ -192,7 +218,8 @@ def build(name: str, *, classes: int, **options: Any) -> SegmentationModel:
         model = found.builder(classes=classes, **options)
     except (AttributeError, IndexError, RuntimeError, TypeError, ValueError) as error:  # values of the wrong kind
         raise ModelError(f"{name} cannot be built with {_listed(options)}: {error}") from error
-    model.in_channels = options.get("in_channels", found.options["in_channels"])
+    if "in_channels" in found.options:
+        model.in_channels = options.get("in_channels", found.options["in_channels"])
     return model
 
 

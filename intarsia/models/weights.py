@@ -53,6 +53,7 @@ def initialise(model: SegmentationModel, weights: str) -> None:
     """
     if weights == "none":
         return
+    model = model.base
     if weights in ("pypi", "timm"):
         encoder = model.encoder
         if not isinstance(encoder, Encoder) or not encoder.pretrained:

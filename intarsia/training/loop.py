@@ -36,6 +36,7 @@ from intarsia.training.checkpoint import (
     restore_optimizer,
     save_checkpoint,
 )
+from intarsia.training.clips import ClipTraining
 from intarsia.training.data import (
     Batch,
     SplitReader,
@@ -130,6 +131,7 @@ class _Trainer:
         self.val_split = self.val_split.for_training(self.preprocessing, foreground=0)
         self.model = self.model.to(world.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.loss = build_training_loss(recipe, self.train_split).to(world.device)
+        self.clips = None if recipe.clips is None else ClipTraining(recipe.clips, ignore_index=self.space.ignore_index)
         self.average = AveragedWeights(self.model, settings.ema)
         self._frozen_norms = freeze_norms(self.model) if settings.freeze_norms else []
         if world.size > 1:
@@ -240,6 +242,10 @@ class _Trainer:
             frozen.eval()
         images = normalise(batch.images, self.preprocessing).to(self.world.device, memory_format=torch.channels_last)
         target = batch.targets.to(self.world.device)
+        maps: dict[str, Tensor] | None = batch.maps
+        clip = None if self.clips is None else self.clips.make(images, target)
+        if clip is not None:
+            images, target, maps = clip.frames, clip.labels.flatten(0, 1), None
         no_sync = network.no_sync() if isinstance(network, DistributedDataParallel) and not updates else nullcontext()
         with no_sync:
             bf16 = self.state.precision == "bf16"
@@ -248,8 +254,10 @@ class _Trainer:
             progress = (step - 1) / max(1, self.total - 1)
             loss = supervised_loss(
                 partial(self.loss, progress=progress), outputs, target,
-                maps=batch.maps, align_corners=self.model.align_corners,
+                maps=maps, align_corners=self.model.align_corners,
             )  # fmt: skip
+            if self.clips is not None and clip is not None:
+                loss = loss + self.clips.consistency(outputs, clip)
             torch.autograd.backward(loss / settings.accumulate)
         value = float(loss.detach())
         gradients = [parameter.grad for parameter in self.model.parameters() if parameter.grad is not None]
@@ -333,7 +341,9 @@ class _Trainer:
                 f"{self.recipe.training.monitor!r} has no value on the split {self.val_split.name!r}: "
                 "the class occurs neither in its labels nor in the predictions"
             )
-        if self.state.best is not None and value <= self.state.best:
+        best = self.state.best
+        # On clips, what is learned may not show on the single pictures of the validation: the latest of equals counts.
+        if best is not None and (value < best or (value == best and self.clips is None)):
             self.state.stale += 1
             return
         self.state.best, self.state.stale = value, 0

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from intarsia.models import SegmentationModel, Supervised
+from intarsia.models.video import VideoSegmenter
 
 
 class SupervisedPass(nn.Module):
@@ -18,6 +19,9 @@ class SupervisedPass(nn.Module):
         self.model = model
 
     def forward(self, x: Tensor) -> tuple[Supervised, ...]:
+        """Pictures (N, C, H, W), or clips (T, N, C, H, W) of which image models see each frame by itself."""
+        if x.ndim == 5 and not isinstance(self.model, VideoSegmenter):
+            x = x.flatten(0, 1)
         return self.model.supervised(x)
 
 

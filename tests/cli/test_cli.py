@@ -327,7 +327,19 @@ def test_doctor_reports_and_fails_on_a_damaged_bundled_model(
     found = cli.json("doctor")
     assert found["models"] == [{"name": "best", "ok": True, "classes": 6, "megabytes": found["models"][0]["megabytes"]}]
     assert found["versions"]["intarsia"] == intarsia.__version__
-    optional = {"weights", "tensorboard", "large", "classical", "crf", "volumes", "geo", "mat", "parquet", "demo"}
+    optional = {
+        "weights",
+        "tensorboard",
+        "large",
+        "classical",
+        "crf",
+        "volumes",
+        "geo",
+        "mat",
+        "parquet",
+        "video",
+        "demo",
+    }
     assert set(found["extras"]) == optional
     assert found["machine"]["threads"] >= 1
     damaged = tmp_path / "street.safetensors"

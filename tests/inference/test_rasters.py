@@ -39,7 +39,9 @@ class Brighter(SegmentationModel):
         return torch.cat([torch.zeros_like(mean), (mean - 0.5) * self.gain], dim=1)
 
 
-def write(path: Path, values: NDArray, *, transform: Any = PLACE, crs: str | None = "EPSG:32633", **profile: Any) -> Path:
+def write(
+    path: Path, values: NDArray, *, transform: Any = PLACE, crs: str | None = "EPSG:32633", **profile: Any
+) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     profile |= {"transform": transform} if transform is not None else {}
     size = {"width": values.shape[2], "height": values.shape[1], "count": len(values), "dtype": values.dtype}
@@ -76,7 +78,9 @@ def test_labels_confidence_outlines_and_overlay(predictor: Predictor, tmp_path: 
     )  # fmt: skip
     expected = (values[0] > 127).astype(np.uint8)
     assert np.array_equal(read(tmp_path / "out.tif"), expected)
-    assert result.size == (200, 300) and result.areas == pytest.approx({"dark": 1 - expected.mean(), "bright": expected.mean()})
+    assert result.size == (200, 300) and result.areas == pytest.approx(
+        {"dark": 1 - expected.mean(), "bright": expected.mean()}
+    )
     assert seen[-1] == (300, 300)
     with rasterio.open(tmp_path / "out.tif") as file:
         assert file.transform == PLACE and file.crs.to_epsg() == 32633 and file.tags()["CLASS_1"] == "bright"
@@ -147,7 +151,12 @@ def test_pixels_without_data_are_not_labelled(predictor: Predictor, tmp_path: Pa
 def test_a_turned_map_stays_turned(predictor: Predictor, tmp_path: Path) -> None:
     turned = PLACE @ rasterio.Affine.rotation(25)
     values = np.full((3, 16, 24), 230, np.uint8)
-    segment_raster(predictor, write(tmp_path / "a.tif", values, transform=turned), tmp_path / "o.tif", polygons=tmp_path / "o.geojson")
+    segment_raster(
+        predictor,
+        write(tmp_path / "a.tif", values, transform=turned),
+        tmp_path / "o.tif",
+        polygons=tmp_path / "o.geojson",
+    )
     with rasterio.open(tmp_path / "o.tif") as file:
         assert file.transform.almost_equals(turned)
     (outline,) = json.loads((tmp_path / "o.geojson").read_text())["features"]

@@ -167,7 +167,13 @@ def header_with(path: Path, **fields: object) -> Path:
     """A NIfTI file with single header fields overwritten, as no library would write them."""
     write_nifti(path, np.zeros((4, 4, 4), np.int16))
     raw = bytearray(path.read_bytes())
-    offsets = {"dim": (40, "8h"), "pixdim": (76, "8f"), "srow_x": (280, "4f"), "datatype": (70, "h"), "forms": (252, "2h")}
+    offsets = {
+        "dim": (40, "8h"),
+        "pixdim": (76, "8f"),
+        "srow_x": (280, "4f"),
+        "datatype": (70, "h"),
+        "forms": (252, "2h"),
+    }
     for name, value in fields.items():
         offset, kind = offsets[name]
         struct.pack_into(f"<{kind}", raw, offset, *(value if isinstance(value, tuple) else (value,)))

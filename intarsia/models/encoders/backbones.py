@@ -8,6 +8,9 @@ from functools import lru_cache
 from typing import Any
 
 import torch
+from timm.models import FeatureDictNet
+from timm.models.efficientnet import EfficientNetFeatures
+from timm.models.mobilenetv3 import MobileNetV3Features
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -102,6 +105,19 @@ class TimmEncoder(Encoder):
                 for features, stride in zip(maps, self._strides, strict=True)
             ]
         return dict(zip(self._stages, maps, strict=True))
+
+    def chain(self) -> list[tuple[nn.Module, int]]:
+        backbone: Any = self.backbone
+        if self._rounds_up and not self._channels_last:
+            if isinstance(backbone, FeatureDictNet):
+                taps = dict(zip(backbone.return_layers, self._stages, strict=True))
+                return [(layer, taps.get(name, 0)) for name, layer in backbone.items()]
+            if isinstance(backbone, EfficientNetFeatures | MobileNetV3Features) and backbone.feature_hooks is None:
+                stem = [module for name, module in backbone.named_children() if name != "blocks"]
+                layers = [nn.Sequential(*stem), *backbone.blocks]
+                taps = dict(zip(sorted(backbone._stage_out_idx), self._stages, strict=True))
+                return [(layer, taps.get(index, 0)) for index, layer in enumerate(layers)]
+        return super().chain()
 
     def load_pretrained(self, state: dict[str, Tensor]) -> None:
         # features_only flattens some containers: "stages_0.x" is "stages.0.x" of the whole model

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 
 from timm.models import adapt_input_conv
@@ -44,6 +45,31 @@ class Encoder(nn.Module):
         """(N, in_channels, H, W) -> {stage: (N, channels[stage], ceil(H / stride), ceil(W / stride))}."""
         raise NotImplementedError
 
+    def chain(self) -> list[tuple[nn.Module, int]]:
+        """The layers in the order in which they run, each with the stage that its result is the map of; 0 for none.
+
+        Raises:
+            ModelError: this network is no chain of layers, so that it cannot be run in two parts.
+        """
+        raise ModelError(f"encoder {self.name!r} cannot be run in two parts; 'resnet50', for instance, can")
+
+    def shallow(self, x: Tensor, stage: int) -> dict[int, Tensor]:
+        """The maps of `forward` up to `stage`; nothing beyond them is computed.
+
+        Raises:
+            ModelError: there is no such stage, or nothing after it, or the network cannot be run in two parts.
+        """
+        require_stage(self, stage)
+        if stage == self.deepest:
+            raise ModelError(f"stage {stage} is the whole encoder {self.name!r}; split it at an earlier one")
+        layers = self.chain()
+        return run_chain(layers[: _position(layers, stage) + 1], x)
+
+    def deepen(self, maps: Mapping[int, Tensor]) -> dict[int, Tensor]:
+        """The maps of `forward` after the deepest of `maps`, computed from that one alone."""
+        layers, stage = self.chain(), max(maps)
+        return run_chain(layers[_position(layers, stage) + 1 :], maps[stage])
+
     def load_pretrained(self, state: dict[str, Tensor]) -> None:
         """Take classification weights, as timm names them; tensors of the classifier are left out.
 
@@ -53,6 +79,20 @@ class Encoder(nn.Module):
             ModelError: tensors are missing or have other shapes.
         """
         raise NotImplementedError
+
+
+def run_chain(layers: Iterable[tuple[nn.Module, int]], x: Tensor) -> dict[int, Tensor]:
+    """Run layers one after the other, and keep the results that are a stage's map."""
+    maps: dict[int, Tensor] = {}
+    for layer, stage in layers:
+        x = layer(x)
+        if stage:
+            maps[stage] = x
+    return maps
+
+
+def _position(layers: Sequence[tuple[nn.Module, int]], stage: int) -> int:
+    return [end for _, end in layers].index(stage)
 
 
 def load_matching(module: nn.Module, state: dict[str, Tensor], name: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from intarsia.errors import ModelError
-from intarsia.models.encoders.contract import Encoder, load_matching
+from intarsia.models.encoders.contract import Encoder, load_matching, run_chain
 
 # Block -> the stage whose map it gives: the last block before the next stride, except at stride 8, where torchvision's
 # segmentation models take the first.
@@ -58,12 +58,10 @@ class MobileNetV3Large(Encoder):
         self.channels = {2: 16, 4: 24, 8: 40, 16: 112, 32: 960}
 
     def forward(self, x: Tensor) -> dict[int, Tensor]:
-        maps: dict[int, Tensor] = {}
-        for index, block in enumerate(self.features):
-            x = block(x)
-            if index in _TAPS:
-                maps[_TAPS[index]] = x
-        return maps
+        return run_chain(self.chain(), x)
+
+    def chain(self) -> list[tuple[nn.Module, int]]:
+        return [(block, _TAPS.get(index, 0)) for index, block in enumerate(self.features)]
 
     def load_pretrained(self, state: dict[str, Tensor]) -> None:
         # timm names the same tensors in the same order otherwise; its classifier comes after them

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from intarsia.errors import ModelError
-from intarsia.models.encoders.contract import Encoder, load_matching
+from intarsia.models.encoders.contract import Encoder, load_matching, run_chain
 
 # Configuration D: (3x3 convolutions, channels as a multiple of the first stage's) before each of the five pools.
 _STAGES = ((2, 1), (2, 2), (3, 4), (3, 8), (3, 8))
@@ -65,12 +65,15 @@ class VGG16(Encoder):
                 he_normal(layer)
 
     def forward(self, x: Tensor) -> dict[int, Tensor]:
-        maps: dict[int, Tensor] = {}
+        return run_chain(self.chain(), x)
+
+    def chain(self) -> list[tuple[nn.Module, int]]:
+        layers, stage = [], 1
         for layer in self.features:
-            x = layer(x)
-            if isinstance(layer, nn.MaxPool2d):
-                maps[2 ** (len(maps) + 1)] = x
-        return maps
+            is_last = isinstance(layer, nn.MaxPool2d)
+            stage *= 2 if is_last else 1
+            layers.append((layer, stage if is_last else 0))
+        return layers
 
     def load_pretrained(self, state: dict[str, Tensor]) -> None:
         if self.base != _BASE:

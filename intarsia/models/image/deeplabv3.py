@@ -54,19 +54,20 @@ class DeepLabV3(SegmentationModel):
         if auxiliary:
             self.auxiliary_head = FCNHead(require_stage(encoder, auxiliary), classes)
 
-    def _scores(self, maps: dict[int, Tensor]) -> Tensor:
-        out: Tensor = self.head(self.post_conv(self.aspp(maps[self.encoder.deepest])))
+    def context(self, maps: dict[int, Tensor]) -> Tensor:
+        out: Tensor = self.post_conv(self.aspp(maps[self.encoder.deepest]))
         return out
 
-    def logits(self, x: Tensor) -> Tensor:
-        return self._scores(self.encoder(x))
+    def join(self, maps: dict[int, Tensor], context: Tensor, size: tuple[int, int]) -> Tensor:
+        out: Tensor = self.head(context)
+        return out
 
     def supervised(self, x: Tensor) -> tuple[Supervised, ...]:
         if not self.auxiliary:
             return super().supervised(x)
         maps = self.encoder(x)
         auxiliary = self.auxiliary_head(maps[self.auxiliary])
-        return self.at_input_size(x, [(self._scores(maps), 1.0), (auxiliary, 0.5)])
+        return self.at_input_size(x, [(self.head(self.context(maps)), 1.0), (auxiliary, 0.5)])
 
 
 @register(paper="Chen et al. 2017, Rethinking Atrous Convolution for Semantic Image Segmentation, arXiv:1706.05587")
@@ -143,6 +144,8 @@ class DeepLabV3Plus(SegmentationModel):
         align_corners: the resize convention.
     """
 
+    encoder: Encoder
+
     def __init__(
         self,
         encoder: Encoder,
@@ -171,11 +174,13 @@ class DeepLabV3Plus(SegmentationModel):
         )
         self.head = score_conv(channels, classes)
 
-    def logits(self, x: Tensor) -> Tensor:
-        maps = self.encoder(x)
+    def context(self, maps: dict[int, Tensor]) -> Tensor:
+        out: Tensor = self.post_conv(self.aspp(maps[self.encoder.deepest]))
+        return out
+
+    def join(self, maps: dict[int, Tensor], context: Tensor, size: tuple[int, int]) -> Tensor:
         low = self.low(maps[self.low_stride])
-        deep = self.post_conv(self.aspp(maps[self.encoder.deepest]))
-        deep = resize(deep, low.shape[2:], align_corners=self.align_corners)
+        deep = resize(context, low.shape[2:], align_corners=self.align_corners)
         out: Tensor = self.head(self.decoder(torch.cat([deep, low], dim=1)))
         return out
 

@@ -45,10 +45,9 @@ class ConvolutionalVGG16(VGG16):
         self.fc7 = nn.Sequential(fc7, nn.ReLU(inplace=True), nn.Dropout(dropout))
         self.channels[32] = width
 
-    def forward(self, x: Tensor) -> dict[int, Tensor]:
-        maps = super().forward(x)
-        maps[32] = self.fc7(self.fc6(maps[32]))
-        return maps
+    def chain(self) -> list[tuple[nn.Module, int]]:
+        pools = [(layer, stage % 32) for layer, stage in super().chain()]
+        return [*pools, (self.fc6, 0), (self.fc7, 32)]
 
     def load_pretrained(self, state: dict[str, Tensor]) -> None:
         super().load_pretrained(state)
@@ -96,9 +95,12 @@ class FCN(SegmentationModel):
         )
         self.last = BilinearDeconv(classes, finest, padding=cut * finest // 2, learned=learned_upsampling)
 
-    def logits(self, x: Tensor) -> Tensor:
-        maps = self.encoder(x)
-        score = self.score["32"](maps[32])
+    def context(self, maps: dict[int, Tensor]) -> Tensor:
+        out: Tensor = self.score["32"](maps[32])
+        return out
+
+    def join(self, maps: dict[int, Tensor], context: Tensor, size: tuple[int, int]) -> Tensor:
+        score = context
         for stage, factor in self._skips.items():
             score = self.upscore[str(stage)](score)
             offset = self._skip_offset[stage]
@@ -106,8 +108,16 @@ class FCN(SegmentationModel):
             height, width = (min(sides) for sides in zip(score.shape[2:], skip.shape[2:], strict=True))
             score = score[:, :, :height, :width] + skip[:, :, :height, :width]
         start = self._last_offset
-        out: Tensor = self.last(score)[:, :, start : start + x.shape[2], start : start + x.shape[3]]
+        out: Tensor = self.last(score)[:, :, start : start + size[0], start : start + size[1]]
         return out
+
+    def early(self, maps: dict[int, Tensor]) -> Tensor:
+        """Labels by the scores of the deepest early pool, as in Clockwork Convnets (section 4.3); else its features."""
+        deepest = max(maps)
+        if str(deepest) not in self.score:
+            return maps[deepest]
+        labels: Tensor = self.score[str(deepest)](maps[deepest] * self._skips[deepest]).argmax(1)
+        return labels
 
 
 def _fcn(
@@ -278,6 +288,8 @@ def fcn8s_at_once(
 class DilatedFCN(SegmentationModel):
     """A light head on the deepest map, and another on an earlier one in training; see `fcn`."""
 
+    encoder: Encoder
+
     def __init__(self, encoder: Encoder, *, classes: int, auxiliary: int, dropout: float, align_corners: bool) -> None:
         super().__init__()
         self.encoder = encoder
@@ -287,16 +299,19 @@ class DilatedFCN(SegmentationModel):
         if auxiliary:
             self.auxiliary_head = FCNHead(require_stage(encoder, auxiliary), classes, dropout=dropout)
 
-    def logits(self, x: Tensor) -> Tensor:
-        out: Tensor = self.head(self.encoder(x)[self.encoder.deepest])
+    def context(self, maps: dict[int, Tensor]) -> Tensor:
+        out: Tensor = self.head(maps[self.encoder.deepest])
         return out
+
+    def join(self, maps: dict[int, Tensor], context: Tensor, size: tuple[int, int]) -> Tensor:
+        return context
 
     def supervised(self, x: Tensor) -> tuple[Supervised, ...]:
         if not self.auxiliary:
             return super().supervised(x)
         maps = self.encoder(x)
         auxiliary = self.auxiliary_head(maps[self.auxiliary])
-        return self.at_input_size(x, [(self.head(maps[self.encoder.deepest]), 1.0), (auxiliary, 0.5)])
+        return self.at_input_size(x, [(self.context(maps), 1.0), (auxiliary, 0.5)])
 
 
 @register(paper=_PAPER)

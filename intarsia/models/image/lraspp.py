@@ -12,6 +12,8 @@ from intarsia.models.registry import SegmentationModel, register
 class LRASPP(SegmentationModel):
     """The deepest map, gated by its own average, and scores of a shallow map; see `lraspp`."""
 
+    encoder: Encoder
+
     def __init__(self, encoder: Encoder, *, classes: int, channels: int, low_stride: int) -> None:
         super().__init__()
         deep = encoder.channels[encoder.deepest]
@@ -22,11 +24,14 @@ class LRASPP(SegmentationModel):
         self.low_head = nn.Conv2d(require_stage(encoder, low_stride), classes, 1)
         self.head = nn.Conv2d(channels, classes, 1)
 
-    def logits(self, x: Tensor) -> Tensor:
-        maps = self.encoder(x)
-        low, deep = maps[self.low_stride], maps[self.encoder.deepest]
-        gated = self.project(deep) * self.gate(deep.mean(dim=(2, 3), keepdim=True)).sigmoid()
-        out: Tensor = self.low_head(low) + self.head(resize(gated, low.shape[2:]))
+    def context(self, maps: dict[int, Tensor]) -> Tensor:
+        deep = maps[self.encoder.deepest]
+        gated: Tensor = self.project(deep) * self.gate(deep.mean(dim=(2, 3), keepdim=True)).sigmoid()
+        return gated
+
+    def join(self, maps: dict[int, Tensor], context: Tensor, size: tuple[int, int]) -> Tensor:
+        low = maps[self.low_stride]
+        out: Tensor = self.low_head(low) + self.head(resize(context, low.shape[2:]))
         return out
 
 

@@ -1,0 +1,323 @@
+"""Reading video lazily: files of every kind, cameras, and numbered pictures; through FFmpeg (the extra "video")."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+
+from intarsia.errors import DataError, UsageError, require
+from intarsia.media.images import open_image
+from intarsia.media.pixels import RGB
+
+VIDEO_SUFFIXES = (
+    ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".wmv", ".flv", ".ogv",
+    ".3gp", ".mxf", ".y4m", ".ivf", ".h264", ".264", ".hevc", ".265", ".mjpeg",
+)  # fmt: skip
+
+MAX_PIXELS = 100_000_000
+"""Largest accepted frame; a decoder holds several of them."""
+
+# Playlists and other files that name further files or addresses are left out: a video is read, nothing else.
+_FORMATS = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,ogg,ivf,h264,hevc,obu,av1,asf,mxf,nut,mjpeg,"
+    "m4v,yuv4mpegpipe,dv,apng,gif,webp_pipe"
+)
+_CAMERA = re.compile(r"camera:(\d+)")
+_QUARTERS = {0: None, 90: cv2.ROTATE_90_COUNTERCLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_CLOCKWISE}
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One picture of a video.
+
+    Attributes:
+        image: (H, W, 3) uint8 RGB, upright; not to be changed.
+        pts: its time in units of the source's `time_base`; larger for each later frame.
+        index: 0 for the first.
+    """
+
+    image: RGB
+    pts: int
+    index: int
+
+
+class FrameSource(Protocol):
+    """What gives frames.
+
+    Attributes:
+        name: path or display name, for messages.
+        width: columns of the first frame, upright.
+        height: rows of the first frame, upright.
+        time_base: seconds per unit of time.
+        rate: frames a second on average.
+        count: frames that the header announces, or that follow from its duration; None if it tells neither. It is
+            good for a progress bar and nothing else.
+        is_live: whether frames come at their own pace.
+        audio: file whose sound belongs to the pictures; None for silent ones.
+        notes: what was wrong with it, in words, as far as it has been read.
+    """
+
+    name: str
+    width: int
+    height: int
+    time_base: Fraction
+    rate: Fraction
+    count: int | None
+    is_live: bool
+    audio: Path | None
+
+    @property
+    def notes(self) -> list[str]: ...
+
+    def __iter__(self) -> Iterator[Frame]: ...
+
+
+def is_video(source: object) -> bool:
+    """Whether a name stands for a video file or a camera."""
+    if not isinstance(source, str | os.PathLike):
+        return False
+    text = os.fspath(source)
+    return Path(text).suffix.lower() in VIDEO_SUFFIXES or _CAMERA.fullmatch(text) is not None
+
+
+def open_video(source: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> FrameSource:
+    """Open a video file, or ``camera:0`` and its siblings, by its header.
+
+    Raises:
+        DataError: missing, empty, damaged, not a video, without a picture, or with frames larger than `max_pixels`.
+        UsageError: PyAV is not installed.
+    """
+    camera = _CAMERA.fullmatch(os.fspath(source))
+    if camera is not None:
+        return _open_camera(int(camera[1]), max_pixels)
+    return VideoFile(source, max_pixels=max_pixels)
+
+
+class VideoFile:
+    """A video file, or a device; see `FrameSource` and `open_video`.
+
+    Attributes:
+        skipped: packets that could not be decoded.
+        damaged: frames that were decoded with errors.
+        resized: frames of another size than the first.
+    """
+
+    def __init__(
+        self,
+        source: str | os.PathLike[str],
+        *,
+        max_pixels: int = MAX_PIXELS,
+        device: str = "",
+        options: dict[str, str] | None = None,
+    ) -> None:
+        self._av = require("av", "video")
+        self._source, self._device, self._options = os.fspath(source), device, options or {}
+        self._max_pixels = max_pixels
+        self.name = self._source
+        self.is_live = bool(device)
+        self.skipped = self.damaged = self.resized = 0
+        self._end = Fraction(0)
+        with self._open() as container:
+            stream = self._stream(container)
+            context = stream.codec_context
+            self._check_size(context.width, context.height)
+            self.time_base = stream.time_base or Fraction(1, 1000)
+            self.rate = _plausible_rate(stream.average_rate or stream.guessed_rate)
+            self._duration = _duration(container, stream)
+            self.count = stream.frames or (round(self._duration * self.rate) if self._duration else None) or None
+            has_sound = not device and any(other.type == "audio" for other in container.streams)
+            self.audio = Path(self._source) if has_sound else None
+            first = next(iter(self._decoded(container, stream)), None)
+        self.skipped = self.damaged = 0
+        if first is None:
+            raise DataError(f"cannot read {self.name}: it holds no frame that can be decoded; copy or export it again")
+        image = self._upright(first)
+        self.height, self.width = image.shape[:2]
+
+    @property
+    def notes(self) -> list[str]:
+        """What was wrong, in words, as far as the file has been read."""
+        found = []
+        if self.skipped:
+            found.append(f"{self.skipped} packets could not be decoded and were left out")
+        if self.damaged:
+            found.append(f"{self.damaged} frames were decoded with errors")
+        if self.resized:
+            found.append(f"{self.resized} frames have another size than the first")
+        if self._duration and self._end and self._end < Fraction(9, 10) * self._duration - 1 / self.rate:
+            found.append(
+                f"the file ends after {float(self._end):.1f} of {float(self._duration):.1f} seconds; it is truncated"
+            )
+        return found
+
+    def __iter__(self) -> Iterator[Frame]:
+        self.skipped = self.damaged = self.resized = 0
+        last, size = None, (self.height, self.width)
+        with self._open() as container:
+            stream = self._stream(container)
+            step = max(1, round(1 / (self.rate * self.time_base)))
+            for index, frame in enumerate(self._decoded(container, stream)):
+                self._check_size(frame.width, frame.height)
+                pts = frame.pts
+                if pts is None or (last is not None and pts <= last):  # broken or missing times
+                    pts = 0 if last is None else last + step
+                last = pts
+                self._end = (pts + step) * self.time_base
+                image = self._upright(frame)
+                self.resized += image.shape[:2] != size
+                self.damaged += bool(frame.is_corrupt)
+                yield Frame(image, pts, index)
+
+    def _open(self) -> Any:
+        av, path = self._av, Path(self._source)
+        if not self._device:
+            if path.is_dir():
+                raise DataError(f"cannot read {self.name}: it is a folder, not a video")
+            if not path.exists():
+                raise DataError(f"cannot read {self.name}: no such file")
+            if path.stat().st_size == 0:
+                raise DataError(f"cannot read {self.name}: the file is empty (0 bytes); copy or download it again")
+        try:
+            if self._device:
+                return av.open(self._source, format=self._device, options=self._options)
+            safe = {"format_whitelist": _FORMATS, "protocol_whitelist": "file"}
+            return av.open(self._source, options=safe, metadata_errors="replace")
+        except (av.FFmpegError, OSError, ValueError) as error:
+            if self._device:
+                raise DataError(f"cannot open {self.name}: {_reason(error)}; is it there, and not in use?") from error
+            raise DataError(
+                f"cannot read {self.name}: the file is truncated, corrupt or not a video ({_reason(error)}); "
+                "copy or export it again, as MP4 with H.264 for instance"
+            ) from error
+
+    def _stream(self, container: Any) -> Any:
+        pictures = [stream for stream in container.streams.video if not _is_cover(stream)]
+        if not pictures:
+            kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
+            raise DataError(f"cannot read {self.name}: it holds no moving picture (it holds {kinds})")
+        stream = pictures[0]
+        if stream.codec_context is None:
+            raise DataError(
+                f"cannot read {self.name}: this FFmpeg has no decoder for its format; export it as MP4 with H.264"
+            )
+        stream.thread_type = "AUTO"
+        return stream
+
+    def _decoded(self, container: Any, stream: Any) -> Iterator[Any]:
+        """All frames that can be decoded; the packets that cannot are counted."""
+        packets = container.demux(stream)
+        while True:
+            try:
+                packet = next(packets)
+            except StopIteration:
+                return
+            except self._av.FFmpegError:
+                self.skipped += 1
+                return  # the container itself ends here
+            try:
+                frames = packet.decode()
+            except (self._av.FFmpegError, ValueError):
+                self.skipped += 1
+                continue
+            yield from frames
+
+    def _upright(self, frame: Any) -> RGB:
+        image: RGB = frame.to_ndarray(format="rgb24")
+        turn = _QUARTERS.get(round(frame.rotation) % 360)
+        return image if turn is None else np.asarray(cv2.rotate(image, turn), dtype=np.uint8)
+
+    def _check_size(self, width: int, height: int) -> None:
+        if width * height > self._max_pixels:
+            raise DataError(
+                f"refused {self.name}: frames of {width}x{height} are {width * height / 1e6:.0f} megapixels, the limit "
+                f"is {self._max_pixels / 1e6:.0f}; scale the video down first"
+            )
+
+
+class PictureSequence:
+    """Pictures in the order of their names, as a video; see `FrameSource`.
+
+    Args:
+        paths: the pictures, at least one.
+        rate: frames a second.
+
+    Raises:
+        DataError: there is no picture, or the first one cannot be read.
+        UsageError: the rate is not positive.
+    """
+
+    def __init__(self, paths: Sequence[Path], *, rate: float | Fraction = 25) -> None:
+        if rate <= 0:
+            raise UsageError(f"rate is a number of frames a second, above 0, not {rate}")
+        if not paths:
+            raise DataError("a sequence of pictures needs at least one picture")
+        self._paths = [Path(path) for path in paths]
+        first = open_image(self._paths[0])
+        self.width, self.height = first.width, first.height
+        self.name = str(self._paths[0].parent)
+        self.rate = Fraction(rate).limit_denominator(100_000)
+        self.time_base = 1 / self.rate
+        self.count: int | None = len(self._paths)
+        self.is_live = False
+        self.audio: Path | None = None
+        self.skipped = self.resized = 0
+
+    @property
+    def notes(self) -> list[str]:
+        """What was wrong, in words, as far as it has been read."""
+        found = [f"{self.skipped} pictures could not be read and were left out"] if self.skipped else []
+        return found + ([f"{self.resized} pictures have another size than the first"] if self.resized else [])
+
+    def __iter__(self) -> Iterator[Frame]:
+        self.skipped = self.resized = 0
+        index = 0
+        for pts, path in enumerate(self._paths):
+            try:
+                image = open_image(path).read()
+            except DataError:
+                if len(self._paths) == 1:
+                    raise
+                self.skipped += 1
+                continue
+            self.resized += image.shape[:2] != (self.height, self.width)
+            yield Frame(image, pts, index)
+            index += 1
+
+
+def _open_camera(number: int, max_pixels: int) -> VideoFile:
+    if sys.platform == "darwin":
+        return VideoFile(str(number), device="avfoundation", options={"framerate": "30"}, max_pixels=max_pixels)
+    if sys.platform == "win32":
+        raise UsageError("cameras are read on Linux and macOS only so far")
+    return VideoFile(f"/dev/video{number}", device="v4l2", max_pixels=max_pixels)
+
+
+def _is_cover(stream: Any) -> bool:
+    """Whether a stream is the still picture of an album."""
+    return "attached_pic" in str(stream.disposition)
+
+
+def _plausible_rate(rate: Fraction | None) -> Fraction:
+    return rate if rate is not None and Fraction(1, 1000) <= rate <= 1000 else Fraction(25)
+
+
+def _duration(container: Any, stream: Any) -> Fraction | None:
+    """Seconds that the header announces."""
+    if stream.duration and stream.duration > 0 and stream.time_base:
+        return Fraction(stream.duration * stream.time_base)
+    if container.duration and container.duration > 0:
+        return Fraction(container.duration, 1_000_000)
+    return None
+
+
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "strerror", "") or error).split(":")[0].strip().lower() or type(error).__name__

@@ -1,0 +1,90 @@
+"""`intarsia segment` on video, as a user types it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("av", reason="needs pip install 'intarsia[video]'")
+
+from filmed import moving_squares, write_clip
+from tiny import TinyRun
+
+from intarsia.cli.main import main
+from intarsia.media.images import write_image
+from intarsia.media.video import open_video
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_clip(tmp_path_factory.mktemp("clip") / "drive.mp4", moving_squares(6))
+
+
+def test_a_clip(tiny_run: TinyRun, clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["segment", str(clip), "-m", str(tiny_run.run.folder), "-o", str(tmp_path)]
+    assert main([*arguments, "--video-set", "every=3"]) == 0
+    said = capsys.readouterr().out
+    assert "6 frames in" in said and "2 key frames" in said and "drive.overlay.mp4" in said
+    assert len(list(open_video(tmp_path / "drive.overlay.mp4"))) == 6
+    assert main(arguments) == 2
+    assert "exists; overwrite it (--overwrite)" in capsys.readouterr().err
+    assert main([*arguments, "--overwrite", "--json", "--limit", "2", "--write", "mask", "--write", "png"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["videos"][0]["frames"] == 2 and sorted(found["videos"][0]["outputs"]) == ["mask", "png"]
+
+
+def test_pictures_as_a_clip(tiny_run: TinyRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for index, picture in enumerate(moving_squares(3)):
+        write_image(tmp_path / "walk" / f"{index}.png", picture)
+    model = ["-m", str(tiny_run.run.folder), "-o", str(tmp_path / "out")]
+    assert main(["segment", str(tmp_path / "walk"), *model, "--fps", "10", "--write", "mask"]) == 0
+    assert (tmp_path / "out" / "walk.mask.mkv").exists()
+    assert main(["segment", str(tmp_path / "walk" / "0.png"), *model, "--fps", "10"]) == 2
+    assert "--fps is for folders and patterns" in capsys.readouterr().err
+
+
+def test_one_bad_clip_does_not_stop_the_others(
+    tiny_run: TinyRun, clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "bad.mp4").write_bytes(b"no video")
+    model = ["-m", str(tiny_run.run.folder), "-o", str(tmp_path / "out")]
+    assert main(["segment", str(tmp_path / "bad.mp4"), str(clip), *model]) == 1
+    said = capsys.readouterr()
+    assert "bad.mp4: the file is truncated, corrupt or not a video" in said.err and "6 frames in" in said.out
+    assert main(["segment", str(tmp_path / "bad.mp4"), *model]) == 3
+
+
+@pytest.mark.parametrize(
+    ("extra", "message"),
+    [
+        (["--video-set", "evry=3"], "a schedule has no option 'evry'. Did you mean 'every'"),
+        (["--video-set", "every=often"], "every is a number, not 'often'"),
+        (["--video-set", "every=3", "--video-set", "ratio=0.5"], "every and ratio are different schedules"),
+        (["--video", "clockwrok"], "Did you mean 'clockwork'"),
+        (["--write", "gif"], "no output of video is named 'gif'"),
+        (["--tta"], "are for pictures, not for video"),
+        (["photo.jpg"], "pictures and videos are segmented by separate commands"),
+    ],
+)
+def test_wrong_usage(
+    tiny_run: TinyRun, clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], extra: list[str], message: str
+) -> None:
+    assert main(["segment", str(clip), "-m", str(tiny_run.run.folder), "-o", str(tmp_path), *extra]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_options_of_video_need_one(tiny_run: TinyRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_image(tmp_path / "a.png", moving_squares(1)[0])
+    assert main(["segment", str(tmp_path / "a.png"), "--write", "mask"]) == 2
+    assert "are for video; a folder of frames needs --fps" in capsys.readouterr().err
+
+
+def test_without_the_extra_the_message_names_it(
+    tiny_run: TinyRun, clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "av", None)
+    assert main(["segment", str(clip), "-m", str(tiny_run.run.folder), "-o", str(tmp_path)]) == 2
+    assert "av is not installed; it comes with: pip install 'intarsia[video]'" in capsys.readouterr().err
