@@ -35,7 +35,7 @@ def segment(
         list[str],
         typer.Argument(
             metavar="SOURCE",
-            help="Pictures, videos, camera:0, GeoTIFFs, NIfTI files, DICOM folders, folders of these, or glob patterns.",
+            help="Pictures, videos, camera:0, GeoTIFFs, NIfTI files, DICOM folders, folders or glob patterns.",
         ),
     ],
     model: Annotated[
