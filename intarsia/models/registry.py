@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 from torch import Tensor, nn
 
@@ -26,13 +26,23 @@ class Supervised(NamedTuple):
     weight: float
 
 
+class Penalty(NamedTuple):
+    """A scalar that training adds to the loss, and its weight."""
+
+    value: Tensor
+    weight: float
+
+
 class SegmentationModel(nn.Module):
-    """Base of every image model: ``forward(x)`` maps (N, in_channels, H, W) to logits (N, C, H, W) for any H, W.
+    """Base of every model: ``forward(x)`` maps (N, in_channels, H, W) to logits (N, C, H, W) for any H, W.
+
+    Networks of points are another medium: see `models.cloud`. What follows is about images.
 
     Architectures implement `logits`; prediction calls it too and resizes once, straight to the source's size.
     Those with auxiliary heads, or with losses at other resolutions, implement `supervised` as well.
 
     Attributes:
+        medium: what it takes: "image", or "cloud" (see `models.cloud.layers.CloudModel`).
         encoder: the backbone, which may train at a rate of its own.
         in_channels: channels of the input.
         align_corners: the resize convention of this architecture.
@@ -40,6 +50,7 @@ class SegmentationModel(nn.Module):
             whole image's logits; 0 for those that pad inside.
     """
 
+    medium: ClassVar[str] = "image"
     encoder: nn.Module
     in_channels: int = 3
     align_corners: bool = False
@@ -62,7 +73,7 @@ class SegmentationModel(nn.Module):
         """(N, in_channels, H, W) -> logits (N, C, H, W)."""
         return resize(self.logits(x), x.shape[2:], align_corners=self.align_corners)
 
-    def supervised(self, x: Tensor) -> tuple[Supervised, ...]:
+    def supervised(self, x: Tensor) -> tuple[Supervised | Penalty, ...]:
         """What the loss is taken of in training, the logits of `forward` first."""
         return (Supervised(self.forward(x), 1.0),)
 
@@ -87,6 +98,7 @@ class Architecture:
     name: str
     builder: Callable[..., SegmentationModel]
     paper: str
+    medium: str = "image"
 
     @property
     def summary(self) -> str:
@@ -103,14 +115,16 @@ class Architecture:
 _architectures: dict[str, Architecture] = {}
 
 
-def register(*, paper: str) -> Callable[[Callable[..., SegmentationModel]], Callable[..., SegmentationModel]]:
+def register(
+    *, paper: str, medium: str = "image"
+) -> Callable[[Callable[..., SegmentationModel]], Callable[..., SegmentationModel]]:
     """Register a builder under its function name."""
 
     def decorate(builder: Callable[..., SegmentationModel]) -> Callable[..., SegmentationModel]:
         name = builder.__name__
         if name in _architectures:
             raise ValueError(f"two architectures are named {name!r}")
-        _architectures[name] = Architecture(name, builder, paper)
+        _architectures[name] = Architecture(name, builder, paper, medium)
         return builder
 
     return decorate
@@ -118,7 +132,7 @@ def register(*, paper: str) -> Callable[[Callable[..., SegmentationModel]], Call
 
 def architectures() -> dict[str, Architecture]:
     """All registered architectures by name."""
-    from intarsia.models import image  # noqa: F401  (importing the families registers them)
+    from intarsia.models import cloud, image  # noqa: F401  (importing the families registers them)
 
     return dict(sorted(_architectures.items()))
 
