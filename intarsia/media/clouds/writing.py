@@ -15,7 +15,8 @@ from intarsia.media.clouds.cloud import CloudReader, PointCloud
 from intarsia.media.clouds.las import LasReader, codes_of, write_las, write_new_las
 from intarsia.media.clouds.ply import write_ply
 
-_TARGETS = (".las", ".laz", ".ply", ".npz", ".csv", ".txt", ".label")
+TARGETS = (".las", ".laz", ".ply", ".npz", ".csv", ".txt", ".label")
+"""Suffixes that `write_labels` writes."""
 
 
 def write_labels(
@@ -44,8 +45,8 @@ def write_labels(
         DataError: another number of labels than points, codes that the format cannot hold, or a full disk.
     """
     suffix = path.suffix.lower()
-    if suffix not in _TARGETS:
-        raise UsageError(f"cannot write {path}: the suffix says the format.{suggest(suffix, _TARGETS)}")
+    if suffix not in TARGETS:
+        raise UsageError(f"cannot write {path}: the suffix says the format.{suggest(suffix, TARGETS)}")
     if len(labels) != source.count:
         raise DataError(f"{len(labels)} labels for the {source.count} points of {source.name}")
     extra: dict[str, NDArray[Any]] = {}
