@@ -24,7 +24,7 @@ class PointForest(CloudModel):
 
     feature: Tensor
     threshold: Tensor
-    children: Tensor
+    child: Tensor
     shares: Tensor
 
     def __init__(self, classes: int, in_channels: int, trees: int, depth: int, nodes: int, balanced: bool) -> None:
@@ -37,7 +37,7 @@ class PointForest(CloudModel):
         """Make room for trees of up to `nodes` nodes; all of them are forgotten."""
         self.register_buffer("feature", torch.zeros(self.trees, nodes, dtype=torch.int16))
         self.register_buffer("threshold", torch.zeros(self.trees, nodes))
-        self.register_buffer("children", torch.zeros(self.trees, nodes, 2, dtype=torch.int32))
+        self.register_buffer("child", torch.zeros(self.trees, nodes, 2, dtype=torch.int32))
         self.register_buffer("shares", torch.full((self.trees, nodes, self.classes), 1 / self.classes))
 
     def fit(self, features: NDArray[np.float32], target: NDArray[np.integer], *, seed: int) -> dict[str, int]:
@@ -80,7 +80,7 @@ class PointForest(CloudModel):
         shares = shares / shares.sum(axis=1, keepdims=True)
         self.feature[number, :count] = torch.from_numpy(np.where(leaf, 0, tree.feature).astype(np.int16))  # type: ignore[attr-defined]
         self.threshold[number, :count] = torch.from_numpy(tree.threshold.astype(np.float32))  # type: ignore[attr-defined]
-        self.children[number, :count] = torch.from_numpy(both.astype(np.int32))
+        self.child[number, :count] = torch.from_numpy(both.astype(np.int32))
         self.shares[number, :count] = 0
         self.shares[number, :count, present] = torch.from_numpy(shares.astype(np.float32))
 
@@ -92,7 +92,7 @@ class PointForest(CloudModel):
             for _ in range(self.depth):
                 value = features.gather(1, self.feature[tree, place].long()[:, None])[:, 0]
                 side = (value > self.threshold[tree, place]).long()
-                place = self.children[tree, place, side].long()
+                place = self.child[tree, place, side].long()
             total += self.shares[tree, place]
         # The logarithm of a probability is a logit of it.
         return (total / self.trees).clamp_(min=_LEAST).log_().view(*rows.shape[:2], -1)

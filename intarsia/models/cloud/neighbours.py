@@ -22,7 +22,9 @@ _LEAST_SQUARE = 1e-10
 
 
 def farthest_points(xyz: Tensor, count: int) -> Tensor:
-    """Farthest point sampling (Eldar et al. 1997), from point 0 on.
+    """Farthest point sampling (Eldar et al. 1997).
+
+    The first point is chosen by its coordinates, not by its place, so that the order of the points does not matter.
 
     Args:
         xyz: (B, N, 3).
@@ -34,15 +36,10 @@ def farthest_points(xyz: Tensor, count: int) -> Tensor:
     if not 1 <= count <= xyz.shape[1]:
         raise UsageError(f"cannot sample {count} of {xyz.shape[1]} points")
     if xyz.device.type == "cpu" and importlib.util.find_spec("fpsample") is not None:
-        fpsample = require("fpsample", "clouds")
-        height = min(_BUCKET_HEIGHT, max(1, int(np.log2(xyz.shape[1]))))
-
-        def sample(points: NDArray[np.float32]) -> NDArray[np.int64]:
-            picked = fpsample.bucket_fps_kdline_sampling(points, count, h=height, start_idx=0)
-            return np.asarray(picked, dtype=np.int64)
-
-        return torch.from_numpy(np.stack([sample(points) for points in _arrays(xyz, np.float32)]))
-    picked = torch.zeros(xyz.shape[0], count, dtype=torch.long, device=xyz.device)
+        clouds = _arrays(xyz, np.float32)
+        return torch.from_numpy(np.stack([_farthest(points, count) for points in clouds]))
+    picked = torch.empty(xyz.shape[0], count, dtype=torch.long, device=xyz.device)
+    picked[:, 0] = xyz[:, :, 0].argmin(1)
     nearest = torch.full(xyz.shape[:2], torch.inf, device=xyz.device)
     rows = torch.arange(len(xyz), device=xyz.device)
     for step in range(1, count):
@@ -50,6 +47,16 @@ def farthest_points(xyz: Tensor, count: int) -> Tensor:
         torch.minimum(nearest, (xyz - last[:, None]).square().sum(-1), out=nearest)
         picked[:, step] = nearest.argmax(1)
     return picked
+
+
+def _farthest(points: NDArray[np.floating], count: int) -> NDArray[np.int64]:
+    if len(points) == 1:
+        return np.zeros(1, dtype=np.int64)
+    fpsample = require("fpsample", "clouds")
+    order = np.lexsort(points.T)
+    height = min(_BUCKET_HEIGHT, max(1, int(np.log2(len(points)))))
+    picked = fpsample.bucket_fps_kdline_sampling(points[order], count, h=height, start_idx=0)
+    return order[np.asarray(picked, dtype=np.int64)]
 
 
 def nearest(query: Tensor, xyz: Tensor, count: int) -> tuple[Tensor, Tensor]:
