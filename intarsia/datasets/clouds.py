@@ -117,7 +117,7 @@ def holds_clouds(path: str | os.PathLike[str]) -> bool:
     root = Path(path)
     if not root.is_dir():
         return False
-    files = walk(root)
+    files = list(walk(root))
     if any(file.suffix.lower() in IMAGE_SUFFIXES for file in files):
         return False
     return any(is_cloud(file) or file.suffix.lower() == ".bin" or file.parent.name == ANNOTATIONS for file in files)

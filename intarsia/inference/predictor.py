@@ -16,7 +16,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from intarsia.bundle import Bundle
+from intarsia.bundle import Bundle, Preprocessing
 from intarsia.errors import ModelError, UsageError
 from intarsia.inference.fast import Precision, accelerate
 from intarsia.inference.refined import refine_rows
@@ -110,9 +110,11 @@ class Predictor:
             raise UsageError(f"long_side is a number of pixels, or 0 for each picture's own size, not {long_side}")
         if not scales or min(scales) <= 0:
             raise UsageError(f"scales are positive factors, at least one, not {tuple(scales)}")
+        if not isinstance(bundle.preprocessing, Preprocessing):
+            raise ModelError(f"{bundle.source or 'this bundle'}: {bundle.architecture} is no model of pictures")
         self.bundle = bundle
         self.space = bundle.space
-        self.preprocessing = bundle.preprocessing
+        self.preprocessing: Preprocessing = bundle.preprocessing
         if long_side is not None:
             self.preprocessing = bundle.preprocessing.model_copy(update={"long_side": long_side or None})
         self._refinement = Refinement.read((bundle.recipe or {}).get("refine") if refine is None else refine)

@@ -43,9 +43,12 @@ class Feed(Protocol):
         shape: (channels, *S) of one training input.
     """
 
-    preprocessing: Preprocessing | CloudPreprocessing
-    validator: Scoring
-    shape: tuple[int, ...]
+    @property
+    def preprocessing(self) -> Preprocessing | CloudPreprocessing: ...
+    @property
+    def validator(self) -> Scoring: ...
+    @property
+    def shape(self) -> tuple[int, ...]: ...
 
     def __len__(self) -> int:
         """Samples an epoch."""

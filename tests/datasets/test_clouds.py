@@ -77,7 +77,7 @@ def test_what_is_missing_is_said(tmp_path: Path) -> None:
     assert not holds_clouds(tmp_path)
     with pytest.raises(DataError, match="no clouds in this folder"):
         open_clouds(tmp_path)
-    with pytest.raises(UsageError, match="no layout of clouds is named 's3di'.*'s3dis'"):
+    with pytest.raises(UsageError, match=r"no layout of clouds is named 's3di'.*'s3dis'"):
         open_clouds(tmp_path, layout="s3di")
     np.save(tmp_path / "a.npy", np.zeros((4, 3)))
     with pytest.raises(DataError, match="no class codes"):

@@ -9,6 +9,7 @@ import pytest
 
 from intarsia.datasets import layouts, open_dataset
 from intarsia.datasets.catalogue import CATALOGUE
+from intarsia.datasets.clouds import CLOUD_LAYOUTS
 from intarsia.datasets.integrity import check
 from intarsia.datasets.preview import contact_sheet
 from intarsia.datasets.synthetic import SCENE, write_scenes
@@ -65,5 +66,5 @@ def test_contact_sheet_shows_what_cannot_be_read(tmp_path: Path) -> None:
 
 
 def test_the_catalogue_names_real_layouts() -> None:
-    assert {entry.layout for entry in CATALOGUE} <= set(layouts())
-    assert [entry.name for entry in CATALOGUE] == ["folder", "labelme", "camvid", "synthetic"]
+    assert {entry.layout for entry in CATALOGUE} <= set(layouts()) | set(CLOUD_LAYOUTS)
+    assert [entry.name for entry in CATALOGUE] == ["folder", "labelme", "camvid", "clouds", "s3dis", "synthetic"]

@@ -128,8 +128,12 @@ def test_damaged_bytes_never_end_in_anything_but_a_data_error(data: st.DataObjec
         path = Path(folder) / "made.laz"
         write_labels(open_cloud(cloud(200)), path, np.zeros(200, np.uint8), SPACE)
         content = bytearray(path.read_bytes())
+        points = struct.unpack_from("<I", content, 96)[0]
+        table = struct.unpack_from("<q", content, points)[0]
+        # Header, records, the place of the table of chunks, and that table; between them lie compressed points.
+        places = st.one_of(st.integers(0, points + 7), st.integers(table, len(content) - 1))
         for _ in range(data.draw(st.integers(1, 4))):
-            content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+            content[data.draw(places)] = data.draw(st.integers(0, 255))
         path.write_bytes(content)
         try:
             read_cloud(path)
@@ -145,6 +149,42 @@ def test_header_that_claims_four_billion_points(tmp_path: Path, suffix: str) -> 
     struct.pack_into("<Q", content, 247, 4_000_000_000)  # LAS 1.4: number of point records
     path.write_bytes(content)
     with pytest.raises(DataError, match=r"claims 4,000,000,000 points"):
+        open_cloud(path)
+
+
+@pytest.mark.parametrize(
+    ("place", "form", "value", "said"),
+    [
+        (100, "<I", 3_000_000_000, "3,000,000,000 variable length records"),
+        (243, "<I", 4_000_000_000, "4,000,000,000 extended records"),
+        (96, "<I", 4_000_000_000, "points from byte 4,000,000,000 on"),
+        (105, "<H", 3, "records of 3 bytes"),
+        (375 + 54 + 12, "<I", 2_000_000_000, "chunks of 2,000,000,000 points"),
+        (375 + 54 + 12, "<I", 0, "chunks of 0 points"),
+    ],
+)
+def test_numbers_that_would_exhaust_time_or_memory(
+    tmp_path: Path, place: int, form: str, value: int, said: str
+) -> None:
+    path = tmp_path / "x.laz"
+    point = PointCloud(FAR)  # no extra dimension, so that the compressor's record is the first
+    write_labels(open_cloud(point), path, np.zeros(3, np.uint8), SPACE)
+    content = bytearray(path.read_bytes())
+    struct.pack_into(form, content, place, value)
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=f"x.laz.*claims.*{said}"):
+        open_cloud(path)
+
+
+def test_table_of_chunks_that_would_exhaust_memory(tmp_path: Path) -> None:
+    path = tmp_path / "x.laz"
+    write_labels(open_cloud(cloud()), path, np.zeros(3, np.uint8), SPACE)
+    content = bytearray(path.read_bytes())
+    points = struct.unpack_from("<I", content, 96)[0]
+    table = struct.unpack_from("<q", content, points)[0]
+    struct.pack_into("<I", content, table + 4, 4_000_000_000)
+    path.write_bytes(content)
+    with pytest.raises(DataError, match="4,000,000,000 chunks where 1 hold all points"):
         open_cloud(path)
 
 
@@ -284,6 +324,30 @@ def test_hdf5(tmp_path: Path) -> None:
     assert np.array_equal(found.xyz, FAR)
     assert found.fields["green"].tolist() == [9, 9, 9]
     assert found.label is not None and found.label.tolist() == [0, 1, 2]
+
+
+def test_archives_that_claim_more_than_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from intarsia.media.clouds import tables
+
+    np.savez_compressed(tmp_path / "a.npz", xyz=np.zeros((10_000, 3)))
+    monkeypatch.setattr(tables, "available_memory", lambda: 1e5)
+    with pytest.raises(DataError, match=r"a\.npz: it unpacks to 0\.0 GB, more than there is memory"):
+        read_cloud(tmp_path / "a.npz")
+
+
+def test_hdf5_reads_no_other_files(tmp_path: Path) -> None:
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "secret.h5", "w") as file:
+        file["label"] = np.arange(3)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["xyz"] = FAR
+        layout = h5py.VirtualLayout((3,), np.int64)
+        layout[:] = h5py.VirtualSource(str(tmp_path / "secret.h5"), "label", (3,))
+        file.create_virtual_dataset("label", layout)
+        file["kind"] = h5py.ExternalLink(str(tmp_path / "secret.h5"), "label")
+    found = read_cloud(tmp_path / "a.h5")
+    assert found.label is None
+    assert found.fields == {}
 
 
 def test_nothing_is_unpickled(tmp_path: Path) -> None:

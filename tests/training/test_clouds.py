@@ -39,7 +39,9 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
         corner = random.uniform(5, 20, 2)
         house = ((xyz[:, :2] > corner) & (xyz[:, :2] < corner + 12)).all(axis=1)
         xyz[house, 2] += 5
-        given = PointCloud(xyz + (7e5, 6e6, 0), {"intensity": random.integers(1, 999, 1500).astype(np.uint16)})
+        given = PointCloud(
+            xyz + np.array([7e5, 6e6, 0]), {"intensity": random.integers(1, 999, 1500).astype(np.uint16)}
+        )
         (folder / name).parent.mkdir(exist_ok=True)
         write_labels(open_cloud(given), folder / f"{name}.laz", house.astype(np.uint8), SPACE)
     return folder
@@ -103,7 +105,7 @@ def test_forest_is_trained_by_the_same_command(scenes: Path, tmp_path: Path) -> 
 
 def test_one_block_a_batch_has_norm_statistics(scenes: Path, tmp_path: Path) -> None:
     changes = [*QUICK, "training.batch_size=1", "training.epochs=1", "cloud.blocks=2", "model.architecture=pointnet",
-               "model.options={}", "cloud.block=1.0"]  # fmt: skip
+               "model.options={}", "cloud.block=30.0"]  # fmt: skip
     run = intarsia.train(scenes, tmp_path / "run", changes=changes, progress=False)
     assert all(tensor.isfinite().all() for tensor in Bundle.load(run.best).state.values())
 

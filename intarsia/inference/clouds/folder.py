@@ -10,9 +10,9 @@ from typing import Any
 
 from intarsia.errors import DataError, IntarsiaError, UsageError
 from intarsia.inference.clouds.predictor import CloudPredictor
-from intarsia.media.clouds import is_cloud
+from intarsia.media.clouds import is_cloud, open_cloud
 from intarsia.media.clouds.las import SUFFIXES as LAS
-from intarsia.media.clouds.writing import TARGETS
+from intarsia.media.clouds.writing import TARGETS, check_target
 
 Record = dict[str, Any]
 
@@ -115,7 +115,9 @@ def segment_clouds(
     for task in tasks:
         start = time.perf_counter()
         try:
-            found = predictor.segment(task.source, columns=columns, progress=progress)
+            reader = open_cloud(task.source, columns=columns)
+            check_target(reader, task.target, predictor.space)
+            found = predictor.segment(reader, progress=progress)
             found.save(task.target)
             record: Record = {
                 "source": str(task.source), "labels": str(task.target), "points": len(found.labels),

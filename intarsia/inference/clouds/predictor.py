@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,7 +75,7 @@ class CloudPredictor:
 
     def segment(
         self,
-        source: CloudLike,
+        source: CloudLike | CloudReader,
         *,
         columns: str | None = None,
         progress: Progress | None = None,
@@ -86,7 +86,7 @@ class CloudPredictor:
         memory does not grow with the cloud (but for three bytes a point, the result).
 
         Args:
-            source: a file in any format of `open_cloud`, the folder of an S3DIS room, or a `PointCloud`.
+            source: a file in any format of `open_cloud`, an S3DIS room, a `PointCloud`, or an opened cloud.
             columns: names of the columns of arrays and tables.
             progress: called with the number of points that are done and of all.
 
@@ -94,7 +94,7 @@ class CloudPredictor:
             DataError: the cloud cannot be read, has no points, or lacks fields that the model's features need; the
                 message names features and fields.
         """
-        reader = open_cloud(source, columns=columns)
+        reader = source if isinstance(source, CloudReader) else open_cloud(source, columns=columns)
         require_fields(self.preprocessing.features, reader.fields, reader.name)
         labels: LabelArray = np.full(reader.count, self.space.ignore_index, dtype=self.space.dtype)
         confidence = np.zeros(reader.count, dtype=np.float16)
@@ -109,7 +109,8 @@ class CloudPredictor:
         """(N, C) class probabilities of a cloud in memory, whose coordinates are all finite."""
         return self._label(cloud)
 
-    def _parts(self, reader: CloudReader):  # type: ignore[no-untyped-def]
+    def _parts(self, reader: CloudReader) -> Iterator[tuple[NDArray[np.int64], Floats]]:
+        """Some points' places in the file and their probabilities, until all have been given."""
         if reader.count <= WHOLE_POINTS:
             cloud = reader.read()
             finite = np.flatnonzero(is_finite(cloud))
@@ -122,12 +123,15 @@ class CloudPredictor:
         if "normals" in features and all(name in reader.fields for name in NORMALS):
             needs |= set(NORMALS)
         first = next(reader.chunks(_FIRST)).xyz
+        first = first[np.isfinite(first).all(axis=1)]
+        if not len(first):
+            first = np.zeros((1, 3))
         first = (first - first.min(axis=0)).astype(np.float32)
         side = max(2 * margin, float(np.sqrt(_TILE_POINTS / density(first, self.preprocessing.block / 4))))
         with Spool(reader, tuple(sorted(needs)), side) as spool:
             for tile in spool.tiles(margin):
                 found = self._label(tile.cloud, bounds=spool.bounds, core=tile.core, wanted=tile.inside)
-                yield tile.index[tile.inside], found
+                yield tile.places[tile.inside], found
 
     def _label(
         self,
@@ -159,16 +163,15 @@ def _turned(network: Network, features: tuple[str, ...]) -> Network:
         place += FEATURES[name].channels
 
     def run(blocks: Floats) -> Floats:
-        total = None
+        views = []
         for turn in _TURNS:
             matrix = np.array(turn, dtype=np.float32).reshape(2, 2)
             turned = blocks.copy()
             turned[..., :2] = blocks[..., :2] @ matrix
             if normals is not None:
                 turned[..., normals] = blocks[..., normals] @ matrix
-            found = network(turned)
-            total = found if total is None else total + found
-        assert total is not None
-        return total / len(_TURNS)
+            views.append(network(turned))
+        mean: Floats = np.mean(views, axis=0)
+        return mean
 
     return run

@@ -23,13 +23,13 @@ class Tile(NamedTuple):
 
     Attributes:
         cloud: the points.
-        index: (n,) their places in the file.
+        places: (n,) theirs in the file.
         core: (2, 2) lowest and highest x and y of the tile itself.
         inside: (n,) which points lie in it.
     """
 
     cloud: PointCloud
-    index: NDArray[np.int64]
+    places: NDArray[np.int64]
     core: NDArray[np.float64]
     inside: NDArray[np.bool_]
 
@@ -61,7 +61,7 @@ class Spool:
         for chunk in self._reader.chunks():
             index = np.arange(start, start + len(chunk))
             start += len(chunk)
-            finite = np.isfinite(chunk.xyz).all(axis=1)
+            finite = np.asarray(np.isfinite(chunk.xyz).all(axis=1))
             if not finite.all():
                 self.without.append(index[~finite])
                 chunk, index = chunk.take(finite), index[finite]

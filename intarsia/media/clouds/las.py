@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from intarsia.errors import DataError, require
 from intarsia.files import atomic_path
 from intarsia.media.clouds.cloud import CHUNK, COLORS, CloudReader, PointCloud, canonical, color_range
+from intarsia.media.clouds.lasheader import check_las
 
 SUFFIXES = (".las", ".laz")
 
@@ -34,8 +35,6 @@ ASPRS_COLORS = {
 _CODES = {name: code for code, name in ASPRS.items()}
 _FIRST_OWN = 64  # codes from here on are the user's
 _COPC = "copc"
-# A point record of LAS takes 20 bytes and more; LAZ packs a constant cloud at most to about a thousandth of that.
-_LEAST_BYTES = {".las": 20.0, ".laz": 0.02}
 _LEFT_OUT = frozenset({"X", "Y", "Z", "classification", "bit_fields", "raw_classification", "classification_flags"})
 
 
@@ -61,12 +60,6 @@ class LasReader(CloudReader):
             self.count = int(header.point_count)
             self.point_format = int(header.point_format.id)
             self.dimensions = tuple(header.point_format.dimension_names)
-        fits = path.stat().st_size / _LEAST_BYTES[path.suffix.lower()]
-        if self.count > fits:
-            raise DataError(
-                f"{path}: its header claims {self.count:,} points, but {path.stat().st_size:,} bytes cannot hold them; "
-                "the file is damaged or truncated, fetch it again"
-            )
         self._names = {name: canonical(name) for name in self.dimensions if name not in _LEFT_OUT}
         self.fields = tuple(self._names.values())
         self.has_label = True
@@ -109,11 +102,10 @@ def write_las(
         extra: extra dimensions to add (or, with the same name and type, to replace), each (N,).
 
     Raises:
-        DataError: a code that the file's point format cannot hold, or the disk is full.
+        DataError: the disk is full.
     """
     import laspy
 
-    _check_codes(source, codes)
     with atomic_path(path) as temporary, _opened(source.path) as reader:
         header = copy.deepcopy(reader.header)
         header.vlrs = [vlr for vlr in reader.header.vlrs if vlr.user_id != _COPC]
@@ -170,7 +162,8 @@ def write_new_las(path: Path, cloud: PointCloud, codes: NDArray[np.uint8], extra
         las.write(str(temporary), do_compress=path.suffix.lower() == ".laz")
 
 
-def _check_codes(source: LasReader, codes: NDArray[np.uint8]) -> None:
+def check_codes(source: LasReader, codes: NDArray[np.uint8]) -> None:
+    """Raise a DataError if the point format of a file cannot hold the codes."""
     if source.point_format < 6 and int(codes.max()) > 31:
         raise DataError(
             f"{source.name}: its point format {source.point_format} holds classes up to 31, and class code "
@@ -183,6 +176,7 @@ def _opened(path: Path) -> Iterator[Any]:
     laspy = require("laspy", "clouds")
     if path.suffix.lower() == ".laz":
         require("lazrs", "clouds")
+    check_las(path)
     with _explained(path):
         reader = laspy.open(path)
     with reader:
@@ -194,8 +188,6 @@ def _explained(path: Path) -> Iterator[None]:
     """Turn what laspy and its decompressor raise on damaged files into one error."""
     try:
         yield
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file; check the path") from None
     except (KeyboardInterrupt, SystemExit, GeneratorExit, DataError):
         raise
     except BaseException as error:  # the decompressor is Rust: its panics are no Exception

@@ -38,7 +38,7 @@ def view(
     x, y = horizontal[seen] - horizontal[seen].min(), vertical[seen] - vertical[seen].min()
     extent = max(float(x.max()), float(y.max()), 1e-9)
     step = extent / size
-    columns, rows = (x / step).astype(np.int64), (y / step).astype(np.int64)
+    columns, rows = (np.minimum(values / step, size - 1).astype(np.int64) for values in (x, y))
     width, height = int(columns.max()) + 1, int(rows.max()) + 1
     order = np.argsort(depth[seen], kind="stable")
     picture = np.full((height, width), -1, dtype=np.int64)

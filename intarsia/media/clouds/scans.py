@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,11 +57,12 @@ def _labels(path: Path, nuscenes: bool) -> NDArray[np.int64] | None:
     name = path.with_suffix(_KITTI_LABELS).name
     for place in (path.parent.parent / "labels" / name, path.with_name(name)):
         if place.is_file():
-            return (_read(place, np.dtype("<u4")) & _SEMANTIC_BITS).astype(np.int64)
+            codes: NDArray[np.int64] = (_read(place, np.dtype("<u4")) & _SEMANTIC_BITS).astype(np.int64)
+            return codes
     return None
 
 
-def _read(path: Path, dtype: np.dtype[np.generic]) -> NDArray[np.generic]:
+def _read(path: Path, dtype: np.dtype[Any]) -> NDArray[Any]:
     try:
         if path.stat().st_size % dtype.itemsize:
             raise DataError(f"{path}: {path.stat().st_size} bytes are no whole numbers of {dtype}; it is truncated")

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from intarsia.errors import DataError, UsageError, require
 from intarsia.media.clouds.cloud import PointCloud, from_columns
+from intarsia.memory import available_memory
 
 SUFFIXES = (".npy", ".npz", ".csv", ".txt", ".xyz", ".pts", ".h5", ".hdf5")
 _GUESSES = {3: "x y z", 4: "x y z intensity", 6: "x y z red green blue", 7: "x y z red green blue label"}
@@ -22,7 +23,6 @@ _GROUPS = {
     ("nx", "ny", "nz"): ("normal", "normals"),
 }
 _SKIP = "_"
-_MOST_CELLS = 4_000_000_000
 
 
 def read_table(path: Path, columns: str | None = None, label: str | None = None) -> PointCloud:
@@ -115,8 +115,7 @@ def _npz(path: Path) -> dict[str, NDArray[Any]]:
         with np.load(path, allow_pickle=False) as archive:
             with zipfile.ZipFile(path) as entries:
                 total = sum(entry.file_size for entry in entries.infolist())
-            if total > _MOST_CELLS * 8:
-                raise DataError(f"{path}: it unpacks to {total / 1e9:.0f} GB; split it")
+            _check_memory(path, total)
             return {name: archive[name] for name in archive.files}
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, NotImplementedError) as error:
         raise DataError(f"{path}: not a readable NPZ file ({error})") from error
@@ -129,16 +128,22 @@ def _hdf5(path: Path) -> dict[str, NDArray[Any]]:
             found: dict[str, NDArray[Any]] = {}
 
             def visit(name: str, item: Any) -> None:
-                # A data set may name external files; only what lies in this one is read.
-                if isinstance(item, h5py.Dataset) and item.dtype.kind in "iufb" and not item.external:
-                    if item.size > _MOST_CELLS:
-                        raise DataError(f"{path}: {name} claims {item.size:,} values; split the file")
+                if not isinstance(item, h5py.Dataset) or item.dtype.kind not in "iufb":
+                    return
+                # A data set may lie in other files; only what lies in this one is read.
+                if not item.external and not item.is_virtual:
+                    _check_memory(path, item.size * item.dtype.itemsize)
                     found[name] = item[()]
 
             file.visititems(visit)
             return found
     except (OSError, RuntimeError, KeyError, ValueError) as error:
         raise DataError(f"{path}: not a readable HDF5 file ({error})") from error
+
+
+def _check_memory(path: Path, size: int) -> None:
+    if size > available_memory():
+        raise DataError(f"{path}: it unpacks to {size / 1e9:.1f} GB, more than there is memory; split it")
 
 
 def _text(path: Path) -> tuple[list[str] | None, NDArray[np.float64]]:
@@ -148,11 +153,12 @@ def _text(path: Path) -> tuple[list[str] | None, NDArray[np.float64]]:
             lines = [stream.readline() for _ in range(2)]
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
-    first = lines[0].strip().removeprefix("#").strip()
     delimiter = next((mark for mark in (";", ",", "\t") if mark in lines[1] or mark in lines[0]), None)
-    header = [part.strip().strip('"') for part in first.split(delimiter)] if _has_words(first) else None
+    first = [part.strip().strip('"') for part in lines[0].strip().removeprefix("#").strip().split(delimiter)]
+    header = None if all(map(_is_number, first)) else first
     # A .pts file starts with the number of its points alone.
-    skip = 1 if header is not None or (first.isdigit() and len(lines[1].split()) > 1) else 0
+    counted = header is None and len(first) == 1 and len(lines[1].split(delimiter)) > 1
+    skip = 1 if header is not None or counted else 0
     try:
         table = np.loadtxt(path, delimiter=delimiter, skiprows=skip, ndmin=2, encoding="utf-8-sig")
     except ValueError as error:
@@ -160,7 +166,9 @@ def _text(path: Path) -> tuple[list[str] | None, NDArray[np.float64]]:
     return header, table.reshape(0, len(header or ["x", "y", "z"])) if table.size == 0 else table
 
 
-def _has_words(line: str) -> bool:
-    return any(
-        re.fullmatch(r'"?[A-Za-z_/][\w/. ]*"?', part.strip()) for part in re.split(r"[\s,;]+", line) if part
-    ) and (not re.fullmatch(r"(?i)[\s,;]*(nan|inf|[\d.eE+-]|[\s,;])*", line))
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

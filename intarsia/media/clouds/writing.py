@@ -12,7 +12,7 @@ from intarsia.errors import DataError, UsageError, suggest
 from intarsia.files import atomic_path
 from intarsia.labels import LabelArray, LabelSpace
 from intarsia.media.clouds.cloud import CloudReader, PointCloud
-from intarsia.media.clouds.las import LasReader, codes_of, write_las, write_new_las
+from intarsia.media.clouds.las import LasReader, check_codes, codes_of, write_las, write_new_las
 from intarsia.media.clouds.ply import write_ply
 
 TARGETS = (".las", ".laz", ".ply", ".npz", ".csv", ".txt", ".label")
@@ -44,17 +44,15 @@ def write_labels(
         UsageError: a format that cannot be written.
         DataError: another number of labels than points, codes that the format cannot hold, or a full disk.
     """
+    check_target(source, path, space)
     suffix = path.suffix.lower()
-    if suffix not in TARGETS:
-        raise UsageError(f"cannot write {path}: the suffix says the format.{suggest(suffix, TARGETS)}")
     if len(labels) != source.count:
         raise DataError(f"{len(labels)} labels for the {source.count} points of {source.name}")
     extra: dict[str, NDArray[Any]] = {}
     if confidence is not None:
         extra["confidence"] = confidence.astype(np.float32)
     if suffix in (".las", ".laz"):
-        codes = np.zeros(space.ignore_index + 1, dtype=np.uint8)
-        codes[: len(space)] = codes_of(space.names)
+        codes = _codes(space)
         if isinstance(source, LasReader):
             write_las(source, path, labels, codes, extra)
         else:
@@ -68,10 +66,27 @@ def write_labels(
         _write_table(path, source.read(), {"label": labels, **extra})
 
 
+def check_target(source: CloudReader, path: Path, space: LabelSpace) -> None:
+    """Raise what `write_labels` would raise on the target's format, before anything is computed."""
+    suffix = path.suffix.lower()
+    if suffix not in TARGETS:
+        raise UsageError(f"cannot write {path}: the suffix says the format.{suggest(suffix, TARGETS)}")
+    if suffix in (".las", ".laz") and isinstance(source, LasReader):
+        check_codes(source, _codes(space))
+
+
+def _codes(space: LabelSpace) -> NDArray[np.uint8]:
+    """The classification code of each label; 0, never classified, for what is no class."""
+    codes = np.zeros(space.ignore_index + 1, dtype=np.uint8)
+    codes[: len(space)] = codes_of(space.names)
+    return codes
+
+
 def _write_table(path: Path, cloud: PointCloud, extra: dict[str, NDArray[Any]]) -> None:
     with atomic_path(path) as temporary:
         if path.suffix.lower() == ".npz":
-            np.savez_compressed(temporary, xyz=cloud.xyz, **{**cloud.fields, **extra})
+            arrays: dict[str, Any] = {"xyz": cloud.xyz, **cloud.fields, **extra}
+            np.savez_compressed(temporary, **arrays)
             return
         separator = "," if path.suffix.lower() == ".csv" else " "
         names = ["x", "y", "z", *extra]

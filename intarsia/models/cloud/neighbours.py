@@ -138,7 +138,8 @@ def _search(query: Tensor, xyz: Tensor, inner: float, outer: float, count: int) 
 def _by_distances(query: Tensor, xyz: Tensor, inner: float, outer: float, count: int) -> tuple[Tensor, Tensor]:
     step = max(1, _DENSE_CELLS // max(1, xyz.shape[0] * xyz.shape[1]))
     parts = []
-    for chunk in query.split(step, dim=1):
+    for start in range(0, query.shape[1], step):
+        chunk = query[:, start : start + step]
         distance = torch.cdist(chunk, xyz, compute_mode="donot_use_mm_for_euclid_dist")
         outside = (distance < inner) | (distance >= outer)
         parts.append(distance.masked_fill_(outside, torch.inf).topk(count, dim=-1, largest=False))

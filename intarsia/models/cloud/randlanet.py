@@ -96,7 +96,8 @@ class RandLANet(CloudModel):
         order = self._order(rows)
         x = self.enter(rows[:, order])
         xyz = rows[:, order, :3].contiguous()
-        skips, clouds = [], [xyz]
+        skips: list[Tensor] = []
+        clouds = [xyz]
         for level in self.levels:
             index, _ = nearest(xyz, xyz, self.neighbours)
             x = level(x, index, encode_places(xyz, index))

@@ -28,7 +28,7 @@ class RingSpec(NamedTuple):
 
     inner: float
     outer: float
-    count: int
+    neighbours: int
     widths: Sequence[int]
 
 
@@ -100,7 +100,7 @@ class AnnularLevel(nn.Module):
         centres, normals = gather(level.xyz, picked), gather(level.normals, picked)
         pooled = []
         for spec, conv in zip(self.rings, self.convs, strict=True):
-            index, found = ring(centres, level.xyz, spec.inner, spec.outer, spec.count)
+            index, found = ring(centres, level.xyz, spec.inner, spec.outer, spec.neighbours)
             # An empty ring is the centre itself; otherwise the farthest point found is the reference of the angles.
             index = torch.where(index < 0, picked[..., None], index)
             last = (found - 1).clamp(min=0)[..., None]

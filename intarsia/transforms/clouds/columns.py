@@ -60,7 +60,8 @@ class Columns:
             yield (centre * stride).astype(np.float32)
 
     def _cells(self, xy: NDArray[np.floating]) -> NDArray[np.int64]:
-        return np.floor((xy - self.low) / self._cell).astype(np.int64)
+        cells: NDArray[np.int64] = np.floor((xy - self.low) / self._cell).astype(np.int64)
+        return cells
 
 
 def density(xyz: Floats, cell: float) -> float:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from intarsia.errors import DataError, UsageError, suggest
 from intarsia.media.clouds.cloud import COLORS, NORMALS, PointCloud
@@ -24,7 +25,7 @@ class Context:
         neighbours: k of normals and shapes.
     """
 
-    def __init__(self, cloud: PointCloud, bounds: Floats, neighbours: int) -> None:
+    def __init__(self, cloud: PointCloud, bounds: NDArray[np.floating], neighbours: int) -> None:
         self.cloud, self.bounds, self._neighbours = cloud, bounds, neighbours
         self._eigen: tuple[Floats, Floats] | None = None
 
@@ -64,14 +65,16 @@ def _infrared(context: Context) -> Floats:
 
 def _ndvi(context: Context) -> Floats:
     red, infrared = context.colors("red", "infrared").T
-    return ((infrared - red) / np.maximum(infrared + red, 1e-3))[:, None]
+    index: Floats = ((infrared - red) / np.maximum(infrared + red, 1e-3))[:, None]
+    return index
 
 
 def _intensity(context: Context) -> Floats:
     values = context.cloud.fields["intensity"]
-    if values.dtype.kind == "f":  # scanners of cars give 0..1
-        return values.astype(np.float32)[:, None]
-    return (np.log1p(values.astype(np.float64)) / _INTENSITY_TOP).astype(np.float32)[:, None]
+    if values.dtype.kind != "f":  # scanners of cars give 0..1
+        values = np.log1p(values.astype(np.float64)) / _INTENSITY_TOP
+    strength: Floats = values.astype(np.float32)[:, None]
+    return strength
 
 
 def _returns(context: Context) -> Floats:
@@ -93,7 +96,8 @@ def _shape(context: Context) -> Floats:
 
 def _position(context: Context) -> Floats:
     low, high = context.bounds
-    return ((context.cloud.xyz - low) / np.maximum(high - low, 1e-6)).astype(np.float32)
+    place: Floats = ((context.cloud.xyz - low) / np.maximum(high - low, 1e-6)).astype(np.float32)
+    return place
 
 
 FEATURES: dict[str, Feature] = {
@@ -150,7 +154,7 @@ def require_fields(names: Sequence[str], fields: Sequence[str], source: str) -> 
         )
 
 
-def compute(cloud: PointCloud, names: Sequence[str], *, bounds: Floats, neighbours: int) -> Floats:
+def compute(cloud: PointCloud, names: Sequence[str], *, bounds: NDArray[np.floating], neighbours: int) -> Floats:
     """(N, channels) float32 features of a cloud, coordinates not included; errors as `require_fields`."""
     require_fields(names, tuple(cloud.fields), cloud.source)
     context = Context(cloud, bounds, neighbours)

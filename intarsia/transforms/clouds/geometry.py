@@ -14,7 +14,7 @@ Floats = NDArray[np.float32]
 _CHUNK = 1 << 17  # points whose neighbours are in memory at a time
 _GROUND_CELL = 1.0  # metres
 _GROUND_WINDOW = 25  # cells; wider than most roofs
-_MOST_CELLS = 50_000_000
+_MOST_CELLS = 4_000_000
 GROUND_REACH = _GROUND_CELL * (_GROUND_WINDOW + 2)
 """Metres around a point that decide its height above ground."""
 
@@ -81,8 +81,8 @@ def thin(xyz: NDArray[Any], voxel: float) -> NDArray[np.int64]:
     cells -= cells.min(axis=0)
     _, height, depth = (int(size) + 1 for size in cells.max(axis=0))
     _, first = np.unique((cells[:, 0] * height + cells[:, 1]) * depth + cells[:, 2], return_index=True)
-    first.sort()
-    return first.astype(np.int64)
+    kept: NDArray[np.int64] = np.sort(first).astype(np.int64)
+    return kept
 
 
 def height_above_ground(xyz: NDArray[np.float64]) -> Floats:
@@ -117,7 +117,8 @@ def height_above_ground(xyz: NDArray[np.float64]) -> Floats:
     window = min(_GROUND_WINDOW, 2 * max(rows, columns) + 1)
     ground = ndimage.grey_opening(lowest, size=(window, window))
     below = ndimage.map_coordinates(ground, (place - corner - 0.5).T, order=1, mode="nearest")
-    return np.maximum(xyz[:, 2] - below, 0).astype(np.float32)
+    height: Floats = np.maximum(xyz[:, 2] - below, 0).astype(np.float32)
+    return height
 
 
 _RING = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]], dtype=bool)

@@ -41,7 +41,7 @@ def is_finite(cloud: PointCloud) -> NDArray[np.bool_]:
     Raises:
         DataError: none has.
     """
-    finite = np.isfinite(cloud.xyz).all(axis=1)
+    finite: NDArray[np.bool_] = np.asarray(np.isfinite(cloud.xyz).all(axis=1))
     if not finite.any():
         what = "it has no points" if not len(cloud) else "no point has finite coordinates"
         raise DataError(f"{cloud.source}: {what}; there is nothing to segment")

@@ -160,7 +160,7 @@ def test_features_by_hand() -> None:
 def test_precision_survives_projected_coordinates() -> None:
     random = np.random.default_rng(0)
     near = random.uniform(0, 10, (300, 3)).round(3)
-    far = PointCloud(near + (770_000.0, 6_277_600.0, 0.0))
+    far = PointCloud(near + np.array([770_000.0, 6_277_600.0, 0.0]))
     found = prepare(far, CloudPreprocessing(features=(), block=4, points=32))
     assert np.abs(found.xyz.astype(np.float64) + found.origin - far.xyz).max() < 1e-5
 
