@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
 from torch import Tensor
 
 from intarsia.errors import DataError, ModelError
@@ -70,6 +70,11 @@ class CloudPreprocessing(BaseModel):
     neighbours: int = Field(default=16, ge=3)
 
 
+def _medium(value: Any) -> str:
+    points = "features" in value if isinstance(value, dict) else isinstance(value, CloudPreprocessing)
+    return "[cloud]" if points else "[image]"
+
+
 class _Document(BaseModel):
     """The JSON beside the tensors."""
 
@@ -80,7 +85,10 @@ class _Document(BaseModel):
     options: dict[str, Any]
     classes: int
     space: dict[str, Any]
-    preprocessing: Preprocessing | CloudPreprocessing
+    # Told apart by form, so that an error speaks of the one that is meant; brackets keep the tags out of messages.
+    preprocessing: Annotated[
+        Annotated[Preprocessing, Tag("[image]")] | Annotated[CloudPreprocessing, Tag("[cloud]")], Discriminator(_medium)
+    ]
     recipe: dict[str, Any] | None = None
     metrics: dict[str, Any] = {}
     card: dict[str, Any] = {}
@@ -239,7 +247,7 @@ def _read_document(file: Path) -> _Document:
         return _Document.model_validate(raw)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the whole"
+        where = ".".join(str(part) for part in first["loc"] if "[" not in str(part)) or "the whole"
         raise ModelError(f"{file}: its description is not valid at {where}: {first['msg']}; fetch it again") from error
 
 

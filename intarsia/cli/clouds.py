@@ -53,7 +53,7 @@ def segment_clouds(
             written = [record[key] for key in ("labels", "top", "side", "viewer") if key in record]
             typer.echo("  " + "  ".join(written))
         for source, reason in result.failures.items():
-            typer.echo(f"failed: {source}: {reason}", err=True)
+            typer.echo(f"failed: {reason if source in reason else f'{source}: {reason}'}", err=True)
         bundle = predictor.bundle
         terms = bundle.card.get("license") or bundle.card.get("terms") or "no terms stated"
         typer.echo(f"Model {model} ({bundle.architecture}, {len(bundle.space)} classes): {terms}")
