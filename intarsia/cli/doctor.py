@@ -25,6 +25,7 @@ EXTRAS = {
     ),
     "tensorboard": (("tensorboard",), "training logs in TensorBoard"),
     "large": (("pyvips", "pyvips-binary"), "pictures of hundreds of megapixels in little memory"),
+    "clouds": (("laspy", "lazrs", "plyfile", "h5py", "scipy", "fpsample"), "point clouds"),
     "demo": (("scikit-image",), "the photographs that `intarsia demo` works on"),
 }  # fmt: skip
 

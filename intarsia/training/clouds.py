@@ -39,9 +39,14 @@ def cloud_preprocessing(recipe: Recipe, model: SegmentationModel, split: CloudSp
     """The recipe's, with the block's side from the density where it is left open.
 
     Raises:
-        UsageError: the model takes another number of channels than coordinates and features make.
+        UsageError: the model takes another number of channels than coordinates and features make, or needs normals.
         DataError: no cloud of the split can be read.
     """
+    if recipe.model.architecture == "acnn" and recipe.cloud.features[:1] != ["normals"]:
+        raise UsageError(
+            "acnn orders neighbours around their normals, which have to be the first feature: set "
+            f"cloud.features=[normals, ...], not {recipe.cloud.features}"
+        )
     wanted = channels(recipe.cloud.features)
     if model.in_channels != wanted:
         raise UsageError(

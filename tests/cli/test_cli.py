@@ -259,7 +259,7 @@ def test_evaluate_suggests_a_split(cli: Cli, tiny_run: TinyRun) -> None:
 
 
 def test_data_list_names_the_layouts(cli: Cli) -> None:
-    assert {entry["layout"] for entry in cli.json("data", "list")} == {"folder", "labelme", "camvid"}
+    assert {entry["layout"] for entry in cli.json("data", "list")} == {"folder", "labelme", "camvid", "clouds", "s3dis"}
     assert cli("data", "list") == 0 and "camvid" in cli.out
 
 
@@ -348,7 +348,7 @@ def test_doctor_reports_and_fails_on_a_damaged_bundled_model(
     found = cli.json("doctor")
     assert found["models"] == [{"name": "best", "ok": True, "classes": 6, "megabytes": found["models"][0]["megabytes"]}]
     assert found["versions"]["intarsia"] == intarsia.__version__
-    assert set(found["extras"]) == {"weights", "tensorboard", "large", "demo"}
+    assert set(found["extras"]) == {"weights", "tensorboard", "large", "clouds", "demo"}
     assert found["machine"]["threads"] >= 1
     damaged = tmp_path / "street.safetensors"
     damaged.write_bytes(tiny_run.run.best.read_bytes()[:-100])

@@ -113,6 +113,11 @@ def test_one_block_a_batch_has_norm_statistics(scenes: Path, tmp_path: Path) -> 
 def test_mistakes_are_found_before_anything_is_trained(scenes: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"Did you mean 'height'"):
         plan(scenes, tmp_path / "run", changes=["cloud.features=[heigth]"])
+    with pytest.raises(UsageError, match=r"have to be the first feature: set cloud.features=\[normals"):
+        intarsia.train(
+            scenes, tmp_path / "run", progress=False,
+            changes=["model.architecture=acnn", "cloud.features=[height, normals]"],
+        )  # fmt: skip
     with pytest.raises(UsageError, match=r"in_channels is 9.*make 4"):
         intarsia.train(
             scenes, tmp_path / "run", progress=False,
