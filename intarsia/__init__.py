@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from intarsia.inference import Evaluation, Predictor
+    from intarsia.inference.clouds import CloudPredictor, CloudSegmentation
     from intarsia.labels import LabelSpace
     from intarsia.media.images import ImageLike
     from intarsia.recipe import Recipe
@@ -36,6 +37,8 @@ __all__ = ["LabelSpace", "Segmentation", "__version__", "cluster", "evaluate", "
 
 DEFAULT_MODEL = "street"
 """The bundled model that is used where none is named."""
+DEFAULT_CLOUD_MODEL = "airborne-lidar"
+"""The bundled model that is used for point clouds where none is named."""
 
 CLUSTERING = "kmeans"
 """The model of `segment` that needs no training: it is fitted to the pictures themselves."""
@@ -53,8 +56,8 @@ def load(
     scores: bool = False,
     refine: str | Mapping[str, Any] | None = None,
     device: str = "auto",
-) -> Predictor:
-    """Load a model for prediction.
+) -> Predictor | CloudPredictor:
+    """Load a model for prediction: of pictures, or of point clouds, as the bundle says.
 
     Args:
         model: a bundled name (`intarsia models list`), a bundle file, or a run folder.
@@ -64,18 +67,19 @@ def load(
         bands: of rasters, the bands (from 1) that the network sees instead of the model's, as many.
         window: (low, high) stored values of rasters and volumes that become black and white, instead of the model's.
         tile: side in pixels of the tiles that large pictures are cut into.
-        tta: average over the mirrored picture: slower, often better.
-        scores: also return the winning class's probability per pixel.
+        tta: average over the mirrored picture, or the turned cloud: slower, often better.
+        scores: also return the winning class's probability per pixel; of a point it is always returned.
         refine: what is done to the probabilities before the labels are decided: "crf", "guided", "bilateral" or
             "regions", or a mapping with "method" and "options" (see `intarsia.refine.Refinement`); "none" for nothing,
             None for what the model's own recipe says.
         device: where the network computes: "cpu", "cuda", ...; "auto" takes a GPU if there is one.
 
     Raises:
-        UsageError: there is no such model (the message suggests the closest name), or an option is out of range.
+        UsageError: there is no such model (the message suggests the closest name), an option is out of range, or it is
+            about pictures and the model is not.
         ModelError: the file is missing, damaged or no bundle, or its weights do not fit the changed options.
     """
-    from intarsia.bundle import Bundle
+    from intarsia.bundle import Bundle, CloudPreprocessing
     from intarsia.errors import UsageError
     from intarsia.inference import Predictor, find_bundle
 
@@ -85,6 +89,12 @@ def load(
             "kmeans; Python: intarsia.cluster), or name a run folder in which it was trained"
         )
     bundle = Bundle.load(find_bundle(model)).with_options(options or {})
+    if isinstance(bundle.preprocessing, CloudPreprocessing):
+        from intarsia.inference.clouds import CloudPredictor
+
+        if (long_side, bands, window) != (None, None, None) or refine not in (None, "none"):
+            raise UsageError(f"long_side, bands, window and refine are about pictures, and {model} labels point clouds")
+        return CloudPredictor(bundle, tta=tta, device=device)
     return Predictor(
         bundle, long_side=long_side, bands=bands, window=window,
         tile=tile, tta=tta, scores=scores, refine=refine, device=device,
@@ -146,35 +156,42 @@ def cluster(
 
 
 @overload
-def segment(source: bytes | Image | NDArray[np.uint8], model: str | os.PathLike[str] = ...) -> Segmentation: ...
+def segment(source: bytes | Image | NDArray[np.uint8], model: str | os.PathLike[str] | None = ...) -> Segmentation: ...
 @overload
 def segment(
-    source: str | os.PathLike[str] | Iterable[ImageLike], model: str | os.PathLike[str] = ...
-) -> Segmentation | Iterator[Segmentation]: ...
+    source: str | os.PathLike[str] | Iterable[ImageLike], model: str | os.PathLike[str] | None = ...
+) -> Segmentation | Iterator[Segmentation] | CloudSegmentation: ...
 def segment(
-    source: ImageLike | Iterable[ImageLike], model: str | os.PathLike[str] = DEFAULT_MODEL
-) -> Segmentation | Iterator[Segmentation]:
-    """Segment one picture, or many lazily. To segment again and again, `load` a model once and use its `segment`.
+    source: ImageLike | Iterable[ImageLike], model: str | os.PathLike[str] | None = None
+) -> Segmentation | Iterator[Segmentation] | CloudSegmentation:
+    """Segment one picture or cloud, or many pictures lazily. To do it again and again, `load` a model once.
 
     Args:
         source: a path, encoded bytes, a PIL image or an array for one picture; a folder, a glob pattern or an iterable
-            of sources for many.
-        model: as for `load`; or "kmeans", which is fitted to these pictures and needs no labels (see `cluster`).
+            of sources for many; the path of a point cloud.
+        model: as for `load`, None for the bundled one for pictures or for point clouds; or "kmeans", which is fitted to
+            these pictures and needs no labels (see `cluster`).
 
     Raises:
         DataError: the picture cannot be read, or the folder or pattern holds no picture.
         UsageError: there is no such model.
         ModelError: the model is damaged.
     """
+    import os
     from collections.abc import Iterator
+
+    from intarsia.media.clouds import is_cloud
 
     if is_clustering(model):
         given = list(source) if isinstance(source, Iterator) else source  # read twice
         return cluster(given).segment(given)
-    return load(model).segment(source)
+    points = isinstance(source, str | os.PathLike) and is_cloud(source)
+    found: Any = load(model or (DEFAULT_CLOUD_MODEL if points else DEFAULT_MODEL))
+    result: Segmentation | Iterator[Segmentation] | CloudSegmentation = found.segment(source)
+    return result
 
 
-def is_clustering(model: str | os.PathLike[str]) -> bool:
+def is_clustering(model: str | os.PathLike[str] | None) -> bool:
     """Whether `model` is "kmeans", fitted to the pictures themselves, and no file or folder has that name."""
     import os
 
@@ -231,7 +248,7 @@ def train(
 
 
 def evaluate(
-    model: str | os.PathLike[str] | Predictor,
+    model: str | os.PathLike[str] | Predictor | CloudPredictor,
     data: str | os.PathLike[str],
     *,
     split: str | None = None,
@@ -248,11 +265,11 @@ def evaluate(
     overwrite: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
-    """Measure a model on labelled pictures.
+    """Measure a model on labelled pictures or point clouds.
 
     Args:
         model: a loaded model, or what `load` takes.
-        data: labelled pictures: a folder, a manifest, a table, or an annotation tool's file.
+        data: labelled pictures: a folder, a manifest, a table, or an annotation tool's file; of point clouds a folder.
         split: the split to measure on; None takes the folder's own "val", else its "test", else all of an undivided
             folder. "val" of an undivided folder is the part that a training on it holds out.
         layout: the folder's layout; `intarsia data list` names them.
@@ -278,36 +295,27 @@ def evaluate(
         DataError: the data cannot be used, or share no class name with the model.
         ModelError: the model is damaged.
     """
-    from collections.abc import Mapping
     from pathlib import Path
 
-    from intarsia import inference
-    from intarsia.datasets import open_dataset
-    from intarsia.datasets.remap import Remap, remapped
-    from intarsia.reports import require_free, worst_pictures, write_evaluation
+    from intarsia.inference import Measures, Predictor
+    from intarsia.inference.clouds import CloudPredictor
+    from intarsia.reports.measuring import measure
 
-    if out is not None:
-        require_free(Path(out), overwrite=overwrite)
-    predictor = model if isinstance(model, inference.Predictor) else load(model)
-    dataset = open_dataset(
+    return measure(
+        model if isinstance(model, Predictor | CloudPredictor) else load(model),
         data,
+        split=split,
         layout=layout,
         classes=classes,
         resize_masks=resize_masks,
         tolerant=tolerant,
-        val_fraction=0 if split is None else 0.2,
+        remap=remap,
+        protocol=protocol,
+        measures=Measures(boundary=boundary, spacing=spacing, curves=curves),
+        out=None if out is None else Path(out),
+        overwrite=overwrite,
+        progress=progress,
     )
-    if remap is not None:
-        rule = Remap.from_dict(remap) if isinstance(remap, Mapping) else Remap.load(Path(remap))
-        dataset = remapped(dataset, rule)
-    if split is None:
-        split = next((name for name in ("val", "test", "all") if name in dataset.splits), "val")
-    chosen = dataset.split(split)
-    measures = inference.Measures(boundary=boundary, spacing=spacing, curves=curves)
-    found = inference.evaluate(predictor, chosen, measures=measures, protocol=protocol, progress=progress)
-    if out is not None:
-        write_evaluation(Path(out), found, worst_pictures(predictor, chosen, found))
-    return found
 
 
 def __getattr__(name: str) -> object:

@@ -15,8 +15,10 @@ import torch
 from pydantic import (
     BaseModel,
     ConfigDict,
+    Discriminator,
     Field,
     SerializerFunctionWrapHandler,
+    Tag,
     ValidationError,
     model_serializer,
     model_validator,
@@ -96,6 +98,31 @@ class Preprocessing(BaseModel):
         return {name: value for name, value in plain.items() if name not in unused or value != unused[name]}
 
 
+class CloudPreprocessing(BaseModel):
+    """What happens to a point cloud before the network sees it.
+
+    Attributes:
+        features: names of what the network is told besides the coordinates, in the order of its channels.
+        block: side in metres of the square columns that it sees.
+        points: number of points of a block.
+        voxel: the cloud is thinned to one point per cube of this side in metres; 0 keeps all.
+        neighbours: points that make a neighbourhood of normals and shapes.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    features: tuple[str, ...]
+    block: _Positive
+    points: int = Field(ge=1)
+    voxel: float = Field(default=0.0, ge=0)
+    neighbours: int = Field(default=16, ge=3)
+
+
+def _medium(value: Any) -> str:
+    points = "features" in value if isinstance(value, dict) else isinstance(value, CloudPreprocessing)
+    return "[cloud]" if points else "[image]"
+
+
 class _Document(BaseModel):
     """The JSON beside the tensors."""
 
@@ -106,7 +133,10 @@ class _Document(BaseModel):
     options: dict[str, Any]
     classes: int
     space: dict[str, Any]
-    preprocessing: Preprocessing
+    # Told apart by form, so that an error speaks of the one that is meant; brackets keep the tags out of messages.
+    preprocessing: Annotated[
+        Annotated[Preprocessing, Tag("[image]")] | Annotated[CloudPreprocessing, Tag("[cloud]")], Discriminator(_medium)
+    ]
     recipe: dict[str, Any] | None = None
     metrics: dict[str, Any] = {}
     card: dict[str, Any] = {}
@@ -120,7 +150,7 @@ class Bundle:
         architecture: registered name of the model builder.
         options: the builder's keyword arguments (plain JSON), without ``classes``.
         space: the classes of the head, in order.
-        preprocessing: from pixels to the network's input.
+        preprocessing: from pixels, or points, to the network's input.
         state: the model's state dict, on the CPU, float32 (integers as they are).
         recipe: the resolved recipe that trained it, if any.
         metrics: what it reached, by split.
@@ -131,7 +161,7 @@ class Bundle:
     architecture: str
     options: dict[str, Any]
     space: LabelSpace
-    preprocessing: Preprocessing
+    preprocessing: Preprocessing | CloudPreprocessing
     state: dict[str, Tensor]
     recipe: dict[str, Any] | None = None
     metrics: dict[str, Any] = field(default_factory=dict)
@@ -265,7 +295,7 @@ def _read_document(file: Path) -> _Document:
         return _Document.model_validate(raw)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the whole"
+        where = ".".join(str(part) for part in first["loc"] if "[" not in str(part)) or "the whole"
         raise ModelError(f"{file}: its description is not valid at {where}: {first['msg']}; fetch it again") from error
 
 

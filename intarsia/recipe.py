@@ -145,6 +145,44 @@ class Augment(_Section):
         return self
 
 
+class CloudAugment(_Section):
+    """Random changes to blocks of points. A probability or strength of 0 switches one off."""
+
+    rotate: Annotated[float, Field(ge=0, le=180)] = Field(180.0, description="most degrees about the vertical")
+    mirror: Fraction = Field(0.5, description="probability of mirroring x")
+    scale: tuple[Positive, Positive] = Field((0.9, 1.1), description="range of the zoom")
+    jitter: NotNegative = Field(0.01, description="standard deviation in metres of moved points")
+    drop: Annotated[float, Field(ge=0, lt=1)] = Field(0.1, description="largest share of points left out")
+    color_drop: Fraction = Field(0.1, description="probability of a block without colour and infrared")
+    color_shift: Annotated[float, Field(ge=0, lt=1)] = Field(0.1, description="colours times 1 +- this")
+
+    @model_validator(mode="after")
+    def _check(self) -> CloudAugment:
+        if self.scale[0] > self.scale[1]:
+            raise ValueError("scale: the lower bound comes first")
+        return self
+
+
+class Cloud(_Section):
+    """What networks of points see, in place of `input` and `augment`."""
+
+    features: list[str] = Field(
+        ["height"],
+        description="besides x, y, z: height, color, infrared, ndvi, intensity, returns, normals, shape, ...",
+    )
+    columns: str | None = Field(None, description="names of the columns of arrays and tables: x y z _ label")
+    label: str | None = Field(None, description="the field of the class codes, if its name is not a usual one")
+    block: Positive | None = Field(None, description="side of a column in metres; none: by the density")
+    points: Annotated[int, Field(ge=8)] = Field(4096, description="points of a block")
+    voxel: NotNegative = Field(0.0, description="one point per cube of this side in metres; 0: all points")
+    neighbours: Annotated[int, Field(ge=3)] = Field(16, description="points that make a normal or a shape")
+    balance: Fraction = Field(0.5, description="share of training blocks around points of evenly drawn classes")
+    blocks: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="training blocks an epoch; none: as many as hold all points"
+    )
+    augment: CloudAugment = CloudAugment()
+
+
 class LossTerm(_Section):
     """One term of the loss."""
 
@@ -241,6 +279,7 @@ class Recipe(_Section):
     model: Model = Model()
     input: Input = Input()
     augment: Augment = Augment()
+    cloud: Cloud = Cloud()
     optimizer: Optimizer = Optimizer()
     training: Training = Training()
     clips: Clips | None = Field(None, description="train on clips made of the stills; none: on the stills")

@@ -76,7 +76,7 @@ def demo(folder: Path, *, overwrite: bool = False, console: Console | None = Non
     report = write_report(run.folder, recipe, dataset)
     say(f"4. Report: {report}")
     overlay = folder / "street.overlay.jpg"
-    result = intarsia.load("street").segment(np.asarray(photos.rocket(), dtype=np.uint8))
+    result = intarsia.segment(np.asarray(photos.rocket(), dtype=np.uint8), "street")
     write_image(overlay, result.overlay())
     shares = ", ".join(f"{name} {100 * share:.0f} %" for name, share in list(result.areas().items())[:3])
     say(f"5. A second photo with the bundled street model: {shares}; see {overlay}")

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from intarsia.cli.doctor import bundled_models
 from intarsia.cli.output import Json, emit, table
 
+if TYPE_CHECKING:
+    from intarsia.models.registry import Medium
+
 app = typer.Typer(help="Bundled models and the architectures that recipes can name.", no_args_is_help=True)
+_MEDIA: dict[Medium, str] = {"image": "Architecture", "video": "For video", "cloud": "For point clouds"}
 
 
 @app.command("list")
 def list_models(json: Json = False) -> None:
-    """List bundled models (for `segment -m`) and architectures (for recipes)."""
+    """List bundled models (for `segment -m`) and architectures (for recipes), medium by medium."""
     from intarsia.bundle import Bundle
     from intarsia.models import architectures
 
@@ -30,16 +34,15 @@ def list_models(json: Json = False) -> None:
         }
         for path, bundle in bundles
     ]
-    known, video = architectures(), architectures("video")
     if json:
-        emit({"models": models, "architectures": [_architecture(name) for name in known | video]})
+        emit({"models": models, "architectures": [_architecture(name) for name in architectures()]})
         return
     table(
         ("Bundled model", "Architecture", "Classes", "Size"),
         [(m["name"], m["architecture"], ", ".join(m["classes"]), f"{m['megabytes']} MB") for m in models],
     )
-    table(("Architecture", "What it is"), [(name, _architecture(name)["summary"]) for name in known])
-    table(("For video", "What it is"), [(name, _architecture(name)["summary"]) for name in video])
+    for medium, title in _MEDIA.items():
+        table((title, "What it is"), [(name, found.summary) for name, found in architectures(medium).items()])
     typer.echo("Next:  intarsia models info NAME")
 
 
@@ -57,7 +60,7 @@ def info(
     from intarsia.errors import UsageError
     from intarsia.models import architectures
 
-    if name in architectures() | architectures("video"):
+    if name in architectures():
         found = _architecture(name) | _cost(name, set_ or (), classes, size)
         if json:
             emit(found)
@@ -95,7 +98,9 @@ def _architecture(name: str) -> dict[str, Any]:
     from intarsia.models import architecture
 
     found = architecture(name)
-    return {"name": name, "summary": found.summary, "paper": found.paper, "options": found.options}
+    return {
+        "name": name, "medium": found.medium, "summary": found.summary, "paper": found.paper, "options": found.options,
+    }  # fmt: skip
 
 
 def _cost(name: str, assignments: Sequence[str], classes: int, size: int) -> dict[str, Any]:
@@ -106,14 +111,14 @@ def _cost(name: str, assignments: Sequence[str], classes: int, size: int) -> dic
     from intarsia.models.cost import gmacs, parameters
     from intarsia.recipe import read_assignments
 
-    changes = read_assignments(assignments)
+    changes, known = read_assignments(assignments), architecture(name)
     with torch.device("meta"):
         model = build(name, classes=classes, **changes)
     return {
-        "options": architecture(name).options | changes,
+        "options": known.options | changes,
         "classes": classes,
         "size": size,
         "parameters": parameters(model),
-        # Features and trees are no multiply-accumulates.
-        "gmacs": None if architecture(name).fitted else gmacs(model, (size, size)),
+        # Features and trees are no multiply-accumulates, and a cloud is no image of some size.
+        "gmacs": None if known.fitted or known.medium == "cloud" else gmacs(model, (size, size)),
     }

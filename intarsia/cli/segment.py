@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from intarsia import DEFAULT_MODEL
+from intarsia import DEFAULT_CLOUD_MODEL, DEFAULT_MODEL
+from intarsia.cli.clouds import is_cloud_job, segment_clouds
 from intarsia.cli.output import (
     Json,
     Options,
@@ -35,25 +37,26 @@ def segment(
         list[str],
         typer.Argument(
             metavar="SOURCE",
-            help="Pictures, videos, camera:0, GeoTIFFs, NIfTI files, DICOM folders, folders or glob patterns.",
+            help="Pictures, videos, camera:0, GeoTIFFs, NIfTI files, DICOM folders, point clouds, folders or glob "
+            "patterns.",
         ),
     ],
     model: Annotated[
-        str,
+        str | None,
         typer.Option(
             "-m",
             "--model",
-            help="Bundled model, bundle file or run folder; or kmeans, which needs no training and no labels "
-            "(--set clusters=6).",
+            help=f"Bundled model, bundle file or run folder; default: {DEFAULT_MODEL}, for point clouds "
+            f"{DEFAULT_CLOUD_MODEL}. Or kmeans, which needs no training and no labels (--set clusters=6).",
         ),
-    ] = DEFAULT_MODEL,
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
             "-o",
             "--out",
-            help="Folder for the results (for single pictures default: here), or for one source the mask's own name, "
-            "ending in .png, .tif or .nii.gz.",
+            help="Folder for the results (for single pictures default: here), or for one source the result's own name, "
+            "ending in .png, .tif or .nii.gz, of a cloud in .laz, .las, .ply, ...",
         ),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing results.")] = False,
@@ -66,6 +69,13 @@ def segment(
     long_side: Annotated[
         int | None, typer.Option(min=0, help="Working size in pixels of the longer side; 0: each picture's own.")
     ] = None,
+    columns: Annotated[
+        str | None,
+        typer.Option(metavar="NAMES", help="Clouds in plain tables: the columns, as in 'x y z _ intensity'."),
+    ] = None,
+    pictures: Annotated[
+        bool, typer.Option("--pictures", help="Clouds: also views from the top and the side, and a page in 3D.")
+    ] = False,
     tile: Annotated[int, typer.Option(min=64, help="Side in pixels of the tiles of large pictures.")] = 512,
     bands: Annotated[
         str | None, typer.Option(metavar="B,B,B", help="GeoTIFF: bands that the network sees, from 1.")
@@ -105,22 +115,33 @@ def segment(
     """Give every pixel its class: writes NAME.mask.png and NAME.overlay.jpg for each picture.
 
     The masks of GeoTIFFs are GeoTIFFs (.mask.tif), those of volumes are NIfTI files (.mask.nii.gz). Of videos,
-    NAME.overlay.mp4 is written.
+    NAME.overlay.mp4 is written. Of a point cloud, every point gets its class: NAME.labels.laz is written.
     """
     import intarsia
     from intarsia.errors import DataError, UsageError
     from intarsia.inference import find_images, names_file, plan_tasks, segment_file, segment_folder
+    from intarsia.inference.clouds import CloudPredictor
     from intarsia.inference.preannotation import preannotation_path, write_preannotations
     from intarsia.media.rasters import check_bands
     from intarsia.recipe import read_assignments
 
+    clouds = is_cloud_job(sources, columns)
+    model = model or (DEFAULT_CLOUD_MODEL if clouds else DEFAULT_MODEL)
+    changes, refinement = read_assignments(set_ or ()), read_refine(refine, refine_set)
+    label_clouds = partial(
+        segment_clouds, sources=sources, out=out, model=model, columns=columns, pictures=pictures,
+        overwrite=overwrite, dry_run=dry_run, json=json,
+    )  # fmt: skip
+    if clouds:
+        label_clouds(intarsia.load(model, options=changes, tta=tta, long_side=long_side, refine=refinement))
+        return
     if is_video_job(sources, fps):
         if dry_run or resume or refine or tta:
             raise UsageError("--dry-run, --resume, --refine and --tta are for pictures, not for video")
-        predictor = intarsia.load(model, options=read_assignments(set_ or ()), long_side=long_side)
+        on_video = intarsia.load(model, options=changes, long_side=long_side)
         raise typer.Exit(
             segment_videos(
-                predictor, sources, out or Path("."), model=model, method=video, assignments=video_set or [],
+                on_video, sources, out or Path("."), model=model, method=video, assignments=video_set or [],
                 outputs=write or ["overlay"], keep=keep or [], fps=fps, limit=limit, overwrite=overwrite, json=json,
             )
         )  # fmt: skip
@@ -150,7 +171,6 @@ def segment(
         else:
             table(("Picture", "Mask", "Overlay"), [tuple(entry.values()) for entry in planned])
         return
-    changes, refinement = read_assignments(set_ or ()), read_refine(refine, refine_set)
     if intarsia.is_clustering(model):
         if bands is not None or window is not None:
             raise UsageError("--bands and --window are for trained models; kmeans clusters pictures")
@@ -167,7 +187,7 @@ def segment(
                 progress=lambda _, done, total: progress(done, total),
             )
     else:
-        predictor = intarsia.load(
+        loaded = intarsia.load(
             model,
             options=changes,
             tta=tta,
@@ -178,6 +198,10 @@ def segment(
             scores=confidence,
             refine=refinement,
         )
+        if isinstance(loaded, CloudPredictor):
+            label_clouds(loaded)
+            return
+        predictor = loaded
     if single and out is not None:
         with progress_bar("segmenting") as bar:
             record = segment_file(

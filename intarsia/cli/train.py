@@ -53,4 +53,4 @@ def train(
         return
     typer.echo(f"Trained in {seconds(time.monotonic() - started)}: {run.best}")
     typer.echo(f"Report:  {run.folder / 'report.html'}")
-    typer.echo(f"Next:    intarsia segment PHOTO -m {run.folder}")
+    typer.echo(f"Next:    intarsia segment FILE -m {run.folder}")

@@ -13,6 +13,7 @@ from intarsia.cli.output import emit, seconds
 
 if TYPE_CHECKING:
     from intarsia.inference import Predictor, VideoResult
+    from intarsia.inference.clouds import CloudPredictor
     from intarsia.media.video import FrameSource
 
 _VIDEO = "Video"
@@ -75,7 +76,7 @@ def is_video_job(sources: Sequence[str], fps: float | None) -> bool:
 
 
 def segment_videos(
-    predictor: Predictor,
+    predictor: Predictor | CloudPredictor,
     sources: Sequence[str],
     out: Path,
     *,
@@ -89,10 +90,16 @@ def segment_videos(
     overwrite: bool,
     json: bool,
 ) -> int:
-    """Segment one video after the other, and return the exit code."""
-    from intarsia.errors import DataError
-    from intarsia.inference import VideoPredictor, segment_video
+    """Segment one video after the other, and return the exit code.
 
+    Raises:
+        UsageError: the model labels point clouds, or the schedule makes no sense.
+    """
+    from intarsia.errors import DataError, UsageError
+    from intarsia.inference import Predictor, VideoPredictor, segment_video
+
+    if not isinstance(predictor, Predictor):
+        raise UsageError(f"{model} labels point clouds, and {sources[0]} is a video; name a model of pictures (-m)")
     on_video = VideoPredictor(predictor, method=method, **read_schedule(assignments))
     done: list[VideoResult] = []
     failures: dict[str, str] = {}

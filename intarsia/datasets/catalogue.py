@@ -50,6 +50,12 @@ KINDS = (
         "tables with encoded images and masks, as on the Hugging Face hub (intarsia[parquet])",
         "train-00000-of-00001.parquet, validation-..., also in data/; columns image and mask",
     ),
+    Kind(
+        "clouds",
+        "labelled point clouds (intarsia[clouds]): LAS, LAZ, PLY, PCD, E57, tables, SemanticKITTI, nuScenes",
+        "train/ + val/ (+ test/) of clouds that hold their classes, or all of them in one folder; class names in "
+        "classes.txt (2: ground), standard ones for LAS",
+    ),
 )
 """The layouts of data of your own."""
 

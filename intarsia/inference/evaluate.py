@@ -12,7 +12,7 @@ from intarsia.datasets.volumes import VolumeItem
 from intarsia.errors import DataError, UsageError
 from intarsia.inference.predictor import Predictor
 from intarsia.inference.protocols import ProtocolScorer
-from intarsia.inference.scoring import Evaluation, Measures, Scorer
+from intarsia.inference.scoring import Evaluation, Measures, Scorer, unmatched_classes
 from intarsia.labels import LabelArray
 from intarsia.media.source import ArraySource, PixelSource
 
@@ -46,14 +46,9 @@ def evaluate(
             another medium than the data.
     """
     ours, theirs = predictor.space, split.space
-    unmatched = tuple(name for name in theirs.names if name not in ours.names)
     if not len(split):
         raise DataError(f"the split {split.name!r} has no pictures; nothing to evaluate")
-    if len(unmatched) == len(theirs):
-        raise DataError(
-            f"the data and the model share no class: the data has {', '.join(theirs.names)}; the model has "
-            f"{', '.join(ours.names)}; name the data's classes in the model's words (--remap, or classes.txt)"
-        )
+    unmatched = unmatched_classes(ours, theirs)
     if protocol is not None and measures.curves:
         raise UsageError("curves are measured in the model's classes, a protocol in the data's; ask for one of them")
     split = split.for_input(predictor.preprocessing)

@@ -123,10 +123,12 @@ class Predictor:
             raise UsageError(f"long_side is a number of pixels, or 0 for each picture's own size, not {long_side}")
         if not scales or min(scales) <= 0:
             raise UsageError(f"scales are positive factors, at least one, not {tuple(scales)}")
+        if not isinstance(bundle.preprocessing, Preprocessing):
+            raise ModelError(f"{bundle.source or 'this bundle'}: {bundle.architecture} is no model of pictures")
         self.bundle = bundle
         self.space = bundle.space
         self.scores = scores
-        self.preprocessing = _changed(bundle, long_side=long_side, bands=bands, window=window)
+        self.preprocessing = _changed(bundle.preprocessing, long_side=long_side, bands=bands, window=window)
         self._refinement = Refinement.read((bundle.recipe or {}).get("refine") if refine is None else refine)
         self._tile = tile
         self._views = [(scale, mirrored) for scale in scales for mirrored in ((False, True) if tta else (False,))]
@@ -351,9 +353,9 @@ class Predictor:
 
 
 def _changed(
-    bundle: Bundle, *, long_side: int | None, bands: Sequence[int] | None, window: tuple[float, float] | None
+    trained: Preprocessing, *, long_side: int | None, bands: Sequence[int] | None, window: tuple[float, float] | None
 ) -> Preprocessing:
-    """The bundle's preprocessing with the user's changes.
+    """A bundle's preprocessing with the user's changes.
 
     Raises:
         UsageError: they do not fit the model.
@@ -362,7 +364,7 @@ def _changed(
     changes |= {} if bands is None else {"bands": tuple(bands)}
     changes |= {} if window is None else {"window": window}
     try:
-        return Preprocessing.model_validate(bundle.preprocessing.model_dump() | changes)
+        return Preprocessing.model_validate(trained.model_dump() | changes)
     except ValidationError as error:
         reason = error.errors()[0]["msg"].removeprefix("Value error, ")
         raise UsageError(f"bands and window do not fit this model: {reason}") from None

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from intarsia.errors import DataError
 from intarsia.inference.protocols import ProtocolScores
 from intarsia.labels import LabelSpace
 from intarsia.media.source import Medium
@@ -113,7 +114,7 @@ class Evaluation:
     ranking: Ranking | None = None
     reliability: Reliability | None = None
     protocol: ProtocolScores | None = None
-    medium: Medium = "picture"
+    medium: Medium | Literal["cloud"] = "picture"
 
     @property
     def scores(self) -> Scores:
@@ -164,6 +165,21 @@ class Evaluation:
             if measured is not None:
                 plain[name] = measured.to_json()
         return plain
+
+
+def unmatched_classes(model: LabelSpace, data: LabelSpace) -> tuple[str, ...]:
+    """The data's classes that a model does not know; classes are matched by name, never by position.
+
+    Raises:
+        DataError: it knows none of them.
+    """
+    unmatched = tuple(name for name in data.names if name not in model.names)
+    if len(unmatched) == len(data):
+        raise DataError(
+            f"the data and the model share no class: the data has {', '.join(data.names)}; the model has "
+            f"{', '.join(model.names)}; name the data's classes in the model's words (--remap, or classes.txt)"
+        )
+    return unmatched
 
 
 class Scorer:

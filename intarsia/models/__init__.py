@@ -2,6 +2,7 @@
 
 from intarsia.models.registry import (
     Architecture,
+    Penalty,
     Place,
     SegmentationModel,
     Supervised,
@@ -10,4 +11,13 @@ from intarsia.models.registry import (
     build,
 )
 
-__all__ = ["Architecture", "Place", "SegmentationModel", "Supervised", "architecture", "architectures", "build"]
+__all__ = [
+    "Architecture",
+    "Penalty",
+    "Place",
+    "SegmentationModel",
+    "Supervised",
+    "architecture",
+    "architectures",
+    "build",
+]

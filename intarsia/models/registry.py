@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from torch import Tensor, nn
 
@@ -13,6 +13,7 @@ from intarsia.errors import ModelError, UsageError, suggest
 from intarsia.models.encoders.contract import Encoder
 from intarsia.models.layers import resize
 
+Medium = Literal["image", "video", "cloud"]
 _HALF = (0.5, 0.5, 0.5)
 
 
@@ -45,8 +46,17 @@ class Place(NamedTuple):
         return self._replace(columns=(self.size[1] - right, self.size[1] - left))
 
 
+class Penalty(NamedTuple):
+    """A scalar that training adds to the loss, and its weight."""
+
+    value: Tensor
+    weight: float
+
+
 class SegmentationModel(nn.Module):
-    """Base of every image model: ``forward(x)`` maps (N, in_channels, H, W) to logits (N, C, H, W) for any H, W.
+    """Base of every model: ``forward(x)`` maps (N, in_channels, H, W) to logits (N, C, H, W) for any H, W.
+
+    Networks of points are another medium: see `models.cloud`. What follows is about images.
 
     Architectures implement `logits`; prediction calls it too and resizes once, straight to the source's size.
     Those with auxiliary heads, or with losses at other resolutions, implement `supervised` as well.
@@ -112,7 +122,7 @@ class SegmentationModel(nn.Module):
         """(N, in_channels, H, W) -> logits (N, C, H, W)."""
         return resize(self.logits(x), x.shape[2:], align_corners=self.align_corners)
 
-    def supervised(self, x: Tensor) -> tuple[Supervised, ...]:
+    def supervised(self, x: Tensor) -> tuple[Supervised | Penalty, ...]:
         """What the loss is taken of in training, the logits of `forward` first."""
         return (Supervised(self.forward(x), 1.0),)
 
@@ -138,14 +148,15 @@ class Architecture:
         name: what recipes call it.
         builder: makes the model.
         paper: where it comes from.
-        fitted: fitted to pixels at once (a `ClassicalModel`) instead of trained by gradient steps.
+        fitted: fitted to pixels or points at once, by its ``head``, instead of trained by gradient steps.
+        medium: what it takes.
     """
 
     name: str
     builder: Callable[..., SegmentationModel]
     paper: str
     fitted: bool = False
-    medium: str = "image"
+    medium: Medium = "image"
 
     @property
     def summary(self) -> str:
@@ -163,7 +174,7 @@ _architectures: dict[str, Architecture] = {}
 
 
 def register(
-    *, paper: str, fitted: bool = False, medium: str = "image"
+    *, paper: str, fitted: bool = False, medium: Medium = "image"
 ) -> Callable[[Callable[..., SegmentationModel]], Callable[..., SegmentationModel]]:
     """Register a builder under its function name; for the arguments, see `Architecture`."""
 
@@ -177,11 +188,11 @@ def register(
     return decorate
 
 
-def architectures(medium: str = "image") -> dict[str, Architecture]:
-    """All registered architectures for a medium, "image" or "video", by name."""
-    from intarsia.models import classical, image, video  # noqa: F401  (importing the families registers them)
+def architectures(medium: Medium | None = None) -> dict[str, Architecture]:
+    """All registered architectures by name, or those for one medium."""
+    from intarsia.models import classical, cloud, image, video  # noqa: F401  (importing the families registers them)
 
-    return {name: found for name, found in sorted(_architectures.items()) if found.medium == medium}
+    return {name: found for name, found in sorted(_architectures.items()) if medium in (None, found.medium)}
 
 
 def architecture(name: str) -> Architecture:
@@ -190,7 +201,7 @@ def architecture(name: str) -> Architecture:
     Raises:
         UsageError: no such architecture; the message suggests the closest.
     """
-    known = architectures() | architectures("video")
+    known = architectures()
     if name not in known:
         raise UsageError(f"no architecture is named {name!r}.{suggest(name, known)}")
     return known[name]

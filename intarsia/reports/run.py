@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,20 +10,24 @@ import numpy as np
 
 from intarsia.bundle import Bundle
 from intarsia.datasets import Dataset, Split
+from intarsia.datasets.clouds import CloudDataset, CloudSplit
 from intarsia.errors import DataError
 from intarsia.files import write_text
 from intarsia.inference import Evaluation, Predictor, evaluate
+from intarsia.inference.clouds import CloudPredictor, evaluate_clouds
 from intarsia.recipe import Recipe
 from intarsia.reports.card import model_card
+from intarsia.reports.clouds import cloud_samples
 from intarsia.reports.curves import read_log
 from intarsia.reports.evaluation import samples
 from intarsia.reports.html import Content, page
+from intarsia.reports.pictures import Sample
 
 _SAMPLES = 5
 _WORST = 3
 
 
-def write_report(folder: Path, recipe: Recipe, dataset: Dataset) -> Path:
+def write_report(folder: Path, recipe: Recipe, dataset: Dataset | CloudDataset) -> Path:
     """Measure a run's best bundle on its validation split; write `report.html` and `card.md` into the run folder.
 
     Args:
@@ -39,13 +44,12 @@ def write_report(folder: Path, recipe: Recipe, dataset: Dataset) -> Path:
     """
     bundle = Bundle.load(folder / "best.safetensors")
     split = _readable(dataset.split(recipe.data.val))
-    predictor = Predictor(bundle)
-    evaluation = evaluate(predictor, split)
+    evaluation, draw = _measured(bundle, split)
     every = [item.id for item, _ in split.wholes()]
     spread = np.linspace(0, len(every) - 1, min(_SAMPLES, len(every))).round().astype(int)
     chosen = [every[index] for index in spread.tolist()]
     worst = [row.id for row in evaluation.images if row.id not in chosen and not np.isnan(row.miou)][:_WORST]
-    pictures = samples(predictor, split, [*chosen, *worst], evaluation)
+    pictures = draw([*chosen, *worst])
     content = Content(
         title=recipe.name,
         facts=_facts(bundle, recipe, dataset, evaluation),
@@ -61,7 +65,18 @@ def write_report(folder: Path, recipe: Recipe, dataset: Dataset) -> Path:
     return folder / "report.html"
 
 
-def _readable(split: Split) -> Split:
+def _measured(bundle: Bundle, split: Split | CloudSplit) -> tuple[Evaluation, Callable[[list[str]], dict[str, Sample]]]:
+    """The scores on a split, and what draws some of it by id."""
+    if isinstance(split, CloudSplit):
+        clouds = CloudPredictor(bundle)
+        scores = evaluate_clouds(clouds, split)
+        return scores, lambda names: cloud_samples(clouds, split, names, scores)
+    predictor = Predictor(bundle)
+    evaluation = evaluate(predictor, split)
+    return evaluation, lambda names: samples(predictor, split, names, evaluation)
+
+
+def _readable(split: Split | CloudSplit) -> Split | CloudSplit:
     """The split without damaged pairs: training left them out too, and said so."""
     items = []
     for index, item in enumerate(split.items):
@@ -74,21 +89,24 @@ def _readable(split: Split) -> Split:
 
 
 def _effort(bundle: Bundle, recipe: Recipe) -> tuple[str, str]:
-    if "pixels" in bundle.metrics:
-        return "Fitted to", f"{bundle.metrics['pixels']:,} pixels"
+    for what in ("pixels", "points"):
+        if what in bundle.metrics:
+            return "Fitted to", f"{bundle.metrics[what]:,} {what}"
     return "Best epoch", f"{bundle.metrics.get('epoch', '?')} of {recipe.training.epochs}, by {recipe.training.monitor}"
 
 
-def _facts(bundle: Bundle, recipe: Recipe, dataset: Dataset, evaluation: Evaluation) -> list[tuple[str, str]]:
+def _facts(
+    bundle: Bundle, recipe: Recipe, dataset: Dataset | CloudDataset, evaluation: Evaluation
+) -> list[tuple[str, str]]:
     images = ", ".join(f"{len(split)} {name}" for name, split in dataset.splits.items())
     encoder = recipe.model.options.get("encoder")
     parameters = sum(tensor.numel() for tensor in bundle.state.values()) / 1e6
-    measured = len(evaluation.images)
+    measured = f"{len(evaluation.images)} {evaluation.medium}{'' if len(evaluation.images) == 1 else 's'}"
     facts = [
         ("Data", f"{dataset.root.name} (layout {dataset.layout}): {images}"),
         ("Model", f"{recipe.model.architecture}{f' on {encoder}' if encoder else ''}, {parameters:.1f} M parameters"),
         _effort(bundle, recipe),
-        ("Measured on", f"{evaluation.split}, {measured} picture{'' if measured == 1 else 's'} at native size"),
+        ("Measured on", f"{evaluation.split}, {measured} at native size"),
     ]
     if recipe.description:
         facts.insert(0, ("About", recipe.description))

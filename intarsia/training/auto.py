@@ -9,11 +9,15 @@ from typing import Any
 import numpy as np
 
 from intarsia.datasets import Dataset, Split
+from intarsia.datasets.clouds import open_clouds
 from intarsia.datasets.parts import open_picture
 from intarsia.datasets.rasters import RasterSplit
 from intarsia.datasets.volumes import VolumeSplit
 from intarsia.errors import DataError
-from intarsia.recipe import Data, Input, LossTerm, Model, Optimizer, Recipe, Training
+from intarsia.media.clouds import open_cloud
+from intarsia.recipe import Cloud, CloudAugment, Data, Input, LossTerm, Model, Optimizer, Recipe, Training
+from intarsia.transforms.clouds.features import FEATURES
+from intarsia.transforms.clouds.geometry import spacing
 
 _STEPS = 3000
 _WORKING_SIDE = 1024
@@ -84,6 +88,42 @@ def _for_rasters(split: RasterSplit) -> dict[str, Any]:
     bands, windows = channels
     changes |= {"input.bands": list(bands), "input.window": [list(window) for window in windows]}
     return changes | {"model.options.in_channels": len(bands), "augment.saturation": 0.0}
+
+
+def recipe_for_clouds(folder: Path) -> Recipe:
+    """A sound default for point clouds: RandLA-Net on all features that the files have, thinned to twice the spacing.
+
+    Args:
+        folder: of labelled clouds.
+
+    Raises:
+        DataError: there is no readable cloud.
+    """
+    dataset = open_clouds(folder)
+    if "train" not in dataset.splits or not ({"val", "test"} & set(dataset.splits)):
+        raise DataError(f"{folder} has no clouds to train and to validate on; put some into train/ and val/")
+    split = dataset.splits["train"]
+    cloud = open_cloud(split.items[0].image).read()
+    features = [
+        name for name, known in FEATURES.items()
+        if name not in ("position", "normals") and all(need in cloud.fields for need in known.needs)
+    ]  # fmt: skip
+    xyz = cloud.xyz[np.isfinite(cloud.xyz).all(axis=1)]
+    gap = spacing((xyz - xyz.mean(axis=0)).astype(np.float32))
+    return Recipe(
+        name=folder.resolve().name,
+        description=f"Written by intarsia train for {len(split)} clouds of {len(dataset.space)} classes.",
+        data=Data(path=str(folder.resolve()), layout=dataset.layout, val="val" if "val" in dataset.splits else "test"),
+        model=Model(architecture="randlanet"),
+        cloud=Cloud(
+            features=features, points=8192, voxel=float(f"{2 * gap:.2g}"), augment=CloudAugment(jitter=gap / 10)
+        ),
+        optimizer=Optimizer(lr=5e-3),
+        training=Training(
+            epochs=60, batch_size=4, class_weights="sqrt_median_frequency",
+            loss=[LossTerm(name="cross_entropy"), LossTerm(name="lovasz", weight=0.5)],
+        ),
+    )  # fmt: skip
 
 
 def _typical_size(split: Split) -> tuple[int, int]:

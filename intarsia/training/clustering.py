@@ -14,7 +14,7 @@ from intarsia.media.images import ImageLike, open_image
 from intarsia.models import build
 from intarsia.models.classical import ClassicalModel, Samples
 from intarsia.models.classical.model import UNLABELLED
-from intarsia.training.fitting import Window, draw
+from intarsia.training.drawing import Window, draw
 from intarsia.transforms.preprocess import resize_image, working_size
 
 

@@ -117,8 +117,8 @@ class Batch:
     """A batch.
 
     Args:
-        images: (N, h, w, 3) uint8.
-        targets: (N, h, w) labels.
+        images: (N, h, w, 3) uint8, or blocks of points (N, P, channels) float32.
+        targets: (N, h, w) or (N, P) labels.
         maps: what the loss derives from the labels of each sample, joined.
         indices: the items' indices.
         failures: what was wrong with unreadable files, by item.
@@ -304,7 +304,7 @@ def collate(samples: Sequence[Sample]) -> Batch:
     )
 
 
-def batches(samples: TrainingSamples, order: StepBatches, workers: int) -> DataLoader[Any]:
+def batches(samples: Dataset[Sample], order: StepBatches, workers: int) -> DataLoader[Any]:
     """The loader of a whole training: its workers live until the last step."""
     forks = "fork" in multiprocessing.get_all_start_methods()
     return DataLoader(

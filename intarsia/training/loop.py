@@ -21,6 +21,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from intarsia.bundle import Bundle
 from intarsia.datasets import Dataset
+from intarsia.datasets.clouds import CloudDataset
 from intarsia.errors import DataError, ModelError, UsageError
 from intarsia.files import write_json
 from intarsia.labels import LabelSpace
@@ -37,18 +38,11 @@ from intarsia.training.checkpoint import (
     save_checkpoint,
 )
 from intarsia.training.clips import ClipTraining
-from intarsia.training.data import (
-    Batch,
-    SplitReader,
-    StepBatches,
-    TrainingSamples,
-    batches,
-    default_workers,
-    mix,
-)
+from intarsia.training.data import Batch, StepBatches, batches, default_workers, mix
 from intarsia.training.depthwise import use_fast_depthwise
 from intarsia.training.distributed import World, first_says, join_world, synchronise_norms
 from intarsia.training.ema import AveragedWeights
+from intarsia.training.feed import open_feed
 from intarsia.training.log import Row, RunLog
 from intarsia.training.optim import build_optimizer, freeze_norms, learning_rate_factor, set_learning_rate
 from intarsia.training.precision import choose_precision
@@ -58,15 +52,10 @@ from intarsia.training.setup import (
     build_training_loss,
     bundle_of,
     check_monitor,
-    find_split,
     flat_scores,
-    preprocessing_of,
     require_new,
 )
 from intarsia.training.supervision import SupervisedPass, supervised_loss
-from intarsia.training.validation import Validator
-from intarsia.transforms.augment import TrainingTransform
-from intarsia.transforms.preprocess import normalise
 
 
 @dataclass
@@ -89,7 +78,12 @@ class _State:
 
 
 def train(
-    recipe: Recipe, dataset: Dataset, folder: Path, *, resume: bool = False, console: Console | None = None
+    recipe: Recipe,
+    dataset: Dataset | CloudDataset,
+    folder: Path,
+    *,
+    resume: bool = False,
+    console: Console | None = None,
 ) -> Run:
     """Train one recipe on one data set.
 
@@ -113,37 +107,31 @@ def train(
 
 
 class _Trainer:
-    def __init__(self, recipe: Recipe, dataset: Dataset, folder: Path, world: World, console: Console | None) -> None:
+    def __init__(
+        self, recipe: Recipe, dataset: Dataset | CloudDataset, folder: Path, world: World, console: Console | None
+    ) -> None:
         keep_freed_memory()
         settings = recipe.training
         if settings.batch_size % world.size:
             raise UsageError(f"training.batch_size {settings.batch_size} cannot be shared by {world.size} processes")
         self.recipe, self.folder, self.world, self.console = recipe, folder, world, console
         self.space: LabelSpace = dataset.space
-        self.train_split, self.val_split = find_split(dataset, recipe.data.train), find_split(dataset, recipe.data.val)
         check_monitor(settings.monitor, self.space)
         Refinement.read(recipe.refine.model_dump())  # it is used only afterwards, but a mistake in it is found now
         torch.manual_seed(settings.seed)
         self.model = build(recipe.model.architecture, classes=len(self.space), **recipe.model.options)
         initialise(self.model, recipe.model.weights)
-        self.preprocessing = preprocessing_of(self.model, recipe)
-        self.train_split = self.train_split.for_training(self.preprocessing, foreground=recipe.data.foreground)
-        self.val_split = self.val_split.for_training(self.preprocessing, foreground=0)
+        self.feed = open_feed(recipe, self.model, dataset, world, folder / "samples", self._say)
         self.model = self.model.to(world.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.loss = build_training_loss(recipe, self.train_split).to(world.device)
+        self.loss = build_training_loss(recipe, self.feed.split).to(world.device)
         self.clips = None if recipe.clips is None else ClipTraining(recipe.clips, ignore_index=self.space.ignore_index)
         self.average = AveragedWeights(self.model, settings.ema)
         self._frozen_norms = freeze_norms(self.model) if settings.freeze_norms else []
         if world.size > 1:
             synchronise_norms(self.model)
         self.optimizer = build_optimizer(self.model, recipe.optimizer)
-        self.reader = SplitReader(self.train_split, self.preprocessing, resize_target=True)
-        self._validator = Validator(
-            SplitReader(self.val_split, self.preprocessing, resize_target=False),
-            self.preprocessing, world, folder / "samples", samples=settings.samples, say=self._say,
-        )  # fmt: skip
         self.workers = default_workers() if settings.workers is None else settings.workers
-        self.per_epoch = max(1, len(self.train_split) // settings.batch_size)
+        self.per_epoch = max(1, len(self.feed) // settings.batch_size)
         self.total = settings.epochs * self.per_epoch
         self.state = _State()
         self.log = RunLog(folder, tensorboard=settings.tensorboard and world.is_main)
@@ -171,9 +159,7 @@ class _Trainer:
     def _choose_precision(self) -> None:
         asked = self.recipe.training.precision
         if asked == "auto":
-            trial = choose_precision(
-                self._fast(self.model), self.recipe.input.crop, self._local_batch, self.world.device
-            )
+            trial = choose_precision(self._fast(self.model), self.feed.shape, self._local_batch, self.world.device)
             # Every process must compute alike: the first one's choice is everyone's.
             asked = "bf16" if first_says(trial == "bf16", self.world) else "fp32"
         self.state.precision = asked
@@ -191,19 +177,13 @@ class _Trainer:
     def _train(self) -> None:
         settings = self.recipe.training
         self._fast(self.model)
-        if settings.cache:
-            readers = [(reader, reader.preload(self.world.size)) for reader in (self.reader, self._validator.reader)]
-            kept = [reader.split.name for reader, fits in readers if fits]
-            if self.train_split.medium == "picture":
-                self._say(f"decoded pictures kept in memory: {', '.join(kept) or 'none, they do not fit'}")
-        transform = TrainingTransform(self.recipe.augment, self.recipe.input.crop, ignore_index=self.space.ignore_index)
+        self.feed.prepare()
         order = StepBatches(
-            len(self.train_split), settings.batch_size, settings.seed,
+            len(self.feed), settings.batch_size, settings.seed,
             start=self.state.step, stop=self.total, rank=self.world.rank, processes=self.world.size,
-            weights=self.train_split.weights,
+            weights=self.feed.weights,
         )  # fmt: skip
-        samples = TrainingSamples(self.reader, transform, settings.seed, maps=self.loss.maps)
-        loader = batches(samples, order, self.workers)
+        loader = batches(self.feed.samples(self.loss.maps), order, self.workers)
         network: nn.Module = SupervisedPass(self.model)
         if self.world.size > 1:
             network = DistributedDataParallel(network)
@@ -240,17 +220,17 @@ class _Trainer:
         network.train()
         for frozen in self._frozen_norms:
             frozen.eval()
-        images = normalise(batch.images, self.preprocessing).to(self.world.device, memory_format=torch.channels_last)
+        inputs = self.feed.inputs(batch).to(self.world.device)
         target = batch.targets.to(self.world.device)
         maps: dict[str, Tensor] | None = batch.maps
-        clip = None if self.clips is None else self.clips.make(images, target)
+        clip = None if self.clips is None else self.clips.make(inputs, target)
         if clip is not None:
-            images, target, maps = clip.frames, clip.labels.flatten(0, 1), None
+            inputs, target, maps = clip.frames, clip.labels.flatten(0, 1), None
         no_sync = network.no_sync() if isinstance(network, DistributedDataParallel) and not updates else nullcontext()
         with no_sync:
             bf16 = self.state.precision == "bf16"
             with torch.autocast(self.world.device.type, dtype=torch.bfloat16, enabled=bf16):
-                outputs = network(images)
+                outputs = network(inputs)
             progress = (step - 1) / max(1, self.total - 1)
             loss = supervised_loss(
                 partial(self.loss, progress=progress), outputs, target,
@@ -284,7 +264,7 @@ class _Trainer:
             buffer.copy_(before)
         self.state.skipped += 1
         self.state.skipped_in_a_row += 1
-        files = [str(self.train_split.items[index].image) for index in batch.indices]
+        files = [self.feed.file(index) for index in batch.indices]
         entry = {"step": self.state.step, "loss": str(loss), "gradient_norm": str(norm), "files": files}
         with (self.folder / f"skipped-{self.world.rank}.jsonl").open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(entry) + "\n")
@@ -297,15 +277,15 @@ class _Trainer:
 
     def _count_failures(self, batch: Batch) -> None:
         for index, message in batch.failures.items():
-            name = str(self.train_split.items[index].image)
+            name = self.feed.file(index)
             if name not in self.state.bad_samples:
                 self.state.bad_samples.append(name)
                 self._say(f"sample replaced: {message}")
-        limit = self.recipe.training.max_bad_samples * len(self.train_split)
+        limit = self.recipe.training.max_bad_samples * len(self.feed)
         if len(self.state.bad_samples) > limit:
             names = ", ".join(self.state.bad_samples[:10])
             raise DataError(
-                f"{len(self.state.bad_samples)} of {len(self.train_split)} training samples cannot be read, more than "
+                f"{len(self.state.bad_samples)} of {len(self.feed)} training samples cannot be read, more than "
                 f"training.max_bad_samples allows: {names}; run: intarsia data check"
             )
 
@@ -323,7 +303,7 @@ class _Trainer:
             "bad_samples": len(state.bad_samples),
         }
         if epoch % settings.validate_every == 0 or state.step >= self.total:
-            scores = self._validator.score(self.average.model, epoch, self.state.precision, progress)
+            scores = self.feed.validator.score(self.average.model, epoch, self.state.precision, progress)
             row |= {f"val_{name}": value for name, value in flat_scores(scores, self.space).items()}
             self._judge(row)
         state.loss_sum, state.loss_count, state.seconds, state.waited = 0.0, 0, 0.0, 0.0
@@ -338,7 +318,7 @@ class _Trainer:
         value = row.get(f"val_{self.recipe.training.monitor}")
         if value is None:
             raise DataError(
-                f"{self.recipe.training.monitor!r} has no value on the split {self.val_split.name!r}: "
+                f"{self.recipe.training.monitor!r} has no value on the split {self.recipe.data.val!r}: "
                 "the class occurs neither in its labels nor in the predictions"
             )
         best = self.state.best
@@ -359,8 +339,8 @@ class _Trainer:
 
     def _bundle(self, row: Row) -> Bundle:
         return bundle_of(
-            self.recipe, self.space, self.preprocessing, self.average.model,
-            {"split": self.val_split.name, **{k: v for k, v in row.items() if k.startswith("val_") or k == "epoch"}},
+            self.recipe, self.space, self.feed.preprocessing, self.average.model,
+            {"split": self.recipe.data.val, **{k: v for k, v in row.items() if k.startswith("val_") or k == "epoch"}},
         )  # fmt: skip
 
     def _save_checkpoint(self) -> None:
@@ -406,10 +386,11 @@ class _Trainer:
             "model": value["model"],
             "input": value["input"],
             "augment": value["augment"],
+            "cloud": value["cloud"],
             "optimizer": value["optimizer"],
             "training": training,
             "classes": list(self.space.names),
-            "samples": [item.id for item in self.train_split.items],
+            "samples": [item.id for item in self.feed.split.items],
         }
 
     def _say(self, text: str) -> None:

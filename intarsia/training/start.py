@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 from intarsia.datasets import Dataset
+from intarsia.datasets.clouds import CloudDataset
 from intarsia.models import architecture
 from intarsia.recipe import Recipe
 from intarsia.training import fitting, loop
@@ -14,7 +15,12 @@ from intarsia.training.setup import Run
 
 
 def train(
-    recipe: Recipe, dataset: Dataset, folder: Path, *, resume: bool = False, console: Console | None = None
+    recipe: Recipe,
+    dataset: Dataset | CloudDataset,
+    folder: Path,
+    *,
+    resume: bool = False,
+    console: Console | None = None,
 ) -> Run:
     """Train one recipe on one data set: networks by gradient steps (`loop.train`), classical models by `fitting.fit`.
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from intarsia.models import SegmentationModel, Supervised
+from intarsia.models import Penalty, SegmentationModel, Supervised
 from intarsia.models.video import VideoSegmenter
 
 
@@ -18,7 +18,7 @@ class SupervisedPass(nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, x: Tensor) -> tuple[Supervised, ...]:
+    def forward(self, x: Tensor) -> tuple[Supervised | Penalty, ...]:
         """Pictures (N, C, H, W), or clips (T, N, C, H, W) of which image models see each frame by itself."""
         if x.ndim == 5 and not isinstance(self.model, VideoSegmenter):
             x = x.flatten(0, 1)
@@ -27,7 +27,7 @@ class SupervisedPass(nn.Module):
 
 def supervised_loss(
     loss: Callable[[Tensor, Tensor, Mapping[str, Tensor] | None], Tensor],
-    outputs: Sequence[Supervised],
+    outputs: Sequence[Supervised | Penalty],
     target: Tensor,
     *,
     maps: Mapping[str, Tensor] | None = None,
@@ -37,13 +37,16 @@ def supervised_loss(
 
     Args:
         loss: of (N, C, h, w) logits, (N, h, w) labels and the labels' maps.
-        outputs: what the model's `supervised` returns.
+        outputs: what the model's `supervised` returns; penalties are added as they are.
         target: (N, H, W) labels.
         maps: what the loss derives from the target; None, and for shrunk labels, the loss computes them itself.
         align_corners: the model's resize convention, which says where its logits lie.
     """
     terms = []
     for output in outputs:
+        if isinstance(output, Penalty):
+            terms.append(output.weight * output.value)
+            continue
         labels = shrink_labels(target, output.logits.shape[2:], align_corners=align_corners)
         terms.append(output.weight * loss(output.logits, labels, maps if labels is target else None))
     return torch.stack(terms).sum()

@@ -237,7 +237,7 @@ def test_evaluate_suggests_a_split(cli: Cli, tiny_run: TinyRun) -> None:
 
 def test_data_list_names_the_layouts(cli: Cli) -> None:
     found = cli.json("data", "list")
-    assert {"folder", "annotations", "manifest"} <= {kind["layout"] for kind in found["own"]}
+    assert {"folder", "annotations", "manifest", "clouds"} <= {kind["layout"] for kind in found["own"]}
     assert {"cityscapes", "lits", "s3dis"} <= {entry["name"] for entry in found["public"]}
     assert cli("data", "list") == 0 and "camvid-32" in cli.out
 
@@ -338,6 +338,8 @@ def test_doctor_reports_and_fails_on_a_damaged_bundled_model(
         "mat",
         "parquet",
         "video",
+        "clouds",
+        "e57",
         "demo",
     }
     assert set(found["extras"]) == optional

@@ -9,6 +9,7 @@ import pytest
 
 from intarsia.datasets import layouts, open_dataset
 from intarsia.datasets.catalogue import KINDS
+from intarsia.datasets.clouds import CLOUD_LAYOUTS
 from intarsia.datasets.integrity import check
 from intarsia.datasets.preview import contact_sheet
 from intarsia.datasets.synthetic import SCENE, write_scenes
@@ -65,4 +66,4 @@ def test_contact_sheet_shows_what_cannot_be_read(tmp_path: Path) -> None:
 
 
 def test_the_catalogue_names_real_layouts() -> None:
-    assert {kind.layout for kind in KINDS} <= set(layouts())
+    assert {kind.layout for kind in KINDS} <= set(layouts()) | set(CLOUD_LAYOUTS)

@@ -18,7 +18,7 @@ from intarsia.recipe import Recipe
 
 ENCODER = "test_efficientnet"
 # Networks; those that are fitted have a sweep of their own in classical/.
-EVERY = sorted(name for name, found in architectures().items() if not found.fitted)
+EVERY = sorted(name for name, found in architectures("image").items() if not found.fitted)
 
 
 def supervised_sum(model, x):

@@ -269,9 +269,9 @@ def test_precision_is_the_faster_one(monkeypatch):
     for fast, slow in (("fp32", "bf16"), ("bf16", "fp32")):
         times = {fast: 1.0, slow: 2.0}
         monkeypatch.setattr("intarsia.training.precision._seconds", lambda _m, _x, p, times=times: times[p])
-        assert choose_precision(model, (32, 32), 2, torch.device("cpu")) == fast
+        assert choose_precision(model, (3, 32, 32), 2, torch.device("cpu")) == fast
     monkeypatch.undo()
-    assert choose_precision(model, (32, 32), 2, torch.device("cpu")) in ("fp32", "bf16")
+    assert choose_precision(model, (3, 32, 32), 2, torch.device("cpu")) in ("fp32", "bf16")
     assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
 
 

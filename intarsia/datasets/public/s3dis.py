@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,18 +11,16 @@ from intarsia.datasets.pairing import natural
 from intarsia.datasets.public.entry import Entry, find, layout
 from intarsia.errors import DataError, UsageError
 from intarsia.labels import LabelSpace
+from intarsia.media.clouds.rooms import ANNOTATIONS, S3DIS_CLASSES, class_of
 
 S3DIS = LabelSpace(
-    (
-        "ceiling", "floor", "wall", "beam", "column", "window", "door", "table", "chair", "sofa", "bookcase", "board",
-        "clutter",
-    ),
+    S3DIS_CLASSES,
     (
         (0, 255, 0), (0, 0, 255), (0, 255, 255), (255, 255, 0), (255, 0, 255), (100, 100, 255), (200, 200, 100),
         (170, 120, 200), (255, 0, 0), (200, 100, 100), (10, 200, 100), (200, 200, 200), (50, 50, 50),
     ),
 )  # fmt: skip
-"""The 13 classes; things of other names ("stairs") count as clutter. Others number them differently: map by name."""
+"""The 13 classes; things of other names ("stairs") count as clutter."""
 
 AREAS = (1, 2, 3, 4, 5, 6)
 
@@ -32,7 +29,7 @@ ENTRY = Entry(
     title="S3DIS: Stanford Large-Scale 3D Indoor Spaces",
     about="272 rooms in six areas as coloured point clouds, 13 classes",
     space=lambda: S3DIS,
-    splits="Area 5 for testing and the others for training; or six folds, whose counts are pooled",
+    splits="Area 5 for testing (val) and the others for training; or six folds, whose counts are pooled",
     ignored="nothing",
     size="272 rooms",
     licence="for research; form needed",
@@ -62,12 +59,17 @@ class Room:
     cloud: Path
     things: tuple[tuple[int, Path], ...]
 
+    @property
+    def folder(self) -> Path:
+        """Where its files lie."""
+        return self.cloud.parent
+
 
 def _found(content: Content) -> Path | None:
     places = ("", "Stanford3dDataset_v1.2_Aligned_Version", "Stanford3dDataset_v1.2")
     for number in AREAS:
         folder = find(content, *places, holding=(f"Area_{number}",))
-        if folder is not None and next(folder.glob(f"Area_{number}/*/Annotations"), None) is not None:
+        if folder is not None and next(folder.glob(f"Area_{number}/*/{ANNOTATIONS}"), None) is not None:
             return folder
     return None
 
@@ -83,7 +85,7 @@ def rooms(root: Path) -> list[Room]:
         raise ENTRY.missing(Content(root), "it has no Area_N/ROOM/Annotations")
     found = []
     for area in AREAS:
-        places = (folder / f"Area_{area}").glob("*/Annotations")
+        places = (folder / f"Area_{area}").glob(f"*/{ANNOTATIONS}")
         for place in sorted(places, key=lambda path: natural(path.parent.name)):
             room = place.parent
             cloud = room / f"{room.name}.txt"
@@ -94,12 +96,6 @@ def rooms(root: Path) -> list[Room]:
                 )
             found.append(Room(area, room.name, cloud, tuple((class_of(path.stem), path) for path in files)))
     return found
-
-
-def class_of(thing: str) -> int:
-    """The class index of a thing by its file's name: "chair_1" -> chair; other prefixes are clutter."""
-    name = re.sub(r"_\d+$", "", thing)
-    return S3DIS.index(name if name in S3DIS.names else "clutter")
 
 
 def divide(every: Sequence[Room], test_area: int = 5) -> tuple[tuple[Room, ...], tuple[Room, ...]]:
@@ -122,11 +118,17 @@ def _read(content: Content) -> Reading:
     every = rooms(content.root)
     counts = ", ".join(f"Area {area}: {sum(room.area == area for room in every)}" for area in AREAS)
     raise DataError(
-        f"{content.root}: this is S3DIS ({len(every)} rooms: {counts}), whose rooms are clouds, not pictures; list "
-        f"and divide them with intarsia.datasets.public.s3dis (rooms, divide)"
+        f"{content.root}: this is S3DIS ({len(every)} rooms: {counts}), whose rooms are clouds, not pictures; train "
+        "with an architecture for clouds (--recipe rooms-s3dis), or open it with intarsia.datasets.clouds.open_clouds"
     )
 
 
+TEST_AREA = {"s3dis": 5} | {f"s3dis-area-{area}": area for area in AREAS}
+"""The area that each layout holds out."""
+
 LAYOUTS: dict[str, Layout] = {
     "s3dis": layout(ENTRY, "S3DIS rooms: Area_N/ROOM/Annotations", lambda content: _found(content) is not None, _read),
+} | {
+    f"s3dis-area-{area}": layout(ENTRY, f"the same, Area {area} held out: one of the six folds", None, _read)
+    for area in AREAS
 }

@@ -308,7 +308,7 @@ class DilatedFCN(SegmentationModel):
 
     def supervised(self, x: Tensor) -> tuple[Supervised, ...]:
         if not self.auxiliary:
-            return super().supervised(x)
+            return (Supervised(self.forward(x), 1.0),)
         maps = self.encoder(x)
         auxiliary = self.auxiliary_head(maps[self.auxiliary])
         return self.at_input_size(x, [(self.context(maps), 1.0), (auxiliary, 0.5)])

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from intarsia.errors import DataError, UsageError
-from intarsia.models.registry import SegmentationModel, Supervised
+from intarsia.models.registry import Penalty, SegmentationModel, Supervised
 from intarsia.models.video.clock import Clock
 from intarsia.models.video.flow import DISFlow, Flow
 from intarsia.models.video.mixers import Mixer
@@ -123,7 +123,7 @@ class VideoSegmenter(SegmentationModel):
             high, _ = self.mixer(high, {}, low, _no_motion)
         return self.parts.join(low, high, fresh=True)
 
-    def supervised(self, x: Tensor) -> tuple[Supervised, ...]:
+    def supervised(self, x: Tensor) -> tuple[Supervised | Penalty, ...]:
         """Of pictures (N, C, H, W) what the image model supervises; of clips (T, N, C, H, W) the logits of all frames.
 
         The logits of clips are (T * N, C, H, W), frame after frame.

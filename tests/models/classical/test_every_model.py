@@ -25,7 +25,7 @@ from intarsia.models.restore import restore
 from intarsia.recipe import Recipe
 from intarsia.transforms.preprocess import normalise
 
-EVERY = sorted(name for name, found in architectures().items() if found.fitted)
+EVERY = sorted(name for name, found in architectures("image").items() if found.fitted)
 Fitted = Callable[..., ClassicalModel]
 SPACE = LabelSpace(("a", "b", "c"))
 RGB = Preprocessing(mean=(0, 0, 0), std=(1, 1, 1))

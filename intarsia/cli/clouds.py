@@ -1,0 +1,85 @@
+"""`intarsia segment` on point clouds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from intarsia.cli.output import emit, progress_bar, seconds
+
+if TYPE_CHECKING:
+    from intarsia.inference import Predictor
+    from intarsia.inference.clouds import CloudPredictor
+
+PARTLY = 1
+
+
+def is_cloud_job(sources: Sequence[str], columns: str | None) -> bool:
+    """Whether the sources are point clouds.
+
+    Raises:
+        UsageError: only some of them are.
+    """
+    from intarsia.errors import UsageError
+    from intarsia.inference.clouds.folder import holds_clouds
+
+    clouds = [source for source in sources if columns is not None or holds_clouds(source)]
+    if clouds and len(clouds) < len(sources):
+        raise UsageError("point clouds and pictures are segmented by separate commands")
+    return bool(clouds)
+
+
+def segment_clouds(
+    predictor: Predictor | CloudPredictor,
+    *,
+    sources: list[str],
+    out: Path | None,
+    model: str,
+    columns: str | None,
+    pictures: bool,
+    overwrite: bool,
+    dry_run: bool,
+    json: bool,
+) -> None:
+    """Label clouds, print what was done, and end with the code that says how it went.
+
+    Raises:
+        UsageError: the model is none of point clouds.
+    """
+    from intarsia.errors import DataError, UsageError
+    from intarsia.inference.clouds import CloudPredictor
+    from intarsia.inference.clouds.folder import plan_clouds, segment_clouds
+
+    if not isinstance(predictor, CloudPredictor):
+        raise UsageError(f"{model} labels pictures, and {sources[0]} is a point cloud; name a model of clouds (-m)")
+    tasks = plan_clouds(sources, out)
+    if dry_run:
+        planned = [{"source": str(task.source), "labels": str(task.target)} for task in tasks]
+        if json:
+            emit({"planned": planned})
+        else:
+            for entry in planned:
+                typer.echo(f"{entry['source']} -> {entry['labels']}")
+        return
+    with progress_bar("labelling points") as progress:
+        result = segment_clouds(
+            predictor, tasks, columns=columns, pictures=pictures, overwrite=overwrite, progress=progress
+        )
+    if json:
+        emit({"model": model, "records": result.records, "failures": result.failures})
+    else:
+        for record in result.records:
+            typer.echo(f"{record['source']}  ({record['points']:,} points, {seconds(record['seconds'])})")
+            typer.echo("  " + ", ".join(f"{name} {100 * share:.1f} %" for name, share in record["shares"].items()))
+            written = [record[key] for key in ("labels", "top", "side", "viewer") if key in record]
+            typer.echo("  " + "  ".join(written))
+        for source, reason in result.failures.items():
+            typer.echo(f"failed: {reason if source in reason else f'{source}: {reason}'}", err=True)
+        bundle = predictor.bundle
+        terms = bundle.card.get("license") or bundle.card.get("terms") or "no terms stated"
+        typer.echo(f"Model {model} ({bundle.architecture}, {len(bundle.space)} classes): {terms}")
+    if result.failures:
+        raise typer.Exit(PARTLY if result.records else DataError.exit_code)

@@ -1,0 +1,177 @@
+"""CloudPredictor: any cloud in, the class of every point out, in the order of the file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from intarsia.bundle import Bundle, CloudPreprocessing
+from intarsia.errors import ModelError
+from intarsia.inference.clouds.result import CloudSegmentation
+from intarsia.inference.clouds.spool import Spool
+from intarsia.inference.predictor import find_device
+from intarsia.labels import LabelArray
+from intarsia.media.clouds import CloudReader, PointCloud, open_cloud
+from intarsia.media.clouds.cloud import NORMALS
+from intarsia.media.clouds.opening import CloudLike
+from intarsia.models.cloud.running import BATCH_POINTS, as_function
+from intarsia.models.restore import restore
+from intarsia.transforms.clouds.blocks import FILL, Network, scene_probabilities, spread
+from intarsia.transforms.clouds.columns import density
+from intarsia.transforms.clouds.features import FEATURES, channels, require_fields
+from intarsia.transforms.clouds.geometry import GROUND_REACH, Floats
+from intarsia.transforms.clouds.scene import is_finite, prepare
+
+# Clouds up to this size are labelled in one piece, larger ones tile by tile.
+WHOLE_POINTS = 2_000_000
+_TILE_POINTS = 1_000_000
+_SURROUNDINGS = 2.0  # metres that normals and shapes may reach
+_FIRST = 100_000
+_TURNS = ((1, 0, 0, 1), (0, 1, -1, 0), (-1, 0, 0, -1), (0, -1, 1, 0))
+
+Progress = Callable[[int, int], None]
+
+
+class CloudPredictor:
+    """A bundle made ready to label point clouds of any size.
+
+    Args:
+        bundle: the trained model.
+        tta: test-time augmentation: average over the cloud turned by 0, 90, 180 and 270 degrees; four times the work.
+        device: where the network computes; "auto" takes a GPU if there is one.
+
+    Attributes:
+        space: the classes that it predicts.
+        settings: what besides the weights decides the labels, as plain JSON.
+
+    Raises:
+        ModelError: the bundle's weights do not fit its model, or its model is none of points.
+    """
+
+    def __init__(self, bundle: Bundle, *, tta: bool = False, device: str = "auto") -> None:
+        if not isinstance(bundle.preprocessing, CloudPreprocessing):
+            raise ModelError(f"{bundle.source or 'this bundle'}: {bundle.architecture} is no model of point clouds")
+        self.bundle, self.space, self.preprocessing = bundle, bundle.space, bundle.preprocessing
+        model = restore(bundle)
+        made = channels(self.preprocessing.features)
+        if model.in_channels != made:
+            raise ModelError(
+                f"{bundle.source or 'this bundle'}: its model takes {model.in_channels} channels, but its features "
+                f"make {made}; the file was changed after training, fetch it again"
+            )
+        self._device = find_device(device)
+        network = as_function(model.to(self._device), self._device)
+        self._network: Network = _turned(network, self.preprocessing.features) if tta else network
+        self.settings = {"tta": tta}
+
+    def identity(self) -> str:
+        """Checksum of the model and the settings: equal identities give equal labels."""
+        text = json.dumps([self.bundle.checksum(), self.settings], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def segment(
+        self,
+        source: CloudLike | CloudReader,
+        *,
+        columns: str | None = None,
+        progress: Progress | None = None,
+    ) -> CloudSegmentation:
+        """Label every point of a cloud; it needs no labels of its own.
+
+        Large clouds are sorted into tiles on disk and labelled one after the other, each with its surroundings, so that
+        memory does not grow with the cloud (but for three bytes a point, the result).
+
+        Args:
+            source: a file in any format of `open_cloud`, an S3DIS room, a `PointCloud`, or an opened cloud.
+            columns: names of the columns of arrays and tables.
+            progress: called with the number of points that are done and of all.
+
+        Raises:
+            DataError: the cloud cannot be read, has no points, or lacks fields that the model's features need; the
+                message names features and fields.
+        """
+        reader = source if isinstance(source, CloudReader) else open_cloud(source, columns=columns)
+        require_fields(self.preprocessing.features, reader.fields, reader.name)
+        labels: LabelArray = np.full(reader.count, self.space.ignore_index, dtype=self.space.dtype)
+        confidence = np.zeros(reader.count, dtype=np.float16)
+        for index, found in self._parts(reader):
+            labels[index] = found.argmax(axis=1)
+            confidence[index] = found.max(axis=1)
+            if progress is not None:
+                progress(int((labels != self.space.ignore_index).sum()), reader.count)
+        return CloudSegmentation(labels, self.space, confidence, reader)
+
+    def probabilities(self, cloud: PointCloud) -> Floats:
+        """(N, C) class probabilities of a cloud in memory, whose coordinates are all finite."""
+        return self._label(cloud)
+
+    def _parts(self, reader: CloudReader) -> Iterator[tuple[NDArray[np.int64], Floats]]:
+        """Some points' places in the file and their probabilities, until all have been given."""
+        if reader.count <= WHOLE_POINTS:
+            cloud = reader.read()
+            finite = np.flatnonzero(is_finite(cloud))
+            yield finite, self._label(cloud.take(finite))
+            return
+        features = self.preprocessing.features
+        margin = self.preprocessing.block + (GROUND_REACH if "height" in features else 0)
+        margin += _SURROUNDINGS if {"shape", "normals"} & set(features) else 0
+        needs = {need for name in features for need in FEATURES[name].needs}
+        if "normals" in features and all(name in reader.fields for name in NORMALS):
+            needs |= set(NORMALS)
+        first = next(reader.chunks(_FIRST)).xyz
+        first = first[np.isfinite(first).all(axis=1)]
+        if not len(first):
+            first = np.zeros((1, 3))
+        first = (first - first.min(axis=0)).astype(np.float32)
+        side = max(2 * margin, float(np.sqrt(_TILE_POINTS / density(first, self.preprocessing.block / 4))))
+        with Spool(reader, tuple(sorted(needs)), side) as spool:
+            for tile in spool.tiles(margin):
+                found = self._label(tile.cloud, bounds=spool.bounds, core=tile.core, wanted=tile.inside)
+                yield tile.places[tile.inside], found
+
+    def _label(
+        self,
+        cloud: PointCloud,
+        *,
+        bounds: NDArray[np.float64] | None = None,
+        core: NDArray[np.float64] | None = None,
+        wanted: NDArray[np.bool_] | None = None,
+    ) -> Floats:
+        """Probabilities of the wanted points of a cloud, or of all."""
+        settings = self.preprocessing
+        scene = prepare(cloud, settings, bounds=bounds)
+        found = scene_probabilities(
+            scene, self._network, block=settings.block, points=settings.points, classes=len(self.space),
+            batch=max(1, BATCH_POINTS // settings.points), core=None if core is None else core - scene.origin[:2],
+        )  # fmt: skip
+        if wanted is None and len(found) == len(cloud):
+            return found
+        xyz = (cloud.xyz if wanted is None else cloud.xyz[wanted]) - scene.origin
+        return spread(xyz, scene, found, FILL)
+
+
+def _turned(network: Network, features: tuple[str, ...]) -> Network:
+    """The mean over four turns about the vertical."""
+    place, normals = 3, None
+    for name in features:
+        if name == "normals":
+            normals = slice(place, place + 2)
+        place += FEATURES[name].channels
+
+    def run(blocks: Floats) -> Floats:
+        views = []
+        for turn in _TURNS:
+            matrix = np.array(turn, dtype=np.float32).reshape(2, 2)
+            turned = blocks.copy()
+            turned[..., :2] = blocks[..., :2] @ matrix
+            if normals is not None:
+                turned[..., normals] = blocks[..., normals] @ matrix
+            views.append(network(turned))
+        mean: Floats = np.mean(views, axis=0)
+        return mean
+
+    return run

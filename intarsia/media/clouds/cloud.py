@@ -1,0 +1,190 @@
+"""PointCloud: coordinates at full precision, and what each point carries besides them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from intarsia.errors import DataError
+
+# Points that are handed on at a time; large enough for vectorised work, small next to any memory.
+CHUNK = 1_000_000
+COLORS = ("red", "green", "blue", "infrared")
+NORMALS = ("nx", "ny", "nz")
+COORDINATES = ("x", "y", "z")
+
+# What tools call the same thing. Lower case, without CloudCompare's "scalar_".
+_ALIASES = {
+    "r": "red", "g": "green", "b": "blue", "diffuse_red": "red", "diffuse_green": "green", "diffuse_blue": "blue",
+    "nir": "infrared", "near_infrared": "infrared", "i": "intensity", "reflectance": "intensity",
+    "remission": "intensity", "returnnumber": "return_number", "numberofreturns": "number_of_returns",
+    "num_returns": "number_of_returns", "normal_x": "nx", "normal_y": "ny", "normal_z": "nz", "//x": "x",
+    "classification": "label", "class": "label", "labels": "label", "semantic": "label", "segment": "label",
+    "semantic_label": "label", "sem_label": "label", "category": "label", "semantic_class": "label",
+}  # fmt: skip
+
+
+def canonical(name: str) -> str:
+    """The one name under which this package knows a field, whatever the file calls it."""
+    plain = name.strip().lower().removeprefix("scalar_")
+    return _ALIASES.get(plain, plain)
+
+
+@dataclass(eq=False)
+class PointCloud:
+    """Points in the file's order.
+
+    Args:
+        xyz: (N, 3) float64, in the file's own coordinates and units; may hold NaN where the scanner saw nothing.
+        fields: what else the points carry, each (N,), values as stored: "red", "green", "blue", "infrared",
+            "intensity", "return_number", "number_of_returns", "nx", "ny", "nz", and the file's own.
+        label: (N,) int64 class codes as stored, or None.
+        color_max: the stored value of full colour: 1, 255 or 65535.
+        source: file or display name.
+
+    Raises:
+        DataError: the arrays do not belong together.
+    """
+
+    xyz: NDArray[np.float64]
+    fields: dict[str, NDArray[Any]] = field(default_factory=dict)
+    label: NDArray[np.int64] | None = None
+    color_max: float = 255.0
+    source: str = "<points>"
+
+    def __post_init__(self) -> None:
+        self.xyz = np.ascontiguousarray(self.xyz, dtype=np.float64)
+        if self.xyz.ndim != 2 or self.xyz.shape[1] != 3:
+            raise DataError(f"{self.source}: coordinates must be (N, 3), not {self.xyz.shape}")
+        for name, values in {**self.fields, **({} if self.label is None else {"label": self.label})}.items():
+            if values.shape != (len(self.xyz),):
+                raise DataError(f"{self.source}: {name} has the shape {values.shape} for {len(self.xyz)} points")
+
+    def __len__(self) -> int:
+        return len(self.xyz)
+
+    def take(self, index: NDArray[Any] | slice) -> PointCloud:
+        """The points of an index, a mask or a slice."""
+        fields = {name: values[index] for name, values in self.fields.items()}
+        label = None if self.label is None else self.label[index]
+        return PointCloud(self.xyz[index], fields, label, self.color_max, self.source)
+
+
+def color_range(values: NDArray[Any]) -> float:
+    """The value of full colour that stored colours suggest: 1 (small fractions), 255 or 65535.
+
+    LAS prescribes 16 bits, and many writers store 8 bits all the same; a file without a value above 255 has those.
+    """
+    if values.dtype == np.uint8:
+        return 255.0
+    top = float(np.nanmax(values)) if values.size else 0.0
+    if values.dtype.kind == "f" and top <= 1.0:
+        return 1.0
+    return 255.0 if top <= 255.0 else 65535.0
+
+
+class CloudReader:
+    """One opened cloud: header known, points on demand. Made by `open_cloud`.
+
+    Attributes:
+        name: path, for messages.
+        count: number of points.
+        fields: names of what the points carry besides coordinates and label.
+        has_label: whether there are class codes.
+    """
+
+    kind: ClassVar[str] = ""
+    name: str
+    count: int
+    fields: tuple[str, ...] = ()
+    has_label: bool = False
+
+    def chunks(self, size: int = CHUNK) -> Iterator[PointCloud]:
+        """The points in order, at most `size` at a time.
+
+        Raises:
+            DataError: the file is truncated or damaged.
+        """
+        raise NotImplementedError
+
+    def read(self) -> PointCloud:
+        """All points at once."""
+        return join(list(self.chunks()), self.name)
+
+
+class LoadedReader(CloudReader):
+    """A reader of a format that is read in one piece."""
+
+    def __init__(self, cloud: PointCloud) -> None:
+        self._cloud = cloud
+        self.name, self.count = cloud.source, len(cloud)
+        self.fields, self.has_label = tuple(cloud.fields), cloud.label is not None
+
+    def chunks(self, size: int = CHUNK) -> Iterator[PointCloud]:
+        for start in range(0, self.count, size):
+            yield self._cloud.take(slice(start, start + size))
+
+    def read(self) -> PointCloud:
+        return self._cloud
+
+
+def join(parts: list[PointCloud], source: str) -> PointCloud:
+    """Several pieces of one cloud as one."""
+    if not parts:
+        return PointCloud(np.empty((0, 3)), source=source)
+    if len(parts) == 1:
+        return parts[0]
+    fields = {name: np.concatenate([part.fields[name] for part in parts]) for name in parts[0].fields}
+    labels = [part.label for part in parts if part.label is not None]
+    label = np.concatenate(labels) if len(labels) == len(parts) else None
+    xyz = np.concatenate([part.xyz for part in parts])
+    return PointCloud(xyz, fields, label, max(part.color_max for part in parts), source)
+
+
+def from_columns(columns: dict[str, NDArray[Any]], source: str, label: str | None = None) -> PointCloud:
+    """A cloud from one array a column, under the names that a file gives them.
+
+    Args:
+        columns: name -> (N,) values.
+        source: for messages.
+        label: the column of the class codes; None takes one with a usual name.
+
+    Raises:
+        DataError: x, y or z is missing, or there is no column `label`; lists the columns.
+    """
+    if label is not None and label not in columns:
+        raise DataError(f"{source}: there is no field {label!r} for the labels; it has: {', '.join(columns)}")
+    named: dict[str, NDArray[Any]] = {}
+    for name, values in columns.items():
+        known = "label" if name == label else canonical(name)
+        if known == "label" and label is not None and name != label:
+            known = name
+        named.setdefault(known, values)
+    missing = [name for name in COORDINATES if name not in named]
+    if missing:
+        raise DataError(
+            f"{source}: no coordinate {', '.join(missing)}; it has: {', '.join(columns) or 'nothing'}. "
+            "Name the columns, for instance: columns 'x y z red green blue label'"
+        )
+    xyz = np.stack([named.pop(name).astype(np.float64) for name in COORDINATES], axis=1)
+    codes = named.pop("label", None)
+    colors = [named[name] for name in COLORS[:3] if name in named]
+    full = max((color_range(values) for values in colors), default=255.0)
+    return PointCloud(xyz, named, None if codes is None else as_codes(codes, source), full, source)
+
+
+def as_codes(values: NDArray[Any], source: str) -> NDArray[np.int64]:
+    """Stored labels as int64.
+
+    Raises:
+        DataError: they are no whole numbers.
+    """
+    if values.dtype.kind in "iub":
+        return values.astype(np.int64)
+    if values.dtype.kind != "f" or not np.isfinite(values).all() or (values != np.round(values)).any():
+        raise DataError(f"{source}: labels must be whole numbers; the label field holds something else")
+    return values.astype(np.int64)

@@ -1,0 +1,70 @@
+"""Opening any cloud: from a name to a reader, and the files of a folder."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from intarsia.errors import DataError, UsageError, suggest
+from intarsia.media.clouds import las, tables
+from intarsia.media.clouds.cloud import CloudReader, LoadedReader, PointCloud
+from intarsia.media.clouds.e57 import read_e57
+from intarsia.media.clouds.pcd import read_pcd
+from intarsia.media.clouds.ply import read_ply
+from intarsia.media.clouds.rooms import ANNOTATIONS, read_room
+from intarsia.media.clouds.scans import NUSCENES, read_scan
+
+_SURE = (*las.SUFFIXES, ".ply", ".pcd", ".e57")
+CLOUD_SUFFIXES = (*_SURE, ".bin", *tables.SUFFIXES)
+"""Suffixes that `open_cloud` reads; the plain arrays among them may hold anything else, too."""
+CloudLike = str | os.PathLike[str] | PointCloud
+
+
+def is_cloud(path: str | os.PathLike[str]) -> bool:
+    """Whether a name can only mean a point cloud (plain arrays and tables can, too, but may be something else)."""
+    return str(path).lower().endswith((*_SURE, NUSCENES)) or (Path(path) / ANNOTATIONS).is_dir()
+
+
+def open_cloud(source: CloudLike, *, columns: str | None = None, label: str | None = None) -> CloudReader:
+    """Open a cloud; LAS and LAZ are decoded on demand, chunk by chunk.
+
+    Args:
+        source: a file (LAS, LAZ, COPC, PLY, PCD, E57, NPY, NPZ, CSV, TXT, HDF5, SemanticKITTI or nuScenes binary), the
+            folder of an S3DIS room, or a cloud in memory.
+        columns: for arrays and tables, the names of the columns in order ("x y z _ label"), or ``name=array`` pairs
+            for NPZ and HDF5.
+        label: the field of the class codes, where its name is not a usual one.
+
+    Raises:
+        DataError: the file is missing, damaged or has no coordinates; names the file and what to do.
+        UsageError: a suffix that is not known, or the library for it is missing.
+    """
+    if isinstance(source, PointCloud):
+        return LoadedReader(source)
+    path = Path(source)
+    if path.is_dir():
+        return LoadedReader(read_room(path)[0])
+    if not path.is_file():
+        near = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
+        raise DataError(f"{path}: no such file.{suggest(path.name, near) if near else ''}")
+    suffix = path.suffix.lower()
+    if suffix in las.SUFFIXES:
+        return las.LasReader(path)
+    if suffix == ".ply":
+        return LoadedReader(read_ply(path, label))
+    if suffix == ".pcd":
+        return LoadedReader(read_pcd(path, label))
+    if suffix == ".bin":
+        return LoadedReader(read_scan(path, columns))
+    if suffix == ".e57":
+        return LoadedReader(read_e57(path))
+    if suffix in tables.SUFFIXES:
+        return LoadedReader(tables.read_table(path, columns, label))
+    raise UsageError(
+        f"{path}: {suffix or 'a name without suffix'} is no cloud format.{suggest(suffix, CLOUD_SUFFIXES)}"
+    )
+
+
+def read_cloud(source: CloudLike, *, columns: str | None = None, label: str | None = None) -> PointCloud:
+    """All points of a cloud; arguments and errors as `open_cloud`."""
+    return open_cloud(source, columns=columns, label=label).read()

@@ -1,0 +1,150 @@
+"""PCD 0.7, the Point Cloud Library's format: ascii, binary, and binary_compressed (LZF)."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from intarsia.errors import DataError
+from intarsia.media.clouds.cloud import PointCloud, from_columns
+
+_KEYS = frozenset({"VERSION", "FIELDS", "SIZE", "TYPE", "COUNT", "WIDTH", "HEIGHT", "VIEWPOINT", "POINTS", "DATA"})
+_KINDS = {"F": "f", "I": "i", "U": "u"}
+_MAX_HEADER = 65536
+
+
+def read_pcd(path: Path, label: str | None = None) -> PointCloud:
+    """Read a PCD file; packed ``rgb`` becomes red, green and blue.
+
+    Raises:
+        DataError: not a PCD file, truncated, or without x, y and z.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+    try:
+        header, start = _header(content)
+        dtype = _dtype(header)
+        points, kind = int(header["POINTS"][0]), header["DATA"][0]
+        records = _records(content[start:], dtype, points, kind)
+    except (ValueError, KeyError, IndexError, TypeError) as error:
+        raise DataError(f"{path}: not a readable PCD file, it is truncated or damaged ({error})") from error
+    columns = {
+        name: records[name] for name in dtype.names or () if not name.startswith("_") and dtype[name].shape == ()
+    }
+    return from_columns(_unpacked(columns), str(path), label)
+
+
+def _header(content: bytes) -> tuple[dict[str, list[str]], int]:
+    found: dict[str, list[str]] = {}
+    start = 0
+    while "DATA" not in found:
+        end = content.find(b"\n", start, _MAX_HEADER)
+        if end < 0:
+            raise ValueError("its header has no DATA line")
+        key, *values = content[start:end].decode("ascii").split() or ["#"]
+        if key in _KEYS:
+            found[key] = values
+        elif not key.startswith("#"):
+            raise ValueError(f"unknown header line {key!r}")
+        start = end + 1
+    return found, start
+
+
+def _dtype(header: dict[str, list[str]]) -> np.dtype[Any]:
+    names, sizes, kinds = header["FIELDS"], header["SIZE"], header["TYPE"]
+    counts = header.get("COUNT", ["1"] * len(names))
+    fields: list[Any] = []
+    for place, (name, size, kind, count) in enumerate(zip(names, sizes, kinds, counts, strict=True)):
+        unique = f"_{place}" if name == "_" else name
+        shape = () if int(count) == 1 else (int(count),)
+        fields.append((unique, np.dtype(f"<{_KINDS[kind]}{int(size)}"), shape))
+    return np.dtype(fields)
+
+
+def _records(body: bytes, dtype: np.dtype[Any], points: int, kind: str) -> NDArray[Any]:
+    if kind == "binary":
+        return np.frombuffer(body, dtype, points)
+    if kind == "ascii":
+        width = sum(int(np.prod(dtype[name].shape, dtype=int)) for name in dtype.names or ())
+        if points * width * 2 > len(body) + 1:
+            raise ValueError(f"its header claims {points:,} points, but there is less data")
+        table = np.loadtxt(io.BytesIO(body), ndmin=2, max_rows=points) if points else np.empty((0, width))
+        if table.shape != (points, width):
+            raise ValueError(f"{table.shape[0]} rows of {table.shape[1]} values instead of {points} of {width}")
+        return _from_text(table, dtype)
+    if kind != "binary_compressed":
+        raise ValueError(f"unknown DATA {kind!r}")
+    packed, size = (int(value) for value in np.frombuffer(body, "<u4", 2))
+    if size != points * dtype.itemsize:
+        raise ValueError(f"{size} bytes cannot be {points:,} points")
+    if size > 300 * packed:  # LZF writes 264 bytes with three at most
+        raise ValueError(f"{packed} bytes cannot unpack to {size}")
+    plain = _unpack_lzf(body[8 : 8 + packed], size)
+    records = np.empty(points, dtype)
+    start = 0
+    for name in dtype.names or ():  # compressed data lie field after field
+        length = points * dtype[name].itemsize
+        values = np.frombuffer(plain[start : start + length], dtype[name].base)
+        records[name] = values.reshape((points, *dtype[name].shape))
+        start += length
+    return records
+
+
+def _from_text(table: NDArray[np.float64], dtype: np.dtype[Any]) -> NDArray[Any]:
+    records = np.zeros(len(table), dtype)
+    column = 0
+    for name in dtype.names or ():
+        shape = dtype[name].shape
+        width = int(np.prod(shape, dtype=int))
+        values = table[:, column : column + width]
+        records[name] = values.reshape((len(table), *shape)) if shape else values[:, 0].astype(dtype[name])
+        column += width
+    return records
+
+
+def _unpacked(columns: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """PCL packs a colour into the bits of one float or integer: 0xAARRGGBB."""
+    for name in ("rgb", "rgba"):
+        if name in columns and columns[name].dtype.itemsize == 4:
+            bits = np.ascontiguousarray(columns.pop(name)).view(np.uint32)
+            for shift, color in ((16, "red"), (8, "green"), (0, "blue")):
+                columns[color] = ((bits >> shift) & 255).astype(np.uint8)
+    return columns
+
+
+def _unpack_lzf(packed: bytes, size: int) -> bytes:
+    """Undo LZF (Lehmann's liblzf): literal runs, and copies of 3 to 264 earlier bytes.
+
+    The loop is over the runs of the stream, which is sequential by nature.
+    """
+    out = bytearray()
+    place, end = 0, len(packed)
+    while place < end:
+        control = packed[place]
+        place += 1
+        if control < 32:
+            out += packed[place : place + control + 1]
+            place += control + 1
+            continue
+        length = control >> 5
+        if length == 7:
+            length += packed[place]
+            place += 1
+        start = len(out) - (((control & 31) << 8) | packed[place]) - 1
+        place += 1
+        length += 2
+        if start < 0:
+            raise ValueError("a copy from before its start")
+        copied = out[start : start + length]
+        out += (copied * (length // max(1, len(copied)) + 1))[:length] if len(copied) < length else copied
+        if len(out) > size:
+            break
+    if len(out) != size:
+        raise ValueError(f"it unpacks to {len(out)} bytes instead of {size}")
+    return bytes(out)

@@ -1,0 +1,114 @@
+"""Pieces that the networks of points share. Inside, features are rows: (B, N, C)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from intarsia.errors import ModelError
+from intarsia.models.registry import SegmentationModel
+
+
+class CloudModel(SegmentationModel):
+    """Base of every network of points: ``forward(x)`` maps (N, in_channels, P) to logits (N, C, P).
+
+    Channels 0 to 2 are x, y and z in metres from the block's own origin; the rest are features. Networks of whole
+    clouds (classification) give (N, C).
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder = nn.Module()  # nothing is pretrained: one learning rate for all
+
+    def points(self, rows: Tensor) -> Tensor:
+        """(N, P, in_channels) rows to (N, P, C), or (N, C) for whole clouds."""
+        raise NotImplementedError
+
+    def logits(self, x: Tensor) -> Tensor:
+        scores = self.points(x.transpose(1, 2).contiguous())
+        return scores.transpose(1, 2) if scores.ndim == 3 else scores
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.logits(x)
+
+
+class RowNorm(nn.BatchNorm1d):
+    """Batch-norm over all rows of (..., C).
+
+    A single row has no statistics; the layer then normalises with its running ones instead of failing.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        rows = input.reshape(-1, input.shape[-1])
+        if self.training and len(rows) == 1:
+            rows = F.batch_norm(rows, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
+        else:
+            rows = super().forward(rows)
+        return rows.view(input.shape)
+
+
+class Shared(nn.Module):
+    """One layer of a shared MLP: the same linear map of every row, batch-norm, activation.
+
+    Some of the inputs may be the same for all rows of a cloud; their part of the product is then taken once a cloud.
+
+    Args:
+        inputs: features of a row.
+        outputs: features of the result.
+        slope: of the activation below zero.
+    """
+
+    def __init__(self, inputs: int, outputs: int, *, slope: float = 0.0) -> None:
+        super().__init__()
+        self.linear = nn.Linear(inputs, outputs)
+        self.norm = RowNorm(outputs)
+        self.slope = slope
+        nn.init.xavier_uniform_(self.linear.weight)
+        nn.init.zeros_(self.linear.bias)
+
+    def forward(self, x: Tensor, common: Tensor | None = None) -> Tensor:
+        """(B, ..., C) rows, and optionally (B, D) features that follow them in every row of a cloud."""
+        weight, bias = self._folded()
+        if common is None:
+            y = F.linear(x, weight, bias)
+        else:
+            own = x.shape[-1]
+            shared = F.linear(common, weight[:, own:], bias)
+            y = F.linear(x, weight[:, :own]) + shared.view(len(x), *[1] * (x.ndim - 2), -1)
+        if self.training:
+            y = self.norm(y)
+        return F.leaky_relu_(y, self.slope) if self.slope else F.relu_(y)
+
+    def _folded(self) -> tuple[Tensor, Tensor]:
+        """Weight and bias; when nothing is learnt, the norm is part of them."""
+        norm = self.norm
+        if self.training or norm.running_var is None or norm.running_mean is None:
+            return self.linear.weight, self.linear.bias
+        scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
+        return self.linear.weight * scale[:, None], (self.linear.bias - norm.running_mean) * scale + norm.bias
+
+
+class MLP(nn.Sequential):
+    """Shared layers one after the other."""
+
+    def __init__(self, inputs: int, widths: Sequence[int]) -> None:
+        sizes = [inputs, *widths]
+        super().__init__(*(Shared(a, b) for a, b in pairwise(sizes)))
+
+
+def gather(features: Tensor, index: Tensor) -> Tensor:
+    """Rows (B, N, C) at indices (B, ...): (B, ..., C)."""
+    batch, count, width = features.shape
+    offset = torch.arange(batch, device=index.device).view(-1, *[1] * (index.ndim - 1)) * count
+    flat = features.reshape(batch * count, width).index_select(0, (index + offset).reshape(-1))
+    return flat.view(*index.shape, width)
+
+
+def require_channels(name: str, in_channels: int, least: int, what: str) -> None:
+    """Raise a ModelError unless there are enough input channels."""
+    if in_channels < least:
+        raise ModelError(f"{name}: in_channels must be at least {least} ({what}), not {in_channels}")

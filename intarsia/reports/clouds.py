@@ -1,0 +1,68 @@
+"""Clouds in a report: seen from above, as pictures of truth and prediction."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from intarsia.datasets.clouds import CloudSplit
+from intarsia.inference import Evaluation
+from intarsia.inference.clouds import CloudPredictor
+from intarsia.labels import LabelArray, LabelSpace
+from intarsia.media.clouds import PointCloud
+from intarsia.media.clouds.cloud import COLORS
+from intarsia.media.clouds.render import draw, view
+from intarsia.reports.pictures import Sample
+
+_SIZE = 480
+_WORST = 8
+
+
+def cloud_samples(
+    predictor: CloudPredictor, split: CloudSplit, names: Sequence[str], evaluation: Evaluation
+) -> dict[str, Sample]:
+    """Clouds of a split from above, with truth, prediction and score, by id."""
+    scores = {row.id: row.miou for row in evaluation.images}
+    lookup = predictor.space.lookup_from(split.space)
+    found = {}
+    for index, item in enumerate(split.items):
+        if item.id in names:
+            cloud, target = split.read(index)
+            labels = predictor.segment(cloud).labels
+            found[item.id] = _sample(item.id, cloud, lookup[target], labels, predictor.space, scores[item.id])
+    return found
+
+
+def worst_clouds(
+    predictor: CloudPredictor, split: CloudSplit, evaluation: Evaluation, *, count: int = _WORST
+) -> list[Sample]:
+    """The clouds of a split with the lowest mIoU, worst first."""
+    names = [row.id for row in evaluation.images if not math.isnan(row.miou)][:count]
+    found = cloud_samples(predictor, split, names, evaluation)
+    return [found[name] for name in names]
+
+
+def _sample(
+    name: str, cloud: PointCloud, truth: LabelArray, labels: LabelArray, space: LabelSpace, miou: float
+) -> Sample:
+    picture = view(cloud.xyz[:, 0], cloud.xyz[:, 1], cloud.xyz[:, 2], _SIZE)
+
+    def seen(values: LabelArray) -> LabelArray:
+        shown: LabelArray = np.where(picture >= 0, values[picture], space.ignore_index).astype(space.dtype)
+        return shown
+
+    return Sample(name, draw(picture, _colors(cloud)), seen(truth), seen(labels), f"mIoU {miou:.3f}")
+
+
+def _colors(cloud: PointCloud) -> NDArray[np.uint8]:
+    """The cloud's own colours, or its height in grey."""
+    if all(color in cloud.fields for color in COLORS[:3]):
+        values = np.stack([cloud.fields[color] for color in COLORS[:3]], axis=1) / cloud.color_max
+    else:
+        low, high = np.nanpercentile(cloud.xyz[:, 2], (1, 99))
+        height = np.nan_to_num((cloud.xyz[:, 2] - low) / max(high - low, 1e-6))
+        values = np.repeat(height[:, None], 3, axis=1)
+    return (values.clip(0, 1) * 255).astype(np.uint8)

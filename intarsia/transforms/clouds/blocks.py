@@ -1,0 +1,167 @@
+"""Blocks: the fixed number of points that a network sees at once, drawn for training or in windows over a scene."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from intarsia.errors import require
+from intarsia.transforms.clouds.columns import Columns, Index
+from intarsia.transforms.clouds.geometry import Floats
+from intarsia.transforms.clouds.scene import Scene
+
+# Part of a column that windows move on by: every point is seen by four of them.
+OVERLAP = 0.5
+_LEAST_WEIGHT = 0.05
+FILL = 3
+"""Neighbours that a point which thinning has left out takes its class from."""
+_SPREAD_ROWS = 1 << 18
+Network = Callable[[Floats], Floats]
+
+
+def fill(index: Index, points: int, random: np.random.Generator) -> Index:
+    """Exactly `points` of some indices: without repeats if there are enough, else each at least once."""
+    if len(index) >= points:
+        return random.choice(index, points, replace=False)
+    return np.concatenate([index, random.choice(index, points - len(index))])
+
+
+def block_input(scene: Scene, index: Index, centre: Floats) -> Floats:
+    """(P, 3 + F) of some points: x and y from the centre, z from the lowest of them (but for 1 %), features."""
+    xyz = scene.xyz[index]
+    floor = np.partition(xyz[:, 2], len(xyz) // 100)[len(xyz) // 100]
+    origin = np.array([centre[0], centre[1], floor], dtype=np.float32)
+    return np.concatenate([xyz - origin, scene.features[index]], axis=1)
+
+
+class BlockSampler:
+    """Random blocks of labelled scenes.
+
+    Args:
+        scenes: with targets.
+        block: side of a column in metres.
+        points: of a block.
+        balance: share of the blocks whose centre is a point of a class drawn evenly among all that occur; the other
+            centres are drawn evenly among all points.
+        classes: number of classes; other labels are not drawn on purpose.
+    """
+
+    def __init__(self, scenes: Sequence[Scene], *, block: float, points: int, balance: float, classes: int) -> None:
+        self.scenes, self.block, self.points, self.balance, self.classes = scenes, block, points, balance, classes
+        self._ends = np.cumsum([len(scene) for scene in scenes])
+        self._columns: dict[int, Columns] = {}
+
+    def __len__(self) -> int:
+        """How many blocks it takes to show as many points as there are."""
+        return max(1, int(self._ends[-1]) // self.points)
+
+    @cached_property
+    def _members(self) -> list[Index]:
+        """The points of each class that occurs, numbered through all scenes."""
+        labels = np.concatenate([scene.target for scene in self.scenes if scene.target is not None])
+        found = [np.flatnonzero(labels == label) for label in range(self.classes)]
+        return [members for members in found if len(members)]
+
+    def draw(self, random: np.random.Generator) -> tuple[Scene, Index, Floats]:
+        """A scene, the indices of a block's points in it, and the block's centre (x, y)."""
+        if random.random() < self.balance and self._members:
+            point = int(random.choice(self._members[random.integers(len(self._members))]))
+        else:
+            point = int(random.integers(self._ends[-1]))
+        number = int(np.searchsorted(self._ends, point, "right"))
+        scene = self.scenes[number]
+        place = point - (int(self._ends[number - 1]) if number else 0)
+        centre = scene.xyz[place, :2] + random.uniform(-0.25, 0.25, 2).astype(np.float32) * self.block
+        if number not in self._columns:
+            self._columns[number] = Columns(scene.xyz, self.block)
+        return scene, fill(self._columns[number].around(centre), self.points, random), centre
+
+
+def windows(columns: Columns, points: int, core: NDArray[np.floating] | None = None) -> Iterator[tuple[Floats, Index]]:
+    """Blocks that together hold every point several times, as (centre, indices).
+
+    A column with more points than a block holds is dealt out to several blocks, each spread over all of it. The deal
+    depends on the centre alone.
+
+    Args:
+        columns: the points.
+        points: of a block.
+        core: (2, 2) lowest and highest x and y; columns that do not touch it are left out.
+    """
+    for centre in columns.centres(columns.side * OVERLAP):
+        if core is not None and (np.abs(centre - centre.clip(*core)) > columns.side / 2).any():
+            continue
+        index = columns.around(centre)
+        if not len(index):
+            continue
+        random = np.random.default_rng(np.abs(np.round(centre * 1000)).astype(np.int64).tolist())
+        random.shuffle(index)
+        for part in np.array_split(index, -(-len(index) // points)):
+            yield centre, fill(part, points, random)
+
+
+def scene_probabilities(
+    scene: Scene,
+    network: Network,
+    *,
+    block: float,
+    points: int,
+    classes: int,
+    batch: int,
+    core: NDArray[np.floating] | None = None,
+) -> Floats:
+    """The class probabilities of every point, averaged over the windows that see it.
+
+    A window's weight falls from its centre to its border, where a network knows least of the surroundings.
+
+    Args:
+        scene: the points.
+        network: blocks (B, P, 3 + F) to probabilities (B, P, C).
+        block: side of a window in metres.
+        points: P.
+        classes: C.
+        batch: B, at most.
+        core: (2, 2) lowest and highest x and y of the points that matter; None: all do.
+
+    Returns:
+        (N, C) float32; each row adds up to 1 (outside the core, rows may be 0).
+    """
+    total = np.zeros((len(scene), classes), dtype=np.float32)
+    waiting: list[tuple[Floats, Index]] = []
+
+    def run() -> None:
+        found = network(np.stack([block_input(scene, index, centre) for centre, index in waiting]))
+        for (centre, index), probabilities in zip(waiting, found, strict=True):
+            away = np.abs(scene.xyz[index, :2] - centre) / (block / 2)
+            weight = np.prod(np.clip(1 - away, _LEAST_WEIGHT, 1), axis=1)
+            np.add.at(total, index, probabilities * weight[:, None])
+        waiting.clear()
+
+    for window in windows(Columns(scene.xyz, block), points, core):
+        waiting.append(window)
+        if len(waiting) == batch:
+            run()
+    if waiting:
+        run()
+    total /= np.maximum(total.sum(axis=1, keepdims=True), 1e-12)
+    return total
+
+
+def spread(xyz: NDArray[np.floating], scene: Scene, values: Floats, neighbours: int) -> Floats:
+    """Values (n, C) of a scene's points at any points (N, 3) from the same origin, by the nearest of them.
+
+    Weights fall with the squared distance; a point of the scene keeps its own values.
+    """
+    tree = require("scipy.spatial", "clouds").cKDTree(scene.xyz)
+    found = np.empty((len(xyz), values.shape[1]), dtype=np.float32)
+    count = min(neighbours, len(scene))
+    for start in range(0, len(xyz), _SPREAD_ROWS):
+        rows = slice(start, start + _SPREAD_ROWS)
+        distance, index = tree.query(xyz[rows], k=[*range(1, count + 1)])
+        weight = 1 / np.maximum(distance, 1e-4) ** 2
+        weight /= weight.sum(axis=1, keepdims=True)
+        found[rows] = np.einsum("nk,nkc->nc", weight, values[index])
+    return found

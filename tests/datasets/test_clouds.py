@@ -1,0 +1,86 @@
+"""Folders of labelled clouds: splits, codes and class names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from intarsia.datasets.clouds import holds_clouds, open_clouds
+from intarsia.errors import DataError, UsageError
+from intarsia.labels import LabelSpace
+from intarsia.media.clouds import PointCloud, open_cloud, write_labels
+
+pytest.importorskip("laspy")
+NAMES = LabelSpace(("ground", "building", "wall"))  # codes 2, 6 and 64
+
+
+def put(path: Path, labels: list[int]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    given = PointCloud(np.random.default_rng(0).uniform(size=(len(labels), 3)))
+    write_labels(open_cloud(given), path, np.array(labels, np.uint8), NAMES)
+
+
+def test_codes_that_occur_become_classes_with_their_standard_names(tmp_path: Path) -> None:
+    put(tmp_path / "train/a.laz", [0, 0, 1, 255])  # 255 is written as 0, never classified
+    put(tmp_path / "val/b.laz", [2, 1])
+    found = open_clouds(tmp_path)
+    assert found.space.names == ("ground", "building", "class_64")
+    assert {name: len(split) for name, split in found.splits.items()} == {"train": 1, "val": 1}
+    assert found.split("train").read(0)[1].tolist() == [0, 0, 1, 255]
+    counts = found.split("train").count()
+    assert (counts.pixels.tolist(), counts.ignored) == ([2, 1, 0], 1)
+
+
+def test_named_classes_choose_and_the_rest_is_ignored(tmp_path: Path) -> None:
+    put(tmp_path / "a.laz", [0, 1, 2])
+    split = open_clouds(tmp_path, classes=["building", "ground"], val_fraction=0).split("all")
+    assert split.codes == (6, 2)
+    assert split.read(0)[1].tolist() == [1, 0, 255]
+    assert split.space.palette[0] == (213, 60, 50)
+    with pytest.raises(UsageError, match="Did you mean 'building'"):
+        open_clouds(tmp_path, classes=["bilding"])
+    (tmp_path / "classes.txt").write_text("64: wall\n2: ground\n")
+    assert open_clouds(tmp_path, val_fraction=0).split("all").read(0)[1].tolist() == [1, 255, 0]
+
+
+def test_files_are_divided_when_they_are_not(tmp_path: Path) -> None:
+    for name in "abcde":
+        put(tmp_path / f"{name}.laz", [0, 1])
+    found = open_clouds(tmp_path)
+    assert (len(found.split("train")), len(found.split("val"))) == (4, 1)
+    assert "set aside as val" in found.notes[-1]
+    assert found.splits["val"].items == open_clouds(tmp_path).splits["val"].items
+
+
+def test_codes_elsewhere_count_from_zero(tmp_path: Path) -> None:
+    np.savetxt(tmp_path / "a.txt", [[0, 0, 0, 5], [1, 1, 1, 0], [2, 2, 2, 1]], fmt="%d")
+    split = open_clouds(tmp_path, classes=["a", "b"], val_fraction=0, columns="x y z label").split("all")
+    assert split.read(0)[1].tolist() == [255, 0, 1]
+
+
+def test_rooms_of_s3dis(tmp_path: Path) -> None:
+    for area in (1, 5):
+        folder = tmp_path / f"Area_{area}" / "office_1" / "Annotations"
+        folder.mkdir(parents=True)
+        (folder / "table_1.txt").write_text("0 0 0 1 2 3\n1 1 1 1 2 3\n")
+        (folder / "floor_1.txt").write_text("0 0 0 1 2 3\n")
+    found = open_clouds(tmp_path)
+    assert found.layout == "s3dis"
+    assert [item.id for item in found.split("val").items] == ["Area_5/office_1"]
+    assert found.split("train").read(0)[1].tolist() == [1, 7, 7]
+    assert holds_clouds(tmp_path)
+
+
+def test_what_is_missing_is_said(tmp_path: Path) -> None:
+    assert not holds_clouds(tmp_path)
+    with pytest.raises(DataError, match="no clouds in this folder"):
+        open_clouds(tmp_path)
+    with pytest.raises(UsageError, match=r"no layout of clouds is named 's3di'.*'s3dis'"):
+        open_clouds(tmp_path, layout="s3di")
+    np.save(tmp_path / "a.npy", np.zeros((4, 3)))
+    with pytest.raises(DataError, match="no class codes"):
+        open_clouds(tmp_path)
+    with pytest.raises(DataError, match=r"it has no class codes.*cloud.label=NAME"):
+        open_clouds(tmp_path, classes=["a"], val_fraction=0).split("all").read(0)
