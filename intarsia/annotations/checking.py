@@ -30,12 +30,16 @@ def check(documents: Iterable[Document], classes: Iterable[str] = ()) -> Iterato
         classes: the names that are right; empty accepts all.
     """
     known = set(classes)
-    seen: Counter[str] = Counter()
+    seen: Counter[tuple[str, str, float | None]] = Counter()
     labels: dict[str, str] = {}
     for document in documents:
-        seen[document.name] += 1
-        if seen[document.name] == 2:
-            yield document.name, "it is annotated more than once in this export; only one can be used in training"
+        key = document.subset, document.name, getattr(document, "time", None)
+        seen[key] += 1
+        if seen[key] == 2:
+            yield (
+                document.name,
+                "it is annotated more than once in this export; a training takes each as an image of its own",
+            )
         for label in sorted(document.labels()):
             if known and label not in known:
                 yield document.name, f"unknown class {label!r}.{suggest(label, known)}"
@@ -61,7 +65,7 @@ def _image(document: AnnotatedImage) -> Iterator[str]:
     size = (document.height, document.width)
     if document.image is None:
         if document.embedded is None:
-            yield "the image is missing"
+            yield "the image is missing (the option images names the folder where it is)"
     else:
         try:
             reader = open_image(document.image)

@@ -148,6 +148,9 @@ def rasterize(
     point_radius: Annotated[int | None, typer.Option(min=0, help="Pixels, of points; 0 leaves them out.")] = None,
     classes: Classes = None,
     unlabelled: Annotated[str, typer.Option(help="Pixels without a shape: auto, background or ignore.")] = "auto",
+    others: Annotated[
+        str, typer.Option(help="Shapes of classes that --classes leaves out: error, background or ignore.")
+    ] = "error",
     instances: Annotated[bool, typer.Option("--instances", help="Also number the things (16-bit PNG).")] = False,
     no_images: Annotated[bool, typer.Option("--no-images", help="Do not copy the images.")] = False,
     tool: From = "auto",
@@ -164,8 +167,9 @@ def rasterize(
     from intarsia.errors import UsageError, suggest
     from intarsia.labels import LabelSpace
 
-    if unlabelled not in ("auto", "background", "ignore"):
-        raise UsageError(f"--unlabelled {unlabelled}:{suggest(unlabelled, ('auto', 'background', 'ignore'))}")
+    for option, value, first in (("unlabelled", unlabelled, "auto"), ("others", others, "error")):
+        if value not in (known := (first, "background", "ignore")):
+            raise UsageError(f"--{option} {value}:{suggest(value, known)}")
     _free(out, overwrite)
     export = _open(path, tool, images, set_)
     asked = {"rule": rule, "order": order, "line_width": line_width, "point_radius": point_radius}
@@ -179,6 +183,7 @@ def rasterize(
         drawing=drawing,
         space=space,
         unlabelled=unlabelled,  # type: ignore[arg-type]
+        others=others,  # type: ignore[arg-type]
         instances=instances,
     )
     losses.merge(photos.losses)

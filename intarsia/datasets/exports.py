@@ -10,6 +10,7 @@ from pathlib import Path
 from intarsia.annotations.document import AnnotatedImage
 from intarsia.annotations.finding import walk
 from intarsia.annotations.geometry import name_of
+from intarsia.annotations.masks import drawing_of
 from intarsia.annotations.packing import pack, unpack
 from intarsia.annotations.raster import Drawing, background_label, class_names, rasterise
 from intarsia.annotations.tools import open_annotations, recognise
@@ -69,6 +70,8 @@ def is_export(content: Content) -> bool:
 
     Where there are mask folders and a file that names their values, these were prepared from it and count instead.
     """
+    if "tool" in content.reader:
+        return True
     if content.table is not None:
         return content.table.suffix.lower() in SUFFIXES and recognise(content.table) is not None
     if recognise(content.root) is None:
@@ -84,11 +87,10 @@ def read_export(content: Content) -> Reading:
         DataError: not an export, broken, or none of its images is there.
     """
     place = content.table or content.root
-    tool = recognise(place)
-    export = open_annotations(place)
+    export = open_annotations(place, **content.reader)
     documents: dict[str, bytes] = {}
     labels: set[str] = set()
-    drawing = tool.drawing if tool else Drawing()
+    drawing = drawing_of(export)
     undrawn: Counter[str] = Counter()
     twice = 0
     matched: list[tuple[str | None, str, File, File]] = []

@@ -85,6 +85,8 @@ def write_preannotations(
                 shapes=layered(labels, space, rule=rule, tolerance=tolerance, min_area=min_area),
             )
 
-    categories = [Category(name, color) for name, color in zip(space.names, space.palette, strict=True)]
+    chosen = space.palette != LabelSpace(space.names).palette  # colours that nobody chose are no loss
+    colors = space.palette if chosen else [None] * len(space)
+    categories = [Category(name, color) for name, color in zip(space.names, colors, strict=True)]
     losses = write_annotations(documents(), target, tool=tool, categories=categories)
     return PreAnnotation(target, len(tasks), losses)

@@ -9,7 +9,7 @@ from typing import Any
 from intarsia.annotations.document import AnnotatedImage, Document, Shape
 from intarsia.annotations.finding import ImageFinder
 from intarsia.annotations.geometry import Mask, Polygon
-from intarsia.annotations.labelbox.files import name_of, rows
+from intarsia.annotations.labelbox.files import name_of, parsed, rows
 from intarsia.annotations.labelbox.masks import MaskFolder, stem
 from intarsia.annotations.labelbox.objects import answers, extra_of, geometry_of, label_of, pairs
 from intarsia.annotations.labelbox.video import video_of
@@ -28,6 +28,8 @@ def documents(
         name = name_of(row.get("External ID"), row.get("Labeled Data"), row.get("DataRow ID"), row.get("ID"))
         where = f"{path.name}: {name}"
         label = row.get("Label")
+        if isinstance(label, str) and label.lstrip().startswith("{"):  # as the table of 2018 had it
+            label = parsed(path, label)
         if row.get("Skipped") or isinstance(label, str) or label is None:
             losses.dropped("a data row was skipped or not labelled", where)
             continue

@@ -32,7 +32,8 @@ def documents(path: Path, finder: ImageFinder, masks: MaskFolder, losses: Losses
         annotations = _mapping(label.get("annotations"))
         image = finder.find(name, losses=losses)
         width, height = (whole_number(media.get(key)) or None for key in ("width", "height"))
-        reader = _Masks(masks, data, label, f"{path}: {name}", image, (height, width) if height and width else None)
+        size = (height, width) if height and width else None
+        reader = _Masks(masks, data, label, annotations, f"{path}: {name}", image, size)
         if "frames" in annotations:
             yield video_of(
                 _frames(annotations["frames"]),
@@ -87,6 +88,7 @@ class _Masks:
         masks: MaskFolder,
         data: Mapping[str, Any],
         label: Mapping[str, Any],
+        annotations: Mapping[str, Any],
         where: str,
         image: Path | None,
         size: tuple[int, int] | None,
@@ -94,6 +96,8 @@ class _Masks:
         self._masks = masks
         names = (label.get("id"), data.get("id"), stem(data.get("external_id")), stem(data.get("global_key")))
         self._shared = [str(name) for name in names if name]
+        objects = annotations.get("objects")
+        self._alone = sum("mask" in _mapping(entry) for entry in (objects if isinstance(objects, list) else ())) == 1
         self._where = where
         self._image = image
         self._size = size
@@ -111,7 +115,7 @@ class _Masks:
         color = _color(composite.get("color_rgb"))
         if composite and color is None:
             raise BadShape("a mask has no colour")
-        shared = self._shared if composite else []
+        shared = self._shared if composite or self._alone else []
         return self._masks.read(own, shared, where=self._where, size=self._size, color=color, photo=self._image)
 
 

@@ -1,4 +1,4 @@
-"""RectLabel (rectlabel.com): its XML, and with it Pascal VOC's and labelImg's."""
+"""RectLabel (rectlabel.com): its XML."""
 
 from intarsia.annotations.rectlabel.reading import read, sniff
 from intarsia.annotations.rectlabel.writing import DRAWING, write
