@@ -13,7 +13,12 @@ AFFINE = np.array([[1.5, 0, 0, -20], [0, 1.25, 0, 30], [0, 0, 4, -100], [0, 0, 0
 
 
 def write_nifti(
-    path: Path, values: NDArray, affine: NDArray | None = AFFINE, *, codes: str = "RAS", names: dict[int, str] | None = None
+    path: Path,
+    values: NDArray,
+    affine: NDArray | None = AFFINE,
+    *,
+    codes: str = "RAS",
+    names: dict[int, str] | None = None,
 ) -> Path:
     """A NIfTI file whose stored axes go in other directions than the array's (right, front, up)."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -22,7 +27,9 @@ def write_nifti(
         image = image.as_reoriented(ornt_transform(io_orientation(affine), axcodes2ornt(codes)))
     if names:
         rows = "".join(f'<Label Key="{key}" Red="1"><![CDATA[{name}]]></Label>' for key, name in names.items())
-        table = f"<CaretExtension><VolumeInformation><LabelTable>{rows}</LabelTable></VolumeInformation></CaretExtension>"
+        table = (
+            f"<CaretExtension><VolumeInformation><LabelTable>{rows}</LabelTable></VolumeInformation></CaretExtension>"
+        )
         image.header.extensions.append(nibabel.nifti1.Nifti1Extension(0, table.encode()))
     nibabel.save(image, path)
     return path

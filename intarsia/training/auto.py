@@ -86,7 +86,6 @@ def _for_rasters(split: RasterSplit) -> dict[str, Any]:
     return changes | {"model.options.in_channels": len(bands), "augment.saturation": 0.0}
 
 
-
 def _typical_size(split: Split) -> tuple[int, int]:
     """Median height and width of up to 32 readable pictures."""
     sizes = []

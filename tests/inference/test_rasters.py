@@ -39,7 +39,9 @@ class Brighter(SegmentationModel):
         return torch.cat([torch.zeros_like(mean), (mean - 0.5) * self.gain], dim=1)
 
 
-def write(path: Path, values: NDArray, *, transform: Any = PLACE, crs: str | None = "EPSG:32633", **profile: Any) -> Path:
+def write(
+    path: Path, values: NDArray, *, transform: Any = PLACE, crs: str | None = "EPSG:32633", **profile: Any
+) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     profile |= {"transform": transform} if transform is not None else {}
     size = {"width": values.shape[2], "height": values.shape[1], "count": len(values), "dtype": values.dtype}
@@ -76,7 +78,9 @@ def test_labels_confidence_outlines_and_overlay(predictor: Predictor, tmp_path: 
     )  # fmt: skip
     expected = (values[0] > 127).astype(np.uint8)
     assert np.array_equal(read(tmp_path / "out.tif"), expected)
-    assert result.size == (200, 300) and result.areas == pytest.approx({"dark": 1 - expected.mean(), "bright": expected.mean()})
+    assert result.size == (200, 300) and result.areas == pytest.approx(
+        {"dark": 1 - expected.mean(), "bright": expected.mean()}
+    )
     assert seen[-1] == (300, 300)
     with rasterio.open(tmp_path / "out.tif") as file:
         assert file.transform == PLACE and file.crs.to_epsg() == 32633 and file.tags()["CLASS_1"] == "bright"
@@ -120,7 +124,7 @@ def test_the_bands_and_ranges_of_the_model(make_predictor: MakePredictor, tmp_pa
     assert np.array_equal(predictor.segment(source).labels, (near > 1275).astype(np.uint8))
     with pytest.raises(DataError, match="it has 3 bands, and band 4 is wanted"):
         segment_raster(predictor, write(tmp_path / "three.tif", values[:3]), tmp_path / "o.tif")
-    with pytest.raises(DataError, match="not a TIFF|is for rasters"):
+    with pytest.raises(DataError, match=r"not a TIFF|is for rasters"):
         predictor.segment(np.zeros((8, 8, 3), np.uint8))
     chosen = make_predictor(Brighter(), bands=(4, 2, 4), window=(0, 2550))
     segment_raster(chosen, source, tmp_path / "chosen.tif")
@@ -147,7 +151,12 @@ def test_pixels_without_data_are_not_labelled(predictor: Predictor, tmp_path: Pa
 def test_a_turned_map_stays_turned(predictor: Predictor, tmp_path: Path) -> None:
     turned = PLACE @ rasterio.Affine.rotation(25)
     values = np.full((3, 16, 24), 230, np.uint8)
-    segment_raster(predictor, write(tmp_path / "a.tif", values, transform=turned), tmp_path / "o.tif", polygons=tmp_path / "o.geojson")
+    segment_raster(
+        predictor,
+        write(tmp_path / "a.tif", values, transform=turned),
+        tmp_path / "o.tif",
+        polygons=tmp_path / "o.geojson",
+    )
     with rasterio.open(tmp_path / "o.tif") as file:
         assert file.transform.almost_equals(turned)
     (outline,) = json.loads((tmp_path / "o.geojson").read_text())["features"]
@@ -163,6 +172,15 @@ def test_without_a_georeference(predictor: Predictor, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"plain\.tif has no georeference, so its regions have no map coordinates"):
         segment_raster(predictor, source, tmp_path / "two.tif", polygons=tmp_path / "two.geojson")
     assert not (tmp_path / "two.tif").exists()
+
+
+def test_a_model_that_resizes_says_so(make_predictor: MakePredictor, tmp_path: Path) -> None:
+    source = write(tmp_path / "map.tif", blocks(64, 96))
+    result = segment_raster(make_predictor(Brighter(), long_side=48), source, tmp_path / "out.tif")
+    assert result.notes == (
+        "the model sees the map reduced to 48 pixels, as it was trained; --long-side 0 keeps its own size.",
+    )
+    assert segment_raster(make_predictor(Brighter()), source, tmp_path / "out.tif").notes == ()
 
 
 def test_wrong_calls_leave_nothing_behind(predictor: Predictor, make_predictor: MakePredictor, tmp_path: Path) -> None:

@@ -189,22 +189,26 @@ class Shifted(Levels):
         return super().logits(torch.roll(x, 1, 2))
 
 
-def test_volumes_are_measured_whole_and_in_their_own_millimetres(
-    make_predictor: MakePredictor, tmp_path: Path
-) -> None:
+def test_volumes_are_measured_whole_and_in_their_own_millimetres(make_predictor: MakePredictor, tmp_path: Path) -> None:
     split = open_dataset(make_set(tmp_path / "set"), val_fraction=0).split("all")
-    right = evaluate(make_predictor(Levels(), 3, preprocessing=preprocessing()), split, measures=Measures(spacing="file"))
+    right = evaluate(
+        make_predictor(Levels(), 3, preprocessing=preprocessing()), split, measures=Measures(spacing="file")
+    )
     assert right.medium == "volume"
     assert right.scores.miou == 1 and right.surface is not None and right.surface.mean_hd95 == 0
     assert [row.id for row in right.images] == ["case0", "case1", "case2"]
     assert right.dice_per_case == (1, 1, 1)
-    moved = evaluate(make_predictor(Shifted(), 3, preprocessing=preprocessing()), split, measures=Measures(spacing="file"))
+    moved = evaluate(
+        make_predictor(Shifted(), 3, preprocessing=preprocessing()), split, measures=Measures(spacing="file")
+    )
     # The organ moves by one row of an axial slice, which is 1.25 mm in every case.
     assert moved.surface is not None and moved.surface.hausdorff[1:].tolist() == pytest.approx([1.25, 1.25])
     # The lesion is one row thick, so that nothing of it is hit; of the organ's 64 - 4 voxels 48 - 2 * 4 are.
     assert moved.dice_per_case[1:] == pytest.approx((2 * 40 / 120, 0))
     across = evaluate(
-        make_predictor(Shifted(), 3, preprocessing=preprocessing(axis="coronal")), split, measures=Measures(spacing="file")
+        make_predictor(Shifted(), 3, preprocessing=preprocessing(axis="coronal")),
+        split,
+        measures=Measures(spacing="file"),
     )
     # In coronal slices a row is a slice of the scanner: 4, 8 and 12 mm.
     assert across.surface is not None and across.surface.hausdorff[1] == pytest.approx((4 + 8 + 12) / 3)
@@ -213,3 +217,19 @@ def test_volumes_are_measured_whole_and_in_their_own_millimetres(
             evaluate(make_predictor(Levels(), 3, preprocessing=preprocessing()), split, measures=measures)
     with pytest.raises(UsageError, match=r"the model is for pictures; set input\.slices"):
         evaluate(make_predictor(Levels(), 3), split)
+
+
+def test_the_lits_protocol_is_in_the_millimetres_of_each_case(make_predictor: MakePredictor, tmp_path: Path) -> None:
+    for index in range(2):
+        _, labels = body((12, 12, 9), seed=index)
+        write_nifti(tmp_path / f"volume-{index}.nii", labels.astype(np.int16))
+        write_nifti(tmp_path / f"segmentation-{index}.nii", labels)
+    split = open_dataset(tmp_path, val_fraction=0).split("all")
+    predictor = make_predictor(Shifted(), 3, preprocessing=preprocessing())
+    predictor.space = split.space
+    found = evaluate(predictor, split, protocol="lits").protocol
+    assert found is not None and not found.notes  # nothing is missing, such as the spacing
+    # Liver and tumour together are a box of 4 x 4 x 4 voxels that moves by one row of 1.25 mm.
+    assert found.values["liver Dice per case"] == pytest.approx(2 * 48 / 128)
+    assert found.values["liver MSD"] == pytest.approx(1.25)
+    assert found.values["tumour Dice global"] == 0

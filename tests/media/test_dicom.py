@@ -46,9 +46,7 @@ def test_other_planes_are_brought_into_the_same_view(tmp_path: Path) -> None:
     """The same body scanned in coronal planes: slices go to the back, rows down, columns to the left."""
     axial = open_volume(write_series(tmp_path / "axial", VALUES, spacing=(1, 1, 1)))
     turned = VALUES[::-1].transpose(1, 0, 2)  # (back, feet, left)
-    coronal = open_volume(
-        write_series(tmp_path / "coronal", turned, spacing=(1, 1, 1), directions=(1, 0, 0, 0, 0, -1))
-    )
+    coronal = open_volume(write_series(tmp_path / "coronal", turned, spacing=(1, 1, 1), directions=(1, 0, 0, 0, 0, -1)))
     assert coronal.grid.codes == "LIP"
     for axis in ("axial", "coronal", "sagittal"):
         assert np.array_equal(coronal.read((-500, 500), axis), axial.read((-500, 500), axis))
@@ -65,9 +63,7 @@ def test_other_files_are_left_out_and_said(tmp_path: Path) -> None:
     (folder / "viewer.exe").write_bytes(b"MZ" + bytes(300))
     volume = open_volume(folder)
     assert volume.grid.shape == (6, 4, 5)
-    assert volume.notes == (
-        f"2 files of {folder} are no DICOM images and were left out, for instance README.txt.",
-    )
+    assert volume.notes == (f"2 files of {folder} are no DICOM images and were left out, for instance README.txt.",)
     assert is_volume(folder) and is_volume(next(folder.glob("*.dcm")))
     assert open_volume(sorted(folder.glob("*.dcm"))).grid.shape == (6, 4, 5)
 
@@ -75,7 +71,9 @@ def test_other_files_are_left_out_and_said(tmp_path: Path) -> None:
 def test_several_series_have_to_be_chosen_from(tmp_path: Path) -> None:
     folder = write_series(tmp_path / "ct", VALUES, uid="1.2.30")
     write_series(folder, VALUES[:3], uid="1.2.40")
-    with pytest.raises(DataError, match=r"holds 2 series; choose one .*1\.2\.30 \(CT, made for a test, 5 images\); 1\.2\.40"):
+    with pytest.raises(
+        DataError, match=r"holds 2 series; choose one .*1\.2\.30 \(CT, made for a test, 5 images\); 1\.2\.40"
+    ):
         open_volume(folder)
     assert open_volume(folder, series="40").grid.shape == (6, 4, 3)
     assert open_volume(folder, series="1.2.30").grid.shape == (6, 4, 5)
@@ -97,7 +95,7 @@ def test_what_is_no_stack(tmp_path: Path) -> None:
     small = pydicom.dcmread(files[2])
     small.Rows, small.PixelData = 2, small.PixelData[: 2 * 6 * 2]
     small.save_as(files[2])
-    with pytest.raises(DataError, match="differ in size: .* has 6x4 pixels, .* 6x2"):
+    with pytest.raises(DataError, match=r"differ in size: .* has 6x4 pixels, .* 6x2"):
         open_volume(tmp_path / "size")
     edit(series("plane")[2], ImageOrientationPatient=[1.0, 0, 0, 0, 0, -1.0])
     with pytest.raises(DataError, match="lies in another plane"):
@@ -145,7 +143,7 @@ def test_a_compression_without_a_decoder_says_what_to_do(tmp_path: Path) -> None
         one.PixelData = pydicom.encaps.encapsulate([b"\\xff\\xd8" + bytes(60)])
         one["PixelData"].VR = "OB"
         one.save_as(file)
-    with pytest.raises(DataError, match="decompress the series|truncated or corrupt"):
+    with pytest.raises(DataError, match=r"decompress the series|truncated or corrupt"):
         open_volume(folder).read((0, 1), "axial")
 
 

@@ -102,7 +102,10 @@ def test_what_has_no_data(tmp_path: Path, values: NDArray) -> None:
     reader = open_raster(write_raster(tmp_path / "a.tif", marked, nodata=0))
     holes = reader.holes(0, 0, 70, 90)
     assert holes is not None and np.array_equal(holes, (marked == 0).any(axis=0))
-    assert reader.holes(*next(w for w in grid_windows(70, 90, 4) if not holes[w[0] : w[0] + 4, w[1] : w[1] + 4].any())) is None
+    assert (
+        reader.holes(*next(w for w in grid_windows(70, 90, 4) if not holes[w[0] : w[0] + 4, w[1] : w[1] + 4].any()))
+        is None
+    )
     alpha = np.concatenate([values, np.full((1, 70, 90), 255, np.uint8)])
     alpha[3, :10] = 0
     shown = open_raster(write_raster(tmp_path / "b.tif", alpha, colorinterp=("red", "green", "blue", "alpha")))
@@ -131,7 +134,7 @@ def test_files_that_cannot_be_used(tmp_path: Path, values: NDArray) -> None:
     with pytest.raises(DataError, match="a folder"):
         open_raster(tmp_path)
     # A GDAL description of another file is text, and never followed.
-    (tmp_path / "link.tif").write_text(f'<VRTDataset><SourceFilename>{path}</SourceFilename></VRTDataset>')
+    (tmp_path / "link.tif").write_text(f"<VRTDataset><SourceFilename>{path}</SourceFilename></VRTDataset>")
     with pytest.raises(DataError, match="not a TIFF file"):
         open_raster(tmp_path / "link.tif")
 
@@ -152,7 +155,9 @@ def frame(height: int, width: int, transform=NORTH_UP) -> GeoFrame:
 def test_labels_in_rows_of_any_height_come_back(tmp_path: Path, transform) -> None:
     labels = np.random.default_rng(1).integers(0, 3, (600, 300), dtype=np.uint8)
     labels[3, 4] = 255
-    with GeoTiffWriter(tmp_path / "out.tif", frame(600, 300, transform), dtype=np.dtype("u1"), nodata=255, space=SPACE) as writer:
+    with GeoTiffWriter(
+        tmp_path / "out.tif", frame(600, 300, transform), dtype=np.dtype("u1"), nodata=255, space=SPACE
+    ) as writer:
         top = 0
         for height in (1, 255, 100, 7, 237):
             writer.write(labels[top : top + height])
@@ -169,13 +174,15 @@ def test_labels_in_rows_of_any_height_come_back(tmp_path: Path, transform) -> No
 
 
 def test_a_half_written_file_is_removed(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="too few rows"), GeoTiffWriter(
-        tmp_path / "out.tif", frame(20, 10), dtype=np.dtype("u1"), nodata=255, space=SPACE
-    ) as writer:
+    with (
+        pytest.raises(DataError, match="too few rows"),
+        GeoTiffWriter(tmp_path / "out.tif", frame(20, 10), dtype=np.dtype("u1"), nodata=255, space=SPACE) as writer,
+    ):
         writer.write(np.zeros((5, 10), np.uint8))
-    with pytest.raises(DataError, match="too many rows"), GeoTiffWriter(
-        tmp_path / "out.tif", frame(20, 10), dtype=np.dtype("u1"), nodata=255, space=SPACE
-    ) as writer:
+    with (
+        pytest.raises(DataError, match="too many rows"),
+        GeoTiffWriter(tmp_path / "out.tif", frame(20, 10), dtype=np.dtype("u1"), nodata=255, space=SPACE) as writer,
+    ):
         writer.write(np.zeros((25, 10), np.uint8))
     with pytest.raises(UsageError, match=r"end its name in \.tif"):
         GeoTiffWriter(tmp_path / "out.png", frame(2, 2), dtype=np.dtype("u1"), nodata=255)
@@ -200,7 +207,9 @@ def test_16_bit_labels(tmp_path: Path) -> None:
 )
 def test_outlines_drawn_again_are_the_labels(tmp_path: Path, labels: NDArray, transform) -> None:
     """Holes, several parts and unlabelled pixels included; areas are those of the pixels."""
-    with GeoTiffWriter(tmp_path / "l.tif", frame(9, 11, transform), dtype=np.dtype("u1"), nodata=255, space=SPACE) as writer:
+    with GeoTiffWriter(
+        tmp_path / "l.tif", frame(9, 11, transform), dtype=np.dtype("u1"), nodata=255, space=SPACE
+    ) as writer:
         writer.write(labels)
     count = write_outlines(tmp_path / "l.geojson", tmp_path / "l.tif", SPACE)
     found = json.loads((tmp_path / "l.geojson").read_text())
