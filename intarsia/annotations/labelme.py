@@ -100,7 +100,8 @@ def is_labelme(path: Path) -> bool:
     """Whether a JSON file looks like LabelMe's; damaged files beside an image of the same stem count too."""
     if not head(path, 256).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
         return False  # such as the list of jobs in a backup of CVAT, whose shapes have points and labels too
-    if any(holds(path, b'"shapes"', *others) for others in ((b'"points"', b'"label"'), (b'"imagePath"',))):
+    marks = ((b'"points"', b'"label"'), (b'"imagePath"',), (b'"shapes": []',))
+    if any(holds(path, b'"shapes"', *others) for others in marks):
         return True
     if ImageFinder(path.parent).find(path.stem, beside=path.parent) is None:
         return False

@@ -107,8 +107,8 @@ def open_annotations(path: str | os.PathLike[str], *, tool: str = "auto", **opti
         place = archive.unpack(place)
     fitting = list(_recognised(place)) if tool == "auto" else [tool_named(tool)]
     if not fitting:
-        known = ", ".join(name for name, one in tools().items() if one.read)
-        raise DataError(f"{path}: not an annotation file of any known tool ({known}); export it again")
+        readable = ", ".join(name for name, one in tools().items() if one.read)
+        raise DataError(f"{path}: not an annotation file of any known tool ({readable}); export it again")
     chosen, *others = fitting
     if chosen.read is None:
         raise UsageError(f"{chosen.name} files are only written, not read")

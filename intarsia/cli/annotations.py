@@ -93,6 +93,7 @@ def check(
     json: Json = False,
 ) -> None:
     """List what would spoil a training: missing images, wrong sizes, shapes outside or crossing themselves, names."""
+    from intarsia.annotations.checking import MISSING
     from intarsia.annotations.checking import check as examine
 
     export = _open(path, tool, images, set_)
@@ -104,7 +105,9 @@ def check(
         for name, problem in problems:
             typer.echo(f"{name}: {problem}")
         _tell(export.losses)
-        typer.echo(f"{len(problems)} problems found." if problems else "No problems found.")
+        typer.echo(f"Problems found: {len(problems)}." if problems else "No problems found.")
+        if any(problem == MISSING for _, problem in problems) and images is None:
+            typer.echo("Images that lie elsewhere are found with --images FOLDER.")
         if not problems:
             typer.echo(f"Next:  intarsia train {path}")
     if problems or export.losses.count("dropped"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -136,13 +136,22 @@ def read_export(content: Content) -> Reading:
             f"Annotations: {len(lines) - _MOST_LOSSES} more such lines; see intarsia annotations check {place}."
         )
     used = {image for *_, image, _ in matched}
-    left = () if content.table else tuple(path for path in walk(content.root, IMAGE_SUFFIXES) if path not in used)
+    left = () if content.table else tuple(_photos(content.root, used))
     matched.sort(key=lambda entry: natural(entry[1]))
     coding = MaskCoding(values={i: i for i in (*range(len(space)), space.ignore_index)})
     reader = Outlines(documents, space, drawing)
     broken = export.losses.entries.get(("dropped", "a file that cannot be used"))
     faults = tuple(broken.examples) if broken else ()
     return Reading(space, coding, Pairs(tuple(matched), left, (), ()), tuple(notes), reader, faults=faults)
+
+
+def _photos(root: Path, used: set[File]) -> Iterator[Path]:
+    """The photos that no annotation names; masks, also such as are named like a used photo of the split, are none."""
+    found = {path: classify(path, root) for path in walk(root, IMAGE_SUFFIXES)}
+    names = {(one.split, path.stem) for path, one in found.items() if path in used}
+    for path, one in found.items():
+        if path not in used and one.role != "mask" and (one.split, path.stem) not in names:
+            yield path
 
 
 def _image(document: AnnotatedImage) -> File | None:
@@ -162,8 +171,13 @@ def _space(content: Content, labels: set[str], declared: tuple[str, ...]) -> tup
     """The classes: as the user names them, else as the export declares them, else as they occur."""
     if content.classes is not None:
         space = without_ignored(content.classes)
+        lacking = [name for name in class_names(sorted(labels))[1:] if name not in space.names]
+        note = ""
+        if lacking and not content.asked:  # a file that the tool may have filled in before the class was invented
+            space = LabelSpace((*space.names, *lacking))
+            note = f", which lacks {', '.join(lacking)}: added"
         rest = background_label(space)
         what = "ignored" if rest == space.ignore_index else space.names[rest]
-        return space, f"Classes from {content.classes.source}; pixels without a shape are {what}."
+        return space, f"Classes from {content.classes.source}{note}; pixels without a shape are {what}."
     space = LabelSpace(class_names([*declared, *(name for name in sorted(labels) if name not in declared)]))
     return space, f"Classes from the annotations: {', '.join(space.names)}; pixels without a shape are background."

@@ -85,8 +85,7 @@ def write_preannotations(
                 shapes=layered(labels, space, rule=rule, tolerance=tolerance, min_area=min_area),
             )
 
-    chosen = space.palette != LabelSpace(space.names).palette  # colours that nobody chose are no loss
-    colors = space.palette if chosen else [None] * len(space)
-    categories = [Category(name, color) for name, color in zip(space.names, colors, strict=True)]
+    categories = [Category(name, color) for name, color in zip(space.names, space.palette, strict=True)]
     losses = write_annotations(documents(), target, tool=tool, categories=categories)
+    losses.forget("has no place for the color of a class")  # the model's, not an annotator's
     return PreAnnotation(target, len(tasks), losses)

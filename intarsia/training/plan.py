@@ -143,8 +143,8 @@ def _open(place: recipes.Data | recipes.Source, recipe: Recipe) -> Dataset:
     )
     if place.remap is None:
         return dataset
-    written = isinstance(place.remap, recipes.Remapping)
-    return remapped(dataset, Remap.from_dict(place.remap.model_dump()) if written else Remap.load(Path(place.remap)))
+    said = place.remap
+    return remapped(dataset, Remap.load(Path(said)) if isinstance(said, str) else Remap.from_dict(said.model_dump()))
 
 
 def _self_contained(recipe: Recipe) -> Recipe:

@@ -52,8 +52,8 @@ def load(path: Path) -> Index:
         losses.changed("images with the same id share their annotations", path.name, len(images) - len(known))
     annotations: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for number, entry in enumerate(value.get("annotations") or (), start=1):
-        if isinstance(entry, dict) and key_of(entry.get("image_id")) in known:
-            annotations[key_of(entry["image_id"])].append(entry)
+        if isinstance(entry, dict) and (key := key_of(entry.get("image_id"))) in known:
+            annotations[key].append(entry)
         else:
             losses.dropped("an annotation whose image is not in the file", f"{path.name}: annotation {number}")
     return Index(path, images, annotations, _categories(value.get("categories")), subset_of(path), losses)

@@ -149,10 +149,9 @@ def _ring(values: Any, where: str, losses: Losses) -> Ring | None:
 def _bitmap(segmentation: dict[str, Any], document: AnnotatedImage) -> NDArray[np.bool_]:
     """The pixels of run lengths: of a text, of a list of numbers, or of how Python shows bytes ("b'...'")."""
     size, counts = segmentation.get("size"), segmentation.get("counts")
-    sides = [whole_number(side) for side in size] if isinstance(size, list) else []
-    if len(sides) != 2 or sides[0] is None or sides[1] is None or min(sides) < 0:
+    height, width = map(whole_number, size) if isinstance(size, list) and len(size) == 2 else (None, None)
+    if height is None or width is None or min(height, width) < 0:
         raise BadShape("run lengths without a size [height, width]")
-    height, width = sides[0], sides[1]
     if (document.height or height, document.width or width) != (height, width):
         raise BadShape("run lengths for an image of another size")
     try:

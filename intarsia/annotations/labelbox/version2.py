@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from intarsia.annotations.document import AnnotatedImage, Document, Shape
+from intarsia.annotations.document import AnnotatedImage, Document
 from intarsia.annotations.finding import ImageFinder
 from intarsia.annotations.geometry import Mask
 from intarsia.annotations.labelbox.files import name_of, rows
 from intarsia.annotations.labelbox.masks import MaskFolder, stem
-from intarsia.annotations.labelbox.objects import answers, extra_of, geometry_of, label_of
+from intarsia.annotations.labelbox.objects import answers, shape_of
 from intarsia.annotations.labelbox.video import video_of
 from intarsia.annotations.losses import Losses
 from intarsia.annotations.reading import BadShape, kept, whole_number
@@ -49,7 +50,7 @@ def documents(path: Path, finder: ImageFinder, masks: MaskFolder, losses: Losses
         objects = annotations.get("objects")
         relations = annotations.get("relationships")
         losses.dropped("a relation between objects", where, len(relations) if isinstance(relations, list) else 0)
-        shapes = kept(objects if isinstance(objects, list) else [], lambda entry: _shape(entry, reader), where, losses)  # noqa: B023
+        shapes = kept(objects if isinstance(objects, list) else [], partial(shape_of, mask=reader), where, losses)
         yield AnnotatedImage(
             name=name,
             source=path,
@@ -125,17 +126,6 @@ def _color(value: Any) -> Color | None:
         if all(channel is not None and 0 <= channel <= 255 for channel in channels):
             return tuple(channels)  # type: ignore[return-value]
     return None
-
-
-def _shape(entry: Any, mask: _Masks) -> Shape:
-    if not isinstance(entry, Mapping):
-        raise BadShape("an object is no object")
-    return Shape(
-        label=label_of(entry),
-        geometry=geometry_of(entry, mask),
-        attributes=answers(entry.get("classifications")),
-        extra=extra_of(entry),
-    )
 
 
 def _frames(value: Any) -> list[dict[str, Any]]:

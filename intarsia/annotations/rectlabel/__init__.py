@@ -8,7 +8,7 @@ __all__ = ["TOOL", "read", "sniff", "write"]
 
 TOOL = Tool(
     name="rectlabel",
-    about="RectLabel XML (Pascal VOC's form with polygons, curves and pixels)",
+    about="RectLabel XML (boxes, polygons, curves and pixels)",
     sniff=sniff,
     read=read,
     write=write,

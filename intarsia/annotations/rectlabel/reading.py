@@ -61,8 +61,12 @@ def _is_ours(file: Path) -> bool:
 
 
 def is_voc(file: Path) -> bool:
-    """Whether a file is Pascal VOC's XML, which names its source, and not RectLabel's, which does not."""
-    return b"<source" in (marks := _marks(file) or ()) or b"<database" in marks
+    """Whether a file is Pascal VOC's XML: it names its source, as RectLabel's does not, or lies in VOC's tree."""
+    marks = _marks(file)
+    if not marks:
+        return False
+    in_tree = file.parent.name == "Annotations" and (file.parent.parent / "JPEGImages").is_dir()
+    return in_tree or bool(marks & {b"<source", b"<database"})
 
 
 def _marks(file: Path) -> set[bytes] | None:
