@@ -112,11 +112,16 @@ def segment(
     from intarsia.inference import find_images, names_file, plan_tasks, segment_file, segment_folder
     from intarsia.inference.preannotation import preannotation_path, write_preannotations
     from intarsia.media.rasters import check_bands
+    from intarsia.media.video import is_video
     from intarsia.recipe import read_assignments
 
     if is_video_job(sources, fps):
-        if dry_run or resume or refine or tta:
-            raise UsageError("--dry-run, --resume, --refine and --tta are for pictures, not for video")
+        if dry_run or resume or refine or tta or annotations is not None:
+            raise UsageError("--dry-run, --resume, --refine, --tta and --annotations are for pictures, not for video")
+        if bands is not None or window is not None or polygons or confidence or series is not None:
+            raise UsageError("--bands, --window, --polygons, --confidence and --series are for rasters and volumes")
+        if out is not None and is_video(out):
+            raise UsageError(f"{out} is one file: name a folder, in which the results are called NAME.overlay.mp4, ...")
         predictor = intarsia.load(model, options=read_assignments(set_ or ()), long_side=long_side)
         raise typer.Exit(
             segment_videos(

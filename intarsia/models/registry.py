@@ -139,6 +139,7 @@ class Architecture:
         builder: makes the model.
         paper: where it comes from.
         fitted: fitted to pixels at once (a `ClassicalModel`) instead of trained by gradient steps.
+        medium: what it is for, "image" or "video".
     """
 
     name: str

@@ -22,6 +22,7 @@ from intarsia.errors import DataError, UsageError  # noqa: E402
 from intarsia.inference import (  # noqa: E402
     Measures,
     Predictor,
+    VideoPredictor,
     VolumeSegmentation,
     evaluate,
     find_images,
@@ -162,6 +163,8 @@ def test_the_wrong_medium(predictor: Predictor, make_predictor: MakePredictor, t
     path = write_nifti(tmp_path / "a.nii", labels)
     with pytest.raises(DataError, match=r"this model \(none\) is for volumes"):
         predictor.segment(np.zeros((8, 8, 3), np.uint8))
+    with pytest.raises(DataError, match=r"cannot segment video: this model \(none\) is for volumes"):
+        VideoPredictor(predictor)
     for_pictures = make_predictor(Levels(), 3)
     with pytest.raises(DataError, match="is for pictures"):
         for_pictures.segment(path)
