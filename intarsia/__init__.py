@@ -254,8 +254,10 @@ def evaluate(
     split: str | None = None,
     layout: str = "auto",
     classes: Sequence[str] | None = None,
+    ignore: Sequence[int] = (),
     resize_masks: bool = False,
     tolerant: bool = False,
+    reader: Mapping[str, Any] | None = None,
     remap: Mapping[str, Any] | str | os.PathLike[str] | None = None,
     protocol: str | None = None,
     boundary: bool = False,
@@ -274,8 +276,10 @@ def evaluate(
             folder. "val" of an undivided folder is the part that a training on it holds out.
         layout: the folder's layout; `intarsia data list` names them.
         classes: class names in the order of the mask values, if the folder does not tell them.
+        ignore: stored mask values that mean "not labelled".
         resize_masks: stretch masks of another size, but the same shape, to their picture.
         tolerant: take colour-coded masks with other colours (JPEG) by the nearest colour.
+        reader: options of the reader of an annotation tool's export, see `open_dataset`.
         remap: other names for the data's classes, so that they meet the model's: a mapping with "map" (name -> new
             name), "classes" and "rest", or a YAML or JSON file of that form.
         protocol: the official evaluation of a public data set (`intarsia data info NAME` names it): its scores are
@@ -307,8 +311,10 @@ def evaluate(
         split=split,
         layout=layout,
         classes=classes,
+        ignore=ignore,
         resize_masks=resize_masks,
         tolerant=tolerant,
+        reader=reader,
         remap=remap,
         protocol=protocol,
         measures=Measures(boundary=boundary, spacing=spacing, curves=curves),

@@ -9,7 +9,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import (
@@ -64,8 +64,7 @@ class Preprocessing(BaseModel):
         """The window of each channel, or one for all of them."""
         if self.window is None:
             return None
-        many = self.window if isinstance(self.window[0], tuple) else (self.window,)
-        return cast(tuple[tuple[float, float], ...], many)
+        return self.window if isinstance(self.window[0], tuple) else (self.window,)
 
     @model_validator(mode="after")
     def _check(self) -> Preprocessing:

@@ -51,6 +51,9 @@ class _Place(_Section):
     ignore: list[int] = Field([], description="values in the mask files that mean: not labelled")
     resize_masks: bool = Field(False, description="stretch masks of another size to their picture")
     tolerant: bool = Field(False, description="take colour-coded JPEG masks by the nearest colour")
+    reader: dict[str, Any] = Field(
+        {}, description="options of an annotation tool's reader, for instance class_attribute or masks; tool: its name"
+    )
     remap: RemapOrFile | None = Field(None, description="other classes, or a YAML or JSON file that says them")
     train: str = Field("train", description="split to train on")
     val: str = Field("val", description="split to validate on")
@@ -301,10 +304,15 @@ class Recipe(_Section):
         recipe = cls.from_text(text, origin=str(file))
         data = recipe.to_dict()["data"]
         for place in (data, *data["sources"]):
-            for key in ("path", "remap"):
-                said = place[key]
+            for holder, key in (
+                (place, "path"),
+                (place, "remap"),
+                (place["reader"], "images"),
+                (place["reader"], "masks"),
+            ):
+                said = holder.get(key)
                 if isinstance(said, str) and said and not Path(said).exists() and (file.parent / said).exists():
-                    place[key] = str(file.parent / said)
+                    holder[key] = str(file.parent / said)
         return recipe.override({"data": data})
 
     @classmethod

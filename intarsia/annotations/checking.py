@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
 from intarsia.annotations import outlines
 from intarsia.annotations.document import AnnotatedImage, AnnotatedVideo, Document, Shape
@@ -15,7 +14,7 @@ from intarsia.annotations.raster import check_size
 from intarsia.errors import DataError, suggest
 from intarsia.media.images import open_image
 
-_MOST_EDGES = 2000
+MISSING = "the image is missing"
 
 
 def check(documents: Iterable[Document], classes: Iterable[str] = ()) -> Iterator[tuple[str, str]]:
@@ -30,12 +29,16 @@ def check(documents: Iterable[Document], classes: Iterable[str] = ()) -> Iterato
         classes: the names that are right; empty accepts all.
     """
     known = set(classes)
-    seen: Counter[str] = Counter()
+    seen: Counter[tuple[str, str, float | None]] = Counter()
     labels: dict[str, str] = {}
     for document in documents:
-        seen[document.name] += 1
-        if seen[document.name] == 2:
-            yield document.name, "it is annotated more than once in this export; only one can be used in training"
+        key = document.subset, document.name, getattr(document, "time", None)
+        seen[key] += 1
+        if seen[key] == 2:
+            yield (
+                document.name,
+                "it is annotated more than once in this export; a training takes each as an image of its own",
+            )
         for label in sorted(document.labels()):
             if known and label not in known:
                 yield document.name, f"unknown class {label!r}.{suggest(label, known)}"
@@ -61,7 +64,7 @@ def _image(document: AnnotatedImage) -> Iterator[str]:
     size = (document.height, document.width)
     if document.image is None:
         if document.embedded is None:
-            yield "the image is missing"
+            yield MISSING
     else:
         try:
             reader = open_image(document.image)
@@ -87,7 +90,9 @@ def _shape(shape: Shape, size: tuple[int | None, int | None]) -> Iterator[str]:
     if not isinstance(geometry, AREAS):
         return
     box = outlines.bounds(geometry)
-    crosses = isinstance(geometry, Polygon) and any(crosses_itself(np.asarray(ring)) for ring in geometry.rings)
+    crosses = isinstance(geometry, Polygon) and any(
+        outlines.crosses_itself(np.asarray(ring)) for ring in geometry.rings
+    )
     if box is None or not (crosses or outlines.area(geometry)):
         yield "has no area"
         return
@@ -100,20 +105,3 @@ def _shape(shape: Shape, size: tuple[int | None, int | None]) -> Iterator[str]:
             yield f"reaches beyond the image of {width}x{height}; what is outside is cut off"
     if crosses:
         yield "crosses itself; inside and outside are taken in turns (even-odd)"
-
-
-def crosses_itself(ring: NDArray[np.float64]) -> bool:
-    """Whether two edges of a ring (n, 2) that are not neighbours cross. Rings of over 2000 edges count as simple."""
-    count = len(ring)
-    if count < 4 or count > _MOST_EDGES:
-        return False
-    a, b = ring, np.roll(ring, -1, axis=0)
-    first, second = np.triu_indices(count, 2)
-    apart = (second - first) % count != count - 1
-    first, second = first[apart], second[apart]
-
-    def side(p: NDArray[np.float64], q: NDArray[np.float64], r: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.asarray((q[:, 0] - p[:, 0]) * (r[:, 1] - p[:, 1]) - (q[:, 1] - p[:, 1]) * (r[:, 0] - p[:, 0]))
-
-    p, q, r, s = a[first], b[first], a[second], b[second]
-    return bool(((side(p, q, r) * side(p, q, s) < 0) & (side(r, s, p) * side(r, s, q) < 0)).any())

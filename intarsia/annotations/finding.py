@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import codecs
 import mmap
 import os
 import unicodedata
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path, PurePosixPath
+from urllib.parse import unquote, urlsplit
 
 from intarsia.annotations.losses import Losses
 from intarsia.errors import DataError
@@ -28,6 +30,29 @@ def clean_name(name: str) -> str:
     return text
 
 
+def file_name(name: str) -> str:
+    """The file that a name means: of a web address its path without the query, of anything else the name itself."""
+    if "://" not in name:
+        return name
+    try:
+        return unquote(urlsplit(name).path) or name
+    except ValueError:
+        return name
+
+
+_BESIDE_PHOTOS = ("annotation", "annotations", "label", "labels", "json", "xml", "page", "alto")
+
+
+def photo_folder(path: Path) -> Path:
+    """Where the photos of an export are looked for: in its own folder.
+
+    The folders that hold annotations alone beside the photos' (COCO's and Pascal VOC's "annotations", PAGE's "page")
+    count as the folder around them.
+    """
+    folder = path if path.is_dir() else path.parent
+    return folder.parent if folder.name.lower() in _BESIDE_PHOTOS else folder
+
+
 def safe_parts(name: str) -> tuple[str, ...]:
     """The folders and file of a name for writing below a folder: steps upwards and other roots are left out.
 
@@ -41,7 +66,8 @@ class ImageFinder:
     """The image files below a folder, by the names that annotation files use.
 
     A name is looked up as a relative path (from `beside`, then from the folder), then by its longest matching end
-    ("images/a.jpg", "a.jpg"), then by its stem ("a"). The folder is listed once, when it is first needed.
+    ("images/a.jpg", "a.jpg"), then by its stem ("a"); web addresses by their path, and where nothing else fits,
+    names as addresses spell them ("a%20b.jpg?v=1"). The folder is listed once, when it is first needed.
 
     Args:
         root: the folder; nothing outside it is ever returned.
@@ -60,7 +86,12 @@ class ImageFinder:
             beside: folder of the annotation file, from which relative names start.
             losses: told when several files fit equally well (the first in order is taken).
         """
-        cleaned = clean_name(name)
+        cleaned = clean_name(file_name(name))
+        found = self._find(cleaned, beside, losses)
+        spelt = unquote(cleaned.partition("?")[0])
+        return self._find(spelt, beside, losses) if found is None and spelt != cleaned else found
+
+    def _find(self, cleaned: str, beside: Path | None, losses: Losses | None) -> Path | None:
         if not cleaned or "\0" in cleaned:
             return None
         for start in (beside, self.root):
@@ -77,7 +108,7 @@ class ImageFinder:
             shared = [_shared_end(path, parts) for path in found]
             found = [path for path, count in zip(found, shared, strict=True) if count == max(shared)]
         if len(found) > 1 and losses is not None:
-            losses.changed("several images have this name, the first of them is taken", name)
+            losses.changed("several images have this name, the first of them is taken", cleaned)
         return found[0] if found else None
 
     @cached_property
@@ -134,20 +165,25 @@ def walk(root: Path, suffixes: Iterable[str]) -> Iterator[Path]:
                 yield Path(folder, name)
 
 
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+
 def head(path: Path, size: int = 1 << 16) -> bytes:
-    """The first bytes of a file; nothing where it cannot be read."""
+    """The first bytes of a file, UTF-16 as UTF-8; nothing where it cannot be read."""
     try:
         with path.open("rb") as file:
-            return file.read(size)
+            start = file.read(size)
     except OSError:
         return b""
+    return start.decode("utf-16", "ignore").encode() if start.startswith(_UTF16) else start
 
 
 def holds(path: Path, *texts: bytes) -> bool:
-    """Whether a file holds every one of some texts anywhere; found without reading it into memory."""
+    """Whether a file holds every one of some texts (ASCII) anywhere; found without reading it into memory."""
     try:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            return all(content.find(text) >= 0 for text in texts)
+            code = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}.get(content[:2], "ascii")
+            return all(content.find(text.decode().encode(code)) >= 0 for text in texts)
     except (OSError, ValueError):  # missing or empty
         return False
 
@@ -165,3 +201,23 @@ def read_bytes(path: Path, most: int = 1 << 30) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
+def read_text(path: Path, losses: Losses | None = None) -> str:
+    """A whole text file: UTF-8, with or without a byte order mark, or UTF-16 with one.
+
+    Args:
+        path: the file.
+        losses: given, other text is read as Windows-1252 (as old programs on Windows wrote it), and counted.
+
+    Raises:
+        DataError: missing, unreadable or too large; or another encoding, without `losses`.
+    """
+    data = read_bytes(path)
+    try:
+        return data.decode("utf-16" if data.startswith(_UTF16) else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        if losses is None:
+            raise DataError(f"{path}: it is not UTF-8 text; save it as UTF-8") from error
+        losses.changed("text that is not UTF-8 was read as Windows-1252; save the file as UTF-8", path.name)
+        return data.decode("cp1252", "replace")

@@ -22,10 +22,11 @@ from intarsia.annotations.document import (
     Document,
     Shape,
 )
-from intarsia.annotations.finding import ImageFinder, clean_name, holds, safe_parts, walk
+from intarsia.annotations.finding import ImageFinder, clean_name, head, holds, photo_folder, safe_parts, walk
 from intarsia.annotations.geometry import Circle, Geometry, Mask, Point, Points, Polygon, Polyline, Rectangle
 from intarsia.annotations.losses import Losses
 from intarsia.annotations.outlines import rings
+from intarsia.annotations.photos import embedded
 from intarsia.annotations.raster import Drawing
 from intarsia.annotations.reading import BadShape, kept, load_json, points, polygon, side, usable, whole_number
 from intarsia.annotations.tools import Tool
@@ -59,7 +60,7 @@ def read(path: Path, *, images: Path | None = None) -> AnnotationSet:
         files = [file for file in files if is_labelme(file)]
     if not files:
         raise DataError(f"{path}: no LabelMe files (.json with a list of shapes) here")
-    root = images or (path if path.is_dir() else path.parent)
+    root = images or photo_folder(path)
     finder = ImageFinder(root)
 
     def stream(losses: Losses) -> Iterator[Document]:
@@ -75,7 +76,7 @@ def read_file(path: Path, finder: ImageFinder, losses: Losses) -> AnnotatedImage
     Raises:
         DataError: broken JSON, or not a LabelMe file.
     """
-    value = load_json(path, "LabelMe")
+    value = load_json(path, "LabelMe", losses)
     if not isinstance(value, dict) or not isinstance(value.get("shapes"), list):
         raise DataError(f"{path}: not a LabelMe file: it has no list of shapes; take the JSON that LabelMe saved")
     said = value.get("imagePath")
@@ -89,7 +90,7 @@ def read_file(path: Path, finder: ImageFinder, losses: Losses) -> AnnotatedImage
         height=side(value.get("imageHeight"), f"{path}: imageHeight"),
         shapes=kept(value["shapes"], _shape, path.name, losses),
         attributes=_flags(value.get("flags")),
-        embedded=_embedded(value.get("imageData"), path.name, losses),
+        embedded=embedded(value.get("imageData"), path.name, losses),
         tool="labelme",
         extra={key: entry for key, entry in value.items() if key not in _TOP},
     )
@@ -97,7 +98,10 @@ def read_file(path: Path, finder: ImageFinder, losses: Losses) -> AnnotatedImage
 
 def is_labelme(path: Path) -> bool:
     """Whether a JSON file looks like LabelMe's; damaged files beside an image of the same stem count too."""
-    if any(holds(path, b'"shapes"', other) for other in (b'"points"', b'"imagePath"', b'"shapes": []')):
+    if not head(path, 256).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
+        return False  # such as the list of jobs in a backup of CVAT, whose shapes have points and labels too
+    marks = ((b'"points"', b'"label"'), (b'"imagePath"',), (b'"shapes": []',))
+    if any(holds(path, b'"shapes"', *others) for others in marks):
         return True
     if ImageFinder(path.parent).find(path.stem, beside=path.parent) is None:
         return False
@@ -172,14 +176,14 @@ def _flags(value: Any) -> dict[str, Any]:
 
 
 def _geometry(entry: dict[str, Any]) -> Geometry:
-    kind = entry.get("shape_type") or "polygon"
+    kind = str(entry.get("shape_type") or "polygon").lower()
     drawn = entry.get("points")
     match kind:
-        case "polygon":
+        case "polygon" | "quadrilateral":
             return polygon(drawn)
-        case "rectangle":
+        case "rectangle" if isinstance(drawn, list) and len(drawn) != 4:
             return Rectangle.between(*_pair(drawn, kind))
-        case "oriented_rectangle":
+        case "rectangle" | "oriented_rectangle" | "rotation":  # X-AnyLabeling's rectangles have 4 corners
             return _oriented(drawn)
         case "circle":
             (x, y), (rim_x, rim_y) = _pair(drawn, kind)
@@ -191,7 +195,7 @@ def _geometry(entry: dict[str, Any]) -> Geometry:
         case "mask":
             corner = _pair(drawn, kind)[0]
             return _mask(entry.get("mask"), round(corner[0]), round(corner[1]))
-    raise BadShape(f"unknown shape type {str(kind)[:40]!r}")
+    raise BadShape(f"unknown shape type {kind[:40]!r}")
 
 
 def _pair(value: Any, kind: str) -> tuple[Point, Point]:
@@ -224,16 +228,6 @@ def _mask(value: Any, left: int, top: int) -> Mask:
     except (binascii.Error, DataError):
         raise BadShape("a mask whose PNG is missing or damaged") from None
     return Mask(found.bitmap, left + found.left, top + found.top)
-
-
-def _embedded(value: Any, where: str, losses: Losses) -> bytes | None:
-    if not isinstance(value, str) or not value:
-        return None
-    try:
-        return base64.b64decode(value, validate=True)
-    except (binascii.Error, ValueError):
-        losses.dropped("an embedded image that is damaged", where)
-        return None
 
 
 def _label_file(folder: Path) -> list[str]:

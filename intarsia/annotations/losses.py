@@ -51,6 +51,10 @@ class Losses:
             for where in loss.examples:
                 mine.see(where)
 
+    def forget(self, containing: str) -> None:
+        """Leave out the reasons that contain a text, where what is gone is nobody's work."""
+        self.entries = {key: loss for key, loss in self.entries.items() if containing not in key[1]}
+
     def _add(self, kind: Kind, reason: str, where: str, count: int) -> None:
         if count:
             loss = self.entries.setdefault((kind, reason), Loss())

@@ -91,6 +91,7 @@ def write(
     drawing: Drawing | None = None,
     space: LabelSpace | None = None,
     unlabelled: Literal["auto", "background", "ignore"] = "auto",
+    others: Literal["error", "background", "ignore"] = "error",
     instances: bool = False,
 ) -> Losses:
     """Draw documents into a folder of masks.
@@ -102,6 +103,7 @@ def write(
         drawing: edge rule and order; None takes those of the tool that the documents come from.
         space: the classes in order; None: the background, then `categories` (or without them the labels that occur).
         unlabelled: what pixels without a shape become, see `rasterise`.
+        others: what shapes of classes that `space` lacks become, likewise.
         instances: also number the things.
 
     Returns:
@@ -127,7 +129,9 @@ def write(
         if target in taken:
             raise DataError(f"{path}: two images would share the mask {name}; rename one of them")
         taken.add(target)
-        labels = rasterise(document, (height, width), space, drawing, unlabelled=unlabelled, losses=losses)
+        labels = rasterise(
+            document, (height, width), space, drawing, unlabelled=unlabelled, others=others, losses=losses
+        )
         with MaskWriter(target, width, height, space) as mask:
             mask.write(labels)
         if instances:

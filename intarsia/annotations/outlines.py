@@ -13,6 +13,7 @@ Rings = list[list[NDArray[np.float64]]]
 """Parts, each of its outer ring and its holes, as arrays (n, 2) of x and y."""
 
 BEZIER_STEPS = 16
+_MOST_EDGES = 2000
 _SAGITTA = 0.02  # pixels between a curve and the polygon that stands for it
 
 
@@ -91,3 +92,20 @@ def _ellipse(x: float, y: float, rx: float, ry: float, angle: float) -> NDArray[
     count = min(max(16, math.ceil(math.pi / math.acos(1 - _SAGITTA / radius))), 1024)
     t = np.linspace(0, 2 * np.pi, count, endpoint=False)
     return turned(np.stack((x + rx * np.cos(t), y + ry * np.sin(t)), axis=1), (x, y), angle)
+
+
+def crosses_itself(ring: NDArray[np.float64]) -> bool:
+    """Whether two edges of a ring (n, 2) that are not neighbours cross. Rings of over 2000 edges count as simple."""
+    count = len(ring)
+    if count < 4 or count > _MOST_EDGES:
+        return False
+    a, b = ring, np.roll(ring, -1, axis=0)
+    first, second = np.triu_indices(count, 2)
+    apart = (second - first) % count != count - 1
+    first, second = first[apart], second[apart]
+
+    def side(p: NDArray[np.float64], q: NDArray[np.float64], r: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray((q[:, 0] - p[:, 0]) * (r[:, 1] - p[:, 1]) - (q[:, 1] - p[:, 1]) * (r[:, 0] - p[:, 0]))
+
+    p, q, r, s = a[first], b[first], a[second], b[second]
+    return bool(((side(p, q, r) * side(p, q, s) < 0) & (side(r, s, p) * side(r, s, q) < 0)).any())

@@ -1,16 +1,35 @@
-"""Taking the photos along when an export is converted: copied, or saved from where they are embedded."""
+"""Photos inside annotation files, and taking photos along when an export is converted."""
 
 from __future__ import annotations
 
+import base64
+import binascii
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from intarsia.annotations.document import AnnotatedVideo, AnnotationSet, Document
 from intarsia.annotations.finding import safe_parts
 from intarsia.annotations.losses import Losses
 from intarsia.files import atomic_path
+
+_JPEG, _PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
+
+
+def embedded(text: Any, where: str, losses: Losses) -> bytes | None:
+    """The image in a data address or base64 text; None when there is none, or it is damaged (which is counted)."""
+    if not isinstance(text, str) or not text:
+        return None
+    try:
+        found = base64.b64decode("".join(text.rpartition("base64,")[2].split()), validate=True)
+    except (binascii.Error, ValueError):
+        found = b""
+    if not found.startswith((_JPEG, _PNG)):
+        losses.dropped("an embedded image is neither JPEG nor PNG", where)
+        return None
+    return found
 
 
 def with_photos(export: AnnotationSet, folder: Path) -> AnnotationSet:
@@ -36,7 +55,7 @@ def _moved(document: Document, folder: Path, losses: Losses) -> Document:
             with atomic_path(target) as temporary:
                 shutil.copyfile(document.image, temporary)
     elif document.embedded is not None:
-        target = target.with_suffix(".png" if document.embedded.startswith(b"\x89PNG") else ".jpg")
+        target = target.with_suffix(".png" if document.embedded.startswith(_PNG) else ".jpg")
         with atomic_path(target) as temporary:
             temporary.write_bytes(document.embedded)
     else:

@@ -72,6 +72,7 @@ def rasterise(
     drawing: Drawing | None = None,
     *,
     unlabelled: Literal["auto", "background", "ignore"] = "auto",
+    others: Literal["error", "background", "ignore"] = "error",
     ignore_crowd: bool = False,
     losses: Losses | None = None,
 ) -> LabelArray:
@@ -86,24 +87,33 @@ def rasterise(
         space: the classes.
         drawing: edge rule and order; None is the default `Drawing`.
         unlabelled: what pixels without a shape become; "auto" is the background if the space has such a class.
+        others: what shapes of classes outside the space become; "error" refuses them.
         ignore_crowd: draw groups (COCO's iscrowd) as the ignore index instead of as their class.
-        losses: told which shapes leave no pixels (points, skeletons, tags, ...).
+        losses: told which shapes leave no pixels (points, skeletons, tags, ...), and of shapes of other classes.
 
     Returns:
         (H, W) labels of `space.dtype`.
 
     Raises:
         DataError: a shape's class is not in the space, or the file was made for an image of another size.
-        UsageError: unlabelled pixels shall be background, but the space has no such class.
+        UsageError: unlabelled pixels or other classes shall be background, but the space has no such class.
     """
     check_size(document, size)
     drawing = drawing or Drawing()
     rest = background_label(space) if unlabelled != "ignore" else space.ignore_index
-    if unlabelled == "background" and rest == space.ignore_index:
+    if "background" in (unlabelled, others) and background_label(space) == space.ignore_index:
         raise UsageError(f"no class is the background (classes: {', '.join(space.names)}); name one background")
     values = []
     for shape in document.shapes:
-        label = _label(shape.label, space, document)
+        label = _label(shape.label, space)
+        if label is None and others == "error":
+            hint = suggest(shape.label, space.names)
+            raise DataError(f"{document.source}: no class of this data set is named {shape.label!r}.{hint}")
+        if label is None:
+            label = background_label(space) if others == "background" else space.ignore_index
+            if losses is not None:
+                what = "background" if others == "background" else "ignored"
+                losses.changed(f"a shape of a class that was not asked for became {what}", shape.label)
         values.append(space.ignore_index if ignore_crowd and shape.crowd else label)
     canvas = _drawn(document.shapes, values, size, drawing, rest, losses, document)
     return canvas.astype(space.dtype)
@@ -189,14 +199,15 @@ def class_names(labels: Sequence[str]) -> tuple[str, ...]:
     return ("background", *dict.fromkeys(rest))
 
 
-def _label(name: str, space: LabelSpace, document: AnnotatedImage) -> int:
+def _label(name: str, space: LabelSpace) -> int | None:
+    """The label of a shape; None for a class that the space lacks."""
     if name in space.names:
         return space.names.index(name)
     if name.lower() in IGNORE_NAMES:
         return space.ignore_index
     if name.lower() in BACKGROUND_NAMES:
         return background_label(space)
-    raise DataError(f"{document.source}: no class of this data set is named {name!r}.{suggest(name, space.names)}")
+    return None
 
 
 def _drawn(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from intarsia.annotations.document import Document
-from intarsia.annotations.finding import read_bytes
+from intarsia.annotations.finding import read_text
 from intarsia.annotations.geometry import Point, Polygon
 from intarsia.annotations.losses import Losses
 from intarsia.errors import DataError
@@ -105,27 +106,29 @@ def polygon(*rings: Any) -> Polygon:
 
 
 def side(value: Any, where: str) -> int | None:
-    """A width or height in pixels; None when the file leaves it out.
+    """A width or height in pixels, a number or its text; None when the file leaves it out (or says 0).
 
     Raises:
         DataError: not a positive number of pixels.
     """
-    if value is None:
+    value = value.strip() if isinstance(value, str) else value
+    if value is None or value == "":
         return None
-    numeric = isinstance(value, int | float) and not isinstance(value, bool)
-    if not numeric or not 1 <= value <= FARTHEST or value != int(value):
+    found = whole_number(value)
+    if found is None or not 0 <= found <= FARTHEST:
         raise DataError(f"{where} is {value!r}, not a number of pixels; correct it, or remove the entry")
-    return int(value)
+    return found or None
 
 
-def load_json(path: Path, tool: str) -> Any:
-    """The value of a JSON file, UTF-8 with or without a byte order mark.
+def load_json(path: Path, tool: str, losses: Losses | None = None) -> Any:
+    """The value of a JSON file; `losses` as in `read_text`.
 
     Raises:
         DataError: it cannot be read, or is broken; says at which line.
     """
+    text = read_text(path, losses)
     try:
-        return json.loads(read_bytes(path).decode("utf-8-sig"))
+        return json.loads(text)
     except (ValueError, RecursionError) as error:
         where = f" at line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
         raise DataError(
@@ -134,12 +137,14 @@ def load_json(path: Path, tool: str) -> Any:
 
 
 def whole_number(value: Any) -> int | None:
-    """An id that is a whole number, also as text; None for anything else."""
+    """An id or a size that is a whole number, also as text or with decimals of 0; None for anything else."""
     if isinstance(value, bool):
         return None
     if isinstance(value, int):
         return value
-    if isinstance(value, str) and value.removeprefix("-").isdecimal() and value.isascii() and len(value) < 19:
+    if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,18}(\.0*)?", value):
+        return int(value.partition(".")[0])
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
         return int(value)
     return None
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import importlib
 import inspect
 import os
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,9 @@ class Tool:
     drawing: Drawing = field(default_factory=Drawing)
 
 
-MODULES = ("coco", "coco.panoptic", "labelme", "cvat", "rectlabel", "page", "via", "labelbox", "masks", "geojson")
+MODULES = (
+    "coco", "coco.panoptic", "labelme", "cvat", "rectlabel", "voc", "page", "via", "labelbox", "masks", "geojson",
+)  # fmt: skip
 """Modules of this package that define a `TOOL`, in the order in which files are sniffed."""
 
 
@@ -68,17 +70,20 @@ def tool_named(name: str) -> Tool:
 
 
 def recognise(path: str | os.PathLike[str]) -> Tool | None:
-    """The tool whose files these are, by their content; None when no tool recognises them.
+    """The tool whose files these are, by their content; of several the first; None when no tool recognises them.
 
     Raises:
         DataError: a zip archive that is damaged or not safe to unpack.
     """
     place = Path(path)
-    if archive.is_zip(place):
-        place = archive.unpack(place)
+    return next(_recognised(archive.unpack(place) if archive.is_zip(place) else place), None)
+
+
+def _recognised(place: Path) -> Iterator[Tool]:
+    """The tools that have files at a place, in their order."""
     if place.is_dir() and next(walk(place, _ANNOTATIONS), None) is None:
-        return None  # photos alone: every tool would look through all of them
-    return next((tool for tool in tools().values() if tool.read and tool.sniff(place)), None)
+        return  # photos alone: every tool would look through all of them
+    yield from (tool for tool in tools().values() if tool.read and tool.sniff(place))
 
 
 def open_annotations(path: str | os.PathLike[str], *, tool: str = "auto", **options: Any) -> AnnotationSet:
@@ -100,9 +105,11 @@ def open_annotations(path: str | os.PathLike[str], *, tool: str = "auto", **opti
         raise DataError(f"{place}: no such file or folder.{hint if hint.startswith(' Did') else ''}")
     if archive.is_zip(place):
         place = archive.unpack(place)
-    chosen = recognise(place) if tool == "auto" else tool_named(tool)
-    if chosen is None:
-        raise DataError(f"{path}: not an annotation file of any known tool ({', '.join(tools())}); export it again")
+    fitting = list(_recognised(place)) if tool == "auto" else [tool_named(tool)]
+    if not fitting:
+        readable = ", ".join(name for name, one in tools().items() if one.read)
+        raise DataError(f"{path}: not an annotation file of any known tool ({readable}); export it again")
+    chosen, *others = fitting
     if chosen.read is None:
         raise UsageError(f"{chosen.name} files are only written, not read")
     known = dict(list(inspect.signature(chosen.read).parameters.items())[1:])
@@ -111,7 +118,19 @@ def open_annotations(path: str | os.PathLike[str], *, tool: str = "auto", **opti
             raise UsageError(f"{chosen.name} files have no option {option!r}.{suggest(option, known)}")
         if isinstance(value, str) and str(known[option].annotation).startswith("Path"):
             options[option] = Path(value)
-    return chosen.read(place, **options)
+    found = chosen.read(place, **options)
+    return _telling(found, [other.name for other in others]) if place.is_dir() else found
+
+
+def _telling(export: AnnotationSet, others: list[str]) -> AnnotationSet:
+    """The export, whose losses tell of files that are another tool's and were not read."""
+
+    def stream(losses: Losses) -> Iterator[Document]:
+        for name in others:
+            losses.dropped("files of another tool, which --from (or the reader's option tool) chooses", name)
+        return export.stream(losses)
+
+    return replace(export, stream=stream) if others else export
 
 
 def write_annotations(

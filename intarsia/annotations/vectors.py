@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from intarsia.annotations.document import Shape
 from intarsia.annotations.geometry import Polygon, Ring
+from intarsia.annotations.outlines import crosses_itself
 from intarsia.labels import LabelArray, LabelSpace
 
 Ints = NDArray[np.int64]
@@ -105,7 +106,7 @@ def _without_small(mask: NDArray[np.bool_], least: int, connectivity: int) -> ND
 def _ring(points: Ints, tolerance: float) -> Ring:
     if tolerance > 0 and len(points) > 3:
         simple = cv2.approxPolyDP(points.astype(np.float32)[:, None], tolerance, True)[:, 0]
-        if len(simple) >= 3:
+        if len(simple) >= 3 and not crosses_itself(simple.astype(np.float64)):  # which no tool's user could correct
             points = simple.astype(np.int64)
     if len(points) < 3:  # a piece one or two pixels large; every tool wants three points
         points = np.resize(points, (3, 2))

@@ -29,6 +29,7 @@ from intarsia.annotations.raster import Drawing, geometry_mask
 from intarsia.media.images import open_image
 
 _SHAPE_FIELDS = ("instance", "z", "attributes", "occluded", "crowd", "source", "score")
+_OWN = {"id", "size", "class_attribute"}  # an image's number, its file's bytes, where VIA's class came from
 _IMAGE_FIELDS = ("attributes", "subset", "frame", "time", "embedded")
 
 
@@ -78,8 +79,7 @@ def account(
     own = document.tool in (tool, "")
     for field in _missing(document, _IMAGE_FIELDS, image):
         losses.dropped(f"{tool} has no place for the {field} of an image", document.name)
-    # A number in a file says nothing outside of it.
-    if not own and any(key != "id" for key in document.extra):
+    if not own and document.extra.keys() - _OWN:
         losses.dropped(f"entries of images that only {document.tool} knows", document.name)
     for one in document.shapes:
         for field in _missing(one, _SHAPE_FIELDS, shape):
@@ -205,16 +205,6 @@ def _as_mask(polygon: Polygon, drawing: Drawing | None, size: tuple[int, int] | 
         _, _, right, bottom = outlines.bounds(polygon) or (0, 0, 0, 0)
         size = max(int(bottom) + 2, 1), max(int(right) + 2, 1)
     return Mask(geometry_mask(polygon, size, drawing)).cropped()
-
-
-def all_categories(documents: Iterable[AnnotatedImage], declared: Iterable[Category]) -> list[Category]:
-    """The declared classes, then the labels that occur besides, in order of appearance."""
-    found = {category.name: category for category in declared}
-    for document in documents:
-        for shape in document.shapes:
-            if shape.label not in found:
-                found[shape.label] = Category(shape.label)
-    return list(found.values())
 
 
 def singles(shapes: Iterable[Shape], losses: Losses, where: str) -> Iterator[Shape]:

@@ -93,6 +93,7 @@ def check(
     json: Json = False,
 ) -> None:
     """List what would spoil a training: missing images, wrong sizes, shapes outside or crossing themselves, names."""
+    from intarsia.annotations.checking import MISSING
     from intarsia.annotations.checking import check as examine
 
     export = _open(path, tool, images, set_)
@@ -104,7 +105,9 @@ def check(
         for name, problem in problems:
             typer.echo(f"{name}: {problem}")
         _tell(export.losses)
-        typer.echo(f"{len(problems)} problems found." if problems else "No problems found.")
+        typer.echo(f"Problems found: {len(problems)}." if problems else "No problems found.")
+        if any(problem == MISSING for _, problem in problems) and images is None:
+            typer.echo("Images that lie elsewhere are found with --images FOLDER.")
         if not problems:
             typer.echo(f"Next:  intarsia train {path}")
     if problems or export.losses.count("dropped"):
@@ -148,6 +151,9 @@ def rasterize(
     point_radius: Annotated[int | None, typer.Option(min=0, help="Pixels, of points; 0 leaves them out.")] = None,
     classes: Classes = None,
     unlabelled: Annotated[str, typer.Option(help="Pixels without a shape: auto, background or ignore.")] = "auto",
+    others: Annotated[
+        str, typer.Option(help="Shapes of classes that --classes leaves out: error, background or ignore.")
+    ] = "error",
     instances: Annotated[bool, typer.Option("--instances", help="Also number the things (16-bit PNG).")] = False,
     no_images: Annotated[bool, typer.Option("--no-images", help="Do not copy the images.")] = False,
     tool: From = "auto",
@@ -164,8 +170,9 @@ def rasterize(
     from intarsia.errors import UsageError, suggest
     from intarsia.labels import LabelSpace
 
-    if unlabelled not in ("auto", "background", "ignore"):
-        raise UsageError(f"--unlabelled {unlabelled}:{suggest(unlabelled, ('auto', 'background', 'ignore'))}")
+    for option, value, first in (("unlabelled", unlabelled, "auto"), ("others", others, "error")):
+        if value not in (known := (first, "background", "ignore")):
+            raise UsageError(f"--{option} {value}:{suggest(value, known)}")
     _free(out, overwrite)
     export = _open(path, tool, images, set_)
     asked = {"rule": rule, "order": order, "line_width": line_width, "point_radius": point_radius}
@@ -179,6 +186,7 @@ def rasterize(
         drawing=drawing,
         space=space,
         unlabelled=unlabelled,  # type: ignore[arg-type]
+        others=others,  # type: ignore[arg-type]
         instances=instances,
     )
     losses.merge(photos.losses)

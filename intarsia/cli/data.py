@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from intarsia.cli.output import Json, emit, progress_bar, table
+
+if TYPE_CHECKING:
+    from intarsia.datasets import Dataset
 
 app = typer.Typer(help="Check, describe, fetch and show labelled data.", no_args_is_help=True)
 Data = Annotated[
@@ -17,6 +20,11 @@ Layout = Annotated[str, typer.Option(help="Folder layout; `intarsia data list` n
 Resize = Annotated[bool, typer.Option("--resize-masks", help="Stretch masks of another size to their picture.")]
 Tolerant = Annotated[
     bool, typer.Option("--tolerant", help="Take colour-coded JPEG masks by the nearest colour of the classes.")
+]
+
+Reading = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="An option of an annotation tool's reader; repeatable."),
 ]
 
 
@@ -47,10 +55,10 @@ def info(
     layout: Layout = "auto",
     resize_masks: Resize = False,
     tolerant: Tolerant = False,
+    set_: Reading = None,
     json: Json = False,
 ) -> None:
     """Tell what a public data set is and how to get it; or how a folder is read: layout, splits, sizes, classes."""
-    from intarsia.datasets import open_dataset
     from intarsia.datasets.catalogue import entry
     from intarsia.datasets.public import ENTRIES
     from intarsia.datasets.statistics import description
@@ -60,7 +68,7 @@ def info(
         return
     if not Path(path).exists() and not any(mark in path for mark in "/\\."):
         entry(path)  # neither a folder nor a data set: the error suggests the closest name
-    dataset = open_dataset(path, layout=layout, resize_masks=resize_masks, tolerant=tolerant)
+    dataset = _open(path, layout, resize_masks, tolerant, set_)
     found = description(dataset)
     if json:
         emit(found)
@@ -140,14 +148,18 @@ def get(
 
 @app.command()
 def check(
-    path: Data, layout: Layout = "auto", resize_masks: Resize = False, tolerant: Tolerant = False, json: Json = False
+    path: Data,
+    layout: Layout = "auto",
+    resize_masks: Resize = False,
+    tolerant: Tolerant = False,
+    set_: Reading = None,
+    json: Json = False,
 ) -> None:
     """Look for everything that would spoil a training: damaged files, wrong masks, leakage, missing classes."""
-    from intarsia.datasets import open_dataset
     from intarsia.datasets.integrity import check as examine
 
     with progress_bar("checking") as progress:
-        dataset = open_dataset(path, layout=layout, resize_masks=resize_masks, tolerant=tolerant)
+        dataset = _open(path, layout, resize_masks, tolerant, set_)
         report = examine(dataset, progress=progress)
     if json:
         emit(report.to_json())
@@ -168,24 +180,32 @@ def show(
     layout: Layout = "auto",
     resize_masks: Resize = False,
     tolerant: Tolerant = False,
+    set_: Reading = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
     json: Json = False,
 ) -> None:
     """Write one picture of photos with their masks laid over them, to see that they fit."""
-    from intarsia.datasets import open_dataset
     from intarsia.datasets.preview import contact_sheet
     from intarsia.errors import UsageError
     from intarsia.media.images import write_image
 
     if out.exists() and not overwrite:
         raise UsageError(f"{out} exists; give another name (-o), or --overwrite")
-    dataset = open_dataset(path, layout=layout, resize_masks=resize_masks, tolerant=tolerant)
+    dataset = _open(path, layout, resize_masks, tolerant, set_)
     chosen = dataset.split(split)
     write_image(out, contact_sheet(chosen, count=count))
     if json:
         emit({"split": split, "samples": min(count, len(chosen)), "picture": str(out)})
     else:
         typer.echo(f"{min(count, len(chosen))} of {len(chosen)} samples of {split!r}: {out}")
+
+
+def _open(path: str | Path, layout: str, resize_masks: bool, tolerant: bool, reading: list[str] | None) -> Dataset:
+    from intarsia.datasets import open_dataset
+    from intarsia.recipe import read_assignments
+
+    reader = read_assignments(reading or ())
+    return open_dataset(path, layout=layout, resize_masks=resize_masks, tolerant=tolerant, reader=reader)
 
 
 def _sizes(sizes: list[dict[str, int]]) -> str:

@@ -22,6 +22,13 @@ def evaluate(
     tolerant: Annotated[
         bool, typer.Option("--tolerant", help="Take colour-coded JPEG masks by the nearest colour of the classes.")
     ] = False,
+    ignore: Annotated[
+        list[int] | None, typer.Option(metavar="VALUE", help="Stored value that means not labelled; repeatable.")
+    ] = None,
+    reader: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUE", help="An option of an annotation tool's reader; repeatable."),
+    ] = None,
     remap: Annotated[
         Path | None, typer.Option(help="YAML or JSON file that renames the data's classes (keys map, classes, rest).")
     ] = None,
@@ -59,6 +66,8 @@ def evaluate(
             layout=layout,
             resize_masks=resize_masks,
             tolerant=tolerant,
+            ignore=ignore or (),
+            reader=read_assignments(reader or ()),
             remap=remap,
             protocol=protocol,
             boundary=boundary,

@@ -123,6 +123,7 @@ def segment(
     from intarsia.inference.clouds import CloudPredictor
     from intarsia.inference.preannotation import preannotation_path, write_preannotations
     from intarsia.media.rasters import check_bands
+    from intarsia.media.video import is_video
     from intarsia.recipe import read_assignments
 
     clouds = is_cloud_job(sources, columns)
@@ -136,8 +137,12 @@ def segment(
         label_clouds(intarsia.load(model, options=changes, tta=tta, long_side=long_side, refine=refinement))
         return
     if is_video_job(sources, fps):
-        if dry_run or resume or refine or tta:
-            raise UsageError("--dry-run, --resume, --refine and --tta are for pictures, not for video")
+        if dry_run or resume or refine or tta or annotations is not None:
+            raise UsageError("--dry-run, --resume, --refine, --tta and --annotations are for pictures, not for video")
+        if bands is not None or window is not None or polygons or confidence or series is not None:
+            raise UsageError("--bands, --window, --polygons, --confidence and --series are for rasters and volumes")
+        if out is not None and is_video(out):
+            raise UsageError(f"{out} is one file: name a folder, in which the results are called NAME.overlay.mp4, ...")
         on_video = intarsia.load(model, options=changes, long_side=long_side)
         raise typer.Exit(
             segment_videos(

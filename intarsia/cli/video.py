@@ -190,8 +190,8 @@ def _progress(what: str) -> Iterator[Callable[[int, int | None], None]]:
 
 def _show(done: Sequence[VideoResult], failures: dict[str, str], *, to_stderr: bool) -> None:
     for result in done:
-        how = f"{result.frames} frames in {seconds(result.seconds)}, {result.fps:.1f} fps"
-        keys = "" if result.keys == result.frames else f", {result.keys} key frames"
+        how = f"{_counted(result.frames, 'frame')} in {seconds(result.seconds)}, {result.fps:.1f} fps"
+        keys = "" if result.keys == result.frames else f", {_counted(result.keys, 'key frame')}"
         stopped = "; stopped, what is written is complete up to here" if result.interrupted else ""
         typer.echo(f"{result.source}  ({how}{keys}{stopped})", err=to_stderr)
         for path in result.outputs.values():
@@ -200,3 +200,7 @@ def _show(done: Sequence[VideoResult], failures: dict[str, str], *, to_stderr: b
             typer.echo(f"  note: {note}", err=True)
     for source, reason in failures.items():
         typer.echo(f"failed: {source}: {reason}", err=True)
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -13,7 +13,8 @@ from intarsia.labels import Color, LabelSpace
 
 FILE_NAMES = (
     "classes.txt", "labels.txt", "class_names.txt", "label_names.txt", "label_colors.txt", "labelmap.txt",
-    "class_dict.csv", "classes.csv", "classes.json", "id2label.json", "dataset_meta.json",
+    "class_dict.csv", "classes.csv", "_classes.csv", "classes.json", "id2label.json", "class_id_to_name.json",
+    "dataset_meta.json",
 )  # fmt: skip
 
 _NUMBERS = r"(\d{1,3})[\s,;]+(\d{1,3})[\s,;]+(\d{1,3})"
@@ -40,12 +41,12 @@ class ClassList:
 
 
 def find_class_file(root: Path) -> ClassList | None:
-    """The class file in the data set's folder, or in the one above when the folder is a split ("data/val").
+    """The class file in the data set's folder or its folder "train", or in the one above when it is a split itself.
 
     Raises:
         DataError: the file is there but cannot be understood.
     """
-    folders = [root, root.parent] if root.name.lower() in SPLITS else [root]
+    folders = [root, root.parent if root.name.lower() in SPLITS else root / "train"]
     for folder in folders:
         for name in FILE_NAMES:
             if (folder / name).is_file():
@@ -71,7 +72,7 @@ def read_class_file(path: Path) -> ClassList:
         return _from_json(path, text)
     lines = [line.strip().rstrip(":") for line in text.splitlines()]  # CVAT's labelmap.txt: road:128,64,128::
     lines = [line for line in lines if line and not line.startswith("#")]
-    if lines and re.fullmatch(r"name[\s,;]+r[\s,;]+g[\s,;]+b", lines[0].lower()):
+    if lines and re.fullmatch(r"name[\s,;]+r[\s,;]+g[\s,;]+b|pixel value[\s,;]+class", lines[0].lower()):
         lines = lines[1:]
     if lines and lines[0] == "__ignore__":
         lines = lines[1:]  # LabelMe's convention: this line stands for -1, the next one for value 0

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from intarsia.annotations.document import AnnotatedImage
 from intarsia.annotations.finding import walk
 from intarsia.annotations.geometry import name_of
+from intarsia.annotations.masks import drawing_of
 from intarsia.annotations.packing import pack, unpack
 from intarsia.annotations.raster import Drawing, background_label, class_names, rasterise
 from intarsia.annotations.tools import open_annotations, recognise
@@ -69,6 +70,8 @@ def is_export(content: Content) -> bool:
 
     Where there are mask folders and a file that names their values, these were prepared from it and count instead.
     """
+    if "tool" in content.reader:
+        return True
     if content.table is not None:
         return content.table.suffix.lower() in SUFFIXES and recognise(content.table) is not None
     if recognise(content.root) is None:
@@ -84,11 +87,10 @@ def read_export(content: Content) -> Reading:
         DataError: not an export, broken, or none of its images is there.
     """
     place = content.table or content.root
-    tool = recognise(place)
-    export = open_annotations(place)
+    export = open_annotations(place, **content.reader)
     documents: dict[str, bytes] = {}
     labels: set[str] = set()
-    drawing = tool.drawing if tool else Drawing()
+    drawing = drawing_of(export)
     undrawn: Counter[str] = Counter()
     twice = 0
     matched: list[tuple[str | None, str, File, File]] = []
@@ -134,13 +136,22 @@ def read_export(content: Content) -> Reading:
             f"Annotations: {len(lines) - _MOST_LOSSES} more such lines; see intarsia annotations check {place}."
         )
     used = {image for *_, image, _ in matched}
-    left = () if content.table else tuple(path for path in walk(content.root, IMAGE_SUFFIXES) if path not in used)
+    left = () if content.table else tuple(_photos(content.root, used))
     matched.sort(key=lambda entry: natural(entry[1]))
     coding = MaskCoding(values={i: i for i in (*range(len(space)), space.ignore_index)})
     reader = Outlines(documents, space, drawing)
     broken = export.losses.entries.get(("dropped", "a file that cannot be used"))
     faults = tuple(broken.examples) if broken else ()
     return Reading(space, coding, Pairs(tuple(matched), left, (), ()), tuple(notes), reader, faults=faults)
+
+
+def _photos(root: Path, used: set[File]) -> Iterator[Path]:
+    """The photos that no annotation names; masks, also such as are named like a used photo of the split, are none."""
+    found = {path: classify(path, root) for path in walk(root, IMAGE_SUFFIXES)}
+    names = {(one.split, path.stem) for path, one in found.items() if path in used}
+    for path, one in found.items():
+        if path not in used and one.role != "mask" and (one.split, path.stem) not in names:
+            yield path
 
 
 def _image(document: AnnotatedImage) -> File | None:
@@ -160,8 +171,13 @@ def _space(content: Content, labels: set[str], declared: tuple[str, ...]) -> tup
     """The classes: as the user names them, else as the export declares them, else as they occur."""
     if content.classes is not None:
         space = without_ignored(content.classes)
+        lacking = [name for name in class_names(sorted(labels))[1:] if name not in space.names]
+        note = ""
+        if lacking and not content.asked:  # a file that the tool may have filled in before the class was invented
+            space = LabelSpace((*space.names, *lacking))
+            note = f", which lacks {', '.join(lacking)}: added"
         rest = background_label(space)
         what = "ignored" if rest == space.ignore_index else space.names[rest]
-        return space, f"Classes from {content.classes.source}; pixels without a shape are {what}."
+        return space, f"Classes from {content.classes.source}{note}; pixels without a shape are {what}."
     space = LabelSpace(class_names([*declared, *(name for name in sorted(labels) if name not in declared)]))
     return space, f"Classes from the annotations: {', '.join(space.names)}; pixels without a shape are background."

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from intarsia.datasets.classfile import ClassList
 from intarsia.datasets.coding import MaskCoding
@@ -28,6 +29,7 @@ class Content:
         asked: the user named the classes, rather than a file of the data set.
         table: the manifest or table that was named instead of a folder.
         tolerant: JPEG masks are taken by their nearest colour.
+        reader: options of the reader of an annotation tool's export; "tool" names the tool.
     """
 
     root: Path
@@ -36,6 +38,7 @@ class Content:
     asked: bool = False
     table: Path | None = None
     tolerant: bool = False
+    reader: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
     def base(self) -> Path:
@@ -53,8 +56,8 @@ class Content:
         pictures = [path for path in files if path.suffix.lower() in IMAGE_SUFFIXES]
         if files and not pictures:
             raise DataError(
-                f"{self.root}: {len(files)} .json files, but no images, and they are no annotations of a known tool; put "
-                f"the images beside them, or export them again"
+                f"{self.root}: {len(files)} .json files, but no images, and they are no annotations of a known tool; "
+                f"put the images beside them, or export them again"
             )
         if not pictures:
             known = ", ".join(suffix.lstrip(".") for suffix in IMAGE_SUFFIXES)

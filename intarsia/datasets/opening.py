@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from intarsia.datasets import exports, manifest, parquet
 from intarsia.datasets.classfile import ClassList, find_class_file
@@ -39,6 +40,7 @@ def open_dataset(
     seed: int = 0,
     resize_masks: bool = False,
     tolerant: bool = False,
+    reader: Mapping[str, Any] | None = None,
 ) -> Dataset:
     """Open a labelled data set: detect its layout, pair images with masks, find out what the mask values mean.
 
@@ -56,6 +58,8 @@ def open_dataset(
         seed: another seed divides differently.
         resize_masks: accept masks that are a scaled version of their image, and stretch them to it.
         tolerant: accept colour-coded masks with other colours than the classes' (JPEG), by the nearest colour.
+        reader: options of the reader of an annotation tool's export (`intarsia.annotations`), for instance
+            {"class_attribute": "material"} of VIA or {"masks": "downloads"} of Labelbox; "tool" names the tool.
 
     Returns:
         The data set with "train" and "val" (and "test" if it has one), or with "all" when nothing was divided.
@@ -75,8 +79,13 @@ def open_dataset(
     table = root if root.is_file() else None
     root = root.parent if table else root
     named = find_class_file(root) if classes is None else _given(classes, palette)
-    content = Content(root, named, tuple(ignore), classes is not None, table, tolerant)
+    content = Content(root, named, tuple(ignore), classes is not None, table, tolerant, dict(reader or {}))
     chosen = layout if layout != "auto" else _recognised(content)
+    if reader and chosen != "annotations":
+        raise UsageError(
+            f"{table or root}: the options {', '.join(reader)} are for exports of annotation tools, but this is read "
+            f"as layout {chosen}; leave them out, or name the layout annotations"
+        )
     reading = LAYOUTS[chosen].read(content)
 
     notes = [*reading.notes, *reading.pairs.notes, *_leftover_notes(root, reading.pairs)]

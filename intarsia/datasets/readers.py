@@ -38,7 +38,7 @@ def _voc_like(content: Content) -> Path | None:
     for folder in (content.root, content.root / "VOCdevkit"):
         places = [folder, *(entry for entry in folder.iterdir() if entry.is_dir())] if folder.is_dir() else []
         for place in places:
-            if (place / _MASKS).is_dir() and (place / _LISTS).is_dir():
+            if (place / _MASKS).is_dir() and ((place / _LISTS).is_dir() or (place / "JPEGImages").is_dir()):
                 return place
     return None
 

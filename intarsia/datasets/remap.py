@@ -68,6 +68,15 @@ class Remap:
         new = {str(old): IGNORE if name is None else str(name) for old, name in names.items()}
         return cls(new, tuple(map(str, classes)), colors, rest)
 
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form that `from_dict` reads."""
+        return {
+            "map": dict(self.map),
+            "classes": list(self.classes) or None,
+            "palette": [list(color) for color in self.palette] or None,
+            "rest": self.rest,
+        }
+
     @classmethod
     def load(cls, path: Path) -> Remap:
         """Read a YAML or JSON file of the form of `from_dict`.

@@ -37,6 +37,7 @@ _VOID = (255, 65535)
 
 _MOST_COLORS = 1024  # more than any palette; beyond it the file is a photo, or was saved as JPEG
 _JPEG = (".jpg", ".jpeg")
+_UNNAMED = '. Name every value, or say which mean "not labelled" (--ignore VALUE, recipe: data.ignore)'
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -295,7 +296,7 @@ def _by_order(values: list[int], classes: ClassList, ignored: list[int], notes: 
         hint = ". The masks are binary (0 and 255): name two classes, the background first"
     raise DataError(
         f"the masks hold the values {number_list(values)}, but {classes.source} names {count} "
-        f"class{'es' if count > 1 else ''} for the values 0-{count - 1}{hint or '. Name every value, or ignore some'}"
+        f"class{'es' if count > 1 else ''} for the values 0-{count - 1}{hint or _UNNAMED}"
     )
 
 

@@ -179,7 +179,7 @@ class VolumeSplit(Split):
         ]
 
     def shown(self, name: str) -> int:
-        """The item that stands for a volume in pictures: the slice with the most pixels of all classes but the first."""
+        """The item that shows a volume: the slice with the most pixels of all classes but the first."""
         best, most = 0, -1
         for index, item in enumerate(self.items):
             if item.id.rpartition("/")[0] == name and isinstance(item.mask, LabelSlice):
@@ -284,10 +284,10 @@ def _read(content: Content) -> Reading:
     matched, images, masks = _paired(content.root, [path for path in walk(content.root) if _is_nifti(path)])
     pairs, faults = usable(matched)
     if not pairs:
+        if faults:
+            raise DataError(faults[0])
         raise DataError(
-            faults[0]
-            if faults
-            else f"{content.root}: {len(images)} volumes and {len(masks)} label volumes, but no names match; put them into "
+            f"{content.root}: {len(images)} volumes and {len(masks)} label volumes, but no names match; put them into "
             "images/ and labels/ with the same names, or call them volume-1.nii.gz and segmentation-1.nii.gz"
         )
     labelled = [mask for *_, mask in pairs if isinstance(mask, Path)]

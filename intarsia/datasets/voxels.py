@@ -59,15 +59,14 @@ class _Store:
                 free = shutil.disk_usage(place).free
                 if needed > 0.9 * free:
                     raise DataError(
-                        f"the decoded volumes take {needed / 2**30:.1f} GB, and {place} has {free / 2**30:.1f} GB left; "
+                        f"the decoded volumes take {needed / 2**30:.1f} GB, {place} has {free / 2**30:.1f} GB left; "
                         "name a folder with more room in the environment variable TMPDIR"
                     )
                 self._folder = Path(tempfile.mkdtemp(prefix="intarsia-volumes-"))
                 weakref.finalize(self, _remove, self._folder, os.getpid())
 
     def _on_disk(self, array: NDArray[Any], folder: Path) -> NDArray[Any]:
-        file = tempfile.NamedTemporaryFile(dir=folder, suffix=".npy", delete=False)
-        with file:
+        with tempfile.NamedTemporaryFile(dir=folder, suffix=".npy", delete=False) as file:
             np.save(file, array)
         mapped: NDArray[Any] = np.load(file.name, mmap_mode="r")
         return mapped

@@ -87,9 +87,10 @@ def evaluate(
 
 def _labels(predictor: Predictor, source: PixelSource, target: LabelArray, scorer: Scorer | None) -> LabelArray:
     """Labels (H, W) of one picture or slice, whose probabilities a scorer sees band by band."""
-    parts = []
+    labels = np.empty_like(target, dtype=predictor.space.dtype)
     for band in predictor.bands(source, probabilities=scorer is not None):
-        parts.append(band.labels)
+        rows = slice(band.top, band.top + len(band.labels))
+        labels[rows] = band.labels
         if scorer is not None and band.probabilities is not None:
-            scorer.add_probabilities(band.probabilities, target[band.top : band.top + len(band.labels)])
-    return np.concatenate(parts)
+            scorer.add_probabilities(band.probabilities, target[rows])
+    return labels

@@ -87,4 +87,5 @@ def write_preannotations(
 
     categories = [Category(name, color) for name, color in zip(space.names, space.palette, strict=True)]
     losses = write_annotations(documents(), target, tool=tool, categories=categories)
+    losses.forget("has no place for the color of a class")  # the model's, not an annotator's
     return PreAnnotation(target, len(tasks), losses)

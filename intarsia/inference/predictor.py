@@ -240,7 +240,7 @@ class Predictor:
             return
         what = {
             "picture": "pictures: give it photos, or rasters with red, green and blue",
-            "raster": f"rasters with certain bands ({self.preprocessing.bands}): give it GeoTIFF files",
+            "raster": f"rasters with the bands {self.preprocessing.bands}: give it GeoTIFF files",
             "volume": "volumes: give it a NIfTI file (.nii.gz) or the folder of a DICOM series",
         }
         raise DataError(f"cannot segment {name}: this model ({self.bundle.architecture}) is for {what[made_for]}")
@@ -296,7 +296,7 @@ class Predictor:
             held, first = held[:, :, keep - first :].clone(), keep
 
     def _network(self, pixels: NDArray[np.uint8], rows: Span, columns: Span, *, size: tuple[int, int]) -> Tensor:
-        """(h, w, channels) pixels -> float32 logits (1, C, ceil(h / stride), ceil(w / stride)), averaged over the views."""
+        """(h, w, channels) pixels -> float32 logits (1, C, ceil(h / stride), ceil(w / stride)), over all views."""
         place = Place(rows, columns, size)
         cells = (-(-pixels.shape[0] // self._stride), -(-pixels.shape[1] // self._stride))
         with torch.inference_mode():

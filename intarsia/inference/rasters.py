@@ -104,7 +104,12 @@ def segment_raster(
     pixels = reader.width * reader.height
     shares = {name: int(counts[index]) / pixels for index, name in enumerate(space.names) if counts[index]}
     areas = dict(sorted(shares.items(), key=lambda item: -item[1]))
-    return RasterResult((reader.width, reader.height), areas, written, reader.notes)
+    notes, side = reader.notes, predictor.preprocessing.long_side
+    if side is not None and side < max(reader.width, reader.height):
+        notes += (
+            f"the model sees the map reduced to {side} pixels, as it was trained; --long-side 0 keeps its own size.",
+        )
+    return RasterResult((reader.width, reader.height), areas, written, notes)
 
 
 def _check(reader: RasterReader, source: Path, out: Path, polygons: bool) -> None:

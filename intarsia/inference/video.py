@@ -58,9 +58,11 @@ class VideoPredictor:
     Raises:
         UsageError: the schedule contradicts itself or the model.
         ModelError: the model cannot be split as the schedule wants it.
+        DataError: the model is for rasters or volumes.
     """
 
     def __init__(self, predictor: Predictor, **schedule: Any) -> None:
+        predictor.check_medium("picture", "video")
         self._predictor = predictor
         self.space = predictor.space
         self.model: VideoSegmenter = scheduled(predictor.network, **schedule)

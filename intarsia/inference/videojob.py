@@ -155,7 +155,8 @@ def _kept(outputs: Sequence[str], keep: Sequence[str], space: LabelSpace) -> NDA
         raise UsageError(f"name at least one output: {', '.join(OUTPUTS)}")
     if ("alpha" in outputs) != bool(keep):
         raise UsageError(
-            "an alpha video needs the classes that stay (and only an alpha video): keep, for instance person"
+            "an alpha video needs the classes that stay (and only an alpha video): keep (--keep), for instance "
+            f"{space.names[0]}"
         )
     opacity = np.zeros(np.iinfo(space.dtype).max + 1, dtype=np.uint8)
     opacity[[space.index(name) for name in keep]] = 255
@@ -222,6 +223,8 @@ class _Pictures:
         self.notes: list[str] = []
 
     def __enter__(self) -> _Pictures:
+        for old in self._folder.glob("[0-9]" * 6 + ".png"):  # of a longer run, when this one may overwrite it
+            old.unlink()
         return self
 
     def write(self, result: FrameResult) -> None:

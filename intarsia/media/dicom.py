@@ -143,8 +143,9 @@ class Series:
             pixels = dataset.pixel_array
             values = pydicom.pixels.apply_modality_lut(pixels, dataset)
         except (RuntimeError, NotImplementedError) as error:
+            reason = " ".join(str(error).split())[:200]
             raise DataError(
-                f"cannot read {one.path}: its compression cannot be decoded here ({' '.join(str(error).split())[:200]}); "
+                f"cannot read {one.path}: its compression cannot be decoded here ({reason}); "
                 "decompress the series (gdcmconv --raw), or convert it to NIfTI (dcm2niix)"
             ) from error
         except Exception as error:  # pydicom raises almost anything on damaged files

@@ -145,9 +145,8 @@ def write_outlines(path: str | os.PathLike[str], labels: str | os.PathLike[str],
                 if index >= len(space):
                     continue
                 pixels = _area(shape["coordinates"]) / area
-                properties = {
-                    "class": space.names[index], "index": index, "pixels": round(pixels), "area": round(pixels * area, 6),
-                }  # fmt: skip
+                properties = {"class": space.names[index], "index": index, "pixels": round(pixels)}
+                properties["area"] = round(pixels * area, 6)
                 feature = {"type": "Feature", "properties": properties, "geometry": shape}
                 file.write(("," if count else "") + "\n" + json.dumps(feature, ensure_ascii=False))
                 count += 1

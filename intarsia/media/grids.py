@@ -54,7 +54,7 @@ class Grid:
         if cosines.max() > _SQUARE:
             angle = np.degrees(np.arccos(np.clip(cosines.max(), 0, 1)))
             raise DataError(
-                f"its axes are not at right angles ({angle:.1f} degrees between two of them), as of a tilted CT gantry; "
+                f"its axes are not at right angles ({angle:.1f} degrees between two), as of a tilted CT gantry; "
                 "resample it to a rectangular grid first (dcm2niix does)"
             )
 

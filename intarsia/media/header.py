@@ -8,7 +8,7 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, BinaryIO
 
 from PIL import (
     AvifImagePlugin,
@@ -161,7 +161,7 @@ def _find_late_exif(image: Image.Image) -> None:
     file.seek(position)
 
 
-def _open_file(path: Path, name: str) -> io.BufferedReader:
+def _open_file(path: Path, name: str) -> BinaryIO:
     try:
         return path.open("rb", buffering=_BUFFER)
     except FileNotFoundError:
@@ -172,7 +172,7 @@ def _open_file(path: Path, name: str) -> io.BufferedReader:
         raise DataError(f"cannot read {name}: permission denied") from None
 
 
-def _identify(file: io.BufferedReader | io.BytesIO, name: str) -> Image.Image:
+def _identify(file: BinaryIO, name: str) -> Image.Image:
     prefix = file.read(64)
     if not prefix:
         raise DataError(f"cannot read {name}: the file is empty (0 bytes); copy or download it again")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -13,6 +14,7 @@ from intarsia.errors import DataError
 RGB = NDArray[np.uint8]
 
 _BAND_ROWS = 256
+_AT_A_TIME = 4  # channels that OpenCV resizes
 
 _ADVICE = "scale its values to 8 bit first, for instance: (255 * (x - low) / (high - low)).astype('uint8')"
 
@@ -133,6 +135,24 @@ def _gray_bits(image: Image.Image) -> int:
     arguments = tiles[0].args
     raw_mode = arguments if isinstance(arguments, str) else str(arguments[0]) if arguments else ""
     return {"L;2": 2, "L;4": 4}.get(raw_mode, 8)
+
+
+def resized(pixels: NDArray[Any], height: int, width: int, interpolation: int) -> NDArray[Any]:
+    """Resize (H, W) or (H, W, C) pixels of any number of channels; the result keeps its axes.
+
+    Args:
+        pixels: what to resize.
+        height: rows of the result.
+        width: columns of the result.
+        interpolation: OpenCV's constant.
+    """
+    if pixels.shape[:2] == (height, width):
+        return pixels
+    if pixels.ndim == 2 or pixels.shape[2] <= _AT_A_TIME:
+        small = cv2.resize(pixels, (width, height), interpolation=interpolation)
+        return np.asarray(small).reshape(height, width, *pixels.shape[2:])
+    parts = [pixels[..., first : first + _AT_A_TIME] for first in range(0, pixels.shape[2], _AT_A_TIME)]
+    return np.concatenate([resized(part, height, width, interpolation) for part in parts], axis=2)
 
 
 def upright(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:

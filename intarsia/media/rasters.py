@@ -1,8 +1,9 @@
-"""Rasters (GeoTIFF): any number of bands, read by window, so that their size does not matter; through rasterio (GDAL)."""
+"""Rasters (GeoTIFF) of any number of bands and any size, read by window through rasterio (GDAL)."""
 
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import math
 import os
 import warnings
@@ -89,8 +90,9 @@ class RasterReader:
         if odd:
             raise DataError(f"cannot use {path}: its values are {odd[0]}; save it with integers or floats")
         if windows is None and any(kinds[band - 1] != "uint8" for band in self.bands_used):
+            kind = kinds[self.bands_used[0] - 1]
             raise DataError(
-                f"cannot use {path}: its values are {kinds[self.bands_used[0] - 1]}, and nothing says which of them are "
+                f"cannot use {path}: its values are {kind}, and nothing says which of them are "
                 "black and white; name the range (--window 0,3000; recipe: input.window)"
             )
         self._windows = windows
@@ -277,8 +279,8 @@ def grid_windows(height: int, width: int, side: int) -> list[tuple[int, int, int
     )
     return [
         (top, left, bottom - top, right - left)
-        for top, bottom in zip(rows[:-1], rows[1:], strict=True)
-        for left, right in zip(columns[:-1], columns[1:], strict=True)
+        for top, bottom in itertools.pairwise(rows)
+        for left, right in itertools.pairwise(columns)
     ]
 
 

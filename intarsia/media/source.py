@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from intarsia.media.pixels import RGB
+from intarsia.media.pixels import RGB, resized
 
 Samples = NDArray[np.uint8]
 Medium = Literal["picture", "raster", "volume"]
@@ -71,8 +71,7 @@ class ArraySource:
 
     def thumbnail(self, width: int, height: int) -> Samples:
         """All of it at another size, averaged."""
-        small = cv2.resize(self._samples, (width, height), interpolation=cv2.INTER_AREA)
-        return np.asarray(small, dtype=np.uint8).reshape(height, width, -1)
+        return resized(self._samples, height, width, cv2.INTER_AREA)
 
     def picture(self, samples: Samples) -> RGB:
         """The middle slice of a volume as grey; of bands the first three, or the first as grey."""

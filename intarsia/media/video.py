@@ -161,6 +161,7 @@ class VideoFile:
 
     def __iter__(self) -> Iterator[Frame]:
         self.skipped = self.damaged = self.resized = 0
+        self._end = end = Fraction(0)
         last, size = None, (self.height, self.width)
         with self._open() as container:
             stream = self._stream(container)
@@ -171,11 +172,12 @@ class VideoFile:
                 if pts is None or (last is not None and pts <= last):  # broken or missing times
                     pts = 0 if last is None else last + step
                 last = pts
-                self._end = (pts + step) * self.time_base
+                end = (pts + step) * self.time_base
                 image = self._upright(frame)
                 self.resized += image.shape[:2] != size
                 self.damaged += bool(frame.is_corrupt)
                 yield Frame(image, pts, index)
+        self._end = end  # not where the reader stopped, but where the file did
 
     def _open(self) -> Any:
         av, path = self._av, Path(self._source)

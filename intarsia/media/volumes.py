@@ -265,8 +265,8 @@ class _Nifti:
 
     def _unpacked(self, proxy: Any) -> NDArray[Any]:
         """All stored values of a compressed file, to its end: there is the checksum, which nibabel does not look at."""
-        values = np.empty(math.prod(proxy.shape), dtype=proxy.dtype)
-        room = memoryview(values).cast("B")
+        values: NDArray[Any] = np.empty(math.prod(proxy.shape), dtype=proxy.dtype)
+        room = values.data.cast("B")
         with gzip.open(self._path) as stream:
             stream.seek(proxy.offset)
             while room and (count := stream.readinto(room)):

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from intarsia.errors import UsageError
 from intarsia.metrics.arrays import (
     Floats,
     check_classes,
@@ -63,6 +64,11 @@ def surface_distances(prediction: ArrayLike, target: ArrayLike, *, spacing: Sequ
         DataError: the shapes differ.
     """
     steps = check_spacing(spacing)
+    if np.ndim(target) != len(steps):
+        raise UsageError(
+            f"a surface distance needs one spacing for each axis of the mask: its shape is {np.shape(target)}, the "
+            f"spacing {steps}"
+        )
     ((one, other),) = on_grid(prediction, target, len(steps), "a surface distance")
     return _distances(one != 0, other != 0, np.ones(one.shape, dtype=bool), steps)
 

@@ -26,8 +26,10 @@ def measure(
     split: str | None,
     layout: str,
     classes: Sequence[str] | None,
+    ignore: Sequence[int],
     resize_masks: bool,
     tolerant: bool,
+    reader: Mapping[str, Any] | None,
     remap: Mapping[str, Any] | StrPath | None,
     protocol: str | None,
     measures: Measures,
@@ -41,13 +43,13 @@ def measure(
     # Asked for a split, an undivided folder is divided as a training on it does.
     val_fraction = 0.0 if split is None else 0.2
     if isinstance(predictor, CloudPredictor):
-        if remap is not None or resize_masks or tolerant:
-            raise UsageError("remap, resize_masks and tolerant are about masks of pictures; the model labels clouds")
+        if remap is not None or reader or resize_masks or tolerant:
+            raise UsageError("remap, reader, resize_masks and tolerant are about pictures, and the model labels clouds")
         recipe = predictor.bundle.recipe or {}
         fields = recipe.get("cloud", {})
         clouds = open_clouds(
-            data, layout=layout, classes=classes or recipe.get("data", {}).get("classes"), val_fraction=val_fraction,
-            columns=fields.get("columns"), label=fields.get("label"),
+            data, layout=layout, classes=classes or recipe.get("data", {}).get("classes"), ignore=ignore,
+            val_fraction=val_fraction, columns=fields.get("columns"), label=fields.get("label"),
         )  # fmt: skip
         points = clouds.split(split or _usual_split(clouds))
         found = evaluate_clouds(predictor, points, measures=measures, protocol=protocol, progress=progress)
@@ -55,8 +57,9 @@ def measure(
             write_evaluation(out, found, worst_clouds(predictor, points, found))
         return found
     dataset = open_dataset(
-        data, layout=layout, classes=classes, resize_masks=resize_masks, tolerant=tolerant, val_fraction=val_fraction
-    )
+        data, layout=layout, classes=classes, ignore=ignore, resize_masks=resize_masks, tolerant=tolerant,
+        reader=reader, val_fraction=val_fraction,
+    )  # fmt: skip
     if remap is not None:
         rule = Remap.from_dict(remap) if isinstance(remap, Mapping) else Remap.load(Path(remap))
         dataset = remapped(dataset, rule)

@@ -38,7 +38,10 @@ def recipe_for(dataset: Dataset, *, layout: str = "auto") -> Recipe:
     """
     names = list(dataset.splits)
     if "train" not in names or not ({"val", "test"} & set(names)):
-        raise DataError(f"{dataset.root} has no train and val splits to work with, only: {', '.join(names) or 'none'}")
+        raise DataError(
+            f"{dataset.root} has no train and val splits to work with, only: {', '.join(names) or 'none'}; label two "
+            "images at least, or put them into the folders train/ and val/"
+        )
     train = dataset.splits["train"]
     height, width = _typical_size(train)
     scale = 1.0 if isinstance(train, RasterSplit) else min(1.0, _WORKING_SIDE / max(height, width))

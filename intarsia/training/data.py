@@ -22,7 +22,7 @@ from intarsia.datasets import Split
 from intarsia.datasets.parts import open_picture
 from intarsia.errors import DataError
 from intarsia.losses import join_maps
-from intarsia.memory import available_memory
+from intarsia.memory import available_memory, keep_freed_memory
 from intarsia.transforms.augment import TrainingTransform
 from intarsia.transforms.preprocess import resize_image, working_size
 
@@ -319,7 +319,8 @@ def batches(samples: Dataset[Sample], order: StepBatches, workers: int) -> DataL
 
 
 def _quiet_worker(_: int) -> None:
-    """One thread a worker: the cores belong to the network."""
+    """One thread a worker: the cores belong to the network. Decoded pictures come and go in the same memory."""
+    keep_freed_memory()
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
 

@@ -114,7 +114,7 @@ def plan(
 
 
 def _plan(recipe: Recipe, folder: Path | None, changes: Sequence[str], report: Report | None = None) -> Plan:
-    recipe = recipe.override_text(changes)
+    recipe = _self_contained(recipe.override_text(changes))
     if architecture(recipe.model.architecture).medium == "cloud" and "in_channels" not in recipe.model.options:
         recipe = recipe.override({"model.options.in_channels": channels(recipe.cloud.features)})
     return Plan(recipe, open_data(recipe), folder or Path("runs") / recipe.name, report)
@@ -150,12 +150,12 @@ def _open(place: recipes.Data | recipes.Source, recipe: Recipe) -> Dataset:
         seed=recipe.training.seed,
         resize_masks=place.resize_masks,
         tolerant=place.tolerant,
+        reader=place.reader,
     )
     if place.remap is None:
         return dataset
-    if isinstance(place.remap, str):
-        return remapped(dataset, Remap.load(Path(place.remap)))
-    return remapped(dataset, Remap.from_dict(place.remap.model_dump()))
+    said = place.remap
+    return remapped(dataset, Remap.load(Path(said)) if isinstance(said, str) else Remap.from_dict(said.model_dump()))
 
 
 def _open_clouds(data: recipes.Data, recipe: Recipe) -> CloudDataset:
@@ -175,3 +175,12 @@ def _require_path(place: recipes.Data | recipes.Source, recipe: Recipe) -> None:
         raise UsageError(
             f"the recipe {recipe.name!r} names no data; set data.path, or: intarsia train FOLDER --recipe {recipe.name}"
         )
+
+
+def _self_contained(recipe: Recipe) -> Recipe:
+    """The recipe with its files of remappings written into it, so that the run folder needs none of them."""
+    data = recipe.to_dict()["data"]
+    for place in (data, *data["sources"]):
+        if isinstance(place["remap"], str):
+            place["remap"] = Remap.load(Path(place["remap"])).to_dict()
+    return recipe.override({"data": data})

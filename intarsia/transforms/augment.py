@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import grid_sample, interpolate
 
+from intarsia.media.pixels import resized
 from intarsia.recipe import Augment
 from intarsia.transforms.color import RandomColor
 
@@ -42,25 +43,26 @@ class RandomScaleCrop:
 
     def __call__(self, image: Pixels, labels: Labels, random: np.random.Generator) -> tuple[Pixels, Labels]:
         """A crop of (H, W, C) pixels and (H, W) labels."""
-        zoom = math.exp(random.uniform(*(math.log(bound) for bound in self.scale)))
+        zoom = math.exp(random.uniform(math.log(self.scale[0]), math.log(self.scale[1])))
         window = []
         for size, target in zip(labels.shape, self.crop, strict=True):
-            cut = min(size, max(1, round(target / zoom)))
-            filled = min(target, max(1, round(cut * zoom)))
+            wanted = max(1, round(target / zoom))
+            cut = min(size, wanted)
+            filled = target if wanted <= size else min(target, max(1, round(cut * zoom)))
             source = int(random.integers(size - cut + 1))
             offset = int(random.integers(target - filled + 1))
             window.append((slice(source, source + cut), filled, slice(offset, offset + filled)))
         (rows, height, into_rows), (columns, width, into_columns) = window
         # Only what the crop shows is resampled; by area averages where it shrinks so much that it would alias.
         aliases = 2 * height * width < (rows.stop - rows.start) * (columns.stop - columns.start)
-        pixels = _resized(image[rows, columns], height, width, cv2.INTER_AREA if aliases else cv2.INTER_LINEAR)
-        target = _resized(labels[rows, columns], height, width, cv2.INTER_NEAREST_EXACT)
+        pixels = resized(image[rows, columns], height, width, cv2.INTER_AREA if aliases else cv2.INTER_LINEAR)
+        cut_labels = resized(labels[rows, columns], height, width, cv2.INTER_NEAREST_EXACT)
         if (height, width) == self.crop:
-            return pixels, target
+            return pixels, cut_labels
         filled_pixels: Pixels = np.full((*self.crop, image.shape[2]), _GREY, np.uint8)
         filled_labels: Labels = np.full(self.crop, self.ignore_index, labels.dtype)
         filled_pixels[into_rows, into_columns] = pixels
-        filled_labels[into_rows, into_columns] = target
+        filled_labels[into_rows, into_columns] = cut_labels
         return filled_pixels, filled_labels
 
 
@@ -74,7 +76,8 @@ class RandomFlip:
         """Mirrored (H, W, C) pixels and (H, W) labels, or the given ones."""
         for probability, axis in ((self.horizontal, 1), (self.vertical, 0)):
             if random.random() < probability:
-                image, labels = cv2.flip(image, axis).reshape(image.shape), cv2.flip(labels, axis)
+                image = np.asarray(cv2.flip(image, axis), dtype=np.uint8).reshape(image.shape)
+                labels = np.asarray(cv2.flip(labels, axis))
         return image, labels
 
 
@@ -92,18 +95,15 @@ class RandomRotation:
         height, width = labels.shape
         middle = ((width - 1) / 2, (height - 1) / 2)
         turn = cv2.getRotationMatrix2D(middle, random.uniform(-self.degrees, self.degrees), 1.0)
-        planes = [
-            cv2.warpAffine(
-                image[..., first : first + _CHANNELS], turn, (width, height),
-                flags=cv2.INTER_LINEAR, borderValue=(_GREY,) * _CHANNELS,
-            ).reshape(height, width, -1)
-            for first in range(0, image.shape[2], _CHANNELS)
-        ]  # fmt: skip
+        fill = (_GREY,) * _CHANNELS
+        parts = [image[..., first : first + _CHANNELS] for first in range(0, image.shape[2], _CHANNELS)]
+        planes = [cv2.warpAffine(part, turn, (width, height), borderValue=fill) for part in parts]
+        pixels = np.concatenate([plane.reshape(height, width, -1) for plane in planes], axis=2)
         # Labels as floats: OpenCV turns no 32-bit integers, and floats hold them exactly.
         turned = cv2.warpAffine(
             labels.astype(np.float32), turn, (width, height), flags=cv2.INTER_NEAREST, borderValue=self.ignore_index
         )
-        return planes[0] if len(planes) == 1 else np.concatenate(planes, axis=2), turned.astype(labels.dtype)
+        return pixels.astype(np.uint8, copy=False), np.asarray(turned).astype(labels.dtype)
 
 
 class RandomElastic:
@@ -206,13 +206,6 @@ class TrainingTransform:
             image, labels = step(image, labels, random)
         image = self._color(image, random)
         return torch.from_numpy(_owned(image)), torch.from_numpy(_owned(labels))
-
-
-def _resized(array: NDArray[Any], height: int, width: int, interpolation: int) -> NDArray[Any]:
-    if array.shape[:2] == (height, width):
-        return array
-    resized = cv2.resize(array, (width, height), interpolation=interpolation)
-    return resized.reshape(height, width, *array.shape[2:])  # OpenCV drops a single channel
 
 
 def _owned(array: NDArray[Any]) -> NDArray[Any]:

@@ -55,7 +55,8 @@ class RandomColor:
             power = math.exp(random.uniform(-augment.gamma, augment.gamma))
             image = _looked_up(image, 255 * (_LEVELS / 255) ** power)
         if augment.blur and random.random() < augment.blur:
-            image = cv2.GaussianBlur(_packed(image), (5, 5), random.uniform(0.3, 1.5)).reshape(image.shape)
+            blurred = cv2.GaussianBlur(_packed(image), (5, 5), random.uniform(0.3, 1.5))
+            image = np.asarray(blurred, dtype=np.uint8).reshape(image.shape)
         if augment.noise and random.random() < augment.noise:
             noise = random.standard_normal(image.shape, dtype=np.float32)
             noise *= np.float32(random.uniform(0, 0.05 * 255))

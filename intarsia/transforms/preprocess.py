@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from intarsia.bundle import Preprocessing
+from intarsia.media.pixels import resized
 
 
 def working_size(height: int, width: int, preprocessing: Preprocessing) -> tuple[int, int]:
@@ -24,8 +25,7 @@ def resize_image(image: NDArray[np.uint8], height: int, width: int) -> NDArray[n
     if image.shape[:2] == (height, width):
         return image
     shrinks = height * width < image.shape[0] * image.shape[1]
-    resized = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
-    return np.asarray(resized, dtype=np.uint8).reshape(height, width, -1)  # OpenCV drops a single channel
+    return resized(image, height, width, cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
 
 
 def normalise(pixels: NDArray[np.uint8] | Tensor, preprocessing: Preprocessing) -> Tensor:

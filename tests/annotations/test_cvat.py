@@ -228,7 +228,7 @@ def test_doubtful_entries_are_said(tmp_path: Path) -> None:
     assert opened.losses.count("dropped", "unknown") == 1
 
 
-@pytest.mark.parametrize("size", ['width="0" height="4"', 'width="x" height="4"', 'width="-1" height="4"'])
+@pytest.mark.parametrize("size", ['width="0.5" height="4"', 'width="x" height="4"', 'width="-1" height="4"'])
 def test_impossible_sizes_are_errors(tmp_path: Path, size: str) -> None:
     with pytest.raises(DataError, match=r"annotations\.xml: a\.jpg: width is .*not a number of pixels"):
         list(cvat.read(xml(tmp_path, f'<image id="0" name="a.jpg" {size}/>')))

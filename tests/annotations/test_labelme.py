@@ -216,10 +216,10 @@ def test_an_embedded_image_stands_in_for_a_missing_one(tmp_path: Path) -> None:
 
 
 def test_windows_paths_inside_the_data_set(tmp_path: Path) -> None:
-    (tmp_path / "json").mkdir()
+    (tmp_path / "drawn").mkdir()
     (tmp_path / "images").mkdir()
     Image.fromarray(np.zeros((10, 20), np.uint8)).save(tmp_path / "images" / "x.png")
-    path = tmp_path / "json" / "a.json"
+    path = tmp_path / "drawn" / "a.json"
     path.write_text(json.dumps({"shapes": [], "imagePath": "..\\images\\x.png"}))
     (document,) = read(tmp_path)
     assert document.image == tmp_path / "images" / "x.png"

@@ -109,7 +109,7 @@ def test_other_units_need_the_image(tmp_path: Path) -> None:
         ("<PcGts><Metadata/></PcGts>", "there is no <Page>"),
         ("<html/>", "neither PAGE nor ALTO"),
         ("<alto><Layout><Page WIDTH='x'/></Layout></alto>", "the page's WIDTH is 'x'"),
-        ("<PcGts><Page imageWidth='0' imageHeight='2'/></PcGts>", "imageWidth is '0'"),
+        ("<PcGts><Page imageWidth='-1' imageHeight='2'/></PcGts>", "imageWidth is '-1'"),
         ("<alto>", "broken XML"),
     ],
 )

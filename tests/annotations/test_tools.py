@@ -25,8 +25,9 @@ from intarsia.annotations import (
     rasterise,
     write_annotations,
 )
-from intarsia.annotations.checking import check, crosses_itself
+from intarsia.annotations.checking import check
 from intarsia.annotations.geometry import Bezier, Circle, Ellipse, Mask, Points, Polygon, Polyline, Rectangle, Tag
+from intarsia.annotations.outlines import crosses_itself
 from intarsia.annotations.packing import pack, unpack
 from intarsia.annotations.tools import recognise, tools
 from intarsia.errors import DataError, UsageError

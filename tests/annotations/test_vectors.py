@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,6 +12,7 @@ from hypothesis.extra import numpy as arrays
 from intarsia.annotations.document import AnnotatedImage
 from intarsia.annotations.geometry import Polygon
 from intarsia.annotations.layers import layered
+from intarsia.annotations.outlines import crosses_itself
 from intarsia.annotations.raster import Drawing, geometry_mask, rasterise
 from intarsia.annotations.vectors import mask_polygons, vectorise
 from intarsia.labels import LabelSpace
@@ -111,3 +113,15 @@ def test_small_pieces_can_be_left_out(rule: str) -> None:
     shapes = vectorise(labels, LabelSpace(("background", "a")), rule=rule, min_area=2)
     assert len(shapes) == 1
     assert len(vectorise(labels, LabelSpace(("background", "a")), rule=rule, background=True)) == 3
+
+
+def test_simplified_outlines_never_cross_themselves() -> None:
+    crossed = 0
+    for seed in range(40):
+        noise = cv2.GaussianBlur(np.random.default_rng(seed).random((60, 60)), (0, 0), 1.6)
+        for geometry in (mask_polygons(noise > 0.5, rule=rule, tolerance=2.5) for rule in ("inclusive", "coco")):
+            assert not any(crosses_itself(np.asarray(ring)) for ring in geometry.rings)
+        for ring in mask_polygons(noise > 0.5).rings:
+            simple = cv2.approxPolyDP(np.asarray(ring, np.float32)[:, None], 2.5, True)[:, 0]
+            crossed += crosses_itself(simple.astype(float))
+    assert crossed > 0  # what is tested does happen

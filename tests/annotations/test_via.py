@@ -227,7 +227,7 @@ def test_bad_regions_are_counted(tmp_path: Path, shape: object, reason: str) -> 
         ("a.json", "[" * 100_000, "broken JSON"),
         ("a.csv", "a,b\n1,2\n", "no column filename"),
         ("a.csv", "", "no image in it"),
-        ("a.csv", "\xe4", "not UTF-8"),
+        ("a.csv", "\xe4", "no image in it"),
         ("a.csv", "filename,file_size,file_attributes,region_count,region_id,region_shape_attributes,"
          'region_attributes\na.jpg,1,"{}",1,0,"{","{}"\n', "row 2 holds broken JSON"),
         ("a.csv", "# CSV_HEADER = metadata_id,spatial_coordinates\n1,2\n", "broken CSV"),

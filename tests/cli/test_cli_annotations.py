@@ -136,7 +136,8 @@ def test_predictions_can_be_corrected_in_a_tool(cli: Cli, tiny_run: TinyRun, tmp
         (photos / source.name).write_bytes(source.read_bytes())
     found = cli.json("segment", photos, "-m", tiny_run.run.best, "-o", tmp_path / "out", "--annotations", tool)
     written = Path(found["annotations"])
-    assert all("class" in loss["reason"] for loss in found["losses"])  # colours and unused names; no shape
+    assert all(loss["reason"] == "a class that no shape has" for loss in found["losses"])
+    assert cli("annotations", "check", written, "--images", photos) == 0  # nothing crosses itself, for instance
     export = open_annotations(written, tool=tool)
     documents = list(export.images())
     assert len(documents) == 2
@@ -148,3 +149,25 @@ def test_predictions_can_be_corrected_in_a_tool(cli: Cli, tiny_run: TinyRun, tmp
         assert (drawn == labels).mean() > 0.9
     assert cli("segment", photos, "-m", tiny_run.run.best, "-o", tmp_path / "out", "--annotations", tool) == 2
     assert "perhaps with corrections by hand" in cli.err
+
+
+def test_rasterize_leaves_other_classes_out_when_asked(cli: Cli, export: Path, tmp_path: Path) -> None:
+    command = ("annotations", "rasterize", export, tmp_path / "out", "--classes", "background,car")
+    assert cli(*command) == 3 and "no class of this data set is named 'tree'" in cli.err
+    for others, value in (("background", 0), ("ignore", 255)):
+        found = cli.json(*command, "--others", others, "--overwrite")
+        labels = read_mask(tmp_path / "out/masks/a.png")
+        assert (labels[5, 6], labels[10, 30], labels[19, 0]) == (1, value, 0)
+        (lost,) = [loss for loss in found["losses"] if "class that was not asked for" in loss["reason"]]
+        assert (lost["kind"], lost["count"], lost["examples"]) == ("changed", 2, ["tree"])
+    assert cli(*command, "--others", "ignored", "--overwrite") == 2
+    assert "Did you mean 'ignore'?" in cli.err
+
+
+def test_check_tells_how_to_find_images(cli: Cli, export: Path, tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    for name in ("a.png", "b.png"):
+        (export / name).rename(tmp_path / "photos" / name)
+    assert cli("annotations", "check", export) == 3
+    assert "Problems found: 2." in cli.out and "--images FOLDER" in cli.out
+    assert cli("annotations", "check", export, "--images", tmp_path / "photos") == 0

@@ -33,6 +33,7 @@ def test_a_clip(tiny_run: TinyRun, clip: Path, tmp_path: Path, capsys: pytest.Ca
     assert "exists; overwrite it (--overwrite)" in capsys.readouterr().err
     assert main([*arguments, "--overwrite", "--json", "--limit", "2", "--write", "mask", "--write", "png"]) == 0
     found = json.loads(capsys.readouterr().out)
+    assert found["videos"][0]["notes"] == []  # stopped by us, not truncated
     assert found["videos"][0]["frames"] == 2 and sorted(found["videos"][0]["outputs"]) == ["mask", "png"]
 
 
@@ -66,6 +67,9 @@ def test_one_bad_clip_does_not_stop_the_others(
         (["--video", "clockwrok"], "Did you mean 'clockwork'"),
         (["--write", "gif"], "no output of video is named 'gif'"),
         (["--tta"], "are for pictures, not for video"),
+        (["--annotations", "cvat"], "are for pictures, not for video"),
+        (["--bands", "1,2,3"], "are for rasters and volumes"),
+        (["-o", "masks.mp4"], "masks.mp4 is one file: name a folder"),
         (["photo.jpg"], "pictures and videos are segmented by separate commands"),
     ],
 )

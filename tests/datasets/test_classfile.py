@@ -19,6 +19,8 @@ from intarsia.errors import DataError
         ("labels.txt", "0: ground\n7: car\n", ("ground", "car"), (), (0, 7)),
         ("label_colors.txt", "1 2 3\tCow\n192 0 128\t\tArch way", ("Cow", "Arch way"), ((1, 2, 3), (192, 0, 128)), ()),
         ("class_dict.csv", "name,r,g,b\nroad,1,2,3\ncar,4,5,6", ("road", "car"), ((1, 2, 3), (4, 5, 6)), ()),
+        ("_classes.csv", "Pixel Value, Class\n0, background\n3, a cat\n", ("background", "a cat"), (), (0, 3)),
+        ("class_id_to_name.json", '{"0": "a", "9": "b"}', ("a", "b"), (), (0, 9)),
         ("classes.json", '["a", "b"]', ("a", "b"), (), ()),
         ("classes.json", '{"a": 0, "b": 9}', ("a", "b"), (), (0, 9)),
         ("classes.json", '{"0": "a", "9": "b"}', ("a", "b"), (), (0, 9)),
@@ -68,3 +70,7 @@ def test_a_split_folder_uses_the_file_above(tmp_path: Path) -> None:
     assert found is not None
     assert found.names == ("a", "b")
     assert find_class_file(tmp_path / "other") is None
+    (tmp_path / "other/train").mkdir()
+    (tmp_path / "other/train/_classes.csv").write_text("Pixel Value, Class\n0, a\n")  # as Roboflow exports it
+    inner = find_class_file(tmp_path / "other")
+    assert inner is not None and inner.names == ("a",)

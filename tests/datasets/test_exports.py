@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import zipfile
 from pathlib import Path
@@ -15,7 +16,7 @@ from intarsia.annotations.geometry import Circle, Points, Polygon
 from intarsia.annotations.tools import tools
 from intarsia.datasets import open_dataset
 from intarsia.datasets.integrity import check
-from intarsia.errors import DataError
+from intarsia.errors import DataError, UsageError
 
 TRIANGLE = Polygon.of([(2.0, 2.0), (30.0, 4.0), (12.0, 28.0)])
 
@@ -96,3 +97,58 @@ def test_real_exports(real_data: Path) -> None:
     assert len(coco.space) == 81 and coco.space.names[:3] == ("background", "person", "bicycle")
     labels = np.unique(np.concatenate([np.unique(coco.splits["train"].read(i)[1]) for i in range(3)]))
     assert len(labels) > 3
+
+
+def regions(folder: Path) -> Path:
+    """A VIA file whose regions have two fields, neither with a usual name."""
+    make(folder, "via", 2)
+    file = folder / "export.json"
+    value = json.loads(file.read_text())
+    value["_via_attributes"] = {"region": {}, "file": {}}
+    for entry in value["_via_img_metadata"].values():
+        for region in entry["regions"]:
+            region["region_attributes"] = {"colour": "red", "material": "oak"}
+    file.write_text(json.dumps(value))
+    return folder
+
+
+def test_options_of_the_tools_reader(tmp_path: Path) -> None:
+    place = regions(tmp_path)
+    assert open_dataset(place, reader={"class_attribute": "material"}).space.names == ("background", "oak")
+    assert open_dataset(place, reader={"class_attribute": "colour"}).space.names == ("background", "red")
+    with pytest.raises(UsageError, match=r"no option 'class_atribute'\. Did you mean 'class_attribute'"):
+        open_dataset(place, reader={"class_atribute": "colour"})
+    (tmp_path / "export.json").unlink()
+    (tmp_path / "masks").mkdir()
+    for number in range(2):
+        Image.fromarray(np.eye(40, dtype=np.uint8)[:32]).save(tmp_path / f"masks/photo {number}.png")
+    with pytest.raises(UsageError, match=r"the options class_attribute are for exports .* layout folder"):
+        open_dataset(tmp_path, reader={"class_attribute": "colour"})
+
+
+def test_the_tool_of_several_is_chosen(tmp_path: Path) -> None:
+    make(tmp_path, "coco")
+    make(tmp_path, "labelme")
+    data = open_dataset(tmp_path)
+    assert "Annotations of coco." in data.notes
+    assert any("files of another tool" in note and "labelme" in note for note in data.notes)
+    assert "Annotations of labelme." in open_dataset(tmp_path, reader={"tool": "labelme"}).notes
+
+
+def test_masks_beside_an_export_are_no_forgotten_photos(tmp_path: Path) -> None:
+    make(tmp_path, "coco")
+    for place in ("masks/other.png", "drawn/photo 1.png", "photos/new.png"):
+        (tmp_path / place).parent.mkdir()
+        Image.fromarray(np.zeros((32, 40), np.uint8)).save(tmp_path / place)
+    data = open_dataset(tmp_path)
+    assert [path.name for path in data.unpaired_images] == ["new.png"]
+
+
+def test_classes_that_a_found_file_lacks_are_added(tmp_path: Path) -> None:
+    make(tmp_path, "coco")
+    (tmp_path / "classes.txt").write_text("background\ntree\n")
+    data = open_dataset(tmp_path)
+    assert data.space.names == ("background", "tree", "ball")
+    assert any("which lacks ball: added" in note for note in data.notes)
+    with pytest.raises(DataError, match="no class of this data set is named 'ball'"):
+        open_dataset(tmp_path, classes=["background", "tree"]).splits["train"].read(0)

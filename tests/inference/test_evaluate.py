@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import intarsia
 from intarsia.datasets import Item, MaskCoding, Split
 from intarsia.errors import DataError
 from intarsia.inference import Measures, Predictor, evaluate
@@ -99,3 +100,17 @@ def test_probabilities_of_bands_are_those_of_the_whole(
     bands = [band.probabilities for band in predictor.bands(open_image(image), probabilities=True)]
     assert len(bands) == 5
     assert np.array_equal(np.concatenate([band for band in bands if band is not None], axis=1), whole.probabilities)
+
+
+def test_stored_values_can_be_ignored(predictor: Predictor, tmp_path: Path) -> None:
+    """Plain folders whose masks hold a value for void."""
+    for folder in ("images", "masks"):
+        (tmp_path / folder).mkdir()
+    for number in range(2):
+        Image.fromarray(np.zeros((1, 4, 3), np.uint8)).save(tmp_path / f"images/{number}.png")
+        Image.fromarray(np.array([[0, 1, 2, 7]], np.uint8)).save(tmp_path / f"masks/{number}.png")
+    (tmp_path / "classes.txt").write_text("dark\nbright\nthird\n")
+    with pytest.raises(DataError, match="7"):
+        intarsia.evaluate(predictor, tmp_path)
+    found = intarsia.evaluate(predictor, tmp_path, ignore=[7])
+    assert found.matrix.counts[:, :3].tolist() == [[0, 2, 0], [0, 2, 0], [0, 2, 0]]

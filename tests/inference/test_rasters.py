@@ -124,7 +124,7 @@ def test_the_bands_and_ranges_of_the_model(make_predictor: MakePredictor, tmp_pa
     assert np.array_equal(predictor.segment(source).labels, (near > 1275).astype(np.uint8))
     with pytest.raises(DataError, match="it has 3 bands, and band 4 is wanted"):
         segment_raster(predictor, write(tmp_path / "three.tif", values[:3]), tmp_path / "o.tif")
-    with pytest.raises(DataError, match="not a TIFF|is for rasters"):
+    with pytest.raises(DataError, match=r"not a TIFF|is for rasters"):
         predictor.segment(np.zeros((8, 8, 3), np.uint8))
     chosen = make_predictor(Brighter(), bands=(4, 2, 4), window=(0, 2550))
     segment_raster(chosen, source, tmp_path / "chosen.tif")
@@ -172,6 +172,15 @@ def test_without_a_georeference(predictor: Predictor, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"plain\.tif has no georeference, so its regions have no map coordinates"):
         segment_raster(predictor, source, tmp_path / "two.tif", polygons=tmp_path / "two.geojson")
     assert not (tmp_path / "two.tif").exists()
+
+
+def test_a_model_that_resizes_says_so(make_predictor: MakePredictor, tmp_path: Path) -> None:
+    source = write(tmp_path / "map.tif", blocks(64, 96))
+    result = segment_raster(make_predictor(Brighter(), long_side=48), source, tmp_path / "out.tif")
+    assert result.notes == (
+        "the model sees the map reduced to 48 pixels, as it was trained; --long-side 0 keeps its own size.",
+    )
+    assert segment_raster(make_predictor(Brighter()), source, tmp_path / "out.tif").notes == ()
 
 
 def test_wrong_calls_leave_nothing_behind(predictor: Predictor, make_predictor: MakePredictor, tmp_path: Path) -> None:

@@ -92,6 +92,14 @@ def test_all_outputs(predictor: Predictor, clip: Path, tmp_path: Path) -> None:
     assert json.loads(json.dumps(result.to_json()))["frames"] == 12
 
 
+def test_a_shorter_run_leaves_no_masks_of_the_longer_one(predictor: Predictor, clip: Path, tmp_path: Path) -> None:
+    for limit in (5, 2):
+        model = VideoPredictor(predictor)
+        segment_video(model, open_video(clip), tmp_path, outputs=["png"], limit=limit, overwrite=True)
+    found = sorted(path.name for path in (tmp_path / "drive.masks").iterdir())
+    assert found == ["000000.png", "000001.png", "times.json"]
+
+
 def test_schedules_save_deep_runs(predictor: Predictor, clip: Path, tmp_path: Path) -> None:
     model = VideoPredictor(predictor, every=4)
     result = segment_video(model, open_video(clip), tmp_path, outputs=["mask"])
@@ -121,6 +129,7 @@ def test_an_interruption_leaves_playable_files(predictor: Predictor, clip: Path,
         if done == 4:
             os.kill(os.getpid(), signal.SIGINT)
 
+    before = signal.getsignal(signal.SIGINT)  # ignored, where the tests run in the background
     result = segment_video(
         VideoPredictor(predictor), open_video(clip), tmp_path, outputs=("overlay", "mask"), progress=interrupt
     )
@@ -130,7 +139,7 @@ def test_an_interruption_leaves_playable_files(predictor: Predictor, clip: Path,
         == len(list(open_video(tmp_path / "drive.overlay.mp4")))
         == result.frames
     )
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_a_second_interruption_stops_at_once_and_leaves_nothing(

@@ -22,6 +22,7 @@ from intarsia.errors import DataError, UsageError  # noqa: E402
 from intarsia.inference import (  # noqa: E402
     Measures,
     Predictor,
+    VideoPredictor,
     VolumeSegmentation,
     evaluate,
     find_images,
@@ -162,6 +163,8 @@ def test_the_wrong_medium(predictor: Predictor, make_predictor: MakePredictor, t
     path = write_nifti(tmp_path / "a.nii", labels)
     with pytest.raises(DataError, match=r"this model \(none\) is for volumes"):
         predictor.segment(np.zeros((8, 8, 3), np.uint8))
+    with pytest.raises(DataError, match=r"cannot segment video: this model \(none\) is for volumes"):
+        VideoPredictor(predictor)
     for_pictures = make_predictor(Levels(), 3)
     with pytest.raises(DataError, match="is for pictures"):
         for_pictures.segment(path)
@@ -217,3 +220,19 @@ def test_volumes_are_measured_whole_and_in_their_own_millimetres(make_predictor:
             evaluate(make_predictor(Levels(), 3, preprocessing=preprocessing()), split, measures=measures)
     with pytest.raises(UsageError, match=r"the model is for pictures; set input\.slices"):
         evaluate(make_predictor(Levels(), 3), split)
+
+
+def test_the_lits_protocol_is_in_the_millimetres_of_each_case(make_predictor: MakePredictor, tmp_path: Path) -> None:
+    for index in range(2):
+        _, labels = body((12, 12, 9), seed=index)
+        write_nifti(tmp_path / f"volume-{index}.nii", labels.astype(np.int16))
+        write_nifti(tmp_path / f"segmentation-{index}.nii", labels)
+    split = open_dataset(tmp_path, val_fraction=0).split("all")
+    predictor = make_predictor(Shifted(), 3, preprocessing=preprocessing())
+    predictor.space = split.space
+    found = evaluate(predictor, split, protocol="lits").protocol
+    assert found is not None and not found.notes  # nothing is missing, such as the spacing
+    # Liver and tumour together are a box of 4 x 4 x 4 voxels that moves by one row of 1.25 mm.
+    assert found.values["liver Dice per case"] == pytest.approx(2 * 48 / 128)
+    assert found.values["liver MSD"] == pytest.approx(1.25)
+    assert found.values["tumour Dice global"] == 0

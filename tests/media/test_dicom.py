@@ -95,7 +95,7 @@ def test_what_is_no_stack(tmp_path: Path) -> None:
     small = pydicom.dcmread(files[2])
     small.Rows, small.PixelData = 2, small.PixelData[: 2 * 6 * 2]
     small.save_as(files[2])
-    with pytest.raises(DataError, match="differ in size: .* has 6x4 pixels, .* 6x2"):
+    with pytest.raises(DataError, match=r"differ in size: .* has 6x4 pixels, .* 6x2"):
         open_volume(tmp_path / "size")
     edit(series("plane")[2], ImageOrientationPatient=[1.0, 0, 0, 0, 0, -1.0])
     with pytest.raises(DataError, match="lies in another plane"):
@@ -143,7 +143,7 @@ def test_a_compression_without_a_decoder_says_what_to_do(tmp_path: Path) -> None
         one.PixelData = pydicom.encaps.encapsulate([b"\\xff\\xd8" + bytes(60)])
         one["PixelData"].VR = "OB"
         one.save_as(file)
-    with pytest.raises(DataError, match="decompress the series|truncated or corrupt"):
+    with pytest.raises(DataError, match=r"decompress the series|truncated or corrupt"):
         open_volume(folder).read((0, 1), "axial")
 
 

@@ -159,6 +159,8 @@ def test_truncated_files(tmp_path: Path) -> None:
     assert any(
         note.startswith("the file ends after") and "of 2.0 seconds; it is truncated" in note for note in source.notes
     )
+    next(iter(source))
+    assert not source.notes  # nothing is known of an end that has not been reached
 
 
 def test_no_frames(tmp_path: Path) -> None:

@@ -157,6 +157,10 @@ def test_bad_input_is_explained() -> None:
             surface_distances(np.ones((2, 2), bool), np.ones((2, 2), bool), spacing=spacing)
     with pytest.raises(UsageError, match=r"needs labels on a grid, \(D, H, W\) or \(N, D, H, W\).*Points"):
         SurfaceDistance(2, spacing=(1, 1, 1)).update(np.zeros(6, int), np.zeros(6, int))
+    volume = np.ones((2, 3, 3), bool)
+    for mask, spacing in ((volume, (1.0, 1.0)), (volume[0], (1.0, 1.0, 1.0)), (volume[:1], (2.0, 1.0))):
+        with pytest.raises(UsageError, match="one spacing for each axis of the mask"):
+            surface_distances(mask, mask, spacing=spacing)
     with pytest.raises(DataError, match="differ in shape"):
         surface_distances(np.ones((2, 2), bool), np.ones((2, 3), bool))
     with pytest.raises(DataError, match="not float64"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -108,7 +109,7 @@ def test_limits_that_real_labels_set(real_data: Path) -> None:
     scores = {
         name: ConfusionMatrix(classes, ignore_index=ignore) for name in ("held 1", "moved 1", "held 3", "moved 3")
     }
-    recent = [estimate(now, before) for before, now in zip(inputs, inputs[1:], strict=False)]
+    recent = [estimate(now, before) for before, now in pairwise(inputs)]
     for index in range(3, len(pairs)):
         truth = pairs[index][1]
         chained = compose(recent[index - 1], compose(recent[index - 2], recent[index - 3]))

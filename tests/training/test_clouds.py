@@ -96,7 +96,7 @@ def test_resumed_run_equals_an_uninterrupted_one(scenes: Path, tmp_path: Path, m
 
 def test_forest_is_trained_by_the_same_command(scenes: Path, tmp_path: Path) -> None:
     pytest.importorskip("sklearn")
-    changes = [*QUICK[:5], "cloud.features=[height, intensity]", "model.options={trees: 5, depth: 4}"]
+    changes = [*QUICK[:5], "cloud.features=[height, intensity]", "model.options={trees: 5, leaves: 16}"]
     recipe = Recipe.from_dict({"name": "forest", "model": {"architecture": "point_forest"}})
     run = intarsia.train(scenes, tmp_path / "run", recipe=recipe, changes=changes, progress=False)
     assert run.scores["miou"] > 0.95

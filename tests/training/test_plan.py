@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from intarsia.datasets.synthetic import write_scenes
 from intarsia.errors import DataError, UsageError
-from intarsia.recipe import Recipe
+from intarsia.recipe import Recipe, Remapping
 from intarsia.training.plan import plan
 
 
@@ -71,3 +72,27 @@ def test_what_does_not_exist_is_named(tmp_path: Path) -> None:
     empty.mkdir()
     with pytest.raises(DataError, match="empty"):
         plan(empty)
+
+
+def test_a_file_of_a_remapping_is_written_into_the_recipe(scenes: Path, tmp_path: Path) -> None:
+    names = plan(scenes).dataset.space.names
+    rule = {"map": {names[1]: "thing", names[2]: "ignore"}, "rest": "keep"}
+    (tmp_path / "remap.json").write_text(json.dumps(rule))
+    planned = plan(scenes, changes=[f"data.remap={tmp_path / 'remap.json'}"])
+    (tmp_path / "remap.json").unlink()
+    assert planned.dataset.space.names == (names[0], "thing", *names[3:])
+    planned.recipe.save(tmp_path / "saved.yaml")
+    assert plan(tmp_path / "saved.yaml").dataset.space == planned.dataset.space
+    (tmp_path / "remap.json").write_text(json.dumps(rule))
+    source = f"{{path: '{scenes}', remap: '{tmp_path / 'remap.json'}'}}"
+    (tmp_path / "merged.yaml").write_text(f"data: [{source}, {source}]")
+    written = plan(tmp_path / "merged.yaml").recipe.data.sources[1].remap
+    assert isinstance(written, Remapping) and written.map == rule["map"] and written.rest == "keep"
+
+
+def test_options_of_a_tools_reader_are_in_the_recipe(tmp_path: Path) -> None:
+    (tmp_path / "set/downloads").mkdir(parents=True)
+    (tmp_path / "set/recipe.yaml").write_text("data: {path: '.', reader: {masks: downloads, missing_masks: skip}}")
+    recipe = Recipe.load(tmp_path / "set/recipe.yaml")
+    assert recipe.data.reader == {"masks": str(tmp_path / "set/downloads"), "missing_masks": "skip"}
+    assert recipe.override_text(["data.reader.missing_masks=error"]).data.reader["missing_masks"] == "error"

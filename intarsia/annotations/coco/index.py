@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from intarsia.annotations.document import AnnotatedImage, Category
-from intarsia.annotations.finding import ImageFinder, clean_name, head, holds, walk
+from intarsia.annotations.finding import ImageFinder, clean_name, file_name, head, holds, walk
 from intarsia.annotations.losses import Losses
 from intarsia.annotations.reading import load_json, side, whole_number
 from intarsia.errors import DataError
 
 _IMAGE = ("file_name", "width", "height")
+_NAMES = ("file_name", "path", "coco_url", "flickr_url")
 _OTHERS = ("captions", "person_keypoints", "stuff", "image_info")
 _SUBSETS = {"train": ("train", "training"), "val": ("val", "valid", "validation"), "test": ("test",)}
 
@@ -37,22 +38,22 @@ def load(path: Path) -> Index:
     Raises:
         DataError: broken JSON, or not COCO's.
     """
-    value = load_json(path, "the tool that exported it")
+    losses = Losses()
+    value = load_json(path, "the tool that exported it", losses)
     if not _looks_like(value):
         raise DataError(
             f"{path}: not a COCO file: it has no lists of images and annotations; export it again (result files, a "
             "list of detections alone, cannot be read)"
         )
-    losses = Losses()
     images = [image for image in value["images"] if isinstance(image, dict) and "id" in image]
     losses.dropped("an image without an id", path.name, len(value["images"]) - len(images))
-    known = {str(image["id"]) for image in images}
+    known = {key_of(image["id"]) for image in images}
     if len(known) < len(images):
         losses.changed("images with the same id share their annotations", path.name, len(images) - len(known))
     annotations: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for number, entry in enumerate(value["annotations"], start=1):
-        if isinstance(entry, dict) and str(entry.get("image_id")) in known:
-            annotations[str(entry["image_id"])].append(entry)
+    for number, entry in enumerate(value.get("annotations") or (), start=1):
+        if isinstance(entry, dict) and (key := key_of(entry.get("image_id"))) in known:
+            annotations[key].append(entry)
         else:
             losses.dropped("an annotation whose image is not in the file", f"{path.name}: annotation {number}")
     return Index(path, images, annotations, _categories(value.get("categories")), subset_of(path), losses)
@@ -94,16 +95,26 @@ def load_all(
 
 
 def _looks_like(value: Any) -> bool:
-    return isinstance(value, dict) and all(isinstance(value.get(key), list) for key in ("images", "annotations"))
+    return (
+        isinstance(value, dict)
+        and isinstance(value.get("images"), list)
+        and isinstance(value.get("annotations", []), list | None)
+    )
+
+
+def key_of(value: Any) -> str:
+    """An id as text, by which images and categories are matched: 7, 7.0 and "7" are one."""
+    number = whole_number(value)
+    return str(value if number is None else number)
 
 
 def _categories(value: Any) -> dict[str, Category]:
     found = {}
     for entry in value if isinstance(value, list) else ():
         if isinstance(entry, dict) and "id" in entry:
-            name = str(entry.get("name", f"category_{entry['id']}"))
+            name = str(entry.get("name") or f"category_{entry['id']}")
             points = entry.get("keypoints")
-            found[str(entry["id"])] = Category(
+            found[key_of(entry["id"])] = Category(
                 name,
                 _color(entry.get("color")),
                 whole_number(entry["id"]),
@@ -125,7 +136,8 @@ def image_of(entry: dict[str, Any], index: Index, finder: ImageFinder, losses: L
     Raises:
         DataError: a width or height that is no number of pixels.
     """
-    name = clean_name(str(entry.get("file_name") or f"{entry['id']}.jpg"))
+    said = next((entry[key] for key in _NAMES if isinstance(entry.get(key), str) and entry[key]), f"{entry['id']}.jpg")
+    name = clean_name(file_name(said))
     where = f"{index.path}: image {name}"
     return AnnotatedImage(
         name=name,

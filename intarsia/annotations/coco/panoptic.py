@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from intarsia.annotations.coco.index import Index, files_below, image_of, kind_of, load_all
+from intarsia.annotations.coco.index import Index, files_below, image_of, key_of, kind_of, load_all
 from intarsia.annotations.coco.writing import DRAWING, Classes, ImageIds, image_entry
 from intarsia.annotations.document import AnnotatedImage, AnnotationSet, Category, Document, Shape
-from intarsia.annotations.finding import ImageFinder, safe_parts, walk
+from intarsia.annotations.finding import ImageFinder, photo_folder, safe_parts, walk
 from intarsia.annotations.geometry import Mask, name_of
 from intarsia.annotations.losses import Losses
 from intarsia.annotations.raster import instance_map
@@ -41,7 +41,7 @@ def read(path: Path, *, images: Path | None = None, masks: Path | None = None) -
     files, others = files_below(path, panoptic=True)
     if not files:
         raise DataError(f"{path}: no panoptic COCO files (.json with segments_info) here")
-    root = images or (path if path.is_dir() else path.parent)
+    root = images or photo_folder(path)
     finder = ImageFinder(root)
     places = ImageFinder(masks or root)
     categories, indices = load_all(files, others)
@@ -63,7 +63,7 @@ def _document(
 ) -> AnnotatedImage:
     document = image_of(entry, index, finder, losses)
     shapes: list[Shape] = []
-    for annotation in index.annotations.get(str(entry["id"]), ()):
+    for annotation in index.annotations.get(key_of(entry["id"]), ()):
         name = str(annotation.get("file_name") or f"{PurePosixPath(document.name).stem}.png")
         file = places.find(f"{index.path.stem}/{name}", beside=index.path.parent)
         if file is None or file.suffix.lower() != ".png":
@@ -84,7 +84,7 @@ def _segments(ids: NDArray[np.uint32], listed: Any, index: Index, name: str, los
     unnamed = set(np.unique(ids).tolist()) - {0}
     for segment in listed if isinstance(listed, list) else ():
         number = segment.get("id") if isinstance(segment, dict) else None
-        category = index.categories.get(str(segment.get("category_id"))) if isinstance(segment, dict) else None
+        category = index.categories.get(key_of(segment.get("category_id"))) if isinstance(segment, dict) else None
         if type(number) is not int or number not in unnamed or category is None:
             losses.dropped("a segment without pixels or category", f"{name}: segment {str(number)[:20]}")
             continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
@@ -9,19 +10,24 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from intarsia.annotations import rle
-from intarsia.annotations.coco.index import Index, files_below, image_of, kind_of, load_all
+from intarsia.annotations.coco.index import Index, files_below, image_of, key_of, kind_of, load_all
 from intarsia.annotations.document import AnnotatedImage, AnnotationSet, Category, Document, Shape
-from intarsia.annotations.finding import ImageFinder, walk
+from intarsia.annotations.finding import ImageFinder, photo_folder, walk
 from intarsia.annotations.geometry import Geometry, Keypoint, Mask, Polygon, Rectangle, Ring, Skeleton
 from intarsia.annotations.losses import Losses
-from intarsia.annotations.reading import BadShape, number, usable
+from intarsia.annotations.reading import BadShape, number, points, usable, whole_number
 from intarsia.errors import DataError
 
 _ENTRY = frozenset(
     ("id", "image_id", "category_id", "bbox", "area", "segmentation", "iscrowd", "keypoints", "num_keypoints",
      "attributes", "score")
 )  # fmt: skip
+
+_BYTES = re.compile(r"b(['\"])(.*)\1")
 
 _STATES: dict[Any, Literal["visible", "occluded", "absent"]] = {2: "visible", 1: "occluded", 0: "absent"}
 
@@ -42,7 +48,7 @@ def read(path: Path, *, images: Path | None = None) -> AnnotationSet:
     files, others = files_below(path, panoptic=False)
     if not files:
         raise DataError(f"{path}: no COCO files (.json with images and annotations) here")
-    root = images or (path if path.is_dir() else path.parent)
+    root = images or photo_folder(path)
     finder = ImageFinder(root)
     categories, indices = load_all(files, others)
 
@@ -62,7 +68,7 @@ def _document(index: Index, finder: ImageFinder, losses: Losses, entry: dict[str
     document = image_of(entry, index, finder, losses)
     shapes: list[Shape] = []
     fresh = count(1)
-    for annotation in index.annotations.get(str(entry["id"]), ()):
+    for annotation in index.annotations.get(key_of(entry["id"]), ()):
         where = f"{index.path.name}: annotation {annotation.get('id')} of {document.name}"
         try:
             found = _shapes(annotation, index, document, where, losses)
@@ -80,7 +86,7 @@ def _shapes(
     annotation: dict[str, Any], index: Index, document: AnnotatedImage, where: str, losses: Losses
 ) -> list[Shape]:
     key = annotation.get("category_id")
-    category = index.categories.get(str(key))
+    category = index.categories.get(key_of(key))
     if category is None and not index.categories and isinstance(key, int | str):
         category = Category(f"category_{key}")  # the file names no class at all
     if category is None:
@@ -109,8 +115,10 @@ def _score(value: Any) -> float | None:
 def _area(annotation: dict[str, Any], document: AnnotatedImage, where: str, losses: Losses) -> Geometry | None:
     segmentation = annotation.get("segmentation")
     if isinstance(segmentation, dict):
-        return _mask(segmentation, document)
+        segmentation = [segmentation]
     if isinstance(segmentation, list) and segmentation:
+        if all(isinstance(part, dict) for part in segmentation):
+            return Mask(np.logical_or.reduce([_bitmap(part, document) for part in segmentation])).cropped()
         if all(isinstance(value, int | float) for value in segmentation):
             losses.changed("a segmentation that is one flat list was read as one ring", where)
             segmentation = [segmentation]
@@ -124,6 +132,8 @@ def _ring(values: Any, where: str, losses: Losses) -> Ring | None:
     try:
         if not isinstance(values, list):
             raise BadShape("a ring that is not a list of numbers")
+        if values and all(isinstance(value, list) for value in values):  # [[x, y], ...], as some exporters have it
+            values = [value for point in points(values) for value in point]
         if len(values) % 2:
             raise BadShape("a ring with an odd number of coordinates")
         if len(values) < 6:
@@ -136,19 +146,24 @@ def _ring(values: Any, where: str, losses: Losses) -> Ring | None:
     return corners[:-1] if len(corners) > 3 and corners[0] == corners[-1] else corners
 
 
-def _mask(segmentation: dict[str, Any], document: AnnotatedImage) -> Mask:
+def _bitmap(segmentation: dict[str, Any], document: AnnotatedImage) -> NDArray[np.bool_]:
+    """The pixels of run lengths: of a text, of a list of numbers, or of how Python shows bytes ("b'...'")."""
     size, counts = segmentation.get("size"), segmentation.get("counts")
-    if not isinstance(size, list) or len(size) != 2 or any(type(side) is not int or side < 0 for side in size):
+    height, width = map(whole_number, size) if isinstance(size, list) and len(size) == 2 else (None, None)
+    if height is None or width is None or min(height, width) < 0:
         raise BadShape("run lengths without a size [height, width]")
-    height, width = size
     if (document.height or height, document.width or width) != (height, width):
         raise BadShape("run lengths for an image of another size")
     try:
         if isinstance(counts, str):
-            counts = rle.from_text(counts)
-        elif not isinstance(counts, list) or any(type(value) is not int for value in counts):
+            quoted = _BYTES.fullmatch(counts)
+            return rle.decode_runs(
+                rle.from_text(quoted[2].replace("\\\\", "\\") if quoted else counts), (height, width)
+            )
+        numbers = [whole_number(value) for value in counts] if isinstance(counts, list) else [None]
+        if None in numbers:
             raise BadShape("run lengths that are neither a text nor whole numbers")
-        return Mask(rle.decode_runs(counts, (height, width))).cropped()
+        return rle.decode_runs(numbers, (height, width))  # type: ignore[arg-type]
     except DataError as error:
         raise BadShape(str(error)) from None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from intarsia.annotations.cvat.meta import Meta, read_attributes, read_meta
@@ -18,7 +18,7 @@ from intarsia.annotations.document import (
     Shape,
     Track,
 )
-from intarsia.annotations.finding import ImageFinder, clean_name, walk
+from intarsia.annotations.finding import ImageFinder, clean_name, photo_folder, walk
 from intarsia.annotations.losses import Losses
 from intarsia.annotations.reading import from_files, kept, side, whole_number
 from intarsia.annotations.xmlfile import Element, children, root_name
@@ -56,7 +56,7 @@ def read(path: Path, *, images: Path | None = None) -> AnnotationSet:
         DataError: no such XML, or broken at its beginning.
     """
     files = [path] if path.is_file() else [file for file in walk(path, (".xml",)) if root_name(file) == "annotations"]
-    root = images or (path if path.is_dir() else path.parent)
+    root = images or photo_folder(path)
     if not files:
         raise DataError(f"{path}: no CVAT XML (its first element is <annotations>); export as 'CVAT for images 1.1'")
     metas: dict[Path, Meta] = {}
@@ -114,9 +114,9 @@ def _documents(file: Path, meta: Meta, finder: ImageFinder, losses: Losses) -> I
                 tracks.setdefault(owner, []).append(track)
         elif child.tag not in ("version", "meta"):
             losses.dropped("an element is unknown", f"{file.name}: <{child.tag}>")
-    frames = _frames(finder.root) if len(tracks) == 1 else {}
+    photos = list(walk(finder.root, IMAGE_SUFFIXES)) if len(tracks) == 1 else []
     for (task, subset), found in tracks.items():
-        yield _video(file, meta, task, subset, tuple(found), finder.root, frames)
+        yield _video(file, meta, task, subset, tuple(found), finder.root, photos)
 
 
 def _image(element: Element, file: Path, meta: Meta, finder: ImageFinder, losses: Losses) -> AnnotatedImage | None:
@@ -156,8 +156,7 @@ def _shape(element: Element, meta: Meta, size: tuple[int, int] | None) -> Shape:
 
 
 def _side(element: Element, name: str, file: Path) -> int | None:
-    text = element.get(name)
-    return None if text is None else side(whole_number(text) or text, f"{file}: {element.get('name')}: {name}")
+    return side(element.get(name), f"{file}: {element.get('name')}: {name}")
 
 
 def _video(
@@ -167,7 +166,7 @@ def _video(
     subset: str,
     tracks: tuple[Track, ...],
     root: Path,
-    frames: Mapping[int, Path],
+    photos: list[Path],
 ) -> AnnotatedVideo:
     task = meta.task(task_id)
     seen = [keyframe.frame for track in tracks for keyframe in track.keyframes]
@@ -186,7 +185,7 @@ def _video(
         image=_video_file(name, root),
         width=task.width,
         height=task.height,
-        frame_images=frames,
+        frame_images=_frames(photos, range(start, stop + 1, task.step)),
         subset=subset or task.subset,
         tool="cvat",
         extra={"task_id": task_id} if task_id else {},
@@ -199,10 +198,11 @@ def _video_file(name: str, root: Path) -> Path | None:
     return place if "\0" not in name and len(place.name) < 256 and place.is_file() else None
 
 
-def _frames(root: Path) -> dict[int, Path]:
-    """The frames that CVAT saved as images ("frame_000010.png"), by number."""
-    found = {}
-    for path in walk(root, IMAGE_SUFFIXES):
-        if number := re.fullmatch(r"frame_(\d{1,12})", path.stem, re.IGNORECASE):
-            found[int(number[1])] = path
-    return found
+def _frames(photos: list[Path], numbers: range) -> dict[int, Path]:
+    """The frames that CVAT saved as images, by number: "frame_000010.png".
+
+    A task of images keeps their own names, in whose order they are the frames.
+    """
+    named = ((re.fullmatch(r"frame_(\d{1,12})", path.stem, re.IGNORECASE), path) for path in photos)
+    found = {int(match[1]): path for match, path in named if match}
+    return found or (dict(zip(numbers, photos, strict=True)) if len(photos) == len(numbers) else {})

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from intarsia.annotations import rle
 from intarsia.annotations.geometry import (
     Cuboid,
     Ellipse,
@@ -22,6 +23,7 @@ from intarsia.annotations.geometry import (
 )
 from intarsia.annotations.reading import FARTHEST, BadShape, number
 from intarsia.annotations.xmlfile import Element
+from intarsia.errors import DataError
 from intarsia.media.images import MAX_PIXELS
 
 CUBOID_CORNERS = ("tl1", "bl1", "tr1", "br1", "tl2", "bl2", "tr2", "br2")
@@ -105,10 +107,10 @@ def _mask(attributes: Mapping[str, str], size: tuple[int, int] | None) -> Mask:
         raise BadShape("a mask's box is empty or larger than any image")
     if size is not None and (height > size[0] or width > size[1]):
         raise BadShape("a mask is larger than its image")
-    if (runs < 0).any() or (runs > width * height).any() or int(runs.sum()) != width * height:
-        raise BadShape("a mask's runs do not add up to its box")
-    inside = np.arange(len(runs)) % 2 == 1
-    return Mask(np.repeat(inside, runs).reshape(height, width), left, top)
+    try:
+        return Mask(rle.decode_runs(runs, (height, width), "C"), left, top)
+    except DataError:
+        raise BadShape("a mask's runs do not add up to its box") from None
 
 
 def attributes_of(geometry: Geometry) -> tuple[str, dict[str, str]]:
@@ -139,18 +141,12 @@ def attributes_of(geometry: Geometry) -> tuple[str, dict[str, str]]:
         case Mask(bitmap, left, top):
             height, width = bitmap.shape
             box = {"left": str(left), "top": str(top), "width": str(width), "height": str(height)}
-            return "mask", {"rle": ", ".join(map(str, _runs(bitmap))), **box}
+            return "mask", {"rle": ", ".join(map(str, rle.runs(bitmap, "C").tolist())), **box}
         case Skeleton():
             return "skeleton", {}
         case Tag():
             return "tag", {}
     raise TypeError(type(geometry).__name__)
-
-
-def _runs(bitmap: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> list[int]:
-    flat = np.concatenate([[False], bitmap.ravel()])
-    changes = np.flatnonzero(flat[1:] != flat[:-1])
-    return [int(run) for run in np.diff(np.concatenate([[0], changes, [flat.size - 1]])).tolist()]
 
 
 def points_text(points: tuple[Point, ...]) -> str:

@@ -6,9 +6,8 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
-from intarsia.annotations.finding import clean_name, head
+from intarsia.annotations.finding import clean_name, file_name, head
 from intarsia.annotations.reading import load_json
 from intarsia.errors import DataError
 
@@ -43,13 +42,21 @@ def rows(path: Path) -> Iterator[dict[str, Any]]:
         raise DataError(f"{path}: line {number} is not UTF-8 text; export it again") from error
 
 
-def _row(path: Path, number: int, text: str) -> dict[str, Any]:
+def parsed(path: Path, text: str, number: int | None = None) -> Any:
+    """The value of JSON text in a file, or on one line of it.
+
+    Raises:
+        DataError: it is broken.
+    """
     try:
-        value = json.loads(text)
+        return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise DataError(
-            f"{path}: line {number} is broken JSON: the file is damaged or cut off; export it again"
-        ) from error
+        where = "a label" if number is None else f"line {number}"
+        raise DataError(f"{path}: {where} is broken JSON: the file is damaged or cut off; export it again") from error
+
+
+def _row(path: Path, number: int, text: str) -> dict[str, Any]:
+    value = parsed(path, text, number)
     if not isinstance(value, dict):
         raise DataError(f"{path}: line {number} is no row of a Labelbox export; export it again")
     return value
@@ -79,12 +86,7 @@ def name_of(*candidates: Any) -> str:
     """The first of some names, web addresses cut down to their file."""
     for name in candidates:
         if isinstance(name, str) and name and "{" not in name:  # tiled imagery has a description instead
-            if "://" not in name:
-                return clean_name(name)
-            try:
-                path = unquote(urlsplit(name).path)
-            except ValueError:
-                continue
-            if path.rpartition("/")[2]:
-                return clean_name(path.rpartition("/")[2])
+            last = file_name(name).rpartition("/")[2] if "://" in name else name
+            if last:
+                return clean_name(last)
     return ""

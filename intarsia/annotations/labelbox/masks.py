@@ -74,7 +74,8 @@ class MaskFolder:
             raise BadShape("a mask's file is missing")
         raise MissingMask(
             f"{where}: its mask {[*own, *shared][0]}.png is not in {self._folder}; Labelbox's links need your API key, "
-            "so download the masks yourself and set masks to their folder (missing_masks=skip leaves them out)"
+            "so download the masks yourself and name their folder with the reader's option masks=FOLDER "
+            "(missing_masks=skip leaves such objects out)"
         )
 
     @cached_property

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from intarsia.annotations.document import Shape
 from intarsia.annotations.geometry import Geometry, Mask, Points, Polyline, Rectangle
 from intarsia.annotations.numerals import end
 from intarsia.annotations.reading import BadShape, number, points, polygon
@@ -15,6 +16,22 @@ _NOT_KEPT = frozenset(
         *("classifications", "title", "value", "name", "color"),
     ]
 )
+
+
+def shape_of(entry: Any, mask: Callable[[Mapping[str, Any]], Mask]) -> Shape:
+    """The shape of an object; `mask` as in `geometry_of`.
+
+    Raises:
+        BadShape: no class, or an unknown or impossible geometry.
+    """
+    if not isinstance(entry, Mapping):
+        raise BadShape("an object is no object")
+    return Shape(
+        label=label_of(entry),
+        geometry=geometry_of(entry, mask),
+        attributes=answers(entry.get("classifications")),
+        extra=extra_of(entry),
+    )
 
 
 def label_of(entry: Mapping[str, Any]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from intarsia.annotations.document import AnnotationSet, Document
-from intarsia.annotations.finding import ImageFinder, walk
+from intarsia.annotations.finding import ImageFinder, photo_folder, walk
 from intarsia.annotations.labelbox import importing, version1, version2
 from intarsia.annotations.labelbox.files import kind_of, rows
 from intarsia.annotations.labelbox.masks import MaskFolder
@@ -53,7 +53,7 @@ def read(
     files = {file: kind for file, kind in kinds.items() if kind}
     if not files:
         raise DataError(f"{path}: no Labelbox files (JSON or NDJSON) here; export the labels from Labelbox")
-    root = images or (path if path.is_dir() else path.parent)
+    root = images or photo_folder(path)
     folder = MaskFolder(masks or root, missing_masks)
 
     def stream(losses: Losses) -> Iterator[Document]:

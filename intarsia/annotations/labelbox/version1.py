@@ -9,9 +9,9 @@ from typing import Any
 from intarsia.annotations.document import AnnotatedImage, Document, Shape
 from intarsia.annotations.finding import ImageFinder
 from intarsia.annotations.geometry import Mask, Polygon
-from intarsia.annotations.labelbox.files import name_of, rows
+from intarsia.annotations.labelbox.files import name_of, parsed, rows
 from intarsia.annotations.labelbox.masks import MaskFolder, stem
-from intarsia.annotations.labelbox.objects import answers, extra_of, geometry_of, label_of, pairs
+from intarsia.annotations.labelbox.objects import answers, pairs, shape_of
 from intarsia.annotations.labelbox.video import video_of
 from intarsia.annotations.losses import Losses
 from intarsia.annotations.reading import BadShape, kept, polygon, whole_number
@@ -28,6 +28,8 @@ def documents(
         name = name_of(row.get("External ID"), row.get("Labeled Data"), row.get("DataRow ID"), row.get("ID"))
         where = f"{path.name}: {name}"
         label = row.get("Label")
+        if isinstance(label, str) and label.lstrip().startswith("{"):  # as the table of 2018 had it
+            label = parsed(path, label)
         if row.get("Skipped") or isinstance(label, str) or label is None:
             losses.dropped("a data row was skipped or not labelled", where)
             continue
@@ -77,7 +79,7 @@ def _image(
             return masks.read([own] if own else [], shared, where=f"{path}: {name}", size=size, photo=photo)
 
         masks.size = None
-        shapes = kept(objects, lambda entry: _shape(entry, mask), where, losses)
+        shapes = kept(objects, lambda entry: shape_of(entry, mask), where, losses)
         if size is None and masks.size is not None:
             height, width = masks.size  # masks are as large as their photo
         if image in masks.used:  # a mask whose photo is not there, found by the photo's stem
@@ -101,17 +103,6 @@ def _image(
             for key, source in (("data_row", "DataRow ID"), ("label", "ID"), ("global_key", "Global Key"))
             if isinstance(row.get(source), str)
         },
-    )
-
-
-def _shape(entry: Any, mask: Any) -> Shape:
-    if not isinstance(entry, Mapping):
-        raise BadShape("an object is no object")
-    return Shape(
-        label=label_of(entry),
-        geometry=geometry_of(entry, mask),
-        attributes=answers(entry.get("classifications")),
-        extra=extra_of(entry),
     )
 
 

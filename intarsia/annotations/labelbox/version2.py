@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from intarsia.annotations.document import AnnotatedImage, Document, Shape
+from intarsia.annotations.document import AnnotatedImage, Document
 from intarsia.annotations.finding import ImageFinder
 from intarsia.annotations.geometry import Mask
 from intarsia.annotations.labelbox.files import name_of, rows
 from intarsia.annotations.labelbox.masks import MaskFolder, stem
-from intarsia.annotations.labelbox.objects import answers, extra_of, geometry_of, label_of
+from intarsia.annotations.labelbox.objects import answers, shape_of
 from intarsia.annotations.labelbox.video import video_of
 from intarsia.annotations.losses import Losses
 from intarsia.annotations.reading import BadShape, kept, whole_number
@@ -32,7 +33,8 @@ def documents(path: Path, finder: ImageFinder, masks: MaskFolder, losses: Losses
         annotations = _mapping(label.get("annotations"))
         image = finder.find(name, losses=losses)
         width, height = (whole_number(media.get(key)) or None for key in ("width", "height"))
-        reader = _Masks(masks, data, label, f"{path}: {name}", image, (height, width) if height and width else None)
+        size = (height, width) if height and width else None
+        reader = _Masks(masks, data, label, annotations, f"{path}: {name}", image, size)
         if "frames" in annotations:
             yield video_of(
                 _frames(annotations["frames"]),
@@ -48,7 +50,7 @@ def documents(path: Path, finder: ImageFinder, masks: MaskFolder, losses: Losses
         objects = annotations.get("objects")
         relations = annotations.get("relationships")
         losses.dropped("a relation between objects", where, len(relations) if isinstance(relations, list) else 0)
-        shapes = kept(objects if isinstance(objects, list) else [], lambda entry: _shape(entry, reader), where, losses)  # noqa: B023
+        shapes = kept(objects if isinstance(objects, list) else [], partial(shape_of, mask=reader), where, losses)
         yield AnnotatedImage(
             name=name,
             source=path,
@@ -87,6 +89,7 @@ class _Masks:
         masks: MaskFolder,
         data: Mapping[str, Any],
         label: Mapping[str, Any],
+        annotations: Mapping[str, Any],
         where: str,
         image: Path | None,
         size: tuple[int, int] | None,
@@ -94,6 +97,8 @@ class _Masks:
         self._masks = masks
         names = (label.get("id"), data.get("id"), stem(data.get("external_id")), stem(data.get("global_key")))
         self._shared = [str(name) for name in names if name]
+        objects = annotations.get("objects")
+        self._alone = sum("mask" in _mapping(entry) for entry in (objects if isinstance(objects, list) else ())) == 1
         self._where = where
         self._image = image
         self._size = size
@@ -111,7 +116,7 @@ class _Masks:
         color = _color(composite.get("color_rgb"))
         if composite and color is None:
             raise BadShape("a mask has no colour")
-        shared = self._shared if composite else []
+        shared = self._shared if composite or self._alone else []
         return self._masks.read(own, shared, where=self._where, size=self._size, color=color, photo=self._image)
 
 
@@ -121,17 +126,6 @@ def _color(value: Any) -> Color | None:
         if all(channel is not None and 0 <= channel <= 255 for channel in channels):
             return tuple(channels)  # type: ignore[return-value]
     return None
-
-
-def _shape(entry: Any, mask: _Masks) -> Shape:
-    if not isinstance(entry, Mapping):
-        raise BadShape("an object is no object")
-    return Shape(
-        label=label_of(entry),
-        geometry=geometry_of(entry, mask),
-        attributes=answers(entry.get("classifications")),
-        extra=extra_of(entry),
-    )
 
 
 def _frames(value: Any) -> list[dict[str, Any]]:

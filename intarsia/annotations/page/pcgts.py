@@ -28,10 +28,7 @@ def read_page(file: Path, losses: Losses) -> Page:
     """
     for child in children(file):
         if local(child.tag) == "Page":
-            width, height = (
-                side(whole_number(child.get(key)) or child.get(key), f"{file}: {key}")
-                for key in ("imageWidth", "imageHeight")
-            )
+            width, height = (side(child.get(key), f"{file}: {key}") for key in ("imageWidth", "imageHeight"))
             shapes = tuple(_Reader(file.name, losses).shapes(child))
             return Page(child.get("imageFilename", ""), width, height, shapes)
     raise DataError(f"{file}: there is no <Page> in it; export it as PAGE XML again")

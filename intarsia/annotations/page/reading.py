@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from intarsia.annotations.document import AnnotatedImage, AnnotationSet, Document, Shape
-from intarsia.annotations.finding import ImageFinder, clean_name, walk
+from intarsia.annotations.finding import ImageFinder, clean_name, photo_folder, walk
 from intarsia.annotations.losses import Losses
 from intarsia.annotations.page.alto import read_alto
 from intarsia.annotations.page.content import scaled
@@ -39,7 +39,7 @@ def read(
 
     Args:
         path: the file or folder.
-        images: the folder with the images; default the file's own.
+        images: the folder with the images; default `photo_folder`.
         by_type: take the type as the class, where there is one.
 
     Raises:
@@ -48,7 +48,7 @@ def read(
     files = [path] if path.is_file() else [file for file in walk(path, (".xml",)) if root_name(file) in _READERS]
     if not files:
         raise DataError(f"{path}: no PAGE or ALTO XML (its first element is <PcGts> or <alto>) here")
-    root = images or (path if path.is_dir() else path.parent)
+    root = images or photo_folder(path)
 
     def stream(losses: Losses) -> Iterator[Document]:
         finder = ImageFinder(root)

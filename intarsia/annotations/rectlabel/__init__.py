@@ -1,4 +1,4 @@
-"""RectLabel (rectlabel.com): its XML, and with it Pascal VOC's and labelImg's."""
+"""RectLabel (rectlabel.com): its XML."""
 
 from intarsia.annotations.rectlabel.reading import read, sniff
 from intarsia.annotations.rectlabel.writing import DRAWING, write
@@ -8,7 +8,7 @@ __all__ = ["TOOL", "read", "sniff", "write"]
 
 TOOL = Tool(
     name="rectlabel",
-    about="RectLabel XML (Pascal VOC's form with polygons, curves and pixels)",
+    about="RectLabel XML (boxes, polygons, curves and pixels)",
     sniff=sniff,
     read=read,
     write=write,

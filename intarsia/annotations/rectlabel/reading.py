@@ -10,7 +10,7 @@ from typing import Any
 
 from intarsia.annotations.bitmaps import read_bitmap
 from intarsia.annotations.document import AnnotatedImage, AnnotationSet, Document, Shape
-from intarsia.annotations.finding import ImageFinder, clean_name, head, walk
+from intarsia.annotations.finding import ImageFinder, clean_name, head, photo_folder, walk
 from intarsia.annotations.geometry import (
     Bezier,
     Geometry,
@@ -32,7 +32,6 @@ from intarsia.annotations.reading import (
     points,
     polygon,
     side,
-    whole_number,
 )
 from intarsia.annotations.xmlfile import Element, children, root_name
 from intarsia.errors import DataError
@@ -58,9 +57,25 @@ def sniff(path: Path) -> bool:
 
 
 def _is_ours(file: Path) -> bool:
-    return (
-        root_name(file) == "annotation" and re.search(rb"<(size|filename|object|segmented)\b", head(file)) is not None
-    )
+    return _marks(file) is not None and not is_voc(file)
+
+
+def is_voc(file: Path) -> bool:
+    """Whether a file is Pascal VOC's XML: it names its source, as RectLabel's does not, or lies in VOC's tree."""
+    marks = _marks(file)
+    if not marks:
+        return False
+    in_tree = file.parent.name == "Annotations" and (file.parent.parent / "JPEGImages").is_dir()
+    return in_tree or bool(marks & {b"<source", b"<database"})
+
+
+def _marks(file: Path) -> set[bytes] | None:
+    """The elements by which such files are known; None if this is none of them."""
+    if root_name(file) != "annotation":
+        return None
+    found = set(re.findall(rb"<(?:size|filename|object|segmented|source|database|pt)\b", head(file)))
+    # <pt> is in the XML of MIT's LabelMe, which begins alike.
+    return None if b"<pt" in found or not found - {b"<source", b"<database"} else found
 
 
 def read(
@@ -68,17 +83,16 @@ def read(
     *,
     images: Path | None = None,
     one_based: bool = True,
-    split_names: bool | None = None,
+    split_names: bool = True,
     missing_masks: str = "error",
 ) -> AnnotationSet:
-    """Open one XML file, or every one below a folder; Pascal VOC's and labelImg's boxes are read too.
+    """Open one XML file, or every one below a folder (Pascal VOC's are left to `voc`).
 
     Args:
         path: the file or folder.
         images: the folder with the images; default the file's own, or the one around a folder "annotations".
-        one_based: whether coordinates count from 1, as RectLabel's and VOC's do; a box then contains its last pixel.
-        split_names: whether "shoes-boots-left" is the class shoes with the attributes boots and left. Default: yes,
-            but for files that name their <source>, as VOC and labelImg do and RectLabel does not.
+        one_based: whether coordinates count from 1, as RectLabel's do; a box then contains its last pixel.
+        split_names: whether "shoes-boots-left" is the class shoes with the attributes boots and left.
         missing_masks: "error", or "skip" to count objects whose mask file is missing as dropped.
 
     Raises:
@@ -87,19 +101,26 @@ def read(
     files = [path] if path.is_file() else [file for file in walk(path, (".xml",)) if _is_ours(file)]
     if not files:
         raise DataError(f"{path}: no RectLabel XML (its first element is <annotation>) here")
-    folder = path if path.is_dir() else path.parent
-    root = images or (folder.parent if folder.name.lower() == "annotations" else folder)
-    options = _Options(one_based, True if split_names is None else split_names, missing_masks)
-    by_source = split_names is None
+    return read_files(
+        files, path, images=images, one_based=one_based, split_names=split_names, missing_masks=missing_masks
+    )
+
+
+def read_files(
+    files: list[Path], path: Path, *, images: Path | None, one_based: bool, split_names: bool, missing_masks: str
+) -> AnnotationSet:
+    """Some files below `path` as one export; the options are those of `read`."""
+    root = images or photo_folder(path)
+    options = _Options(one_based, split_names, missing_masks)
 
     def stream(losses: Losses) -> Iterator[Document]:
         finder = ImageFinder(root)
-        return from_files(files, lambda file: [_document(file, finder, options, by_source, losses)], losses)
+        return from_files(files, lambda file: [_document(file, finder, options, losses)], losses)
 
     return AnnotationSet("rectlabel", path, root, (), stream)
 
 
-def _document(file: Path, finder: ImageFinder, options: _Options, by_source: bool, losses: Losses) -> AnnotatedImage:
+def _document(file: Path, finder: ImageFinder, options: _Options, losses: Losses) -> AnnotatedImage:
     entries: dict[str, Element] = {}
     objects: list[Element] = []
     if root_name(file) not in ("annotation", ""):
@@ -112,8 +133,6 @@ def _document(file: Path, finder: ImageFinder, options: _Options, by_source: boo
     name = clean_name((entries["filename"].text or "").strip() if "filename" in entries else "") or f"{file.stem}.jpg"
     size = entries.get("size")
     width, height = (_side(size, key, file) for key in ("width", "height"))
-    if by_source and "source" in entries:
-        options = _Options(options.one_based, False, options.missing_masks)
     image = finder.find(name, beside=file.parent, losses=losses)
     prefix = PurePosixPath(name).stem
     photo = (height, width) if height and width else None
@@ -124,10 +143,7 @@ def _document(file: Path, finder: ImageFinder, options: _Options, by_source: boo
 
 
 def _side(size: Element | None, key: str, file: Path) -> int | None:
-    text = (size.findtext(key) or "").strip() if size is not None else ""
-    if text in ("", "0"):
-        return None
-    return side(whole_number(text) or text, f"{file}: the image's {key}")
+    return None if size is None else side(size.findtext(key), f"{file}: the image's {key}")
 
 
 def _shape(
@@ -141,7 +157,8 @@ def _shape(
             attributes[flag] = True
     if _text(entry, "pose") not in ("", "Unspecified"):
         attributes["pose"] = _text(entry, "pose")
-    tag = next((tag for tag in _SHAPES if entry.find(tag) is not None), None)
+    present = [tag for tag in _SHAPES if entry.find(tag) is not None]
+    tag = next((tag for tag in present if len(entry.find(tag))), next(iter(present), None))
     unknown = [child.tag for child in entry if child.tag not in _OBJECT]
     if tag is None:
         raise BadShape(f"shape type {str(unknown[0])!r} is unknown" if unknown else "an object has no shape")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from intarsia.annotations.document import AnnotationSet, Category, Document
-from intarsia.annotations.finding import ImageFinder, head, walk
+from intarsia.annotations.finding import ImageFinder, head, photo_folder, walk
 from intarsia.annotations.losses import Losses
 from intarsia.annotations.via.version2 import Options, Version2
 from intarsia.annotations.via.version3 import Version3
@@ -47,12 +47,12 @@ def read(
     copies = [
         file
         for file in found
-        if file.suffix == ".csv" and any(o.parent == file.parent and o.suffix == ".json" for o in found)
+        if file.suffix.lower() == ".csv" and any(o.parent == file.parent and o.suffix.lower() == ".json" for o in found)
     ]
     if not found:
         raise DataError(f"{path}: no VIA files (JSON, CSV or project) here; export the annotations from VIA")
     options = Options(class_attribute, default_class, closed_polylines)
-    root = images or (path if path.is_dir() else path.parent)
+    root = images or photo_folder(path)
     parsed: list[Version2 | Version3] = []
     broken: list[DataError] = []
     for file, version in found.items():

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from intarsia.annotations.document import AnnotatedImage, Category, Shape
-from intarsia.annotations.finding import ImageFinder, clean_name, read_bytes
+from intarsia.annotations.finding import ImageFinder, clean_name, read_text
 from intarsia.annotations.losses import Losses
+from intarsia.annotations.photos import embedded
 from intarsia.annotations.reading import BadShape, kept, load_json
 from intarsia.annotations.via.fields import Field, categories, class_field, declared, label_of, values
-from intarsia.annotations.via.media import embedded, file_name
 from intarsia.annotations.via.regions import geometry_of
 from intarsia.errors import DataError
 
@@ -48,7 +48,7 @@ class Version2:
         if path.suffix.lower() == ".csv":
             self._entries = _csv_entries(path, self._problems)
         else:
-            value = load_json(path, "VIA")
+            value = load_json(path, "VIA", self._problems)
             if not isinstance(value, dict):
                 raise DataError(f"{path}: not a VIA file: it holds a {type(value).__name__}, not an object of images")
             self._entries = _entries(path, value.get("_via_img_metadata", value), self._problems)
@@ -81,7 +81,9 @@ class Version2:
             yield AnnotatedImage(
                 name=name,
                 source=self.path,
-                image=finder.find(self._folder + file_name(name), beside=self.path.parent, losses=losses),
+                image=finder.find(
+                    name if "://" in name else self._folder + name, beside=self.path.parent, losses=losses
+                ),
                 shapes=self._shapes(entry, where, losses),
                 attributes=values(entry.get("file_attributes"), self._file_fields),
                 embedded=embedded(entry.get("base64_img_data"), where, losses),
@@ -133,7 +135,7 @@ def _csv_entries(path: Path, losses: Losses) -> list[Mapping[str, Any]]:
     """The rows of a CSV file, one a region, gathered by image."""
     found: dict[tuple[str, str], dict[str, Any]] = {}
     counts: dict[tuple[str, str], str] = {}
-    for number, row in enumerate(rows(path), start=2):
+    for number, row in enumerate(rows(path, losses), start=2):
         if number == 2:
             missing = [column for column in _COLUMNS if column not in row]
             if missing:
@@ -161,31 +163,31 @@ def _csv_entries(path: Path, losses: Losses) -> list[Mapping[str, Any]]:
     return list(found.values())
 
 
-def rows(path: Path, header: str | None = None) -> list[dict[str, str]]:
-    """The rows of a CSV file by column name; cells may be of any length.
+def rows(path: Path, losses: Losses | None = None, header: str | None = None) -> list[dict[str, str]]:
+    """The rows of a CSV file by column name; cells may be of any length, columns divided as spreadsheets do it.
 
     Args:
-        path: the file, UTF-8.
+        path: the file.
+        losses: as in `read_text`.
         header: the column names where the file has them in a comment; comments are then passed over.
 
     Raises:
         DataError: it cannot be read, or is no CSV.
     """
-    try:
-        text = read_bytes(path).decode("utf-8-sig").lstrip("#" if header is None else "")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: it is not UTF-8 text; save it as UTF-8") from error
+    text = read_text(path, losses).lstrip("#" if header is None else "")
     while header is not None and text.startswith("#"):
         text = text.partition("\n")[2]
     names = header.split(",") if header is not None else None
+    first = text.partition("\n")[0]
+    delimiter = max(",;\t", key=first.count) if header is None else ","
     most = csv.field_size_limit(1 << 30)  # one cell holds a whole polygon; Python's own limit is 128 KiB
     try:
-        found = list(csv.DictReader(io.StringIO(text, newline=""), fieldnames=names))
+        found = list(csv.DictReader(io.StringIO(text, newline=""), fieldnames=names, delimiter=delimiter))
     except csv.Error as error:
         raise DataError(f"{path}: broken CSV ({error}); export it from VIA again") from error
     finally:
         csv.field_size_limit(most)
-    return [{name: value or "" for name, value in row.items() if isinstance(name, str)} for row in found]
+    return [{name.strip(): value or "" for name, value in row.items() if isinstance(name, str)} for row in found]
 
 
 def _cell(text: str, path: Path, number: int) -> Any:

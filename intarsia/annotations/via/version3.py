@@ -14,9 +14,9 @@ from intarsia.annotations.finding import ImageFinder, clean_name, head
 from intarsia.annotations.geometry import Circle, Ellipse, Geometry, Points, Polyline, Rectangle, Tag
 from intarsia.annotations.losses import Losses
 from intarsia.annotations.numerals import end
-from intarsia.annotations.reading import BadShape, load_json, number, points, polygon
+from intarsia.annotations.photos import embedded
+from intarsia.annotations.reading import BadShape, load_json, number, points, polygon, whole_number
 from intarsia.annotations.via.fields import Field, categories, class_field, label_of
-from intarsia.annotations.via.media import embedded, file_name
 from intarsia.annotations.via.regions import radius
 from intarsia.annotations.via.version2 import Options, rows
 from intarsia.errors import DataError
@@ -106,8 +106,8 @@ class Version3:
         inline = source.startswith("data:")
         prefix = self._prefix.get(str(file.get("loc")), "")
         place = (prefix if isinstance(prefix, str) else "") + (source if source and not inline else name)
-        still = file.get("type", _IMAGE) == _IMAGE
-        image = finder.find(file_name(place), beside=self.path.parent, losses=losses) if still else None
+        still = whole_number(file.get("type", _IMAGE)) == _IMAGE
+        image = finder.find(place, beside=self.path.parent, losses=losses) if still else None
         for time, shapes in moments.items():
             yield AnnotatedImage(
                 name=name,
@@ -214,7 +214,7 @@ def _from_csv(path: Path) -> dict[str, Any]:
     metadata: dict[str, Any] = {}
     try:
         declared = json.loads(attributes[1]) if attributes else {}
-        for row in rows(path, columns[1].strip(",")):
+        for row in rows(path, header=columns[1].strip(",")):
             view = row["file_list"]
             names = json.loads(view)
             video = any(str(name).lower().endswith((".mp4", ".webm", ".ogv", ".mov", ".avi", ".mkv")) for name in names)

@@ -7,9 +7,8 @@ earlier frame: backward warping.
 from __future__ import annotations
 
 import os
-import threading
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import cv2
 import torch
@@ -29,8 +28,6 @@ _PRESETS = {
 }
 # DIS works on patches of a pyramid, which smaller pictures do not fill.
 _SMALLEST = 64
-# The estimator keeps buffers, so that threads must not share one.
-_estimators = threading.local()
 
 
 class Flow(nn.Module):
@@ -60,18 +57,14 @@ class DISFlow(Flow):
     def forward(self, current: Tensor, previous: Tensor) -> Tensor:
         height, width = current.shape[2:]
         sides = (max(height, _SMALLEST), max(width, _SMALLEST))
-        estimator = self._estimator()
+        # A new one each time: it keeps buffers, and changes its own scales for good when it meets a small picture.
+        estimator = cv2.DISOpticalFlow.create(_PRESETS[self.preset])
         flows = []
         for now, before in zip(_grey(current, sides), _grey(previous, sides), strict=True):
-            flows.append(torch.from_numpy(estimator.calc(now.numpy(), before.numpy(), None)))
+            found = estimator.calc(now.numpy(), before.numpy(), None)  # type: ignore[call-overload]  # None: no guess
+            flows.append(torch.from_numpy(found))
         flow = torch.stack(flows).permute(0, 3, 1, 2).contiguous().to(current.device)
         return resize_flow(flow, (height, width))
-
-    def _estimator(self) -> Any:
-        known = _estimators.__dict__
-        if self.preset not in known:
-            known[self.preset] = cv2.DISOpticalFlow.create(_PRESETS[self.preset])
-        return known[self.preset]
 
 
 def _grey(frames: Tensor, sides: tuple[int, int]) -> Tensor:

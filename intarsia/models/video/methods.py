@@ -113,6 +113,7 @@ def scheduled(
             flow=model.flow,
             smoother=TemporalSmoother(smooth) if smooth else model.smoother,
             clock=clock if delay else model.clock,
+            scenes=model.scenes,
         ).eval()
     if method is None:
         method = "flow" if has_schedule or delay else "every-frame"

@@ -130,14 +130,14 @@ class VideoSegmenter(SegmentationModel):
         """
         if x.ndim == 4:
             return self.parts.image.supervised(x)
-        # Propagations learn to carry: their clips have one key frame.
-        policy, clock = self.policy, self.clock
+        schedule = self.policy, self.clock, self.scenes
+        self.scenes = None  # a clip is one shot, however fast it moves
         if self.mixer is None:
-            self.policy, self.clock = FixedRate(len(x)), None
+            self.policy, self.clock = FixedRate(len(x)), None  # propagations learn to carry: one key frame a clip
         try:
             results, _ = self.clip(x)
         finally:
-            self.policy, self.clock = policy, clock
+            self.policy, self.clock, self.scenes = schedule
         return self.at_input_size(x[0], [(torch.cat([result.logits for result in results]), 1.0)])
 
     def clip(self, frames: Tensor, state: State | None = None) -> tuple[list[StepResult], State]:
@@ -168,6 +168,7 @@ class VideoSegmenter(SegmentationModel):
         Returns:
             The result, and the state for the next frame: tensors and integers under dotted names.
         """
+        frame = _canonical(frame)
         past: State = dict(state or {})
         following: State = {}
         cut = self._restart(frame, past, following)
@@ -327,6 +328,12 @@ def _tensor(value: Tensor | int | None) -> Tensor:
     if not isinstance(value, Tensor):
         raise DataError("the stream's state lacks a tensor; pass the state that the step before returned, unchanged")
     return value
+
+
+def _canonical(frame: Tensor) -> Tensor:
+    """The same pixels in plain channels-last memory: slices of a clip have odd strides, which change the rounding."""
+    count, channels, height, width = frame.shape
+    return frame.permute(0, 2, 3, 1).reshape(-1).view(count, height, width, channels).permute(0, 3, 1, 2)
 
 
 def _no_motion() -> Tensor:

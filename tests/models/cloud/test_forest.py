@@ -1,4 +1,4 @@
-"""The forest as flat arrays is scikit-learn's forest."""
+"""The forest of single points is scikit-learn's forest on their features."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from intarsia.errors import ModelError
-from intarsia.models import build
+from intarsia.models import architecture, build
+from intarsia.models.classical import Samples
 from intarsia.models.cloud.forest import PointForest
 
 
@@ -16,19 +17,19 @@ def test_same_probabilities_as_scikit_learn() -> None:
     random = np.random.default_rng(0)
     features = random.normal(size=(800, 4)).astype(np.float32)
     target = np.where(features[:, 0] * features[:, 1] > 0, 2, 0)  # class 1 never occurs
-    model = build("point_forest", classes=3, in_channels=7, trees=9, depth=6, balanced=False)
+    weights = random.uniform(0.5, 2, 800).astype(np.float32)
+    model = build("point_forest", classes=3, in_channels=7, trees=9, leaves=40)
     assert isinstance(model, PointForest)
-    options = model.fit(features, target, seed=3)
-    peer = ensemble.RandomForestClassifier(9, max_depth=6, random_state=3).fit(features, target)
+    model.head.fit(Samples(features, target, weights), seed=3, progress=lambda what, done, total: None)
+    peer = ensemble.RandomForestClassifier(9, max_leaf_nodes=40, random_state=3).fit(features, target, weights)
     asked = random.normal(size=(2, 50, 7)).astype(np.float32)
-    shares = model(torch.from_numpy(asked).transpose(1, 2)).exp().transpose(1, 2).reshape(-1, 3).numpy()
+    shares = model(torch.from_numpy(asked).transpose(1, 2)).softmax(1).transpose(1, 2).reshape(-1, 3).numpy()
     assert np.allclose(shares[:, [0, 2]], peer.predict_proba(asked[..., 3:].reshape(-1, 4)), atol=1e-5)
-    rebuilt = build("point_forest", classes=3, in_channels=7, trees=9, depth=6, **options)
-    rebuilt.load_state_dict(model.state_dict())
+    moved = torch.from_numpy(asked + np.float32([5, 5, 5, 0, 0, 0, 0])).transpose(1, 2)
+    assert torch.equal(model(moved), model(torch.from_numpy(asked).transpose(1, 2))), "coordinates do not matter"
 
 
 def test_needs_features() -> None:
-    model = build("point_forest", classes=3, in_channels=5)
-    assert isinstance(model, PointForest)
-    with pytest.raises(ModelError, match="needs at least one"):
-        model.fit(np.zeros((3, 0), np.float32), np.zeros(3, int), seed=0)
+    assert architecture("point_forest").fitted
+    with pytest.raises(ModelError, match=r"needs at least one; set cloud\.features"):
+        build("point_forest", classes=3, in_channels=3)

@@ -99,6 +99,15 @@ def test_dis_takes_pictures_of_any_size_and_several_streams() -> None:
     assert float(DISFlow()(torch.zeros(1, 1, 64, 64), torch.zeros(1, 1, 64, 64)).abs().max()) == 0
 
 
+def test_dis_does_not_depend_on_what_it_saw_before() -> None:
+    torch.manual_seed(0)
+    small, large = torch.rand(2, 1, 3, 64, 80), torch.rand(2, 1, 3, 200, 240)
+    estimate = DISFlow()
+    first = estimate(*small), estimate(*large)
+    again = estimate(*small), estimate(*large)
+    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
+
+
 def test_dis_on_real_video_makes_neighbours_alike(real_data: Path) -> None:
     files = sorted((real_data / "camvid" / "val").glob("*"))[:4]
     assert len(files) == 4

@@ -302,6 +302,18 @@ def test_a_worker_gives_what_the_image_model_gives_and_leaks_nothing(image_model
     worker.close()
 
 
+def test_a_training_clip_is_one_shot_with_one_key_frame_and_leaves_the_schedule(image_model: SegmentationModel) -> None:
+    model = low_latency(image_model, clock=VirtualClock(1))
+    schedule = model.policy, model.clock, model.scenes
+    clip = torch.stack([*smooth_frames(2), smooth_frames(1, seed=7)[0]])  # a cut, were it not for training
+    (output,) = model.supervised(clip)
+    assert output.logits.shape == (3, 3, 64, 80)
+    assert (model.policy, model.clock, model.scenes) == schedule
+    key = image_model(clip[0])
+    assert torch.allclose(output.logits[:1], key, atol=1e-5)
+    assert not torch.allclose(output.logits[2:], image_model(clip[2]), atol=1e-2), "carried, not computed anew"
+
+
 # --- parts and methods ------------------------------------------------------------------------------------------------
 
 

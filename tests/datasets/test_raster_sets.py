@@ -1,0 +1,166 @@
+"""Rasters as data sets: any bands, trained in windows read straight from the files, evaluated whole."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+rasterio = pytest.importorskip("rasterio", reason="rasters need intarsia[geo]")
+
+import numpy as np  # noqa: E402
+from numpy.typing import NDArray  # noqa: E402
+from PIL import Image  # noqa: E402
+
+from intarsia.bundle import Preprocessing  # noqa: E402
+from intarsia.datasets import Split, open_dataset, rasters  # noqa: E402
+from intarsia.datasets.integrity import check  # noqa: E402
+from intarsia.datasets.rasters import RasterSplit  # noqa: E402
+from intarsia.datasets.statistics import count_classes  # noqa: E402
+from intarsia.errors import DataError, UsageError  # noqa: E402
+from intarsia.media.rasters import RasterReader  # noqa: E402
+
+SIZE = (150, 200)
+
+
+def write(path: Path, values: NDArray, *, map_: bool = True, **profile: object) -> Path:
+    """A GeoTIFF of (bands, H, W) values."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if map_:
+        profile |= {"crs": "EPSG:32633", "transform": rasterio.Affine(1, 0, 5e5, 0, -1, 4e6)}
+    size = {"count": len(values), "height": values.shape[1], "width": values.shape[2], "dtype": values.dtype}
+    with rasterio.open(path, "w", driver="GTiff", **size, **profile) as file:
+        file.write(values)
+    return path
+
+
+def scene(seed: int, bands: int = 3) -> tuple[NDArray, NDArray]:
+    random = np.random.default_rng(seed)
+    labels = np.kron(random.integers(0, 2, (15, 20)), np.ones((10, 10), int)).astype(np.uint8)
+    return (random.integers(0, 90, (bands, *SIZE)) + 100 * labels).astype(np.uint8), labels
+
+
+def make(folder: Path, count: int = 3, *, bands: int = 3, **profile: object) -> Path:
+    for index in range(count):
+        values, labels = scene(index, bands)
+        write(folder / "images" / f"tile{index}.tif", values, **profile)
+        write(folder / "gt" / f"tile{index}.tif", 255 * labels[None], **profile)
+    return folder
+
+
+@pytest.fixture
+def split(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Split:
+    monkeypatch.setattr(rasters, "_SIDE", 80)
+    folder = make(tmp_path, compress="lzw", tiled=True, blockxsize=16, blockysize=32)
+    return open_dataset(folder, val_fraction=0).split("all")
+
+
+def test_maps_are_recognised_and_read_whole(split: Split) -> None:
+    assert isinstance(split, RasterSplit) and len(split) == 3
+    for bound in (split, split.for_input(Preprocessing())):
+        image, target = bound.read(1)
+        values, labels = scene(1)
+        assert np.array_equal(image, values.transpose(1, 2, 0)) and np.array_equal(target, labels)
+
+
+def test_training_sees_windows_that_cover_each_map_once(split: Split) -> None:
+    windows = split.for_training(Preprocessing(), foreground=0)
+    assert len(windows) == 3 * 2 * 3  # 150 x 200 in windows of at most 80
+    seen = np.zeros(SIZE, int)
+    for index, item in enumerate(windows.items[:6]):
+        top, left, height, width = item.window  # type: ignore[attr-defined]
+        image, target = windows.read(index)
+        values, labels = scene(0)
+        assert np.array_equal(image, values.transpose(1, 2, 0)[top : top + height, left : left + width])
+        assert np.array_equal(target, labels[top : top + height, left : left + width])
+        seen[top : top + height, left : left + width] += 1
+    assert (seen == 1).all()
+    assert len({item.id for item in windows.items}) == len(windows)
+    assert count_classes(windows).pixels.sum() == 3 * 150 * 200
+    with pytest.raises(UsageError, match=r"input\.long_side: rasters are trained at their own resolution"):
+        split.for_training(Preprocessing(long_side=64), foreground=0)
+
+
+def test_random_windows_are_read_without_the_rest(split: Split, monkeypatch: pytest.MonkeyPatch) -> None:
+    windows = split.for_training(Preprocessing(), foreground=0)
+    read: list[tuple[int, int]] = []
+    original = RasterReader._samples
+    monkeypatch.setattr(
+        RasterReader, "_samples", lambda self, file, part: read.append(part[2:]) or original(self, file, part)
+    )
+    monkeypatch.setattr("intarsia.datasets.splits.read_stored", lambda file: pytest.fail("the whole mask was decoded"))
+    places = set()
+    for seed in range(30):
+        image, target = windows.draw(4, (32, 48), seed)
+        assert image.shape == (32, 48, 3) and target.shape == (32, 48)
+        assert (image.mean(axis=2) > 95)[target == 1].mean() > 0.99  # they show the same place
+        places.add(image.tobytes())
+    assert len(places) == 30 and set(read) == {(32, 48)}
+    assert np.array_equal(windows.draw(4, (32, 48), 3)[0], windows.draw(4, (32, 48), 3)[0])
+    assert windows.draw(0, (500, 48), 0)[0].shape == (150, 48, 3)  # as far as the map goes
+
+
+def test_masks_of_other_kinds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rasters, "_SIDE", 80)
+    values, labels = scene(0)
+    write(tmp_path / "images" / "a.tif", values)
+    (tmp_path / "gt").mkdir()
+    Image.fromarray(labels).save(tmp_path / "gt" / "a.png")
+    split = open_dataset(tmp_path, val_fraction=0).split("all").for_training(Preprocessing(), foreground=0)
+    assert np.array_equal(np.block([[split.read(0)[1], split.read(1)[1], split.read(2)[1]]]), labels[:75])
+    (tmp_path / "gt" / "a.png").unlink()
+    write(tmp_path / "gt" / "a.tif", labels[None, :100])
+    with pytest.raises(DataError, match="the mask is 200x100 pixels, its image 200x150"):
+        open_dataset(tmp_path, val_fraction=0).split("all").for_training(Preprocessing(), foreground=0).read(0)
+
+
+def test_no_data_is_not_labelled(tmp_path: Path) -> None:
+    values, labels = scene(0)
+    values = np.maximum(values, 1)
+    values[:, 20:40, 50:90] = 0
+    write(tmp_path / "images" / "a.tif", values, nodata=0)
+    write(tmp_path / "gt" / "a.tif", labels[None])
+    split = open_dataset(tmp_path, val_fraction=0).split("all").for_input(Preprocessing())
+    target = split.read(0)[1]
+    assert (target[20:40, 50:90] == 255).all()
+    assert (target != 255).sum() == labels.size - 20 * 40
+
+
+def test_many_bands_of_any_type(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    labels = scene(0)[1]
+    values = random.normal(1000, 100, (5, *SIZE)).astype(np.float32)
+    values[4] = labels
+    write(tmp_path / "images" / "a.tif", values)
+    write(tmp_path / "gt" / "a.tif", labels[None])
+    dataset = open_dataset(tmp_path, val_fraction=0)
+    split = dataset.split("all")
+    assert isinstance(split, RasterSplit)
+    bands, windows = split.channels() or ((), ())
+    assert bands == (1, 2, 3, 4, 5) and windows[4] == (0, 1)
+    assert windows[0] == pytest.approx((1000 - 258, 1000 + 258), abs=12)  # 0.5th and 99.5th percentile
+    bound = split.for_input(Preprocessing(mean=(0, 0), std=(1, 1), bands=(5, 1), window=((0, 1), (0, 2000))))
+    image, _ = bound.read(0)
+    assert np.array_equal(image[..., 0], 255 * labels)
+    assert np.abs(image[..., 1] - values[0] * 255 / 2000).max() <= 0.51
+    assert split.read(0)[0].shape == (*SIZE, 3)  # without a model: a picture of the first three
+    assert not check(dataset).errors
+    with pytest.raises(UsageError, match=r"the data in .* are rasters, and the model is for volumes"):
+        split.for_input(Preprocessing(mean=(0,), std=(1,), slices=1))
+
+
+def test_plain_tiffs_and_photos_stay_pictures(tmp_path: Path) -> None:
+    split = open_dataset(make(tmp_path, map_=False, photometric="minisblack", bands=1), val_fraction=0).split("all")
+    assert type(split) is Split
+    with pytest.raises(UsageError, match="the model is for rasters with certain bands"):
+        split.for_input(Preprocessing(mean=(0,), std=(1,), bands=(1,)))
+    with pytest.raises(UsageError, match="the model is for volumes"):
+        split.for_input(Preprocessing(mean=(0,), std=(1,), slices=1))
+
+
+def test_the_official_inria_layout_is_read_by_window(real_data: Path) -> None:
+    folder = real_data / "datasets" / "inria" / "torchgeo_fake"
+    if not folder.is_dir():
+        pytest.skip("no datasets/inria in the real data")
+    dataset = open_dataset(folder, layout="folder", classes=["background", "building"], palette=[(0, 0, 0), (1, 1, 1)])
+    assert all(isinstance(split, RasterSplit) for split in dataset.splits.values())
