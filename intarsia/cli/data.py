@@ -60,6 +60,7 @@ def info(
 ) -> None:
     """Tell what a public data set is and how to get it; or how a folder is read: layout, splits, sizes, classes."""
     from intarsia.datasets.catalogue import entry
+    from intarsia.datasets.clouds import holds_clouds
     from intarsia.datasets.public import ENTRIES
     from intarsia.datasets.statistics import description
 
@@ -68,6 +69,9 @@ def info(
         return
     if not Path(path).exists() and not any(mark in path for mark in "/\\."):
         entry(path)  # neither a folder nor a data set: the error suggests the closest name
+    if holds_clouds(path):
+        _describe_clouds(path, layout, json)
+        return
     dataset = _open(path, layout, resize_masks, tolerant, set_)
     found = description(dataset)
     if json:
@@ -84,6 +88,35 @@ def info(
             for name, split in splits.items()
         ],
     )
+    _show_classes(found)
+    typer.echo(f"Next:  intarsia data check {path}")
+
+
+def _describe_clouds(path: str, layout: str, json: bool) -> None:
+    """Print how a folder of point clouds is read."""
+    from intarsia.datasets.clouds import description, open_clouds
+
+    dataset = open_clouds(path, layout=layout)
+    found = description(dataset)
+    if json:
+        emit(found)
+        return
+    clouds = sum(len(split) for split in dataset.splits.values())
+    typer.echo(f"{dataset.root}: {clouds} labelled point clouds, layout {dataset.layout}")
+    for note in dataset.notes:
+        typer.echo(f"  {note}")
+    rows = [
+        (name, str(split["clouds"]), f"{split['points']:,}", f"{100 * split['ignored_share']:.1f}")
+        for name, split in found["splits"].items()
+    ]
+    table(("Split", "Clouds", "Points", "Not labelled %"), rows)
+    _show_classes(found)
+    typer.echo(f"Next:  intarsia train {path}")
+
+
+def _show_classes(found: dict[str, Any]) -> None:
+    """Print the share of every class in every split."""
+    splits = found["splits"]
     shares = [[f"{100 * one['share']:.2f}" for one in split["classes"]] for split in splits.values()]
     table(
         ("Index", "Class", *(f"{name} %" for name in splits)),
@@ -92,7 +125,6 @@ def info(
             for index, name in enumerate(found["label_space"]["names"])
         ],
     )
-    typer.echo(f"Next:  intarsia data check {path}")
 
 
 def _describe(name: str, json: bool) -> None:

@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -112,6 +113,34 @@ class CloudDataset:
         if name not in self.splits:
             raise UsageError(f"{self.root} has no split {name!r}.{suggest(name, self.splits)}")
         return self.splits[name]
+
+
+def description(dataset: CloudDataset) -> dict[str, Any]:
+    """The data set's own facts and its points in numbers, as plain JSON; reads every cloud.
+
+    Raises:
+        DataError: a cloud is damaged or has no class codes.
+    """
+    splits = {}
+    for name, split in dataset.splits.items():
+        counts = split.count()
+        plain = counts.to_json()
+        splits[name] = {
+            "clouds": len(split),
+            "points": int(counts.pixels.sum()) + counts.ignored,
+            "ignored_share": plain["ignored_share"],
+            "classes": [
+                {"name": one["name"], "points": one["pixels"], "share": one["share"], "clouds": one["images"]}
+                for one in plain["classes"]
+            ],
+        }
+    return {
+        "root": str(dataset.root),
+        "layout": dataset.layout,
+        "label_space": dataset.space.to_json(),
+        "notes": list(dataset.notes),
+        "splits": splits,
+    }
 
 
 def decode(stored: np.ndarray, codes: Sequence[int], space: LabelSpace) -> LabelArray:

@@ -6,14 +6,16 @@ import hashlib
 import re
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import TypeVar
 
 from intarsia.datasets.pairing import natural
 from intarsia.datasets.splits import Item
 
+_Item = TypeVar("_Item", bound=Item)
 _AUGMENTED = re.compile(r"(?:^|(?<=[_\-/]))(?:flipped|mirrored|rotated|augmented|aug|orig|original|copy)[_\-]")
 
 
-def partition(items: Sequence[Item], fraction: float, seed: int) -> tuple[tuple[Item, ...], tuple[Item, ...]]:
+def partition(items: Sequence[_Item], fraction: float, seed: int) -> tuple[tuple[_Item, ...], tuple[_Item, ...]]:
     """Divide into (train, val).
 
     Frames of one video or slices of one volume look alike, so items whose names differ in the last number only stay
@@ -26,7 +28,7 @@ def partition(items: Sequence[Item], fraction: float, seed: int) -> tuple[tuple[
         seed: another seed gives another division.
     """
     wanted = min(max(1, round(len(items) * fraction)), len(items) - 1)
-    series: dict[str, list[Item]] = defaultdict(list)
+    series: dict[str, list[_Item]] = defaultdict(list)
     for item in sorted(items, key=lambda item: natural(item.id)):
         series[_series(item.id)].append(item)
     runs = []

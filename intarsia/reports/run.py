@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -78,7 +79,7 @@ def _measured(bundle: Bundle, split: Split | CloudSplit) -> tuple[Evaluation, Ca
 
 def _readable(split: Split | CloudSplit) -> Split | CloudSplit:
     """The split without damaged pairs: training left them out too, and said so."""
-    items = []
+    items: list[Any] = []
     for index, item in enumerate(split.items):
         try:
             split.read(index)

@@ -6,8 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import trees
 
-from intarsia.datasets.clouds import holds_clouds, open_clouds
+from intarsia.datasets import open_dataset
+from intarsia.datasets.clouds import description, holds_clouds, open_clouds
+from intarsia.datasets.public.s3dis import AREAS, S3DIS
 from intarsia.errors import DataError, UsageError
 from intarsia.labels import LabelSpace
 from intarsia.media.clouds import PointCloud, open_cloud, write_labels
@@ -61,16 +64,46 @@ def test_codes_elsewhere_count_from_zero(tmp_path: Path) -> None:
 
 
 def test_rooms_of_s3dis(tmp_path: Path) -> None:
-    for area in (1, 5):
-        folder = tmp_path / f"Area_{area}" / "office_1" / "Annotations"
+    root = trees.s3dis(tmp_path)
+    found = open_clouds(root)
+    assert (found.layout, found.space) == ("s3dis", S3DIS)
+    assert {item.id.split("/")[-2] for item in found.split("val").items} == {"Area_5"}
+    assert (len(found.split("train")), len(found.split("val"))) == (15, 3)
+    cloud, target = found.split("train").read(0)
+    assert cloud.xyz.shape == (3, 3)
+    assert [found.space.names[label] for label in target] == ["ceiling", "floor", "clutter"]
+    assert holds_clouds(root)
+    for area in AREAS:
+        fold = open_clouds(root, layout=f"s3dis-area-{area}")
+        assert {item.id.split("/")[-2] for item in fold.split("val").items} == {f"Area_{area}"}
+    with pytest.raises(DataError, match="rooms are clouds, not pictures"):
+        open_dataset(root)
+
+
+def test_rooms_without_their_areas_are_divided_by_name(tmp_path: Path) -> None:
+    for name in ("office_1", "hall_2", "hall_3"):
+        folder = tmp_path / name / "Annotations"
         folder.mkdir(parents=True)
         (folder / "table_1.txt").write_text("0 0 0 1 2 3\n1 1 1 1 2 3\n")
         (folder / "floor_1.txt").write_text("0 0 0 1 2 3\n")
     found = open_clouds(tmp_path)
-    assert found.layout == "s3dis"
-    assert [item.id for item in found.split("val").items] == ["Area_5/office_1"]
-    assert found.split("train").read(0)[1].tolist() == [1, 7, 7]
-    assert holds_clouds(tmp_path)
+    assert (len(found.split("train")), len(found.split("val"))) == (2, 1)
+    whole = open_clouds(tmp_path, val_fraction=0).split("all")
+    assert whole.read(0)[1].tolist() == [1, 7, 7]
+    with pytest.raises(DataError, match="it has no Area_N/ROOM/Annotations"):
+        open_clouds(tmp_path, layout="s3dis")
+
+
+def test_description_counts_points(tmp_path: Path) -> None:
+    put(tmp_path / "train/a.laz", [0, 0, 1, 255])
+    put(tmp_path / "val/b.laz", [1])
+    found = description(open_clouds(tmp_path))
+    assert {name: (one["clouds"], one["points"]) for name, one in found["splits"].items()} == {
+        "train": (1, 4),
+        "val": (1, 1),
+    }
+    assert [one["points"] for one in found["splits"]["train"]["classes"]] == [2, 1]
+    assert found["splits"]["train"]["ignored_share"] == 0.25
 
 
 def test_what_is_missing_is_said(tmp_path: Path) -> None:

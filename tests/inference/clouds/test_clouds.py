@@ -7,13 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import trees
 
 import intarsia
 from intarsia.bundle import Bundle, CloudPreprocessing
 from intarsia.datasets.clouds import open_clouds
+from intarsia.datasets.public.s3dis import AREAS, S3DIS
 from intarsia.errors import DataError, ModelError, UsageError
 from intarsia.inference.clouds import CloudPredictor, CloudSegmentation, evaluate_clouds, predictor
 from intarsia.inference.clouds.folder import plan_clouds, segment_clouds
+from intarsia.inference.protocols import pooled
 from intarsia.labels import LabelSpace
 from intarsia.media.clouds import PointCloud, open_cloud, read_cloud, write_labels
 from intarsia.models import build
@@ -193,3 +196,26 @@ def test_model_of_pictures_is_none_of_points() -> None:
     wrong.preprocessing = Preprocessing()
     with pytest.raises(ModelError, match="no model of point clouds"):
         CloudPredictor(wrong)
+
+
+def test_protocol_of_s3dis(tmp_path: Path) -> None:
+    root = trees.s3dis(tmp_path)
+    settings = CloudPreprocessing(features=("color",), block=8.0, points=64)
+    model = build("pointnet_scene", classes=3, in_channels=6)
+    torch.nn.init.zeros_(model.out.weight)  # type: ignore[union-attr, arg-type]
+    torch.nn.init.zeros_(model.out.bias)  # type: ignore[union-attr, arg-type]
+    names = LabelSpace(("floor", "ceiling", "lamp"))  # always the first; S3DIS has no lamps
+    made = CloudPredictor(Bundle("pointnet_scene", {"in_channels": 6}, names, settings, model.state_dict()))
+    found = intarsia.evaluate(made, root, protocol="s3dis")
+    assert (found.medium, found.split, found.space) == ("cloud", "val", S3DIS)
+    assert found.matrix.counts[:, S3DIS.index("floor")].tolist() == [3, 3] + [0] * 10 + [3]
+    assert found.protocol is not None
+    assert found.protocol.values["overall accuracy"] == pytest.approx(1 / 3)
+    folds = [intarsia.evaluate(made, root, layout=f"s3dis-area-{area}").matrix for area in (1, 2)]
+    assert all(len(fold.counts) == 3 for fold in folds), "without a protocol, the model's own classes"
+    every = [intarsia.evaluate(made, root, layout=f"s3dis-area-{area}", protocol="s3dis").matrix for area in AREAS]
+    assert pooled(every, S3DIS).values["mean accuracy"] == pytest.approx(1 / 3)
+    with pytest.raises(UsageError, match="defined for 19 or 7 classes"):
+        intarsia.evaluate(made, root, protocol="cityscapes")
+    with pytest.raises(UsageError, match="are about pictures, and the model labels clouds"):
+        intarsia.evaluate(made, root, remap={"map": {"floor": "ceiling"}})
