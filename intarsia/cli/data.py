@@ -234,8 +234,12 @@ def show(
 
 def _open(path: str | Path, layout: str, resize_masks: bool, tolerant: bool, reading: list[str] | None) -> Dataset:
     from intarsia.datasets import open_dataset
+    from intarsia.datasets.clouds import holds_clouds
+    from intarsia.errors import UsageError
     from intarsia.recipe import read_assignments
 
+    if holds_clouds(path):
+        raise UsageError(f"{path} holds point clouds, and check and show are for pictures; intarsia data info {path}")
     reader = read_assignments(reading or ())
     return open_dataset(path, layout=layout, resize_masks=resize_masks, tolerant=tolerant, reader=reader)
 

@@ -11,11 +11,13 @@ import pytest
 import intarsia
 from intarsia.bundle import Bundle, CloudPreprocessing
 from intarsia.cli.main import main
+from intarsia.datasets.clouds import open_clouds
 from intarsia.errors import UsageError
 from intarsia.labels import LabelSpace
 from intarsia.media.clouds import PointCloud, open_cloud, read_cloud, write_labels
 from intarsia.recipe import Recipe
-from intarsia.training.plan import plan
+from intarsia.training import train
+from intarsia.training.plan import open_data, plan
 
 pytest.importorskip("scipy")
 pytest.importorskip("laspy")
@@ -123,3 +125,23 @@ def test_mistakes_are_found_before_anything_is_trained(scenes: Path, tmp_path: P
             scenes, tmp_path / "run", progress=False,
             changes=["cloud.features=[height]", "model.options.in_channels=9"],
         )  # fmt: skip
+
+
+def test_media_are_told_apart(scenes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    clouds = open_clouds(scenes)
+    for architecture in ("unet", "random_forest"):
+        with pytest.raises(UsageError, match=f"{architecture} takes pictures, but the data in .* are point clouds"):
+            train(Recipe.from_dict({"model": {"architecture": architecture}}), clouds, tmp_path / "run")
+    networks = {"model": {"architecture": "randlanet"}}
+    with pytest.raises(UsageError, match="clips are made of pictures"):
+        train(Recipe.from_dict({**networks, "clips": {}}), clouds, tmp_path / "run")
+    with pytest.raises(UsageError, match=r"data\.sources is for pictures, and randlanet takes point clouds"):
+        open_data(Recipe.from_dict({**networks, "data": [{"path": "a"}, {"path": "b"}]}))
+    assert main(["segment", str(scenes / "val/c.laz"), "photo.jpg", "-o", str(tmp_path / "out")]) == 2
+    assert "segmented by separate commands" in capsys.readouterr().err
+    assert main(["segment", str(scenes / "val/c.laz"), "-m", "street", "-o", str(tmp_path / "out")]) == 2
+    assert "street labels pictures" in capsys.readouterr().err
+    assert main(["data", "check", str(scenes)]) == 2
+    assert "check and show are for pictures" in capsys.readouterr().err
+    assert main(["data", "info", str(scenes), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["splits"]["train"]["points"] == 3000
