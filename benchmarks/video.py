@@ -181,21 +181,20 @@ class Sequence:
 
 
 def timed(ours: VideoPredictor, plain: VideoPredictor, pictures: list[np.ndarray], keys: float, rounds: int) -> Time:
-    """Medians over paired rounds; frames with and without a deep run count by the schedule's own share `keys`."""
-    measured = []
+    """All frames of paired rounds; those with and without a deep run count by the schedule's own share `keys`."""
+    runs, relative = [], []
     for _ in range(rounds):
         # The first frame of a stream has no past to work with, and is not counted.
         one = statistics.median(result.seconds for result in list(plain.stream(pictures))[1:])
         results = list(ours.stream(pictures))[1:]
-        deep = np.array(["deep" in result.ran for result in results])
-        seconds = np.array([result.seconds for result in results]) / one
-        shares = np.where(deep, keys / max(1, deep.sum()), (1 - keys) / max(1, (~deep).sum()))
-        p95 = np.quantile(seconds, 0.95, weights=shares, method="inverted_cdf")
-        mean = sum(
-            share * float(np.median(seconds[kind])) for share, kind in ((keys, deep), (1 - keys, ~deep)) if kind.any()
-        )
-        measured.append((mean, float(p95), float(seconds.max())))
-    return Time(*(statistics.median(values) for values in zip(*measured, strict=True)))
+        runs += ["deep" in result.ran for result in results]
+        relative += [result.seconds / one for result in results]
+    deep, seconds = np.array(runs), np.array(relative)
+    kinds = [(share, kind) for share, kind in ((keys, deep), (1 - keys, ~deep)) if kind.any()]
+    mean = sum(share * float(np.median(seconds[kind])) for share, kind in kinds)
+    weights = sum(share / kind.sum() * kind for share, kind in kinds)
+    p95 = np.quantile(seconds, 0.95, weights=weights, method="inverted_cdf")
+    return Time(mean, float(p95), float(seconds.max()))
 
 
 def show(entries: list[Entry], title: str) -> None:

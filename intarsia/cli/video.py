@@ -152,13 +152,15 @@ def read_schedule(assignments: Sequence[str]) -> dict[str, Any]:
 
 
 def _opened(source: str, fps: float | None) -> tuple[FrameSource, str]:
-    from intarsia.errors import UsageError
+    from intarsia.errors import DataError, UsageError
     from intarsia.inference import find_images
     from intarsia.media.video import PictureSequence, is_video, open_video
 
     if fps is None:
         return open_video(source), source.replace(":", "-") if source.startswith("camera:") else Path(source).stem
     found = find_images(source)
+    if found is None and not Path(source).exists():
+        raise DataError(f"cannot read {source}: no such folder")
     if found is None or is_video(source):
         raise UsageError(f"--fps is for folders and patterns of pictures, and {source} is a single file")
     return PictureSequence(found.paths, rate=fps), found.base.resolve().name

@@ -13,7 +13,11 @@ from intarsia.datasets.coding import RawMask
 from intarsia.errors import DataError, require
 
 _MOST_BYTES = 1 << 30  # of one variable, unpacked: a label map of 16,000 x 16,000 pixels as 32-bit numbers
-_COMPRESSED = 15
+_MATRIX, _COMPRESSED = 14, 15
+_TYPES = frozenset((1, 2, 3, 4, 5, 6, 7, 9, 12, 13, 16, 17, 18))  # of numbers and texts (MAT-File Format, table 1-1)
+_HOLDERS = (1, 2, 3)  # classes of arrays that hold other arrays: cells, structures, objects
+_COMPLEX = 0x0800
+_DEEPEST = 32
 
 
 def read_mat(path: Path, variable: str) -> RawMask:
@@ -30,7 +34,7 @@ def read_mat(path: Path, variable: str) -> RawMask:
         DataError: missing or damaged, no such variable, too large, or not whole numbers from 0 to 65535.
         UsageError: SciPy, which reads such files, is not installed.
     """
-    _check_size(path)
+    _check(path)
     value: Any = _load(path, variable.partition(".")[0])
     for field in variable.split(".")[1:]:
         value = value[field][0, 0] if getattr(value.dtype, "names", None) and field in value.dtype.names else None
@@ -50,7 +54,7 @@ def read_names(path: Path, variable: str) -> tuple[str, ...]:
     Raises:
         DataError: as `read_mat`, or the variable does not hold texts.
     """
-    _check_size(path)
+    _check(path)
     value = _load(path, variable)
     try:
         return tuple(str(np.asarray(cell).item()) for cell in np.asarray(value).ravel())
@@ -72,8 +76,12 @@ def _load(path: Path, variable: str) -> Any:
     return found[variable]
 
 
-def _check_size(path: Path) -> None:
-    """Refuse variables that would unpack to more than any label map, by the headers of the file's elements."""
+def _check(path: Path) -> None:
+    """Refuse what SciPy's reader must not see.
+
+    These are variables that would unpack to more than any label map, by the headers of the file's elements, and
+    numbers of data types that do not exist, which end the process.
+    """
     try:
         with path.open("rb") as file:
             order = {b"IM": "<", b"MI": ">"}.get(file.read(128)[126:128])
@@ -87,8 +95,33 @@ def _check_size(path: Path) -> None:
                     size_unpacked = size
                 if size_unpacked > _MOST_BYTES:
                     raise DataError(f"{path}: refused: a variable would unpack to {size_unpacked:,} bytes")
-                file.seek(start + size)
+                file.seek(start)
+                body = tag + file.read(size)
+                if kind == _COMPRESSED:
+                    body = zlib.decompressobj().decompress(body[8:], size_unpacked + 8)
+                _check_elements(body, order, path)
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
     except zlib.error as error:
         raise DataError(f"{path}: damaged ({error}); download it again") from error
+
+
+def _check_elements(body: bytes, order: str, path: Path, nested: bool = True, depth: int = 0) -> int:
+    """Look at the tags of elements that lie one after the other and count them; `nested`: they may be arrays."""
+    place = count = 0
+    while place + 8 <= len(body):
+        kind, size = struct.unpack_from(f"{order}II", body, place)
+        start, place = place + 8, place + 8 + -(-size // 8) * 8
+        if kind >> 16:  # a small element: size and type share four bytes, and the data follow in the other four
+            kind, start, place = kind & 0xFFFF, start - 4, start
+        if kind not in _TYPES and not (kind == _MATRIX and nested and depth < _DEEPEST):
+            raise DataError(f"{path}: damaged: no data type has the number {kind}; download it again")
+        if kind == _MATRIX and size:
+            flags = struct.unpack_from(f"{order}I", body, start + 8)[0] if start + 12 <= len(body) else 0
+            holds = flags & 0xFF in _HOLDERS
+            inside = _check_elements(body[start : start + size], order, path, holds, depth + 1)
+            # Flags, dimensions, name and numbers; complex ones are two, and the reader goes on into what follows.
+            if not holds and inside < (5 if flags & _COMPLEX else 4):
+                raise DataError(f"{path}: damaged: an array lacks its numbers; download it again")
+        count += 1
+    return count

@@ -45,6 +45,8 @@ def test_pictures_as_a_clip(tiny_run: TinyRun, tmp_path: Path, capsys: pytest.Ca
     assert (tmp_path / "out" / "walk.mask.mkv").exists()
     assert main(["segment", str(tmp_path / "walk" / "0.png"), *model, "--fps", "10"]) == 2
     assert "--fps is for folders and patterns" in capsys.readouterr().err
+    assert main(["segment", str(tmp_path / "nowhere"), *model, "--fps", "10"]) == 3
+    assert "nowhere: no such folder" in capsys.readouterr().err
 
 
 def test_one_bad_clip_does_not_stop_the_others(

@@ -107,3 +107,25 @@ def test_any_damage_parses_or_says_why(place: int, value: int, cut: int, packed:
     except DataError:
         return
     assert found.ndim == 2
+
+
+def test_types_that_do_not_exist_never_reach_scipy(tmp_path: Path) -> None:
+    """Its reader takes them for places in a table of pointers, and ends the process."""
+    for packed in (False, True):
+        for kind in (0, 8, 14, 15, 20, 255):
+            path = tmp_path / "a.mat"
+            savemat(path, {"S": LABELS.astype(np.uint16)})
+            content = bytearray(path.read_bytes())
+            content[176] = kind  # of the matrix's numbers
+            if packed:
+                inner = zlib.compress(bytes(content[128:]))
+                content[128:] = struct.pack("<II", 15, len(inner)) + inner
+            path.write_bytes(content)
+            with pytest.raises(DataError, match=f"no data type has the number {kind}"):
+                read_mat(path, "S")
+    savemat(path, {"S": LABELS.astype(np.uint16), "T": LABELS})
+    content = bytearray(path.read_bytes())
+    content[145] |= 8  # complex, so that the next variable would be the imaginary part
+    path.write_bytes(content)
+    with pytest.raises(DataError, match="an array lacks its numbers"):
+        read_mat(path, "S")
