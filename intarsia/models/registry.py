@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple
 
 from torch import Tensor, nn
 
@@ -130,14 +130,6 @@ class SegmentationModel(nn.Module):
         """Weighted logits, resized to the input: what `supervised` returns where all heads see the whole target."""
         size, corners = x.shape[2:], self.align_corners
         return tuple(Supervised(resize(logits, size, align_corners=corners), weight) for logits, weight in outputs)
-
-
-class Builder(Protocol):
-    """A plain function with keyword-only arguments; ``classes`` is always one of them."""
-
-    __name__: str
-
-    def __call__(self, *, classes: int, **options: Any) -> SegmentationModel: ...
 
 
 @dataclass(frozen=True)

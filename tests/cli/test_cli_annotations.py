@@ -2,43 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+from commands import Cli
 from PIL import Image
 from tiny import TinyRun
 
 from intarsia.annotations import AnnotatedImage, Drawing, Shape, open_annotations, rasterise, write_annotations
 from intarsia.annotations.geometry import Circle, Polygon, Rectangle
 from intarsia.annotations.masks import drawing_of
-from intarsia.cli.main import main
 from intarsia.datasets import open_dataset
 from intarsia.media.images import read_mask
-
-
-class Cli:
-    """Runs commands in this process and keeps what they printed."""
-
-    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
-        self._capsys = capsys
-        self.out = self.err = ""
-
-    def __call__(self, *arguments: str | Path) -> int:
-        code = main([str(argument) for argument in arguments])
-        self.out, self.err = self._capsys.readouterr()
-        return code
-
-    def json(self, *arguments: str | Path, code: int = 0) -> Any:
-        assert self(*arguments, "--json") == code, self.err
-        return json.loads(self.out)
-
-
-@pytest.fixture
-def cli(capsys: pytest.CaptureFixture[str]) -> Cli:
-    return Cli(capsys)
 
 
 @pytest.fixture
