@@ -102,6 +102,7 @@ class CloudPreprocessing(BaseModel):
 
     Attributes:
         features: names of what the network is told besides the coordinates, in the order of its channels.
+        optional: those of them that a cloud may lack, because the network was trained without them, too.
         block: side in metres of the square columns that it sees.
         points: number of points of a block.
         voxel: the cloud is thinned to one point per cube of this side in metres; 0 keeps all.
@@ -111,6 +112,7 @@ class CloudPreprocessing(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     features: tuple[str, ...]
+    optional: tuple[str, ...] = ()
     block: _Positive
     points: int = Field(ge=1)
     voxel: float = Field(default=0.0, ge=0)

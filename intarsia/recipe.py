@@ -156,7 +156,9 @@ class CloudAugment(_Section):
     scale: tuple[Positive, Positive] = Field((0.9, 1.1), description="range of the zoom")
     jitter: NotNegative = Field(0.01, description="standard deviation in metres of moved points")
     drop: Annotated[float, Field(ge=0, lt=1)] = Field(0.1, description="largest share of points left out")
-    color_drop: Fraction = Field(0.1, description="probability of a block without colour and infrared")
+    color_drop: Annotated[float, Field(ge=0, le=0.5)] = Field(
+        0.1, description="probability of a block without any colour, and again of one without infrared"
+    )
     color_shift: Annotated[float, Field(ge=0, lt=1)] = Field(0.1, description="colours times 1 +- this")
 
     @model_validator(mode="after")

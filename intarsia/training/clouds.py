@@ -28,7 +28,7 @@ from intarsia.training.progress import Progress
 from intarsia.transforms.clouds.augment import CloudTransform
 from intarsia.transforms.clouds.blocks import FILL, BlockSampler, block_input, scene_probabilities, spread
 from intarsia.transforms.clouds.columns import block_for
-from intarsia.transforms.clouds.features import channels
+from intarsia.transforms.clouds.features import COLORED, channels
 from intarsia.transforms.clouds.geometry import thin
 from intarsia.transforms.clouds.scene import Scene, is_finite, prepare
 
@@ -59,9 +59,10 @@ def cloud_preprocessing(recipe: Recipe, model: SegmentationModel, split: CloudSp
         xyz = cloud.xyz[is_finite(cloud)]
         xyz = (xyz - xyz.min(axis=0)).astype(np.float32)
         block = block_for(xyz[thin(xyz, recipe.cloud.voxel)], recipe.cloud.points)
+    optional = [name for name in recipe.cloud.features if name in COLORED] if recipe.cloud.augment.color_drop else []
     return CloudPreprocessing(
-        features=tuple(recipe.cloud.features), block=block, points=recipe.cloud.points, voxel=recipe.cloud.voxel,
-        neighbours=recipe.cloud.neighbours,
+        features=tuple(recipe.cloud.features), optional=tuple(optional), block=block, points=recipe.cloud.points,
+        voxel=recipe.cloud.voxel, neighbours=recipe.cloud.neighbours,
     )  # fmt: skip
 
 

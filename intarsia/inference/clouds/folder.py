@@ -124,7 +124,7 @@ def segment_clouds(
             found.save(task.target)
             record: Record = {
                 "source": str(task.source), "labels": str(task.target), "points": len(found.labels),
-                "shares": found.areas(),
+                "shares": found.areas(), "without": list(found.without),
             }  # fmt: skip
             if pictures:
                 top, side, page = task.pictures

@@ -95,7 +95,8 @@ class CloudPredictor:
                 message names features and fields.
         """
         reader = source if isinstance(source, CloudReader) else open_cloud(source, columns=columns)
-        require_fields(self.preprocessing.features, reader.fields, reader.name)
+        settings = self.preprocessing
+        without = require_fields(settings.features, reader.fields, reader.name, settings.optional)
         labels: LabelArray = np.full(reader.count, self.space.ignore_index, dtype=self.space.dtype)
         confidence = np.zeros(reader.count, dtype=np.float16)
         for index, found in self._parts(reader):
@@ -103,7 +104,7 @@ class CloudPredictor:
             confidence[index] = found.max(axis=1)
             if progress is not None:
                 progress(int((labels != self.space.ignore_index).sum()), reader.count)
-        return CloudSegmentation(labels, self.space, confidence, reader)
+        return CloudSegmentation(labels, self.space, confidence, reader, without)
 
     def probabilities(self, cloud: PointCloud) -> Floats:
         """(N, C) class probabilities of a cloud in memory, whose coordinates are all finite."""
@@ -119,7 +120,7 @@ class CloudPredictor:
         features = self.preprocessing.features
         margin = self.preprocessing.block + (GROUND_REACH if "height" in features else 0)
         margin += _SURROUNDINGS if {"shape", "normals"} & set(features) else 0
-        needs = {need for name in features for need in FEATURES[name].needs}
+        needs = {need for name in features for need in FEATURES[name].needs} & set(reader.fields)
         if "normals" in features and all(name in reader.fields for name in NORMALS):
             needs |= set(NORMALS)
         first = next(reader.chunks(_FIRST)).xyz

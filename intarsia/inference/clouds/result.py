@@ -28,12 +28,14 @@ class CloudSegmentation:
         space: the classes.
         confidence: (N,) float16, the winning class's probability (0..1).
         source: the opened cloud.
+        without: features that the cloud lacks and the model did without.
     """
 
     labels: LabelArray
     space: LabelSpace
     confidence: NDArray[np.float16]
     source: CloudReader
+    without: tuple[str, ...] = ()
 
     def __getitem__(self, name: str) -> NDArray[np.bool_]:
         """Which points (N,) are of a class; `UsageError` with a suggestion when there is no such class."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from intarsia.recipe import CloudAugment
-from intarsia.transforms.clouds.features import columns_of
+from intarsia.transforms.clouds.features import COLORED, columns_of
 from intarsia.transforms.clouds.geometry import Floats
 
 _JITTER_CLIP = 4.0  # standard deviations
@@ -67,12 +67,15 @@ class CloudTransform:
 
     def _change_color(self, features: Floats, random: np.random.Generator) -> None:
         settings = self.settings
-        drop = random.random() < settings.color_drop
-        for name in ("color", "infrared", "ndvi"):
+        chance = random.random()
+        blank: tuple[str, ...] = ()
+        if chance < 2 * settings.color_drop:
+            blank = COLORED if chance < settings.color_drop else COLORED[1:]
+        for name in COLORED:
             if name not in self._columns:
                 continue
             columns = self._columns[name]
-            if drop:
+            if name in blank:
                 features[:, columns] = 0
             elif settings.color_shift and name != "ndvi":
                 width = columns.stop - columns.start

@@ -113,6 +113,9 @@ FEATURES: dict[str, Feature] = {
 }
 """Every feature by name; coordinates always come first and are not listed."""
 
+COLORED = ("color", "infrared", "ndvi")
+"""Features that training blanks in some blocks: all of them, or all but the first (`CloudAugment.color_drop`)."""
+
 
 def check_features(names: Sequence[str]) -> None:
     """Raise a UsageError that suggests the closest feature unless all are known and none comes twice."""
@@ -138,26 +141,49 @@ def columns_of(names: Sequence[str]) -> dict[str, slice]:
     return places
 
 
-def require_fields(names: Sequence[str], fields: Sequence[str], source: str) -> None:
-    """Raise a DataError that lists every feature whose fields a cloud does not have, and what to do."""
+def require_fields(
+    names: Sequence[str], fields: Sequence[str], source: str, optional: Sequence[str] = ()
+) -> tuple[str, ...]:
+    """The optional features whose fields a cloud does not have.
+
+    Raises:
+        DataError: it lacks fields of other features; the message lists them, and what to do.
+    """
     missing = {
         name: [need for need in FEATURES[name].needs if need not in fields]
         for name in names
         if any(need not in fields for need in FEATURES[name].needs)
     }
-    if missing:
-        wanted = "; ".join(f"{name} (needs {', '.join(needs)})" for name, needs in missing.items())
+    if not missing.keys() <= set(optional):
+        wanted = "; ".join(
+            f"{name} (needs {', '.join(needs)})" for name, needs in missing.items() if name not in optional
+        )
         raise DataError(
             f"{source}: the model was trained with features that this cloud does not have: {wanted}. It has: "
             f"{', '.join(fields) or 'coordinates only'}. Add them to the file, name the columns (--columns), or train "
             "a model without these features"
         )
+    return tuple(missing)
 
 
-def compute(cloud: PointCloud, names: Sequence[str], *, bounds: NDArray[np.floating], neighbours: int) -> Floats:
-    """(N, channels) float32 features of a cloud, coordinates not included; errors as `require_fields`."""
-    require_fields(names, tuple(cloud.fields), cloud.source)
+def compute(
+    cloud: PointCloud,
+    names: Sequence[str],
+    *,
+    bounds: NDArray[np.floating],
+    neighbours: int,
+    optional: Sequence[str] = (),
+) -> Floats:
+    """(N, channels) float32 features of a cloud, coordinates not included; errors as `require_fields`.
+
+    Optional features that it lacks are 0, as training leaves them out.
+    """
+    blank = require_fields(names, tuple(cloud.fields), cloud.source, optional)
     context = Context(cloud, bounds, neighbours)
-    parts = [FEATURES[name].compute(context) for name in names]
+    parts = []
+    for name in names:
+        feature = FEATURES[name]
+        empty = np.zeros((len(cloud), feature.channels), dtype=np.float32)
+        parts.append(empty if name in blank else feature.compute(context))
     found = np.concatenate(parts, axis=1) if parts else np.empty((len(cloud), 0), dtype=np.float32)
     return np.nan_to_num(found.astype(np.float32, copy=False), posinf=0.0, neginf=0.0)

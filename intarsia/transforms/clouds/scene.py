@@ -70,6 +70,9 @@ def prepare(
     origin = np.floor(limits[0])
     kept = thin(cloud.xyz - origin, preprocessing.voxel)
     thinned = cloud if len(kept) == len(cloud) else cloud.take(kept)
-    features = compute(thinned, preprocessing.features, bounds=limits, neighbours=preprocessing.neighbours)
+    features = compute(
+        thinned, preprocessing.features, bounds=limits, neighbours=preprocessing.neighbours,
+        optional=preprocessing.optional,
+    )  # fmt: skip
     xyz = (thinned.xyz - origin).astype(np.float32)
     return Scene(xyz, features, origin, None if target is None else target[kept])

@@ -20,18 +20,24 @@ from intarsia.inference.protocols import pooled
 from intarsia.labels import LabelSpace
 from intarsia.media.clouds import PointCloud, open_cloud, read_cloud, write_labels
 from intarsia.models import build
+from intarsia.transforms.clouds.features import channels
 
 pytest.importorskip("scipy")
 pytest.importorskip("laspy")
 SPACE = LabelSpace(("ground", "building", "tree"))
 
 
-def bundle(features: tuple[str, ...] = ("height", "intensity"), voxel: float = 0.0, block: float = 8.0) -> Bundle:
+def bundle(
+    features: tuple[str, ...] = ("height", "intensity"),
+    voxel: float = 0.0,
+    block: float = 8.0,
+    optional: tuple[str, ...] = (),
+) -> Bundle:
     torch.manual_seed(0)
-    options = {"in_channels": 3 + len(features)}
+    options = {"in_channels": channels(features)}
     model = build("pointnet_scene", classes=3, **options)
     torch.nn.init.normal_(model.out.weight)  # type: ignore[union-attr, arg-type]
-    settings = CloudPreprocessing(features=features, block=block, points=64, voxel=voxel)
+    settings = CloudPreprocessing(features=features, optional=optional, block=block, points=64, voxel=voxel)
     return Bundle("pointnet_scene", options, SPACE, settings, model.state_dict())
 
 
@@ -196,6 +202,22 @@ def test_model_of_pictures_is_none_of_points() -> None:
     wrong.preprocessing = Preprocessing()
     with pytest.raises(ModelError, match="no model of point clouds"):
         CloudPredictor(wrong)
+
+
+@pytest.mark.parametrize("whole", [10**6, 1000])
+def test_optional_features_may_be_missing(whole: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(predictor, "WHOLE_POINTS", whole)
+    given = cloud()
+    blank = {name: np.zeros(len(given), np.uint16) for name in ("red", "green", "blue", "infrared")}
+    full = PointCloud(given.xyz, given.fields | blank, source="made", color_max=65535.0)
+    names = ("height", "color", "ndvi", "intensity")
+    model = CloudPredictor(bundle(names, optional=("color", "ndvi")))
+    without, everything = model.segment(given), model.segment(full)
+    assert without.without == ("color", "ndvi")
+    assert everything.without == ()
+    assert np.array_equal(without.labels, everything.labels)
+    with pytest.raises(DataError, match=r"does not have: color \(needs red, green, blue\). It has"):
+        CloudPredictor(bundle(names, optional=("ndvi",))).segment(given)
 
 
 def test_protocol_of_s3dis(tmp_path: Path) -> None:

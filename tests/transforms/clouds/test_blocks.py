@@ -135,6 +135,11 @@ def test_features_that_are_missing_are_named() -> None:
         DataError, match=r"color \(needs red, green, blue\); returns \(needs return_number, number_of_ret"
     ):
         compute(given, ("color", "returns", "intensity"), bounds=np.zeros((2, 3)), neighbours=8)
+    with pytest.raises(DataError, match=r"does not have: returns \(needs"):
+        compute(given, ("color", "returns"), bounds=np.zeros((2, 3)), neighbours=8, optional=("color",))
+    found = compute(given, ("color", "intensity"), bounds=np.zeros((2, 3)), neighbours=8, optional=("color",))
+    assert not found[:, :3].any()
+    assert np.array_equal(found[:, 3:], compute(given, ("intensity",), bounds=np.zeros((2, 3)), neighbours=8))
     with pytest.raises(UsageError, match="Did you mean 'intensity'"):
         check_features(["intensty"])
     with pytest.raises(UsageError, match="named twice"):
@@ -189,10 +194,20 @@ def test_augmentation_is_a_function_of_its_seed_and_keeps_distances() -> None:
 
 
 def test_dropped_points_are_replaced_by_others() -> None:
-    settings = CloudAugment(rotate=0, mirror=0, scale=(2, 2), jitter=0, drop=0.9, color_drop=1, color_shift=0)
+    settings = CloudAugment(rotate=0, mirror=0, scale=(2, 2), jitter=0, drop=0.9, color_drop=0, color_shift=0)
     block = np.random.default_rng(0).normal(size=(50, 3 + 1 + 3)).astype(np.float32)
     out, kept = CloudTransform(settings, ("height", "color"))(block.copy(), np.random.default_rng(1))
     assert out.shape == block.shape
     assert len(np.unique(kept)) < 50
     assert np.allclose(out[:, :4], 2 * block[kept][:, :4], atol=1e-5)  # the height grows with the cloud
-    assert not out[:, 4:].any()
+    assert np.allclose(out[:, 4:], block[kept][:, 4:])
+
+
+def test_colours_are_blanked_all_or_but_for_the_visible_ones() -> None:
+    settings = CloudAugment(rotate=0, mirror=0, scale=(1, 1), jitter=0, drop=0, color_drop=0.25, color_shift=0)
+    transform = CloudTransform(settings, ("infrared", "color", "height", "ndvi"))
+    block = np.ones((8, 3 + 1 + 3 + 1 + 1), np.float32)
+    out = np.array([transform(block.copy(), np.random.default_rng(seed))[0][0] for seed in range(400)])
+    kinds, counts = np.unique(out[:, 3:], axis=0, return_counts=True)
+    assert kinds.tolist() == [[0, 0, 0, 0, 1, 0], [0, 1, 1, 1, 1, 0], [1, 1, 1, 1, 1, 1]]
+    assert counts / 400 == pytest.approx([0.25, 0.25, 0.5], abs=0.06)
