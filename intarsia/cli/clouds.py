@@ -75,7 +75,7 @@ def segment_clouds(
             typer.echo(f"{record['source']}  ({record['points']:,} points, {seconds(record['seconds'])})")
             typer.echo("  " + ", ".join(f"{name} {100 * share:.1f} %" for name, share in record["shares"].items()))
             if record["without"]:
-                typer.echo(f"  the file has no {', '.join(record['without'])}: the model did without, which is less sure")
+                typer.echo(f"  without {', '.join(record['without'])}, which the file does not have: less sure")
             written = [record[key] for key in ("labels", "top", "side", "viewer") if key in record]
             typer.echo("  " + "  ".join(written))
         for source, reason in result.failures.items():

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,29 +21,46 @@ from intarsia.reports.pictures import Sample
 
 _SIZE = 480
 _WORST = 8
+_PAGES = "clouds"
 
 
 def cloud_samples(
-    predictor: CloudPredictor, split: CloudSplit, names: Sequence[str], evaluation: Evaluation
+    predictor: CloudPredictor,
+    split: CloudSplit,
+    names: Sequence[str],
+    evaluation: Evaluation,
+    *,
+    report: Path | None = None,
 ) -> dict[str, Sample]:
-    """Clouds of a split from above, with truth, prediction and score, by id."""
+    """Clouds of a split from above, with truth, prediction and score, by id.
+
+    Args:
+        predictor: the model.
+        split: where they are from.
+        names: their ids.
+        evaluation: of the model on the split.
+        report: folder of a report to which pages are added that show them in 3D; None: none are.
+    """
     scores = {row.id: row.miou for row in evaluation.images}
     lookup = predictor.space.lookup_from(split.space)
     found = {}
     for index, item in enumerate(split.items):
         if item.id in names:
             cloud, target = split.read(index)
-            labels = predictor.segment(cloud).labels
-            found[item.id] = _sample(item.id, cloud, lookup[target], labels, predictor.space, scores[item.id])
+            result, truth = predictor.segment(cloud), lookup[target]
+            sample = _sample(item.id, cloud, truth, result.labels, predictor.space, scores[item.id])
+            if report is not None:
+                sample = replace(sample, page=f"{_PAGES}/{item.id.replace('/', '_')}.html")
+                (report / _PAGES).mkdir(parents=True, exist_ok=True)
+                result.viewer(report / sample.page, truth)
+            found[item.id] = sample
     return found
 
 
-def worst_clouds(
-    predictor: CloudPredictor, split: CloudSplit, evaluation: Evaluation, *, count: int = _WORST
-) -> list[Sample]:
-    """The clouds of a split with the lowest mIoU, worst first."""
-    names = [row.id for row in evaluation.images if not math.isnan(row.miou)][:count]
-    found = cloud_samples(predictor, split, names, evaluation)
+def worst_clouds(predictor: CloudPredictor, split: CloudSplit, evaluation: Evaluation, report: Path) -> list[Sample]:
+    """The clouds of a split with the lowest mIoU, worst first, each with a page in the report's folder."""
+    names = [row.id for row in evaluation.images if not math.isnan(row.miou)][:_WORST]
+    found = cloud_samples(predictor, split, names, evaluation, report=report)
     return [found[name] for name in names]
 
 

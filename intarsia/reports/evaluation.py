@@ -70,13 +70,14 @@ def write_evaluation(
 def evaluation_page(evaluation: Evaluation, worst: Sequence[Sample], *, facts: Sequence[tuple[str, str]] = ()) -> str:
     """The page as one self-contained HTML document."""
     scores, space = evaluation.scores, evaluation.space
+    measured = f"{len(evaluation.images)} {evaluation.medium}{'' if len(evaluation.images) == 1 else 's'}"
     about = [
         ("Predictions", evaluation.model),
-        ("Measured on", f"{evaluation.split}, {len(evaluation.images)} pictures at their own size"),
+        ("Measured on", f"{evaluation.split}, {measured}, at full resolution"),
         *([("Classes not known", ", ".join(evaluation.unmatched))] if evaluation.unmatched else []),
         *facts,
     ]
-    tiles = [*html.outcome(scores), ("mean of the pictures' mIoU", evaluation.image_miou)]
+    tiles = [*html.outcome(scores), (f"mean of the {evaluation.medium}s' mIoU", evaluation.image_miou)]
     return html.document(
         f"Evaluation of {Path(evaluation.model).name}",
         [
@@ -87,7 +88,7 @@ def evaluation_page(evaluation: Evaluation, worst: Sequence[Sample], *, facts: S
             ("Ranking and calibration", _curves(evaluation)),
             ("Confusion", html.confusion(space, evaluation.matrix)),
             ("Groups", _groups(evaluation)),
-            ("Worst pictures", html.gallery(worst, space)),
+            (f"Worst {evaluation.medium}s", html.gallery(worst, space)),
         ],
     )
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from urllib.parse import quote
 
 import numpy as np
 
@@ -197,7 +198,8 @@ def gallery(samples: Sequence[Sample], space: LabelSpace) -> str:
             for label, uri in figures
         )
         note = f' <span class="dim">{escape(sample.note)}</span>' if sample.note else ""
-        rows.append(f'<h3>{name}{note}</h3><div class="sample">{cells}</div>')
+        link = f' <a href="{escape(quote(sample.page))}">in 3D</a>' if sample.page else ""
+        rows.append(f'<h3>{name}{note}{link}</h3><div class="sample">{cells}</div>')
     return f'<p class="key">{key}</p>{"".join(rows)}'
 
 

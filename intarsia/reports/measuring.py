@@ -54,7 +54,7 @@ def measure(
         points = clouds.split(split or _usual_split(clouds))
         found = evaluate_clouds(predictor, points, measures=measures, protocol=protocol, progress=progress)
         if out is not None:
-            write_evaluation(out, found, worst_clouds(predictor, points, found))
+            write_evaluation(out, found, worst_clouds(predictor, points, found, out))
         return found
     dataset = open_dataset(
         data, layout=layout, classes=classes, ignore=ignore, resize_masks=resize_masks, tolerant=tolerant,

@@ -27,6 +27,7 @@ class Sample:
         truth: (H, W) labels, or None for a picture without annotation.
         prediction: (H, W) labels.
         note: a few words below the name, for instance the picture's score.
+        page: address of a page that shows more of it, relative to the report; "" if there is none.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Sample:
     truth: NDArray[Any] | None
     prediction: NDArray[Any]
     note: str = ""
+    page: str = ""
 
 
 def photo_uri(image: NDArray[np.uint8]) -> str:

@@ -61,7 +61,10 @@ def test_train_evaluate_segment(scenes: Path, tmp_path: Path, capsys: pytest.Cap
     assert list((run.folder / "samples").rglob("*.png"))
     found = intarsia.evaluate(run.best, scenes, out=tmp_path / "eval")
     assert found.scores.miou == pytest.approx(run.scores["miou"], abs=1e-6)
-    assert (tmp_path / "eval" / "evaluation.html").is_file()
+    text = (tmp_path / "eval" / "evaluation.html").read_text()
+    (page,) = (tmp_path / "eval" / "clouds").glob("*.html")
+    assert f'href="clouds/{page.name}"' in text
+    assert '"truth"' in page.read_text()
 
     target = tmp_path / "out.laz"
     assert main(["segment", str(scenes / "val/c.laz"), "-m", str(run.folder), "-o", str(target), "--json"]) == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intarsia.labels import LabelArray, LabelSpace
-from intarsia.media.clouds import CloudReader, write_labels
+from intarsia.media.clouds import CloudReader, PointCloud, write_labels
+from intarsia.media.clouds.cloud import COLORS
 from intarsia.media.clouds.render import side_view, top_view
-from intarsia.media.clouds.viewer import write_viewer
+from intarsia.media.clouds.viewer import MOST_POINTS, write_viewer
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -55,13 +57,15 @@ class CloudSegmentation:
         """The classes seen from above, `size` pixels on the longer side."""
         from PIL import Image
 
-        return Image.fromarray(top_view(self.source.read().xyz, self.labels, self.space, size)[0])
+        cloud, places = self._shown
+        return Image.fromarray(top_view(cloud.xyz, self.labels[places], self.space, size))
 
     def side(self, size: int = 1200) -> Image.Image:
         """The classes seen from the south."""
         from PIL import Image
 
-        return Image.fromarray(side_view(self.source.read().xyz, self.labels, self.space, size)[0])
+        cloud, places = self._shown
+        return Image.fromarray(side_view(cloud.xyz, self.labels[places], self.space, size))
 
     def viewer(self, path: str | os.PathLike[str], truth: LabelArray | None = None) -> None:
         """Write a page that shows the cloud in 3D and needs nothing else, not even a network.
@@ -70,4 +74,11 @@ class CloudSegmentation:
             path: target ending in .html.
             truth: (N,) labels to compare with, if known.
         """
-        write_viewer(Path(path), self.source.read(), self.labels, self.space, truth)
+        cloud, places = self._shown
+        known = None if truth is None else truth[places]
+        write_viewer(Path(path), cloud, self.labels[places], self.space, known, total=len(self.labels))
+
+    @cached_property
+    def _shown(self) -> tuple[PointCloud, NDArray[np.int64]]:
+        """What pictures and page show of the cloud: all of it, or a sample, and its places."""
+        return self.source.some(MOST_POINTS, COLORS)

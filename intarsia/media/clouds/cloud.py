@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -114,6 +114,27 @@ class CloudReader:
     def read(self) -> PointCloud:
         """All points at once."""
         return join(list(self.chunks()), self.name)
+
+    def some(self, most: int, fields: Container[str]) -> tuple[PointCloud, NDArray[np.int64]]:
+        """At most so many points, evenly drawn and always the same ones: the rest never is in memory at once.
+
+        Args:
+            most: how many.
+            fields: which of their fields are kept.
+
+        Returns:
+            The points in the file's order, and their places (n,) in it.
+        """
+        places = np.arange(self.count)
+        if self.count > most:
+            places = np.sort(np.random.default_rng(0).choice(self.count, most, replace=False))
+        parts, start = [], 0
+        for chunk in self.chunks():
+            first, last = np.searchsorted(places, (start, start + len(chunk)))
+            chunk.fields = {name: values for name, values in chunk.fields.items() if name in fields}
+            parts.append(chunk.take(places[first:last] - start))
+            start += len(chunk)
+        return join(parts, self.name), places
 
 
 class LoadedReader(CloudReader):

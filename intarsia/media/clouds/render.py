@@ -62,13 +62,11 @@ def draw(picture: NDArray[np.int64], colors: NDArray[np.uint8]) -> RGB:
     return drawn
 
 
-def top_view(xyz: NDArray[np.float64], labels: NDArray[Any], space: LabelSpace, size: int = 800) -> tuple[RGB, Any]:
-    """A cloud from above in the classes' colours (H, W, 3), and the points that its pixels show (H, W)."""
-    picture = view(xyz[:, 0], xyz[:, 1], xyz[:, 2], size)
-    return draw(picture, space.colors()[labels]), picture
+def top_view(xyz: NDArray[np.float64], labels: NDArray[Any], space: LabelSpace, size: int = 800) -> RGB:
+    """A cloud from above in the classes' colours (H, W, 3), `size` pixels on the longer side."""
+    return draw(view(xyz[:, 0], xyz[:, 1], xyz[:, 2], size), space.colors()[labels])
 
 
-def side_view(xyz: NDArray[np.float64], labels: NDArray[Any], space: LabelSpace, size: int = 800) -> tuple[RGB, Any]:
+def side_view(xyz: NDArray[np.float64], labels: NDArray[Any], space: LabelSpace, size: int = 800) -> RGB:
     """As `top_view`, looking north along y."""
-    picture = view(xyz[:, 0], xyz[:, 2], -xyz[:, 1], size)
-    return draw(picture, space.colors()[labels]), picture
+    return draw(view(xyz[:, 0], xyz[:, 2], -xyz[:, 1], size), space.colors()[labels])

@@ -15,8 +15,8 @@ from intarsia.files import write_text
 from intarsia.labels import LabelArray, LabelSpace
 from intarsia.media.clouds.cloud import COLORS, PointCloud
 
-# Points that a page holds; a larger cloud is shown by a sample. 11 bytes each, a third more in the page.
 MOST_POINTS = 1_500_000
+"""Points that a page should hold at most (11 bytes each, a third more in the page); see `CloudReader.some`."""
 _TEMPLATE = Path(__file__).with_name("viewer.html")
 _STEPS = 65535
 
@@ -28,7 +28,7 @@ def write_viewer(
     space: LabelSpace,
     truth: LabelArray | None = None,
     *,
-    title: str = "",
+    total: int,
 ) -> None:
     """Write the page: orbit with the mouse, switch classes on and off, predicted, true, differences, or colour.
 
@@ -38,7 +38,7 @@ def write_viewer(
         labels: (N,) predicted classes.
         space: the classes; at most 255 of them.
         truth: (N,) true classes, if known.
-        title: heading; the cloud's name by default.
+        total: points of the whole cloud, of which these may be a sample.
 
     Raises:
         UsageError: another suffix.
@@ -51,15 +51,13 @@ def write_viewer(
     seen = np.flatnonzero(np.isfinite(cloud.xyz).all(axis=1))
     if not len(seen):
         raise DataError(f"{cloud.source}: no point has coordinates; there is nothing to show")
-    if len(seen) > MOST_POINTS:
-        seen = np.sort(np.random.default_rng(0).choice(seen, MOST_POINTS, replace=False))
     xyz = cloud.xyz[seen]
     low = xyz.min(axis=0)
     scale = max(float((xyz.max(axis=0) - low).max()), 1e-9) / _STEPS
     data: dict[str, Any] = {
-        "title": title or Path(cloud.source).name,
+        "title": Path(cloud.source).name,
         "count": len(seen),
-        "total": len(cloud),
+        "total": total,
         "scale": scale,
         "size": ((xyz.max(axis=0) - low) / scale).round().astype(int).tolist(),
         "names": list(space.names),

@@ -143,6 +143,19 @@ def test_load_and_segment_through_the_front_door(tmp_path: Path) -> None:
         found.save(tmp_path / "out.lazz")
 
 
+def test_pictures_of_a_large_cloud_show_a_sample() -> None:
+    given = cloud()
+    one = open_cloud(PointCloud(given.xyz, given.fields | {"red": np.arange(3000, dtype=np.uint16)}, source="made"))
+    some, places = one.some(100, ("red",))
+    assert len(some) == len(np.unique(places)) == 100
+    assert list(some.fields) == ["red"]
+    assert np.array_equal(some.fields["red"], places)
+    assert np.array_equal(some.xyz, given.xyz[places])
+    every, places = one.some(3000, ())
+    assert np.array_equal(every.xyz, given.xyz)
+    assert np.array_equal(places, np.arange(3000))
+
+
 def test_page_cannot_be_broken_out_of(tmp_path: Path) -> None:
     model = bundle(("height",))
     model.space = LabelSpace(("</script><script>alert(1)</script>", "b", "c"))
