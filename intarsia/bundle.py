@@ -107,6 +107,7 @@ class CloudPreprocessing(BaseModel):
         points: number of points of a block.
         voxel: the cloud is thinned to one point per cube of this side in metres; 0 keeps all.
         neighbours: points that make a neighbourhood of normals and shapes.
+        whole: each cloud is one object, seen at once and scaled into the unit sphere; lengths are then in its radii.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -117,6 +118,7 @@ class CloudPreprocessing(BaseModel):
     points: int = Field(ge=1)
     voxel: float = Field(default=0.0, ge=0)
     neighbours: int = Field(default=16, ge=3)
+    whole: bool = False
 
 
 def _medium(value: Any) -> str:

@@ -45,6 +45,11 @@ def suggest(name: str, choices: Iterable[str]) -> str:
     return f" Known: {shown}."
 
 
+def counted(number: int, thing: str, things: str = "") -> str:
+    """A number of things in words: "1 cloud", "2,000 clouds"; `things` is the plural that is not made by an s."""
+    return f"{number:,} {thing if number == 1 else things or thing + 's'}"
+
+
 def require(module: str, extra: str) -> ModuleType:
     """Import an optional dependency, or say which extra installs it."""
     try:

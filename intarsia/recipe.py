@@ -177,6 +177,9 @@ class Cloud(_Section):
     )
     columns: str | None = Field(None, description="names of the columns of arrays and tables: x y z _ label")
     label: str | None = Field(None, description="the field of the class codes, if its name is not a usual one")
+    whole: bool = Field(
+        False, description="each cloud is one object, seen at once in the unit sphere; lengths are then in its radii"
+    )
     block: Positive | None = Field(None, description="side of a column in metres; none: by the density")
     points: Annotated[int, Field(ge=8)] = Field(4096, description="points of a block")
     voxel: NotNegative = Field(0.0, description="one point per cube of this side in metres; 0: all points")
@@ -186,6 +189,12 @@ class Cloud(_Section):
         None, description="training blocks an epoch; none: as many as hold all points"
     )
     augment: CloudAugment = CloudAugment()
+
+    @model_validator(mode="after")
+    def _check(self) -> Cloud:
+        if self.whole and self.block is not None:
+            raise ValueError("block: whole objects are not cut into blocks; leave it out")
+        return self
 
 
 class LossTerm(_Section):

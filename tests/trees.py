@@ -321,6 +321,43 @@ def s3dis(root: Path) -> Path:
     return root
 
 
+def shapenet_part(root: Path, v0: bool = False) -> Path:
+    """Two caps and a mug for training, a cap for validation and a mug for testing: 12 points each, of two parts."""
+    folder = root / f"shapenetcore_partanno_segmentation_benchmark_v0{'' if v0 else '_normal'}"
+    text(folder / "synsetoffset2category.txt", "Cap\t02954340", "Mug\t03797390")
+    members = {"train": ("cap0", "cap1", "mug0"), "val": ("cap2",), "test": ("mug1",)}
+    for seed, name in enumerate(name for names in members.values() for name in names):
+        synset, first = ("02954340", 6) if name.startswith("cap") else ("03797390", 36)
+        xyz = np.random.default_rng(seed).normal(size=(12, 3))
+        parts = (xyz[:, 2] > 0).astype(int)
+        if v0:
+            text(folder / synset / "points" / f"{name}.pts", *("{:.5f} {:.5f} {:.5f}".format(*row) for row in xyz))
+            text(folder / synset / "points_label" / f"{name}.seg", *map(str, parts + 1))
+        else:
+            rows = zip(xyz, parts + first, strict=True)
+            lines = ("{:.5f} {:.5f} {:.5f} 0 0 1 {}.000000".format(*row, part) for row, part in rows)
+            text(folder / synset / f"{name}.txt", *lines)
+    for split, names in members.items():
+        entries = [f"shape_data/{'02954340' if name.startswith('cap') else '03797390'}/{name}" for name in names]
+        text(folder / f"train_test_split/shuffled_{split}_file_list.json", json.dumps(entries))
+    return root
+
+
+def shapenet_part_hdf5(root: Path) -> Path:
+    """The same objects in HDF5: a cap, a mug and a cap for training, a mug for testing."""
+    import h5py
+
+    folder = root / "hdf5_data"
+    for split, categories in (("train", (2, 11, 2)), ("test", (11,))):
+        text(folder / f"{split}_hdf5_file_list.txt", f"ply_data_{split}0.h5")
+        data = np.random.default_rng(len(categories)).normal(size=(len(categories), 12, 3)).astype(np.float32)
+        pid = (data[..., 2] > 0) + np.array([{2: 6, 11: 36}[category] for category in categories])[:, None]
+        with h5py.File(folder / f"ply_data_{split}0.h5", "w") as file:
+            file["data"], file["pid"] = data, pid.astype(np.uint8)
+            file["label"] = np.array(categories, np.uint8)[:, None]
+    return root
+
+
 PICTURES: dict[str, Callable[[Path], Path]] = {
     "pascal-voc": pascal_voc,
     "sbd": sbd,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from intarsia.cli.output import Json, emit, table
+from intarsia.errors import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -65,7 +66,7 @@ def show(
     if json:
         emit(found.to_json() | {"tool": export.tool, "losses": losses.to_json(), "pictures": pictures})
         return
-    parts = [f"{found.images} images"] + ([f"{found.videos} videos"] if found.videos else [])
+    parts = [counted(found.images, "image")] + ([counted(found.videos, "video")] if found.videos else [])
     parts += [f"{found.missing} of them missing"] if found.missing else []
     parts += [f"{found.empty} without a shape"] if found.empty else []
     parts += [f"{count} {subset}" for subset, count in found.subsets.items()]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from intarsia.cli.output import emit, progress_bar, seconds
+from intarsia.errors import counted
 
 if TYPE_CHECKING:
     from intarsia.inference import Predictor
@@ -17,8 +18,12 @@ if TYPE_CHECKING:
 PARTLY = 1
 
 
-def is_cloud_job(sources: Sequence[str], columns: str | None) -> bool:
+def is_cloud_job(sources: Sequence[str], said: bool) -> bool:
     """Whether the sources are point clouds.
+
+    Args:
+        sources: files, folders or patterns.
+        said: whether an option was given that only clouds have.
 
     Raises:
         UsageError: only some of them are.
@@ -26,7 +31,7 @@ def is_cloud_job(sources: Sequence[str], columns: str | None) -> bool:
     from intarsia.errors import UsageError
     from intarsia.inference.clouds.folder import holds_clouds
 
-    clouds = [source for source in sources if columns is not None or holds_clouds(source)]
+    clouds = [source for source in sources if said or holds_clouds(source)]
     if clouds and len(clouds) < len(sources):
         raise UsageError("point clouds and pictures are segmented by separate commands")
     return bool(clouds)
@@ -39,6 +44,7 @@ def segment_clouds(
     out: Path | None,
     model: str,
     columns: str | None,
+    category: str | None,
     pictures: bool,
     overwrite: bool,
     dry_run: bool,
@@ -51,7 +57,7 @@ def segment_clouds(
     """
     from intarsia.errors import DataError, UsageError
     from intarsia.inference.clouds import CloudPredictor
-    from intarsia.inference.clouds.folder import plan_clouds, segment_clouds
+    from intarsia.inference.clouds.folder import is_one_file, plan_clouds, segment_clouds
 
     if not isinstance(predictor, CloudPredictor):
         raise UsageError(f"{model} labels pictures, and {sources[0]} is a point cloud; name a model of clouds (-m)")
@@ -66,13 +72,14 @@ def segment_clouds(
         return
     with progress_bar("labelling points") as progress:
         result = segment_clouds(
-            predictor, tasks, columns=columns, pictures=pictures, overwrite=overwrite, progress=progress
-        )
+            predictor, tasks, columns=columns, category=category, pictures=pictures, overwrite=overwrite,
+            folder=None if is_one_file(out) else out or Path("."), progress=progress,
+        )  # fmt: skip
     if json:
-        emit({"model": model, "records": result.records, "failures": result.failures})
+        emit({"model": model, "records": result.records, "failures": result.failures, "skipped": result.skipped})
     else:
         for record in result.records:
-            typer.echo(f"{record['source']}  ({record['points']:,} points, {seconds(record['seconds'])})")
+            typer.echo(f"{record['source']}  ({counted(record['points'], 'point')}, {seconds(record['seconds'])})")
             typer.echo("  " + ", ".join(f"{name} {100 * share:.1f} %" for name, share in record["shares"].items()))
             if record["without"]:
                 typer.echo(f"  without {', '.join(record['without'])}, which the file does not have: less sure")
@@ -80,8 +87,10 @@ def segment_clouds(
             typer.echo("  " + "  ".join(written))
         for source, reason in result.failures.items():
             typer.echo(f"failed: {reason if source in reason else f'{source}: {reason}'}", err=True)
+        if result.skipped:
+            typer.echo(f"{counted(len(result.skipped), 'cloud')} done before")
         bundle = predictor.bundle
         terms = bundle.card.get("license") or bundle.card.get("terms") or "no terms stated"
-        typer.echo(f"Model {model} ({bundle.architecture}, {len(bundle.space)} classes): {terms}")
+        typer.echo(f"Model {model} ({bundle.architecture}, {counted(len(bundle.space), 'class', 'classes')}): {terms}")
     if result.failures:
-        raise typer.Exit(PARTLY if result.records else DataError.exit_code)
+        raise typer.Exit(PARTLY if result.records or result.skipped else DataError.exit_code)

@@ -8,13 +8,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from intarsia.cli.output import Json, emit, progress_bar, table
+from intarsia.errors import counted
 
 if TYPE_CHECKING:
     from intarsia.datasets import Dataset
+    from intarsia.datasets.clouds import CloudDataset
+    from intarsia.datasets.report import Report
 
 app = typer.Typer(help="Check, describe, fetch and show labelled data.", no_args_is_help=True)
 Data = Annotated[
-    Path, typer.Argument(help="Folder of labelled images; or a manifest (.csv, .jsonl), a table (.parquet), an export.")
+    Path,
+    typer.Argument(
+        help="Folder of labelled images or point clouds; or a manifest (.csv, .jsonl), a table (.parquet), an export."
+    ),
 ]
 Layout = Annotated[str, typer.Option(help="Folder layout; `intarsia data list` names them.")]
 Resize = Annotated[bool, typer.Option("--resize-masks", help="Stretch masks of another size to their picture.")]
@@ -24,8 +30,14 @@ Tolerant = Annotated[
 
 Reading = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="An option of an annotation tool's reader; repeatable."),
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="An option of an annotation tool's reader; of clouds columns='x y z _ label' or label=FIELD; repeatable.",
+    ),
 ]
+
+_CLOUD_OPTIONS = ("columns", "label")
 
 
 @app.command("list")
@@ -60,7 +72,7 @@ def info(
 ) -> None:
     """Tell what a public data set is and how to get it; or how a folder is read: layout, splits, sizes, classes."""
     from intarsia.datasets.catalogue import entry
-    from intarsia.datasets.clouds import holds_clouds
+    from intarsia.datasets.clouds import CloudDataset
     from intarsia.datasets.public import ENTRIES
     from intarsia.datasets.statistics import description
 
@@ -69,15 +81,15 @@ def info(
         return
     if not Path(path).exists() and not any(mark in path for mark in "/\\."):
         entry(path)  # neither a folder nor a data set: the error suggests the closest name
-    if holds_clouds(path):
-        _describe_clouds(path, layout, json)
-        return
     dataset = _open(path, layout, resize_masks, tolerant, set_)
+    if isinstance(dataset, CloudDataset):
+        _describe_clouds(dataset, path, json)
+        return
     found = description(dataset)
     if json:
         emit(found)
         return
-    typer.echo(f"{dataset.root}: {len(dataset)} labelled images, layout {dataset.layout}")
+    typer.echo(f"{dataset.root}: {counted(len(dataset), 'labelled image')}, layout {dataset.layout}")
     for note in dataset.notes:
         typer.echo(f"  {note}")
     splits: dict[str, dict[str, Any]] = found["splits"]
@@ -92,17 +104,16 @@ def info(
     typer.echo(f"Next:  intarsia data check {path}")
 
 
-def _describe_clouds(path: str, layout: str, json: bool) -> None:
+def _describe_clouds(dataset: CloudDataset, path: str, json: bool) -> None:
     """Print how a folder of point clouds is read."""
-    from intarsia.datasets.clouds import description, open_clouds
+    from intarsia.datasets.clouds import description
 
-    dataset = open_clouds(path, layout=layout)
     found = description(dataset)
     if json:
         emit(found)
         return
     clouds = sum(len(split) for split in dataset.splits.values())
-    typer.echo(f"{dataset.root}: {clouds} labelled point clouds, layout {dataset.layout}")
+    typer.echo(f"{dataset.root}: {counted(clouds, 'labelled point cloud')}, layout {dataset.layout}")
     for note in dataset.notes:
         typer.echo(f"  {note}")
     rows = [
@@ -111,7 +122,7 @@ def _describe_clouds(path: str, layout: str, json: bool) -> None:
     ]
     table(("Split", "Clouds", "Points", "Not labelled %"), rows)
     _show_classes(found)
-    typer.echo(f"Next:  intarsia train {path}")
+    typer.echo(f"Next:  intarsia data check {path}")
 
 
 def _show_classes(found: dict[str, Any]) -> None:
@@ -188,11 +199,16 @@ def check(
     json: Json = False,
 ) -> None:
     """Look for everything that would spoil a training: damaged files, wrong masks, leakage, missing classes."""
+    from intarsia.datasets.cloudcheck import check_clouds
+    from intarsia.datasets.clouds import CloudDataset
     from intarsia.datasets.integrity import check as examine
 
     with progress_bar("checking") as progress:
         dataset = _open(path, layout, resize_masks, tolerant, set_)
-        report = examine(dataset, progress=progress)
+        if isinstance(dataset, CloudDataset):
+            report: Report = check_clouds(dataset, progress=progress)
+        else:
+            report = examine(dataset, progress=progress)
     if json:
         emit(report.to_json())
     else:
@@ -216,7 +232,7 @@ def show(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
     json: Json = False,
 ) -> None:
-    """Write one picture of photos with their masks laid over them, to see that they fit."""
+    """Write one picture of photos with their masks laid over them, or of clouds from above, to see that they fit."""
     from intarsia.datasets.preview import contact_sheet
     from intarsia.errors import UsageError
     from intarsia.media.images import write_image
@@ -229,18 +245,26 @@ def show(
     if json:
         emit({"split": split, "samples": min(count, len(chosen)), "picture": str(out)})
     else:
-        typer.echo(f"{min(count, len(chosen))} of {len(chosen)} samples of {split!r}: {out}")
+        typer.echo(f"{min(count, len(chosen))} of {counted(len(chosen), 'sample')} of {split!r}: {out}")
 
 
-def _open(path: str | Path, layout: str, resize_masks: bool, tolerant: bool, reading: list[str] | None) -> Dataset:
+def _open(
+    path: str | Path, layout: str, resize_masks: bool, tolerant: bool, reading: list[str] | None
+) -> Dataset | CloudDataset:
     from intarsia.datasets import open_dataset
-    from intarsia.datasets.clouds import holds_clouds
-    from intarsia.errors import UsageError
+    from intarsia.datasets.clouds import holds_clouds, open_clouds
+    from intarsia.errors import UsageError, suggest
     from intarsia.recipe import read_assignments
 
-    if holds_clouds(path):
-        raise UsageError(f"{path} holds point clouds, and check and show are for pictures; intarsia data info {path}")
     reader = read_assignments(reading or ())
+    if "columns" in reader or holds_clouds(path):
+        if resize_masks or tolerant:
+            raise UsageError(f"--resize-masks and --tolerant are about masks, and {path} holds point clouds")
+        for name in reader:
+            if name not in _CLOUD_OPTIONS:
+                raise UsageError(f"point clouds have no option {name!r}.{suggest(name, _CLOUD_OPTIONS)}")
+        columns, label = (None if reader.get(name) is None else str(reader[name]) for name in _CLOUD_OPTIONS)
+        return open_clouds(path, layout=layout, columns=columns, label=label)
     return open_dataset(path, layout=layout, resize_masks=resize_masks, tolerant=tolerant, reader=reader)
 
 

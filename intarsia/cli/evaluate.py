@@ -9,6 +9,7 @@ import typer
 
 from intarsia.cli.output import Json, Options, Refine, RefineOptions, emit, progress_bar, read_refine
 from intarsia.cli.scores import Boundary, Out, Overwrite, Spacing, read_spacing, show
+from intarsia.errors import counted
 
 
 def evaluate(
@@ -80,7 +81,7 @@ def evaluate(
     if json:
         emit(found.to_json())
         return
-    typer.echo(f"{found.model} on {len(found.images)} {found.medium}s of the split {found.split!r}")
+    typer.echo(f"{found.model} on {counted(len(found.images), found.medium)} of the split {found.split!r}")
     if found.split == "all":
         typer.echo(
             "The folder is not divided: if the model was trained on pictures of it, these scores flatter it, and "

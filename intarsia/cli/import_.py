@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from intarsia.cli.output import Json, emit
+from intarsia.errors import counted
 
 if TYPE_CHECKING:
     from intarsia.labels import LabelSpace
@@ -79,7 +80,7 @@ def import_(
     typer.echo(bundle.card["origin"])
     options = ", ".join(f"{key}={value}" for key, value in bundle.options.items())
     typer.echo(f"  as {bundle.architecture}({options}), {count / 1e6:.1f} million parameters")
-    typer.echo(f"  {len(bundle.space)} classes: {', '.join(bundle.space.names)}")
+    typer.echo(f"  {counted(len(bundle.space), 'class', 'classes')}: {', '.join(bundle.space.names)}")
     for key in ("assumed", "left_out"):
         if key in bundle.card:
             typer.echo(f"  {key.replace('_', ' ')}: {bundle.card[key]}")

@@ -9,6 +9,7 @@ import typer
 
 from intarsia.cli.output import Json, emit, progress_bar
 from intarsia.cli.scores import Boundary, Out, Overwrite, Spacing, read_spacing, show
+from intarsia.errors import counted
 
 if TYPE_CHECKING:
     from intarsia.datasets.classfile import ClassList
@@ -50,7 +51,7 @@ def metrics(
     if json:
         emit(found.to_json())
     else:
-        typer.echo(f"{len(found.evaluation.images)} masks of {prediction} against {truth}")
+        typer.echo(f"{counted(len(found.evaluation.images), 'mask')} of {prediction} against {truth}")
         for note in found.folders.notes:
             typer.echo(f"  {note}")
         show(found.evaluation)

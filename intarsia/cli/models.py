@@ -9,6 +9,7 @@ import typer
 
 from intarsia.cli.doctor import bundled_models
 from intarsia.cli.output import Json, emit, table
+from intarsia.errors import counted
 
 if TYPE_CHECKING:
     from intarsia.models.registry import Medium
@@ -68,7 +69,7 @@ def info(
         typer.echo(f"{name}: {found['summary']}\n{found['paper']}")
         table(("Option", "Value"), [(option, str(value)) for option, value in found["options"].items()])
         work = "" if found["gmacs"] is None else f", {found['gmacs']:.2f} GMAC for an image of {size}x{size} pixels"
-        typer.echo(f"{found['parameters']:,} parameters with {classes} classes{work}")
+        typer.echo(f"{found['parameters']:,} parameters with {counted(classes, 'class', 'classes')}{work}")
         return
     if set_:
         raise UsageError(f"--set changes the options of an architecture, and {name!r} is not one")

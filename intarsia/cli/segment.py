@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -23,13 +23,26 @@ from intarsia.cli.output import (
     table,
 )
 from intarsia.cli.video import Fps, Keep, Limit, Video, VideoOptions, Write, is_video_job, segment_videos
+from intarsia.errors import counted
 
 if TYPE_CHECKING:
     from intarsia.bundle import Bundle
     from intarsia.inference import FolderResult
 
 _MOST_SHOWN = 10
+_TILE = 512
 PARTLY = 1
+
+_PICTURES, _VIDEO, _CLOUDS = "pictures", "video", "point clouds"
+# What takes the options that are not for everything; rasters and volumes are pictures here.
+_TAKEN_BY = {
+    **dict.fromkeys(("--resume", "--tta", "--dry-run"), (_PICTURES, _CLOUDS)),
+    "--long-side": (_PICTURES, _VIDEO),
+    **dict.fromkeys(("--columns", "--category", "--pictures"), (_CLOUDS,)),
+    **dict.fromkeys(("--tile", "--bands", "--window", "--polygons", "--confidence", "--series"), (_PICTURES,)),
+    **dict.fromkeys(("--refine", "--refine-set", "--annotations"), (_PICTURES,)),
+    **dict.fromkeys(("--video", "--video-set", "--write", "--keep", "--limit"), (_VIDEO,)),
+}
 
 
 def segment(
@@ -61,10 +74,11 @@ def segment(
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing results.")] = False,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Continue an interrupted job (finished pictures are always skipped).")
+        bool, typer.Option("--resume", help="Continue an interrupted job (what is finished is always skipped).")
     ] = False,
     tta: Annotated[
-        bool, typer.Option("--tta", help="Average over the mirrored picture: slower, often better.")
+        bool,
+        typer.Option("--tta", help="Average over the mirrored picture, or the turned cloud: slower, often better."),
     ] = False,
     long_side: Annotated[
         int | None, typer.Option(min=0, help="Working size in pixels of the longer side; 0: each picture's own.")
@@ -73,10 +87,16 @@ def segment(
         str | None,
         typer.Option(metavar="NAMES", help="Clouds in plain tables: the columns, as in 'x y z _ intensity'."),
     ] = None,
+    category: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Clouds: what the object is (chair, mug, ...), for models of parts."),
+    ] = None,
     pictures: Annotated[
         bool, typer.Option("--pictures", help="Clouds: also views from the top and the side, and a page in 3D.")
     ] = False,
-    tile: Annotated[int, typer.Option(min=64, help="Side in pixels of the tiles of large pictures.")] = 512,
+    tile: Annotated[
+        int | None, typer.Option(min=64, help=f"Side in pixels of the tiles of large pictures; default: {_TILE}.")
+    ] = None,
     bands: Annotated[
         str | None, typer.Option(metavar="B,B,B", help="GeoTIFF: bands that the network sees, from 1.")
     ] = None,
@@ -126,21 +146,28 @@ def segment(
     from intarsia.media.video import is_video
     from intarsia.recipe import read_assignments
 
-    clouds = is_cloud_job(sources, columns)
+    given = {
+        "--resume": resume, "--tta": tta, "--dry-run": dry_run, "--long-side": long_side, "--columns": columns,
+        "--category": category, "--pictures": pictures, "--tile": tile, "--bands": bands, "--window": window,
+        "--polygons": polygons, "--confidence": confidence, "--series": series, "--refine": refine,
+        "--refine-set": refine_set, "--annotations": annotations, "--video": video, "--video-set": video_set,
+        "--write": write, "--keep": keep, "--limit": limit,
+    }  # fmt: skip
+    if overwrite and resume:
+        raise UsageError("--overwrite does everything again, --resume continues; choose one")
+    clouds = is_cloud_job(sources, bool(columns or category or pictures))
     model = model or (DEFAULT_CLOUD_MODEL if clouds else DEFAULT_MODEL)
     changes, refinement = read_assignments(set_ or ()), read_refine(refine, refine_set)
     label_clouds = partial(
-        segment_clouds, sources=sources, out=out, model=model, columns=columns, pictures=pictures,
-        overwrite=overwrite, dry_run=dry_run, json=json,
+        segment_clouds, sources=sources, out=out, model=model, columns=columns, category=category,
+        pictures=pictures, overwrite=overwrite, dry_run=dry_run, json=json,
     )  # fmt: skip
     if clouds:
-        label_clouds(intarsia.load(model, options=changes, tta=tta, long_side=long_side, refine=refinement))
+        _check_options(given, _CLOUDS)
+        label_clouds(intarsia.load(model, options=changes, tta=tta))
         return
     if is_video_job(sources, fps):
-        if dry_run or resume or refine or tta or annotations is not None:
-            raise UsageError("--dry-run, --resume, --refine, --tta and --annotations are for pictures, not for video")
-        if bands is not None or window is not None or polygons or confidence or series is not None:
-            raise UsageError("--bands, --window, --polygons, --confidence and --series are for rasters and volumes")
+        _check_options(given, _VIDEO)
         if out is not None and is_video(out):
             raise UsageError(f"{out} is one file: name a folder, in which the results are called NAME.overlay.mp4, ...")
         on_video = intarsia.load(model, options=changes, long_side=long_side)
@@ -150,10 +177,7 @@ def segment(
                 outputs=write or ["overlay"], keep=keep or [], fps=fps, limit=limit, overwrite=overwrite, json=json,
             )
         )  # fmt: skip
-    if video or video_set or write or keep or limit:
-        raise UsageError(
-            "--video, --video-set, --write, --keep and --limit are for video; a folder of frames needs --fps"
-        )
+    _check_options(given, _PICTURES)
     single = out is not None and names_file(out)
     if single and (len(sources) > 1 or dry_run or annotations is not None):
         raise UsageError(f"{out} is one file: name a folder (-o OUT) for several sources, --annotations or --dry-run")
@@ -162,8 +186,6 @@ def segment(
     if out is None and any(find_images(source) is not None for source in sources):
         raise UsageError("folders and patterns need a folder for the results: -o OUT")
     target = Path(".") if out is None else out
-    if overwrite and resume:
-        raise UsageError("--overwrite does everything again, --resume continues; choose one")
     if annotations is not None:
         preannotation_path(target, annotations, overwrite=overwrite)  # refused before the work, not after it
     if dry_run:
@@ -185,7 +207,7 @@ def segment(
                 changes.pop("clusters", 5),
                 options=changes,
                 tta=tta,
-                tile=tile,
+                tile=tile or _TILE,
                 long_side=long_side,
                 scores=confidence,
                 refine=refinement,
@@ -196,7 +218,7 @@ def segment(
             model,
             options=changes,
             tta=tta,
-            tile=tile,
+            tile=tile or _TILE,
             long_side=long_side,
             bands=None if bands is None else check_bands(bands),
             window=None if window is None else read_pair(window),
@@ -204,6 +226,7 @@ def segment(
             refine=refinement,
         )
         if isinstance(loaded, CloudPredictor):
+            _check_options(given, _CLOUDS)
             label_clouds(loaded)
             return
         predictor = loaded
@@ -233,12 +256,26 @@ def segment(
     else:
         _show(result, predictor.bundle, model)
         if written is not None:
-            typer.echo(f"{written.path}: outlines of {written.images} pictures for {annotations}")
+            typer.echo(f"{written.path}: outlines of {counted(written.images, 'picture')} for {annotations}")
             for line in written.losses.lines():
                 typer.echo(f"  {line}")
     if result.failures:
         every = len(result.failures) == len(result.records) and not result.skipped
         raise typer.Exit(DataError.exit_code if every else PARTLY)
+
+
+def _check_options(given: Mapping[str, object], medium: str) -> None:
+    """Raise a UsageError if an option was given that is for another medium."""
+    from intarsia.errors import UsageError
+
+    wrong = [
+        f"{name} is for {' and '.join(_TAKEN_BY[name])}"
+        for name, value in given.items()
+        if value is not None and value is not False and medium not in _TAKEN_BY[name]
+    ]
+    if wrong:
+        frames = "; a folder of frames becomes a video by --fps" if "video" in " ".join(wrong) else ""
+        raise UsageError(f"{', '.join(wrong)}, not for {medium}{frames}")
 
 
 def read_pair(text: str) -> tuple[float, float]:
@@ -267,7 +304,7 @@ def show_record(record: dict[str, Any], files: Sequence[object]) -> None:
     if "millilitres" in record:
         typer.echo(f"  {', '.join(f'{name} {value:,.0f} ml' for name, value in record['millilitres'].items())}")
     if "polygons" in record:
-        typer.echo(f"  {record['polygons']:,} polygons")
+        typer.echo(f"  {counted(record['polygons'], 'polygon')}")
     for note in record.get("notes", ()):
         typer.echo(f"  note: {note}")
     typer.echo("  " + "  ".join(map(str, files)))
@@ -285,6 +322,7 @@ def _show(result: FolderResult, bundle: Bundle, model: str) -> None:
     counts += [f"{len(result.skipped)} were done before"] if result.skipped else []
     counts += [f"{len(result.failures)} failed"] if result.failures else []
     terms = bundle.card.get("license") or bundle.card.get("terms") or "no terms stated"
-    typer.echo(f"{', '.join(counts)}. Model {model} ({bundle.architecture}, {len(bundle.space)} classes): {terms}")
+    classes = counted(len(bundle.space), "class", "classes")
+    typer.echo(f"{', '.join(counts)}. Model {model} ({bundle.architecture}, {classes}): {terms}")
     if done:
         typer.echo("Next:  intarsia segment FOLDER/ -o out/   or   intarsia train YOUR-DATA/")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from intarsia.cli.output import emit, seconds
+from intarsia.errors import counted
 
 if TYPE_CHECKING:
     from intarsia.inference import Predictor, VideoResult
@@ -192,8 +193,8 @@ def _progress(what: str) -> Iterator[Callable[[int, int | None], None]]:
 
 def _show(done: Sequence[VideoResult], failures: dict[str, str], *, to_stderr: bool) -> None:
     for result in done:
-        how = f"{_counted(result.frames, 'frame')} in {seconds(result.seconds)}, {result.fps:.1f} fps"
-        keys = "" if result.keys == result.frames else f", {_counted(result.keys, 'key frame')}"
+        how = f"{counted(result.frames, 'frame')} in {seconds(result.seconds)}, {result.fps:.1f} fps"
+        keys = "" if result.keys == result.frames else f", {counted(result.keys, 'key frame')}"
         stopped = "; stopped, what is written is complete up to here" if result.interrupted else ""
         typer.echo(f"{result.source}  ({how}{keys}{stopped})", err=to_stderr)
         for path in result.outputs.values():
@@ -202,7 +203,3 @@ def _show(done: Sequence[VideoResult], failures: dict[str, str], *, to_stderr: b
             typer.echo(f"  note: {note}", err=True)
     for source, reason in failures.items():
         typer.echo(f"failed: {source}: {reason}", err=True)
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"

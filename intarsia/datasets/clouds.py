@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,31 +14,37 @@ import numpy as np
 from intarsia.datasets.classfile import FILE_NAMES, ClassList, find_class_file
 from intarsia.datasets.pairing import SPLITS, walk
 from intarsia.datasets.partition import partition
-from intarsia.datasets.public import s3dis
+from intarsia.datasets.public import s3dis, shapenet_part
 from intarsia.datasets.splits import Item
 from intarsia.datasets.statistics import ClassCounts
-from intarsia.errors import DataError, UsageError, suggest
+from intarsia.errors import DataError, UsageError, counted, suggest
 from intarsia.labels import Color, LabelArray, LabelSpace
-from intarsia.media.clouds import CLOUD_SUFFIXES, PointCloud, is_cloud, open_cloud, read_room
+from intarsia.media.clouds import CLOUD_SUFFIXES, CloudReader, PointCloud, is_cloud, open_cloud, read_room
 from intarsia.media.clouds.las import ASPRS, ASPRS_COLORS
 from intarsia.media.clouds.las import SUFFIXES as LAS
 from intarsia.media.clouds.rooms import ANNOTATIONS
+from intarsia.media.clouds.scans import NUSCENES_LABELS
 from intarsia.media.images import IMAGE_SUFFIXES
 
 CLOUD_LAYOUTS = {
     "clouds": "clouds with the class of each point in the file (or, for .bin scans, in a label file)",
-} | {name: known.about for name, known in s3dis.LAYOUTS.items()}
+} | {name: known.about for name, known in (s3dis.LAYOUTS | shapenet_part.LAYOUTS).items()}
 """Name and description of every layout that `open_clouds` reads."""
 # Codes of LAS that say nothing about what a point is: not yet classified, and noise.
 _NO_CLASS = (0, 7, 18)
-_NOT_SCANS = "_lidarseg.bin"
+NO_CODES = "it has no class codes; name the field that holds them (train: --set cloud.label=NAME)"
 
 
 @dataclass(frozen=True)
 class CloudItem(Item):
-    """One labelled cloud: a file, or the folder of a room, that holds its labels too."""
+    """One labelled cloud: a file, or the folder of a room, that holds its labels too.
+
+    Attributes:
+        reader: how it is read, where opening the file is not enough.
+    """
 
     image: Path
+    reader: Callable[[], PointCloud] | None = None
 
 
 @dataclass(frozen=True)
@@ -48,7 +54,8 @@ class CloudSplit:
     Args:
         name: "train", "val", "test", or "all" when the data set was not divided.
         space: label space of the targets.
-        codes: stored class code of each class; points with other codes are ignored.
+        codes: class index of each stored code, or `ignore_index` where a code says nothing; points with other codes are
+            ignored, too.
         items: the clouds, in a fixed order.
         root: the data set's folder.
         columns: names of the columns of arrays and tables.
@@ -57,7 +64,7 @@ class CloudSplit:
 
     name: str
     space: LabelSpace
-    codes: tuple[int, ...]
+    codes: Mapping[int, int]
     items: tuple[CloudItem, ...]
     root: Path
     columns: str | None = None
@@ -70,18 +77,30 @@ class CloudSplit:
         """Every cloud, which is evaluated as a whole; see `Split.wholes`."""
         return [(item, [index]) for index, item in enumerate(self.items)]
 
+    def open(self, item: CloudItem) -> CloudReader:
+        """A cloud of the split, its points on demand.
+
+        Raises:
+            DataError: the file is missing or damaged; the message names it.
+        """
+        if item.reader is not None:
+            return open_cloud(item.reader())
+        return open_cloud(item.image, columns=self.columns, label=self.label)
+
     def read(self, index: int) -> tuple[PointCloud, LabelArray]:
         """The cloud, and the targets (N,) of its points, of `space.dtype`.
 
         Raises:
             DataError: the file is damaged or has no class codes; the message names it.
         """
-        cloud = open_cloud(self.items[index].image, columns=self.columns, label=self.label).read()
+        cloud = self.open(self.items[index]).read()
         if cloud.label is None:
-            raise DataError(
-                f"{cloud.source}: it has no class codes; name the field that holds them (train: --set cloud.label=NAME)"
-            )
+            raise DataError(f"{cloud.source}: {NO_CODES}")
         return cloud, decode(cloud.label, self.codes, self.space)
+
+    def remapped(self, space: LabelSpace, table: LabelArray) -> CloudSplit:
+        """The same clouds with other classes: label `table[label]` of `space` where it is `label` now."""
+        return replace(self, space=space, codes={code: int(table[label]) for code, label in self.codes.items()})
 
     def count(self) -> ClassCounts:
         """How many points each class has."""
@@ -124,16 +143,8 @@ def description(dataset: CloudDataset) -> dict[str, Any]:
     splits = {}
     for name, split in dataset.splits.items():
         counts = split.count()
-        plain = counts.to_json()
-        splits[name] = {
-            "clouds": len(split),
-            "points": int(counts.pixels.sum()) + counts.ignored,
-            "ignored_share": plain["ignored_share"],
-            "classes": [
-                {"name": one["name"], "points": one["pixels"], "share": one["share"], "clouds": one["images"]}
-                for one in plain["classes"]
-            ],
-        }
+        points = int(counts.pixels.sum()) + counts.ignored
+        splits[name] = {"points": points, **counts.to_json("cloud", "point")}
     return {
         "root": str(dataset.root),
         "layout": dataset.layout,
@@ -143,14 +154,13 @@ def description(dataset: CloudDataset) -> dict[str, Any]:
     }
 
 
-def decode(stored: np.ndarray, codes: Sequence[int], space: LabelSpace) -> LabelArray:
+def decode(stored: np.ndarray, codes: Mapping[int, int], space: LabelSpace) -> LabelArray:
     """Stored class codes to class indices; codes that belong to no class become `ignore_index`."""
-    low, high = min(codes), max(codes)
-    table = np.full(high - low + 1, space.ignore_index, dtype=space.dtype)
-    table[np.array(codes) - low] = np.arange(len(codes))
-    known = (stored >= low) & (stored <= high)
-    target: LabelArray = np.where(known, table[np.where(known, stored - low, 0)], space.ignore_index)
-    return target.astype(space.dtype)
+    known = np.array(sorted(codes), dtype=np.int64)
+    labels = np.array([codes[code] for code in known.tolist()], dtype=space.dtype)
+    place = np.minimum(np.searchsorted(known, stored), len(known) - 1)
+    target: LabelArray = np.where(known[place] == stored, labels[place], space.ignore_index).astype(space.dtype)
+    return target
 
 
 def holds_clouds(path: str | os.PathLike[str]) -> bool:
@@ -161,7 +171,9 @@ def holds_clouds(path: str | os.PathLike[str]) -> bool:
     files = list(walk(root))
     if any(file.suffix.lower() in IMAGE_SUFFIXES for file in files):
         return False
-    return any(is_cloud(file) or file.suffix.lower() == ".bin" or file.parent.name == ANNOTATIONS for file in files)
+    if shapenet_part.form(root) is not None:
+        return True
+    return any(is_cloud(file) or file.parent.name == ANNOTATIONS for file in files)
 
 
 def open_clouds(
@@ -194,18 +206,21 @@ def open_clouds(
 
     Raises:
         DataError: no such folder, no clouds in it, or no class codes in them.
-        UsageError: unknown layout, or class names that cannot be matched to codes.
+        UsageError: unknown layout, class names that cannot be matched to codes, or some for data that have their own.
     """
     root = Path(os.path.abspath(path))
     if layout not in ("auto", *CLOUD_LAYOUTS):
         raise UsageError(f"no layout of clouds is named {layout!r}.{suggest(layout, ['auto', *CLOUD_LAYOUTS])}")
     if not root.is_dir():
         raise DataError(f"{root}: no such folder; a data set is a folder with labelled clouds")
+    objects = shapenet_part.form(root) if layout == "auto" else layout
+    if objects is not None and objects in shapenet_part.LAYOUTS:
+        return _open_objects(root, objects, classes, columns)
     rooms = sorted({file.parent.parent for file in walk(root) if file.parent.name == ANNOTATIONS})
     if layout in s3dis.LAYOUTS or (layout == "auto" and rooms):
         return _open_rooms(root, layout, rooms, val_fraction, seed)
     files = [file for file in walk(root) if _is_scan(file)]
-    sure = [file for file in files if is_cloud(file) or file.suffix.lower() == ".bin"]
+    sure = [file for file in files if is_cloud(file)]
     files = sure or files
     if not files:
         raise DataError(f"{root}: no clouds in this folder (looked for {', '.join(CLOUD_SUFFIXES)})")
@@ -226,20 +241,21 @@ def open_clouds(
 
 def _is_scan(file: Path) -> bool:
     name = file.name.lower()
-    return name.endswith(CLOUD_SUFFIXES) and name not in FILE_NAMES and not name.endswith(_NOT_SCANS)
+    return name.endswith(CLOUD_SUFFIXES) and name not in FILE_NAMES and not name.endswith(NUSCENES_LABELS)
 
 
 def _classes(
     files: list[Path], named: ClassList | None, ignore: Sequence[int], reader: dict[str, str | None]
-) -> tuple[LabelSpace, tuple[int, ...], list[str]]:
+) -> tuple[LabelSpace, dict[int, int], list[str]]:
     las = all(file.suffix.lower() in LAS for file in files)
+    silent = {*ignore, *(_NO_CLASS if las else ())}
     if named is not None:
         space = LabelSpace(named.names, named.palette or _palette(named.names))
         if named.values:
-            return space, named.values, [f"Class codes from {named.source}."]
+            return space, _meanings(named.values, space, silent), [f"Class codes from {named.source}."]
         known = {name: code for code, name in ASPRS.items()}
         if las and all(name in known for name in named.names):
-            return space, tuple(known[name] for name in named.names), []
+            return space, _meanings([known[name] for name in named.names], space, silent), []
         if las:
             wrong = next(name for name in named.names if name not in known)
             raise UsageError(
@@ -247,7 +263,7 @@ def _classes(
                 "with lines such as: 64: lasting_above"
             )
         codes = [code for code in range(len(space) + len(ignore)) if code not in ignore]
-        return space, tuple(codes[: len(space)]), []
+        return space, _meanings(codes[: len(space)], space, silent), []
     counts: Counter[int] = Counter()
     for file in files:
         try:
@@ -257,14 +273,20 @@ def _classes(
                     counts.update(dict(zip(found.tolist(), many.tolist(), strict=True)))
         except DataError:
             continue  # reading it for training names it again
-    left_out = {*ignore, *(_NO_CLASS if las else ())}
-    codes = sorted(code for code in counts if code not in left_out and code >= 0)
+    codes = sorted(code for code in counts if code not in silent and code >= 0)
     if not codes:
         raise DataError(
-            f"{files[0].parent}: no class codes in {len(files)} clouds; name the field that holds them (cloud.label)"
+            f"{files[0].parent}: no class codes in {counted(len(files), 'cloud')}; name the field that holds them "
+            "(cloud.label)"
         )
     names = tuple(ASPRS.get(code, f"class_{code}") if las else f"class_{code}" for code in codes)
-    return LabelSpace(names, _palette(names)), tuple(codes), [f"Classes from the codes that occur: {', '.join(names)}."]
+    space = LabelSpace(names, _palette(names))
+    return space, _meanings(codes, space, silent), [f"Classes from the codes that occur: {', '.join(names)}."]
+
+
+def _meanings(codes: Iterable[int], space: LabelSpace, silent: Iterable[int]) -> dict[int, int]:
+    """The class index of each code, in order; codes that say nothing are ignored unless a class has them."""
+    return dict.fromkeys(silent, space.ignore_index) | {code: index for index, code in enumerate(codes)}
 
 
 def _palette(names: Sequence[str]) -> tuple[Color, ...]:
@@ -278,7 +300,7 @@ def _divide(
     named: dict[str, Sequence[CloudItem]] = {name: items[name] for name in ("train", "val", "test") if items.get(name)}
     loose = items.get(None, [])
     if loose and named:
-        notes.append(f"{len(loose)} clouds outside the split folders were left out.")
+        notes.append(f"Left out, outside the split folders: {counted(len(loose), 'cloud')}.")
     if named:
         return named
     if fraction == 0 or len(loose) < 2:
@@ -286,9 +308,7 @@ def _divide(
             notes.append("There is only one cloud, so there is no val split.")
         return {"all": loose} if fraction == 0 else {"train": loose}
     train, val = partition(loose, fraction, seed)
-    notes.append(
-        f"{len(val)} of {len(loose)} clouds were set aside as val (by name, neighbours together, seed {seed})."
-    )
+    notes.append(f"Set aside as val: {len(val)} of {len(loose)} clouds (by name, neighbours together, seed {seed}).")
     return {"train": train, "val": val}
 
 
@@ -304,11 +324,25 @@ def _open_rooms(root: Path, layout: str, folders: list[Path], fraction: float, s
         groups = {name: [_room(one.folder, root) for one in half] for name, half in (("train", train), ("val", val))}
         notes.append(f"Area {area} is held out as val, the others are for training.")
     space = s3dis.S3DIS
-    codes = tuple(range(len(space)))
+    codes = {code: code for code in range(len(space))}
     splits = {name: CloudSplit(name, space, codes, tuple(members), root) for name, members in groups.items()}
     for folder in folders[:3]:
         notes += read_room(folder)[1]
     return CloudDataset(root, "s3dis" if layout == "auto" else layout, space, splits, tuple(notes))
+
+
+def _open_objects(root: Path, layout: str, classes: Sequence[str] | None, columns: str | None) -> CloudDataset:
+    """ShapeNet part, by its official lists."""
+    space = shapenet_part.SHAPENET_PART
+    if classes is not None and tuple(classes) != space.names:
+        raise UsageError(f"ShapeNet part has its own classes ({', '.join(space.names[:3])}, ...): leave them out")
+    found, notes = shapenet_part.shapes(root, layout, columns)
+    codes = {code: code for code in range(len(space))}
+    splits = {}
+    for name, members in found.items():
+        items = tuple(CloudItem(one.name, one.cloud, one.cloud, reader=one.read) for one in members)
+        splits[name] = CloudSplit(name, space, codes, items, root)
+    return CloudDataset(root, layout, space, splits, notes)
 
 
 def _room(folder: Path, root: Path) -> CloudItem:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -83,7 +83,8 @@ def check(dataset: Dataset, *, progress: Callable[[int, int], None] | None = Non
                 counts[name].add(one.counts)
             if progress:
                 progress(sum(len(members) for members in seen.values()), len(dataset))
-    report.problems += [*_duplicates(seen), *_near_duplicates(seen), *_class_problems(counts)]
+    prints = {name: [(one.image, one.content, one.mask_content) for one in members] for name, members in seen.items()}
+    report.problems += [*repeats(prints, "picture", "masks"), *_near_duplicates(seen), *class_problems(counts, "pixel")]
     return report
 
 
@@ -153,20 +154,27 @@ def _kinds(raw: RawMask, file: File) -> list[str]:
     return ["gray shades" if len(held) > 64 else "index", *jpeg]
 
 
-def _duplicates(seen: dict[str, list[_Seen]]) -> Iterator[Problem]:
-    same: dict[bytes, list[tuple[str, _Seen]]] = defaultdict(list)
-    for name, members in seen.items():
-        for one in members:
-            if one.content:
-                same[one.content].append((name, one))
-    for (first_split, first), *others in (group for group in same.values() if len(group) > 1):
-        for split, one in others:
-            masks = "" if one.mask_content == first.mask_content else ", and their masks differ"
+def repeats(prints: Mapping[str, Iterable[tuple[str, bytes, bytes]]], thing: str, labels: str) -> Iterator[Problem]:
+    """Things with the same content, within a split and in several.
+
+    Args:
+        prints: by split, each thing's file and the digests of its content (b"" if it could not be read) and labels.
+        thing: what they are, for the messages.
+        labels: what their labels are.
+    """
+    same: dict[bytes, list[tuple[str, str, bytes]]] = defaultdict(list)
+    for split, members in prints.items():
+        for file, content, labelled in members:
+            if content:
+                same[content].append((split, file, labelled))
+    for (first_split, first, first_labelled), *others in (group for group in same.values() if len(group) > 1):
+        for split, file, labelled in others:
+            differ = "" if labelled == first_labelled else f", and their {labels} differ"
             if split != first_split:
-                detail = f"the same picture as {first.image} in {first_split}{masks}: scores on {split} are too good"
-                yield Problem("warning", f"picture of {first_split} that is also in {split}", one.image, detail)
+                detail = f"the same {thing} as {first} in {first_split}{differ}: scores on {split} are too good"
+                yield Problem("warning", f"{thing} of {first_split} that is also in {split}", file, detail)
             else:
-                yield Problem("warning", "picture that occurs twice", one.image, f"the same as {first.image}{masks}")
+                yield Problem("warning", f"{thing} that occurs twice", file, f"the same as {first}{differ}")
 
 
 def _near_duplicates(seen: dict[str, list[_Seen]]) -> Iterator[Problem]:
@@ -197,13 +205,14 @@ def _near(first: list[_Seen], second: list[_Seen], first_name: str, second_name:
                 yield Problem("warning", f"picture of {second_name} much like one of {first_name}", one.image, detail)
 
 
-def _class_problems(counts: dict[str, ClassCounts]) -> Iterator[Problem]:
+def class_problems(counts: Mapping[str, ClassCounts], unit: str) -> Iterator[Problem]:
+    """Classes that occur nowhere or not in train, and splits without labels; `unit` is what was counted."""
     total = sum(list(counts.values())[1:], next(iter(counts.values())))
     train = counts.get("train")
     for index, name in enumerate(total.space.names):
         if not total.pixels[index]:
             yield Problem(
-                "warning", "class that never occurs", "", f"{name}: no pixel in any split; it cannot be learnt"
+                "warning", "class that never occurs", "", f"{name}: no {unit} in any split; it cannot be learnt"
             )
         elif train is not None and not train.pixels[index]:
             where = ", ".join(split for split, found in counts.items() if found.pixels[index])
@@ -212,5 +221,5 @@ def _class_problems(counts: dict[str, ClassCounts]) -> Iterator[Problem]:
             )
     for split, found in counts.items():
         if found.ignored_share > _MOSTLY_IGNORED:
-            share = f"{100 * found.ignored_share:.0f}% of the pixels of {split} carry no label"
-            yield Problem("warning", "mostly unlabelled split", "", f"{share}; check which mask values are ignored")
+            share = f"{100 * found.ignored_share:.0f}% of the {unit}s of {split} carry no label"
+            yield Problem("warning", "mostly unlabelled split", "", f"{share}; check which values are ignored")

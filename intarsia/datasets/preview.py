@@ -1,4 +1,4 @@
-"""A contact sheet: a few samples of a split, photo and labelled overlay side by side, with the class colours."""
+"""A contact sheet: a few samples of a split, as they look and as they are labelled, with the class colours."""
 
 from __future__ import annotations
 
@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from intarsia.datasets.clouds import CloudSplit
 from intarsia.datasets.splits import Split
 from intarsia.errors import DataError
 from intarsia.labels import LabelArray
+from intarsia.media.clouds import PointCloud
+from intarsia.media.clouds.cloud import COLORS
+from intarsia.media.clouds.render import draw, view
 from intarsia.result import blend
 
 if TYPE_CHECKING:
@@ -20,12 +24,14 @@ _LINE = 20
 _PAPER = (255, 255, 255)
 _INK = (30, 30, 30)
 _FAULT = (190, 30, 30)
+_UNLABELLED = (225, 225, 225)  # of points: white is where there are none
 _MOST_CLASSES = 60
 
 
-def contact_sheet(split: Split, *, count: int = 6, cell: int = 320, opacity: float = 0.5) -> Image:
+def contact_sheet(split: Split | CloudSplit, *, count: int = 6, cell: int = 320, opacity: float = 0.5) -> Image:
     """Draw samples spread over the split: photo left, overlay right, and below a legend of the classes that occur.
 
+    Clouds are seen from above: left in their own colours, or else the higher the brighter, right in the classes'.
     A sample that cannot be read appears as its error message.
 
     Args:
@@ -41,12 +47,12 @@ def contact_sheet(split: Split, *, count: int = 6, cell: int = 320, opacity: flo
     seen: set[int] = set()
     for index in chosen.tolist():
         try:
-            image, target = split.read(index)
+            drawn, labels = _tile(split, index, cell, opacity)
         except DataError as error:
             tiles.append((split.items[index].id, str(error)))
             continue
-        seen |= set(np.unique(target).tolist())
-        tiles.append((split.items[index].id, _pair(*_shrink(image, target, cell), split, opacity)))
+        seen |= labels
+        tiles.append((split.items[index].id, drawn))
 
     columns = 1 if len(tiles) < 3 else 2
     tile_width = 2 * cell + _GAP
@@ -73,6 +79,33 @@ def contact_sheet(split: Split, *, count: int = 6, cell: int = 320, opacity: flo
     return sheet
 
 
+def _tile(split: Split | CloudSplit, index: int, cell: int, opacity: float) -> tuple[Image, set[int]]:
+    """A sample as it looks beside its labels, and the labels that occur."""
+    if isinstance(split, CloudSplit):
+        cloud, target = split.read(index)
+        colors = split.space.colors()
+        colors[len(split.space) :] = _UNLABELLED
+        seen = view(cloud.xyz[:, 0], cloud.xyz[:, 1], cloud.xyz[:, 2], cell)
+        left, right = draw(seen, _own_colors(cloud)), draw(seen, colors[target])
+    else:
+        image, target = split.read(index)
+        left, small = _shrink(image, target, cell)
+        right = blend(left, small, split.space, opacity)
+    return _pair(left, right), set(np.unique(target).tolist())
+
+
+def _own_colors(cloud: PointCloud) -> NDArray[np.uint8]:
+    """(N, 3) the file's colours; without, grey by height from its lowest to its highest points."""
+    if all(name in cloud.fields for name in COLORS[:3]):
+        colors = np.stack([cloud.fields[name] for name in COLORS[:3]], axis=1) / cloud.color_max * 255
+        if colors.any():  # many files have the fields and no colour in them
+            return colors.clip(0, 255).astype(np.uint8)
+    height = np.nan_to_num(cloud.xyz[:, 2], nan=0.0, posinf=0.0, neginf=0.0)
+    low, high = np.quantile(height, (0.01, 0.99))
+    gray = np.clip((height - low) / max(high - low, 1e-9), 0, 1) * 215 + 20
+    return np.repeat(gray.astype(np.uint8)[:, None], 3, axis=1)
+
+
 def _shrink(image: NDArray[np.uint8], target: LabelArray, cell: int) -> tuple[NDArray[np.uint8], LabelArray]:
     from PIL import Image
 
@@ -87,18 +120,19 @@ def _shrink(image: NDArray[np.uint8], target: LabelArray, cell: int) -> tuple[ND
     return np.asarray(Image.fromarray(image).resize(size[::-1], Image.Resampling.BOX)), labels
 
 
-def _pair(image: NDArray[np.uint8], target: LabelArray, split: Split, opacity: float) -> Image:
+def _pair(left: NDArray[np.uint8], right: NDArray[np.uint8]) -> Image:
     from PIL import Image
 
-    gap = np.full((image.shape[0], _GAP, 3), 255, np.uint8)
-    return Image.fromarray(np.concatenate([image, gap, blend(image, target, split.space, opacity)], axis=1))
+    gap = np.full((left.shape[0], _GAP, 3), 255, np.uint8)
+    return Image.fromarray(np.concatenate([left, gap, right], axis=1))
 
 
-def _legend_entries(split: Split, seen: set[int]) -> list[tuple[str, tuple[int, int, int]]]:
+def _legend_entries(split: Split | CloudSplit, seen: set[int]) -> list[tuple[str, tuple[int, int, int]]]:
     space = split.space
     entries = [(name, space.palette[i]) for i, name in enumerate(space.names) if i in seen]
     entries = entries[:_MOST_CLASSES]
-    return [*entries, ("(not labelled)", _PAPER)] if space.ignore_index in seen else entries
+    bare = _UNLABELLED if isinstance(split, CloudSplit) else _PAPER
+    return [*entries, ("(not labelled)", bare)] if space.ignore_index in seen else entries
 
 
 def _wrap(text: str, width: int) -> str:

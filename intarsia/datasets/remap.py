@@ -6,19 +6,22 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import yaml
 
 from intarsia.annotations.document import IGNORE_NAMES
-from intarsia.datasets.splits import Dataset, Split
+from intarsia.datasets.clouds import CloudDataset
+from intarsia.datasets.splits import Dataset
 from intarsia.errors import UsageError, suggest
 from intarsia.labels import Color, LabelArray, LabelSpace
 
 IGNORE = "ignore"
 _KEYS = ("classes", "palette", "map", "rest")
 _RESTS = ("error", "keep", IGNORE)
+
+AnyDataset = TypeVar("AnyDataset", Dataset, CloudDataset)
 
 
 @dataclass(frozen=True)
@@ -140,20 +143,16 @@ class Remap:
         return tuple(color for color in found if color) if all(found) and len(set(found)) == len(names) else ()
 
 
-def remapped(dataset: Dataset, remap: Remap) -> Dataset:
+def remapped(dataset: AnyDataset, remap: Remap) -> AnyDataset:
     """The same files with other classes.
 
     Raises:
         UsageError: the rule does not fit the data set's classes.
     """
     space, table = remap.apply(dataset.space)
-    splits = {name: _remapped(split, space, table) for name, split in dataset.splits.items()}
+    splits = {name: split.remapped(space, table) for name, split in dataset.splits.items()}
     ignored = [name for index, name in enumerate(dataset.space.names) if table[index] == space.ignore_index]
     note = f"Remapped from {len(dataset.space)} classes to {len(space)}: {', '.join(space.names)}" + (
         f"; ignored: {', '.join(ignored)}." if ignored else "."
     )
     return replace(dataset, space=space, splits=splits, notes=(*dataset.notes, note))
-
-
-def _remapped(split: Split, space: LabelSpace, table: LabelArray) -> Split:
-    return replace(split, space=space, coding=split.coding.mapped(table))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -59,6 +59,10 @@ class Report:
     kinds: Counter[str] = field(default_factory=Counter)
     sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
 
+    thing: ClassVar[str] = "image"
+    labels: ClassVar[str] = "mask"
+    unit: ClassVar[str] = "pixel"
+
     @property
     def errors(self) -> list[Problem]:
         """Findings that training cannot work with."""
@@ -84,10 +88,8 @@ class Report:
             "notes": list(self.notes),
             "errors": [problem.to_json() for problem in self.errors],
             "warnings": [problem.to_json() for problem in self.warnings],
-            "mask_kinds": dict(self.kinds),
-            "mask_values": {str(value): self.values[value] for value in sorted(self.values)},
-            "sizes": [{"width": w, "height": h, "images": n} for (w, h), n in self.sizes.most_common()],
-            "splits": {name: counts.to_json() for name, counts in self.counts.items()},
+            **self._facts(),
+            "splits": {name: counts.to_json(self.thing, self.unit) for name, counts in self.counts.items()},
             "suggested_weights": {
                 "median_frequency": [round(float(w), 4) for w in source.median_frequency_weights()],
                 "sqrt_median_frequency": [round(float(w), 4) for w in source.median_frequency_weights(0.5)],
@@ -97,14 +99,23 @@ class Report:
     def to_text(self) -> str:
         """The report for people, findings of one kind together."""
         images = ", ".join(f"{name} {counts.counted}" for name, counts in self.counts.items())
-        lines = [f"{self.root}: layout {self.layout}, usable masks: {images}"]
+        lines = [f"{self.root}: layout {self.layout}, usable {self.labels}s: {images}"]
         lines += [f"  {note}" for note in self.notes]
-        lines += ["", f"Image sizes: {self._sizes_text()}"]
-        kinds = [f"{count} {kind}" for kind, count in self.kinds.most_common()]
-        lines += [f"Masks: {', '.join(kinds) or 'none'}", *self._values_text(), "", *self._classes_text(), ""]
+        lines += ["", *self._facts_text(), *self._values_text(), "", *self._classes_text(), ""]
         for title, problems in (("Errors", self.errors), ("Warnings", self.warnings)):
             lines += [f"{title}: {len(problems) or 'none'}", *_grouped(problems)]
         return "\n".join(lines)
+
+    def _facts(self) -> dict[str, Any]:
+        return {
+            "mask_kinds": dict(self.kinds),
+            "mask_values": {str(value): self.values[value] for value in sorted(self.values)},
+            "sizes": [{"width": w, "height": h, "images": n} for (w, h), n in self.sizes.most_common()],
+        }
+
+    def _facts_text(self) -> list[str]:
+        kinds = [f"{count} {kind}" for kind, count in self.kinds.most_common()]
+        return [f"Image sizes: {self._sizes_text()}", f"Masks: {', '.join(kinds) or 'none'}"]
 
     def _sizes_text(self) -> str:
         if not self.sizes:
@@ -128,14 +139,37 @@ class Report:
         source = self.weights_from
         weights, gentle = source.median_frequency_weights(), source.median_frequency_weights(0.5)
         width = max(len("not labelled"), *(len(name) for name in self.space.names))
-        header = "".join(f"{name:>9}" for name in self.counts) + "   images   weight   sqrt"
+        header = "".join(f"{name:>9}" for name in self.counts) + f"{self.thing + 's':>9}   weight   sqrt"
         lines = [f"{'class':{width}}{header}"]
         images = np.sum([counts.images for counts in self.counts.values()], axis=0)
         for index, name in enumerate(self.space.names):
             shares = "".join(f"{100 * counts.shares[index]:8.2f}%" for counts in self.counts.values())
             lines.append(f"{name:{width}}{shares}{images[index]:9d}{weights[index]:9.3f}{gentle[index]:7.3f}")
         ignored = "".join(f"{100 * counts.ignored_share:8.2f}%" for counts in self.counts.values())
-        return [*lines, f"{'not labelled':{width}}{ignored}   (of all pixels)"]
+        return [*lines, f"{'not labelled':{width}}{ignored}   (of all {self.unit}s)"]
+
+
+@dataclass
+class CloudReport(Report):
+    """The result of `cloudcheck.check_clouds`.
+
+    Args:
+        points: of each cloud that could be read.
+    """
+
+    points: list[int] = field(default_factory=list)
+
+    thing: ClassVar[str] = "cloud"
+    labels: ClassVar[str] = "cloud"
+    unit: ClassVar[str] = "point"
+
+    def _facts(self) -> dict[str, Any]:
+        return {"codes": {str(code): self.values[code] for code in sorted(self.values)}, "points": self.points}
+
+    def _facts_text(self) -> list[str]:
+        if not self.points:
+            return ["Points: none could be read"]
+        return [f"Points: {sum(self.points):,} in all, {min(self.points):,} to {max(self.points):,} in a cloud"]
 
 
 def _grouped(problems: list[Problem]) -> list[str]:

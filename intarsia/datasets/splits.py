@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, TypeAlias
 
@@ -93,6 +93,10 @@ class Split:
         item = self.items[index]
         image = read_picture(item.image)
         return image, self.target(item, (image.shape[0], image.shape[1]))
+
+    def remapped(self, space: LabelSpace, table: LabelArray) -> Split:
+        """The same images with other classes: label `table[label]` of `space` where it is `label` now."""
+        return replace(self, space=space, coding=self.coding.mapped(table))
 
     def for_input(self, preprocessing: Preprocessing) -> Split:
         """The split as a model sees it, through its preprocessing.

@@ -101,19 +101,19 @@ class ClassCounts:
         shares = self.shares
         return np.where(shares > 0, 1 / np.log(1.02 + shares), 0.0)
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON form, one entry per class."""
+    def to_json(self, thing: str = "image", unit: str = "pixel") -> dict[str, Any]:
+        """Plain JSON form, one entry per class; the words are for what was counted."""
         weights, gentle = self.median_frequency_weights(), self.median_frequency_weights(0.5)
         return {
-            "images": self.counted,
+            f"{thing}s": self.counted,
             "ignored_share": round(self.ignored_share, 6),
-            "outside_pixels": self.outside,
+            f"outside_{unit}s": self.outside,
             "classes": [
                 {
                     "name": name,
-                    "pixels": int(self.pixels[i]),
+                    f"{unit}s": int(self.pixels[i]),
                     "share": round(float(self.shares[i]), 6),
-                    "images": int(self.images[i]),
+                    f"{thing}s": int(self.images[i]),
                     "weight": round(float(weights[i]), 4),
                     "sqrt_weight": round(float(gentle[i]), 4),
                 }

@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-import errno
-import json
 import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any
 
-from intarsia.errors import DataError, IntarsiaError, UsageError
-from intarsia.files import sync
+from intarsia.errors import IntarsiaError, UsageError
+from intarsia.inference.manifest import Manifest, Record, fingerprint, is_hopeless
 from intarsia.inference.outputs import SUFFIXES, Target, medium_of, write_outputs
 from intarsia.inference.predictor import Predictor
 from intarsia.inference.sources import find_images
 from intarsia.media.source import Medium
 from intarsia.media.volumes import volume_stem
-
-MANIFEST = "manifest.jsonl"
-_PENDING = ".manifest.pending"
-# Without space or permission no later picture fares better, so the job stops; it can be resumed.
-_HOPELESS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
-
-Record = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -155,8 +145,9 @@ def segment_folder(
     _check_folder(folder, sources)
     tasks = plan_tasks(sources)
     model = predictor.identity()
-    _recover(folder)
-    finished = {} if overwrite else _read_manifest(folder)
+    manifest = Manifest(folder)
+    manifest.recover()
+    finished = {} if overwrite else manifest.finished()
     todo = [task for task in tasks if not _is_done(folder, task, finished.get(task.mask), model)]
     if not overwrite:
         _check_outputs(folder, todo)
@@ -164,21 +155,22 @@ def segment_folder(
     result = FolderResult(folder, skipped=[str(task.source) for task in tasks if task.source in ready])
     try:
         for task in todo:
-            record = _run(predictor, task, folder, model, opacity, polygons)
+            record = _run(predictor, task, manifest, model, opacity, polygons)
             result.records.append(record)
             if progress is not None:
                 progress(len(result.skipped) + len(result.records), len(tasks), record)
     except BaseException:
-        _recover(folder)
+        manifest.recover()
         raise
     return result
 
 
-def _run(predictor: Predictor, task: Task, folder: Path, model: str, opacity: float, polygons: bool) -> Record:
+def _run(predictor: Predictor, task: Task, manifest: Manifest, model: str, opacity: float, polygons: bool) -> Record:
     """Segment one picture, and add its line to the manifest."""
     start = time.perf_counter()
     record: Record = {"source": str(task.source), "mask": task.mask, "overlay": task.overlay}
-    _announce(folder, task)
+    manifest.announce([task.mask, task.overlay])
+    folder = manifest.folder
     try:
         mask = folder / task.mask
         outlines = mask.with_suffix(".geojson") if polygons and task.medium == "raster" else None
@@ -186,14 +178,12 @@ def _run(predictor: Predictor, task: Task, folder: Path, model: str, opacity: fl
         record |= write_outputs(predictor, task.source, target, opacity=opacity)
         record |= {"status": "done", "error": None}
     except (IntarsiaError, OSError, MemoryError) as error:
-        cause = error if isinstance(error, OSError) else error.__cause__
-        if isinstance(cause, OSError) and cause.errno in _HOPELESS:
+        if is_hopeless(error):
             raise
         record |= {"mask": None, "overlay": None, "status": "error", "error": str(error) or type(error).__name__}
     record.setdefault("seconds", round(time.perf_counter() - start, 3))
-    record |= {"model": model, "input": _fingerprint(task.source)}
-    _append(folder / MANIFEST, record)
-    (folder / _PENDING).unlink()
+    record |= {"model": model, "input": fingerprint(task.source)}
+    manifest.add(record)
     return record
 
 
@@ -223,75 +213,7 @@ def _check_outputs(folder: Path, tasks: list[Task]) -> None:
 def _is_done(folder: Path, task: Task, record: Record | None, model: str) -> bool:
     return (
         record is not None
-        and (record.get("model"), record.get("input")) == (model, _fingerprint(task.source))
+        and (record.get("model"), record.get("input")) == (model, fingerprint(task.source))
         and (folder / task.mask).is_file()
         and (folder / task.overlay).is_file()
     )
-
-
-def _fingerprint(path: Path) -> list[int] | None:
-    """Size in bytes and time of change: whether a picture is still the one that was segmented."""
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return [status.st_size, status.st_mtime_ns]
-
-
-def _announce(folder: Path, task: Task) -> None:
-    """Note what is in work, so that what a killed job leaves is known to be ours."""
-    folder.mkdir(parents=True, exist_ok=True)
-    manifest = folder / MANIFEST
-    note = {"outputs": [task.mask, task.overlay], "manifest": manifest.stat().st_size if manifest.exists() else 0}
-    try:
-        (folder / _PENDING).write_text(json.dumps(note), encoding="utf-8")
-    except OSError as error:
-        raise DataError(f"cannot write into {folder}: {error.strerror}; free some space or choose another") from error
-
-
-def _recover(folder: Path) -> None:
-    """Remove what the picture in work has left when the job ended before its line was in the manifest."""
-    pending = folder / _PENDING
-    try:
-        note = json.loads(pending.read_text(encoding="utf-8"))
-        outputs, start = [str(name) for name in note["outputs"]], int(note["manifest"])
-    except FileNotFoundError:
-        return
-    except (ValueError, KeyError, TypeError):
-        outputs, start = [], 0
-    if outputs and outputs[0] not in _read_manifest(folder, start):
-        for name in outputs:
-            if (folder / name).resolve().is_relative_to(folder.resolve()):
-                (folder / name).unlink(missing_ok=True)
-    pending.unlink()
-
-
-def _read_manifest(folder: Path, start: int = 0) -> dict[str, Record]:
-    """The last line of each finished mask, from byte `start` on. A line that a crash has torn is left out."""
-    records: dict[str, Record] = {}
-    try:
-        text = (folder / MANIFEST).read_bytes()[start:].decode(errors="replace")
-    except FileNotFoundError:
-        return records
-    for line in text.splitlines():
-        try:
-            record = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(record, dict) and record.get("status") == "done":
-            records[str(record.get("mask"))] = record
-    return records
-
-
-def _append(manifest: Path, record: Record) -> None:
-    line = json.dumps(record, ensure_ascii=False) + "\n"
-    try:
-        with manifest.open("ab+") as stream:
-            if stream.tell() > 0:
-                stream.seek(-1, os.SEEK_END)
-                if stream.read(1) != b"\n":
-                    line = "\n" + line
-            stream.write(line.encode())
-        sync(manifest)
-    except OSError as error:
-        raise DataError(f"cannot write {manifest}: {error.strerror}; free some space and run the job again") from error

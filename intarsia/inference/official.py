@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -17,6 +18,7 @@ from intarsia.errors import DataError
 from intarsia.labels import LabelSpace
 from intarsia.metrics import ConfusionMatrix, InstanceIoU, StructureCases
 from intarsia.metrics.arrays import mean
+from intarsia.transforms.clouds.categories import CATEGORIES, part_names
 
 
 @dataclass(frozen=True)
@@ -237,3 +239,39 @@ class LiverScores:
             tables.append(ScoreTable(f"{name} by case", ("Dice", "VOE", "RVD", "ASSD", "MSD"), rows))
         notes = () if self._in_mm else ("distances are in elements: give the spacing (--spacing) for mm",)
         return Findings(values, tuple(tables), notes)
+
+
+class PartScores:
+    """ShapeNet part: the mean IoU of an object's parts, averaged over all objects, and over the categories' means.
+
+    A part that neither an object nor its prediction has counts 1 (charlesq34/pointnet, part_seg/test.py). There, only
+    parts of the object's own category can be predicted; `CloudPredictor` sees to that, because the data set says what
+    each object is.
+    """
+
+    def __init__(self, space: LabelSpace, spacing: Sequence[float] | None) -> None:
+        self._space = space
+        self._parts = {name: [space.index(part) for part in part_names(name)] for name in CATEGORIES}
+        self._ious: dict[str, list[float]] = defaultdict(list)
+
+    def add(self, item: Item, prediction: NDArray[Any], target: NDArray[Any]) -> None:
+        """Add one object; see `Extra`."""
+        known = target != self._space.ignore_index
+        size = self._space.ignore_index + 1
+        true, found, both = (
+            np.bincount(labels, minlength=size)
+            for labels in (target[known], prediction[known], target[known & (prediction == target)])
+        )
+        categories = [name for name, parts in self._parts.items() if true[parts].any()]
+        if len(categories) != 1:
+            raise DataError(f"{item.id}: its parts are of {len(categories)} categories; an object has one")
+        parts = self._parts[categories[0]]
+        union = (true + found - both)[parts]
+        self._ious[categories[0]].append(float(np.where(union, both[parts] / np.maximum(union, 1), 1.0).mean()))
+
+    def finish(self) -> Findings:
+        found = {name: np.array(self._ious[name]) for name in CATEGORIES if self._ious[name]}
+        every = np.concatenate([*found.values(), np.empty(0)])
+        rows = tuple((name, (mean(ious),)) for name, ious in found.items())
+        values = {"instance mIoU": mean(every), "class mIoU": mean(np.array([iou for _, (iou,) in rows]))}
+        return Findings(values, (ScoreTable("categories", ("mIoU",), rows),))

@@ -13,7 +13,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from intarsia.datasets import Item
-from intarsia.datasets.public import cityscapes, cocostuff, context, inria, people, s3dis
+from intarsia.datasets.public import cityscapes, cocostuff, context, inria, people, s3dis, shapenet_part
 from intarsia.datasets.public.ade20k import ENTRY as ADE20K
 from intarsia.datasets.public.camvid import CAMVID, original
 from intarsia.datasets.public.isbi import CELLS
@@ -25,6 +25,7 @@ from intarsia.inference.official import (
     Findings,
     InstanceScores,
     LiverScores,
+    PartScores,
     ScoreTable,
     ade20k,
     averages,
@@ -231,6 +232,11 @@ PROTOCOLS: dict[str, EvaluationProtocol] = {
         EvaluationProtocol(
             "s3dis", "overall and mean accuracy and mean IoU of 13 classes; six folds are pooled", "Armeni et al. 2016",
             lambda: (s3dis.S3DIS,), averages(CLOUDS),
+        ),
+        EvaluationProtocol(
+            "shapenet-part", "mean IoU of the parts of an object: over all objects, and over 16 categories",
+            "Yi et al. 2016; charlesq34/pointnet, part_seg/test.py", lambda: (shapenet_part.SHAPENET_PART,), nothing,
+            PartScores,
         ),
     )
 }  # fmt: skip

@@ -46,6 +46,9 @@ def _input(bundle: Bundle) -> str:
     if isinstance(settings, CloudPreprocessing):
         thinned = f"one point per {settings.voxel:g} m" if settings.voxel else "all points"
         features = ", ".join(("x, y, z", *settings.features))
+        if settings.whole:
+            thinned = f"one point per {settings.voxel:g} radii" if settings.voxel else "all points"
+            return f"points with {features}; {thinned}, {settings.points} of a whole object in the unit sphere"
         return f"points with {features}; {thinned}, {settings.points} in a column of {settings.block:g} m"
     size = settings.long_side
     return f"{'native size' if size is None else f'longer side resized to {size} pixels'}, RGB"

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from intarsia.datasets import Split
-from intarsia.errors import UsageError
+from intarsia.errors import UsageError, counted
 from intarsia.files import write_json, write_text
 from intarsia.inference import Evaluation, MaskScores, Predictor
 from intarsia.media.images import write_image
@@ -70,7 +70,7 @@ def write_evaluation(
 def evaluation_page(evaluation: Evaluation, worst: Sequence[Sample], *, facts: Sequence[tuple[str, str]] = ()) -> str:
     """The page as one self-contained HTML document."""
     scores, space = evaluation.scores, evaluation.space
-    measured = f"{len(evaluation.images)} {evaluation.medium}{'' if len(evaluation.images) == 1 else 's'}"
+    measured = counted(len(evaluation.images), evaluation.medium)
     about = [
         ("Predictions", evaluation.model),
         ("Measured on", f"{evaluation.split}, {measured}, at full resolution"),

@@ -43,14 +43,16 @@ def measure(
     # Asked for a split, an undivided folder is divided as a training on it does.
     val_fraction = 0.0 if split is None else 0.2
     if isinstance(predictor, CloudPredictor):
-        if remap is not None or reader or resize_masks or tolerant:
-            raise UsageError("remap, reader, resize_masks and tolerant are about pictures, and the model labels clouds")
+        if reader or resize_masks or tolerant:
+            raise UsageError("reader, resize_masks and tolerant are about pictures, and the model labels clouds")
         recipe = predictor.bundle.recipe or {}
         fields = recipe.get("cloud", {})
         clouds = open_clouds(
             data, layout=layout, classes=classes or recipe.get("data", {}).get("classes"), ignore=ignore,
             val_fraction=val_fraction, columns=fields.get("columns"), label=fields.get("label"),
         )  # fmt: skip
+        if remap is not None:
+            clouds = remapped(clouds, _rule(remap))
         points = clouds.split(split or _usual_split(clouds))
         found = evaluate_clouds(predictor, points, measures=measures, protocol=protocol, progress=progress)
         if out is not None:
@@ -61,13 +63,16 @@ def measure(
         reader=reader, val_fraction=val_fraction,
     )  # fmt: skip
     if remap is not None:
-        rule = Remap.from_dict(remap) if isinstance(remap, Mapping) else Remap.load(Path(remap))
-        dataset = remapped(dataset, rule)
+        dataset = remapped(dataset, _rule(remap))
     chosen = dataset.split(split or _usual_split(dataset))
     found = evaluate(predictor, chosen, measures=measures, protocol=protocol, progress=progress)
     if out is not None:
         write_evaluation(out, found, worst_pictures(predictor, chosen, found))
     return found
+
+
+def _rule(remap: Mapping[str, Any] | StrPath) -> Remap:
+    return Remap.from_dict(remap) if isinstance(remap, Mapping) else Remap.load(Path(remap))
 
 
 def _usual_split(dataset: Dataset | CloudDataset) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from intarsia.bundle import Bundle
 from intarsia.datasets import Dataset, Split
 from intarsia.datasets.clouds import CloudDataset, CloudSplit
-from intarsia.errors import DataError
+from intarsia.errors import DataError, counted
 from intarsia.files import write_text
 from intarsia.inference import Evaluation, Predictor, evaluate
 from intarsia.inference.clouds import CloudPredictor, evaluate_clouds
@@ -102,7 +102,7 @@ def _facts(
     images = ", ".join(f"{len(split)} {name}" for name, split in dataset.splits.items())
     encoder = recipe.model.options.get("encoder")
     parameters = sum(tensor.numel() for tensor in bundle.state.values()) / 1e6
-    measured = f"{len(evaluation.images)} {evaluation.medium}{'' if len(evaluation.images) == 1 else 's'}"
+    measured = counted(len(evaluation.images), evaluation.medium)
     facts = [
         ("Data", f"{dataset.root.name} (layout {dataset.layout}): {images}"),
         ("Model", f"{recipe.model.architecture}{f' on {encoder}' if encoder else ''}, {parameters:.1f} M parameters"),

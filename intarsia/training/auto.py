@@ -11,6 +11,7 @@ import numpy as np
 from intarsia.datasets import Dataset, Split
 from intarsia.datasets.clouds import open_clouds
 from intarsia.datasets.parts import open_picture
+from intarsia.datasets.public import shapenet_part
 from intarsia.datasets.rasters import RasterSplit
 from intarsia.datasets.volumes import VolumeSplit
 from intarsia.errors import DataError
@@ -21,6 +22,7 @@ from intarsia.transforms.clouds.geometry import spacing
 
 _STEPS = 3000
 _WORKING_SIDE = 1024
+_OBJECTS = Path(__file__).parents[1] / "recipes" / "object-parts.yaml"
 
 
 def recipe_for(dataset: Dataset, *, layout: str = "auto") -> Recipe:
@@ -96,6 +98,8 @@ def _for_rasters(split: RasterSplit) -> dict[str, Any]:
 def recipe_for_clouds(folder: Path) -> Recipe:
     """A sound default for point clouds: RandLA-Net on all features that the files have, thinned to twice the spacing.
 
+    Objects with their parts get the bundled recipe for them.
+
     Args:
         folder: of labelled clouds.
 
@@ -103,13 +107,17 @@ def recipe_for_clouds(folder: Path) -> Recipe:
         DataError: there is no readable cloud.
     """
     dataset = open_clouds(folder)
+    if dataset.layout in shapenet_part.LAYOUTS:
+        return Recipe.load(_OBJECTS).override({"name": folder.resolve().name})
     if "train" not in dataset.splits or not ({"val", "test"} & set(dataset.splits)):
         raise DataError(f"{folder} has no clouds to train and to validate on; put some into train/ and val/")
     split = dataset.splits["train"]
     cloud = open_cloud(split.items[0].image).read()
     features = [
         name for name, known in FEATURES.items()
-        if name not in ("position", "normals") and all(need in cloud.fields for need in known.needs)
+        # Many files have room for colours that they never got.
+        if name not in ("position", "normals")
+        and all(need in cloud.fields and cloud.fields[need].any() for need in known.needs)
     ]  # fmt: skip
     xyz = cloud.xyz[np.isfinite(cloud.xyz).all(axis=1)]
     gap = spacing((xyz - xyz.mean(axis=0)).astype(np.float32))

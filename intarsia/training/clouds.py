@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -12,27 +13,39 @@ from torch.utils.data import Dataset
 
 from intarsia.bundle import CloudPreprocessing
 from intarsia.datasets.clouds import CloudSplit
-from intarsia.errors import DataError, UsageError
+from intarsia.errors import DataError, UsageError, counted
 from intarsia.labels import LabelArray
 from intarsia.media.clouds import PointCloud
 from intarsia.media.clouds.render import top_view
 from intarsia.media.images import write_image
 from intarsia.memory import available_memory
 from intarsia.metrics import ConfusionMatrix, Scores
-from intarsia.models import SegmentationModel
+from intarsia.models import SegmentationModel, architecture
+from intarsia.models.cloud.acnn import ACNNScene
+from intarsia.models.cloud.rings import AnnularLevel, ring_fill
 from intarsia.models.cloud.running import BATCH_POINTS, as_function
 from intarsia.recipe import Recipe
 from intarsia.training.data import Batch, Sample, mix
 from intarsia.training.distributed import World, sum_confusion
 from intarsia.training.progress import Progress
 from intarsia.transforms.clouds.augment import CloudTransform
-from intarsia.transforms.clouds.blocks import FILL, BlockSampler, block_input, scene_probabilities, spread
+from intarsia.transforms.clouds.blocks import FILL, BlockSampler, Network, scene_probabilities, spread
+from intarsia.transforms.clouds.categories import FIELD
 from intarsia.transforms.clouds.columns import block_for
 from intarsia.transforms.clouds.features import COLORED, channels
-from intarsia.transforms.clouds.geometry import thin
+from intarsia.transforms.clouds.geometry import Floats, spacing, thin
+from intarsia.transforms.clouds.objects import (
+    DIAMETER,
+    ObjectSampler,
+    ObjectScene,
+    at_all_points,
+    object_probabilities,
+    prepare_object,
+)
 from intarsia.transforms.clouds.scene import Scene, is_finite, prepare
 
 _MEMORY_SHARE = 0.5
+_SPACING_BLOCKS = 8
 
 
 def cloud_preprocessing(recipe: Recipe, model: SegmentationModel, split: CloudSplit) -> CloudPreprocessing:
@@ -42,6 +55,71 @@ def cloud_preprocessing(recipe: Recipe, model: SegmentationModel, split: CloudSp
         UsageError: the model takes another number of channels than coordinates and features make, or needs normals.
         DataError: no cloud of the split can be read.
     """
+    _check_features(recipe, model)
+    cloud = _first_readable(split)
+    optional = [name for name in recipe.cloud.features if name in COLORED] if recipe.cloud.augment.color_drop else []
+    if FIELD in recipe.cloud.features and FIELD not in cloud.fields:
+        optional.append(FIELD)  # objects of one kind, to which it means nothing
+    return CloudPreprocessing(
+        features=tuple(recipe.cloud.features), optional=tuple(optional), block=_block(recipe, cloud),
+        points=recipe.cloud.points, voxel=recipe.cloud.voxel, neighbours=recipe.cloud.neighbours,
+        whole=recipe.cloud.whole,
+    )  # fmt: skip
+
+
+def block_spacing(recipe: Recipe, split: CloudSplit) -> float:
+    """Median distance between neighbours among the points that a network sees at once, to two digits.
+
+    Raises:
+        DataError: no cloud of the split can be read.
+    """
+    cloud = _first_readable(split)
+    settings = CloudPreprocessing(
+        features=(), block=_block(recipe, cloud), points=recipe.cloud.points, voxel=recipe.cloud.voxel,
+        whole=recipe.cloud.whole,
+    )  # fmt: skip
+    scene = _prepared(cloud, settings, np.zeros(len(cloud), dtype=np.uint8))
+    sampler = _sampler([scene], settings, balance=0, classes=1)
+    blocks = [sampler.sample(np.random.default_rng(seed))[0][:, :3] for seed in range(_SPACING_BLOCKS)]
+    return float(f"{np.median([spacing(np.unique(block, axis=0)) for block in blocks]):.2g}")
+
+
+def _prepared(cloud: PointCloud, settings: CloudPreprocessing, target: LabelArray | None = None) -> Scene:
+    return (prepare_object if settings.whole else prepare)(cloud, settings, target=target)
+
+
+def _sampler(
+    scenes: Sequence[Any], settings: CloudPreprocessing, *, balance: float, classes: int
+) -> BlockSampler | ObjectSampler:
+    """What draws the network's inputs from prepared clouds."""
+    if settings.whole:
+        return ObjectSampler(scenes, points=settings.points, balance=balance, classes=classes)
+    return BlockSampler(scenes, block=settings.block, points=settings.points, balance=balance, classes=classes)
+
+
+def _first_readable(split: CloudSplit) -> PointCloud:
+    for index in range(len(split)):
+        try:
+            cloud, _ = split.read(index)
+            return cloud.take(is_finite(cloud))
+        except DataError:
+            continue  # reading it for training names it
+    raise DataError(f"no cloud of the split {split.name!r} can be read")
+
+
+def _block(recipe: Recipe, cloud: PointCloud) -> float:
+    if recipe.cloud.whole or recipe.cloud.block is not None:
+        return recipe.cloud.block or DIAMETER
+    xyz = (cloud.xyz - cloud.xyz.min(axis=0)).astype(np.float32)
+    return block_for(xyz[thin(xyz, recipe.cloud.voxel)], recipe.cloud.points)
+
+
+def _check_features(recipe: Recipe, model: SegmentationModel) -> None:
+    told = FIELD in recipe.cloud.features
+    if told and not recipe.cloud.whole:
+        raise UsageError("the feature category is about whole objects: set cloud.whole=true, or leave it out")
+    if told and architecture(recipe.model.architecture).fitted:
+        raise UsageError(f"{recipe.model.architecture} looks at single points; leave category out of cloud.features")
     if recipe.model.architecture == "acnn" and recipe.cloud.features[:1] != ["normals"]:
         raise UsageError(
             "acnn orders neighbours around their normals, which have to be the first feature: set "
@@ -53,17 +131,6 @@ def cloud_preprocessing(recipe: Recipe, model: SegmentationModel, split: CloudSp
             f"model.options.in_channels is {model.in_channels}, but x, y, z and {', '.join(recipe.cloud.features)} "
             f"make {wanted}; set model.options.in_channels={wanted}, or other cloud.features"
         )
-    block = recipe.cloud.block
-    if block is None:
-        cloud, _ = split.read(0)
-        xyz = cloud.xyz[is_finite(cloud)]
-        xyz = (xyz - xyz.min(axis=0)).astype(np.float32)
-        block = block_for(xyz[thin(xyz, recipe.cloud.voxel)], recipe.cloud.points)
-    optional = [name for name in recipe.cloud.features if name in COLORED] if recipe.cloud.augment.color_drop else []
-    return CloudPreprocessing(
-        features=tuple(recipe.cloud.features), optional=tuple(optional), block=block, points=recipe.cloud.points,
-        voxel=recipe.cloud.voxel, neighbours=recipe.cloud.neighbours,
-    )  # fmt: skip
 
 
 class CloudFeed:
@@ -85,14 +152,16 @@ class CloudFeed:
         self.preprocessing = cloud_preprocessing(recipe, model, train)
         self.shape = (model.in_channels, recipe.cloud.points)
         self._names: list[str] = []
-        self._sampler = BlockSampler(
-            self._read(train), block=self.preprocessing.block, points=self.preprocessing.points,
-            balance=recipe.cloud.balance, classes=len(train.space),
-        )  # fmt: skip
+        self._sampler = _sampler(
+            self._read(train), self.preprocessing, balance=recipe.cloud.balance, classes=len(train.space)
+        )
+        if isinstance(model, ACNNScene):
+            self._tell_rings(model)
         self.validator = CloudValidator(val, self.preprocessing, world, folder, recipe.training.samples, say)
 
     def _read(self, split: CloudSplit) -> list[Scene]:
-        scenes, held = [], 0
+        scenes: list[Scene] = []
+        held = 0
         for index in range(len(split)):
             try:
                 cloud, target = split.read(index)
@@ -101,9 +170,10 @@ class CloudFeed:
                 self._say(f"left out of training: {error}")
                 continue
             if not finite.all():
-                self._say(f"{cloud.source}: {int((~finite).sum())} points without finite coordinates left out")
+                lost = counted(int((~finite).sum()), "point")
+                self._say(f"{cloud.source}: {lost} without finite coordinates left out")
                 cloud, target = cloud.take(finite), target[finite]
-            scenes.append(prepare(cloud, self.preprocessing, target=target))
+            scenes.append(_prepared(cloud, self.preprocessing, target))
             self._names.append(cloud.source)
             held += scenes[-1].xyz.nbytes + scenes[-1].features.nbytes
             if held > _MEMORY_SHARE * available_memory():
@@ -114,8 +184,18 @@ class CloudFeed:
         if not scenes:
             raise DataError(f"no cloud of the split {split.name!r} can be read")
         points = sum(len(scene) for scene in scenes)
-        self._say(f"{points:,} training points in {len(scenes)} clouds, blocks of {self.preprocessing.block:g} m")
+        seen = "each seen whole" if self.preprocessing.whole else f"blocks of {self.preprocessing.block:g} m"
+        self._say(f"{counted(points, 'training point')} in {counted(len(scenes), 'cloud')}, {seen}")
         return scenes
+
+    def _tell_rings(self, model: ACNNScene) -> None:
+        """How full the first rings are: empty places repeat a point, full ones may leave points out."""
+        level = cast(AnnularLevel, model.levels[0])
+        block = torch.from_numpy(self._sampler.sample(np.random.default_rng(0))[0][None, :, :3])
+        rings = [(spec.inner, spec.outer, spec.neighbours) for spec in level.rings]
+        fills = zip(rings, ring_fill(block, level.points, rings), strict=True)
+        shown = [f"{a:g} to {b:g} m {100 * fill:.0f} % of {count} places" for (a, b, count), fill in fills]
+        self._say(f"first rings: {', '.join(shown)} filled; model.options.spacing widens them")
 
     def __len__(self) -> int:
         return self._recipe.cloud.blocks or len(self._sampler)
@@ -144,7 +224,7 @@ class BlockSamples(Dataset[Sample]):
 
     def __init__(
         self,
-        sampler: BlockSampler,
+        sampler: BlockSampler | ObjectSampler,
         transform: CloudTransform,
         seed: int,
         maps: Callable[[Tensor], dict[str, Tensor]],
@@ -154,11 +234,9 @@ class BlockSamples(Dataset[Sample]):
     def __getitem__(self, address: tuple[int, int]) -> Sample:
         epoch, index = address
         random = np.random.default_rng(mix(self._seed, epoch, index))
-        scene, points, centre = self._sampler.draw(random)
-        block, kept = self._transform(block_input(scene, points, centre), random)
-        if scene.target is None:
-            raise ValueError("training scenes have targets")
-        labels = torch.from_numpy(scene.target[points][kept].astype(np.int64))
+        drawn, target = self._sampler.sample(random)
+        block, kept = self._transform(drawn, random)
+        labels = torch.from_numpy(target[kept].astype(np.int64))
         return Sample(torch.from_numpy(block), labels, self._maps(labels), index, {})
 
 
@@ -194,16 +272,10 @@ class CloudValidator:
             except DataError as error:
                 self._say(f"left out of validation: {error}")
                 continue
-            settings = self._preprocessing
-            found = scene_probabilities(
-                scene, network, block=settings.block, points=settings.points, classes=len(space),
-                batch=max(1, BATCH_POINTS // settings.points),
-            )  # fmt: skip
-            every = found if len(found) == len(cloud) else spread(cloud.xyz - scene.origin, scene, found, FILL)
-            labels = every.argmax(axis=1).astype(space.dtype)
+            labels = self._probabilities(network, cloud, scene).argmax(axis=1).astype(space.dtype)
             matrix.update(labels, target)
             if index in self._pictures:
-                views = [top_view(cloud.xyz, values, space)[0] for values in (target, labels)]
+                views = [top_view(cloud.xyz, values, space) for values in (target, labels)]
                 name = self._split.items[index].id.replace("/", "_")
                 write_image(self._folder / f"epoch-{epoch:04d}" / f"{name}.png", np.concatenate(views, axis=1))
             progress.validated(index + 1, len(self._split))
@@ -212,6 +284,18 @@ class CloudValidator:
             raise DataError(f"no point of the split {self._split.name!r} has a usable label")
         return matrix.compute()
 
+    def _probabilities(self, network: Network, cloud: PointCloud, scene: Scene) -> Floats:
+        """The probabilities (N, C) of every point of a cloud."""
+        settings, space = self._preprocessing, self._split.space
+        batch = max(1, BATCH_POINTS // settings.points)
+        if isinstance(scene, ObjectScene):
+            found = object_probabilities(scene, network, points=settings.points, names=space.names, batch=batch)
+            return at_all_points(cloud, scene, found)
+        found = scene_probabilities(
+            scene, network, block=settings.block, points=settings.points, classes=len(space), batch=batch
+        )
+        return found if len(found) == len(cloud) else spread(cloud.xyz - scene.origin, scene, found, FILL)
+
     def _read(self, index: int) -> tuple[PointCloud, LabelArray, Scene]:
         if index not in self._kept:
             cloud, target = self._split.read(index)
@@ -219,5 +303,5 @@ class CloudValidator:
             cloud, target = cloud.take(finite), target[finite]
             # What is drawn and scored are coordinates and labels; the scene holds the rest.
             bare = PointCloud(cloud.xyz, source=cloud.source)
-            self._kept[index] = bare, target, prepare(cloud, self._preprocessing)
+            self._kept[index] = bare, target, _prepared(cloud, self._preprocessing)
         return self._kept[index]

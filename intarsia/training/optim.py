@@ -36,9 +36,9 @@ def build_optimizer(model: SegmentationModel, settings: recipe.Optimizer) -> tor
     return torch.optim.AdamW(parameters, lr=settings.lr)
 
 
-def freeze_norms(model: nn.Module) -> list[nn.BatchNorm2d]:
+def freeze_norms(model: nn.Module) -> list[nn.BatchNorm1d | nn.BatchNorm2d]:
     """Exempt every batch-norm from training, in place; in eval mode, the returned ones keep their statistics too."""
-    norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
+    norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d)]
     for norm in norms:
         norm.requires_grad_(False)
     return norms

@@ -20,9 +20,12 @@ from intarsia.errors import UsageError
 from intarsia.models import architecture
 from intarsia.recipe import Recipe
 from intarsia.training.auto import recipe_for, recipe_for_clouds
+from intarsia.training.clouds import block_spacing
+from intarsia.training.setup import find_split
 from intarsia.transforms.clouds.features import channels
 
 _SHOWN = 8
+_LEAST_SPACING = 1e-3  # where all points lie in one place
 
 
 @dataclass(frozen=True)
@@ -117,7 +120,17 @@ def _plan(recipe: Recipe, folder: Path | None, changes: Sequence[str], report: R
     recipe = _self_contained(recipe.override_text(changes))
     if architecture(recipe.model.architecture).medium == "cloud" and "in_channels" not in recipe.model.options:
         recipe = recipe.override({"model.options.in_channels": channels(recipe.cloud.features)})
-    return Plan(recipe, open_data(recipe), folder or Path("runs") / recipe.name, report)
+    dataset = open_data(recipe)
+    if isinstance(dataset, CloudDataset) and _has_rings(recipe):
+        gap = block_spacing(recipe, find_split(dataset, recipe.data.train))
+        recipe = recipe.override({"model.options.spacing": gap or _LEAST_SPACING})
+    return Plan(recipe, dataset, folder or Path("runs") / recipe.name, report)
+
+
+def _has_rings(recipe: Recipe) -> bool:
+    """Whether the model's radii follow from the spacing of the points, which the recipe does not say."""
+    options = recipe.model.options
+    return recipe.model.architecture == "acnn" and options.get("task", "scene") == "scene" and "spacing" not in options
 
 
 def open_data(recipe: Recipe) -> Dataset | CloudDataset:
@@ -152,22 +165,26 @@ def _open(place: recipes.Data | recipes.Source, recipe: Recipe) -> Dataset:
         tolerant=place.tolerant,
         reader=place.reader,
     )
-    if place.remap is None:
-        return dataset
-    said = place.remap
-    return remapped(dataset, Remap.load(Path(said)) if isinstance(said, str) else Remap.from_dict(said.model_dump()))
+    return dataset if place.remap is None else remapped(dataset, _rule(place.remap))
 
 
 def _open_clouds(data: recipes.Data, recipe: Recipe) -> CloudDataset:
-    for key in ("sources", "remap"):
-        if getattr(data, key):
-            raise UsageError(f"data.{key} is for pictures, and {recipe.model.architecture} takes point clouds")
+    if data.sources:
+        raise UsageError(
+            f"data.sources merges data sets of pictures, and {recipe.model.architecture} takes point clouds; put the "
+            "clouds into one folder, with the same codes for the same classes"
+        )
     _require_path(data, recipe)
-    return open_clouds(
+    dataset = open_clouds(
         data.path, layout=data.layout, classes=data.classes, palette=data.palette, ignore=data.ignore,
         val_fraction=data.val_fraction, seed=recipe.training.seed, columns=recipe.cloud.columns,
         label=recipe.cloud.label,
     )  # fmt: skip
+    return dataset if data.remap is None else remapped(dataset, _rule(data.remap))
+
+
+def _rule(said: str | recipes.Remapping) -> Remap:
+    return Remap.load(Path(said)) if isinstance(said, str) else Remap.from_dict(said.model_dump())
 
 
 def _require_path(place: recipes.Data | recipes.Source, recipe: Recipe) -> None:

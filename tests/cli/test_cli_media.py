@@ -82,7 +82,7 @@ def test_a_map_with_outlines(for_pictures: Path, tmp_path: Path, capsys: pytest.
     source = map_file(tmp_path / "map.tif")
     out = tmp_path / "o" / "out.tif"
     code, said, _ = run(capsys, "segment", source, "-m", for_pictures, "-o", out, "--polygons", "--confidence")
-    assert code == 0 and "polygons" in said and "(48x40" in said
+    assert code == 0 and "1 polygon" in said and "(48x40" in said
     assert sorted(path.name for path in out.parent.iterdir()) == ["out.confidence.tif", "out.geojson", "out.tif"]
     five = map_file(tmp_path / "five.tif", bands=5)
     code, _, errors = run(capsys, "segment", five, "-m", for_pictures, "-o", tmp_path / "f.tif")
@@ -133,7 +133,7 @@ def test_evaluate_in_millimetres(for_volumes: Path, tmp_path: Path, capsys: pyte
         write_nifti(tmp_path / "images" / f"c{index}.nii", values)
         write_nifti(tmp_path / "labels" / f"c{index}.nii", labels, names={1: "organ", 2: "lesion"})
     code, said, _ = run(capsys, "evaluate", tmp_path, "-m", for_volumes, "--split", "val", "--spacing", "file")
-    assert code == 0 and "1 volumes of the split 'val'" in said and "Dice per case" in said and "HD95" in said
+    assert code == 0 and "1 volume of the split 'val'" in said and "Dice per case" in said and "HD95" in said
     code, _, errors = run(capsys, "evaluate", tmp_path, "-m", for_volumes, "--spacing", "1,1,1,1")
     assert code == 2 and "the word file" in errors
     code, said, _ = run(capsys, "data", "check", tmp_path)

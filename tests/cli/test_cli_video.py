@@ -68,9 +68,9 @@ def test_one_bad_clip_does_not_stop_the_others(
         (["--video-set", "every=3", "--video-set", "ratio=0.5"], "every and ratio are different schedules"),
         (["--video", "clockwrok"], "Did you mean 'clockwork'"),
         (["--write", "gif"], "no output of video is named 'gif'"),
-        (["--tta"], "are for pictures, not for video"),
-        (["--annotations", "cvat"], "are for pictures, not for video"),
-        (["--bands", "1,2,3"], "are for rasters and volumes"),
+        (["--tta"], "--tta is for pictures and point clouds, not for video"),
+        (["--annotations", "cvat"], "--annotations is for pictures, not for video"),
+        (["--bands", "1,2,3", "--polygons"], "--bands is for pictures, --polygons is for pictures, not for video"),
         (["-o", "masks.mp4"], "masks.mp4 is one file: name a folder"),
         (["photo.jpg"], "pictures and videos are segmented by separate commands"),
     ],
@@ -85,7 +85,9 @@ def test_wrong_usage(
 def test_options_of_video_need_one(tiny_run: TinyRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_image(tmp_path / "a.png", moving_squares(1)[0])
     assert main(["segment", str(tmp_path / "a.png"), "--write", "mask"]) == 2
-    assert "are for video; a folder of frames needs --fps" in capsys.readouterr().err
+    assert (
+        "--write is for video, not for pictures; a folder of frames becomes a video by --fps" in capsys.readouterr().err
+    )
 
 
 def test_without_the_extra_the_message_names_it(

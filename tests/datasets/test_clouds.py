@@ -9,8 +9,9 @@ import pytest
 import trees
 
 from intarsia.datasets import open_dataset
-from intarsia.datasets.clouds import description, holds_clouds, open_clouds
+from intarsia.datasets.clouds import decode, description, holds_clouds, open_clouds
 from intarsia.datasets.public.s3dis import AREAS, S3DIS
+from intarsia.datasets.remap import Remap, remapped
 from intarsia.errors import DataError, UsageError
 from intarsia.labels import LabelSpace
 from intarsia.media.clouds import PointCloud, open_cloud, write_labels
@@ -39,7 +40,7 @@ def test_codes_that_occur_become_classes_with_their_standard_names(tmp_path: Pat
 def test_named_classes_choose_and_the_rest_is_ignored(tmp_path: Path) -> None:
     put(tmp_path / "a.laz", [0, 1, 2])
     split = open_clouds(tmp_path, classes=["building", "ground"], val_fraction=0).split("all")
-    assert split.codes == (6, 2)
+    assert split.codes == {0: 255, 7: 255, 18: 255, 6: 0, 2: 1}
     assert split.read(0)[1].tolist() == [1, 0, 255]
     assert split.space.palette[0] == (213, 60, 50)
     with pytest.raises(UsageError, match="Did you mean 'building'"):
@@ -53,7 +54,7 @@ def test_files_are_divided_when_they_are_not(tmp_path: Path) -> None:
         put(tmp_path / f"{name}.laz", [0, 1])
     found = open_clouds(tmp_path)
     assert (len(found.split("train")), len(found.split("val"))) == (4, 1)
-    assert "set aside as val" in found.notes[-1]
+    assert "Set aside as val: 1 of 5 clouds" in found.notes[-1]
     assert found.splits["val"].items == open_clouds(tmp_path).splits["val"].items
 
 
@@ -117,3 +118,26 @@ def test_what_is_missing_is_said(tmp_path: Path) -> None:
         open_clouds(tmp_path)
     with pytest.raises(DataError, match=r"it has no class codes.*cloud.label=NAME"):
         open_clouds(tmp_path, classes=["a"], val_fraction=0).split("all").read(0)
+
+
+def test_classes_are_renamed_joined_and_left_out_by_name(tmp_path: Path) -> None:
+    put(tmp_path / "a.laz", [0, 1, 2, 255])
+    found = open_clouds(tmp_path, classes=["building", "ground"], val_fraction=0)
+    joined = remapped(found, Remap.from_dict({"map": {"building": "solid", "ground": "solid"}}))
+    assert joined.space.names == ("solid",)
+    assert joined.split("all").read(0)[1].tolist() == [0, 0, 255, 255]
+    assert joined.notes[-1] == "Remapped from 2 classes to 1: solid."
+    (tmp_path / "classes.txt").write_text("6: building\n2: ground\n64: wall\n")
+    said = Remap.from_dict({"map": {"wall": "ignore"}, "classes": ["ground", "building"]})
+    changed = remapped(open_clouds(tmp_path, val_fraction=0), said)
+    assert changed.split("all").read(0)[1].tolist() == [0, 1, 255, 255]
+    assert changed.split("all").codes[64] == 255
+    with pytest.raises(UsageError, match="Did you mean 'building'"):
+        remapped(found, Remap.from_dict({"map": {"bilding": "solid"}}))
+
+
+def test_codes_of_any_size_are_decoded() -> None:
+    """A lookup table from the lowest to the highest would fill the memory."""
+    codes = {-5: 0, 3_000_000_000: 1, 7: 255}
+    stored = np.array([3_000_000_000, 7, -5, 8, -6, 2**40])
+    assert decode(stored, codes, NAMES).tolist() == [1, 255, 0, 255, 255, 255]

@@ -173,8 +173,8 @@ def test_a_killed_job_is_resumed(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:  # killed after the outputs were written, before their line: nobody cleans up
-        patch.setattr("intarsia.inference.folder._append", die)
-        patch.setattr("intarsia.inference.folder._recover", lambda folder: None)
+        patch.setattr("intarsia.inference.manifest.Manifest.add", die)
+        patch.setattr("intarsia.inference.manifest.Manifest.recover", lambda self: None)
         with pytest.raises(KeyboardInterrupt):
             segment_folder(predictor, photos, out)
     assert files(out) == [".manifest.pending", "a.mask.png", "a.overlay.jpg"]

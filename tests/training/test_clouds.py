@@ -138,13 +138,13 @@ def test_media_are_told_apart(scenes: Path, tmp_path: Path, capsys: pytest.Captu
     networks = {"model": {"architecture": "randlanet"}}
     with pytest.raises(UsageError, match="clips are made of pictures"):
         train(Recipe.from_dict({**networks, "clips": {}}), clouds, tmp_path / "run")
-    with pytest.raises(UsageError, match=r"data\.sources is for pictures, and randlanet takes point clouds"):
+    with pytest.raises(
+        UsageError, match=r"data\.sources merges data sets of pictures, and randlanet takes point clouds"
+    ):
         open_data(Recipe.from_dict({**networks, "data": [{"path": "a"}, {"path": "b"}]}))
     assert main(["segment", str(scenes / "val/c.laz"), "photo.jpg", "-o", str(tmp_path / "out")]) == 2
     assert "segmented by separate commands" in capsys.readouterr().err
     assert main(["segment", str(scenes / "val/c.laz"), "-m", "street", "-o", str(tmp_path / "out")]) == 2
     assert "street labels pictures" in capsys.readouterr().err
-    assert main(["data", "check", str(scenes)]) == 2
-    assert "check and show are for pictures" in capsys.readouterr().err
     assert main(["data", "info", str(scenes), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["splits"]["train"]["points"] == 3000

@@ -12,6 +12,7 @@ from intarsia.datasets.public import (
     lits,
     people,
     s3dis,
+    shapenet_part,
     voc,
 )
 from intarsia.datasets.public.entry import Download, Entry
@@ -35,11 +36,12 @@ ENTRIES: dict[str, Entry] = {
         isbi.ENTRY,
         lits.ENTRY,
         s3dis.ENTRY,
+        shapenet_part.ENTRY,
     )
 }
 """Every public data set by name."""
 
-_ROOMS = (lits, context, voc, cocostuff, cityscapes, camvid, ade20k, people, inria, isbi, s3dis)
+_ROOMS = (lits, context, voc, cocostuff, cityscapes, camvid, ade20k, people, inria, isbi, s3dis, shapenet_part)
 LAYOUTS: dict[str, Layout] = {name: known for room in _ROOMS for name, known in room.LAYOUTS.items()}
 """Every official layout by name, in the order in which they are recognised."""
 

@@ -28,8 +28,8 @@ def evaluate_clouds(
         predictor: the model.
         split: labelled clouds.
         measures: what to measure besides the confusion matrix; boundaries and surfaces need a grid.
-        protocol: the official evaluation of a public data set, "s3dis". Then the data set's classes count instead of
-            the model's. The counts of several folds are pooled by `intarsia.inference.protocols.pooled`.
+        protocol: the official evaluation of a public data set, "s3dis" or "shapenet-part". Then the data set's classes
+            count instead of the model's. `intarsia.inference.protocols.pooled` pools the counts of several folds.
         progress: called after each cloud with the number done and the number of all.
 
     Raises:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from intarsia.bundle import Bundle, CloudPreprocessing
-from intarsia.errors import ModelError
+from intarsia.errors import DataError, ModelError, UsageError
 from intarsia.inference.clouds.result import CloudSegmentation
 from intarsia.inference.clouds.spool import Spool
 from intarsia.inference.predictor import find_device
@@ -21,9 +22,11 @@ from intarsia.media.clouds.opening import CloudLike
 from intarsia.models.cloud.running import BATCH_POINTS, as_function
 from intarsia.models.restore import restore
 from intarsia.transforms.clouds.blocks import FILL, Network, scene_probabilities, spread
+from intarsia.transforms.clouds.categories import CATEGORIES, FIELD, category_index, parts_among
 from intarsia.transforms.clouds.columns import density
 from intarsia.transforms.clouds.features import FEATURES, channels, require_fields
 from intarsia.transforms.clouds.geometry import GROUND_REACH, Floats
+from intarsia.transforms.clouds.objects import at_all_points, object_probabilities, prepare_object
 from intarsia.transforms.clouds.scene import is_finite, prepare
 
 # Clouds up to this size are labelled in one piece, larger ones tile by tile.
@@ -50,12 +53,15 @@ class CloudPredictor:
 
     Raises:
         ModelError: the bundle's weights do not fit its model, or its model is none of points.
+        UsageError: `tta` for a model of whole objects, which are not turned in training.
     """
 
     def __init__(self, bundle: Bundle, *, tta: bool = False, device: str = "auto") -> None:
         if not isinstance(bundle.preprocessing, CloudPreprocessing):
             raise ModelError(f"{bundle.source or 'this bundle'}: {bundle.architecture} is no model of point clouds")
         self.bundle, self.space, self.preprocessing = bundle, bundle.space, bundle.preprocessing
+        if tta and self.preprocessing.whole:
+            raise UsageError("--tta turns clouds about z, but models of whole objects know them in one pose only")
         model = restore(bundle)
         made = channels(self.preprocessing.features)
         if model.in_channels != made:
@@ -78,6 +84,7 @@ class CloudPredictor:
         source: CloudLike | CloudReader,
         *,
         columns: str | None = None,
+        category: str | None = None,
         progress: Progress | None = None,
     ) -> CloudSegmentation:
         """Label every point of a cloud; it needs no labels of its own.
@@ -88,32 +95,66 @@ class CloudPredictor:
         Args:
             source: a file in any format of `open_cloud`, an S3DIS room, a `PointCloud`, or an opened cloud.
             columns: names of the columns of arrays and tables.
+            category: what the object is, for models of parts; see `require_category`.
             progress: called with the number of points that are done and of all.
 
         Raises:
             DataError: the cloud cannot be read, has no points, or lacks fields that the model's features need; the
                 message names features and fields.
+            UsageError: the model has to know the category, or does not know that one.
         """
         reader = source if isinstance(source, CloudReader) else open_cloud(source, columns=columns)
-        settings = self.preprocessing
-        without = require_fields(settings.features, reader.fields, reader.name, settings.optional)
+        settings, told = self.preprocessing, FIELD in reader.fields
+        kind = None if category is None and told else self.require_category(category)
+        fields = reader.fields if kind is None else (*reader.fields, FIELD)
+        without = require_fields(settings.features, fields, reader.name, settings.optional)
         labels: LabelArray = np.full(reader.count, self.space.ignore_index, dtype=self.space.dtype)
         confidence = np.zeros(reader.count, dtype=np.float16)
-        for index, found in self._parts(reader):
+        for index, found in self._parts(reader, kind):
             labels[index] = found.argmax(axis=1)
             confidence[index] = found.max(axis=1)
             if progress is not None:
                 progress(int((labels != self.space.ignore_index).sum()), reader.count)
-        return CloudSegmentation(labels, self.space, confidence, reader, without)
+        # What only objects of one kind were trained without is not missed.
+        missed = tuple(name for name in without if name != FIELD)
+        return CloudSegmentation(labels, self.space, confidence, reader, missed)
+
+    def require_category(self, name: str | None) -> int | None:
+        """Index of the category that an object is said to be, or None where nothing is said and nothing needed.
+
+        Raises:
+            UsageError: the model has to know what an object is, and nothing is said; the message lists the categories.
+                Or there is no such category, or it means nothing to the model.
+        """
+        settings = self.preprocessing
+        needed = FIELD in settings.features and FIELD not in settings.optional
+        if name is None and needed:
+            raise UsageError(
+                "the model has to be told what the object is (--category NAME; Python: category=NAME), one of: "
+                f"{', '.join(CATEGORIES)}"
+            )
+        if name is None:
+            return None
+        index = category_index(name)
+        if not needed and not (settings.whole and parts_among(self.space.names, index)):
+            raise UsageError("the model knows no categories of objects; leave --category out")
+        return index
 
     def probabilities(self, cloud: PointCloud) -> Floats:
         """(N, C) class probabilities of a cloud in memory, whose coordinates are all finite."""
         return self._label(cloud)
 
-    def _parts(self, reader: CloudReader) -> Iterator[tuple[NDArray[np.int64], Floats]]:
+    def _parts(self, reader: CloudReader, category: int | None) -> Iterator[tuple[NDArray[np.int64], Floats]]:
         """Some points' places in the file and their probabilities, until all have been given."""
+        if reader.count > WHOLE_POINTS and self.preprocessing.whole:
+            raise DataError(
+                f"{reader.name}: {reader.count:,} points; the model sees objects whole, up to {WHOLE_POINTS:,} points: "
+                "thin the cloud, or cut the object out of it"
+            )
         if reader.count <= WHOLE_POINTS:
             cloud = reader.read()
+            if category is not None:
+                cloud = replace(cloud, fields=cloud.fields | {FIELD: np.full(len(cloud), category, dtype=np.uint8)})
             finite = np.flatnonzero(is_finite(cloud))
             yield finite, self._label(cloud.take(finite))
             return
@@ -144,10 +185,17 @@ class CloudPredictor:
     ) -> Floats:
         """Probabilities of the wanted points of a cloud, or of all."""
         settings = self.preprocessing
+        batch = max(1, BATCH_POINTS // settings.points)
+        if settings.whole:
+            one = prepare_object(cloud, settings)
+            found = object_probabilities(
+                one, self._network, points=settings.points, names=self.space.names, batch=batch
+            )
+            return at_all_points(cloud, one, found)
         scene = prepare(cloud, settings, bounds=bounds)
         found = scene_probabilities(
-            scene, self._network, block=settings.block, points=settings.points, classes=len(self.space),
-            batch=max(1, BATCH_POINTS // settings.points), core=None if core is None else core - scene.origin[:2],
+            scene, self._network, block=settings.block, points=settings.points, classes=len(self.space), batch=batch,
+            core=None if core is None else core - scene.origin[:2],
         )  # fmt: skip
         if wanted is None and len(found) == len(cloud):
             return found

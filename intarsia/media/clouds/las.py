@@ -176,8 +176,8 @@ def _opened(path: Path) -> Iterator[Any]:
     laspy = require("laspy", "clouds")
     if path.suffix.lower() == ".laz":
         require("lazrs", "clouds")
-    check_las(path)
     with _explained(path):
+        check_las(path)
         reader = laspy.open(path)
     with reader:
         yield reader

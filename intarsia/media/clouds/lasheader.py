@@ -10,13 +10,13 @@ import struct
 from pathlib import Path
 
 from intarsia.errors import DataError
+from intarsia.media.clouds.lazchunks import OWN_SIZES, Compression, check_chunks, damaged
 
 _HEADER, _HEADER_14 = 227, 375
 _VLR, _EVLR = 54, 60
 _LASZIP = (b"laszip encoded", 22204)
 _RECORD = {0: 20, 1: 28, 2: 26, 3: 34, 4: 57, 5: 63, 6: 30, 7: 36, 8: 38, 9: 59, 10: 67}
 _MOST_IN_CHUNK = 16_000_000  # LASzip's own is 50,000
-_OWN_CHUNKS = 0xFFFFFFFF  # each chunk tells its size, as in COPC
 _COMPRESSED = 0x80
 # LAZ packs a cloud of equal points to about a thousandth, at most.
 _LEAST_LAZ_BYTES = 0.02
@@ -41,13 +41,13 @@ def check_las(path: Path) -> None:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
     kind, length = head[104] & 0x3F, _field("<H", head, 105)
     if kind not in _RECORD or length < _RECORD[kind]:
-        raise _damaged(path, f"point format {kind} with records of {length} bytes")
+        raise damaged(path, f"point format {kind} with records of {length} bytes")
     count = _field("<I", head, 107)
     if head[25] >= 4 and len(head) == _HEADER_14:
         count = _field("<Q", head, 247)
         first, extended = _field("<Q", head, 235), _field("<I", head, 243)
         if extended and first + extended * _EVLR > size:
-            raise _damaged(path, f"{extended:,} extended records behind byte {first:,}")
+            raise damaged(path, f"{extended:,} extended records behind byte {first:,}")
     least = _LEAST_LAZ_BYTES if head[104] & _COMPRESSED else float(length)
     if count * least > size:
         raise DataError(
@@ -55,21 +55,21 @@ def check_las(path: Path) -> None:
             "truncated, fetch it again"
         )
     if head[104] & _COMPRESSED and count:
-        chunk = _check_laszip(path, vlrs or b"", _field("<I", head, 100), length)
-        _check_chunks(path, _field("<I", head, 96), size, count if chunk == _OWN_CHUNKS else -(-count // chunk))
+        compression = _read_laszip(path, vlrs or b"", _field("<I", head, 100), length)
+        check_chunks(path, compression, points=_field("<I", head, 96), count=count)
 
 
 def _vlr_bytes(path: Path, head: bytes, size: int) -> int:
     start, points, count = _field("<H", head, 94), _field("<I", head, 96), _field("<I", head, 100)
     if not _HEADER <= start <= points <= size:
-        raise _damaged(path, f"a header of {start} bytes, points from byte {points:,} on")
+        raise damaged(path, f"a header of {start} bytes, points from byte {points:,} on")
     if count * _VLR > points - start:
-        raise _damaged(path, f"{count:,} variable length records in {points - start:,} bytes")
+        raise damaged(path, f"{count:,} variable length records in {points - start:,} bytes")
     return points - start
 
 
-def _check_laszip(path: Path, records: bytes, count: int, length: int) -> int:
-    """The compressor's own record: what a point consists of, and how many make a chunk, which is returned."""
+def _read_laszip(path: Path, records: bytes, count: int, length: int) -> Compression:
+    """The compressor's own record: what a point consists of, and how many make a chunk."""
     place = 0
     for _ in range(count):
         if place + _VLR > len(records):
@@ -82,37 +82,21 @@ def _check_laszip(path: Path, records: bytes, count: int, length: int) -> int:
             continue
         if len(body) < 34:
             break
-        chunk, items = _field("<I", body, 12), _field("<H", body, 32)
-        sizes = [_field("<H", body, 36 + 6 * item) for item in range(items) if 38 + 6 * item <= len(body)]
-        if not 0 < chunk <= _MOST_IN_CHUNK and chunk != _OWN_CHUNKS:
-            raise _damaged(path, f"chunks of {chunk:,} points")
-        if len(sizes) != items or sum(sizes) != length:
-            raise _damaged(path, f"compressed items of {sum(sizes)} bytes in records of {length}")
-        return chunk
-    raise _damaged(path, "no record of its compression")
-
-
-def _check_chunks(path: Path, points: int, size: int, most: int) -> None:
-    """The table of chunks, whose place stands before the points (or, if it was not known then, at the file's end)."""
-    with path.open("rb") as stream:
-        stream.seek(points)
-        start = stream.read(8)
-        table = int.from_bytes(start, "little", signed=True) if len(start) == 8 else size
-        if table == -1:
-            stream.seek(max(0, size - 8))
-            table = int.from_bytes(stream.read(8), "little", signed=True)
-        if not points <= table <= size - 8:
-            raise _damaged(path, f"a table of chunks at byte {table:,} of {size:,}")
-        stream.seek(table + 4)
-        chunks = int.from_bytes(stream.read(4), "little")
-    if chunks > most + 1:
-        raise _damaged(path, f"{chunks:,} chunks where {most:,} hold all points")
+        chunk, number = _field("<I", body, 12), _field("<H", body, 32)
+        items = tuple(
+            struct.unpack_from("<HH", body, 34 + 6 * item) for item in range(min(number, (len(body) - 34) // 6))
+        )
+        if not 0 < chunk <= _MOST_IN_CHUNK and chunk != OWN_SIZES:
+            raise damaged(path, f"chunks of {chunk:,} points")
+        if len(items) != number or sum(size for _, size in items) != length:
+            raise damaged(path, f"compressed items of {sum(size for _, size in items)} bytes in records of {length}")
+        compression = Compression(body, chunk, items)
+        if not compression.known:
+            raise damaged(path, f"compressed items (kind, bytes) {', '.join(map(str, items))}")
+        return compression
+    raise damaged(path, "no record of its compression")
 
 
 def _field(form: str, content: bytes, place: int) -> int:
     value: int = struct.unpack_from(form, content, place)[0]
     return value
-
-
-def _damaged(path: Path, what: str) -> DataError:
-    return DataError(f"{path}: not a readable LAS or LAZ file, it is truncated or damaged (its header claims {what})")

@@ -12,17 +12,18 @@ from intarsia.media.clouds.e57 import read_e57
 from intarsia.media.clouds.pcd import read_pcd
 from intarsia.media.clouds.ply import read_ply
 from intarsia.media.clouds.rooms import ANNOTATIONS, read_room
-from intarsia.media.clouds.scans import NUSCENES, read_scan
+from intarsia.media.clouds.scans import NUSCENES_LABELS, read_scan
 
-_SURE = (*las.SUFFIXES, ".ply", ".pcd", ".e57")
-CLOUD_SUFFIXES = (*_SURE, ".bin", *tables.SUFFIXES)
+_SURE = (*las.SUFFIXES, ".ply", ".pcd", ".e57", ".bin")
+CLOUD_SUFFIXES = (*_SURE, *tables.SUFFIXES)
 """Suffixes that `open_cloud` reads; the plain arrays among them may hold anything else, too."""
 CloudLike = str | os.PathLike[str] | PointCloud
 
 
 def is_cloud(path: str | os.PathLike[str]) -> bool:
     """Whether a name can only mean a point cloud (plain arrays and tables can, too, but may be something else)."""
-    return str(path).lower().endswith((*_SURE, NUSCENES)) or (Path(path) / ANNOTATIONS).is_dir()
+    name = str(path).lower()
+    return (name.endswith(_SURE) and not name.endswith(NUSCENES_LABELS)) or (Path(path) / ANNOTATIONS).is_dir()
 
 
 def open_cloud(source: CloudLike, *, columns: str | None = None, label: str | None = None) -> CloudReader:

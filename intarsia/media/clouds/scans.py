@@ -12,6 +12,7 @@ from intarsia.errors import DataError
 from intarsia.media.clouds.cloud import PointCloud
 
 NUSCENES = ".pcd.bin"
+NUSCENES_LABELS = "_lidarseg.bin"
 _KITTI_LABELS = ".label"
 _SEMANTIC_BITS = 0xFFFF  # the upper 16 bits count instances
 
@@ -52,7 +53,7 @@ def read_scan(path: Path, columns: str | None = None) -> PointCloud:
 
 def _labels(path: Path, nuscenes: bool) -> NDArray[np.int64] | None:
     if nuscenes:
-        beside = path.with_name(path.name.removesuffix(NUSCENES) + "_lidarseg.bin")
+        beside = path.with_name(path.name.removesuffix(NUSCENES) + NUSCENES_LABELS)
         return _read(beside, np.dtype(np.uint8)).astype(np.int64) if beside.is_file() else None
     name = path.with_suffix(_KITTI_LABELS).name
     for place in (path.parent.parent / "labels" / name, path.with_name(name)):

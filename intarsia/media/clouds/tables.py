@@ -40,7 +40,7 @@ def read_table(path: Path, columns: str | None = None, label: str | None = None)
     """
     suffix = path.suffix.lower()
     if suffix in (".npz", ".h5", ".hdf5"):
-        arrays = _npz(path) if suffix == ".npz" else _hdf5(path)
+        arrays = _npz(path) if suffix == ".npz" else read_hdf5(path)
         if len(arrays) == 1 and columns is not None and "=" not in columns:
             return _rows(next(iter(arrays.values())), path, columns, label)
         return from_columns(_named_columns(arrays, path, columns), str(path), label)
@@ -121,7 +121,13 @@ def _npz(path: Path) -> dict[str, NDArray[Any]]:
         raise DataError(f"{path}: not a readable NPZ file ({error})") from error
 
 
-def _hdf5(path: Path) -> dict[str, NDArray[Any]]:
+def read_hdf5(path: Path) -> dict[str, NDArray[Any]]:
+    """The arrays of numbers in an HDF5 file by name.
+
+    Raises:
+        DataError: the file is damaged, or larger than memory.
+        UsageError: h5py is missing.
+    """
     h5py = require("h5py", "clouds")
     try:
         with h5py.File(path, "r") as file:
@@ -155,7 +161,7 @@ def _text(path: Path) -> tuple[list[str] | None, NDArray[np.float64]]:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
     delimiter = next((mark for mark in (";", ",", "\t") if mark in lines[1] or mark in lines[0]), None)
     first = [part.strip().strip('"') for part in lines[0].strip().removeprefix("#").strip().split(delimiter)]
-    header = None if all(map(_is_number, first)) else first
+    header = None if any(map(_is_number, first)) else first  # a broken line of numbers is none
     # A .pts file starts with the number of its points alone.
     counted = header is None and len(first) == 1 and len(lines[1].split(delimiter)) > 1
     skip = 1 if header is not None or counted else 0

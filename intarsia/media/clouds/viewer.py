@@ -67,7 +67,7 @@ def write_viewer(
     }
     if truth is not None:
         data["truth"] = _packed(truth[seen].astype(np.uint8))
-    if all(name in cloud.fields for name in COLORS[:3]):
+    if all(name in cloud.fields for name in COLORS[:3]) and any(cloud.fields[name].any() for name in COLORS[:3]):
         colors = np.stack([cloud.fields[name][seen] for name in COLORS[:3]], axis=1) / cloud.color_max * 255
         data["colors"] = _packed(colors.clip(0, 255).astype(np.uint8))
     text = json.dumps(data, ensure_ascii=True).replace("<", "\\u003c")  # nothing in the data can end the script

@@ -43,12 +43,21 @@ class RowNorm(nn.BatchNorm1d):
     """
 
     def forward(self, input: Tensor) -> Tensor:
-        rows = input.reshape(-1, input.shape[-1])
-        if self.training and len(rows) == 1:
-            rows = F.batch_norm(rows, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
-        else:
-            rows = super().forward(rows)
-        return rows.view(input.shape)
+        if input.ndim > 2:
+            return self.forward(input.flatten(0, -2)).view(input.shape)
+        if self.training and len(input) == 1:
+            return F.batch_norm(input, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
+        return super().forward(input)
+
+    @torch.no_grad()
+    def follow(self, mean: Tensor, variance: Tensor, count: int) -> None:
+        """Let the running statistics follow those of a batch of `count` rows, as `forward` does in training."""
+        if self.running_mean is None or self.running_var is None or self.num_batches_tracked is None:
+            return
+        self.num_batches_tracked += 1
+        share = 1 / int(self.num_batches_tracked) if self.momentum is None else self.momentum
+        self.running_mean.lerp_(mean, share)
+        self.running_var.lerp_(variance * (count / (count - 1)), share)
 
 
 class Shared(nn.Module):
@@ -72,19 +81,24 @@ class Shared(nn.Module):
 
     def forward(self, x: Tensor, common: Tensor | None = None) -> Tensor:
         """(B, ..., C) rows, and optionally (B, D) features that follow them in every row of a cloud."""
-        weight, bias = self._folded()
+        weight, bias = self.folded()
         if common is None:
             y = F.linear(x, weight, bias)
         else:
             own = x.shape[-1]
-            shared = F.linear(common, weight[:, own:], bias)
-            y = F.linear(x, weight[:, :own]) + shared.view(len(x), *[1] * (x.ndim - 2), -1)
-        if self.training:
-            y = self.norm(y)
+            y = F.linear(x, weight[:, :own])
+            y += F.linear(common, weight[:, own:], bias).view(len(x), *[1] * (x.ndim - 2), -1)
+        if not self.training:
+            return self.activate(y)
+        # The norm of rows is no view of another tensor, which autograd would copy for the activation in place.
+        return self.activate(self.norm(y.flatten(0, -2))).view(y.shape)
+
+    def activate(self, y: Tensor) -> Tensor:
+        """The activation, in place."""
         return F.leaky_relu_(y, self.slope) if self.slope else F.relu_(y)
 
-    def _folded(self) -> tuple[Tensor, Tensor]:
-        """Weight and bias; when nothing is learnt, the norm is part of them."""
+    def folded(self) -> tuple[Tensor, Tensor]:
+        """Weight (outputs, inputs) and bias; when nothing is learnt, the norm is part of them."""
         norm = self.norm
         if self.training or norm.running_var is None or norm.running_mean is None:
             return self.linear.weight, self.linear.bias

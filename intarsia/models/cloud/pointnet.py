@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from intarsia.errors import ModelError
 from intarsia.models.cloud.layers import MLP, CloudModel, Shared, require_channels
+from intarsia.models.cloud.pooled import PooledMLP
 from intarsia.models.registry import Penalty, Supervised, register
 
 _PAPER = "Qi et al. 2017, arXiv:1612.00593"
@@ -32,7 +33,7 @@ class Transform(nn.Module):
     ) -> None:
         super().__init__()
         self.size = size
-        self.mlp = MLP(inputs, widths)
+        self.mlp = PooledMLP(inputs, widths)
         self.head = MLP(widths[-1], head)
         self.out = nn.Linear(head[-1], size * size)
         nn.init.zeros_(self.out.weight)
@@ -41,7 +42,7 @@ class Transform(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, N, inputs) to (B, size, size), to be applied as ``rows @ matrix``."""
-        matrix: Tensor = self.out(self.head(self.mlp(x).amax(dim=1)))
+        matrix: Tensor = self.out(self.head(self.mlp(x)))
         return matrix.view(-1, self.size, self.size)
 
 
@@ -89,7 +90,7 @@ class PointNet(_PointNet):
         self.align = Transform(in_channels, 3) if transforms else None
         self.first = MLP(in_channels, (64, 64))
         self.align_features = Transform(64, 64) if transforms else None
-        self.second = MLP(64, (64, 128, 1024))
+        self.second = PooledMLP(64, (64, 128, 1024))
         if whole:
             self.head = nn.ModuleList([Shared(1024, 512), Shared(512, 256)])
         else:
@@ -105,7 +106,7 @@ class PointNet(_PointNet):
         if self.align_features is not None:
             matrix = self.align_features(own)
             own = own @ matrix
-        common = pool(self.second(own))
+        common = self.second(own)
         if self.whole:
             x = common
             for layer in self.head:

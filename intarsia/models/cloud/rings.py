@@ -9,8 +9,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from intarsia.models.cloud.layers import MLP, Shared, gather
+from intarsia.models.cloud.layers import Shared, gather
 from intarsia.models.cloud.neighbours import farthest_points, ring
+from intarsia.models.cloud.pooled import PooledMLP
 
 _LEAST = 1e-12
 
@@ -123,11 +124,11 @@ class GlobalLevel(nn.Module):
 
     def __init__(self, inputs: int, widths: Sequence[int]) -> None:
         super().__init__()
-        self.mlp = MLP(inputs + 3, widths)
+        self.mlp = PooledMLP(inputs + 3, widths)
 
     def forward(self, level: Level) -> Tensor:
         """Returns (B, widths[-1])."""
-        pooled: Tensor = self.mlp(torch.cat([level.xyz, level.features], dim=-1)).amax(dim=1)
+        pooled: Tensor = self.mlp(torch.cat([level.xyz, level.features], dim=-1))
         return pooled
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intarsia.errors import require
+from intarsia.labels import LabelArray
 from intarsia.transforms.clouds.columns import Columns, Index
 from intarsia.transforms.clouds.geometry import Floats
 from intarsia.transforms.clouds.scene import Scene
@@ -16,6 +18,7 @@ from intarsia.transforms.clouds.scene import Scene
 # Part of a column that windows move on by: every point is seen by four of them.
 OVERLAP = 0.5
 _LEAST_WEIGHT = 0.05
+_LEAST_POINTS = 128
 FILL = 3
 """Neighbours that a point which thinning has left out takes its class from."""
 _SPREAD_ROWS = 1 << 18
@@ -27,6 +30,13 @@ def fill(index: Index, points: int, random: np.random.Generator) -> Index:
     if len(index) >= points:
         return random.choice(index, points, replace=False)
     return np.concatenate([index, random.choice(index, points - len(index))])
+
+
+def labels_of(scene: Scene) -> LabelArray:
+    """The targets (N,) of a scene that is trained on."""
+    if scene.target is None:
+        raise ValueError("training scenes have targets")
+    return scene.target
 
 
 def block_input(scene: Scene, index: Index, centre: Floats) -> Floats:
@@ -79,16 +89,22 @@ class BlockSampler:
             self._columns[number] = Columns(scene.xyz, self.block)
         return scene, fill(self._columns[number].around(centre), self.points, random), centre
 
+    def sample(self, random: np.random.Generator) -> tuple[Floats, LabelArray]:
+        """A network's input (P, 3 + F) and its labels (P,)."""
+        scene, index, centre = self.draw(random)
+        return block_input(scene, index, centre), labels_of(scene)[index]
+
 
 def windows(columns: Columns, points: int, core: NDArray[np.floating] | None = None) -> Iterator[tuple[Floats, Index]]:
     """Blocks that together hold every point several times, as (centre, indices).
 
     A column with more points than a block holds is dealt out to several blocks, each spread over all of it. The deal
-    depends on the centre alone.
+    depends on the centre alone. Columns with few points get smaller blocks, half the size as often as it fits: filled
+    up, a block would be copies, whose nearest neighbours are each other.
 
     Args:
         columns: the points.
-        points: of a block.
+        points: of a block, at most.
         core: (2, 2) lowest and highest x and y; columns that do not touch it are left out.
     """
     for centre in columns.centres(columns.side * OVERLAP):
@@ -100,7 +116,10 @@ def windows(columns: Columns, points: int, core: NDArray[np.floating] | None = N
         random = np.random.default_rng(np.abs(np.round(centre * 1000)).astype(np.int64).tolist())
         random.shuffle(index)
         for part in np.array_split(index, -(-len(index) // points)):
-            yield centre, fill(part, points, random)
+            size = points
+            while size // 2 >= max(len(part), _LEAST_POINTS):
+                size //= 2
+            yield centre, fill(part, size, random)
 
 
 def scene_probabilities(
@@ -123,16 +142,16 @@ def scene_probabilities(
         block: side of a window in metres.
         points: P.
         classes: C.
-        batch: B, at most.
+        batch: B, at most; of smaller blocks, as many as hold the same number of points.
         core: (2, 2) lowest and highest x and y of the points that matter; None: all do.
 
     Returns:
         (N, C) float32; each row adds up to 1 (outside the core, rows may be 0).
     """
     total = np.zeros((len(scene), classes), dtype=np.float32)
-    waiting: list[tuple[Floats, Index]] = []
+    groups: dict[int, list[tuple[Floats, Index]]] = defaultdict(list)
 
-    def run() -> None:
+    def run(waiting: list[tuple[Floats, Index]]) -> None:
         found = network(np.stack([block_input(scene, index, centre) for centre, index in waiting]))
         for (centre, index), probabilities in zip(waiting, found, strict=True):
             away = np.abs(scene.xyz[index, :2] - centre) / (block / 2)
@@ -141,11 +160,13 @@ def scene_probabilities(
         waiting.clear()
 
     for window in windows(Columns(scene.xyz, block), points, core):
-        waiting.append(window)
-        if len(waiting) == batch:
-            run()
-    if waiting:
-        run()
+        size = len(window[1])
+        groups[size].append(window)
+        if len(groups[size]) * size >= batch * points:
+            run(groups[size])
+    for waiting in groups.values():
+        if waiting:
+            run(waiting)
     total /= np.maximum(total.sum(axis=1, keepdims=True), 1e-12)
     return total
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from intarsia.errors import DataError, UsageError, suggest
 from intarsia.media.clouds.cloud import COLORS, NORMALS, PointCloud
+from intarsia.transforms.clouds.categories import CATEGORIES, FIELD, category_of
 from intarsia.transforms.clouds.geometry import Floats, eigen, height_above_ground, shape_features
 
 _INTENSITY_TOP = np.log1p(65535.0)
@@ -100,6 +101,11 @@ def _position(context: Context) -> Floats:
     return place
 
 
+def _category(context: Context) -> Floats:
+    row = np.arange(len(CATEGORIES)) == category_of(context.cloud)
+    return np.broadcast_to(row.astype(np.float32), (len(context.cloud), len(row)))
+
+
 FEATURES: dict[str, Feature] = {
     "height": Feature(1, (), "metres above the local ground", _height),
     "color": Feature(3, COLORS[:3], "red, green, blue, 0 to 1", _color),
@@ -110,6 +116,7 @@ FEATURES: dict[str, Feature] = {
     "normals": Feature(3, (), "unit normals: the file's, or estimated and turned upwards", _normals),
     "shape": Feature(5, (), "linearity, planarity, sphericity, curvature, verticality of the surroundings", _shape),
     "position": Feature(3, (), "place in the scene's bounding box, 0 to 1", _position),
+    "category": Feature(len(CATEGORIES), (FIELD,), "what the whole object is: a channel each, 0 or 1; last", _category),
 }
 """Every feature by name; coordinates always come first and are not listed."""
 
@@ -124,6 +131,8 @@ def check_features(names: Sequence[str]) -> None:
             raise UsageError(f"no feature is named {name!r}.{suggest(name, FEATURES)}")
     if len(set(names)) < len(names):
         raise UsageError(f"a feature is named twice: {', '.join(names)}")
+    if FIELD in names[:-1]:
+        raise UsageError(f"networks of parts take the category from the last channels; name it last, not {list(names)}")
 
 
 def channels(names: Sequence[str]) -> int:

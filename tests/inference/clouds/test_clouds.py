@@ -197,7 +197,7 @@ def test_planned_outputs(tmp_path: Path) -> None:
 def test_one_bad_cloud_does_not_stop_the_others(tmp_path: Path) -> None:
     write_labels(open_cloud(cloud(200, 10)), tmp_path / "good.laz", np.zeros(200, np.uint8), SPACE)
     (tmp_path / "bad.laz").write_bytes(b"LASF nothing")
-    tasks = plan_clouds([str(tmp_path)], tmp_path / "out")
+    tasks = plan_clouds([str(tmp_path / "*.laz")], tmp_path / "out")
     result = segment_clouds(CloudPredictor(bundle()), tasks, pictures=True)
     assert [Path(record["source"]).name for record in result.records] == ["good.laz"]
     assert sorted(file.name for file in (tmp_path / "out").iterdir()) == [
@@ -253,4 +253,6 @@ def test_protocol_of_s3dis(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="defined for 19 or 7 classes"):
         intarsia.evaluate(made, root, protocol="cityscapes")
     with pytest.raises(UsageError, match="are about pictures, and the model labels clouds"):
-        intarsia.evaluate(made, root, remap={"map": {"floor": "ceiling"}})
+        intarsia.evaluate(made, root, resize_masks=True)
+    joined = intarsia.evaluate(made, root, remap={"map": {"ceiling": "floor", "floor": "floor"}, "rest": "ignore"})
+    assert joined.matrix.counts[:3, :3].tolist() == [[6, 0, 0], [0, 0, 0], [0, 0, 0]]

@@ -1,0 +1,96 @@
+"""`intarsia data` and `intarsia segment` on point clouds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from commands import Cli
+
+from intarsia.labels import LabelSpace
+from intarsia.media.clouds import PointCloud, open_cloud, write_labels
+
+pytest.importorskip("laspy")
+SPACE = LabelSpace(("ground", "building", "water"))
+
+
+@pytest.fixture
+def scenes(tmp_path: Path) -> Path:
+    for seed, name in enumerate(("train/a", "train/b", "val/c")):
+        random = np.random.default_rng(seed)
+        given = PointCloud(random.uniform(0, 50, (90, 3)), {"intensity": random.integers(1, 99, 90).astype(np.uint16)})
+        path = tmp_path / f"scenes/{name}.ply"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_labels(open_cloud(given), path, np.resize(np.arange(3), 90).astype(np.uint8), SPACE)
+    (tmp_path / "scenes/classes.txt").write_text("ground\nbuilding\nwater\n")
+    return tmp_path / "scenes"
+
+
+def test_check_and_show(scenes: Path, tmp_path: Path, cli: Cli) -> None:
+    assert cli("data", "check", scenes) == 0
+    assert "Warnings: none" in cli.out and f"Next:  intarsia train {scenes}" in cli.out
+    (scenes / "train/cut.ply").write_bytes(b"ply\n")
+    assert cli("data", "check", scenes) == 3
+    assert "1 x cloud that cannot be read" in cli.out
+    assert cli.json("data", "check", scenes, code=3)["errors"][0]["file"] == "train/cut.ply"
+    picture = tmp_path / "sheet.png"
+    assert cli("data", "show", scenes, "-o", picture) == 0
+    assert picture.stat().st_size > 1000
+    assert cli("data", "check", scenes, "--resize-masks") == 2
+    assert "--resize-masks and --tolerant are about masks" in cli.err
+    assert cli("data", "check", scenes, "--set", "colums=x y z") == 2
+    assert "Did you mean 'columns'?" in cli.err
+
+
+def test_plain_tables_are_clouds_when_their_columns_are_named(tmp_path: Path, cli: Cli) -> None:
+    (tmp_path / "plain").mkdir()
+    np.save(tmp_path / "plain/a.npy", np.random.default_rng(0).integers(0, 2, (50, 4)))
+    columns = ("--set", "columns=x y z label")
+    assert cli.json("data", "check", tmp_path / "plain", *columns)["codes"].keys() == {"0", "1"}
+    assert cli.json("data", "info", tmp_path / "plain", *columns)["splits"]["train"]["points"] == 50
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        (("--annotations", "cvat"), "--annotations is for pictures, not for point clouds"),
+        (("--polygons",), "--polygons is for pictures"),
+        (("--bands", "1,2,3"), "--bands is for pictures"),
+        (("--window", "0,9"), "--window is for pictures"),
+        (("--confidence",), "--confidence is for pictures"),
+        (("--tile", "256"), "--tile is for pictures"),
+        (("--long-side", "0"), "--long-side is for pictures and video"),
+        (("--refine", "crf"), "--refine is for pictures"),
+        (("--series", "1.2"), "--series is for pictures"),
+        (("--video", "flow"), "--video is for video, not for point clouds"),
+        (("--limit", "3", "--keep", "ground"), "--keep is for video, --limit is for video"),
+        (("--overwrite", "--resume"), "choose one"),
+    ],
+)
+def test_options_of_other_media_are_refused(scenes: Path, cli: Cli, option: tuple[str, ...], said: str) -> None:
+    assert cli("segment", scenes / "val/c.ply", *option) == 2
+    assert said in cli.err
+
+
+def test_resume(scenes: Path, tmp_path: Path, tiny_cloud: Path, cli: Cli) -> None:
+    command = ("segment", scenes, "-m", tiny_cloud, "-o", tmp_path / "out", "--resume")
+    assert len(cli.json(*command)["records"]) == 3
+    again = cli.json(*command)
+    assert (again["records"], len(again["skipped"])) == ([], 3)
+    (tmp_path / "out/val/c.labels.ply").unlink()
+    assert cli(*command) == 0
+    assert "2 clouds done before" in cli.out
+
+
+@pytest.fixture
+def tiny_cloud(tmp_path: Path) -> Path:
+    from intarsia.bundle import Bundle, CloudPreprocessing
+    from intarsia.models import build
+
+    pytest.importorskip("scipy")
+    model = build("pointnet_scene", classes=3, in_channels=3)
+    settings = CloudPreprocessing(features=(), block=20.0, points=64)
+    path = tmp_path / "tiny.safetensors"
+    Bundle("pointnet_scene", {"in_channels": 3}, SPACE, settings, model.state_dict()).save(path)
+    return path

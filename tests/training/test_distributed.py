@@ -1,0 +1,180 @@
+"""Batch-norm over two processes against one process that sees all; and a training on clouds."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.distributed as dist
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+import intarsia
+from intarsia.labels import LabelSpace
+from intarsia.media.clouds import PointCloud, open_cloud, write_labels
+from intarsia.models import build
+from intarsia.models.cloud.layers import RowNorm
+from intarsia.training.distributed import synchronise_norms
+from intarsia.training.optim import freeze_norms
+
+pytestmark = pytest.mark.timeout(300)  # each process imports torch, which takes its time on a busy machine
+# How each case divides 9 rows or pictures between the two processes. A share of none or one is the hard part.
+SHARES = {"uneven": (2, 7), "one": (1, 8), "none": (0, 9)}
+NORMS = {"rows": (RowNorm, (9, 4, 3)), "picture": (nn.BatchNorm2d, (9, 3, 4, 2))}
+
+
+def data(kind: str) -> Tensor:
+    """Far from zero, where a mean of squares has few digits left."""
+    return 300 + torch.randn(NORMS[kind][1], generator=torch.Generator().manual_seed(0))
+
+
+def normalise(norm: nn.Module, x: Tensor, weights: Tensor) -> dict[str, Tensor]:
+    """One training step's results; the loss is a sum, so that those of two processes add up to the whole's."""
+    x = x.clone().requires_grad_()
+    out = norm(x)
+    (out.sin() * weights).sum().backward()
+    return {
+        "out": out.detach(), "x": x.grad, "weight": norm.weight.grad, "bias": norm.bias.grad,
+        "mean": norm.running_mean, "var": norm.running_var,
+    }  # fmt: skip
+
+
+def fresh(kind: str) -> nn.Module:
+    norm = NORMS[kind][0](3)
+    nn.init.constant_(norm.weight, 1.5)
+    nn.init.constant_(norm.bias, 0.25)
+    return norm
+
+
+def cloud_model() -> nn.Module:
+    torch.manual_seed(0)
+    return build("pointnet", classes=3, in_channels=4, dropout=0.0).train()
+
+
+def blocks() -> Tensor:
+    return torch.randn((4, 4, 32), generator=torch.Generator().manual_seed(1))
+
+
+def work(rank: int, folder: str) -> None:
+    """What each of the two processes does; results go into a file."""
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2)
+    found = {}
+    for kind in NORMS:
+        x = data(kind)
+        for name, (first, _) in SHARES.items():
+            own = slice(0, first) if rank == 0 else slice(first, None)
+            norm = fresh(kind)
+            synchronise_norms(norm)
+            found[kind, name] = normalise(norm, x[own], x[own].cos())
+    lone = fresh("rows")
+    lone.running_mean.fill_(3.0)
+    synchronise_norms(lone)
+    found["lone"] = {"out": lone(torch.full((1 - rank, 3), 5.0)).detach(), "mean": lone.running_mean}
+    model = cloud_model()
+    synchronise_norms(model)
+    network = DistributedDataParallel(model)
+    network(blocks()[2 * rank :][:2]).square().mean().backward()
+    found["model"] = {name: parameter.grad for name, parameter in model.named_parameters()} | dict(
+        model.named_buffers()
+    )
+    torch.save(found, f"{folder}/{rank}.pt")
+    dist.destroy_process_group()
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> list[dict]:
+    folder = tmp_path_factory.mktemp("two")
+    torch.multiprocessing.spawn(work, (str(folder),), nprocs=2)
+    return [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in (0, 1)]
+
+
+@pytest.mark.parametrize("share", SHARES)
+@pytest.mark.parametrize("kind", NORMS)
+def test_statistics_are_those_of_all_rows(found: list[dict], kind: str, share: str) -> None:
+    x = data(kind)
+    expected = normalise(fresh(kind), x, x.cos())
+    parts = [one[kind, share] for one in found]
+    for key in ("out", "x"):
+        assert torch.allclose(torch.cat([part[key] for part in parts]), expected[key], atol=1e-3), key
+    for key in ("weight", "bias"):
+        assert torch.allclose(parts[0][key] + parts[1][key], expected[key], atol=1e-2), key
+    for key in ("mean", "var"):
+        assert torch.allclose(parts[0][key], expected[key], rtol=1e-5), key
+        assert torch.equal(parts[0][key], parts[1][key])
+
+
+def test_a_single_row_of_all_has_no_statistics(found: list[dict]) -> None:
+    """As `RowNorm` of one process: (5 - 3) / sqrt(1 + eps) * 1.5 + 0.25, and nothing is learnt."""
+    assert torch.allclose(found[0]["lone"]["out"], torch.full((1, 3), 3.25), atol=1e-4)
+    assert found[1]["lone"]["out"].shape == (0, 3)
+    assert all(one["lone"]["mean"].tolist() == [3.0] * 3 for one in found)
+
+
+def test_two_processes_have_the_gradients_of_one_with_the_double_batch(found: list[dict]) -> None:
+    model = cloud_model()
+    model(blocks()).square().mean().backward()
+    for name, parameter in model.named_parameters():
+        assert torch.allclose(found[0]["model"][name], parameter.grad, rtol=1e-3, atol=1e-5), name
+        assert torch.equal(found[0]["model"][name], found[1]["model"][name])
+    for name, buffer in model.named_buffers():
+        assert torch.allclose(found[0]["model"][name].float(), buffer.float(), rtol=1e-4, atol=1e-6), name
+
+
+@pytest.mark.parametrize("name", ["pointnet", "pointnet_scene", "pointnet2", "acnn", "randlanet"])
+def test_every_norm_of_a_cloud_model_is_frozen(name: str) -> None:
+    options = {"task": "scene", "in_channels": 6} if name == "acnn" else {"in_channels": 6}
+    model = build(name, classes=3, **options).train()
+    before = {key: value.clone() for key, value in model.named_buffers()}
+    norms = freeze_norms(model)
+    for norm in norms:
+        norm.eval()
+    model(torch.rand((2, 6, 64))).sum().backward()
+    assert len(norms) == sum("running_mean" in key for key in before)
+    assert all(torch.equal(value, before[key]) for key, value in model.named_buffers())
+    assert all(norm.weight.grad is None and norm.bias.grad is None for norm in norms)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_two_processes_train_on_clouds_like_one(tmp_path: Path) -> None:
+    space = LabelSpace(("ground", "building"))
+    for seed, name in enumerate(("train/a", "val/b", "val/c")):
+        random = np.random.default_rng(seed)
+        xyz = random.uniform(0, (40, 40, 0.1), (1200, 3))
+        house = (xyz[:, 0] > 15 + 2 * seed) & (xyz[:, 1] < 20)
+        xyz[house, 2] += 5
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        write_labels(open_cloud(PointCloud(xyz)), tmp_path / f"{name}.ply", house.astype(np.uint8), space)
+    (tmp_path / "classes.txt").write_text("ground\nbuilding\n")
+    changes = (
+        "model.architecture=pointnet", "model.options={dropout: 0.0, transforms: false}",
+        "cloud.features=[height]", "cloud.points=64",
+        "cloud.blocks=16", "cloud.voxel=0", "training.epochs=2", "training.batch_size=4", "training.workers=0",
+        "training.precision=fp32", "training.class_weights=none", "training.loss=[{name: cross_entropy}]",
+        "training.samples=0", "optimizer.name=sgd", "optimizer.lr=0.01",
+    )  # fmt: skip
+    intarsia.train(tmp_path, tmp_path / "one", changes=changes, progress=False)
+    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "intarsia")
+    settings = [part for change in changes for part in ("--set", change)]
+    done = subprocess.run(
+        [sys.executable, *launcher, "train", str(tmp_path), "--out", str(tmp_path / "two"), *settings],
+        capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    rows = [
+        [json.loads(line) for line in (tmp_path / name / "log.jsonl").read_text().splitlines()]
+        for name in ("one", "two")
+    ]
+    for one, two in zip(*rows, strict=True):
+        assert two["val_miou"] == pytest.approx(one["val_miou"], abs=0.01)
+    single, double = (load_file(tmp_path / name / "last.safetensors") for name in ("one", "two"))
+    for key, value in single.items():
+        assert torch.allclose(value.float(), double[key].float(), atol=5e-3), key
