@@ -10,10 +10,11 @@ import intarsia
 from intarsia.bundle import Bundle
 from intarsia.datasets import open_dataset
 from intarsia.inference import evaluate
-from intarsia.models import build
+from intarsia.models import architecture, build
 from intarsia.models.layers import resize
 from intarsia.models.restore import restore
 from intarsia.recipe import Recipe
+from intarsia.transforms.clouds.features import channels
 from intarsia.transforms.preprocess import prepare
 
 ZOO = Path(str(files("intarsia") / "zoo"))
@@ -26,7 +27,10 @@ def test_recipes_are_valid_commented_and_buildable(path):
     assert recipe.name == path.stem
     assert recipe.description
     assert path.read_text().startswith("#")
-    build(recipe.model.architecture, classes=2, **recipe.model.options)
+    options = dict(recipe.model.options)
+    if architecture(recipe.model.architecture).medium == "cloud":
+        options.setdefault("in_channels", channels(recipe.cloud.features))  # as training does
+    build(recipe.model.architecture, classes=2, **options)
 
 
 def test_street_is_small_and_tells_what_it_is():
