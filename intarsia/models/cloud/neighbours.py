@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,6 +21,8 @@ from intarsia.errors import UsageError, require
 _BUCKET_HEIGHT = 5
 _DENSE_CELLS = 1 << 24  # distances held at a time on a device without trees
 _LEAST_SQUARE = 1e-10
+_MANY_QUERIES = 8192
+_Found = tuple[NDArray[np.int64], NDArray[np.float64]]
 
 
 def farthest_points(xyz: Tensor, count: int) -> Tensor:
@@ -148,52 +152,57 @@ def _by_distances(query: Tensor, xyz: Tensor, inner: float, outer: float, count:
 
 def _by_tree(query: Tensor, xyz: Tensor, inner: float, outer: float, count: int) -> tuple[Tensor, Tensor]:
     spatial = require("scipy.spatial", "clouds")
-    indices, distances = [], []
-    for centres, points in zip(_arrays(query, np.float64), _arrays(xyz, np.float64), strict=True):
+
+    def search(centres: NDArray[np.float64], points: NDArray[np.float64]) -> _Found:
         tree = spatial.cKDTree(points)
         if inner == 0:
-            index, distance = _query(tree, centres, count, outer)
-        else:
-            index, distance = _query_ring(tree, centres, inner, outer, count)
-        indices.append(index)
-        distances.append(distance)
+            return _query(tree, centres, count, outer)
+        return _query_ring(tree, centres, inner, outer, count)
+
+    clouds = _arrays(query, np.float64), _arrays(xyz, np.float64)
+    threads = min(torch.get_num_threads(), len(query))
+    if threads > 1 and query.shape[1] < _MANY_QUERIES:  # else the queries of one cloud are shared out
+        with ThreadPoolExecutor(threads) as pool:
+            found = list(pool.map(search, *clouds))
+    else:
+        found = list(map(search, *clouds))
+    indices, distances = zip(*found, strict=True)
     return torch.from_numpy(np.stack(indices)), torch.from_numpy(np.stack(distances))
 
 
-def _query(
-    tree: object, centres: NDArray[np.float64], count: int, outer: float
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    distance, index = tree.query(centres, k=[*range(1, count + 1)], distance_upper_bound=outer, workers=_threads())  # type: ignore[attr-defined]
+def _query(tree: Any, centres: NDArray[np.float64], count: int, outer: float) -> _Found:
+    distance, index = tree.query(
+        centres, k=[*range(1, count + 1)], distance_upper_bound=outer, workers=_threads(centres)
+    )
     return index.astype(np.int64), distance
 
 
-def _query_ring(
-    tree: object, centres: NDArray[np.float64], inner: float, outer: float, count: int
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def _query_ring(tree: Any, centres: NDArray[np.float64], inner: float, outer: float, count: int) -> _Found:
     """As `_query`, without what is nearer than `inner`.
 
     A tree cannot leave the inner part out, so as many more are asked for as lie within it; queries with similar
     numbers go together, or one dense spot would make all of them expensive.
     """
-    within = tree.query_ball_point(centres, inner, return_length=True, workers=_threads())  # type: ignore[attr-defined]
-    index = np.full((len(centres), count), tree.n, dtype=np.int64)  # type: ignore[attr-defined]
+    within = tree.query_ball_point(centres, inner, return_length=True, workers=_threads(centres))
+    index = np.full((len(centres), count), tree.n, dtype=np.int64)
     distance = np.full((len(centres), count), np.inf)
     groups = np.ceil(np.log2(within + count)).astype(np.int64)
     for group in np.unique(groups):
         rows = np.flatnonzero(groups == group)
-        many = min(int(within[rows].max()) + count, tree.n)  # type: ignore[attr-defined]
+        many = min(int(within[rows].max()) + count, tree.n)
         near, far = _query(tree, centres[rows], many, outer)
         # Distances are sorted, so that the ring is one run of each row.
         places = (far < inner).sum(axis=1)[:, None] + np.arange(count)
         inside = places < many
         places = np.minimum(places, many - 1)
-        index[rows] = np.where(inside, np.take_along_axis(near, places, 1), tree.n)  # type: ignore[attr-defined]
+        index[rows] = np.where(inside, np.take_along_axis(near, places, 1), tree.n)
         distance[rows] = np.where(inside, np.take_along_axis(far, places, 1), np.inf)
     return index, distance
 
 
-def _threads() -> int:
-    return torch.get_num_threads()
+def _threads(centres: NDArray[np.float64]) -> int:
+    """Starting threads takes longer than they save on few queries."""
+    return torch.get_num_threads() if len(centres) >= _MANY_QUERIES else 1
 
 
 def _arrays(points: Tensor, dtype: type[np.floating]) -> NDArray[np.floating]:
