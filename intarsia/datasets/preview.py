@@ -11,8 +11,6 @@ from intarsia.datasets.clouds import CloudSplit
 from intarsia.datasets.splits import Split
 from intarsia.errors import DataError
 from intarsia.labels import LabelArray
-from intarsia.media.clouds import PointCloud
-from intarsia.media.clouds.cloud import COLORS
 from intarsia.media.clouds.render import draw, view
 from intarsia.result import blend
 
@@ -86,24 +84,12 @@ def _tile(split: Split | CloudSplit, index: int, cell: int, opacity: float) -> t
         colors = split.space.colors()
         colors[len(split.space) :] = _UNLABELLED
         seen = view(cloud.xyz[:, 0], cloud.xyz[:, 1], cloud.xyz[:, 2], cell)
-        left, right = draw(seen, _own_colors(cloud)), draw(seen, colors[target])
+        left, right = draw(seen, cloud.colors()), draw(seen, colors[target])
     else:
         image, target = split.read(index)
         left, small = _shrink(image, target, cell)
         right = blend(left, small, split.space, opacity)
     return _pair(left, right), set(np.unique(target).tolist())
-
-
-def _own_colors(cloud: PointCloud) -> NDArray[np.uint8]:
-    """(N, 3) the file's colours; without, grey by height from its lowest to its highest points."""
-    if all(name in cloud.fields for name in COLORS[:3]):
-        colors = np.stack([cloud.fields[name] for name in COLORS[:3]], axis=1) / cloud.color_max * 255
-        if colors.any():  # many files have the fields and no colour in them
-            return colors.clip(0, 255).astype(np.uint8)
-    height = np.nan_to_num(cloud.xyz[:, 2], nan=0.0, posinf=0.0, neginf=0.0)
-    low, high = np.quantile(height, (0.01, 0.99))
-    gray = np.clip((height - low) / max(high - low, 1e-9), 0, 1) * 215 + 20
-    return np.repeat(gray.astype(np.uint8)[:, None], 3, axis=1)
 
 
 def _shrink(image: NDArray[np.uint8], target: LabelArray, cell: int) -> tuple[NDArray[np.uint8], LabelArray]:

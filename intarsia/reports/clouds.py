@@ -8,14 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from intarsia.datasets.clouds import CloudSplit
 from intarsia.inference import Evaluation
 from intarsia.inference.clouds import CloudPredictor
 from intarsia.labels import LabelArray, LabelSpace
 from intarsia.media.clouds import PointCloud
-from intarsia.media.clouds.cloud import COLORS
 from intarsia.media.clouds.render import draw, view
 from intarsia.reports.pictures import Sample
 
@@ -73,15 +71,4 @@ def _sample(
         shown: LabelArray = np.where(picture >= 0, values[picture], space.ignore_index).astype(space.dtype)
         return shown
 
-    return Sample(name, draw(picture, _colors(cloud)), seen(truth), seen(labels), f"mIoU {miou:.3f}")
-
-
-def _colors(cloud: PointCloud) -> NDArray[np.uint8]:
-    """The cloud's own colours, or its height in grey."""
-    if all(color in cloud.fields for color in COLORS[:3]):
-        values = np.stack([cloud.fields[color] for color in COLORS[:3]], axis=1) / cloud.color_max
-    else:
-        low, high = np.nanpercentile(cloud.xyz[:, 2], (1, 99))
-        height = np.nan_to_num((cloud.xyz[:, 2] - low) / max(high - low, 1e-6))
-        values = np.repeat(height[:, None], 3, axis=1)
-    return (values.clip(0, 1) * 255).astype(np.uint8)
+    return Sample(name, draw(picture, cloud.colors()), seen(truth), seen(labels), f"mIoU {miou:.3f}")

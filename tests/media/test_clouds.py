@@ -400,3 +400,18 @@ def test_binary_scans_are_clouds_and_their_labels_are_not() -> None:
     assert is_cloud("LIDAR_TOP.pcd.bin")
     assert not is_cloud("0a1b_lidarseg.bin")
     assert not is_cloud("points.npy"), "an array may hold anything"
+
+
+def test_colours_to_show() -> None:
+    """Many files have fields for colours and nothing in them; their height is shown."""
+    xyz = np.array([[0.0, 0, 0], [0, 0, 5], [0, 0, 10], [0, 0, np.nan]])
+    fields = {name: np.array([0, 65535, 0, 0], np.uint16) for name in ("red", "green", "blue")}
+    fields["red"][2] = 32768
+    given = PointCloud(xyz, fields, color_max=65535.0)
+    assert given.colored
+    assert given.colors().tolist() == [[0] * 3, [255] * 3, [127, 0, 0], [0] * 3]
+    for lacking in ({}, {name: np.zeros(4, np.uint16) for name in fields}, {"red": fields["red"]}):
+        blank = PointCloud(xyz, lacking)
+        assert not blank.colored
+        assert blank.colors()[:, 0].tolist() == [20, 129, 235, 20]  # up to 9.85, the 99 % quantile
+    assert PointCloud(np.empty((0, 3))).colors().shape == (0, 3)

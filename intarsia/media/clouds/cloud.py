@@ -67,6 +67,22 @@ class PointCloud:
     def __len__(self) -> int:
         return len(self.xyz)
 
+    @property
+    def colored(self) -> bool:
+        """Whether it has colours; many files have the fields and nothing in them."""
+        fields = [self.fields[name] for name in COLORS[:3] if name in self.fields]
+        return len(fields) == 3 and any(values.any() for values in fields)
+
+    def colors(self) -> NDArray[np.uint8]:
+        """(N, 3) red, green and blue; of a cloud without colours, its height as grey."""
+        if self.colored:
+            shares = np.stack([self.fields[name] for name in COLORS[:3]], axis=1) / self.color_max
+            return (shares.clip(0, 1) * 255).astype(np.uint8)
+        height = np.nan_to_num(self.xyz[:, 2], nan=0.0, posinf=0.0, neginf=0.0)
+        low, high = np.quantile(height, (0.01, 0.99)) if len(height) else (0.0, 0.0)
+        grey = ((height - low) / max(high - low, 1e-9)).clip(0, 1) * 215 + 20  # neither black nor white
+        return np.repeat(grey.astype(np.uint8)[:, None], 3, axis=1)
+
     def take(self, index: NDArray[Any] | slice) -> PointCloud:
         """The points of an index, a mask or a slice."""
         fields = {name: values[index] for name, values in self.fields.items()}

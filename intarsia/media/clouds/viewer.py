@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from intarsia.errors import DataError, UsageError
 from intarsia.files import write_text
 from intarsia.labels import LabelArray, LabelSpace
-from intarsia.media.clouds.cloud import COLORS, PointCloud
+from intarsia.media.clouds.cloud import PointCloud
 
 MOST_POINTS = 1_500_000
 """Points that a page should hold at most (11 bytes each, a third more in the page); see `CloudReader.some`."""
@@ -67,9 +67,8 @@ def write_viewer(
     }
     if truth is not None:
         data["truth"] = _packed(truth[seen].astype(np.uint8))
-    if all(name in cloud.fields for name in COLORS[:3]) and any(cloud.fields[name].any() for name in COLORS[:3]):
-        colors = np.stack([cloud.fields[name][seen] for name in COLORS[:3]], axis=1) / cloud.color_max * 255
-        data["colors"] = _packed(colors.clip(0, 255).astype(np.uint8))
+    if cloud.colored:
+        data["colors"] = _packed(cloud.colors()[seen])
     text = json.dumps(data, ensure_ascii=True).replace("<", "\\u003c")  # nothing in the data can end the script
     write_text(path, _TEMPLATE.read_text(encoding="utf-8").replace("__DATA__", text))
 

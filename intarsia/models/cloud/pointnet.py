@@ -133,6 +133,7 @@ class PointNetParts(_PointNet):
         self.align_features = Transform(128, 128, (256, 1024))
         self.upper = nn.ModuleList([Shared(128, 512), Shared(512, 2048)])
         self.category = nn.Sequential(MLP(2048, (256, 256)), nn.Dropout(0.3), nn.Linear(256, categories))
+        self.category.requires_grad_(False)  # its loss weighs 0, and processes wait for every gradient
         self.head = nn.ModuleList([Shared(64 + 128 + 128 + 512 + 2048 + 2048 + categories, 256), Shared(256, 256)])
         self.last = Shared(256, 128)
         self.dropout = nn.Dropout(0.2)
