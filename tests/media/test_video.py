@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import resource
 import struct
 import time
@@ -125,7 +124,7 @@ def test_what_is_a_video() -> None:
         (b"#EXTM3U\n#EXT-X-VERSION:3\n#EXTINF:1,\n/etc/passwd\n", "truncated, corrupt or not a video"),
         (b"ffconcat version 1.0\nfile '/etc/passwd'\n", "truncated, corrupt or not a video"),
         (b"\x00\x00\x00\x18ftypisom\x00\x00\x02\x00isomiso2", "truncated, corrupt or not a video"),
-        (os.urandom(5000), "cannot read"),
+        (np.random.default_rng(0).bytes(5000), "cannot read"),
     ],
 )
 def test_files_that_are_no_videos(tmp_path: Path, content: bytes, message: str) -> None:
@@ -175,7 +174,9 @@ def test_a_corrupt_packet_in_the_middle_is_counted_and_the_rest_read(tmp_path: P
     with av.open(str(path)) as container:
         packets = [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.size]
     for position, size in packets[14:16]:
-        data[position + 8 : position + 8 + size] = os.urandom(size)  # behind the chunk's name and length
+        data[position + 8 : position + 8 + size] = np.random.default_rng(size).bytes(
+            size
+        )  # behind the chunk's name and length
     (tmp_path / "bad.avi").write_bytes(data)
     source = VideoFile(tmp_path / "bad.avi")
     frames = list(source)
@@ -190,8 +191,9 @@ def test_damaged_h264_is_read_to_the_end(tmp_path: Path) -> None:
     with av.open(str(path)) as container:
         packets = [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.size]
     data = bytearray(path.read_bytes())
+    random = np.random.default_rng(0)
     for position, size in packets[20:26]:
-        data[position + 4 : position + size] = os.urandom(size - 4)
+        data[position + 4 : position + size] = random.bytes(size - 4)
     (tmp_path / "bad.mp4").write_bytes(data)
     source = VideoFile(tmp_path / "bad.mp4")
     frames = list(source)
