@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from intarsia.cli.output import emit, progress_bar, seconds
-from intarsia.errors import counted
+from intarsia.errors import DataError, UsageError, counted
 
 if TYPE_CHECKING:
     from intarsia.inference import Predictor
@@ -28,7 +28,6 @@ def is_cloud_job(sources: Sequence[str], said: bool) -> bool:
     Raises:
         UsageError: only some of them are.
     """
-    from intarsia.errors import UsageError
     from intarsia.inference.clouds.folder import holds_clouds
 
     clouds = [source for source in sources if said or holds_clouds(source)]
@@ -55,7 +54,6 @@ def segment_clouds(
     Raises:
         UsageError: the model is none of point clouds.
     """
-    from intarsia.errors import DataError, UsageError
     from intarsia.inference.clouds import CloudPredictor
     from intarsia.inference.clouds.folder import is_one_file, plan_clouds, segment_clouds
 

@@ -23,7 +23,7 @@ from intarsia.cli.output import (
     table,
 )
 from intarsia.cli.video import Fps, Keep, Limit, Video, VideoOptions, Write, is_video_job, segment_videos
-from intarsia.errors import counted
+from intarsia.errors import DataError, UsageError, counted
 
 if TYPE_CHECKING:
     from intarsia.bundle import Bundle
@@ -138,7 +138,6 @@ def segment(
     NAME.overlay.mp4 is written. Of a point cloud, every point gets its class: NAME.labels.laz is written.
     """
     import intarsia
-    from intarsia.errors import DataError, UsageError
     from intarsia.inference import find_images, names_file, plan_tasks, segment_file, segment_folder
     from intarsia.inference.clouds import CloudPredictor
     from intarsia.inference.preannotation import preannotation_path, write_preannotations
@@ -266,8 +265,6 @@ def segment(
 
 def _check_options(given: Mapping[str, object], medium: str) -> None:
     """Raise a UsageError if an option was given that is for another medium."""
-    from intarsia.errors import UsageError
-
     wrong = [
         f"{name} is for {' and '.join(_TAKEN_BY[name])}"
         for name, value in given.items()
@@ -284,8 +281,6 @@ def read_pair(text: str) -> tuple[float, float]:
     Raises:
         UsageError: they are not two, the lower one first.
     """
-    from intarsia.errors import UsageError
-
     try:
         low, high = (float(part) for part in text.split(","))
     except ValueError:

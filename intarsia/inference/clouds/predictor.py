@@ -110,11 +110,13 @@ class CloudPredictor:
         without = require_fields(settings.features, fields, reader.name, settings.optional)
         labels: LabelArray = np.full(reader.count, self.space.ignore_index, dtype=self.space.dtype)
         confidence = np.zeros(reader.count, dtype=np.float16)
+        done = 0
         for index, found in self._parts(reader, kind):
             labels[index] = found.argmax(axis=1)
             confidence[index] = found.max(axis=1)
+            done += len(index)
             if progress is not None:
-                progress(int((labels != self.space.ignore_index).sum()), reader.count)
+                progress(done, reader.count)
         # What only objects of one kind were trained without is not missed.
         missed = tuple(name for name in without if name != FIELD)
         return CloudSegmentation(labels, self.space, confidence, reader, missed)
