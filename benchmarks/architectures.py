@@ -32,8 +32,8 @@ from intarsia.models import SegmentationModel
 from intarsia.models.cost import gmacs, parameters
 from intarsia.models.restore import restore
 from intarsia.recipe import Recipe
-from intarsia.training.depthwise import use_fast_depthwise
-from intarsia.training.supervision import supervised_loss
+from intarsia.training.loop.depthwise import use_fast_depthwise
+from intarsia.training.loop.supervision import supervised_loss
 
 LONG_SIDE, CROP, BATCH = 240, (160, 208), 8
 BAND = 4  # pixels at 480x360

@@ -25,8 +25,9 @@ from rich.table import Table
 from intarsia.bundle import Bundle
 from intarsia.cli.recipes import find_recipe
 from intarsia.datasets import Dataset, Split, open_dataset
+from intarsia.evaluation import evaluate
 from intarsia.files import write_text
-from intarsia.inference import Predictor, evaluate
+from intarsia.inference import Predictor
 from intarsia.recipe import Recipe
 from intarsia.training import train
 

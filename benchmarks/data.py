@@ -39,7 +39,7 @@ from torchvision.transforms import v2
 from intarsia.bundle import Preprocessing
 from intarsia.datasets import Split, open_dataset
 from intarsia.recipe import Augment
-from intarsia.training.data import SplitReader, StepBatches, TrainingSamples, batches
+from intarsia.training.feeds.data import SplitReader, StepBatches, TrainingSamples, batches
 from intarsia.transforms.augment import TrainingTransform
 from intarsia.transforms.preprocess import normalise
 

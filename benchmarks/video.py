@@ -60,7 +60,7 @@ from intarsia.models.video import (
 from intarsia.models.video.clock import Job
 from intarsia.models.video.parts import FRAME, Maps, Parts
 from intarsia.recipe import Clips
-from intarsia.training.deviation import fit_deviation
+from intarsia.training.loop.deviation import fit_deviation
 from intarsia.transforms.clips import make_clips
 
 CALIBRATION, LEAD_IN = 40, 12

@@ -24,12 +24,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
 
-    from intarsia.inference import Evaluation, Predictor
-    from intarsia.inference.clouds import CloudPredictor, CloudSegmentation
+    from intarsia.evaluation import Evaluation
+    from intarsia.inference import Predictor
+    from intarsia.inference.clouds import CloudPredictor
     from intarsia.labels import LabelSpace
     from intarsia.media.images import ImageLike
     from intarsia.recipe import Recipe
     from intarsia.result import Segmentation
+    from intarsia.result.cloud import CloudSegmentation
     from intarsia.training import Run
 
 __version__ = "0.1.0"
@@ -81,7 +83,8 @@ def load(
     """
     from intarsia.bundle import Bundle, CloudPreprocessing
     from intarsia.errors import UsageError
-    from intarsia.inference import Predictor, find_bundle
+    from intarsia.inference import Predictor
+    from intarsia.inference.sources import find_bundle
 
     if is_clustering(model):
         raise UsageError(
@@ -143,12 +146,13 @@ def cluster(
     from PIL import Image
 
     from intarsia import inference
-    from intarsia.training.clustering import cluster
+    from intarsia.inference.sources import find_images
+    from intarsia.training.fitting.clustering import cluster
 
     named = [sources] if isinstance(sources, str | os.PathLike | bytes | Image.Image | np.ndarray) else sources
     pictures: list[ImageLike] = []
     for source in named:
-        found = inference.find_images(source) if isinstance(source, str | os.PathLike) else None
+        found = find_images(source) if isinstance(source, str | os.PathLike) else None
         pictures += [source] if found is None else found.paths
     silent = progress or (lambda what, done, total: None)
     bundle = cluster(pictures, clusters, options=options, long_side=long_side or None, seed=seed, progress=silent)
@@ -232,7 +236,7 @@ def train(
     from intarsia.recipe import Recipe
     from intarsia.reports import write_report
     from intarsia.training import is_main_process, train
-    from intarsia.training.plan import plan
+    from intarsia.training.plan.planning import plan
 
     given = recipe if recipe is None or isinstance(recipe, Recipe) else Path(recipe)
     place = None if folder is None else Path(folder)
@@ -301,7 +305,8 @@ def evaluate(
     """
     from pathlib import Path
 
-    from intarsia.inference import Measures, Predictor
+    from intarsia.evaluation import Measures
+    from intarsia.inference import Predictor
     from intarsia.inference.clouds import CloudPredictor
     from intarsia.reports.measuring import measure
 

@@ -145,3 +145,23 @@ def _rgb(hue: float, saturation: float, value: float) -> Color:
 
     red, green, blue = colorsys.hsv_to_rgb(hue, saturation, value)
     return round(red * 255), round(green * 255), round(blue * 255)
+
+
+def check_labels(labels: NDArray[Any], space: LabelSpace) -> None:
+    """Raise a DataError unless `labels` are (H, W) of the label space's type."""
+    if labels.ndim != 2 or labels.dtype != space.dtype:
+        raise DataError(
+            f"labels must be (H, W) of {space.dtype} for this label space, these are {labels.shape} of {labels.dtype}"
+        )
+
+
+def check_values(labels: NDArray[Any], space: LabelSpace, target: str) -> None:
+    """Raise a DataError that names `target` if a label is outside the label space."""
+    if int(labels.max(initial=0)) < len(space):
+        return
+    wrong = labels[(labels >= len(space)) & (labels != space.ignore_index)]
+    if wrong.size:
+        raise DataError(
+            f"cannot draw {target}: label {int(wrong[0])} is outside the label space, whose classes are "
+            f"0..{len(space) - 1} and {space.ignore_index} for unlabelled"
+        )

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tiny import TINY, TinyRun
+
+if TYPE_CHECKING:
+    from intarsia.bundle import Preprocessing
+    from intarsia.inference import Predictor
+    from intarsia.models import SegmentationModel
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -40,3 +47,48 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> TinyRun:
     folder = tmp_path_factory.mktemp("tiny")
     data = write_scenes(folder / "scenes", 12, (64, 80))
     return TinyRun(data, intarsia.train(data, folder / "run", changes=TINY, progress=False))
+
+
+@pytest.fixture
+def make_predictor(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Predictor]:
+    """Build a predictor around a network whose answers are known: make_predictor(model, classes, **options)."""
+    from networks import PLAIN
+
+    from intarsia.bundle import Bundle
+    from intarsia.inference import Predictor
+    from intarsia.labels import LabelSpace
+
+    def make(
+        model: SegmentationModel,
+        classes: int = 2,
+        *,
+        preprocessing: Preprocessing = PLAIN,
+        recipe: dict[str, Any] | None = None,
+        **options: Any,
+    ) -> Predictor:
+        monkeypatch.setattr("intarsia.inference.pictures.predictor.restore", lambda bundle: model.eval())
+        space = LabelSpace(("dark", "bright", "third", "fourth", "fifth")[:classes])
+        bundle = Bundle("none", {}, space, preprocessing, dict(model.state_dict()), recipe=recipe)
+        return Predictor(bundle, precision="fp32", **options)
+
+    return make
+
+
+@pytest.fixture
+def local() -> SegmentationModel:
+    from networks import Local
+
+    return Local()
+
+
+@pytest.fixture
+def constant() -> SegmentationModel:
+    from networks import Constant
+
+    return Constant()
+
+
+@pytest.fixture
+def tiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every image is tiled, however small."""
+    monkeypatch.setattr("intarsia.inference.pictures.predictor.WHOLE_PIXELS", 0)

@@ -9,7 +9,7 @@ import pytest
 import intarsia
 from intarsia.bundle import Bundle, CloudPreprocessing
 from intarsia.cli.main import main
-from intarsia.datasets.clouds import decode
+from intarsia.datasets.layouts.clouds import decode
 from intarsia.media.clouds import read_cloud
 from intarsia.metrics import ConfusionMatrix
 

@@ -9,7 +9,7 @@ import pytest
 import intarsia
 from intarsia.bundle import Bundle
 from intarsia.datasets import open_dataset
-from intarsia.inference import evaluate
+from intarsia.evaluation import evaluate
 from intarsia.models import architecture, build
 from intarsia.models.layers import resize
 from intarsia.models.restore import restore

@@ -12,7 +12,7 @@ from intarsia.annotations.geometry import Cuboid, Mask, Points, Polyline, Skelet
 from intarsia.annotations.raster import Drawing, rasterise
 from intarsia.annotations.vectors import mask_polygons
 from intarsia.labels import Color, LabelSpace
-from intarsia.result import blend
+from intarsia.result.renders import blend
 
 _EDGES = ((0, 1), (1, 3), (3, 2), (2, 0), (4, 5), (5, 7), (7, 6), (6, 4), (0, 4), (1, 5), (2, 6), (3, 7))
 """Of a cuboid, between its corners."""

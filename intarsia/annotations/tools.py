@@ -53,7 +53,7 @@ _ANNOTATIONS = (".json", ".xml", ".ndjson", ".jsonl", ".csv", ".txt")
 
 def tools() -> dict[str, Tool]:
     """Every tool by name."""
-    found = [importlib.import_module(f"intarsia.annotations.{module}").TOOL for module in MODULES]
+    found = [importlib.import_module(f"intarsia.annotations.formats.{module}").TOOL for module in MODULES]
     return {tool.name: tool for tool in found}
 
 

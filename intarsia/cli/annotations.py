@@ -166,7 +166,7 @@ def rasterize(
     """Draw an export as palette masks, in a folder that `intarsia train` reads."""
     from dataclasses import replace
 
-    from intarsia.annotations.masks import drawing_of, space_of, write
+    from intarsia.annotations.formats.masks import drawing_of, space_of, write
     from intarsia.annotations.photos import with_photos
     from intarsia.errors import UsageError, suggest
     from intarsia.labels import LabelSpace
@@ -241,7 +241,7 @@ def _finish(losses: Losses, target: Path, how: str, following: str, json: bool) 
 def _pictures(export: AnnotationSet, labels: Iterable[str], out: Path, count: int, overwrite: bool) -> list[str]:
     from intarsia.annotations import Category
     from intarsia.annotations.finding import safe_parts
-    from intarsia.annotations.masks import drawing_of, space_of
+    from intarsia.annotations.formats.masks import drawing_of, space_of
     from intarsia.annotations.picture import overlay
     from intarsia.media.images import read_image, write_image
 

@@ -28,7 +28,7 @@ def is_cloud_job(sources: Sequence[str], said: bool) -> bool:
     Raises:
         UsageError: only some of them are.
     """
-    from intarsia.inference.clouds.folder import holds_clouds
+    from intarsia.jobs.clouds import holds_clouds
 
     clouds = [source for source in sources if said or holds_clouds(source)]
     if clouds and len(clouds) < len(sources):
@@ -55,7 +55,7 @@ def segment_clouds(
         UsageError: the model is none of point clouds.
     """
     from intarsia.inference.clouds import CloudPredictor
-    from intarsia.inference.clouds.folder import is_one_file, plan_clouds, segment_clouds
+    from intarsia.jobs.clouds import is_one_file, plan_clouds, segment_clouds
 
     if not isinstance(predictor, CloudPredictor):
         raise UsageError(f"{model} labels pictures, and {sources[0]} is a point cloud; name a model of clouds (-m)")

@@ -12,8 +12,8 @@ from intarsia.errors import counted
 
 if TYPE_CHECKING:
     from intarsia.datasets import Dataset
-    from intarsia.datasets.clouds import CloudDataset
-    from intarsia.datasets.report import Report
+    from intarsia.datasets.checks.report import Report
+    from intarsia.datasets.layouts.clouds import CloudDataset
 
 app = typer.Typer(help="Check, describe, fetch and show labelled data.", no_args_is_help=True)
 Data = Annotated[
@@ -72,9 +72,9 @@ def info(
 ) -> None:
     """Tell what a public data set is and how to get it; or how a folder is read: layout, splits, sizes, classes."""
     from intarsia.datasets.catalogue import entry
-    from intarsia.datasets.clouds import CloudDataset
+    from intarsia.datasets.checks.statistics import description
+    from intarsia.datasets.layouts.clouds import CloudDataset
     from intarsia.datasets.public import ENTRIES
-    from intarsia.datasets.statistics import description
 
     if path in ENTRIES and not Path(path).exists():
         _describe(path, json)
@@ -106,7 +106,7 @@ def info(
 
 def _describe_clouds(dataset: CloudDataset, path: str, json: bool) -> None:
     """Print how a folder of point clouds is read."""
-    from intarsia.datasets.clouds import description
+    from intarsia.datasets.layouts.clouds import description
 
     found = description(dataset)
     if json:
@@ -199,9 +199,9 @@ def check(
     json: Json = False,
 ) -> None:
     """Look for everything that would spoil a training: damaged files, wrong masks, leakage, missing classes."""
-    from intarsia.datasets.cloudcheck import check_clouds
-    from intarsia.datasets.clouds import CloudDataset
-    from intarsia.datasets.integrity import check as examine
+    from intarsia.datasets.checks.cloudcheck import check_clouds
+    from intarsia.datasets.checks.integrity import check as examine
+    from intarsia.datasets.layouts.clouds import CloudDataset
 
     with progress_bar("checking") as progress:
         dataset = _open(path, layout, resize_masks, tolerant, set_)
@@ -233,7 +233,7 @@ def show(
     json: Json = False,
 ) -> None:
     """Write one picture of photos with their masks laid over them, or of clouds from above, to see that they fit."""
-    from intarsia.datasets.preview import contact_sheet
+    from intarsia.datasets.checks.preview import contact_sheet
     from intarsia.errors import UsageError
     from intarsia.media.images import write_image
 
@@ -252,7 +252,7 @@ def _open(
     path: str | Path, layout: str, resize_masks: bool, tolerant: bool, reading: list[str] | None
 ) -> Dataset | CloudDataset:
     from intarsia.datasets import open_dataset
-    from intarsia.datasets.clouds import holds_clouds, open_clouds
+    from intarsia.datasets.layouts.clouds import holds_clouds, open_clouds
     from intarsia.errors import UsageError, suggest
     from intarsia.recipe import read_assignments
 

@@ -35,7 +35,7 @@ def metrics(
     json: Json = False,
 ) -> None:
     """Score a folder of masks against another, paired by file name. Exits with 1 when some could not be compared."""
-    from intarsia.inference import Measures, score_masks
+    from intarsia.evaluation import Measures, score_masks
     from intarsia.reports import require_free, worst_masks, write_evaluation
 
     measures = Measures(boundary=boundary, spacing=read_spacing(spacing))

@@ -74,7 +74,7 @@ def info(
     if set_:
         raise UsageError(f"--set changes the options of an architecture, and {name!r} is not one")
     from intarsia.bundle import Bundle
-    from intarsia.inference import find_bundle
+    from intarsia.inference.sources import find_bundle
     from intarsia.reports import model_card
 
     bundle = Bundle.load(find_bundle(name))

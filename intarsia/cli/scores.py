@@ -12,8 +12,8 @@ from intarsia.cli.output import table
 from intarsia.errors import UsageError
 
 if TYPE_CHECKING:
-    from intarsia.inference import Evaluation
-    from intarsia.inference.protocols import ProtocolScores
+    from intarsia.evaluation import Evaluation
+    from intarsia.evaluation.protocols import ProtocolScores
     from intarsia.metrics.arrays import Floats
 
 _WORST = 3

@@ -27,7 +27,7 @@ from intarsia.errors import DataError, UsageError, counted
 
 if TYPE_CHECKING:
     from intarsia.bundle import Bundle
-    from intarsia.inference import FolderResult
+    from intarsia.jobs import FolderResult
 
 _MOST_SHOWN = 10
 _TILE = 512
@@ -138,9 +138,10 @@ def segment(
     NAME.overlay.mp4 is written. Of a point cloud, every point gets its class: NAME.labels.laz is written.
     """
     import intarsia
-    from intarsia.inference import find_images, names_file, plan_tasks, segment_file, segment_folder
     from intarsia.inference.clouds import CloudPredictor
-    from intarsia.inference.preannotation import preannotation_path, write_preannotations
+    from intarsia.inference.sources import find_images
+    from intarsia.jobs import names_file, plan_tasks, segment_file, segment_folder
+    from intarsia.jobs.preannotation import preannotation_path, write_preannotations
     from intarsia.media.rasters import check_bands
     from intarsia.media.video import is_video
     from intarsia.recipe import read_assignments

@@ -13,8 +13,9 @@ from intarsia.cli.output import emit, seconds
 from intarsia.errors import counted
 
 if TYPE_CHECKING:
-    from intarsia.inference import Predictor, VideoResult
+    from intarsia.inference import Predictor
     from intarsia.inference.clouds import CloudPredictor
+    from intarsia.jobs import VideoResult
     from intarsia.media.video import FrameSource
 
 _VIDEO = "Video"
@@ -97,7 +98,8 @@ def segment_videos(
         UsageError: the model labels point clouds, or the schedule makes no sense.
     """
     from intarsia.errors import DataError, UsageError
-    from intarsia.inference import Predictor, VideoPredictor, segment_video
+    from intarsia.inference import Predictor, VideoPredictor
+    from intarsia.jobs import segment_video
 
     if not isinstance(predictor, Predictor):
         raise UsageError(f"{model} labels point clouds, and {sources[0]} is a video; name a model of pictures (-m)")
@@ -154,7 +156,7 @@ def read_schedule(assignments: Sequence[str]) -> dict[str, Any]:
 
 def _opened(source: str, fps: float | None) -> tuple[FrameSource, str]:
     from intarsia.errors import DataError, UsageError
-    from intarsia.inference import find_images
+    from intarsia.inference.sources import find_images
     from intarsia.media.video import PictureSequence, is_video, open_video
 
     if fps is None:

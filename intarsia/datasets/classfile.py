@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from intarsia.datasets.pairing import SPLITS
+from intarsia.datasets.layouts.pairing import SPLITS
 from intarsia.errors import DataError
 from intarsia.labels import Color, LabelSpace
 

@@ -8,14 +8,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from intarsia.datasets import exports, manifest, parquet
 from intarsia.datasets.classfile import ClassList, find_class_file
-from intarsia.datasets.layout import Content
-from intarsia.datasets.pairing import SPLITS, Pairs
+from intarsia.datasets.layouts import exports, manifest, parquet
+from intarsia.datasets.layouts.contract import Content
+from intarsia.datasets.layouts.pairing import SPLITS, Pairs
+from intarsia.datasets.layouts.table import LAYOUTS
 from intarsia.datasets.partition import partition
 from intarsia.datasets.parts import place
 from intarsia.datasets.public import ENTRIES
-from intarsia.datasets.readers import LAYOUTS
 from intarsia.datasets.splits import Dataset, Item, Split
 from intarsia.errors import DataError, UsageError, suggest
 from intarsia.labels import Color, LabelSpace

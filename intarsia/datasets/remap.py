@@ -12,7 +12,7 @@ import numpy as np
 import yaml
 
 from intarsia.annotations.document import IGNORE_NAMES
-from intarsia.datasets.clouds import CloudDataset
+from intarsia.datasets.layouts.clouds import CloudDataset
 from intarsia.datasets.splits import Dataset
 from intarsia.errors import UsageError, suggest
 from intarsia.labels import Color, LabelArray, LabelSpace

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from intarsia.inference.predictor import Predictor
+from intarsia.inference.pictures.predictor import Predictor
 from intarsia.media.video import Frame
 from intarsia.models.upsampling import upsampled_labels
 from intarsia.models.video import State, VideoSegmenter, scheduled

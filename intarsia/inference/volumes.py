@@ -16,10 +16,10 @@ from intarsia.labels import LabelArray, LabelSpace
 from intarsia.media.grids import Grid
 from intarsia.media.source import ArraySource, as_rgb
 from intarsia.media.volumes import VolumeLike, VolumeReader, Voxels, open_volume, stack
-from intarsia.result import blend
+from intarsia.result.renders import blend
 
 if TYPE_CHECKING:
-    from intarsia.inference.predictor import Predictor
+    from intarsia.inference.pictures.predictor import Predictor
 
 Progress = Callable[[int, int], None]
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from intarsia.datasets.clouds import CloudSplit
-from intarsia.inference import Evaluation
+from intarsia.datasets.layouts.clouds import CloudSplit
+from intarsia.evaluation import Evaluation
 from intarsia.inference.clouds import CloudPredictor
 from intarsia.labels import LabelArray, LabelSpace
 from intarsia.media.clouds import PointCloud

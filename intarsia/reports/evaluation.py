@@ -12,8 +12,9 @@ import numpy as np
 
 from intarsia.datasets import Split
 from intarsia.errors import UsageError, counted
+from intarsia.evaluation import Evaluation, MaskScores
 from intarsia.files import write_json, write_text
-from intarsia.inference import Evaluation, MaskScores, Predictor
+from intarsia.inference import Predictor
 from intarsia.media.images import write_image
 from intarsia.media.source import ArraySource, as_rgb
 from intarsia.metrics import Curve

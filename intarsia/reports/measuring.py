@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from intarsia.datasets import Dataset, open_dataset
-from intarsia.datasets.clouds import CloudDataset, open_clouds
+from intarsia.datasets.layouts.clouds import CloudDataset, open_clouds
 from intarsia.datasets.remap import Remap, remapped
 from intarsia.errors import UsageError
-from intarsia.inference import Evaluation, Measures, Predictor, evaluate
-from intarsia.inference.clouds import CloudPredictor, evaluate_clouds
+from intarsia.evaluation import Evaluation, Measures, evaluate, evaluate_clouds
+from intarsia.inference import Predictor
+from intarsia.inference.clouds import CloudPredictor
 from intarsia.reports.clouds import worst_clouds
 from intarsia.reports.evaluation import require_free, worst_pictures, write_evaluation
 

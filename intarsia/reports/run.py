@@ -11,11 +11,12 @@ import numpy as np
 
 from intarsia.bundle import Bundle
 from intarsia.datasets import Dataset, Split
-from intarsia.datasets.clouds import CloudDataset, CloudSplit
+from intarsia.datasets.layouts.clouds import CloudDataset, CloudSplit
 from intarsia.errors import DataError, counted
+from intarsia.evaluation import Evaluation, evaluate, evaluate_clouds
 from intarsia.files import write_text
-from intarsia.inference import Evaluation, Predictor, evaluate
-from intarsia.inference.clouds import CloudPredictor, evaluate_clouds
+from intarsia.inference import Predictor
+from intarsia.inference.clouds import CloudPredictor
 from intarsia.recipe import Recipe
 from intarsia.reports.card import model_card
 from intarsia.reports.clouds import cloud_samples

@@ -7,11 +7,12 @@ from pathlib import Path
 from rich.console import Console
 
 from intarsia.datasets import Dataset
-from intarsia.datasets.clouds import CloudDataset
+from intarsia.datasets.layouts.clouds import CloudDataset
 from intarsia.models import architecture
 from intarsia.recipe import Recipe
-from intarsia.training import fitting, loop
-from intarsia.training.setup import Run
+from intarsia.training.fitting import fitting
+from intarsia.training.loop import trainer
+from intarsia.training.plan.setup import Run
 
 
 def train(
@@ -30,5 +31,5 @@ def train(
         ModelError: as the two.
         KeyboardInterrupt: stopped by the user.
     """
-    learn = fitting.fit if architecture(recipe.model.architecture).fitted else loop.train
+    learn = fitting.fit if architecture(recipe.model.architecture).fitted else trainer.train
     return learn(recipe, dataset, folder, resume=resume, console=console)

@@ -23,9 +23,9 @@ from intarsia.annotations import (
     rasterise,
     write_annotations,
 )
-from intarsia.annotations.coco import panoptic
-from intarsia.annotations.coco.reading import read, sniff
-from intarsia.annotations.coco.writing import write
+from intarsia.annotations.formats.coco import panoptic
+from intarsia.annotations.formats.coco.reading import read, sniff
+from intarsia.annotations.formats.coco.writing import write
 from intarsia.annotations.geometry import (
     Bezier,
     Circle,

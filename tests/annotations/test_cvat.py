@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from intarsia.annotations import cvat
-from intarsia.annotations.cvat.shapes import attributes_of
 from intarsia.annotations.document import AnnotatedImage, AnnotatedVideo, Attribute, Category, Keyframe, Shape, Track
+from intarsia.annotations.formats import cvat
+from intarsia.annotations.formats.cvat.shapes import attributes_of
 from intarsia.annotations.geometry import (
     Bezier,
     Circle,

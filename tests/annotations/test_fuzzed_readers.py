@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from intarsia.annotations import cvat, labelbox, page, rectlabel, via
 from intarsia.annotations.document import AnnotatedVideo
+from intarsia.annotations.formats import cvat, labelbox, page, rectlabel, via
 from intarsia.errors import DataError
 
 quick = settings(

@@ -11,7 +11,7 @@ from annotations.documents import images
 from hypothesis import HealthCheck, given, settings
 
 from intarsia.annotations import AnnotatedImage, Shape, write_annotations
-from intarsia.annotations.geojson import write
+from intarsia.annotations.formats.geojson import write
 from intarsia.annotations.geometry import Circle, Cuboid, Mask, Points, Polygon, Polyline, Rectangle, Skeleton, Tag
 from intarsia.errors import DataError, UsageError
 

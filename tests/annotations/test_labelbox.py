@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from intarsia.annotations import labelbox
 from intarsia.annotations.document import AnnotatedImage, AnnotatedVideo, Category, Shape
+from intarsia.annotations.formats import labelbox
 from intarsia.annotations.geometry import (
     Bezier,
     Circle,

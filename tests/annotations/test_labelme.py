@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from intarsia.annotations import AnnotatedImage, AnnotationSet, Shape, instance_map, open_annotations, rasterise
+from intarsia.annotations.formats.labelme import DRAWING, read, sniff, write
 from intarsia.annotations.geometry import (
     Bezier,
     Circle,
@@ -30,7 +31,6 @@ from intarsia.annotations.geometry import (
     Skeleton,
     Tag,
 )
-from intarsia.annotations.labelme import DRAWING, read, sniff, write
 from intarsia.errors import DataError
 from intarsia.labels import LabelSpace
 from intarsia.media.images import read_mask

@@ -20,8 +20,8 @@ from intarsia.annotations import (
     rasterise,
     write_annotations,
 )
+from intarsia.annotations.formats.masks import read, sniff, space_of, write
 from intarsia.annotations.geometry import Circle, Ellipse, Mask, Polygon, Rectangle, Tag
-from intarsia.annotations.masks import read, sniff, space_of, write
 from intarsia.errors import DataError
 from intarsia.labels import LabelSpace
 from intarsia.media.images import read_mask

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from intarsia.annotations import page
 from intarsia.annotations.document import Shape
+from intarsia.annotations.formats import page
 from intarsia.annotations.geometry import Polygon, Polyline, Rectangle
 from intarsia.annotations.tools import recognise
 from intarsia.errors import DataError

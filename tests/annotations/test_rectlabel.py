@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from intarsia.annotations import coco, rectlabel
 from intarsia.annotations.document import AnnotatedImage, Shape
+from intarsia.annotations.formats import coco, rectlabel
 from intarsia.annotations.geometry import (
     Bezier,
     Circle,

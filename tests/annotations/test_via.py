@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from intarsia.annotations import via
 from intarsia.annotations.document import AnnotatedImage, Category, Shape
+from intarsia.annotations.formats import via
 from intarsia.annotations.geometry import Bezier, Circle, Ellipse, Mask, Points, Polygon, Polyline, Rectangle, Tag
 from intarsia.annotations.tools import recognise
 from intarsia.errors import DataError, UsageError

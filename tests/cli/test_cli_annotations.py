@@ -11,8 +11,8 @@ from PIL import Image
 from tiny import TinyRun
 
 from intarsia.annotations import AnnotatedImage, Drawing, Shape, open_annotations, rasterise, write_annotations
+from intarsia.annotations.formats.masks import drawing_of
 from intarsia.annotations.geometry import Circle, Polygon, Rectangle
-from intarsia.annotations.masks import drawing_of
 from intarsia.datasets import open_dataset
 from intarsia.media.images import read_mask
 

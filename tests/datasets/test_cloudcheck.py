@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from intarsia.datasets import cloudcheck
-from intarsia.datasets.cloudcheck import _hashes, check_clouds
-from intarsia.datasets.clouds import open_clouds
-from intarsia.datasets.preview import contact_sheet
-from intarsia.datasets.report import CloudReport, Problem
+from intarsia.datasets.checks import cloudcheck
+from intarsia.datasets.checks.cloudcheck import _hashes, check_clouds
+from intarsia.datasets.checks.preview import contact_sheet
+from intarsia.datasets.checks.report import CloudReport, Problem
+from intarsia.datasets.layouts.clouds import open_clouds
 from intarsia.labels import LabelSpace
 from intarsia.media.clouds import PointCloud, open_cloud, write_labels
 

@@ -9,7 +9,7 @@ import pytest
 import trees
 
 from intarsia.datasets import open_dataset
-from intarsia.datasets.clouds import decode, description, holds_clouds, open_clouds
+from intarsia.datasets.layouts.clouds import decode, description, holds_clouds, open_clouds
 from intarsia.datasets.public.s3dis import AREAS, S3DIS
 from intarsia.datasets.remap import Remap, remapped
 from intarsia.errors import DataError, UsageError

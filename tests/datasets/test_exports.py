@@ -15,7 +15,7 @@ from intarsia.annotations import AnnotatedImage, Shape, write_annotations
 from intarsia.annotations.geometry import Circle, Points, Polygon
 from intarsia.annotations.tools import tools
 from intarsia.datasets import open_dataset
-from intarsia.datasets.integrity import check
+from intarsia.datasets.checks.integrity import check
 from intarsia.errors import DataError, UsageError
 
 TRIANGLE = Polygon.of([(2.0, 2.0), (30.0, 4.0), (12.0, 28.0)])

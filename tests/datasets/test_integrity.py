@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 from intarsia.datasets import open_dataset
-from intarsia.datasets.integrity import check
-from intarsia.datasets.report import Problem, Report
-from intarsia.datasets.statistics import count_classes
+from intarsia.datasets.checks.integrity import check
+from intarsia.datasets.checks.report import Problem, Report
+from intarsia.datasets.checks.statistics import count_classes
 
 Write = Callable[..., Path]
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from intarsia.datasets.classfile import ClassList
-from intarsia.datasets.maskfolders import MaskFolders, open_mask_folders
+from intarsia.datasets.layouts.maskfolders import MaskFolders, open_mask_folders
 from intarsia.errors import DataError
 
 

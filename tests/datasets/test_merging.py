@@ -12,10 +12,10 @@ import trees
 from PIL import Image
 
 from intarsia.datasets import Dataset, open_dataset
-from intarsia.datasets.integrity import check
+from intarsia.datasets.checks.integrity import check
+from intarsia.datasets.checks.statistics import count_classes
 from intarsia.datasets.merging import Source, merge
 from intarsia.datasets.remap import Remap, remapped
-from intarsia.datasets.statistics import count_classes
 from intarsia.errors import UsageError
 
 STREET = ("road", "sky", "car")

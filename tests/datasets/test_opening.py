@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from intarsia.datasets import layouts, open_dataset
-from intarsia.datasets import survey as survey_module
+from intarsia.datasets.layouts import survey as survey_module
 from intarsia.errors import DataError, UsageError
 
 

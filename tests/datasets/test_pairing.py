@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from intarsia.datasets.pairing import Pairs, folder_meaning, natural, pair, walk
+from intarsia.datasets.layouts.pairing import Pairs, folder_meaning, natural, pair, walk
 from intarsia.errors import DataError
 
 

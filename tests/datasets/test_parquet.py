@@ -13,8 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from intarsia.datasets import open_dataset, parquet
-from intarsia.datasets.integrity import check
+from intarsia.datasets import open_dataset
+from intarsia.datasets.checks.integrity import check
+from intarsia.datasets.layouts import parquet
 from intarsia.errors import DataError, UsageError
 
 pa = pytest.importorskip("pyarrow")

@@ -15,7 +15,7 @@ from PIL import Image
 
 from intarsia.datasets import Dataset, open_dataset
 from intarsia.datasets.catalogue import entry, layouts_of
-from intarsia.datasets.integrity import check
+from intarsia.datasets.checks.integrity import check
 from intarsia.datasets.public import ENTRIES, LAYOUTS, ade20k, cityscapes, cocostuff, context, lits, s3dis
 from intarsia.datasets.public.camvid import CAMVID, GROUPS, original
 from intarsia.datasets.public.entry import listed, space_of

@@ -13,10 +13,11 @@ from numpy.typing import NDArray  # noqa: E402
 from PIL import Image  # noqa: E402
 
 from intarsia.bundle import Preprocessing  # noqa: E402
-from intarsia.datasets import Split, open_dataset, rasters  # noqa: E402
-from intarsia.datasets.integrity import check  # noqa: E402
-from intarsia.datasets.rasters import RasterSplit  # noqa: E402
-from intarsia.datasets.statistics import count_classes  # noqa: E402
+from intarsia.datasets import Split, open_dataset  # noqa: E402
+from intarsia.datasets.checks.integrity import check  # noqa: E402
+from intarsia.datasets.checks.statistics import count_classes  # noqa: E402
+from intarsia.datasets.layouts import rasters  # noqa: E402
+from intarsia.datasets.layouts.rasters import RasterSplit  # noqa: E402
 from intarsia.errors import DataError, UsageError  # noqa: E402
 from intarsia.media.rasters import RasterReader  # noqa: E402
 

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from intarsia.datasets import open_dataset
-from intarsia.datasets.clouds import CloudDataset, holds_clouds, open_clouds
+from intarsia.datasets.layouts.clouds import CloudDataset, holds_clouds, open_clouds
 from intarsia.datasets.public.shapenet_part import LAYOUTS, SHAPENET_PART, form, shapes
 from intarsia.errors import DataError, UsageError
 from intarsia.transforms.clouds.categories import CATEGORIES, PARTS, part_names

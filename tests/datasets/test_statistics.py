@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from intarsia.datasets import open_dataset
-from intarsia.datasets.statistics import ClassCounts, count_classes, describe, description
+from intarsia.datasets.checks.statistics import ClassCounts, count_classes, describe, description
 from intarsia.labels import LabelSpace
 
 

@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from intarsia.datasets.classfile import ClassList
-from intarsia.datasets.survey import Survey, choose
+from intarsia.datasets.layouts.survey import Survey, choose
 from intarsia.errors import DataError
 
 

@@ -9,9 +9,9 @@ import pytest
 
 from intarsia.datasets import layouts, open_dataset
 from intarsia.datasets.catalogue import KINDS
-from intarsia.datasets.clouds import CLOUD_LAYOUTS
-from intarsia.datasets.integrity import check
-from intarsia.datasets.preview import contact_sheet
+from intarsia.datasets.checks.integrity import check
+from intarsia.datasets.checks.preview import contact_sheet
+from intarsia.datasets.layouts.clouds import CLOUD_LAYOUTS
 from intarsia.datasets.synthetic import SCENE, write_scenes
 from intarsia.errors import UsageError
 

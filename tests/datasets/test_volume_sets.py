@@ -12,10 +12,11 @@ import numpy as np
 from volumes_made import AFFINE, body, write_nifti, write_series
 
 from intarsia.bundle import Preprocessing
-from intarsia.datasets import Dataset, open_dataset, voxels
-from intarsia.datasets.integrity import check
-from intarsia.datasets.statistics import count_classes
-from intarsia.datasets.volumes import VolumeSplit
+from intarsia.datasets import Dataset, open_dataset
+from intarsia.datasets.checks.integrity import check
+from intarsia.datasets.checks.statistics import count_classes
+from intarsia.datasets.layouts import voxels
+from intarsia.datasets.layouts.volumes import VolumeSplit
 from intarsia.errors import DataError, UsageError
 
 

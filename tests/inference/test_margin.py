@@ -11,7 +11,7 @@ import torch
 from intarsia.bundle import Preprocessing
 from intarsia.errors import ModelError, UsageError
 from intarsia.inference import Predictor
-from intarsia.inference.tiling import exact_overlap, join_tiles, spans
+from intarsia.inference.pictures.tiling import exact_overlap, join_tiles, spans
 from intarsia.models import SegmentationModel, build
 from intarsia.transforms.preprocess import normalise
 
@@ -77,7 +77,7 @@ def test_labels_of_tiles_are_those_of_the_whole_picture(
     predictor = make_predictor(valid_unet, preprocessing=GREY, tile=TILE, scores=True)
     assert predictor.settings["overlap"] == 224
     tiles = predictor.segment(picture(*size))
-    monkeypatch.setattr("intarsia.inference.predictor.WHOLE_PIXELS", 10**9)
+    monkeypatch.setattr("intarsia.inference.pictures.predictor.WHOLE_PIXELS", 10**9)
     whole = predictor.segment(picture(*size))
     assert 0.2 < whole.labels.mean() < 0.8
     assert (tiles.labels != whole.labels).sum() <= 2  # of 250 000, where the classes tie within the float noise
@@ -92,7 +92,7 @@ def test_without_its_margin_the_labels_would_differ(
     valid_unet.margin = 0
     predictor = make_predictor(valid_unet, preprocessing=GREY, tile=TILE)
     tiles = predictor.segment(picture(481, 530))
-    monkeypatch.setattr("intarsia.inference.predictor.WHOLE_PIXELS", 10**9)
+    monkeypatch.setattr("intarsia.inference.pictures.predictor.WHOLE_PIXELS", 10**9)
     assert (tiles.labels != predictor.segment(picture(481, 530)).labels).sum() > 100
 
 

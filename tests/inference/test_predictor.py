@@ -15,7 +15,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from intarsia.errors import DataError, ModelError, UsageError
-from intarsia.inference import Predictor, find_bundle, find_images
+from intarsia.inference import Predictor
+from intarsia.inference.sources import find_bundle, find_images
 from intarsia.models import SegmentationModel
 from intarsia.result import Segmentation
 
@@ -112,7 +113,7 @@ def test_tiled_equals_whole_for_a_small_receptive_field(
     image = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
     predictor = make_predictor(local, 5, tile=128, overlap=64, long_side=long_side, scores=True)
     tiles = predictor.segment(image)
-    monkeypatch.setattr("intarsia.inference.predictor.WHOLE_PIXELS", 10**9)
+    monkeypatch.setattr("intarsia.inference.pictures.predictor.WHOLE_PIXELS", 10**9)
     whole = predictor.segment(image)
     assert (tiles.labels == whole.labels).mean() > 0.9999
     assert tiles.scores is not None and whole.scores is not None
@@ -128,7 +129,7 @@ def test_many_logits_are_tiled_too(
     limit: int,
     tiles: list[int],
 ) -> None:
-    monkeypatch.setattr("intarsia.inference.predictor.WHOLE_LOGITS", limit)
+    monkeypatch.setattr("intarsia.inference.pictures.predictor.WHOLE_LOGITS", limit)
     predictor = make_predictor(local, 5, tile=96, overlap=32)
     widths: list[int] = []
     network = predictor._network

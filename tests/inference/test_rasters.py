@@ -18,7 +18,8 @@ from torch import Tensor  # noqa: E402
 
 from intarsia.bundle import Preprocessing  # noqa: E402
 from intarsia.errors import DataError, UsageError  # noqa: E402
-from intarsia.inference import Predictor, segment_file, segment_folder, segment_raster  # noqa: E402
+from intarsia.inference import Predictor  # noqa: E402
+from intarsia.jobs import segment_file, segment_folder, segment_raster  # noqa: E402
 from intarsia.media.rasters import RasterReader  # noqa: E402
 from intarsia.models import SegmentationModel  # noqa: E402
 

@@ -9,8 +9,8 @@ from crf_cases import scene
 from torch import nn
 
 from intarsia.errors import DataError, UsageError
-from intarsia.inference import refined
-from intarsia.inference.refined import refine_rows
+from intarsia.inference.pictures import refined
+from intarsia.inference.pictures.refined import refine_rows
 from intarsia.media.images import open_image
 from intarsia.models import SegmentationModel
 from intarsia.recipe import Recipe

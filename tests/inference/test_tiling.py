@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from intarsia.inference.tiling import UNIT, exact_overlap, final_cells, join_tiles, spans, taper
+from intarsia.inference.pictures.tiling import UNIT, exact_overlap, final_cells, join_tiles, spans, taper
 
 
 def test_spans_values() -> None:

@@ -19,7 +19,8 @@ from tiny import TinyRun  # noqa: E402
 
 import intarsia  # noqa: E402
 from intarsia.errors import DataError, UsageError  # noqa: E402
-from intarsia.inference import Predictor, VideoPredictor, segment_video  # noqa: E402
+from intarsia.inference import Predictor, VideoPredictor  # noqa: E402
+from intarsia.jobs import segment_video  # noqa: E402
 from intarsia.media.images import read_mask, write_image  # noqa: E402
 from intarsia.media.video import PictureSequence, open_video  # noqa: E402
 

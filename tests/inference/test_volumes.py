@@ -19,18 +19,11 @@ from volumes_made import AFFINE, body, write_nifti, write_series  # noqa: E402
 from intarsia.bundle import Preprocessing  # noqa: E402
 from intarsia.datasets import open_dataset  # noqa: E402
 from intarsia.errors import DataError, UsageError  # noqa: E402
-from intarsia.inference import (  # noqa: E402
-    Measures,
-    Predictor,
-    VideoPredictor,
-    VolumeSegmentation,
-    evaluate,
-    find_images,
-    plan_tasks,
-    segment_file,
-    segment_folder,
-    segment_volume,
-)
+from intarsia.evaluation import Measures, evaluate  # noqa: E402
+from intarsia.inference import Predictor, VideoPredictor  # noqa: E402
+from intarsia.inference.sources import find_images  # noqa: E402
+from intarsia.inference.volumes import VolumeSegmentation, segment_volume  # noqa: E402
+from intarsia.jobs import plan_tasks, segment_file, segment_folder  # noqa: E402
 from intarsia.models import SegmentationModel  # noqa: E402
 
 MakePredictor = Callable[..., Predictor]

@@ -8,13 +8,13 @@ from torch import nn
 from intarsia.bundle import Bundle, Preprocessing
 from intarsia.cli.recipes import find_recipe
 from intarsia.errors import ModelError, UsageError
-from intarsia.inference.fast import accelerate
 from intarsia.labels import LabelSpace
 from intarsia.models import architecture, architectures, build
 from intarsia.models.encoders import TimmEncoder
 from intarsia.models.layers import ASPP, ImagePooling
 from intarsia.models.restore import restore
 from intarsia.recipe import Recipe
+from intarsia.runtimes.torch import accelerate
 
 ENCODER = "test_efficientnet"
 # Networks; those that are fitted have a sweep of their own in classical/.

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from intarsia.errors import UsageError
-from intarsia.inference import Evaluation, Measures
-from intarsia.inference.scoring import Scorer
+from intarsia.evaluation import Evaluation, Measures
+from intarsia.evaluation.scoring import Scorer
 from intarsia.labels import LabelSpace
 from intarsia.metrics import ConfusionMatrix
 from intarsia.reports import require_free, write_evaluation

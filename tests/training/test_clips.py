@@ -19,7 +19,7 @@ from intarsia.media.images import read_image
 from intarsia.models import build
 from intarsia.models.restore import restore
 from intarsia.models.video import VideoSegmenter
-from intarsia.training.deviation import fit_deviation
+from intarsia.training.loop.deviation import fit_deviation
 
 IMAGE = "{encoder: test_resnet, channels: 16}"
 SHORT = (

@@ -11,13 +11,13 @@ import pytest
 import intarsia
 from intarsia.bundle import Bundle, CloudPreprocessing
 from intarsia.cli.main import main
-from intarsia.datasets.clouds import open_clouds
+from intarsia.datasets.layouts.clouds import open_clouds
 from intarsia.errors import UsageError
 from intarsia.labels import LabelSpace
 from intarsia.media.clouds import PointCloud, open_cloud, read_cloud, write_labels
 from intarsia.recipe import Recipe
 from intarsia.training import train
-from intarsia.training.plan import open_data, plan
+from intarsia.training.plan.planning import open_data, plan
 
 pytest.importorskip("scipy")
 pytest.importorskip("laspy")
@@ -78,7 +78,7 @@ def test_train_evaluate_segment(scenes: Path, tmp_path: Path, capsys: pytest.Cap
 
 
 def test_resumed_run_equals_an_uninterrupted_one(scenes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from intarsia.training import loop
+    from intarsia.training.loop import trainer as loop
 
     changes = [*QUICK, "training.epochs=2", "training.checkpoint_every=1", "cloud.augment.drop=0.3"]
     whole = intarsia.train(scenes, tmp_path / "whole", changes=changes, progress=False)

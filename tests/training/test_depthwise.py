@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from intarsia.models import build
-from intarsia.training.depthwise import DepthwiseConv2d, use_fast_depthwise
+from intarsia.training.loop.depthwise import DepthwiseConv2d, use_fast_depthwise
 
 
 @pytest.mark.parametrize("kernel", [3, 5, 7])

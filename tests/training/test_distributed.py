@@ -22,7 +22,7 @@ from intarsia.media.clouds import PointCloud, open_cloud, write_labels
 from intarsia.models import build
 from intarsia.models.cloud.layers import RowNorm
 from intarsia.training.distributed import synchronise_norms
-from intarsia.training.optim import freeze_norms
+from intarsia.training.loop.optim import freeze_norms
 
 pytestmark = pytest.mark.timeout(300)  # each process imports torch, which takes its time on a busy machine
 # How each case divides 9 rows or pictures between the two processes. A share of none or one is the hard part.

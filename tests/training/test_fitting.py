@@ -230,7 +230,7 @@ def test_without_scikit_learn(scenes: Dataset, tmp_path: Path, monkeypatch: pyte
 
 
 def test_the_plan_tells_what_will_be_fitted(scenes: Dataset, tmp_path: Path) -> None:
-    from intarsia.training.plan import plan
+    from intarsia.training.plan.planning import plan
 
     lines = plan(scenes.root, tmp_path / "run", recipe=recipe_of("svm")).summary()
     assert lines[-1].startswith("recipe: svm (landmarks=60), 2,000 pixels; written to ")

@@ -13,7 +13,7 @@ from intarsia.bundle import Bundle, Preprocessing
 from intarsia.errors import ModelError, UsageError
 from intarsia.models import build
 from intarsia.recipe import Recipe
-from intarsia.training.setup import preprocessing_of
+from intarsia.training.plan.setup import preprocessing_of
 
 SMALL = (*TINY, "training.epochs=1", "input.crop=[32, 32]", "training.class_weights=none")
 

@@ -15,8 +15,8 @@ from intarsia.datasets.synthetic import write_scenes
 from intarsia.errors import UsageError
 from intarsia.recipe import Recipe
 from intarsia.training import loop, train
-from intarsia.training.data import StepBatches
-from intarsia.training.plan import open_data, plan
+from intarsia.training.feeds.data import StepBatches
+from intarsia.training.plan.planning import open_data, plan
 
 WEIGHTS = ((12, 1.0), (4, 3.0))
 

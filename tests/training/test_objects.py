@@ -12,12 +12,12 @@ import trees
 
 import intarsia
 from intarsia.bundle import Bundle, CloudPreprocessing
-from intarsia.datasets.clouds import open_clouds
+from intarsia.datasets.layouts.clouds import open_clouds
 from intarsia.errors import UsageError
 from intarsia.inference.clouds import CloudPredictor
 from intarsia.media.clouds import PointCloud
 from intarsia.recipe import Recipe
-from intarsia.training.plan import plan
+from intarsia.training.plan.planning import plan
 from intarsia.transforms.clouds.objects import object_probabilities, prepare_object
 
 pytest.importorskip("scipy")

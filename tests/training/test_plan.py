@@ -10,7 +10,7 @@ import pytest
 from intarsia.datasets.synthetic import write_scenes
 from intarsia.errors import DataError, UsageError
 from intarsia.recipe import Recipe, Remapping
-from intarsia.training.plan import plan
+from intarsia.training.plan.planning import plan
 
 
 @pytest.fixture

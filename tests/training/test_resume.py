@@ -72,7 +72,7 @@ def test_killed_twice_and_resumed_equals_uninterrupted(scenes, uninterrupted, tm
 
 
 def test_interrupt_stops_after_the_step_and_can_be_resumed(scenes, recipe, tmp_path, monkeypatch):
-    from intarsia.training import loop
+    from intarsia.training.loop import trainer as loop
 
     whole = train(recipe, scenes, tmp_path / "whole")
     real = loop._Trainer._step

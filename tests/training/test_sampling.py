@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from intarsia.training.sampling import PixelSample
+from intarsia.training.fitting.sampling import PixelSample
 
 
 def stream(sample: PixelSample, parts: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

@@ -7,8 +7,8 @@ import torch
 
 from intarsia.models import build
 from intarsia.recipe import Optimizer
-from intarsia.training.ema import AveragedWeights
-from intarsia.training.optim import build_optimizer, learning_rate_factor, set_learning_rate
+from intarsia.training.loop.ema import AveragedWeights
+from intarsia.training.loop.optim import build_optimizer, learning_rate_factor, set_learning_rate
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from intarsia.inference import Predictor
 from intarsia.models import build
 from intarsia.recipe import Input, Recipe
 from intarsia.training import train
-from intarsia.training.setup import preprocessing_of
+from intarsia.training.plan.setup import preprocessing_of
 
 RECIPE = Recipe(input=Input(long_side=300))
 

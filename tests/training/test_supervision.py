@@ -5,8 +5,8 @@ from torch import nn
 
 from intarsia.losses import Boundary, CrossEntropy, join_maps
 from intarsia.models import Supervised, build
-from intarsia.training.optim import freeze_norms
-from intarsia.training.supervision import SupervisedPass, shrink_labels, supervised_loss
+from intarsia.training.loop.optim import freeze_norms
+from intarsia.training.loop.supervision import SupervisedPass, shrink_labels, supervised_loss
 
 
 def test_labels_shrink_to_the_pixel_at_each_cells_centre():

@@ -13,15 +13,15 @@ from PIL import Image
 
 from intarsia.bundle import Bundle
 from intarsia.datasets import open_dataset
-from intarsia.datasets.statistics import count_classes
+from intarsia.datasets.checks.statistics import count_classes
 from intarsia.errors import DataError, ModelError, UsageError
 from intarsia.losses import Boundary, CrossEntropy, Focal, WeightedSum
 from intarsia.recipe import Recipe
 from intarsia.training import loop, train
-from intarsia.training.auto import recipe_for
-from intarsia.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from intarsia.training.precision import choose_precision
-from intarsia.training.setup import build_training_loss, class_weights
+from intarsia.training.loop.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from intarsia.training.loop.precision import choose_precision
+from intarsia.training.plan.auto import recipe_for
+from intarsia.training.plan.setup import build_training_loss, class_weights
 
 
 def test_a_run_writes_everything_it_promises(scenes, recipe, tmp_path):
@@ -268,7 +268,7 @@ def test_precision_is_the_faster_one(monkeypatch):
     before = {key: value.clone() for key, value in model.state_dict().items()}
     for fast, slow in (("fp32", "bf16"), ("bf16", "fp32")):
         times = {fast: 1.0, slow: 2.0}
-        monkeypatch.setattr("intarsia.training.precision._seconds", lambda _m, _x, p, times=times: times[p])
+        monkeypatch.setattr("intarsia.training.loop.precision._seconds", lambda _m, _x, p, times=times: times[p])
         assert choose_precision(model, (3, 32, 32), 2, torch.device("cpu")) == fast
     monkeypatch.undo()
     assert choose_precision(model, (3, 32, 32), 2, torch.device("cpu")) in ("fp32", "bf16")
@@ -315,7 +315,7 @@ def test_full_disk_keeps_the_earlier_checkpoint(tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("intarsia.training.checkpoint.sync", full)
+    monkeypatch.setattr("intarsia.training.loop.checkpoint.sync", full)
     with pytest.raises(DataError, match=r"cannot write checkpoint .*step-00000002.*No space left.*free some space"):
         _store(tmp_path, 2)
     assert [path.name for path in tmp_path.iterdir()] == ["step-00000001"]

@@ -1,6 +1,6 @@
 """The public data sets: what is known about each, and its official layouts."""
 
-from intarsia.datasets.layout import Layout
+from intarsia.datasets.layouts.contract import Layout
 from intarsia.datasets.public import (
     ade20k,
     camvid,

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from intarsia.datasets.coding import MaskCoding, RawMask
-from intarsia.datasets.layout import Content, Layout, Reading
-from intarsia.datasets.pairing import walk
+from intarsia.datasets.layouts.contract import Content, Layout, Reading
+from intarsia.datasets.layouts.pairing import walk
+from intarsia.datasets.layouts.survey import threaded
 from intarsia.datasets.public.entry import Entry, Matched, by_name, find, layout, pairs_of, space_of
 from intarsia.datasets.splits import Item, Size, plain_mask
-from intarsia.datasets.survey import threaded
 from intarsia.errors import DataError
 from intarsia.labels import LabelSpace
 

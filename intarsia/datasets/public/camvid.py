@@ -7,10 +7,10 @@ from functools import partial
 from pathlib import Path
 
 from intarsia.datasets.coding import MaskCoding
-from intarsia.datasets.layout import Content, Layout, Reading
-from intarsia.datasets.pairing import SPLITS, pair
+from intarsia.datasets.layouts.contract import Content, Layout, Reading
+from intarsia.datasets.layouts.pairing import SPLITS, pair
+from intarsia.datasets.layouts.survey import survey
 from intarsia.datasets.public.entry import Entry, by_name, find, layout, pairs_of, space_of
-from intarsia.datasets.survey import survey
 from intarsia.labels import LabelSpace
 
 CAMVID = LabelSpace(

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from intarsia.datasets.coding import MaskCoding, RawMask
-from intarsia.datasets.layout import Content, Layout, Reading
-from intarsia.datasets.pairing import natural, relative
+from intarsia.datasets.layouts.contract import Content, Layout, Reading
+from intarsia.datasets.layouts.pairing import natural, relative
 from intarsia.datasets.public.entry import Entry, Matched, by_name, find, layout, pairs_of, pictures
 from intarsia.datasets.splits import Item, Size, image_size, plain_mask
 from intarsia.errors import DataError

@@ -6,7 +6,7 @@ from functools import cache, partial
 from pathlib import Path
 
 from intarsia.datasets.coding import MaskCoding, RawMask
-from intarsia.datasets.layout import Content, Layout, Reading
+from intarsia.datasets.layouts.contract import Content, Layout, Reading
 from intarsia.datasets.matfile import read_mat
 from intarsia.datasets.public.entry import (
     Entry,

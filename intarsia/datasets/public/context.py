@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from intarsia.datasets.coding import MaskCoding, RawMask
-from intarsia.datasets.layout import Content, Layout, Reading
+from intarsia.datasets.layouts.contract import Content, Layout, Reading
 from intarsia.datasets.matfile import read_mat
 from intarsia.datasets.public.entry import Entry, Matched, by_list, find, layout, listed, pairs_of, under
 from intarsia.datasets.splits import Item, Size

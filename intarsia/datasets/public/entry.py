@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from intarsia.datasets.classfile import read_class_file
-from intarsia.datasets.layout import Content, Layout
-from intarsia.datasets.pairing import Pairs, natural, relative, walk
+from intarsia.datasets.layouts.contract import Content, Layout
+from intarsia.datasets.layouts.pairing import Pairs, natural, relative, walk
 from intarsia.datasets.parts import File
 from intarsia.errors import DataError, UsageError
 from intarsia.labels import LabelSpace

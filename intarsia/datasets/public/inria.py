@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from intarsia.datasets.coding import MaskCoding
-from intarsia.datasets.layout import Content, Layout, Reading
+from intarsia.datasets.layouts.contract import Content, Layout, Reading
 from intarsia.datasets.public.entry import Entry, by_name, find, layout, pairs_of
 from intarsia.labels import LabelSpace
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from intarsia.datasets.coding import MaskCoding
-from intarsia.datasets.layout import Content, Layout, Reading
+from intarsia.datasets.layouts.contract import Content, Layout, Reading
 from intarsia.datasets.parts import Page, page_count
 from intarsia.datasets.public.entry import Entry, Matched, find, layout, pairs_of
 from intarsia.labels import LabelSpace

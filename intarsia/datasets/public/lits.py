@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from intarsia.datasets.coding import MaskCoding
-from intarsia.datasets.layout import Content, Layout, Reading
-from intarsia.datasets.pairing import Pairs, walk
+from intarsia.datasets.layouts.contract import Content, Layout, Reading
+from intarsia.datasets.layouts.pairing import Pairs, walk
+from intarsia.datasets.layouts.volumes import as_slices, usable
 from intarsia.datasets.public.entry import Entry, layout
-from intarsia.datasets.volumes import as_slices, usable
 from intarsia.errors import DataError, UsageError
 from intarsia.labels import LabelSpace
 

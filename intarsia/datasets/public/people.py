@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from intarsia.datasets.coding import MaskCoding, RawMask
-from intarsia.datasets.layout import Content, Layout, Reading
+from intarsia.datasets.layouts.contract import Content, Layout, Reading
 from intarsia.datasets.matfile import read_mat, read_names
 from intarsia.datasets.partition import partition
 from intarsia.datasets.public.entry import Entry, Matched, by_name, find, layout, pairs_of, pictures

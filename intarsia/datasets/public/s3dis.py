@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from intarsia.datasets.layout import Content, Layout, Reading
-from intarsia.datasets.pairing import natural
+from intarsia.datasets.layouts.contract import Content, Layout, Reading
+from intarsia.datasets.layouts.pairing import natural
 from intarsia.datasets.public.entry import Entry, find, layout
 from intarsia.errors import DataError, UsageError
 from intarsia.labels import LabelSpace
@@ -119,7 +119,8 @@ def _read(content: Content) -> Reading:
     counts = ", ".join(f"Area {area}: {sum(room.area == area for room in every)}" for area in AREAS)
     raise DataError(
         f"{content.root}: this is S3DIS ({len(every)} rooms: {counts}), whose rooms are clouds, not pictures; train "
-        "with an architecture for clouds (--recipe rooms-s3dis), or open it with intarsia.datasets.clouds.open_clouds"
+        "with an architecture for clouds (--recipe rooms-s3dis), or open it with "
+        "intarsia.datasets.layouts.clouds.open_clouds"
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from intarsia.datasets.layout import Content, Layout, Reading
+from intarsia.datasets.layouts.contract import Content, Layout, Reading
 from intarsia.datasets.public.entry import Entry, find, layout
 from intarsia.errors import DataError
 from intarsia.labels import LabelSpace
@@ -290,7 +290,8 @@ def _read(name: str) -> Callable[[Content], Reading]:
         counts = ", ".join(f"{split} {len(members)}" for split, members in found.items())
         raise DataError(
             f"{content.root}: this is {ENTRY.title} ({counts}), whose objects are clouds, not pictures; train with an "
-            "architecture for clouds (--recipe object-parts), or open it with intarsia.datasets.clouds.open_clouds"
+            "architecture for clouds (--recipe object-parts), or open it with "
+            "intarsia.datasets.layouts.clouds.open_clouds"
         )
 
     return read

@@ -6,12 +6,12 @@ import re
 from pathlib import Path
 
 from intarsia.datasets.coding import MaskCoding, RawMask
-from intarsia.datasets.layout import Content, Layout, Reading
+from intarsia.datasets.layouts.contract import Content, Layout, Reading
+from intarsia.datasets.layouts.survey import survey
 from intarsia.datasets.matfile import read_mat
 from intarsia.datasets.parts import File
 from intarsia.datasets.public.entry import Download, Entry, Matched, by_list, find, layout, listed, pairs_of, under
 from intarsia.datasets.splits import Item, Size, plain_mask
-from intarsia.datasets.survey import survey
 from intarsia.labels import Color, LabelSpace
 
 _NAMES = (

@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 
 from intarsia.bundle import Bundle, CloudPreprocessing
 from intarsia.errors import DataError, ModelError, UsageError
-from intarsia.inference.clouds.result import CloudSegmentation
 from intarsia.inference.clouds.spool import Spool
-from intarsia.inference.predictor import find_device
+from intarsia.inference.pictures.predictor import find_device
 from intarsia.labels import LabelArray
 from intarsia.media.clouds import CloudReader, PointCloud, open_cloud
 from intarsia.media.clouds.cloud import NORMALS
 from intarsia.media.clouds.opening import CloudLike
 from intarsia.models.cloud.running import BATCH_POINTS, as_function
 from intarsia.models.restore import restore
+from intarsia.result.cloud import CloudSegmentation
 from intarsia.transforms.clouds.blocks import FILL, Network, scene_probabilities, spread
 from intarsia.transforms.clouds.categories import CATEGORIES, FIELD, category_index, parts_among
 from intarsia.transforms.clouds.columns import density

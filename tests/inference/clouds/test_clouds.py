@@ -11,15 +11,17 @@ import trees
 
 import intarsia
 from intarsia.bundle import Bundle, CloudPreprocessing
-from intarsia.datasets.clouds import open_clouds
+from intarsia.datasets.layouts.clouds import open_clouds
 from intarsia.datasets.public.s3dis import AREAS, S3DIS
 from intarsia.errors import DataError, ModelError, UsageError
-from intarsia.inference.clouds import CloudPredictor, CloudSegmentation, evaluate_clouds, predictor
-from intarsia.inference.clouds.folder import plan_clouds, segment_clouds
-from intarsia.inference.protocols import pooled
+from intarsia.evaluation import evaluate_clouds
+from intarsia.evaluation.protocols import pooled
+from intarsia.inference.clouds import CloudPredictor, predictor
+from intarsia.jobs.clouds import plan_clouds, segment_clouds
 from intarsia.labels import LabelSpace
 from intarsia.media.clouds import PointCloud, open_cloud, read_cloud, write_labels
 from intarsia.models import build
+from intarsia.result import CloudSegmentation
 from intarsia.transforms.clouds.features import channels
 
 pytest.importorskip("scipy")

@@ -13,11 +13,11 @@ import trees
 import intarsia
 from intarsia.bundle import Bundle, CloudPreprocessing
 from intarsia.cli.main import main
-from intarsia.datasets.clouds import CloudItem, open_clouds
+from intarsia.datasets.layouts.clouds import CloudItem, open_clouds
 from intarsia.datasets.public.shapenet_part import SHAPENET_PART
 from intarsia.errors import DataError, UsageError
+from intarsia.evaluation.protocols import ProtocolScorer, ProtocolScores
 from intarsia.inference.clouds import CloudPredictor, predictor
-from intarsia.inference.protocols import ProtocolScorer, ProtocolScores
 from intarsia.labels import LabelSpace
 from intarsia.media.clouds import PointCloud, read_cloud
 from intarsia.metrics import ConfusionMatrix

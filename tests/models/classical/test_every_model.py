@@ -15,7 +15,6 @@ from intarsia.bundle import Bundle, Preprocessing
 from intarsia.cli.recipes import find_recipe
 from intarsia.errors import DataError, ModelError, UsageError
 from intarsia.inference import Predictor
-from intarsia.inference.fast import accelerate
 from intarsia.labels import LabelSpace
 from intarsia.models import architecture, architectures, build
 from intarsia.models.classical import ClassicalModel
@@ -23,6 +22,7 @@ from intarsia.models.classical import model as classical_model
 from intarsia.models.cost import parameters
 from intarsia.models.restore import restore
 from intarsia.recipe import Recipe
+from intarsia.runtimes.torch import accelerate
 from intarsia.transforms.preprocess import normalise
 
 EVERY = sorted(name for name, found in architectures("image").items() if found.fitted)
@@ -115,7 +115,7 @@ def test_tiles_are_the_whole(name: str, grey: bool, fitted: Fitted, monkeypatch:
     model = fitted(name, 1 if grey else 3)
     preprocessing = GREY if grey else RGB
     picture = photo(330, 450)
-    monkeypatch.setattr("intarsia.inference.predictor.WHOLE_PIXELS", 0)
+    monkeypatch.setattr("intarsia.inference.pictures.predictor.WHOLE_PIXELS", 0)
     tiled = Predictor(as_bundle(model, name, preprocessing), tile=256)
     assert tiled._overlap >= 2 * model.margin > 0
     found = tiled.probabilities(picture)
@@ -132,7 +132,7 @@ def test_position_follows_tiles_mirror_images_and_scales(
     picture = photo(330, 450)
     settings: dict[str, Any] = {"tile": 256, "tta": True, "scales": (1.0, 0.5)}
     whole = Predictor(bundle, **settings).probabilities(picture)
-    monkeypatch.setattr("intarsia.inference.predictor.WHOLE_PIXELS", 0)
+    monkeypatch.setattr("intarsia.inference.pictures.predictor.WHOLE_PIXELS", 0)
     tiled = Predictor(bundle, **settings).probabilities(picture)
     # Half-size tiles are resized apart from each other, which margins do not cover: not exactly, but almost.
     assert np.abs(tiled - whole).mean() < 2e-3

@@ -19,7 +19,7 @@ from intarsia.models.cloud.pointnet import Transform, orthogonality
 from intarsia.models.cost import parameters
 from intarsia.models.registry import Penalty
 from intarsia.models.restore import restore
-from intarsia.training.supervision import supervised_loss
+from intarsia.training.loop.supervision import supervised_loss
 
 pytest.importorskip("scipy")
 

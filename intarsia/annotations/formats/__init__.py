@@ -1,0 +1,1 @@
+"""The formats of the annotation tools, one module or folder each; see `annotations.tools`."""

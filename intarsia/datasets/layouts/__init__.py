@@ -1,0 +1,1 @@
+"""The layouts in which labelled data lie on disk."""

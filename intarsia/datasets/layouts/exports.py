@@ -1,0 +1,183 @@
+"""Exports of annotation tools as data sets: outlines are drawn when an item is read."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from intarsia.annotations.document import AnnotatedImage
+from intarsia.annotations.finding import walk
+from intarsia.annotations.formats.masks import drawing_of
+from intarsia.annotations.geometry import name_of
+from intarsia.annotations.packing import pack, unpack
+from intarsia.annotations.raster import Drawing, background_label, class_names, rasterise
+from intarsia.annotations.tools import open_annotations, recognise
+from intarsia.datasets.coding import MaskCoding, RawMask
+from intarsia.datasets.layouts.contract import Content, Reading
+from intarsia.datasets.layouts.pairing import SPLITS, Pairs, classify, natural
+from intarsia.datasets.layouts.survey import without_ignored
+from intarsia.datasets.parts import File
+from intarsia.datasets.splits import Item, Size, image_size
+from intarsia.errors import DataError
+from intarsia.labels import LabelSpace
+from intarsia.media.images import IMAGE_SUFFIXES
+
+SUFFIXES = (".json", ".xml", ".ndjson", ".csv", ".zip")
+"""Of annotation files that can be opened by themselves."""
+
+_MOST_LOSSES = 4
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """The copy of an image that an annotation file contains (LabelMe's imageData)."""
+
+    path: Path
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.path} (embedded image)"
+
+    def load(self) -> bytes:
+        """The image's own file."""
+        for document in open_annotations(self.path).images():
+            if document.name == self.name and document.embedded:
+                return document.embedded
+        raise DataError(f"{self.path}: has no embedded image {self.name!r} any more; open the data set again")
+
+
+@dataclass(frozen=True)
+class Outlines:
+    """The reader of drawn masks: items' packed documents by id, in the classes of the export."""
+
+    documents: Mapping[str, bytes]
+    space: LabelSpace
+    drawing: Drawing
+
+    def __call__(self, item: Item, size: Size | None) -> RawMask:
+        """The labels of an item, drawn at the image's own size.
+
+        Raises:
+            DataError: a shape has no class here, or the document was made for an image of another size.
+        """
+        return rasterise(unpack(self.documents[item.id]), size or image_size(item), self.space, self.drawing)
+
+
+def is_export(content: Content) -> bool:
+    """Whether the file or folder is a tool's export.
+
+    Where there are mask folders and a file that names their values, these were prepared from it and count instead.
+    """
+    if "tool" in content.reader:
+        return True
+    if content.table is not None:
+        return content.table.suffix.lower() in SUFFIXES and recognise(content.table) is not None
+    if recognise(content.root) is None:
+        return False
+    masks = (path for path in walk(content.root, IMAGE_SUFFIXES) if classify(path, content.root).role == "mask")
+    return content.classes is None or next(masks, None) is None
+
+
+def read_export(content: Content) -> Reading:
+    """Every image that the export describes and that is there.
+
+    Raises:
+        DataError: not an export, broken, or none of its images is there.
+    """
+    place = content.table or content.root
+    export = open_annotations(place, **content.reader)
+    documents: dict[str, bytes] = {}
+    labels: set[str] = set()
+    drawing = drawing_of(export)
+    undrawn: Counter[str] = Counter()
+    twice = 0
+    matched: list[tuple[str | None, str, File, File]] = []
+    missing: list[str] = []
+    for document in export.images():
+        image = _image(document)
+        if image is None:
+            missing.append(document.name)
+            continue
+        split = _split(document, image, export.root)
+        name = Path(document.name).with_suffix("").as_posix()
+        name = f"{split}/{name}" if split and not name.startswith(f"{split}/") else name
+        twice += name in documents
+        while name in documents:
+            name += "+"
+        documents[name] = pack(document)
+        labels |= document.labels()
+        undrawn.update(name_of(shape.geometry) for shape in document.shapes if not drawing.draws(shape.geometry))
+        matched.append((split, name, image, document.source))
+    if not matched:
+        raise DataError(
+            f"{place}: no image of this {export.tool} export is here"
+            + (
+                f", for instance {missing[0]}; put the images beside the annotations"
+                if missing
+                else "; it describes none"
+            )
+        )
+    space, note = _space(content, labels, tuple(category.name for category in export.categories))
+    notes = [f"Annotations of {export.tool}.", note]
+    if missing:
+        shown = ", ".join(missing[:3])
+        notes.append(f"Annotated images that are not here, left out: {len(missing)} ({shown}).")
+    if twice:
+        notes.append(f"Images that are annotated more than once, each time as an item of its own: {twice}.")
+    if undrawn:
+        shown = ", ".join(f"{count} {kind}" for kind, count in undrawn.most_common())
+        notes.append(f"Shapes without area, not drawn: {shown}.")
+    lines = export.losses.lines()
+    notes += [f"Annotations: {line}." for line in lines[:_MOST_LOSSES]]
+    if len(lines) > _MOST_LOSSES:
+        notes.append(
+            f"Annotations: {len(lines) - _MOST_LOSSES} more such lines; see intarsia annotations check {place}."
+        )
+    used = {image for *_, image, _ in matched}
+    left = () if content.table else tuple(_photos(content.root, used))
+    matched.sort(key=lambda entry: natural(entry[1]))
+    coding = MaskCoding(values={i: i for i in (*range(len(space)), space.ignore_index)})
+    reader = Outlines(documents, space, drawing)
+    broken = export.losses.entries.get(("dropped", "a file that cannot be used"))
+    faults = tuple(broken.examples) if broken else ()
+    return Reading(space, coding, Pairs(tuple(matched), left, (), ()), tuple(notes), reader, faults=faults)
+
+
+def _photos(root: Path, used: set[File]) -> Iterator[Path]:
+    """The photos that no annotation names; masks, also such as are named like a used photo of the split, are none."""
+    found = {path: classify(path, root) for path in walk(root, IMAGE_SUFFIXES)}
+    names = {(one.split, path.stem) for path, one in found.items() if path in used}
+    for path, one in found.items():
+        if path not in used and one.role != "mask" and (one.split, path.stem) not in names:
+            yield path
+
+
+def _image(document: AnnotatedImage) -> File | None:
+    if document.image is not None:
+        return document.image
+    return Embedded(document.source, document.name) if document.embedded else None
+
+
+def _split(document: AnnotatedImage, image: File, root: Path) -> str | None:
+    if document.subset:
+        return SPLITS.get(document.subset.lower())
+    path = image if isinstance(image, Path) else image.path
+    return classify(path, root).split if path.is_relative_to(root) else None
+
+
+def _space(content: Content, labels: set[str], declared: tuple[str, ...]) -> tuple[LabelSpace, str]:
+    """The classes: as the user names them, else as the export declares them, else as they occur."""
+    if content.classes is not None:
+        space = without_ignored(content.classes)
+        lacking = [name for name in class_names(sorted(labels))[1:] if name not in space.names]
+        note = ""
+        if lacking and not content.asked:  # a file that the tool may have filled in before the class was invented
+            space = LabelSpace((*space.names, *lacking))
+            note = f", which lacks {', '.join(lacking)}: added"
+        rest = background_label(space)
+        what = "ignored" if rest == space.ignore_index else space.names[rest]
+        return space, f"Classes from {content.classes.source}{note}; pixels without a shape are {what}."
+    space = LabelSpace(class_names([*declared, *(name for name in sorted(labels) if name not in declared)]))
+    return space, f"Classes from the annotations: {', '.join(space.names)}; pixels without a shape are background."

@@ -1,0 +1,159 @@
+"""Manifests: a CSV or JSON Lines file that says which mask belongs to which image, and in which split it is."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from intarsia.datasets.layouts.contract import Content, Reading
+from intarsia.datasets.layouts.pairing import SPLITS, Pairs, natural
+from intarsia.datasets.layouts.survey import detect
+from intarsia.datasets.parts import File
+from intarsia.errors import DataError, suggest
+
+NAMES = ("manifest.csv", "manifest.jsonl")
+SUFFIXES = (".csv", ".jsonl")
+_COLUMNS = ("image", "mask", "split")
+_LONGEST_LINE = 1 << 20
+
+
+def find_manifest(content: Content) -> Path | None:
+    """The manifest that was named, or the one in the folder."""
+    if content.table is not None:
+        return content.table if content.table.suffix.lower() in SUFFIXES else None
+    return next((content.root / name for name in NAMES if (content.root / name).is_file()), None)
+
+
+def read_manifest(content: Content) -> Reading:
+    """Items as the manifest lists them; what the mask values mean is found out as for any folder.
+
+    Raises:
+        DataError: no manifest, broken, without the columns, a path that leads outside, or masks without a meaning.
+    """
+    path = find_manifest(content)
+    if path is None:
+        raise DataError(f"{content.root}: no manifest here; write manifest.csv with the columns image, mask and split")
+    matched: list[tuple[str | None, str, File, File]] = []
+    without: list[Path] = []
+    first: dict[Path, int] = {}
+    notes = []
+    for number, row in _rows(path):
+        image = _inside(path, number, row, "image")
+        mask = _inside(path, number, row, "mask")
+        if image is None:
+            raise DataError(f"{path} line {number}: it names no image; fill in the column image, or delete the line")
+        if image in first:
+            notes.append(
+                f"Line {number} of {path.name} names {row['image']} again (line {first[image]}); it is left out."
+            )
+            continue
+        first[image] = number
+        if mask is None:
+            without.append(image)
+            continue
+        split = _split(path, number, row)
+        name = image.relative_to(path.parent).with_suffix("").as_posix()
+        matched.append((split, name, image, mask))
+    if not matched:
+        raise DataError(f"{path}: no line names an image and its mask; write: image,mask,split")
+    names = [name for _, name, *_ in matched]
+    if len(set(names)) < len(names):  # a.jpg and a.png
+        matched = [(s, image.relative_to(path.parent).as_posix(), image, m) for s, _, image, m in _paths(matched)]
+    matched.sort(key=lambda entry: natural(entry[1]))
+    try:
+        space, coding, said = detect(
+            [mask for *_, mask in matched], content.classes, content.ignore, tolerant=content.tolerant
+        )
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from error
+    return Reading(space, coding, Pairs(tuple(matched), tuple(without), (), ()), (*notes[:3], *said))
+
+
+def _paths(matched: list[tuple[str | None, str, File, File]]) -> Iterator[tuple[str | None, str, Path, File]]:
+    for split, name, image, mask in matched:
+        if isinstance(image, Path):
+            yield split, name, image, mask
+
+
+def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
+    """Line number and the three columns of every row."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            yield from (_csv_rows if path.suffix.lower() == ".csv" else _json_rows)(path, file)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not UTF-8 text ({error}); save it as UTF-8") from error
+
+
+def _csv_rows(path: Path, file: Any) -> Iterator[tuple[int, dict[str, str]]]:
+    try:
+        sample = file.readline(_LONGEST_LINE)
+        file.seek(0)
+        delimiter = max(",;\t", key=sample.count)
+        reader = csv.reader(file, delimiter=delimiter)
+        header = [name.strip().lower() for name in next(reader, [])]
+        _check_columns(path, header)
+        for row in reader:
+            if any(cell.strip() for cell in row):
+                yield (
+                    reader.line_num,
+                    {name: cell.strip() for name, cell in zip(header, row, strict=False) if name in _COLUMNS},
+                )
+    except csv.Error as error:
+        raise DataError(f"{path}: broken CSV ({error}); write one line an image: image,mask,split") from error
+
+
+def _json_rows(path: Path, file: Any) -> Iterator[tuple[int, dict[str, str]]]:
+    for number, line in enumerate(iter(lambda: file.readline(_LONGEST_LINE), ""), start=1):
+        if not line.strip():
+            continue
+        try:
+            value = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise DataError(f"{path} line {number}: broken JSON ({error}); write one object a line") from error
+        if not isinstance(value, dict):
+            raise DataError(
+                f'{path} line {number}: not an object; write one line an image: {{"image": "a.jpg", "mask": "a.png"}}'
+            )
+        if number == 1:
+            _check_columns(path, list(value))
+        wrong = [name for name in _COLUMNS if not isinstance(value.get(name) or "", str)]
+        if wrong:
+            raise DataError(f"{path} line {number}: {wrong[0]} is not a text; name a file relative to {path.name}")
+        yield number, {name: value.get(name) or "" for name in _COLUMNS}
+
+
+def _check_columns(path: Path, header: list[str]) -> None:
+    for needed in ("image", "mask"):
+        if needed not in header:
+            raise DataError(
+                f"{path}: no column is named {needed!r}.{suggest(needed, header)} Write: image,mask,split "
+                f"(paths relative to {path.name}; split may be left out)"
+            )
+
+
+def _inside(path: Path, number: int, row: dict[str, str], column: str) -> Path | None:
+    """The file that a cell names, which lies below the manifest's folder."""
+    text = row.get(column, "").replace("\\", "/")
+    if not text:
+        return None
+    absolute = text.startswith("/") or text[1:2] == ":"
+    if absolute or ".." in text.split("/") or "\0" in text:
+        raise DataError(
+            f"{path} line {number}: {column} {row[column]!r} leads out of its folder; put the files below it "
+            f"and name them relative to it"
+        )
+    return path.parent / text
+
+
+def _split(path: Path, number: int, row: dict[str, str]) -> str | None:
+    said = row.get("split", "").lower()
+    if not said:
+        return None
+    if said not in SPLITS:
+        raise DataError(f"{path} line {number}: no split is named {said!r}.{suggest(said, SPLITS)}")
+    return SPLITS[said]

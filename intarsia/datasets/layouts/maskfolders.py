@@ -1,0 +1,157 @@
+"""Two folders of masks, predictions and truth: which belong together, and what their values mean."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from intarsia.datasets.classfile import ClassList, find_class_file
+from intarsia.datasets.coding import MaskCoding
+from intarsia.datasets.layouts.pairing import pair_masks
+from intarsia.datasets.layouts.survey import SAMPLE, Survey, choose, is_soft, survey
+from intarsia.errors import DataError
+from intarsia.labels import LabelArray, LabelSpace
+from intarsia.media.images import read_mask
+
+
+@dataclass(frozen=True)
+class Side:
+    """How one folder's masks are read.
+
+    Attributes:
+        space: classes of the folder's masks.
+        coding: rule from stored values to class indices.
+    """
+
+    space: LabelSpace
+    coding: MaskCoding
+
+    def read(self, path: Path) -> LabelArray:
+        """One mask as labels of the folder's own space.
+
+        Raises:
+            DataError: the file is damaged, or holds values that no class has.
+        """
+        raw = read_mask(path)
+        try:
+            return self.coding.decode(raw, self.space)
+        except DataError as error:
+            raise DataError(f"{path}: {error}") from error
+
+
+@dataclass(frozen=True)
+class MaskFolders:
+    """Matched masks of two folders.
+
+    Attributes:
+        pairs: (id, prediction, truth).
+        prediction: how predictions are read.
+        truth: how targets are read.
+        missing: targets without a prediction.
+        extra: predictions without a target.
+        notes: plain sentences on what was decided.
+    """
+
+    pairs: tuple[tuple[str, Path, Path], ...]
+    prediction: Side
+    truth: Side
+    missing: tuple[Path, ...]
+    extra: tuple[Path, ...]
+    notes: tuple[str, ...]
+
+    def read(self, prediction: Path, truth: Path) -> tuple[LabelArray, LabelArray]:
+        """Labels of one pair, both in the truth's space; predictions of unknown classes become its ignore index.
+
+        Raises:
+            DataError: a file is damaged or holds values that no class has, or the sizes differ.
+        """
+        labels, target = self.prediction.read(prediction), self.truth.read(truth)
+        if labels.shape != target.shape:
+            raise DataError(
+                f"{prediction} is {labels.shape[1]}x{labels.shape[0]} pixels, {truth} is "
+                f"{target.shape[1]}x{target.shape[0]}: masks are compared at the truth's own size; export the "
+                f"prediction at that size (labels by nearest neighbour)"
+            )
+        if self.prediction.space.names != self.truth.space.names:
+            labels = self.truth.space.lookup_from(self.prediction.space)[labels]
+        return labels, target
+
+
+def open_mask_folders(
+    prediction: str | os.PathLike[str],
+    truth: str | os.PathLike[str],
+    *,
+    classes: ClassList | None = None,
+    ignore: Sequence[int] = (),
+) -> MaskFolders:
+    """Pair the masks of two folders, from whichever tool, and find out what their values mean.
+
+    Values mean the same in both folders, unless one stores colours and the other indices, or both are binary with
+    different whites (0/1 and 0/255); then classes are matched by name.
+
+    Args:
+        prediction: folder of predicted masks.
+        truth: folder of true masks.
+        classes: what the values or colours mean; None takes a class file (classes.txt, ...) in the truth's or the
+            prediction's folder, or else the values that occur.
+        ignore: stored values that mean "not labelled".
+
+    Raises:
+        DataError: a folder is missing or holds no mask, no names match, or the values cannot be understood.
+    """
+    predictions, targets = Path(os.path.abspath(prediction)), Path(os.path.abspath(truth))
+    found = pair_masks(predictions, targets)
+    named = classes
+    for root in (targets, predictions):
+        named = named or (find_class_file(root) if root.is_dir() else None)
+    pairs = tuple(
+        (name, predicted, target)
+        for _, name, target, predicted in found.matched
+        if isinstance(predicted, Path) and isinstance(target, Path)
+    )
+    seen = _survey([path for _, path, _ in pairs]), _survey([path for *_, path in pairs])
+    sides, notes = _sides(seen[0], seen[1], named, ignore)
+    return MaskFolders(pairs, *sides, missing=found.images, extra=found.masks, notes=(*found.notes, *notes))
+
+
+def _survey(masks: Sequence[Path]) -> Survey:
+    chosen = np.unique(np.linspace(0, len(masks) - 1, min(SAMPLE, len(masks))).round().astype(int))
+    found = survey([masks[index] for index in chosen.tolist()])
+    if len(found.unreadable) == found.files:
+        raise DataError(f"none of the masks can be read; the first: {found.unreadable[0]}")
+    return found
+
+
+def _sides(
+    predicted: Survey, truth: Survey, classes: ClassList | None, ignore: Sequence[int]
+) -> tuple[tuple[Side, Side], list[str]]:
+    whites = _white(predicted, ignore), _white(truth, ignore)
+    differ = None not in whites and whites[0] != whites[1]
+    if bool(predicted.colors) != bool(truth.colors) or differ:
+        ours, theirs = (choose(found, classes, ignore) for found in (predicted, truth))
+        if not set(ours[0].names) & set(theirs[0].names):
+            raise DataError(
+                f"predictions and truth share no class: the predictions have {', '.join(ours[0].names)}; the truth has "
+                f"{', '.join(theirs[0].names)}; name the classes (--classes)"
+            )
+        notes = [f"Predictions: {note}" for note in ours[2]] + [f"Truth: {note}" for note in theirs[2]]
+        return (Side(*ours[:2]), Side(*theirs[:2])), notes
+    both = Survey()
+    both.add(predicted)
+    both.add(truth)
+    space, coding, notes = choose(both, classes, ignore)
+    return (Side(space, coding), Side(space, coding)), notes
+
+
+def _white(found: Survey, ignore: Sequence[int]) -> int | None:
+    """The value that marks the foreground of binary masks; None for other masks."""
+    values = set(found.values) - set(ignore)
+    if found.colors or not values - {0}:
+        return None
+    if is_soft(found) or values <= {0, 255}:
+        return 255
+    return 1 if values <= {0, 1, 255} else None

@@ -1,0 +1,89 @@
+"""Scores of predicted masks that lie in a folder, whoever made them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from intarsia.datasets.classfile import ClassList
+from intarsia.datasets.layouts.maskfolders import MaskFolders, open_mask_folders
+from intarsia.errors import DataError
+from intarsia.evaluation.scoring import Evaluation, Measures, Scorer
+
+_PLAIN = Measures()
+
+
+@dataclass(frozen=True)
+class MaskScores:
+    """Scores of a folder of masks, and what was left out of them.
+
+    Attributes:
+        evaluation: the scores.
+        folders: the masks that were paired, and how they are read.
+        failures: id -> reason, of pairs that could not be compared.
+    """
+
+    evaluation: Evaluation
+    folders: MaskFolders
+    failures: dict[str, str]
+
+    @property
+    def complete(self) -> bool:
+        """Whether every target was compared."""
+        return not self.failures and not self.folders.missing
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON form."""
+        return {
+            **self.evaluation.to_json(),
+            "missing": [str(path) for path in self.folders.missing],
+            "extra": [str(path) for path in self.folders.extra],
+            "failures": self.failures,
+            "notes": list(self.folders.notes),
+        }
+
+
+def score_masks(
+    prediction: str | os.PathLike[str],
+    truth: str | os.PathLike[str],
+    *,
+    classes: ClassList | None = None,
+    ignore: Sequence[int] = (),
+    measures: Measures = _PLAIN,
+    progress: Callable[[int, int], None] | None = None,
+) -> MaskScores:
+    """Compare two folders of masks, paired by name; see `datasets.maskfolders.open_mask_folders`.
+
+    Args:
+        prediction: folder of predicted masks.
+        truth: folder of true masks.
+        classes: what values or colours mean; None finds out.
+        ignore: stored values that mean "not labelled".
+        measures: what to measure besides the confusion matrix; masks hold no probabilities, so no curves.
+        progress: called after each pair with the number done and the number of all.
+
+    Raises:
+        DataError: the folders do not fit together, no pair could be compared, or no target pixel is labelled.
+        UsageError: the spacing is not positive.
+    """
+    folders = open_mask_folders(prediction, truth, classes=classes, ignore=ignore)
+    scorer = Scorer(folders.truth.space, measures)
+    failures = {}
+    for number, (name, predicted, target) in enumerate(folders.pairs, start=1):
+        try:
+            scorer.add(name, *folders.read(predicted, target))
+        except DataError as error:
+            failures[name] = str(error)
+        if progress is not None:
+            progress(number, len(folders.pairs))
+    if len(failures) == len(folders.pairs):
+        raise DataError(
+            f"none of the {len(failures)} pairs can be compared; the first: {next(iter(failures.values()))}"
+        )
+    evaluation = scorer.finish(str(prediction), Path(truth).name)
+    if not evaluation.matrix.counts.any():
+        raise DataError(f"no pixel of the masks in {truth} is labelled, so there is nothing to compare with")
+    return MaskScores(evaluation, folders, failures)

@@ -1,0 +1,1 @@
+"""Prediction on pictures: tiled where they are large, labels at their own size."""

@@ -1,0 +1,1 @@
+"""Runtimes: what computes a network's logits."""

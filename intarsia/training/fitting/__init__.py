@@ -1,0 +1,1 @@
+"""Training by fitting at once."""

@@ -1,0 +1,125 @@
+"""Classical models: pixels or points are drawn from the training data, the model is fitted to them once, and scored."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from rich.console import Console
+
+from intarsia.bundle import Bundle
+from intarsia.datasets import Dataset
+from intarsia.datasets.layouts.clouds import CloudDataset
+from intarsia.errors import UsageError
+from intarsia.files import write_json
+from intarsia.models import build
+from intarsia.models.classical import ClassicalModel
+from intarsia.models.cloud.forest import PointForest
+from intarsia.recipe import Recipe
+from intarsia.refine import Refinement
+from intarsia.training.distributed import World
+from intarsia.training.fitting.drawing import Material, of_clouds, of_pictures
+from intarsia.training.log import Row, RunLog
+from intarsia.training.plan.setup import Run, bundle_of, check_medium, check_monitor, flat_scores, require_new
+from intarsia.training.progress import Progress
+
+
+def fit(
+    recipe: Recipe,
+    dataset: Dataset | CloudDataset,
+    folder: Path,
+    *,
+    resume: bool = False,
+    console: Console | None = None,
+) -> Run:
+    """Fit a classical model to one data set.
+
+    At most `training.pixels` pixels or points are drawn, the same number of each class as far as there are; of
+    pictures, features are computed a strip at a time, so that memory does not grow with the data. Weights give what was
+    drawn the classes' own shares back, times `training.class_weights`. Optimiser, augmentation and losses of the recipe
+    have no meaning here.
+
+    Args:
+        recipe: the experiment.
+        dataset: the opened data set; its splits are named in the recipe.
+        folder: run folder; gets ``recipe.yaml``, ``log.csv``, ``log.jsonl``, ``best.safetensors``,
+            ``last.safetensors`` and ``samples/``.
+        resume: return a run that is finished; one that is not starts again, because fitting has no checkpoints.
+        console: where progress goes; none: silent.
+
+    Raises:
+        UsageError: the recipe asks for something that does not exist, the folder already holds a run, or scikit-learn
+            is not installed.
+        DataError: the data cannot be used (no labelled pixel, one class only), or the disk is full.
+        ModelError: the model cannot be built.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise UsageError(f"{recipe.model.architecture} is fitted by one process; start it without torchrun")
+    if recipe.model.weights != "none":
+        raise UsageError(f"{recipe.model.architecture} starts from no weights; set model.weights to none")
+    say = _speaker(console)
+    best = folder / "best.safetensors"
+    if not resume:
+        require_new(folder)
+    elif (folder / "log.csv").exists():
+        metrics = Bundle.load(best).metrics
+        return Run(folder, best, {k.removeprefix("val_"): v for k, v in metrics.items() if k.startswith("val_")})
+    check_medium(recipe, dataset)
+    check_monitor(recipe.training.monitor, dataset.space)
+    Refinement.read(recipe.refine.model_dump())
+    model = build(recipe.model.architecture, classes=len(dataset.space), **recipe.model.options)
+    assert isinstance(model, ClassicalModel | PointForest)
+    unused = [name for name in ("optimizer", "augment") if getattr(recipe, name) != getattr(Recipe(), name)]
+    if unused:
+        say(f"{recipe.model.architecture} has no use for the recipe's {' and '.join(unused)}")
+    material = _material(recipe, model, dataset, folder / "samples", say)
+    unit = material.unit
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / "labels.json", dataset.space.to_json())
+    recipe.save(folder / "recipe.yaml")
+    log = RunLog(folder, tensorboard=recipe.training.tensorboard)
+    with Progress(console, 1, 0, 1) as progress:
+        started = time.perf_counter()
+        samples = material.draw(progress)
+        drawn = time.perf_counter()
+        model.head.fit(samples, seed=recipe.training.seed, progress=progress.stage)
+        fitted = time.perf_counter()
+        say(
+            f"{len(samples.labels):,} {unit}s drawn in {drawn - started:.1f} s, "
+            f"{recipe.model.architecture} fitted in {fitted - drawn:.1f} s"
+        )
+        scores = material.validator.score(model.eval(), 1, "fp32", progress)
+    reached = {f"val_{name}": value for name, value in flat_scores(scores, dataset.space).items()}
+    say(f"val mIoU {scores.miou:.4f}  pixel accuracy {scores.pixel_accuracy:.4f}")
+    metrics = {"split": recipe.data.val, f"{unit}s": len(samples.labels), **reached}
+    bundle = bundle_of(recipe, dataset.space, material.preprocessing, model, metrics)
+    bundle.save(folder / "last.safetensors")
+    bundle.save(best)
+    row: Row = {"epoch": 1, "step": 1, f"{unit}s": len(samples.labels)}
+    log.add(row | {"seconds_drawing": drawn - started, "seconds_fitting": fitted - drawn, **reached})
+    return Run(folder, best, {name.removeprefix("val_"): value for name, value in reached.items()})
+
+
+def _material(
+    recipe: Recipe,
+    model: ClassicalModel | PointForest,
+    dataset: Dataset | CloudDataset,
+    folder: Path,
+    say: Callable[[str], None],
+) -> Material:
+    world = World(0, 1, torch.device("cpu"))
+    if isinstance(dataset, CloudDataset):
+        return of_clouds(recipe, model, dataset, world, folder, say)
+    assert isinstance(model, ClassicalModel)  # as its medium says
+    return of_pictures(recipe, model, dataset, world, folder, say)
+
+
+def _speaker(console: Console | None) -> Callable[[str], None]:
+    def say(text: str) -> None:
+        if console is not None:
+            console.print(text, highlight=False, markup=False)
+
+    return say

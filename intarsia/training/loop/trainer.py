@@ -1,0 +1,432 @@
+"""The training loop: one plain pass from recipe to best bundle."""
+
+from __future__ import annotations
+
+import json
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rich.console import Console
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from intarsia.bundle import Bundle
+from intarsia.datasets import Dataset
+from intarsia.datasets.layouts.clouds import CloudDataset
+from intarsia.errors import DataError, ModelError, UsageError
+from intarsia.files import write_json
+from intarsia.labels import LabelSpace
+from intarsia.memory import keep_freed_memory
+from intarsia.models import SegmentationModel, build
+from intarsia.models.weights import initialise
+from intarsia.recipe import Recipe
+from intarsia.refine import Refinement
+from intarsia.training.distributed import World, first_says, join_world, synchronise_norms
+from intarsia.training.feeds.clips import ClipTraining
+from intarsia.training.feeds.data import Batch, StepBatches, batches, default_workers, mix
+from intarsia.training.feeds.feed import open_feed
+from intarsia.training.log import Row, RunLog
+from intarsia.training.loop.checkpoint import (
+    Checkpoint,
+    load_checkpoint,
+    optimizer_tensors,
+    restore_optimizer,
+    save_checkpoint,
+)
+from intarsia.training.loop.depthwise import use_fast_depthwise
+from intarsia.training.loop.ema import AveragedWeights
+from intarsia.training.loop.optim import build_optimizer, freeze_norms, learning_rate_factor, set_learning_rate
+from intarsia.training.loop.precision import choose_precision
+from intarsia.training.loop.supervision import SupervisedPass, supervised_loss
+from intarsia.training.plan.setup import (
+    Run,
+    build_training_loss,
+    bundle_of,
+    check_monitor,
+    flat_scores,
+    require_new,
+)
+from intarsia.training.progress import Progress
+
+
+@dataclass
+class _State:
+    """What besides tensors a checkpoint holds; all of it plain JSON."""
+
+    step: int = 0
+    precision: str = ""
+    best: float | None = None
+    best_scores: dict[str, float] = field(default_factory=dict)
+    stale: int = 0
+    skipped: int = 0
+    skipped_in_a_row: int = 0
+    bad_samples: list[str] = field(default_factory=list)
+    loss_sum: float = 0.0
+    loss_count: int = 0
+    seconds: float = 0.0
+    waited: float = 0.0
+    rows: list[Row] = field(default_factory=list)
+
+
+def train(
+    recipe: Recipe,
+    dataset: Dataset | CloudDataset,
+    folder: Path,
+    *,
+    resume: bool = False,
+    console: Console | None = None,
+) -> Run:
+    """Train one recipe on one data set.
+
+    Args:
+        recipe: the experiment.
+        dataset: the opened data set; its splits are named in the recipe.
+        folder: run folder; gets ``recipe.yaml``, ``log.csv``, ``log.jsonl``, ``best.safetensors``,
+            ``last.safetensors``, ``checkpoints/`` and ``samples/``.
+        resume: continue from the newest intact checkpoint. On CPU the result equals that of an uninterrupted run bit
+            for bit.
+        console: where progress goes; none: silent.
+
+    Raises:
+        UsageError: the recipe asks for something that does not exist, or the folder already holds a run.
+        DataError: the data cannot be used, or the disk is full.
+        ModelError: the model cannot be built, or the loss stays NaN.
+        KeyboardInterrupt: stopped by the user, after a checkpoint of the current step.
+    """
+    with join_world() as world:
+        return _Trainer(recipe, dataset, folder, world, console if world.is_main else None).run(resume)
+
+
+class _Trainer:
+    def __init__(
+        self, recipe: Recipe, dataset: Dataset | CloudDataset, folder: Path, world: World, console: Console | None
+    ) -> None:
+        keep_freed_memory()
+        settings = recipe.training
+        if settings.batch_size % world.size:
+            raise UsageError(f"training.batch_size {settings.batch_size} cannot be shared by {world.size} processes")
+        self.recipe, self.folder, self.world, self.console = recipe, folder, world, console
+        self.space: LabelSpace = dataset.space
+        check_monitor(settings.monitor, self.space)
+        Refinement.read(recipe.refine.model_dump())  # it is used only afterwards, but a mistake in it is found now
+        torch.manual_seed(settings.seed)
+        self.model = build(recipe.model.architecture, classes=len(self.space), **recipe.model.options)
+        initialise(self.model, recipe.model.weights)
+        self.feed = open_feed(recipe, self.model, dataset, world, folder / "samples", self._say)
+        self.model = self.model.to(world.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.loss = build_training_loss(recipe, self.feed.split).to(world.device)
+        self.clips = None if recipe.clips is None else ClipTraining(recipe.clips, ignore_index=self.space.ignore_index)
+        self.average = AveragedWeights(self.model, settings.ema)
+        self._frozen_norms = freeze_norms(self.model) if settings.freeze_norms else []
+        if world.size > 1:
+            synchronise_norms(self.model)
+        self.optimizer = build_optimizer(self.model, recipe.optimizer)
+        self.workers = default_workers() if settings.workers is None else settings.workers
+        self.per_epoch = max(1, len(self.feed) // settings.batch_size)
+        self.total = settings.epochs * self.per_epoch
+        self.state = _State()
+        self.log = RunLog(folder, tensorboard=settings.tensorboard and world.is_main)
+
+    def run(self, resume: bool) -> Run:
+        """Train from the start or the newest checkpoint to the end."""
+        if resume:
+            self._restore()
+        elif self.world.is_main:
+            require_new(self.folder)
+        if self.world.is_main:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            write_json(self.folder / "labels.json", self.space.to_json())
+        if not self.state.precision:
+            self._choose_precision()
+        if self.world.is_main:
+            resolved = self.recipe.override({"training.precision": self.state.precision})
+            resolved.save(self.folder / "recipe.yaml")
+        if self.state.step < self.total and not self._is_stale():
+            self._train()
+        if self.world.is_main:
+            self._bundle(self.state.rows[-1]).save(self.folder / "last.safetensors")
+        return Run(self.folder, self.folder / "best.safetensors", self.state.best_scores)
+
+    def _choose_precision(self) -> None:
+        asked = self.recipe.training.precision
+        if asked == "auto":
+            trial = choose_precision(self._fast(self.model), self.feed.shape, self._local_batch, self.world.device)
+            # Every process must compute alike: the first one's choice is everyone's.
+            asked = "bf16" if first_says(trial == "bf16", self.world) else "fp32"
+        self.state.precision = asked
+        self._say(f"training in {asked} on {self.world.device.type}, {self.workers} loading processes")
+
+    @property
+    def _local_batch(self) -> int:
+        return self.recipe.training.batch_size // self.world.size
+
+    def _fast(self, model: SegmentationModel) -> SegmentationModel:
+        if self.world.device.type == "cpu":
+            use_fast_depthwise(model)
+        return model
+
+    def _train(self) -> None:
+        settings = self.recipe.training
+        self._fast(self.model)
+        self.feed.prepare()
+        order = StepBatches(
+            len(self.feed), settings.batch_size, settings.seed,
+            start=self.state.step, stop=self.total, rank=self.world.rank, processes=self.world.size,
+            weights=self.feed.weights,
+        )  # fmt: skip
+        loader = batches(self.feed.samples(self.loss.maps), order, self.workers)
+        network: nn.Module = SupervisedPass(self.model)
+        if self.world.size > 1:
+            network = DistributedDataParallel(network)
+        with _stop_request() as stop, Progress(self.console, self.total, self.state.step, self.per_epoch) as progress:
+            clock = time.perf_counter()
+            for batch in loader:
+                self.state.waited += time.perf_counter() - clock
+                self.state.step += 1
+                loss = self._step(network, batch)
+                progress.advance(loss)
+                now = time.perf_counter()
+                self.state.seconds, clock = self.state.seconds + now - clock, now
+                if self.state.step % self.per_epoch == 0:
+                    self._finish_epoch(progress)
+                    clock = time.perf_counter()
+                    if self._is_stale():
+                        self._say(f"no better {settings.monitor} in {self.state.stale} validations: stopped early")
+                        break
+                elif stop.is_set() or (settings.checkpoint_every and self.state.step % settings.checkpoint_every == 0):
+                    self._save_checkpoint()
+                if stop.is_set():
+                    raise KeyboardInterrupt
+
+    def _step(self, network: nn.Module, batch: Batch) -> float | None:
+        """Forward, backward and, when enough gradients are summed, an update. Returns the loss, or None if skipped."""
+        settings = self.recipe.training
+        step = self.state.step
+        self._count_failures(batch)
+        # A seed per step instead of a stored generator state: dropout is then a pure function of the step.
+        torch.manual_seed(mix(settings.seed, step, self.world.rank))
+        set_learning_rate(self.optimizer, learning_rate_factor(step - 1, self.total, self.recipe.optimizer))
+        updates = step % settings.accumulate == 0 or step % self.per_epoch == 0
+        buffers = [buffer.clone() for buffer in self.model.buffers()]
+        network.train()
+        for frozen in self._frozen_norms:
+            frozen.eval()
+        inputs = self.feed.inputs(batch).to(self.world.device)
+        target = batch.targets.to(self.world.device)
+        maps: dict[str, Tensor] | None = batch.maps
+        clip = None if self.clips is None else self.clips.make(inputs, target)
+        if clip is not None:
+            inputs, target, maps = clip.frames, clip.labels.flatten(0, 1), None
+        no_sync = network.no_sync() if isinstance(network, DistributedDataParallel) and not updates else nullcontext()
+        with no_sync:
+            bf16 = self.state.precision == "bf16"
+            with torch.autocast(self.world.device.type, dtype=torch.bfloat16, enabled=bf16):
+                outputs = network(inputs)
+            progress = (step - 1) / max(1, self.total - 1)
+            loss = supervised_loss(
+                partial(self.loss, progress=progress), outputs, target,
+                maps=maps, align_corners=self.model.align_corners,
+            )  # fmt: skip
+            if self.clips is not None and clip is not None:
+                loss = loss + self.clips.consistency(outputs, clip)
+            torch.autograd.backward(loss / settings.accumulate)
+        value = float(loss.detach())
+        gradients = [parameter.grad for parameter in self.model.parameters() if parameter.grad is not None]
+        norm = torch.nn.utils.get_total_norm(gradients)
+        # The summed gradient is the same in all processes, so that they skip together; the loss alone is local.
+        if not bool(torch.isfinite(norm)) or (self.world.size == 1 and not np.isfinite(value)):
+            self._skip(batch, value, float(norm), buffers)
+            return None
+        if updates:
+            if settings.clip_norm:
+                torch.nn.utils.clip_grads_with_norm_(self.model.parameters(), settings.clip_norm, norm)
+            self.optimizer.step()
+            self.optimizer.zero_grad(set_to_none=True)
+            self.average.update(self.model, step)
+        self.state.skipped_in_a_row = 0
+        self.state.loss_sum += value
+        self.state.loss_count += 1
+        return value
+
+    def _skip(self, batch: Batch, loss: float, norm: float, buffers: list[Tensor]) -> None:
+        """Drop a step whose loss or gradient is not finite: weights, averages and norm statistics stay as they were."""
+        self.optimizer.zero_grad(set_to_none=True)
+        for buffer, before in zip(self.model.buffers(), buffers, strict=True):
+            buffer.copy_(before)
+        self.state.skipped += 1
+        self.state.skipped_in_a_row += 1
+        files = [self.feed.file(index) for index in batch.indices]
+        entry = {"step": self.state.step, "loss": str(loss), "gradient_norm": str(norm), "files": files}
+        with (self.folder / f"skipped-{self.world.rank}.jsonl").open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(entry) + "\n")
+        self._say(f"step {self.state.step} skipped, loss {loss}, gradient norm {norm}: {', '.join(files)}")
+        if self.state.skipped_in_a_row >= self.recipe.training.max_skipped_steps:
+            raise ModelError(
+                f"the loss or gradient was not finite in {self.state.skipped_in_a_row} steps in a row; lower "
+                f"optimizer.lr, or look at the files of the last batch: {', '.join(files)}"
+            )
+
+    def _count_failures(self, batch: Batch) -> None:
+        for index, message in batch.failures.items():
+            name = self.feed.file(index)
+            if name not in self.state.bad_samples:
+                self.state.bad_samples.append(name)
+                self._say(f"sample replaced: {message}")
+        limit = self.recipe.training.max_bad_samples * len(self.feed)
+        if len(self.state.bad_samples) > limit:
+            names = ", ".join(self.state.bad_samples[:10])
+            raise DataError(
+                f"{len(self.state.bad_samples)} of {len(self.feed)} training samples cannot be read, more than "
+                f"training.max_bad_samples allows: {names}; run: intarsia data check"
+            )
+
+    def _finish_epoch(self, progress: Progress) -> None:
+        settings, state = self.recipe.training, self.state
+        epoch = state.step // self.per_epoch
+        row: Row = {
+            "epoch": epoch,
+            "step": state.step,
+            "loss": state.loss_sum / max(1, state.loss_count),
+            "lr": self.optimizer.param_groups[-1]["lr"],
+            "images_per_second": round(self.per_epoch * settings.batch_size / max(state.seconds, 1e-9), 2),
+            "waiting": round(state.waited / max(state.seconds, 1e-9), 4),
+            "skipped": state.skipped,
+            "bad_samples": len(state.bad_samples),
+        }
+        if epoch % settings.validate_every == 0 or state.step >= self.total:
+            scores = self.feed.validator.score(self.average.model, epoch, self.state.precision, progress)
+            row |= {f"val_{name}": value for name, value in flat_scores(scores, self.space).items()}
+            self._judge(row)
+        state.loss_sum, state.loss_count, state.seconds, state.waited = 0.0, 0, 0.0, 0.0
+        state.rows.append(row)
+        self._save_checkpoint()
+        if self.world.is_main:
+            self.log.add(row)
+        progress.epoch(row)
+
+    def _judge(self, row: Row) -> None:
+        """Keep the weights if they are the best so far."""
+        value = row.get(f"val_{self.recipe.training.monitor}")
+        if value is None:
+            raise DataError(
+                f"{self.recipe.training.monitor!r} has no value on the split {self.recipe.data.val!r}: "
+                "the class occurs neither in its labels nor in the predictions"
+            )
+        best = self.state.best
+        # On clips, what is learned may not show on the single pictures of the validation: the latest of equals counts.
+        if best is not None and (value < best or (value == best and self.clips is None)):
+            self.state.stale += 1
+            return
+        self.state.best, self.state.stale = value, 0
+        self.state.best_scores = {
+            name.removeprefix("val_"): score for name, score in row.items() if name.startswith("val_")
+        }
+        if self.world.is_main:
+            self._bundle(row).save(self.folder / "best.safetensors")
+
+    def _is_stale(self) -> bool:
+        patience = self.recipe.training.patience
+        return bool(patience) and self.state.stale >= patience
+
+    def _bundle(self, row: Row) -> Bundle:
+        return bundle_of(
+            self.recipe, self.space, self.feed.preprocessing, self.average.model,
+            {"split": self.recipe.data.val, **{k: v for k, v in row.items() if k.startswith("val_") or k == "epoch"}},
+        )  # fmt: skip
+
+    def _save_checkpoint(self) -> None:
+        if not self.world.is_main:
+            return
+        tensors = {
+            "model": self.model.state_dict(),
+            "average": self.average.model.state_dict(),
+            "optimizer": optimizer_tensors(self.optimizer),
+            "gradients": {name: p.grad for name, p in self.model.named_parameters() if p.grad is not None},
+        }
+        state = {**vars(self.state), "recipe": self._identity()}
+        save_checkpoint(self.folder / "checkpoints", self.state.step, Checkpoint(tensors, state))
+
+    def _restore(self) -> None:
+        found = load_checkpoint(self.folder / "checkpoints")
+        if found is None:
+            self._say(f"no checkpoint in {self.folder}: starting from the beginning")
+            return
+        checkpoint, path, damaged = found
+        for sentence in damaged:
+            self._say(sentence)
+        state = dict(checkpoint.state)
+        stored = state.pop("recipe")
+        if stored != self._identity():
+            changed = sorted(key for key in stored if stored[key] != self._identity().get(key))
+            raise UsageError(f"cannot resume {self.folder}: the recipe or data changed since ({', '.join(changed)})")
+        self.state = _State(**state)
+        self.model.load_state_dict(checkpoint.tensors["model"])
+        self.average.model.load_state_dict(checkpoint.tensors["average"])
+        restore_optimizer(self.optimizer, checkpoint.tensors["optimizer"])
+        for name, parameter in self.model.named_parameters():
+            gradient = checkpoint.tensors["gradients"].get(name)
+            parameter.grad = None if gradient is None else gradient.to(parameter)
+        self.log.restore(self.state.rows)
+        self._say(f"resumed from {path}: step {self.state.step} of {self.total}")
+
+    def _identity(self) -> dict[str, Any]:
+        """What must be the same for a resumed run to equal an uninterrupted one."""
+        value = self.recipe.to_dict()
+        training = {key: entry for key, entry in value["training"].items() if key not in _FREE_SETTINGS}
+        return {
+            "model": value["model"],
+            "input": value["input"],
+            "augment": value["augment"],
+            "cloud": value["cloud"],
+            "optimizer": value["optimizer"],
+            "training": training,
+            "classes": list(self.space.names),
+            "samples": [item.id for item in self.feed.split.items],
+        }
+
+    def _say(self, text: str) -> None:
+        if self.console is not None:
+            self.console.print(text, highlight=False, markup=False)
+
+
+# Settings that do not change the weights: a resumed run may have others.
+_FREE_SETTINGS = (
+    "workers",
+    "cache",
+    "samples",
+    "tensorboard",
+    "precision",
+    "checkpoint_every",
+    "max_bad_samples",
+    "max_skipped_steps",
+)
+
+
+@contextmanager
+def _stop_request() -> Iterator[threading.Event]:
+    """Turn the first Ctrl-C (or SIGTERM) into a request to stop after the step; a second one interrupts at once."""
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+
+    def request(number: int, _: Any) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    previous = {number: signal.signal(number, request) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

