@@ -80,9 +80,8 @@ def _version(distribution: str) -> str | None:
 def _machine() -> dict[str, Any]:
     import torch
 
-    # younger than the oldest torch that we support
-    capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
-    fast = any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
+    from intarsia.runtimes.torch import has_bf16
+
     cuda = torch.cuda.is_available()
     return {
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
@@ -90,7 +89,7 @@ def _machine() -> dict[str, Any]:
         "cpu": torch.backends.cpu.get_cpu_capability(),
         "cores": len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count(),
         "threads": torch.get_num_threads(),
-        "bf16": torch.cuda.is_bf16_supported() if cuda else fast,
+        "bf16": has_bf16("cuda" if cuda else "cpu"),
         "free_disk_gb": round(shutil.disk_usage(Path.cwd()).free / 1e9, 1),
     }
 

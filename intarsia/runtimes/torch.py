@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
+from functools import cache
 from typing import Any, Literal
 
 import torch
@@ -43,8 +44,8 @@ def accelerate(
 
     Args:
         model: in evaluation mode, float32.
-        precision: arithmetic of the copy; "auto" takes bfloat16 when it is clearly faster here. Models of
-            `full_precision` keep float32.
+        precision: arithmetic of the copy; "auto" takes bfloat16 where the processor has it and it is clearly faster.
+            Models of `full_precision` keep float32.
         device: where the copy computes; None is the CPU.
 
     Returns:
@@ -58,16 +59,28 @@ def accelerate(
     if model.full_precision:
         precision = "fp32"
     if device is not None and device.type != "cpu":
-        half = precision != "fp32" and torch.cuda.is_bf16_supported()
+        half = precision != "fp32" and has_bf16(device.type)
         moved = _folded(model, fuse=False).to(device, torch.bfloat16 if half else torch.float32)
         return moved.to(memory_format=torch.channels_last)
     folded = _folded(model, fuse=True).to(memory_format=torch.channels_last)
-    if precision == "fp32":
+    if precision == "fp32" or (precision == "auto" and not has_bf16()):
         return folded
-    rounded = copy.deepcopy(folded).to(torch.bfloat16)
+    # oneDNN's fused convolutions refuse what the processor cannot do; torch's own work anywhere, slowly.
+    alike = folded if has_bf16() else _folded(model, fuse=False).to(memory_format=torch.channels_last)
+    rounded = copy.deepcopy(alike).to(torch.bfloat16)
     if precision == "bf16" or _is_faster(rounded, folded):
         return rounded
     return folded
+
+
+@cache
+def has_bf16(device: str = "cpu") -> bool:
+    """Tell whether a device ("cpu" or "cuda") computes in bfloat16 itself, rather than by way of float32."""
+    if device != "cpu":
+        return torch.cuda.is_available() and torch.cuda.is_bf16_supported()
+    # younger than the oldest torch that we support
+    found = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    return any(found.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
 
 
 class FusedConv2d(nn.Module):

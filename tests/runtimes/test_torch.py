@@ -97,6 +97,7 @@ def test_auto_takes_the_faster(
     seconds: tuple[float, float], dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     measured = {torch.bfloat16: seconds[0], torch.float32: seconds[1]}
+    monkeypatch.setattr("intarsia.runtimes.torch.has_bf16", lambda: True)
     monkeypatch.setattr("intarsia.runtimes.torch._seconds", lambda model: measured[next(model.parameters()).dtype])
     fast = accelerate(build("unet", classes=3, encoder="test_resnet", channels=(8, 8, 8, 8)).eval())
     assert next(fast.parameters()).dtype == dtype

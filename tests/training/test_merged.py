@@ -14,8 +14,9 @@ from intarsia.bundle import Bundle
 from intarsia.datasets.synthetic import write_scenes
 from intarsia.errors import UsageError
 from intarsia.recipe import Recipe
-from intarsia.training import loop, train
+from intarsia.training import train
 from intarsia.training.feeds.data import StepBatches
+from intarsia.training.loop import trainer as loop
 from intarsia.training.plan.planning import open_data, plan
 
 WEIGHTS = ((12, 1.0), (4, 3.0))

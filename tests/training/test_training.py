@@ -17,7 +17,8 @@ from intarsia.datasets.checks.statistics import count_classes
 from intarsia.errors import DataError, ModelError, UsageError
 from intarsia.losses import Boundary, CrossEntropy, Focal, WeightedSum
 from intarsia.recipe import Recipe
-from intarsia.training import loop, train
+from intarsia.training import train
+from intarsia.training.loop import trainer as loop
 from intarsia.training.loop.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from intarsia.training.loop.precision import choose_precision
 from intarsia.training.plan.auto import recipe_for
@@ -268,6 +269,7 @@ def test_precision_is_the_faster_one(monkeypatch):
     before = {key: value.clone() for key, value in model.state_dict().items()}
     for fast, slow in (("fp32", "bf16"), ("bf16", "fp32")):
         times = {fast: 1.0, slow: 2.0}
+        monkeypatch.setattr("intarsia.training.loop.precision.has_bf16", lambda device: True)
         monkeypatch.setattr("intarsia.training.loop.precision._seconds", lambda _m, _x, p, times=times: times[p])
         assert choose_precision(model, (3, 32, 32), 2, torch.device("cpu")) == fast
     monkeypatch.undo()

@@ -12,7 +12,9 @@ import torch
 
 from intarsia.datasets import open_dataset
 from intarsia.recipe import Recipe
-from intarsia.training import checkpoint, loop, train
+from intarsia.training import train
+from intarsia.training.loop import checkpoint
+from intarsia.training.loop import trainer as loop
 
 
 def die(*_: object) -> None:

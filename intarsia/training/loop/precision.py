@@ -9,6 +9,7 @@ from typing import Literal
 import torch
 
 from intarsia.models import SegmentationModel
+from intarsia.runtimes.torch import has_bf16
 
 Precision = Literal["fp32", "bf16"]
 _ROUNDS = 2
@@ -16,8 +17,10 @@ _ROUNDS = 2
 
 def choose_precision(model: SegmentationModel, shape: tuple[int, ...], batch: int, device: torch.device) -> Precision:
     """Time forward and backward of one batch of (channels, *S) inputs in both; the model is left as it was."""
+    if not has_bf16(device.type):
+        return "fp32"
     if device.type == "cuda":
-        return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
+        return "bf16"
     trial = copy.deepcopy(model).train()
     images = torch.rand(min(batch, 4), *shape).to(device)
     if images.ndim == 4:

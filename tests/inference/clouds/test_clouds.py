@@ -21,7 +21,7 @@ from intarsia.jobs.clouds import plan_clouds, segment_clouds
 from intarsia.labels import LabelSpace
 from intarsia.media.clouds import PointCloud, open_cloud, read_cloud, write_labels
 from intarsia.models import build
-from intarsia.result import CloudSegmentation
+from intarsia.result.cloud import CloudSegmentation
 from intarsia.transforms.clouds.features import channels
 
 pytest.importorskip("scipy")
