@@ -11,7 +11,7 @@ from common import alternate, arguments, compare, report
 from torch.nn import functional as F
 
 from intarsia.metrics import ConfusionMatrix
-from intarsia.models.upsampling import upsampled_labels
+from intarsia.runtimes.upsampling import upsampled_labels
 
 STRIDE = 4
 

@@ -33,7 +33,7 @@ from intarsia.metrics import ConfusionMatrix, Flicker, TemporalConsistency, Vide
 from intarsia.models.cost import gmacs
 from intarsia.models.layers import resize
 from intarsia.models.restore import restore
-from intarsia.models.upsampling import upsampled_labels
+from intarsia.runtimes.upsampling import upsampled_labels
 from intarsia.models.video import (
     Budget,
     Clock,
@@ -124,7 +124,7 @@ class Sequence:
         pairs = [split.read(index) for index in range(len(split))]
         self.pictures = [image for image, _ in pairs]
         self.truth = [target for _, target in pairs]
-        self.frames = [predictor.working(image) for image in self.pictures]
+        self.frames = [torch.from_numpy(predictor.working(image)) for image in self.pictures]
         self.space = split.space
         measure = DISFlow("medium")
         inputs = [torch.from_numpy(image).permute(2, 0, 1)[None].float() / 58 - 2 for image in self.pictures]
@@ -233,7 +233,7 @@ class Bench:
         self.predictor = Predictor(bundle)
         self.sequence = Sequence(split, self.predictor)
         self.plain = VideoPredictor(self.predictor)
-        image = self.predictor.network
+        image = self.predictor.runtime.model
         self.whole: Parts = Remembered(Whole(image))
         self.halves: Parts = Remembered(Halves(image))
         self.counted = restore(bundle)
@@ -386,14 +386,14 @@ def low_latency(bench: Bench, bundle: Bundle, stills: Tensor) -> None:
 def accel(bench: Bench, bundle: Bundle, train: Split, steps: int) -> None:
     """Scores of key frames moved along, joined with a small network's; only the 1x1 convolution is trained."""
     small = Predictor(bundle)
-    parts = Updated(bench.predictor.network, small.network, classes=len(bench.sequence.space))
+    parts = Updated(bench.predictor.runtime.model, small.runtime.model, classes=len(bench.sequence.space))
     model = VideoSegmenter(parts, propagation=FlowWarp(), policy=FixedRate(5)).eval()
     optimizer = torch.optim.Adam(parts.fusion.parameters(), 5e-3)
     torch.manual_seed(0)
     ignore = bench.sequence.space.ignore_index
     for step in range(steps):
         image, target = train.read(int(torch.randint(len(train), ())))
-        frame = bench.predictor.working(image)
+        frame = bench.torch.from_numpy(predictor.working(image))
         labels = torch.from_numpy(target.astype(np.int64))[None]
         labels = F.interpolate(labels[None].float(), size=frame.shape[2:], mode="nearest")[0].long()
         clip = make_clips(frame, labels, Clips(frames=5, things=0), ignore_index=ignore)
@@ -423,7 +423,7 @@ def heads(bundles: list[str], split: Split) -> list[Entry]:
     sequence = None
     for path in bundles:
         predictor = Predictor(Bundle.load(path))
-        model = predictor.network
+        model = predictor.runtime.model
         network = model if isinstance(model, VideoSegmenter) else VideoSegmenter(Whole(model)).eval()
         sequence = sequence or Sequence(split, predictor)
         size = (sequence.frames[0].shape[2], sequence.frames[0].shape[3])
@@ -473,7 +473,9 @@ def main() -> None:
         schedules(bench)
     deferred(bench)
     if options.low_latency:
-        stills = torch.cat([bench.predictor.working(train.read(index)[0]) for index in range(0, len(train), 12)])
+        stills = torch.cat(
+            [torch.from_numpy(bench.predictor.working(train.read(index)[0])) for index in range(0, len(train), 12)]
+        )
         low_latency(bench, Bundle.load(options.low_latency), stills)
     if options.update:
         accel(bench, Bundle.load(options.update), train, 10 if options.quick else 80)

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from intarsia.labels import LabelSpace
     from intarsia.media.images import ImageLike
     from intarsia.recipe import Recipe
-    from intarsia.result import Segmentation
-    from intarsia.result.cloud import CloudSegmentation
+    from intarsia.result import CloudSegmentation, Segmentation
+    from intarsia.runtimes.contract import Precision
     from intarsia.training import Run
 
 __version__ = "0.1.0"
@@ -39,8 +39,8 @@ __all__ = ["LabelSpace", "Segmentation", "__version__", "cluster", "evaluate", "
 
 DEFAULT_MODEL = "street"
 """The bundled model that is used where none is named."""
-DEFAULT_CLOUD_MODEL = "airborne-lidar"
-"""The bundled model that is used for point clouds where none is named."""
+DEFAULT_MODELS = {"cloud": "airborne-lidar"}
+"""The bundled models that are used for other media where none is named."""
 
 CLUSTERING = "kmeans"
 """The model of `segment` that needs no training: it is fitted to the pictures themselves."""
@@ -53,10 +53,11 @@ def load(
     long_side: int | None = None,
     bands: Sequence[int] | None = None,
     window: tuple[float, float] | None = None,
-    tile: int = 512,
+    tile: int | None = None,
     tta: bool = False,
-    scores: bool = False,
+    confidence: bool = False,
     refine: str | Mapping[str, Any] | None = None,
+    precision: Precision = "auto",
     device: str = "auto",
 ) -> Predictor | CloudPredictor:
     """Load a model for prediction: of pictures, or of point clouds, as the bundle says.
@@ -68,12 +69,14 @@ def load(
         long_side: working size in pixels of the longer side instead of the model's own; 0 keeps each picture's size.
         bands: of rasters, the bands (from 1) that the network sees instead of the model's, as many.
         window: (low, high) stored values of rasters and volumes that become black and white, instead of the model's.
-        tile: side in pixels of the tiles that large pictures are cut into.
+        tile: side in pixels of the tiles that large pictures are cut into; None: 512.
         tta: average over the mirrored picture, or the turned cloud: slower, often better.
-        scores: also return the winning class's probability per pixel; of a point it is always returned.
+        confidence: also return the winning class's probability per pixel; of a point it is always returned.
         refine: what is done to the probabilities before the labels are decided: "crf", "guided", "bilateral" or
             "regions", or a mapping with "method" and "options" (see `intarsia.refine.Refinement`); "none" for nothing,
             None for what the model's own recipe says.
+        precision: arithmetic of the network: "fp32", "bf16", or "auto" for bfloat16 where the processor has it and it
+            is faster.
         device: where the network computes: "cpu", "cuda", ...; "auto" takes a GPU if there is one.
 
     Raises:
@@ -81,10 +84,12 @@ def load(
             about pictures and the model is not.
         ModelError: the file is missing, damaged or no bundle, or its weights do not fit the changed options.
     """
-    from intarsia.bundle import Bundle, CloudPreprocessing
+    from intarsia.bundle import Bundle
     from intarsia.errors import UsageError
     from intarsia.inference import Predictor
+    from intarsia.inference.clouds import CloudPredictor
     from intarsia.inference.sources import find_bundle
+    from intarsia.media.medium import CLOUD, check_options
 
     if is_clustering(model):
         raise UsageError(
@@ -92,16 +97,14 @@ def load(
             "kmeans; Python: intarsia.cluster), or name a run folder in which it was trained"
         )
     bundle = Bundle.load(find_bundle(model)).with_options(options or {})
-    if isinstance(bundle.preprocessing, CloudPreprocessing):
-        from intarsia.inference.clouds import CloudPredictor
-
-        if (long_side, bands, window) != (None, None, None) or refine not in (None, "none"):
-            raise UsageError(f"long_side, bands, window and refine are about pictures, and {model} labels point clouds")
-        return CloudPredictor(bundle, tta=tta, device=device)
-    return Predictor(
-        bundle, long_side=long_side, bands=bands, window=window,
-        tile=tile, tta=tta, scores=scores, refine=refine, device=device,
-    )  # fmt: skip
+    settings: dict[str, Any] = {
+        "long_side": long_side, "bands": bands, "window": window, "tile": tile, "tta": tta, "confidence": confidence,
+        "refine": None if refine == "none" else refine,
+    }  # fmt: skip
+    if bundle.preprocessing.medium == CLOUD.name:
+        check_options(CLOUD, [name for name, value in settings.items() if value not in (None, False)])
+        return CloudPredictor(bundle, tta=tta, precision=precision, device=device)
+    return Predictor(bundle, **settings | {"refine": refine, "precision": precision, "device": device})
 
 
 def cluster(
@@ -110,9 +113,9 @@ def cluster(
     *,
     options: Mapping[str, Any] | None = None,
     long_side: int | None = None,
-    tile: int = 512,
+    tile: int | None = None,
     tta: bool = False,
-    scores: bool = False,
+    confidence: bool = False,
     refine: str | Mapping[str, Any] | None = None,
     seed: int = 0,
     progress: Callable[[str, int, int], None] | None = None,
@@ -130,7 +133,7 @@ def cluster(
         long_side: working size in pixels of the longer side; None or 0 for each picture's own size.
         tile: as for `load`.
         tta: as for `load`.
-        scores: as for `load`.
+        confidence: as for `load`.
         refine: as for `load`.
         seed: another seed can find other clusters.
         progress: told a stage, and how many of its parts are done.
@@ -145,18 +148,20 @@ def cluster(
     import numpy as np
     from PIL import Image
 
-    from intarsia import inference
-    from intarsia.inference.sources import find_images
+    from intarsia.inference import Predictor
+    from intarsia.media.medium import STILLS, expand
     from intarsia.training.fitting.clustering import cluster
 
     named = [sources] if isinstance(sources, str | os.PathLike | bytes | Image.Image | np.ndarray) else sources
     pictures: list[ImageLike] = []
     for source in named:
-        found = find_images(source) if isinstance(source, str | os.PathLike) else None
-        pictures += [source] if found is None else found.paths
+        if isinstance(source, str | os.PathLike):
+            pictures += [item.source for item in expand(source, media=STILLS).items]
+        else:
+            pictures.append(source)
     silent = progress or (lambda what, done, total: None)
     bundle = cluster(pictures, clusters, options=options, long_side=long_side or None, seed=seed, progress=silent)
-    return inference.Predictor(bundle, tile=tile, tta=tta, scores=scores, refine=refine)
+    return Predictor(bundle, tile=tile, tta=tta, confidence=confidence, refine=refine)
 
 
 @overload
@@ -181,16 +186,14 @@ def segment(
         UsageError: there is no such model.
         ModelError: the model is damaged.
     """
-    import os
     from collections.abc import Iterator
 
-    from intarsia.media.clouds import is_cloud
+    from intarsia.media.medium import medium_of
 
     if is_clustering(model):
         given = list(source) if isinstance(source, Iterator) else source  # read twice
         return cluster(given).segment(given)
-    points = isinstance(source, str | os.PathLike) and is_cloud(source)
-    found: Any = load(model or (DEFAULT_CLOUD_MODEL if points else DEFAULT_MODEL))
+    found: Any = load(model or DEFAULT_MODELS.get(medium_of(source).name, DEFAULT_MODEL))
     result: Segmentation | Iterator[Segmentation] | CloudSegmentation = found.segment(source)
     return result
 

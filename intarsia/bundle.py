@@ -1,4 +1,4 @@
-"""Bundle: one .safetensors file that is enough to predict. Nothing in it is ever unpickled."""
+"""Bundle: one file that is enough to predict: a description, and the tensors. Nothing in it is ever unpickled."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import torch
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -23,11 +22,13 @@ from pydantic import (
     model_serializer,
     model_validator,
 )
-from torch import Tensor
 
-from intarsia.errors import DataError, ModelError
+from intarsia.errors import DataError, ModelError, UsageError
 from intarsia.files import atomic_path
 from intarsia.labels import LabelSpace
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 FORMAT = 1
 METADATA_KEY = "intarsia"
@@ -65,6 +66,71 @@ class Preprocessing(BaseModel):
         if self.window is None:
             return None
         return self.window if isinstance(self.window[0], tuple) else (self.window,)
+
+    @property
+    def medium(self) -> Literal["picture", "raster", "volume"]:
+        """What the model was made for."""
+        return "volume" if self.slices is not None else "raster" if self.bands is not None else "picture"
+
+    @property
+    def channels(self) -> int:
+        """How many channels the network sees."""
+        return len(self.mean)
+
+    def describe(self) -> str:
+        """Say in words what the network sees."""
+        size = "native size" if self.long_side is None else f"longer side resized to {self.long_side} pixels"
+        if self.slices is not None:
+            many = f"{self.slices} neighbouring {self.axis} slices" if self.slices > 1 else f"single {self.axis} slices"
+            window = "each volume's own range" if self.windows is None else f"values {_range(self.windows[0])}"
+            return f"{size}, {many} of volumes, {window}"
+        if self.bands is not None:
+            return f"{size}, {_listed('band', self.bands)} of rasters{self._ranges()}"
+        return f"{size}, {'grey' if self.channels == 1 else 'RGB'}{self._ranges()}"
+
+    def _ranges(self) -> str:
+        return "" if self.windows is None else f", values {', '.join(_range(window) for window in self.windows)}"
+
+    def check_medium(self, medium: str, name: str) -> None:
+        """Refuse what the model was not made for: numbers would come out, but they would mean nothing.
+
+        Args:
+            medium: what the source is: picture (or frame of a video), raster or volume.
+            name: the source's, for the message.
+
+        Raises:
+            DataError: a picture for a model of volumes, for instance.
+        """
+        if medium == self.medium or (self.medium, medium) == ("picture", "raster"):
+            return
+        what = {
+            "picture": "pictures: give it photos, videos, or rasters with red, green and blue",
+            "raster": f"rasters with the bands {self.bands}: give it GeoTIFF files",
+            "volume": "volumes: give it a NIfTI file (.nii.gz) or the folder of a DICOM series",
+        }
+        raise DataError(f"cannot segment {name}: this model is for {what[self.medium]}")
+
+    def changed(self, **changes: Any) -> Preprocessing:
+        """Take a user's changes; None changes nothing.
+
+        Args:
+            changes: `long_side` (0 for each picture's own size), `bands` and `window`.
+
+        Raises:
+            UsageError: they do not fit the model.
+        """
+        wanted = {name: value for name, value in changes.items() if value is not None}
+        if wanted.get("long_side", 0) < 0:
+            raise UsageError(
+                f"long_side is a number of pixels, or 0 for each picture's own size, not {wanted['long_side']}"
+            )
+        if "long_side" in wanted:
+            wanted["long_side"] = wanted["long_side"] or None
+        try:
+            return Preprocessing.model_validate(self.model_dump() | wanted)
+        except ValidationError as error:
+            reason = error.errors()[0]["msg"].removeprefix("Value error, ")
+            raise UsageError(f"bands and window do not fit this model: {reason}") from None
 
     @model_validator(mode="after")
     def _check(self) -> Preprocessing:
@@ -120,6 +186,35 @@ class CloudPreprocessing(BaseModel):
     neighbours: int = Field(default=16, ge=3)
     whole: bool = False
 
+    @property
+    def medium(self) -> Literal["cloud"]:
+        """What the model was made for."""
+        return "cloud"
+
+    def describe(self) -> str:
+        """Say in words what the network sees."""
+        unit = "radii" if self.whole else "m"
+        thinned = f"one point per {self.voxel:g} {unit}" if self.voxel else "all points"
+        seen = "of a whole object in the unit sphere" if self.whole else f"in a column of {self.block:g} m"
+        return f"points with {', '.join(('x, y, z', *self.features))}; {thinned}, {self.points} {seen}"
+
+    def check_medium(self, medium: str, name: str) -> None:
+        """Refuse what is no point cloud.
+
+        Raises:
+            DataError: it is none.
+        """
+        if medium != "cloud":
+            raise DataError(f"cannot segment {name}: this model labels point clouds; name a model of pictures (-m)")
+
+
+def _range(window: tuple[float, float]) -> str:
+    return f"{window[0]:g} to {window[1]:g}"
+
+
+def _listed(what: str, numbers: tuple[int, ...]) -> str:
+    return f"{what}{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))}"
+
 
 def _medium(value: Any) -> str:
     points = "features" in value if isinstance(value, dict) else isinstance(value, CloudPreprocessing)
@@ -145,41 +240,117 @@ class _Document(BaseModel):
     card: dict[str, Any] = {}
 
 
-@dataclass
-class Bundle:
-    """A trained model with all that prediction needs.
+@dataclass(kw_only=True)
+class Description:
+    """All of a bundle but its tensors: files of every runtime carry it.
 
     Attributes:
         architecture: registered name of the model builder.
         options: the builder's keyword arguments (plain JSON), without ``classes``.
         space: the classes of the head, in order.
         preprocessing: from pixels, or points, to the network's input.
-        state: the model's state dict, on the CPU, float32 (integers as they are).
         recipe: the resolved recipe that trained it, if any.
         metrics: what it reached, by split.
         card: what people should know: data, terms, limits.
         source: the file it came from, for messages.
     """
 
-    architecture: str
-    options: dict[str, Any]
-    space: LabelSpace
-    preprocessing: Preprocessing | CloudPreprocessing
-    state: dict[str, Tensor]
+    architecture: str = field(kw_only=False)
+    options: dict[str, Any] = field(kw_only=False)
+    space: LabelSpace = field(kw_only=False)
+    preprocessing: Preprocessing | CloudPreprocessing = field(kw_only=False)
     recipe: dict[str, Any] | None = None
     metrics: dict[str, Any] = field(default_factory=dict)
     card: dict[str, Any] = field(default_factory=dict)
     source: str = ""
+
+    @property
+    def title(self) -> str:
+        """What to call it in messages: its file, or its architecture."""
+        return self.source or self.architecture
+
+    @property
+    def terms(self) -> str:
+        """Under which terms it may be used, as its card says."""
+        return str(self.card.get("license") or self.card.get("terms") or "no terms stated")
+
+    def checksum(self) -> str:
+        """Compute the SHA-256 of everything that decides predictions."""
+        return self._digest().hexdigest()
+
+    def _digest(self) -> hashlib._Hash:
+        head = [self.architecture, self.options, self.space.to_json(), self.preprocessing.model_dump()]
+        return hashlib.sha256(json.dumps(head, sort_keys=True).encode())
+
+    def to_metadata(self) -> str:
+        """Write it as the JSON text that bundle files carry; scores that do not exist become null."""
+        document = _Document(
+            format=FORMAT,
+            architecture=self.architecture,
+            options=self.options,
+            classes=len(self.space),
+            space=self.space.to_json(),
+            preprocessing=self.preprocessing,
+            recipe=self.recipe,
+            metrics=self.metrics,
+            card=self.card,
+        )
+        return json.dumps(_finite(document.model_dump(mode="json")), ensure_ascii=False, allow_nan=False)
+
+    @classmethod
+    def from_metadata(cls, text: str, file: Path) -> Description:
+        """Read what `to_metadata` wrote.
+
+        Args:
+            text: the JSON.
+            file: where it comes from, for messages.
+
+        Raises:
+            ModelError: it is no description of a model, or one by a newer version.
+        """
+        document = _read_document(text, file)
+        try:
+            space = LabelSpace.from_json(document.space)
+        except DataError as error:
+            raise ModelError(f"{file}: its label space is not usable: {error}") from error
+        if len(space) != document.classes:
+            raise ModelError(
+                f"{file}: it names {len(space)} classes, but its model was saved with {document.classes}; "
+                "the description was changed after training, so fetch the file again"
+            )
+        return Description(
+            document.architecture, document.options, space, document.preprocessing,
+            recipe=document.recipe, metrics=document.metrics, card=document.card, source=str(file),
+        )  # fmt: skip
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Description:
+        """Read a bundle file's description without its tensors.
+
+        Raises:
+            ModelError: as `Bundle.load`.
+        """
+        file = Path(path)
+        return cls.from_metadata(_metadata(file), file)
+
+
+@dataclass
+class Bundle(Description):
+    """A trained model with all that prediction needs.
+
+    Attributes:
+        state: the model's state dict, on the CPU, float32 (integers as they are).
+    """
+
+    state: dict[str, Tensor]
 
     def with_options(self, options: Mapping[str, Any]) -> Bundle:
         """The same weights in an architecture built with other options, such as a smaller ``output_stride``."""
         return replace(self, options={**self.options, **options})
 
     def checksum(self) -> str:
-        """SHA-256 of everything that decides predictions: architecture, classes, preprocessing and weights."""
-        digest = hashlib.sha256()
-        head = [self.architecture, self.options, self.space.to_json(), self.preprocessing.model_dump()]
-        digest.update(json.dumps(head, sort_keys=True).encode())
+        """Compute the SHA-256 of all that decides predictions: architecture, classes, preprocessing and weights."""
+        digest = self._digest()
         for name, tensor in sorted(self.state.items()):
             digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
             digest.update(tensor.detach().contiguous().numpy().data)
@@ -201,22 +372,10 @@ class Bundle:
         target = Path(path)
         if target.suffix != ".safetensors":
             raise ModelError(f"{target}: a bundle's name ends in .safetensors")
-        document = _Document(
-            format=FORMAT,
-            architecture=self.architecture,
-            options=self.options,
-            classes=len(self.space),
-            space=self.space.to_json(),
-            preprocessing=self.preprocessing,
-            recipe=self.recipe,
-            metrics=self.metrics,
-            card=self.card,
-        )
-        text = json.dumps(_finite(document.model_dump(mode="json")), ensure_ascii=False, allow_nan=False)
         tensors = {name: _stored(name, tensor, half) for name, tensor in self.state.items()}
         with atomic_path(target) as temporary:
             # Not save_file: it hides a full disk in an error of its own, and its files are for their owner only.
-            temporary.write_bytes(save(tensors, metadata={METADATA_KEY: text}))
+            temporary.write_bytes(save(tensors, metadata={METADATA_KEY: self.to_metadata()}))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Bundle:
@@ -230,34 +389,18 @@ class Bundle:
         from safetensors.torch import load_file
 
         file = Path(path)
-        document = _read_document(file)
-        try:
-            space = LabelSpace.from_json(document.space)
-        except DataError as error:
-            raise ModelError(f"{file}: its label space is not usable: {error}") from error
-        if len(space) != document.classes:
-            raise ModelError(
-                f"{file}: it names {len(space)} classes, but its model was saved with {document.classes}; "
-                "the description was changed after training, so fetch the file again"
-            )
+        found = Description.load(file)
         try:
             state = load_file(file)
         except (SafetensorError, OSError) as error:
             raise ModelError(f"{file}: its tensors cannot be read ({error}); fetch or copy the file again") from error
-        return cls(
-            architecture=document.architecture,
-            options=document.options,
-            space=space,
-            preprocessing=document.preprocessing,
-            state={name: t.float() if t.is_floating_point() else t for name, t in state.items()},
-            recipe=document.recipe,
-            metrics=document.metrics,
-            card=document.card,
-            source=str(file),
-        )
+        floats = {name: t.float() if t.is_floating_point() else t for name, t in state.items()}
+        return cls(**vars(found), state=floats)
 
 
 def _stored(name: str, tensor: Tensor, half: bool) -> Tensor:
+    import torch
+
     # safetensors wants dense tensors of their own memory, in plain order
     tensor = tensor.detach().cpu().contiguous(memory_format=torch.contiguous_format).clone()
     if half and tensor.is_floating_point() and tensor.ndim >= 2:
@@ -276,7 +419,8 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _read_document(file: Path) -> _Document:
+def _metadata(file: Path) -> str:
+    """The description that a bundle file carries."""
     metadata = _read_header(file).get("__metadata__")
     text = metadata.get(METADATA_KEY) if isinstance(metadata, dict) else None
     if not isinstance(text, str):
@@ -284,6 +428,10 @@ def _read_document(file: Path) -> _Document:
             f"{file}: a safetensors file, but not an Intarsia bundle: it holds weights and no description of the "
             "model; use the best.safetensors of a run folder, or save the weights through intarsia.bundle.Bundle"
         )
+    return text
+
+
+def _read_document(text: str, file: Path) -> _Document:
     try:
         raw = json.loads(text)
     except (ValueError, RecursionError) as error:

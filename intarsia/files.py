@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import errno
+import importlib
 import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from intarsia.errors import DataError
 
@@ -70,3 +71,37 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
 def write_json(path: str | os.PathLike[str], value: Any) -> None:
     """Write a JSON file whole or not at all."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def lock(stream: IO[Any], *, wait: bool = False) -> bool:
+    """Lock an open file against other processes (and other openings of it) until it is closed or the process ends.
+
+    Args:
+        stream: opened for writing.
+        wait: until it is free, instead of returning False.
+
+    Returns:
+        Whether it is locked now.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return _lock_first_byte(stream, wait)
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _lock_first_byte(stream: IO[Any], wait: bool) -> bool:
+    msvcrt = importlib.import_module("msvcrt")
+    stream.seek(0)
+    while True:
+        try:
+            msvcrt.locking(stream.fileno(), msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
+        except OSError:  # after ten seconds, even if it shall wait
+            if not wait:
+                return False
+            continue
+        return True

@@ -50,13 +50,14 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> TinyRun:
 
 
 @pytest.fixture
-def make_predictor(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Predictor]:
+def make_predictor() -> Callable[..., Predictor]:
     """Build a predictor around a network whose answers are known: make_predictor(model, classes, **options)."""
     from networks import PLAIN
 
     from intarsia.bundle import Bundle
     from intarsia.inference import Predictor
     from intarsia.labels import LabelSpace
+    from intarsia.runtimes.torch import TorchRuntime
 
     def make(
         model: SegmentationModel,
@@ -66,10 +67,9 @@ def make_predictor(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Predictor]:
         recipe: dict[str, Any] | None = None,
         **options: Any,
     ) -> Predictor:
-        monkeypatch.setattr("intarsia.inference.pictures.predictor.restore", lambda bundle: model.eval())
         space = LabelSpace(("dark", "bright", "third", "fourth", "fifth")[:classes])
         bundle = Bundle("none", {}, space, preprocessing, dict(model.state_dict()), recipe=recipe)
-        return Predictor(bundle, precision="fp32", **options)
+        return Predictor(bundle, runtime=TorchRuntime(model.eval(), precision="fp32"), **options)
 
     return make
 

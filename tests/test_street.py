@@ -64,7 +64,7 @@ def test_fast_and_plain_paths_agree(real_data):
     same = []
     for index in range(0, len(split), 25):
         image, _ = split.read(index)
-        logits = plain.logits(prepare(image, predictor.preprocessing)).detach()
+        logits = plain.logits(torch.from_numpy(prepare(image, predictor.preprocessing))).detach()
         expected = np.asarray(resize(logits, image.shape[:2]).argmax(1)[0].numpy(), dtype=np.uint8)
         same.append(float((predictor.segment(image).labels == expected).mean()))
     assert np.mean(same) >= 0.995

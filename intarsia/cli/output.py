@@ -66,8 +66,14 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
 
 @contextmanager
-def progress_bar(what: str, *, bytes_: bool = False) -> Iterator[Callable[[int, int], None]]:
-    """A bar with the remaining time, on standard error and only on a terminal; call it with (done, total)."""
+def progress_bar(what: str, *, bytes_: bool = False, rate: bool = False) -> Iterator[Callable[[int, int], None]]:
+    """A bar with the remaining time, on standard error and only on a terminal; call it with (done, total).
+
+    Args:
+        what: is going on.
+        bytes_: are counted.
+        rate: also show how many are done a second.
+    """
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -77,10 +83,15 @@ def progress_bar(what: str, *, bytes_: bool = False) -> Iterator[Callable[[int, 
         TextColumn,
         TimeRemainingColumn,
     )
+    from rich.text import Text
+
+    class Rate(TextColumn):
+        def render(self, task: Any) -> Text:
+            return Text(f"{task.speed:.1f}/s" if rate and task.speed else "")
 
     console = Console(stderr=True)
     count = DownloadColumn() if bytes_ else MofNCompleteColumn()
-    columns = (TextColumn("{task.description}"), BarColumn(), count, TimeRemainingColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), count, Rate(""), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
         task = bar.add_task(what, total=None)
 

@@ -1,48 +1,24 @@
-"""`intarsia segment`: from pictures to masks and overlays."""
+"""`intarsia segment`: from sources of any medium to labels, drawings and records."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from intarsia import DEFAULT_CLOUD_MODEL, DEFAULT_MODEL
-from intarsia.cli.clouds import is_cloud_job, segment_clouds
-from intarsia.cli.output import (
-    Json,
-    Options,
-    Refine,
-    RefineOptions,
-    emit,
-    progress_bar,
-    read_refine,
-    seconds,
-    table,
-)
-from intarsia.cli.video import Fps, Keep, Limit, Video, VideoOptions, Write, is_video_job, segment_videos
-from intarsia.errors import DataError, UsageError, counted
+from intarsia import DEFAULT_MODEL, DEFAULT_MODELS
+from intarsia.cli.output import Json, Options, Refine, RefineOptions, emit, progress_bar, read_refine, table
+from intarsia.cli.records import show_job
+from intarsia.errors import UsageError
 
 if TYPE_CHECKING:
-    from intarsia.bundle import Bundle
-    from intarsia.jobs import FolderResult
+    from intarsia.inference import Predictor
+    from intarsia.inference.clouds import CloudPredictor
+    from intarsia.jobs import JobOptions, JobResult, Plan
 
-_MOST_SHOWN = 10
-_TILE = 512
-PARTLY = 1
-
-_PICTURES, _VIDEO, _CLOUDS = "pictures", "video", "point clouds"
-# What takes the options that are not for everything; rasters and volumes are pictures here.
-_TAKEN_BY = {
-    **dict.fromkeys(("--resume", "--tta", "--dry-run"), (_PICTURES, _CLOUDS)),
-    "--long-side": (_PICTURES, _VIDEO),
-    **dict.fromkeys(("--columns", "--category", "--pictures"), (_CLOUDS,)),
-    **dict.fromkeys(("--tile", "--bands", "--window", "--polygons", "--confidence", "--series"), (_PICTURES,)),
-    **dict.fromkeys(("--refine", "--refine-set", "--annotations"), (_PICTURES,)),
-    **dict.fromkeys(("--video", "--video-set", "--write", "--keep", "--limit"), (_VIDEO,)),
-}
+_GRIDS, _VIDEO, _CLOUDS = "GeoTIFFs and volumes", "Video", "Point clouds"
 
 
 def segment(
@@ -60,7 +36,7 @@ def segment(
             "-m",
             "--model",
             help=f"Bundled model, bundle file or run folder; default: {DEFAULT_MODEL}, for point clouds "
-            f"{DEFAULT_CLOUD_MODEL}. Or kmeans, which needs no training and no labels (--set clusters=6).",
+            f"{DEFAULT_MODELS['cloud']}. Or kmeans, which needs no training and no labels (--set clusters=6).",
         ),
     ] = None,
     out: Annotated[
@@ -68,8 +44,29 @@ def segment(
         typer.Option(
             "-o",
             "--out",
-            help="Folder for the results (for single pictures default: here), or for one source the result's own name, "
+            help="Folder for the results (for single sources default: here), or for one source the labels' own name, "
             "ending in .png, .tif or .nii.gz, of a cloud in .laz, .las, .ply, ...",
+        ),
+    ] = None,
+    write: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KIND",
+            help="What is written; repeatable. labels (PNG, GeoTIFF, NIfTI, lossless MKV, cloud), overlay, colors, "
+            "outlines, alpha (the classes of --keep on a transparent ground), confidence, polygons (GeoJSON of maps), "
+            "masks (of a video, a folder), top, side and page (of a cloud). Default: labels and overlay; of videos "
+            "overlay, of clouds labels.",
+        ),
+    ] = None,
+    keep: Annotated[
+        list[str] | None, typer.Option(metavar="CLASS", help="A class that stays in alpha; repeatable.")
+    ] = None,
+    annotations: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TOOL",
+            help="Pictures: also write the outlines as an annotation tool's export, to correct them there: one of "
+            "`intarsia annotations tools`.",
         ),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing results.")] = False,
@@ -83,201 +80,193 @@ def segment(
     long_side: Annotated[
         int | None, typer.Option(min=0, help="Working size in pixels of the longer side; 0: each picture's own.")
     ] = None,
-    columns: Annotated[
-        str | None,
-        typer.Option(metavar="NAMES", help="Clouds in plain tables: the columns, as in 'x y z _ intensity'."),
-    ] = None,
-    category: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Clouds: what the object is (chair, mug, ...), for models of parts."),
-    ] = None,
-    pictures: Annotated[
-        bool, typer.Option("--pictures", help="Clouds: also views from the top and the side, and a page in 3D.")
-    ] = False,
     tile: Annotated[
-        int | None, typer.Option(min=64, help=f"Side in pixels of the tiles of large pictures; default: {_TILE}.")
-    ] = None,
-    bands: Annotated[
-        str | None, typer.Option(metavar="B,B,B", help="GeoTIFF: bands that the network sees, from 1.")
-    ] = None,
-    window: Annotated[
-        str | None, typer.Option(metavar="LOW,HIGH", help="GeoTIFF, volumes: values that become black and white.")
-    ] = None,
-    polygons: Annotated[
-        bool, typer.Option("--polygons", help="GeoTIFF: also write the outlines as GeoJSON in map coordinates.")
-    ] = False,
-    confidence: Annotated[
-        bool, typer.Option("--confidence", help="GeoTIFF, with -o NAME.tif: also write NAME.confidence.tif (per cent).")
-    ] = False,
-    series: Annotated[
-        str | None, typer.Option(metavar="UID", help="DICOM: the series to take, or the end of its UID.")
+        int | None, typer.Option(min=64, help="Side in pixels of the tiles of large pictures; default: 512.")
     ] = None,
     refine: Refine = None,
     refine_set: RefineOptions = None,
     set_: Options = None,
-    annotations: Annotated[
+    precision: Annotated[
+        str,
+        typer.Option(help="Arithmetic: fp32, bf16, or auto: bf16 where it is faster; a job keeps what it began with."),
+    ] = "auto",
+    bands: Annotated[
+        str | None,
+        typer.Option(metavar="B,B,B", rich_help_panel=_GRIDS, help="GeoTIFF: bands that the network sees, from 1."),
+    ] = None,
+    window: Annotated[
+        str | None,
+        typer.Option(metavar="LOW,HIGH", rich_help_panel=_GRIDS, help="Stored values that become black and white."),
+    ] = None,
+    series: Annotated[
+        str | None,
+        typer.Option(metavar="UID", rich_help_panel=_GRIDS, help="DICOM: the series to take, or the end of its UID."),
+    ] = None,
+    columns: Annotated[
         str | None,
         typer.Option(
-            metavar="TOOL",
-            help="Also write the outlines as an annotation tool's export, to correct them there: labelme, cvat, via, "
-            "coco, labelbox, rectlabel or another of `intarsia annotations tools`.",
+            metavar="NAMES", rich_help_panel=_CLOUDS, help="Plain tables: the columns, as in 'x y z _ intensity'."
         ),
     ] = None,
-    video: Video = None,
-    video_set: VideoOptions = None,
-    write: Write = None,
-    keep: Keep = None,
-    fps: Fps = None,
-    limit: Limit = None,
+    category: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", rich_help_panel=_CLOUDS, help="What the object is (chair, mug, ...), for models of parts."
+        ),
+    ] = None,
+    video: Annotated[
+        str | None,
+        typer.Option(
+            metavar="METHOD",
+            rich_help_panel=_VIDEO,
+            help="How work is saved between frames: every-frame, flow (key frames moved along the motion), clockwork, "
+            "flow-features; default: every frame, or what the model was made for.",
+        ),
+    ] = None,
+    video_set: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--video-set",
+            metavar="KEY=VALUE",
+            rich_help_panel=_VIDEO,
+            help="Change the schedule: every=3 (key frames), ratio=0.3 (share of key frames, those that changed most), "
+            "threshold, max_gap, delay, stage, smooth=0.5 (less flicker); repeatable.",
+        ),
+    ] = None,
+    fps: Annotated[
+        float | None,
+        typer.Option(
+            rich_help_panel=_VIDEO,
+            help="Take a folder or pattern of pictures as a video of this many frames a second.",
+        ),
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, rich_help_panel=_VIDEO, help="Stop after so many frames.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be written.")] = False,
     json: Json = False,
 ) -> None:
-    """Give every pixel its class: writes NAME.mask.png and NAME.overlay.jpg for each picture.
+    """Give every pixel (voxel, point) its class: writes NAME.mask.png and NAME.overlay.jpg for each picture.
 
     The masks of GeoTIFFs are GeoTIFFs (.mask.tif), those of volumes are NIfTI files (.mask.nii.gz). Of videos,
     NAME.overlay.mp4 is written. Of a point cloud, every point gets its class: NAME.labels.laz is written.
     """
-    import intarsia
-    from intarsia.inference.clouds import CloudPredictor
-    from intarsia.inference.sources import find_images
-    from intarsia.jobs import names_file, plan_tasks, segment_file, segment_folder
-    from intarsia.jobs.preannotation import preannotation_path, write_preannotations
-    from intarsia.media.rasters import check_bands
-    from intarsia.media.video import is_video
-    from intarsia.recipe import read_assignments
+    from intarsia.cli.schedule import read_schedule
+    from intarsia.jobs import JobOptions, plan
+    from intarsia.jobs.preannotation import preannotation_path
+    from intarsia.media.medium import check_options
 
-    given = {
-        "--resume": resume, "--tta": tta, "--dry-run": dry_run, "--long-side": long_side, "--columns": columns,
-        "--category": category, "--pictures": pictures, "--tile": tile, "--bands": bands, "--window": window,
-        "--polygons": polygons, "--confidence": confidence, "--series": series, "--refine": refine,
-        "--refine-set": refine_set, "--annotations": annotations, "--video": video, "--video-set": video_set,
-        "--write": write, "--keep": keep, "--limit": limit,
-    }  # fmt: skip
     if overwrite and resume:
         raise UsageError("--overwrite does everything again, --resume continues; choose one")
-    clouds = is_cloud_job(sources, bool(columns or category or pictures))
-    model = model or (DEFAULT_CLOUD_MODEL if clouds else DEFAULT_MODEL)
-    changes, refinement = read_assignments(set_ or ()), read_refine(refine, refine_set)
-    label_clouds = partial(
-        segment_clouds, sources=sources, out=out, model=model, columns=columns, category=category,
-        pictures=pictures, overwrite=overwrite, dry_run=dry_run, json=json,
-    )  # fmt: skip
-    if clouds:
-        _check_options(given, _CLOUDS)
-        label_clouds(intarsia.load(model, options=changes, tta=tta))
-        return
-    if is_video_job(sources, fps):
-        _check_options(given, _VIDEO)
-        if out is not None and is_video(out):
-            raise UsageError(f"{out} is one file: name a folder, in which the results are called NAME.overlay.mp4, ...")
-        on_video = intarsia.load(model, options=changes, long_side=long_side)
-        raise typer.Exit(
-            segment_videos(
-                on_video, sources, out or Path("."), model=model, method=video, assignments=video_set or [],
-                outputs=write or ["overlay"], keep=keep or [], fps=fps, limit=limit, overwrite=overwrite, json=json,
-            )
-        )  # fmt: skip
-    _check_options(given, _PICTURES)
-    single = out is not None and names_file(out)
-    if single and (len(sources) > 1 or dry_run or annotations is not None):
-        raise UsageError(f"{out} is one file: name a folder (-o OUT) for several sources, --annotations or --dry-run")
-    if not single and (confidence or series is not None):
-        raise UsageError("--confidence and --series are for one source and one output: -o NAME.tif or -o NAME.nii.gz")
-    if out is None and any(find_images(source) is not None for source in sources):
-        raise UsageError("folders and patterns need a folder for the results: -o OUT")
-    target = Path(".") if out is None else out
+    asked = {
+        "keep": keep, "annotations": annotations, "tta": tta, "long_side": long_side, "tile": tile,
+        "refine": refine or refine_set, "bands": bands, "window": window, "series": series, "columns": columns,
+        "category": category, "video": video, "video_set": video_set, "fps": fps, "limit": limit,
+    }  # fmt: skip
+    given = [name for name, value in asked.items() if value is not None and value is not False]
+    planned = plan(sources, out, outputs=write or (), given=given)
+    for medium in planned.media():
+        check_options(medium, given, spell=lambda name: f"--{name.replace('_', '-')}")
     if annotations is not None:
-        preannotation_path(target, annotations, overwrite=overwrite)  # refused before the work, not after it
+        if not planned.keeps_manifest:
+            raise UsageError(f"{out} is one file: name a folder (-o OUT) for --annotations")
+        preannotation_path(planned.folder, annotations, overwrite=overwrite)  # refused before the work, not after it
+    schedule = read_schedule(video, video_set or ())
+    options = JobOptions(
+        keep=tuple(keep or ()), columns=columns, category=category, series=series, fps=fps, limit=limit,
+        schedule=schedule,
+    )  # fmt: skip
     if dry_run:
-        planned = [
-            {"source": str(task.source), "mask": str(target / task.mask), "overlay": str(target / task.overlay)}
-            for task in plan_tasks(sources)
-        ]
-        if json:
-            emit({"planned": planned})
-        else:
-            table(("Picture", "Mask", "Overlay"), [tuple(entry.values()) for entry in planned])
+        _show_plan(planned, json=json)
         return
+    named = model or next((DEFAULT_MODELS[m.name] for m in planned.media() if m.name in DEFAULT_MODELS), DEFAULT_MODEL)
+    predictor = _load(
+        named, sources, set_ or [],
+        {
+            "long_side": long_side, "bands": bands, "window": window, "tile": tile, "tta": tta, "precision": precision,
+            "confidence": "confidence" in (write or ()), "refine": read_refine(refine, refine_set),
+        },
+    )  # fmt: skip
+    result = _run(predictor, planned, options, overwrite=overwrite)
+    _finish(predictor, planned, result, named, annotations, overwrite=overwrite, json=json)
+
+
+def _load(
+    model: str, sources: list[str], assignments: list[str], settings: dict[str, Any]
+) -> Predictor | CloudPredictor:
+    """Load the model, or cluster the pictures."""
+    import intarsia
+    from intarsia.media.rasters import check_bands
+    from intarsia.recipe import read_assignments
+
+    changes = read_assignments(assignments)
     if intarsia.is_clustering(model):
-        if bands is not None or window is not None:
+        if settings["bands"] is not None or settings["window"] is not None:
             raise UsageError("--bands and --window are for trained models; kmeans clusters pictures")
+        rest = {name: value for name, value in settings.items() if name not in ("bands", "window", "precision")}
         with progress_bar("clustering") as progress:
-            predictor = intarsia.cluster(
-                sources,
-                changes.pop("clusters", 5),
-                options=changes,
-                tta=tta,
-                tile=tile or _TILE,
-                long_side=long_side,
-                scores=confidence,
-                refine=refinement,
+            return intarsia.cluster(
+                sources, changes.pop("clusters", 5), options=changes, **rest,
                 progress=lambda _, done, total: progress(done, total),
-            )
-    else:
-        loaded = intarsia.load(
-            model,
-            options=changes,
-            tta=tta,
-            tile=tile or _TILE,
-            long_side=long_side,
-            bands=None if bands is None else check_bands(bands),
-            window=None if window is None else read_pair(window),
-            scores=confidence,
-            refine=refinement,
-        )
-        if isinstance(loaded, CloudPredictor):
-            _check_options(given, _CLOUDS)
-            label_clouds(loaded)
-            return
-        predictor = loaded
-    if single and out is not None:
-        with progress_bar("segmenting") as bar:
-            record = segment_file(
-                predictor, sources[0], out, overwrite=overwrite, polygons=polygons, confidence=confidence,
-                series=series, progress=bar,
             )  # fmt: skip
-        if json:
-            emit({"model": model, **record})
-        else:
-            show_record(record, record["files"])
-        return
-    with progress_bar("segmenting") as progress:
-        result = segment_folder(
-            predictor, sources, target, overwrite=overwrite, polygons=polygons,
-            progress=lambda done, total, _: progress(done, total),
+    read = {
+        "bands": None if settings["bands"] is None else check_bands(settings["bands"]),
+        "window": None if settings["window"] is None else read_pair(settings["window"]),
+    }
+    return intarsia.load(model, options=changes, **settings | read)
+
+
+def _run(predictor: Any, plan: Plan, options: JobOptions, *, overwrite: bool) -> JobResult:
+    """Run the job under a bar that shows what is done of its one source, or of all."""
+    from intarsia.jobs import run_all
+    from intarsia.stopping import stop_on_signals
+
+    single = len(plan.tasks) == 1
+    with stop_on_signals() as stop, progress_bar("segmenting", rate=single) as bar:
+        return run_all(
+            predictor, plan, options=options, overwrite=overwrite, stop=stop,
+            tell=(lambda task, done, total: bar(done, total or 0)) if single else None,
+            finished=None if single else lambda done, total, _: bar(done, total),
         )  # fmt: skip
+
+
+def _finish(
+    predictor: Any, plan: Plan, result: JobResult, model: str, annotations: str | None, *, overwrite: bool, json: bool
+) -> None:
+    """Write the export that was asked for, tell what was done, and end with the job's exit code."""
+    from intarsia.jobs.preannotation import write_preannotations
+
     written = None
-    if annotations is not None and (result.skipped or len(result.failures) < len(result.records)):
-        space = predictor.bundle.space
-        written = write_preannotations(target, sources, space, annotations, overwrite=overwrite)
+    if annotations is not None and not result.stopped and (result.skipped or result.done):
+        written = write_preannotations(plan, predictor.space, annotations, overwrite=overwrite)
+    if not json:
+        show_job(result, plan, predictor.bundle, model)
+    elif not result.stopped:  # of which the command itself tells, in JSON too
+        outcome: Mapping[str, Any] = {"out": str(plan.folder), "model": model, **result.to_json()}
+        more = {"annotations": str(written.path), "losses": written.losses.to_json()} if written else {}
+        emit({**outcome, **more})
+    if written is not None and not json:
+        typer.echo(f"{written.path}: outlines of {written.images} pictures for {annotations}")
+        for line in written.losses.lines():
+            typer.echo(f"  {line}")
+    if result.exit_code:
+        raise typer.Exit(result.exit_code)
+
+
+def _show_plan(plan: Plan, *, json: bool) -> None:
+    planned = [
+        {
+            "source": str(task.source), "medium": task.medium.name,
+            "outputs": {kind: str(path) for kind, path in plan.paths(task).items()},
+        }
+        for task in plan.tasks
+    ]  # fmt: skip
     if json:
-        outcome = {"out": str(target), "model": model, "records": result.records, "skipped": result.skipped}
-        emit(outcome | ({"annotations": str(written.path), "losses": written.losses.to_json()} if written else {}))
+        emit({"planned": planned})
     else:
-        _show(result, predictor.bundle, model)
-        if written is not None:
-            typer.echo(f"{written.path}: outlines of {counted(written.images, 'picture')} for {annotations}")
-            for line in written.losses.lines():
-                typer.echo(f"  {line}")
-    if result.failures:
-        every = len(result.failures) == len(result.records) and not result.skipped
-        raise typer.Exit(DataError.exit_code if every else PARTLY)
-
-
-def _check_options(given: Mapping[str, object], medium: str) -> None:
-    """Raise a UsageError if an option was given that is for another medium."""
-    wrong = [
-        f"{name} is for {' and '.join(_TAKEN_BY[name])}"
-        for name, value in given.items()
-        if value is not None and value is not False and medium not in _TAKEN_BY[name]
-    ]
-    if wrong:
-        frames = "; a folder of frames becomes a video by --fps" if "video" in " ".join(wrong) else ""
-        raise UsageError(f"{', '.join(wrong)}, not for {medium}{frames}")
+        table(("Source", "Results"), [(str(one["source"]), "  ".join(one["outputs"].values())) for one in planned])  # type: ignore[attr-defined]
 
 
 def read_pair(text: str) -> tuple[float, float]:
-    """The numbers of --window.
+    """Read the numbers of --window.
 
     Raises:
         UsageError: they are not two, the lower one first.
@@ -289,36 +278,3 @@ def read_pair(text: str) -> tuple[float, float]:
     if not low < high:
         raise UsageError(f"--window is two numbers with a comma between, the lower one first, not {text!r}")
     return low, high
-
-
-def show_record(record: dict[str, Any], files: Sequence[object]) -> None:
-    """Print what became of one source."""
-    took = f", {seconds(record['seconds'])}" if "seconds" in record else ""
-    typer.echo(f"{record['source']}  ({'x'.join(map(str, record['size']))}{took})")
-    areas = [f"{name} {100 * share:.1f} %" for name, share in record["areas"].items()]
-    typer.echo(f"  {', '.join(areas)}")
-    if "millilitres" in record:
-        typer.echo(f"  {', '.join(f'{name} {value:,.0f} ml' for name, value in record['millilitres'].items())}")
-    if "polygons" in record:
-        typer.echo(f"  {counted(record['polygons'], 'polygon')}")
-    for note in record.get("notes", ()):
-        typer.echo(f"  note: {note}")
-    typer.echo("  " + "  ".join(map(str, files)))
-
-
-def _show(result: FolderResult, bundle: Bundle, model: str) -> None:
-    done = [record for record in result.records if record["status"] == "done"]
-    for record in done[:_MOST_SHOWN]:
-        show_record(record, [result.out / record["mask"], result.out / record["overlay"]])
-    if len(done) > _MOST_SHOWN:
-        typer.echo(f"... and {len(done) - _MOST_SHOWN} more; all of them in {result.out / 'manifest.jsonl'}")
-    for source, reason in result.failures.items():
-        typer.echo(f"failed: {source}: {reason}", err=True)
-    counts = [f"{len(done)} done"]
-    counts += [f"{len(result.skipped)} were done before"] if result.skipped else []
-    counts += [f"{len(result.failures)} failed"] if result.failures else []
-    terms = bundle.card.get("license") or bundle.card.get("terms") or "no terms stated"
-    classes = counted(len(bundle.space), "class", "classes")
-    typer.echo(f"{', '.join(counts)}. Model {model} ({bundle.architecture}, {classes}): {terms}")
-    if done:
-        typer.echo("Next:  intarsia segment FOLDER/ -o out/   or   intarsia train YOUR-DATA/")

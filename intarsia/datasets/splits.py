@@ -15,7 +15,7 @@ from intarsia.datasets.coding import MaskCoding, RawMask
 from intarsia.datasets.parts import File, open_picture, read_picture, read_stored
 from intarsia.errors import DataError, UsageError, suggest
 from intarsia.labels import LabelArray, LabelSpace
-from intarsia.media.source import Medium
+from intarsia.media.source import Pixels
 
 Size: TypeAlias = tuple[int, int]
 
@@ -78,7 +78,7 @@ class Split:
     reader: MaskReader = plain_mask
     weights: tuple[tuple[int, float], ...] = ()
 
-    medium: ClassVar[Medium] = "picture"
+    medium: ClassVar[Pixels] = "picture"
 
     def __len__(self) -> int:
         return len(self.items)

@@ -12,7 +12,7 @@ from intarsia.datasets.layouts.volumes import VolumeItem
 from intarsia.errors import DataError, UsageError
 from intarsia.evaluation.protocols import ProtocolScorer
 from intarsia.evaluation.scoring import Evaluation, Measures, Scorer, unmatched_classes
-from intarsia.inference.pictures.predictor import Predictor
+from intarsia.inference import Predictor
 from intarsia.labels import LabelArray
 from intarsia.media.source import ArraySource, PixelSource
 
@@ -88,7 +88,7 @@ def evaluate(
 def _labels(predictor: Predictor, source: PixelSource, target: LabelArray, scorer: Scorer | None) -> LabelArray:
     """Labels (H, W) of one picture or slice, whose probabilities a scorer sees band by band."""
     labels = np.empty_like(target, dtype=predictor.space.dtype)
-    for band in predictor.bands(source, probabilities=scorer is not None):
+    for band in predictor.rows(source, probabilities=scorer is not None):
         rows = slice(band.top, band.top + len(band.labels))
         labels[rows] = band.labels
         if scorer is not None and band.probabilities is not None:

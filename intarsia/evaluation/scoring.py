@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from intarsia.errors import DataError
 from intarsia.evaluation.protocols import ProtocolScores
 from intarsia.labels import LabelSpace
-from intarsia.media.source import Medium
+from intarsia.media.source import Pixels
 from intarsia.metrics import (
     BoundaryF1,
     BoundaryIoU,
@@ -114,7 +114,7 @@ class Evaluation:
     ranking: Ranking | None = None
     reliability: Reliability | None = None
     protocol: ProtocolScores | None = None
-    medium: Medium | Literal["cloud"] = "picture"
+    medium: Pixels | Literal["cloud"] = "picture"
 
     @property
     def scores(self) -> Scores:

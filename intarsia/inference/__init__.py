@@ -1,6 +1,9 @@
 """Inference: from a bundle and sources to results."""
 
-from intarsia.inference.pictures.predictor import Band, Predictor
+from intarsia.inference.identity import Identity
+from intarsia.inference.pictures.predictor import GridPredictor, Rows
+from intarsia.inference.predictor import Predictor
 from intarsia.inference.video import FrameResult, VideoPredictor
+from intarsia.inference.volumes import segment_volume
 
-__all__ = ["Band", "FrameResult", "Predictor", "VideoPredictor"]
+__all__ = ["FrameResult", "GridPredictor", "Identity", "Predictor", "Rows", "VideoPredictor", "segment_volume"]

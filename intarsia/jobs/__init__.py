@@ -1,22 +1,8 @@
-"""Jobs: sources in, files and records out."""
+"""Jobs: sources in, files and records out; they can be continued, shared and stopped."""
 
-from intarsia.jobs.folder import FolderResult, Task, plan_tasks, segment_folder
-from intarsia.jobs.outputs import Target, medium_of, names_file, segment_file, write_outputs
-from intarsia.jobs.rasters import RasterResult, segment_raster
-from intarsia.jobs.videojob import VideoResult, segment_video
+from intarsia.jobs.manifest import Manifest
+from intarsia.jobs.plan import Plan, plan
+from intarsia.jobs.run import JobResult, run, run_all
+from intarsia.jobs.task import JobOptions, Record, Task
 
-__all__ = [
-    "FolderResult",
-    "RasterResult",
-    "Target",
-    "Task",
-    "VideoResult",
-    "medium_of",
-    "names_file",
-    "plan_tasks",
-    "segment_file",
-    "segment_folder",
-    "segment_raster",
-    "segment_video",
-    "write_outputs",
-]
+__all__ = ["JobOptions", "JobResult", "Manifest", "Plan", "Record", "Task", "plan", "run", "run_all"]

@@ -1,105 +1,107 @@
-"""The manifest of a job on many files: a line as soon as one is finished, from which the job continues."""
+"""The manifest of a job: a line as soon as a source is finished, from which any number of workers continue."""
 
 from __future__ import annotations
 
 import errno
+import glob
+import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from intarsia.errors import DataError
-from intarsia.files import sync
+from intarsia.files import lock, sync
+from intarsia.jobs.task import Record, Task
 
 MANIFEST = "manifest.jsonl"
-_PENDING = ".manifest.pending"
-_MADE = ("mask", "labels")
+CLAIMS = ".claims"
 # Without space or permission no later file fares better, so the job stops; it can be resumed.
 _HOPELESS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
-Record = dict[str, Any]
-
 
 class Manifest:
-    """The lines of one output folder.
+    """The lines of one output folder, and who works on what.
 
-    A job announces each file before its outputs are written and adds its line afterwards, so that what a killed job
-    leaves is known to be ours.
+    A worker claims a task before it writes anything, and adds the task's line before it lets the claim go. A claim is a
+    lock on a file, which the system lets go when a worker dies; what the dead one left half done is then removed by
+    whoever claims the task next. So several workers can share a folder, and nothing is written twice.
 
     Args:
-        folder: the output folder; made with the first announcement.
+        folder: the output folder; made with the first claim.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._lines, self._pending = folder / MANIFEST, folder / _PENDING
+        self._lines, self._claims = folder / MANIFEST, folder / CLAIMS
+        self._read = 0
+        self._last: dict[str, Record] = {}
 
-    def finished(self, start: int = 0) -> dict[str, Record]:
-        """By the name of the mask or labels, the last line of each, from byte `start` on.
+    def find(self, task: Task) -> Record | None:
+        """Find the last line of a task, in the form of today; lines that other workers added meanwhile count."""
+        self._catch_up()
+        by_name = next(iter(task.outputs.values()))
+        return self._last.get(task.id) or self._last.get(by_name)
 
-        A line that a crash has torn is left out.
-        """
-        records: dict[str, Record] = {}
-        try:
-            text = self._lines.read_bytes()[start:].decode(errors="replace")
-        except FileNotFoundError:
-            return records
-        for line in text.splitlines():
-            try:
-                record = json.loads(line)
-            except ValueError:
-                continue
-            if isinstance(record, dict) and record.get("status") == "done":
-                records[str(next((record[key] for key in _MADE if key in record), None))] = record
-        return records
+    def records(self) -> Iterator[Record]:
+        """Go through the last line of each task."""
+        self._catch_up()
+        yield from self._last.values()
 
-    def announce(self, outputs: Sequence[str]) -> None:
-        """Note what is in work: names below the folder, the mask or labels first.
+    def is_done(self, task: Task, record: Record) -> bool:
+        """Tell whether a line says that all that is wanted of a task was made of the source as it is, and is there."""
+        return (
+            record["status"] == "done"
+            and record["input"] == fingerprint(task.source)
+            and all(record["outputs"].get(kind) == name for kind, name in task.outputs.items())
+            and all((self.folder / name).exists() for name in task.outputs.values())
+        )
+
+    @contextmanager
+    def claim(self, task: Task) -> Iterator[bool]:
+        """Work on a task alone: yields whether it was free.
 
         Raises:
             DataError: the folder cannot be written into.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        note = {"outputs": list(outputs), "manifest": self._lines.stat().st_size if self._lines.exists() else 0}
-        try:
-            self._pending.write_text(json.dumps(note), encoding="utf-8")
-        except OSError as error:
-            raise DataError(
-                f"cannot write into {self.folder}: {error.strerror}; free some space or choose another"
-            ) from error
+        with ExitStack() as stack:
+            try:
+                self._claims.mkdir(parents=True, exist_ok=True)
+                held = stack.enter_context(_held(self._claims / f"{_digest(task.id)}.json"))
+                if held is None:
+                    yield False
+                    return
+                self._clear(task, held)
+                held.seek(0)
+                held.truncate()
+                held.write(json.dumps({"id": task.id, "outputs": list(task.outputs.values()), "pid": os.getpid()}))
+                held.flush()
+            except OSError as error:
+                raise DataError(
+                    f"cannot write into {self.folder}: {error.strerror or error}; free some space, or choose another "
+                    "folder"
+                ) from error
+            yield True
+
+    def is_begun(self, task: Task) -> bool:
+        """Tell whether somebody is at a task, or died at it: what is there of it is a job's, and no stranger's."""
+        return (self._claims / f"{_digest(task.id)}.json").exists()
 
     def add(self, record: Record) -> None:
-        """Add the line of what was announced.
+        """Add the line of what was claimed.
 
         Raises:
             DataError: the disk is full.
         """
-        self._append(record)
-        self._pending.unlink()
-
-    def recover(self) -> None:
-        """Remove what the file in work has left when the job ended before its line was there."""
-        try:
-            note = json.loads(self._pending.read_text(encoding="utf-8"))
-            outputs, start = [str(name) for name in note["outputs"]], int(note["manifest"])
-        except FileNotFoundError:
-            return
-        except (ValueError, KeyError, TypeError):
-            outputs, start = [], 0
-        if outputs and outputs[0] not in self.finished(start):
-            for name in outputs:
-                if (self.folder / name).resolve().is_relative_to(self.folder.resolve()):
-                    (self.folder / name).unlink(missing_ok=True)
-        self._pending.unlink()
-
-    def _append(self, record: Record) -> None:
         line = json.dumps(record, ensure_ascii=False) + "\n"
         try:
             with self._lines.open("ab+") as stream:
-                if stream.tell() > 0:
+                lock(stream, wait=True)
+                if stream.seek(0, os.SEEK_END) > 0:
                     stream.seek(-1, os.SEEK_END)
-                    if stream.read(1) != b"\n":
+                    if stream.read(1) != b"\n":  # torn by a crash
                         line = "\n" + line
                 stream.write(line.encode())
             sync(self._lines)
@@ -108,17 +110,108 @@ class Manifest:
                 f"cannot write {self._lines}: {error.strerror}; free some space and run the job again"
             ) from error
 
+    def tidy(self) -> None:
+        """Remove the folder of claims if nobody works here."""
+        with suppress(OSError):
+            self._claims.rmdir()
 
-def fingerprint(path: Path) -> list[int] | None:
-    """Size in bytes and time of change: whether a file is still the one that was segmented."""
+    def _catch_up(self) -> None:
+        """Read the lines that were added since the last time; one that a crash has torn is left out."""
+        try:
+            with self._lines.open("rb") as stream:
+                stream.seek(self._read)
+                text = stream.read()
+        except FileNotFoundError:
+            return
+        end = text.rfind(b"\n") + 1
+        self._read += end
+        for line in text[:end].decode(errors="replace").splitlines():
+            try:
+                record = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(record, dict) and "status" in record:
+                found = _as_today(record)
+                self._last[str(found["id"])] = found
+
+    def _clear(self, task: Task, held: IO[str]) -> None:
+        """Remove what a worker that died has left of a task."""
+        held.seek(0)
+        try:
+            note = json.loads(held.read() or "{}")
+            names = [str(name) for name in note.get("outputs", ())]
+        except (ValueError, AttributeError):
+            return
+        record = self.find(task)
+        done = record is not None and record["status"] == "done"
+        for name in names:
+            path = self.folder / name
+            if not path.resolve().is_relative_to(self.folder.resolve()):
+                continue
+            pattern = f".{glob.escape(path.stem)}.*.tmp{glob.escape(path.suffix)}"
+            left = [*path.parent.glob(pattern), *([] if done else [path])]
+            for file in left:
+                if file.is_file():
+                    file.unlink()
+
+
+@contextmanager
+def _held(path: Path) -> Iterator[IO[str] | None]:
+    """A claim's file, locked and removed at the end; None where somebody else holds it."""
+    while True:
+        with path.open("a+", encoding="utf-8") as stream:
+            if not lock(stream):
+                yield None
+                return
+            if not _is_same(stream, path):  # its holder removed it between our opening and our locking
+                continue
+            try:
+                yield stream
+            finally:
+                with suppress(OSError):
+                    path.unlink()
+            return
+
+
+def _is_same(stream: IO[str], path: Path) -> bool:
     try:
-        status = path.stat()
+        return os.path.samestat(os.fstat(stream.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _digest(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()[:24]
+
+
+# What earlier versions called the outputs in their lines.
+_EARLIER = {"mask": "labels", "labels": "labels", "overlay": "overlay", "top": "top", "side": "side", "viewer": "page"}
+
+
+def _as_today(record: Record) -> Record:
+    """A line in today's form; lines of earlier versions name their outputs one by one and have no id."""
+    if "outputs" in record and "id" in record:
+        return record
+    outputs = {today: record[key] for key, today in _EARLIER.items() if record.get(key)}
+    name = outputs.get("labels", record.get("source"))
+    return {"input": None, **record, "id": name, "outputs": outputs, "earlier": True}
+
+
+def earlier_settings(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Take the options of a line of an earlier version."""
+    return {key: record[key] for key in ("columns", "category") if record.get(key)}
+
+
+def fingerprint(source: Path | str) -> list[int] | None:
+    """Take size in bytes and time of change: whether a file is still the one that was segmented."""
+    try:
+        status = os.stat(source)
     except OSError:
         return None
     return [status.st_size, status.st_mtime_ns]
 
 
 def is_hopeless(error: BaseException) -> bool:
-    """Whether an error says that no later file can be written either."""
+    """Tell whether an error says that no later file can be written either."""
     cause = error if isinstance(error, OSError) else error.__cause__
     return isinstance(cause, OSError) and cause.errno in _HOPELESS

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from intarsia.annotations import AnnotatedImage, Category, Losses, write_annotat
 from intarsia.annotations.layers import layered
 from intarsia.annotations.tools import tool_named, tools
 from intarsia.errors import UsageError
-from intarsia.jobs.folder import plan_tasks
+from intarsia.jobs.plan import Plan
 from intarsia.labels import LabelSpace
 from intarsia.media.images import read_mask
 
@@ -42,8 +42,7 @@ def preannotation_path(out: str | os.PathLike[str], tool: str, *, overwrite: boo
 
 
 def write_preannotations(
-    out: str | os.PathLike[str],
-    sources: Iterable[str | os.PathLike[str]],
+    plan: Plan,
     space: LabelSpace,
     tool: str,
     *,
@@ -51,14 +50,13 @@ def write_preannotations(
     min_area: int = 16,
     overwrite: bool = False,
 ) -> PreAnnotation:
-    """Write the masks that `segment_folder` left in a folder as one annotation tool's export, beside them.
+    """Write the masks that a job left in its folder as one annotation tool's export, beside them.
 
     Every connected piece of a class becomes one outline; a piece inside another one lies on top of it, so that
     outlines need no holes and every tool can store and edit them (`intarsia.annotations.layers`).
 
     Args:
-        out: the folder of the masks, and of the export: see `preannotation_path`.
-        sources: the same files, folders or patterns that were segmented; only pictures count.
+        plan: of the job, whose outputs hold the labels.
         space: the model's classes.
         tool: name of an annotation tool that is written.
         tolerance: pixels by which outlines may be simplified, so that they can be corrected by hand.
@@ -69,16 +67,16 @@ def write_preannotations(
         UsageError: see `preannotation_path`.
         DataError: no masks, or the place cannot be written.
     """
-    folder = Path(out)
-    target = preannotation_path(out, tool, overwrite=overwrite)
+    target = preannotation_path(plan.folder, tool, overwrite=overwrite)
     rule = tool_named(tool).drawing.rule
-    tasks = [task for task in plan_tasks(sources) if task.medium == "picture" and (folder / task.mask).is_file()]
+    done = [(task, plan.folder / task.outputs["labels"]) for task in plan.tasks if "labels" in task.outputs]
+    done = [(task, mask) for task, mask in done if mask.is_file()]
 
     def documents() -> Iterator[AnnotatedImage]:
-        for task in tasks:
-            labels = read_mask(folder / task.mask)
+        for task, mask in done:
+            labels, suffix = read_mask(mask), Path(task.source).suffix
             yield AnnotatedImage(
-                name=f"{task.stem.removesuffix(task.source.suffix)}{task.source.suffix}",
+                name=f"{task.id.removesuffix(suffix)}{suffix}",
                 image=Path(os.path.abspath(task.source)),
                 width=labels.shape[1],
                 height=labels.shape[0],
@@ -88,4 +86,4 @@ def write_preannotations(
     categories = [Category(name, color) for name, color in zip(space.names, space.palette, strict=True)]
     losses = write_annotations(documents(), target, tool=tool, categories=categories)
     losses.forget("has no place for the color of a class")  # the model's, not an annotator's
-    return PreAnnotation(target, len(tasks), losses)
+    return PreAnnotation(target, len(done), losses)

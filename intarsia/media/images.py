@@ -18,7 +18,7 @@ from intarsia.errors import DataError, UsageError, suggest
 from intarsia.files import atomic_path
 from intarsia.media.header import check_frames, check_size, file_size, opened, orientation
 from intarsia.media.pixels import RGB, array_to_rgb, to_mask, to_rgb, upright
-from intarsia.media.source import Medium
+from intarsia.media.source import Pixels
 from intarsia.media.streaming import can_stream, stream_rows
 
 ImageLike: TypeAlias = str | os.PathLike[str] | bytes | Image.Image | NDArray[Any]
@@ -44,7 +44,7 @@ class ImageReader:
         medium: "picture".
     """
 
-    medium: Medium = "picture"
+    medium: Pixels = "picture"
 
     def __init__(self, source: ImageLike, max_pixels: int, name: str | None = None) -> None:
         self._picture: Path | bytes | Image.Image | RGB
@@ -150,6 +150,10 @@ class ImageReader:
     def picture(self, samples: RGB) -> RGB:
         """Some of its pixels as a picture to look at: as they are."""
         return samples
+
+    def holes(self, top: int, left: int, height: int, width: int) -> NDArray[np.bool_] | None:
+        """Pictures are known everywhere."""
+        return None
 
     def _chunks(self) -> Iterator[RGB]:
         if self._streamed and isinstance(self._picture, Path | bytes):

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from intarsia.errors import DataError, IntarsiaError, UsageError, require
 from intarsia.media.pixels import RGB
-from intarsia.media.source import Medium, as_rgb
+from intarsia.media.source import Pixels, as_rgb
 
 RASTER_SUFFIXES = (".tif", ".tiff")
 
@@ -70,7 +70,7 @@ class RasterReader:
         medium: "raster".
     """
 
-    medium: Medium = "raster"
+    medium: Pixels = "raster"
 
     def __init__(self, path: Path, bands: Sequence[int] | None, windows: Windows | None) -> None:
         self.name = str(path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import cv2
 import numpy as np
@@ -12,7 +12,27 @@ from numpy.typing import NDArray
 from intarsia.media.pixels import RGB, resized
 
 Samples = NDArray[np.uint8]
-Medium = Literal["picture", "raster", "volume"]
+Pixels = Literal["picture", "raster", "volume"]
+"""What pixels are, as models see it."""
+
+
+class Place(NamedTuple):
+    """The part of a picture that an input shows, in pixels of the size that the picture has for the model.
+
+    Attributes:
+        rows: the first, and the one after the last.
+        columns: the first, and the one after the last.
+        size: (height, width) of the whole picture.
+    """
+
+    rows: tuple[float, float]
+    columns: tuple[float, float]
+    size: tuple[int, int]
+
+    def mirrored(self) -> Place:
+        """The same part in the mirror image."""
+        left, right = self.columns
+        return self._replace(columns=(self.size[1] - right, self.size[1] - left))
 
 
 class PixelSource(Protocol):
@@ -30,7 +50,7 @@ class PixelSource(Protocol):
     height: int
 
     @property
-    def medium(self) -> Medium:
+    def medium(self) -> Pixels:
         """What it is."""
 
     def read(self) -> Samples:
@@ -45,6 +65,9 @@ class PixelSource(Protocol):
     def picture(self, samples: Samples) -> RGB:
         """Some of its samples as a picture to look at."""
 
+    def holes(self, top: int, left: int, height: int, width: int) -> NDArray[np.bool_] | None:
+        """Where a part of it has no data, (height, width); None if nowhere."""
+
 
 class ArraySource:
     """Samples that are in memory.
@@ -55,10 +78,10 @@ class ArraySource:
         medium: what they are.
     """
 
-    def __init__(self, samples: Samples, name: str, medium: Medium) -> None:
+    def __init__(self, samples: Samples, name: str, medium: Pixels) -> None:
         self._samples = samples
         self.name = name
-        self.medium: Medium = medium
+        self.medium: Pixels = medium
         self.height, self.width = samples.shape[:2]
 
     def read(self) -> Samples:
@@ -77,8 +100,12 @@ class ArraySource:
         """The middle slice of a volume as grey; of bands the first three, or the first as grey."""
         return as_rgb(samples, self.medium)
 
+    def holes(self, top: int, left: int, height: int, width: int) -> NDArray[np.bool_] | None:
+        """Arrays are known everywhere."""
+        return None
 
-def as_rgb(samples: Samples, medium: Medium) -> RGB:
+
+def as_rgb(samples: Samples, medium: Pixels) -> RGB:
     """Channels (h, w, C) as a picture to look at: (h, w, 3).
 
     Of a volume's neighbouring slices the middle one as grey; of a raster's bands the first three, or the first as grey.

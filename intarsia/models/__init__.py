@@ -3,7 +3,6 @@
 from intarsia.models.registry import (
     Architecture,
     Penalty,
-    Place,
     SegmentationModel,
     Supervised,
     architecture,
@@ -14,7 +13,6 @@ from intarsia.models.registry import (
 __all__ = [
     "Architecture",
     "Penalty",
-    "Place",
     "SegmentationModel",
     "Supervised",
     "architecture",

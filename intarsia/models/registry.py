@@ -5,11 +5,12 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 from torch import Tensor, nn
 
 from intarsia.errors import ModelError, UsageError, suggest
+from intarsia.media.source import Place
 from intarsia.models.encoders.contract import Encoder
 from intarsia.models.layers import resize
 
@@ -25,25 +26,6 @@ class Supervised(NamedTuple):
 
     logits: Tensor
     weight: float
-
-
-class Place(NamedTuple):
-    """The part of a picture that an input shows, in pixels of the size that the picture has for the model.
-
-    Attributes:
-        rows: the first, and the one after the last.
-        columns: the first, and the one after the last.
-        size: (height, width) of the whole picture.
-    """
-
-    rows: tuple[float, float]
-    columns: tuple[float, float]
-    size: tuple[int, int]
-
-    def mirrored(self) -> Place:
-        """The same part in the mirror image."""
-        left, right = self.columns
-        return self._replace(columns=(self.size[1] - right, self.size[1] - left))
 
 
 class Penalty(NamedTuple):
@@ -68,6 +50,7 @@ class SegmentationModel(nn.Module):
         margin: pixels on each side of an output that may decide it, for networks of which tiles can give exactly the
             whole image's logits; 0 for those that pad inside.
         full_precision: its arithmetic does not bear rounding to bfloat16.
+        is_grid: its inputs are grids of pixels, not points.
     """
 
     encoder: nn.Module
@@ -75,6 +58,11 @@ class SegmentationModel(nn.Module):
     align_corners: bool = False
     margin: int = 0
     full_precision: bool = False
+    is_grid: ClassVar[bool] = True
+
+    def with_base(self, change: Callable[[SegmentationModel], SegmentationModel]) -> SegmentationModel:
+        """Change the image model: this one, or in a copy the one that this is made around."""
+        return change(self)
 
     @property
     def base(self) -> SegmentationModel:

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from intarsia.bundle import Bundle, CloudPreprocessing
+from intarsia.bundle import Bundle
 
 _HEADINGS = {"data": "Data", "terms": "Terms", "license": "Licence", "limits": "Limits"}
 
@@ -29,7 +29,7 @@ def model_card(bundle: Bundle, *, name: str = "") -> str:
         f"- architecture: {bundle.architecture}{_options(bundle.options)}\n"
         f"- parameters: {parameters:.1f} million\n"
         f"- classes ({len(bundle.space)}): {', '.join(bundle.space.names)}\n"
-        f"- input: {_input(bundle)}"
+        f"- input: {bundle.preprocessing.describe()}"
     )
     for key in [*(key for key in _HEADINGS if key in bundle.card), *(k for k in bundle.card if k not in _HEADINGS)]:
         parts.append(f"## {_HEADINGS.get(key, key.replace('_', ' ').capitalize())}\n\n{bundle.card[key]}")
@@ -39,19 +39,6 @@ def model_card(bundle: Bundle, *, name: str = "") -> str:
         text = yaml.safe_dump(recipe, sort_keys=False, allow_unicode=True, width=120).rstrip("\n")
         parts.append(f"## Recipe\n\n```yaml\n{text}\n```")
     return "\n\n".join(parts) + "\n"
-
-
-def _input(bundle: Bundle) -> str:
-    settings = bundle.preprocessing
-    if isinstance(settings, CloudPreprocessing):
-        thinned = f"one point per {settings.voxel:g} m" if settings.voxel else "all points"
-        features = ", ".join(("x, y, z", *settings.features))
-        if settings.whole:
-            thinned = f"one point per {settings.voxel:g} radii" if settings.voxel else "all points"
-            return f"points with {features}; {thinned}, {settings.points} of a whole object in the unit sphere"
-        return f"points with {features}; {thinned}, {settings.points} in a column of {settings.block:g} m"
-    size = settings.long_side
-    return f"{'native size' if size is None else f'longer side resized to {size} pixels'}, RGB"
 
 
 def _options(options: Mapping[str, Any]) -> str:

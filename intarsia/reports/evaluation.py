@@ -185,7 +185,7 @@ def samples(predictor: Predictor, split: Split, names: Sequence[str], evaluation
         index = split.shown(name)
         image, target = split.read(index)
         source = ArraySource(image, name, split.medium)
-        labels = np.concatenate([band.labels for band in predictor.bands(source)])
+        labels = np.concatenate([rows.labels for rows in predictor.rows(source)])
         picture = as_rgb(image, split.medium)
         found[name] = Sample(name, picture, lookup[target], labels, f"mIoU {scores[name]:.3f}")
     return found

@@ -1,23 +1,27 @@
-"""The same network, faster: batch-norm folded, activations fused, channels-last, and bfloat16 where it pays."""
+"""PyTorch: the same network, faster: norms folded, activations fused, channels-last, bfloat16 where it pays."""
 
 from __future__ import annotations
 
 import copy
 import time
 from functools import cache
-from typing import Any, Literal
+from typing import Any
 
+import numpy as np
 import torch
 from timm.layers.norm_act import BatchNormAct2d
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torch.utils.hooks import RemovableHandle
 
+from intarsia.bundle import Bundle
+from intarsia.errors import UsageError, suggest
+from intarsia.media.source import Place
 from intarsia.models import SegmentationModel
-from intarsia.models.video.segmenter import VideoSegmenter
+from intarsia.models.restore import restore
+from intarsia.runtimes.contract import PRECISIONS, Floats, Precision
 
-Precision = Literal["auto", "fp32", "bf16"]
-
+_PROBE = 64
 _TRIAL_SIZE = (192, 256)
 _TRIAL_ROUNDS = 6
 _WORTHWHILE = 0.85  # bfloat16 rounds, so it has to be clearly faster, not just on this throw of the dice
@@ -31,6 +35,81 @@ _POST_OPS: dict[type, tuple[str, list[float], str]] = {
     nn.Hardswish: ("hardswish", [], ""),
     nn.SiLU: ("swish", [], ""),
 }
+
+
+class TorchRuntime:
+    """A network of PyTorch, made faster; see `Runtime`.
+
+    Args:
+        model: in evaluation mode, float32; it is left as it is.
+        precision: see `accelerate`.
+        device: where it computes: "cpu", "cuda", "cuda:1", ...; "auto" takes a GPU if there is one.
+
+    Attributes:
+        model: the faster copy, on its device, for what works on torch's modules themselves.
+        device: where it computes.
+
+    Raises:
+        UsageError: no such precision or device, or the processor does not compute in bfloat16 by itself.
+    """
+
+    name = "torch"
+
+    def __init__(self, model: SegmentationModel, *, precision: Precision = "auto", device: str = "auto") -> None:
+        if precision not in PRECISIONS:
+            raise UsageError(f"no precision is named {precision!r}.{suggest(precision, PRECISIONS)}")
+        self.device = find_device(device)
+        if precision == "bf16" and not has_bf16(self.device.type):
+            raise UsageError(
+                f"{self.device.type} does not compute in bfloat16 here (see: intarsia doctor); use auto or fp32"
+            )
+        if precision == "bf16" and not model.is_grid:
+            raise UsageError("networks of points compute in fp32; use auto or fp32")
+        self.in_channels = model.in_channels
+        self.align_corners, self.margin = model.align_corners, model.margin
+        self.model = accelerate(model, precision, self.device) if model.is_grid else model.to(self.device)
+        first = next(self.model.parameters(), None)
+        self._dtype = torch.float32 if first is None else first.dtype
+        self.precision = "bf16" if self._dtype == torch.bfloat16 else "fp32"
+        gpu = self.device.type == "cuda"
+        feature = torch.cuda.get_device_name(self.device) if gpu else torch.backends.cpu.get_cpu_capability()
+        self.processor = f"{self.device.type} {feature}"
+        self.stride = self._probe_stride() if model.is_grid else 1
+
+    @classmethod
+    def of(cls, bundle: Bundle, precision: Precision = "auto", device: str = "auto") -> TorchRuntime:
+        """Restore a bundle's model and make it ready."""
+        return cls(restore(bundle), precision=precision, device=device)
+
+    def logits(self, x: Floats, place: Place | None = None) -> Floats:
+        with torch.inference_mode():
+            given = torch.from_numpy(x).to(self.device, self._dtype)
+            if self.model.is_grid:
+                given = given.contiguous(memory_format=torch.channels_last)
+            found = self.model.logits(given) if place is None else self.model.logits_at(given, place)
+            return found.float().cpu().numpy()
+
+    def _probe_stride(self) -> int:
+        """Measure the pixels per logit."""
+        sample = np.zeros((1, self.in_channels, _PROBE, _PROBE), dtype=np.float32)
+        return _PROBE // int(self.logits(sample).shape[2])
+
+
+def find_device(name: str) -> torch.device:
+    """Find the device that a name means; "auto" is the first GPU if there is one, else the CPU.
+
+    Raises:
+        UsageError: there is no such device here.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise UsageError(f"no device is named {name!r}; use auto, cpu, cuda or cuda:N") from error
+    if device.type not in ("cpu", "cuda") or (device.type == "cuda" and not torch.cuda.is_available()):
+        raise UsageError(f"the device {name!r} is not available here; use auto or cpu (see: intarsia doctor)")
+    return device
 
 
 def accelerate(
@@ -51,11 +130,11 @@ def accelerate(
     Returns:
         A model in channels-last memory whose `logits` takes inputs of its parameters' type.
     """
-    if isinstance(model, VideoSegmenter):
-        faster = copy.deepcopy(model).eval().requires_grad_(False)
-        # What is around the image model is small, and keeps float32.
-        faster.parts.exchange(lambda image: accelerate(image, precision, device))
-        return faster.to(device or torch.device("cpu"))
+    # What is around the image model of a video model is small, and keeps float32.
+    return model.with_base(lambda image: _accelerated(image, precision, device)).to(device or torch.device("cpu"))
+
+
+def _accelerated(model: SegmentationModel, precision: Precision, device: torch.device | None) -> SegmentationModel:
     if model.full_precision:
         precision = "fp32"
     if device is not None and device.type != "cpu":

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from intarsia.bundle import Preprocessing
 from intarsia.media.pixels import resized
@@ -28,7 +26,7 @@ def resize_image(image: NDArray[np.uint8], height: int, width: int) -> NDArray[n
     return resized(image, height, width, cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
 
 
-def normalise(pixels: NDArray[np.uint8] | Tensor, preprocessing: Preprocessing) -> Tensor:
+def normalise(pixels: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray[np.float32]:
     """Subtract the mean and divide by the standard deviation, of the grey picture if they have a single value.
 
     Args:
@@ -36,29 +34,29 @@ def normalise(pixels: NDArray[np.uint8] | Tensor, preprocessing: Preprocessing) 
         preprocessing: mean and standard deviation in 0..1.
 
     Returns:
-        float32 (N, C, H, W), or (N, 1, H, W) luma, in channels-last memory; N is 1 for one image.
+        float32 (N, C, H, W), or (N, 1, H, W) luma, a view of channels-last memory; N is 1 for one image.
     """
-    # torch warns about arrays that are not writable, such as Pillow's
-    tensor = pixels if isinstance(pixels, Tensor) else torch.from_numpy(np.require(pixels, requirements=["C", "W"]))
-    batch = tensor if tensor.ndim == 4 else tensor[None]
-    mean, std = torch.tensor(preprocessing.mean), torch.tensor(preprocessing.std)
-    values = batch.to(torch.float32)
-    if len(preprocessing.mean) == 1 and batch.shape[3] == 3:
+    batch = pixels if pixels.ndim == 4 else pixels[None]
+    mean, std = (np.array(values, dtype=np.float32) for values in (preprocessing.mean, preprocessing.std))
+    values = batch.astype(np.float32, order="C")
+    if len(mean) == 1 and batch.shape[3] == 3:
         values = _luma(values)
-    # A row of pixels at a time: torch is several times slower where the last axis is as short as the channels.
+    # A row of pixels at a time: the last axis alone is too short for vector instructions.
     count, height, width, channels = values.shape
     rows = values.reshape(count, height, width * channels)
-    rows.mul_((1 / (255 * std)).repeat(width)).sub_((mean / std).repeat(width))
-    return rows.view(count, height, width, channels).permute(0, 3, 1, 2)
+    rows *= np.tile(1 / (255 * std), width)
+    rows -= np.tile(mean / std, width)
+    return rows.reshape(count, height, width, channels).transpose(0, 3, 1, 2)
 
 
-def _luma(rgb: Tensor) -> Tensor:
+def _luma(rgb: NDArray[np.float32]) -> NDArray[np.float32]:
     """(..., 3) -> (..., 1) by ITU-R BT.601, written as differences so that a grey value stays exactly itself."""
     red, green, blue = rgb[..., :1], rgb[..., 1:2], rgb[..., 2:]
-    return green + 0.299 * (red - green) + 0.114 * (blue - green)
+    luma: NDArray[np.float32] = green + np.float32(0.299) * (red - green) + np.float32(0.114) * (blue - green)
+    return luma
 
 
-def prepare(image: NDArray[np.uint8], preprocessing: Preprocessing) -> Tensor:
+def prepare(image: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray[np.float32]:
     """One uint8 RGB image (H, W, 3) -> the network's input at working size, float32 (1, C, h, w), channels-last."""
     height, width = working_size(image.shape[0], image.shape[1], preprocessing)
     return normalise(resize_image(image, height, width), preprocessing)

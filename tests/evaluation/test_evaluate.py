@@ -92,13 +92,13 @@ def test_probabilities_of_bands_are_those_of_the_whole(
 ) -> None:
     image = np.random.default_rng(0).integers(0, 255, (45, 70, 3), dtype=np.uint8)
     predictor = make_predictor(local, 5, scores=True)
-    (whole,) = predictor.bands(open_image(image), probabilities=True)
+    (whole,) = predictor.rows(open_image(image), probabilities=True)
     assert whole.probabilities is not None and whole.probabilities.shape == (5, 45, 70)
     assert np.allclose(whole.probabilities.sum(0), 1, atol=1e-6)
     assert np.array_equal(whole.probabilities.argmax(0), whole.labels)
     assert whole.scores is not None and np.allclose(whole.probabilities.max(0), whole.scores, atol=1e-3)
-    monkeypatch.setattr("intarsia.models.upsampling._BAND_PIXELS", 700)
-    bands = [band.probabilities for band in predictor.bands(open_image(image), probabilities=True)]
+    monkeypatch.setattr("intarsia.runtimes.upsampling._BAND_PIXELS", 700)
+    bands = [band.probabilities for band in predictor.rows(open_image(image), probabilities=True)]
     assert len(bands) == 5
     assert np.array_equal(np.concatenate([band for band in bands if band is not None], axis=1), whole.probabilities)
 

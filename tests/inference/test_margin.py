@@ -28,7 +28,7 @@ def valid_unet() -> SegmentationModel:
     parameters = dict(model.named_parameters())
     with torch.no_grad():
         parameters["ups.0.0.weight"] *= 4
-        logits = model(normalise(picture(300, 300), GREY))
+        logits = model(torch.from_numpy(normalise(picture(300, 300), GREY)))
         parameters["head.bias"][0] -= (logits[:, 0] - logits[:, 1]).median()
     return model
 
@@ -39,19 +39,19 @@ def picture(height: int, width: int) -> np.ndarray:
     return np.kron(squares, np.ones((24, 24, 1), np.uint8))[:height, :width]
 
 
-def tiled_logits(model: SegmentationModel, image: np.ndarray, margin: int) -> tuple[torch.Tensor, torch.Tensor]:
+def tiled_logits(model: SegmentationModel, image: np.ndarray, margin: int) -> tuple[np.ndarray, np.ndarray]:
     """The joined logits of the tiles, and the whole picture's."""
 
     model.double()  # the tiles' sizes decide how convolutions are summed, which float64 does not show
 
-    def network(pixels: np.ndarray, *_: object) -> torch.Tensor:
+    def network(pixels: np.ndarray, *_: object) -> np.ndarray:
         with torch.inference_mode():
-            return model.logits(normalise(pixels, GREY).double()).float()
+            return model.logits(torch.from_numpy(normalise(pixels, GREY)).double()).float().numpy()
 
     overlap = exact_overlap(model.margin, 1)
     rows, columns = (spans(side, TILE, overlap) for side in image.shape[:2])
     windows = (image[top:bottom] for top, bottom in rows)
-    joined = torch.cat(list(join_tiles(windows, rows, columns, overlap, 1, network, margin)), dim=2)
+    joined = np.concatenate(list(join_tiles(windows, rows, columns, overlap, 1, network, margin)), axis=2)
     return joined, network(image)
 
 
@@ -74,15 +74,15 @@ def test_a_smaller_margin_gives_other_logits(valid_unet: SegmentationModel, marg
 def test_labels_of_tiles_are_those_of_the_whole_picture(
     make_predictor: MakePredictor, valid_unet: SegmentationModel, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]
 ) -> None:
-    predictor = make_predictor(valid_unet, preprocessing=GREY, tile=TILE, scores=True)
+    predictor = make_predictor(valid_unet, preprocessing=GREY, tile=TILE, confidence=True)
     assert predictor.settings["overlap"] == 224
     tiles = predictor.segment(picture(*size))
     monkeypatch.setattr("intarsia.inference.pictures.predictor.WHOLE_PIXELS", 10**9)
     whole = predictor.segment(picture(*size))
     assert 0.2 < whole.labels.mean() < 0.8
     assert (tiles.labels != whole.labels).sum() <= 2  # of 250 000, where the classes tie within the float noise
-    assert tiles.scores is not None and whole.scores is not None
-    assert np.abs(tiles.scores.astype(float) - whole.scores).max() < 0.001
+    assert tiles.confidence is not None and whole.confidence is not None
+    assert np.abs(tiles.confidence.astype(float) - whole.confidence).max() < 0.001
 
 
 @pytest.mark.usefixtures("tiled")

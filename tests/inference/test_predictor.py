@@ -16,9 +16,11 @@ from torch.nn import functional as F
 
 from intarsia.errors import DataError, ModelError, UsageError
 from intarsia.inference import Predictor
-from intarsia.inference.sources import find_bundle, find_images
+from intarsia.inference.sources import find_bundle
+from intarsia.media.medium import expand
 from intarsia.models import SegmentationModel
 from intarsia.result import Segmentation
+from intarsia.runtimes.contract import Runtime
 
 MakePredictor = Callable[..., Predictor]
 
@@ -58,7 +60,7 @@ def test_every_kind_of_single_source_gives_the_same(predictor: Predictor, tmp_pa
         assert np.array_equal(found.labels, expected)
         assert found.labels.dtype == np.uint8
         assert np.array_equal(found.image, array)
-        assert found.scores is None
+        assert found.confidence is None
     assert predictor.segment(path).source == str(path)
     assert found.areas() == {"dark": 0.5, "bright": 0.5}
 
@@ -111,14 +113,28 @@ def test_tiled_equals_whole_for_a_small_receptive_field(
     size: tuple[int, int], long_side: int | None,
 ) -> None:  # fmt: skip
     image = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
-    predictor = make_predictor(local, 5, tile=128, overlap=64, long_side=long_side, scores=True)
+    predictor = make_predictor(local, 5, tile=128, overlap=64, long_side=long_side, confidence=True)
     tiles = predictor.segment(image)
     monkeypatch.setattr("intarsia.inference.pictures.predictor.WHOLE_PIXELS", 10**9)
     whole = predictor.segment(image)
     assert (tiles.labels == whole.labels).mean() > 0.9999
-    assert tiles.scores is not None and whole.scores is not None
-    assert np.abs(tiles.scores.astype(float) - whole.scores).max() < 0.002
+    assert tiles.confidence is not None and whole.confidence is not None
+    assert np.abs(tiles.confidence.astype(float) - whole.confidence).max() < 0.002
     assert np.array_equal(tiles.image, image)
+
+
+class Recorded:
+    """Another runtime that notes how wide its inputs are."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime, self.widths = runtime, list[int]()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._runtime, name)
+
+    def logits(self, x: Any, place: Any = None) -> Any:
+        self.widths.append(x.shape[3])
+        return self._runtime.logits(x, place)
 
 
 @pytest.mark.parametrize(("limit", "tiles"), [(5 * 25 * 38, [150]), (5 * 25 * 38 - 1, [96, 118])])
@@ -131,23 +147,17 @@ def test_many_logits_are_tiled_too(
 ) -> None:
     monkeypatch.setattr("intarsia.inference.pictures.predictor.WHOLE_LOGITS", limit)
     predictor = make_predictor(local, 5, tile=96, overlap=32)
-    widths: list[int] = []
-    network = predictor._network
-    monkeypatch.setattr(
-        predictor,
-        "_network",
-        lambda pixels, *at, size: widths.append(pixels.shape[1]) or network(pixels, *at, size=size),
-    )
-    predictor.segment(np.zeros((100, 150, 3), np.uint8))
-    assert widths == tiles
+    seen = Recorded(predictor.runtime)
+    Predictor(predictor.bundle, runtime=seen, tile=96, overlap=32).segment(np.zeros((100, 150, 3), np.uint8))
+    assert seen.widths == tiles
 
 
 @pytest.mark.usefixtures("tiled")
 def test_constant_logits_give_no_seam(make_predictor: MakePredictor, constant: SegmentationModel) -> None:
-    found = make_predictor(constant, 3, tile=64, overlap=32, scores=True).segment(np.zeros((333, 215, 3), np.uint8))
+    found = make_predictor(constant, 3, tile=64, overlap=32, confidence=True).segment(np.zeros((333, 215, 3), np.uint8))
     assert (found.labels == 1).all()
-    assert found.scores is not None and len(np.unique(found.scores)) == 1
-    assert float(found.scores[0, 0]) == pytest.approx(0.4192, abs=1e-3)
+    assert found.confidence is not None and len(np.unique(found.confidence)) == 1
+    assert float(found.confidence[0, 0]) == pytest.approx(0.4192, abs=1e-3)
 
 
 @pytest.mark.usefixtures("tiled")
@@ -155,7 +165,7 @@ def test_bands_come_from_top_to_bottom_with_their_photo(make_predictor: MakePred
     from intarsia.media.images import open_image
 
     image = np.random.default_rng(0).integers(0, 256, (400, 100, 3), dtype=np.uint8)
-    bands = list(make_predictor(Shallow(), tile=64, overlap=32).bands(open_image(image)))
+    bands = list(make_predictor(Shallow(), tile=64, overlap=32).rows(open_image(image)))
     assert len(bands) > 5
     assert [band.top for band in bands] == np.cumsum([0] + [len(band.labels) for band in bands[:-1]]).tolist()
     assert np.array_equal(np.concatenate([band.image for band in bands]), image)
@@ -178,13 +188,13 @@ class Sided(SegmentationModel):
 
 def test_augmentation_averages_probabilities_of_the_mirrored_image(make_predictor: MakePredictor) -> None:
     image = np.zeros((8, 16, 3), np.uint8)
-    plain = make_predictor(Sided(), scores=True).segment(image)
-    assert plain.scores is not None
-    assert float(plain.scores[0, 0]) == pytest.approx(0.8808, abs=1e-3)
-    assert float(plain.scores[0, 15]) == pytest.approx(0.5, abs=1e-3)
-    both = make_predictor(Sided(), tta=True, scores=True).segment(image)
-    assert both.scores is not None
-    assert both.scores.astype(float) == pytest.approx(np.full((8, 16), (0.8808 + 0.5) / 2), abs=1e-3)
+    plain = make_predictor(Sided(), confidence=True).segment(image)
+    assert plain.confidence is not None
+    assert float(plain.confidence[0, 0]) == pytest.approx(0.8808, abs=1e-3)
+    assert float(plain.confidence[0, 15]) == pytest.approx(0.5, abs=1e-3)
+    both = make_predictor(Sided(), tta=True, confidence=True).segment(image)
+    assert both.confidence is not None
+    assert both.confidence.astype(float) == pytest.approx(np.full((8, 16), (0.8808 + 0.5) / 2), abs=1e-3)
     assert (both.labels == 1).all()
 
 
@@ -220,8 +230,7 @@ def test_folder_and_pattern(predictor: Predictor, tmp_path: Path) -> None:
     assert [Path(one.source).name for one in found] == ["a.png", "b.png", "c.jpg"]
     assert [Path(one.source).name for one in predictor.segment(str(tmp_path / "*.png"))] == ["a.png", "b.png"]
     assert len(list(predictor.segment([tmp_path, tmp_path / "a.png"]))) == 4
-    deep = find_images(str(tmp_path / "**" / "*.jpg"))
-    assert deep is not None and deep.base == tmp_path
+    assert expand(str(tmp_path / "**" / "*.jpg")).base == tmp_path
 
 
 def test_names_that_stand_for_nothing(predictor: Predictor, tmp_path: Path) -> None:
@@ -251,10 +260,12 @@ def test_identity_changes_with_weights_and_settings(make_predictor: MakePredicto
     model = Shallow()
     first = make_predictor(model).identity()
     assert make_predictor(Shallow()).identity() == first
-    assert make_predictor(model, tta=True).identity() != first
+    assert first.differences(make_predictor(model, tta=True).identity().to_json()) == ["tta true instead of false"]
     with torch.no_grad():
         model.gain += 1
-    assert make_predictor(model).identity() != first
+    changed = make_predictor(model).identity()
+    assert changed.checksum() != first.checksum() and changed.differences(first.to_json()) == ["the model"]
+    assert first.runtime["precision"] == "fp32" and first.runtime["name"] == "torch"
 
 
 def test_find_bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -287,11 +298,11 @@ options = dict(encoder="test_resnet", output_stride=32, channels=8, low_channels
 model = build("deeplabv3plus", classes=19, **options)
 bundle = Bundle("deeplabv3plus", options, LabelSpace(tuple(map(str, range(19)))), Preprocessing(), model.state_dict())
 predictor = Predictor(bundle, tile=512, overlap=64, precision="fp32")
-list(predictor.bands(open_image(np.zeros((1500, 1500, 3), np.uint8))))
+list(predictor.rows(open_image(np.zeros((1500, 1500, 3), np.uint8))))
 image = np.zeros((6000, 1500, 3), np.uint8)
 image[:] = 128
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-rows = sum(len(band.labels) for band in predictor.bands(open_image(image)))
+rows = sum(len(band.labels) for band in predictor.rows(open_image(image)))
 print(rows, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
 """
 

@@ -85,8 +85,8 @@ def test_overlay_messages() -> None:
 def test_parts_that_do_not_fit() -> None:
     with pytest.raises(DataError, match=r"labels must be \(H, W\) of uint8 .*, these are \(2, 4\) of int64"):
         Segmentation(LABELS.astype(np.int64), SPACE)  # type: ignore[arg-type]
-    with pytest.raises(DataError, match=r"scores \(1, 4\) and labels \(2, 4\) differ in size"):
-        Segmentation(LABELS, SPACE, scores=np.zeros((1, 4), dtype=np.float16))
+    with pytest.raises(DataError, match=r"confidence \(1, 4\) and labels \(2, 4\) differ in size"):
+        Segmentation(LABELS, SPACE, confidence=np.zeros((1, 4), dtype=np.float16))
     with pytest.raises(DataError, match="the photo must be"):
         Segmentation(LABELS, SPACE, image=np.zeros((4, 2, 3), dtype=np.uint8))
 

@@ -16,7 +16,7 @@ from intarsia.datasets.splits import Item, Size, Split, mismatch, plain_mask
 from intarsia.errors import DataError, UsageError, require
 from intarsia.labels import LabelArray
 from intarsia.media.rasters import RASTER_SUFFIXES, RasterReader, grid_windows, is_raster, open_raster, opened_raster
-from intarsia.media.source import Medium
+from intarsia.media.source import Pixels
 
 _SIDE = 1024
 """Training and validation see rasters in windows of at most this side."""
@@ -70,7 +70,7 @@ class RasterSplit(Split):
 
     preprocessing: Preprocessing | None = None
 
-    medium: ClassVar[Medium] = "raster"
+    medium: ClassVar[Pixels] = "raster"
 
     def for_input(self, preprocessing: Preprocessing) -> RasterSplit:
         """The split with the bands that a model wants."""

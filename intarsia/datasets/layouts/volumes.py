@@ -24,7 +24,7 @@ from intarsia.datasets.splits import Item, Split
 from intarsia.errors import DataError, UsageError
 from intarsia.labels import LabelArray
 from intarsia.media.grids import Axis
-from intarsia.media.source import Medium
+from intarsia.media.source import Pixels
 from intarsia.media.volumes import VOLUME_SUFFIXES, open_volume, stack, volume_stem
 
 _SURVEYED = 30
@@ -109,7 +109,7 @@ class VolumeSplit(Split):
     preprocessing: Preprocessing | None = None
     foreground: float = 0.0
 
-    medium: ClassVar[Medium] = "volume"
+    medium: ClassVar[Pixels] = "volume"
 
     @property
     def axis(self) -> Axis:

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from functools import cached_property
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from intarsia.bundle import Bundle, CloudPreprocessing
+from intarsia.bundle import Bundle, CloudPreprocessing, Description
 from intarsia.errors import DataError, ModelError, UsageError
 from intarsia.inference.clouds.spool import Spool
-from intarsia.inference.pictures.predictor import find_device
+from intarsia.inference.identity import Identity
+from intarsia.inference.pictures.predictor import open_runtime
+from intarsia.inference.segmenting import segment_many
 from intarsia.labels import LabelArray
 from intarsia.media.clouds import CloudReader, PointCloud, open_cloud
 from intarsia.media.clouds.cloud import NORMALS
 from intarsia.media.clouds.opening import CloudLike
-from intarsia.models.cloud.running import BATCH_POINTS, as_function
-from intarsia.models.restore import restore
-from intarsia.result.cloud import CloudSegmentation
+from intarsia.media.medium import Form, Item
+from intarsia.result import CloudSegmentation
+from intarsia.runtimes.contract import Precision, Runtime, identity
+from intarsia.runtimes.upsampling import softmax
 from intarsia.transforms.clouds.blocks import FILL, Network, scene_probabilities, spread
 from intarsia.transforms.clouds.categories import CATEGORIES, FIELD, category_index, parts_among
 from intarsia.transforms.clouds.columns import density
@@ -34,6 +37,8 @@ WHOLE_POINTS = 2_000_000
 _TILE_POINTS = 1_000_000
 _SURROUNDINGS = 2.0  # metres that normals and shapes may reach
 _FIRST = 100_000
+# Points that a network sees at once, over all blocks of a batch: enough to keep the cores busy.
+_BATCH_POINTS = 1 << 14
 _TURNS = ((1, 0, 0, 1), (0, 1, -1, 0), (-1, 0, 0, -1), (0, -1, 1, 0))
 
 Progress = Callable[[int, int], None]
@@ -43,67 +48,111 @@ class CloudPredictor:
     """A bundle made ready to label point clouds of any size.
 
     Args:
-        bundle: the trained model.
+        bundle: the trained model; with a runtime of your own, its description is enough.
+        runtime: what computes: a name (`intarsia.runtimes.RUNTIMES`), or a runtime made ready.
         tta: test-time augmentation: average over the cloud turned by 0, 90, 180 and 270 degrees; four times the work.
+        precision: arithmetic of the network: "auto" or "fp32", which is the same for points.
         device: where the network computes; "auto" takes a GPU if there is one.
 
     Attributes:
         space: the classes that it predicts.
+        preprocessing: what happens to points before the network.
+        runtime: what computes.
         settings: what besides the weights decides the labels, as plain JSON.
+        given: names of the options that differ from their defaults.
+        forms: of the media that it segments.
 
     Raises:
         ModelError: the bundle's weights do not fit its model, or its model is none of points.
         UsageError: `tta` for a model of whole objects, which are not turned in training.
     """
 
-    def __init__(self, bundle: Bundle, *, tta: bool = False, device: str = "auto") -> None:
+    forms: frozenset[Form] = frozenset({"points"})
+
+    def __init__(
+        self,
+        bundle: Bundle | Description,
+        *,
+        runtime: Runtime | str = "torch",
+        tta: bool = False,
+        precision: Precision = "auto",
+        device: str = "auto",
+    ) -> None:
+        self._made: dict[str, Any] = {"runtime": runtime, "tta": tta, "precision": precision, "device": device}
         if not isinstance(bundle.preprocessing, CloudPreprocessing):
-            raise ModelError(f"{bundle.source or 'this bundle'}: {bundle.architecture} is no model of point clouds")
+            raise ModelError(f"{bundle.title}: {bundle.architecture} is no model of point clouds")
         self.bundle, self.space, self.preprocessing = bundle, bundle.space, bundle.preprocessing
         if tta and self.preprocessing.whole:
-            raise UsageError("--tta turns clouds about z, but models of whole objects know them in one pose only")
-        model = restore(bundle)
+            raise UsageError("tta turns clouds about z, but models of whole objects know them in one pose only")
+        self.runtime = open_runtime(bundle, runtime, precision, device)
         made = channels(self.preprocessing.features)
-        if model.in_channels != made:
+        if self.runtime.in_channels != made:
             raise ModelError(
-                f"{bundle.source or 'this bundle'}: its model takes {model.in_channels} channels, but its features "
+                f"{bundle.title}: its model takes {self.runtime.in_channels} channels, but its features "
                 f"make {made}; the file was changed after training, fetch it again"
             )
-        self._device = find_device(device)
-        network = as_function(model.to(self._device), self._device)
+        network = as_function(self.runtime)
         self._network: Network = _turned(network, self.preprocessing.features) if tta else network
         self.settings = {"tta": tta}
+        self.given = frozenset({"tta"} if tta else ())
 
-    def identity(self) -> str:
-        """Checksum of the model and the settings: equal identities give equal labels."""
-        text = json.dumps([self.bundle.checksum(), self.settings], sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()
+    def identity(self) -> Identity:
+        """Tell what decides the labels: equal identities give equal ones."""
+        return Identity(self._checksum, self.settings, identity(self.runtime))
+
+    @cached_property
+    def _checksum(self) -> str:
+        return self.bundle.checksum()
+
+    def at(self, precision: Precision) -> Self:
+        """Make the same predictor in another precision."""
+        return type(self)(self.bundle, **self._made | {"precision": precision})
+
+    @property
+    def is_free(self) -> bool:
+        """Whether the precision was left open."""
+        return self._made["precision"] == "auto" and isinstance(self._made["runtime"], str)
 
     def segment(
         self,
-        source: CloudLike | CloudReader,
+        source: CloudLike | CloudReader | Iterable[CloudLike],
         *,
         columns: str | None = None,
         category: str | None = None,
         progress: Progress | None = None,
-    ) -> CloudSegmentation:
-        """Label every point of a cloud; it needs no labels of its own.
+    ) -> Any:
+        """Label every point of a cloud, or of many lazily; they need no labels of their own.
 
         Large clouds are sorted into tiles on disk and labelled one after the other, each with its surroundings, so that
         memory does not grow with the cloud (but for three bytes a point, the result).
 
         Args:
-            source: a file in any format of `open_cloud`, an S3DIS room, a `PointCloud`, or an opened cloud.
+            source: a file in any format of `open_cloud`, an S3DIS room, a `PointCloud`, or an opened cloud; a folder
+                (with its sub-folders), a glob pattern or an iterable of sources for many.
             columns: names of the columns of arrays and tables.
             category: what the object is, for models of parts; see `require_category`.
-            progress: called with the number of points that are done and of all.
+            progress: called with the number of points that are done and of all, of the cloud in work.
+
+        Returns:
+            A `CloudSegmentation`; for many, an iterator of them that labels each when it is asked for it.
 
         Raises:
             DataError: the cloud cannot be read, has no points, or lacks fields that the model's features need; the
-                message names features and fields.
+                message names features and fields. Or the folder or pattern holds no cloud.
             UsageError: the model has to know the category, or does not know that one.
         """
-        reader = source if isinstance(source, CloudReader) else open_cloud(source, columns=columns)
+
+        def one(item: Item) -> CloudSegmentation:
+            given = item.source
+            reader = given if isinstance(given, CloudReader) else open_cloud(given, columns=columns)
+            return self.segment_opened(reader, category=category, progress=progress)
+
+        return segment_many(self, source, {"points": one})
+
+    def segment_opened(
+        self, reader: CloudReader, *, category: str | None = None, progress: Progress | None = None
+    ) -> CloudSegmentation:
+        """Label every point of an opened cloud; see `segment`."""
         settings, told = self.preprocessing, FIELD in reader.fields
         kind = None if category is None and told else self.require_category(category)
         fields = reader.fields if kind is None else (*reader.fields, FIELD)
@@ -187,7 +236,7 @@ class CloudPredictor:
     ) -> Floats:
         """Probabilities of the wanted points of a cloud, or of all."""
         settings = self.preprocessing
-        batch = max(1, BATCH_POINTS // settings.points)
+        batch = max(1, _BATCH_POINTS // settings.points)
         if settings.whole:
             one = prepare_object(cloud, settings)
             found = object_probabilities(
@@ -203,6 +252,17 @@ class CloudPredictor:
             return found
         xyz = (cloud.xyz if wanted is None else cloud.xyz[wanted]) - scene.origin
         return spread(xyz, scene, found, FILL)
+
+
+def as_function(runtime: Runtime) -> Network:
+    """Make a plain function of a runtime: blocks (B, P, channels) to class probabilities (B, P, C)."""
+
+    def run(blocks: Floats) -> Floats:
+        logits = runtime.logits(np.ascontiguousarray(blocks.transpose(0, 2, 1)))
+        found: Floats = np.ascontiguousarray(softmax(logits.transpose(1, 0, 2)).transpose(1, 2, 0))
+        return found
+
+    return run
 
 
 def _turned(network: Network, features: tuple[str, ...]) -> Network:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from intarsia.inference.pictures.tiling import UNIT
 from intarsia.media.source import PixelSource
-from intarsia.models.upsampling import Span
+from intarsia.runtimes.upsampling import Span
 from intarsia.transforms.preprocess import resize_image
 
 # A larger picture that is resized for the network is decoded in bands instead of being held in memory.

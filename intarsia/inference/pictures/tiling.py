@@ -1,7 +1,7 @@
 """Tiles over images too large for one pass.
 
 Nothing here grows with classes x pixels: tiles are joined at the stride of the network's logits (usually a quarter of
-the image), one row of tiles at a time; `models.upsampling` resizes and decides a joined row in bands.
+the image), one row of tiles at a time; `runtimes.upsampling` resizes and decides a joined row in bands.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from intarsia.models.upsampling import Span
+from intarsia.runtimes.upsampling import Span
 
 # Tiles start at multiples of the deepest stride of the networks, so that every tile samples the same grid.
 UNIT = 32
+
+Floats = NDArray[np.float32]
 
 
 def spans(length: int, tile: int, overlap: int) -> list[Span]:
@@ -35,13 +35,13 @@ def exact_overlap(margin: int, stride: int) -> int:
     """Pixels, a multiple of `UNIT`, that tiles must share so that each output lies `margin` pixels inside one of them.
 
     Args:
-        margin: see `SegmentationModel.margin`.
+        margin: see `Runtime.margin`.
         stride: pixels per logit.
     """
     return -(-2 * stride * _cells(margin, stride) // UNIT) * UNIT
 
 
-def taper(span: Span, length: int, overlap: int, stride: int, margin: int = 0) -> Tensor:
+def taper(span: Span, length: int, overlap: int, stride: int, margin: int = 0) -> Floats:
     """Weights of one tile's logits along one axis.
 
     Next to another tile, the outer quarter of the overlap gets weight 0 because padding falsifies it, the middle half
@@ -53,13 +53,14 @@ def taper(span: Span, length: int, overlap: int, stride: int, margin: int = 0) -
         float32, one weight for each of the span's logits.
     """
     count = _cells(span[1] - span[0], stride)
-    weights = torch.ones(count)
+    weights = np.ones(count, dtype=np.float32)
     zeros, rise = (_cells(margin, stride), 0) if margin else (overlap // 4 // stride, overlap // 2 // stride)
-    ramp = torch.cat([torch.zeros(zeros), 0.5 - 0.5 * torch.cos(torch.pi * (torch.arange(rise) + 0.5) / max(rise, 1))])
+    ramp = np.zeros(zeros + rise, dtype=np.float32)
+    ramp[zeros:] = 0.5 - 0.5 * np.cos(np.pi * (np.arange(rise) + 0.5) / max(rise, 1))
     if span[0] > 0:
         weights[: len(ramp)] = ramp
     if span[1] < length:
-        weights[count - len(ramp) :] *= ramp.flip(0)
+        weights[count - len(ramp) :] *= ramp[::-1]
     return weights
 
 
@@ -79,9 +80,9 @@ def join_tiles(
     columns: list[Span],
     overlap: int,
     stride: int,
-    network: Callable[[NDArray[np.uint8], Span, Span], Tensor],
+    network: Callable[[NDArray[np.uint8], Span, Span], Floats],
     margin: int = 0,
-) -> Iterator[Tensor]:
+) -> Iterator[Floats]:
     """Run the network on every tile and blend the logits.
 
     Args:
@@ -100,7 +101,7 @@ def join_tiles(
     """
     height, width = rows[-1][1], columns[-1][1]
     across = [taper(column, width, overlap, stride, margin) for column in columns]
-    kept: tuple[Tensor, Tensor] | None = None
+    kept: tuple[Floats, Floats] | None = None
     for row, final in zip(rows, final_cells(rows, stride), strict=True):
         total, weight = _row_of_tiles(next(windows), row, columns, across, stride, network)
         down = taper(row, height, overlap, stride, margin)[:, None]
@@ -109,27 +110,27 @@ def join_tiles(
         if kept is not None:
             total[:, :, : kept[0].shape[2]] += kept[0]
             weight[: len(kept[1])] += kept[1]
-        kept = total[:, :, final:].clone(), weight[final:].clone()
-        done = total[:, :, :final].div_(weight[:final])
-        yield done
-        del total, done  # or two rows of tiles would be in memory while the next one is computed
+        kept = total[:, :, final:].copy(), weight[final:].copy()
+        total[:, :, :final] /= weight[:final]
+        yield total[:, :, :final]
+        del total  # or two rows of tiles would be in memory while the next one is computed
 
 
 def _row_of_tiles(
     window: NDArray[np.uint8],
     row: Span,
     columns: list[Span],
-    across: list[Tensor],
+    across: list[Floats],
     stride: int,
-    network: Callable[[NDArray[np.uint8], Span, Span], Tensor],
-) -> tuple[Tensor, Tensor]:
+    network: Callable[[NDArray[np.uint8], Span, Span], Floats],
+) -> tuple[Floats, Floats]:
     """Weighted sum of one row's logits (1, C, h, w), and the sum of the weights (w,)."""
     cells = _cells(columns[-1][1], stride)
-    total, weight = torch.empty(0), torch.zeros(cells)
+    total, weight = np.empty(0, dtype=np.float32), np.zeros(cells, dtype=np.float32)
     for (left, right), taper_weights in zip(columns, across, strict=True):
         logits = network(window[:, left:right], row, (left, right))
-        if not total.numel():
-            total = torch.zeros(*logits.shape[:3], cells)
+        if not total.size:
+            total = np.zeros((*logits.shape[:3], cells), dtype=np.float32)
         place = slice(left // stride, left // stride + len(taper_weights))
         total[..., place] += logits * taper_weights
         weight[place] += taper_weights

@@ -19,6 +19,12 @@ TARGETS = (".las", ".laz", ".ply", ".npz", ".csv", ".txt", ".label")
 """Suffixes that `write_labels` writes."""
 
 
+def kept_suffix(source: Path) -> str:
+    """Choose the suffix of a cloud's labels: its own format where it can be written, else PLY."""
+    suffix = source.suffix.lower()
+    return suffix if suffix in (".las", ".laz", ".ply", ".npz", ".csv", ".txt") and not source.is_dir() else ".ply"
+
+
 def write_labels(
     source: CloudReader,
     path: Path,

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from intarsia.errors import DataError, ModelError
+from intarsia.media.source import Place
 from intarsia.models.classical.features import Features
 from intarsia.models.classical.superpixels import average, superpixels
-from intarsia.models.registry import Place, SegmentationModel
+from intarsia.models.registry import SegmentationModel
 
 _STRIP_BYTES = 100_000_000
 _LEAST_ROWS = 64

@@ -20,6 +20,8 @@ class CloudModel(SegmentationModel):
     clouds (classification) give (N, C).
     """
 
+    is_grid = False
+
     def __init__(self) -> None:
         super().__init__()
         self.encoder = nn.Module()  # nothing is pretrained: one learning rate for all

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -104,6 +105,11 @@ class VideoSegmenter(SegmentationModel):
     def base(self) -> SegmentationModel:
         """The image model, which starting weights are for."""
         return self.parts.image
+
+    def with_base(self, change: Callable[[SegmentationModel], SegmentationModel]) -> SegmentationModel:
+        changed = copy.deepcopy(self).eval().requires_grad_(False)
+        changed.parts.exchange(change)
+        return changed
 
     def freeze_base(self) -> None:
         """Train everything but the image model, whose batch-norms then keep their statistics too."""

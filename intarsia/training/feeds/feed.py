@@ -108,7 +108,7 @@ class PictureFeed:
         return TrainingSamples(self._reader, transform, self._recipe.training.seed, maps=maps)
 
     def inputs(self, batch: Batch) -> Tensor:
-        return normalise(batch.images, self.preprocessing).contiguous(memory_format=torch.channels_last)
+        return torch.from_numpy(normalise(batch.images.numpy(), self.preprocessing))
 
     def file(self, index: int) -> str:
         return str(self.split.items[index].image)

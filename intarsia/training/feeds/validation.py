@@ -16,8 +16,8 @@ from intarsia.media.images import write_image
 from intarsia.media.source import as_rgb
 from intarsia.metrics import ConfusionMatrix, Scores
 from intarsia.models import SegmentationModel
-from intarsia.models.upsampling import upsampled_labels
 from intarsia.result.renders import blend
+from intarsia.runtimes.upsampling import upsampled_labels
 from intarsia.training.distributed import World, sum_confusion
 from intarsia.training.feeds.data import SplitReader
 from intarsia.training.progress import Progress
@@ -82,9 +82,9 @@ class Validator:
     def _predict(
         self, model: SegmentationModel, image: NDArray[np.uint8], size: tuple[int, ...], precision: str
     ) -> NDArray[Any]:
-        x = prepare(image, self._preprocessing).to(self._world.device)
+        x = torch.from_numpy(prepare(image, self._preprocessing)).to(self._world.device)
         with torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=precision == "bf16"):
-            logits = model.logits(x)
+            logits = model.logits(x).float().cpu().numpy()
         dtype = self.reader.split.space.dtype
         return upsampled_labels(logits, (size[0], size[1]), align_corners=model.align_corners, dtype=dtype)
 

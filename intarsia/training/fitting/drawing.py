@@ -15,10 +15,10 @@ from intarsia.datasets import Dataset
 from intarsia.datasets.layouts.clouds import CloudDataset
 from intarsia.errors import DataError
 from intarsia.labels import LabelSpace
+from intarsia.media.source import Place
 from intarsia.models import SegmentationModel
 from intarsia.models.classical import ClassicalModel, Samples
 from intarsia.models.classical.model import UNLABELLED, Strip, within
-from intarsia.models.registry import Place
 from intarsia.recipe import Recipe
 from intarsia.training.distributed import World
 from intarsia.training.feeds.clouds import CloudFeed
@@ -108,7 +108,7 @@ def draw(
         for strip, seen, labels in windows:
             choice = sample.choose(labels)
             if choice:  # strips without a scribble cost nothing
-                values = normalise(seen, preprocessing)[0].permute(1, 2, 0).contiguous().numpy()
+                values = np.ascontiguousarray(normalise(seen, preprocessing)[0].transpose(1, 2, 0))
                 features, groups = model.describe(values, strip, within(whole, strip, height))
                 sample.add(choice, labels, features if groups is None else features[:, groups])
     return sample

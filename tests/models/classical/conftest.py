@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from stripes import SMALL, stripes
 
-from intarsia.models import Place, build
+from intarsia.media.source import Place
+from intarsia.models import build
 from intarsia.models.classical import ClassicalModel, Samples
 from intarsia.models.classical.model import UNLABELLED
 

@@ -119,7 +119,7 @@ def test_tiles_are_the_whole(name: str, grey: bool, fitted: Fitted, monkeypatch:
     tiled = Predictor(as_bundle(model, name, preprocessing), tile=256)
     assert tiled._overlap >= 2 * model.margin > 0
     found = tiled.probabilities(picture)
-    whole = model(normalise(picture, preprocessing)).softmax(1)[0].numpy()
+    whole = model(torch.from_numpy(normalise(picture, preprocessing))).softmax(1)[0].numpy()
     assert np.abs(found - whole).max() <= 1e-5
     assert np.array_equal(found.argmax(0), whole.argmax(0))
 

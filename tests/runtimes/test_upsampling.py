@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from intarsia.models.upsampling import Upsampling, decide, upsampled_labels
+from intarsia.runtimes.upsampling import Upsampling, decide, resized_logits, upsampled_labels
 
 UINT8 = np.dtype(np.uint8)
 
@@ -36,7 +36,7 @@ def smooth(classes: int, cells: tuple[int, int], seed: int = 0) -> torch.Tensor:
 def test_band_by_band_equals_one_call(
     cells: tuple[int, int], size: tuple[int, int], align_corners: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("intarsia.models.upsampling._BAND_PIXELS", 1)  # so that a band holds a single row
+    monkeypatch.setattr("intarsia.runtimes.upsampling._BAND_PIXELS", 1)  # so that a band holds a single row
     logits = torch.randn(1, 3, *cells, generator=torch.Generator().manual_seed(0))
     whole = F.interpolate(logits, size=size, mode="bilinear", align_corners=align_corners)
     upsampling = Upsampling(cells, size, align_corners=align_corners)
@@ -46,11 +46,19 @@ def test_band_by_band_equals_one_call(
     for count, bands in zip(chunks, plan, strict=True):
         arrived += count
         for band in bands:
-            planes = upsampling.planes(logits[:, :, first:arrived], first, band)
+            planes = upsampling.planes(logits[:, :, first:arrived].numpy(), first, band)
             rows.append(torch.from_numpy(np.stack(list(planes))))
         first = upsampling.first_cell(bands[-1][1]) if bands else first
     assert sum(len(bands) for bands in plan) == size[0]
     assert torch.allclose(torch.cat(rows, dim=1), whole[0], atol=1e-5)
+
+
+@pytest.mark.parametrize("align_corners", [False, True])
+@pytest.mark.parametrize("size", [(21, 33), (5, 40), (7, 9)])
+def test_whole_logits_at_another_size(size: tuple[int, int], align_corners: bool) -> None:
+    logits = torch.randn(1, 4, 7, 9, generator=torch.Generator().manual_seed(2))
+    expected = F.interpolate(logits, size=size, mode="bilinear", align_corners=align_corners).numpy()
+    assert np.allclose(resized_logits(logits.numpy(), size, align_corners=align_corners), expected, atol=1e-5)
 
 
 @settings(max_examples=40, deadline=None)
@@ -60,7 +68,7 @@ def test_labels_are_exactly_those_of_interpolation_and_argmax(seed: int, classes
     random = torch.Generator().manual_seed(seed)
     logits = torch.randint(-3, 4, (1, classes, height, width), generator=random).float()
     expected = F.interpolate(logits, size=(4 * height, 4 * width), mode="bilinear").argmax(1)[0].numpy()
-    found = upsampled_labels(logits, (4 * height, 4 * width), align_corners=False, dtype=UINT8)
+    found = upsampled_labels(logits.numpy(), (4 * height, 4 * width), align_corners=False, dtype=UINT8)
     assert found.dtype == np.uint8 and np.array_equal(found, expected)
 
 
@@ -69,7 +77,7 @@ def test_labels_are_exactly_those_of_interpolation_and_argmax(seed: int, classes
 def test_labels_differ_only_where_two_classes_tie(size: tuple[int, int], align_corners: bool) -> None:
     logits = smooth(19, (60, 80))
     whole = F.interpolate(logits, size=size, mode="bilinear", align_corners=align_corners)
-    found = upsampled_labels(logits, size, align_corners=align_corners, dtype=UINT8)
+    found = upsampled_labels(logits.numpy(), size, align_corners=align_corners, dtype=UINT8)
     chosen = whole.gather(1, torch.from_numpy(found).long()[None, None])[0, 0]
     assert (whole.amax(1)[0] - chosen).max() < 1e-5
     assert np.mean(found != whole.argmax(1)[0].numpy()) < 1e-4
@@ -79,23 +87,23 @@ def test_labels_do_not_depend_on_the_bands(monkeypatch: pytest.MonkeyPatch) -> N
     logits = smooth(5, (40, 50))
     found = []
     for pixels in (1, 3000, 10**9):
-        monkeypatch.setattr("intarsia.models.upsampling._BAND_PIXELS", pixels)
-        found.append(upsampled_labels(logits, (171, 203), align_corners=False, dtype=UINT8))
+        monkeypatch.setattr("intarsia.runtimes.upsampling._BAND_PIXELS", pixels)
+        found.append(upsampled_labels(logits.numpy(), (171, 203), align_corners=False, dtype=UINT8))
     assert np.array_equal(found[0], found[2]) and np.array_equal(found[1], found[2])
 
 
 def test_decide_gives_labels_and_softmax_of_the_winner() -> None:
     logits = torch.tensor([[0.0, 3.0, -50.0], [1.0, 2.0, 40.0], [0.5, 3.0, 39.0]])
-    labels, scores = decide(logits.numpy()[:, None], UINT8, scores=True)
+    labels, scores = decide(logits.numpy()[:, None], UINT8, confidence=True)
     assert labels.tolist() == [[1, 0, 1]] and labels.dtype == np.uint8
     assert scores is not None and scores.dtype == np.float16
     assert scores.ravel().tolist() == pytest.approx(logits.softmax(0).amax(0).tolist(), abs=1e-3)
-    labels, none = decide(logits.numpy()[:, None], np.dtype(np.uint16), scores=False)
+    labels, none = decide(logits.numpy()[:, None], np.dtype(np.uint16), confidence=False)
     assert labels.dtype == np.uint16 and none is None
 
 
 def test_more_classes_than_a_byte_holds() -> None:
     logits = torch.zeros(1, 300, 2, 2)
     logits[0, 299, 1, 1] = 1
-    found = upsampled_labels(logits, (4, 4), align_corners=False, dtype=np.dtype(np.uint16))
+    found = upsampled_labels(logits.numpy(), (4, 4), align_corners=False, dtype=np.dtype(np.uint16))
     assert found[3, 3] == 299 and found[0, 0] == 0

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from intarsia.jobs.clouds import plan_clouds, segment_clouds
 
 from intarsia.bundle import Bundle, CloudPreprocessing
 from intarsia.errors import UsageError
 from intarsia.inference.clouds import CloudPredictor
 from intarsia.jobs import clouds as room
-from intarsia.jobs.clouds import plan_clouds, segment_clouds
 from intarsia.labels import LabelSpace
 from intarsia.media.clouds import PointCloud, open_cloud, write_labels
 from intarsia.models import build

@@ -1,0 +1,63 @@
+"""Telling people what a job did."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from intarsia.cli.output import seconds
+from intarsia.errors import counted
+
+if TYPE_CHECKING:
+    from intarsia.bundle import Description
+    from intarsia.jobs import JobResult, Plan, Record
+
+_MOST_SHOWN = 10
+
+
+def show_job(result: JobResult, plan: Plan, bundle: Description, model: str) -> None:
+    """Print what became of each source, the failures on standard error, and the sum of it."""
+    whole = [record for record in result.records if record["status"] != "error"]
+    for record in whole[:_MOST_SHOWN]:
+        _show_record(record, plan)
+    if len(whole) > _MOST_SHOWN:
+        typer.echo(f"... and {len(whole) - _MOST_SHOWN} more; all of them in {plan.folder / 'manifest.jsonl'}")
+    for source, reason in result.failures.items():
+        typer.echo(f"failed: {reason if source in reason else f'{source}: {reason}'}", err=True)
+    counts = [f"{len(result.done)} done"]
+    counts += [f"{len(result.skipped)} were done before"] if result.skipped else []
+    counts += [f"{len(result.busy)} in work elsewhere"] if result.busy else []
+    counts += [f"{len(result.failures)} failed"] if result.failures else []
+    classes = counted(len(bundle.space), "class", "classes")
+    typer.echo(f"{', '.join(counts)}. Model {model} ({bundle.architecture}, {classes}): {bundle.terms}")
+    if result.done:
+        typer.echo("Next:  intarsia segment FOLDER/ -o out/   or   intarsia train YOUR-DATA/")
+
+
+def _show_record(record: Record, plan: Plan) -> None:
+    typer.echo(f"{record['source']}  ({', '.join(_facts(record))})")
+    areas = [f"{name} {100 * share:.1f} %" for name, share in record["areas"].items()]
+    typer.echo(f"  {', '.join(areas)}")
+    details: dict[str, Any] = record["details"]
+    if "millilitres" in details:
+        typer.echo(f"  {', '.join(f'{name} {value:,.0f} ml' for name, value in details['millilitres'].items())}")
+    if "polygons" in details:
+        typer.echo(f"  {counted(details['polygons'], 'polygon')}")
+    for note in record["notes"]:
+        typer.echo(f"  note: {note}", err=True)
+    typer.echo("  " + "  ".join(str(plan.folder / name) for name in record["outputs"].values()))
+
+
+def _facts(record: Record) -> list[str]:
+    """Size and speed, in words."""
+    size, details, took = record["size"], record["details"], record["seconds"]
+    if "frames" in details:
+        frames, keys = details["frames"], details["key_frames"]
+        speed = f", {frames / took:.1f} fps" if took else ""
+        found = [f"{size[0]}x{size[1]}", f"{counted(frames, 'frame')} in {seconds(took)}{speed}"]
+        found += [counted(keys, "key frame")] if keys != frames else []
+        return found + (["stopped; what is written is complete up to here"] if record["status"] == "stopped" else [])
+    if len(size) == 1:
+        return [counted(size[0], "point"), seconds(took)]
+    return ["x".join(map(str, size)), seconds(took)]

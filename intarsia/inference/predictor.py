@@ -1,0 +1,93 @@
+"""Predictor: pictures, rasters, volumes and videos in, results out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from typing import Any, overload
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from intarsia.inference.pictures.predictor import GridPredictor
+from intarsia.inference.segmenting import segment_many
+from intarsia.inference.video import VideoPredictor
+from intarsia.inference.volumes import segment_volume
+from intarsia.media.images import ImageLike, open_image
+from intarsia.media.medium import Item
+from intarsia.media.source import PixelSource
+from intarsia.result import Segmentation
+
+Source = ImageLike | Iterable[ImageLike]
+
+
+class Predictor(GridPredictor):
+    """A bundle made ready to segment pictures of any size; for the arguments, see `GridPredictor`."""
+
+    @overload
+    def segment(self, source: bytes | Image.Image | NDArray[np.uint8]) -> Segmentation: ...
+    @overload  # a path may name one picture or many; Any spares callers, who know which, a cast
+    def segment(self, source: str | os.PathLike[str]) -> Any: ...
+    @overload
+    def segment(self, source: Iterable[ImageLike]) -> Iterator[Any]: ...
+    def segment(self, source: Source) -> Any:
+        """Segment one picture, or many lazily.
+
+        Args:
+            source: a path, encoded bytes, a PIL image or an array ((H, W), (H, W, 3) RGB or (H, W, 4), uint8) for one
+                picture; a folder (with its sub-folders), a glob pattern, a video file, ``camera:0``, or any iterable of
+                sources for many. A video's frames are segmented in their order, see `VideoPredictor`. A NIfTI file or a
+                DICOM folder is one volume.
+
+        Returns:
+            One result, at the picture's own size (EXIF orientation applied), of a volume a `VolumeSegmentation`; for
+            many, an iterator that segments each picture when it is asked for it, in the order of the paths, and
+            raises a bad picture's error at its turn.
+
+        Raises:
+            DataError: the picture cannot be read, or the folder or pattern holds no picture.
+            UsageError: the predictor was made with an option that means nothing to such a source.
+        """
+        ways = {"rows": self._picture, "volume": self._volume, "frames": self._frames}
+        return segment_many(self, source, ways)
+
+    def probabilities(self, source: ImageLike) -> NDArray[np.float32]:
+        """Compute the softmax probabilities (C, H, W) of one picture; classes x pixels x 4 bytes of memory.
+
+        Raises:
+            DataError: the picture cannot be read.
+        """
+        rows = self.rows(self._opened(source), probabilities=True)
+        return np.concatenate([part.probabilities for part in rows if part.probabilities is not None], axis=1)
+
+    def _opened(self, source: ImageLike) -> PixelSource:
+        if not isinstance(source, str | os.PathLike):
+            return open_image(source)
+        from intarsia.media.medium import medium_of
+
+        opened: PixelSource = medium_of(source, self.given).open(source, self.preprocessing, {})
+        return opened
+
+    def _picture(self, item: Item) -> Segmentation:
+        return self.segment_opened(item.medium.open(item.source, self.preprocessing, {}))
+
+    def segment_opened(self, reader: PixelSource) -> Segmentation:
+        """Segment one opened picture whole."""
+        size = (reader.height, reader.width)
+        labels = np.empty(size, dtype=self.space.dtype)
+        image = np.empty((*size, 3), dtype=np.uint8)
+        confidence = np.empty(size, dtype=np.float16) if self.confidence else None
+        for part in self.rows(reader):
+            place = slice(part.top, part.top + len(part.labels))
+            labels[place], image[place] = part.labels, part.image
+            if confidence is not None and part.confidence is not None:
+                confidence[place] = part.confidence
+        return Segmentation(labels, self.space, confidence=confidence, source=reader.name, image=image)
+
+    def _volume(self, item: Item) -> Any:
+        return segment_volume(self, item.source)
+
+    def _frames(self, item: Item) -> Iterator[Segmentation]:
+        frames = item.medium.open(item.source, self.preprocessing, {})
+        return (result.segmentation for result in VideoPredictor(self).stream(frames))

@@ -1,0 +1,144 @@
+"""Plan a job: from sources and a place for results to tasks."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from intarsia.errors import UsageError
+from intarsia.jobs.outputs import choose, name_outputs
+from intarsia.jobs.task import Task
+from intarsia.media.medium import MEDIA, Item, Medium, Name, Sources, expand
+from intarsia.result import Render
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The tasks of a job.
+
+    Attributes:
+        folder: that holds all outputs.
+        tasks: one a source.
+        keeps_manifest: whether the folder gets a manifest, so that the job can be continued and shared; a single file
+            of labels gets none.
+    """
+
+    folder: Path
+    tasks: tuple[Task, ...]
+    keeps_manifest: bool = True
+
+    def paths(self, task: Task) -> dict[str, Path]:
+        """Where the outputs of a task go, by kind."""
+        return {kind: self.folder / name for kind, name in task.outputs.items()}
+
+    def media(self) -> list[Medium]:
+        """Name the media that occur."""
+        return list({task.medium.name: task.medium for task in self.tasks}.values())
+
+
+def plan(
+    sources: Name | Iterable[Name],
+    out: Name | None = None,
+    *,
+    outputs: Iterable[str | Render] = (),
+    given: Collection[str] = (),
+    media: Sequence[Medium] = MEDIA,
+) -> Plan:
+    """Name the outputs of all sources (files, folders, glob patterns), each source once.
+
+    What is found in a folder or under a pattern keeps its path relative to it, files keep their name. Where sources
+    differ in nothing but the suffix, all of them keep the suffix (a.jpg.mask.png and a.png.mask.png), so that none
+    overwrites another.
+
+    Args:
+        sources: one or several.
+        out: the output folder (None: the current one), or for one source the file for its labels.
+        outputs: kinds of what is written, or renders of your own; () for what is usual of each medium.
+        given: names of the options that the user gave; see `media.medium.medium_of`.
+        media: those that are known.
+
+    Raises:
+        UsageError: two sources would get the same name, one file is named for several, the output folder lies in an
+            input folder, or a folder or pattern comes without output folder; or an output is not of the medium.
+        DataError: a folder or pattern holds nothing.
+    """
+    names = [sources] if isinstance(sources, str | os.PathLike) else list(sources)
+    found = [expand(name, given, media=media) for name in names]
+    items: dict[str, Item] = {str(item.source): item for one in found for item in one.items}
+    if out is not None and names_file(out, media=media):
+        return _one_file(Path(out), list(items.values()), list(outputs), media)
+    folder = Path(".") if out is None else Path(out)
+    _check_folder(folder, found, asked=out is not None)
+    bare = {key: str(item.name.with_name(item.medium.stem(Path(item.name.name)))) for key, item in items.items()}
+    shared = Counter(bare.values())
+    tasks = [_task(item, bare[key], outputs, shared[bare[key]] > 1) for key, item in items.items()]
+    taken: dict[str, Task] = {}
+    for task in tasks:
+        for name in task.outputs.values():
+            if name in taken:
+                raise UsageError(
+                    f"{taken[name].source} and {task.source} would both be written to {name}; "
+                    "give the folder above them, or run them into two output folders"
+                )
+            taken[name] = task
+    return Plan(folder, tuple(tasks))
+
+
+def names_file(out: Name, *, media: Sequence[Medium] = MEDIA) -> bool:
+    """Tell whether an output is one file of labels, by its suffix, rather than a folder."""
+    path = Path(out)
+    return not path.is_dir() and path.name.lower().endswith(tuple(end for one in media for end in one.targets))
+
+
+def _task(item: Item, bare: str, outputs: Iterable[str | Render], shares: bool) -> Task:
+    stem = str(item.name) if shares else bare
+    kinds = choose(outputs, item.medium)
+    names, renders = name_outputs(kinds, stem, Path(item.source), item.medium)
+    return Task(item.source, stem, item.medium, names, renders)
+
+
+def _one_file(out: Path, items: list[Item], outputs: list[str | Render], media: Sequence[Medium]) -> Plan:
+    if len(items) != 1:
+        raise UsageError(f"{out} is one file, and there are {len(items)} sources: name a folder (-o OUT)")
+    item = items[0]
+    source, medium = Path(item.source), _written_as(out, item, media)
+    if out.exists() and out.resolve() == source.resolve():
+        raise UsageError(f"the labels of {source} would be written over it; choose another name")
+    kinds = choose(["labels", *outputs], medium)
+    stem = out.name[: -len(next(end for end in medium.targets if out.name.lower().endswith(end)))]
+    names, renders = name_outputs(kinds, stem, source, medium, labels=out.name)
+    return Plan(out.parent, (Task(item.source, stem, medium, names, renders),), keeps_manifest=False)
+
+
+def _written_as(out: Path, item: Item, media: Sequence[Medium]) -> Medium:
+    """The medium whose labels have the target's suffix, if the source can be taken for it."""
+    fitting = [one for one in media if out.name.lower().endswith(one.targets)]
+    if item.medium in fitting:
+        return item.medium
+    for medium in fitting:
+        if medium.form == item.medium.form and medium.claims(item.source):
+            return medium
+    if not item.medium.targets:
+        raise UsageError(f"{out} is one file: name a folder, in which the results of {item.source} get their names")
+    raise UsageError(
+        f"cannot write the labels of {item.source} to {out}: those of {item.medium.things} are written as "
+        f"{' or '.join(item.medium.targets)}"
+    )
+
+
+def _check_folder(folder: Path, found: Sequence[Sources], *, asked: bool) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder} is a file; name a folder for the results")
+    for one in found:
+        if one.base is None:
+            continue
+        if not asked:
+            raise UsageError("folders and patterns need a folder for the results: -o OUT")
+        if folder.resolve().is_relative_to(one.base.resolve()):
+            raise UsageError(
+                f"the output folder {folder} lies in the input {one.base}, where a later run would take results for "
+                "sources; name a folder outside of it"
+            )

@@ -1,0 +1,365 @@
+"""Run jobs: one task after the other, each with a record, until all are done or somebody says stop."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+from intarsia.bundle import CloudPreprocessing, Description, Preprocessing
+from intarsia.errors import DataError, IntarsiaError, UsageError, counted
+from intarsia.inference import Identity, VideoPredictor
+from intarsia.jobs.manifest import Manifest, earlier_settings, fingerprint, is_hopeless
+from intarsia.jobs.plan import Plan
+from intarsia.jobs.task import JobOptions, Record, Task
+from intarsia.jobs.writing.frames import write_frames
+from intarsia.jobs.writing.points import write_points
+from intarsia.jobs.writing.rows import write_rows
+from intarsia.jobs.writing.volume import write_volume
+from intarsia.jobs.writing.work import Facts, Stopped, Work
+from intarsia.labels import LabelSpace
+from intarsia.media.medium import Form, check_options
+
+Stop = Callable[[], bool]
+Tell = Callable[[Task, int, int | None], None]
+PARTLY, INTERRUPTED = 1, 130
+_PLAIN = JobOptions()
+
+WRITERS: dict[Form, Callable[[Any, Work], Facts]] = {
+    "rows": write_rows, "volume": write_volume, "frames": write_frames, "points": write_points,
+}  # fmt: skip
+"""What writes the outputs of a task, by the form of its medium."""
+
+
+class JobPredictor(Protocol):
+    """What a job needs of a predictor."""
+
+    bundle: Description
+    space: LabelSpace
+    given: frozenset[str]
+    forms: frozenset[Form]
+
+    @property
+    def preprocessing(self) -> Preprocessing | CloudPreprocessing: ...
+    @property
+    def is_free(self) -> bool: ...
+    def identity(self) -> Identity: ...
+    def at(self, precision: Any) -> Self: ...
+
+
+@dataclass
+class JobResult:
+    """What a job did.
+
+    Attributes:
+        records: the lines that this job added, in order.
+        skipped: sources that an earlier job had finished.
+        busy: sources that other workers are at.
+        stopped: whether the job was stopped before its end.
+    """
+
+    records: list[Record] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+    busy: list[str] = field(default_factory=list)
+    stopped: bool = False
+
+    @property
+    def done(self) -> list[Record]:
+        """The lines of finished sources."""
+        return [record for record in self.records if record["status"] == "done"]
+
+    @property
+    def failures(self) -> dict[str, str]:
+        """Reason by source, of each that failed."""
+        return {record["source"]: record["error"] for record in self.records if record["status"] == "error"}
+
+    @property
+    def exit_code(self) -> int:
+        """How a command ends that ran the job: 0 all done, 1 some failed, 3 all failed, 130 stopped."""
+        if self.stopped:
+            return INTERRUPTED
+        if not self.failures:
+            return 0
+        return PARTLY if self.done or self.skipped or self.busy else DataError.exit_code
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON form."""
+        return {"records": self.records, "skipped": self.skipped, "busy": self.busy, "stopped": self.stopped}
+
+
+def check(predictor: JobPredictor, plan: Plan, options: JobOptions = _PLAIN) -> None:
+    """Refuse a job that cannot be done as it is asked for, before any work.
+
+    Raises:
+        UsageError: the model is for other media, or an option means nothing to a medium of the job.
+    """
+    for task in plan.tasks:
+        medium = task.medium
+        if medium.form not in predictor.forms:
+            kinds = "point clouds" if "points" in predictor.forms else "pictures"
+            raise UsageError(
+                f"{predictor.bundle.title} labels {kinds}, and {task.source} is one of {medium.things}; name a model "
+                f"of {'pictures' if 'points' in predictor.forms else 'point clouds'} (-m)"
+            )
+        given = {*predictor.given, *(name for name in options.given() if name not in ("opacity", "schedule"))}
+        if options.schedule:
+            given.add("video_set")
+        check_options(medium, given)
+        options.style(task, predictor.space)
+
+
+def run(
+    predictor: JobPredictor,
+    task: Task,
+    folder: Path,
+    *,
+    options: JobOptions = _PLAIN,
+    stop: Stop = lambda: False,
+    tell: Tell | None = None,
+) -> Record:
+    """Do one task: all of its outputs are written, or none of them.
+
+    Args:
+        predictor: the model.
+        task: what to do.
+        folder: that the names of its outputs start from.
+        options: of the job.
+        stop: asked again and again; when it says True, the task ends as soon as it can.
+        tell: called with the task, what of it is done and all of it (None if unknown).
+
+    Returns:
+        The same keys for every medium, plain JSON: id, source, medium, status ("done", "error" or "stopped"), error,
+        outputs (name below the folder by kind), size, areas (share by class), seconds, notes, details (what only its
+        medium has), model, settings, runtime (what decides the labels), input (size and time of the source).
+
+    Raises:
+        Stopped: by `stop`, before there was something whole.
+        OSError: the disk is full or cannot be written, so that no other task fares better.
+        UsageError: the call itself is wrong.
+    """
+    ready = prepared(predictor, task, options)
+    start = time.perf_counter()
+    record = blank(task) | settled(ready, options).to_json() | {"input": fingerprint(task.source)}
+
+    def told(done: int, total: int | None) -> None:
+        if stop():
+            raise Stopped
+        if tell is not None:
+            tell(task, done, total)
+
+    paths = {kind: folder / name for kind, name in task.outputs.items()}
+    fresh = [path for path in paths.values() if not path.exists()]
+    try:
+        reader = task.medium.open(task.source, ready.preprocessing, options.given())
+        work = Work(task, reader, paths, options, options.style(task, ready.space), told, stop)
+        facts = WRITERS[task.medium.form](ready, work)
+    except (DataError, OSError, MemoryError, IntarsiaError) as error:
+        _remove(fresh)
+        if is_hopeless(error) or isinstance(error, UsageError):
+            raise
+        reason = str(error) or type(error).__name__
+        return record | {"status": "error", "error": reason, "outputs": {}, "seconds": _since(start)}
+    except BaseException:
+        _remove(fresh)
+        raise
+    told_of = {"size": list(facts.size), "areas": facts.areas, "notes": list(facts.notes), "details": facts.details}
+    status = "stopped" if facts.stopped else "done"
+    return record | told_of | {"status": status, "outputs": dict(task.outputs), "seconds": _since(start)}
+
+
+def run_all(
+    predictor: JobPredictor,
+    plan: Plan,
+    *,
+    options: JobOptions = _PLAIN,
+    overwrite: bool = False,
+    stop: Stop = lambda: False,
+    tell: Tell | None = None,
+    finished: Callable[[int, int, Record], None] | None = None,
+) -> JobResult:
+    """Do all tasks of a plan; one that fails does not stop the others.
+
+    The plan's folder gets a line in its ``manifest.jsonl`` for each task as soon as it is finished; see `run` for the
+    keys. Calling this again continues: tasks are skipped that the same model and settings have finished, if the source
+    is unchanged and the outputs exist. Several workers (processes, machines on one file system) may do this at the same
+    time in the same folder: they share the tasks out among them, and nothing is written twice. A job that was begun
+    with a precision of its own choice is continued in it.
+
+    Args:
+        predictor: the model.
+        plan: see `jobs.plan.plan`.
+        options: of the job.
+        overwrite: replace outputs that exist already, and do everything again.
+        stop: asked again and again; when it says True, the job ends as soon as it can, and can be continued.
+        tell: called with the task in work, what of it is done and all of it (None if unknown).
+        finished: called after each task with the number of finished ones, the number of all, and the task's record.
+
+    Raises:
+        UsageError: outputs exist that another model or tool made; says what differs.
+        DataError: the disk is full; the job can be resumed.
+    """
+    manifest = Manifest(plan.folder) if plan.keeps_manifest else None
+    if manifest is not None and not overwrite:
+        predictor = _as_begun(predictor, plan, manifest, options)
+    check(predictor, plan, options)
+    result = JobResult()
+    todo = [task for task in plan.tasks if not _is_skipped(predictor, task, plan, manifest, options, overwrite)]
+    waiting = {task.id for task in todo}
+    result.skipped = [str(task.source) for task in plan.tasks if task.id not in waiting]
+    job = _Job(predictor, plan, manifest, options, overwrite, stop, tell)
+    try:
+        for task in todo:
+            record = None if stop() else job.attempt(task, result)
+            if record is not None:
+                result.records.append(record)
+                if finished is not None:
+                    finished(len(result.skipped) + len(result.records), len(plan.tasks), record)
+            result.stopped = result.stopped or stop() or (record is not None and record["status"] == "stopped")
+            if result.stopped:
+                break
+    finally:
+        if manifest is not None:
+            manifest.tidy()
+    return result
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One call of `run_all`."""
+
+    predictor: JobPredictor
+    plan: Plan
+    manifest: Manifest | None
+    options: JobOptions
+    overwrite: bool
+    stop: Stop
+    tell: Tell | None
+
+    def attempt(self, task: Task, result: JobResult) -> Record | None:
+        """Do a task, unless somebody else does or did; None if so, or if it was stopped."""
+        if self.manifest is None:
+            return self._run(task, result)
+        with self.manifest.claim(task) as free:
+            if not free:
+                result.busy.append(str(task.source))
+                return None
+            if not self.overwrite and _is_finished(self.predictor, task, self.manifest, self.options):
+                result.skipped.append(str(task.source))  # by another worker, since this job began
+                return None
+            record = self._run(task, result)
+            if record is not None:
+                self.manifest.add(record)
+            return record
+
+    def _run(self, task: Task, result: JobResult) -> Record | None:
+        try:
+            return run(self.predictor, task, self.plan.folder, options=self.options, stop=self.stop, tell=self.tell)
+        except Stopped:
+            result.stopped = True
+            return None
+
+
+def prepared(predictor: JobPredictor, task: Task, options: JobOptions) -> Any:
+    """Make the predictor ready for a task's medium: on videos, with the job's schedule."""
+    if task.medium.form == "frames" and not isinstance(predictor, VideoPredictor):
+        return VideoPredictor(predictor, **options.schedule)  # type: ignore[arg-type]
+    return predictor
+
+
+def settled(predictor: Any, options: JobOptions) -> Identity:
+    """Tell what decides the outputs: the predictor's identity, and the job's options."""
+    found: Identity = predictor.identity()
+    chosen = {name: value for name, value in options.given().items() if name != "schedule"}
+    return Identity(found.model, found.settings | chosen, found.runtime)
+
+
+def blank(task: Task) -> Record:
+    """Begin a record: all keys that every medium has."""
+    return {
+        "id": task.id, "source": str(task.source), "medium": task.medium.name, "status": "", "error": None,
+        "outputs": {}, "size": None, "areas": {}, "seconds": 0.0, "notes": [], "details": {},
+    }  # fmt: skip
+
+
+def _since(start: float) -> float:
+    return round(time.perf_counter() - start, 3)
+
+
+def _remove(paths: list[Path]) -> None:
+    for path in paths:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _as_begun(predictor: JobPredictor, plan: Plan, manifest: Manifest, options: JobOptions) -> JobPredictor:
+    """The predictor in the precision in which the job was begun, if that was left open."""
+    if not predictor.is_free or not plan.tasks:
+        return predictor
+    for record in manifest.records():
+        runtime: Mapping[str, Any] = record.get("runtime") or {}
+        mine = predictor.identity()
+        same = (record.get("model"), runtime.get("name")) == (mine.model, mine.runtime["name"])
+        if same and runtime.get("precision") not in (None, mine.runtime["precision"]):
+            try:
+                return predictor.at(runtime["precision"])
+            except UsageError as error:
+                raise UsageError(
+                    f"the job in {plan.folder} was begun in {runtime['precision']}: {error}. Finish it where it was "
+                    "begun, do everything again (--overwrite), or name another folder"
+                ) from error
+    return predictor
+
+
+def _is_finished(predictor: JobPredictor, task: Task, manifest: Manifest, options: JobOptions) -> bool:
+    record = manifest.find(task)
+    return record is not None and manifest.is_done(task, record) and not _differences(predictor, task, record, options)
+
+
+def _differences(predictor: JobPredictor, task: Task, record: Record, options: JobOptions) -> list[str]:
+    """What differs between a record and what this job would do, in words."""
+    identity = settled(prepared(predictor, task, options), options)
+    if not record.get("earlier"):
+        return identity.differences(record)
+    # Lines of earlier versions hold one checksum, and do not tell the precision.
+    same = record.get("model") in (predictor.identity().earlier(), None)
+    chosen = {key: value for key, value in options.given().items() if key in ("columns", "category")}
+    return [] if same and earlier_settings(record) == chosen else ["the model or its settings"]
+
+
+def _is_skipped(
+    predictor: JobPredictor, task: Task, plan: Plan, manifest: Manifest | None, options: JobOptions, overwrite: bool
+) -> bool:
+    """Whether a task was finished before.
+
+    Raises:
+        UsageError: an output of it exists that this job must not replace.
+    """
+    if overwrite:
+        return False
+    if manifest is not None and _is_finished(predictor, task, manifest, options):
+        return True
+    existing = [path for path in plan.paths(task).values() if path.exists()]
+    if not existing or (manifest is not None and manifest.is_begun(task)):
+        return False
+    record = None if manifest is None else manifest.find(task)
+    if record is not None and record["status"] == "stopped":
+        return False
+    more = f" and {counted(len(existing) - 1, 'other file')}" if len(existing) > 1 else ""
+    raise UsageError(
+        f"{existing[0]}{more} exist{'' if more else 's'} already{_why(predictor, task, record, options)}; "
+        "overwrite (--overwrite), or name another output"
+    )
+
+
+def _why(predictor: JobPredictor, task: Task, record: Record | None, options: JobOptions) -> str:
+    if record is None:
+        return ""
+    found = _differences(predictor, task, record, options)
+    if found:
+        return f", made with {', '.join(found)}"
+    return ", of a changed source" if record["input"] != fingerprint(task.source) else ", with other outputs"

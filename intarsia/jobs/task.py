@@ -1,0 +1,76 @@
+"""Task: one source of a job, and what is made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from intarsia.media.medium import Medium
+from intarsia.result import Render, Style
+
+Record = dict[str, Any]
+"""A line of the manifest; see `jobs.run.run`."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One source.
+
+    Attributes:
+        source: the file or folder, or the name of a camera.
+        id: posix path below the output folder, without suffix; unique in its job.
+        medium: what the source is.
+        outputs: what is written, by kind: a posix path below the output folder.
+        renders: those of the outputs that are drawn, by kind.
+    """
+
+    source: Path | str
+    id: str
+    medium: Medium
+    outputs: Mapping[str, str]
+    renders: Mapping[str, Render] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class JobOptions:
+    """What the user says about a job, besides the model; each is for some media only.
+
+    Attributes:
+        opacity: of the colours in overlays, 0 to 1.
+        keep: names of the classes that stay where others go.
+        columns: of point clouds in plain tables, the names of the columns.
+        category: of point clouds, what the object is, for models of parts.
+        series: of a DICOM folder with several series, the end of the UID of the one to take.
+        fps: frames a second of folders and patterns of pictures that are taken for videos.
+        limit: of videos, stop after so many frames.
+        schedule: of videos, how work is spread over the frames; see `VideoPredictor`.
+    """
+
+    opacity: float = 0.5
+    keep: tuple[str, ...] = ()
+    columns: str | None = None
+    category: str | None = None
+    series: str | None = None
+    fps: float | None = None
+    limit: int | None = None
+    schedule: Mapping[str, Any] = field(default_factory=dict)
+
+    def given(self) -> dict[str, Any]:
+        """Name the options that differ from their defaults, as plain JSON."""
+        values = {one.name: getattr(self, one.name) for one in fields(self)}
+        plain = JobOptions.__dataclass_fields__
+        found = {name: value for name, value in values.items() if value and value != plain[name].default}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}
+
+    def style(self, task: Task, space: Any) -> Style:
+        """Say how the task's renders are drawn.
+
+        Raises:
+            UsageError: there is no such class, the opacity is out of range, or a render lacks what it needs.
+        """
+        style = Style(space, self.opacity, self.keep)
+        for render in task.renders.values():
+            render.check(style)
+        return style

@@ -1,0 +1,1 @@
+"""Writing the outputs of one task, by the form of its medium."""

@@ -1,0 +1,141 @@
+"""Pictures and rasters: written row by row, so that memory does not grow with their height."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from intarsia.errors import DataError, UsageError
+from intarsia.inference import GridPredictor, Rows
+from intarsia.jobs.drawing import Drawing
+from intarsia.jobs.writing.work import Facts, Work
+from intarsia.media.geotiff import GeoTiffWriter, write_outlines
+from intarsia.media.images import write_image
+from intarsia.result.contract import areas, count
+
+_UNKNOWN = 255  # of confidences in per cent
+
+
+class _Sink(Protocol):
+    def add(self, rows: Rows) -> None: ...
+
+    def finish(self) -> None: ...
+
+
+class _Labels:
+    def __init__(self, work: Work, path: Path, stack: ExitStack) -> None:
+        writer = work.task.medium.writer
+        if writer is None:
+            raise UsageError(f"{work.task.medium.things} have no writer of labels by rows")
+        self._writer = stack.enter_context(writer(path, work.reader, work.style.space))
+
+    def add(self, rows: Rows) -> None:
+        self._writer.write(rows.labels)
+
+    def finish(self) -> None:
+        """The writer closes with the stack."""
+
+
+class _Drawn:
+    def __init__(self, work: Work, kind: str, path: Path) -> None:
+        self._path = path
+        self._drawing = Drawing(work.reader.width, work.reader.height, work.task.renders[kind], work.style)
+
+    def add(self, rows: Rows) -> None:
+        self._drawing.add(rows.image, rows.labels)
+
+    def finish(self) -> None:
+        self._drawing.save(self._path)
+
+
+class _ConfidenceMap:
+    """On the raster's own grid."""
+
+    def __init__(self, work: Work, path: Path, stack: ExitStack) -> None:
+        self._unknown = work.style.space.ignore_index
+        self._writer = stack.enter_context(
+            GeoTiffWriter(path, work.reader.frame, dtype=np.dtype(np.uint8), nodata=_UNKNOWN)
+        )
+
+    def add(self, rows: Rows) -> None:
+        self._writer.write(_percent(rows, self._unknown))
+
+    def finish(self) -> None:
+        """The writer closes with the stack."""
+
+
+class _ConfidencePicture:
+    def __init__(self, work: Work, path: Path) -> None:
+        self._path, self._unknown = path, work.style.space.ignore_index
+        self._values = np.empty((work.reader.height, work.reader.width), dtype=np.uint8)
+
+    def add(self, rows: Rows) -> None:
+        self._values[rows.top : rows.top + len(rows.labels)] = _percent(rows, self._unknown)
+
+    def finish(self) -> None:
+        write_image(self._path, self._values)
+
+
+def write_rows(predictor: GridPredictor, work: Work) -> Facts:
+    """Segment a picture or raster from top to bottom into its outputs.
+
+    Raises:
+        UsageError: outlines without labels, or a confidence without probabilities.
+        DataError: the picture cannot be read, has no georeference although polygons are wanted, or a file cannot be
+            written.
+    """
+    reader, space = work.reader, predictor.space
+    _check(predictor, work)
+    counts = np.zeros(space.ignore_index + 1, dtype=np.int64)
+    with ExitStack() as stack:
+        sinks = [_sink(kind, path, work, stack) for kind, path in work.paths.items() if kind != "polygons"]
+        for rows in predictor.rows(reader):
+            for sink in sinks:
+                sink.add(rows)
+            counts += count(rows.labels, space)
+            work.tell(rows.top + len(rows.labels), reader.height)
+    for sink in sinks:
+        sink.finish()
+    details: dict[str, Any] = {}
+    if "polygons" in work.paths:
+        details["polygons"] = write_outlines(work.paths["polygons"], work.paths["labels"], space)
+    notes, side = tuple(getattr(reader, "notes", ())), predictor.preprocessing.long_side
+    if work.task.medium.name == "raster" and side is not None and side < max(reader.width, reader.height):
+        notes += (
+            f"the model sees the map reduced to {side} pixels, as it was trained; --long-side 0 keeps its own size.",
+        )
+    return Facts((reader.width, reader.height), areas(counts, space), notes, details)
+
+
+def _sink(kind: str, path: Path, work: Work, stack: ExitStack) -> _Sink:
+    if kind in work.task.renders:
+        return _Drawn(work, kind, path)
+    if kind == "confidence":
+        return _ConfidenceMap(work, path, stack) if hasattr(work.reader, "frame") else _ConfidencePicture(work, path)
+    return _Labels(work, path, stack)
+
+
+def _check(predictor: GridPredictor, work: Work) -> None:
+    if "confidence" in work.paths and not predictor.confidence:
+        raise UsageError("the output confidence needs a predictor that was made with confidence=True")
+    if "polygons" not in work.paths:
+        return
+    if "labels" not in work.paths:
+        raise UsageError("polygons are the outlines of the labels: write labels, too")
+    if not work.reader.frame.known:
+        raise DataError(
+            f"{work.reader.name} has no georeference, so its regions have no map coordinates; georeference it first "
+            "(gdal_translate -a_srs ... -a_ullr ...), or do without polygons"
+        )
+
+
+def _percent(rows: Rows, unknown: int) -> NDArray[np.uint8]:
+    if rows.confidence is None:
+        raise ValueError("these rows come without confidence")
+    percent = np.rint(rows.confidence.astype(np.float32) * 100).astype(np.uint8)
+    percent[rows.labels == unknown] = _UNKNOWN
+    return percent

@@ -1,0 +1,289 @@
+"""Media: what a source can be, told once; nobody else asks "is this a video?"."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal, NamedTuple, Protocol
+
+from intarsia.errors import DataError, UsageError
+from intarsia.labels import LabelArray, LabelSpace
+from intarsia.media.clouds import CLOUD_SUFFIXES, is_cloud, open_cloud
+from intarsia.media.clouds.writing import TARGETS, kept_suffix
+from intarsia.media.dicom import is_series
+from intarsia.media.geotiff import GeoTiffWriter
+from intarsia.media.images import IMAGE_SUFFIXES, open_image
+from intarsia.media.png import MaskWriter
+from intarsia.media.rasters import RASTER_SUFFIXES, is_raster, open_raster
+from intarsia.media.video import VIDEO_SUFFIXES, PictureSequence, is_video, open_video
+from intarsia.media.volumes import VOLUME_SUFFIXES, is_volume, open_volume, volume_stem
+
+Name = str | os.PathLike[str]
+Form = Literal["rows", "volume", "frames", "points"]
+_SHOWN = 4
+
+
+class RowWriter(Protocol):
+    """Takes labels from top to bottom."""
+
+    def write(self, rows: LabelArray) -> None:
+        """Append rows (h, width)."""
+
+
+@dataclass(frozen=True)
+class Medium:
+    """One kind of source.
+
+    Attributes:
+        name: in records and messages.
+        things: several of them, in words.
+        unit: one element of it, in words.
+        form: how it is gone through: rows of pixels from top to bottom, a volume, frames, points.
+        family: media that lie in one folder together and that the same models are for.
+        suffixes: of files that can be one.
+        sniff: from a name (and, where that does not tell, the first bytes) to whether it is one.
+        folder: from a folder to whether it is a single one.
+        sequence: option that makes one of a folder or pattern of pictures.
+        open: from a source, the model's preprocessing and the user's options to a reader.
+        stem: from a file to the name that its results start with.
+        labels: from a file to how the name of its labels ends.
+        targets: suffixes that a single file of its labels may have.
+        writer: of labels by rows, from a target, the reader and the classes; None where results save themselves.
+        takes: options that mean something to it.
+        outputs: what is written of it if nothing is said.
+    """
+
+    name: str
+    things: str
+    unit: str
+    form: Form
+    family: str
+    suffixes: tuple[str, ...]
+    sniff: Callable[[Name], bool]
+    open: Callable[[Any, Any, Mapping[str, Any]], Any]
+    labels: Callable[[Path], str]
+    takes: frozenset[str]
+    outputs: tuple[str, ...]
+    targets: tuple[str, ...] = ()
+    stem: Callable[[Path], str] = lambda path: path.stem
+    folder: Callable[[Path], bool] = lambda path: False
+    sequence: str | None = None
+    writer: Callable[[Path, Any, LabelSpace], AbstractContextManager[RowWriter]] | None = None
+
+    def claims(self, name: Name) -> bool:
+        """Tell by the suffix alone whether a file can be one."""
+        return Path(name).name.lower().endswith(self.suffixes)
+
+
+def _open_frames(source: Name, _: Any, options: Mapping[str, Any]) -> Any:
+    if options.get("fps") is None:
+        return open_video(source)
+    found = expand(source, media=STILLS)
+    if found.base is None:
+        if not Path(source).exists():
+            raise DataError(f"cannot read {source}: no such folder")
+        raise UsageError(f"--fps is for folders and patterns of pictures, and {source} is a single file")
+    return PictureSequence([Path(item.source) for item in found.items], rate=options["fps"])
+
+
+def _cloud_stem(path: Path) -> str:
+    return path.name.removesuffix(".pcd.bin") if path.name.endswith(".pcd.bin") else path.stem
+
+
+_GRID = frozenset({"tile", "overlap", "scales", "tta", "long_side", "refine"})
+_NAMED = ("labels", "overlay")
+
+VIDEO = Medium(
+    "video", "videos", "pixel", "frames", "video", VIDEO_SUFFIXES, is_video, _open_frames,
+    labels=lambda path: ".mask.mkv", outputs=("overlay",), sequence="fps",
+    stem=lambda path: path.name.replace(":", "-") if path.name.startswith("camera:") else path.stem,
+    takes=frozenset({"long_side", "video", "video_set", "fps", "limit", "keep"}),
+)  # fmt: skip
+CLOUD = Medium(
+    "cloud", "point clouds", "point", "points", "cloud", CLOUD_SUFFIXES, is_cloud,
+    lambda source, preprocessing, options: open_cloud(source, columns=options.get("columns")),
+    labels=lambda path: f".labels{kept_suffix(path)}", targets=TARGETS, outputs=("labels",),
+    stem=_cloud_stem, folder=is_cloud, takes=frozenset({"tta", "columns", "category", "confidence"}),
+)  # fmt: skip
+VOLUME = Medium(
+    "volume", "volumes", "voxel", "volume", "picture", VOLUME_SUFFIXES, is_volume,
+    lambda source, preprocessing, options: open_volume(source, series=options.get("series")),
+    labels=lambda path: ".mask.nii.gz", targets=VOLUME_SUFFIXES, outputs=_NAMED, stem=volume_stem, folder=is_series,
+    takes=_GRID | {"window", "series"},
+)  # fmt: skip
+RASTER = Medium(
+    "raster", "rasters", "pixel", "rows", "picture", RASTER_SUFFIXES, is_raster,
+    lambda source, preprocessing, options: open_raster(
+        source, bands=preprocessing.bands, windows=preprocessing.windows
+    ),
+    labels=lambda path: ".mask.tif", targets=RASTER_SUFFIXES, outputs=_NAMED,
+    writer=lambda path, reader, space: GeoTiffWriter(
+        path, reader.frame, dtype=space.dtype, nodata=space.ignore_index, space=space
+    ),
+    takes=_GRID | {"bands", "window", "confidence", "keep"},
+)  # fmt: skip
+PICTURE = Medium(
+    "picture", "pictures", "pixel", "rows", "picture", IMAGE_SUFFIXES, lambda name: True,
+    lambda source, preprocessing, options: open_image(source),
+    labels=lambda path: ".mask.png", targets=(".png",), outputs=_NAMED,
+    writer=lambda path, reader, space: MaskWriter(path, reader.width, reader.height, space),
+    takes=_GRID | {"confidence", "keep", "annotations"},
+)  # fmt: skip
+
+MEDIA = (VIDEO, CLOUD, VOLUME, RASTER, PICTURE)
+"""Every medium, in the order in which a source is tried; what is nothing else is taken for a picture."""
+STILLS = (VOLUME, RASTER, PICTURE)
+
+
+def medium_of(source: object, given: Collection[str] = (), *, media: Sequence[Medium] = MEDIA) -> Medium:
+    """Tell what a source is.
+
+    Args:
+        source: a path or name; anything else is a picture in memory.
+        given: names of the options that the user gave: a plain table with ``columns`` is a point cloud.
+        media: those to choose from.
+    """
+    if not isinstance(source, str | os.PathLike):
+        return media[-1]
+    found = next((medium for medium in media if medium.sniff(source)), media[-1])
+    wanted = set(given) & _PARTICULAR
+    if wanted <= found.takes:
+        return found
+    return next((medium for medium in media if medium.claims(source) and wanted <= medium.takes), found)
+
+
+# Options that tell what the user takes a file for.
+_PARTICULAR = frozenset({"columns", "category", "bands", "window", "series"})
+
+
+def check_options(
+    medium: Medium, given: Iterable[str], *, media: Sequence[Medium] = MEDIA, spell: Callable[[str], str] = str
+) -> None:
+    """Refuse options that mean nothing to a medium; none is ignored silently.
+
+    Args:
+        medium: what the source is, or the model is for.
+        given: names of the options that the user gave.
+        media: all that there are.
+        spell: from a name to how the user writes it.
+
+    Raises:
+        UsageError: says what each option is for.
+    """
+    wrong = [name for name in given if name not in medium.takes]
+    if not wrong:
+        return
+    said = []
+    for name in wrong:
+        takers = [other.things for other in media if name in other.takes]
+        said.append(f"{spell(name)} is for {' and '.join(takers)}" if takers else f"there is no option {spell(name)}")
+    frames = f"; a folder of frames becomes a video by {spell('fps')}" if "video" in " ".join(said) else ""
+    raise UsageError(f"{', '.join(said)}, not for {medium.things}{frames}")
+
+
+class Item(NamedTuple):
+    """One source (or something in memory), its name below the folder or pattern it was found under, what it is."""
+
+    source: Any
+    name: PurePosixPath
+    medium: Medium
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What one name stands for.
+
+    Attributes:
+        base: the folder that names start from; None when the name stands for a single source.
+        items: the sources, sorted.
+    """
+
+    base: Path | None
+    items: tuple[Item, ...]
+
+
+def expand(source: Name, given: Collection[str] = (), *, media: Sequence[Medium] = MEDIA) -> Sources:
+    """Find the sources that a file, a folder (with its sub-folders, without hidden files) or a glob pattern stands for.
+
+    In a folder, the first family that occurs counts: pictures (with rasters and volumes), then clouds, then videos.
+
+    Args:
+        source: the name.
+        given: names of the options that the user gave; see `medium_of`.
+        media: those that are looked for.
+
+    Raises:
+        DataError: the folder or pattern holds none.
+    """
+    path, text = Path(source), os.fspath(source)
+    sequence = next((medium for medium in media if medium.sequence in given), None)
+    if sequence is not None:
+        return _single(source, sequence)
+    if path.is_dir():
+        inside = sorted(file for file in path.rglob("*") if not _is_hidden(file.relative_to(path)))
+        return _in_folder(path, inside, given, media)
+    if path.exists() or not glob.has_magic(text):
+        return _single(source, medium_of(source, given, media=media))
+    fixed = next(index for index, part in enumerate(path.parts) if glob.has_magic(part))
+    base = Path(*path.parts[:fixed])
+    matches = sorted(Path(match) for match in glob.glob(text, recursive=True) if not _is_hidden(Path(Path(match).name)))
+    found = _of_one_family(matches, media)
+    if not found:
+        raise DataError(f"no {_named(media)} matches {source}")
+    return _many(base, found, given, media)
+
+
+def _in_folder(path: Path, inside: list[Path], given: Collection[str], media: Sequence[Medium]) -> Sources:
+    files = _of_one_family([file for file in inside if file.is_file()], media)
+    single = next((medium for medium in media if medium.folder(path)), None)
+    if single is not None and (not files or single.name == "cloud"):
+        return _single(path, single)
+    found = files or [folder for folder in inside if folder.is_dir() and any(m.folder(folder) for m in media)]
+    if not found:
+        known = "; ".join(f"{medium.things}: {_some(medium.suffixes)}" for medium in reversed(media))
+        raise DataError(f"no {_named(media)}s in {path}; it needs files ending in ({known}), or folders of DICOM files")
+    return _many(path, found, given, media)
+
+
+def _of_one_family(files: Iterable[Path], media: Sequence[Medium]) -> list[Path]:
+    """The files of the first family that occurs."""
+    known = list(files)
+    for family in dict.fromkeys(medium.family for medium in reversed(media)):
+        members = [medium for medium in media if medium.family == family]
+        found = [file for file in known if any(_is_surely(file, medium) for medium in members)]
+        if found:
+            return found
+    return []
+
+
+def _is_surely(file: Path, medium: Medium) -> bool:
+    return medium.claims(file) and (medium.family == "picture" or medium.sniff(file))
+
+
+def _some(suffixes: Sequence[str]) -> str:
+    return ", ".join(suffixes[:_SHOWN]) + (", ..." if len(suffixes) > _SHOWN else "")
+
+
+def _named(media: Sequence[Medium]) -> str:
+    return "picture" if len({medium.family for medium in media}) > 1 else media[-1].things.removesuffix("s")
+
+
+def _single(source: Name, medium: Medium) -> Sources:
+    path = Path(source)
+    return Sources(None, (Item(source, PurePosixPath(path.name or path.resolve().name), medium),))
+
+
+def _many(base: Path, found: Iterable[Path], given: Collection[str], media: Sequence[Medium]) -> Sources:
+    items = (
+        Item(file, PurePosixPath(file.relative_to(base).as_posix()), medium_of(file, given, media=media))
+        for file in found
+    )
+    return Sources(base, tuple(items))
+
+
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)

@@ -1,0 +1,82 @@
+"""The contract of every result: labels with their classes, whatever the medium."""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from intarsia.labels import LabelArray, LabelSpace
+
+
+class Result(ABC):
+    """Labels of one source.
+
+    Attributes:
+        labels: class indices of `space.dtype`, in the source's own shape; `space.ignore_index` where nothing is known.
+        space: the classes.
+        confidence: the winning class's probability (0..1) per element, float16; None if it was not asked for.
+        medium: what was segmented.
+    """
+
+    labels: LabelArray
+    space: LabelSpace
+    confidence: NDArray[np.float16] | None
+    medium: ClassVar[str]
+
+    @property
+    @abstractmethod
+    def source(self) -> str:
+        """Path or display name of what was segmented."""
+
+    @property
+    @abstractmethod
+    def size(self) -> tuple[int, ...]:
+        """Sides as people say them: width and height, the sides of a volume's grid, the number of points."""
+
+    @abstractmethod
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the labels in a format that suits the medium; the suffix says which."""
+
+    @abstractmethod
+    def render(self, kind: str) -> Image.Image:
+        """Draw the labels, for instance as "overlay", or of clouds from the "top".
+
+        Raises:
+            UsageError: no such render, or it needs something that is not there.
+        """
+
+    def __getitem__(self, name: str) -> NDArray[np.bool_]:
+        """Where a class is, by its name; `UsageError` with a suggestion when there is no such class."""
+        return np.equal(self.labels, self.space.index(name))
+
+    def counts(self) -> NDArray[np.int64]:
+        """Count the elements of each label, `ignore_index` included."""
+        return count(self.labels, self.space)
+
+    def areas(self) -> dict[str, float]:
+        """Compute the share of all elements (0..1) of each class that occurs, largest first."""
+        return areas(self.counts(), self.space)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON form, without the labels themselves."""
+        return {
+            "source": self.source, "medium": self.medium, "size": list(self.size), "areas": self.areas(),
+            "classes": list(self.space.names),
+        }  # fmt: skip
+
+
+def count(labels: LabelArray, space: LabelSpace) -> NDArray[np.int64]:
+    """Count the elements of each label, (`space.ignore_index` + 1,)."""
+    return np.bincount(labels.ravel(order="K"), minlength=space.ignore_index + 1)
+
+
+def areas(counts: NDArray[np.int64], space: LabelSpace) -> dict[str, float]:
+    """Turn counts into shares of all elements (0..1) of each class that occurs, largest first."""
+    total = max(1, int(counts.sum()))
+    shares = {name: int(number) / total for name, number in zip(space.names, counts, strict=False) if number}
+    return dict(sorted(shares.items(), key=lambda item: -item[1]))
