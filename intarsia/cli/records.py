@@ -45,7 +45,7 @@ def _show_record(record: Record, plan: Plan) -> None:
     if "polygons" in details:
         typer.echo(f"  {counted(details['polygons'], 'polygon')}")
     for note in record["notes"]:
-        typer.echo(f"  note: {note}", err=True)
+        typer.echo(f"  note: {note}")
     typer.echo("  " + "  ".join(str(plan.folder / name) for name in record["outputs"].values()))
 
 

@@ -99,10 +99,10 @@ def check(predictor: JobPredictor, plan: Plan, options: JobOptions = _PLAIN) -> 
     for task in plan.tasks:
         medium = task.medium
         if medium.form not in predictor.forms:
-            kinds = "point clouds" if "points" in predictor.forms else "pictures"
+            kind = "point cloud" if "points" in predictor.forms else "picture"
             raise UsageError(
-                f"{predictor.bundle.title} labels {kinds}, and {task.source} is one of {medium.things}; name a model "
-                f"of {'pictures' if 'points' in predictor.forms else 'point clouds'} (-m)"
+                f"{predictor.bundle.title} labels {kind}s, and {task.source} is no {kind}; name a model of "
+                f"{medium.things} (-m)"
             )
         given = {*predictor.given, *(name for name in options.given() if name not in ("opacity", "schedule"))}
         if options.schedule:

@@ -179,7 +179,7 @@ def check_options(
         return
     said = []
     for name in wrong:
-        takers = [other.things for other in media if name in other.takes]
+        takers = [other.things for other in reversed(media) if name in other.takes]
         said.append(f"{spell(name)} is for {' and '.join(takers)}" if takers else f"there is no option {spell(name)}")
     frames = f"; a folder of frames becomes a video by {spell('fps')}" if "video" in " ".join(said) else ""
     raise UsageError(f"{', '.join(said)}, not for {medium.things}{frames}")

@@ -129,7 +129,7 @@ def test_segment_dry_run_writes_nothing(cli: Cli, tiny_run: TinyRun, tmp_path: P
     out = tmp_path / "out"
     planned = cli.json("segment", tiny_run.data / "images", "-o", out, "--dry-run")["planned"]
     assert len(planned) == 12 and not out.exists()
-    assert planned[3]["mask"] == str(out / "scene_003.mask.png")
+    assert planned[3]["outputs"]["labels"] == str(out / "scene_003.mask.png")
     assert cli("segment", tiny_run.data / "images", "-o", out, "--dry-run") == 0
 
 

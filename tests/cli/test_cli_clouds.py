@@ -55,16 +55,16 @@ def test_plain_tables_are_clouds_when_their_columns_are_named(tmp_path: Path, cl
     ("option", "said"),
     [
         (("--annotations", "cvat"), "--annotations is for pictures, not for point clouds"),
-        (("--polygons",), "--polygons is for pictures"),
-        (("--bands", "1,2,3"), "--bands is for pictures"),
-        (("--window", "0,9"), "--window is for pictures"),
-        (("--confidence",), "--confidence is for pictures"),
-        (("--tile", "256"), "--tile is for pictures"),
-        (("--long-side", "0"), "--long-side is for pictures and video"),
+        (("--write", "polygons"), "polygons is not written of point clouds; of them: labels, top, side, page"),
+        (("--bands", "1,2,3"), "--bands is for rasters, not for point clouds"),
+        (("--window", "0,9"), "--window is for rasters and volumes"),
+        (("--write", "confidence"), "confidence is not written of point clouds"),
+        (("--tile", "256"), "--tile is for pictures and rasters and volumes"),
+        (("--long-side", "0"), "--long-side is for pictures and rasters and volumes and videos"),
         (("--refine", "crf"), "--refine is for pictures"),
-        (("--series", "1.2"), "--series is for pictures"),
-        (("--video", "flow"), "--video is for video, not for point clouds"),
-        (("--limit", "3", "--keep", "ground"), "--keep is for video, --limit is for video"),
+        (("--series", "1.2"), "--series is for volumes"),
+        (("--video", "flow"), "--video is for videos, not for point clouds"),
+        (("--limit", "3", "--fps", "9"), "--limit is for videos"),
         (("--overwrite", "--resume"), "choose one"),
     ],
 )
@@ -80,7 +80,7 @@ def test_resume(scenes: Path, tmp_path: Path, tiny_cloud: Path, cli: Cli) -> Non
     assert (again["records"], len(again["skipped"])) == ([], 3)
     (tmp_path / "out/val/c.labels.ply").unlink()
     assert cli(*command) == 0
-    assert "2 clouds done before" in cli.out
+    assert "1 done, 2 were done before" in cli.out
 
 
 @pytest.fixture

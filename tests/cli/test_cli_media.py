@@ -64,7 +64,7 @@ def test_a_volume_into_one_file(for_volumes: Path, tmp_path: Path, capsys: pytes
     code, _, errors = run(capsys, "segment", ct, "-m", for_volumes, "-o", out)
     assert code == 2 and "exists already; overwrite it (--overwrite)" in errors
     code, said, _ = run(capsys, "segment", ct, "-m", for_volumes, "-o", out, "--overwrite", "--json")
-    assert code == 0 and json.loads(said)["files"] == [str(out)]
+    assert code == 0 and json.loads(said)["records"][0]["outputs"] == {"labels": "out.nii.gz"}
     assert sorted(path.name for path in tmp_path.iterdir()) == ["ct.nii.gz", "out.nii.gz"]
 
 
@@ -81,7 +81,9 @@ def test_a_series_into_one_file(for_volumes: Path, tmp_path: Path, capsys: pytes
 def test_a_map_with_outlines(for_pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source = map_file(tmp_path / "map.tif")
     out = tmp_path / "o" / "out.tif"
-    code, said, _ = run(capsys, "segment", source, "-m", for_pictures, "-o", out, "--polygons", "--confidence")
+    code, said, _ = run(
+        capsys, "segment", source, "-m", for_pictures, "-o", out, "--write", "polygons", "--write", "confidence"
+    )
     assert code == 0 and "1 polygon" in said and "(48x40" in said
     assert sorted(path.name for path in out.parent.iterdir()) == ["out.confidence.tif", "out.geojson", "out.tif"]
     five = map_file(tmp_path / "five.tif", bands=5)
@@ -92,20 +94,22 @@ def test_a_map_with_outlines(for_pictures: Path, tmp_path: Path, capsys: pytest.
     nowhere = map_file(tmp_path / "nowhere.tif", known=False)
     code, said, _ = run(capsys, "segment", nowhere, "-m", for_pictures, "-o", tmp_path / "n.tif")
     assert code == 0 and "note: " in said and "has no georeference" in said
-    code, _, errors = run(capsys, "segment", nowhere, "-m", for_pictures, "-o", tmp_path / "p.tif", "--polygons")
+    code, _, errors = run(
+        capsys, "segment", nowhere, "-m", for_pictures, "-o", tmp_path / "p.tif", "--write", "polygons"
+    )
     assert code == 3 and "have no map coordinates" in errors and not (tmp_path / "p.tif").exists()
 
 
 @pytest.mark.parametrize(
     ("arguments", "code", "reason"),
     [
-        (("-o", "o.nii.gz", "--dry-run"), 2, "is one file: name a folder"),
-        (("-o", "out", "--confidence"), 2, "are for one source and one output"),
-        (("-o", "o.nii.gz", "--polygons"), 2, "polygons and a confidence map are written of GeoTIFFs"),
-        (("-o", "o.png"), 2, "a volume is written as .nii.gz"),
+        (("-o", "out", "--write", "confidence"), 2, "confidence is not written of volumes; of them: labels, overlay"),
+        (("-o", "o.nii.gz", "--write", "polygons"), 2, "polygons is not written of volumes"),
+        (("-o", "o.png"), 2, "those of volumes are written as .nii.gz or .nii"),
+        (("-o", "o.nii.gz", "--annotations", "coco"), 2, "--annotations is for pictures, not for volumes"),
         (("-o", "o.nii.gz", "--window", "5"), 2, "two numbers with a comma between"),
-        (("-o", "o.nii.gz", "--bands", "a"), 2, "bands are numbers from 1"),
-        (("-o", "o.nii.gz", "--bands", "1,2,3"), 2, "slices are of volumes and bands of rasters"),
+        (("-o", "o.nii.gz", "--bands", "a"), 2, "--bands is for rasters, not for volumes"),
+        (("-o", "o.nii.gz", "--tile", "100"), 2, "tile must be a multiple of 32"),
     ],
 )
 def test_wrong_calls(

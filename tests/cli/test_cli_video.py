@@ -30,18 +30,19 @@ def test_a_clip(tiny_run: TinyRun, clip: Path, tmp_path: Path, capsys: pytest.Ca
     assert "6 frames in" in said and "2 key frames" in said and "drive.overlay.mp4" in said
     assert len(list(open_video(tmp_path / "drive.overlay.mp4"))) == 6
     assert main(arguments) == 2
-    assert "exists; overwrite it (--overwrite)" in capsys.readouterr().err
-    assert main([*arguments, "--overwrite", "--json", "--limit", "2", "--write", "mask", "--write", "png"]) == 0
+    assert "exists already, made with schedule" in capsys.readouterr().err
+    assert main([*arguments, "--overwrite", "--json", "--limit", "2", "--write", "labels", "--write", "masks"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert found["videos"][0]["notes"] == []  # stopped by us, not truncated
-    assert found["videos"][0]["frames"] == 2 and sorted(found["videos"][0]["outputs"]) == ["mask", "png"]
+    (record,) = found["records"]
+    assert record["notes"] == []  # stopped by us, not truncated
+    assert record["details"]["frames"] == 2 and sorted(record["outputs"]) == ["labels", "masks"]
 
 
 def test_pictures_as_a_clip(tiny_run: TinyRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for index, picture in enumerate(moving_squares(3)):
         write_image(tmp_path / "walk" / f"{index}.png", picture)
     model = ["-m", str(tiny_run.run.folder), "-o", str(tmp_path / "out")]
-    assert main(["segment", str(tmp_path / "walk"), *model, "--fps", "10", "--write", "mask"]) == 0
+    assert main(["segment", str(tmp_path / "walk"), *model, "--fps", "10", "--write", "labels"]) == 0
     assert (tmp_path / "out" / "walk.mask.mkv").exists()
     assert main(["segment", str(tmp_path / "walk" / "0.png"), *model, "--fps", "10"]) == 2
     assert "--fps is for folders and patterns" in capsys.readouterr().err
@@ -67,12 +68,13 @@ def test_one_bad_clip_does_not_stop_the_others(
         (["--video-set", "every=often"], "every is a number, not 'often'"),
         (["--video-set", "every=3", "--video-set", "ratio=0.5"], "every and ratio are different schedules"),
         (["--video", "clockwrok"], "Did you mean 'clockwork'"),
-        (["--write", "gif"], "no output of video is named 'gif'"),
-        (["--tta"], "--tta is for pictures and point clouds, not for video"),
-        (["--annotations", "cvat"], "--annotations is for pictures, not for video"),
-        (["--bands", "1,2,3", "--polygons"], "--bands is for pictures, --polygons is for pictures, not for video"),
+        (["--write", "gif"], "no output is named 'gif'"),
+        (["--tta"], "--tta is for pictures and rasters and volumes and point clouds, not for videos"),
+        (["--annotations", "cvat"], "--annotations is for pictures, not for videos"),
+        (["--bands", "1,2,3", "--series", "1"], "--bands is for rasters, --series is for volumes, not for videos"),
+        (["--write", "polygons"], "polygons is not written of videos; of them: labels, overlay"),
         (["-o", "masks.mp4"], "masks.mp4 is one file: name a folder"),
-        (["photo.jpg"], "pictures and videos are segmented by separate commands"),
+        (["scan.laz"], "airborne-lidar.safetensors labels point clouds, and"),
     ],
 )
 def test_wrong_usage(
@@ -84,10 +86,11 @@ def test_wrong_usage(
 
 def test_options_of_video_need_one(tiny_run: TinyRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_image(tmp_path / "a.png", moving_squares(1)[0])
-    assert main(["segment", str(tmp_path / "a.png"), "--write", "mask"]) == 2
-    assert (
-        "--write is for video, not for pictures; a folder of frames becomes a video by --fps" in capsys.readouterr().err
-    )
+    assert main(["segment", str(tmp_path / "a.png"), "--limit", "3"]) == 2
+    said = capsys.readouterr().err
+    assert "--limit is for videos, not for pictures; a folder of frames becomes a video by --fps" in said
+    assert main(["segment", str(tmp_path / "a.png"), "--write", "masks"]) == 2
+    assert "masks is not written of pictures; of them: labels, overlay" in capsys.readouterr().err
 
 
 def test_without_the_extra_the_message_names_it(

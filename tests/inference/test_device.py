@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from intarsia.errors import UsageError
-from intarsia.inference.pictures.predictor import find_device
+from intarsia.runtimes.torch import find_device
 
 
 def test_auto_takes_the_gpu_if_there_is_one(monkeypatch):

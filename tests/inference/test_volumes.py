@@ -13,6 +13,7 @@ nibabel = pytest.importorskip("nibabel", reason="volumes need intarsia[volumes]"
 
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
+from jobs_made import files, job  # noqa: E402
 from torch import Tensor  # noqa: E402
 from volumes_made import AFFINE, body, write_nifti, write_series  # noqa: E402
 
@@ -21,10 +22,11 @@ from intarsia.datasets import open_dataset  # noqa: E402
 from intarsia.errors import DataError, UsageError  # noqa: E402
 from intarsia.evaluation import Measures, evaluate  # noqa: E402
 from intarsia.inference import Predictor, VideoPredictor  # noqa: E402
-from intarsia.inference.sources import find_images  # noqa: E402
-from intarsia.inference.volumes import VolumeSegmentation, segment_volume  # noqa: E402
-from intarsia.jobs import plan_tasks, segment_file, segment_folder  # noqa: E402
+from intarsia.inference.volumes import segment_volume  # noqa: E402
+from intarsia.jobs import plan  # noqa: E402
+from intarsia.media.medium import expand  # noqa: E402
 from intarsia.models import SegmentationModel  # noqa: E402
+from intarsia.result import VolumeSegmentation  # noqa: E402
 
 MakePredictor = Callable[..., Predictor]
 
@@ -118,52 +120,54 @@ def test_a_series_is_written_as_nifti(predictor: Predictor, tmp_path: Path) -> N
     values = np.zeros((4, 5, 6), np.int16)
     values[1:3, 2:4, 1:5] = 2
     folder = write_series(tmp_path / "ct", values)
-    record = segment_file(predictor, folder, tmp_path / "out.nii.gz")
-    assert record["size"] == [6, 5, 4] and record["files"] == [str(tmp_path / "out.nii.gz")]
-    assert record["millilitres"]["third"] == pytest.approx(2 * 2 * 4 * 0.5 * 0.75 * 2 / 1000, abs=1e-3)
+    (record,) = job(predictor, folder, tmp_path / "out.nii.gz").records
+    assert record["size"] == [6, 5, 4] and record["outputs"] == {"labels": "out.nii.gz"}
+    assert record["details"]["millilitres"]["third"] == pytest.approx(2 * 2 * 4 * 0.5 * 0.75 * 2 / 1000, abs=1e-3)
     found = nibabel.load(tmp_path / "out.nii.gz")
     assert np.array_equal(np.asarray(found.dataobj), values.transpose(2, 1, 0))
     with pytest.raises(UsageError, match="exists already"):
-        segment_file(predictor, folder, tmp_path / "out.nii.gz")
+        job(predictor, folder, tmp_path / "out.nii.gz")
 
 
 def test_folders_of_volumes(predictor: Predictor, tmp_path: Path) -> None:
     _, labels = body()
     write_nifti(tmp_path / "in" / "case.1.nii.gz", labels)
     write_nifti(tmp_path / "in" / "deep" / "b.nii", labels)
-    result = segment_folder(predictor, tmp_path / "in", tmp_path / "out")
-    assert sorted(path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.*")) == [
+    result = job(predictor, tmp_path / "in", tmp_path / "out")
+    assert files(tmp_path / "out") == [
         "case.1.mask.nii.gz", "case.1.overlay.jpg", "deep/b.mask.nii.gz", "deep/b.overlay.jpg", "manifest.jsonl",
     ]  # fmt: skip
     assert [record["status"] for record in result.records] == ["done", "done"]
-    assert len(segment_folder(predictor, tmp_path / "in", tmp_path / "out").skipped) == 2
+    assert len(job(predictor, tmp_path / "in", tmp_path / "out").skipped) == 2
     lines = (tmp_path / "out" / "manifest.jsonl").read_text().splitlines()
-    assert json.loads(lines[0])["size"] == [14, 12, 9]
+    assert json.loads(lines[0])["size"] == [14, 12, 9] and json.loads(lines[0])["medium"] == "volume"
 
 
 def test_series_below_a_folder_are_found(tmp_path: Path) -> None:
     values = np.zeros((2, 3, 3), np.int16)
     for name in ("a.1", "b.2"):
         write_series(tmp_path / "scans" / name, values)
-    found = find_images(tmp_path / "scans")
-    assert found is not None and [path.name for path in found.paths] == ["a.1", "b.2"]
-    assert find_images(tmp_path / "scans" / "a.1") is None
-    assert [task.mask for task in plan_tasks([tmp_path / "scans"])] == ["a.1.mask.nii.gz", "b.2.mask.nii.gz"]
+    assert [str(item.name) for item in expand(tmp_path / "scans").items] == ["a.1", "b.2"]
+    assert expand(tmp_path / "scans" / "a.1").base is None
+    named = [task.outputs["labels"] for task in plan(tmp_path / "scans", tmp_path / "out").tasks]
+    assert named == ["a.1.mask.nii.gz", "b.2.mask.nii.gz"]
 
 
 def test_the_wrong_medium(predictor: Predictor, make_predictor: MakePredictor, tmp_path: Path) -> None:
     _, labels = body()
     path = write_nifti(tmp_path / "a.nii", labels)
-    with pytest.raises(DataError, match=r"this model \(none\) is for volumes"):
+    with pytest.raises(DataError, match="this model is for volumes"):
         predictor.segment(np.zeros((8, 8, 3), np.uint8))
-    with pytest.raises(DataError, match=r"cannot segment video: this model \(none\) is for volumes"):
+    with pytest.raises(DataError, match="cannot segment video: this model is for volumes"):
         VideoPredictor(predictor)
     for_pictures = make_predictor(Levels(), 3)
     with pytest.raises(DataError, match="is for pictures"):
         for_pictures.segment(path)
-    for out, reason in (("o.png", "a volume is written as"), ("o.tif", "a volume is written as")):
-        with pytest.raises(UsageError, match=reason):
-            segment_file(predictor, path, tmp_path / out)
+    for out in ("o.png", "o.tif"):
+        with pytest.raises(UsageError, match=r"those of volumes are written as \.nii\.gz or \.nii"):
+            plan(path, tmp_path / out)
+    with pytest.raises(UsageError, match="confidence is for pictures and rasters and point clouds, not for volumes"):
+        make_predictor(Levels(), 3, preprocessing=preprocessing(), confidence=True).segment(path)
     assert [one.name for one in tmp_path.iterdir()] == ["a.nii"]
 
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from intarsia.jobs.clouds import plan_clouds, segment_clouds
+from jobs_made import files, job
 
 from intarsia.bundle import Bundle, CloudPreprocessing
-from intarsia.errors import UsageError
+from intarsia.errors import DataError, UsageError
 from intarsia.inference.clouds import CloudPredictor
-from intarsia.jobs import clouds as room
+from intarsia.jobs import plan
 from intarsia.labels import LabelSpace
 from intarsia.media.clouds import PointCloud, open_cloud, write_labels
 from intarsia.models import build
@@ -44,83 +44,77 @@ def scans(tmp_path: Path) -> Path:
     return tmp_path / "scans"
 
 
-def files(folder: Path) -> list[str]:
-    return sorted(file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file())
-
-
 LABELS = ["a.labels.laz", "east/a.labels.laz", "manifest.jsonl", "west/b.labels.ply"]
 
 
 def test_clouds_of_a_folder_keep_their_place_in_it(scans: Path, tmp_path: Path) -> None:
     """Two of them have the same name."""
-    targets = [task.target.as_posix() for task in plan_clouds([str(scans)], Path("out"))]
-    assert targets == ["out/a.labels.laz", "out/east/a.labels.laz", "out/west/b.labels.ply"]
-    by_pattern = plan_clouds([f"{scans}/*/*.laz"], Path("out"))
-    assert [task.target.as_posix() for task in by_pattern] == ["out/east/a.labels.laz"]
-    every = plan_clouds([f"{scans}/**/*.laz"], Path("out"))
-    assert [task.target.as_posix() for task in every] == ["out/a.labels.laz", "out/east/a.labels.laz"]
-    with pytest.raises(UsageError, match=r"a\.laz and .*east/a\.laz would all be written to out/a\.labels\.laz"):
-        plan_clouds([str(scans / "a.laz"), str(scans / "east/a.laz")], Path("out"))
+
+    def targets(source: str) -> list[str]:
+        return [task.outputs["labels"] for task in plan(source, tmp_path / "out").tasks]
+
+    assert targets(str(scans)) == ["a.labels.laz", "east/a.labels.laz", "west/b.labels.ply"]
+    assert targets(f"{scans}/*/*.laz") == ["east/a.labels.laz"]
+    assert targets(f"{scans}/**/*.laz") == ["a.labels.laz", "east/a.labels.laz"]
+    with pytest.raises(UsageError, match=r"a\.laz and .*east/a\.laz would both be written to a\.laz\.labels\.laz"):
+        plan([scans / "a.laz", scans / "east/a.laz"], tmp_path / "out")
     with pytest.raises(UsageError, match="lies in the input"):
-        plan_clouds([str(scans)], scans / "out")
+        plan(scans, scans / "out")
+    with pytest.raises(DataError, match="no picture matches"):
+        plan(f"{scans}/*.e57", tmp_path / "out")
 
 
 def test_calling_again_continues(scans: Path, tmp_path: Path) -> None:
     out, model = tmp_path / "out", predictor()
-    tasks = plan_clouds([str(scans)], out)
-    first = segment_clouds(model, tasks[:2], folder=out)
-    assert (len(first.records), first.skipped) == (2, [])
-    second = segment_clouds(model, tasks, folder=out)
-    assert [Path(record["source"]).name for record in second.records] == ["b.ply"]
-    assert second.skipped == [str(scans / "a.laz"), str(scans / "east/a.laz")]
+    first = job(model, [f"{scans}/*.laz"], out)
+    assert (len(first.records), first.skipped) == (1, [])
+    second = job(model, scans, out)
+    assert [Path(record["source"]).name for record in second.records] == ["a.laz", "b.ply"]
+    assert second.skipped == [str(scans / "a.laz")]
     assert files(out) == LABELS
     lines = [json.loads(line) for line in (out / "manifest.jsonl").read_text().splitlines()]
-    assert [(line["labels"], line["status"], line["points"]) for line in lines] == [
-        ("a.labels.laz", "done", 100), ("east/a.labels.laz", "done", 100), ("west/b.labels.ply", "done", 100),
-    ]  # fmt: skip
-    assert len(segment_clouds(model, tasks, folder=out, overwrite=True).records) == 3
+    assert [(line["outputs"]["labels"], line["status"], line["size"], line["medium"]) for line in lines] == [
+        (name, "done", [100], "cloud") for name in LABELS if name != "manifest.jsonl"
+    ]
+    assert len(job(model, scans, out, overwrite=True).records) == 3
 
 
 def test_only_what_is_the_same_is_skipped(scans: Path, tmp_path: Path) -> None:
     out, model = tmp_path / "out", predictor()
-    tasks = plan_clouds([str(scans / "a.laz")], out)
-    segment_clouds(model, tasks, folder=out)
-    changed = r"a\.labels\.laz exists already, from another model, other settings or a changed cloud; overwrite it"
-    with pytest.raises(UsageError, match=changed):
-        segment_clouds(predictor(1), tasks, folder=out)
-    with pytest.raises(UsageError, match=changed):
-        segment_clouds(model, tasks, folder=out, pictures=True)
+    job(model, scans / "a.laz", out)
+    with pytest.raises(UsageError, match=r"a\.labels\.laz exists already, made with the model; overwrite"):
+        job(predictor(1), scans / "a.laz", out)
+    with pytest.raises(UsageError, match=r"a\.labels\.laz exists already, with other outputs"):
+        job(model, scans / "a.laz", out, outputs=("labels", "top"))
     put(scans / "a.laz", 50)
-    with pytest.raises(UsageError, match=changed):
-        segment_clouds(model, tasks, folder=out)
+    with pytest.raises(UsageError, match=r"a\.labels\.laz exists already, of a changed source"):
+        job(model, scans / "a.laz", out)
     (out / "a.labels.laz").unlink()
-    assert segment_clouds(model, tasks, folder=out).records[0]["points"] == 50
-    with pytest.raises(UsageError, match=r"a\.labels\.laz exists already; overwrite it"):
-        segment_clouds(model, tasks)
+    assert job(model, scans / "a.laz", out).records[0]["size"] == [50]
+    job(model, scans / "a.laz", tmp_path / "one.laz")
+    with pytest.raises(UsageError, match=r"one\.laz exists already; overwrite"):
+        job(model, scans / "a.laz", tmp_path / "one.laz")
 
 
-def test_an_interrupted_job_leaves_no_part_of_a_cloud(
-    scans: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Interrupted between the labels of the second cloud and its pictures."""
-    out, model, label = tmp_path / "out", predictor(), room._label
-    calls = 0
+def test_views_and_a_page(scans: Path, tmp_path: Path) -> None:
+    result = job(predictor(), scans / "a.laz", tmp_path / "out", outputs=("labels", "top", "side", "page"))
+    assert files(tmp_path / "out") == ["a.html", "a.labels.laz", "a.side.png", "a.top.png", "manifest.jsonl"]
+    assert result.records[0]["areas"].keys() <= {"ground", "building"}
 
-    def stop(*arguments: object) -> object:
-        nonlocal calls
-        calls += 1
-        done = label(*arguments)  # type: ignore[arg-type]
-        if calls == 2:
+
+def test_an_interrupted_job_leaves_no_part_of_a_cloud(scans: Path, tmp_path: Path) -> None:
+    """Interrupted while the second cloud is in work."""
+    out, model, begun = tmp_path / "out", predictor(), set()
+
+    def interrupt(task: object, done: int, total: int | None) -> None:
+        begun.add(task.id)  # type: ignore[attr-defined]
+        if len(begun) == 2:
             raise KeyboardInterrupt
-        return done
 
-    tasks = plan_clouds([str(scans)], out)
-    with monkeypatch.context() as patch:
-        patch.setattr(room, "_label", stop)
-        with pytest.raises(KeyboardInterrupt):
-            segment_clouds(model, tasks, folder=out)
+    with pytest.raises(KeyboardInterrupt):
+        job(model, scans, out, tell=interrupt)
     assert files(out) == ["a.labels.laz", "manifest.jsonl"]
-    assert len(segment_clouds(model, tasks, folder=out).records) == 2
+    assert len(job(model, scans, out).records) == 2
     assert files(out) == LABELS
 
 
@@ -128,24 +122,22 @@ def test_failures_are_in_the_manifest_and_tried_again(scans: Path, tmp_path: Pat
     out, model = tmp_path / "out", predictor()
     good = (scans / "a.laz").read_bytes()
     (scans / "a.laz").write_bytes(b"LASF nothing")
-    tasks = plan_clouds([str(scans)], out)
-    found = segment_clouds(model, tasks, folder=out)
-    assert list(found.failures) == [str(scans / "a.laz")]
+    found = job(model, scans, out)
+    assert list(found.failures) == [str(scans / "a.laz")] and found.exit_code == 1
     assert json.loads((out / "manifest.jsonl").read_text().splitlines()[0])["status"] == "error"
     (scans / "a.laz").write_bytes(good)
-    again = segment_clouds(model, tasks, folder=out)
+    again = job(model, scans, out)
     assert (len(again.records), len(again.skipped), again.failures) == (1, 2, {})
 
 
-def test_a_full_disk_stops_the_job(scans: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import errno
-
-    from intarsia.errors import DataError
-
-    def full(*_: object) -> None:
-        raise DataError("no space") from OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(room, "_label", full)
-    with pytest.raises(DataError, match="no space"):
-        segment_clouds(predictor(), plan_clouds([str(scans)], tmp_path / "out"), folder=tmp_path / "out")
-    assert files(tmp_path / "out") == []
+def test_python_takes_folders_patterns_and_lists(scans: Path) -> None:
+    model = predictor()
+    found = model.segment(scans)
+    assert [Path(one.source).name for one in found] == ["a.laz", "a.laz", "b.ply"]
+    assert len(list(model.segment(f"{scans}/*/*.laz"))) == 1
+    assert len(list(model.segment([scans / "a.laz", scans / "west"]))) == 2
+    with pytest.raises(DataError, match=r"no point clouds in .*it needs files ending in"):
+        model.segment(scans.parent / "empty" if (scans.parent / "empty").mkdir() is None else "")
+    with pytest.raises(DataError, match=r"photo\.jpg: this model labels point clouds"):
+        (scans / "photo.jpg").write_bytes(b"")
+        model.segment(scans / "photo.jpg")

@@ -69,7 +69,7 @@ def test_train_evaluate_segment(scenes: Path, tmp_path: Path, capsys: pytest.Cap
     target = tmp_path / "out.laz"
     assert main(["segment", str(scenes / "val/c.laz"), "-m", str(run.folder), "-o", str(target), "--json"]) == 0
     record = json.loads(capsys.readouterr().out)["records"][0]
-    assert record["points"] == 1500
+    assert record["size"] == [1500]
     labels = read_cloud(target).label
     assert labels is not None
     assert set(labels.tolist()) <= {2, 6}
@@ -143,8 +143,8 @@ def test_media_are_told_apart(scenes: Path, tmp_path: Path, capsys: pytest.Captu
     ):
         open_data(Recipe.from_dict({**networks, "data": [{"path": "a"}, {"path": "b"}]}))
     assert main(["segment", str(scenes / "val/c.laz"), "photo.jpg", "-o", str(tmp_path / "out")]) == 2
-    assert "segmented by separate commands" in capsys.readouterr().err
+    assert "labels point clouds, and photo.jpg is no point cloud" in capsys.readouterr().err
     assert main(["segment", str(scenes / "val/c.laz"), "-m", "street", "-o", str(tmp_path / "out")]) == 2
-    assert "street labels pictures" in capsys.readouterr().err
+    assert "labels pictures, and" in capsys.readouterr().err
     assert main(["data", "info", str(scenes), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["splits"]["train"]["points"] == 3000

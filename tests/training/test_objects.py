@@ -15,6 +15,7 @@ from intarsia.bundle import Bundle, CloudPreprocessing
 from intarsia.datasets.layouts.clouds import open_clouds
 from intarsia.errors import UsageError
 from intarsia.inference.clouds import CloudPredictor
+from intarsia.inference.clouds.predictor import as_function
 from intarsia.media.clouds import PointCloud
 from intarsia.recipe import Recipe
 from intarsia.training.plan.planning import plan
@@ -80,7 +81,9 @@ def test_train_evaluate_segment(objects: Path, tmp_path: Path) -> None:
         index = model.require_category(category)
         said = PointCloud(xyz, normals | {"category": np.full(len(xyz), index)})
         free = replace(prepare_object(said, model.preprocessing), category=None)
-        every = object_probabilities(free, model._network, points=64, names=model.space.names, batch=4).argmax(axis=1)
+        every = object_probabilities(
+            free, as_function(model.runtime), points=64, names=model.space.names, batch=4
+        ).argmax(axis=1)
         assert np.isin(every, (first, first + 1)).mean() > 0.9
 
 

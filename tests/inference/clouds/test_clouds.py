@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 import trees
+from jobs_made import files, job
 
 import intarsia
 from intarsia.bundle import Bundle, CloudPreprocessing
@@ -17,7 +18,7 @@ from intarsia.errors import DataError, ModelError, UsageError
 from intarsia.evaluation import evaluate_clouds
 from intarsia.evaluation.protocols import pooled
 from intarsia.inference.clouds import CloudPredictor, predictor
-from intarsia.jobs.clouds import plan_clouds, segment_clouds
+from intarsia.jobs import plan
 from intarsia.labels import LabelSpace
 from intarsia.media.clouds import PointCloud, open_cloud, read_cloud, write_labels
 from intarsia.models import build
@@ -80,8 +81,15 @@ def test_order_of_the_file_is_kept_by_tiles(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(predictor, "WHOLE_POINTS", 1000)
     given = cloud(6000, 160.0)
     given.xyz[17] = np.nan
-    model = CloudPredictor(bundle(("height",)))
-    model._network = lambda blocks: np.eye(3, dtype=np.float32)[(blocks[..., 3] > 3).astype(int)]
+
+    class High:
+        name, precision, processor, in_channels, stride, align_corners, margin = "high", "", "", 4, 1, False, 0
+
+        def logits(self, x: np.ndarray, place: object = None) -> np.ndarray:
+            high = x[:, 3] > 3
+            return np.stack([~high, high, np.zeros_like(high)], axis=1).astype(np.float32)
+
+    model = CloudPredictor(bundle(("height",)), runtime=High())
     found = model.segment(given)
     assert found.labels[17] == SPACE.ignore_index
     assert (np.delete(found.labels, 17) < 3).all()
@@ -134,12 +142,14 @@ def test_load_and_segment_through_the_front_door(tmp_path: Path) -> None:
     back = read_cloud(tmp_path / "out.laz")
     assert back.label is not None
     assert back.label.tolist() == np.array([2, 6, 64])[found.labels].tolist()
-    assert found.top(200).size in ((200, 200), (199, 200), (200, 199))
+    assert found.render("top", size=200).size in ((200, 200), (199, 200), (200, 199))
     found.viewer(tmp_path / "view.html", truth=np.zeros(3000, np.uint8))
     page = (tmp_path / "view.html").read_text()
     assert "http" not in page.replace("http-equiv", "")
     assert '"truth"' in page
-    with pytest.raises(UsageError, match="about pictures"):
+    with pytest.raises(
+        UsageError, match="long_side is for pictures and rasters and volumes and videos, not for point clouds"
+    ):
         intarsia.load(tmp_path / "m.safetensors", long_side=100)
     with pytest.raises(UsageError, match=r"suffix says the format. Did you mean '.laz'"):
         found.save(tmp_path / "out.lazz")
@@ -184,30 +194,27 @@ def test_evaluation_counts_every_point(tmp_path: Path) -> None:
 
 
 def test_planned_outputs(tmp_path: Path) -> None:
-    assert [str(task.target) for task in plan_clouds(["a/scan.laz", "b.pcd"], None)] == [
-        "scan.labels.laz", "b.labels.ply",
-    ]  # fmt: skip
-    assert plan_clouds(["scan.laz"], tmp_path / "x.ply")[0].target == tmp_path / "x.ply"
-    with pytest.raises(UsageError, match="2 clouds cannot be written to the one file"):
-        plan_clouds(["a.laz", "b.laz"], tmp_path / "x.laz")
-    with pytest.raises(UsageError, match="the input itself"):
-        plan_clouds([str(tmp_path / "a.laz")], tmp_path / "a.laz")
-    with pytest.raises(DataError, match="no point clouds"):
-        plan_clouds([str(tmp_path)], None)
+    named = [task.outputs["labels"] for task in plan(["a/scan.laz", "b.pcd"]).tasks]
+    assert named == ["scan.labels.laz", "b.labels.ply"]
+    (only,) = plan("scan.laz", tmp_path / "x.ply").tasks
+    assert only.outputs == {"labels": "x.ply"}
+    with pytest.raises(UsageError, match=r"x\.laz is one file, and there are 2 sources"):
+        plan(["a.laz", "b.laz"], tmp_path / "x.laz")
+    (tmp_path / "a.laz").write_bytes(b"LASF")
+    with pytest.raises(UsageError, match="would be written over it"):
+        plan(tmp_path / "a.laz", tmp_path / "a.laz")
 
 
 def test_one_bad_cloud_does_not_stop_the_others(tmp_path: Path) -> None:
     write_labels(open_cloud(cloud(200, 10)), tmp_path / "good.laz", np.zeros(200, np.uint8), SPACE)
     (tmp_path / "bad.laz").write_bytes(b"LASF nothing")
-    tasks = plan_clouds([str(tmp_path / "*.laz")], tmp_path / "out")
-    result = segment_clouds(CloudPredictor(bundle()), tasks, pictures=True)
-    assert [Path(record["source"]).name for record in result.records] == ["good.laz"]
-    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == [
-        "good.labels.html", "good.labels.laz", "good.labels.side.png", "good.labels.top.png",
+    kinds, pattern = ("labels", "top", "side", "page"), str(tmp_path / "*.laz")
+    result = job(CloudPredictor(bundle()), pattern, tmp_path / "out", outputs=kinds)
+    assert [Path(record["source"]).name for record in result.done] == ["good.laz"]
+    assert files(tmp_path / "out") == [
+        "good.html", "good.labels.laz", "good.side.png", "good.top.png", "manifest.jsonl",
     ]  # fmt: skip
     assert "truncated or damaged" in next(iter(result.failures.values()))
-    with pytest.raises(UsageError, match="exists already"):
-        segment_clouds(CloudPredictor(bundle()), tasks)
 
 
 def test_model_of_pictures_is_none_of_points() -> None:

@@ -119,12 +119,12 @@ def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert "Did you mean 'chair'" in capsys.readouterr().err
     assert main([*command, "--category", "chair"]) == 0
     record = json.loads(capsys.readouterr().out)["records"][0]
-    assert set(record["shares"]) <= set(part_names("chair"))
+    assert set(record["areas"]) <= set(part_names("chair"))
     label = read_cloud(tmp_path / "out.ply").label
     assert label is not None
     assert set(label.tolist()) <= {12, 13, 14, 15}
     assert main(["segment", "photo.jpg", "-m", "street", "--category", "chair"]) == 2
-    assert "name a model of clouds" in capsys.readouterr().err
+    assert "--category is for point clouds, not for pictures" in capsys.readouterr().err
 
 
 def rule(shapes: list[tuple[str, np.ndarray, np.ndarray]]) -> tuple[float, float, dict[str, float]]:

@@ -1,4 +1,4 @@
-"""Rasters through a predictor: rows of tiles straight into a GeoTIFF on the same grid."""
+"""Jobs on rasters: rows of tiles straight into a GeoTIFF on the same grid."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ rasterio = pytest.importorskip("rasterio", reason="rasters need intarsia[geo]")
 
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
+from jobs_made import files, job  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
 from torch import Tensor  # noqa: E402
 
 from intarsia.bundle import Preprocessing  # noqa: E402
 from intarsia.errors import DataError, UsageError  # noqa: E402
 from intarsia.inference import Predictor  # noqa: E402
-from intarsia.jobs import segment_file, segment_folder, segment_raster  # noqa: E402
 from intarsia.media.rasters import RasterReader  # noqa: E402
 from intarsia.models import SegmentationModel  # noqa: E402
 
@@ -59,7 +59,7 @@ def blocks(height: int, width: int, bands: int = 3, seed: int = 0) -> NDArray:
 
 @pytest.fixture
 def predictor(make_predictor: MakePredictor) -> Predictor:
-    return make_predictor(Brighter(), scores=True)
+    return make_predictor(Brighter(), confidence=True)
 
 
 def read(path: Path) -> NDArray:
@@ -68,18 +68,25 @@ def read(path: Path) -> NDArray:
         return found
 
 
+def one(predictor: Predictor, source: Path, out: Path, *outputs: str, **options: Any) -> dict[str, Any]:
+    """The record of one raster that is written to one file; what goes wrong with it is raised."""
+    (record,) = job(predictor, source, out, outputs=outputs, **options).records
+    if record["error"]:
+        raise DataError(record["error"])
+    return record
+
+
 def test_labels_confidence_outlines_and_overlay(predictor: Predictor, tmp_path: Path) -> None:
     values = blocks(300, 200)
     source = write(tmp_path / "map.tif", values, compress="lzw", tiled=True, blockxsize=64, blockysize=64)
     seen: list[tuple[int, int]] = []
-    result = segment_raster(
-        predictor, source, tmp_path / "out.tif",
-        polygons=tmp_path / "out.geojson", confidence=tmp_path / "sure.tif", overlay=tmp_path / "look.jpg",
-        progress=lambda done, total: seen.append((done, total)),
+    result = one(
+        predictor, source, tmp_path / "out.tif", "polygons", "confidence", "overlay",
+        tell=lambda task, done, total: seen.append((done, total)),
     )  # fmt: skip
     expected = (values[0] > 127).astype(np.uint8)
     assert np.array_equal(read(tmp_path / "out.tif"), expected)
-    assert result.size == (200, 300) and result.areas == pytest.approx(
+    assert result["size"] == [200, 300] and result["areas"] == pytest.approx(
         {"dark": 1 - expected.mean(), "bright": expected.mean()}
     )
     assert seen[-1] == (300, 300)
@@ -88,11 +95,11 @@ def test_labels_confidence_outlines_and_overlay(predictor: Predictor, tmp_path: 
     # Logits 0 and 10 (230 / 255 - 0.5) or 10 (20 / 255 - 0.5).
     sure = {0: 1 / (1 + np.exp(10 * (20 / 255 - 0.5))), 1: 1 / (1 + np.exp(-10 * (230 / 255 - 0.5)))}
     expected_sure = np.vectorize(lambda label: round(100 * sure[label]))(expected)
-    assert np.abs(read(tmp_path / "sure.tif").astype(int) - expected_sure).max() <= 1
+    assert np.abs(read(tmp_path / "out.confidence.tif").astype(int) - expected_sure).max() <= 1
     outlines = json.loads((tmp_path / "out.geojson").read_text())["features"]
-    assert result.polygons == len(outlines)
-    assert sum(one["properties"]["area"] for one in outlines) == pytest.approx(300 * 200 * 4)
-    assert (tmp_path / "look.jpg").is_file()
+    assert result["details"]["polygons"] == len(outlines)
+    assert sum(each["properties"]["area"] for each in outlines) == pytest.approx(300 * 200 * 4)
+    assert (tmp_path / "out.overlay.jpg").is_file()
 
 
 @pytest.mark.usefixtures("tiled")
@@ -109,7 +116,7 @@ def test_rows_are_read_as_they_are_needed_and_never_more(
         return original(self, file, part)
 
     monkeypatch.setattr(RasterReader, "_samples", samples)
-    segment_raster(make_predictor(Brighter(), tile=128, overlap=32), source, tmp_path / "out.tif")
+    one(make_predictor(Brighter(), tile=128, overlap=32), source, tmp_path / "out.tif")
     assert len(sizes) > 10 and max(height for height, _ in sizes) <= 128 + 2 * 32
     assert np.array_equal(read(tmp_path / "out.tif"), (blocks(1500, 96)[0] > 127).astype(np.uint8))
 
@@ -120,15 +127,15 @@ def test_the_bands_and_ranges_of_the_model(make_predictor: MakePredictor, tmp_pa
     source = write(tmp_path / "five.tif", values)
     preprocessing = Preprocessing(mean=(0.0, 0.0), std=(1.0, 1.0), bands=(2, 4), window=(0.0, 2550.0))
     predictor = make_predictor(Brighter(2), preprocessing=preprocessing)
-    segment_raster(predictor, source, tmp_path / "out.tif")
+    one(predictor, source, tmp_path / "out.tif")
     assert np.array_equal(read(tmp_path / "out.tif"), (near > 1275).astype(np.uint8))
     assert np.array_equal(predictor.segment(source).labels, (near > 1275).astype(np.uint8))
     with pytest.raises(DataError, match="it has 3 bands, and band 4 is wanted"):
-        segment_raster(predictor, write(tmp_path / "three.tif", values[:3]), tmp_path / "o.tif")
+        one(predictor, write(tmp_path / "three.tif", values[:3]), tmp_path / "o.tif")
     with pytest.raises(DataError, match=r"not a TIFF|is for rasters"):
         predictor.segment(np.zeros((8, 8, 3), np.uint8))
     chosen = make_predictor(Brighter(), bands=(4, 2, 4), window=(0, 2550))
-    segment_raster(chosen, source, tmp_path / "chosen.tif")
+    one(chosen, source, tmp_path / "chosen.tif")
     assert np.array_equal(read(tmp_path / "chosen.tif"), (near > 1275).astype(np.uint8))
     with pytest.raises(UsageError, match="a value for each of 2 channels"):
         make_predictor(Brighter(), bands=(1, 2))
@@ -138,26 +145,19 @@ def test_pixels_without_data_are_not_labelled(predictor: Predictor, tmp_path: Pa
     values = blocks(64, 64)
     values[:, :10] = 0
     source = write(tmp_path / "map.tif", values, nodata=0)
-    result = segment_raster(
-        predictor, source, tmp_path / "out.tif", confidence=tmp_path / "sure.tif", polygons=tmp_path / "o.geojson"
-    )
+    result = one(predictor, source, tmp_path / "out.tif", "confidence", "polygons")
     found = read(tmp_path / "out.tif")
     assert (found[:10] == 255).all() and (found[10:] < 2).all()
-    assert (read(tmp_path / "sure.tif")[:10] == 255).all()
-    assert sum(result.areas.values()) == pytest.approx(54 / 64)
-    outlines = json.loads((tmp_path / "o.geojson").read_text())["features"]
-    assert sum(one["properties"]["pixels"] for one in outlines) == 54 * 64
+    assert (read(tmp_path / "out.confidence.tif")[:10] == 255).all()
+    assert sum(result["areas"].values()) == pytest.approx(54 / 64)
+    outlines = json.loads((tmp_path / "out.geojson").read_text())["features"]
+    assert sum(each["properties"]["pixels"] for each in outlines) == 54 * 64
 
 
 def test_a_turned_map_stays_turned(predictor: Predictor, tmp_path: Path) -> None:
     turned = PLACE @ rasterio.Affine.rotation(25)
     values = np.full((3, 16, 24), 230, np.uint8)
-    segment_raster(
-        predictor,
-        write(tmp_path / "a.tif", values, transform=turned),
-        tmp_path / "o.tif",
-        polygons=tmp_path / "o.geojson",
-    )
+    one(predictor, write(tmp_path / "a.tif", values, transform=turned), tmp_path / "o.tif", "polygons")
     with rasterio.open(tmp_path / "o.tif") as file:
         assert file.transform.almost_equals(turned)
     (outline,) = json.loads((tmp_path / "o.geojson").read_text())["features"]
@@ -168,44 +168,52 @@ def test_a_turned_map_stays_turned(predictor: Predictor, tmp_path: Path) -> None
 
 def test_without_a_georeference(predictor: Predictor, tmp_path: Path) -> None:
     source = write(tmp_path / "plain.tif", blocks(32, 32), transform=None, crs=None)
-    result = segment_raster(predictor, source, tmp_path / "out.tif")
-    assert "has no georeference" in result.notes[0]
+    result = one(predictor, source, tmp_path / "out.tif")
+    assert "has no georeference" in result["notes"][0]
     with pytest.raises(DataError, match=r"plain\.tif has no georeference, so its regions have no map coordinates"):
-        segment_raster(predictor, source, tmp_path / "two.tif", polygons=tmp_path / "two.geojson")
+        one(predictor, source, tmp_path / "two.tif", "polygons")
     assert not (tmp_path / "two.tif").exists()
 
 
 def test_a_model_that_resizes_says_so(make_predictor: MakePredictor, tmp_path: Path) -> None:
     source = write(tmp_path / "map.tif", blocks(64, 96))
-    result = segment_raster(make_predictor(Brighter(), long_side=48), source, tmp_path / "out.tif")
-    assert result.notes == (
-        "the model sees the map reduced to 48 pixels, as it was trained; --long-side 0 keeps its own size.",
-    )
-    assert segment_raster(make_predictor(Brighter()), source, tmp_path / "out.tif").notes == ()
+    result = one(make_predictor(Brighter(), long_side=48), source, tmp_path / "out.tif")
+    assert result["notes"] == [
+        "the model sees the map reduced to 48 pixels, as it was trained; --long-side 0 keeps its own size."
+    ]
+    assert one(make_predictor(Brighter()), source, tmp_path / "out.tif", overwrite=True)["notes"] == []
 
 
 def test_wrong_calls_leave_nothing_behind(predictor: Predictor, make_predictor: MakePredictor, tmp_path: Path) -> None:
     source = write(tmp_path / "map.tif", blocks(300, 300), compress="lzw")
     with pytest.raises(UsageError, match="would be written over it"):
-        segment_raster(predictor, source, source)
-    with pytest.raises(UsageError, match="needs a predictor with scores"):
-        segment_raster(make_predictor(Brighter()), source, tmp_path / "o.tif", confidence=tmp_path / "c.tif")
+        one(predictor, source, source)
+    with pytest.raises(UsageError, match="needs a predictor that was made with confidence=True"):
+        one(make_predictor(Brighter()), source, tmp_path / "o.tif", "confidence")
     whole = source.read_bytes()
     (tmp_path / "cut.tif").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(DataError, match=r"cut\.tif"):
-        segment_raster(predictor, tmp_path / "cut.tif", tmp_path / "o.tif")
-    with pytest.raises(UsageError, match="is none itself"):
-        segment_file(predictor, tmp_path / "photo.jpg", tmp_path / "o.tif")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["cut.tif", "map.tif"]
+        one(predictor, tmp_path / "cut.tif", tmp_path / "o.tif")
+    with pytest.raises(UsageError, match=r"photo\.jpg to .*o\.tif: those of pictures are written as \.png"):
+        one(predictor, tmp_path / "photo.jpg", tmp_path / "o.tif")
+    assert files(tmp_path) == ["cut.tif", "map.tif"]
 
 
 def test_jobs_keep_the_georeference(predictor: Predictor, tmp_path: Path) -> None:
     write(tmp_path / "in" / "a.tif", blocks(40, 40))
     write(tmp_path / "in" / "b.tif", blocks(40, 40), transform=None, crs=None, photometric="RGB")
-    result = segment_folder(predictor, tmp_path / "in", tmp_path / "out", polygons=True)
+    outputs = ("labels", "overlay", "polygons")
+    with pytest.raises(UsageError, match="polygons is not written of pictures"):
+        job(predictor, tmp_path / "in", tmp_path / "out", outputs=outputs)
+    result = job(predictor, tmp_path / "in", tmp_path / "out")
     assert {record["status"] for record in result.records} == {"done"}
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
-        "a.mask.geojson", "a.mask.tif", "a.overlay.jpg", "b.mask.png", "b.overlay.jpg", "manifest.jsonl",
+    assert [record["medium"] for record in result.records] == ["raster", "picture"]
+    assert files(tmp_path / "out") == [
+        "a.mask.tif", "a.overlay.jpg", "b.mask.png", "b.overlay.jpg", "manifest.jsonl",
     ]  # fmt: skip
-    record = segment_file(predictor, tmp_path / "in" / "a.tif", tmp_path / "one.tif", polygons=True, confidence=True)
-    assert [Path(name).name for name in record["files"]] == ["one.tif", "one.geojson", "one.confidence.tif"]
+    assert len(job(predictor, tmp_path / "in" / "a.tif", tmp_path / "map", outputs=outputs).done) == 1
+    assert files(tmp_path / "map") == ["a.mask.geojson", "a.mask.tif", "a.overlay.jpg", "manifest.jsonl"]
+    record = one(predictor, tmp_path / "in" / "a.tif", tmp_path / "one.tif", "polygons", "confidence")
+    assert list(record["outputs"].values()) == ["one.tif", "one.geojson", "one.confidence.tif"]
+    as_picture = one(predictor, tmp_path / "in" / "a.tif", tmp_path / "a.png", "confidence")
+    assert as_picture["outputs"] == {"labels": "a.png", "confidence": "a.confidence.png"}
