@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from intarsia.annotations.geometry import Geometry
+from intarsia.annotations.interpolation import between
 from intarsia.annotations.losses import Losses
 from intarsia.labels import Color
 
@@ -120,6 +122,31 @@ class Track:
     source: str = ""
     extra: Mapping[str, Any] = field(default_factory=dict)
 
+    def shape_at(self, frame: int) -> Shape | None:
+        """Return the track's shape in a frame; None before the first keyframe and after an `outside` one.
+
+        A shape holds from its keyframe until the next one and moves towards that one's position; after the last
+        keyframe it stays.
+        """
+        number = bisect_right(self.keyframes, frame, key=lambda keyframe: keyframe.frame) - 1
+        if number < 0 or self.keyframes[number].outside:
+            return None
+        now = self.keyframes[number]
+        geometry = now.geometry
+        if now.frame < frame and number + 1 < len(self.keyframes):
+            later = self.keyframes[number + 1]
+            geometry = between(geometry, later.geometry, (frame - now.frame) / (later.frame - now.frame))
+        return Shape(
+            label=self.label,
+            geometry=geometry,
+            instance=self.instance,
+            z=now.z,
+            attributes={**self.attributes, **now.attributes},
+            occluded=now.occluded,
+            source=self.source,
+            extra=self.extra,
+        )
+
 
 @dataclass(frozen=True)
 class AnnotatedVideo:
@@ -152,10 +179,22 @@ class AnnotatedVideo:
         return {track.label for track in self.tracks}
 
     def images(self) -> Iterator[AnnotatedImage]:
-        """Every frame as an image; positions between keyframes are interpolated (`interpolation.frames`)."""
-        from intarsia.annotations.interpolation import frames
-
-        return frames(self)
+        """Yield every frame as an image, with the tracks' shapes in the order of the tracks (`Track.shape_at`)."""
+        for frame in range(self.start, self.stop + 1, self.step):
+            shapes = (track.shape_at(frame) for track in self.tracks)
+            yield AnnotatedImage(
+                name=self.frame_name.format(frame=frame),
+                source=self.source,
+                image=self.frame_images.get(frame),
+                width=self.width,
+                height=self.height,
+                shapes=tuple(shape for shape in shapes if shape),
+                attributes=self.attributes,
+                subset=self.subset,
+                frame=frame,
+                time=None if self.frames_per_second is None else frame / self.frames_per_second,
+                tool=self.tool,
+            )
 
 
 Document: TypeAlias = AnnotatedImage | AnnotatedVideo
