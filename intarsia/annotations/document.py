@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 from intarsia.annotations.geometry import Geometry
 from intarsia.annotations.interpolation import between
-from intarsia.annotations.losses import Losses
+from intarsia.annotations.lost import Lost
 from intarsia.labels import Color
 
 BACKGROUND_NAMES = ("background", "_background_", "__background__")
@@ -233,19 +233,19 @@ class AnnotationSet:
         root: the folder that image names may not leave.
         categories: classes that the export declares, in its order; empty where it declares none.
         stream: called with the tally to fill; yields one document after the other.
-        losses: what the latest iteration skipped (complete when it has ended).
+        lost: what the latest iteration skipped (complete when it has ended).
     """
 
     tool: str
     source: Path
     root: Path
     categories: tuple[Category, ...]
-    stream: Callable[[Losses], Iterator[Document]]
-    losses: Losses = field(default_factory=Losses)
+    stream: Callable[[Lost], Iterator[Document]]
+    lost: Lost = field(default_factory=Lost)
 
     def __iter__(self) -> Iterator[Document]:
-        self.losses = Losses()
-        return self.stream(self.losses)
+        self.lost = Lost()
+        return self.stream(self.lost)
 
     def images(self) -> Iterator[AnnotatedImage]:
         """Every image; of videos every frame."""

@@ -23,7 +23,7 @@ from intarsia.annotations.geometry import (
     Rectangle,
     name_of,
 )
-from intarsia.annotations.losses import Losses
+from intarsia.annotations.lost import Lost
 from intarsia.errors import DataError, UsageError, suggest
 from intarsia.labels import LabelArray, LabelSpace
 
@@ -65,7 +65,7 @@ class Drawing:
         )
 
 
-def rasterise(
+def rasterize(
     document: AnnotatedImage,
     size: tuple[int, int],
     space: LabelSpace,
@@ -74,7 +74,7 @@ def rasterise(
     unlabelled: Literal["auto", "background", "ignore"] = "auto",
     others: Literal["error", "background", "ignore"] = "error",
     ignore_crowd: bool = False,
-    losses: Losses | None = None,
+    lost: Lost | None = None,
 ) -> LabelArray:
     """Draw a document as class labels.
 
@@ -89,7 +89,7 @@ def rasterise(
         unlabelled: what pixels without a shape become; "auto" is the background if the space has such a class.
         others: what shapes of classes outside the space become; "error" refuses them.
         ignore_crowd: draw groups (COCO's iscrowd) as the ignore index instead of as their class.
-        losses: told which shapes leave no pixels (points, skeletons, tags, ...), and of shapes of other classes.
+        lost: told which shapes leave no pixels (points, skeletons, tags, ...), and of shapes of other classes.
 
     Returns:
         (H, W) labels of `space.dtype`.
@@ -111,11 +111,11 @@ def rasterise(
             raise DataError(f"{document.source}: no class of this data set is named {shape.label!r}.{hint}")
         if label is None:
             label = background_label(space) if others == "background" else space.ignore_index
-            if losses is not None:
+            if lost is not None:
                 what = "background" if others == "background" else "ignored"
-                losses.changed(f"a shape of a class that was not asked for became {what}", shape.label)
+                lost.changed(f"a shape of a class that was not asked for became {what}", shape.label)
         values.append(space.ignore_index if ignore_crowd and shape.crowd else label)
-    canvas = _drawn(document.shapes, values, size, drawing, rest, losses, document)
+    canvas = _drawn(document.shapes, values, size, drawing, rest, lost, document)
     return canvas.astype(space.dtype)
 
 
@@ -216,7 +216,7 @@ def _drawn(
     size: tuple[int, int],
     drawing: Drawing,
     rest: int,
-    losses: Losses | None,
+    lost: Lost | None,
     document: AnnotatedImage,
 ) -> NDArray[np.int32]:
     entries = list(zip(shapes, values, strict=True))
@@ -228,8 +228,8 @@ def _drawn(
     for shape, value in entries:
         if drawing.draws(shape.geometry):
             kept.append((shape.geometry, value))
-        elif losses is not None:
-            losses.dropped(f"no area to draw: {name_of(shape.geometry)}", f"{document.name} ({shape.label})")
+        elif lost is not None:
+            lost.dropped(f"no area to draw: {name_of(shape.geometry)}", f"{document.name} ({shape.label})")
     return _painted(kept, size, drawing, rest)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from intarsia.annotations import archive
 from intarsia.annotations.document import AnnotationSet, Category, Document
 from intarsia.annotations.finding import walk
-from intarsia.annotations.losses import Losses
+from intarsia.annotations.lost import Lost
 from intarsia.annotations.raster import Drawing
 from intarsia.errors import DataError, UsageError, suggest
 
@@ -37,7 +37,7 @@ class Tool:
     about: str
     sniff: Callable[[Path], bool]
     read: Callable[..., AnnotationSet] | None
-    write: Callable[..., Losses] | None
+    write: Callable[..., Lost] | None
     suffix: str
     drawing: Drawing = field(default_factory=Drawing)
 
@@ -123,12 +123,12 @@ def open_annotations(path: str | os.PathLike[str], *, tool: str = "auto", **opti
 
 
 def _telling(export: AnnotationSet, others: list[str]) -> AnnotationSet:
-    """The export, whose losses tell of files that are another tool's and were not read."""
+    """The export, whose lost tell of files that are another tool's and were not read."""
 
-    def stream(losses: Losses) -> Iterator[Document]:
+    def stream(lost: Lost) -> Iterator[Document]:
         for name in others:
-            losses.dropped("files of another tool, which --from (or the reader's option tool) chooses", name)
-        return export.stream(losses)
+            lost.dropped("files of another tool, which --from (or the reader's option tool) chooses", name)
+        return export.stream(lost)
 
     return replace(export, stream=stream) if others else export
 
@@ -139,7 +139,7 @@ def write_annotations(
     *,
     tool: str,
     categories: Sequence[Category] = (),
-) -> Losses:
+) -> Lost:
     """Write documents as a tool's files.
 
     Args:
@@ -161,7 +161,7 @@ def write_annotations(
         raise UsageError(f"{tool} files are only read, not written; written are: {', '.join(known)}")
     opened = documents if isinstance(documents, AnnotationSet) else None
     declared = tuple(categories) or (opened.categories if opened else ())
-    losses = chosen.write(documents, Path(path), categories=declared)
+    lost = chosen.write(documents, Path(path), categories=declared)
     if opened:
-        losses.merge(opened.losses)
-    return losses
+        lost.merge(opened.lost)
+    return lost

@@ -252,12 +252,12 @@ def segment(
         written = write_preannotations(target, sources, space, annotations, overwrite=overwrite)
     if json:
         outcome = {"out": str(target), "model": model, "records": result.records, "skipped": result.skipped}
-        emit(outcome | ({"annotations": str(written.path), "losses": written.losses.to_json()} if written else {}))
+        emit(outcome | ({"annotations": str(written.path), "lost": written.lost.to_json()} if written else {}))
     else:
         _show(result, predictor.bundle, model)
         if written is not None:
             typer.echo(f"{written.path}: outlines of {counted(written.images, 'picture')} for {annotations}")
-            for line in written.losses.lines():
+            for line in written.lost.lines():
                 typer.echo(f"  {line}")
     if result.failures:
         every = len(result.failures) == len(result.records) and not result.skipped

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 from pycocotools import mask as reference
 
-from intarsia.annotations import Drawing, Losses, Shape, instance_map, rasterise
+from intarsia.annotations import Drawing, Lost, Shape, instance_map, rasterize
 from intarsia.annotations.document import AnnotatedImage
 from intarsia.annotations.geometry import (
     Bezier,
@@ -98,7 +98,7 @@ def test_holes_are_kept_and_parts_united(rule: str) -> None:
 def test_overlaps_in_every_order() -> None:
     shapes = (box("car", 0, 0, 4, 4, z=5), box("person", 2, 0, 9, 4, z=1))
     at = {
-        order: rasterise(document(*shapes), (5, 10), SPACE, Drawing("coco", order))[0].tolist()
+        order: rasterize(document(*shapes), (5, 10), SPACE, Drawing("coco", order))[0].tolist()
         for order in ("list", "z", "area")
     }
     assert at["list"] == [1, 1, 2, 2, 2, 2, 2, 2, 2, 0]
@@ -108,21 +108,21 @@ def test_overlaps_in_every_order() -> None:
 
 def test_groups_lie_below_everything_when_drawn_by_area() -> None:
     shapes = (box("car", 0, 0, 9, 4), box("person", 0, 0, 2, 2, crowd=True))
-    assert (rasterise(document(*shapes), (4, 9), SPACE, Drawing("coco", "area")) == 1).all()
-    ignored = rasterise(document(*shapes), (4, 9), SPACE, Drawing("coco", "list"), ignore_crowd=True)
+    assert (rasterize(document(*shapes), (4, 9), SPACE, Drawing("coco", "area")) == 1).all()
+    ignored = rasterize(document(*shapes), (4, 9), SPACE, Drawing("coco", "list"), ignore_crowd=True)
     assert ignored[0, 0] == 255 and ignored[3, 8] == 1
 
 
 def test_background_ignore_and_unlabelled_are_three_things() -> None:
     shapes = (box("car", 0, 0, 6, 2), box("_background_", 0, 0, 2, 2), box("void", 2, 0, 4, 2))
     drawing = Drawing("coco")
-    assert rasterise(document(*shapes), (2, 8), SPACE, drawing)[0].tolist() == [0, 0, 255, 255, 1, 1, 0, 0]
-    ignored = rasterise(document(*shapes), (2, 8), SPACE, drawing, unlabelled="ignore")
+    assert rasterize(document(*shapes), (2, 8), SPACE, drawing)[0].tolist() == [0, 0, 255, 255, 1, 1, 0, 0]
+    ignored = rasterize(document(*shapes), (2, 8), SPACE, drawing, unlabelled="ignore")
     assert ignored[0].tolist() == [0, 0, 255, 255, 1, 1, 255, 255]
     without = LabelSpace(("car",))
-    assert rasterise(document(*shapes), (2, 8), without, drawing)[0].tolist() == [255] * 4 + [0, 0] + [255] * 2
+    assert rasterize(document(*shapes), (2, 8), without, drawing)[0].tolist() == [255] * 4 + [0, 0] + [255] * 2
     with pytest.raises(UsageError, match="no class is the background"):
-        rasterise(document(*shapes), (2, 8), without, drawing, unlabelled="background")
+        rasterize(document(*shapes), (2, 8), without, drawing, unlabelled="background")
 
 
 def test_what_has_no_area_is_counted_or_drawn_when_asked() -> None:
@@ -132,11 +132,11 @@ def test_what_has_no_area_is_counted_or_drawn_when_asked() -> None:
         Shape("car", Cuboid(((0.0, 0.0),) * 8)),
         Shape("car", Tag()),
     )
-    losses = Losses()
-    assert not rasterise(document(*shapes), (11, 20), SPACE, losses=losses).any()
-    assert losses.count("dropped") == 4
-    assert losses.count(containing="no area to draw: polyline") == 1
-    drawn = rasterise(document(*shapes), (11, 20), SPACE, Drawing(line_width=3, point_radius=1))
+    lost = Lost()
+    assert not rasterize(document(*shapes), (11, 20), SPACE, lost=lost).any()
+    assert lost.count("dropped") == 4
+    assert lost.count(containing="no area to draw: polyline") == 1
+    drawn = rasterize(document(*shapes), (11, 20), SPACE, Drawing(line_width=3, point_radius=1))
     assert drawn[4:7].all() and not drawn[8:].any()
     assert drawn[2, 9:12].tolist() == [1, 1, 1]
 
@@ -188,14 +188,14 @@ def test_instances_are_numbered_and_parts_share_a_number() -> None:
 
 def test_an_image_on_its_side_is_recognised() -> None:
     with pytest.raises(DataError, match=r"40x30 pixels, but a\.jpg has 30x40, the same on its side.*EXIF"):
-        rasterise(document(width=40, height=30), (40, 30), SPACE)
+        rasterize(document(width=40, height=30), (40, 30), SPACE)
     with pytest.raises(DataError, match=r"40x30 pixels, but a.jpg has 20x10; restore"):
-        rasterise(document(width=40, height=30), (10, 20), SPACE)
+        rasterize(document(width=40, height=30), (10, 20), SPACE)
 
 
 def test_unknown_names_are_suggested() -> None:
     with pytest.raises(DataError, match=r"named 'persn'. Did you mean 'person'"):
-        rasterise(document(box("persn", 0, 0, 1, 1)), (4, 4), SPACE)
+        rasterize(document(box("persn", 0, 0, 1, 1)), (4, 4), SPACE)
     with pytest.raises(UsageError, match=r"no raster rule is named 'inclusiv'. Did you mean 'inclusive'"):
         Drawing("inclusiv")  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="no drawing order"):
@@ -214,6 +214,6 @@ def test_ten_thousand_polygons_in_two_seconds(rule: str) -> None:
     rings = centres + radii * np.stack((np.cos(angles), np.sin(angles)), axis=1)
     shapes = [Shape("car", Polygon.of([tuple(p) for p in ring])) for ring in rings.tolist()]
     start = time.process_time()
-    labels = rasterise(document(*shapes), (2000, 2000), SPACE, Drawing(rule))
+    labels = rasterize(document(*shapes), (2000, 2000), SPACE, Drawing(rule))
     assert labels.mean() > 0.9
     assert time.process_time() - start < 2

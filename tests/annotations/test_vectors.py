@@ -13,7 +13,7 @@ from intarsia.annotations.document import AnnotatedImage
 from intarsia.annotations.geometry import Polygon
 from intarsia.annotations.layers import layered
 from intarsia.annotations.outlines import crosses_itself
-from intarsia.annotations.raster import Drawing, geometry_mask, rasterise
+from intarsia.annotations.raster import Drawing, geometry_mask, rasterize
 from intarsia.annotations.vectors import mask_polygons, vectorise
 from intarsia.labels import LabelSpace
 
@@ -35,7 +35,7 @@ def test_mask_to_polygons_to_mask(mask: np.ndarray, rule: str) -> None:
 def test_labels_to_shapes_to_labels(labels: np.ndarray, rule: str) -> None:
     space = LabelSpace(("background", "a", "b", "c"))
     document = AnnotatedImage("x.png", shapes=vectorise(labels, space, rule=rule))
-    drawn = rasterise(document, labels.shape, space, Drawing(rule))
+    drawn = rasterize(document, labels.shape, space, Drawing(rule))
     assert np.array_equal(drawn, np.where(labels == 255, 0, labels))
     assert all(len(shape.geometry.parts) == 1 for shape in document.shapes)  # type: ignore[union-attr]
 
@@ -52,7 +52,7 @@ def test_layers_give_the_labels_again_without_holes(labels: np.ndarray, rule: st
     document = AnnotatedImage("x.png", shapes=layered(labels, space, rule=rule))
     assert all(shape.geometry.is_simple for shape in document.shapes)  # type: ignore[union-attr]
     order = "area" if rule == "coco" else "list"
-    drawn = rasterise(document, labels.shape, space, Drawing(rule, order))
+    drawn = rasterize(document, labels.shape, space, Drawing(rule, order))
     # Ignored pixels are only outlined where something else would cover them.
     uncovered = (labels == 255) & (drawn == 0)
     assert np.array_equal(np.where(uncovered, 255, drawn), labels)

@@ -10,7 +10,7 @@ from commands import Cli
 from PIL import Image
 from tiny import TinyRun
 
-from intarsia.annotations import AnnotatedImage, Drawing, Shape, open_annotations, rasterise, write_annotations
+from intarsia.annotations import AnnotatedImage, Drawing, Shape, open_annotations, rasterize, write_annotations
 from intarsia.annotations.formats.masks import drawing_of
 from intarsia.annotations.geometry import Circle, Polygon, Rectangle
 from intarsia.datasets import open_dataset
@@ -87,7 +87,7 @@ def test_rasterize_makes_a_data_set(cli: Cli, export: Path, tmp_path: Path) -> N
     (document, _) = open_annotations(export).images()
     data = open_dataset(out, val_fraction=0)
     assert data.space.names == ("background", "car", "tree")
-    assert np.array_equal(labels, rasterise(document, (20, 40), data.space, Drawing("coco")))
+    assert np.array_equal(labels, rasterize(document, (20, 40), data.space, Drawing("coco")))
     assert (labels == 1).sum() == 70 and read_mask(out / "instances/b.png").max() == 2
     assert np.array_equal(data.splits["all"].read(0)[1], labels)
     assert cli("annotations", "rasterize", export, tmp_path / "m2", "--classes", "tree,car", "--no-images") == 0
@@ -112,7 +112,7 @@ def test_predictions_can_be_corrected_in_a_tool(cli: Cli, tiny_run: TinyRun, tmp
         (photos / source.name).write_bytes(source.read_bytes())
     found = cli.json("segment", photos, "-m", tiny_run.run.best, "-o", tmp_path / "out", "--annotations", tool)
     written = Path(found["annotations"])
-    assert all(loss["reason"] == "a class that no shape has" for loss in found["losses"])
+    assert all(loss["reason"] == "a class that no shape has" for loss in found["lost"])
     assert cli("annotations", "check", written, "--images", photos) == 0  # nothing crosses itself, for instance
     export = open_annotations(written, tool=tool)
     documents = list(export.images())
@@ -121,7 +121,7 @@ def test_predictions_can_be_corrected_in_a_tool(cli: Cli, tiny_run: TinyRun, tmp
     for document in documents:
         labels = read_mask(tmp_path / "out" / f"{Path(document.name).stem}.mask.png")
         assert all(isinstance(shape.geometry, Polygon) and shape.geometry.is_simple for shape in document.shapes)
-        drawn = rasterise(document, labels.shape, space, drawing_of(export))  # type: ignore[arg-type]
+        drawn = rasterize(document, labels.shape, space, drawing_of(export))  # type: ignore[arg-type]
         assert (drawn == labels).mean() > 0.9
     assert cli("segment", photos, "-m", tiny_run.run.best, "-o", tmp_path / "out", "--annotations", tool) == 2
     assert "perhaps with corrections by hand" in cli.err
@@ -134,7 +134,7 @@ def test_rasterize_leaves_other_classes_out_when_asked(cli: Cli, export: Path, t
         found = cli.json(*command, "--others", others, "--overwrite")
         labels = read_mask(tmp_path / "out/masks/a.png")
         assert (labels[5, 6], labels[10, 30], labels[19, 0]) == (1, value, 0)
-        (lost,) = [loss for loss in found["losses"] if "class that was not asked for" in loss["reason"]]
+        (lost,) = [loss for loss in found["lost"] if "class that was not asked for" in loss["reason"]]
         assert (lost["kind"], lost["count"], lost["examples"]) == ("changed", 2, ["tree"])
     assert cli(*command, "--others", "ignored", "--overwrite") == 2
     assert "Did you mean 'ignore'?" in cli.err
