@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from intarsia.annotations.archive import Unpacked
 from intarsia.annotations.geometry import Geometry
 from intarsia.annotations.interpolation import between
 from intarsia.annotations.lost import Lost
@@ -67,6 +68,7 @@ class AnnotatedImage:
         embedded: the image's own compressed file where the annotation file contains it (JPEG or PNG bytes).
         tool: name of the tool whose `extra` entries these are; "" when made in memory.
         extra: what the tool stored besides, under its own names.
+        unpacked: keeps the folder that `image` and `source` lie in, where they come from a zip archive.
     """
 
     name: str
@@ -82,6 +84,7 @@ class AnnotatedImage:
     embedded: bytes | None = field(default=None, repr=False)
     tool: str = ""
     extra: Mapping[str, Any] = field(default_factory=dict)
+    unpacked: Unpacked | None = field(default=None, repr=False, compare=False)
 
     def labels(self) -> set[str]:
         """The class names that occur."""
@@ -173,6 +176,7 @@ class AnnotatedVideo:
     subset: str = ""
     tool: str = ""
     extra: Mapping[str, Any] = field(default_factory=dict)
+    unpacked: Unpacked | None = field(default=None, repr=False, compare=False)
 
     def labels(self) -> set[str]:
         """The class names that occur."""
@@ -194,6 +198,7 @@ class AnnotatedVideo:
                 frame=frame,
                 time=None if self.frames_per_second is None else frame / self.frames_per_second,
                 tool=self.tool,
+                unpacked=self.unpacked,
             )
 
 
@@ -234,6 +239,7 @@ class AnnotationSet:
         categories: classes that the export declares, in its order; empty where it declares none.
         stream: called with the tally to fill; yields one document after the other.
         lost: what the latest iteration skipped (complete when it has ended).
+        unpacked: keeps the folder of a zip archive, as the documents do; None when nothing was unpacked.
     """
 
     tool: str
@@ -242,6 +248,7 @@ class AnnotationSet:
     categories: tuple[Category, ...]
     stream: Callable[[Lost], Iterator[Document]]
     lost: Lost = field(default_factory=Lost)
+    unpacked: Unpacked | None = field(default=None, repr=False)
 
     def __iter__(self) -> Iterator[Document]:
         self.lost = Lost()

@@ -53,8 +53,11 @@ def usable(entries: Iterable[S], parse: Callable[[S], T], lost: Lost, what: str 
             continue
         good += 1
         yield found
-    if last is not None and not good:
-        raise last
+    try:
+        if last is not None and not good:
+            raise last
+    finally:
+        del last  # an error in a variable of its own traceback would keep an unpacked archive until the next collection
 
 
 def number(value: Any) -> float:

@@ -76,7 +76,8 @@ def recognise(path: str | os.PathLike[str]) -> Tool | None:
         DataError: a zip archive that is damaged or not safe to unpack.
     """
     place = Path(path)
-    return next(_recognised(archive.unpack(place) if archive.is_zip(place) else place), None)
+    unpacked = archive.unpack(place) if archive.is_zip(place) else None
+    return next(_recognised(unpacked.folder if unpacked else place), None)
 
 
 def _recognised(place: Path) -> Iterator[Tool]:
@@ -88,6 +89,8 @@ def _recognised(place: Path) -> Iterator[Tool]:
 
 def open_annotations(path: str | os.PathLike[str], *, tool: str = "auto", **options: Any) -> AnnotationSet:
     """Open any tool's export: a file, a folder, or a zip archive of either.
+
+    An archive is unpacked into a folder that lasts as long as the export, one of its documents, or a data set of it.
 
     Args:
         path: what the tool exported.
@@ -103,8 +106,16 @@ def open_annotations(path: str | os.PathLike[str], *, tool: str = "auto", **opti
         names = [entry.name for entry in place.parent.iterdir()] if place.parent.is_dir() else []
         hint = suggest(place.name, names)
         raise DataError(f"{place}: no such file or folder.{hint if hint.startswith(' Did') else ''}")
-    if archive.is_zip(place):
-        place = archive.unpack(place)
+    unpacked = archive.unpack(place) if archive.is_zip(place) else None
+    try:
+        export = _open(path, unpacked.folder if unpacked else place, tool, options)
+        return _keeping(export, unpacked) if unpacked else export
+    finally:
+        del unpacked  # an error's traceback must not keep the folder
+
+
+def _open(path: str | os.PathLike[str], place: Path, tool: str, options: dict[str, Any]) -> AnnotationSet:
+    """Open a file or folder; `path` is its name for people."""
     fitting = list(_recognised(place)) if tool == "auto" else [tool_named(tool)]
     if not fitting:
         readable = ", ".join(name for name, one in tools().items() if one.read)
@@ -122,8 +133,18 @@ def open_annotations(path: str | os.PathLike[str], *, tool: str = "auto", **opti
     return _telling(found, [other.name for other in others]) if place.is_dir() else found
 
 
+def _keeping(export: AnnotationSet, unpacked: archive.Unpacked) -> AnnotationSet:
+    """The export, which keeps the folder of its archive, as every document of it does."""
+
+    def stream(lost: Lost) -> Iterator[Document]:
+        for document in export.stream(lost):
+            yield replace(document, unpacked=unpacked)
+
+    return replace(export, stream=stream, unpacked=unpacked)
+
+
 def _telling(export: AnnotationSet, others: list[str]) -> AnnotationSet:
-    """The export, whose lost tell of files that are another tool's and were not read."""
+    """The export, which tells as lost the files that are another tool's and were not read."""
 
     def stream(lost: Lost) -> Iterator[Document]:
         for name in others:

@@ -71,6 +71,11 @@ def test_a_zip_archive_is_opened(tmp_path: Path) -> None:
     export = open_annotations(tmp_path / "c.zip")
     (document,) = export.images()
     assert export.tool == "labelme" and document.image is not None and document.image.name == "a.png"
+    photo = document.image
+    del export
+    assert photo.is_file()  # a document alone keeps the folder
+    del document
+    assert not photo.exists()
 
 
 def test_what_the_reader_lost_is_part_of_a_conversion(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from intarsia.annotations.archive import Unpacked, is_zip
 from intarsia.annotations.document import AnnotatedImage
 from intarsia.annotations.finding import walk
 from intarsia.annotations.formats.masks import drawing_of
@@ -50,11 +51,15 @@ class Embedded:
 
 @dataclass(frozen=True)
 class Outlines:
-    """The reader of drawn masks: items' packed documents by id, in the classes of the export."""
+    """The reader of drawn masks: items' packed documents by id, in the classes of the export.
+
+    It keeps the folder that the export's archive was unpacked into: the images lie there.
+    """
 
     documents: Mapping[str, bytes]
     space: LabelSpace
     drawing: Drawing
+    unpacked: Unpacked | None = None
 
     def __call__(self, item: Item, size: Size | None) -> RawMask:
         """The labels of an item, drawn at the image's own size.
@@ -73,7 +78,9 @@ def is_export(content: Content) -> bool:
     if "tool" in content.reader:
         return True
     if content.table is not None:
-        return content.table.suffix.lower() in SUFFIXES and recognise(content.table) is not None
+        # An archive is nothing else, and is unpacked only once: when it is read.
+        known = content.table.suffix.lower() in SUFFIXES
+        return known and (is_zip(content.table) or recognise(content.table) is not None)
     if recognise(content.root) is None:
         return False
     masks = (path for path in walk(content.root, IMAGE_SUFFIXES) if classify(path, content.root).role == "mask")
@@ -137,7 +144,7 @@ def read_export(content: Content) -> Reading:
     left = () if content.table else tuple(_photos(content.root, used))
     matched.sort(key=lambda entry: natural(entry[1]))
     coding = MaskCoding(values={i: i for i in (*range(len(space)), space.ignore_index)})
-    reader = Outlines(documents, space, drawing)
+    reader = Outlines(documents, space, drawing, export.unpacked)
     broken = export.lost.entries.get(("dropped", "a file that cannot be used"))
     faults = tuple(broken.examples) if broken else ()
     return Reading(space, coding, Pairs(tuple(matched), left, (), ()), tuple(notes), reader, faults=faults)
