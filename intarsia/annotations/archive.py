@@ -123,7 +123,9 @@ def _remove(place: Path, lock: IO[bytes] | None, owner: int) -> None:
 
 def _remove_leftovers() -> None:
     """Remove what killed processes left: the folders whose lock nobody holds."""
-    for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*/{_LOCK}") if fcntl is not None else ():
+    if fcntl is None:
+        return
+    for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*/{_LOCK}"):
         with suppress(OSError), path.open("r+b") as file:  # in use, another user's, or gone meanwhile
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(path.parent, ignore_errors=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from intarsia.cli.output import Json, emit, table
+from intarsia.cli.target import Overwrite, require_new
 from intarsia.errors import counted
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ Reading = Annotated[
 Classes = Annotated[
     str | None, typer.Option(help="Class names in order, with commas between, or a file with one name a line.")
 ]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
 
 
 @app.command("tools")
@@ -118,7 +118,7 @@ def check(
 @app.command()
 def convert(
     path: Export,
-    target: Annotated[Path, typer.Argument(help="File to write, or folder for tools with a file an image.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="File to write, or folder for tools with a file an image.")],
     to: Annotated[str, typer.Option("--to", metavar="TOOL", help="Tool to write for: `intarsia annotations tools`.")],
     tool: From = "auto",
     images: Images = None,
@@ -131,17 +131,17 @@ def convert(
     from intarsia.annotations import write_annotations
     from intarsia.annotations.photos import with_photos
 
-    _free(target, overwrite)
+    require_new(out, overwrite=overwrite)
     export = _open(path, tool, images, set_)
-    photos = with_photos(export, target if target.suffix == "" else target.parent) if copy_images else export
-    lost = write_annotations(photos, target, tool=to)
-    _finish(lost, target, f"{export.tool} to {to}", f"intarsia annotations show {target}", json)
+    photos = with_photos(export, out if out.suffix == "" else out.parent) if copy_images else export
+    lost = write_annotations(photos, out, tool=to)
+    _finish(lost, out, f"{export.tool} to {to}", f"intarsia annotations show {out}", json)
 
 
 @app.command()
 def rasterize(
     path: Export,
-    out: Annotated[Path, typer.Argument(help="Folder for masks/, images/ and classes.json.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for masks/, images/ and classes.json.")],
     rule: Annotated[
         str | None, typer.Option(help="Edge rule: inclusive, coco or center; default: the tool's own.")
     ] = None,
@@ -174,7 +174,7 @@ def rasterize(
     for option, value, first in (("unlabelled", unlabelled, "auto"), ("others", others, "error")):
         if value not in (known := (first, "background", "ignore")):
             raise UsageError(f"--{option} {value}:{suggest(value, known)}")
-    _free(out, overwrite)
+    require_new(out, overwrite=overwrite)
     export = _open(path, tool, images, set_)
     asked = {"rule": rule, "order": order, "line_width": line_width, "point_radius": point_radius}
     drawing = replace(drawing_of(export), **{key: value for key, value in asked.items() if value is not None})  # type: ignore[arg-type]
@@ -213,14 +213,6 @@ def _names(classes: str | None) -> tuple[str, ...] | None:
     return tuple(name.strip() for name in classes.split(",") if name.strip())
 
 
-def _free(target: Path, overwrite: bool) -> None:
-    from intarsia.errors import UsageError
-
-    taken = target.is_file() or (target.is_dir() and any(target.iterdir()))
-    if taken and not overwrite:
-        raise UsageError(f"{target} exists; give another name, or --overwrite")
-
-
 def _tell(lost: Lost) -> None:
     for line in lost.lines():
         typer.echo(f"  {line}")
@@ -245,7 +237,7 @@ def _pictures(export: AnnotationSet, labels: Iterable[str], out: Path, count: in
     from intarsia.annotations.picture import overlay
     from intarsia.media.images import read_image, write_image
 
-    _free(out, overwrite)
+    require_new(out, overwrite=overwrite)
     declared = {category.name: category for category in export.categories}
     space = space_of((), [*declared.values(), *(Category(name) for name in sorted(labels) if name not in declared)])
     written: list[str] = []

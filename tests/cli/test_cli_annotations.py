@@ -63,25 +63,25 @@ def test_check_lists_problems(cli: Cli, export: Path) -> None:
 
 def test_convert_tells_what_is_lost(cli: Cli, export: Path, tmp_path: Path) -> None:
     target = tmp_path / "out" / "coco.json"
-    assert cli("annotations", "convert", export, target, "--to", "coco", "--copy-images") == 0
+    assert cli("annotations", "convert", export, "-o", target, "--to", "coco", "--copy-images") == 0
     assert "lost on the way:\n  changed 2: a circle became a polygon (a.png, b.png)" in cli.out
     documents = list(open_annotations(target).images())
     assert [document.image for document in documents] == [target.parent / "a.png", target.parent / "b.png"]
-    assert cli("annotations", "convert", export, target, "--to", "coco") == 2
-    assert cli("annotations", "convert", target, tmp_path / "lm", "--to", "labelme") == 0
+    assert cli("annotations", "convert", export, "-o", target, "--to", "coco") == 2
+    assert cli("annotations", "convert", target, "-o", tmp_path / "lm", "--to", "labelme") == 0
     assert "nothing was lost" in cli.out
     (export / "b.json").write_text("{")
-    assert cli("annotations", "convert", export, target, "--to", "coco", "--overwrite") == 1
+    assert cli("annotations", "convert", export, "-o", target, "--to", "coco", "--overwrite") == 1
     assert "b.json: broken JSON" in cli.out
-    assert cli("annotations", "convert", export, tmp_path / "x", "--to", "cocoo") == 2
+    assert cli("annotations", "convert", export, "-o", tmp_path / "x", "--to", "cocoo") == 2
     assert "Did you mean 'coco'?" in cli.err
-    assert cli("annotations", "convert", export, tmp_path / "x", "--to", "coco", "--set", "mask=1") == 2
+    assert cli("annotations", "convert", export, "-o", tmp_path / "x", "--to", "coco", "--set", "mask=1") == 2
     assert "have no option 'mask'" in cli.err
 
 
 def test_rasterize_makes_a_data_set(cli: Cli, export: Path, tmp_path: Path) -> None:
     out = tmp_path / "masks"
-    assert cli("annotations", "rasterize", export, out, "--rule", "coco", "--instances") == 0
+    assert cli("annotations", "rasterize", export, "-o", out, "--rule", "coco", "--instances") == 0
     assert "labelme drawn by rule coco, order list" in cli.out
     labels = read_mask(out / "masks/a.png")
     (document, _) = open_annotations(export).images()
@@ -90,12 +90,12 @@ def test_rasterize_makes_a_data_set(cli: Cli, export: Path, tmp_path: Path) -> N
     assert np.array_equal(labels, rasterize(document, (20, 40), data.space, Drawing("coco")))
     assert (labels == 1).sum() == 70 and read_mask(out / "instances/b.png").max() == 2
     assert np.array_equal(data.splits["all"].read(0)[1], labels)
-    assert cli("annotations", "rasterize", export, tmp_path / "m2", "--classes", "tree,car", "--no-images") == 0
+    assert cli("annotations", "rasterize", export, "-o", tmp_path / "m2", "--classes", "tree,car", "--no-images") == 0
     assert read_mask(tmp_path / "m2/masks/a.png")[0, 0] == 255
     assert not (tmp_path / "m2/images").exists()
-    assert cli("annotations", "rasterize", export, tmp_path / "m3", "--classes", "tree") == 3
+    assert cli("annotations", "rasterize", export, "-o", tmp_path / "m3", "--classes", "tree") == 3
     assert "no class of this data set is named 'car'" in cli.err
-    assert cli("annotations", "rasterize", export, tmp_path / "m3", "--unlabelled", "nothing") == 2
+    assert cli("annotations", "rasterize", export, "-o", tmp_path / "m3", "--unlabelled", "nothing") == 2
 
 
 def test_an_exports_folder_is_checked_as_data(cli: Cli, export: Path) -> None:
@@ -128,7 +128,7 @@ def test_predictions_can_be_corrected_in_a_tool(cli: Cli, tiny_run: TinyRun, tmp
 
 
 def test_rasterize_leaves_other_classes_out_when_asked(cli: Cli, export: Path, tmp_path: Path) -> None:
-    command = ("annotations", "rasterize", export, tmp_path / "out", "--classes", "background,car")
+    command = ("annotations", "rasterize", export, "-o", tmp_path / "out", "--classes", "background,car")
     assert cli(*command) == 3 and "no class of this data set is named 'tree'" in cli.err
     for others, value in (("background", 0), ("ignore", 255)):
         found = cli.json(*command, "--others", others, "--overwrite")
