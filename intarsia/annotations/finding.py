@@ -44,7 +44,7 @@ _BESIDE_PHOTOS = ("annotation", "annotations", "label", "labels", "json", "xml",
 
 
 def photo_folder(path: Path) -> Path:
-    """Where the photos of an export are looked for: in its own folder.
+    """Name the folder where the photos of an export are looked for: its own.
 
     The folders that hold annotations alone beside the photos' (COCO's and Pascal VOC's "annotations", PAGE's "page")
     count as the folder around them.
@@ -139,7 +139,7 @@ def _is_image(path: Path) -> bool:
 
 
 def _shared_end(path: Path, parts: tuple[str, ...]) -> int:
-    """How many of a name's last folders a path shares."""
+    """Count the last folders of a name that a path shares."""
     count = 0
     for ours, theirs in zip(reversed(path.parent.parts), reversed(parts[:-1]), strict=False):
         if ours.lower() != theirs.lower():
@@ -179,7 +179,7 @@ def head(path: Path, size: int = 1 << 16) -> bytes:
 
 
 def holds(path: Path, *texts: bytes) -> bool:
-    """Whether a file holds every one of some texts (ASCII) anywhere; found without reading it into memory."""
+    """Tell whether a file holds every one of some texts (ASCII) anywhere; found without reading it into memory."""
     try:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
             code = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}.get(content[:2], "ascii")

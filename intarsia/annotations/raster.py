@@ -57,7 +57,7 @@ class Drawing:
             raise UsageError(f"no drawing order is named {self.order!r}.{suggest(self.order, ORDERS)}")
 
     def draws(self, geometry: Geometry) -> bool:
-        """Whether a geometry leaves pixels."""
+        """Tell whether a geometry leaves pixels."""
         return (
             isinstance(geometry, AREAS)
             or (isinstance(geometry, Polyline) and self.line_width > 0)
@@ -260,7 +260,7 @@ def _painted(
 
 
 def _is_plain(geometry: Geometry) -> bool:
-    """Whether a geometry is nothing but outer rings, which are filled together with their neighbours in order."""
+    """Tell whether a geometry is nothing but outer rings, which are filled together with their neighbours in order."""
     return isinstance(geometry, AREAS) and not isinstance(geometry, Mask) and not getattr(geometry, "has_holes", False)
 
 

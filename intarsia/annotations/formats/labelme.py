@@ -97,7 +97,7 @@ def read_file(path: Path, finder: ImageFinder, lost: Lost) -> AnnotatedImage:
 
 
 def is_labelme(path: Path) -> bool:
-    """Whether a JSON file looks like LabelMe's; damaged files beside an image of the same stem count too."""
+    """Recognise a JSON file of LabelMe; damaged files beside an image of the same stem count too."""
     if not head(path, 256).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
         return False  # such as the list of jobs in a backup of CVAT, whose shapes have points and labels too
     marks = ((b'"points"', b'"label"'), (b'"imagePath"',), (b'"shapes": []',))
@@ -113,7 +113,7 @@ def is_labelme(path: Path) -> bool:
 
 
 def sniff(path: Path) -> bool:
-    """Whether a file, or one of a folder's first JSON files, is LabelMe's."""
+    """Recognise LabelMe's file, or a folder by one of its first JSON files."""
     for number, file in enumerate(walk(path, (".json",))):
         if number == 20:
             break

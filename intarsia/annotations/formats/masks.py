@@ -76,7 +76,7 @@ def read(path: Path, *, images: Path | None = None, tolerant: bool = False) -> A
 
 
 def sniff(path: Path) -> bool:
-    """Whether a folder has masks and a class file of the kinds that `write` makes."""
+    """Recognise a folder by masks and a class file of the kinds that `write` makes."""
     if not path.is_dir():
         return False
     named = (path / "labelmap.txt").is_file() or (path / "classes.json").is_file()
@@ -159,7 +159,7 @@ def space_of(documents: Iterable[Document], categories: Sequence[Category] = ())
 
 
 def drawing_of(documents: object) -> Drawing:
-    """How the tool that some documents come from draws them; the default for documents made in memory."""
+    """Find out how the tool that some documents come from draws them; the default for documents made in memory."""
     from intarsia.annotations.tools import tool_named
 
     return tool_named(documents.tool).drawing if isinstance(documents, AnnotationSet) else Drawing()

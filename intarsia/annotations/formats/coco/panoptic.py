@@ -54,7 +54,7 @@ def read(path: Path, *, images: Path | None = None, masks: Path | None = None) -
 
 
 def sniff(path: Path) -> bool:
-    """Whether a file, or one of a folder's first JSON files, is panoptic."""
+    """Recognise a panoptic file, or a folder by one of its first JSON files."""
     return any(kind_of(file) for file, _ in zip(walk(path, (".json",)), range(20), strict=False))
 
 

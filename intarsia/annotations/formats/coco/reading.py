@@ -60,7 +60,7 @@ def read(path: Path, *, images: Path | None = None) -> AnnotationSet:
 
 
 def sniff(path: Path) -> bool:
-    """Whether a file, or one of a folder's first JSON files, holds COCO instances."""
+    """Recognise a file of COCO instances, or a folder by one of its first JSON files."""
     return any(kind_of(file) is False for file, _ in zip(walk(path, (".json",)), range(20), strict=False))
 
 

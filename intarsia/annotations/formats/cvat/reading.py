@@ -38,7 +38,7 @@ _KNOWN = frozenset(
 
 
 def sniff(path: Path) -> bool:
-    """Whether a file, or any file below a folder, is CVAT's XML."""
+    """Recognise CVAT's XML: a file, or any file below a folder."""
     return any(root_name(file) == "annotations" for file in walk(path, (".xml",)))
 
 

@@ -52,7 +52,7 @@ class _PointTrack:
         self.points = [keyframes[frame] for frame in self.frames]
 
     def at(self, frame: int) -> Keypoint:
-        """Where the point is: as set last, or as set first if it is asked for earlier."""
+        """Find where the point is: as set last, or as set first if it is asked for earlier."""
         return self.points[max(0, bisect_right(self.frames, frame) - 1)]
 
 

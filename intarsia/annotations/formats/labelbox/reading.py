@@ -18,7 +18,7 @@ _SUFFIXES = (".json", ".ndjson", ".jsonl")
 
 
 def sniff(path: Path) -> bool:
-    """Whether a file, or any file below a folder, is Labelbox's."""
+    """Recognise Labelbox's files: one, or any below a folder."""
     return any(kind_of(file) for file in walk(path, _SUFFIXES))
 
 

@@ -21,7 +21,7 @@ _READERS = {"PcGts": read_page, "alto": read_alto}
 
 
 def sniff(path: Path) -> bool:
-    """Whether a file, or any file below a folder, is PAGE or ALTO."""
+    """Recognise PAGE or ALTO: a file, or any file below a folder."""
     return any(root_name(file) in _READERS for file in walk(path, (".xml",)))
 
 

@@ -52,7 +52,7 @@ class _Options:
 
 
 def sniff(path: Path) -> bool:
-    """Whether a file, or any file below a folder, is such XML."""
+    """Recognise such XML: a file, or any file below a folder."""
     return any(_is_ours(file) for file in walk(path, (".xml",)))
 
 
@@ -61,7 +61,7 @@ def _is_ours(file: Path) -> bool:
 
 
 def is_voc(file: Path) -> bool:
-    """Whether a file is Pascal VOC's XML: it names its source, as RectLabel's does not, or lies in VOC's tree."""
+    """Tell whether a file is Pascal VOC's XML: it names its source, as RectLabel's does not, or lies in VOC's tree."""
     marks = _marks(file)
     if not marks:
         return False

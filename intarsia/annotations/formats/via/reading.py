@@ -14,7 +14,7 @@ from intarsia.errors import DataError
 
 
 def sniff(path: Path) -> bool:
-    """Whether a file, or any file below a folder, is VIA's."""
+    """Recognise VIA's files: one, or any below a folder."""
     return any(_version(file) for file in walk(path, (".json", ".csv")))
 
 
