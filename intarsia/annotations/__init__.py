@@ -11,7 +11,7 @@ from intarsia.annotations.document import (
     Track,
 )
 from intarsia.annotations.lost import Lost
-from intarsia.annotations.raster import Drawing, InstanceMap, instance_map, rasterize
+from intarsia.annotations.raster import DrawingRules, InstanceMap, instance_map, rasterize
 from intarsia.annotations.tools import open_annotations, write_annotations
 
 __all__ = [
@@ -20,7 +20,7 @@ __all__ = [
     "AnnotationSet",
     "Attribute",
     "Category",
-    "Drawing",
+    "DrawingRules",
     "InstanceMap",
     "Keyframe",
     "Lost",

@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 from intarsia.annotations import outlines
 from intarsia.annotations.document import BACKGROUND_NAMES, IGNORE_NAMES, AnnotatedImage, Shape
 from intarsia.annotations.geometry import Cuboid, Mask, Points, Polyline, Skeleton, Tag
-from intarsia.annotations.raster import Drawing, rasterize
+from intarsia.annotations.raster import DrawingRules, rasterize
 from intarsia.annotations.vectors import mask_polygons
 from intarsia.labels import Color, LabelSpace
 from intarsia.result.renders import blend
@@ -22,7 +22,7 @@ def overlay(
     document: AnnotatedImage,
     photo: NDArray[np.uint8],
     space: LabelSpace,
-    drawing: Drawing | None = None,
+    drawing: DrawingRules | None = None,
     opacity: float = 0.45,
 ) -> Image.Image:
     """Draw every shape of a document over its photo.

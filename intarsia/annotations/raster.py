@@ -32,8 +32,8 @@ ORDERS = ("list", "z", "area")
 
 
 @dataclass(frozen=True)
-class Drawing:
-    """How shapes become pixels.
+class DrawingRules:
+    """The rules by which shapes become pixels.
 
     Attributes:
         rule: which pixels an outline contains. "inclusive": every pixel that the outline touches (Pillow, OpenCV;
@@ -69,7 +69,7 @@ def rasterize(
     document: AnnotatedImage,
     size: tuple[int, int],
     space: LabelSpace,
-    drawing: Drawing | None = None,
+    drawing: DrawingRules | None = None,
     *,
     unlabelled: Literal["auto", "background", "ignore"] = "auto",
     others: Literal["error", "background", "ignore"] = "error",
@@ -85,7 +85,7 @@ def rasterize(
         document: the annotations of one image.
         size: (H, W) of the image.
         space: the classes.
-        drawing: edge rule and order; None is the default `Drawing`.
+        drawing: edge rule and order; None is the default `DrawingRules`.
         unlabelled: what pixels without a shape become; "auto" is the background if the space has such a class.
         others: what shapes of classes outside the space become; "error" refuses them.
         ignore_crowd: draw groups (COCO's iscrowd) as the ignore index instead of as their class.
@@ -99,7 +99,7 @@ def rasterize(
         UsageError: unlabelled pixels or other classes shall be background, but the space has no such class.
     """
     check_size(document, size)
-    drawing = drawing or Drawing()
+    drawing = drawing or DrawingRules()
     rest = background_label(space) if unlabelled != "ignore" else space.ignore_index
     if "background" in (unlabelled, others) and background_label(space) == space.ignore_index:
         raise UsageError(f"no class is the background (classes: {', '.join(space.names)}); name one background")
@@ -127,14 +127,14 @@ class InstanceMap:
     things: tuple[Shape, ...]
 
 
-def instance_map(document: AnnotatedImage, size: tuple[int, int], drawing: Drawing | None = None) -> InstanceMap:
+def instance_map(document: AnnotatedImage, size: tuple[int, int], drawing: DrawingRules | None = None) -> InstanceMap:
     """Draw a document as numbered things; shapes with the same label and instance number are one thing.
 
     Raises:
         DataError: the file was made for an image of another size.
     """
     check_size(document, size)
-    drawing = drawing or Drawing()
+    drawing = drawing or DrawingRules()
     numbers: dict[tuple[object, ...], int] = {}
     things: list[Shape] = []
     values = []
@@ -151,9 +151,9 @@ def instance_map(document: AnnotatedImage, size: tuple[int, int], drawing: Drawi
     return InstanceMap(_drawn(document.shapes, values, size, drawing, 0, None, document), tuple(things))
 
 
-def geometry_mask(geometry: Geometry, size: tuple[int, int], drawing: Drawing | None = None) -> NDArray[np.bool_]:
+def geometry_mask(geometry: Geometry, size: tuple[int, int], drawing: DrawingRules | None = None) -> NDArray[np.bool_]:
     """(H, W) booleans of one geometry."""
-    drawing = drawing or Drawing()
+    drawing = drawing or DrawingRules()
     if not drawing.draws(geometry):
         return np.zeros(size, np.bool_)
     return _painted([(geometry, 1)], size, drawing, 0) > 0
@@ -214,7 +214,7 @@ def _drawn(
     shapes: Sequence[Shape],
     values: Sequence[int],
     size: tuple[int, int],
-    drawing: Drawing,
+    drawing: DrawingRules,
     rest: int,
     lost: Lost | None,
     document: AnnotatedImage,
@@ -234,7 +234,7 @@ def _drawn(
 
 
 def _painted(
-    entries: Sequence[tuple[Geometry, int]], size: tuple[int, int], drawing: Drawing, rest: int
+    entries: Sequence[tuple[Geometry, int]], size: tuple[int, int], drawing: DrawingRules, rest: int
 ) -> NDArray[np.int32]:
     """(H, W) values: each geometry's own where it is drawn, `rest` elsewhere."""
     if drawing.rule == "inclusive":
@@ -273,7 +273,7 @@ def _fill(
         spans.paint(canvas, runs, np.array([value for _, value in found], np.int32))
 
 
-def _mask_of(geometry: Geometry, size: tuple[int, int], drawing: Drawing) -> Mask:
+def _mask_of(geometry: Geometry, size: tuple[int, int], drawing: DrawingRules) -> Mask:
     """A geometry that is not filled ring by ring as a mask: one with holes, a line, points, or a mask itself."""
     if isinstance(geometry, Mask):
         return geometry
@@ -309,7 +309,7 @@ def _visible(mask: Mask, size: tuple[int, int]) -> NDArray[np.bool_]:
     ]
 
 
-def _draw_inclusive(image: Image.Image, geometry: Geometry, value: int, drawing: Drawing) -> None:
+def _draw_inclusive(image: Image.Image, geometry: Geometry, value: int, drawing: DrawingRules) -> None:
     """Draw with Pillow, as LabelMe does (wkentaro/labelme, labelme/utils/shape.py)."""
     size = (image.height, image.width)
     pen = ImageDraw.Draw(image)

@@ -14,7 +14,7 @@ from intarsia.annotations import archive
 from intarsia.annotations.document import AnnotationSet, Category, Document
 from intarsia.annotations.finding import walk
 from intarsia.annotations.lost import Lost
-from intarsia.annotations.raster import Drawing
+from intarsia.annotations.raster import DrawingRules
 from intarsia.errors import DataError, UsageError, suggest
 
 
@@ -39,7 +39,7 @@ class Tool:
     read: Callable[..., AnnotationSet] | None
     write: Callable[..., Lost] | None
     suffix: str
-    drawing: Drawing = field(default_factory=Drawing)
+    drawing: DrawingRules = field(default_factory=DrawingRules)
 
 
 MODULES = (

@@ -25,7 +25,7 @@ from intarsia.annotations.geometry import (
     name_of,
 )
 from intarsia.annotations.lost import Lost
-from intarsia.annotations.raster import Drawing, geometry_mask
+from intarsia.annotations.raster import DrawingRules, geometry_mask
 from intarsia.media.images import open_image
 
 _SHAPE_FIELDS = ("instance", "z", "attributes", "occluded", "crowd", "source", "score")
@@ -119,7 +119,7 @@ def fitted(
     parts: bool = False,
     holes: bool = False,
     angles: bool = False,
-    drawing: Drawing | None = None,
+    drawing: DrawingRules | None = None,
     size: tuple[int, int] | None = None,
     fresh: Iterator[int] | None = None,
 ) -> Iterator[Shape]:
@@ -156,7 +156,7 @@ def fitted(
     elif isinstance(geometry, Mask) and Polygon in accepted:
         from intarsia.annotations.vectors import mask_polygons
 
-        drawing = drawing or Drawing()
+        drawing = drawing or DrawingRules()
         found = mask_polygons(geometry.bitmap, (geometry.left, geometry.top), rule=drawing.rule)
         lost.changed("a mask became polygons", where)
         if found.has_holes and not holes:
@@ -200,7 +200,7 @@ def _divided(
             yield replace(shape, geometry=Polygon((part,)))
 
 
-def _as_mask(polygon: Polygon, drawing: Drawing | None, size: tuple[int, int] | None) -> Mask:
+def _as_mask(polygon: Polygon, drawing: DrawingRules | None, size: tuple[int, int] | None) -> Mask:
     if size is None:
         _, _, right, bottom = outlines.bounds(polygon) or (0, 0, 0, 0)
         size = max(int(bottom) + 2, 1), max(int(right) + 2, 1)

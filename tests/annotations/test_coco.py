@@ -17,7 +17,7 @@ from pycocotools import mask as reference
 from intarsia.annotations import (
     AnnotatedImage,
     Category,
-    Drawing,
+    DrawingRules,
     Shape,
     open_annotations,
     rasterize,
@@ -101,7 +101,7 @@ def test_every_kind_of_segmentation(tmp_path: Path) -> None:
 def test_several_rings_are_united_not_even_odd(tmp_path: Path) -> None:
     ring, inner = [0, 0, 8, 0, 8, 8, 0, 8], [2, 2, 6, 2, 6, 6, 2, 6]
     shape = one(save(tmp_path / "x.json", [entry(segmentation=[ring, inner])])).shapes[0]
-    assert geometry_mask(shape.geometry, (10, 20), Drawing("coco")).sum() == 64
+    assert geometry_mask(shape.geometry, (10, 20), DrawingRules("coco")).sum() == 64
 
 
 @pytest.mark.parametrize(
@@ -297,7 +297,7 @@ def test_panoptic_files_come_back(tmp_path: Path) -> None:
     assert export.tool == "coco-panoptic"
     (found,) = export.images()
     space = LabelSpace(("background", "car", "sky"))
-    drawing = Drawing("coco", "area")
+    drawing = DrawingRules("coco", "area")
     assert np.array_equal(rasterize(found, (8, 10), space, drawing), rasterize(document, (8, 10), space, drawing))
     assert [(shape.label, shape.crowd) for shape in found.shapes] == [("sky", False), ("car", False), ("car", True)]
     (tmp_path / "p" / "sub" / "a.png").unlink()
@@ -339,7 +339,7 @@ def test_real_files_agree_with_pycocotools(real_data: Path) -> None:
             expected = theirs[document.name]
             assert document.image is not None and len(document.shapes) == len(expected)
             for shape, mask in zip(document.shapes, expected, strict=True):
-                assert np.array_equal(geometry_mask(shape.geometry, mask.shape, Drawing("coco")), mask)
+                assert np.array_equal(geometry_mask(shape.geometry, mask.shape, DrawingRules("coco")), mask)
                 count += 1
         assert 0 < count <= most and not export.lost
 

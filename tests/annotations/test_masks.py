@@ -14,7 +14,7 @@ from PIL import Image
 from intarsia.annotations import (
     AnnotatedImage,
     Category,
-    Drawing,
+    DrawingRules,
     Shape,
     open_annotations,
     rasterize,
@@ -40,7 +40,7 @@ def scene(**more: object) -> AnnotatedImage:
 
 
 def test_masks_hold_indices_a_palette_and_instances(tmp_path: Path) -> None:
-    lost = write([scene()], tmp_path, space=SPACE, drawing=Drawing("coco"), instances=True)
+    lost = write([scene()], tmp_path, space=SPACE, drawing=DrawingRules("coco"), instances=True)
     with Image.open(tmp_path / "masks/sub/a.png") as image:
         assert image.mode == "P" and image.getpalette()[:9] == [0, 0, 0, 0, 0, 128, 255, 0, 0]
     labels, things = (read_mask(tmp_path / place / "sub/a.png") for place in ("masks", "instances"))

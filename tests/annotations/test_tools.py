@@ -16,7 +16,7 @@ from PIL import Image
 from intarsia.annotations import (
     AnnotatedImage,
     AnnotatedVideo,
-    Drawing,
+    DrawingRules,
     Keyframe,
     Lost,
     Shape,
@@ -113,7 +113,7 @@ def test_packed_documents_draw_the_same(document: AnnotatedImage) -> None:
     again = unpack(pack(document))
     space = LabelSpace(("background", *sorted(document.labels())))
     size = (document.height or 0, document.width or 0)
-    for drawing in (Drawing("coco", "z", 2, 1), Drawing("inclusive", "area")):
+    for drawing in (DrawingRules("coco", "z", 2, 1), DrawingRules("inclusive", "area")):
         assert np.array_equal(rasterize(again, size, space, drawing), rasterize(document, size, space, drawing))
     kept = [shape for shape in document.shapes if not isinstance(shape.geometry, Tag)]
     assert [(s.label, s.z, s.instance, s.crowd) for s in again.shapes] == [

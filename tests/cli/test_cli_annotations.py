@@ -10,7 +10,7 @@ from commands import Cli
 from PIL import Image
 from tiny import TinyRun
 
-from intarsia.annotations import AnnotatedImage, Drawing, Shape, open_annotations, rasterize, write_annotations
+from intarsia.annotations import AnnotatedImage, DrawingRules, Shape, open_annotations, rasterize, write_annotations
 from intarsia.annotations.formats.masks import drawing_of
 from intarsia.annotations.geometry import Circle, Polygon, Rectangle
 from intarsia.datasets import open_dataset
@@ -87,7 +87,7 @@ def test_rasterize_makes_a_data_set(cli: Cli, export: Path, tmp_path: Path) -> N
     (document, _) = open_annotations(export).images()
     data = open_dataset(out, val_fraction=0)
     assert data.space.names == ("background", "car", "tree")
-    assert np.array_equal(labels, rasterize(document, (20, 40), data.space, Drawing("coco")))
+    assert np.array_equal(labels, rasterize(document, (20, 40), data.space, DrawingRules("coco")))
     assert (labels == 1).sum() == 70 and read_mask(out / "instances/b.png").max() == 2
     assert np.array_equal(data.splits["all"].read(0)[1], labels)
     assert cli("annotations", "rasterize", export, "-o", tmp_path / "m2", "--classes", "tree,car", "--no-images") == 0

@@ -27,7 +27,7 @@ from intarsia.annotations.geometry import Circle, Geometry, Mask, Point, Points,
 from intarsia.annotations.lost import Lost
 from intarsia.annotations.outlines import rings
 from intarsia.annotations.photos import embedded
-from intarsia.annotations.raster import Drawing
+from intarsia.annotations.raster import DrawingRules
 from intarsia.annotations.reading import BadShape, kept, load_json, points, polygon, side, usable, whole_number
 from intarsia.annotations.tools import Tool
 from intarsia.annotations.writing import account, fitted, fresh_instances, size_of, still_images, to_json
@@ -39,7 +39,7 @@ _SHAPE = ("label", "points", "group_id", "description", "shape_type", "flags", "
 _ACCEPTED = (Polygon, Rectangle, Circle, Polyline, Points, Mask)
 
 # LabelMe's own exporter (labelme/utils/shape.py) draws lines 10 pixels wide and points as discs of radius 5.
-DRAWING = Drawing("inclusive", "list", line_width=10, point_radius=5)
+DRAWING = DrawingRules("inclusive", "list", line_width=10, point_radius=5)
 
 
 def read(path: Path, *, images: Path | None = None) -> AnnotationSet:

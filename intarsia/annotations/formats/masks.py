@@ -27,7 +27,7 @@ from intarsia.annotations.document import (
 from intarsia.annotations.finding import ImageFinder, head, safe_parts, walk
 from intarsia.annotations.geometry import Mask
 from intarsia.annotations.lost import Lost
-from intarsia.annotations.raster import Drawing, class_names, instance_map, rasterize
+from intarsia.annotations.raster import DrawingRules, class_names, instance_map, rasterize
 from intarsia.annotations.reading import load_json, usable
 from intarsia.annotations.tools import Tool
 from intarsia.annotations.writing import account, size_of, still_images
@@ -88,7 +88,7 @@ def write(
     path: Path,
     *,
     categories: Sequence[Category] = (),
-    drawing: Drawing | None = None,
+    drawing: DrawingRules | None = None,
     space: LabelSpace | None = None,
     unlabelled: Literal["auto", "background", "ignore"] = "auto",
     others: Literal["error", "background", "ignore"] = "error",
@@ -158,14 +158,14 @@ def space_of(documents: Iterable[Document], categories: Sequence[Category] = ())
     )
 
 
-def drawing_of(documents: object) -> Drawing:
+def drawing_of(documents: object) -> DrawingRules:
     """Find out how the tool that some documents come from draws them; the default for documents made in memory."""
     from intarsia.annotations.tools import tool_named
 
-    return tool_named(documents.tool).drawing if isinstance(documents, AnnotationSet) else Drawing()
+    return tool_named(documents.tool).drawing if isinstance(documents, AnnotationSet) else DrawingRules()
 
 
-def _write_instances(document: AnnotatedImage, size: tuple[int, int], drawing: Drawing, target: Path) -> None:
+def _write_instances(document: AnnotatedImage, size: tuple[int, int], drawing: DrawingRules, target: Path) -> None:
     drawn = instance_map(document, size, drawing)
     if len(drawn.things) > 65535:
         raise DataError(f"{document.name}: {len(drawn.things)} things are more than a 16-bit PNG can number")

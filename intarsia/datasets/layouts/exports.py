@@ -13,7 +13,7 @@ from intarsia.annotations.finding import walk
 from intarsia.annotations.formats.masks import drawing_of
 from intarsia.annotations.geometry import name_of
 from intarsia.annotations.packing import pack, unpack
-from intarsia.annotations.raster import Drawing, background_label, class_names, rasterize
+from intarsia.annotations.raster import DrawingRules, background_label, class_names, rasterize
 from intarsia.annotations.tools import open_annotations, recognise
 from intarsia.datasets.coding import MaskCoding, RawMask
 from intarsia.datasets.layouts.contract import Content, Reading
@@ -58,7 +58,7 @@ class Outlines:
 
     documents: Mapping[str, bytes]
     space: LabelSpace
-    drawing: Drawing
+    drawing: DrawingRules
     unpacked: Unpacked | None = None
 
     def __call__(self, item: Item, size: Size | None) -> RawMask:

@@ -13,7 +13,7 @@ from intarsia.annotations import outlines, rle
 from intarsia.annotations.document import AnnotatedImage, Category, Document, Shape
 from intarsia.annotations.geometry import Keypoint, Mask, Polygon, Rectangle, Skeleton
 from intarsia.annotations.lost import Lost
-from intarsia.annotations.raster import Drawing, clipped
+from intarsia.annotations.raster import DrawingRules, clipped
 from intarsia.annotations.writing import account, fitted, size_of, still_images, to_json
 from intarsia.errors import DataError
 from intarsia.files import atomic_path
@@ -21,7 +21,7 @@ from intarsia.files import atomic_path
 _ACCEPTED = (Polygon, Rectangle, Mask, Skeleton)
 _STORED = ("instance", "attributes", "occluded", "crowd", "score")
 _STATES = {"visible": 2, "occluded": 1, "absent": 0}
-DRAWING = Drawing("coco", "area")
+DRAWING = DrawingRules("coco", "area")
 
 
 def write(documents: Iterable[Document], path: Path, *, categories: Sequence[Category] = ()) -> Lost:

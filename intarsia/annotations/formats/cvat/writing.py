@@ -27,14 +27,14 @@ from intarsia.annotations.geometry import (
     Tag,
 )
 from intarsia.annotations.lost import Lost
-from intarsia.annotations.raster import Drawing
+from intarsia.annotations.raster import DrawingRules
 from intarsia.annotations.writing import account, account_classes, fitted, fresh_instances, size_of
 from intarsia.annotations.xmlfile import XmlWriter
 from intarsia.errors import DataError
 from intarsia.files import atomic_path
 
 GEOMETRIES = (Rectangle, Ellipse, Polygon, Polyline, Points, Cuboid, Mask, Skeleton, Tag)
-DRAWING = Drawing("coco", order="z")
+DRAWING = DrawingRules("coco", order="z")
 
 _IN_MEMORY = 16 << 20
 

@@ -14,13 +14,13 @@ from intarsia.annotations.document import AnnotatedImage, Category, Document, Sh
 from intarsia.annotations.geometry import Geometry, Mask, Points, Polygon, Polyline, Rectangle
 from intarsia.annotations.lost import Lost
 from intarsia.annotations.numerals import end, length
-from intarsia.annotations.raster import Drawing
+from intarsia.annotations.raster import DrawingRules
 from intarsia.annotations.writing import account, account_classes, fitted, singles, size_of, still_images
 from intarsia.errors import DataError
 from intarsia.files import atomic_path
 
 GEOMETRIES = (Rectangle, Polygon, Polyline, Points, Mask)
-DRAWING = Drawing("inclusive")
+DRAWING = DrawingRules("inclusive")
 
 
 def write(documents: Iterable[Document], path: Path, *, categories: Sequence[Category] = ()) -> Lost:

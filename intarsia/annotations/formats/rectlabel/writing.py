@@ -21,14 +21,14 @@ from intarsia.annotations.geometry import (
     Skeleton,
 )
 from intarsia.annotations.lost import Lost
-from intarsia.annotations.raster import Drawing
+from intarsia.annotations.raster import DrawingRules
 from intarsia.annotations.writing import account, account_classes, fitted, singles, size_of, still_images
 from intarsia.annotations.xmlfile import XmlWriter
 from intarsia.errors import DataError
 from intarsia.files import atomic_path
 
 GEOMETRIES = (Rectangle, Polygon, Bezier, Polyline, Points, Skeleton, Mask)
-DRAWING = Drawing("inclusive")
+DRAWING = DrawingRules("inclusive")
 
 _VISIBILITY = {"absent": "0", "occluded": "1", "visible": "2"}
 
