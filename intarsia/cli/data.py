@@ -154,7 +154,7 @@ def _describe(name: str, json: bool) -> None:
         "Splits": found.splits,
         "Ignored": found.ignored,
         "Size": found.size,
-        "Licence": found.licence,
+        "Licence": found.license,
         "Paper": found.citation,
         "Homepage": found.homepage,
         "Evaluation": f"intarsia evaluate FOLDER -m MODEL --protocol {found.protocol}",
@@ -185,7 +185,7 @@ def get(
         emit({"name": name, "folder": str(out), "unpacked": [str(place) for place in places]})
         return
     typer.echo(f"{found.title}: {', '.join(str(place) for place in places)}")
-    typer.echo(f"Licence: {found.licence}. Please cite: {found.citation}")
+    typer.echo(f"Licence: {found.license}. Please cite: {found.citation}")
     typer.echo(f"Next:  intarsia data check {out}")
 
 

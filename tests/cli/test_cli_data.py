@@ -23,7 +23,7 @@ def test_info_describes_every_public_data_set(name: str, cli: Cli) -> None:
     known = ENTRIES[name]
     for part in (
         known.title,
-        known.licence,
+        known.license,
         known.citation,
         known.homepage,
         *known.steps,
