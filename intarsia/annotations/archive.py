@@ -93,7 +93,7 @@ def _unpacked(path: Path) -> Unpacked:
 
 def _found_again(folder: str) -> Unpacked:
     """The object that owns a folder, if it lives in this process, or one that owns nothing."""
-    return next((one for one in _in_use.values() if str(one.folder) == folder), None) or Unpacked(Path(folder))
+    return next((one for one in list(_in_use.values()) if str(one.folder) == folder), None) or Unpacked(Path(folder))
 
 
 def _lock(place: Path) -> IO[bytes] | None:

@@ -48,14 +48,15 @@ def zipped(folder: Path) -> Path:
 def test_an_unpacked_archive_lasts_as_long_as_a_split_of_it(tmp_path: Path) -> None:
     data = open_dataset(zipped(make(tmp_path / "set", "coco")))
     train = data.splits["train"].remapped(data.space, np.arange(256, dtype=np.uint8))
-    photo = Path(str(train.items[0].image))
-    del data
+    shared = open_annotations(tmp_path / "set.zip").unpacked
+    assert shared is not None
+    folder = shared.folder
+    del data, shared
     gc.collect()
-    assert train.read(0)[0].shape == (32, 40, 3)
-    assert train.reader.unpacked is open_annotations(tmp_path / "set.zip").unpacked  # type: ignore[attr-defined]
+    assert train.read(0)[0].shape == (32, 40, 3) and folder.is_dir()
     del train
     gc.collect()
-    assert not photo.exists()
+    assert not folder.exists()
 
 
 def test_an_archive_that_is_no_export_is_named(tmp_path: Path) -> None:
