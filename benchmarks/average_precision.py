@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from common import alternate, arguments, compare, report
 from torch.nn import functional as F
-from torchmetrics.classification import MulticlassAveragePrecision
 
 from intarsia.metrics import PrecisionRecall
 
@@ -33,6 +32,8 @@ def ours(probabilities: torch.Tensor, target: torch.Tensor) -> np.ndarray:
 
 
 def peer(probabilities: torch.Tensor, target: torch.Tensor) -> np.ndarray:
+    from torchmetrics.classification import MulticlassAveragePrecision
+
     metric = MulticlassAveragePrecision(CLASSES, average=None, thresholds=None, ignore_index=255)
     metric.update(probabilities, target)
     return metric.compute().numpy()

@@ -8,10 +8,8 @@ from collections.abc import Callable
 
 import cv2
 import numpy as np
-import surface_distance
 import torch
 from common import Row, alternate, arguments, compare, report
-from monai.metrics import compute_average_surface_distance, compute_hausdorff_distance
 
 from intarsia.metrics import BoundaryIoU, surface_distances
 
@@ -41,6 +39,8 @@ def milliseconds(run: Callable[[], object]) -> float:
 
 
 def of_monai(one: np.ndarray, other: np.ndarray, spacing: tuple[float, ...]) -> tuple[float, ...]:
+    from monai.metrics import compute_average_surface_distance, compute_hausdorff_distance
+
     a, b = (torch.from_numpy(mask)[None, None] for mask in (one, other))
     options = {"include_background": True, "spacing": list(spacing)}
     return (
@@ -51,6 +51,8 @@ def of_monai(one: np.ndarray, other: np.ndarray, spacing: tuple[float, ...]) -> 
 
 
 def of_deepmind(one: np.ndarray, other: np.ndarray, spacing: tuple[float, ...]) -> tuple[float, ...]:
+    import surface_distance
+
     found = surface_distance.compute_surface_distances(one, other, spacing)
     return (
         surface_distance.compute_robust_hausdorff(found, 100),

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from common import alternate, arguments, compare, report
 from torch import Tensor
-from torchmetrics.classification import MulticlassConfusionMatrix
 
 from intarsia.metrics import ConfusionMatrix
 
@@ -43,6 +42,8 @@ def milliseconds(update: Callable[[object, object], object], *maps: object) -> f
 
 def main() -> None:
     options = arguments(__doc__ or "").parse_args()
+    from torchmetrics.classification import MulticlassConfusionMatrix
+
     cv2.setNumThreads(torch.get_num_threads())
     height, width = (512, 1024) if options.quick else (1024, 2048)
     arrays = label_maps(height, width)

@@ -23,9 +23,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # it asks the network for its newest version otherwise
-
-import albumentations
 import cv2
 import numpy as np
 import torch
@@ -83,6 +80,9 @@ class WithAlbumentations(Dataset[Pair]):
     """OpenCV and albumentations, as in its own segmentation examples."""
 
     def __init__(self, split: Split) -> None:
+        os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # it asks the network for its newest version otherwise
+        import albumentations
+
         self.items = split.items
         around = (1 - JITTER, 1 + JITTER)
         self.transform = albumentations.Compose(

@@ -68,12 +68,12 @@ def agreement(predictor: Predictor, split: Split, size: tuple[int, int]) -> floa
 
 
 def main() -> None:
-    import segmentation_models_pytorch as smp
-    from torchvision.models import segmentation as torchvision
-
     parser = arguments(__doc__ or "")
     parser.add_argument("--resnet50", metavar="BUNDLE", help="a trained deeplabv3plus over resnet50, for its agreement")
     options = parser.parse_args()
+    import segmentation_models_pytorch as smp
+    from torchvision.models import segmentation as torchvision
+
     random = np.random.default_rng(0)
     lite = smp.DeepLabV3Plus(f"tu-{LITE}", encoder_weights=None, classes=CLASSES).eval()
     plus = smp.DeepLabV3Plus("resnet50", encoder_weights=None, classes=CLASSES).eval()

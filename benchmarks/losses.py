@@ -12,10 +12,7 @@ import warnings
 from collections.abc import Callable
 
 import cv2
-import kornia.losses as kornia
-import monai.losses as monai
 import numpy as np
-import segmentation_models_pytorch.losses as smp
 import torch
 from common import Row, alternate, arguments, compare, report
 from torch import Tensor
@@ -34,30 +31,35 @@ def of_monai(loss: torch.nn.Module) -> Call:
     return lambda logits, target: loss(logits, target[:, None])
 
 
-# name, options, peer, what it is, whether target elements are ignored, whether a round takes seconds
-CASES: list[tuple[str, dict[str, object], Call, str, bool, bool]] = [
-    ("cross_entropy", {}, lambda x, t: F.cross_entropy(x, t, ignore_index=IGNORE), "torch", True, False),
-    (
-        "cross_entropy", {"label_smoothing": 0.1},
-        smp.SoftCrossEntropyLoss(smooth_factor=0.1, ignore_index=IGNORE), "smp", True, False,
-    ),
-    ("focal", {}, kornia.FocalLoss(None, 2.0, "mean", ignore_index=IGNORE), "kornia", True, False),
-    ("sigmoid_focal", {"alpha": None}, smp.FocalLoss("multiclass", ignore_index=IGNORE), "smp", True, False),
-    ("dice", {}, smp.DiceLoss("multiclass", ignore_index=IGNORE), "smp", True, False),
-    ("dice", {}, of_monai(monai.DiceLoss(**SOFTMAX, batch=True)), "MONAI", False, False),
-    (
-        "dice", {"squared": True},
-        of_monai(monai.DiceLoss(**SOFTMAX, batch=True, squared_pred=True)), "MONAI", False, False,
-    ),
-    ("generalised_dice", {}, of_monai(monai.GeneralizedDiceLoss(**SOFTMAX, batch=True)), "MONAI", False, False),
-    ("jaccard", {}, smp.JaccardLoss("multiclass"), "smp", False, False),
-    ("tversky", {}, smp.TverskyLoss("multiclass", ignore_index=IGNORE, alpha=0.3, beta=0.7), "smp", True, False),
-    ("lovasz", {}, smp.LovaszLoss("multiclass", ignore_index=IGNORE), "smp", True, True),
-    ("lovasz", {"per_sample": True}, kornia.LovaszSoftmaxLoss(), "kornia", False, True),
-    ("boundary", {}, of_monai(monai.BoundaryLoss(**SOFTMAX)), "MONAI", False, True),
-    ("hausdorff_dt", {}, of_monai(monai.HausdorffDTLoss(**SOFTMAX, include_background=True)), "MONAI", False, True),
-    ("hausdorff_er", {}, lambda x, t: kornia.HausdorffERLoss()(x.softmax(1), t[:, None]), "kornia", False, True),
-]  # fmt: skip
+def cases() -> list[tuple[str, dict[str, object], Call, str, bool, bool]]:
+    """Name, options, peer, what it is, whether target elements are ignored, whether a round takes seconds."""
+    import kornia.losses as kornia
+    import monai.losses as monai
+    import segmentation_models_pytorch.losses as smp
+
+    return [
+        ("cross_entropy", {}, lambda x, t: F.cross_entropy(x, t, ignore_index=IGNORE), "torch", True, False),
+        (
+            "cross_entropy", {"label_smoothing": 0.1},
+            smp.SoftCrossEntropyLoss(smooth_factor=0.1, ignore_index=IGNORE), "smp", True, False,
+        ),
+        ("focal", {}, kornia.FocalLoss(None, 2.0, "mean", ignore_index=IGNORE), "kornia", True, False),
+        ("sigmoid_focal", {"alpha": None}, smp.FocalLoss("multiclass", ignore_index=IGNORE), "smp", True, False),
+        ("dice", {}, smp.DiceLoss("multiclass", ignore_index=IGNORE), "smp", True, False),
+        ("dice", {}, of_monai(monai.DiceLoss(**SOFTMAX, batch=True)), "MONAI", False, False),
+        (
+            "dice", {"squared": True},
+            of_monai(monai.DiceLoss(**SOFTMAX, batch=True, squared_pred=True)), "MONAI", False, False,
+        ),
+        ("generalised_dice", {}, of_monai(monai.GeneralizedDiceLoss(**SOFTMAX, batch=True)), "MONAI", False, False),
+        ("jaccard", {}, smp.JaccardLoss("multiclass"), "smp", False, False),
+        ("tversky", {}, smp.TverskyLoss("multiclass", ignore_index=IGNORE, alpha=0.3, beta=0.7), "smp", True, False),
+        ("lovasz", {}, smp.LovaszLoss("multiclass", ignore_index=IGNORE), "smp", True, True),
+        ("lovasz", {"per_sample": True}, kornia.LovaszSoftmaxLoss(), "kornia", False, True),
+        ("boundary", {}, of_monai(monai.BoundaryLoss(**SOFTMAX)), "MONAI", False, True),
+        ("hausdorff_dt", {}, of_monai(monai.HausdorffDTLoss(**SOFTMAX, include_background=True)), "MONAI", False, True),
+        ("hausdorff_er", {}, lambda x, t: kornia.HausdorffERLoss()(x.softmax(1), t[:, None]), "kornia", False, True),
+    ]  # fmt: skip
 
 
 def batch(samples: int, height: int, width: int, *, ignored: bool) -> tuple[Tensor, Tensor]:
@@ -78,7 +80,7 @@ def milliseconds(loss: Call, logits: Tensor, target: Tensor) -> float:
 
 def loss_rows(size: tuple[int, int, int], rounds: int) -> list[Row]:
     rows = []
-    for name, options, peer, peer_name, ignored, slow in CASES:
+    for name, options, peer, peer_name, ignored, slow in cases():
         logits, target = batch(*size, ignored=ignored)
         ours = build_loss(name, ignore_index=IGNORE, options=options)
         calls: list[tuple[str, Call]] = [("", ours)]

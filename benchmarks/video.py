@@ -33,7 +33,6 @@ from intarsia.metrics import ConfusionMatrix, Flicker, TemporalConsistency, Vide
 from intarsia.models.cost import gmacs
 from intarsia.models.layers import resize
 from intarsia.models.restore import restore
-from intarsia.runtimes.upsampling import upsampled_labels
 from intarsia.models.video import (
     Budget,
     Clock,
@@ -60,6 +59,7 @@ from intarsia.models.video import (
 from intarsia.models.video.clock import Job
 from intarsia.models.video.parts import FRAME, Maps, Parts
 from intarsia.recipe import Clips
+from intarsia.runtimes.upsampling import upsampled_labels
 from intarsia.training.loop.deviation import fit_deviation
 from intarsia.transforms.clips import make_clips
 

@@ -10,10 +10,9 @@ from intarsia.annotations.document import (
     Shape,
     Track,
 )
-from intarsia.annotations.losses import Losses
-from intarsia.annotations.raster import Drawing, InstanceMap, instance_map, rasterise
+from intarsia.annotations.lost import Lost
+from intarsia.annotations.raster import DrawingRules, InstanceMap, instance_map, rasterize
 from intarsia.annotations.tools import open_annotations, write_annotations
-from intarsia.annotations.tools import open_annotations as open
 
 __all__ = [
     "AnnotatedImage",
@@ -21,15 +20,14 @@ __all__ = [
     "AnnotationSet",
     "Attribute",
     "Category",
-    "Drawing",
+    "DrawingRules",
     "InstanceMap",
     "Keyframe",
-    "Losses",
+    "Lost",
     "Shape",
     "Track",
     "instance_map",
-    "open",
     "open_annotations",
-    "rasterise",
+    "rasterize",
     "write_annotations",
 ]

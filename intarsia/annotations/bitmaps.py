@@ -80,6 +80,6 @@ def write_png(path: Path, mask: Mask, size: tuple[int, int]) -> None:
 
 
 def leaves(mask: Mask, size: tuple[int, int]) -> bool:
-    """Whether a part of a mask lies outside an image of (H, W)."""
+    """Tell whether a part of a mask lies outside an image of (H, W)."""
     height, width = mask.bitmap.shape
     return mask.left < 0 or mask.top < 0 or mask.top + height > size[0] or mask.left + width > size[1]

@@ -51,7 +51,7 @@ def blend_outline(left: Points, right: Points, weight: float, *, closed: bool) -
 
 
 def _along(points: Points) -> NDArray[np.float64]:
-    """Where each point lies on its outline, from 0 to 1."""
+    """Compute where each point lies on its outline, from 0 to 1."""
     steps = np.hypot(*np.diff(points, axis=0).T)
     total = float(steps.sum())
     if total == 0:

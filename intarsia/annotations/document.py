@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from intarsia.annotations.archive import Unpacked
 from intarsia.annotations.geometry import Geometry
-from intarsia.annotations.losses import Losses
+from intarsia.annotations.interpolation import between
+from intarsia.annotations.lost import Lost
 from intarsia.labels import Color
 
 BACKGROUND_NAMES = ("background", "_background_", "__background__")
@@ -65,6 +68,7 @@ class AnnotatedImage:
         embedded: the image's own compressed file where the annotation file contains it (JPEG or PNG bytes).
         tool: name of the tool whose `extra` entries these are; "" when made in memory.
         extra: what the tool stored besides, under its own names.
+        unpacked: keeps the folder that `image` and `source` lie in, where they come from a zip archive.
     """
 
     name: str
@@ -80,6 +84,7 @@ class AnnotatedImage:
     embedded: bytes | None = field(default=None, repr=False)
     tool: str = ""
     extra: Mapping[str, Any] = field(default_factory=dict)
+    unpacked: Unpacked | None = field(default=None, repr=False, compare=False)
 
     def labels(self) -> set[str]:
         """The class names that occur."""
@@ -120,6 +125,31 @@ class Track:
     source: str = ""
     extra: Mapping[str, Any] = field(default_factory=dict)
 
+    def shape_at(self, frame: int) -> Shape | None:
+        """Return the track's shape in a frame; None before the first keyframe and after an `outside` one.
+
+        A shape holds from its keyframe until the next one and moves towards that one's position; after the last
+        keyframe it stays.
+        """
+        number = bisect_right(self.keyframes, frame, key=lambda keyframe: keyframe.frame) - 1
+        if number < 0 or self.keyframes[number].outside:
+            return None
+        now = self.keyframes[number]
+        geometry = now.geometry
+        if now.frame < frame and number + 1 < len(self.keyframes):
+            later = self.keyframes[number + 1]
+            geometry = between(geometry, later.geometry, (frame - now.frame) / (later.frame - now.frame))
+        return Shape(
+            label=self.label,
+            geometry=geometry,
+            instance=self.instance,
+            z=now.z,
+            attributes={**self.attributes, **now.attributes},
+            occluded=now.occluded,
+            source=self.source,
+            extra=self.extra,
+        )
+
 
 @dataclass(frozen=True)
 class AnnotatedVideo:
@@ -146,16 +176,30 @@ class AnnotatedVideo:
     subset: str = ""
     tool: str = ""
     extra: Mapping[str, Any] = field(default_factory=dict)
+    unpacked: Unpacked | None = field(default=None, repr=False, compare=False)
 
     def labels(self) -> set[str]:
         """The class names that occur."""
         return {track.label for track in self.tracks}
 
     def images(self) -> Iterator[AnnotatedImage]:
-        """Every frame as an image; positions between keyframes are interpolated (`interpolation.frames`)."""
-        from intarsia.annotations.interpolation import frames
-
-        return frames(self)
+        """Yield every frame as an image, with the tracks' shapes in the order of the tracks (`Track.shape_at`)."""
+        for frame in range(self.start, self.stop + 1, self.step):
+            shapes = (track.shape_at(frame) for track in self.tracks)
+            yield AnnotatedImage(
+                name=self.frame_name.format(frame=frame),
+                source=self.source,
+                image=self.frame_images.get(frame),
+                width=self.width,
+                height=self.height,
+                shapes=tuple(shape for shape in shapes if shape),
+                attributes=self.attributes,
+                subset=self.subset,
+                frame=frame,
+                time=None if self.frames_per_second is None else frame / self.frames_per_second,
+                tool=self.tool,
+                unpacked=self.unpacked,
+            )
 
 
 Document: TypeAlias = AnnotatedImage | AnnotatedVideo
@@ -194,19 +238,21 @@ class AnnotationSet:
         root: the folder that image names may not leave.
         categories: classes that the export declares, in its order; empty where it declares none.
         stream: called with the tally to fill; yields one document after the other.
-        losses: what the latest iteration skipped (complete when it has ended).
+        lost: what the latest iteration skipped (complete when it has ended).
+        unpacked: keeps the folder of a zip archive, as the documents do; None when nothing was unpacked.
     """
 
     tool: str
     source: Path
     root: Path
     categories: tuple[Category, ...]
-    stream: Callable[[Losses], Iterator[Document]]
-    losses: Losses = field(default_factory=Losses)
+    stream: Callable[[Lost], Iterator[Document]]
+    lost: Lost = field(default_factory=Lost)
+    unpacked: Unpacked | None = field(default=None, repr=False)
 
     def __iter__(self) -> Iterator[Document]:
-        self.losses = Losses()
-        return self.stream(self.losses)
+        self.lost = Lost()
+        return self.stream(self.lost)
 
     def images(self) -> Iterator[AnnotatedImage]:
         """Every image; of videos every frame."""

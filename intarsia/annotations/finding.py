@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
-from intarsia.annotations.losses import Losses
+from intarsia.annotations.lost import Lost
 from intarsia.errors import DataError
 from intarsia.media.images import IMAGE_SUFFIXES
 
@@ -44,7 +44,7 @@ _BESIDE_PHOTOS = ("annotation", "annotations", "label", "labels", "json", "xml",
 
 
 def photo_folder(path: Path) -> Path:
-    """Where the photos of an export are looked for: in its own folder.
+    """Name the folder where the photos of an export are looked for: its own.
 
     The folders that hold annotations alone beside the photos' (COCO's and Pascal VOC's "annotations", PAGE's "page")
     count as the folder around them.
@@ -78,20 +78,20 @@ class ImageFinder:
         self.root = Path(os.path.abspath(root))
         self._without = tuple(Path(os.path.abspath(folder)) for folder in without)
 
-    def find(self, name: str, *, beside: Path | None = None, losses: Losses | None = None) -> Path | None:
+    def find(self, name: str, *, beside: Path | None = None, lost: Lost | None = None) -> Path | None:
         """The file of an image, None when there is none (or no valid name).
 
         Args:
             name: as the annotation file gives it; absolute and Windows paths count by their end only.
             beside: folder of the annotation file, from which relative names start.
-            losses: told when several files fit equally well (the first in order is taken).
+            lost: told when several files fit equally well (the first in order is taken).
         """
         cleaned = clean_name(file_name(name))
-        found = self._find(cleaned, beside, losses)
+        found = self._find(cleaned, beside, lost)
         spelt = unquote(cleaned.partition("?")[0])
-        return self._find(spelt, beside, losses) if found is None and spelt != cleaned else found
+        return self._find(spelt, beside, lost) if found is None and spelt != cleaned else found
 
-    def _find(self, cleaned: str, beside: Path | None, losses: Losses | None) -> Path | None:
+    def _find(self, cleaned: str, beside: Path | None, lost: Lost | None) -> Path | None:
         if not cleaned or "\0" in cleaned:
             return None
         for start in (beside, self.root):
@@ -107,8 +107,8 @@ class ImageFinder:
         if len(found) > 1:
             shared = [_shared_end(path, parts) for path in found]
             found = [path for path, count in zip(found, shared, strict=True) if count == max(shared)]
-        if len(found) > 1 and losses is not None:
-            losses.changed("several images have this name, the first of them is taken", cleaned)
+        if len(found) > 1 and lost is not None:
+            lost.changed("several images have this name, the first of them is taken", cleaned)
         return found[0] if found else None
 
     @cached_property
@@ -139,7 +139,7 @@ def _is_image(path: Path) -> bool:
 
 
 def _shared_end(path: Path, parts: tuple[str, ...]) -> int:
-    """How many of a name's last folders a path shares."""
+    """Count the last folders of a name that a path shares."""
     count = 0
     for ours, theirs in zip(reversed(path.parent.parts), reversed(parts[:-1]), strict=False):
         if ours.lower() != theirs.lower():
@@ -179,7 +179,7 @@ def head(path: Path, size: int = 1 << 16) -> bytes:
 
 
 def holds(path: Path, *texts: bytes) -> bool:
-    """Whether a file holds every one of some texts (ASCII) anywhere; found without reading it into memory."""
+    """Tell whether a file holds every one of some texts (ASCII) anywhere; found without reading it into memory."""
     try:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
             code = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}.get(content[:2], "ascii")
@@ -203,21 +203,21 @@ def read_bytes(path: Path, most: int = 1 << 30) -> bytes:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
-def read_text(path: Path, losses: Losses | None = None) -> str:
+def read_text(path: Path, lost: Lost | None = None) -> str:
     """A whole text file: UTF-8, with or without a byte order mark, or UTF-16 with one.
 
     Args:
         path: the file.
-        losses: given, other text is read as Windows-1252 (as old programs on Windows wrote it), and counted.
+        lost: given, other text is read as Windows-1252 (as old programs on Windows wrote it), and counted.
 
     Raises:
-        DataError: missing, unreadable or too large; or another encoding, without `losses`.
+        DataError: missing, unreadable or too large; or another encoding, without `lost`.
     """
     data = read_bytes(path)
     try:
         return data.decode("utf-16" if data.startswith(_UTF16) else "utf-8-sig")
     except UnicodeDecodeError as error:
-        if losses is None:
+        if lost is None:
             raise DataError(f"{path}: it is not UTF-8 text; save it as UTF-8") from error
-        losses.changed("text that is not UTF-8 was read as Windows-1252; save the file as UTF-8", path.name)
+        lost.changed("text that is not UTF-8 was read as Windows-1252; save the file as UTF-8", path.name)
         return data.decode("cp1252", "replace")

@@ -27,12 +27,12 @@ class Polygon:
 
     @property
     def is_simple(self) -> bool:
-        """Whether it is one ring, which every tool can store."""
+        """Tell whether it is one ring, which every tool can store."""
         return len(self.parts) == 1 and len(self.parts[0]) == 1
 
     @property
     def has_holes(self) -> bool:
-        """Whether any part has a hole."""
+        """Tell whether any part has a hole."""
         return any(len(rings) > 1 for rings in self.parts)
 
     @property

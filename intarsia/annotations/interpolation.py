@@ -1,14 +1,10 @@
-"""The frames of a video as images: where each track's thing is between its keyframes."""
+"""Positions between two keyframes of a track."""
 
 from __future__ import annotations
-
-from bisect import bisect_right
-from collections.abc import Iterator
 
 import numpy as np
 
 from intarsia.annotations.blending import blend_angle, blend_outline, blend_points
-from intarsia.annotations.document import AnnotatedImage, AnnotatedVideo, Shape, Track
 from intarsia.annotations.geometry import (
     Circle,
     Cuboid,
@@ -24,53 +20,8 @@ from intarsia.annotations.geometry import (
 )
 
 
-def frames(video: AnnotatedVideo) -> Iterator[AnnotatedImage]:
-    """Every frame of a video, with the tracks' shapes in the order of the tracks.
-
-    A shape holds from its keyframe until the next one and moves towards that one's position; after an `outside`
-    keyframe the thing is gone; after the last keyframe it stays until the video ends.
-    """
-    starts = [[keyframe.frame for keyframe in track.keyframes] for track in video.tracks]
-    for frame in range(video.start, video.stop + 1, video.step):
-        shapes = (_shape(track, times, frame) for track, times in zip(video.tracks, starts, strict=True))
-        yield AnnotatedImage(
-            name=video.frame_name.format(frame=frame),
-            source=video.source,
-            image=video.frame_images.get(frame),
-            width=video.width,
-            height=video.height,
-            shapes=tuple(shape for shape in shapes if shape),
-            attributes=video.attributes,
-            subset=video.subset,
-            frame=frame,
-            time=None if video.frames_per_second is None else frame / video.frames_per_second,
-            tool=video.tool,
-        )
-
-
-def _shape(track: Track, times: list[int], frame: int) -> Shape | None:
-    number = bisect_right(times, frame) - 1
-    if number < 0 or track.keyframes[number].outside:
-        return None
-    now = track.keyframes[number]
-    geometry = now.geometry
-    if now.frame < frame and number + 1 < len(times):
-        later = track.keyframes[number + 1]
-        geometry = between(geometry, later.geometry, (frame - now.frame) / (later.frame - now.frame))
-    return Shape(
-        label=track.label,
-        geometry=geometry,
-        instance=track.instance,
-        z=now.z,
-        attributes={**track.attributes, **now.attributes},
-        occluded=now.occluded,
-        source=track.source,
-        extra=track.extra,
-    )
-
-
 def between(left: Geometry, right: Geometry, weight: float) -> Geometry:
-    """A position between two keyframes; `weight` is 0 at the left one and 1 at the right one.
+    """Compute a position between two keyframes; `weight` is 0 at the left one and 1 at the right one.
 
     Masks, groups of points, polygons of several rings and shapes of two different kinds do not move: the left one
     stays until the right one takes its place, as in CVAT.

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from intarsia.annotations.document import IGNORE_NAMES, AnnotatedImage, Shape
 from intarsia.annotations.geometry import Polygon
-from intarsia.annotations.raster import Drawing, background_label, rasterise
+from intarsia.annotations.raster import DrawingRules, background_label, rasterize
 from intarsia.annotations.vectors import outer_ring
 from intarsia.labels import LabelArray, LabelSpace
 
@@ -47,7 +47,7 @@ def layered(
     found.sort(key=lambda piece: -piece.box)
     # Of what lies beneath everything, only the pieces that the others would cover are needed.
     others = AnnotatedImage("", shapes=tuple(piece.shape for piece in found if not piece.ground))
-    wrong = rasterise(others, (labels.shape[0], labels.shape[1]), space, Drawing(rule)) != labels
+    wrong = rasterize(others, (labels.shape[0], labels.shape[1]), space, DrawingRules(rule)) != labels
     return tuple(piece.shape for piece in found if not piece.ground or (wrong[piece.place] & piece.mask).any())
 
 

@@ -7,12 +7,12 @@ _DIGITS = 9
 
 
 def end(start: float, length: float) -> float:
-    """Where something ends, without the dust of binary fractions: 104.553 + 319.056 is 423.609."""
+    """Compute where something ends, without the dust of binary fractions: 104.553 + 319.056 is 423.609."""
     return round(start + length, _DIGITS)
 
 
 def length(start: float, stop: float) -> float:
-    """How long something is; of coordinates of up to nine decimals, `end` gives the same stop again."""
+    """Compute how long something is; of coordinates of up to nine decimals, `end` gives the same stop again."""
     return round(stop - start, _DIGITS)
 
 

@@ -95,7 +95,7 @@ def _ellipse(x: float, y: float, rx: float, ry: float, angle: float) -> NDArray[
 
 
 def crosses_itself(ring: NDArray[np.float64]) -> bool:
-    """Whether two edges of a ring (n, 2) that are not neighbours cross. Rings of over 2000 edges count as simple."""
+    """Tell whether edges of a ring (n, 2) cross that are no neighbours. Rings of over 2000 edges count as simple."""
     count = len(ring)
     if count < 4 or count > _MOST_EDGES:
         return False

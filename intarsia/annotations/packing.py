@@ -28,7 +28,7 @@ _PLAIN: dict[str, type[Rectangle] | type[Circle] | type[Ellipse]] = {"r": Rectan
 
 
 def pack(document: AnnotatedImage) -> bytes:
-    """What drawing and finding the image need of a document; geometries that are never drawn are left out."""
+    """Pack what drawing and finding the image need of a document; geometries that are never drawn are left out."""
     shapes = [
         [shape.label, shape.instance, shape.z, int(shape.crowd), *packed]
         for shape in document.shapes

@@ -12,13 +12,13 @@ from typing import Any
 
 from intarsia.annotations.document import AnnotatedVideo, AnnotationSet, Document
 from intarsia.annotations.finding import safe_parts
-from intarsia.annotations.losses import Losses
+from intarsia.annotations.lost import Lost
 from intarsia.files import atomic_path
 
 _JPEG, _PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
 
 
-def embedded(text: Any, where: str, losses: Losses) -> bytes | None:
+def embedded(text: Any, where: str, lost: Lost) -> bytes | None:
     """The image in a data address or base64 text; None when there is none, or it is damaged (which is counted)."""
     if not isinstance(text, str) or not text:
         return None
@@ -27,7 +27,7 @@ def embedded(text: Any, where: str, losses: Losses) -> bytes | None:
     except (binascii.Error, ValueError):
         found = b""
     if not found.startswith((_JPEG, _PNG)):
-        losses.dropped("an embedded image is neither JPEG nor PNG", where)
+        lost.dropped("an embedded image is neither JPEG nor PNG", where)
         return None
     return found
 
@@ -38,14 +38,14 @@ def with_photos(export: AnnotationSet, folder: Path) -> AnnotationSet:
     What has no image file is counted; videos are left where they are.
     """
 
-    def stream(losses: Losses) -> Iterator[Document]:
-        for document in export.stream(losses):
-            yield _moved(document, folder, losses)
+    def stream(lost: Lost) -> Iterator[Document]:
+        for document in export.stream(lost):
+            yield _moved(document, folder, lost)
 
     return replace(export, stream=stream)
 
 
-def _moved(document: Document, folder: Path, losses: Losses) -> Document:
+def _moved(document: Document, folder: Path, lost: Lost) -> Document:
     if isinstance(document, AnnotatedVideo):
         return document
     target = folder.joinpath(*safe_parts(document.name))
@@ -59,6 +59,6 @@ def _moved(document: Document, folder: Path, losses: Losses) -> Document:
         with atomic_path(target) as temporary:
             temporary.write_bytes(document.embedded)
     else:
-        losses.dropped("an image that is not there", document.name)
+        lost.dropped("an image that is not there", document.name)
         return document
     return replace(document, image=target)

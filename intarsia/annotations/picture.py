@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 from intarsia.annotations import outlines
 from intarsia.annotations.document import BACKGROUND_NAMES, IGNORE_NAMES, AnnotatedImage, Shape
 from intarsia.annotations.geometry import Cuboid, Mask, Points, Polyline, Skeleton, Tag
-from intarsia.annotations.raster import Drawing, rasterise
+from intarsia.annotations.raster import DrawingRules, rasterize
 from intarsia.annotations.vectors import mask_polygons
 from intarsia.labels import Color, LabelSpace
 from intarsia.result.renders import blend
@@ -22,7 +22,7 @@ def overlay(
     document: AnnotatedImage,
     photo: NDArray[np.uint8],
     space: LabelSpace,
-    drawing: Drawing | None = None,
+    drawing: DrawingRules | None = None,
     opacity: float = 0.45,
 ) -> Image.Image:
     """Draw every shape of a document over its photo.
@@ -38,7 +38,7 @@ def overlay(
         DataError: the document was made for an image of another size, or a class is not in the space.
     """
     height, width = photo.shape[:2]
-    labels = rasterise(document, (height, width), space, drawing)
+    labels = rasterize(document, (height, width), space, drawing)
     for index, name in enumerate(space.names):
         if name.lower() in BACKGROUND_NAMES:
             labels[labels == index] = space.ignore_index

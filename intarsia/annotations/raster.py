@@ -23,7 +23,7 @@ from intarsia.annotations.geometry import (
     Rectangle,
     name_of,
 )
-from intarsia.annotations.losses import Losses
+from intarsia.annotations.lost import Lost
 from intarsia.errors import DataError, UsageError, suggest
 from intarsia.labels import LabelArray, LabelSpace
 
@@ -32,8 +32,8 @@ ORDERS = ("list", "z", "area")
 
 
 @dataclass(frozen=True)
-class Drawing:
-    """How shapes become pixels.
+class DrawingRules:
+    """The rules by which shapes become pixels.
 
     Attributes:
         rule: which pixels an outline contains. "inclusive": every pixel that the outline touches (Pillow, OpenCV;
@@ -57,7 +57,7 @@ class Drawing:
             raise UsageError(f"no drawing order is named {self.order!r}.{suggest(self.order, ORDERS)}")
 
     def draws(self, geometry: Geometry) -> bool:
-        """Whether a geometry leaves pixels."""
+        """Tell whether a geometry leaves pixels."""
         return (
             isinstance(geometry, AREAS)
             or (isinstance(geometry, Polyline) and self.line_width > 0)
@@ -65,16 +65,16 @@ class Drawing:
         )
 
 
-def rasterise(
+def rasterize(
     document: AnnotatedImage,
     size: tuple[int, int],
     space: LabelSpace,
-    drawing: Drawing | None = None,
+    drawing: DrawingRules | None = None,
     *,
     unlabelled: Literal["auto", "background", "ignore"] = "auto",
     others: Literal["error", "background", "ignore"] = "error",
     ignore_crowd: bool = False,
-    losses: Losses | None = None,
+    lost: Lost | None = None,
 ) -> LabelArray:
     """Draw a document as class labels.
 
@@ -85,11 +85,11 @@ def rasterise(
         document: the annotations of one image.
         size: (H, W) of the image.
         space: the classes.
-        drawing: edge rule and order; None is the default `Drawing`.
+        drawing: edge rule and order; None is the default `DrawingRules`.
         unlabelled: what pixels without a shape become; "auto" is the background if the space has such a class.
         others: what shapes of classes outside the space become; "error" refuses them.
         ignore_crowd: draw groups (COCO's iscrowd) as the ignore index instead of as their class.
-        losses: told which shapes leave no pixels (points, skeletons, tags, ...), and of shapes of other classes.
+        lost: told which shapes leave no pixels (points, skeletons, tags, ...), and of shapes of other classes.
 
     Returns:
         (H, W) labels of `space.dtype`.
@@ -99,7 +99,7 @@ def rasterise(
         UsageError: unlabelled pixels or other classes shall be background, but the space has no such class.
     """
     check_size(document, size)
-    drawing = drawing or Drawing()
+    drawing = drawing or DrawingRules()
     rest = background_label(space) if unlabelled != "ignore" else space.ignore_index
     if "background" in (unlabelled, others) and background_label(space) == space.ignore_index:
         raise UsageError(f"no class is the background (classes: {', '.join(space.names)}); name one background")
@@ -111,11 +111,11 @@ def rasterise(
             raise DataError(f"{document.source}: no class of this data set is named {shape.label!r}.{hint}")
         if label is None:
             label = background_label(space) if others == "background" else space.ignore_index
-            if losses is not None:
+            if lost is not None:
                 what = "background" if others == "background" else "ignored"
-                losses.changed(f"a shape of a class that was not asked for became {what}", shape.label)
+                lost.changed(f"a shape of a class that was not asked for became {what}", shape.label)
         values.append(space.ignore_index if ignore_crowd and shape.crowd else label)
-    canvas = _drawn(document.shapes, values, size, drawing, rest, losses, document)
+    canvas = _drawn(document.shapes, values, size, drawing, rest, lost, document)
     return canvas.astype(space.dtype)
 
 
@@ -127,14 +127,14 @@ class InstanceMap:
     things: tuple[Shape, ...]
 
 
-def instance_map(document: AnnotatedImage, size: tuple[int, int], drawing: Drawing | None = None) -> InstanceMap:
+def instance_map(document: AnnotatedImage, size: tuple[int, int], drawing: DrawingRules | None = None) -> InstanceMap:
     """Draw a document as numbered things; shapes with the same label and instance number are one thing.
 
     Raises:
         DataError: the file was made for an image of another size.
     """
     check_size(document, size)
-    drawing = drawing or Drawing()
+    drawing = drawing or DrawingRules()
     numbers: dict[tuple[object, ...], int] = {}
     things: list[Shape] = []
     values = []
@@ -151,9 +151,9 @@ def instance_map(document: AnnotatedImage, size: tuple[int, int], drawing: Drawi
     return InstanceMap(_drawn(document.shapes, values, size, drawing, 0, None, document), tuple(things))
 
 
-def geometry_mask(geometry: Geometry, size: tuple[int, int], drawing: Drawing | None = None) -> NDArray[np.bool_]:
+def geometry_mask(geometry: Geometry, size: tuple[int, int], drawing: DrawingRules | None = None) -> NDArray[np.bool_]:
     """(H, W) booleans of one geometry."""
-    drawing = drawing or Drawing()
+    drawing = drawing or DrawingRules()
     if not drawing.draws(geometry):
         return np.zeros(size, np.bool_)
     return _painted([(geometry, 1)], size, drawing, 0) > 0
@@ -214,9 +214,9 @@ def _drawn(
     shapes: Sequence[Shape],
     values: Sequence[int],
     size: tuple[int, int],
-    drawing: Drawing,
+    drawing: DrawingRules,
     rest: int,
-    losses: Losses | None,
+    lost: Lost | None,
     document: AnnotatedImage,
 ) -> NDArray[np.int32]:
     entries = list(zip(shapes, values, strict=True))
@@ -228,13 +228,13 @@ def _drawn(
     for shape, value in entries:
         if drawing.draws(shape.geometry):
             kept.append((shape.geometry, value))
-        elif losses is not None:
-            losses.dropped(f"no area to draw: {name_of(shape.geometry)}", f"{document.name} ({shape.label})")
+        elif lost is not None:
+            lost.dropped(f"no area to draw: {name_of(shape.geometry)}", f"{document.name} ({shape.label})")
     return _painted(kept, size, drawing, rest)
 
 
 def _painted(
-    entries: Sequence[tuple[Geometry, int]], size: tuple[int, int], drawing: Drawing, rest: int
+    entries: Sequence[tuple[Geometry, int]], size: tuple[int, int], drawing: DrawingRules, rest: int
 ) -> NDArray[np.int32]:
     """(H, W) values: each geometry's own where it is drawn, `rest` elsewhere."""
     if drawing.rule == "inclusive":
@@ -260,7 +260,7 @@ def _painted(
 
 
 def _is_plain(geometry: Geometry) -> bool:
-    """Whether a geometry is nothing but outer rings, which are filled together with their neighbours in order."""
+    """Tell whether a geometry is nothing but outer rings, which are filled together with their neighbours in order."""
     return isinstance(geometry, AREAS) and not isinstance(geometry, Mask) and not getattr(geometry, "has_holes", False)
 
 
@@ -273,7 +273,7 @@ def _fill(
         spans.paint(canvas, runs, np.array([value for _, value in found], np.int32))
 
 
-def _mask_of(geometry: Geometry, size: tuple[int, int], drawing: Drawing) -> Mask:
+def _mask_of(geometry: Geometry, size: tuple[int, int], drawing: DrawingRules) -> Mask:
     """A geometry that is not filled ring by ring as a mask: one with holes, a line, points, or a mask itself."""
     if isinstance(geometry, Mask):
         return geometry
@@ -309,7 +309,7 @@ def _visible(mask: Mask, size: tuple[int, int]) -> NDArray[np.bool_]:
     ]
 
 
-def _draw_inclusive(image: Image.Image, geometry: Geometry, value: int, drawing: Drawing) -> None:
+def _draw_inclusive(image: Image.Image, geometry: Geometry, value: int, drawing: DrawingRules) -> None:
     """Draw with Pillow, as LabelMe does (wkentaro/labelme, labelme/utils/shape.py)."""
     size = (image.height, image.width)
     pen = ImageDraw.Draw(image)

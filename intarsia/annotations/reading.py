@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from intarsia.annotations.document import Document
 from intarsia.annotations.finding import read_text
 from intarsia.annotations.geometry import Point, Polygon
-from intarsia.annotations.losses import Losses
+from intarsia.annotations.lost import Lost
 from intarsia.errors import DataError
 
 FARTHEST = 1e6
@@ -26,18 +26,18 @@ class BadShape(Exception):
     """One shape cannot be used: the reader counts it as dropped, with this reason, and reads on."""
 
 
-def kept(entries: Iterable[Any], parse: Callable[[Any], T], where: str, losses: Losses) -> tuple[T, ...]:
+def kept(entries: Iterable[Any], parse: Callable[[Any], T], where: str, lost: Lost) -> tuple[T, ...]:
     """Parse entry by entry; those that raise `BadShape` are counted as dropped at "where: shape N"."""
     found: list[T] = []
     for number, entry in enumerate(entries, start=1):
         try:
             found.append(parse(entry))
         except BadShape as error:
-            losses.dropped(str(error), f"{where}: shape {number}")
+            lost.dropped(str(error), f"{where}: shape {number}")
     return tuple(found)
 
 
-def usable(entries: Iterable[S], parse: Callable[[S], T], losses: Losses, what: str = "file") -> Iterator[T]:
+def usable(entries: Iterable[S], parse: Callable[[S], T], lost: Lost, what: str = "file") -> Iterator[T]:
     """Parse entry by entry (files of a folder, images of a file); those that cannot be used are counted as dropped.
 
     Raises:
@@ -49,12 +49,15 @@ def usable(entries: Iterable[S], parse: Callable[[S], T], losses: Losses, what: 
             found = parse(entry)
         except DataError as error:
             last = error
-            losses.dropped(f"a{'n' if what[0] in 'aeiou' else ''} {what} that cannot be used", error)
+            lost.dropped(f"a{'n' if what[0] in 'aeiou' else ''} {what} that cannot be used", error)
             continue
         good += 1
         yield found
-    if last is not None and not good:
-        raise last
+    try:
+        if last is not None and not good:
+            raise last
+    finally:
+        del last  # an error in a variable of its own traceback would keep an unpacked archive until the next collection
 
 
 def number(value: Any) -> float:
@@ -120,13 +123,13 @@ def side(value: Any, where: str) -> int | None:
     return found or None
 
 
-def load_json(path: Path, tool: str, losses: Losses | None = None) -> Any:
-    """The value of a JSON file; `losses` as in `read_text`.
+def load_json(path: Path, tool: str, lost: Lost | None = None) -> Any:
+    """The value of a JSON file; `lost` as in `read_text`.
 
     Raises:
         DataError: it cannot be read, or is broken; says at which line.
     """
-    text = read_text(path, losses)
+    text = read_text(path, lost)
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -154,14 +157,14 @@ class MissingMask(DataError):
 
 
 def from_files(
-    files: Sequence[Path], read: Callable[[Path], Iterable[Document]], losses: Losses, broken: int = 0
+    files: Sequence[Path], read: Callable[[Path], Iterable[Document]], lost: Lost, broken: int = 0
 ) -> Iterator[Document]:
     """The documents of several files; one that is broken is counted as dropped, as long as there is another.
 
     Args:
         files: what to read.
         read: reads one file.
-        losses: the tally.
+        lost: the tally.
         broken: how many further files were found to be broken before.
 
     Raises:
@@ -176,4 +179,4 @@ def from_files(
             broken += 1
             if broken > number and number + 1 == len(files):
                 raise
-            losses.dropped("a file that cannot be used", error)
+            lost.dropped("a file that cannot be used", error)

@@ -100,7 +100,7 @@ def _batches(rings: Sequence[Floats], axis: int) -> Iterator[tuple[Floats, Float
 
 
 def _coco_toggles(start: Floats, end: Floats, ring: Ints, height: int, width: int) -> tuple[Ints, Ints, Ints]:
-    """Where walks enter or leave a column: (ring, column, row).
+    """Find where walks enter or leave a column: (ring, column, row).
 
     The walk along an edge takes one step a unit of its longer side, and column p begins or ends between the places
     c = 5 p + 2 and c + 1. Only these steps are looked at.
@@ -150,7 +150,7 @@ def _step_into(origin: Ints, slope: Floats, place: Ints) -> Ints:
 
 
 def _center_toggles(start: Floats, end: Floats, ring: Ints, height: int, width: int) -> tuple[Ints, Ints, Ints]:
-    """Where outlines cross the line of a row's pixel centres: (ring, row, column)."""
+    """Find where outlines cross the line of a row's pixel centres: (ring, row, column)."""
     top, bottom = np.minimum(start[:, 1], end[:, 1]), np.maximum(start[:, 1], end[:, 1])
     first = np.clip(np.ceil(top - 0.5), 0, height).astype(np.int64)
     count = np.clip(np.ceil(bottom - 0.5), 0, height).astype(np.int64) - first

@@ -13,8 +13,8 @@ from typing import Any
 from intarsia.annotations import archive
 from intarsia.annotations.document import AnnotationSet, Category, Document
 from intarsia.annotations.finding import walk
-from intarsia.annotations.losses import Losses
-from intarsia.annotations.raster import Drawing
+from intarsia.annotations.lost import Lost
+from intarsia.annotations.raster import DrawingRules
 from intarsia.errors import DataError, UsageError, suggest
 
 
@@ -37,9 +37,9 @@ class Tool:
     about: str
     sniff: Callable[[Path], bool]
     read: Callable[..., AnnotationSet] | None
-    write: Callable[..., Losses] | None
+    write: Callable[..., Lost] | None
     suffix: str
-    drawing: Drawing = field(default_factory=Drawing)
+    drawing: DrawingRules = field(default_factory=DrawingRules)
 
 
 MODULES = (
@@ -76,7 +76,8 @@ def recognise(path: str | os.PathLike[str]) -> Tool | None:
         DataError: a zip archive that is damaged or not safe to unpack.
     """
     place = Path(path)
-    return next(_recognised(archive.unpack(place) if archive.is_zip(place) else place), None)
+    unpacked = archive.unpack(place) if archive.is_zip(place) else None
+    return next(_recognised(unpacked.folder if unpacked else place), None)
 
 
 def _recognised(place: Path) -> Iterator[Tool]:
@@ -88,6 +89,8 @@ def _recognised(place: Path) -> Iterator[Tool]:
 
 def open_annotations(path: str | os.PathLike[str], *, tool: str = "auto", **options: Any) -> AnnotationSet:
     """Open any tool's export: a file, a folder, or a zip archive of either.
+
+    An archive is unpacked into a folder that lasts as long as the export, one of its documents, or a data set of it.
 
     Args:
         path: what the tool exported.
@@ -103,8 +106,16 @@ def open_annotations(path: str | os.PathLike[str], *, tool: str = "auto", **opti
         names = [entry.name for entry in place.parent.iterdir()] if place.parent.is_dir() else []
         hint = suggest(place.name, names)
         raise DataError(f"{place}: no such file or folder.{hint if hint.startswith(' Did') else ''}")
-    if archive.is_zip(place):
-        place = archive.unpack(place)
+    unpacked = archive.unpack(place) if archive.is_zip(place) else None
+    try:
+        export = _open(path, unpacked.folder if unpacked else place, tool, options)
+        return _keeping(export, unpacked) if unpacked else export
+    finally:
+        del unpacked  # an error's traceback must not keep the folder
+
+
+def _open(path: str | os.PathLike[str], place: Path, tool: str, options: dict[str, Any]) -> AnnotationSet:
+    """Open a file or folder; `path` is its name for people."""
     fitting = list(_recognised(place)) if tool == "auto" else [tool_named(tool)]
     if not fitting:
         readable = ", ".join(name for name, one in tools().items() if one.read)
@@ -122,13 +133,23 @@ def open_annotations(path: str | os.PathLike[str], *, tool: str = "auto", **opti
     return _telling(found, [other.name for other in others]) if place.is_dir() else found
 
 
-def _telling(export: AnnotationSet, others: list[str]) -> AnnotationSet:
-    """The export, whose losses tell of files that are another tool's and were not read."""
+def _keeping(export: AnnotationSet, unpacked: archive.Unpacked) -> AnnotationSet:
+    """The export, which keeps the folder of its archive, as every document of it does."""
 
-    def stream(losses: Losses) -> Iterator[Document]:
+    def stream(lost: Lost) -> Iterator[Document]:
+        for document in export.stream(lost):
+            yield replace(document, unpacked=unpacked)
+
+    return replace(export, stream=stream, unpacked=unpacked)
+
+
+def _telling(export: AnnotationSet, others: list[str]) -> AnnotationSet:
+    """The export, which tells as lost the files that are another tool's and were not read."""
+
+    def stream(lost: Lost) -> Iterator[Document]:
         for name in others:
-            losses.dropped("files of another tool, which --from (or the reader's option tool) chooses", name)
-        return export.stream(losses)
+            lost.dropped("files of another tool, which --from (or the reader's option tool) chooses", name)
+        return export.stream(lost)
 
     return replace(export, stream=stream) if others else export
 
@@ -139,7 +160,7 @@ def write_annotations(
     *,
     tool: str,
     categories: Sequence[Category] = (),
-) -> Losses:
+) -> Lost:
     """Write documents as a tool's files.
 
     Args:
@@ -161,7 +182,7 @@ def write_annotations(
         raise UsageError(f"{tool} files are only read, not written; written are: {', '.join(known)}")
     opened = documents if isinstance(documents, AnnotationSet) else None
     declared = tuple(categories) or (opened.categories if opened else ())
-    losses = chosen.write(documents, Path(path), categories=declared)
+    lost = chosen.write(documents, Path(path), categories=declared)
     if opened:
-        losses.merge(opened.losses)
-    return losses
+        lost.merge(opened.lost)
+    return lost

@@ -24,8 +24,8 @@ from intarsia.annotations.geometry import (
     Skeleton,
     name_of,
 )
-from intarsia.annotations.losses import Losses
-from intarsia.annotations.raster import Drawing, geometry_mask
+from intarsia.annotations.lost import Lost
+from intarsia.annotations.raster import DrawingRules, geometry_mask
 from intarsia.media.images import open_image
 
 _SHAPE_FIELDS = ("instance", "z", "attributes", "occluded", "crowd", "source", "score")
@@ -53,24 +53,24 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def still_images(documents: Iterable[Document], losses: Losses) -> Iterator[AnnotatedImage]:
+def still_images(documents: Iterable[Document], lost: Lost) -> Iterator[AnnotatedImage]:
     """Images for tools that know no video: tracks become one shape a frame, which is counted as changed."""
     for document in documents:
         if isinstance(document, AnnotatedVideo):
-            losses.changed("a video's tracks became shapes of single frames", document.name, len(document.tracks))
+            lost.changed("a video's tracks became shapes of single frames", document.name, len(document.tracks))
             yield from document.images()
         else:
             yield document
 
 
 def account(
-    document: AnnotatedImage, losses: Losses, tool: str, *, shape: Iterable[str] = (), image: Iterable[str] = ()
+    document: AnnotatedImage, lost: Lost, tool: str, *, shape: Iterable[str] = (), image: Iterable[str] = ()
 ) -> None:
     """Count the filled-in fields that a tool cannot store.
 
     Args:
         document: what is about to be written.
-        losses: the tally.
+        lost: the tally.
         tool: name of the writing tool; entries of `extra` count unless it read them itself.
         shape: fields of `Shape` that it stores, of "instance", "z", "attributes", "occluded", "crowd", "source",
             "score".
@@ -78,14 +78,14 @@ def account(
     """
     own = document.tool in (tool, "")
     for field in _missing(document, _IMAGE_FIELDS, image):
-        losses.dropped(f"{tool} has no place for the {field} of an image", document.name)
+        lost.dropped(f"{tool} has no place for the {field} of an image", document.name)
     if not own and document.extra.keys() - _OWN:
-        losses.dropped(f"entries of images that only {document.tool} knows", document.name)
+        lost.dropped(f"entries of images that only {document.tool} knows", document.name)
     for one in document.shapes:
         for field in _missing(one, _SHAPE_FIELDS, shape):
-            losses.dropped(f"{tool} has no place for the {field} of a shape", document.name)
+            lost.dropped(f"{tool} has no place for the {field} of a shape", document.name)
         if one.extra and not own:
-            losses.dropped(f"entries of shapes that only {document.tool} knows", document.name)
+            lost.dropped(f"entries of shapes that only {document.tool} knows", document.name)
 
 
 def _missing(value: Any, names: Iterable[str], stored: Iterable[str]) -> Iterator[str]:
@@ -112,14 +112,14 @@ def size_of(document: AnnotatedImage) -> tuple[int | None, int | None]:
 
 def fitted(
     shape: Shape,
-    losses: Losses,
+    lost: Lost,
     where: str,
     accepted: tuple[type[Geometry], ...],
     *,
     parts: bool = False,
     holes: bool = False,
     angles: bool = False,
-    drawing: Drawing | None = None,
+    drawing: DrawingRules | None = None,
     size: tuple[int, int] | None = None,
     fresh: Iterator[int] | None = None,
 ) -> Iterator[Shape]:
@@ -130,7 +130,7 @@ def fitted(
 
     Args:
         shape: any shape.
-        losses: the tally.
+        lost: the tally.
         where: place for the tally.
         accepted: geometries that the tool has.
         parts: its polygons may have several parts.
@@ -145,38 +145,38 @@ def fitted(
     if isinstance(geometry, Polygon) and Polygon in accepted:
         if geometry.has_holes and not holes:
             if Mask in accepted:
-                losses.changed("a polygon with holes became a mask", where)
+                lost.changed("a polygon with holes became a mask", where)
                 yield replace(shape, geometry=_as_mask(geometry, drawing, size))
                 return
-            losses.changed("a polygon lost its holes", where)
+            lost.changed("a polygon lost its holes", where)
             geometry = Polygon(tuple(rings[:1] for rings in geometry.parts))
-        yield from _divided(shape, geometry, losses, where, parts, fresh)
+        yield from _divided(shape, geometry, lost, where, parts, fresh)
     elif isinstance(geometry, tuple(accepted)) and (angles or not getattr(geometry, "angle", 0)):
         yield shape
     elif isinstance(geometry, Mask) and Polygon in accepted:
         from intarsia.annotations.vectors import mask_polygons
 
-        drawing = drawing or Drawing()
+        drawing = drawing or DrawingRules()
         found = mask_polygons(geometry.bitmap, (geometry.left, geometry.top), rule=drawing.rule)
-        losses.changed("a mask became polygons", where)
+        lost.changed("a mask became polygons", where)
         if found.has_holes and not holes:
-            losses.changed("a polygon lost its holes", where)
+            lost.changed("a polygon lost its holes", where)
             found = Polygon(tuple(rings[:1] for rings in found.parts))
-        yield from _divided(shape, found, losses, where, parts, fresh)
+        yield from _divided(shape, found, lost, where, parts, fresh)
     elif isinstance(geometry, Circle) and Ellipse in accepted:
-        losses.changed("a circle became an ellipse", where)
+        lost.changed("a circle became an ellipse", where)
         yield replace(shape, geometry=Ellipse(geometry.x, geometry.y, geometry.radius, geometry.radius))
     elif isinstance(geometry, Rectangle | Circle | Ellipse | Bezier) and Polygon in accepted:
-        losses.changed(f"{name} became a polygon", where)
+        lost.changed(f"{name} became a polygon", where)
         ring = outlines.rings(geometry)[0][0]
         yield replace(shape, geometry=Polygon.of([(x, y) for x, y in ring.tolist()]))
     elif isinstance(geometry, Polygon | Polyline | Points | Mask | Circle | Ellipse | Bezier) and (
         Rectangle in accepted and (box := outlines.bounds(geometry))
     ):
-        losses.changed(f"{name} became its bounding box", where)
+        lost.changed(f"{name} became its bounding box", where)
         yield replace(shape, geometry=Rectangle(*box))
     else:
-        losses.dropped(f"{name} has no counterpart", where)
+        lost.dropped(f"{name} has no counterpart", where)
 
 
 def _with_article(name: str) -> str:
@@ -186,36 +186,36 @@ def _with_article(name: str) -> str:
 
 
 def _divided(
-    shape: Shape, polygon: Polygon, losses: Losses, where: str, parts: bool, fresh: Iterator[int] | None
+    shape: Shape, polygon: Polygon, lost: Lost, where: str, parts: bool, fresh: Iterator[int] | None
 ) -> Iterator[Shape]:
     if not polygon.parts:
-        losses.dropped("an empty shape", where)
+        lost.dropped("an empty shape", where)
     elif parts or len(polygon.parts) == 1:
         yield replace(shape, geometry=polygon)
     else:
-        losses.changed("a shape of several parts became several shapes", where)
+        lost.changed("a shape of several parts became several shapes", where)
         if fresh is not None and shape.instance is None:
             shape = replace(shape, instance=next(fresh))
         for part in polygon.parts:
             yield replace(shape, geometry=Polygon((part,)))
 
 
-def _as_mask(polygon: Polygon, drawing: Drawing | None, size: tuple[int, int] | None) -> Mask:
+def _as_mask(polygon: Polygon, drawing: DrawingRules | None, size: tuple[int, int] | None) -> Mask:
     if size is None:
         _, _, right, bottom = outlines.bounds(polygon) or (0, 0, 0, 0)
         size = max(int(bottom) + 2, 1), max(int(right) + 2, 1)
     return Mask(geometry_mask(polygon, size, drawing)).cropped()
 
 
-def singles(shapes: Iterable[Shape], losses: Losses, where: str) -> Iterator[Shape]:
+def singles(shapes: Iterable[Shape], lost: Lost, where: str) -> Iterator[Shape]:
     """Fitted shapes for tools that know single points only: without empty ones, groups of points one by one."""
     for shape in shapes:
         geometry = shape.geometry
         empty = isinstance(geometry, Mask) and not geometry.bitmap.any()
         if empty or (isinstance(geometry, Points | Polyline | Skeleton) and not geometry.points):
-            losses.dropped("an empty shape", where)
+            lost.dropped("an empty shape", where)
         elif isinstance(geometry, Points) and len(geometry.points) > 1:
-            losses.changed("points became shapes of their own", where, len(geometry.points))
+            lost.changed("points became shapes of their own", where, len(geometry.points))
             yield from (replace(shape, geometry=Points((point,))) for point in geometry.points)
         else:
             yield shape
@@ -223,7 +223,7 @@ def singles(shapes: Iterable[Shape], losses: Losses, where: str) -> Iterator[Sha
 
 def account_classes(
     categories: Iterable[Category],
-    losses: Losses,
+    lost: Lost,
     tool: str,
     *,
     stored: Iterable[str] = (),
@@ -233,13 +233,13 @@ def account_classes(
 
     Args:
         categories: the declared classes.
-        losses: the tally.
+        lost: the tally.
         tool: name of the writing tool.
         stored: fields of `Category` that it stores, of "color", "id", "group", "attributes", "keypoints".
         seen: the labels of the shapes that were written, for tools that know no other classes; None: it stores all.
     """
     for category in categories:
         for field in _missing(category, ("color", "id", "group", "attributes", "keypoints"), stored):
-            losses.dropped(f"{tool} has no place for the {field} of a class", category.name)
+            lost.dropped(f"{tool} has no place for the {field} of a class", category.name)
         if seen is not None and category.name not in seen:
-            losses.dropped("a class that no shape has", category.name)
+            lost.dropped("a class that no shape has", category.name)

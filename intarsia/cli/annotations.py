@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from intarsia.cli.output import Json, emit, table
+from intarsia.cli.target import Overwrite, require_new
 from intarsia.errors import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from intarsia.annotations import AnnotationSet, Losses
+    from intarsia.annotations import AnnotationSet, Lost
 
 app = typer.Typer(help="Look at, check, convert and draw the files of annotation tools.", no_args_is_help=True)
 PARTLY = 1
@@ -28,7 +29,6 @@ Reading = Annotated[
 Classes = Annotated[
     str | None, typer.Option(help="Class names in order, with commas between, or a file with one name a line.")
 ]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
 
 
 @app.command("tools")
@@ -61,10 +61,10 @@ def show(
 
     export = _open(path, tool, images, set_)
     found = summarise(export)
-    losses = export.losses
+    lost = export.lost
     pictures = _pictures(export, found.labels, out, count, overwrite) if out is not None else []
     if json:
-        emit(found.to_json() | {"tool": export.tool, "losses": losses.to_json(), "pictures": pictures})
+        emit(found.to_json() | {"tool": export.tool, "lost": lost.to_json(), "pictures": pictures})
         return
     parts = [counted(found.images, "image")] + ([counted(found.videos, "video")] if found.videos else [])
     parts += [f"{found.missing} of them missing"] if found.missing else []
@@ -78,7 +78,7 @@ def show(
             for label, (shapes, held) in sorted(found.labels.items())
         ],
     )
-    _tell(losses)
+    _tell(lost)
     for picture in pictures:
         typer.echo(picture)
     typer.echo(f"Next:  intarsia annotations check {path}")
@@ -101,24 +101,24 @@ def check(
     problems = list(examine(export, _names(classes) or ()))
     if json:
         found = [{"image": name, "problem": problem} for name, problem in problems]
-        emit({"tool": export.tool, "problems": found, "losses": export.losses.to_json()})
+        emit({"tool": export.tool, "problems": found, "lost": export.lost.to_json()})
     else:
         for name, problem in problems:
             typer.echo(f"{name}: {problem}")
-        _tell(export.losses)
+        _tell(export.lost)
         typer.echo(f"Problems found: {len(problems)}." if problems else "No problems found.")
         if any(problem == MISSING for _, problem in problems) and images is None:
             typer.echo("Images that lie elsewhere are found with --images FOLDER.")
         if not problems:
             typer.echo(f"Next:  intarsia train {path}")
-    if problems or export.losses.count("dropped"):
+    if problems or export.lost.count("dropped"):
         raise typer.Exit(3)
 
 
 @app.command()
 def convert(
     path: Export,
-    target: Annotated[Path, typer.Argument(help="File to write, or folder for tools with a file an image.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="File to write, or folder for tools with a file an image.")],
     to: Annotated[str, typer.Option("--to", metavar="TOOL", help="Tool to write for: `intarsia annotations tools`.")],
     tool: From = "auto",
     images: Images = None,
@@ -131,17 +131,17 @@ def convert(
     from intarsia.annotations import write_annotations
     from intarsia.annotations.photos import with_photos
 
-    _free(target, overwrite)
+    require_new(out, overwrite=overwrite)
     export = _open(path, tool, images, set_)
-    photos = with_photos(export, target if target.suffix == "" else target.parent) if copy_images else export
-    losses = write_annotations(photos, target, tool=to)
-    _finish(losses, target, f"{export.tool} to {to}", f"intarsia annotations show {target}", json)
+    photos = with_photos(export, out if out.suffix == "" else out.parent) if copy_images else export
+    lost = write_annotations(photos, out, tool=to)
+    _finish(lost, out, f"{export.tool} to {to}", f"intarsia annotations show {out}", json)
 
 
 @app.command()
 def rasterize(
     path: Export,
-    out: Annotated[Path, typer.Argument(help="Folder for masks/, images/ and classes.json.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for masks/, images/ and classes.json.")],
     rule: Annotated[
         str | None, typer.Option(help="Edge rule: inclusive, coco or center; default: the tool's own.")
     ] = None,
@@ -174,14 +174,14 @@ def rasterize(
     for option, value, first in (("unlabelled", unlabelled, "auto"), ("others", others, "error")):
         if value not in (known := (first, "background", "ignore")):
             raise UsageError(f"--{option} {value}:{suggest(value, known)}")
-    _free(out, overwrite)
+    require_new(out, overwrite=overwrite)
     export = _open(path, tool, images, set_)
     asked = {"rule": rule, "order": order, "line_width": line_width, "point_radius": point_radius}
     drawing = replace(drawing_of(export), **{key: value for key, value in asked.items() if value is not None})  # type: ignore[arg-type]
     names = _names(classes)
     space = LabelSpace(names) if names else space_of(export, export.categories)
     photos = export if no_images else with_photos(export, out / "images")
-    losses = write(
+    lost = write(
         photos,
         out,
         drawing=drawing,
@@ -190,9 +190,9 @@ def rasterize(
         others=others,  # type: ignore[arg-type]
         instances=instances,
     )
-    losses.merge(photos.losses)
+    lost.merge(photos.lost)
     how = f"{export.tool} drawn by rule {drawing.rule}, order {drawing.order}"
-    _finish(losses, out, how, f"intarsia train {out}", json)
+    _finish(lost, out, how, f"intarsia train {out}", json)
 
 
 def _open(path: Path, tool: str, images: Path | None, assignments: list[str] | None) -> AnnotationSet:
@@ -213,28 +213,20 @@ def _names(classes: str | None) -> tuple[str, ...] | None:
     return tuple(name.strip() for name in classes.split(",") if name.strip())
 
 
-def _free(target: Path, overwrite: bool) -> None:
-    from intarsia.errors import UsageError
-
-    taken = target.is_file() or (target.is_dir() and any(target.iterdir()))
-    if taken and not overwrite:
-        raise UsageError(f"{target} exists; give another name, or --overwrite")
-
-
-def _tell(losses: Losses) -> None:
-    for line in losses.lines():
+def _tell(lost: Lost) -> None:
+    for line in lost.lines():
         typer.echo(f"  {line}")
 
 
-def _finish(losses: Losses, target: Path, how: str, following: str, json: bool) -> None:
+def _finish(lost: Lost, target: Path, how: str, following: str, json: bool) -> None:
     """Print what was lost; files and images that could not be used make the job partial."""
     if json:
-        emit({"out": str(target), "losses": losses.to_json()})
+        emit({"out": str(target), "lost": lost.to_json()})
     else:
-        typer.echo(f"{target}: {how}" + ("; lost on the way:" if losses else "; nothing was lost."))
-        _tell(losses)
+        typer.echo(f"{target}: {how}" + ("; lost on the way:" if lost else "; nothing was lost."))
+        _tell(lost)
         typer.echo(f"Next:  {following}")
-    if losses.count("dropped", "cannot be used"):
+    if lost.count("dropped", "cannot be used"):
         raise typer.Exit(PARTLY)
 
 
@@ -245,7 +237,7 @@ def _pictures(export: AnnotationSet, labels: Iterable[str], out: Path, count: in
     from intarsia.annotations.picture import overlay
     from intarsia.media.images import read_image, write_image
 
-    _free(out, overwrite)
+    require_new(out, overwrite=overwrite)
     declared = {category.name: category for category in export.categories}
     space = space_of((), [*declared.values(), *(Category(name) for name in sorted(labels) if name not in declared)])
     written: list[str] = []

@@ -154,7 +154,7 @@ def _describe(name: str, json: bool) -> None:
         "Splits": found.splits,
         "Ignored": found.ignored,
         "Size": found.size,
-        "Licence": found.licence,
+        "Licence": found.license,
         "Paper": found.citation,
         "Homepage": found.homepage,
         "Evaluation": f"intarsia evaluate FOLDER -m MODEL --protocol {found.protocol}",
@@ -170,7 +170,7 @@ def _describe(name: str, json: bool) -> None:
 @app.command()
 def get(
     name: Annotated[str, typer.Argument(help="A public data set; `intarsia data list` names them.")],
-    folder: Annotated[Path, typer.Argument(help="Where to put it.")],
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="FOLDER", help="Folder to put it into.")],
     keep: Annotated[bool, typer.Option("--keep", help="Keep the archives after unpacking.")] = False,
     json: Json = False,
 ) -> None:
@@ -180,13 +180,13 @@ def get(
 
     found = entry(name)
     with progress_bar("fetching", bytes_=True) as progress:
-        places = fetch(found, folder, keep=keep, progress=progress)
+        places = fetch(found, out, keep=keep, progress=progress)
     if json:
-        emit({"name": name, "folder": str(folder), "unpacked": [str(place) for place in places]})
+        emit({"name": name, "folder": str(out), "unpacked": [str(place) for place in places]})
         return
     typer.echo(f"{found.title}: {', '.join(str(place) for place in places)}")
-    typer.echo(f"Licence: {found.licence}. Please cite: {found.citation}")
-    typer.echo(f"Next:  intarsia data check {folder}")
+    typer.echo(f"Licence: {found.license}. Please cite: {found.citation}")
+    typer.echo(f"Next:  intarsia data check {out}")
 
 
 @app.command()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from intarsia.cli.output import Json, emit
+from intarsia.cli.target import Overwrite, require_new
 from intarsia.errors import counted
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def import_(
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="Bundle to write; default: FILE's name here, as .safetensors.")
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
+    overwrite: Overwrite = False,
     json: Json = False,
 ) -> None:
     """Make a bundle of a checkpoint of torchvision or segmentation-models-pytorch, with identical logits."""
@@ -51,8 +52,7 @@ def import_(
     target = out or Path(path.resolve().name).with_suffix(".safetensors")
     if target.suffix != ".safetensors":
         raise UsageError(f"{target}: a bundle's name ends in .safetensors")
-    if target.exists() and not overwrite:
-        raise UsageError(f"{target} exists; give another name (-o), or --overwrite")
+    require_new(target, overwrite=overwrite)
     bundle = import_checkpoint(
         path,
         source,

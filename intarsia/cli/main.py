@@ -16,6 +16,7 @@ from intarsia import __version__
 from intarsia.cli import data, demo, doctor, evaluate, import_, metrics, models, recipes, segment, train
 from intarsia.cli.annotations import app as annotations_app
 from intarsia.cli.output import emit
+from intarsia.cli.target import explain
 from intarsia.errors import IntarsiaError
 
 INTERRUPTED = 130
@@ -74,6 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         return _fail(type(error).__name__, str(error), error.exit_code, as_json)
     except typer.TyperException as error:
+        explain(error)
         if as_json:
             return _fail("UsageError", error.format_message(), error.exit_code, as_json)
         # typer's own errors know the usage line and the closest option.

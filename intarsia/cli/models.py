@@ -105,7 +105,7 @@ def _architecture(name: str) -> dict[str, Any]:
 
 
 def _cost(name: str, assignments: Sequence[str], classes: int, size: int) -> dict[str, Any]:
-    """What an architecture costs with changed options, and all of its options then."""
+    """Count what an architecture costs with changed options, and all of its options then."""
     import torch
 
     from intarsia.models import architecture, build

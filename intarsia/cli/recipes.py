@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from intarsia.cli.output import Json, emit, table
+from intarsia.cli.target import Overwrite, require_new
 from intarsia.errors import UsageError, suggest
 
 app = typer.Typer(
@@ -44,17 +45,18 @@ def show(name: Name, json: Json = False) -> None:
 @app.command()
 def copy(
     name: Name,
-    to: Annotated[Path | None, typer.Argument(help="File or folder to copy to; default: NAME.yaml here.")] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="File to write, or folder to copy to; default: NAME.yaml here.")
+    ] = None,
+    overwrite: Overwrite = False,
     json: Json = False,
 ) -> None:
     """Copy a recipe to edit it."""
     from intarsia.files import write_text
 
     source = bundled_recipe(name)
-    target = Path(source.name) if to is None else to / source.name if to.is_dir() else to
-    if target.exists() and not overwrite:
-        raise UsageError(f"{target} exists; give another name, or --overwrite")
+    target = Path(source.name) if out is None else out / source.name if out.is_dir() else out
+    require_new(target, overwrite=overwrite)
     write_text(target, source.read_text(encoding="utf-8"))
     if json:
         emit({"recipe": name, "path": str(target)})

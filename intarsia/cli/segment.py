@@ -241,11 +241,11 @@ def _finish(
         show_job(result, plan, predictor.bundle, model)
     elif not result.stopped:  # of which the command itself tells, in JSON too
         outcome: Mapping[str, Any] = {"out": str(plan.folder), "model": model, **result.to_json()}
-        more = {"annotations": str(written.path), "losses": written.losses.to_json()} if written else {}
+        more = {"annotations": str(written.path), "lost": written.lost.to_json()} if written else {}
         emit({**outcome, **more})
     if written is not None and not json:
         typer.echo(f"{written.path}: outlines of {written.images} pictures for {annotations}")
-        for line in written.losses.lines():
+        for line in written.lost.lines():
             typer.echo(f"  {line}")
     if result.exit_code:
         raise typer.Exit(result.exit_code)

@@ -45,7 +45,7 @@ def get(entry: Entry, folder: Path, *, keep: bool = False, progress: Progress | 
         DataError: the server fails, the checksum differs, the archive is unsafe, or the disk is full.
     """
     if not entry.downloads:
-        raise UsageError(f"{entry.title} cannot be fetched by a program ({entry.licence}).\n{entry.how_to_get()}")
+        raise UsageError(f"{entry.title} cannot be fetched by a program ({entry.license}).\n{entry.how_to_get()}")
     found: dict[Path, None] = {}
     for download in entry.downloads:
         archive = fetch(download, folder, progress=progress)

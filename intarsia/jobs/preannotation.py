@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from intarsia.annotations import AnnotatedImage, Category, Losses, write_annotations
+from intarsia.annotations import AnnotatedImage, Category, Lost, write_annotations
 from intarsia.annotations.layers import layered
 from intarsia.annotations.tools import tool_named, tools
 from intarsia.errors import UsageError
@@ -22,7 +22,7 @@ class PreAnnotation:
 
     path: Path
     images: int
-    losses: Losses
+    lost: Lost
 
 
 def preannotation_path(out: str | os.PathLike[str], tool: str, *, overwrite: bool = False) -> Path:
@@ -84,6 +84,6 @@ def write_preannotations(
             )
 
     categories = [Category(name, color) for name, color in zip(space.names, space.palette, strict=True)]
-    losses = write_annotations(documents(), target, tool=tool, categories=categories)
-    losses.forget("has no place for the color of a class")  # the model's, not an annotator's
-    return PreAnnotation(target, len(done), losses)
+    lost = write_annotations(documents(), target, tool=tool, categories=categories)
+    lost.forget("has no place for the color of a class")  # the model's, not an annotator's
+    return PreAnnotation(target, len(done), lost)

@@ -26,7 +26,7 @@ _TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
 def is_series(path: Path) -> bool:
-    """Whether a path is a DICOM file, or a folder whose own files begin with one."""
+    """Tell whether a path is a DICOM file, or a folder whose own files begin with one."""
     if not path.is_dir():
         return path.is_file() and _is_dicom(path)
     files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))

@@ -88,7 +88,7 @@ class Grid:
         return first, second, third
 
     def differs(self, other: Grid) -> str:
-        """What tells another grid from this one, in words; "" when every voxel lies where this one's lies.
+        """Say in words what tells another grid from this one; "" when every voxel lies where this one's lies.
 
         The stored axes may be in another order or direction.
         """

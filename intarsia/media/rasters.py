@@ -53,7 +53,7 @@ class GeoFrame:
 
     @property
     def known(self) -> bool:
-        """Whether the raster says where it lies."""
+        """Tell whether the raster says where it lies."""
         return bool(self.crs) or self.transform != (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 
 
@@ -134,7 +134,7 @@ class RasterReader:
             return self._stretched(values)
 
     def holes(self, top: int, left: int, height: int, width: int) -> NDArray[np.bool_] | None:
-        """Where a part of it has no data (nodata value, mask or alpha band), (height, width); None if nowhere."""
+        """Find where a part of it has no data (nodata value, mask or alpha band), (height, width); None if nowhere."""
         if not self._has_holes:
             return None
         with self.opened() as file:
@@ -201,7 +201,7 @@ def open_raster(
 
 
 def is_raster(path: str | os.PathLike[str]) -> bool:
-    """Whether a file is a map rather than a photo: a TIFF with a georeference or more than four bands.
+    """Tell whether a file is a map rather than a photo: a TIFF with a georeference or more than four bands.
 
     Without rasterio nothing is.
     """

@@ -21,7 +21,7 @@ _FORMATS = ("PNG", "JPEG", "MPO", "TIFF", "WEBP")
 
 
 def can_stream(image: Image.Image) -> bool:
-    """Whether a picture is large, of a kind that libvips decodes exactly as Pillow does, and libvips is there."""
+    """Tell whether a picture is large, of a kind that libvips decodes exactly as Pillow does, and libvips is there."""
     width, height = image.size
     plain = image.mode in ("L", "RGB", "I;16", "I;16B") or (image.mode == "RGBA" and image.format == "PNG")
     return (

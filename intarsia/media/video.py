@@ -82,7 +82,7 @@ class FrameSource(Protocol):
 
 
 def is_video(source: object) -> bool:
-    """Whether a name stands for a video file or a camera."""
+    """Tell whether a name stands for a video file or a camera."""
     if not isinstance(source, str | os.PathLike):
         return False
     text = os.fspath(source)
@@ -145,7 +145,7 @@ class VideoFile:
 
     @property
     def notes(self) -> list[str]:
-        """What was wrong, in words, as far as the file has been read."""
+        """Say in words what was wrong, as far as the file has been read."""
         found = []
         if self.skipped:
             found.append(f"{self.skipped} packets could not be decoded and were left out")
@@ -275,7 +275,7 @@ class PictureSequence:
 
     @property
     def notes(self) -> list[str]:
-        """What was wrong, in words, as far as it has been read."""
+        """Say in words what was wrong, as far as it has been read."""
         found = [f"{self.skipped} pictures could not be read and were left out"] if self.skipped else []
         return found + ([f"{self.resized} pictures have another size than the first"] if self.resized else [])
 
@@ -304,7 +304,7 @@ def _open_camera(number: int, max_pixels: int) -> VideoFile:
 
 
 def _is_cover(stream: Any) -> bool:
-    """Whether a stream is the still picture of an album."""
+    """Tell whether a stream is the still picture of an album."""
     return "attached_pic" in str(stream.disposition)
 
 

@@ -36,7 +36,7 @@ _CARET = 30  # NIfTI's code of extensions in Caret's XML, where label tables are
 
 
 def is_volume(path: str | os.PathLike[str]) -> bool:
-    """Whether a path names a NIfTI file (by its name), a DICOM file or a folder of them (by their first bytes)."""
+    """Tell whether a path names a NIfTI file (by its name), a DICOM file or a folder of them (by their first bytes)."""
     return Path(path).name.lower().endswith(VOLUME_SUFFIXES) or is_series(Path(path))
 
 

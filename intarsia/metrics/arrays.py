@@ -51,7 +51,7 @@ def check_target(truth: Labels, classes: int, ignore_index: int) -> None:
 
 
 def wrong_labels(found: Labels, classes: int, ignore_index: int) -> str:
-    """What is wrong with a target that holds the labels `found`."""
+    """Say what is wrong with a target that holds the labels `found`."""
     return (
         f"target holds labels that are neither a class (0..{classes - 1}) nor ignore_index {ignore_index}: "
         f"{', '.join(str(label) for label in found[:10])}"

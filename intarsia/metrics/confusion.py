@@ -204,7 +204,7 @@ class ConfusionMatrix:
 
 
 def _count_pairs(rows: NDArray[np.uint8], columns: NDArray[np.uint8]) -> Counts:
-    """How often each pair of byte values occurs at the same place of two flat arrays: (256, 256)."""
+    """Count how often each pair of byte values occurs at one place of two flat arrays: (256, 256)."""
     table = np.zeros((256, 256), dtype=np.int64)
     for start in range(0, rows.size, _EXACT):
         pair = (rows[start : start + _EXACT], columns[start : start + _EXACT])

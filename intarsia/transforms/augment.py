@@ -186,7 +186,7 @@ class TrainingTransform:
         return math.ceil(self._reach[0]), math.ceil(self._reach[1])
 
     def repeats(self, height: int, width: int) -> bool:
-        """Whether a label map of this size always comes out as it is, but for flips."""
+        """Tell whether a label map of this size always comes out as it is, but for flips."""
         return self._keeps_size and (height, width) == self._crop
 
     def __call__(self, image: NDArray[np.uint8], target: NDArray[Any], seed: int) -> tuple[Tensor, Tensor]:

@@ -92,7 +92,7 @@ def _paths(streams: int, count: int, shift: float, zoom: float, size: tuple[int,
 
 
 def _points(place: Tensor, size: tuple[int, int]) -> Tensor:
-    """Where each pixel comes from: (N, 3, 3) -> (N, 2, H, W)."""
+    """Find where each pixel comes from: (N, 3, 3) -> (N, 2, H, W)."""
     rows, columns = torch.meshgrid(torch.arange(float(size[0])), torch.arange(float(size[1])), indexing="ij")
     grid = torch.stack([columns, rows, torch.ones_like(rows)]).flatten(1)
     return (place @ grid)[:, :2].view(-1, 2, *size)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import pickle
 import stat
 import struct
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -25,11 +29,79 @@ def packed(path: Path, members: dict[str, bytes], method: int = zipfile.ZIP_DEFL
 def test_an_export_is_unpacked_once(tmp_path: Path) -> None:
     path = packed(tmp_path / "a.zip", {"annotations.xml": b"<a/>", "images/ж.png": b"x", "empty/": b""})
     assert archive.is_zip(path)
-    folder = archive.unpack(path)
+    unpacked = archive.unpack(path)
+    folder = unpacked.folder
     found = sorted(str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file())
     assert found == ["annotations.xml", "images/ж.png"]
-    assert archive.unpack(path) == folder
+    assert archive.unpack(path) is unpacked
     assert not archive.is_zip(tmp_path) and not archive.is_zip(folder / "annotations.xml")
+
+
+def test_a_folder_lasts_as_long_as_its_last_user(tmp_path: Path) -> None:
+    path = packed(tmp_path / "a.zip", {"a.txt": b"a"})
+    first, second = archive.unpack(path), archive.unpack(path)
+    folder = first.folder
+    other = archive.unpack(packed(tmp_path / "b.zip", {"b.txt": b"b"}))
+    del first
+    assert (folder / "a.txt").read_bytes() == b"a"  # also unpacking another archive removed no folder in use
+    del second
+    assert not folder.exists() and not folder.parent.exists() and other.folder.is_dir()
+    assert archive.unpack(path).folder != folder
+
+
+def test_a_changed_archive_is_unpacked_anew(tmp_path: Path) -> None:
+    old = archive.unpack(packed(tmp_path / "a.zip", {"a.txt": b"old"}))
+    new = archive.unpack(packed(tmp_path / "a.zip", {"a.txt": b"newer"}))
+    assert (new.folder / "a.txt").read_bytes() == b"newer" and (old.folder / "a.txt").read_bytes() == b"old"
+
+
+def test_pickled_it_is_the_same_here_and_owns_nothing_elsewhere(tmp_path: Path) -> None:
+    unpacked = archive.unpack(packed(tmp_path / "a.zip", {"a.txt": b"a"}))
+    assert pickle.loads(pickle.dumps(unpacked)) is unpacked
+    folder, data = unpacked.folder, pickle.dumps(unpacked)
+    done = run(f"import pickle; print(pickle.loads({data!r}).folder)", tmp_path)
+    assert done.stdout.decode().strip() == str(folder) and folder.is_dir()
+
+
+def run(script: str, temporary: Path) -> subprocess.CompletedProcess[bytes]:
+    """Run a script in a process of its own, with its own folder for temporary files."""
+    place = os.environ | {"TMPDIR": str(temporary)}
+    return subprocess.run([sys.executable, "-c", script], env=place, capture_output=True, check=False)
+
+
+def test_the_next_process_removes_what_a_killed_one_left(tmp_path: Path) -> None:
+    (temporary := tmp_path / "temporary").mkdir()
+    path = packed(tmp_path / "a.zip", {"a.txt": b"a"})
+    unpack = (
+        f"import os, pathlib; from intarsia.annotations import archive; a = archive.unpack(pathlib.Path({str(path)!r}))"
+    )
+    assert run(f"{unpack}; os.kill(os.getpid(), 9)", temporary).returncode == -9
+    (left,) = temporary.iterdir()
+    done = run(f"{unpack}; print(*os.listdir({str(temporary)!r}), sep=' ')", temporary)
+    (now,) = done.stdout.decode().split()
+    assert now != left.name and now.startswith("intarsia-archive-")
+    assert list(temporary.iterdir()) == []  # and a process that ends leaves nothing
+
+
+def test_errors_leave_nothing(tmp_path: Path) -> None:
+    (temporary := tmp_path / "temporary").mkdir()
+    unsafe = packed(tmp_path / "a.zip", {"ok.txt": b"", "../a": b"x"})
+    unknown = packed(tmp_path / "b.zip", {"notes.txt": b"no annotations"})
+    broken = packed(tmp_path / "c.zip", {"a.json": b'{"shapes": [], "imagePath": "a.jpg", "imageHeight": "x"}'})
+    script = f"""
+import os
+from intarsia.annotations import open_annotations
+from intarsia.errors import DataError
+for path in {[str(unsafe), str(unknown), str(broken)]!r}:
+    try:
+        list(open_annotations(path))
+    except DataError as error:
+        print(error)
+    print(os.listdir({str(temporary)!r}))
+"""
+    lines = run(script, temporary).stdout.decode().splitlines()
+    assert [line for line in lines if line.startswith("[")] == ["[]"] * 3
+    assert "outside the folder" in lines[0] and "b.zip: not an annotation file" in lines[2] and "a.json" in lines[4]
 
 
 @pytest.mark.parametrize("name", ["../a", "x/../../a", "/etc/a", "C:/a", "C:\\a", "..\\a", "\\\\host\\a"])
@@ -102,7 +174,7 @@ def test_any_damage_is_refused_or_harmless(tmp_path: Path, data: st.DataObject) 
         content[data.draw(st.integers(4, len(content) - 1))] = data.draw(st.integers(0, 255))
     path.write_bytes(content[: data.draw(st.integers(10, len(content)))])
     try:
-        folder = archive.unpack(path)
+        folder = archive.unpack(path).folder
     except DataError as error:
         assert "a.zip" in str(error)
         return

@@ -17,10 +17,10 @@ from pycocotools import mask as reference
 from intarsia.annotations import (
     AnnotatedImage,
     Category,
-    Drawing,
+    DrawingRules,
     Shape,
     open_annotations,
-    rasterise,
+    rasterize,
     write_annotations,
 )
 from intarsia.annotations.formats.coco import panoptic
@@ -95,13 +95,13 @@ def test_every_kind_of_segmentation(tmp_path: Path) -> None:
     shapes = document.shapes  # type: ignore[union-attr]
     assert [shape.crowd for shape in shapes] == [False, True, False, False, False, False, False]
     assert shapes[5].instance == shapes[6].instance == 1 and shapes[5].score == 0.5
-    assert export.losses.count("changed", "one flat list") == 1 and len(export.losses.entries) == 1
+    assert export.lost.count("changed", "one flat list") == 1 and len(export.lost.entries) == 1
 
 
 def test_several_rings_are_united_not_even_odd(tmp_path: Path) -> None:
     ring, inner = [0, 0, 8, 0, 8, 8, 0, 8], [2, 2, 6, 2, 6, 6, 2, 6]
     shape = one(save(tmp_path / "x.json", [entry(segmentation=[ring, inner])])).shapes[0]
-    assert geometry_mask(shape.geometry, (10, 20), Drawing("coco")).sum() == 64
+    assert geometry_mask(shape.geometry, (10, 20), DrawingRules("coco")).sum() == 64
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_dirty_annotations_are_counted(tmp_path: Path, annotation: object, reaso
     export = read(save(tmp_path / "x.json", [annotation, entry(bbox=[0, 0, 5, 5])]))
     (document,) = export
     assert len(document.shapes) == 1  # type: ignore[union-attr]
-    assert export.losses.count("dropped", reason) == 1, str(export.losses)
+    assert export.lost.count("dropped", reason) == 1, str(export.lost)
 
 
 def test_ids_may_be_texts_and_sizes_missing(tmp_path: Path) -> None:
@@ -165,7 +165,7 @@ def test_coco_beside_captions(tmp_path: Path) -> None:
     found = list(export.images())
     assert [document.subset for document in found] == ["train", "val"]
     assert found[0].image == tmp_path / "train2017" / "a.jpg"
-    assert export.losses.lines() == [
+    assert export.lost.lines() == [
         "dropped 1: another file about the same images, which can be opened by itself (captions_val2017.json)"
     ]
 
@@ -181,21 +181,21 @@ FIELDS = {
 @settings(max_examples=60, suppress_health_check=FUNCTION_SCOPED, deadline=None)
 @given(sets(images(OWN, angles=False, attributes=ATTRIBUTES, shape_fields=FIELDS)))
 def test_documents_come_back(tmp_path: Path, documents: list[AnnotatedImage]) -> None:
-    losses = write(documents, tmp_path / "x.json")
-    assert not losses
+    lost = write(documents, tmp_path / "x.json")
+    assert not lost
     assert_same([bare(document) for document in read(tmp_path / "x.json")], documents)
 
 
 @settings(max_examples=40, suppress_health_check=FUNCTION_SCOPED, deadline=None)
 @given(images((Circle, Ellipse, Bezier, Polyline, Points, Cuboid, Tag), shape_fields={"z": st.integers(0, 2)}))
 def test_what_coco_lacks_is_counted(tmp_path: Path, document: AnnotatedImage) -> None:
-    losses = write([document], tmp_path / "x.json")
+    lost = write([document], tmp_path / "x.json")
     kinds = [type(shape.geometry) for shape in document.shapes]
     curves = sum(kind in (Circle, Ellipse, Bezier) for kind in kinds)
-    boxes = losses.count("changed", "became its bounding box")
-    assert losses.count("changed", "became a polygon") == curves
-    assert losses.count("dropped", "has no counterpart") == len(kinds) - curves - boxes
-    assert losses.count("dropped", "the z of a shape") == sum(shape.z > 0 for shape in document.shapes)
+    boxes = lost.count("changed", "became its bounding box")
+    assert lost.count("changed", "became a polygon") == curves
+    assert lost.count("dropped", "has no counterpart") == len(kinds) - curves - boxes
+    assert lost.count("dropped", "the z of a shape") == sum(shape.z > 0 for shape in document.shapes)
     assert len(one(tmp_path / "x.json").shapes) == curves + boxes
 
 
@@ -203,12 +203,12 @@ def test_an_instance_of_several_shapes_is_one_annotation(tmp_path: Path) -> None
     first, second = (Polygon.of([(d, 0), (d + 3, 0), (d + 3, 3)]) for d in (0.0, 5.0))
     skeleton = Skeleton(tuple(Keypoint(name, 1, 1) for name in KEYPOINTS))
     shapes = (Shape("a", first, 4), Shape("b", first), Shape("a", second, 4), Shape("a", skeleton, 4))
-    losses = write([AnnotatedImage("a.jpg", width=10, height=10, shapes=shapes)], tmp_path / "x.json")
+    lost = write([AnnotatedImage("a.jpg", width=10, height=10, shapes=shapes)], tmp_path / "x.json")
     value = json.loads((tmp_path / "x.json").read_text())
     assert [len(annotation["segmentation"]) for annotation in value["annotations"]] == [2, 1]
     assert value["annotations"][0]["num_keypoints"] == 3
     assert value["categories"][0]["keypoints"] == list(KEYPOINTS)
-    assert losses.count("changed", "one annotation") == 1
+    assert lost.count("changed", "one annotation") == 1
     found = one(tmp_path / "x.json").shapes
     assert found[0].geometry == Polygon(first.parts + second.parts) and found[1].geometry == skeleton
     assert found[0].instance == found[1].instance
@@ -216,10 +216,10 @@ def test_an_instance_of_several_shapes_is_one_annotation(tmp_path: Path) -> None
 
 def test_masks_need_the_images_size(tmp_path: Path) -> None:
     mask = Shape("a", Mask(np.ones((3, 3), np.bool_), 8, 8))
-    losses = write([AnnotatedImage("a.jpg", shapes=(mask,))], tmp_path / "x.json")
-    assert losses.count("dropped", "size is not known") == 1
-    losses = write([AnnotatedImage("a.jpg", width=10, height=10, shapes=(mask,))], tmp_path / "x.json")
-    assert losses.lines() == ["changed 1: a mask was cut at the image's border (a.jpg)"]
+    lost = write([AnnotatedImage("a.jpg", shapes=(mask,))], tmp_path / "x.json")
+    assert lost.count("dropped", "size is not known") == 1
+    lost = write([AnnotatedImage("a.jpg", width=10, height=10, shapes=(mask,))], tmp_path / "x.json")
+    assert lost.lines() == ["changed 1: a mask was cut at the image's border (a.jpg)"]
     assert one(tmp_path / "x.json").shapes[0].geometry == Mask(np.ones((2, 2), np.bool_), 8, 8)
 
 
@@ -289,16 +289,16 @@ def test_panoptic_files_come_back(tmp_path: Path) -> None:
         Shape("car", Rectangle(5, 2, 8, 8), crowd=True),
     )
     document = AnnotatedImage("sub/a.jpg", width=10, height=8, shapes=shapes)
-    losses = panoptic.write([document], tmp_path / "p.json", categories=(Category("car"), Category("sky")))
-    assert losses.lines() == ["changed 3: a shape became pixels (sub/a.jpg)"]
+    lost = panoptic.write([document], tmp_path / "p.json", categories=(Category("car"), Category("sky")))
+    assert lost.lines() == ["changed 3: a shape became pixels (sub/a.jpg)"]
     pixels = read_mask(tmp_path / "p" / "sub" / "a.png")
     assert pixels.shape == (8, 10, 3) and pixels[7, 0].tolist() == [0, 0, 0]
     export = open_annotations(tmp_path / "p.json")
     assert export.tool == "coco-panoptic"
     (found,) = export.images()
     space = LabelSpace(("background", "car", "sky"))
-    drawing = Drawing("coco", "area")
-    assert np.array_equal(rasterise(found, (8, 10), space, drawing), rasterise(document, (8, 10), space, drawing))
+    drawing = DrawingRules("coco", "area")
+    assert np.array_equal(rasterize(found, (8, 10), space, drawing), rasterize(document, (8, 10), space, drawing))
     assert [(shape.label, shape.crowd) for shape in found.shapes] == [("sky", False), ("car", False), ("car", True)]
     (tmp_path / "p" / "sub" / "a.png").unlink()
     with pytest.raises(DataError, match=r"panoptic PNG sub/a\.png is missing"):
@@ -314,8 +314,8 @@ def test_panoptic_segments_that_do_not_fit(tmp_path: Path) -> None:
     (tmp_path / "p.json").write_text(json.dumps(value))
     export = panoptic.read(tmp_path / "p.json")
     assert not next(iter(export)).shapes  # type: ignore[union-attr]
-    assert export.losses.count("dropped", "without pixels or category") == 2
-    assert export.losses.count("dropped", "that the JSON does not list") == 1
+    assert export.lost.count("dropped", "without pixels or category") == 2
+    assert export.lost.count("dropped", "that the JSON does not list") == 1
 
 
 def test_real_files_agree_with_pycocotools(real_data: Path) -> None:
@@ -339,9 +339,9 @@ def test_real_files_agree_with_pycocotools(real_data: Path) -> None:
             expected = theirs[document.name]
             assert document.image is not None and len(document.shapes) == len(expected)
             for shape, mask in zip(document.shapes, expected, strict=True):
-                assert np.array_equal(geometry_mask(shape.geometry, mask.shape, Drawing("coco")), mask)
+                assert np.array_equal(geometry_mask(shape.geometry, mask.shape, DrawingRules("coco")), mask)
                 count += 1
-        assert 0 < count <= most and not export.losses
+        assert 0 < count <= most and not export.lost
 
 
 def test_real_files_come_back(real_data: Path, tmp_path: Path) -> None:
@@ -368,7 +368,7 @@ def test_the_dirty_coco_of_an_early_via(real_data: Path) -> None:
     export = open_annotations(real_data / "annotations/via/receipts_csv_json_coco/via_export_coco.json")
     documents = list(export.images())
     assert export.tool == "coco" and sum(len(document.shapes) for document in documents) == 18
-    assert export.losses.count("changed", "one flat list") == 18
+    assert export.lost.count("changed", "one flat list") == 18
 
 
 def test_a_file_without_categories(tmp_path: Path) -> None:

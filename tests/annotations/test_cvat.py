@@ -30,7 +30,7 @@ from intarsia.annotations.geometry import (
     Skeleton,
     Tag,
 )
-from intarsia.annotations.raster import rasterise
+from intarsia.annotations.raster import rasterize
 from intarsia.annotations.tools import open_annotations, recognise
 from intarsia.errors import DataError
 from intarsia.labels import LabelSpace
@@ -55,7 +55,7 @@ def xml(tmp_path: Path, body: str) -> Path:
 def shapes(tmp_path: Path, body: str) -> tuple[tuple[Shape, ...], str]:
     opened = cvat.read(xml(tmp_path, f'<image id="0" name="a.jpg" width="20" height="10">{body}</image>'))
     (image,) = opened.images()
-    return image.shapes, str(opened.losses)
+    return image.shapes, str(opened.lost)
 
 
 def test_masks_equal_the_companion_png(real: Path) -> None:
@@ -87,7 +87,7 @@ def test_every_shape_of_the_official_example(real: Path) -> None:
     assert skeleton.points[0] == Keypoint("1", 54.47, 94.81)
     assert [category.name for category in opened.categories] == ["car", "traffic_line", "wheel", "plate", "s1"]
     assert opened.categories[4].keypoints == ("1", "2", "3")
-    assert not opened.losses
+    assert not opened.lost
 
 
 def test_a_project_with_subsets_and_typed_attributes(real: Path) -> None:
@@ -103,7 +103,7 @@ def test_a_project_with_subsets_and_typed_attributes(real: Path) -> None:
     assert len(places) == 6
     assert found[0].shapes[0].attributes == {"a1": True, "a2": "v3", "a3": "0003", "a4": 2.4}
     assert found[0].shapes[0].occluded
-    assert not opened.losses
+    assert not opened.lost
 
 
 def test_names_in_other_scripts(real: Path) -> None:
@@ -164,7 +164,7 @@ def test_keyframes_alone_interpolate_to_the_official_positions(real: Path) -> No
 
 
 def test_rotation_order_and_groups(tmp_path: Path) -> None:
-    found, losses = shapes(
+    found, lost = shapes(
         tmp_path,
         '<box label="a" xtl="6" ytl="2" xbr="1" ybr="4" rotation="30.5" z_order="-2" occluded="1" group_id="7"/>'
         '<ellipse label="b" cx="5" cy="4" rx="3" ry="2" rotation="10" source="auto" group_id="0"/>'
@@ -175,7 +175,7 @@ def test_rotation_order_and_groups(tmp_path: Path) -> None:
     assert found[1] == Shape("b", Ellipse(5, 4, 3, 2, 10), source="auto")
     assert isinstance(found[2].geometry, Cuboid)
     assert found[2].geometry.points[::7] == ((1, 2), (15, 16))
-    assert losses == ""
+    assert lost == ""
 
 
 @pytest.mark.parametrize(
@@ -201,11 +201,11 @@ def test_rotation_order_and_groups(tmp_path: Path) -> None:
     ],
 )
 def test_bad_shapes_are_counted_and_left_out(tmp_path: Path, body: str, reason: str) -> None:
-    found, losses = shapes(tmp_path, body + '<box label="b" xtl="1" ytl="2" xbr="3" ybr="4"/>')
+    found, lost = shapes(tmp_path, body + '<box label="b" xtl="1" ytl="2" xbr="3" ybr="4"/>')
     assert [shape.label for shape in found] == ["b"]
-    assert losses.startswith("dropped 1: ")
-    assert reason in losses
-    assert "annotations.xml: a.jpg: shape 1" in losses
+    assert lost.startswith("dropped 1: ")
+    assert reason in lost
+    assert "annotations.xml: a.jpg: shape 1" in lost
 
 
 @pytest.mark.parametrize("name", ["../../etc/passwd.png", "/etc/a.png", "C:\\secret\\a.png", "..\\..\\a.png"])
@@ -223,9 +223,9 @@ def test_doubtful_entries_are_said(tmp_path: Path) -> None:
     body = '<image id="0" name="a.jpg" width="4" height="4"/>' * 2 + '<image id="2" width="4" height="4"/><thing/>'
     opened = cvat.read(xml(tmp_path, body))
     assert len(list(opened)) == 2
-    assert opened.losses.count("changed", "same image name") == 1
-    assert opened.losses.count("dropped", "no name") == 1
-    assert opened.losses.count("dropped", "unknown") == 1
+    assert opened.lost.count("changed", "same image name") == 1
+    assert opened.lost.count("dropped", "no name") == 1
+    assert opened.lost.count("dropped", "unknown") == 1
 
 
 @pytest.mark.parametrize("size", ['width="0.5" height="4"', 'width="x" height="4"', 'width="-1" height="4"'])
@@ -251,7 +251,7 @@ def test_one_broken_file_of_two_is_counted(tmp_path: Path) -> None:
     (tmp_path / "two" / "b.xml").write_text("<annotations><image name='b.jpg'")
     opened = cvat.read(tmp_path)
     assert [image.name for image in opened.images()] == ["a.jpg"]
-    assert opened.losses.count("dropped", "a file that cannot be used") == 1
+    assert opened.lost.count("dropped", "a file that cannot be used") == 1
     with pytest.raises(DataError, match="broken XML"):
         cvat.read(tmp_path / "two")
 
@@ -279,7 +279,7 @@ def test_the_higher_layer_lies_on_top(tmp_path: Path) -> None:
     square = '<polygon label="{}" points="{},2;8,2;8,8;{},8" z_order="{}"/>'
     body = square.format("a", 2, 2, 5) + square.format("b", 4, 4, 1)
     (image,) = cvat.read(xml(tmp_path, f'<image id="0" name="a.jpg" width="10" height="10">{body}</image>')).images()
-    drawn = rasterise(image, (10, 10), LabelSpace(("background", "a", "b")), cvat.TOOL.drawing)
+    drawn = rasterize(image, (10, 10), LabelSpace(("background", "a", "b")), cvat.TOOL.drawing)
     # Edges: 6 x 6 pixels of a, nothing of b, which lies below.
     assert np.bincount(drawn.ravel(), minlength=3).tolist() == [64, 36, 0]
 
@@ -291,9 +291,9 @@ def test_bad_tracks_are_counted(tmp_path: Path) -> None:
     (video,) = opened
     assert isinstance(video, AnnotatedVideo)
     assert [k.frame for k in video.tracks[0].keyframes] == [2, 4]
-    assert opened.losses.count("dropped", "several shapes in one frame") == 1
-    assert opened.losses.count("dropped", "no frame number") == 1
-    assert opened.losses.count("dropped", "has no shape") == 1
+    assert opened.lost.count("dropped", "several shapes in one frame") == 1
+    assert opened.lost.count("dropped", "no frame number") == 1
+    assert opened.lost.count("dropped", "has no shape") == 1
 
 
 def test_what_cvat_cannot_store_is_said(tmp_path: Path) -> None:
@@ -317,7 +317,7 @@ def test_what_cvat_cannot_store_is_said(tmp_path: Path) -> None:
         time=2.0,
     )
     path = tmp_path / "out.xml"
-    losses = cvat.write([document], path)
+    lost = cvat.write([document], path)
     for reason in (
         "a polygon with holes became a mask",
         "several parts became several shapes",
@@ -332,7 +332,7 @@ def test_what_cvat_cannot_store_is_said(tmp_path: Path) -> None:
         "the attributes of an image",
         "the time of an image",
     ):
-        assert losses.count(containing=reason), reason
+        assert lost.count(containing=reason), reason
     (image,) = cvat.read(path).images()
     assert [type(shape.geometry).__name__ for shape in image.shapes] == [
         "Mask", "Polygon", "Polygon", "Polygon", "Ellipse", "Rectangle", "Rectangle",
@@ -357,8 +357,8 @@ def test_real_files_survive_the_round_trip(real: Path, tmp_path: Path) -> None:
     for path in sorted(real.rglob("*.xml")):
         opened = cvat.read(path)
         before = list(opened)
-        losses = cvat.write(before, tmp_path / "out.xml", categories=opened.categories)
-        assert not losses, path
+        lost = cvat.write(before, tmp_path / "out.xml", categories=opened.categories)
+        assert not lost, path
         again = cvat.read(tmp_path / "out.xml")
         after = list(again)
         assert [replace(one, source=Path(), image=None) for one in after if isinstance(one, AnnotatedImage)] == [
@@ -401,11 +401,11 @@ def test_images_survive_the_round_trip(
     tmp_path_factory: pytest.TempPathFactory, documents: list[AnnotatedImage]
 ) -> None:
     path = tmp_path_factory.mktemp("cvat") / "out.xml"
-    losses = cvat.write(documents, path)
-    assert not losses
+    lost = cvat.write(documents, path)
+    assert not lost
     opened = cvat.read(path)
     assert_same([bare(image) for image in opened.images()], documents)
-    assert not opened.losses
+    assert not opened.lost
 
 
 @quick
@@ -414,10 +414,10 @@ def test_any_document_is_written_and_nothing_goes_silently(
     tmp_path_factory: pytest.TempPathFactory, documents: list[AnnotatedImage]
 ) -> None:
     path = tmp_path_factory.mktemp("cvat") / "out.xml"
-    losses = cvat.write(documents, path)
+    lost = cvat.write(documents, path)
     found = [bare(image) for image in cvat.read(path).images()]
     assert [len(image.shapes) for image in found] == [len(image.shapes) for image in documents]
-    if not losses:
+    if not lost:
         assert_same(found, documents)
 
 
@@ -459,8 +459,8 @@ def test_images_and_videos_together_become_a_project(tmp_path: Path) -> None:
     video = AnnotatedVideo("a.mp4", (Track("car", (Keyframe(0, Rectangle(0, 0, 2, 2)),), 0),), 0, 4)
     other = replace(video, name="b.mp4", tracks=(Track("dog", (Keyframe(2, Rectangle(0, 0, 2, 2)),), 1),))
     image = AnnotatedImage("c.jpg", width=4, height=4, shapes=(Shape("cat", Rectangle(0, 0, 1, 1)),))
-    losses = cvat.write([video, image, other], tmp_path / "out.xml")
-    assert not losses
+    lost = cvat.write([video, image, other], tmp_path / "out.xml")
+    assert not lost
     found = list(cvat.read(tmp_path / "out.xml"))
     assert [one.name for one in found] == ["c.jpg", "a.mp4", "b.mp4"]
 
@@ -474,5 +474,5 @@ def test_declared_classes_survive(tmp_path: Path) -> None:
     assert not cvat.write([AnnotatedImage("a.jpg", width=4, height=4)], tmp_path / "a.xml", categories=categories)
     assert cvat.read(tmp_path / "a.xml").categories == categories
     grouped = [Category("car", id=3, group="vehicle")]
-    losses = cvat.write([AnnotatedImage("a.jpg", width=4, height=4)], tmp_path / "a.xml", categories=grouped)
-    assert losses.count("dropped", "the group of a class") == losses.count("dropped", "the id of a class") == 1
+    lost = cvat.write([AnnotatedImage("a.jpg", width=4, height=4)], tmp_path / "a.xml", categories=grouped)
+    assert lost.count("dropped", "the group of a class") == lost.count("dropped", "the id of a class") == 1

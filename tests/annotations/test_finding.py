@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from intarsia.annotations import Losses
+from intarsia.annotations import Lost
 from intarsia.annotations.finding import ImageFinder, clean_name, safe_parts, walk
 
 
@@ -63,9 +63,9 @@ def test_names_start_beside_the_annotation_file(folder: Path) -> None:
 
 
 def test_names_that_fit_twice_are_told(folder: Path) -> None:
-    losses = Losses()
-    assert ImageFinder(folder).find("c.jpg", losses=losses) == folder / "x/deep/c.jpg"
-    assert losses.count("changed", "several images have this name") == 1
+    lost = Lost()
+    assert ImageFinder(folder).find("c.jpg", lost=lost) == folder / "x/deep/c.jpg"
+    assert lost.count("changed", "several images have this name") == 1
     assert ImageFinder(folder, without=[folder / "x"]).find("c.jpg") == folder / "y/c.jpg"
 
 

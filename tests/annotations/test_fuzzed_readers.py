@@ -42,7 +42,7 @@ def consume(reader: Any, path: Path, **options: Any) -> None:
             if isinstance(document, AnnotatedVideo):
                 for _, _image in zip(range(30), document.images(), strict=False):
                     pass
-        str(opened.losses)
+        str(opened.lost)
     except DataError as error:
         assert len(str(error)) > 10
 

@@ -27,7 +27,7 @@ def area(ring: list) -> float:
 @pytest.mark.parametrize("affine", [(1.0, 0.0, 0.0, 0.0, 1.0, 0.0), (0.5, 0.0, 400000.0, 0.0, -0.5, 5e6)])
 def test_rings_turn_as_the_standard_says_in_any_frame(tmp_path: Path, affine: tuple) -> None:
     shape = Shape("roof", Polygon(((OUTER, HOLE),)), score=0.5, attributes={"kind": "flat"})
-    losses = write([AnnotatedImage("a.tif", shapes=(shape,))], tmp_path / "a.geojson", affine=affine, crs="EPSG:32633")
+    lost = write([AnnotatedImage("a.tif", shapes=(shape,))], tmp_path / "a.geojson", affine=affine, crs="EPSG:32633")
     value = json.loads((tmp_path / "a.geojson").read_text())
     (feature,) = value["features"]
     outer, hole = feature["geometry"]["coordinates"]
@@ -38,7 +38,7 @@ def test_rings_turn_as_the_standard_says_in_any_frame(tmp_path: Path, affine: tu
     assert (affine[0] * 10 + affine[2], affine[4] * 10 + affine[5]) in corners
     assert feature["properties"] == {"label": "roof", "image": "a.tif", "score": 0.5, "attributes": {"kind": "flat"}}
     assert value["crs"]["properties"]["name"] == "EPSG:32633"
-    assert not losses
+    assert not lost
 
 
 def test_every_geometry(tmp_path: Path) -> None:
@@ -55,12 +55,12 @@ def test_every_geometry(tmp_path: Path) -> None:
         Shape("h", Tag()),
         Shape("i", Cuboid(((0.0, 0.0),) * 8)),
     )
-    losses = write([AnnotatedImage("a.jpg", shapes=shapes)], tmp_path / "a.geojson")
+    lost = write([AnnotatedImage("a.jpg", shapes=shapes)], tmp_path / "a.geojson")
     features = json.loads((tmp_path / "a.geojson").read_text())["features"]
     kinds = [feature["geometry"] and feature["geometry"]["type"] for feature in features]
     assert kinds == ["MultiPolygon", "LineString", "Point", "MultiPoint", "Polygon", "Polygon", "Polygon", None]
     assert len(features[4]["geometry"]["coordinates"]) == 2
-    assert losses.count("changed") == 3 and losses.count("dropped", "cuboid") == 1
+    assert lost.count("changed") == 3 and lost.count("dropped", "cuboid") == 1
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)

@@ -71,7 +71,7 @@ def test_export_v1(real: Path) -> None:
     assert image.shapes[0].geometry == Rectangle(965, 1333, 965 + 594, 1333 + 186)
     assert image.shapes[1].attributes["has_handbag"] == "True"
     assert image.shapes[1].attributes["forever_nested"] == "hmmm"
-    assert opened.losses.lines() == [
+    assert opened.lost.lines() == [
         "dropped 1: a mask's file is missing (image_export.json: 2560px-Kitano_Street_Kobe01s5s4110.jpg: shape 5)"
     ]
 
@@ -88,7 +88,7 @@ def test_masks_of_export_v1_come_from_the_folder(real: Path) -> None:
     assert (found["69.jpg"].height, found["69.jpg"].width) == expected.shape
     # The photo is there; of the others only the mask, which is not taken for the photo.
     assert [image.name for image in found.values() if image.image] == ["69.jpg"]
-    assert opened.losses.count("dropped", "several labels (consensus)") == 1
+    assert opened.lost.count("dropped", "several labels (consensus)") == 1
 
 
 def test_a_missing_mask_is_named(real: Path, tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_export_v2(real: Path) -> None:
     assert (found[0].name, found[0].width, found[0].height) == ("frame_00001.jpg", 780, 760)
     assert found[0].shapes[0].label == "plane"
     assert found[0].shapes[0].geometry == Rectangle(172, 362, 172 + 63, 362 + 59)
-    assert not opened.losses
+    assert not opened.lost
 
 
 def test_masks_of_export_v2(tmp_path: Path) -> None:
@@ -128,8 +128,8 @@ def test_masks_of_export_v2(tmp_path: Path) -> None:
     assert [shape.label for shape in image.shapes] == ["f1", "f2"]
     assert image.shapes[0].geometry == Mask(np.ones((1, 1), bool), 7, 0)
     assert image.shapes[1].geometry == Mask(np.ones((2, 3), bool), 2, 4)
-    assert opened.losses.count("dropped", "a mask is empty") == 1
-    assert opened.losses.count("dropped", "a mask has no colour") == 1
+    assert opened.lost.count("dropped", "a mask is empty") == 1
+    assert opened.lost.count("dropped", "a mask has no colour") == 1
 
 
 def test_masks_that_do_not_fit(tmp_path: Path) -> None:
@@ -167,7 +167,7 @@ def test_one_label_of_several_is_taken(tmp_path: Path) -> None:
         opened = labelbox.read(tmp_path / "a.ndjson")
         (image,) = opened.images()
         assert image.labels() == {taken}
-        assert opened.losses.count("dropped", "several labels (consensus), one is taken") == 1
+        assert opened.lost.count("dropped", "several labels (consensus), one is taken") == 1
 
 
 def test_the_form_of_2018(tmp_path: Path) -> None:
@@ -185,9 +185,9 @@ def test_the_form_of_2018(tmp_path: Path) -> None:
     assert (image.name, image.image, image.attributes) == ("a.png", tmp_path / "a.png", {"weather": "rain"})
     polygon = Polygon.of([(1, 2), (5, 2), (5, 3)])
     assert image.shapes == (Shape("car", polygon), Shape("sky", polygon))
-    assert opened.losses.count("dropped", "fewer than 3 points") == 1
-    assert opened.losses.count("dropped", "WKT") == 1
-    assert opened.losses.count("dropped", "skipped or not labelled") == 1
+    assert opened.lost.count("dropped", "fewer than 3 points") == 1
+    assert opened.lost.count("dropped", "WKT") == 1
+    assert opened.lost.count("dropped", "skipped or not labelled") == 1
     (image,) = labelbox.read(tmp_path, y_from_bottom=True).images()
     assert image.shapes[0].geometry == Polygon.of([(1, 8), (5, 8), (5, 7)])
     (tmp_path / "a.png").unlink()
@@ -246,7 +246,7 @@ def test_bad_objects_are_counted(tmp_path: Path, entry: dict[str, Any], reason: 
     opened = labelbox.read(export_v2(tmp_path / "a.ndjson", entry, good))
     (image,) = opened.images()
     assert image.labels() == {"b"}
-    assert opened.losses.count("dropped", reason) == 1
+    assert opened.lost.count("dropped", reason) == 1
 
 
 @pytest.mark.parametrize(
@@ -274,7 +274,7 @@ def test_sdk_import_files_are_read(real: Path) -> None:
     first, second = opened.images()
     assert first.labels() == second.labels() == {"cat", "dog"}
     assert first.shapes[0].geometry == Rectangle(100, 200, 200, 300)
-    assert opened.losses.count("dropped", "a relation between objects") == 2
+    assert opened.lost.count("dropped", "a relation between objects") == 2
 
 
 def test_lines_are_what_the_sdk_uploads(tmp_path: Path) -> None:
@@ -289,9 +289,9 @@ def test_lines_are_what_the_sdk_uploads(tmp_path: Path) -> None:
         ),
     )
     classes = [Category("car", (255, 0, 0)), Category("sky")]
-    losses = labelbox.write([document, AnnotatedImage("b.jpg")], tmp_path / "a.ndjson", categories=classes)
-    assert losses.count("dropped", "the color of a class") == 1
-    assert losses.count("dropped", "a class that no shape has") == 1
+    lost = labelbox.write([document, AnnotatedImage("b.jpg")], tmp_path / "a.ndjson", categories=classes)
+    assert lost.count("dropped", "the color of a class") == 1
+    assert lost.count("dropped", "a class that no shape has") == 1
     lines = [json.loads(line) for line in (tmp_path / "a.ndjson").read_text().splitlines()]
     assert lines[0] | {"uuid": ""} == {
         "uuid": "",
@@ -307,8 +307,8 @@ def test_lines_are_what_the_sdk_uploads(tmp_path: Path) -> None:
     assert [line.get("point") for line in lines] == [None, {"x": 1, "y": 2}, {"x": 0, "y": 0}, None]
     assert len({line["uuid"] for line in lines}) == 4
     assert set(lines[3]["mask"]) == {"png"}
-    assert losses.count("dropped", "leaves no line") == 1
-    assert losses.count("changed", "points became shapes of their own") == 2
+    assert lost.count("dropped", "leaves no line") == 1
+    assert lost.count("changed", "points became shapes of their own") == 2
     known = replace(document, tool="labelbox", extra={"data_row": "d1"})
     labelbox.write([known], tmp_path / "b.ndjson")
     assert json.loads((tmp_path / "b.ndjson").read_text().splitlines()[0])["dataRow"] == {"id": "d1"}
@@ -341,8 +341,8 @@ def test_images_survive_the_round_trip(
     with_shapes = [image for image in documents if image.shapes]
     if not with_shapes:
         return
-    losses = labelbox.write(documents, path)
-    assert losses.count() == losses.count("dropped", "size of images") + losses.count("dropped", "leaves no line")
+    lost = labelbox.write(documents, path)
+    assert lost.count() == lost.count("dropped", "size of images") + lost.count("dropped", "leaves no line")
     found = [replace(bare(image), width=None, height=None) for image in labelbox.read(path).images()]
     assert_same(found, [replace(image, width=None, height=None) for image in with_shapes])
 
@@ -360,9 +360,9 @@ def test_any_document_is_written_and_nothing_goes_silently(
     kept = [[shape.label for shape in one.shapes if not isinstance(shape.geometry, gone)] for one in documents]
     if not any(kept):
         return
-    losses = labelbox.write(documents, path)
+    lost = labelbox.write(documents, path)
     found = {image.name: image for image in labelbox.read(path).images()}
     for document, labels in zip(documents, kept, strict=True):
         assert (found[document.name].labels() if labels else set()) == set(labels)
     dropped = sum(isinstance(shape.geometry, gone) for one in documents for shape in one.shapes)
-    assert losses.count("dropped", "has no counterpart") == dropped
+    assert lost.count("dropped", "has no counterpart") == dropped

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from intarsia.annotations import AnnotatedImage, AnnotationSet, Shape, instance_map, open_annotations, rasterise
+from intarsia.annotations import AnnotatedImage, AnnotationSet, Shape, instance_map, open_annotations, rasterize
 from intarsia.annotations.formats.labelme import DRAWING, read, sniff, write
 from intarsia.annotations.geometry import (
     Bezier,
@@ -58,7 +58,7 @@ def one(path: Path) -> AnnotatedImage:
 
 
 def drawn(path: Path) -> np.ndarray:
-    return rasterise(one(path), (10, 20), SPACE, DRAWING)
+    return rasterize(one(path), (10, 20), SPACE, DRAWING)
 
 
 def test_shapes_are_drawn_in_list_order(tmp_path: Path) -> None:
@@ -155,8 +155,8 @@ def test_bad_shapes_are_skipped_and_counted(tmp_path: Path, entry: object, reaso
     export = read(save(tmp_path, [shape("ok", "rectangle", (0, 0), (1, 1)), entry]))
     (document,) = export
     assert document.labels() == {"ok"}
-    assert len(export.losses.entries) == 1
-    line = export.losses.lines()[0]
+    assert len(export.lost.entries) == 1
+    line = export.lost.lines()[0]
     assert line.startswith("dropped 1: ") and line.endswith("(a.json: shape 2)")
     assert re.search(reason, line)
 
@@ -187,8 +187,8 @@ def test_one_broken_file_of_many_is_counted(tmp_path: Path) -> None:
     save(tmp_path, [], "b").write_text("{")
     export = read(tmp_path)
     assert [document.name for document in export] == ["a.png"]
-    assert "dropped 1: a file that cannot be used" in str(export.losses)
-    assert "b.json: broken JSON" in str(export.losses)
+    assert "dropped 1: a file that cannot be used" in str(export.lost)
+    assert "b.json: broken JSON" in str(export.lost)
 
 
 def test_a_missing_file(tmp_path: Path) -> None:
@@ -212,7 +212,7 @@ def test_an_embedded_image_stands_in_for_a_missing_one(tmp_path: Path) -> None:
     path.write_text(json.dumps({"shapes": [], "imageData": "no base64!"}))
     export = read(path)
     assert next(iter(export)).embedded is None  # type: ignore[union-attr]
-    assert export.losses.count("dropped", "embedded image") == 1
+    assert export.lost.count("dropped", "embedded image") == 1
 
 
 def test_windows_paths_inside_the_data_set(tmp_path: Path) -> None:
@@ -311,21 +311,21 @@ FIELDS = {"instance": st.none() | st.integers(0, 5)}
 @given(sets(images(OWN, attributes=st.builds(lambda a, b: a | b, FLAGS, NOTES), shape_fields=FIELDS)))
 def test_documents_come_back(tmp_path: Path, documents: list[AnnotatedImage]) -> None:
     shutil.rmtree(tmp_path / "out", ignore_errors=True)
-    losses = write(documents, tmp_path / "out")
+    lost = write(documents, tmp_path / "out")
     found = sorted(read(tmp_path / "out"), key=lambda one: one.name)
-    assert not losses
+    assert not lost
     assert_same([bare(document) for document in found], sorted(documents, key=lambda one: one.name))
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(images(FOREIGN, shape_fields={"z": st.integers(0, 3), "occluded": st.booleans()}))
 def test_what_labelme_lacks_is_counted(tmp_path: Path, document: AnnotatedImage) -> None:
-    losses = write([document], tmp_path / "out")
+    lost = write([document], tmp_path / "out")
     kinds = [type(shape.geometry) for shape in document.shapes]
-    assert losses.count("changed", "became a polygon") == sum(kind in (Ellipse, Bezier) for kind in kinds)
-    assert losses.count("dropped", "has no counterpart") == sum(kind in (Cuboid, Skeleton, Tag) for kind in kinds)
-    assert losses.count("dropped", "the z of a shape") == sum(shape.z != 0 for shape in document.shapes)
-    assert losses.count("dropped", "the occluded of a shape") == sum(shape.occluded for shape in document.shapes)
+    assert lost.count("changed", "became a polygon") == sum(kind in (Ellipse, Bezier) for kind in kinds)
+    assert lost.count("dropped", "has no counterpart") == sum(kind in (Cuboid, Skeleton, Tag) for kind in kinds)
+    assert lost.count("dropped", "the z of a shape") == sum(shape.z != 0 for shape in document.shapes)
+    assert lost.count("dropped", "the occluded of a shape") == sum(shape.occluded for shape in document.shapes)
     again = one(tmp_path / "out" / Path(document.name).with_suffix(".json"))
     assert len(again.shapes) == sum(kind in (Ellipse, Bezier) for kind in kinds)
 
@@ -338,12 +338,12 @@ def test_several_parts_become_one_group_and_holes_a_mask(tmp_path: Path) -> None
     parts = Shape("car", Polygon(((square,), (other,))))
     holed = Shape("person", Polygon(((square, hole),)))
     document = AnnotatedImage("a.png", width=20, height=20, shapes=(Shape("x", Polygon.of(square), 4), parts, holed))
-    losses = write([document], tmp_path)
-    assert losses.count("changed", "several parts") == 1 and losses.count("changed", "became a mask") == 1
+    lost = write([document], tmp_path)
+    assert lost.count("changed", "several parts") == 1 and lost.count("changed", "became a mask") == 1
     found = one(tmp_path / "a.json")
     assert [shape.instance for shape in found.shapes] == [4, 5, 5, None]
     space = LabelSpace(("background", "x", "car", "person"))
-    assert np.array_equal(rasterise(found, (20, 20), space, DRAWING), rasterise(document, (20, 20), space, DRAWING))
+    assert np.array_equal(rasterize(found, (20, 20), space, DRAWING), rasterize(document, (20, 20), space, DRAWING))
 
 
 def test_classes_are_written_as_labels_txt(tmp_path: Path) -> None:
@@ -353,9 +353,9 @@ def test_classes_are_written_as_labels_txt(tmp_path: Path) -> None:
 
 
 def test_two_images_of_one_stem(tmp_path: Path) -> None:
-    losses = write([AnnotatedImage("a.png"), AnnotatedImage("a.jpg"), AnnotatedImage("../../b.jpg")], tmp_path)
+    lost = write([AnnotatedImage("a.png"), AnnotatedImage("a.jpg"), AnnotatedImage("../../b.jpg")], tmp_path)
     assert sorted(path.name for path in tmp_path.glob("*.json")) == ["a.jpg.json", "a.json", "b.json"]
-    assert losses.count("changed", "share one JSON") == 1
+    assert lost.count("changed", "share one JSON") == 1
     with pytest.raises(DataError, match="no annotations to write"):
         write([], tmp_path / "none")
 
@@ -363,7 +363,7 @@ def test_two_images_of_one_stem(tmp_path: Path) -> None:
 def test_real_files_of_every_age(real_data: Path) -> None:
     export = open_annotations(real_data / "annotations/labelme/old_versions")
     found = {document.source.stem: document for document in export}
-    assert isinstance(export, AnnotationSet) and export.tool == "labelme" and not export.losses
+    assert isinstance(export, AnnotationSet) and export.tool == "labelme" and not export.lost
     counts = {name: len(document.shapes) for name, document in found.items()}  # type: ignore[union-attr]
     assert counts == {"v1_2017_apc2016_obj3": 3, "v2018_2011_000003": 5, "v4.0.0_apc2016_obj3_with_colors": 4}
     for document in found.values():
@@ -398,7 +398,7 @@ def test_examples_equal_the_masks_that_labelme_made_of_them(real_data: Path, nam
     for document in documents:
         assert isinstance(document, AnnotatedImage)
         truth = read_mask(folder / "data_dataset_voc" / masks / f"{Path(document.name).stem}.png")
-        assert (rasterise(document, truth.shape, space, DRAWING) != truth).sum() <= 1  # type: ignore[arg-type]
+        assert (rasterize(document, truth.shape, space, DRAWING) != truth).sum() <= 1  # type: ignore[arg-type]
 
 
 def test_example_instances_equal_labelmes(real_data: Path) -> None:

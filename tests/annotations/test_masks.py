@@ -14,10 +14,10 @@ from PIL import Image
 from intarsia.annotations import (
     AnnotatedImage,
     Category,
-    Drawing,
+    DrawingRules,
     Shape,
     open_annotations,
-    rasterise,
+    rasterize,
     write_annotations,
 )
 from intarsia.annotations.formats.masks import read, sniff, space_of, write
@@ -40,7 +40,7 @@ def scene(**more: object) -> AnnotatedImage:
 
 
 def test_masks_hold_indices_a_palette_and_instances(tmp_path: Path) -> None:
-    losses = write([scene()], tmp_path, space=SPACE, drawing=Drawing("coco"), instances=True)
+    lost = write([scene()], tmp_path, space=SPACE, drawing=DrawingRules("coco"), instances=True)
     with Image.open(tmp_path / "masks/sub/a.png") as image:
         assert image.mode == "P" and image.getpalette()[:9] == [0, 0, 0, 0, 0, 128, 255, 0, 0]
     labels, things = (read_mask(tmp_path / place / "sub/a.png") for place in ("masks", "instances"))
@@ -52,7 +52,7 @@ def test_masks_hold_indices_a_palette_and_instances(tmp_path: Path) -> None:
         "car:0,0,128::",
         "person:255,0,0::",
     ]
-    assert losses.lines() == ["changed 4: a shape became pixels (sub/a.jpg)"]
+    assert lost.lines() == ["changed 4: a shape became pixels (sub/a.jpg)"]
 
     export = open_annotations(tmp_path)
     assert export.tool == "masks" and sniff(tmp_path)
@@ -62,7 +62,7 @@ def test_masks_hold_indices_a_palette_and_instances(tmp_path: Path) -> None:
         ("car", 1),
         ("person", 2),
     ]
-    assert np.array_equal(rasterise(found, (8, 10), SPACE), labels)
+    assert np.array_equal(rasterize(found, (8, 10), SPACE), labels)
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
@@ -76,7 +76,7 @@ def test_drawn_documents_come_back(tmp_path: Path, documents: list[AnnotatedImag
         size = (document.height or 0, document.width or 0)
         again = found[Path(document.name).with_suffix("")]
         assert isinstance(again, AnnotatedImage)
-        assert np.array_equal(rasterise(again, size, space), rasterise(document, size, space))
+        assert np.array_equal(rasterize(again, size, space), rasterize(document, size, space))
 
 
 def test_colours_as_cvat_and_voc_write_them(tmp_path: Path) -> None:
@@ -120,8 +120,8 @@ def test_jpeg_masks_are_refused_unless_tolerated(tmp_path: Path) -> None:
         list(read(tmp_path))
     export = read(tmp_path, tolerant=True)
     (document,) = export
-    assert np.array_equal(rasterise(document, (32, 32), LabelSpace(("background", "car"))), colours[..., 0] // 255)  # type: ignore[arg-type]
-    assert export.losses.count("changed", "nearest colour") > 0
+    assert np.array_equal(rasterize(document, (32, 32), LabelSpace(("background", "car"))), colours[..., 0] // 255)  # type: ignore[arg-type]
+    assert export.lost.count("changed", "nearest colour") > 0
 
 
 @pytest.mark.parametrize(

@@ -67,9 +67,9 @@ def test_page(tmp_path: Path) -> None:
     assert baseline == Shape("Baseline", Polyline(((1, 8), (50, 8))), 1, attributes=text)
     assert (word.label, word.attributes) == ("Word", {"id": "w1", "text": "good"})
     assert (second.geometry, second.instance) == (Polygon.of([(1, 2), (3, 4), (5, 2)]), 2)
-    assert opened.losses.count("dropped", "fewer than 3 points") == 1
-    assert opened.losses.count("dropped", "no <Coords>") == 1
-    assert opened.losses.count("dropped", "not finite") == 1
+    assert opened.lost.count("dropped", "fewer than 3 points") == 1
+    assert opened.lost.count("dropped", "no <Coords>") == 1
+    assert opened.lost.count("dropped", "not finite") == 1
     (typed,) = page.read(tmp_path, by_type=True).images()
     assert [shape.label for shape in typed.shapes] == ["paragraph", "heading", "Baseline", "Word", "TextLine"]
 
@@ -88,8 +88,8 @@ def test_alto(tmp_path: Path) -> None:
     assert (second.geometry, second.instance) == (Polygon.of([(1, 1), (3, 1), (3, 4)]), 2)
     assert (base.geometry, base.instance) == (Polyline(((1, 2), (3, 4))), 2)
     assert (picture.label, picture.geometry) == ("ImageRegion", Rectangle(1, 2, 4, 6))
-    assert opened.losses.count("dropped", "not a number") == 1
-    assert opened.losses.count("dropped", "not pairs") == 1
+    assert opened.lost.count("dropped", "not a number") == 1
+    assert opened.lost.count("dropped", "not pairs") == 1
 
 
 def test_other_units_need_the_image(tmp_path: Path) -> None:
@@ -130,7 +130,7 @@ def test_the_real_pages(real_data: Path) -> None:
     assert Counter(shape.label for image in found for shape in image.shapes) == {
         "TextLine": 238, "Baseline": 238, "TextRegion": 19,
     }  # fmt: skip
-    assert not opened.losses
+    assert not opened.lost
     for image in found:
         assert image.image is not None
         with Image.open(image.image) as picture:

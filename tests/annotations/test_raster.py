@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 from pycocotools import mask as reference
 
-from intarsia.annotations import Drawing, Losses, Shape, instance_map, rasterise
+from intarsia.annotations import DrawingRules, Lost, Shape, instance_map, rasterize
 from intarsia.annotations.document import AnnotatedImage
 from intarsia.annotations.geometry import (
     Bezier,
@@ -46,7 +46,7 @@ def box(label: str, *corners: float, **more: object) -> Shape:
 
 @pytest.mark.parametrize(("rule", "pixels"), [("inclusive", 121), ("coco", 100), ("center", 100)])
 def test_a_square_under_each_rule(rule: str, pixels: int) -> None:
-    mask = geometry_mask(SQUARE, (30, 40), Drawing(rule))
+    mask = geometry_mask(SQUARE, (30, 40), DrawingRules(rule))
     rows, columns = np.nonzero(mask)
     last = 20 if rule == "inclusive" else 19
     assert mask.sum() == pixels
@@ -58,7 +58,7 @@ def test_a_square_under_each_rule(rule: str, pixels: int) -> None:
 def test_coco_is_pycocotools(ring: list, height: int, width: int) -> None:
     flat = [float(value) for point in ring for value in point]
     theirs = reference.decode(reference.merge(reference.frPyObjects([flat], height, width))).astype(bool)
-    assert np.array_equal(geometry_mask(Polygon.of(ring), (height, width), Drawing("coco")), theirs)
+    assert np.array_equal(geometry_mask(Polygon.of(ring), (height, width), DrawingRules("coco")), theirs)
 
 
 @settings(max_examples=200, deadline=None)
@@ -71,7 +71,7 @@ def test_center_is_even_odd_at_pixel_centres(ring: list, height: int, width: int
         spans = (y1 <= y) != (y2 <= y)
         crossing = x1 + (y - y1) * ((x2 - x1) / ((y2 - y1) or 1.0))
         inside ^= spans & (crossing <= x)
-    assert np.array_equal(geometry_mask(Polygon.of(ring), (height, width), Drawing("center")), inside)
+    assert np.array_equal(geometry_mask(Polygon.of(ring), (height, width), DrawingRules("center")), inside)
 
 
 @settings(max_examples=100, deadline=None)
@@ -79,7 +79,9 @@ def test_center_is_even_odd_at_pixel_centres(ring: list, height: int, width: int
 def test_inclusive_is_pillow(ring: list, height: int, width: int) -> None:
     picture = Image.new("1", (width, height))
     ImageDraw.Draw(picture).polygon(ring, fill=1, outline=1)
-    assert np.array_equal(geometry_mask(Polygon.of(ring), (height, width), Drawing("inclusive")), np.asarray(picture))
+    assert np.array_equal(
+        geometry_mask(Polygon.of(ring), (height, width), DrawingRules("inclusive")), np.asarray(picture)
+    )
 
 
 @pytest.mark.parametrize("rule", ["inclusive", "coco", "center"])
@@ -87,18 +89,18 @@ def test_holes_are_kept_and_parts_united(rule: str) -> None:
     hole = ((13.0, 13.0), (17.0, 13.0), (17.0, 17.0), (13.0, 17.0))
     island = ((14.0, 14.0), (16.0, 14.0), (16.0, 16.0), (14.0, 16.0))
     polygon = Polygon(((SQUARE.rings[0], hole), (island,)))
-    mask = geometry_mask(polygon, (30, 30), Drawing(rule))
+    mask = geometry_mask(polygon, (30, 30), DrawingRules(rule))
     assert mask[11, 11] and mask[15, 15]
     # Inclusive: the hole's outline belongs to the area, so it loses 3 x 3 pixels, and the island fills just these.
     expected = {"inclusive": 121 - 9 + 9, "coco": 100 - 16 + 4, "center": 100 - 16 + 4}[rule]
-    assert geometry_mask(Polygon(polygon.parts[:1]), (30, 30), Drawing(rule))[15, 15] == 0
+    assert geometry_mask(Polygon(polygon.parts[:1]), (30, 30), DrawingRules(rule))[15, 15] == 0
     assert mask.sum() == expected
 
 
 def test_overlaps_in_every_order() -> None:
     shapes = (box("car", 0, 0, 4, 4, z=5), box("person", 2, 0, 9, 4, z=1))
     at = {
-        order: rasterise(document(*shapes), (5, 10), SPACE, Drawing("coco", order))[0].tolist()
+        order: rasterize(document(*shapes), (5, 10), SPACE, DrawingRules("coco", order))[0].tolist()
         for order in ("list", "z", "area")
     }
     assert at["list"] == [1, 1, 2, 2, 2, 2, 2, 2, 2, 0]
@@ -108,21 +110,21 @@ def test_overlaps_in_every_order() -> None:
 
 def test_groups_lie_below_everything_when_drawn_by_area() -> None:
     shapes = (box("car", 0, 0, 9, 4), box("person", 0, 0, 2, 2, crowd=True))
-    assert (rasterise(document(*shapes), (4, 9), SPACE, Drawing("coco", "area")) == 1).all()
-    ignored = rasterise(document(*shapes), (4, 9), SPACE, Drawing("coco", "list"), ignore_crowd=True)
+    assert (rasterize(document(*shapes), (4, 9), SPACE, DrawingRules("coco", "area")) == 1).all()
+    ignored = rasterize(document(*shapes), (4, 9), SPACE, DrawingRules("coco", "list"), ignore_crowd=True)
     assert ignored[0, 0] == 255 and ignored[3, 8] == 1
 
 
 def test_background_ignore_and_unlabelled_are_three_things() -> None:
     shapes = (box("car", 0, 0, 6, 2), box("_background_", 0, 0, 2, 2), box("void", 2, 0, 4, 2))
-    drawing = Drawing("coco")
-    assert rasterise(document(*shapes), (2, 8), SPACE, drawing)[0].tolist() == [0, 0, 255, 255, 1, 1, 0, 0]
-    ignored = rasterise(document(*shapes), (2, 8), SPACE, drawing, unlabelled="ignore")
+    drawing = DrawingRules("coco")
+    assert rasterize(document(*shapes), (2, 8), SPACE, drawing)[0].tolist() == [0, 0, 255, 255, 1, 1, 0, 0]
+    ignored = rasterize(document(*shapes), (2, 8), SPACE, drawing, unlabelled="ignore")
     assert ignored[0].tolist() == [0, 0, 255, 255, 1, 1, 255, 255]
     without = LabelSpace(("car",))
-    assert rasterise(document(*shapes), (2, 8), without, drawing)[0].tolist() == [255] * 4 + [0, 0] + [255] * 2
+    assert rasterize(document(*shapes), (2, 8), without, drawing)[0].tolist() == [255] * 4 + [0, 0] + [255] * 2
     with pytest.raises(UsageError, match="no class is the background"):
-        rasterise(document(*shapes), (2, 8), without, drawing, unlabelled="background")
+        rasterize(document(*shapes), (2, 8), without, drawing, unlabelled="background")
 
 
 def test_what_has_no_area_is_counted_or_drawn_when_asked() -> None:
@@ -132,11 +134,11 @@ def test_what_has_no_area_is_counted_or_drawn_when_asked() -> None:
         Shape("car", Cuboid(((0.0, 0.0),) * 8)),
         Shape("car", Tag()),
     )
-    losses = Losses()
-    assert not rasterise(document(*shapes), (11, 20), SPACE, losses=losses).any()
-    assert losses.count("dropped") == 4
-    assert losses.count(containing="no area to draw: polyline") == 1
-    drawn = rasterise(document(*shapes), (11, 20), SPACE, Drawing(line_width=3, point_radius=1))
+    lost = Lost()
+    assert not rasterize(document(*shapes), (11, 20), SPACE, lost=lost).any()
+    assert lost.count("dropped") == 4
+    assert lost.count(containing="no area to draw: polyline") == 1
+    drawn = rasterize(document(*shapes), (11, 20), SPACE, DrawingRules(line_width=3, point_radius=1))
     assert drawn[4:7].all() and not drawn[8:].any()
     assert drawn[2, 9:12].tolist() == [1, 1, 1]
 
@@ -145,22 +147,22 @@ def test_what_has_no_area_is_counted_or_drawn_when_asked() -> None:
 def test_curves_have_their_area(rule: str) -> None:
     size = (200, 200)
     edge = 2 * np.pi * 50 / 2 if rule == "inclusive" else 0  # half a pixel around
-    disc = geometry_mask(Circle(100, 100, 50), size, Drawing(rule)).sum()
+    disc = geometry_mask(Circle(100, 100, 50), size, DrawingRules(rule)).sum()
     assert abs(disc - np.pi * 2500 - edge) < 120
-    ellipse = geometry_mask(Ellipse(100, 100, 60, 20, 30), size, Drawing(rule)).sum()
+    ellipse = geometry_mask(Ellipse(100, 100, 60, 20, 30), size, DrawingRules(rule)).sum()
     assert abs(ellipse - np.pi * 1200 - (edge and 140)) < 120
-    turned = geometry_mask(Rectangle(50, 90, 150, 110, 45), size, Drawing(rule)).sum()
+    turned = geometry_mask(Rectangle(50, 90, 150, 110, 45), size, DrawingRules(rule)).sum()
     assert abs(turned - 2000 - (edge and 170)) < 120
     kappa = 50 * 0.5522847498
     points = ((150.0, 100.0), (100.0, 150.0), (50.0, 100.0), (100.0, 50.0))
     leaving = ((150.0, 100 + kappa), (100 - kappa, 150.0), (50.0, 100 - kappa), (100 + kappa, 50.0))
     reaching = ((150.0, 100 - kappa), (100 + kappa, 150.0), (50.0, 100 + kappa), (100 - kappa, 50.0))
-    curve = geometry_mask(Bezier(points, leaving, reaching), size, Drawing(rule)).sum()
+    curve = geometry_mask(Bezier(points, leaving, reaching), size, DrawingRules(rule)).sum()
     assert abs(curve - disc) < (150 if rule == "inclusive" else 60)  # Pillow rounds a polygon's corners down
 
 
 def test_a_rotated_box_turns_clockwise_on_the_screen() -> None:
-    mask = geometry_mask(Rectangle(2, 9, 18, 11, 45), (20, 20), Drawing("center"))
+    mask = geometry_mask(Rectangle(2, 9, 18, 11, 45), (20, 20), DrawingRules("center"))
     assert mask[5, 5] and mask[14, 14]
     assert not mask[5, 14] and not mask[14, 5]
 
@@ -169,7 +171,7 @@ def test_masks_are_cut_at_the_border() -> None:
     mask = Mask(np.ones((4, 4), np.bool_), -2, 8)
     assert np.argwhere(clipped(mask, (10, 10))).tolist() == [[8, 0], [8, 1], [9, 0], [9, 1]]
     for rule in ("inclusive", "coco", "center"):
-        assert np.array_equal(geometry_mask(mask, (10, 10), Drawing(rule)), clipped(mask, (10, 10)))
+        assert np.array_equal(geometry_mask(mask, (10, 10), DrawingRules(rule)), clipped(mask, (10, 10)))
     assert not clipped(Mask(np.ones((4, 4), np.bool_), 50, 50), (10, 10)).any()
 
 
@@ -181,25 +183,25 @@ def test_instances_are_numbered_and_parts_share_a_number() -> None:
         box("void", 8, 0, 9, 2),
         box("person", 9, 0, 10, 2, instance=7),
     )
-    drawn = instance_map(document(*shapes), (2, 10), Drawing("coco"))
+    drawn = instance_map(document(*shapes), (2, 10), DrawingRules("coco"))
     assert drawn.ids[0].tolist() == [1, 1, 0, 2, 2, 0, 1, 1, 0, 3]
     assert [thing.label for thing in drawn.things] == ["car", "person", "person"]
 
 
 def test_an_image_on_its_side_is_recognised() -> None:
     with pytest.raises(DataError, match=r"40x30 pixels, but a\.jpg has 30x40, the same on its side.*EXIF"):
-        rasterise(document(width=40, height=30), (40, 30), SPACE)
+        rasterize(document(width=40, height=30), (40, 30), SPACE)
     with pytest.raises(DataError, match=r"40x30 pixels, but a.jpg has 20x10; restore"):
-        rasterise(document(width=40, height=30), (10, 20), SPACE)
+        rasterize(document(width=40, height=30), (10, 20), SPACE)
 
 
 def test_unknown_names_are_suggested() -> None:
     with pytest.raises(DataError, match=r"named 'persn'. Did you mean 'person'"):
-        rasterise(document(box("persn", 0, 0, 1, 1)), (4, 4), SPACE)
+        rasterize(document(box("persn", 0, 0, 1, 1)), (4, 4), SPACE)
     with pytest.raises(UsageError, match=r"no raster rule is named 'inclusiv'. Did you mean 'inclusive'"):
-        Drawing("inclusiv")  # type: ignore[arg-type]
+        DrawingRules("inclusiv")  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="no drawing order"):
-        Drawing("coco", "first")  # type: ignore[arg-type]
+        DrawingRules("coco", "first")  # type: ignore[arg-type]
 
 
 def test_class_names_of_an_export() -> None:
@@ -214,6 +216,6 @@ def test_ten_thousand_polygons_in_two_seconds(rule: str) -> None:
     rings = centres + radii * np.stack((np.cos(angles), np.sin(angles)), axis=1)
     shapes = [Shape("car", Polygon.of([tuple(p) for p in ring])) for ring in rings.tolist()]
     start = time.process_time()
-    labels = rasterise(document(*shapes), (2000, 2000), SPACE, Drawing(rule))
+    labels = rasterize(document(*shapes), (2000, 2000), SPACE, DrawingRules(rule))
     assert labels.mean() > 0.9
     assert time.process_time() - start < 2

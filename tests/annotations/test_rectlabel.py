@@ -125,7 +125,7 @@ def test_every_shape(tmp_path: Path) -> None:
     assert isinstance(mask, Mask)
     assert (mask.left, mask.top, mask.bitmap.shape) == (3, 0, (960, 960))
     assert isinstance(both.geometry, Polygon)
-    assert not opened.losses
+    assert not opened.lost
 
 
 def test_names_may_stay_whole(tmp_path: Path) -> None:
@@ -140,7 +140,7 @@ def test_missing_masks_are_named(real: Path) -> None:
     opened = rectlabel.read(path, missing_masks="skip")
     (image,) = opened.images()
     assert image.shapes == ()
-    assert opened.losses.count("dropped", "a mask's file is missing") == 1
+    assert opened.lost.count("dropped", "a mask's file is missing") == 1
 
 
 def test_masks_of_another_size_are_refused(tmp_path: Path) -> None:
@@ -155,7 +155,7 @@ def test_mask_numbers_lead_nowhere(tmp_path: Path, identity: str) -> None:
     opened = rectlabel.read(xml(tmp_path, objects, name="../../a.jpg"))
     (image,) = opened.images()
     assert image.image is None
-    assert opened.losses.count("dropped", "a mask has no number") == 1
+    assert opened.lost.count("dropped", "a mask has no number") == 1
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_bad_objects_are_counted(tmp_path: Path, body: str, reason: str) -> None
     opened = rectlabel.read(xml(tmp_path, f"<object><name>a</name>{body}</object>" + box("b")))
     (image,) = opened.images()
     assert image.labels() == {"b"}
-    assert opened.losses.count("dropped", reason) == 1
+    assert opened.lost.count("dropped", reason) == 1
 
 
 def test_broken_files(tmp_path: Path) -> None:
@@ -185,7 +185,7 @@ def test_broken_files(tmp_path: Path) -> None:
     xml(tmp_path, box())
     opened = rectlabel.read(tmp_path)
     assert len(list(opened)) == 1
-    assert opened.losses.count("dropped", "a file that cannot be used") == 1
+    assert opened.lost.count("dropped", "a file that cannot be used") == 1
     (tmp_path / "b.xml").write_text("<annotations><image/></annotations>")
     with pytest.raises(DataError, match="begins with <annotations>"):
         list(rectlabel.read(tmp_path / "b.xml"))
@@ -211,7 +211,7 @@ def test_what_rectlabel_cannot_store_is_said(tmp_path: Path) -> None:
         ),
     )
     other = replace(document, name="sub/a.png", shapes=(Shape("i", Mask(np.ones((1, 3), bool), 2, 3)),))
-    losses = rectlabel.write([document, other], tmp_path)
+    lost = rectlabel.write([document, other], tmp_path)
     for reason in (
         "which RectLabel cannot keep",
         "rounded to whole pixels",
@@ -227,7 +227,7 @@ def test_what_rectlabel_cannot_store_is_said(tmp_path: Path) -> None:
         "a rotated rectangle became a polygon",
         "share one XML file",
     ):
-        assert losses.count(containing=reason), reason
+        assert lost.count(containing=reason), reason
     found = sorted(rectlabel.read(tmp_path).images(), key=lambda image: image.name)
     assert [image.name for image in found] == ["sub/a.jpg", "sub/a.png"]
     assert [shape.label for shape in found[0].shapes] == ["t_shirt", "b", "b", "d", "e", "g", "h"]
@@ -271,8 +271,8 @@ def test_images_survive_the_round_trip(
     tmp_path_factory: pytest.TempPathFactory, documents: list[AnnotatedImage]
 ) -> None:
     folder = tmp_path_factory.mktemp("rectlabel")
-    losses = rectlabel.write(documents, folder)
-    assert losses.lines() == []
+    lost = rectlabel.write(documents, folder)
+    assert lost.lines() == []
     found = {image.name: bare(image) for image in rectlabel.read(folder).images()}
     assert_same([found[image.name] for image in documents], documents)
 
@@ -283,10 +283,10 @@ def test_any_document_is_written_and_nothing_goes_silently(
     tmp_path_factory: pytest.TempPathFactory, documents: list[AnnotatedImage]
 ) -> None:
     folder = tmp_path_factory.mktemp("rectlabel")
-    losses = rectlabel.write(documents, folder)
+    lost = rectlabel.write(documents, folder)
     found = {image.name: image for image in rectlabel.read(folder).images()}
     for image in documents:
         kept = [shape for shape in image.shapes if not isinstance(shape.geometry, Tag)]
         assert {shape.label for shape in found[image.name].shapes} == {shape.label for shape in kept}
     tags = sum(isinstance(shape.geometry, Tag) for image in documents for shape in image.shapes)
-    assert losses.count("dropped", "a tag has no counterpart") == tags
+    assert lost.count("dropped", "a tag has no counterpart") == tags

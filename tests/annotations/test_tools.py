@@ -1,4 +1,4 @@
-"""The registry of tools, losses, packing and checking."""
+"""The registry of tools, lost, packing and checking."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from PIL import Image
 from intarsia.annotations import (
     AnnotatedImage,
     AnnotatedVideo,
-    Drawing,
+    DrawingRules,
     Keyframe,
-    Losses,
+    Lost,
     Shape,
     Track,
     open_annotations,
-    rasterise,
+    rasterize,
     write_annotations,
 )
 from intarsia.annotations.checking import check
@@ -71,24 +71,29 @@ def test_a_zip_archive_is_opened(tmp_path: Path) -> None:
     export = open_annotations(tmp_path / "c.zip")
     (document,) = export.images()
     assert export.tool == "labelme" and document.image is not None and document.image.name == "a.png"
+    photo = document.image
+    del export
+    assert photo.is_file()  # a document alone keeps the folder
+    del document
+    assert not photo.exists()
 
 
-def test_reading_losses_are_part_of_a_conversion(tmp_path: Path) -> None:
+def test_what_the_reader_lost_is_part_of_a_conversion(tmp_path: Path) -> None:
     shapes = [
         {"label": "x", "points": [[0, 0]], "shape_type": "blob"},
         {"label": "x", "points": [[0, 0], [1, 0], [1, 1]]},
     ]
     (tmp_path / "a.json").write_text(json.dumps({"shapes": shapes, "imagePath": "a.jpg", "odd": 1}))
-    losses = write_annotations(open_annotations(tmp_path), tmp_path / "x.json", tool="coco")
-    assert losses.lines() == [
+    lost = write_annotations(open_annotations(tmp_path), tmp_path / "x.json", tool="coco")
+    assert lost.lines() == [
         "dropped 1: entries of images that only labelme knows (a.jpg)",
         "dropped 1: unknown shape type 'blob' (a.json: shape 1)",
     ]
-    assert losses.to_json()[1]["examples"] == ["a.json: shape 1"]
+    assert lost.to_json()[1]["examples"] == ["a.json: shape 1"]
 
 
-def test_losses_add_up() -> None:
-    first, second = Losses(), Losses()
+def test_what_is_lost_adds_up() -> None:
+    first, second = Lost(), Lost()
     assert not first and str(first) == ""
     for number in range(7):
         first.dropped("a cuboid", f"{number}.jpg")
@@ -108,8 +113,8 @@ def test_packed_documents_draw_the_same(document: AnnotatedImage) -> None:
     again = unpack(pack(document))
     space = LabelSpace(("background", *sorted(document.labels())))
     size = (document.height or 0, document.width or 0)
-    for drawing in (Drawing("coco", "z", 2, 1), Drawing("inclusive", "area")):
-        assert np.array_equal(rasterise(again, size, space, drawing), rasterise(document, size, space, drawing))
+    for drawing in (DrawingRules("coco", "z", 2, 1), DrawingRules("inclusive", "area")):
+        assert np.array_equal(rasterize(again, size, space, drawing), rasterize(document, size, space, drawing))
     kept = [shape for shape in document.shapes if not isinstance(shape.geometry, Tag)]
     assert [(s.label, s.z, s.instance, s.crowd) for s in again.shapes] == [
         (s.label, s.z, s.instance, s.crowd) for s in kept

@@ -35,7 +35,7 @@ def only(place: Path, tool: str) -> tuple[AnnotatedImage, Geometry]:
     assert export.tool == tool
     (image,) = export.images()
     (shape,) = image.shapes
-    assert not export.losses.count("dropped"), export.losses
+    assert not export.lost.count("dropped"), export.lost
     assert image.image is not None and image.image.is_file()
     assert (image.width, image.height) in ((30, 20), (None, None))
     return image, shape.geometry
@@ -90,7 +90,7 @@ def test_text_of_old_windows_programs_is_read_and_told(tmp_path: Path) -> None:
     export = open_annotations(tmp_path)
     (image,) = export.images()
     assert image.labels() == {"Straße"}
-    assert export.losses.count("changed", "Windows-1252") == 1
+    assert export.lost.count("changed", "Windows-1252") == 1
 
 
 def test_rectangles_of_x_anylabeling(tmp_path: Path) -> None:
@@ -358,7 +358,7 @@ def test_files_of_another_tool_are_told(tmp_path: Path) -> None:
     (tmp_path / "labels.json").write_text(json.dumps(coco(tmp_path)))
     export = open_annotations(tmp_path)
     assert export.tool == "coco" and len(list(export)) == 1
-    assert [line for line in export.losses.lines() if "labelme" in line and "--from" in line]
+    assert [line for line in export.lost.lines() if "labelme" in line and "--from" in line]
     for place, options in ((tmp_path, {"tool": "labelme"}), (tmp_path / "labels.json", {})):
         chosen = open_annotations(place, **options)  # type: ignore[arg-type]
-        assert len(list(chosen)) == 1 and not chosen.losses
+        assert len(list(chosen)) == 1 and not chosen.lost

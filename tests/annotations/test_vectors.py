@@ -13,7 +13,7 @@ from intarsia.annotations.document import AnnotatedImage
 from intarsia.annotations.geometry import Polygon
 from intarsia.annotations.layers import layered
 from intarsia.annotations.outlines import crosses_itself
-from intarsia.annotations.raster import Drawing, geometry_mask, rasterise
+from intarsia.annotations.raster import DrawingRules, geometry_mask, rasterize
 from intarsia.annotations.vectors import mask_polygons, vectorise
 from intarsia.labels import LabelSpace
 
@@ -26,7 +26,7 @@ MASKS = arrays.arrays(np.bool_, SHAPES, elements=st.booleans(), fill=st.just(Tru
 @given(MASKS, st.sampled_from(RULES))
 def test_mask_to_polygons_to_mask(mask: np.ndarray, rule: str) -> None:
     polygon = mask_polygons(mask, rule=rule)
-    assert np.array_equal(geometry_mask(polygon, mask.shape, Drawing(rule)), mask)
+    assert np.array_equal(geometry_mask(polygon, mask.shape, DrawingRules(rule)), mask)
     assert all(len(ring) >= 3 for ring in polygon.rings)
 
 
@@ -35,7 +35,7 @@ def test_mask_to_polygons_to_mask(mask: np.ndarray, rule: str) -> None:
 def test_labels_to_shapes_to_labels(labels: np.ndarray, rule: str) -> None:
     space = LabelSpace(("background", "a", "b", "c"))
     document = AnnotatedImage("x.png", shapes=vectorise(labels, space, rule=rule))
-    drawn = rasterise(document, labels.shape, space, Drawing(rule))
+    drawn = rasterize(document, labels.shape, space, DrawingRules(rule))
     assert np.array_equal(drawn, np.where(labels == 255, 0, labels))
     assert all(len(shape.geometry.parts) == 1 for shape in document.shapes)  # type: ignore[union-attr]
 
@@ -52,7 +52,7 @@ def test_layers_give_the_labels_again_without_holes(labels: np.ndarray, rule: st
     document = AnnotatedImage("x.png", shapes=layered(labels, space, rule=rule))
     assert all(shape.geometry.is_simple for shape in document.shapes)  # type: ignore[union-attr]
     order = "area" if rule == "coco" else "list"
-    drawn = rasterise(document, labels.shape, space, Drawing(rule, order))
+    drawn = rasterize(document, labels.shape, space, DrawingRules(rule, order))
     # Ignored pixels are only outlined where something else would cover them.
     uncovered = (labels == 255) & (drawn == 0)
     assert np.array_equal(np.where(uncovered, 255, drawn), labels)
@@ -99,7 +99,7 @@ def test_simplifying_keeps_within_the_tolerance() -> None:
     disc = np.hypot(x - 100, y - 100) < 80
     exact, simple = mask_polygons(disc), mask_polygons(disc, tolerance=1.5)
     assert len(simple.rings[0]) < len(exact.rings[0]) / 8
-    changed = geometry_mask(simple, disc.shape, Drawing("coco")) != disc
+    changed = geometry_mask(simple, disc.shape, DrawingRules("coco")) != disc
     distance = np.abs(np.hypot(x - 100, y - 100) - 80)
     assert 0 < changed.sum() < 0.03 * disc.sum()
     assert distance[changed].max() <= 1.5 + 1.5  # the tolerance, and a pixel's diagonal

@@ -71,7 +71,7 @@ def test_version_2_csv_is_version_2_json(real: Path) -> None:
     # In a folder the CSV file is a copy.
     opened = via.read(folder)
     assert [len(image.shapes) for image in opened.images()] == [3] * 6
-    assert opened.losses.count("dropped", "taken for its copy") == 1
+    assert opened.lost.count("dropped", "taken for its copy") == 1
 
 
 def test_choices_are_read_by_their_texts(tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ def test_choices_are_read_by_their_texts(tmp_path: Path) -> None:
 def test_regions_without_a_class_get_one(real: Path) -> None:
     opened = via.read(real / "masking_v2" / "via_export_json.json", default_class="lump")
     assert {shape.label for image in opened.images() for shape in image.shapes} == {"lump"}
-    assert opened.losses.count("changed", "a region without a class") == 19
+    assert opened.lost.count("changed", "a region without a class") == 19
 
 
 def test_closed_polylines(real: Path) -> None:
@@ -212,9 +212,9 @@ def test_bad_regions_are_counted(tmp_path: Path, shape: object, reason: str) -> 
     opened = via.read(tmp_path / "a.json")
     (image,) = opened.images()
     assert len(image.shapes) == 1
-    assert opened.losses.count("dropped", reason) == 1
-    assert opened.losses.count("dropped", "no object") == 1
-    assert opened.losses.count("dropped", "names no image") == 1
+    assert opened.lost.count("dropped", reason) == 1
+    assert opened.lost.count("dropped", "no object") == 1
+    assert opened.lost.count("dropped", "names no image") == 1
 
 
 @pytest.mark.parametrize(
@@ -248,7 +248,7 @@ def test_rows_that_are_missing_are_counted(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(f'{header}a.jpg,1,"{{}}",3,0,{circle}b.jpg,1,"{{}}",0,0,"{{}}","{{}}"\n')
     opened = via.read(tmp_path)
     assert [len(image.shapes) for image in opened.images()] == [1, 0]
-    assert opened.losses.count("dropped", "region_count promises") == 2
+    assert opened.lost.count("dropped", "region_count promises") == 2
 
 
 def test_long_polygons_fit_into_a_csv_cell(tmp_path: Path) -> None:
@@ -294,7 +294,7 @@ def test_what_via_cannot_store_is_said(tmp_path: Path) -> None:
         ),
         subset="train",
     )
-    losses = via.write([document, document], tmp_path / "a.json", categories=[Category("z")])
+    lost = via.write([document, document], tmp_path / "a.json", categories=[Category("z")])
     for reason in (
         "a rotated rectangle became a polygon",
         "the z of a shape",
@@ -308,7 +308,7 @@ def test_what_via_cannot_store_is_said(tmp_path: Path) -> None:
         "several entries have the same image name",
         "does not store the size of images",
     ):
-        assert losses.count(containing=reason), reason
+        assert lost.count(containing=reason), reason
     opened = via.read(tmp_path / "a.json")
     first, second = opened.images()
     assert first.shapes == second.shapes
@@ -347,8 +347,8 @@ def test_real_files_survive_the_round_trip(real: Path, tmp_path: Path) -> None:
     for folder in ("v1_official", "receipts_csv_json_coco", "polyline_only_v2", "masking_v2"):
         opened = via.read(real / folder)
         before = list(opened.images())
-        losses = via.write(opened, tmp_path / "out.json", categories=opened.categories)
-        assert losses.lines() == []
+        lost = via.write(opened, tmp_path / "out.json", categories=opened.categories)
+        assert lost.lines() == []
         after = list(via.read(tmp_path / "out.json").images())
         assert [bare(image) for image in after] == [bare(image) for image in before]
         checked += len(before)
@@ -378,8 +378,8 @@ def test_images_survive_the_round_trip(
 ) -> None:
     path = tmp_path_factory.mktemp("via") / "out.json"
     tool = "via" if from_via else ""
-    losses = via.write([replace(image, tool=tool) for image in documents], path)
-    assert losses.count() == losses.count("dropped", "does not store the size") + losses.count("changed", "last digit")
+    lost = via.write([replace(image, tool=tool) for image in documents], path)
+    assert lost.count() == lost.count("dropped", "does not store the size") + lost.count("changed", "last digit")
     opened = via.read(path, class_attribute="class")
     expected = [replace(image, width=None, height=None) for image in documents]
     assert_same([bare(image) for image in opened.images()], expected)
@@ -391,11 +391,11 @@ def test_any_document_is_written_and_nothing_goes_silently(
     tmp_path_factory: pytest.TempPathFactory, documents: list[AnnotatedImage]
 ) -> None:
     path = tmp_path_factory.mktemp("via") / "out.json"
-    losses = via.write(documents, path)
+    lost = via.write(documents, path)
     found = list(via.read(path, class_attribute="class").images())
     for image, expected in zip(found, documents, strict=True):
         kept = [shape for shape in expected.shapes if not isinstance(shape.geometry, Tag)]
         assert {shape.label for shape in image.shapes} == {shape.label for shape in kept}
         assert len(image.shapes) >= len(kept)
     tags = sum(isinstance(shape.geometry, Tag) for image in documents for shape in image.shapes)
-    assert losses.count("dropped", "a tag has no counterpart") == tags
+    assert lost.count("dropped", "a tag has no counterpart") == tags

@@ -38,6 +38,10 @@ def test_help_and_version(cli: Cli) -> None:
         (["segment", "x.jpg", "--overwrit"], "--overwrite"),
         (["segment"], "Missing argument"),
         (["train", "x", "--epochs", "many"], "Invalid value for '--epochs'"),
+        (["annotations", "convert", "a.zip", "b.json", "--to", "coco"], "It says where the result goes: -o FILE"),
+        (["annotations", "rasterize", "a.zip", "masks/"], "It says where the result goes: -o FILE"),
+        (["data", "get", "pascal-voc", "data/"], "It says where the result goes: -o FILE"),
+        (["recipes", "copy", "demo-coins", "mine.yaml"], "(mine.yaml). If it names the result, write -o before it."),
     ],
 )
 def test_wrong_usage_exits_2_and_suggests(cli: Cli, arguments: list[str], said: str) -> None:
@@ -309,14 +313,14 @@ def test_every_bundled_recipe_loads_and_is_described(cli: Cli) -> None:
 
 
 def test_a_recipe_is_copied_with_its_comments_and_never_over_a_file(cli: Cli, tmp_path: Path) -> None:
-    assert cli("recipes", "copy", "demo-coins", tmp_path) == 0
+    assert cli("recipes", "copy", "demo-coins", "-o", tmp_path) == 0
     target = tmp_path / "demo-coins.yaml"
     assert f"intarsia train {target}" in cli.out
     assert "# from scratch" in target.read_text()
     target.write_text("mine")
-    assert cli("recipes", "copy", "demo-coins", target) == 2
+    assert cli("recipes", "copy", "demo-coins", "-o", target) == 2
     assert target.read_text() == "mine" and "--overwrite" in cli.err
-    assert cli("recipes", "copy", "demo-coins", target, "--overwrite") == 0
+    assert cli("recipes", "copy", "demo-coins", "-o", target, "--overwrite") == 0
     assert Recipe.load(target).name == "demo-coins"
 
 

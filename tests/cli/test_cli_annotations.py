@@ -10,7 +10,7 @@ from commands import Cli
 from PIL import Image
 from tiny import TinyRun
 
-from intarsia.annotations import AnnotatedImage, Drawing, Shape, open_annotations, rasterise, write_annotations
+from intarsia.annotations import AnnotatedImage, DrawingRules, Shape, open_annotations, rasterize, write_annotations
 from intarsia.annotations.formats.masks import drawing_of
 from intarsia.annotations.geometry import Circle, Polygon, Rectangle
 from intarsia.datasets import open_dataset
@@ -63,39 +63,39 @@ def test_check_lists_problems(cli: Cli, export: Path) -> None:
 
 def test_convert_tells_what_is_lost(cli: Cli, export: Path, tmp_path: Path) -> None:
     target = tmp_path / "out" / "coco.json"
-    assert cli("annotations", "convert", export, target, "--to", "coco", "--copy-images") == 0
+    assert cli("annotations", "convert", export, "-o", target, "--to", "coco", "--copy-images") == 0
     assert "lost on the way:\n  changed 2: a circle became a polygon (a.png, b.png)" in cli.out
     documents = list(open_annotations(target).images())
     assert [document.image for document in documents] == [target.parent / "a.png", target.parent / "b.png"]
-    assert cli("annotations", "convert", export, target, "--to", "coco") == 2
-    assert cli("annotations", "convert", target, tmp_path / "lm", "--to", "labelme") == 0
+    assert cli("annotations", "convert", export, "-o", target, "--to", "coco") == 2
+    assert cli("annotations", "convert", target, "-o", tmp_path / "lm", "--to", "labelme") == 0
     assert "nothing was lost" in cli.out
     (export / "b.json").write_text("{")
-    assert cli("annotations", "convert", export, target, "--to", "coco", "--overwrite") == 1
+    assert cli("annotations", "convert", export, "-o", target, "--to", "coco", "--overwrite") == 1
     assert "b.json: broken JSON" in cli.out
-    assert cli("annotations", "convert", export, tmp_path / "x", "--to", "cocoo") == 2
+    assert cli("annotations", "convert", export, "-o", tmp_path / "x", "--to", "cocoo") == 2
     assert "Did you mean 'coco'?" in cli.err
-    assert cli("annotations", "convert", export, tmp_path / "x", "--to", "coco", "--set", "mask=1") == 2
+    assert cli("annotations", "convert", export, "-o", tmp_path / "x", "--to", "coco", "--set", "mask=1") == 2
     assert "have no option 'mask'" in cli.err
 
 
 def test_rasterize_makes_a_data_set(cli: Cli, export: Path, tmp_path: Path) -> None:
     out = tmp_path / "masks"
-    assert cli("annotations", "rasterize", export, out, "--rule", "coco", "--instances") == 0
+    assert cli("annotations", "rasterize", export, "-o", out, "--rule", "coco", "--instances") == 0
     assert "labelme drawn by rule coco, order list" in cli.out
     labels = read_mask(out / "masks/a.png")
     (document, _) = open_annotations(export).images()
     data = open_dataset(out, val_fraction=0)
     assert data.space.names == ("background", "car", "tree")
-    assert np.array_equal(labels, rasterise(document, (20, 40), data.space, Drawing("coco")))
+    assert np.array_equal(labels, rasterize(document, (20, 40), data.space, DrawingRules("coco")))
     assert (labels == 1).sum() == 70 and read_mask(out / "instances/b.png").max() == 2
     assert np.array_equal(data.splits["all"].read(0)[1], labels)
-    assert cli("annotations", "rasterize", export, tmp_path / "m2", "--classes", "tree,car", "--no-images") == 0
+    assert cli("annotations", "rasterize", export, "-o", tmp_path / "m2", "--classes", "tree,car", "--no-images") == 0
     assert read_mask(tmp_path / "m2/masks/a.png")[0, 0] == 255
     assert not (tmp_path / "m2/images").exists()
-    assert cli("annotations", "rasterize", export, tmp_path / "m3", "--classes", "tree") == 3
+    assert cli("annotations", "rasterize", export, "-o", tmp_path / "m3", "--classes", "tree") == 3
     assert "no class of this data set is named 'car'" in cli.err
-    assert cli("annotations", "rasterize", export, tmp_path / "m3", "--unlabelled", "nothing") == 2
+    assert cli("annotations", "rasterize", export, "-o", tmp_path / "m3", "--unlabelled", "nothing") == 2
 
 
 def test_an_exports_folder_is_checked_as_data(cli: Cli, export: Path) -> None:
@@ -112,7 +112,7 @@ def test_predictions_can_be_corrected_in_a_tool(cli: Cli, tiny_run: TinyRun, tmp
         (photos / source.name).write_bytes(source.read_bytes())
     found = cli.json("segment", photos, "-m", tiny_run.run.best, "-o", tmp_path / "out", "--annotations", tool)
     written = Path(found["annotations"])
-    assert all(loss["reason"] == "a class that no shape has" for loss in found["losses"])
+    assert all(loss["reason"] == "a class that no shape has" for loss in found["lost"])
     assert cli("annotations", "check", written, "--images", photos) == 0  # nothing crosses itself, for instance
     export = open_annotations(written, tool=tool)
     documents = list(export.images())
@@ -121,20 +121,20 @@ def test_predictions_can_be_corrected_in_a_tool(cli: Cli, tiny_run: TinyRun, tmp
     for document in documents:
         labels = read_mask(tmp_path / "out" / f"{Path(document.name).stem}.mask.png")
         assert all(isinstance(shape.geometry, Polygon) and shape.geometry.is_simple for shape in document.shapes)
-        drawn = rasterise(document, labels.shape, space, drawing_of(export))  # type: ignore[arg-type]
+        drawn = rasterize(document, labels.shape, space, drawing_of(export))  # type: ignore[arg-type]
         assert (drawn == labels).mean() > 0.9
     assert cli("segment", photos, "-m", tiny_run.run.best, "-o", tmp_path / "out", "--annotations", tool) == 2
     assert "perhaps with corrections by hand" in cli.err
 
 
 def test_rasterize_leaves_other_classes_out_when_asked(cli: Cli, export: Path, tmp_path: Path) -> None:
-    command = ("annotations", "rasterize", export, tmp_path / "out", "--classes", "background,car")
+    command = ("annotations", "rasterize", export, "-o", tmp_path / "out", "--classes", "background,car")
     assert cli(*command) == 3 and "no class of this data set is named 'tree'" in cli.err
     for others, value in (("background", 0), ("ignore", 255)):
         found = cli.json(*command, "--others", others, "--overwrite")
         labels = read_mask(tmp_path / "out/masks/a.png")
         assert (labels[5, 6], labels[10, 30], labels[19, 0]) == (1, value, 0)
-        (lost,) = [loss for loss in found["losses"] if "class that was not asked for" in loss["reason"]]
+        (lost,) = [loss for loss in found["lost"] if "class that was not asked for" in loss["reason"]]
         assert (lost["kind"], lost["count"], lost["examples"]) == ("changed", 2, ["tree"])
     assert cli(*command, "--others", "ignored", "--overwrite") == 2
     assert "Did you mean 'ignore'?" in cli.err

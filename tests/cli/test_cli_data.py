@@ -23,7 +23,7 @@ def test_info_describes_every_public_data_set(name: str, cli: Cli) -> None:
     known = ENTRIES[name]
     for part in (
         known.title,
-        known.licence,
+        known.license,
         known.citation,
         known.homepage,
         *known.steps,
@@ -51,7 +51,7 @@ def test_check_says_which_layout_it_found(cli: Cli, tmp_path: Path) -> None:
 
 
 def test_get(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert cli("data", "get", "cityscapes", tmp_path / "x") == 2
+    assert cli("data", "get", "cityscapes", "-o", tmp_path / "x") == 2
     assert "Cityscapes cannot be fetched by a program" in cli.err and "1. register at the homepage" in cli.err
     assert not (tmp_path / "x").exists()
     from intarsia.datasets import download
@@ -63,7 +63,7 @@ def test_get(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
     with zipfile.ZipFile(archive, "w") as packed:
         packed.writestr("VOCdevkit/a.txt", "a")
-    found = cli.json("data", "get", "pascal-voc", tmp_path / "voc")
+    found = cli.json("data", "get", "pascal-voc", "-o", tmp_path / "voc")
     assert asked == ["VOCtrainval_11-May-2012.tar"]
     assert found["unpacked"] == [str(tmp_path / "voc/VOCdevkit")]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import pickle
 import zipfile
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from intarsia.annotations import AnnotatedImage, Shape, write_annotations
+from intarsia.annotations import AnnotatedImage, Shape, open_annotations, write_annotations
 from intarsia.annotations.geometry import Circle, Points, Polygon
 from intarsia.annotations.tools import tools
 from intarsia.datasets import open_dataset
@@ -35,15 +36,42 @@ def make(folder: Path, tool: str, count: int = 4) -> Path:
     return folder
 
 
+def zipped(folder: Path) -> Path:
+    """A folder as a zip archive beside it."""
+    place = folder.with_suffix(".zip")
+    with zipfile.ZipFile(place, "w") as archive:
+        for path in folder.rglob("*"):
+            archive.write(path, path.relative_to(folder.parent))
+    return place
+
+
+def test_an_unpacked_archive_lasts_as_long_as_a_split_of_it(tmp_path: Path) -> None:
+    data = open_dataset(zipped(make(tmp_path / "set", "coco")))
+    train = data.splits["train"].remapped(data.space, np.arange(256, dtype=np.uint8))
+    shared = open_annotations(tmp_path / "set.zip").unpacked
+    assert shared is not None
+    folder = shared.folder
+    del data, shared
+    gc.collect()
+    assert train.read(0)[0].shape == (32, 40, 3) and folder.is_dir()
+    del train
+    gc.collect()
+    assert not folder.exists()
+
+
+def test_an_archive_that_is_no_export_is_named(tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    Image.new("RGB", (4, 4)).save(tmp_path / "set/a.png")
+    with pytest.raises(DataError, match=r"set\.zip: not an annotation file of any known tool"):
+        open_dataset(zipped(tmp_path / "set"))
+
+
 @pytest.mark.parametrize("tool", ["labelme", "coco", "cvat", "via", "rectlabel"])
 @pytest.mark.parametrize("packed", [False, True])
 def test_every_tools_export_is_a_data_set(tmp_path: Path, tool: str, packed: bool) -> None:
     place = make(tmp_path / "set", tool)
     if packed:
-        place = tmp_path / "set.zip"
-        with zipfile.ZipFile(place, "w") as archive:
-            for path in (tmp_path / "set").rglob("*"):
-                archive.write(path, path.relative_to(tmp_path))
+        place = zipped(place)
     data = open_dataset(place)
     assert data.layout == "annotations"
     background = data.space.names[0]

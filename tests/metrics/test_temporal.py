@@ -96,7 +96,6 @@ def test_a_frozen_video_is_perfectly_consistent() -> None:
     assert (consistency.compute().miou, flicker.compute(), steady.compute()) == (1, 0, (1, 1))
 
 
-@pytest.mark.slow
 def test_limits_that_real_labels_set(real_data: Path) -> None:
     """CamVid's own labels, moved along the flow of its pictures: no model's consistency can be much higher."""
     split = open_dataset(real_data / "camvid", layout="camvid").split("val")

@@ -142,7 +142,6 @@ def test_every_norm_of_a_cloud_model_is_frozen(name: str) -> None:
     assert all(norm.weight.grad is None and norm.bias.grad is None for norm in norms)
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_two_processes_train_on_clouds_like_one(tmp_path: Path) -> None:
     space = LabelSpace(("ground", "building"))

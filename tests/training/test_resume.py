@@ -48,7 +48,6 @@ def uninterrupted(scenes, recipe, tmp_path_factory):
     return recipe, folder
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("workers", "kills"), [(0, ("step:4", "write:6")), (2, ("write:9", "step:3"))])
 def test_killed_twice_and_resumed_equals_uninterrupted(scenes, uninterrupted, tmp_path, workers, kills):
     recipe, whole = uninterrupted
@@ -106,7 +105,6 @@ def test_resuming_a_finished_run_changes_nothing(scenes, recipe, tmp_path):
     assert (first.folder / "last.safetensors").read_bytes() == before
 
 
-@pytest.mark.slow
 def test_two_processes_train_like_one(scenes, recipe, tmp_path):
     """Same data, synchronised norms, averaged gradients: the metrics agree; only the order of sums differs."""
     plain = recipe.override(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from intarsia.annotations.document import AnnotatedImage, Category, Document, Shape
 from intarsia.annotations.geometry import Points, Polygon, Polyline, Skeleton, Tag
-from intarsia.annotations.losses import Losses
+from intarsia.annotations.lost import Lost
 from intarsia.annotations.tools import Tool
 from intarsia.annotations.writing import account, fitted, still_images, to_json
 from intarsia.errors import DataError
@@ -32,7 +32,7 @@ def write(
     categories: Sequence[Category] = (),
     affine: Affine = PIXELS,
     crs: str = "",
-) -> Losses:
+) -> Lost:
     """Write one FeatureCollection of all shapes; each feature names its image and class.
 
     Args:
@@ -48,7 +48,7 @@ def write(
     Raises:
         DataError: nothing to write, or the file cannot be written.
     """
-    losses = Losses()
+    lost = Lost()
     images = 0
     with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8") as file:
         file.write('{"type": "FeatureCollection",\n')
@@ -56,18 +56,18 @@ def write(
             file.write(f'"crs": {to_json({"type": "name", "properties": {"name": crs}})},\n')
         file.write('"features": [')
         first = True
-        for document in still_images(documents, losses):
+        for document in still_images(documents, lost):
             images += 1
             stored = ("instance", "z", "attributes", "occluded", "crowd", "source", "score")
-            account(document, losses, "geojson", shape=stored, image=("frame", "time"))
+            account(document, lost, "geojson", shape=stored, image=("frame", "time"))
             for drawn in document.shapes:
-                for shape in fitted(drawn, losses, document.name, _ACCEPTED, parts=True, holes=True):
+                for shape in fitted(drawn, lost, document.name, _ACCEPTED, parts=True, holes=True):
                     file.write(("\n" if first else ",\n") + to_json(feature(shape, document, affine)))
                     first = False
         if not images:
             raise DataError(f"{path}: there are no annotations to write")
         file.write("\n]}\n")
-    return losses
+    return lost
 
 
 def feature(shape: Shape, document: AnnotatedImage, affine: Affine = PIXELS) -> dict[str, Any]:

@@ -24,10 +24,10 @@ from intarsia.annotations.document import (
 )
 from intarsia.annotations.finding import ImageFinder, clean_name, head, holds, photo_folder, safe_parts, walk
 from intarsia.annotations.geometry import Circle, Geometry, Mask, Point, Points, Polygon, Polyline, Rectangle
-from intarsia.annotations.losses import Losses
+from intarsia.annotations.lost import Lost
 from intarsia.annotations.outlines import rings
 from intarsia.annotations.photos import embedded
-from intarsia.annotations.raster import Drawing
+from intarsia.annotations.raster import DrawingRules
 from intarsia.annotations.reading import BadShape, kept, load_json, points, polygon, side, usable, whole_number
 from intarsia.annotations.tools import Tool
 from intarsia.annotations.writing import account, fitted, fresh_instances, size_of, still_images, to_json
@@ -39,7 +39,7 @@ _SHAPE = ("label", "points", "group_id", "description", "shape_type", "flags", "
 _ACCEPTED = (Polygon, Rectangle, Circle, Polyline, Points, Mask)
 
 # LabelMe's own exporter (labelme/utils/shape.py) draws lines 10 pixels wide and points as discs of radius 5.
-DRAWING = Drawing("inclusive", "list", line_width=10, point_radius=5)
+DRAWING = DrawingRules("inclusive", "list", line_width=10, point_radius=5)
 
 
 def read(path: Path, *, images: Path | None = None) -> AnnotationSet:
@@ -63,41 +63,41 @@ def read(path: Path, *, images: Path | None = None) -> AnnotationSet:
     root = images or photo_folder(path)
     finder = ImageFinder(root)
 
-    def stream(losses: Losses) -> Iterator[Document]:
-        return usable(files, lambda file: read_file(file, finder, losses), losses)
+    def stream(lost: Lost) -> Iterator[Document]:
+        return usable(files, lambda file: read_file(file, finder, lost), lost)
 
     categories = tuple(Category(name) for name in _label_file(path if path.is_dir() else path.parent))
     return AnnotationSet("labelme", path, root, categories, stream)
 
 
-def read_file(path: Path, finder: ImageFinder, losses: Losses) -> AnnotatedImage:
-    """Read one file; shapes that cannot be used are counted in `losses`.
+def read_file(path: Path, finder: ImageFinder, lost: Lost) -> AnnotatedImage:
+    """Read one file; shapes that cannot be used are counted in `lost`.
 
     Raises:
         DataError: broken JSON, or not a LabelMe file.
     """
-    value = load_json(path, "LabelMe", losses)
+    value = load_json(path, "LabelMe", lost)
     if not isinstance(value, dict) or not isinstance(value.get("shapes"), list):
         raise DataError(f"{path}: not a LabelMe file: it has no list of shapes; take the JSON that LabelMe saved")
     said = value.get("imagePath")
     named = said if isinstance(said, str) else ""
-    image = finder.find(named, beside=path.parent, losses=losses) or finder.find(f"{path.stem}.jpg", beside=path.parent)
+    image = finder.find(named, beside=path.parent, lost=lost) or finder.find(f"{path.stem}.jpg", beside=path.parent)
     return AnnotatedImage(
         name=_name(image, named, path, finder.root),
         source=path,
         image=image,
         width=side(value.get("imageWidth"), f"{path}: imageWidth"),
         height=side(value.get("imageHeight"), f"{path}: imageHeight"),
-        shapes=kept(value["shapes"], _shape, path.name, losses),
+        shapes=kept(value["shapes"], _shape, path.name, lost),
         attributes=_flags(value.get("flags")),
-        embedded=embedded(value.get("imageData"), path.name, losses),
+        embedded=embedded(value.get("imageData"), path.name, lost),
         tool="labelme",
         extra={key: entry for key, entry in value.items() if key not in _TOP},
     )
 
 
 def is_labelme(path: Path) -> bool:
-    """Whether a JSON file looks like LabelMe's; damaged files beside an image of the same stem count too."""
+    """Recognise a JSON file of LabelMe; damaged files beside an image of the same stem count too."""
     if not head(path, 256).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
         return False  # such as the list of jobs in a backup of CVAT, whose shapes have points and labels too
     marks = ((b'"points"', b'"label"'), (b'"imagePath"',), (b'"shapes": []',))
@@ -113,7 +113,7 @@ def is_labelme(path: Path) -> bool:
 
 
 def sniff(path: Path) -> bool:
-    """Whether a file, or one of a folder's first JSON files, is LabelMe's."""
+    """Recognise LabelMe's file, or a folder by one of its first JSON files."""
     for number, file in enumerate(walk(path, (".json",))):
         if number == 20:
             break
@@ -122,29 +122,29 @@ def sniff(path: Path) -> bool:
     return False
 
 
-def write(documents: Iterable[Document], path: Path, *, categories: Sequence[Category] = ()) -> Losses:
+def write(documents: Iterable[Document], path: Path, *, categories: Sequence[Category] = ()) -> Lost:
     """Write one JSON an image into a folder, and the classes as labels.txt.
 
     Returns:
         What LabelMe's files cannot express.
     """
-    losses = Losses()
+    lost = Lost()
     names = {category.name: None for category in categories}
     taken: set[Path] = set()
-    for document in still_images(documents, losses):
-        account(document, losses, "labelme", shape=("instance", "attributes"), image=("attributes", "embedded"))
+    for document in still_images(documents, lost):
+        account(document, lost, "labelme", shape=("instance", "attributes"), image=("attributes", "embedded"))
         image = path.joinpath(*safe_parts(document.name))
         target = image.with_suffix(".json")
         if target in taken:
             target = image.with_name(f"{image.name}.json")
-            losses.changed("two images would share one JSON file, the second is named by its whole name", document.name)
+            lost.changed("two images would share one JSON file, the second is named by its whole name", document.name)
         taken.add(target)
-        write_text(target, to_json(_document(document, image, losses), indent=2) + "\n")
+        write_text(target, to_json(_document(document, image, lost), indent=2) + "\n")
         names.update(dict.fromkeys(shape.label for shape in document.shapes))
     if not taken:
         raise DataError(f"{path}: there are no annotations to write")
     _write_labels(path, [*names])
-    return losses
+    return lost
 
 
 def _name(image: Path | None, said: str, path: Path, root: Path) -> str:
@@ -245,13 +245,13 @@ def _write_labels(folder: Path, names: Sequence[str]) -> None:
         write_text(folder / "labels.txt", "\n".join(["__ignore__", "_background_", *lines]) + "\n")
 
 
-def _document(document: AnnotatedImage, image: Path, losses: Losses) -> dict[str, Any]:
+def _document(document: AnnotatedImage, image: Path, lost: Lost) -> dict[str, Any]:
     own = document.tool in ("labelme", "")
     fresh = fresh_instances(document)
     shapes = [
-        _entry(shape, own, document.name, losses)
+        _entry(shape, own, document.name, lost)
         for drawn in document.shapes
-        for shape in fitted(drawn, losses, document.name, _ACCEPTED, angles=True, drawing=DRAWING, fresh=fresh)
+        for shape in fitted(drawn, lost, document.name, _ACCEPTED, angles=True, drawing=DRAWING, fresh=fresh)
     ]
     width, height = size_of(document)  # LabelMe does not open a file without them
     # A photo elsewhere is named by the way to it; one that lies beside, or is to be copied there, by its name.
@@ -259,7 +259,7 @@ def _document(document: AnnotatedImage, image: Path, losses: Losses) -> dict[str
     shown = os.path.relpath(document.image or image, image.parent) if elsewhere else image.name
     return {
         "version": "7.1.0",
-        "flags": _bools(document.attributes, document.name, losses),
+        "flags": _bools(document.attributes, document.name, lost),
         "shapes": [shape for shape in shapes if shape is not None],
         "imagePath": Path(shown).as_posix(),
         "imageData": base64.b64encode(document.embedded).decode() if document.embedded else None,
@@ -268,11 +268,11 @@ def _document(document: AnnotatedImage, image: Path, losses: Losses) -> dict[str
     } | (dict(document.extra) if own else {})
 
 
-def _entry(shape: Shape, own: bool, where: str, losses: Losses) -> dict[str, Any] | None:
+def _entry(shape: Shape, own: bool, where: str, lost: Lost) -> dict[str, Any] | None:
     attributes = dict(shape.attributes)
     description = attributes.pop("description") if isinstance(attributes.get("description"), str) else ""
     if isinstance(shape.geometry, Mask) and not shape.geometry.bitmap.size:
-        losses.dropped("an empty shape", where)
+        lost.dropped("an empty shape", where)
         return None
     kind, drawn = _points_of(shape.geometry)
     mask = shape.geometry.bitmap if isinstance(shape.geometry, Mask) else None
@@ -282,7 +282,7 @@ def _entry(shape: Shape, own: bool, where: str, losses: Losses) -> dict[str, Any
         "group_id": shape.instance,
         "description": description,
         "shape_type": kind,
-        "flags": _bools(attributes, where, losses),
+        "flags": _bools(attributes, where, lost),
         "mask": None if mask is None else base64.b64encode(png_of(Mask(mask), mask.shape)).decode(),
     } | (dict(shape.extra) if own else {})
 
@@ -308,9 +308,9 @@ def _points_of(geometry: Geometry) -> tuple[str, Sequence[Point]]:
     raise AssertionError(f"not fitted: {geometry}")
 
 
-def _bools(attributes: Mapping[str, Any], where: str, losses: Losses) -> dict[str, bool]:
+def _bools(attributes: Mapping[str, Any], where: str, lost: Lost) -> dict[str, bool]:
     flags = {name: value for name, value in attributes.items() if isinstance(value, bool)}
-    losses.dropped("an attribute that is not true or false (LabelMe's flags)", where, len(attributes) - len(flags))
+    lost.dropped("an attribute that is not true or false (LabelMe's flags)", where, len(attributes) - len(flags))
     return flags
 
 

@@ -26,8 +26,8 @@ from intarsia.annotations.document import (
 )
 from intarsia.annotations.finding import ImageFinder, head, safe_parts, walk
 from intarsia.annotations.geometry import Mask
-from intarsia.annotations.losses import Losses
-from intarsia.annotations.raster import Drawing, class_names, instance_map, rasterise
+from intarsia.annotations.lost import Lost
+from intarsia.annotations.raster import DrawingRules, class_names, instance_map, rasterize
 from intarsia.annotations.reading import load_json, usable
 from intarsia.annotations.tools import Tool
 from intarsia.annotations.writing import account, size_of, still_images
@@ -69,14 +69,14 @@ def read(path: Path, *, images: Path | None = None, tolerant: bool = False) -> A
         raise DataError(f"{path}: no masks (.png) in {folder}")
     finder = ImageFinder(images or path, without=[place for place in (folder, instances) if place and place != path])
 
-    def stream(losses: Losses) -> Iterator[Document]:
-        return usable(files, partial(_document, folder, instances, categories, finder, tolerant, losses), losses)
+    def stream(lost: Lost) -> Iterator[Document]:
+        return usable(files, partial(_document, folder, instances, categories, finder, tolerant, lost), lost)
 
     return AnnotationSet("masks", path, images or path, categories, stream)
 
 
 def sniff(path: Path) -> bool:
-    """Whether a folder has masks and a class file of the kinds that `write` makes."""
+    """Recognise a folder by masks and a class file of the kinds that `write` makes."""
     if not path.is_dir():
         return False
     named = (path / "labelmap.txt").is_file() or (path / "classes.json").is_file()
@@ -88,12 +88,12 @@ def write(
     path: Path,
     *,
     categories: Sequence[Category] = (),
-    drawing: Drawing | None = None,
+    drawing: DrawingRules | None = None,
     space: LabelSpace | None = None,
     unlabelled: Literal["auto", "background", "ignore"] = "auto",
     others: Literal["error", "background", "ignore"] = "error",
     instances: bool = False,
-) -> Losses:
+) -> Lost:
     """Draw documents into a folder of masks.
 
     Args:
@@ -102,7 +102,7 @@ def write(
         categories: the classes, with their colours.
         drawing: edge rule and order; None takes those of the tool that the documents come from.
         space: the classes in order; None: the background, then `categories` (or without them the labels that occur).
-        unlabelled: what pixels without a shape become, see `rasterise`.
+        unlabelled: what pixels without a shape become, see `rasterize`.
         others: what shapes of classes that `space` lacks become, likewise.
         instances: also number the things.
 
@@ -112,15 +112,15 @@ def write(
     Raises:
         DataError: nothing to write, an image of unknown size, or a shape of a class that `space` lacks.
     """
-    losses = Losses()
+    lost = Lost()
     if not isinstance(documents, AnnotationSet | Sequence):
         documents = list(documents)  # they are read twice
     space = space or space_of(documents, categories)
     drawing = drawing or drawing_of(documents)
     taken: set[Path] = set()
-    for document in still_images(documents, losses):
+    for document in still_images(documents, lost):
         stored = [*(["z"] if drawing.order == "z" else []), *(["instance"] if instances else [])]
-        account(document, losses, "masks", shape=stored)
+        account(document, lost, "masks", shape=stored)
         width, height = size_of(document)
         if width is None or height is None:
             raise DataError(f"{document.name}: its size is not known, so no mask can be drawn; put the image beside")
@@ -129,21 +129,19 @@ def write(
         if target in taken:
             raise DataError(f"{path}: two images would share the mask {name}; rename one of them")
         taken.add(target)
-        labels = rasterise(
-            document, (height, width), space, drawing, unlabelled=unlabelled, others=others, losses=losses
-        )
+        labels = rasterize(document, (height, width), space, drawing, unlabelled=unlabelled, others=others, lost=lost)
         with MaskWriter(target, width, height, space) as mask:
             mask.write(labels)
         if instances:
             _write_instances(document, (height, width), drawing, path / "instances" / name)
         drawn = sum(drawing.draws(shape.geometry) for shape in document.shapes)
-        losses.changed("a shape became pixels", document.name, drawn)
+        lost.changed("a shape became pixels", document.name, drawn)
     if not taken:
         raise DataError(f"{path}: there are no annotations to write")
     write_json(path / "classes.json", space.to_json())
     lines = [f"{name}:{','.join(map(str, color))}::" for name, color in zip(space.names, space.palette, strict=True)]
     write_text(path / "labelmap.txt", "\n".join(["# label:color_rgb:parts:actions", *lines]) + "\n")
-    return losses
+    return lost
 
 
 def space_of(documents: Iterable[Document], categories: Sequence[Category] = ()) -> LabelSpace:
@@ -160,14 +158,14 @@ def space_of(documents: Iterable[Document], categories: Sequence[Category] = ())
     )
 
 
-def drawing_of(documents: object) -> Drawing:
-    """How the tool that some documents come from draws them; the default for documents made in memory."""
+def drawing_of(documents: object) -> DrawingRules:
+    """Find out how the tool that some documents come from draws them; the default for documents made in memory."""
     from intarsia.annotations.tools import tool_named
 
-    return tool_named(documents.tool).drawing if isinstance(documents, AnnotationSet) else Drawing()
+    return tool_named(documents.tool).drawing if isinstance(documents, AnnotationSet) else DrawingRules()
 
 
-def _write_instances(document: AnnotatedImage, size: tuple[int, int], drawing: Drawing, target: Path) -> None:
+def _write_instances(document: AnnotatedImage, size: tuple[int, int], drawing: DrawingRules, target: Path) -> None:
     drawn = instance_map(document, size, drawing)
     if len(drawn.things) > 65535:
         raise DataError(f"{document.name}: {len(drawn.things)} things are more than a 16-bit PNG can number")
@@ -213,13 +211,13 @@ def _document(
     categories: tuple[Category, ...],
     finder: ImageFinder,
     tolerant: bool,
-    losses: Losses,
+    lost: Lost,
     file: Path,
 ) -> AnnotatedImage:
     inner = file.relative_to(folder)
-    image = finder.find(inner.with_suffix(".jpg").as_posix(), losses=losses)
+    image = finder.find(inner.with_suffix(".jpg").as_posix(), lost=lost)
     image = None if image == file else image
-    labels = _labels(file, categories, tolerant, losses)
+    labels = _labels(file, categories, tolerant, lost)
     things = None
     if instances is not None and (instances / inner).is_file():
         things = _numbers(read_mask(instances / inner))
@@ -236,7 +234,7 @@ def _document(
     )
 
 
-def _labels(file: Path, categories: tuple[Category, ...], tolerant: bool, losses: Losses) -> NDArray[np.int64]:
+def _labels(file: Path, categories: tuple[Category, ...], tolerant: bool, lost: Lost) -> NDArray[np.int64]:
     """(H, W) indices into `categories`, -1 where nothing is known.
 
     Raises:
@@ -268,7 +266,7 @@ def _labels(file: Path, categories: tuple[Category, ...], tolerant: bool, losses
             raise DataError(
                 f"{file}: {wrong} pixels have colours of no class, such as {tuple(seen[~known][0].tolist())}"
             )
-        losses.changed("pixels were taken by their nearest colour", file, wrong)
+        lost.changed("pixels were taken by their nearest colour", file, wrong)
     index = np.array(list(palette.values()), np.int64)[distance.argmin(axis=1)]
     return np.asarray(index[inverse.reshape(codes.shape)])
 

@@ -36,7 +36,7 @@ def read(path: Path, *, images: Path | None = None, one_based: bool = True) -> A
 
 
 def sniff(path: Path) -> bool:
-    """Whether a file, or any file below a folder, is such XML."""
+    """Recognise such XML: a file, or any file below a folder."""
     return any(is_voc(file) for file in walk(path, (".xml",)))
 
 

@@ -7,12 +7,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from intarsia.annotations.archive import Unpacked, is_zip
 from intarsia.annotations.document import AnnotatedImage
 from intarsia.annotations.finding import walk
 from intarsia.annotations.formats.masks import drawing_of
 from intarsia.annotations.geometry import name_of
 from intarsia.annotations.packing import pack, unpack
-from intarsia.annotations.raster import Drawing, background_label, class_names, rasterise
+from intarsia.annotations.raster import DrawingRules, background_label, class_names, rasterize
 from intarsia.annotations.tools import open_annotations, recognise
 from intarsia.datasets.coding import MaskCoding, RawMask
 from intarsia.datasets.layouts.contract import Content, Reading
@@ -27,7 +28,7 @@ from intarsia.media.images import IMAGE_SUFFIXES
 SUFFIXES = (".json", ".xml", ".ndjson", ".csv", ".zip")
 """Of annotation files that can be opened by themselves."""
 
-_MOST_LOSSES = 4
+_MOST_LOST = 4
 
 
 @dataclass(frozen=True)
@@ -50,11 +51,15 @@ class Embedded:
 
 @dataclass(frozen=True)
 class Outlines:
-    """The reader of drawn masks: items' packed documents by id, in the classes of the export."""
+    """The reader of drawn masks: items' packed documents by id, in the classes of the export.
+
+    It keeps the folder that the export's archive was unpacked into: the images lie there.
+    """
 
     documents: Mapping[str, bytes]
     space: LabelSpace
-    drawing: Drawing
+    drawing: DrawingRules
+    unpacked: Unpacked | None = None
 
     def __call__(self, item: Item, size: Size | None) -> RawMask:
         """The labels of an item, drawn at the image's own size.
@@ -62,7 +67,7 @@ class Outlines:
         Raises:
             DataError: a shape has no class here, or the document was made for an image of another size.
         """
-        return rasterise(unpack(self.documents[item.id]), size or image_size(item), self.space, self.drawing)
+        return rasterize(unpack(self.documents[item.id]), size or image_size(item), self.space, self.drawing)
 
 
 def is_export(content: Content) -> bool:
@@ -73,7 +78,9 @@ def is_export(content: Content) -> bool:
     if "tool" in content.reader:
         return True
     if content.table is not None:
-        return content.table.suffix.lower() in SUFFIXES and recognise(content.table) is not None
+        # An archive is nothing else, and is unpacked only once: when it is read.
+        known = content.table.suffix.lower() in SUFFIXES
+        return known and (is_zip(content.table) or recognise(content.table) is not None)
     if recognise(content.root) is None:
         return False
     masks = (path for path in walk(content.root, IMAGE_SUFFIXES) if classify(path, content.root).role == "mask")
@@ -129,18 +136,16 @@ def read_export(content: Content) -> Reading:
     if undrawn:
         shown = ", ".join(f"{count} {kind}" for kind, count in undrawn.most_common())
         notes.append(f"Shapes without area, not drawn: {shown}.")
-    lines = export.losses.lines()
-    notes += [f"Annotations: {line}." for line in lines[:_MOST_LOSSES]]
-    if len(lines) > _MOST_LOSSES:
-        notes.append(
-            f"Annotations: {len(lines) - _MOST_LOSSES} more such lines; see intarsia annotations check {place}."
-        )
+    lines = export.lost.lines()
+    notes += [f"Annotations: {line}." for line in lines[:_MOST_LOST]]
+    if len(lines) > _MOST_LOST:
+        notes.append(f"Annotations: {len(lines) - _MOST_LOST} more such lines; see intarsia annotations check {place}.")
     used = {image for *_, image, _ in matched}
     left = () if content.table else tuple(_photos(content.root, used))
     matched.sort(key=lambda entry: natural(entry[1]))
     coding = MaskCoding(values={i: i for i in (*range(len(space)), space.ignore_index)})
-    reader = Outlines(documents, space, drawing)
-    broken = export.losses.entries.get(("dropped", "a file that cannot be used"))
+    reader = Outlines(documents, space, drawing, export.unpacked)
+    broken = export.lost.entries.get(("dropped", "a file that cannot be used"))
     faults = tuple(broken.examples) if broken else ()
     return Reading(space, coding, Pairs(tuple(matched), left, (), ()), tuple(notes), reader, faults=faults)
 

@@ -97,7 +97,7 @@ ENTRY = Entry(
     splits="fine: train 2975, val 500, test 1525 (labels withheld); coarse: also train_extra 19998",
     ignored="the labels that the benchmark does not evaluate, void among them",
     size="3475 finely and 23473 coarsely labelled frames of 2048x1024 pixels",
-    licence="for non-commercial use; no redistribution; registration needed",
+    license="for non-commercial use; no redistribution; registration needed",
     citation="Cordts et al., The Cityscapes Dataset for Semantic Urban Scene Understanding, CVPR 2016",
     homepage="https://www.cityscapes-dataset.com/",
     steps=(
@@ -122,7 +122,7 @@ KITTI_ENTRY = Entry(
     splits="training 200, testing 200 (labels withheld); no official val: a part of training is set aside",
     ignored="as Cityscapes",
     size="200 labelled frames of about 1242x375 pixels",
-    licence="CC BY-NC-SA 3.0",
+    license="CC BY-NC-SA 3.0",
     citation="Alhaija et al., Augmented Reality Meets Computer Vision, IJCV 2018",
     homepage="https://www.cvlibs.net/datasets/kitti/eval_semseg.php?benchmark=semantics2015",
     steps=("fetch data_semantics.zip from the homepage (registration needed), and unpack it", "intarsia train FOLDER"),

@@ -50,7 +50,7 @@ class Entry:
         splits: how it is divided, officially.
         ignored: what counts neither in training nor in evaluation.
         size: of the download.
-        licence: its terms.
+        license: its terms.
         citation: the paper to cite.
         homepage: where it comes from.
         steps: how to get it.
@@ -66,7 +66,7 @@ class Entry:
     splits: str
     ignored: str
     size: str
-    licence: str
+    license: str
     citation: str
     homepage: str
     steps: tuple[str, ...]

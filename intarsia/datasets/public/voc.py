@@ -43,13 +43,13 @@ ENTRY = Entry(
     splits="train 1464, val 1449 (test 1456, labels withheld); with SBD: train 10582. VOC 2007: 209, 213, test 210",
     ignored="value 255: borders of objects, 5 pixels wide, and difficult objects",
     size="2913 labelled photos (VOC 2012)",
-    licence="photos under Flickr's terms; for research",
+    license="photos under Flickr's terms; for research",
     citation="Everingham et al., The Pascal Visual Object Classes Challenge: A Retrospective, IJCV 2015",
     homepage="http://host.robots.ox.ac.uk/pascal/VOC/",
     steps=(
-        "intarsia data get pascal-voc FOLDER, or fetch VOCtrainval_11-May-2012.tar from the homepage and unpack it",
+        "intarsia data get pascal-voc -o FOLDER, or fetch VOCtrainval_11-May-2012.tar from the homepage and unpack it",
         "intarsia train FOLDER",
-        "for the 10582 training images: intarsia data get sbd FOLDER, and then --layout pascal-voc-sbd",
+        "for the 10582 training images: intarsia data get sbd -o FOLDER, and then --layout pascal-voc-sbd",
     ),
     tree="""VOCdevkit/VOC2012/  (or VOC2007/; opened itself or from above)
   JPEGImages/2007_000032.jpg
@@ -75,11 +75,11 @@ SBD_ENTRY = Entry(
     splits="train 8498, val 2857",
     ignored="nothing",
     size="11355 labelled photos",
-    licence="photos under Flickr's terms; for research",
+    license="photos under Flickr's terms; for research",
     citation="Hariharan et al., Semantic Contours from Inverse Detectors, ICCV 2011",
     homepage="http://home.bharathh.info/pubs/codes/SBD/download.html",
     steps=(
-        "intarsia data get sbd FOLDER, or fetch benchmark.tgz from the homepage and unpack it",
+        "intarsia data get sbd -o FOLDER, or fetch benchmark.tgz from the homepage and unpack it",
         "intarsia train FOLDER",
     ),
     tree="""benchmark_RELEASE/dataset/

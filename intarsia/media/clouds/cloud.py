@@ -69,7 +69,7 @@ class PointCloud:
 
     @property
     def colored(self) -> bool:
-        """Whether it has colours; many files have the fields and nothing in them."""
+        """Tell whether it has colours; many files have the fields and nothing in them."""
         fields = [self.fields[name] for name in COLORS[:3] if name in self.fields]
         return len(fields) == 3 and any(values.any() for values in fields)
 

@@ -39,12 +39,12 @@ class Compression:
 
     @property
     def layered(self) -> bool:
-        """Whether chunks are stored layer by layer, as those of point formats 6 to 10 are."""
+        """Tell whether chunks are stored layer by layer, as those of point formats 6 to 10 are."""
         return all(kind in _LAYERS or kind == _BYTE14 for kind, _ in self.items)
 
     @property
     def known(self) -> bool:
-        """Whether its parts are ones that LASzip has, all of them of one generation."""
+        """Tell whether its parts are ones that LASzip has, all of them of one generation."""
         sizes = all(kind in (_BYTE, _BYTE14) or _SIZES.get(kind) == size for kind, size in self.items)
         return sizes and (self.layered or not any(kind in _LAYERS or kind == _BYTE14 for kind, _ in self.items))
 
@@ -83,7 +83,7 @@ def damaged(path: Path, what: str) -> DataError:
 
 
 def _table(path: Path, stream: BinaryIO, points: int, most: int) -> int:
-    """Where the table of chunks lies, which stands before the points (or, if it was not known then, at the end)."""
+    """Find the table of chunks, which stands before the points (or, if it was not known then, at the end)."""
     size = stream.seek(0, 2)
     stream.seek(points)
     start = stream.read(_PLACE)

@@ -21,7 +21,7 @@ CloudLike = str | os.PathLike[str] | PointCloud
 
 
 def is_cloud(path: str | os.PathLike[str]) -> bool:
-    """Whether a name can only mean a point cloud (plain arrays and tables can, too, but may be something else)."""
+    """Tell whether a name can only mean a point cloud (plain arrays and tables can, too, but may be something else)."""
     name = str(path).lower()
     return (name.endswith(_SURE) and not name.endswith(NUSCENES_LABELS)) or (Path(path) / ANNOTATIONS).is_dir()
 

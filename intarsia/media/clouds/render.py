@@ -20,7 +20,7 @@ def view(
     depth: NDArray[np.float64],
     size: int,
 ) -> NDArray[np.int64]:
-    """Which point each pixel of a parallel projection shows.
+    """Find the point that each pixel of a parallel projection shows.
 
     Args:
         horizontal: (N,) coordinate to the right.

@@ -32,7 +32,7 @@ class MeanField(Protocol):
         """One parallel update of all marginals."""
 
     def messages(self) -> Floats:
-        """What the pairwise terms add to the log-probabilities at present, (C, N)."""
+        """Compute what the pairwise terms add to the log-probabilities at present, (C, N)."""
 
     def read(self, out: Floats, rows: Sequence[int]) -> None:
         """Put the marginals of class i into ``out[rows[i]]``, (N,) each."""

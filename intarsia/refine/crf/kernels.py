@@ -92,7 +92,7 @@ Kernel = Features | Grid
 
 
 def sides(sums: NDArray[Any], normalisation: Normalisation) -> tuple[NDArray[Any], NDArray[Any]]:
-    """What a filter's input and its output are multiplied by, from the sum of kernel values at each element."""
+    """Compute what a filter's input and output are multiplied by, from the sum of kernel values at each element."""
     one = np.ones_like(sums)
     if normalisation == "none":
         return one, one

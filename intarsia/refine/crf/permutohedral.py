@@ -17,7 +17,7 @@ def scale(dims: int) -> NDArray[np.float32]:
 
 
 def gain(dims: int) -> float:
-    """What the filter's result is multiplied by so that the kernel's peak is about 1 (the authors' own code)."""
+    """Compute the factor of the filter's result, so that the kernel's peak is about 1 (the authors' own code)."""
     return 1 / (1 + 2.0**-dims)
 
 

@@ -142,7 +142,7 @@ class MeanField:
 
     @torch.no_grad()
     def messages(self) -> Floats:
-        """What the pairwise terms add to the log-probabilities, (C, N)."""
+        """Compute what the pairwise terms add to the log-probabilities, (C, N)."""
         zero = torch.zeros_like(self._unary)
         return gather(zero, self._marginals, self._terms).T.cpu().numpy()
 

@@ -65,7 +65,7 @@ class BlockSampler:
         self._columns: dict[int, Columns] = {}
 
     def __len__(self) -> int:
-        """How many blocks it takes to show as many points as there are."""
+        """Count the blocks that it takes to show as many points as there are."""
         return max(1, int(self._ends[-1]) // self.points)
 
     @cached_property

@@ -142,7 +142,7 @@ def channels(names: Sequence[str]) -> int:
 
 
 def columns_of(names: Sequence[str]) -> dict[str, slice]:
-    """Where each feature's channels lie among all features (coordinates not counted)."""
+    """Find where each feature's channels lie among all features (coordinates not counted)."""
     places, start = {}, 0
     for name in names:
         places[name] = slice(start, start + FEATURES[name].channels)

@@ -5,7 +5,7 @@ Format: https://cocodataset.org/#format-data
 
 from intarsia.annotations.formats.coco.reading import read, sniff
 from intarsia.annotations.formats.coco.writing import write
-from intarsia.annotations.raster import Drawing
+from intarsia.annotations.raster import DrawingRules
 from intarsia.annotations.tools import Tool
 
 __all__ = ["TOOL", "read", "sniff", "write"]
@@ -17,5 +17,5 @@ TOOL = Tool(
     read,
     write,
     suffix=".json",
-    drawing=Drawing("coco", "area"),
+    drawing=DrawingRules("coco", "area"),
 )

@@ -10,7 +10,7 @@ from typing import Any
 
 from intarsia.annotations.document import AnnotatedImage, Category
 from intarsia.annotations.finding import ImageFinder, clean_name, file_name, head, holds, walk
-from intarsia.annotations.losses import Losses
+from intarsia.annotations.lost import Lost
 from intarsia.annotations.reading import load_json, side, whole_number
 from intarsia.errors import DataError
 
@@ -29,55 +29,55 @@ class Index:
     annotations: dict[str, list[dict[str, Any]]]
     categories: dict[str, Category]
     subset: str
-    losses: Losses
+    lost: Lost
 
 
 def load(path: Path) -> Index:
-    """Read one file; entries that belong to no image are counted in its `losses`.
+    """Read one file; entries that belong to no image are counted in its `lost`.
 
     Raises:
         DataError: broken JSON, or not COCO's.
     """
-    losses = Losses()
-    value = load_json(path, "the tool that exported it", losses)
+    lost = Lost()
+    value = load_json(path, "the tool that exported it", lost)
     if not _looks_like(value):
         raise DataError(
             f"{path}: not a COCO file: it has no lists of images and annotations; export it again (result files, a "
             "list of detections alone, cannot be read)"
         )
     images = [image for image in value["images"] if isinstance(image, dict) and "id" in image]
-    losses.dropped("an image without an id", path.name, len(value["images"]) - len(images))
+    lost.dropped("an image without an id", path.name, len(value["images"]) - len(images))
     known = {key_of(image["id"]) for image in images}
     if len(known) < len(images):
-        losses.changed("images with the same id share their annotations", path.name, len(images) - len(known))
+        lost.changed("images with the same id share their annotations", path.name, len(images) - len(known))
     annotations: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for number, entry in enumerate(value.get("annotations") or (), start=1):
         if isinstance(entry, dict) and (key := key_of(entry.get("image_id"))) in known:
             annotations[key].append(entry)
         else:
-            losses.dropped("an annotation whose image is not in the file", f"{path.name}: annotation {number}")
-    return Index(path, images, annotations, _categories(value.get("categories")), subset_of(path), losses)
+            lost.dropped("an annotation whose image is not in the file", f"{path.name}: annotation {number}")
+    return Index(path, images, annotations, _categories(value.get("categories")), subset_of(path), lost)
 
 
 def load_all(
     files: Sequence[Path], others: Sequence[Path]
-) -> tuple[tuple[Category, ...], Callable[[Losses], Iterator[Index]]]:
+) -> tuple[tuple[Category, ...], Callable[[Lost], Iterator[Index]]]:
     """The categories of some files, and a function that yields each file's index; a single file is read only once.
 
     The function counts the files passed over (`others`), and what the files themselves lack.
     """
 
-    def count(losses: Losses, index: Index) -> None:
-        losses.merge(index.losses)
+    def count(lost: Lost, index: Index) -> None:
+        lost.merge(index.lost)
         if index.path == files[0]:
             for other in others:
-                losses.dropped("another file about the same images, which can be opened by itself", other.name)
+                lost.dropped("another file about the same images, which can be opened by itself", other.name)
 
     if len(files) == 1:
         only = load(files[0])
 
-        def once(losses: Losses) -> Iterator[Index]:
-            count(losses, only)
+        def once(lost: Lost) -> Iterator[Index]:
+            count(lost, only)
             yield only
 
         return tuple({category.name: category for category in only.categories.values()}.values()), once
@@ -85,10 +85,10 @@ def load_all(
     for file in files:
         found |= {category.name: category for category in load(file).categories.values()}
 
-    def each(losses: Losses) -> Iterator[Index]:
+    def each(lost: Lost) -> Iterator[Index]:
         for file in files:
             index = load(file)
-            count(losses, index)
+            count(lost, index)
             yield index
 
     return tuple(found.values()), each
@@ -130,7 +130,7 @@ def _color(value: Any) -> tuple[int, int, int] | None:
     return None
 
 
-def image_of(entry: dict[str, Any], index: Index, finder: ImageFinder, losses: Losses) -> AnnotatedImage:
+def image_of(entry: dict[str, Any], index: Index, finder: ImageFinder, lost: Lost) -> AnnotatedImage:
     """An image's document, without shapes yet.
 
     Raises:
@@ -142,7 +142,7 @@ def image_of(entry: dict[str, Any], index: Index, finder: ImageFinder, losses: L
     return AnnotatedImage(
         name=name,
         source=index.path,
-        image=finder.find(name, beside=index.path.parent, losses=losses),
+        image=finder.find(name, beside=index.path.parent, lost=lost),
         width=side(entry.get("width"), f"{where}: width"),
         height=side(entry.get("height"), f"{where}: height"),
         subset=index.subset,
@@ -176,7 +176,7 @@ def files_below(path: Path, *, panoptic: bool) -> tuple[list[Path], list[Path]]:
 
 
 def kind_of(path: Path) -> bool | None:
-    """Whether a file is panoptic (True), instances (False), or not COCO's (None), by the keys that it holds."""
+    """Tell a file as panoptic (True), instances (False), or not COCO's (None), by the keys that it holds."""
     if path.suffix.lower() != ".json" or not head(path, 256).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
         return None
     return holds(path, b'"segments_info"') if holds(path, b'"images"', b'"annotations"') else None

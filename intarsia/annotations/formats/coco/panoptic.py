@@ -17,7 +17,7 @@ from intarsia.annotations.finding import ImageFinder, photo_folder, safe_parts, 
 from intarsia.annotations.formats.coco.index import Index, files_below, image_of, key_of, kind_of, load_all
 from intarsia.annotations.formats.coco.writing import DRAWING, Classes, ImageIds, image_entry
 from intarsia.annotations.geometry import Mask, name_of
-from intarsia.annotations.losses import Losses
+from intarsia.annotations.lost import Lost
 from intarsia.annotations.raster import instance_map
 from intarsia.annotations.reading import usable
 from intarsia.annotations.tools import Tool
@@ -46,22 +46,22 @@ def read(path: Path, *, images: Path | None = None, masks: Path | None = None) -
     places = ImageFinder(masks or root)
     categories, indices = load_all(files, others)
 
-    def stream(losses: Losses) -> Iterator[Document]:
-        for index in indices(losses):
-            yield from usable(index.images, partial(_document, index, finder, places, losses), losses, "image")
+    def stream(lost: Lost) -> Iterator[Document]:
+        for index in indices(lost):
+            yield from usable(index.images, partial(_document, index, finder, places, lost), lost, "image")
 
     return AnnotationSet("coco-panoptic", path, root, categories, stream)
 
 
 def sniff(path: Path) -> bool:
-    """Whether a file, or one of a folder's first JSON files, is panoptic."""
+    """Recognise a panoptic file, or a folder by one of its first JSON files."""
     return any(kind_of(file) for file, _ in zip(walk(path, (".json",)), range(20), strict=False))
 
 
 def _document(
-    index: Index, finder: ImageFinder, places: ImageFinder, losses: Losses, entry: dict[str, Any]
+    index: Index, finder: ImageFinder, places: ImageFinder, lost: Lost, entry: dict[str, Any]
 ) -> AnnotatedImage:
-    document = image_of(entry, index, finder, losses)
+    document = image_of(entry, index, finder, lost)
     shapes: list[Shape] = []
     for annotation in index.annotations.get(key_of(entry["id"]), ()):
         name = str(annotation.get("file_name") or f"{PurePosixPath(document.name).stem}.png")
@@ -74,26 +74,26 @@ def _document(
             raise DataError(f"{file}: a panoptic PNG is RGB (segment number = R + 256 G + 65536 B), this one is gray")
         ids = pixels.astype(np.uint32) @ np.array([1, 256, 65536], np.uint32)
         if (document.height or ids.shape[0], document.width or ids.shape[1]) != ids.shape:
-            losses.changed("the size that the JSON says is not the PNG's, which is taken", name)
+            lost.changed("the size that the JSON says is not the PNG's, which is taken", name)
         document = replace(document, width=ids.shape[1], height=ids.shape[0])
-        shapes += _segments(ids, annotation.get("segments_info"), index, name, losses)
+        shapes += _segments(ids, annotation.get("segments_info"), index, name, lost)
     return replace(document, shapes=tuple(shapes))
 
 
-def _segments(ids: NDArray[np.uint32], listed: Any, index: Index, name: str, losses: Losses) -> Iterator[Shape]:
+def _segments(ids: NDArray[np.uint32], listed: Any, index: Index, name: str, lost: Lost) -> Iterator[Shape]:
     unnamed = set(np.unique(ids).tolist()) - {0}
     for segment in listed if isinstance(listed, list) else ():
         number = segment.get("id") if isinstance(segment, dict) else None
         category = index.categories.get(key_of(segment.get("category_id"))) if isinstance(segment, dict) else None
         if type(number) is not int or number not in unnamed or category is None:
-            losses.dropped("a segment without pixels or category", f"{name}: segment {str(number)[:20]}")
+            lost.dropped("a segment without pixels or category", f"{name}: segment {str(number)[:20]}")
             continue
         unnamed.discard(number)
         yield Shape(category.name, Mask(ids == number).cropped(), crowd=segment.get("iscrowd") in (1, True))
-    losses.dropped("pixels of a segment that the JSON does not list", name, len(unnamed))
+    lost.dropped("pixels of a segment that the JSON does not list", name, len(unnamed))
 
 
-def write(documents: Iterable[Document], path: Path, *, categories: Sequence[Category] = ()) -> Losses:
+def write(documents: Iterable[Document], path: Path, *, categories: Sequence[Category] = ()) -> Lost:
     """Write a panoptic JSON, and the PNG files into a folder of its name; of what overlaps only the top is kept.
 
     Returns:
@@ -102,33 +102,33 @@ def write(documents: Iterable[Document], path: Path, *, categories: Sequence[Cat
     Raises:
         DataError: nothing to write, an image of unknown size, or the place cannot be written.
     """
-    losses = Losses()
+    lost = Lost()
     classes, ids = Classes(categories), ImageIds()
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
-    for document in still_images(documents, losses):
+    for document in still_images(documents, lost):
         width, height = size_of(document)
         if width is None or height is None:
             raise DataError(f"{document.name}: its size is not known, so no PNG can be drawn; put the image beside")
-        account(document, losses, "coco-panoptic", shape=("instance", "crowd"))
+        account(document, lost, "coco-panoptic", shape=("instance", "crowd"))
         for shape in document.shapes:
             if not DRAWING.draws(shape.geometry):
-                losses.dropped(f"no area to draw: {name_of(shape.geometry)}", document.name)
+                lost.dropped(f"no area to draw: {name_of(shape.geometry)}", document.name)
             elif not isinstance(shape.geometry, Mask):
-                losses.changed("a shape became pixels", document.name)
+                lost.changed("a shape became pixels", document.name)
         images.append(image_entry(document, ids))
         name = PurePosixPath(*safe_parts(document.name)).with_suffix(".png")
-        segments = _draw(document, (height, width), path.with_suffix("") / name, classes, losses)
+        segments = _draw(document, (height, width), path.with_suffix("") / name, classes, lost)
         annotations.append({"image_id": images[-1]["id"], "file_name": str(name), "segments_info": segments})
     if not images:
         raise DataError(f"{path}: there are no annotations to write")
     value = {"images": images, "annotations": annotations, "categories": classes.entries(isthing=1)}
     write_text(path, to_json(value) + "\n")
-    return losses
+    return lost
 
 
 def _draw(
-    document: AnnotatedImage, size: tuple[int, int], target: Path, classes: Classes, losses: Losses
+    document: AnnotatedImage, size: tuple[int, int], target: Path, classes: Classes, lost: Lost
 ) -> list[dict[str, Any]]:
     drawn = instance_map(document, size, DRAWING)
     pixels = np.stack([drawn.ids >> shift & 255 for shift in (0, 8, 16)], axis=-1).astype(np.uint8)
@@ -138,7 +138,7 @@ def _draw(
     areas = np.bincount(drawn.ids.ravel(), minlength=len(drawn.things) + 1).tolist()
     for number, thing in enumerate(drawn.things, start=1):
         if not areas[number]:
-            losses.dropped("a shape without visible pixels", document.name)
+            lost.dropped("a shape without visible pixels", document.name)
             continue
         rows, columns = np.nonzero(drawn.ids == number)
         x, y = int(columns.min()), int(rows.min())

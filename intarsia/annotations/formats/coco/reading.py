@@ -18,7 +18,7 @@ from intarsia.annotations.document import AnnotatedImage, AnnotationSet, Categor
 from intarsia.annotations.finding import ImageFinder, photo_folder, walk
 from intarsia.annotations.formats.coco.index import Index, files_below, image_of, key_of, kind_of, load_all
 from intarsia.annotations.geometry import Geometry, Keypoint, Mask, Polygon, Rectangle, Ring, Skeleton
-from intarsia.annotations.losses import Losses
+from intarsia.annotations.lost import Lost
 from intarsia.annotations.reading import BadShape, number, points, usable, whole_number
 from intarsia.errors import DataError
 
@@ -52,28 +52,28 @@ def read(path: Path, *, images: Path | None = None) -> AnnotationSet:
     finder = ImageFinder(root)
     categories, indices = load_all(files, others)
 
-    def stream(losses: Losses) -> Iterator[Document]:
-        for index in indices(losses):
-            yield from usable(index.images, partial(_document, index, finder, losses), losses, "image")
+    def stream(lost: Lost) -> Iterator[Document]:
+        for index in indices(lost):
+            yield from usable(index.images, partial(_document, index, finder, lost), lost, "image")
 
     return AnnotationSet("coco", path, root, categories, stream)
 
 
 def sniff(path: Path) -> bool:
-    """Whether a file, or one of a folder's first JSON files, holds COCO instances."""
+    """Recognise a file of COCO instances, or a folder by one of its first JSON files."""
     return any(kind_of(file) is False for file, _ in zip(walk(path, (".json",)), range(20), strict=False))
 
 
-def _document(index: Index, finder: ImageFinder, losses: Losses, entry: dict[str, Any]) -> AnnotatedImage:
-    document = image_of(entry, index, finder, losses)
+def _document(index: Index, finder: ImageFinder, lost: Lost, entry: dict[str, Any]) -> AnnotatedImage:
+    document = image_of(entry, index, finder, lost)
     shapes: list[Shape] = []
     fresh = count(1)
     for annotation in index.annotations.get(key_of(entry["id"]), ()):
         where = f"{index.path.name}: annotation {annotation.get('id')} of {document.name}"
         try:
-            found = _shapes(annotation, index, document, where, losses)
+            found = _shapes(annotation, index, document, where, lost)
         except BadShape as error:
-            losses.dropped(str(error), where)
+            lost.dropped(str(error), where)
             continue
         if len(found) > 1:
             instance = next(fresh)
@@ -82,9 +82,7 @@ def _document(index: Index, finder: ImageFinder, losses: Losses, entry: dict[str
     return replace(document, shapes=tuple(shapes))
 
 
-def _shapes(
-    annotation: dict[str, Any], index: Index, document: AnnotatedImage, where: str, losses: Losses
-) -> list[Shape]:
+def _shapes(annotation: dict[str, Any], index: Index, document: AnnotatedImage, where: str, lost: Lost) -> list[Shape]:
     key = annotation.get("category_id")
     category = index.categories.get(key_of(key))
     if category is None and not index.categories and isinstance(key, int | str):
@@ -102,7 +100,7 @@ def _shapes(
         extra={key: value for key, value in annotation.items() if key not in _ENTRY},
     )
     skeleton = _skeleton(annotation.get("keypoints"), category)
-    area = _area(annotation, document, where, losses)
+    area = _area(annotation, document, where, lost)
     if area is None and skeleton is None:
         raise BadShape("an annotation without outline, box or keypoints")
     return [replace(shape, geometry=geometry) for geometry in (area, skeleton) if geometry is not None]
@@ -112,7 +110,7 @@ def _score(value: Any) -> float | None:
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1 else None
 
 
-def _area(annotation: dict[str, Any], document: AnnotatedImage, where: str, losses: Losses) -> Geometry | None:
+def _area(annotation: dict[str, Any], document: AnnotatedImage, where: str, lost: Lost) -> Geometry | None:
     segmentation = annotation.get("segmentation")
     if isinstance(segmentation, dict):
         segmentation = [segmentation]
@@ -120,15 +118,15 @@ def _area(annotation: dict[str, Any], document: AnnotatedImage, where: str, loss
         if all(isinstance(part, dict) for part in segmentation):
             return Mask(np.logical_or.reduce([_bitmap(part, document) for part in segmentation])).cropped()
         if all(isinstance(value, int | float) for value in segmentation):
-            losses.changed("a segmentation that is one flat list was read as one ring", where)
+            lost.changed("a segmentation that is one flat list was read as one ring", where)
             segmentation = [segmentation]
-        rings = [ring for ring in (_ring(values, where, losses) for values in segmentation) if ring]
+        rings = [ring for ring in (_ring(values, where, lost) for values in segmentation) if ring]
         if rings:
             return Polygon.of(*rings)
     return _box(annotation.get("bbox"))
 
 
-def _ring(values: Any, where: str, losses: Losses) -> Ring | None:
+def _ring(values: Any, where: str, lost: Lost) -> Ring | None:
     try:
         if not isinstance(values, list):
             raise BadShape("a ring that is not a list of numbers")
@@ -140,7 +138,7 @@ def _ring(values: Any, where: str, losses: Losses) -> Ring | None:
             raise BadShape("a polygon has fewer than 3 points")
         flat = [number(value) for value in values]
     except BadShape as error:
-        losses.dropped(str(error), where)
+        lost.dropped(str(error), where)
         return None
     corners = tuple(zip(flat[0::2], flat[1::2], strict=True))
     return corners[:-1] if len(corners) > 3 and corners[0] == corners[-1] else corners

@@ -12,8 +12,8 @@ from typing import Any
 from intarsia.annotations import outlines, rle
 from intarsia.annotations.document import AnnotatedImage, Category, Document, Shape
 from intarsia.annotations.geometry import Keypoint, Mask, Polygon, Rectangle, Skeleton
-from intarsia.annotations.losses import Losses
-from intarsia.annotations.raster import Drawing, clipped
+from intarsia.annotations.lost import Lost
+from intarsia.annotations.raster import DrawingRules, clipped
 from intarsia.annotations.writing import account, fitted, size_of, still_images, to_json
 from intarsia.errors import DataError
 from intarsia.files import atomic_path
@@ -21,10 +21,10 @@ from intarsia.files import atomic_path
 _ACCEPTED = (Polygon, Rectangle, Mask, Skeleton)
 _STORED = ("instance", "attributes", "occluded", "crowd", "score")
 _STATES = {"visible": 2, "occluded": 1, "absent": 0}
-DRAWING = Drawing("coco", "area")
+DRAWING = DrawingRules("coco", "area")
 
 
-def write(documents: Iterable[Document], path: Path, *, categories: Sequence[Category] = ()) -> Losses:
+def write(documents: Iterable[Document], path: Path, *, categories: Sequence[Category] = ()) -> Lost:
     """Write one COCO file. Masks are stored as run lengths, polygons with holes become masks.
 
     Returns:
@@ -33,7 +33,7 @@ def write(documents: Iterable[Document], path: Path, *, categories: Sequence[Cat
     Raises:
         DataError: nothing to write, or the file cannot be written.
     """
-    losses = Losses()
+    lost = Lost()
     classes = Classes(categories)
     ids = ImageIds()
     # Images and annotations are two lists of one file: the second waits in a file of its own.
@@ -44,11 +44,11 @@ def write(documents: Iterable[Document], path: Path, *, categories: Sequence[Cat
     ):
         file.write('{"images": [')
         written = 0
-        for number, document in enumerate(still_images(documents, losses)):
-            account(document, losses, "coco", shape=_STORED)
+        for number, document in enumerate(still_images(documents, lost)):
+            account(document, lost, "coco", shape=_STORED)
             entry = image_entry(document, ids)
             file.write((",\n" if number else "\n") + to_json(entry))
-            for annotation in _annotations(document, classes, losses):
+            for annotation in _annotations(document, classes, lost):
                 written += 1
                 annotation = {"id": written, "image_id": entry["id"]} | annotation
                 waiting.write((",\n" if written > 1 else "\n") + to_json(annotation))
@@ -58,7 +58,7 @@ def write(documents: Iterable[Document], path: Path, *, categories: Sequence[Cat
         waiting.seek(0)
         shutil.copyfileobj(waiting, file)
         file.write(f'\n],\n"categories": {to_json(classes.entries())}}}\n')
-    return losses
+    return lost
 
 
 class ImageIds:
@@ -126,21 +126,21 @@ def image_entry(document: AnnotatedImage, ids: ImageIds) -> dict[str, Any]:
     }
 
 
-def _annotations(document: AnnotatedImage, classes: Classes, losses: Losses) -> Iterator[dict[str, Any]]:
+def _annotations(document: AnnotatedImage, classes: Classes, lost: Lost) -> Iterator[dict[str, Any]]:
     for group in _instances(document.shapes):
         shapes = [
             shape
             for drawn in group
-            for shape in fitted(drawn, losses, document.name, _ACCEPTED, parts=True, drawing=DRAWING)
+            for shape in fitted(drawn, lost, document.name, _ACCEPTED, parts=True, drawing=DRAWING)
         ]
         areas = [shape for shape in shapes if not isinstance(shape.geometry, Skeleton)]
         skeletons = [shape for shape in shapes if isinstance(shape.geometry, Skeleton)]
         if len(areas) > 1:
-            losses.changed("shapes of one instance became one annotation", document.name)
+            lost.changed("shapes of one instance became one annotation", document.name)
         merged = _merged(areas)
         rest = [[*merged[:1], *skeletons[:1]], *([shape] for shape in (*merged[1:], *skeletons[1:]))]
         for parts in rest:
-            if parts and (entry := _annotation(parts, document, classes, losses)):
+            if parts and (entry := _annotation(parts, document, classes, lost)):
                 yield entry
 
 
@@ -164,14 +164,14 @@ def _merged(areas: Sequence[Shape]) -> list[Shape]:
 
 
 def _annotation(
-    shapes: Sequence[Shape], document: AnnotatedImage, classes: Classes, losses: Losses
+    shapes: Sequence[Shape], document: AnnotatedImage, classes: Classes, lost: Lost
 ) -> dict[str, Any] | None:
     first = shapes[0]
     entry: dict[str, Any] = {"category_id": classes.id(first.label), "iscrowd": int(first.crowd)}
     for shape in shapes:
         match shape.geometry:
             case Mask():
-                stored = _run_lengths(shape.geometry, document, losses)
+                stored = _run_lengths(shape.geometry, document, lost)
                 if stored is None:
                     return None
                 entry["segmentation"] = stored
@@ -180,7 +180,7 @@ def _annotation(
             case Rectangle():
                 entry["segmentation"] = []
             case Skeleton(points):
-                entry |= _keypoints(shape.label, points, document, classes, losses)
+                entry |= _keypoints(shape.label, points, document, classes, lost)
         if not isinstance(shape.geometry, Skeleton):
             x1, y1, x2, y2 = outlines.bounds(shape.geometry) or (0.0, 0.0, 0.0, 0.0)
             entry |= {"bbox": [x1, y1, x2 - x1, y2 - y1], "area": outlines.area(shape.geometry)}
@@ -192,25 +192,25 @@ def _annotation(
     return (dict(first.extra) if document.tool in ("coco", "") else {}) | entry
 
 
-def _run_lengths(mask: Mask, document: AnnotatedImage, losses: Losses) -> dict[str, Any] | None:
+def _run_lengths(mask: Mask, document: AnnotatedImage, lost: Lost) -> dict[str, Any] | None:
     width, height = size_of(document)
     if width is None or height is None:
-        losses.dropped("a mask of an image whose size is not known", document.name)
+        lost.dropped("a mask of an image whose size is not known", document.name)
         return None
     bitmap = clipped(mask, (height, width))
     if bitmap.sum() != mask.bitmap.sum():
-        losses.changed("a mask was cut at the image's border", document.name)
+        lost.changed("a mask was cut at the image's border", document.name)
     if not bitmap.any():
-        losses.dropped("an empty shape", document.name)
+        lost.dropped("an empty shape", document.name)
         return None
     return {"size": [height, width], "counts": rle.to_text(rle.runs(bitmap))}
 
 
 def _keypoints(
-    label: str, points: tuple[Keypoint, ...], document: AnnotatedImage, classes: Classes, losses: Losses
+    label: str, points: tuple[Keypoint, ...], document: AnnotatedImage, classes: Classes, lost: Lost
 ) -> dict[str, Any]:
     if not classes.see_keypoints(label, tuple(point.name for point in points)):
-        losses.changed("keypoints with other names than their class declares", document.name)
+        lost.changed("keypoints with other names than their class declares", document.name)
     states = [_STATES[point.state] for point in points]
     flat = [value for point, state in zip(points, states, strict=True) for value in (point.x, point.y, state)]
     return {"keypoints": flat, "num_keypoints": sum(state > 0 for state in states)}

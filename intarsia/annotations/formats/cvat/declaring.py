@@ -8,7 +8,7 @@ from typing import Any
 
 from intarsia.annotations.document import Attribute, Category
 from intarsia.annotations.geometry import Geometry, Skeleton
-from intarsia.annotations.losses import Losses
+from intarsia.annotations.lost import Lost
 from intarsia.annotations.xmlfile import XmlWriter
 
 
@@ -57,16 +57,16 @@ class Declarations:
             field.mutable.add(mutable)
             field.lists += isinstance(value, list | tuple)
 
-    def report(self, losses: Losses) -> None:
+    def report(self, lost: Lost) -> None:
         """Count the values that are read back in another form."""
         for (label, name), field in self._fields.items():
             where = f"{label}: {name}"
-            losses.changed("a list of values became one text", where, field.lists)
+            lost.changed("a list of values became one text", where, field.lists)
             attribute = field.attribute(name)
             if field.kinds - {attribute.kind if attribute.kind in ("checkbox", "number") else "text"}:
-                losses.changed("an attribute with values of several kinds became text", where)
+                lost.changed("an attribute with values of several kinds became text", where)
             if len(field.mutable) == 2:
-                losses.changed("an attribute of whole tracks is stored in every frame", where)
+                lost.changed("an attribute of whole tracks is stored in every frame", where)
 
     def write(self, xml: XmlWriter) -> None:
         """Write the `<labels>` element."""

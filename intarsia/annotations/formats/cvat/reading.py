@@ -19,7 +19,7 @@ from intarsia.annotations.finding import ImageFinder, clean_name, photo_folder, 
 from intarsia.annotations.formats.cvat.meta import Meta, read_attributes, read_meta
 from intarsia.annotations.formats.cvat.shapes import CUBOID_CORNERS, geometry_of
 from intarsia.annotations.formats.cvat.tracks import read_track
-from intarsia.annotations.losses import Losses
+from intarsia.annotations.lost import Lost
 from intarsia.annotations.reading import from_files, kept, side, whole_number
 from intarsia.annotations.xmlfile import Element, children, root_name
 from intarsia.errors import DataError
@@ -38,7 +38,7 @@ _KNOWN = frozenset(
 
 
 def sniff(path: Path) -> bool:
-    """Whether a file, or any file below a folder, is CVAT's XML."""
+    """Recognise CVAT's XML: a file, or any file below a folder."""
     return any(root_name(file) == "annotations" for file in walk(path, (".xml",)))
 
 
@@ -73,12 +73,12 @@ def read(path: Path, *, images: Path | None = None) -> AnnotationSet:
         for category in meta.categories:
             categories.setdefault(category.name, category)
 
-    def stream(losses: Losses) -> Iterator[Document]:
+    def stream(lost: Lost) -> Iterator[Document]:
         finder = ImageFinder(root)
         for error in broken:
-            losses.dropped("a file that cannot be used", error)
+            lost.dropped("a file that cannot be used", error)
         return from_files(
-            list(metas), lambda file: _documents(file, metas[file], finder, losses), losses, broken=len(broken)
+            list(metas), lambda file: _documents(file, metas[file], finder, lost), lost, broken=len(broken)
         )
 
     return AnnotationSet("cvat", path, root, tuple(categories.values()), stream)
@@ -95,34 +95,34 @@ def _first_meta(file: Path) -> Meta:
     return Meta()
 
 
-def _documents(file: Path, meta: Meta, finder: ImageFinder, losses: Losses) -> Iterator[Document]:
+def _documents(file: Path, meta: Meta, finder: ImageFinder, lost: Lost) -> Iterator[Document]:
     tracks: dict[tuple[str, str], list[Track]] = {}
     names: set[tuple[str, str]] = set()
     for child in children(file):
         if child.tag == "image":
-            image = _image(child, file, meta, finder, losses)
+            image = _image(child, file, meta, finder, lost)
             if image is None:
                 continue
             if (image.subset, image.name) in names:
-                losses.changed("several entries have the same image name", f"{file.name}: {image.name}")
+                lost.changed("several entries have the same image name", f"{file.name}: {image.name}")
             names.add((image.subset, image.name))
             yield image
         elif child.tag == "track":
-            track = read_track(child, meta, file.name, losses)
+            track = read_track(child, meta, file.name, lost)
             if track:
                 owner = child.get("task_id", ""), child.get("subset", "")
                 tracks.setdefault(owner, []).append(track)
         elif child.tag not in ("version", "meta"):
-            losses.dropped("an element is unknown", f"{file.name}: <{child.tag}>")
+            lost.dropped("an element is unknown", f"{file.name}: <{child.tag}>")
     photos = list(walk(finder.root, IMAGE_SUFFIXES)) if len(tracks) == 1 else []
     for (task, subset), found in tracks.items():
         yield _video(file, meta, task, subset, tuple(found), finder.root, photos)
 
 
-def _image(element: Element, file: Path, meta: Meta, finder: ImageFinder, losses: Losses) -> AnnotatedImage | None:
+def _image(element: Element, file: Path, meta: Meta, finder: ImageFinder, lost: Lost) -> AnnotatedImage | None:
     name = clean_name(element.get("name", ""))
     if not name:
-        losses.dropped("an image entry has no name", f"{file.name}: image {element.get('id')}")
+        lost.dropped("an image entry has no name", f"{file.name}: image {element.get('id')}")
         return None
     subset = element.get("subset", "")
     where = f"{file.name}: {name}"
@@ -131,10 +131,10 @@ def _image(element: Element, file: Path, meta: Meta, finder: ImageFinder, losses
     return AnnotatedImage(
         name=name,
         source=file,
-        image=finder.find(f"{subset}/{name}" if subset else name, beside=file.parent, losses=losses),
+        image=finder.find(f"{subset}/{name}" if subset else name, beside=file.parent, lost=lost),
         width=width,
         height=height,
-        shapes=kept(element, lambda child: _shape(child, meta, size), where, losses),
+        shapes=kept(element, lambda child: _shape(child, meta, size), where, lost),
         subset=subset,
         tool="cvat",
         extra={key: text for key, text in element.attrib.items() if key not in ("name", "width", "height", "subset")},

@@ -12,25 +12,25 @@ from intarsia.annotations.document import Attribute, Keyframe, Track
 from intarsia.annotations.formats.cvat.meta import Meta, read_attributes
 from intarsia.annotations.formats.cvat.shapes import geometry_of, keypoint_of
 from intarsia.annotations.geometry import Geometry, Keypoint, Skeleton
-from intarsia.annotations.losses import Losses
+from intarsia.annotations.lost import Lost
 from intarsia.annotations.reading import BadShape, kept, whole_number
 from intarsia.annotations.xmlfile import Element
 
 _KNOWN = ("id", "label", "source", "task_id", "subset")
 
 
-def read_track(element: Element, meta: Meta, file: str, losses: Losses) -> Track | None:
+def read_track(element: Element, meta: Meta, file: str, lost: Lost) -> Track | None:
     """Read a `<track>`; None when nothing in it can be used (which is counted)."""
     label = element.get("label", "")
     where = f"{file}: track {element.get('id', '')} ({label})"
     declared = meta.kinds.get(label, {})
-    points = _nested(element, where, losses)
+    points = _nested(element, where, lost)
     entries = [child for child in element if child.tag != "track"]
-    found = kept(entries, lambda child: _keyframe(child, declared, points), where, losses)
+    found = kept(entries, lambda child: _keyframe(child, declared, points), where, lost)
     keyframes = {keyframe.frame: keyframe for keyframe in sorted(found, key=lambda one: one.frame)}
-    losses.dropped("a track has several shapes in one frame", where, len(found) - len(keyframes))
+    lost.dropped("a track has several shapes in one frame", where, len(found) - len(keyframes))
     if not keyframes:
-        losses.dropped("a track has no shape", where)
+        lost.dropped("a track has no shape", where)
         return None
     constant, changing = _divided(tuple(keyframes.values()), declared)
     return Track(
@@ -52,15 +52,15 @@ class _PointTrack:
         self.points = [keyframes[frame] for frame in self.frames]
 
     def at(self, frame: int) -> Keypoint:
-        """Where the point is: as set last, or as set first if it is asked for earlier."""
+        """Find where the point is: as set last, or as set first if it is asked for earlier."""
         return self.points[max(0, bisect_right(self.frames, frame) - 1)]
 
 
-def _nested(element: Element, where: str, losses: Losses) -> list[_PointTrack]:
+def _nested(element: Element, where: str, lost: Lost) -> list[_PointTrack]:
     found = []
     for track in element.iterfind("track"):
         name = track.get("label", "")
-        entries = kept(track, lambda child, name=name: _point(child, name), f"{where} {name}", losses)  # type: ignore[misc]
+        entries = kept(track, lambda child, name=name: _point(child, name), f"{where} {name}", lost)  # type: ignore[misc]
         if entries:
             found.append(_PointTrack(track, dict(entries)))
     return found

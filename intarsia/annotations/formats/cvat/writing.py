@@ -26,20 +26,20 @@ from intarsia.annotations.geometry import (
     Skeleton,
     Tag,
 )
-from intarsia.annotations.losses import Losses
-from intarsia.annotations.raster import Drawing
+from intarsia.annotations.lost import Lost
+from intarsia.annotations.raster import DrawingRules
 from intarsia.annotations.writing import account, account_classes, fitted, fresh_instances, size_of
 from intarsia.annotations.xmlfile import XmlWriter
 from intarsia.errors import DataError
 from intarsia.files import atomic_path
 
 GEOMETRIES = (Rectangle, Ellipse, Polygon, Polyline, Points, Cuboid, Mask, Skeleton, Tag)
-DRAWING = Drawing("coco", order="z")
+DRAWING = DrawingRules("coco", order="z")
 
 _IN_MEMORY = 16 << 20
 
 
-def write(documents: Iterable[Document], path: Path, *, categories: Sequence[Category] = ()) -> Losses:
+def write(documents: Iterable[Document], path: Path, *, categories: Sequence[Category] = ()) -> Lost:
     """Write documents as one XML file, one at a time.
 
     Args:
@@ -53,11 +53,11 @@ def write(documents: Iterable[Document], path: Path, *, categories: Sequence[Cat
     Raises:
         DataError: nothing to write, an image whose size nobody knows, or the place cannot be written.
     """
-    losses = Losses()
+    lost = Lost()
     declarations = Declarations(categories)
     # Labels and attributes are declared before the images, but only known after them: the body waits in a file.
     with tempfile.SpooledTemporaryFile(_IN_MEMORY, "w+", encoding="utf-8", newline="\n") as body:
-        writer = _Body(body, declarations, losses)
+        writer = _Body(body, declarations, lost)
         for document in documents:
             if isinstance(document, AnnotatedVideo):
                 writer.video(document)
@@ -73,27 +73,27 @@ def write(documents: Iterable[Document], path: Path, *, categories: Sequence[Cat
             _write_meta(head, declarations, writer)
             shutil.copyfileobj(body, file)
             file.write("</annotations>\n")
-    losses.dropped("a character that XML cannot hold", path.name, writer.xml.unfit + head.unfit)
-    declarations.report(losses)
-    account_classes(categories, losses, "cvat", stored=("color", "attributes", "keypoints"))
-    return losses
+    lost.dropped("a character that XML cannot hold", path.name, writer.xml.unfit + head.unfit)
+    declarations.report(lost)
+    account_classes(categories, lost, "cvat", stored=("color", "attributes", "keypoints"))
+    return lost
 
 
 class _Body:
     """Writes the `<image>` and `<track>` elements, and remembers what the head must say about them."""
 
-    def __init__(self, file: IO[str], declarations: Declarations, losses: Losses) -> None:
+    def __init__(self, file: IO[str], declarations: Declarations, lost: Lost) -> None:
         self.xml = XmlWriter(file, depth=1)
         self.images = 0
         self.videos: list[tuple[str, AnnotatedVideo]] = []
         self._declarations = declarations
-        self._losses = losses
+        self._lost = lost
         self._tracks = count()
 
     def image(self, document: AnnotatedImage) -> None:
         account(
             document,
-            self._losses,
+            self._lost,
             "cvat",
             shape=("instance", "z", "attributes", "occluded", "source"),
             image=("subset",),
@@ -120,19 +120,17 @@ class _Body:
         zero: int | None = None
         for number, shape in enumerate(document.shapes, start=1):
             if shape.instance is not None and shape.instance <= 0:
-                self._losses.changed(
-                    "an instance number below 1 was replaced: CVAT counts groups from 1", document.name
-                )
+                self._lost.changed("an instance number below 1 was replaced: CVAT counts groups from 1", document.name)
                 zero = next(fresh) if zero is None else zero
                 shape = replace(shape, instance=zero - shape.instance)
             where = f"{document.name}: shape {number} ({shape.label})"
             yield from fitted(
-                shape, self._losses, where, GEOMETRIES, angles=True, drawing=DRAWING, size=size, fresh=fresh
+                shape, self._lost, where, GEOMETRIES, angles=True, drawing=DRAWING, size=size, fresh=fresh
             )
 
     def _shape(self, shape: Shape, document: AnnotatedImage) -> None:
         if _is_empty(shape.geometry):
-            self._losses.dropped("an empty shape", f"{document.name} ({shape.label})")
+            self._lost.dropped("an empty shape", f"{document.name} ({shape.label})")
             return
         tag, geometry = attributes_of(shape.geometry)
         common = {"label": shape.label}
@@ -141,7 +139,7 @@ class _Body:
         if tag != "tag":
             common.update(occluded=_flag(shape.occluded), **geometry, z_order=str(shape.z))
         elif shape.occluded or shape.z:
-            self._losses.dropped("a tag has neither layer nor visibility", f"{document.name} ({shape.label})")
+            self._lost.dropped("a tag has neither layer nor visibility", f"{document.name} ({shape.label})")
         if shape.instance is not None:
             common["group_id"] = str(shape.instance)
         if document.tool in ("cvat", ""):
@@ -179,7 +177,7 @@ class _Body:
     def video(self, document: AnnotatedVideo) -> None:
         for field in ("frames_per_second", "attributes"):
             if getattr(document, field):
-                self._losses.dropped(f"cvat has no place for the {field} of a video", document.name)
+                self._lost.dropped(f"cvat has no place for the {field} of a video", document.name)
         task = (
             str(document.extra.get("task_id", len(self.videos)))
             if document.tool in ("cvat", "")
@@ -192,14 +190,14 @@ class _Body:
     def _track(self, track: Track, document: AnnotatedVideo, task: str, where: str) -> None:
         keyframes = list(self._keyframes(track, document, where))
         if not keyframes:
-            self._losses.dropped("a track that has no shape left", where)
+            self._lost.dropped("a track that has no shape left", where)
             return
         own = document.tool in ("cvat", "")
         if track.extra and not own:
-            self._losses.dropped(f"entries of tracks that only {document.tool or 'memory'} knows", where)
+            self._lost.dropped(f"entries of tracks that only {document.tool or 'memory'} knows", where)
         number = next(self._tracks)
         if track.instance is None:
-            self._losses.changed("a track without a number got one", where)
+            self._lost.changed("a track without a number got one", where)
         attributes = {"id": str(number if track.instance is None else track.instance), "label": track.label}
         attributes.update({"source": track.source} if track.source else {})
         attributes.update({"task_id": task} if len(self.videos) > 1 or (own and "task_id" in document.extra) else {})
@@ -231,7 +229,7 @@ class _Body:
             found = list(
                 fitted(
                     Shape(track.label, keyframe.geometry),
-                    self._losses,
+                    self._lost,
                     where,
                     GEOMETRIES,
                     angles=True,
@@ -241,17 +239,17 @@ class _Body:
             )
             found = [one for one in found if not isinstance(one.geometry, Tag) and not _is_empty(one.geometry)]
             if len(found) == 1:
-                yield replace(keyframe, geometry=_hidden(found[0].geometry, keyframe.outside, self._losses, where))
+                yield replace(keyframe, geometry=_hidden(found[0].geometry, keyframe.outside, self._lost, where))
             else:
-                self._losses.dropped("a track cannot hold several shapes or none in a frame", where)
+                self._lost.dropped("a track cannot hold several shapes or none in a frame", where)
 
 
-def _hidden(geometry: Geometry, outside: bool, losses: Losses, where: str) -> Geometry:
+def _hidden(geometry: Geometry, outside: bool, lost: Lost, where: str) -> Geometry:
     """CVAT hides a skeleton by hiding its points."""
     if not outside or not isinstance(geometry, Skeleton):
         return geometry
     if any(point.state != "absent" for point in geometry.points):
-        losses.changed("the points of a hidden skeleton are hidden", where)
+        lost.changed("the points of a hidden skeleton are hidden", where)
     return Skeleton(tuple(replace(point, state="absent") for point in geometry.points))
 
 

@@ -63,7 +63,7 @@ def _row(path: Path, number: int, text: str) -> dict[str, Any]:
 
 
 def _is_array(path: Path) -> bool:
-    """Whether a file is one JSON value; otherwise it holds one row a line."""
+    """Tell whether a file is one JSON value; otherwise it holds one row a line."""
     start = head(path).lstrip(b"\xef\xbb\xbf \t\r\n")
     if start[:1] != b"{":
         return True
@@ -73,7 +73,7 @@ def _is_array(path: Path) -> bool:
 
 
 def kind_of(path: Path) -> str | None:
-    """Which file this is by its beginning: "v1", "v2" or "import"; None for other files."""
+    """Tell the kind of a file by its beginning: "v1", "v2" or "import"; None for other files."""
     start = head(path)
     if b'"data_row"' in start and (b'"projects"' in start or b'"media_attributes"' in start):
         return "v2"

@@ -15,12 +15,12 @@ from intarsia.annotations.formats.labelbox.files import rows
 from intarsia.annotations.formats.labelbox.masks import MaskFolder
 from intarsia.annotations.formats.labelbox.objects import answers, geometry_of, label_of
 from intarsia.annotations.geometry import Mask
-from intarsia.annotations.losses import Losses
+from intarsia.annotations.lost import Lost
 from intarsia.annotations.reading import BadShape, kept
 from intarsia.errors import DataError
 
 
-def documents(path: Path, finder: ImageFinder, masks: MaskFolder, losses: Losses) -> Iterator[AnnotatedImage]:
+def documents(path: Path, finder: ImageFinder, masks: MaskFolder, lost: Lost) -> Iterator[AnnotatedImage]:
     """Every data row that has annotations of an image."""
     found: dict[str, list[Mapping[str, Any]]] = {}
     for row in rows(path):
@@ -28,11 +28,11 @@ def documents(path: Path, finder: ImageFinder, masks: MaskFolder, losses: Losses
         key = (data.get("globalKey") or data.get("id")) if isinstance(data, Mapping) else None
         name = clean_name(key) if isinstance(key, str) else ""
         if not name:
-            losses.dropped("an annotation belongs to no data row", path.name)
+            lost.dropped("an annotation belongs to no data row", path.name)
         elif "relationship" in row:
-            losses.dropped("a relation between objects", f"{path.name}: {name}")
+            lost.dropped("a relation between objects", f"{path.name}: {name}")
         elif "segments" in row or "frames" in row or "masks" in row:
-            losses.dropped("an annotation of a video is not read from import files", f"{path.name}: {name}")
+            lost.dropped("an annotation of a video is not read from import files", f"{path.name}: {name}")
         else:
             found.setdefault(name, []).append(row)
     for name, entries in found.items():
@@ -50,13 +50,13 @@ def documents(path: Path, finder: ImageFinder, masks: MaskFolder, losses: Losses
         def shape(entry: Mapping[str, Any], mask: Any = mask) -> Shape:
             return _shape(entry, mask)
 
-        shapes = kept(drawn, shape, where, losses)
+        shapes = kept(drawn, shape, where, lost)
         height, width = sizes[0] if sizes else (None, None)
         number = entries[0]["dataRow"].get("id")
         yield AnnotatedImage(
             name=name,
             source=path,
-            image=finder.find(name, losses=losses),
+            image=finder.find(name, lost=lost),
             width=width,
             height=height,
             shapes=shapes,

@@ -84,7 +84,7 @@ def pairs(value: Any) -> list[tuple[Any, Any]]:
 
 
 def extra_of(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """What an object says besides, its numbers in Labelbox above all."""
+    """Collect what an object says besides, its numbers in Labelbox above all."""
     return {key: value for key, value in entry.items() if key not in _NOT_KEPT and _is_plain(value)}
 
 

@@ -10,7 +10,7 @@ from intarsia.annotations.finding import ImageFinder, photo_folder, walk
 from intarsia.annotations.formats.labelbox import importing, version1, version2
 from intarsia.annotations.formats.labelbox.files import kind_of, rows
 from intarsia.annotations.formats.labelbox.masks import MaskFolder
-from intarsia.annotations.losses import Losses
+from intarsia.annotations.lost import Lost
 from intarsia.annotations.reading import from_files
 from intarsia.errors import DataError
 
@@ -18,7 +18,7 @@ _SUFFIXES = (".json", ".ndjson", ".jsonl")
 
 
 def sniff(path: Path) -> bool:
-    """Whether a file, or any file below a folder, is Labelbox's."""
+    """Recognise Labelbox's files: one, or any below a folder."""
     return any(kind_of(file) for file in walk(path, _SUFFIXES))
 
 
@@ -56,16 +56,16 @@ def read(
     root = images or photo_folder(path)
     folder = MaskFolder(masks or root, missing_masks)
 
-    def stream(losses: Losses) -> Iterator[Document]:
+    def stream(lost: Lost) -> Iterator[Document]:
         finder = ImageFinder(root)
 
         def one(file: Path) -> Iterator[Document]:
             if files[file] == "v1":
-                return version1.documents(file, finder, folder, y_from_bottom, losses)
+                return version1.documents(file, finder, folder, y_from_bottom, lost)
             if files[file] == "v2":
-                return version2.documents(file, finder, folder, losses)
-            return importing.documents(file, finder, folder, losses)
+                return version2.documents(file, finder, folder, lost)
+            return importing.documents(file, finder, folder, lost)
 
-        return from_files(list(files), one, losses)
+        return from_files(list(files), one, lost)
 
     return AnnotationSet("labelbox", path, root, (), stream)

@@ -13,14 +13,14 @@ from intarsia.annotations.formats.labelbox.masks import MaskFolder, stem
 from intarsia.annotations.formats.labelbox.objects import answers, pairs, shape_of
 from intarsia.annotations.formats.labelbox.video import video_of
 from intarsia.annotations.geometry import Mask, Polygon
-from intarsia.annotations.losses import Losses
+from intarsia.annotations.lost import Lost
 from intarsia.annotations.reading import BadShape, kept, polygon, whole_number
 from intarsia.errors import DataError
 from intarsia.media.images import open_image
 
 
 def documents(
-    path: Path, finder: ImageFinder, masks: MaskFolder, y_from_bottom: bool, losses: Losses
+    path: Path, finder: ImageFinder, masks: MaskFolder, y_from_bottom: bool, lost: Lost
 ) -> Iterator[Document]:
     """Every labelled data row."""
     seen: set[str] = set()
@@ -31,22 +31,22 @@ def documents(
         if isinstance(label, str) and label.lstrip().startswith("{"):  # as the table of 2018 had it
             label = parsed(path, label)
         if row.get("Skipped") or isinstance(label, str) or label is None:
-            losses.dropped("a data row was skipped or not labelled", where)
+            lost.dropped("a data row was skipped or not labelled", where)
             continue
         identity = row.get("DataRow ID")
         if isinstance(identity, str):
             if identity in seen:
-                losses.dropped("a data row has several labels (consensus), the first is taken", where)
+                lost.dropped("a data row has several labels (consensus), the first is taken", where)
                 continue
             seen.add(identity)
         if isinstance(label, list):
-            yield video_of(label, name, path, finder, losses)
+            yield video_of(label, name, path, finder, lost)
         elif isinstance(label, Mapping) and "frames" in label:
-            losses.dropped("the frames of a video are behind a link, which is not followed", where)
+            lost.dropped("the frames of a video are behind a link, which is not followed", where)
         elif isinstance(label, Mapping):
-            yield _image(row, label, name, path, finder, masks, y_from_bottom, losses)
+            yield _image(row, label, name, path, finder, masks, y_from_bottom, lost)
         else:
-            losses.dropped("a data row has no readable label", where)
+            lost.dropped("a data row has no readable label", where)
 
 
 def _image(
@@ -57,10 +57,10 @@ def _image(
     finder: ImageFinder,
     masks: MaskFolder,
     y_from_bottom: bool,
-    losses: Losses,
+    lost: Lost,
 ) -> AnnotatedImage:
     where = f"{path.name}: {name}"
-    image = finder.find(name, losses=losses)
+    image = finder.find(name, lost=lost)
     media = row.get("Media Attributes")
     media = media if isinstance(media, Mapping) else {}
     width, height = (_side(media.get(key)) for key in ("width", "height"))
@@ -79,7 +79,7 @@ def _image(
             return masks.read([own] if own else [], shared, where=f"{path}: {name}", size=size, photo=photo)
 
         masks.size = None
-        shapes = kept(objects, lambda entry: shape_of(entry, mask), where, losses)
+        shapes = kept(objects, lambda entry: shape_of(entry, mask), where, lost)
         if size is None and masks.size is not None:
             height, width = masks.size  # masks are as large as their photo
         if image in masks.used:  # a mask whose photo is not there, found by the photo's stem
@@ -88,7 +88,7 @@ def _image(
         bottom = _height(image, height, where) if y_from_bottom else None
         found = [(key, entry) for key, value in label.items() for entry in _outlines(value)]
         attributes = {key: value for key, value in label.items() if isinstance(value, str) and "((" not in value}
-        shapes = kept(found, lambda pair: _old_shape(pair[0], pair[1], bottom), where, losses)
+        shapes = kept(found, lambda pair: _old_shape(pair[0], pair[1], bottom), where, lost)
     return AnnotatedImage(
         name=name,
         source=path,

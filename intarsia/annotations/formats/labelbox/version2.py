@@ -14,24 +14,24 @@ from intarsia.annotations.formats.labelbox.masks import MaskFolder, stem
 from intarsia.annotations.formats.labelbox.objects import answers, shape_of
 from intarsia.annotations.formats.labelbox.video import video_of
 from intarsia.annotations.geometry import Mask
-from intarsia.annotations.losses import Losses
+from intarsia.annotations.lost import Lost
 from intarsia.annotations.reading import BadShape, kept, whole_number
 from intarsia.labels import Color
 
 
-def documents(path: Path, finder: ImageFinder, masks: MaskFolder, losses: Losses) -> Iterator[Document]:
+def documents(path: Path, finder: ImageFinder, masks: MaskFolder, lost: Lost) -> Iterator[Document]:
     """Every labelled data row."""
     for row in rows(path):
         data = _mapping(row.get("data_row"))
         name = name_of(data.get("external_id"), data.get("global_key"), data.get("row_data"), data.get("id"))
         where = f"{path.name}: {name}"
-        label = _label(row, where, losses)
+        label = _label(row, where, lost)
         if label is None:
-            losses.dropped("a data row was skipped or not labelled", where)
+            lost.dropped("a data row was skipped or not labelled", where)
             continue
         media = _mapping(row.get("media_attributes"))
         annotations = _mapping(label.get("annotations"))
-        image = finder.find(name, losses=losses)
+        image = finder.find(name, lost=lost)
         width, height = (whole_number(media.get(key)) or None for key in ("width", "height"))
         size = (height, width) if height and width else None
         reader = _Masks(masks, data, label, annotations, f"{path}: {name}", image, size)
@@ -41,7 +41,7 @@ def documents(path: Path, finder: ImageFinder, masks: MaskFolder, losses: Losses
                 name,
                 path,
                 finder,
-                losses,
+                lost,
                 segments=_mapping(annotations.get("segments")),
                 media=media,
                 mask=reader.in_frame,
@@ -49,8 +49,8 @@ def documents(path: Path, finder: ImageFinder, masks: MaskFolder, losses: Losses
             continue
         objects = annotations.get("objects")
         relations = annotations.get("relationships")
-        losses.dropped("a relation between objects", where, len(relations) if isinstance(relations, list) else 0)
-        shapes = kept(objects if isinstance(objects, list) else [], partial(shape_of, mask=reader), where, losses)
+        lost.dropped("a relation between objects", where, len(relations) if isinstance(relations, list) else 0)
+        shapes = kept(objects if isinstance(objects, list) else [], partial(shape_of, mask=reader), where, lost)
         yield AnnotatedImage(
             name=name,
             source=path,
@@ -64,7 +64,7 @@ def documents(path: Path, finder: ImageFinder, masks: MaskFolder, losses: Losses
         )
 
 
-def _label(row: Mapping[str, Any], where: str, losses: Losses) -> Mapping[str, Any] | None:
+def _label(row: Mapping[str, Any], where: str, lost: Lost) -> Mapping[str, Any] | None:
     """The one label of a data row that is read: of several, the benchmark, or else the first."""
     projects = _mapping(row.get("projects")).values()
     found = [
@@ -74,7 +74,7 @@ def _label(row: Mapping[str, Any], where: str, losses: Losses) -> Mapping[str, A
         if isinstance(label, Mapping) and isinstance(label.get("annotations"), Mapping)
     ]
     if len(found) > 1:
-        losses.dropped("a data row has several labels (consensus), one is taken", where, len(found) - 1)
+        lost.dropped("a data row has several labels (consensus), one is taken", where, len(found) - 1)
     benchmarks = [
         one for one in found if _mapping(one.get("label_details")).get("is_benchmark_reference_label") is True
     ]

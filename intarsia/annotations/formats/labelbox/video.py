@@ -11,7 +11,7 @@ from intarsia.annotations.document import AnnotatedVideo, Keyframe, Track
 from intarsia.annotations.finding import ImageFinder
 from intarsia.annotations.formats.labelbox.objects import answers, geometry_of, label_of
 from intarsia.annotations.geometry import Mask
-from intarsia.annotations.losses import Losses
+from intarsia.annotations.lost import Lost
 from intarsia.annotations.reading import BadShape, whole_number
 
 _MOST_FRAMES = 10_000_000
@@ -22,7 +22,7 @@ def video_of(
     name: str,
     path: Path,
     finder: ImageFinder,
-    losses: Losses,
+    lost: Lost,
     *,
     segments: Mapping[str, Any] | None = None,
     media: Mapping[str, Any] | None = None,
@@ -35,7 +35,7 @@ def video_of(
         name: of the video.
         path: the export file.
         finder: of the data set's folder.
-        losses: the tally.
+        lost: the tally.
         segments: by object, the [first, last] frames in which it is there; without, an object is gone in frames that
             are listed without it.
         media: width, height, frame_rate and frame_count, where the export has them.
@@ -49,7 +49,7 @@ def video_of(
     for entry in frames:
         number = whole_number(entry.get("frameNumber")) if isinstance(entry, Mapping) else None
         if number is None or not 1 <= number <= _MOST_FRAMES:
-            losses.dropped("a frame has no number", where)
+            lost.dropped("a frame has no number", where)
             continue
         frame = number - 1
         listed.append(frame)
@@ -62,7 +62,7 @@ def video_of(
                 label_of(one)
                 keyframe = _keyframe(one, frame, mask)
             except BadShape as error:
-                losses.dropped(str(error), f"{where}: frame {number}: object {index}")
+                lost.dropped(str(error), f"{where}: frame {number}: object {index}")
                 continue
             first.setdefault(identity, one)
             found.setdefault(identity, {})[frame] = keyframe

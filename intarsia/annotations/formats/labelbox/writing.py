@@ -12,18 +12,18 @@ from typing import Any
 from intarsia.annotations.bitmaps import leaves, png_of
 from intarsia.annotations.document import AnnotatedImage, Category, Document, Shape
 from intarsia.annotations.geometry import Geometry, Mask, Points, Polygon, Polyline, Rectangle
-from intarsia.annotations.losses import Losses
+from intarsia.annotations.lost import Lost
 from intarsia.annotations.numerals import end, length
-from intarsia.annotations.raster import Drawing
+from intarsia.annotations.raster import DrawingRules
 from intarsia.annotations.writing import account, account_classes, fitted, singles, size_of, still_images
 from intarsia.errors import DataError
 from intarsia.files import atomic_path
 
 GEOMETRIES = (Rectangle, Polygon, Polyline, Points, Mask)
-DRAWING = Drawing("inclusive")
+DRAWING = DrawingRules("inclusive")
 
 
-def write(documents: Iterable[Document], path: Path, *, categories: Sequence[Category] = ()) -> Losses:
+def write(documents: Iterable[Document], path: Path, *, categories: Sequence[Category] = ()) -> Lost:
     """Write one line an annotation.
 
     Data rows are named as Labelbox named them where the documents come from there; else the image's name is taken for
@@ -35,28 +35,28 @@ def write(documents: Iterable[Document], path: Path, *, categories: Sequence[Cat
     Raises:
         DataError: nothing to write, an image with masks whose size nobody knows, or the place cannot be written.
     """
-    losses = Losses()
+    lost = Lost()
     lines = 0
     labels: set[str] = set()
     with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
-        for document in still_images(documents, losses):
-            account(document, losses, "labelbox", shape=("attributes", "score"), image=("attributes",))
+        for document in still_images(documents, lost):
+            account(document, lost, "labelbox", shape=("attributes", "score"), image=("attributes",))
             if document.image is None and (document.width or document.height):
-                losses.dropped("labelbox does not import the size of images", document.name)
+                lost.dropped("labelbox does not import the size of images", document.name)
             labels |= document.labels()
             before = lines
-            for entry in _entries(document, losses):
+            for entry in _entries(document, lost):
                 file.write(json.dumps(entry, ensure_ascii=False) + "\n")
                 lines += 1
             if lines == before:
-                losses.dropped("an image without annotations leaves no line", document.name)
+                lost.dropped("an image without annotations leaves no line", document.name)
         if not lines:
             raise DataError(f"{path}: nothing to write: there is no annotation that Labelbox could import")
-    account_classes(categories, losses, "labelbox", seen=labels)
-    return losses
+    account_classes(categories, lost, "labelbox", seen=labels)
+    return lost
 
 
-def _entries(document: AnnotatedImage, losses: Losses) -> Iterator[dict[str, Any]]:
+def _entries(document: AnnotatedImage, lost: Lost) -> Iterator[dict[str, Any]]:
     known = document.extra if document.tool == "labelbox" else {}
     data = {"globalKey": known.get("global_key", document.name)}
     if "data_row" in known and "global_key" not in known:
@@ -66,34 +66,34 @@ def _entries(document: AnnotatedImage, losses: Losses) -> Iterator[dict[str, Any
         return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{document.name}#{number}"))
 
     number = 0
-    for question in _classifications(document.attributes, document.name, losses):
+    for question in _classifications(document.attributes, document.name, lost):
         yield {"uuid": identity(number), "dataRow": data, **question}
         number += 1
-    for shape in _fitted(document, losses):
+    for shape in _fitted(document, lost):
         where = f"{document.name} ({shape.label})"
         yield {
             "uuid": identity(number),
             "dataRow": data,
             "name": shape.label,
-            **_geometry(shape.geometry, document, where, losses),
-            "classifications": list(_classifications(shape.attributes, where, losses)),
+            **_geometry(shape.geometry, document, where, lost),
+            "classifications": list(_classifications(shape.attributes, where, lost)),
             **({"confidence": shape.score} if shape.score is not None else {}),
         }
         number += 1
 
 
-def _fitted(document: AnnotatedImage, losses: Losses) -> Iterator[Shape]:
+def _fitted(document: AnnotatedImage, lost: Lost) -> Iterator[Shape]:
     for number, shape in enumerate(document.shapes, start=1):
         where = f"{document.name}: shape {number} ({shape.label})"
-        yield from singles(fitted(shape, losses, where, GEOMETRIES, drawing=DRAWING), losses, where)
+        yield from singles(fitted(shape, lost, where, GEOMETRIES, drawing=DRAWING), lost, where)
 
 
-def _geometry(geometry: Geometry, document: AnnotatedImage, where: str, losses: Losses) -> dict[str, Any]:
+def _geometry(geometry: Geometry, document: AnnotatedImage, where: str, lost: Lost) -> dict[str, Any]:
     match geometry:
         case Rectangle(x1, y1, x2, y2):
             width, height = length(x1, x2), length(y1, y2)
             if end(x1, width) != x2 or end(y1, height) != y2:
-                losses.changed("a number is rounded in its last digit", where)
+                lost.changed("a number is rounded in its last digit", where)
             return {"bbox": {"top": y1, "left": x1, "height": height, "width": width}}
         case Polygon():
             return {"polygon": [{"x": x, "y": y} for x, y in geometry.rings[0]]}
@@ -109,16 +109,16 @@ def _geometry(geometry: Geometry, document: AnnotatedImage, where: str, losses: 
                     "folder with the images"
                 )
             if leaves(geometry, (height_, width_)):
-                losses.changed("a mask was cut at the edge of the image", where)
+                lost.changed("a mask was cut at the edge of the image", where)
             return {"mask": {"png": base64.b64encode(png_of(geometry, (height_, width_))).decode()}}
     raise TypeError(type(geometry).__name__)
 
 
-def _classifications(fields: Mapping[str, Any], where: str, losses: Losses) -> Iterator[dict[str, Any]]:
+def _classifications(fields: Mapping[str, Any], where: str, lost: Lost) -> Iterator[dict[str, Any]]:
     for name, value in fields.items():
         if isinstance(value, list | tuple):
             yield {"name": name, "answer": [{"name": str(one)} for one in value]}
             continue
         if not isinstance(value, str):
-            losses.changed("a number or truth value became text", where)
+            lost.changed("a number or truth value became text", where)
         yield {"name": name, "answer": str(value).lower() if isinstance(value, bool) else str(value)}

@@ -11,7 +11,7 @@ from typing import Any
 from intarsia.annotations.document import Shape
 from intarsia.annotations.formats.page.content import Page
 from intarsia.annotations.geometry import Geometry, Point, Polyline, Rectangle
-from intarsia.annotations.losses import Losses
+from intarsia.annotations.lost import Lost
 from intarsia.annotations.reading import BadShape, number, points, polygon
 from intarsia.annotations.xmlfile import Element, children, local
 from intarsia.errors import DataError
@@ -25,7 +25,7 @@ _REGIONS = {
 }
 
 
-def read_alto(file: Path, losses: Losses) -> Page:
+def read_alto(file: Path, lost: Lost) -> Page:
     """Read one file; of several pages the first.
 
     Raises:
@@ -43,11 +43,11 @@ def read_alto(file: Path, losses: Losses) -> Page:
                 types.update({tag.get("ID", ""): tag.get("LABEL", "") for tag in child})
             case "Layout":
                 pages = [entry for entry in child.iter() if local(entry.tag) == "Page"]
-                losses.dropped("a further page of a file", file.name, len(pages) - 1 if pages else 0)
+                lost.dropped("a further page of a file", file.name, len(pages) - 1 if pages else 0)
                 page = pages[0] if pages else None
     if page is None:
         raise DataError(f"{file}: there is no <Page> in it; export it as ALTO again")
-    shapes = tuple(_Reader(file.name, types, losses).shapes(page))
+    shapes = tuple(_Reader(file.name, types, lost).shapes(page))
     return Page(name, _size(page, "WIDTH", file), _size(page, "HEIGHT", file), shapes, unit.lower())
 
 
@@ -69,10 +69,10 @@ def _size(page: Element, name: str, file: Path) -> float | None:
 
 
 class _Reader:
-    def __init__(self, file: str, types: Mapping[str, str], losses: Losses) -> None:
+    def __init__(self, file: str, types: Mapping[str, str], lost: Lost) -> None:
         self._file = file
         self._types = types
-        self._losses = losses
+        self._lost = lost
         self._lines = count(1)
 
     def shapes(self, element: Element) -> Iterator[Shape]:
@@ -99,7 +99,7 @@ class _Reader:
         try:
             geometry = _baseline(element) if label == "Baseline" else _area(element)
         except BadShape as error:
-            self._losses.dropped(str(error), f"{self._file}: {label} {element.get('ID', '')}")
+            self._lost.dropped(str(error), f"{self._file}: {label} {element.get('ID', '')}")
             return
         yield Shape(label, geometry, instance, attributes={k: v for k, v in attributes.items() if v})
 

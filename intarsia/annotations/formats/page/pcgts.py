@@ -12,7 +12,7 @@ from intarsia.annotations.document import Shape
 from intarsia.annotations.formats.page.alto import coordinates
 from intarsia.annotations.formats.page.content import Page
 from intarsia.annotations.geometry import Point, Polyline
-from intarsia.annotations.losses import Losses
+from intarsia.annotations.lost import Lost
 from intarsia.annotations.reading import BadShape, number, points, polygon, side, whole_number
 from intarsia.annotations.xmlfile import Element, children, local
 from intarsia.errors import DataError
@@ -20,7 +20,7 @@ from intarsia.errors import DataError
 _STRUCTURE = re.compile(r"structure\s*\{[^}]*type\s*:\s*([^;}]+)")
 
 
-def read_page(file: Path, losses: Losses) -> Page:
+def read_page(file: Path, lost: Lost) -> Page:
     """Read one file.
 
     Raises:
@@ -29,15 +29,15 @@ def read_page(file: Path, losses: Losses) -> Page:
     for child in children(file):
         if local(child.tag) == "Page":
             width, height = (side(child.get(key), f"{file}: {key}") for key in ("imageWidth", "imageHeight"))
-            shapes = tuple(_Reader(file.name, losses).shapes(child))
+            shapes = tuple(_Reader(file.name, lost).shapes(child))
             return Page(child.get("imageFilename", ""), width, height, shapes)
     raise DataError(f"{file}: there is no <Page> in it; export it as PAGE XML again")
 
 
 class _Reader:
-    def __init__(self, file: str, losses: Losses) -> None:
+    def __init__(self, file: str, lost: Lost) -> None:
         self._file = file
-        self._losses = losses
+        self._lost = lost
         self._lines = count(1)
 
     def shapes(self, element: Element) -> Iterator[Shape]:
@@ -74,7 +74,7 @@ class _Reader:
                 raise BadShape("an element has no <Coords>")
             yield Shape(label, polygon(_points(coords)), instance, attributes=_filled(attributes))
         except BadShape as error:
-            self._losses.dropped(str(error), f"{self._file}: {label} {element.get('id', '')}")
+            self._lost.dropped(str(error), f"{self._file}: {label} {element.get('id', '')}")
 
 
 def _filled(attributes: dict[str, Any]) -> dict[str, Any]:

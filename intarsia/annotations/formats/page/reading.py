@@ -11,7 +11,7 @@ from intarsia.annotations.finding import ImageFinder, clean_name, photo_folder, 
 from intarsia.annotations.formats.page.alto import read_alto
 from intarsia.annotations.formats.page.content import scaled
 from intarsia.annotations.formats.page.pcgts import read_page
-from intarsia.annotations.losses import Losses
+from intarsia.annotations.lost import Lost
 from intarsia.annotations.reading import from_files
 from intarsia.annotations.xmlfile import root_name
 from intarsia.errors import DataError
@@ -21,7 +21,7 @@ _READERS = {"PcGts": read_page, "alto": read_alto}
 
 
 def sniff(path: Path) -> bool:
-    """Whether a file, or any file below a folder, is PAGE or ALTO."""
+    """Recognise PAGE or ALTO: a file, or any file below a folder."""
     return any(root_name(file) in _READERS for file in walk(path, (".xml",)))
 
 
@@ -50,20 +50,20 @@ def read(
         raise DataError(f"{path}: no PAGE or ALTO XML (its first element is <PcGts> or <alto>) here")
     root = images or photo_folder(path)
 
-    def stream(losses: Losses) -> Iterator[Document]:
+    def stream(lost: Lost) -> Iterator[Document]:
         finder = ImageFinder(root)
-        return from_files(files, lambda file: [_document(file, finder, by_type, losses)], losses)
+        return from_files(files, lambda file: [_document(file, finder, by_type, lost)], lost)
 
     return AnnotationSet("page", path, root, (), stream)
 
 
-def _document(file: Path, finder: ImageFinder, by_type: bool, losses: Losses) -> AnnotatedImage:
+def _document(file: Path, finder: ImageFinder, by_type: bool, lost: Lost) -> AnnotatedImage:
     reader = _READERS.get(root_name(file))
     if reader is None:
         raise DataError(f"{file}: neither PAGE nor ALTO: its first element is not <PcGts> or <alto>")
-    page = reader(file, losses)
+    page = reader(file, lost)
     name = clean_name(page.name) or f"{file.stem}.jpg"
-    image = finder.find(name, beside=file.parent, losses=losses)
+    image = finder.find(name, beside=file.parent, lost=lost)
     if image is None and file.stem:
         image = finder.find(f"{file.stem}.jpg", beside=file.parent)
     shapes, width, height = page.shapes, page.width, page.height

@@ -22,7 +22,7 @@ from intarsia.annotations.geometry import (
     Rectangle,
     Skeleton,
 )
-from intarsia.annotations.losses import Losses
+from intarsia.annotations.lost import Lost
 from intarsia.annotations.reading import (
     BadShape,
     MissingMask,
@@ -52,7 +52,7 @@ class _Options:
 
 
 def sniff(path: Path) -> bool:
-    """Whether a file, or any file below a folder, is such XML."""
+    """Recognise such XML: a file, or any file below a folder."""
     return any(_is_ours(file) for file in walk(path, (".xml",)))
 
 
@@ -61,7 +61,7 @@ def _is_ours(file: Path) -> bool:
 
 
 def is_voc(file: Path) -> bool:
-    """Whether a file is Pascal VOC's XML: it names its source, as RectLabel's does not, or lies in VOC's tree."""
+    """Tell whether a file is Pascal VOC's XML: it names its source, as RectLabel's does not, or lies in VOC's tree."""
     marks = _marks(file)
     if not marks:
         return False
@@ -113,14 +113,14 @@ def read_files(
     root = images or photo_folder(path)
     options = _Options(one_based, split_names, missing_masks)
 
-    def stream(losses: Losses) -> Iterator[Document]:
+    def stream(lost: Lost) -> Iterator[Document]:
         finder = ImageFinder(root)
-        return from_files(files, lambda file: [_document(file, finder, options, losses)], losses)
+        return from_files(files, lambda file: [_document(file, finder, options, lost)], lost)
 
     return AnnotationSet("rectlabel", path, root, (), stream)
 
 
-def _document(file: Path, finder: ImageFinder, options: _Options, losses: Losses) -> AnnotatedImage:
+def _document(file: Path, finder: ImageFinder, options: _Options, lost: Lost) -> AnnotatedImage:
     entries: dict[str, Element] = {}
     objects: list[Element] = []
     if root_name(file) not in ("annotation", ""):
@@ -133,10 +133,10 @@ def _document(file: Path, finder: ImageFinder, options: _Options, losses: Losses
     name = clean_name((entries["filename"].text or "").strip() if "filename" in entries else "") or f"{file.stem}.jpg"
     size = entries.get("size")
     width, height = (_side(size, key, file) for key in ("width", "height"))
-    image = finder.find(name, beside=file.parent, losses=losses)
+    image = finder.find(name, beside=file.parent, lost=lost)
     prefix = PurePosixPath(name).stem
     photo = (height, width) if height and width else None
-    shapes = kept(objects, lambda entry: _shape(entry, file, prefix, photo, options, losses), file.name, losses)
+    shapes = kept(objects, lambda entry: _shape(entry, file, prefix, photo, options, lost), file.name, lost)
     return AnnotatedImage(
         name=name, source=file, image=image, width=width, height=height, shapes=shapes, tool="rectlabel"
     )
@@ -147,7 +147,7 @@ def _side(size: Element | None, key: str, file: Path) -> int | None:
 
 
 def _shape(
-    entry: Element, file: Path, prefix: str, photo: tuple[int, int] | None, options: _Options, losses: Losses
+    entry: Element, file: Path, prefix: str, photo: tuple[int, int] | None, options: _Options, lost: Lost
 ) -> Shape:
     name = (entry.findtext("name") or "").strip()
     label, *rest = name.split("-") if options.split_names and not name.startswith("-") else [name]
@@ -163,7 +163,7 @@ def _shape(
     if tag is None:
         raise BadShape(f"shape type {str(unknown[0])!r} is unknown" if unknown else "an object has no shape")
     for other in unknown:
-        losses.dropped(f"an object's <{other}> is unknown", f"{file.name} ({label})")
+        lost.dropped(f"an object's <{other}> is unknown", f"{file.name} ({label})")
     shift = 1 if options.one_based else 0
     element = entry.find(tag)
     pixels = tag == "pixels"

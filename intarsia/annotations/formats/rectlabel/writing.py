@@ -20,20 +20,20 @@ from intarsia.annotations.geometry import (
     Rectangle,
     Skeleton,
 )
-from intarsia.annotations.losses import Losses
-from intarsia.annotations.raster import Drawing
+from intarsia.annotations.lost import Lost
+from intarsia.annotations.raster import DrawingRules
 from intarsia.annotations.writing import account, account_classes, fitted, singles, size_of, still_images
 from intarsia.annotations.xmlfile import XmlWriter
 from intarsia.errors import DataError
 from intarsia.files import atomic_path
 
 GEOMETRIES = (Rectangle, Polygon, Bezier, Polyline, Points, Skeleton, Mask)
-DRAWING = Drawing("inclusive")
+DRAWING = DrawingRules("inclusive")
 
 _VISIBILITY = {"absent": "0", "occluded": "1", "visible": "2"}
 
 
-def write(documents: Iterable[Document], path: Path, *, categories: Sequence[Category] = ()) -> Losses:
+def write(documents: Iterable[Document], path: Path, *, categories: Sequence[Category] = ()) -> Lost:
     """Write one XML an image into a folder, which is RectLabel's annotations folder. Coordinates count from 1.
 
     Returns:
@@ -42,27 +42,27 @@ def write(documents: Iterable[Document], path: Path, *, categories: Sequence[Cat
     Raises:
         DataError: nothing to write, an image whose size nobody knows, or the place cannot be written.
     """
-    losses = Losses()
+    lost = Lost()
     taken: set[Path] = set()
     labels: set[str] = set()
     masks: dict[Path, Iterator[int]] = {}  # a.jpg and a.png share the names of their masks
-    for document in still_images(documents, losses):
-        account(document, losses, "rectlabel", shape=("attributes", "occluded"))
+    for document in still_images(documents, lost):
+        account(document, lost, "rectlabel", shape=("attributes", "occluded"))
         target = path.joinpath(*safe_parts(document.name)).with_suffix(".xml")
         if target in taken:
             target = target.with_name(f"{Path(document.name).name}.xml")
-            losses.changed("two images would share one XML file, the second is named by its whole name", document.name)
+            lost.changed("two images would share one XML file, the second is named by its whole name", document.name)
         taken.add(target)
         labels |= document.labels()
         stem = target.with_name(Path(document.name).stem)
-        _write(document, target, masks.setdefault(stem, count()), losses)
+        _write(document, target, masks.setdefault(stem, count()), lost)
     if not taken:
         raise DataError(f"{path}: nothing to write: there is no annotated image")
-    account_classes(categories, losses, "rectlabel", seen=labels)
-    return losses
+    account_classes(categories, lost, "rectlabel", seen=labels)
+    return lost
 
 
-def _write(document: AnnotatedImage, target: Path, masks: Iterator[int], losses: Losses) -> None:
+def _write(document: AnnotatedImage, target: Path, masks: Iterator[int], lost: Lost) -> None:
     width, height = size_of(document)
     if width is None or height is None:
         raise DataError(
@@ -79,7 +79,7 @@ def _write(document: AnnotatedImage, target: Path, masks: Iterator[int], losses:
             xml.leaf(name, str(value))
         xml.close()
         xml.leaf("segmented", "0")
-        for shape in _fitted(document, (height, width), losses):
+        for shape in _fitted(document, (height, width), lost):
             where = f"{document.name} ({shape.label})"
             geometry = shape.geometry
             mask = 0
@@ -88,19 +88,19 @@ def _write(document: AnnotatedImage, target: Path, masks: Iterator[int], losses:
                 place = target.with_name(f"{Path(document.name).stem}_pixels{mask}.png")
                 write_png(place, geometry, (height, width))
                 if leaves(geometry, (height, width)):
-                    losses.changed("a mask was cut at the edge of the image", where)
-            _write_object(xml, shape, mask, where, losses)
+                    lost.changed("a mask was cut at the edge of the image", where)
+            _write_object(xml, shape, mask, where, lost)
         xml.close()
-    losses.dropped("a character that XML cannot hold", document.name, xml.unfit)
+    lost.dropped("a character that XML cannot hold", document.name, xml.unfit)
 
 
-def _fitted(document: AnnotatedImage, size: tuple[int, int], losses: Losses) -> Iterator[Shape]:
+def _fitted(document: AnnotatedImage, size: tuple[int, int], lost: Lost) -> Iterator[Shape]:
     for number, shape in enumerate(document.shapes, start=1):
         where = f"{document.name}: shape {number} ({shape.label})"
-        found = fitted(shape, losses, where, GEOMETRIES, drawing=DRAWING, size=size)
-        for fit in singles(found, losses, where):
+        found = fitted(shape, lost, where, GEOMETRIES, drawing=DRAWING, size=size)
+        for fit in singles(found, lost, where):
             if isinstance(fit.geometry, Mask) and not _is_seen(fit.geometry, size):
-                losses.dropped("a mask outside the image", where)
+                lost.dropped("a mask outside the image", where)
             else:
                 yield fit
 
@@ -112,31 +112,31 @@ def _is_seen(mask: Mask, size: tuple[int, int]) -> bool:
     return bool(inside.any())
 
 
-def _write_object(xml: XmlWriter, shape: Shape, mask: int, where: str, losses: Losses) -> None:
+def _write_object(xml: XmlWriter, shape: Shape, mask: int, where: str, lost: Lost) -> None:
     attributes = dict(shape.attributes)
     pose = attributes.pop("pose", "Unspecified")
     flags = {name: attributes.pop(name, False) for name in ("truncated", "difficult")}
     rest = attributes.pop("attributes", [])
     for name in attributes:
-        losses.dropped("rectlabel has no place for an attribute of this name", f"{where}: {name}")
+        lost.dropped("rectlabel has no place for an attribute of this name", f"{where}: {name}")
     for name, value in flags.items():
         if not isinstance(value, bool):
-            losses.dropped(f"the attribute {name!r} is neither true nor false", where)
+            lost.dropped(f"the attribute {name!r} is neither true nor false", where)
     parts = [shape.label, *(map(str, rest) if isinstance(rest, list | tuple) else [str(rest)])]
     joined = "-".join(part.replace("-", "_").strip() for part in parts)
     if any("-" in part or part != part.strip() for part in parts) or not isinstance(rest, list | tuple):
-        losses.changed("a name with '-' or spaces at its ends, which RectLabel cannot keep", where)
+        lost.changed("a name with '-' or spaces at its ends, which RectLabel cannot keep", where)
     xml.open("object")
     xml.leaf("name", joined)
     xml.leaf("pose", str(pose))
     xml.leaf("truncated", str(int(flags["truncated"] is True)))
     xml.leaf("occluded", str(int(shape.occluded)))
     xml.leaf("difficult", str(int(flags["difficult"] is True)))
-    _write_geometry(xml, shape.geometry, mask, where, losses)
+    _write_geometry(xml, shape.geometry, mask, where, lost)
     xml.close()
 
 
-def _write_geometry(xml: XmlWriter, geometry: Geometry, mask: int, where: str, losses: Losses) -> None:
+def _write_geometry(xml: XmlWriter, geometry: Geometry, mask: int, where: str, lost: Lost) -> None:
     values: list[tuple[str, float]] = []
     match geometry:
         case Rectangle(x1, y1, x2, y2):
@@ -157,7 +157,7 @@ def _write_geometry(xml: XmlWriter, geometry: Geometry, mask: int, where: str, l
         case Skeleton(keypoints):
             tag = "keypoints"
             if any(point.name != str(n) for n, point in enumerate(keypoints, start=1)):
-                losses.changed("the points of a skeleton are numbered, their names are gone", where)
+                lost.changed("the points of a skeleton are numbered, their names are gone", where)
             numbered = _numbered([(point.x, point.y) for point in keypoints])
             for n, point in enumerate(keypoints):
                 values += [*numbered[2 * n : 2 * n + 2], (f"v{n + 1}", float(_VISIBILITY[point.state]))]
@@ -168,7 +168,7 @@ def _write_geometry(xml: XmlWriter, geometry: Geometry, mask: int, where: str, l
         xml.leaf("id", str(mask))
     for name, value in values:
         if value != round(value):
-            losses.changed("a coordinate is rounded to whole pixels", where)
+            lost.changed("a coordinate is rounded to whole pixels", where)
         xml.leaf(name, str(round(value)))
     xml.close()
 

@@ -2,7 +2,7 @@
 
 from intarsia.annotations.formats.via.reading import read, sniff
 from intarsia.annotations.formats.via.writing import write
-from intarsia.annotations.raster import Drawing
+from intarsia.annotations.raster import DrawingRules
 from intarsia.annotations.tools import Tool
 
 __all__ = ["TOOL", "read", "sniff", "write"]
@@ -14,5 +14,5 @@ TOOL = Tool(
     read=read,
     write=write,
     suffix=".json",
-    drawing=Drawing("inclusive"),
+    drawing=DrawingRules("inclusive"),
 )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from intarsia.annotations.document import Attribute, Category
-from intarsia.annotations.losses import Losses
+from intarsia.annotations.lost import Lost
 from intarsia.errors import UsageError, suggest
 
 CLASS_NAMES = ("class", "label", "category", "class_name", "classname", "object_name", "name", "object", "type")
@@ -84,15 +84,15 @@ def class_field(regions: Iterable[Mapping[str, Any]], fields: Mapping[str, Field
     return max(chosen or filled, key=filled.__getitem__, default=None)
 
 
-def label_of(attributes: dict[str, Any], name: str | None, default: str, where: str, losses: Losses) -> str:
+def label_of(attributes: dict[str, Any], name: str | None, default: str, where: str, lost: Lost) -> str:
     """Take the class out of a region's fields."""
     value = attributes.pop(name, "") if name is not None else ""
     if isinstance(value, list):
         if len(value) > 1:
-            losses.changed("several options are ticked, the first is the class", where)
+            lost.changed("several options are ticked, the first is the class", where)
         value = value[0] if value else ""
     if value == "":
-        losses.changed(f"a region without a class is called {default!r} (default_class)", where)
+        lost.changed(f"a region without a class is called {default!r} (default_class)", where)
         return default
     return str(value)
 

@@ -9,12 +9,12 @@ from intarsia.annotations.document import AnnotationSet, Category, Document
 from intarsia.annotations.finding import ImageFinder, head, photo_folder, walk
 from intarsia.annotations.formats.via.version2 import Options, Version2
 from intarsia.annotations.formats.via.version3 import Version3
-from intarsia.annotations.losses import Losses
+from intarsia.annotations.lost import Lost
 from intarsia.errors import DataError
 
 
 def sniff(path: Path) -> bool:
-    """Whether a file, or any file below a folder, is VIA's."""
+    """Recognise VIA's files: one, or any below a folder."""
     return any(_version(file) for file in walk(path, (".json", ".csv")))
 
 
@@ -68,14 +68,14 @@ def read(
         for category in one.categories:
             categories.setdefault(category.name, category)
 
-    def stream(losses: Losses) -> Iterator[Document]:
+    def stream(lost: Lost) -> Iterator[Document]:
         finder = ImageFinder(root)
         for error in broken:
-            losses.dropped("a file that cannot be used", error)
+            lost.dropped("a file that cannot be used", error)
         for copy in copies:
-            losses.dropped("a CSV file beside a JSON file is taken for its copy", copy.name)
+            lost.dropped("a CSV file beside a JSON file is taken for its copy", copy.name)
         for one in parsed:
-            yield from one.documents(finder, losses)
+            yield from one.documents(finder, lost)
 
     return AnnotationSet("via", path, root, tuple(categories.values()), stream)
 

@@ -14,7 +14,7 @@ from intarsia.annotations.document import AnnotatedImage, Category, Shape
 from intarsia.annotations.finding import ImageFinder, clean_name, read_text
 from intarsia.annotations.formats.via.fields import Field, categories, class_field, declared, label_of, values
 from intarsia.annotations.formats.via.regions import geometry_of
-from intarsia.annotations.losses import Losses
+from intarsia.annotations.lost import Lost
 from intarsia.annotations.photos import embedded
 from intarsia.annotations.reading import BadShape, kept, load_json
 from intarsia.errors import DataError
@@ -43,7 +43,7 @@ class Version2:
         """Parse a file. Raises `DataError` when it is broken, `UsageError` when it lacks the class attribute."""
         self.path = path
         self._options = options
-        self._problems = Losses()
+        self._problems = Lost()
         value: Any = {}
         if path.suffix.lower() == ".csv":
             self._entries = _csv_entries(path, self._problems)
@@ -66,9 +66,9 @@ class Version2:
         self._class = class_field(regions, self._fields, options.class_attribute)
         self.categories: tuple[Category, ...] = categories(self._fields, self._class)
 
-    def documents(self, finder: ImageFinder, losses: Losses) -> Iterator[AnnotatedImage]:
+    def documents(self, finder: ImageFinder, lost: Lost) -> Iterator[AnnotatedImage]:
         """Every image of the file."""
-        losses.merge(self._problems)
+        lost.merge(self._problems)
         for entry in self._entries:
             name = clean_name(str(entry["filename"]))
             where = f"{self.path.name}: {name}"
@@ -81,30 +81,28 @@ class Version2:
             yield AnnotatedImage(
                 name=name,
                 source=self.path,
-                image=finder.find(
-                    name if "://" in name else self._folder + name, beside=self.path.parent, losses=losses
-                ),
-                shapes=self._shapes(entry, where, losses),
+                image=finder.find(name if "://" in name else self._folder + name, beside=self.path.parent, lost=lost),
+                shapes=self._shapes(entry, where, lost),
                 attributes=values(entry.get("file_attributes"), self._file_fields),
-                embedded=embedded(entry.get("base64_img_data"), where, losses),
+                embedded=embedded(entry.get("base64_img_data"), where, lost),
                 tool="via",
                 extra=extra,
             )
 
-    def _shapes(self, entry: Mapping[str, Any], where: str, losses: Losses) -> tuple[Shape, ...]:
-        return kept(_regions(entry), lambda region: self._shape(region, where, losses), where, losses)
+    def _shapes(self, entry: Mapping[str, Any], where: str, lost: Lost) -> tuple[Shape, ...]:
+        return kept(_regions(entry), lambda region: self._shape(region, where, lost), where, lost)
 
-    def _shape(self, region: Any, where: str, losses: Losses) -> Shape:
+    def _shape(self, region: Any, where: str, lost: Lost) -> Shape:
         if not isinstance(region, Mapping):
             raise BadShape("a region is no object")
         geometry = geometry_of(region.get("shape_attributes"), closed_polylines=self._options.closed_polylines)
         attributes = values(region.get("region_attributes"), self._fields)
-        label = label_of(attributes, self._class, self._options.default_class, where, losses)
+        label = label_of(attributes, self._class, self._options.default_class, where, lost)
         extra = {k: v for k, v in region.items() if k not in ("shape_attributes", "region_attributes")}
         return Shape(label, geometry, attributes=attributes, extra=extra)
 
 
-def _entries(path: Path, found: Any, losses: Losses) -> list[Mapping[str, Any]]:
+def _entries(path: Path, found: Any, lost: Lost) -> list[Mapping[str, Any]]:
     if not isinstance(found, Mapping):
         raise DataError(f"{path}: not a VIA file: its images are no object; export the annotations as JSON again")
     usable = [
@@ -112,7 +110,7 @@ def _entries(path: Path, found: Any, losses: Losses) -> list[Mapping[str, Any]]:
     ]
     if not usable:
         raise DataError(f"{path}: not a VIA file: no entry in it names an image; export the annotations as JSON again")
-    losses.dropped("an entry names no image", path.name, len(found) - len(usable))
+    lost.dropped("an entry names no image", path.name, len(found) - len(usable))
     return usable
 
 
@@ -131,11 +129,11 @@ def _regions(entry: Mapping[str, Any]) -> list[Any]:
     return regions if isinstance(regions, list) else []
 
 
-def _csv_entries(path: Path, losses: Losses) -> list[Mapping[str, Any]]:
+def _csv_entries(path: Path, lost: Lost) -> list[Mapping[str, Any]]:
     """The rows of a CSV file, one a region, gathered by image."""
     found: dict[tuple[str, str], dict[str, Any]] = {}
     counts: dict[tuple[str, str], str] = {}
-    for number, row in enumerate(rows(path, losses), start=2):
+    for number, row in enumerate(rows(path, lost), start=2):
         if number == 2:
             missing = [column for column in _COLUMNS if column not in row]
             if missing:
@@ -159,22 +157,22 @@ def _csv_entries(path: Path, losses: Losses) -> list[Mapping[str, Any]]:
     for key, entry in found.items():
         if counts[key].isdecimal() and len(counts[key]) < 9 and int(counts[key]) > len(entry["regions"]):
             lacking = int(counts[key]) - len(entry["regions"])
-            losses.dropped("a region that region_count promises has no row", f"{path.name}: {key[0]}", lacking)
+            lost.dropped("a region that region_count promises has no row", f"{path.name}: {key[0]}", lacking)
     return list(found.values())
 
 
-def rows(path: Path, losses: Losses | None = None, header: str | None = None) -> list[dict[str, str]]:
+def rows(path: Path, lost: Lost | None = None, header: str | None = None) -> list[dict[str, str]]:
     """The rows of a CSV file by column name; cells may be of any length, columns divided as spreadsheets do it.
 
     Args:
         path: the file.
-        losses: as in `read_text`.
+        lost: as in `read_text`.
         header: the column names where the file has them in a comment; comments are then passed over.
 
     Raises:
         DataError: it cannot be read, or is no CSV.
     """
-    text = read_text(path, losses).lstrip("#" if header is None else "")
+    text = read_text(path, lost).lstrip("#" if header is None else "")
     while header is not None and text.startswith("#"):
         text = text.partition("\n")[2]
     names = header.split(",") if header is not None else None

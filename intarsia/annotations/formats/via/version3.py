@@ -15,7 +15,7 @@ from intarsia.annotations.formats.via.fields import Field, categories, class_fie
 from intarsia.annotations.formats.via.regions import radius
 from intarsia.annotations.formats.via.version2 import Options, rows
 from intarsia.annotations.geometry import Circle, Ellipse, Geometry, Points, Polyline, Rectangle, Tag
-from intarsia.annotations.losses import Losses
+from intarsia.annotations.lost import Lost
 from intarsia.annotations.numerals import end
 from intarsia.annotations.photos import embedded
 from intarsia.annotations.reading import BadShape, load_json, number, points, polygon, whole_number
@@ -58,34 +58,34 @@ class Version3:
         self._segment_class = class_field(timed, by_name, wanted if not drawn else None)
         self.categories: tuple[Category, ...] = categories(by_name, self._class or self._segment_class)
 
-    def documents(self, finder: ImageFinder, losses: Losses) -> Iterator[AnnotatedImage]:
+    def documents(self, finder: ImageFinder, lost: Lost) -> Iterator[AnnotatedImage]:
         """Every image, every annotated moment of a video, and every file with segments of time."""
-        losses.dropped("an entry of the metadata is no object", self.path.name, self._broken)
+        lost.dropped("an entry of the metadata is no object", self.path.name, self._broken)
         views: dict[str, list[Mapping[str, Any]]] = {str(view): [] for view in self._views}
         for entry in self._metadata:
             view = str(entry.get("vid"))
             if view in views:
                 views[view].append(entry)
             else:
-                losses.dropped("an annotation belongs to no view", self.path.name)
+                lost.dropped("an annotation belongs to no view", self.path.name)
         # One file may be in several views; its annotations come together.
         by_file: dict[str, list[Mapping[str, Any]]] = {}
         for view, entries in views.items():
             files = _list(_mapping(self._views[view]).get("fid_list"))
             if len(files) != 1:
-                losses.dropped("an annotation of several files together", self.path.name, len(entries))
+                lost.dropped("an annotation of several files together", self.path.name, len(entries))
                 files = files if not entries else []
             for number_ in files:
                 by_file.setdefault(str(number_), []).extend(entries)
         for number_, entries in by_file.items():
             file = _mapping(self._files.get(number_))
             if not isinstance(file.get("fname"), str):
-                losses.dropped("an annotation belongs to no file", self.path.name, len(entries))
+                lost.dropped("an annotation belongs to no file", self.path.name, len(entries))
                 continue
-            yield from self._documents_of(file, entries, finder, losses)
+            yield from self._documents_of(file, entries, finder, lost)
 
     def _documents_of(
-        self, file: Mapping[str, Any], entries: list[Mapping[str, Any]], finder: ImageFinder, losses: Losses
+        self, file: Mapping[str, Any], entries: list[Mapping[str, Any]], finder: ImageFinder, lost: Lost
     ) -> Iterator[AnnotatedImage]:
         name = clean_name(file["fname"])
         where = f"{self.path.name}: {name}"
@@ -98,16 +98,16 @@ class Version3:
                     attributes.update(self._values(entry))
                     moments.setdefault(None, [])
                 else:
-                    moments.setdefault(time, []).append(self._shape(entry, where, losses))
+                    moments.setdefault(time, []).append(self._shape(entry, where, lost))
             except BadShape as error:
-                losses.dropped(str(error), f"{where}: annotation {index}")
+                lost.dropped(str(error), f"{where}: annotation {index}")
         said = file.get("src")
         source = said if isinstance(said, str) else ""
         inline = source.startswith("data:")
         prefix = self._prefix.get(str(file.get("loc")), "")
         place = (prefix if isinstance(prefix, str) else "") + (source if source and not inline else name)
         still = whole_number(file.get("type", _IMAGE)) == _IMAGE
-        image = finder.find(place, beside=self.path.parent, losses=losses) if still else None
+        image = finder.find(place, beside=self.path.parent, lost=lost) if still else None
         for time, shapes in moments.items():
             yield AnnotatedImage(
                 name=name,
@@ -116,7 +116,7 @@ class Version3:
                 shapes=tuple(shapes),
                 attributes=attributes,
                 time=time,
-                embedded=embedded(source, where, losses) if inline and still else None,
+                embedded=embedded(source, where, lost) if inline and still else None,
                 tool="via",
             )
 
@@ -125,14 +125,14 @@ class Version3:
         moments = [number(moment) for moment in _list(entry.get("z"))]
         return moments[0] if moments and entry.get("xy") else None
 
-    def _shape(self, entry: Mapping[str, Any], where: str, losses: Losses) -> Shape:
+    def _shape(self, entry: Mapping[str, Any], where: str, lost: Lost) -> Shape:
         attributes = self._values(entry)
         moments = [number(moment) for moment in _list(entry.get("z"))]
         if not moments and not entry.get("xy"):
             raise BadShape("a segment of time has no times")
         geometry = _geometry(_list(entry.get("xy"))) if entry.get("xy") else Tag()
         label_name = self._segment_class if isinstance(geometry, Tag) else self._class
-        label = label_of(attributes, label_name, self._options.default_class, where, losses)
+        label = label_of(attributes, label_name, self._options.default_class, where, lost)
         if isinstance(geometry, Tag) or len(moments) > 1:
             attributes.update(start=moments[0], end=moments[-1])
         return Shape(label, geometry, attributes=attributes)

@@ -10,7 +10,7 @@ from typing import IO, Any
 from intarsia.annotations.document import AnnotatedImage, Attribute, Category, Document, Shape
 from intarsia.annotations.formats.via.regions import geometry_of, region_of
 from intarsia.annotations.geometry import Circle, Ellipse, Points, Polygon, Polyline, Rectangle
-from intarsia.annotations.losses import Losses
+from intarsia.annotations.lost import Lost
 from intarsia.annotations.writing import account, account_classes, fitted, singles, size_of, still_images
 from intarsia.errors import DataError
 from intarsia.files import atomic_path
@@ -20,7 +20,7 @@ GEOMETRIES = (Rectangle, Circle, Ellipse, Polygon, Polyline, Points)
 _CLASS = "class"
 
 
-def write(documents: Iterable[Document], path: Path, *, categories: Sequence[Category] = ()) -> Losses:
+def write(documents: Iterable[Document], path: Path, *, categories: Sequence[Category] = ()) -> Lost:
     """Write documents as one project, which VIA 2 opens by Project > Load.
 
     The class is a dropdown named as the file that was read named it, or "class".
@@ -31,11 +31,11 @@ def write(documents: Iterable[Document], path: Path, *, categories: Sequence[Cat
     Raises:
         DataError: nothing to write, or the place cannot be written.
     """
-    losses = Losses()
+    lost = Lost()
     with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
-        writer = _Writer(file, categories, losses)
+        writer = _Writer(file, categories, lost)
         file.write('{\n"_via_img_metadata": {')
-        for document in still_images(documents, losses):
+        for document in still_images(documents, lost):
             writer.image(document)
         if not writer.keys:
             raise DataError(f"{path}: nothing to write: there is no annotated image")
@@ -46,16 +46,16 @@ def write(documents: Iterable[Document], path: Path, *, categories: Sequence[Cat
             "_via_image_id_list": list(writer.keys),
         }
         file.write("\n},\n" + json.dumps(rest, indent=1, ensure_ascii=False)[2:] + "\n")
-    account_classes(categories, losses, "via", stored=("attributes",))
-    return losses
+    account_classes(categories, lost, "via", stored=("attributes",))
+    return lost
 
 
 class _Writer:
-    def __init__(self, file: IO[str], categories: Sequence[Category], losses: Losses) -> None:
+    def __init__(self, file: IO[str], categories: Sequence[Category], lost: Lost) -> None:
         self.keys: dict[str, None] = {}
         self.class_name = ""
         self._file = file
-        self._losses = losses
+        self._lost = lost
         self._classes = {category.name: None for category in categories}
         self._regions: dict[str, Attribute] = {}
         self._files: dict[str, Attribute] = {}
@@ -65,16 +65,16 @@ class _Writer:
 
     def image(self, document: AnnotatedImage) -> None:
         own = document.tool in ("via", "")
-        account(document, self._losses, "via", shape=("attributes",), image=("attributes", "embedded"))
+        account(document, self._lost, "via", shape=("attributes",), image=("attributes", "embedded"))
         if not self.keys:
             self.class_name = str(document.extra.get("class_attribute", _CLASS)) if own else _CLASS
             self._regions.pop(self.class_name, None)
         if document.image is None and None not in size_of(document):
-            self._losses.dropped("via does not store the size of images", document.name)
+            self._lost.dropped("via does not store the size of images", document.name)
         size = document.image.stat().st_size if document.image else document.extra.get("size", -1) if own else -1
         key = f"{document.name}{size}"
         if key in self.keys:
-            self._losses.changed("several entries have the same image name", document.name)
+            self._lost.changed("several entries have the same image name", document.name)
             key = next(f"{key}-{n}" for n in range(2, len(self.keys) + 3) if f"{key}-{n}" not in self.keys)
         regions = [
             region for number, shape in enumerate(document.shapes, 1) for region in self._shape(number, shape, document)
@@ -96,15 +96,15 @@ class _Writer:
         where = f"{document.name}: shape {number} ({shape.label})"
         fields = dict(shape.attributes)
         if self.class_name in fields:
-            self._losses.dropped(f"an attribute named {self.class_name!r}, which is the class", where)
+            self._lost.dropped(f"an attribute named {self.class_name!r}, which is the class", where)
             del fields[self.class_name]
         self._classes.setdefault(shape.label)
         # VIA turns ellipses, but not rectangles.
         kinds = (Polygon,) if isinstance(shape.geometry, Rectangle) and shape.geometry.angle else GEOMETRIES
-        for fit in singles(fitted(shape, self._losses, where, kinds, angles=True), self._losses, where):
+        for fit in singles(fitted(shape, self._lost, where, kinds, angles=True), self._lost, where):
             region = region_of(fit.geometry)
             if geometry_of(region) != fit.geometry:
-                self._losses.changed("a number is rounded in its last digit", where)
+                self._lost.changed("a number is rounded in its last digit", where)
             yield {
                 "shape_attributes": region,
                 "region_attributes": {self.class_name: shape.label, **self._fields(fields, self._regions, where)},
@@ -118,7 +118,7 @@ class _Writer:
             if isinstance(value, list | tuple):
                 known = declared.get(name, Attribute(name, kind="checkbox"))
                 if known.kind != "checkbox":
-                    self._losses.changed("a list of values became one text", where)
+                    self._lost.changed("a list of values became one text", where)
                     found[name] = ", ".join(map(str, value))
                     continue
                 options = dict.fromkeys((*known.values, *map(str, value)))
@@ -127,12 +127,12 @@ class _Writer:
                 continue
             known = declared.setdefault(name, Attribute(name))
             if known.kind == "checkbox":
-                self._losses.changed("a single value became a list", where)
+                self._lost.changed("a single value became a list", where)
                 declared[name] = Attribute(name, tuple(dict.fromkeys((*known.values, str(value)))), "checkbox")
                 found[name] = {str(value): True}
                 continue
             if not isinstance(value, str):
-                self._losses.changed("a number or truth value became text", where)
+                self._lost.changed("a number or truth value became text", where)
             if known.kind != "text" and str(value) not in known.values:
                 declared[name] = Attribute(name, (*known.values, str(value)), known.kind, known.default)
             found[name] = (

@@ -89,7 +89,7 @@ class LatticeFilter:
             )  # fmt: skip
 
     def _sums(self, weights: Floats) -> Floats:
-        """What the filter makes of ones: the sum of kernel values at each element."""
+        """Compute what the filter makes of ones: the sum of kernel values at each element."""
         compiled = lattice.filters(_ONES)
         points, sums = np.empty(self._points * _ONES, np.float32), np.zeros(self.count * _ONES, np.float32)
         compiled.splat(np.ones(self.count * _ONES, np.float32), self._corners, weights, points)

@@ -55,7 +55,7 @@ class MeanField:
         self._marginals.read(out, rows)
 
     def messages(self) -> Floats:
-        """What the pairwise terms add to the log-probabilities, (C, N)."""
+        """Compute what the pairwise terms add to the log-probabilities, (C, N)."""
         for kernel, _ in self._terms:
             kernel.begin(self._marginals)
         whole = Blocks(self._classes, self._count)

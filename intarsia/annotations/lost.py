@@ -1,4 +1,4 @@
-"""Losses: what a reader skipped and what a conversion could not express, counted with reasons."""
+"""Lost: what a reader skipped and what a conversion could not express, counted with reasons."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _MOST_EXAMPLES = _SHOWN + 1  # one more than is shown tells that there are more
 
 
 @dataclass
-class Loss:
+class Entry:
     """One reason: how often, and the first different places where."""
 
     count: int = 0
@@ -24,7 +24,7 @@ class Loss:
             self.examples.append(where)
 
 
-class Losses:
+class Lost:
     """A tally of what did not come through.
 
     `dropped` is gone (a shape, an attribute, a file); `changed` is still there in another form (a circle that became
@@ -33,7 +33,7 @@ class Losses:
     """
 
     def __init__(self) -> None:
-        self.entries: dict[tuple[Kind, str], Loss] = {}
+        self.entries: dict[tuple[Kind, str], Entry] = {}
 
     def dropped(self, reason: str, where: object = "", count: int = 1) -> None:
         """Count something that is gone."""
@@ -43,54 +43,54 @@ class Losses:
         """Count something that is kept in another form."""
         self._add("changed", reason, str(where), count)
 
-    def merge(self, other: Losses) -> None:
+    def merge(self, other: Lost) -> None:
         """Take over another tally."""
-        for (kind, reason), loss in other.entries.items():
-            mine = self.entries.setdefault((kind, reason), Loss())
-            mine.count += loss.count
-            for where in loss.examples:
+        for (kind, reason), entry in other.entries.items():
+            mine = self.entries.setdefault((kind, reason), Entry())
+            mine.count += entry.count
+            for where in entry.examples:
                 mine.see(where)
 
     def forget(self, containing: str) -> None:
         """Leave out the reasons that contain a text, where what is gone is nobody's work."""
-        self.entries = {key: loss for key, loss in self.entries.items() if containing not in key[1]}
+        self.entries = {key: entry for key, entry in self.entries.items() if containing not in key[1]}
 
     def _add(self, kind: Kind, reason: str, where: str, count: int) -> None:
         if count:
-            loss = self.entries.setdefault((kind, reason), Loss())
-            loss.count += count
-            loss.see(where)
+            entry = self.entries.setdefault((kind, reason), Entry())
+            entry.count += count
+            entry.see(where)
 
     def count(self, kind: Kind | None = None, containing: str = "") -> int:
-        """How many losses of a kind (None: both) have a reason that contains a text."""
+        """Count what is lost of a kind (None: of both), for reasons that contain a text."""
         return sum(
-            loss.count for (k, reason), loss in self.entries.items() if kind in (None, k) and containing in reason
+            entry.count for (k, reason), entry in self.entries.items() if kind in (None, k) and containing in reason
         )
 
     def __bool__(self) -> bool:
         return bool(self.entries)
 
     def __repr__(self) -> str:
-        return f"<Losses: {'; '.join(self.lines()) or 'none'}>"
+        return f"<Lost: {'; '.join(self.lines()) or 'nothing'}>"
 
     def __str__(self) -> str:
         return "\n".join(self.lines())
 
     def lines(self) -> list[str]:
-        """One line a reason, the commonest first: `dropped 12: cuboid has no counterpart (a.jpg, b.jpg, ...)`."""
+        """Write one line a reason, the commonest first: `dropped 12: cuboid has no counterpart (a.jpg, b.jpg, ...)`."""
         order = sorted(self.entries.items(), key=lambda entry: (entry[0][0] != "dropped", -entry[1].count))
-        return [f"{kind} {loss.count}: {reason}{_examples(loss)}" for (kind, reason), loss in order]
+        return [f"{kind} {entry.count}: {reason}{_examples(entry)}" for (kind, reason), entry in order]
 
     def to_json(self) -> list[dict[str, Any]]:
-        """Plain JSON form."""
+        """Return plain JSON values."""
         return [
-            {"kind": kind, "reason": reason, "count": loss.count, "examples": loss.examples}
-            for (kind, reason), loss in self.entries.items()
+            {"kind": kind, "reason": reason, "count": entry.count, "examples": entry.examples}
+            for (kind, reason), entry in self.entries.items()
         ]
 
 
-def _examples(loss: Loss) -> str:
-    if not loss.examples:
+def _examples(entry: Entry) -> str:
+    if not entry.examples:
         return ""
-    more = ", ..." if len(loss.examples) > _SHOWN else ""
-    return f" ({', '.join(loss.examples[:_SHOWN])}{more})"
+    more = ", ..." if len(entry.examples) > _SHOWN else ""
+    return f" ({', '.join(entry.examples[:_SHOWN])}{more})"

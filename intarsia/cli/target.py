@@ -1,0 +1,32 @@
+"""Where commands write: -o names the file or folder, --overwrite replaces what is there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from intarsia.errors import UsageError
+
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
+
+
+def require_new(target: Path, *, overwrite: bool) -> None:
+    """Refuse a target that is taken, before any work is done; an empty folder is free.
+
+    Raises:
+        UsageError: it is a file or a folder that holds something, and nobody said --overwrite.
+    """
+    taken = target.is_file() or (target.is_dir() and any(target.iterdir()))
+    if taken and not overwrite:
+        raise UsageError(f"{target} exists; give another name (-o), or --overwrite")
+
+
+def explain(error: typer.TyperException) -> None:
+    """Say in a usage error that results go where -o says, where it was forgotten or the result was named without it."""
+    text = error.format_message()
+    if text.startswith("Missing option") and "'-o'" in text:
+        error.message = "It says where the result goes: -o FILE or -o FOLDER."
+    elif "unexpected extra argument" in text:
+        error.message += ". If it names the result, write -o before it."
