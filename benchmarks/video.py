@@ -393,7 +393,7 @@ def accel(bench: Bench, bundle: Bundle, train: Split, steps: int) -> None:
     ignore = bench.sequence.space.ignore_index
     for step in range(steps):
         image, target = train.read(int(torch.randint(len(train), ())))
-        frame = bench.torch.from_numpy(predictor.working(image))
+        frame = torch.from_numpy(bench.predictor.working(image))
         labels = torch.from_numpy(target.astype(np.int64))[None]
         labels = F.interpolate(labels[None].float(), size=frame.shape[2:], mode="nearest")[0].long()
         clip = make_clips(frame, labels, Clips(frames=5, things=0), ignore_index=ignore)

@@ -38,10 +38,10 @@ class Identity:
         """Name what differs in a record, in words."""
         found = [] if recorded.get("model") == self.model else ["the model"]
         for key in ("settings", "runtime"):
-            other = recorded.get(key) or {}
-            for name, value in getattr(self, key).items():
-                if other.get(name) != value:
-                    found.append(f"{name} {_shown(other.get(name))} instead of {_shown(value)}")
+            mine, other = getattr(self, key), recorded.get(key) or {}
+            for name in {**mine, **other}:
+                if other.get(name) != mine.get(name):
+                    found.append(f"{name} {_shown(other.get(name))} instead of {_shown(mine.get(name))}")
         return found
 
 

@@ -68,6 +68,8 @@ def plan(
     names = [sources] if isinstance(sources, str | os.PathLike) else list(sources)
     found = [expand(name, given, media=media) for name in names]
     items: dict[str, Item] = {str(item.source): item for one in found for item in one.items}
+    if out is not None and any(one.claims(out) and not one.targets for one in media) and not Path(out).is_dir():
+        raise UsageError(f"{out} is one file: name a folder, in which results get their names (NAME.overlay.mp4, ...)")
     if out is not None and names_file(out, media=media):
         return _one_file(Path(out), list(items.values()), list(outputs), media)
     folder = Path(".") if out is None else Path(out)
@@ -137,7 +139,8 @@ def _check_folder(folder: Path, found: Sequence[Sources], *, asked: bool) -> Non
             continue
         if not asked:
             raise UsageError("folders and patterns need a folder for the results: -o OUT")
-        if folder.resolve().is_relative_to(one.base.resolve()):
+        inner, base = folder.resolve(), one.base.resolve()
+        if inner == base or (one.deep and inner.is_relative_to(base)):
             raise UsageError(
                 f"the output folder {folder} lies in the input {one.base}, where a later run would take results for "
                 "sources; name a folder outside of it"

@@ -6,7 +6,7 @@ import glob
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -200,10 +200,12 @@ class Sources:
     Attributes:
         base: the folder that names start from; None when the name stands for a single source.
         items: the sources, sorted.
+        deep: whether sub-folders of the base were looked into.
     """
 
     base: Path | None
     items: tuple[Item, ...]
+    deep: bool = True
 
 
 def expand(source: Name, given: Collection[str] = (), *, media: Sequence[Medium] = MEDIA) -> Sources:
@@ -222,19 +224,25 @@ def expand(source: Name, given: Collection[str] = (), *, media: Sequence[Medium]
     path, text = Path(source), os.fspath(source)
     sequence = next((medium for medium in media if medium.sequence in given), None)
     if sequence is not None:
-        return _single(source, sequence)
+        name = _fixed(path).resolve().name if glob.has_magic(text) and not path.exists() else path.resolve().name
+        return Sources(None, (Item(source, PurePosixPath(name), sequence),))
     if path.is_dir():
         inside = sorted(file for file in path.rglob("*") if not _is_hidden(file.relative_to(path)))
         return _in_folder(path, inside, given, media)
     if path.exists() or not glob.has_magic(text):
         return _single(source, medium_of(source, given, media=media))
-    fixed = next(index for index, part in enumerate(path.parts) if glob.has_magic(part))
-    base = Path(*path.parts[:fixed])
+    base = _fixed(path)
     matches = sorted(Path(match) for match in glob.glob(text, recursive=True) if not _is_hidden(Path(Path(match).name)))
     found = _of_one_family(matches, media)
     if not found:
         raise DataError(f"no {_named(media)} matches {source}")
-    return _many(base, found, given, media)
+    return replace(_many(base, found, given, media), deep=len(path.parts) > len(base.parts) + 1)
+
+
+def _fixed(pattern: Path) -> Path:
+    """The folders in front of a pattern's first magic part."""
+    first = next(index for index, part in enumerate(pattern.parts) if glob.has_magic(part))
+    return Path(*pattern.parts[:first])
 
 
 def _in_folder(path: Path, inside: list[Path], given: Collection[str], media: Sequence[Medium]) -> Sources:

@@ -143,7 +143,7 @@ def test_segment_names_what_failed_and_exits_1_when_some_worked(cli: Cli, tiny_r
     shutil.copy(tiny_run.data / "images" / "scene_000.png", photos / "good.png")
     (photos / "bad.png").write_bytes(b"not a picture")
     assert cli("segment", photos, "-o", out, "-m", tiny_run.run.folder) == 1
-    assert f"failed: {photos / 'bad.png'}: " in cli.err
+    assert f"failed: cannot read {photos / 'bad.png'}: " in cli.err
     assert "1 done, 1 failed" in cli.out
     assert sorted(path.name for path in out.iterdir()) == ["good.mask.png", "good.overlay.jpg", "manifest.jsonl"]
     # again: the good one was done before, the bad one fails again

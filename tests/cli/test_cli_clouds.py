@@ -64,7 +64,7 @@ def test_plain_tables_are_clouds_when_their_columns_are_named(tmp_path: Path, cl
         (("--refine", "crf"), "--refine is for pictures"),
         (("--series", "1.2"), "--series is for volumes"),
         (("--video", "flow"), "--video is for videos, not for point clouds"),
-        (("--limit", "3", "--fps", "9"), "--limit is for videos"),
+        (("--limit", "3"), "--limit is for videos"),
         (("--overwrite", "--resume"), "choose one"),
     ],
 )

@@ -62,7 +62,7 @@ def test_a_volume_into_one_file(for_volumes: Path, tmp_path: Path, capsys: pytes
     code, said, _ = run(capsys, "segment", ct, "-m", for_volumes, "-o", out)
     assert code == 0 and "(14x12x9" in said and " ml" in said and str(out) in said
     code, _, errors = run(capsys, "segment", ct, "-m", for_volumes, "-o", out)
-    assert code == 2 and "exists already; overwrite it (--overwrite)" in errors
+    assert code == 2 and "exists already; overwrite (--overwrite)" in errors
     code, said, _ = run(capsys, "segment", ct, "-m", for_volumes, "-o", out, "--overwrite", "--json")
     assert code == 0 and json.loads(said)["records"][0]["outputs"] == {"labels": "out.nii.gz"}
     assert sorted(path.name for path in tmp_path.iterdir()) == ["ct.nii.gz", "out.nii.gz"]

@@ -74,7 +74,7 @@ def test_one_bad_clip_does_not_stop_the_others(
         (["--bands", "1,2,3", "--series", "1"], "--bands is for rasters, --series is for volumes, not for videos"),
         (["--write", "polygons"], "polygons is not written of videos; of them: labels, overlay"),
         (["-o", "masks.mp4"], "masks.mp4 is one file: name a folder"),
-        (["scan.laz"], "airborne-lidar.safetensors labels point clouds, and"),
+        (["scan.laz"], "labels pictures, and scan.laz is no picture; name a model of point clouds (-m)"),
     ],
 )
 def test_wrong_usage(

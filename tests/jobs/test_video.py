@@ -77,6 +77,7 @@ def test_all_outputs(predictor: Predictor, clip: Path, tmp_path: Path) -> None:
 def test_a_finished_video_is_skipped_and_a_stopped_one_done_again(
     predictor: Predictor, clip: Path, tmp_path: Path
 ) -> None:
+    (tmp_path / "in").mkdir()
     second = write_clip(tmp_path / "in" / "b.mp4", moving_squares(5))
     out, frames = tmp_path / "out", list[int]()
     result = job(

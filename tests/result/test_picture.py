@@ -72,7 +72,7 @@ def test_blend_bands_join_without_a_seam() -> None:
 
 def test_overlay_messages() -> None:
     result = Segmentation(LABELS, SPACE)
-    with pytest.raises(UsageError, match=r"does not hold its photo; pass it: overlay\(image=photo\)"):
+    with pytest.raises(UsageError, match=r"does not hold its photo; pass it: render\('overlay', image=photo\)"):
         result.overlay()
     with pytest.raises(
         DataError, match=r"the photo must be \(2, 4, 3\) uint8 like its labels, this one is \(3, 4, 3\)"

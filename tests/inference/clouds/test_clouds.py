@@ -147,7 +147,7 @@ def test_load_and_segment_through_the_front_door(tmp_path: Path) -> None:
     page = (tmp_path / "view.html").read_text()
     assert "http" not in page.replace("http-equiv", "")
     assert '"truth"' in page
-    with pytest.raises(UsageError, match="long_side is for pictures and .* videos, not for point"):
+    with pytest.raises(UsageError, match=r"long_side is for pictures and .* videos, not for point"):
         intarsia.load(tmp_path / "m.safetensors", long_side=100)
     with pytest.raises(UsageError, match=r"suffix says the format. Did you mean '.laz'"):
         found.save(tmp_path / "out.lazz")
