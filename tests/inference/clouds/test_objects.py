@@ -14,9 +14,9 @@ import intarsia
 from intarsia.bundle import Bundle, CloudPreprocessing
 from intarsia.cli.main import main
 from intarsia.datasets.layouts.clouds import CloudItem, open_clouds
-from intarsia.datasets.public.shapenet_part import SHAPENET_PART
+from intarsia.datasets.public.protocol import ProtocolScorer, ProtocolScores
+from intarsia.datasets.public.shapenet_part import PROTOCOL, SHAPENET_PART
 from intarsia.errors import DataError, UsageError
-from intarsia.evaluation.protocols import ProtocolScorer, ProtocolScores
 from intarsia.inference.clouds import CloudPredictor, predictor
 from intarsia.labels import LabelSpace
 from intarsia.media.clouds import PointCloud, read_cloud
@@ -143,7 +143,7 @@ def rule(shapes: list[tuple[str, np.ndarray, np.ndarray]]) -> tuple[float, float
 
 
 def score(shapes: list[tuple[str, np.ndarray, np.ndarray]], space: LabelSpace = SHAPENET_PART) -> ProtocolScores:
-    scorer = ProtocolScorer("shapenet-part", space)
+    scorer = ProtocolScorer(PROTOCOL, space)
     lookup = space.lookup_from(SHAPENET_PART)
     for number, (_, prediction, truth) in enumerate(shapes):
         item = CloudItem(str(number), Path("a"), Path("a"))
@@ -184,7 +184,7 @@ def test_protocol_leaves_unlabelled_points_out_and_refuses_mixtures() -> None:
     with pytest.raises(DataError, match="its parts are of 2 categories"):
         score([("cap", np.array([6, 7]), np.array([6, 37]))])
     with pytest.raises(UsageError, match="defined for 50 classes"):
-        ProtocolScorer("shapenet-part", LabelSpace(("cap_0", "cap_1")))
+        ProtocolScorer(PROTOCOL, LabelSpace(("cap_0", "cap_1")))
 
 
 @pytest.mark.parametrize("tree", [trees.shapenet_part, trees.shapenet_part_hdf5])
