@@ -47,7 +47,8 @@ def measure(
         "layout": layout, "classes": classes, "ignore": ignore, "val_fraction": 0.0 if split is None else 0.2,
     }  # fmt: skip
     of_pictures = {"resize_masks": resize_masks, "tolerant": tolerant, "reader": reader}
-    dataset = _OPENERS[type(predictor)](predictor, data, how, of_pictures)
+    opened = next(how_opened for kind, how_opened in _OPENERS.items() if isinstance(predictor, kind))
+    dataset = opened(predictor, data, how, of_pictures)
     if remap is not None:
         dataset = remapped(dataset, Remap.from_dict(remap) if isinstance(remap, Mapping) else Remap.load(Path(remap)))
     usual = next((name for name in ("val", "test", "all") if name in dataset.splits), "val")

@@ -12,7 +12,7 @@ from PIL import Image
 
 from intarsia.datasets import Item, Split, open_dataset
 from intarsia.datasets.catalogue import find_protocol
-from intarsia.datasets.public import ENTRIES, LAYOUTS, PROTOCOLS, cityscapes, lits, people, s3dis
+from intarsia.datasets.public import ENTRIES, LAYOUTS, PROTOCOLS, SETS, cityscapes, lits, people, s3dis
 from intarsia.datasets.public.camvid import CAMVID
 from intarsia.datasets.public.inria import BUILDINGS
 from intarsia.datasets.public.protocol import ProtocolScorer, ProtocolScores
@@ -49,6 +49,15 @@ def test_every_data_set_names_its_protocol() -> None:
         assert PROTOCOLS[known.protocol.name] is known.protocol
         if name != "ade20k-full":
             known.protocol.check(known.space())
+
+
+def test_everything_follows_from_one_table() -> None:
+    for known in SETS:
+        names = {entry.name for entry in known.entries}
+        assert all(ENTRIES[entry.name] is entry for entry in known.entries)
+        for name, layout in known.layouts.items():
+            assert LAYOUTS[name] is layout and layout.dataset in names
+    assert list(ENTRIES) == sorted(ENTRIES) and len(ENTRIES) == sum(len(known.entries) for known in SETS)
 
 
 @pytest.mark.parametrize("name", [n for n in trees.PICTURES if n != "ade20k-full"])
