@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 import trees
-from parts import rule
+from parts import FIRST, rule
 
 import intarsia
 from intarsia.bundle import Bundle, CloudPreprocessing
@@ -24,7 +24,6 @@ from intarsia.models import build
 from intarsia.transforms.clouds.categories import CATEGORIES, PARTS, part_names
 
 pytest.importorskip("scipy")
-FIRST = {name: SHAPENET_PART.index(part_names(name)[0]) for name in CATEGORIES}
 
 
 def bundle(
