@@ -18,13 +18,15 @@ from typing import TYPE_CHECKING, overload
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from typing import Any, Literal
+    from typing import Any
 
     import numpy as np
     from numpy.typing import NDArray
     from PIL.Image import Image
 
+    from intarsia.datasets.public.protocol import EvaluationProtocol
     from intarsia.evaluation import Evaluation
+    from intarsia.evaluation.measures import Measure
     from intarsia.inference import Predictor
     from intarsia.inference.clouds import CloudPredictor
     from intarsia.labels import LabelSpace
@@ -266,10 +268,8 @@ def evaluate(
     tolerant: bool = False,
     reader: Mapping[str, Any] | None = None,
     remap: Mapping[str, Any] | str | os.PathLike[str] | None = None,
-    protocol: str | None = None,
-    boundary: bool = False,
-    spacing: Sequence[float] | Literal["file"] | None = None,
-    curves: bool = False,
+    protocol: str | EvaluationProtocol | None = None,
+    measures: Iterable[Measure] = (),
     out: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
     progress: Callable[[int, int], None] | None = None,
@@ -291,30 +291,31 @@ def evaluate(
             name), "classes" and "rest", or a YAML or JSON file of that form.
         protocol: the official evaluation of a public data set (`intarsia data info NAME` names it): its scores are
             told besides, and the data's classes count instead of the model's.
-        boundary: also measure boundary IoU, boundary F1 and the scores near boundaries.
-        spacing: distance between neighbouring rows and columns (mm per pixel, say): also measure surface distances. Of
-            volumes three numbers, or "file" for what each file says.
-        curves: also measure average precision, the best thresholds and calibration.
+        measures: what else to measure, for instance ``intarsia.evaluation.Measures(boundary=True, curves=True)``.
         out: folder for the report: ``evaluation.html``, ``scores.json``, tables as CSV, the confusion matrix as a
             picture.
         overwrite: replace an earlier report.
         progress: called after each picture with the number done and the number of all.
 
     Raises:
-        UsageError: no such model, split, layout or protocol; `remap` does not fit the classes; `spacing` is not
-            positive; or `out` holds a report already.
+        UsageError: no such model, split, layout or protocol; `remap` does not fit the classes; the data cannot be
+            measured so; or `out` holds a report already.
         DataError: the data cannot be used, or share no class name with the model.
         ModelError: the model is damaged.
     """
     from pathlib import Path
 
-    from intarsia.evaluation import Measures
+    from intarsia.evaluation.measuring import measure
     from intarsia.inference import Predictor
     from intarsia.inference.clouds import CloudPredictor
-    from intarsia.reports.measuring import measure
+    from intarsia.reports import require_free, worst_samples, write_evaluation
 
-    return measure(
-        model if isinstance(model, Predictor | CloudPredictor) else load(model),
+    folder = None if out is None else Path(out)
+    if folder is not None:
+        require_free(folder, overwrite=overwrite)
+    predictor = model if isinstance(model, Predictor | CloudPredictor) else load(model)
+    found, measured = measure(
+        predictor,
         data,
         split=split,
         layout=layout,
@@ -325,11 +326,12 @@ def evaluate(
         reader=reader,
         remap=remap,
         protocol=protocol,
-        measures=Measures(boundary=boundary, spacing=spacing, curves=curves),
-        out=None if out is None else Path(out),
-        overwrite=overwrite,
+        measures=measures,
         progress=progress,
     )
+    if folder is not None:
+        write_evaluation(folder, found, worst_samples(predictor, measured, found, report=folder))
+    return found
 
 
 def __getattr__(name: str) -> object:

@@ -157,7 +157,7 @@ def _describe(name: str, json: bool) -> None:
         "Licence": found.license,
         "Paper": found.citation,
         "Homepage": found.homepage,
-        "Evaluation": f"intarsia evaluate FOLDER -m MODEL --protocol {found.protocol}",
+        "Evaluation": f"intarsia evaluate FOLDER -m MODEL --protocol {found.protocol.name}",
     }
     typer.echo(found.title)
     for what, text in facts.items():

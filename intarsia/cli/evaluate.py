@@ -8,10 +8,14 @@ from typing import Annotated
 import typer
 
 from intarsia.cli.output import Json, Options, Refine, RefineOptions, emit, progress_bar, read_refine
-from intarsia.cli.scores import Boundary, Out, Overwrite, Spacing, read_spacing, show
+from intarsia.cli.scores import Out, Overwrite, show, takes_measures
 from intarsia.errors import counted
+from intarsia.evaluation.measures import Measures
+
+_NONE = Measures()
 
 
+@takes_measures()
 def evaluate(
     path: Annotated[Path, typer.Argument(metavar="DATA", help="Folder of labelled images, a manifest, a table, ...")],
     model: Annotated[str, typer.Option("-m", "--model", help="Bundled model, bundle file or run folder.")],
@@ -39,11 +43,7 @@ def evaluate(
     tta: Annotated[
         bool, typer.Option("--tta", help="Average with the mirrored picture: slower, often better.")
     ] = False,
-    boundary: Boundary = False,
-    spacing: Spacing = None,
-    curves: Annotated[
-        bool, typer.Option("--curves", help="Also measure average precision, best thresholds and calibration.")
-    ] = False,
+    measures: Measures = _NONE,
     out: Out = None,
     overwrite: Overwrite = False,
     refine: Refine = None,
@@ -55,7 +55,6 @@ def evaluate(
     import intarsia
     from intarsia.recipe import read_assignments
 
-    steps = read_spacing(spacing)
     predictor = intarsia.load(
         model, options=read_assignments(set_ or ()), tta=tta, refine=read_refine(refine, refine_set)
     )
@@ -71,9 +70,7 @@ def evaluate(
             reader=read_assignments(reader or ()),
             remap=remap,
             protocol=protocol,
-            boundary=boundary,
-            spacing=steps,
-            curves=curves,
+            measures=measures,
             out=out,
             overwrite=overwrite,
             progress=progress,

@@ -8,16 +8,21 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from intarsia.cli.output import Json, emit, progress_bar
-from intarsia.cli.scores import Boundary, Out, Overwrite, Spacing, read_spacing, show
+from intarsia.cli.scores import Out, Overwrite, show, takes_measures
 from intarsia.errors import counted
+from intarsia.evaluation.measures import Measures
+from intarsia.evaluation.measures.contract import Need
 
 if TYPE_CHECKING:
     from intarsia.datasets.classfile import ClassList
 
 _MOST_SHOWN = 5
+_NONE = Measures()
+_LACKING: tuple[Need, ...] = ("probabilities",)  # of masks
 PARTLY = 1
 
 
+@takes_measures(without=_LACKING)
 def metrics(
     prediction: Annotated[Path, typer.Argument(metavar="PRED", help="Folder of predicted masks.")],
     truth: Annotated[Path, typer.Argument(metavar="TRUTH", help="Folder of true masks.")],
@@ -28,17 +33,15 @@ def metrics(
     ignore: Annotated[
         list[int] | None, typer.Option(metavar="VALUE", help="Stored value that means not labelled; repeatable.")
     ] = None,
-    boundary: Boundary = False,
-    spacing: Spacing = None,
+    measures: Measures = _NONE,
     out: Out = None,
     overwrite: Overwrite = False,
     json: Json = False,
 ) -> None:
     """Score a folder of masks against another, paired by file name. Exits with 1 when some could not be compared."""
-    from intarsia.evaluation import Measures, score_masks
+    from intarsia.evaluation import score_masks
     from intarsia.reports import require_free, worst_masks, write_evaluation
 
-    measures = Measures(boundary=boundary, spacing=read_spacing(spacing))
     if out is not None:
         require_free(out, overwrite=overwrite)
     with progress_bar("comparing") as progress:

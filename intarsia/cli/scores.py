@@ -2,58 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import inspect
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
 from intarsia.cli.output import table
-from intarsia.errors import UsageError
+from intarsia.evaluation.measures import Measures, Option, options
 
 if TYPE_CHECKING:
+    from intarsia.datasets.public.protocol import ProtocolScores
     from intarsia.evaluation import Evaluation
-    from intarsia.evaluation.protocols import ProtocolScores
+    from intarsia.evaluation.measures.contract import Need
     from intarsia.metrics.arrays import Floats
 
 _WORST = 3
 
-Boundary = Annotated[
-    bool, typer.Option("--boundary", help="Also measure boundary IoU, boundary F1 and the scores near boundaries.")
-]
-Spacing = Annotated[
-    str | None,
-    typer.Option(
-        metavar="ROW,COLUMN",
-        help="mm (or the like) per pixel: also measure surface distances in it. Of volumes: file, for their own mm.",
-    ),
-]
 Out = Annotated[
     Path | None, typer.Option("-o", "--out", help="Folder for the report: HTML, JSON, CSV, confusion matrix picture.")
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an earlier report.")]
 
 
-def read_spacing(text: str | None) -> tuple[float, ...] | Literal["file"] | None:
-    """The numbers of --spacing; one number stands for both axes, the word "file" for what each volume says.
+def takes_measures(*, without: Collection[Need] = ()) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Decorate a command with a parameter `measures`: it gets a flag for every measure there is instead.
 
-    Raises:
-        UsageError: the text is neither, or more than three numbers.
+    Args:
+        without: what the command's data lack; measures that need it get no flag.
     """
-    if text is None:
-        return None
-    if text == "file":
-        return "file"
-    try:
-        steps = tuple(float(part) for part in text.split(","))
-    except ValueError:
-        steps = ()
-    if len(steps) not in (1, 2, 3):
-        raise UsageError(
-            f"--spacing is one number, or two with a comma between (row,column), of volumes three "
-            f"(slice,row,column) or the word file, not {text!r}"
-        )
-    return steps * 2 if len(steps) == 1 else steps
+    known = {name: option for name, option in options().items() if not set(without) & set(option.needs)}
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        @wraps(command)
+        def called(**given: Any) -> None:
+            asked = {name: _value(option, given.pop(name)) for name, option in known.items()}
+            command(measures=Measures(**asked), **given)
+
+        hints = get_type_hints(command, include_extras=True)
+        flags = {name: _flag(name, option) for name, option in known.items()}
+        parameters: list[inspect.Parameter] = []
+        for one in inspect.signature(command).parameters.values():
+            if one.name == "measures":
+                parameters += flags.values()
+            else:
+                parameters.append(one.replace(annotation=hints[one.name]))
+        # Typer reads both of them.
+        called.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        called.__annotations__ = {one.name: one.annotation for one in parameters}
+        return called
+
+    return decorate
+
+
+def _value(option: Option, given: Any) -> Any:
+    """The field of `Measures` that a flag means."""
+    return given if given is None or option.read is None else option.read(given)
+
+
+def _flag(name: str, option: Option) -> inspect.Parameter:
+    told = typer.Option(f"--{name.replace('_', '-')}", metavar=option.metavar or None, help=option.about)
+    hint: Any = Annotated[bool, told] if option.read is None else Annotated[str | None, told]
+    default = False if option.read is None else None
+    return inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=default, annotation=hint)
 
 
 def show(found: Evaluation) -> None:
@@ -68,13 +81,7 @@ def show(found: Evaluation) -> None:
         columns |= {"Dice per case": np.array(found.dice_per_case)}
     rows = _rows(names, columns)
     table(("Class", *columns, "Pixels %"), [(*row, share) for row, share in zip(rows, shares, strict=True)])
-    more: dict[str, Floats] = {}
-    if found.boundary is not None:
-        more |= {"Boundary IoU": found.boundary.iou.per_class, "Boundary F1": found.boundary.f1.per_class}
-    if found.surface is not None:
-        more |= {"HD": found.surface.hausdorff, "HD95": found.surface.hd95, "ASSD": found.surface.assd}
-    if found.ranking is not None:
-        more["AP"] = found.ranking.ap
+    more = {column.short: column.values for one in found.measured for column in one.columns if column.short}
     if more:
         table(("Class", *more), _rows(names, more))
     means = {
@@ -84,16 +91,12 @@ def show(found: Evaluation) -> None:
         "mean F1": scores.mean_f1,
         "frequency-weighted IoU": scores.fwiou,
     }
-    if found.boundary is not None:
-        means |= {"boundary IoU": found.boundary.iou.mean, "boundary F1": found.boundary.f1.mean}
-    if found.surface is not None:
-        means |= {"mean HD95": found.surface.mean_hd95, "mean ASSD": found.surface.mean_assd}
-    if found.ranking is not None and found.reliability is not None:
-        means |= {"mean AP": found.ranking.mean_ap, "calibration error": found.reliability.ece}
+    for one in found.measured:
+        means |= one.means
     typer.echo("   ".join(f"{name} {_number(value)}" for name, value in means.items()))
-    if found.surface is not None and found.surface.misses.any():
-        total = int(found.surface.misses.sum())
-        typer.echo(f"Classes found in only one of truth and prediction: {total}; each counts the picture's diagonal.")
+    for one in found.measured:
+        for note in one.notes:
+            typer.echo(note)
     if found.groups:
         groups = [(name or "(no folder)", matrix.compute()) for name, matrix in found.groups.items()]
         table(

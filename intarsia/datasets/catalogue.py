@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from intarsia.datasets.public import ENTRIES, LAYOUTS, Entry
+from intarsia.datasets.public import ENTRIES, LAYOUTS, PROTOCOLS, Entry, EvaluationProtocol
 from intarsia.errors import UsageError, suggest
 
 
@@ -69,6 +69,17 @@ def entry(name: str) -> Entry:
     if name not in ENTRIES:
         raise UsageError(f"no data set is named {name!r}.{suggest(name, ENTRIES)}")
     return ENTRIES[name]
+
+
+def find_protocol(name: str) -> EvaluationProtocol:
+    """Look up the official evaluation of a public data set.
+
+    Raises:
+        UsageError: no such protocol; the message suggests the closest name.
+    """
+    if name not in PROTOCOLS:
+        raise UsageError(f"no evaluation protocol is named {name!r}.{suggest(name, PROTOCOLS)}")
+    return PROTOCOLS[name]
 
 
 def layouts_of(name: str) -> dict[str, str]:

@@ -36,6 +36,11 @@ class Item:
     mask: File
     instances: Path | None = None
 
+    @property
+    def spacing(self) -> tuple[float, ...] | None:
+        """Distances of neighbours along each axis, where the file says them: of volumes, in mm."""
+        return None
+
 
 MaskReader: TypeAlias = Callable[[Item, Size | None], RawMask]
 """From an item to the values that its mask stores. The image's (H, W) is given where it is known; readers that draw

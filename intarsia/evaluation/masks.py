@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,11 @@ from typing import Any
 from intarsia.datasets.classfile import ClassList
 from intarsia.datasets.layouts.maskfolders import MaskFolders, open_mask_folders
 from intarsia.errors import DataError
-from intarsia.evaluation.scoring import Evaluation, Measures, Scorer
+from intarsia.evaluation.measures.contract import Measure, Need, refuse_unmeasurable
+from intarsia.evaluation.scoring import Evaluation, Scorer
 
-_PLAIN = Measures()
+_OFFERED: tuple[Need, ...] = ("grid", "plane")
+"""What measures need, and masks have."""
 
 
 @dataclass(frozen=True)
@@ -52,25 +54,27 @@ def score_masks(
     *,
     classes: ClassList | None = None,
     ignore: Sequence[int] = (),
-    measures: Measures = _PLAIN,
+    measures: Iterable[Measure] = (),
     progress: Callable[[int, int], None] | None = None,
 ) -> MaskScores:
-    """Compare two folders of masks, paired by name; see `datasets.maskfolders.open_mask_folders`.
+    """Compare two folders of masks, paired by name; see `open_mask_folders`.
 
     Args:
         prediction: folder of predicted masks.
         truth: folder of true masks.
         classes: what values or colours mean; None finds out.
         ignore: stored values that mean "not labelled".
-        measures: what to measure besides the confusion matrix; masks hold no probabilities, so no curves.
+        measures: what to measure besides the confusion matrix, see `Measures`; masks hold no probabilities.
         progress: called after each pair with the number done and the number of all.
 
     Raises:
         DataError: the folders do not fit together, no pair could be compared, or no target pixel is labelled.
-        UsageError: the spacing is not positive.
+        UsageError: the spacing is not positive, or masks cannot be measured so.
     """
+    asked = tuple(measures)
+    refuse_unmeasurable(asked, _OFFERED)
     folders = open_mask_folders(prediction, truth, classes=classes, ignore=ignore)
-    scorer = Scorer(folders.truth.space, measures)
+    scorer = Scorer(folders.truth.space, asked)
     failures = {}
     for number, (name, predicted, target) in enumerate(folders.pairs, start=1):
         try:

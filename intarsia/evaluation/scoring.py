@@ -2,47 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from intarsia.errors import DataError
-from intarsia.evaluation.protocols import ProtocolScores
+from intarsia.datasets.public.protocol import ProtocolScorer, ProtocolScores
+from intarsia.errors import DataError, UsageError, suggest
+from intarsia.evaluation.measures.contract import Measure, Measured
 from intarsia.labels import LabelSpace
 from intarsia.media.source import Pixels
-from intarsia.metrics import (
-    BoundaryF1,
-    BoundaryIoU,
-    BoundaryScores,
-    Calibration,
-    ConfusionMatrix,
-    PrecisionRecall,
-    Ranking,
-    Reliability,
-    Scores,
-    SurfaceDistance,
-    SurfaceScores,
-    TrimapScores,
-)
-
-
-@dataclass(frozen=True)
-class Measures:
-    """What is measured besides the confusion matrix.
-
-    Attributes:
-        boundary: boundary IoU, boundary F1 and the scores near boundaries.
-        spacing: distance between neighbouring rows and columns (mm per pixel, say), of volumes between slices, rows and
-            columns, for surface distances; "file" takes what each volume's file says; None measures none.
-        curves: precision-recall curves and calibration, which need the probabilities of all classes.
-    """
-
-    boundary: bool = False
-    spacing: Sequence[float] | Literal["file"] | None = None
-    curves: bool = False
+from intarsia.metrics import ConfusionMatrix, Scores
 
 
 @dataclass(frozen=True)
@@ -63,26 +35,6 @@ class ImageScore:
 
 
 @dataclass(frozen=True)
-class BoundaryReport:
-    """Three looks at the boundaries.
-
-    Attributes:
-        iou: boundary IoU (Cheng et al. 2021).
-        f1: boundary F1 in the semantic convention (Csurka et al. 2013).
-        trimap: scores of the pixels within so many pixels of the target's boundaries.
-    """
-
-    iou: BoundaryScores
-    f1: BoundaryScores
-    trimap: dict[int, Scores]
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON form."""
-        trimap = {str(radius): scores.to_json() for radius, scores in self.trimap.items()}
-        return {"iou": self.iou.to_json(), "f1": self.f1.to_json(), "trimap": trimap}
-
-
-@dataclass(frozen=True)
 class Evaluation:
     """The scores of predictions for one split.
 
@@ -94,10 +46,7 @@ class Evaluation:
         images: one row a picture, the worst first.
         unmatched: classes of the data that the predictions do not know; their pixels are not counted.
         groups: counts by the folder that the pictures lie in, when there is more than one.
-        boundary: if measured.
-        surface: if measured.
-        ranking: if measured.
-        reliability: if measured.
+        measured: what was measured besides, one for each measure; see `result`.
         protocol: the scores of an official evaluation, if one was asked for.
         medium: what the images are.
     """
@@ -109,10 +58,7 @@ class Evaluation:
     images: tuple[ImageScore, ...]
     unmatched: tuple[str, ...]
     groups: dict[str, ConfusionMatrix] = field(default_factory=dict)
-    boundary: BoundaryReport | None = None
-    surface: SurfaceScores | None = None
-    ranking: Ranking | None = None
-    reliability: Reliability | None = None
+    measured: tuple[Measured, ...] = ()
     protocol: ProtocolScores | None = None
     medium: Pixels | Literal["cloud"] = "picture"
 
@@ -137,6 +83,17 @@ class Evaluation:
         found = [column[~np.isnan(column)] for column in rows.T]
         return tuple(float(values.mean()) if values.size else float("nan") for values in found)
 
+    def result(self, name: str) -> Any:
+        """Get what a measure computed, by its key in JSON: "boundary", "surface", "ranking", "reliability", ...
+
+        Raises:
+            UsageError: it was not measured.
+        """
+        found = {key: result for one in self.measured for key, result in one.results.items()}
+        if name not in found:
+            raise UsageError(f"{name!r} was not measured; see Measures.{suggest(name, found)}")
+        return found[name]
+
     def to_json(self) -> dict[str, Any]:
         """Plain JSON form; scores that do not exist are null, what was not measured is missing."""
         plain: dict[str, Any] = {
@@ -160,10 +117,10 @@ class Evaluation:
         }
         if self.groups:
             plain["groups"] = {name: matrix.compute().to_json() for name, matrix in self.groups.items()}
-        for name in ("boundary", "surface", "ranking", "reliability", "protocol"):
-            measured = getattr(self, name)
-            if measured is not None:
-                plain[name] = measured.to_json()
+        for one in self.measured:
+            plain |= {key: result.to_json() for key, result in one.results.items()}
+        if self.protocol is not None:
+            plain["protocol"] = self.protocol.to_json()
         return plain
 
 
@@ -187,7 +144,7 @@ class Scorer:
 
     Args:
         space: the classes of predictions and targets.
-        measures: what to measure.
+        measures: what to measure besides the confusion matrix.
 
     Attributes:
         groups: the counts so far, by the folder of the pictures.
@@ -196,33 +153,21 @@ class Scorer:
         UsageError: the spacing is not positive.
     """
 
-    def __init__(self, space: LabelSpace, measures: Measures) -> None:
+    def __init__(self, space: LabelSpace, measures: Iterable[Measure] = ()) -> None:
         self.space = space
-        count, ignore = len(space), space.ignore_index
         self.groups: dict[str, ConfusionMatrix] = {}
         self._images: list[ImageScore] = []
-        self._boundary = (
-            (
-                BoundaryIoU(count, ignore_index=ignore),
-                BoundaryF1(count, ignore_index=ignore),
-                TrimapScores(count, ignore_index=ignore),
-            )
-            if measures.boundary
-            else ()
-        )
-        self._surface: SurfaceDistance | None = None
-        if measures.spacing is not None:
-            # Where each volume brings its own spacing, this one is never used.
-            steps = (1.0, 1.0, 1.0) if isinstance(measures.spacing, str) else measures.spacing
-            self._surface = SurfaceDistance(count, spacing=steps, ignore_index=ignore)
-        self._own_spacing = measures.spacing == "file"
-        self._ranking = PrecisionRecall(count, ignore_index=ignore) if measures.curves else None
-        self._calibration = Calibration(count, ignore_index=ignore) if measures.curves else None
+        self._gauges = [(measure, measure.start(space)) for measure in measures]
+
+    @property
+    def by_part(self) -> bool:
+        """Whether `add_part` wants the probabilities of every part."""
+        return any(measure.by_part for measure, _ in self._gauges)
 
     def add(
         self, name: str, prediction: NDArray[Any], target: NDArray[Any], *, spacing: Sequence[float] | None = None
     ) -> None:
-        """Add one picture's labels (H, W), or a volume's (D, H, W).
+        """Add one picture's labels (H, W), a volume's (D, H, W), or a cloud's (N,).
 
         Args:
             name: its id, in which / separates folders.
@@ -235,30 +180,41 @@ class Scorer:
         """
         one = ConfusionMatrix(len(self.space), ignore_index=self.space.ignore_index)
         one.update(prediction, target)
-        for metric in self._boundary:
-            metric.update(prediction, target)
-        if self._surface is not None:
-            self._surface.update(prediction, target, spacing=spacing if self._own_spacing else None)
+        for measure, gauge in self._gauges:
+            if not measure.by_part:
+                gauge.add(prediction, target, spacing=spacing)
         group = name.rpartition("/")[0]
         self.groups.setdefault(group, ConfusionMatrix(one.classes, ignore_index=one.ignore_index)).merge(one)
         scores = one.compute()
         self._images.append(ImageScore(name, scores.miou, scores.pixel_accuracy, tuple(scores.f1.tolist())))
 
-    def add_probabilities(self, probabilities: NDArray[np.float32], target: NDArray[Any]) -> None:
-        """Add the probabilities (C, h, W) of some rows of a picture."""
-        for metric in (self._ranking, self._calibration):
-            if metric is not None:
-                metric.update(probabilities[None], target[None])
+    def add_part(self, prediction: NDArray[Any], target: NDArray[Any], probabilities: NDArray[np.float32]) -> None:
+        """Add some rows (h, W) of a picture or slice with the probabilities (C, h, W) of all classes."""
+        for measure, gauge in self._gauges:
+            if measure.by_part:
+                gauge.add(prediction, target, probabilities=probabilities)
 
-    def finish(self, model: str, split: str, unmatched: Sequence[str] = ()) -> Evaluation:
-        """All scores so far."""
+    def finish(
+        self,
+        model: str,
+        split: str,
+        unmatched: Sequence[str] = (),
+        *,
+        medium: Pixels | Literal["cloud"] = "picture",
+        protocol: ProtocolScorer | None = None,
+    ) -> Evaluation:
+        """Compute all scores so far.
+
+        Args:
+            model: where the predictions came from.
+            split: name of the split.
+            unmatched: classes of the data that the predictions do not know.
+            medium: what was measured.
+            protocol: an official evaluation that has seen the same.
+        """
         total = ConfusionMatrix(len(self.space), ignore_index=self.space.ignore_index)
         for matrix in self.groups.values():
             total.merge(matrix)
-        boundary = None
-        if self._boundary:
-            iou, f1, trimap = self._boundary
-            boundary = BoundaryReport(iou.compute(), f1.compute(), trimap.compute())
         return Evaluation(
             model=model,
             split=split,
@@ -267,10 +223,9 @@ class Scorer:
             images=tuple(sorted(self._images, key=lambda row: (np.isnan(row.miou), row.miou, row.id))),
             unmatched=tuple(unmatched),
             groups=self.groups if len(self.groups) > 1 else {},
-            boundary=boundary,
-            surface=None if self._surface is None else self._surface.compute(),
-            ranking=None if self._ranking is None else self._ranking.compute(),
-            reliability=None if self._calibration is None else self._calibration.compute(),
+            measured=tuple(gauge.finish() for _, gauge in self._gauges),
+            protocol=None if protocol is None else protocol.finish(total, self.groups),
+            medium=medium,
         )
 
 

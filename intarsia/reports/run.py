@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from intarsia import load
 from intarsia.bundle import Bundle
-from intarsia.datasets import Dataset, Split
-from intarsia.datasets.layouts.clouds import CloudDataset, CloudSplit
+from intarsia.datasets import Dataset
+from intarsia.datasets.layouts.clouds import CloudDataset
 from intarsia.errors import DataError, counted
-from intarsia.evaluation import Evaluation, evaluate, evaluate_clouds
+from intarsia.evaluation import Evaluation, evaluate
+from intarsia.evaluation.predictions import AnySplit
 from intarsia.files import write_text
-from intarsia.inference import Predictor
-from intarsia.inference.clouds import CloudPredictor
 from intarsia.recipe import Recipe
 from intarsia.reports.card import model_card
-from intarsia.reports.clouds import cloud_samples
 from intarsia.reports.curves import read_log
-from intarsia.reports.evaluation import samples
 from intarsia.reports.html import Content, page
-from intarsia.reports.pictures import Sample
+from intarsia.reports.samples import samples
 
 _SAMPLES = 5
 _WORST = 3
@@ -44,14 +41,13 @@ def write_report(folder: Path, recipe: Recipe, dataset: Dataset | CloudDataset) 
         DataError: no validation picture can be read, or the report cannot be written.
         ModelError: the bundle is damaged.
     """
-    bundle = Bundle.load(folder / "best.safetensors")
     split = _readable(dataset.split(recipe.data.val))
-    evaluation, draw = _measured(bundle, split)
+    predictor = load(folder / "best.safetensors")
+    bundle, evaluation = predictor.bundle, evaluate(predictor, split)
     every = [item.id for item, _ in split.wholes()]
     spread = np.linspace(0, len(every) - 1, min(_SAMPLES, len(every))).round().astype(int)
     chosen = [every[index] for index in spread.tolist()]
     worst = [row.id for row in evaluation.images if row.id not in chosen and not np.isnan(row.miou)][:_WORST]
-    pictures = draw([*chosen, *worst])
     content = Content(
         title=recipe.name,
         facts=_facts(bundle, recipe, dataset, evaluation),
@@ -59,26 +55,15 @@ def write_report(folder: Path, recipe: Recipe, dataset: Dataset | CloudDataset) 
         log=read_log(folder / "log.csv"),
         space=bundle.space,
         matrix=evaluation.matrix,
-        samples=[pictures[name] for name in chosen],
-        worst=[pictures[name] for name in worst],
+        samples=samples(predictor, split, chosen, evaluation),
+        worst=samples(predictor, split, worst, evaluation),
     )
     write_text(folder / "card.md", model_card(bundle))
     write_text(folder / "report.html", page(content))
     return folder / "report.html"
 
 
-def _measured(bundle: Bundle, split: Split | CloudSplit) -> tuple[Evaluation, Callable[[list[str]], dict[str, Sample]]]:
-    """The scores on a split, and what draws some of it by id."""
-    if isinstance(split, CloudSplit):
-        clouds = CloudPredictor(bundle)
-        scores = evaluate_clouds(clouds, split)
-        return scores, lambda names: cloud_samples(clouds, split, names, scores)
-    predictor = Predictor(bundle)
-    evaluation = evaluate(predictor, split)
-    return evaluation, lambda names: samples(predictor, split, names, evaluation)
-
-
-def _readable(split: Split | CloudSplit) -> Split | CloudSplit:
+def _readable(split: AnySplit) -> AnySplit:
     """The split without damaged pairs: training left them out too, and said so."""
     items: list[Any] = []
     for index, item in enumerate(split.items):

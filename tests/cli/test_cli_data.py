@@ -27,7 +27,7 @@ def test_info_describes_every_public_data_set(name: str, cli: Cli) -> None:
         known.citation,
         known.homepage,
         *known.steps,
-        f"--protocol {known.protocol}",
+        f"--protocol {known.protocol.name}",
     ):
         assert part in cli.out
     found = cli.json("data", "info", name)

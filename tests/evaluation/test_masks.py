@@ -60,11 +60,11 @@ def test_measures_are_those_of_the_metrics(folders: tuple[Path, Path]) -> None:
     for number in range(4):
         for metric in (iou, f1, surface):
             metric.update(np.roll(blobs(number), number, axis=1), blobs(number))
-    assert found.boundary is not None and found.surface is not None
-    assert found.boundary.iou.per_class.tolist() == iou.compute().per_class.tolist()
-    assert found.boundary.f1.per_class.tolist() == f1.compute().per_class.tolist()
-    assert found.surface.hd95.tolist() == surface.compute().hd95.tolist()
-    assert found.boundary.trimap[16].pixel_accuracy > found.boundary.trimap[1].pixel_accuracy
+    boundary, distances = found.result("boundary"), found.result("surface")
+    assert boundary.iou.per_class.tolist() == iou.compute().per_class.tolist()
+    assert boundary.f1.per_class.tolist() == f1.compute().per_class.tolist()
+    assert distances.hd95.tolist() == surface.compute().hd95.tolist()
+    assert boundary.trimap[16].pixel_accuracy > boundary.trimap[1].pixel_accuracy
     plain = json.loads(json.dumps(found.to_json(), allow_nan=False))
     assert plain["boundary"]["iou"]["mean"] == pytest.approx(iou.compute().mean)
     assert plain["groups"]["north"]["miou"] == pytest.approx(found.groups["north"].compute().miou)
@@ -100,10 +100,9 @@ def test_probabilities_give_curves_and_calibration() -> None:
     bright = np.array([[0.9, 0.8, 0.3, 0.6]], np.float32)
     target = np.array([[1, 1, 0, 255]], np.uint8)
     scorer.add("one", (bright > 0.5).astype(np.uint8), target)
-    scorer.add_probabilities(np.stack([1 - bright, bright]), target)
+    scorer.add_part((bright > 0.5).astype(np.uint8), target, np.stack([1 - bright, bright]))
     found = scorer.finish("mine", "val")
-    assert found.ranking is not None and found.reliability is not None
-    assert found.ranking.mean_ap == pytest.approx(1)
-    assert found.reliability.ece == pytest.approx((0.1 + 0.2 + 0.3) / 3, abs=1e-6)
+    assert found.result("ranking").mean_ap == pytest.approx(1)
+    assert found.result("reliability").ece == pytest.approx((0.1 + 0.2 + 0.3) / 3, abs=1e-6)
     assert found.groups == {} and math.isclose(found.image_miou, 1)
     assert found.to_json()["ranking"]["ap"] == pytest.approx([1, 1])

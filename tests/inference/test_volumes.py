@@ -195,14 +195,14 @@ def test_volumes_are_measured_whole_and_in_their_own_millimetres(make_predictor:
         make_predictor(Levels(), 3, preprocessing=preprocessing()), split, measures=Measures(spacing="file")
     )
     assert right.medium == "volume"
-    assert right.scores.miou == 1 and right.surface is not None and right.surface.mean_hd95 == 0
+    assert right.scores.miou == 1 and right.result("surface").mean_hd95 == 0
     assert [row.id for row in right.images] == ["case0", "case1", "case2"]
     assert right.dice_per_case == (1, 1, 1)
     moved = evaluate(
         make_predictor(Shifted(), 3, preprocessing=preprocessing()), split, measures=Measures(spacing="file")
     )
     # The organ moves by one row of an axial slice, which is 1.25 mm in every case.
-    assert moved.surface is not None and moved.surface.hausdorff[1:].tolist() == pytest.approx([1.25, 1.25])
+    assert moved.result("surface").hausdorff[1:].tolist() == pytest.approx([1.25, 1.25])
     # The lesion is one row thick, so that nothing of it is hit; of the organ's 64 - 4 voxels 48 - 2 * 4 are.
     assert moved.dice_per_case[1:] == pytest.approx((2 * 40 / 120, 0))
     across = evaluate(
@@ -211,7 +211,7 @@ def test_volumes_are_measured_whole_and_in_their_own_millimetres(make_predictor:
         measures=Measures(spacing="file"),
     )
     # In coronal slices a row is a slice of the scanner: 4, 8 and 12 mm.
-    assert across.surface is not None and across.surface.hausdorff[1] == pytest.approx((4 + 8 + 12) / 3)
+    assert across.result("surface").hausdorff[1] == pytest.approx((4 + 8 + 12) / 3)
     for measures, reason in ((Measures(boundary=True), "boundary scores are of pictures"),):
         with pytest.raises(UsageError, match=reason):
             evaluate(make_predictor(Levels(), 3, preprocessing=preprocessing()), split, measures=measures)

@@ -35,7 +35,7 @@ def measured(*, everything: bool) -> tuple[Evaluation, list[Sample]]:
         scorer.add(name, prediction, truth)
         if everything:
             likely = np.where(np.arange(3)[:, None, None] == prediction, 0.8, 0.1).astype(np.float32)
-            scorer.add_probabilities(likely, truth)
+            scorer.add_part(prediction, truth, likely)
         samples.append(Sample(name, None, truth, prediction, "mIoU 0.9"))
     return scorer.finish("runs/mine", "val", ["boat"]), samples
 
@@ -48,10 +48,9 @@ def test_tables_hold_the_scores(tmp_path: Path) -> None:
         rows = list(csv.DictReader(file))
     assert [row["class"] for row in rows] == list(SPACE.names)
     assert float(rows[1]["iou"]) == pytest.approx(evaluation.scores.iou[1], rel=1e-5)
-    assert evaluation.boundary is not None and evaluation.surface is not None and evaluation.ranking is not None
-    assert float(rows[0]["boundary_iou"]) == pytest.approx(evaluation.boundary.iou.per_class[0], rel=1e-5)
-    assert float(rows[0]["hd95"]) == pytest.approx(evaluation.surface.hd95[0], rel=1e-5)
-    assert float(rows[1]["ap"]) == pytest.approx(evaluation.ranking.ap[1], rel=1e-5)
+    assert float(rows[0]["boundary_iou"]) == pytest.approx(evaluation.result("boundary").iou.per_class[0], rel=1e-5)
+    assert float(rows[0]["hd95"]) == pytest.approx(evaluation.result("surface").hd95[0], rel=1e-5)
+    assert float(rows[1]["ap"]) == pytest.approx(evaluation.result("ranking").ap[1], rel=1e-5)
     assert rows[2]["iou"] == rows[2]["ap"] == ""  # the tram occurs nowhere
     with (page.parent / "confusion.csv").open(newline="") as file:
         head, *counts = csv.reader(file)

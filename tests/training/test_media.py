@@ -11,6 +11,7 @@ from tiny import TINY
 import intarsia
 from intarsia.bundle import Bundle, Preprocessing
 from intarsia.errors import ModelError, UsageError
+from intarsia.evaluation import Measures
 from intarsia.models import build
 from intarsia.recipe import Recipe
 from intarsia.training.plan.setup import preprocessing_of
@@ -37,7 +38,9 @@ def test_a_folder_of_volumes(tmp_path: Path) -> None:
     found.save(tmp_path / "out.nii.gz")
     source = nibabel.load(tmp_path / "ct" / "images" / "c1.nii.gz")
     assert nibabel.load(tmp_path / "out.nii.gz").shape == source.shape
-    scores = intarsia.evaluate(run.best, tmp_path / "ct", split="val", spacing="file", out=tmp_path / "report")
+    scores = intarsia.evaluate(
+        run.best, tmp_path / "ct", split="val", measures=Measures(spacing="file"), out=tmp_path / "report"
+    )
     assert scores.medium == "volume" and len(scores.images) == 1
     assert (tmp_path / "report" / "evaluation.html").is_file()
 

@@ -7,10 +7,11 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from intarsia.bundle import CloudPreprocessing
 from intarsia.datasets.checks.statistics import ClassCounts
 from intarsia.datasets.classfile import FILE_NAMES, ClassList, find_class_file
 from intarsia.datasets.layouts.pairing import SPLITS, walk
@@ -70,8 +71,14 @@ class CloudSplit:
     columns: str | None = None
     label: str | None = None
 
+    medium: ClassVar[Literal["cloud"]] = "cloud"
+
     def __len__(self) -> int:
         return len(self.items)
+
+    def for_input(self, preprocessing: CloudPreprocessing) -> CloudSplit:
+        """The split as a model sees it; clouds are prepared where they are labelled."""
+        return self
 
     def wholes(self) -> list[tuple[CloudItem, list[int]]]:
         """Every cloud, which is evaluated as a whole; see `Split.wholes`."""

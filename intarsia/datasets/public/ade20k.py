@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,27 @@ from intarsia.datasets.layouts.contract import Content, Layout, Reading
 from intarsia.datasets.layouts.pairing import walk
 from intarsia.datasets.layouts.survey import threaded
 from intarsia.datasets.public.entry import Entry, Matched, by_name, find, layout, pairs_of, space_of
+from intarsia.datasets.public.protocol import EvaluationProtocol, Findings, averages
 from intarsia.datasets.splits import Item, Size, plain_mask
 from intarsia.errors import DataError
 from intarsia.labels import LabelSpace
+from intarsia.metrics import ConfusionMatrix
+
+
+def _summarise(space: LabelSpace, matrix: ConfusionMatrix, groups: Mapping[str, ConfusionMatrix]) -> Findings:
+    """Tell what SceneParse150 tells: pixel accuracy, mean IoU, and the mean of both."""
+    found = averages({"pixel accuracy": "pixel_accuracy", "mean IoU": "miou"})(space, matrix, groups)
+    score = (found.values["pixel accuracy"] + found.values["mean IoU"]) / 2
+    return Findings(found.values | {"score (their mean)": score}, found.tables)
+
+
+PROTOCOL = EvaluationProtocol(
+    "ade20k",
+    "pixel accuracy, mean IoU of 150 classes, and the mean of both",
+    "CSAILVision/sceneparsing, README",
+    lambda: (space_of("ade150"),),
+    _summarise,
+)
 
 ENTRY = Entry(
     name="ade20k",
@@ -33,7 +51,7 @@ ENTRY = Entry(
     tree="""ADEChallengeData2016/
   images/training/ADE_train_00000001.jpg, images/validation/ADE_val_00000001.jpg
   annotations/training/ADE_train_00000001.png, annotations/validation/ADE_val_00000001.png""",
-    protocol="ade20k",
+    protocol=PROTOCOL,
 )
 
 FULL = Entry(
@@ -53,7 +71,7 @@ FULL = Entry(
   training/urban/street/ADE_train_00016869_seg.png  (class and instance in its colours)
   training/urban/street/ADE_train_00016869.json  (names of the classes)
   validation/...""",
-    protocol="ade20k",
+    protocol=PROTOCOL,
 )
 
 _PLACES = ("", "ADEChallengeData2016")

@@ -11,6 +11,7 @@ from intarsia.datasets.layouts.contract import Content, Layout, Reading
 from intarsia.datasets.layouts.pairing import SPLITS, pair
 from intarsia.datasets.layouts.survey import survey
 from intarsia.datasets.public.entry import Entry, by_name, find, layout, pairs_of, space_of
+from intarsia.datasets.public.protocol import EvaluationProtocol, averages
 from intarsia.labels import LabelSpace
 
 CAMVID = LabelSpace(
@@ -48,6 +49,14 @@ def original() -> LabelSpace:
     return LabelSpace(tuple(listed.names[i] for i in kept), tuple(listed.palette[i] for i in kept))
 
 
+PROTOCOL = EvaluationProtocol(
+    "camvid",
+    "global and class accuracy and mean IoU of 11 classes",
+    "Badrinarayanan et al. 2017, section 4",
+    lambda: (CAMVID, original()),
+    averages({"global accuracy": "pixel_accuracy", "class accuracy": "mean_accuracy", "mean IoU": "miou"}),
+)
+
 ENTRY = Entry(
     name="camvid",
     title="CamVid",
@@ -67,7 +76,7 @@ ENTRY = Entry(
     ),
     tree="""train/0001TP_006690.png, trainannot/0001TP_006690.png; likewise val/, valannot/, test/, testannot/
 or 701_StillsRaw_full/0001TP_006690.png and LabeledApproved_full/0001TP_006690_L.png""",
-    protocol="camvid",
+    protocol=PROTOCOL,
 )
 
 _ANNOTATED = frozenset(f"{split}annot" for split in SPLITS)

@@ -20,6 +20,7 @@ from intarsia.datasets.public.entry import (
     space_of,
     under,
 )
+from intarsia.datasets.public.protocol import EvaluationProtocol, averages
 from intarsia.datasets.splits import Item, Size
 from intarsia.labels import LabelSpace
 
@@ -39,6 +40,21 @@ def used_labels() -> LabelSpace:
     """The 171 labels that occur: 80 things, then 91 stuff."""
     return LabelSpace(tuple(name for name in all_labels().names if name not in UNUSED))
 
+
+PROTOCOL = EvaluationProtocol(
+    "coco-stuff",
+    "pixel and class accuracy, mean and frequency-weighted IoU of 171 classes",
+    "Caesar et al. 2018, section 5",
+    lambda: (used_labels(), all_labels()),
+    averages(
+        {
+            "pixel accuracy": "pixel_accuracy",
+            "class accuracy": "mean_accuracy",
+            "mean IoU": "miou",
+            "frequency-weighted IoU": "fwiou",
+        }
+    ),
+)
 
 ENTRY = Entry(
     name="coco-stuff",
@@ -61,7 +77,7 @@ ENTRY = Entry(
     tree="""images/train2017/000000000009.jpg, images/val2017/000000000139.jpg
 annotations/train2017/000000000009.png, annotations/val2017/000000000139.png  (or stuffthingmaps/ in place of
 annotations/)""",
-    protocol="coco-stuff",
+    protocol=PROTOCOL,
 )
 
 SMALL = Entry(
@@ -79,7 +95,7 @@ SMALL = Entry(
     tree="""images/COCO_train2014_000000000077.jpg
 annotations/COCO_train2014_000000000077.mat  (S)
 imageLists/train.txt, test.txt""",
-    protocol="coco-stuff",
+    protocol=PROTOCOL,
 )
 
 _MASKS = ("annotations", "stuffthingmaps", "stuffthingmaps_trainval2017")

@@ -9,6 +9,7 @@ from intarsia.datasets.coding import MaskCoding, RawMask
 from intarsia.datasets.layouts.contract import Content, Layout, Reading
 from intarsia.datasets.matfile import read_mat
 from intarsia.datasets.public.entry import Entry, Matched, by_list, find, layout, listed, pairs_of, under
+from intarsia.datasets.public.protocol import PLAIN, EvaluationProtocol
 from intarsia.datasets.splits import Item, Size
 from intarsia.labels import LabelSpace
 
@@ -31,6 +32,14 @@ CONTEXT_59 = LabelSpace(tuple(name for _, name in _LABELS))
 """The 59 commonest labels, in alphabetical order."""
 CONTEXT_60 = LabelSpace(("background", *CONTEXT_59.names))
 """The same with everything else as a class of its own."""
+
+PROTOCOL = EvaluationProtocol(
+    "pascal-context",
+    "mean IoU of 59 classes, or of 60 with the background",
+    "Mottaghi et al. 2014",
+    lambda: (CONTEXT_59, CONTEXT_60),
+    PLAIN,
+)
 
 ENTRY = Entry(
     name="pascal-context",
@@ -56,7 +65,7 @@ VOCdevkit/VOC2010/
 or, as PASCAL in Detail is usually converted, VOCdevkit/VOC2010/
   SegmentationClassContext/2008_000002.png  (0 for other labels, 1-59)
   ImageSets/SegmentationContext/train.txt, val.txt""",
-    protocol="pascal-context",
+    protocol=PROTOCOL,
 )
 
 _PLACES = ("", "VOC2010", "VOCdevkit/VOC2010")

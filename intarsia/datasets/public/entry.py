@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -12,6 +12,7 @@ from intarsia.datasets.classfile import read_class_file
 from intarsia.datasets.layouts.contract import Content, Layout
 from intarsia.datasets.layouts.pairing import Pairs, natural, relative, walk
 from intarsia.datasets.parts import File
+from intarsia.datasets.public.protocol import EvaluationProtocol
 from intarsia.errors import DataError, UsageError
 from intarsia.labels import LabelSpace
 from intarsia.media.images import IMAGE_SUFFIXES
@@ -71,14 +72,19 @@ class Entry:
     homepage: str
     steps: tuple[str, ...]
     tree: str
-    protocol: str
+    protocol: EvaluationProtocol
     downloads: tuple[Download, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON form."""
-        plain = {name: value for name, value in vars(self).items() if name not in ("space", "downloads")}
+        plain = {name: value for name, value in vars(self).items() if name not in ("space", "protocol", "downloads")}
         files = [{"url": one.url, "name": one.name, "size": one.size, "md5": one.md5} for one in self.downloads]
-        return plain | {"steps": list(self.steps), "classes": self.space().to_json(), "downloads": files}
+        return plain | {
+            "steps": list(self.steps),
+            "classes": self.space().to_json(),
+            "protocol": self.protocol.name,
+            "downloads": files,
+        }
 
     def how_to_get(self) -> str:
         """The steps and the tree, for errors and for `intarsia data info`."""
@@ -89,6 +95,19 @@ class Entry:
     def missing(self, content: Content, what: str) -> DataError:
         """The error for a tree that lacks a part."""
         return DataError(f"{content.root}: this is {self.title}, but {what}.\n{self.how_to_get()}")
+
+
+@dataclass(frozen=True)
+class PublicSet:
+    """What a file of this folder brings: a data set with all of its releases.
+
+    Attributes:
+        entries: what is known about each release, its official evaluation included.
+        layouts: the official layouts by name.
+    """
+
+    entries: tuple[Entry, ...]
+    layouts: Mapping[str, Layout]
 
 
 def space_of(name: str) -> LabelSpace:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from intarsia.datasets.coding import MaskCoding
 from intarsia.datasets.layouts.contract import Content, Layout, Reading
 from intarsia.datasets.public.entry import Entry, by_name, find, layout, pairs_of
+from intarsia.datasets.public.protocol import EvaluationProtocol, Findings, ScoreTable
 from intarsia.labels import LabelSpace
+from intarsia.metrics import ConfusionMatrix
 
 BUILDINGS = LabelSpace(("background", "building"), ((0, 0, 0), (255, 255, 255)))
 CITIES = ("austin", "chicago", "kitsap", "tyrol-w", "vienna")
@@ -16,6 +19,28 @@ CITIES = ("austin", "chicago", "kitsap", "tyrol-w", "vienna")
 
 _PLACES = ("", "AerialImageDataset")
 _VALIDATION = 5  # the first tiles of each city
+
+
+def _by_city(space: LabelSpace, matrix: ConfusionMatrix, groups: Mapping[str, ConfusionMatrix]) -> Findings:
+    """Tell IoU of buildings and accuracy, pooled and for each folder, which is a city."""
+    index = space.index("building")
+
+    def both(one: ConfusionMatrix) -> tuple[float, float]:
+        scores = one.compute()
+        return float(scores.iou[index]), float(scores.pixel_accuracy)
+
+    iou, accuracy = both(matrix)
+    rows = tuple((folder.rpartition("/")[2] or "(no city)", both(one)) for folder, one in groups.items())
+    return Findings({"building IoU": iou, "accuracy": accuracy}, (ScoreTable("cities", ("IoU", "accuracy"), rows),))
+
+
+PROTOCOL = EvaluationProtocol(
+    "inria",
+    "IoU of buildings and accuracy, by city and over all",
+    "Maggiori et al. 2017",
+    lambda: (BUILDINGS,),
+    _by_city,
+)
 
 ENTRY = Entry(
     name="inria",
@@ -33,7 +58,7 @@ ENTRY = Entry(
   train/images/austin1.tif  (austin, chicago, kitsap, tyrol-w, vienna, 1-36)
   train/gt/austin1.tif  (0 and 255)
   test/images/bellingham1.tif""",
-    protocol="inria",
+    protocol=PROTOCOL,
 )
 
 

@@ -5,19 +5,99 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from intarsia.datasets.coding import MaskCoding
 from intarsia.datasets.layouts.contract import Content, Layout, Reading
 from intarsia.datasets.layouts.pairing import Pairs, walk
 from intarsia.datasets.layouts.volumes import as_slices, usable
 from intarsia.datasets.public.entry import Entry, layout
+from intarsia.datasets.public.protocol import EvaluationProtocol, Findings, ScoreTable, nothing
+from intarsia.datasets.splits import Item
 from intarsia.errors import DataError, UsageError
 from intarsia.labels import LabelSpace
+from intarsia.metrics import StructureCases
 
 LITS = LabelSpace(("background", "liver", "tumour"), ((0, 0, 0), (220, 120, 90), (255, 220, 60)))
 """Stored values 0, 1, 2. A tumour is part of the liver, and counts as such in the protocol."""
+
+
+@dataclass
+class LiverScores:
+    """LiTS: liver (tumour included) and tumour, case by case; pictures of one folder are the slices of one case."""
+
+    space: LabelSpace
+    spacing: Sequence[float] | None
+    liver: StructureCases = field(default_factory=StructureCases)
+    tumour: StructureCases = field(default_factory=StructureCases)
+    _in_mm: bool = True
+    _case: str = ""
+    _slices: list[tuple[NDArray[Any], NDArray[Any]]] = field(default_factory=list)
+
+    def add(self, item: Item, prediction: NDArray[Any], target: NDArray[Any]) -> None:
+        case = item.id.rpartition("/")[0]
+        if prediction.ndim == 3 or not case:
+            self._add_case(item.id, prediction, target, item.spacing)
+            return
+        if case != self._case:
+            self._flush()
+        self._case = case
+        self._slices.append((prediction, target))
+
+    def _flush(self) -> None:
+        if self._slices:
+            try:
+                prediction, target = (np.stack(side) for side in zip(*self._slices, strict=True))
+            except ValueError:
+                raise DataError(f"the slices of {self._case} differ in size; a case is one volume") from None
+            self._add_case(self._case, prediction, target)
+        self._slices = []
+
+    def _add_case(
+        self, name: str, prediction: NDArray[Any], target: NDArray[Any], own: Sequence[float] | None = None
+    ) -> None:
+        spacing = self.spacing or own or (1.0,) * target.ndim
+        self._in_mm = self._in_mm and bool(self.spacing or own)
+        known = target != self.space.ignore_index
+        for cases, names in ((self.liver, ("liver", "tumour")), (self.tumour, ("tumour",))):
+            labels = [self.space.index(one) for one in names]
+            found, true = (np.isin(labels_of, labels) & known for labels_of in (prediction, target))
+            cases.update(found, true, spacing=spacing, name=name)
+
+    def finish(self) -> Findings:
+        self._flush()
+        values: dict[str, float] = {}
+        tables = []
+        for name, cases in (("liver", self.liver), ("tumour", self.tumour)):
+            scores = cases.compute()
+            values |= {
+                f"{name} Dice per case": scores.dice,
+                f"{name} Dice global": scores.global_dice,
+                f"{name} VOE": scores.voe,
+                f"{name} RVD": scores.rvd,
+                f"{name} ASSD": scores.assd,
+                f"{name} MSD": scores.msd,
+                f"{name} missed or invented": float(scores.misses),
+            }
+            rows = tuple((one.name, (one.dice, one.voe, one.rvd, one.assd, one.msd)) for one in scores.cases)
+            tables.append(ScoreTable(f"{name} by case", ("Dice", "VOE", "RVD", "ASSD", "MSD"), rows))
+        notes = () if self._in_mm else ("distances are in elements: give the spacing (--spacing) for mm",)
+        return Findings(values, tuple(tables), notes)
+
+
+PROTOCOL = EvaluationProtocol(
+    "lits",
+    "Dice per case and global, VOE, RVD, ASSD and MSD of liver and tumour",
+    "Bilic et al. 2023",
+    lambda: (LITS,),
+    nothing,
+    LiverScores,
+)
 
 ENTRY = Entry(
     name="lits",
@@ -32,7 +112,7 @@ ENTRY = Entry(
     homepage="https://competitions.codalab.org/competitions/17094",
     steps=("register at the homepage, fetch Training Batch 1 and 2, and unpack them into one folder",),
     tree="""volume-0.nii (or .nii.gz), segmentation-0.nii  (0 to 130, in one folder or in several)""",
-    protocol="lits",
+    protocol=PROTOCOL,
 )
 
 _NAME = re.compile(r"(volume|segmentation)-(\d+)\.nii(\.gz)?")

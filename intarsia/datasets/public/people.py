@@ -10,6 +10,7 @@ from intarsia.datasets.layouts.contract import Content, Layout, Reading
 from intarsia.datasets.matfile import read_mat, read_names
 from intarsia.datasets.partition import partition
 from intarsia.datasets.public.entry import Entry, Matched, by_name, find, layout, pairs_of, pictures
+from intarsia.datasets.public.protocol import PLAIN, EvaluationProtocol, of_one_class
 from intarsia.datasets.splits import Item, Size
 from intarsia.labels import LabelSpace
 
@@ -27,6 +28,17 @@ CCP = LabelSpace(
 
 SKIN = LabelSpace(("background", "skin"), ((0, 0, 0), (255, 255, 255)))
 
+CCP_PROTOCOL = EvaluationProtocol(
+    "ccp", "mean IoU and accuracy of 59 labels", "Yang, Luo & Lin 2014", lambda: (CCP,), PLAIN
+)
+SKIN_PROTOCOL = EvaluationProtocol(
+    "pratheepan",
+    "precision, recall, F1, accuracy and IoU of skin",
+    "Tan et al. 2012",
+    lambda: (SKIN,),
+    of_one_class("skin"),
+)
+
 CCP_ENTRY = Entry(
     name="ccp",
     title="Clothing Co-Parsing (CCP)",
@@ -42,7 +54,7 @@ CCP_ENTRY = Entry(
     tree="""photos/0001.jpg
 annotations/pixel-level/0001.mat  (groundtruth)
 label_list.mat  (optional)""",
-    protocol="ccp",
+    protocol=CCP_PROTOCOL,
 )
 
 PRATHEEPAN_ENTRY = Entry(
@@ -62,7 +74,7 @@ PRATHEEPAN_ENTRY = Entry(
     ),
     tree="""Pratheepan_Dataset/FacePhoto/*.jpg, Pratheepan_Dataset/FamilyPhoto/*.jpg
 Ground_Truth/GroundT_FacePhoto/*.png, Ground_Truth/GroundT_FamilyPhoto/*.png""",
-    protocol="pratheepan",
+    protocol=SKIN_PROTOCOL,
 )
 
 _SEED = 0

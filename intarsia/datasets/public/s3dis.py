@@ -9,6 +9,7 @@ from pathlib import Path
 from intarsia.datasets.layouts.contract import Content, Layout, Reading
 from intarsia.datasets.layouts.pairing import natural
 from intarsia.datasets.public.entry import Entry, find, layout
+from intarsia.datasets.public.protocol import EvaluationProtocol, averages
 from intarsia.errors import DataError, UsageError
 from intarsia.labels import LabelSpace
 from intarsia.media.clouds.rooms import ANNOTATIONS, S3DIS_CLASSES, class_of
@@ -23,6 +24,14 @@ S3DIS = LabelSpace(
 """The 13 classes; things of other names ("stairs") count as clutter."""
 
 AREAS = (1, 2, 3, 4, 5, 6)
+
+PROTOCOL = EvaluationProtocol(
+    "s3dis",
+    "overall and mean accuracy and mean IoU of 13 classes; six folds are pooled",
+    "Armeni et al. 2016",
+    lambda: (S3DIS,),
+    averages({"overall accuracy": "pixel_accuracy", "mean accuracy": "mean_accuracy", "mean IoU": "miou"}),
+)
 
 ENTRY = Entry(
     name="s3dis",
@@ -39,7 +48,7 @@ ENTRY = Entry(
     tree="""Stanford3dDataset_v1.2_Aligned_Version/
   Area_1/office_1/office_1.txt  (x y z r g b, a point a line)
   Area_1/office_1/Annotations/chair_1.txt  (a file for each thing)""",
-    protocol="s3dis",
+    protocol=PROTOCOL,
 )
 
 

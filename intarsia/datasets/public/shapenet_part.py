@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -14,10 +15,13 @@ from numpy.typing import NDArray
 
 from intarsia.datasets.layouts.contract import Content, Layout, Reading
 from intarsia.datasets.public.entry import Entry, find, layout
+from intarsia.datasets.public.protocol import EvaluationProtocol, Findings, ScoreTable, nothing
+from intarsia.datasets.splits import Item
 from intarsia.errors import DataError
 from intarsia.labels import LabelSpace
 from intarsia.media.clouds import PointCloud, read_cloud
 from intarsia.media.clouds.tables import read_hdf5
+from intarsia.metrics.arrays import mean
 from intarsia.transforms.clouds.categories import CATEGORIES, FIELD, PARTS, part_names
 
 SHAPENET_PART = LabelSpace(tuple(name for category in CATEGORIES for name in part_names(category)))
@@ -27,6 +31,52 @@ SPLITS = ("train", "val", "test")
 _SYNSETS = "synsetoffset2category.txt"
 _COLUMNS = "x y z nx ny nz label"
 _MOST_SHOWN = 3
+
+
+class PartScores:
+    """ShapeNet part: the mean IoU of an object's parts, averaged over all objects, and over the categories' means.
+
+    A part that neither an object nor its prediction has counts 1 (charlesq34/pointnet, part_seg/test.py). There, only
+    parts of the object's own category can be predicted; `CloudPredictor` sees to that, because the data set says what
+    each object is.
+    """
+
+    def __init__(self, space: LabelSpace, spacing: Sequence[float] | None) -> None:
+        self._space = space
+        self._parts = {name: [space.index(part) for part in part_names(name)] for name in CATEGORIES}
+        self._ious: dict[str, list[float]] = defaultdict(list)
+
+    def add(self, item: Item, prediction: NDArray[Any], target: NDArray[Any]) -> None:
+        """Add one object; see `Extra`."""
+        known = target != self._space.ignore_index
+        size = self._space.ignore_index + 1
+        true, found, both = (
+            np.bincount(labels, minlength=size)
+            for labels in (target[known], prediction[known], target[known & (prediction == target)])
+        )
+        categories = [name for name, parts in self._parts.items() if true[parts].any()]
+        if len(categories) != 1:
+            raise DataError(f"{item.id}: its parts are of {len(categories)} categories; an object has one")
+        parts = self._parts[categories[0]]
+        union = (true + found - both)[parts]
+        self._ious[categories[0]].append(float(np.where(union, both[parts] / np.maximum(union, 1), 1.0).mean()))
+
+    def finish(self) -> Findings:
+        found = {name: np.array(self._ious[name]) for name in CATEGORIES if self._ious[name]}
+        every = np.concatenate([*found.values(), np.empty(0)])
+        rows = tuple((name, (mean(ious),)) for name, ious in found.items())
+        values = {"instance mIoU": mean(every), "class mIoU": mean(np.array([iou for _, (iou,) in rows]))}
+        return Findings(values, (ScoreTable("categories", ("mIoU",), rows),))
+
+
+PROTOCOL = EvaluationProtocol(
+    "shapenet-part",
+    "mean IoU of the parts of an object: over all objects, and over 16 categories",
+    "Yi et al. 2016; charlesq34/pointnet, part_seg/test.py",
+    lambda: (SHAPENET_PART,),
+    nothing,
+    PartScores,
+)
 
 ENTRY = Entry(
     name="shapenet-part",
@@ -49,7 +99,7 @@ train_test_split/shuffled_train_file_list.json  (and _val_, _test_: shape_data/0
 02691156/NAME.txt  (x y z nx ny nz part, a point a line)
 or, as of v0:  02691156/points/NAME.pts with 02691156/points_label/NAME.seg
 or, as HDF5:  train_hdf5_file_list.txt with ply_data_train0.h5 (data, label, pid)""",
-    protocol="shapenet-part",
+    protocol=PROTOCOL,
 )
 
 

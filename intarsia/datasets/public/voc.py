@@ -11,6 +11,7 @@ from intarsia.datasets.layouts.survey import survey
 from intarsia.datasets.matfile import read_mat
 from intarsia.datasets.parts import File
 from intarsia.datasets.public.entry import Download, Entry, Matched, by_list, find, layout, listed, pairs_of, under
+from intarsia.datasets.public.protocol import PLAIN, EvaluationProtocol
 from intarsia.datasets.splits import Item, Size, plain_mask
 from intarsia.labels import Color, LabelSpace
 
@@ -35,6 +36,10 @@ def colormap(count: int) -> tuple[Color, ...]:
 VOC = LabelSpace(_NAMES, colormap(len(_NAMES)))
 """The 21 classes of Pascal VOC; 255 marks borders and difficult objects."""
 
+PROTOCOL = EvaluationProtocol(
+    "pascal-voc", "mean IoU of 21 classes, background included", "Everingham et al. 2015", lambda: (VOC,), PLAIN
+)
+
 ENTRY = Entry(
     name="pascal-voc",
     title="Pascal VOC 2012",
@@ -56,7 +61,7 @@ ENTRY = Entry(
   SegmentationClass/2007_000032.png
   ImageSets/Segmentation/train.txt, val.txt  (VOC 2007 also test.txt)
   SegmentationClassAug/*.png and ImageSets/Segmentation/trainaug.txt  (pascal-voc-sbd, or benchmark_RELEASE/ beside)""",
-    protocol="pascal-voc",
+    protocol=PROTOCOL,
     downloads=(
         Download(
             "https://thor.robots.ox.ac.uk/pascal/VOC/voc2012/VOCtrainval_11-May-2012.tar",
@@ -86,7 +91,7 @@ SBD_ENTRY = Entry(
   img/2008_000002.jpg
   cls/2008_000002.mat  (GTcls.Segmentation)
   train.txt, val.txt""",
-    protocol="pascal-voc",
+    protocol=PROTOCOL,
     downloads=(
         Download(
             "https://www2.eecs.berkeley.edu/Research/Projects/CS/vision/grouping/semantic_contours/benchmark.tgz",

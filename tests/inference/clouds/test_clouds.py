@@ -13,10 +13,9 @@ from jobs_made import files, job
 import intarsia
 from intarsia.bundle import Bundle, CloudPreprocessing
 from intarsia.datasets.layouts.clouds import open_clouds
-from intarsia.datasets.public.s3dis import AREAS, S3DIS
+from intarsia.datasets.public.s3dis import AREAS, PROTOCOL, S3DIS
 from intarsia.errors import DataError, ModelError, UsageError
-from intarsia.evaluation import evaluate_clouds
-from intarsia.evaluation.protocols import pooled
+from intarsia.evaluation import evaluate
 from intarsia.inference.clouds import CloudPredictor, predictor
 from intarsia.jobs import plan
 from intarsia.labels import LabelSpace
@@ -182,7 +181,7 @@ def test_evaluation_counts_every_point(tmp_path: Path) -> None:
         write_labels(open_cloud(given), tmp_path / f"{name}.laz", np.asarray(given.label, np.uint8), SPACE)
     split = open_clouds(tmp_path, classes=("ground", "building")).split("val")
     model = CloudPredictor(bundle())
-    found = evaluate_clouds(model, split)
+    found = evaluate(model, split)
     assert found.matrix.counts.sum() == 2000
     expected = np.zeros((3, 4), dtype=int)
     for index in range(2):
@@ -256,7 +255,7 @@ def test_protocol_of_s3dis(tmp_path: Path) -> None:
     folds = [intarsia.evaluate(made, root, layout=f"s3dis-area-{area}").matrix for area in (1, 2)]
     assert all(len(fold.counts) == 3 for fold in folds), "without a protocol, the model's own classes"
     every = [intarsia.evaluate(made, root, layout=f"s3dis-area-{area}", protocol="s3dis").matrix for area in AREAS]
-    assert pooled(every, S3DIS).values["mean accuracy"] == pytest.approx(1 / 3)
+    assert PROTOCOL.pooled(every, S3DIS).values["mean accuracy"] == pytest.approx(1 / 3)
     with pytest.raises(UsageError, match="defined for 19 or 7 classes"):
         intarsia.evaluate(made, root, protocol="cityscapes")
     with pytest.raises(UsageError, match="are about pictures, and the model labels clouds"):

@@ -9,23 +9,21 @@ import numpy as np
 import pytest
 import torch
 import trees
+from parts import FIRST, rule
 
 import intarsia
 from intarsia.bundle import Bundle, CloudPreprocessing
 from intarsia.cli.main import main
-from intarsia.datasets.layouts.clouds import CloudItem, open_clouds
+from intarsia.datasets.layouts.clouds import open_clouds
 from intarsia.datasets.public.shapenet_part import SHAPENET_PART
 from intarsia.errors import DataError, UsageError
-from intarsia.evaluation.protocols import ProtocolScorer, ProtocolScores
 from intarsia.inference.clouds import CloudPredictor, predictor
 from intarsia.labels import LabelSpace
 from intarsia.media.clouds import PointCloud, read_cloud
-from intarsia.metrics import ConfusionMatrix
 from intarsia.models import build
 from intarsia.transforms.clouds.categories import CATEGORIES, PARTS, part_names
 
 pytest.importorskip("scipy")
-FIRST = {name: SHAPENET_PART.index(part_names(name)[0]) for name in CATEGORIES}
 
 
 def bundle(
@@ -125,66 +123,6 @@ def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert set(label.tolist()) <= {12, 13, 14, 15}
     assert main(["segment", "photo.jpg", "-m", "street", "--category", "chair"]) == 2
     assert "--category is for point clouds, not for pictures" in capsys.readouterr().err
-
-
-def rule(shapes: list[tuple[str, np.ndarray, np.ndarray]]) -> tuple[float, float, dict[str, float]]:
-    """The published rule in loops: category, prediction and truth of each shape to instance and class mIoU."""
-    by_category: dict[str, list[float]] = {}
-    for name, prediction, truth in shapes:
-        ious = []
-        for part in range(FIRST[name], FIRST[name] + PARTS[name]):
-            both = sum(1 for p, t in zip(prediction, truth, strict=True) if p == part and t == part)
-            either = sum(1 for p, t in zip(prediction, truth, strict=True) if p == part or t == part)
-            ious.append(1.0 if either == 0 else both / either)
-        by_category.setdefault(name, []).append(sum(ious) / len(ious))
-    every = [iou for ious in by_category.values() for iou in ious]
-    means = {name: sum(ious) / len(ious) for name, ious in by_category.items()}
-    return sum(every) / len(every), sum(means.values()) / len(means), means
-
-
-def score(shapes: list[tuple[str, np.ndarray, np.ndarray]], space: LabelSpace = SHAPENET_PART) -> ProtocolScores:
-    scorer = ProtocolScorer("shapenet-part", space)
-    lookup = space.lookup_from(SHAPENET_PART)
-    for number, (_, prediction, truth) in enumerate(shapes):
-        item = CloudItem(str(number), Path("a"), Path("a"))
-        scorer.add(item, lookup[prediction], lookup[truth])
-    return scorer.finish(ConfusionMatrix(50), {})
-
-
-def test_protocol_by_hand() -> None:
-    # A chair of two parts, one of which is half found: parts 0, 1, 2, 3 have 2/3, 1/2, 1 (absent from both) and 0.
-    chair = ("chair", np.array([12, 12, 12, 13, 15]), np.array([12, 12, 13, 13, 13]))
-    chair_iou = (2 / 3 + 1 / 3 + 1 + 0) / 4
-    mugs = [("mug", np.full(4, 36), np.full(4, 36)), ("mug", np.array([36, 37]), np.array([37, 36]))]
-    found = score([chair, *mugs])
-    assert found.values == pytest.approx({"instance mIoU": (chair_iou + 1) / 3, "class mIoU": (chair_iou + 0.5) / 2})
-    assert dict(found.tables[0].rows) == {"chair": (pytest.approx(chair_iou),), "mug": (0.5,)}
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_protocol_is_the_rule_in_any_order_of_classes(seed: int) -> None:
-    random = np.random.default_rng(seed)
-    shapes = []
-    for _ in range(30):
-        name = CATEGORIES[random.integers(4)]
-        truth, prediction = FIRST[name] + random.integers(0, random.integers(1, PARTS[name] + 1), (2, 20))
-        shapes.append((name, prediction, truth))
-    instance, category, means = rule(shapes)
-    order = LabelSpace(tuple(random.permutation(SHAPENET_PART.names).tolist()))
-    for space in (SHAPENET_PART, order):
-        found = score(shapes, space)
-        assert found.values == pytest.approx({"instance mIoU": instance, "class mIoU": category})
-        assert {name: value for name, (value,) in found.tables[0].rows} == pytest.approx(means)
-
-
-def test_protocol_leaves_unlabelled_points_out_and_refuses_mixtures() -> None:
-    labelled = score([("cap", np.array([6, 7]), np.array([6, 7]))])
-    ignored = score([("cap", np.array([6, 7, 6, 255]), np.array([6, 7, 255, 255]))])
-    assert labelled.values == ignored.values == {"instance mIoU": 1.0, "class mIoU": 1.0}
-    with pytest.raises(DataError, match="its parts are of 2 categories"):
-        score([("cap", np.array([6, 7]), np.array([6, 37]))])
-    with pytest.raises(UsageError, match="defined for 50 classes"):
-        ProtocolScorer("shapenet-part", LabelSpace(("cap_0", "cap_1")))
 
 
 @pytest.mark.parametrize("tree", [trees.shapenet_part, trees.shapenet_part_hdf5])

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +10,9 @@ from PIL import Image
 
 import intarsia
 from intarsia.datasets import Item, MaskCoding, Split
-from intarsia.errors import DataError
+from intarsia.datasets.layouts.clouds import CloudItem, CloudSplit
+from intarsia.datasets.public.protocol import EvaluationProtocol, Findings, averages
+from intarsia.errors import DataError, UsageError
 from intarsia.evaluation import Measures, evaluate
 from intarsia.inference import Predictor
 from intarsia.labels import LabelSpace
@@ -81,10 +83,9 @@ def test_curves_come_from_the_model_s_own_probabilities(predictor: Predictor, tm
     found = evaluate(predictor, split, measures=Measures(curves=True))
     assert found.matrix.counts.tolist() == evaluate(predictor, split).matrix.counts.tolist()
     # every pixel has the same probabilities, so each class's AP is its share, and one bin holds the confidence
-    assert found.ranking is not None and found.reliability is not None
-    assert found.ranking.ap.tolist() == pytest.approx([1 / 5, 3 / 5, 1 / 5])
+    assert found.result("ranking").ap.tolist() == pytest.approx([1 / 5, 3 / 5, 1 / 5])
     confidence = 1 / (1 + np.exp(0.25 - 0.75) + np.exp(0.5 - 0.75))
-    assert found.reliability.ece == pytest.approx(3 / 5 - confidence, abs=1e-6)
+    assert found.result("reliability").ece == pytest.approx(3 / 5 - confidence, abs=1e-6)
 
 
 def test_probabilities_of_bands_are_those_of_the_whole(
@@ -115,3 +116,36 @@ def test_stored_values_can_be_ignored(predictor: Predictor, tmp_path: Path) -> N
         intarsia.evaluate(predictor, tmp_path)
     found = intarsia.evaluate(predictor, tmp_path, ignore=[7])
     assert found.matrix.counts[:, :3].tolist() == [[0, 2, 0], [0, 2, 0], [0, 2, 0]]
+
+
+class Seen:
+    """What a protocol measures besides: here, which items it was shown, and how much of them was right."""
+
+    def __init__(self, space: LabelSpace, spacing: Sequence[float] | None) -> None:
+        self.spacing = spacing
+        self.right: dict[str, int] = {}
+
+    def add(self, item: Item, prediction: np.ndarray, target: np.ndarray) -> None:
+        self.right[item.id] = int((prediction == target).sum())
+
+    def finish(self) -> Findings:
+        return Findings({name: float(right) for name, right in self.right.items()}, notes=(f"{self.spacing}",))
+
+
+def test_a_protocol_of_a_data_set_of_one_s_own(predictor: Predictor, tmp_path: Path) -> None:
+    space = LabelSpace(("bright", "sky"))
+    protocol = EvaluationProtocol("own", "all of it", "here", lambda: (space,), averages({"IoU": "miou"}), Seen)
+    split = make_split(tmp_path, space.names, {"x": [0, 0, 1, 1], "y": [0]})
+    found = evaluate(predictor, split, protocol=protocol, measures=Measures(spacing=(2.0, 1.0)))
+    assert found.space == space and found.protocol is not None
+    assert found.protocol.values == {"IoU": pytest.approx((3 / 5 + 0) / 2), "x": 2.0, "y": 1.0}
+    assert found.protocol.notes == ("(2.0, 1.0)",), "the protocol takes over the spacing"
+    assert found.measured == ()
+    with pytest.raises(UsageError, match="the protocol own is defined for 2 classes"):
+        evaluate(predictor, make_split(tmp_path, ("bright", "dark"), {"x": [0]}), protocol=protocol)
+
+
+def test_models_of_clouds_measure_no_pictures(predictor: Predictor, tmp_path: Path) -> None:
+    clouds = CloudSplit("val", LabelSpace(("dark",)), {0: 0}, (CloudItem("a", tmp_path, tmp_path),), tmp_path)
+    with pytest.raises(UsageError, match="are clouds, and the model labels none"):
+        evaluate(predictor, clouds)

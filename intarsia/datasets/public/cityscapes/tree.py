@@ -1,4 +1,4 @@
-"""Cityscapes (fine and coarse, 19 classes or 7 categories, video snippets), and KITTI semantics in its labels."""
+"""Cityscapes on disk (fine and coarse, 19 classes or 7 categories, video snippets), and KITTI semantics."""
 
 from __future__ import annotations
 
@@ -14,80 +14,12 @@ import numpy as np
 from intarsia.datasets.coding import MaskCoding, RawMask
 from intarsia.datasets.layouts.contract import Content, Layout, Reading
 from intarsia.datasets.layouts.pairing import natural, relative
+from intarsia.datasets.public.cityscapes.labels import CITYSCAPES, CITYSCAPES_7, EVALUATED, LABELS, Label
+from intarsia.datasets.public.cityscapes.scores import PROTOCOL
 from intarsia.datasets.public.entry import Entry, Matched, by_name, find, layout, pairs_of, pictures
 from intarsia.datasets.splits import Item, Size, image_size, plain_mask
 from intarsia.errors import DataError
-from intarsia.labels import Color, LabelSpace
-
-
-@dataclass(frozen=True)
-class Label:
-    """One of Cityscapes' labels (cityscapesScripts, helpers/labels.py).
-
-    Attributes:
-        name: of the label.
-        id: in the labelIds files.
-        category: of the 8, "void" included.
-        color: RGB.
-        evaluated: it counts in the benchmark; the others are ignored.
-        instances: its things are told apart.
-    """
-
-    name: str
-    id: int
-    category: str
-    color: Color
-    evaluated: bool
-    instances: bool = False
-
-
-LABELS = (
-    Label("unlabeled", 0, "void", (0, 0, 0), False),
-    Label("ego vehicle", 1, "void", (0, 0, 0), False),
-    Label("rectification border", 2, "void", (0, 0, 0), False),
-    Label("out of roi", 3, "void", (0, 0, 0), False),
-    Label("static", 4, "void", (0, 0, 0), False),
-    Label("dynamic", 5, "void", (111, 74, 0), False),
-    Label("ground", 6, "void", (81, 0, 81), False),
-    Label("road", 7, "flat", (128, 64, 128), True),
-    Label("sidewalk", 8, "flat", (244, 35, 232), True),
-    Label("parking", 9, "flat", (250, 170, 160), False),
-    Label("rail track", 10, "flat", (230, 150, 140), False),
-    Label("building", 11, "construction", (70, 70, 70), True),
-    Label("wall", 12, "construction", (102, 102, 156), True),
-    Label("fence", 13, "construction", (190, 153, 153), True),
-    Label("guard rail", 14, "construction", (180, 165, 180), False),
-    Label("bridge", 15, "construction", (150, 100, 100), False),
-    Label("tunnel", 16, "construction", (150, 120, 90), False),
-    Label("pole", 17, "object", (153, 153, 153), True),
-    Label("polegroup", 18, "object", (153, 153, 153), False),
-    Label("traffic light", 19, "object", (250, 170, 30), True),
-    Label("traffic sign", 20, "object", (220, 220, 0), True),
-    Label("vegetation", 21, "nature", (107, 142, 35), True),
-    Label("terrain", 22, "nature", (152, 251, 152), True),
-    Label("sky", 23, "sky", (70, 130, 180), True),
-    Label("person", 24, "human", (220, 20, 60), True, True),
-    Label("rider", 25, "human", (255, 0, 0), True, True),
-    Label("car", 26, "vehicle", (0, 0, 142), True, True),
-    Label("truck", 27, "vehicle", (0, 0, 70), True, True),
-    Label("bus", 28, "vehicle", (0, 60, 100), True, True),
-    Label("caravan", 29, "vehicle", (0, 0, 90), False, True),
-    Label("trailer", 30, "vehicle", (0, 0, 110), False, True),
-    Label("train", 31, "vehicle", (0, 80, 100), True, True),
-    Label("motorcycle", 32, "vehicle", (0, 0, 230), True, True),
-    Label("bicycle", 33, "vehicle", (119, 11, 32), True, True),
-)
-"""All labels but license plate, whose id -1 is never drawn."""
-
-CATEGORIES = ("flat", "construction", "object", "nature", "sky", "human", "vehicle")
-
-_EVALUATED = tuple(label for label in LABELS if label.evaluated)
-CITYSCAPES = LabelSpace(tuple(label.name for label in _EVALUATED), tuple(label.color for label in _EVALUATED))
-"""The 19 evaluated classes, in the order of the train ids."""
-CITYSCAPES_7 = LabelSpace(
-    CATEGORIES, tuple(next(label.color for label in _EVALUATED if label.category == name) for name in CATEGORIES)
-)
-"""The 7 evaluated categories, each in the colour of its first class."""
+from intarsia.labels import LabelSpace
 
 ENTRY = Entry(
     name="cityscapes",
@@ -111,7 +43,7 @@ ENTRY = Entry(
 gtFine/train/aachen/aachen_000000_000019_gtFine_labelIds.png  (or _labelTrainIds.png, or _polygons.json)
 gtFine/train/aachen/aachen_000000_000019_gtFine_instanceIds.png  (for iIoU)
 gtCoarse/train, train_extra, val  (cityscapes-coarse)""",
-    protocol="cityscapes",
+    protocol=PROTOCOL,
 )
 
 KITTI_ENTRY = Entry(
@@ -129,7 +61,7 @@ KITTI_ENTRY = Entry(
     tree="""training/image_2/000000_10.png
 training/semantic/000000_10.png
 training/instance/000000_10.png  (for iIoU)""",
-    protocol="cityscapes",
+    protocol=PROTOCOL,
 )
 
 _IMAGE = "_leftImg8bit.png"
@@ -189,7 +121,7 @@ def _has(folder: Path, kind: str) -> bool:
 def _coding(space: LabelSpace, kind: str) -> MaskCoding:
     """From stored ids to the classes or categories of a space."""
     if kind == "labelTrainIds.png":
-        known = dict(enumerate(_EVALUATED))
+        known = dict(enumerate(EVALUATED))
         values = {number: _target(label, space) for number, label in known.items()}
         return MaskCoding(values=values | {255: space.ignore_index})
     return MaskCoding(values={label.id: _target(label, space) for label in LABELS})
@@ -338,20 +270,6 @@ def _read_kitti(content: Content) -> Reading:
     }
     note = "KITTI semantics with Cityscapes' 19 classes; the rest is ignored."
     return Reading(CITYSCAPES, _coding(CITYSCAPES, "labelIds.png"), pairs, (note,), instances=instances)
-
-
-def instance_numbers(stored: RawMask) -> RawMask:
-    """Every single thing of an instance file by a number of its own, everything else 0.
-
-    Args:
-        stored: (H, W) values of an instanceIds.png (label x 1000 + number; label alone for stuff and for groups), or of
-            a file in KITTI's instance/ (label x 256 + number; number 0 for stuff and for groups).
-    """
-    highest = int(stored.max(initial=0))
-    # Things are labels 24 to 33: Cityscapes' numbers start at 24000, KITTI's end below 9000.
-    if 256 <= highest < 24_000:
-        return np.where((stored >= 24 * 256) & (stored % 256 > 0), stored, 0).astype(np.uint16)
-    return np.where(stored >= 1000, stored, 0).astype(np.uint16)
 
 
 LAYOUTS: dict[str, Layout] = {

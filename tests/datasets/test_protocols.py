@@ -11,11 +11,12 @@ import trees
 from PIL import Image
 
 from intarsia.datasets import Item, Split, open_dataset
-from intarsia.datasets.public import ENTRIES, LAYOUTS, cityscapes, lits, people, s3dis
+from intarsia.datasets.catalogue import find_protocol
+from intarsia.datasets.public import ENTRIES, LAYOUTS, PROTOCOLS, SETS, cityscapes, lits, people, s3dis
 from intarsia.datasets.public.camvid import CAMVID
 from intarsia.datasets.public.inria import BUILDINGS
+from intarsia.datasets.public.protocol import ProtocolScorer, ProtocolScores
 from intarsia.errors import DataError, UsageError
-from intarsia.evaluation.protocols import PROTOCOLS, ProtocolScorer, ProtocolScores, pooled
 from intarsia.labels import LabelSpace
 from intarsia.metrics import ConfusionMatrix
 
@@ -27,7 +28,7 @@ def score(
     spacing: tuple[float, ...] | None = None,
 ) -> ProtocolScores:
     """The scores of predictions: (item, prediction, target) in the space's classes."""
-    scorer = ProtocolScorer(protocol, space, spacing)
+    scorer = ProtocolScorer(find_protocol(protocol), space, spacing)
     total = ConfusionMatrix(len(space), ignore_index=space.ignore_index)
     groups: dict[str, ConfusionMatrix] = {}
     for item, prediction, target in pictures:
@@ -44,16 +45,25 @@ def item(name: str = "a") -> Item:
 
 
 def test_every_data_set_names_its_protocol() -> None:
-    assert {known.protocol for known in ENTRIES.values()} == set(PROTOCOLS)
     for name, known in ENTRIES.items():
+        assert PROTOCOLS[known.protocol.name] is known.protocol
         if name != "ade20k-full":
-            PROTOCOLS[known.protocol].check(known.space())
+            known.protocol.check(known.space())
+
+
+def test_everything_follows_from_one_table() -> None:
+    for known in SETS:
+        names = {entry.name for entry in known.entries}
+        assert all(ENTRIES[entry.name] is entry for entry in known.entries)
+        for name, layout in known.layouts.items():
+            assert LAYOUTS[name] is layout and layout.dataset in names
+    assert list(ENTRIES) == sorted(ENTRIES) and len(ENTRIES) == sum(len(known.entries) for known in SETS)
 
 
 @pytest.mark.parametrize("name", [n for n in trees.PICTURES if n != "ade20k-full"])
 def test_a_perfect_prediction_of_every_data_set(name: str, tmp_path: Path) -> None:
     dataset = open_dataset(trees.PICTURES[name](tmp_path))
-    protocol = ENTRIES[LAYOUTS[name].dataset].protocol
+    protocol = ENTRIES[LAYOUTS[name].dataset].protocol.name
     pictures = []
     for split in dataset.splits.values():
         pictures += [(one, target, target) for i, one in enumerate(split.items) for target in [split.read(i)[1]]]
@@ -122,10 +132,10 @@ def test_six_folds_are_pooled_and_not_averaged() -> None:
         matrix = ConfusionMatrix(13)
         matrix.update([0] * right + [1] * wrong, [0] * (right + wrong))
         folds.append(matrix)
-    found = pooled(folds, s3dis.S3DIS)
+    found = s3dis.PROTOCOL.pooled(folds, s3dis.S3DIS)
     assert found.values["overall accuracy"] == pytest.approx(0.1), "0.5 would be the mean of the folds"
     with pytest.raises(UsageError, match="at least one fold"):
-        pooled([], s3dis.S3DIS)
+        s3dis.PROTOCOL.pooled([], s3dis.S3DIS)
 
 
 def test_liver_slices_are_joined_to_cases() -> None:
@@ -153,11 +163,11 @@ def test_liver_slices_are_joined_to_cases() -> None:
 
 def test_names_and_classes_that_do_not_fit() -> None:
     with pytest.raises(UsageError, match=r"no evaluation protocol is named 'cityscape'\. Did you mean 'cityscapes'"):
-        ProtocolScorer("cityscape", CAMVID)
+        find_protocol("cityscape")
     with pytest.raises(
         UsageError, match=r"defined for 19 or 7 classes; the data has others \(missing: .*not among them: Sky"
     ):
-        ProtocolScorer("cityscapes", CAMVID)
+        ProtocolScorer(cityscapes.PROTOCOL, CAMVID)
 
 
 # Cityscapes against cityscapesScripts
@@ -215,7 +225,7 @@ def test_cityscapes_agrees_with_its_scripts(seed: int, tmp_path: Path, monkeypat
 
 
 def test_average_sizes_are_the_scripts_own() -> None:
-    from intarsia.evaluation.official import SIZES
+    from intarsia.datasets.public.cityscapes.scores import SIZES
 
     peer = pytest.importorskip("cityscapesscripts.evaluation.evalPixelLevelSemanticLabeling")
     assert {name: peer.args.avgClassSize[name] for name in SIZES} == SIZES
