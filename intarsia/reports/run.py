@@ -42,8 +42,9 @@ def write_report(folder: Path, recipe: Recipe, dataset: Dataset | CloudDataset) 
         ModelError: the bundle is damaged.
     """
     split = _readable(dataset.split(recipe.data.val))
-    predictor = load(folder / "best.safetensors")
-    bundle, evaluation = predictor.bundle, evaluate(predictor, split)
+    best = folder / "best.safetensors"
+    predictor, bundle = load(best), Bundle.load(best)
+    evaluation = evaluate(predictor, split)
     every = [item.id for item, _ in split.wholes()]
     spread = np.linspace(0, len(every) - 1, min(_SAMPLES, len(every))).round().astype(int)
     chosen = [every[index] for index in spread.tolist()]
