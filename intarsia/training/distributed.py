@@ -98,7 +98,7 @@ def _normalised(norm: nn.BatchNorm1d | nn.BatchNorm2d, input: Tensor) -> Tensor:
     """(N, C, ...) normalised with the statistics of all processes, or in eval mode with the running ones."""
     if not norm.training or norm.running_mean is None or norm.running_var is None:
         return F.batch_norm(input, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps)
-    x = input.float()
+    x = input.to(torch.promote_types(input.dtype, torch.float32))
     channels, others = (1, -1) + (1,) * (x.ndim - 2), [0, *range(2, x.ndim)]
     sums: Tensor = _SumOverProcesses.apply(torch.cat([x.sum(others), x.new_tensor([x.numel() // x.shape[1]])]))
     count = sums[-1]

@@ -108,13 +108,18 @@ def test_resuming_a_finished_run_changes_nothing(scenes, recipe, tmp_path):
 
 @pytest.mark.slow
 def test_two_processes_train_like_one(scenes, recipe, tmp_path):
-    """Same data, synchronised norms, averaged gradients: the metrics agree; only the order of sums differs."""
+    """Same data, synchronised norms, averaged gradients: after one update only the order of sums differs.
+
+    Of later steps too, as `test_distributed` shows in double precision; in float32 rounding grows with every step.
+    """
+    per_epoch = len(scenes.splits["train"]) // 4
     plain = recipe.override(
         {
             "augment.scale": [1.0, 1.0],  # no filled borders, so that both halves of a batch weigh the same
             "model.options.dropout": 0.0,
             "optimizer.name": "sgd",
-            "training.epochs": 2,
+            "training.epochs": 1,
+            "training.accumulate": per_epoch,
         }
     )
     single = run(scenes, plain, tmp_path / "one")
@@ -122,13 +127,10 @@ def test_two_processes_train_like_one(scenes, recipe, tmp_path):
     launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
     double = run(scenes, plain, tmp_path / "two", launcher=launcher)
     assert double.returncode == 0, double.stderr
-    rows = [
-        [json.loads(line) for line in (tmp_path / name / "log.jsonl").read_text().splitlines()]
-        for name in ("one", "two")
-    ]
-    for one, two in zip(*rows, strict=True):
-        assert two["val_pixel_accuracy"] == pytest.approx(one["val_pixel_accuracy"], abs=0.01)
-        assert two["val_miou"] == pytest.approx(one["val_miou"], abs=0.01)
+    one, two = (json.loads((tmp_path / name / "log.jsonl").read_text()) for name in ("one", "two"))
+    assert one["step"] == two["step"] == per_epoch > 1
+    assert two["val_pixel_accuracy"] == pytest.approx(one["val_pixel_accuracy"], abs=0.01)
+    assert two["val_miou"] == pytest.approx(one["val_miou"], abs=0.01)
     expected = weights(tmp_path / "one")
     for key, value in weights(tmp_path / "two").items():
-        assert torch.allclose(value.float(), expected[key].float(), atol=5e-3), key
+        assert torch.allclose(value.float(), expected[key].float(), rtol=1e-4, atol=1e-4), key
