@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import cv2
 import numpy as np
@@ -13,6 +13,25 @@ from intarsia.media.pixels import RGB, resized
 
 Samples = NDArray[np.uint8]
 Medium = Literal["picture", "raster", "volume"]
+
+
+class Place(NamedTuple):
+    """The part of a picture that an input shows, in pixels of the size that the picture has for the model.
+
+    Attributes:
+        rows: the first, and the one after the last.
+        columns: the first, and the one after the last.
+        size: (height, width) of the whole picture.
+    """
+
+    rows: tuple[float, float]
+    columns: tuple[float, float]
+    size: tuple[int, int]
+
+    def mirrored(self) -> Place:
+        """The same part in the mirror image."""
+        left, right = self.columns
+        return self._replace(columns=(self.size[1] - right, self.size[1] - left))
 
 
 class PixelSource(Protocol):

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torch.utils.hooks import RemovableHandle
 
-from intarsia.models import SegmentationModel
+from intarsia.models import ImageModel
 from intarsia.models.video.segmenter import VideoSegmenter
 
 Precision = Literal["auto", "fp32", "bf16"]
@@ -33,9 +33,7 @@ _POST_OPS: dict[type, tuple[str, list[float], str]] = {
 }
 
 
-def accelerate(
-    model: SegmentationModel, precision: Precision = "auto", device: torch.device | None = None
-) -> SegmentationModel:
+def accelerate(model: ImageModel, precision: Precision = "auto", device: torch.device | None = None) -> ImageModel:
     """A copy of a model for prediction; the model itself is left as it is.
 
     Batch-norms are folded into the convolutions before them, and on the CPU ReLU and ReLU6 are computed inside them.
@@ -107,7 +105,7 @@ class FusedConv2d(nn.Module):
 _TRACKED = (FusedConv2d, nn.Conv2d, nn.BatchNorm2d, nn.ReLU, nn.ReLU6, nn.Hardswish, nn.SiLU)
 
 
-def _folded(model: SegmentationModel, *, fuse: bool) -> SegmentationModel:
+def _folded(model: ImageModel, *, fuse: bool) -> ImageModel:
     """A copy with folded batch-norms (and activations, with `fuse`), or a plain copy when that changes the logits."""
     channels = model.in_channels
     sample = torch.linspace(-2, 2, channels * 64 * 96).view(1, channels, 64, 96).sin_()
@@ -123,7 +121,7 @@ def _folded(model: SegmentationModel, *, fuse: bool) -> SegmentationModel:
     return copy.deepcopy(model).requires_grad_(False)
 
 
-def _fold_norms(model: SegmentationModel, sample: Tensor) -> None:
+def _fold_norms(model: ImageModel, sample: Tensor) -> None:
     for (conv_name, conv), (norm_name, norm) in _neighbours(model, sample):
         if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d) and norm.running_var is not None:
             model.set_submodule(conv_name, fuse_conv_bn_eval(conv, norm))
@@ -131,7 +129,7 @@ def _fold_norms(model: SegmentationModel, sample: Tensor) -> None:
             model.set_submodule(norm_name, norm.act if isinstance(norm, BatchNormAct2d) else nn.Identity())
 
 
-def _fuse_activations(model: SegmentationModel, sample: Tensor) -> None:
+def _fuse_activations(model: ImageModel, sample: Tensor) -> None:
     for (conv_name, conv), (activation_name, activation) in _neighbours(model, sample):
         if isinstance(conv, nn.Conv2d) and _is_plain(conv) and type(activation) in _POST_OPS:
             model.set_submodule(conv_name, FusedConv2d(conv, activation))
@@ -141,13 +139,13 @@ def _fuse_activations(model: SegmentationModel, sample: Tensor) -> None:
             model.set_submodule(name, FusedConv2d(module, None))
 
 
-def _is_faster(candidate: SegmentationModel, reference: SegmentationModel) -> bool:
+def _is_faster(candidate: ImageModel, reference: ImageModel) -> bool:
     """Whether the candidate is clearly faster: the best of a few rounds of each, in turn."""
     rounds = [(_seconds(candidate), _seconds(reference)) for _ in range(_TRIAL_ROUNDS)]
     return min(first for first, _ in rounds) < _WORTHWHILE * min(second for _, second in rounds)
 
 
-def _seconds(model: SegmentationModel) -> float:
+def _seconds(model: ImageModel) -> float:
     """Processor time of one pass, which what else the machine does disturbs less than the clock's."""
     sample = torch.zeros(1, model.in_channels, *_TRIAL_SIZE, dtype=next(model.parameters()).dtype)
     sample = sample.contiguous(memory_format=torch.channels_last)
@@ -161,7 +159,7 @@ def _is_plain(conv: nn.Conv2d) -> bool:
     return type(conv) is nn.Conv2d and isinstance(conv.padding, tuple) and conv.padding_mode == "zeros"
 
 
-def _neighbours(model: SegmentationModel, sample: Tensor) -> list[tuple[tuple[str, nn.Module], tuple[str, nn.Module]]]:
+def _neighbours(model: ImageModel, sample: Tensor) -> list[tuple[tuple[str, nn.Module], tuple[str, nn.Module]]]:
     """Pairs of named layers of which the second alone reads what the first returns; each runs once a pass."""
     calls = _run(model, sample)
     names = [name for name, _, _ in calls]
@@ -180,7 +178,7 @@ def _neighbours(model: SegmentationModel, sample: Tensor) -> list[tuple[tuple[st
 _Value = tuple[int, int]  # a tensor's identity and version: what an operation in place makes of it is another value
 
 
-def _run(model: SegmentationModel, sample: Tensor) -> list[tuple[str, _Value, _Value]]:
+def _run(model: ImageModel, sample: Tensor) -> list[tuple[str, _Value, _Value]]:
     """(name, input, output) of each convolution, norm and activation, in the order in which they ran."""
     calls: list[tuple[str, _Value, _Value]] = []
     given: dict[str, _Value] = {}

@@ -24,12 +24,12 @@ from intarsia.inference import Predictor, VideoPredictor  # noqa: E402
 from intarsia.inference.sources import find_images  # noqa: E402
 from intarsia.inference.volumes import VolumeSegmentation, segment_volume  # noqa: E402
 from intarsia.jobs import plan_tasks, segment_file, segment_folder  # noqa: E402
-from intarsia.models import SegmentationModel  # noqa: E402
+from intarsia.models import ImageModel  # noqa: E402
 
 MakePredictor = Callable[..., Predictor]
 
 
-class Levels(SegmentationModel):
+class Levels(ImageModel):
     """Stride 1: the class whose level (0, 1/2, 1) is nearest to the middle channel, exactly."""
 
     def __init__(self, channels: int = 3, classes: int = 3) -> None:

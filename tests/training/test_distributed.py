@@ -23,7 +23,7 @@ from intarsia.losses import build_loss
 from intarsia.media.clouds import PointCloud, open_cloud, write_labels
 from intarsia.models import build
 from intarsia.models.cloud.layers import RowNorm
-from intarsia.training.distributed import synchronise_norms
+from intarsia.models.synchronised import synchronise_norms
 from intarsia.training.loop.optim import build_optimizer, freeze_norms
 from intarsia.training.loop.supervision import SupervisedPass, supervised_loss
 

@@ -27,10 +27,10 @@ from intarsia.inference.sources import find_images, open_source
 from intarsia.inference.volumes import VolumeSegmentation, segment_volume
 from intarsia.labels import LabelArray
 from intarsia.media.images import ImageLike
-from intarsia.media.source import Medium, PixelSource
+from intarsia.media.source import Medium, PixelSource, Place
 from intarsia.media.video import is_video, open_video
 from intarsia.media.volumes import is_volume
-from intarsia.models import Place, SegmentationModel
+from intarsia.models import ImageModel, image_model
 from intarsia.models.layers import resize
 from intarsia.models.restore import restore
 from intarsia.models.upsampling import Span, Upsampling, decide, softmax
@@ -133,7 +133,7 @@ class Predictor:
         self._tile = tile
         self._views = [(scale, mirrored) for scale in scales for mirrored in ((False, True) if tta else (False,))]
         self._device = find_device(device)
-        model = restore(bundle)
+        model = image_model(restore(bundle))
         self._check_channels(model)
         self._model = accelerate(model, precision, self._device)
         self._dtype = next(self._model.parameters()).dtype
@@ -151,7 +151,7 @@ class Predictor:
         return hashlib.sha256(text.encode()).hexdigest()
 
     @property
-    def network(self) -> SegmentationModel:
+    def network(self) -> ImageModel:
         """The model as it predicts here, made faster and on its device; see `accelerate`."""
         return self._model
 
@@ -332,7 +332,7 @@ class Predictor:
             )
         return stride
 
-    def _check_channels(self, model: SegmentationModel) -> None:
+    def _check_channels(self, model: ImageModel) -> None:
         given = len(self.preprocessing.mean)
         if model.in_channels != given:
             raise ModelError(

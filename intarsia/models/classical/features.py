@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from intarsia.errors import ModelError
+from intarsia.media.source import Place
 from intarsia.models.classical.filters import GaussianDerivatives, Plane, eigenvalues, radius
-from intarsia.models.registry import Place
 
 GROUPS = ("pixel", "colour", "edges", "ridges", "structure", "texture", "position")
 _LARGEST_SCALE = 64

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from intarsia.errors import DataError, UsageError
-from intarsia.models.registry import Penalty, SegmentationModel, Supervised
+from intarsia.models.contract import ImageModel, Penalty, Supervised
 from intarsia.models.video.clock import Clock
 from intarsia.models.video.flow import DISFlow, Flow
 from intarsia.models.video.mixers import Mixer
@@ -45,7 +45,7 @@ class StepResult:
     cut: bool
 
 
-class VideoSegmenter(SegmentationModel):
+class VideoSegmenter(ImageModel):
     """An image model on video: cheap part on every frame, deep part when the policy says so, one of five in between.
 
     ``low = cheap(frame)``; on a tick ``high = deep(low)``, else ``high = propagate(high, low)``; ``join(low, high)``.
@@ -66,6 +66,8 @@ class VideoSegmenter(SegmentationModel):
     Raises:
         UsageError: a mixer that needs every frame under another policy than `Always`.
     """
+
+    takes_clips = True
 
     def __init__(
         self,
@@ -101,7 +103,7 @@ class VideoSegmenter(SegmentationModel):
         return self.parts.image.encoder
 
     @property
-    def base(self) -> SegmentationModel:
+    def base(self) -> ImageModel:
         """The image model, which starting weights are for."""
         return self.parts.image
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from intarsia.errors import ModelError
-from intarsia.models import Place
+from intarsia.media.source import Place
 from intarsia.models.classical.features import GROUPS, Features
 from intarsia.models.classical.filters import GaussianDerivatives, eigenvalues, radius
 
