@@ -36,7 +36,7 @@ from torchvision.transforms import v2
 from intarsia.bundle import Preprocessing
 from intarsia.datasets import Split, open_dataset
 from intarsia.recipe import Augment
-from intarsia.training.feeds.data import SplitReader, StepBatches, TrainingSamples, batches
+from intarsia.training.feeds.batches import SplitReader, StepBatches, TrainingSamples, batches
 from intarsia.transforms.augment import TrainingTransform
 from intarsia.transforms.preprocess import normalise
 
@@ -137,7 +137,7 @@ def our_batches(split: Split, steps: int, *, cache: bool) -> Iterable[Pair]:
     samples = TrainingSamples(reader, transform, 0, maps=lambda target: {})
     order = StepBatches(len(split), BATCH, 0, start=0, stop=steps + WARM_UP, rank=0, processes=1)
     for batch in batches(samples, order, WORKERS):
-        images = normalise(batch.images, preprocessing).to(memory_format=torch.channels_last)
+        images = normalise(batch.inputs, preprocessing).to(memory_format=torch.channels_last)
         yield images, batch.targets
 
 

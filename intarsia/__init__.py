@@ -215,6 +215,7 @@ def train(
     changes: Sequence[str] = (),
     resume: bool = False,
     progress: bool = True,
+    stop: Callable[[], bool] | None = None,
 ) -> Run:
     """Train a model and write its report.
 
@@ -225,6 +226,7 @@ def train(
         changes: recipe keys to change, each as ``key=value`` (``"training.epochs=5"``).
         resume: continue an interrupted run exactly.
         progress: show it on standard error.
+        stop: asked after each step; true ends the training there as Ctrl-C does, with a checkpoint to resume from.
 
     Returns:
         The run: its folder (with ``report.html``), the best bundle and its scores.
@@ -233,6 +235,7 @@ def train(
         UsageError: the recipe is wrong, or the folder already holds a run.
         DataError: the data cannot be used, or the disk is full.
         ModelError: the model cannot be built or trained.
+        KeyboardInterrupt: stopped by the user or by `stop`.
     """
     from pathlib import Path
 
@@ -240,6 +243,7 @@ def train(
 
     from intarsia.recipe import Recipe
     from intarsia.reports import write_report
+    from intarsia.stopping import never
     from intarsia.training import is_main_process, train
     from intarsia.training.plan.planning import plan
 
@@ -250,9 +254,9 @@ def train(
     if console is not None:
         for line in planned.summary():
             console.print(line, highlight=False, markup=False, soft_wrap=True)
-    run = train(planned.recipe, planned.dataset, planned.folder, resume=resume, console=console)
+    run = train(planned.recipe, planned.dataset, planned.folder, resume=resume, console=console, stop=stop or never)
     if is_main_process():
-        write_report(run.folder, planned.recipe, planned.dataset)
+        write_report(run.folder, planned.recipe, planned.dataset, load(run.best))
     return run
 
 

@@ -13,7 +13,7 @@ from tiny import TINY, TinyRun
 if TYPE_CHECKING:
     from intarsia.bundle import Preprocessing
     from intarsia.inference import Predictor
-    from intarsia.models import SegmentationModel
+    from intarsia.models import ImageModel
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -60,7 +60,7 @@ def make_predictor() -> Callable[..., Predictor]:
     from intarsia.runtimes.torch import TorchRuntime
 
     def make(
-        model: SegmentationModel,
+        model: ImageModel,
         classes: int = 2,
         *,
         preprocessing: Preprocessing = PLAIN,
@@ -75,14 +75,14 @@ def make_predictor() -> Callable[..., Predictor]:
 
 
 @pytest.fixture
-def local() -> SegmentationModel:
+def local() -> ImageModel:
     from networks import Local
 
     return Local()
 
 
 @pytest.fixture
-def constant() -> SegmentationModel:
+def constant() -> ImageModel:
     from networks import Constant
 
     return Constant()

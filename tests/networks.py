@@ -6,12 +6,12 @@ import torch
 from torch import Tensor, nn
 
 from intarsia.bundle import Preprocessing
-from intarsia.models import SegmentationModel
+from intarsia.models import ImageModel
 
 PLAIN = Preprocessing(mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
 
 
-class Constant(SegmentationModel):
+class Constant(ImageModel):
     """The same logits everywhere."""
 
     def __init__(self) -> None:
@@ -23,7 +23,7 @@ class Constant(SegmentationModel):
         return self.values[None, :, None, None].expand(len(x), -1, height, width)
 
 
-class Local(SegmentationModel):
+class Local(ImageModel):
     """Random convolutions with zero padding and a receptive field of 15 pixels."""
 
     def __init__(self) -> None:

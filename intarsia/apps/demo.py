@@ -73,7 +73,7 @@ def demo(folder: Path, *, overwrite: bool = False, console: Console | None = Non
     say(f"2. Training: {recipe.model.architecture}, {recipe.training.epochs} epochs.")
     run = train(recipe, dataset, folder / "run", console=console)
     say(f"3. Measured on the other half: coin IoU {run.scores['iou/coin']:.3f}, mIoU {run.scores['miou']:.3f}.")
-    report = write_report(run.folder, recipe, dataset)
+    report = write_report(run.folder, recipe, dataset, intarsia.load(run.best))
     say(f"4. Report: {report}")
     overlay = folder / "street.overlay.jpg"
     result = intarsia.segment(np.asarray(photos.rocket(), dtype=np.uint8), "street")

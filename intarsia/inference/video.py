@@ -167,10 +167,11 @@ class _Scheduled:
     """PyTorch: the network's parts, each when the schedule says so."""
 
     def __init__(self, predictor: GridPredictor, runtime: TorchRuntime, schedule: Mapping[str, Any]) -> None:
+        from intarsia.models.contract import image_model
         from intarsia.models.video import scheduled
 
         self._predictor, self._runtime = predictor, runtime
-        self.model: VideoSegmenter = scheduled(runtime.model, **schedule)
+        self.model: VideoSegmenter = scheduled(image_model(runtime.model), **schedule)
 
     def step(self, frame: Frame, state: State | None) -> tuple[LabelArray, State, dict[str, Any]]:
         import torch

@@ -1,21 +1,21 @@
 """Architectures: build one by name with `build`; list them with `architectures`."""
 
-from intarsia.models.registry import (
-    Architecture,
-    Penalty,
-    SegmentationModel,
-    Supervised,
-    architecture,
-    architectures,
-    build,
-)
+from intarsia.models import classical, cloud, image, video  # each registers its architectures
+from intarsia.models.contract import ImageModel, Penalty, SegmentationModel, Supervised, image_model
+from intarsia.models.registry import Architecture, architecture, architectures, build
 
 __all__ = [
     "Architecture",
+    "ImageModel",
     "Penalty",
     "SegmentationModel",
     "Supervised",
     "architecture",
     "architectures",
     "build",
+    "classical",
+    "cloud",
+    "image",
+    "image_model",
+    "video",
 ]

@@ -8,7 +8,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.func import functional_call
 from torch.utils.flop_counter import FlopCounterMode
 
-from intarsia.models.registry import SegmentationModel
+from intarsia.models.contract import SegmentationModel
 
 
 def parameters(model: nn.Module) -> int:

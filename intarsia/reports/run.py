@@ -8,13 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from intarsia import load
 from intarsia.bundle import Bundle
 from intarsia.datasets import Dataset
 from intarsia.datasets.layouts.clouds import CloudDataset
 from intarsia.errors import DataError, counted
 from intarsia.evaluation import Evaluation, evaluate
-from intarsia.evaluation.predictions import AnySplit
+from intarsia.evaluation.predictions import AnyPredictor, AnySplit
 from intarsia.files import write_text
 from intarsia.recipe import Recipe
 from intarsia.reports.card import model_card
@@ -26,13 +25,14 @@ _SAMPLES = 5
 _WORST = 3
 
 
-def write_report(folder: Path, recipe: Recipe, dataset: Dataset | CloudDataset) -> Path:
+def write_report(folder: Path, recipe: Recipe, dataset: Dataset | CloudDataset, predictor: AnyPredictor) -> Path:
     """Measure a run's best bundle on its validation split; write `report.html` and `card.md` into the run folder.
 
     Args:
         folder: run folder with `best.safetensors` and `log.csv`.
         recipe: the run's recipe.
         dataset: the run's data.
+        predictor: the best bundle, loaded.
 
     Returns:
         The report's path.
@@ -42,9 +42,7 @@ def write_report(folder: Path, recipe: Recipe, dataset: Dataset | CloudDataset) 
         ModelError: the bundle is damaged.
     """
     split = _readable(dataset.split(recipe.data.val))
-    best = folder / "best.safetensors"
-    predictor, bundle = load(best), Bundle.load(best)
-    evaluation = evaluate(predictor, split)
+    bundle, evaluation = Bundle.load(folder / "best.safetensors"), evaluate(predictor, split)
     every = [item.id for item, _ in split.wholes()]
     spread = np.linspace(0, len(every) - 1, min(_SAMPLES, len(every))).round().astype(int)
     chosen = [every[index] for index in spread.tolist()]

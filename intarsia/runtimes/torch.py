@@ -17,7 +17,8 @@ from torch.utils.hooks import RemovableHandle
 from intarsia.bundle import Bundle
 from intarsia.errors import UsageError, suggest
 from intarsia.media.source import Place
-from intarsia.models import SegmentationModel
+from intarsia.models import ImageModel, SegmentationModel
+from intarsia.models.contract import image_model
 from intarsia.models.restore import restore
 from intarsia.runtimes.contract import PRECISIONS, Floats, Precision
 
@@ -63,18 +64,20 @@ class TorchRuntime:
             raise UsageError(
                 f"{self.device.type} does not compute in bfloat16 here (see: intarsia doctor); use auto or fp32"
             )
-        if precision == "bf16" and not model.is_grid:
+        self._is_grid = isinstance(model, ImageModel)
+        if precision == "bf16" and not self._is_grid:
             raise UsageError("networks of points compute in fp32; use auto or fp32")
-        self.in_channels = model.in_channels
-        self.align_corners, self.margin = model.align_corners, model.margin
-        self.model = accelerate(model, precision, self.device) if model.is_grid else model.to(self.device)
+        self.in_channels, self.align_corners = model.in_channels, model.align_corners
+        self.margin = model.margin if isinstance(model, ImageModel) else 0
+        faster = accelerate(model, precision, self.device) if isinstance(model, ImageModel) else model
+        self.model: SegmentationModel = faster.to(self.device)
         first = next(self.model.parameters(), None)
         self._dtype = torch.float32 if first is None else first.dtype
         self.precision = "bf16" if self._dtype == torch.bfloat16 else "fp32"
         gpu = self.device.type == "cuda"
         feature = torch.cuda.get_device_name(self.device) if gpu else torch.backends.cpu.get_cpu_capability()
         self.processor = f"{self.device.type} {feature}"
-        self.stride = self._probe_stride() if model.is_grid else 1
+        self.stride = self._probe_stride() if self._is_grid else 1
 
     @classmethod
     def of(cls, bundle: Bundle, precision: Precision = "auto", device: str = "auto") -> TorchRuntime:
@@ -84,9 +87,9 @@ class TorchRuntime:
     def logits(self, x: Floats, place: Place | None = None) -> Floats:
         with torch.inference_mode():
             given = torch.from_numpy(x).to(self.device, self._dtype)
-            if self.model.is_grid:
+            if self._is_grid:
                 given = given.contiguous(memory_format=torch.channels_last)
-            found = self.model.logits(given) if place is None else self.model.logits_at(given, place)
+            found = self.model.logits(given) if place is None else image_model(self.model).logits_at(given, place)
             return found.float().cpu().numpy()
 
     def _probe_stride(self) -> int:
@@ -112,9 +115,7 @@ def find_device(name: str) -> torch.device:
     return device
 
 
-def accelerate(
-    model: SegmentationModel, precision: Precision = "auto", device: torch.device | None = None
-) -> SegmentationModel:
+def accelerate(model: ImageModel, precision: Precision = "auto", device: torch.device | None = None) -> ImageModel:
     """A copy of a model for prediction; the model itself is left as it is.
 
     Batch-norms are folded into the convolutions before them, and on the CPU ReLU and ReLU6 are computed inside them.
@@ -131,10 +132,12 @@ def accelerate(
         A model in channels-last memory whose `logits` takes inputs of its parameters' type.
     """
     # What is around the image model of a video model is small, and keeps float32.
-    return model.with_base(lambda image: _accelerated(image, precision, device)).to(device or torch.device("cpu"))
+    return model.with_base(lambda image: _accelerated(image_model(image), precision, device)).to(
+        device or torch.device("cpu")
+    )
 
 
-def _accelerated(model: SegmentationModel, precision: Precision, device: torch.device | None) -> SegmentationModel:
+def _accelerated(model: ImageModel, precision: Precision, device: torch.device | None) -> ImageModel:
     if model.full_precision:
         precision = "fp32"
     if device is not None and device.type != "cpu":
@@ -186,7 +189,7 @@ class FusedConv2d(nn.Module):
 _TRACKED = (FusedConv2d, nn.Conv2d, nn.BatchNorm2d, nn.ReLU, nn.ReLU6, nn.Hardswish, nn.SiLU)
 
 
-def _folded(model: SegmentationModel, *, fuse: bool) -> SegmentationModel:
+def _folded(model: ImageModel, *, fuse: bool) -> ImageModel:
     """A copy with folded batch-norms (and activations, with `fuse`), or a plain copy when that changes the logits."""
     channels = model.in_channels
     sample = torch.linspace(-2, 2, channels * 64 * 96).view(1, channels, 64, 96).sin_()
@@ -202,7 +205,7 @@ def _folded(model: SegmentationModel, *, fuse: bool) -> SegmentationModel:
     return copy.deepcopy(model).requires_grad_(False)
 
 
-def _fold_norms(model: SegmentationModel, sample: Tensor) -> None:
+def _fold_norms(model: ImageModel, sample: Tensor) -> None:
     for (conv_name, conv), (norm_name, norm) in _neighbours(model, sample):
         if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d) and norm.running_var is not None:
             model.set_submodule(conv_name, fuse_conv_bn_eval(conv, norm))
@@ -210,7 +213,7 @@ def _fold_norms(model: SegmentationModel, sample: Tensor) -> None:
             model.set_submodule(norm_name, norm.act if isinstance(norm, BatchNormAct2d) else nn.Identity())
 
 
-def _fuse_activations(model: SegmentationModel, sample: Tensor) -> None:
+def _fuse_activations(model: ImageModel, sample: Tensor) -> None:
     for (conv_name, conv), (activation_name, activation) in _neighbours(model, sample):
         if isinstance(conv, nn.Conv2d) and _is_plain(conv) and type(activation) in _POST_OPS:
             model.set_submodule(conv_name, FusedConv2d(conv, activation))
@@ -220,13 +223,13 @@ def _fuse_activations(model: SegmentationModel, sample: Tensor) -> None:
             model.set_submodule(name, FusedConv2d(module, None))
 
 
-def _is_faster(candidate: SegmentationModel, reference: SegmentationModel) -> bool:
+def _is_faster(candidate: ImageModel, reference: ImageModel) -> bool:
     """Whether the candidate is clearly faster: the best of a few rounds of each, in turn."""
     rounds = [(_seconds(candidate), _seconds(reference)) for _ in range(_TRIAL_ROUNDS)]
     return min(first for first, _ in rounds) < _WORTHWHILE * min(second for _, second in rounds)
 
 
-def _seconds(model: SegmentationModel) -> float:
+def _seconds(model: ImageModel) -> float:
     """Processor time of one pass, which what else the machine does disturbs less than the clock's."""
     sample = torch.zeros(1, model.in_channels, *_TRIAL_SIZE, dtype=next(model.parameters()).dtype)
     sample = sample.contiguous(memory_format=torch.channels_last)
@@ -240,7 +243,7 @@ def _is_plain(conv: nn.Conv2d) -> bool:
     return type(conv) is nn.Conv2d and isinstance(conv.padding, tuple) and conv.padding_mode == "zeros"
 
 
-def _neighbours(model: SegmentationModel, sample: Tensor) -> list[tuple[tuple[str, nn.Module], tuple[str, nn.Module]]]:
+def _neighbours(model: ImageModel, sample: Tensor) -> list[tuple[tuple[str, nn.Module], tuple[str, nn.Module]]]:
     """Pairs of named layers of which the second alone reads what the first returns; each runs once a pass."""
     calls = _run(model, sample)
     names = [name for name, _, _ in calls]
@@ -259,7 +262,7 @@ def _neighbours(model: SegmentationModel, sample: Tensor) -> list[tuple[tuple[st
 _Value = tuple[int, int]  # a tensor's identity and version: what an operation in place makes of it is another value
 
 
-def _run(model: SegmentationModel, sample: Tensor) -> list[tuple[str, _Value, _Value]]:
+def _run(model: ImageModel, sample: Tensor) -> list[tuple[str, _Value, _Value]]:
     """(name, input, output) of each convolution, norm and activation, in the order in which they ran."""
     calls: list[tuple[str, _Value, _Value]] = []
     given: dict[str, _Value] = {}

@@ -1,7 +1,7 @@
-"""Training: from a recipe and a data set to a bundle."""
+"""Train: from a recipe and a data set to a bundle."""
 
+from intarsia.training.dispatch import train
 from intarsia.training.distributed import is_main_process
 from intarsia.training.plan.setup import Run
-from intarsia.training.start import train
 
 __all__ = ["Run", "is_main_process", "train"]

@@ -12,7 +12,7 @@ from intarsia.bundle import Preprocessing
 from intarsia.errors import ModelError, UsageError
 from intarsia.inference import Predictor
 from intarsia.inference.pictures.tiling import exact_overlap, join_tiles, spans
-from intarsia.models import SegmentationModel, build
+from intarsia.models import ImageModel, build
 from intarsia.transforms.preprocess import normalise
 
 MakePredictor = Callable[..., Predictor]
@@ -21,7 +21,7 @@ TILE = 448
 
 
 @pytest.fixture
-def valid_unet() -> SegmentationModel:
+def valid_unet() -> ImageModel:
     """Narrow, with much from its deepest level, and undecided between its two classes."""
     torch.manual_seed(4)
     model = build("unet_original", classes=2, width=2).eval()
@@ -39,7 +39,7 @@ def picture(height: int, width: int) -> np.ndarray:
     return np.kron(squares, np.ones((24, 24, 1), np.uint8))[:height, :width]
 
 
-def tiled_logits(model: SegmentationModel, image: np.ndarray, margin: int) -> tuple[np.ndarray, np.ndarray]:
+def tiled_logits(model: ImageModel, image: np.ndarray, margin: int) -> tuple[np.ndarray, np.ndarray]:
     """The joined logits of the tiles, and the whole picture's."""
 
     model.double()  # the tiles' sizes decide how convolutions are summed, which float64 does not show
@@ -56,14 +56,14 @@ def tiled_logits(model: SegmentationModel, image: np.ndarray, margin: int) -> tu
 
 
 @pytest.mark.parametrize("size", [(481, 530), (700, 100), (20, 997)])
-def test_logits_of_tiles_are_those_of_the_whole_picture(valid_unet: SegmentationModel, size: tuple[int, int]) -> None:
+def test_logits_of_tiles_are_those_of_the_whole_picture(valid_unet: ImageModel, size: tuple[int, int]) -> None:
     tiles, whole = tiled_logits(valid_unet, picture(*size), valid_unet.margin)
     assert (whole[:, 0] - whole[:, 1]).std() > 0.5
     assert np.abs(tiles - whole).max() <= 1e-6
 
 
 @pytest.mark.parametrize("margin", [0, 92])
-def test_a_smaller_margin_gives_other_logits(valid_unet: SegmentationModel, margin: int) -> None:
+def test_a_smaller_margin_gives_other_logits(valid_unet: ImageModel, margin: int) -> None:
     """92 pixels of border are used up, but what an output sees begins up to 107 pixels before it."""
     tiles, whole = tiled_logits(valid_unet, picture(481, 530), margin)
     assert np.abs(tiles - whole).max() > 1e-3
@@ -72,7 +72,7 @@ def test_a_smaller_margin_gives_other_logits(valid_unet: SegmentationModel, marg
 @pytest.mark.usefixtures("tiled")
 @pytest.mark.parametrize("size", [(481, 530), (1001, 333)])
 def test_labels_of_tiles_are_those_of_the_whole_picture(
-    make_predictor: MakePredictor, valid_unet: SegmentationModel, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]
+    make_predictor: MakePredictor, valid_unet: ImageModel, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]
 ) -> None:
     predictor = make_predictor(valid_unet, preprocessing=GREY, tile=TILE, confidence=True)
     assert predictor.settings["overlap"] == 224
@@ -87,7 +87,7 @@ def test_labels_of_tiles_are_those_of_the_whole_picture(
 
 @pytest.mark.usefixtures("tiled")
 def test_without_its_margin_the_labels_would_differ(
-    make_predictor: MakePredictor, valid_unet: SegmentationModel, monkeypatch: pytest.MonkeyPatch
+    make_predictor: MakePredictor, valid_unet: ImageModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     valid_unet.margin = 0
     predictor = make_predictor(valid_unet, preprocessing=GREY, tile=TILE)
@@ -96,21 +96,19 @@ def test_without_its_margin_the_labels_would_differ(
     assert (tiles.labels != predictor.segment(picture(481, 530)).labels).sum() > 100
 
 
-def test_a_tile_too_small_for_the_margin(make_predictor: MakePredictor, valid_unet: SegmentationModel) -> None:
+def test_a_tile_too_small_for_the_margin(make_predictor: MakePredictor, valid_unet: ImageModel) -> None:
     with pytest.raises(UsageError, match=r"sees 107 pixels around each output, .* tile must be at least 448, not 256"):
         make_predictor(valid_unet, preprocessing=GREY, tile=256)
 
 
 def test_a_bundle_whose_preprocessing_does_not_fit_its_model(
-    make_predictor: MakePredictor, valid_unet: SegmentationModel
+    make_predictor: MakePredictor, valid_unet: ImageModel
 ) -> None:
     with pytest.raises(ModelError, match="takes 1 channels, but its preprocessing makes 3 of a picture"):
         make_predictor(valid_unet)
 
 
-def test_a_grey_model_sees_the_luma_of_a_colour_picture(
-    make_predictor: MakePredictor, valid_unet: SegmentationModel
-) -> None:
+def test_a_grey_model_sees_the_luma_of_a_colour_picture(make_predictor: MakePredictor, valid_unet: ImageModel) -> None:
     image = picture(40, 50)
     grey = np.rint(image @ [0.299, 0.587, 0.114]).astype(np.uint8)
     predictor = make_predictor(valid_unet, preprocessing=GREY)

@@ -18,7 +18,7 @@ from intarsia.errors import DataError, ModelError, UsageError
 from intarsia.inference import Predictor
 from intarsia.inference.sources import find_bundle
 from intarsia.media.medium import expand
-from intarsia.models import SegmentationModel
+from intarsia.models import ImageModel
 from intarsia.result import Segmentation
 from intarsia.runtimes.contract import Runtime
 
@@ -32,7 +32,7 @@ def halves(height: int, width: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
     return image
 
 
-class Shallow(SegmentationModel):
+class Shallow(ImageModel):
     """Stride 1, for exact answers: brighter than one half or not."""
 
     def __init__(self) -> None:
@@ -96,7 +96,7 @@ def test_tiny_pictures(make_predictor: MakePredictor, size: tuple[int, int]) -> 
     assert labels.shape == size
 
 
-def test_logits_are_resized_not_labels(make_predictor: MakePredictor, local: SegmentationModel) -> None:
+def test_logits_are_resized_not_labels(make_predictor: MakePredictor, local: ImageModel) -> None:
     image = np.random.default_rng(0).integers(0, 256, (45, 70, 3), dtype=np.uint8)
     x = torch.from_numpy(image).permute(2, 0, 1)[None] / 255
     with torch.inference_mode():
@@ -109,7 +109,7 @@ def test_logits_are_resized_not_labels(make_predictor: MakePredictor, local: Seg
 @pytest.mark.parametrize("size", [(300, 420), (301, 419), (97, 700), (640, 90)])
 @pytest.mark.parametrize("long_side", [None, 260])
 def test_tiled_equals_whole_for_a_small_receptive_field(
-    make_predictor: MakePredictor, local: SegmentationModel, monkeypatch: pytest.MonkeyPatch,
+    make_predictor: MakePredictor, local: ImageModel, monkeypatch: pytest.MonkeyPatch,
     size: tuple[int, int], long_side: int | None,
 ) -> None:  # fmt: skip
     image = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
@@ -140,7 +140,7 @@ class Recorded:
 @pytest.mark.parametrize(("limit", "tiles"), [(5 * 25 * 38, [150]), (5 * 25 * 38 - 1, [96, 118])])
 def test_many_logits_are_tiled_too(
     make_predictor: MakePredictor,
-    local: SegmentationModel,
+    local: ImageModel,
     monkeypatch: pytest.MonkeyPatch,
     limit: int,
     tiles: list[int],
@@ -153,7 +153,7 @@ def test_many_logits_are_tiled_too(
 
 
 @pytest.mark.usefixtures("tiled")
-def test_constant_logits_give_no_seam(make_predictor: MakePredictor, constant: SegmentationModel) -> None:
+def test_constant_logits_give_no_seam(make_predictor: MakePredictor, constant: ImageModel) -> None:
     found = make_predictor(constant, 3, tile=64, overlap=32, confidence=True).segment(np.zeros((333, 215, 3), np.uint8))
     assert (found.labels == 1).all()
     assert found.confidence is not None and len(np.unique(found.confidence)) == 1
@@ -173,7 +173,7 @@ def test_bands_come_from_top_to_bottom_with_their_photo(make_predictor: MakePred
     assert (np.concatenate([band.labels for band in bands]) == expected).mean() > 0.999
 
 
-class Sided(SegmentationModel):
+class Sided(ImageModel):
     """Class 1 in the left half of whatever it sees."""
 
     def __init__(self) -> None:

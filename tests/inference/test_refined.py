@@ -12,12 +12,12 @@ from intarsia.errors import DataError, UsageError
 from intarsia.inference.pictures import refined
 from intarsia.inference.pictures.refined import refine_rows
 from intarsia.media.images import open_image
-from intarsia.models import SegmentationModel
+from intarsia.models import ImageModel
 from intarsia.recipe import Recipe
 from intarsia.refine import dense_crf, guided_filter, refine
 
 
-class Brightness(SegmentationModel):
+class Brightness(ImageModel):
     """Logits from the picture's brightness, at a quarter of its size."""
 
     def __init__(self) -> None:

@@ -25,13 +25,13 @@ from intarsia.inference import Predictor, VideoPredictor  # noqa: E402
 from intarsia.inference.volumes import segment_volume  # noqa: E402
 from intarsia.jobs import plan  # noqa: E402
 from intarsia.media.medium import expand  # noqa: E402
-from intarsia.models import SegmentationModel  # noqa: E402
+from intarsia.models import ImageModel  # noqa: E402
 from intarsia.result import VolumeSegmentation  # noqa: E402
 
 MakePredictor = Callable[..., Predictor]
 
 
-class Levels(SegmentationModel):
+class Levels(ImageModel):
     """Stride 1: the class whose level (0, 1/2, 1) is nearest to the middle channel, exactly."""
 
     def __init__(self, channels: int = 3, classes: int = 3) -> None:

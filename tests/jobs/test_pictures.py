@@ -20,13 +20,13 @@ from PIL import Image
 from intarsia.errors import DataError, UsageError
 from intarsia.inference import Predictor
 from intarsia.jobs import plan
-from intarsia.models import SegmentationModel
+from intarsia.models import ImageModel
 
 MakePredictor = Callable[..., Predictor]
 
 
 @pytest.fixture
-def predictor(make_predictor: MakePredictor, constant: SegmentationModel) -> Predictor:
+def predictor(make_predictor: MakePredictor, constant: ImageModel) -> Predictor:
     return make_predictor(constant, 3)
 
 
@@ -87,7 +87,7 @@ def test_finished_pictures_are_skipped(predictor: Predictor, photos: Path, tmp_p
 
 
 def test_foreign_outputs_are_not_overwritten(
-    make_predictor: MakePredictor, constant: SegmentationModel, photos: Path, tmp_path: Path
+    make_predictor: MakePredictor, constant: ImageModel, photos: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
     (out / "sub").mkdir(parents=True)

@@ -21,13 +21,13 @@ from intarsia.bundle import Preprocessing  # noqa: E402
 from intarsia.errors import DataError, UsageError  # noqa: E402
 from intarsia.inference import Predictor  # noqa: E402
 from intarsia.media.rasters import RasterReader  # noqa: E402
-from intarsia.models import SegmentationModel  # noqa: E402
+from intarsia.models import ImageModel  # noqa: E402
 
 MakePredictor = Callable[..., Predictor]
 PLACE = rasterio.Affine(2, 0, 500000, 0, -2, 4000000)
 
 
-class Brighter(SegmentationModel):
+class Brighter(ImageModel):
     """Stride 1: whether the mean over the channels is above one half."""
 
     def __init__(self, channels: int = 3) -> None:

@@ -18,13 +18,13 @@ from PIL import Image
 from intarsia.errors import UsageError
 from intarsia.inference import Predictor
 from intarsia.jobs import Manifest, plan
-from intarsia.models import SegmentationModel
+from intarsia.models import ImageModel
 
 MakePredictor = Callable[..., Predictor]
 
 
 @pytest.fixture
-def predictor(make_predictor: MakePredictor, constant: SegmentationModel) -> Predictor:
+def predictor(make_predictor: MakePredictor, constant: ImageModel) -> Predictor:
     return make_predictor(constant, 3)
 
 

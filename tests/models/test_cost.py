@@ -5,11 +5,11 @@ import torch
 from small import SMALL
 from torch import nn
 
-from intarsia.models import SegmentationModel, build
+from intarsia.models import ImageModel, build
 from intarsia.models.cost import gmacs, parameters
 
 
-class Tiny(SegmentationModel):
+class Tiny(ImageModel):
     def __init__(self) -> None:
         super().__init__()
         self.stem = nn.Sequential(nn.Conv2d(3, 8, 3, stride=2, padding=1), nn.BatchNorm2d(8), nn.ReLU())

@@ -50,7 +50,7 @@ def test_a_damaged_validation_picture_does_not_stop_the_report(tiny_run: TinyRun
     val = dataset.splits["val"]
     val.items[0].image.write_bytes(b"")
     recipe = Recipe.load(run / "recipe.yaml")
-    report = write_report(run, recipe, dataset)
+    report = write_report(run, recipe, dataset, intarsia.load(run / "best.safetensors"))
     assert f"val, {len(val) - 1} picture" in report.read_text()
 
 

@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from intarsia.models import SegmentationModel, build
+from intarsia.models import ImageModel, build
 from intarsia.runtimes.torch import FusedConv2d, accelerate
 
 
-def trained(model: SegmentationModel) -> SegmentationModel:
+def trained(model: ImageModel) -> ImageModel:
     """Statistics as after training, so that a wrongly folded norm shows."""
     generator = torch.Generator().manual_seed(0)
     for module in model.modules():
@@ -43,7 +43,7 @@ def test_logits_stay_and_norms_go(name: str, encoder: str) -> None:
     assert all(torch.equal(tensor, before[key]) for key, tensor in model.state_dict().items())
 
 
-class Awkward(SegmentationModel):
+class Awkward(ImageModel):
     """Convolutions whose results are also used before the norm or activation, or changed in place."""
 
     def __init__(self, kind: str) -> None:

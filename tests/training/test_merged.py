@@ -15,8 +15,7 @@ from intarsia.datasets.synthetic import write_scenes
 from intarsia.errors import UsageError
 from intarsia.recipe import Recipe
 from intarsia.training import train
-from intarsia.training.feeds.data import StepBatches
-from intarsia.training.loop import trainer as loop
+from intarsia.training.feeds.batches import StepBatches
 from intarsia.training.plan.planning import open_data, plan
 
 WEIGHTS = ((12, 1.0), (4, 3.0))
@@ -134,23 +133,14 @@ def merged(tmp_path, recipe) -> Path:
     return tmp_path / "recipe.yaml"
 
 
-def test_an_interrupted_merged_run_ends_like_a_whole_one(merged, tmp_path, monkeypatch):
+def test_an_interrupted_merged_run_ends_like_a_whole_one(merged, tmp_path):
     planned = plan(merged)
     assert planned.dataset.split("train").weights == ((7, 1.0), (4, 3.0))
     whole = train(planned.recipe, planned.dataset, tmp_path / "whole")
-    real = loop._Trainer._step
-
-    def step(self, network, batch):
-        value = real(self, network, batch)
-        if self.state.step == 3:
-            raise KeyboardInterrupt
-        return value
-
+    polls = iter(range(1, 100))
     frequent = planned.recipe.override({"training.checkpoint_every": 1})
-    with monkeypatch.context() as patch:
-        patch.setattr(loop._Trainer, "_step", step)
-        with pytest.raises(KeyboardInterrupt):
-            train(frequent, planned.dataset, tmp_path / "cut")
+    with pytest.raises(KeyboardInterrupt):
+        train(frequent, planned.dataset, tmp_path / "cut", stop=lambda: next(polls) == 3)
     resumed = train(frequent, planned.dataset, tmp_path / "cut", resume=True)
     states = [Bundle.load(run.folder / "last.safetensors").state for run in (whole, resumed)]
     assert all(torch.equal(value, states[1][key]) for key, value in states[0].items())

@@ -14,6 +14,7 @@ from intarsia.bundle import Bundle
 from intarsia.errors import UsageError
 from intarsia.training import train
 
+pytestmark = pytest.mark.timeout(600)  # each process imports torch, which takes its time on a busy machine
 SCRIPT = Path(__file__).with_name("train_once.py")
 CLEAN = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
 
@@ -22,7 +23,7 @@ def run(scenes, recipe, folder, *flags, launcher=()):
     file = folder.with_suffix(".yaml")
     recipe.save(file)
     command = [sys.executable, *launcher, str(SCRIPT), str(scenes.root), str(file), str(folder), *flags]
-    return subprocess.run(command, env=CLEAN | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=110)
+    return subprocess.run(command, env=CLEAN | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True)
 
 
 def weights(folder):
@@ -70,31 +71,49 @@ def test_killed_twice_and_resumed_equals_uninterrupted(scenes, uninterrupted, tm
     assert logs[0] == logs[1]
 
 
-def test_interrupt_stops_after_the_step_and_can_be_resumed(scenes, recipe, tmp_path, monkeypatch):
-    from intarsia.training.loop import trainer as loop
+def after(steps, act=lambda: None):
+    """What `stop` may be: acts and stops after so many steps."""
+    polls = iter(range(1, 1000))
 
+    def stop():
+        if next(polls) < steps:
+            return False
+        act()
+        return True
+
+    return stop
+
+
+def test_stopped_after_the_step_and_resumed(scenes, recipe, tmp_path):
     whole = train(recipe, scenes, tmp_path / "whole")
-    real = loop._Trainer._step
-
-    def step(self, network, batch):
-        if self.state.step == 5:
-            os.kill(os.getpid(), signal.SIGINT)
-        return real(self, network, batch)
-
-    monkeypatch.setattr(loop._Trainer, "_step", step)
     with pytest.raises(KeyboardInterrupt):
-        train(recipe, scenes, tmp_path / "run")
-    monkeypatch.undo()
+        train(recipe, scenes, tmp_path / "run", stop=after(5))
     assert (tmp_path / "run" / "checkpoints" / "step-00000005").is_dir()
     resumed = train(recipe, scenes, tmp_path / "run", resume=True)
     expected = weights(whole.folder)
     assert all(torch.equal(value, expected[key]) for key, value in weights(resumed.folder).items())
 
 
+def test_ctrl_c_stops_after_the_step(scenes, recipe, tmp_path):
+    polls = iter(range(1, 1000))
+
+    def press():
+        if next(polls) == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+        return False
+
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe, scenes, tmp_path / "run", stop=press)
+    stored = [path.name for path in (tmp_path / "run" / "checkpoints").iterdir()]
+    assert stored == ["step-00000003"], "the request came after the second step was asked about"
+
+
 def test_resume_refuses_another_recipe(scenes, recipe, tmp_path):
-    train(recipe.override({"training.epochs": 1}), scenes, tmp_path / "run")
-    with pytest.raises(UsageError, match=r"the recipe or data changed since \(optimizer\)"):
-        train(recipe.override({"training.epochs": 1, "optimizer.lr": 0.5}), scenes, tmp_path / "run", resume=True)
+    short = recipe.override({"training.epochs": 1})
+    train(short, scenes, tmp_path / "run")
+    with pytest.raises(UsageError, match=r"the recipe or data changed since \(clips, optimizer.lr\)"):
+        train(short.override({"clips": {}, "optimizer.lr": 0.5}), scenes, tmp_path / "run", resume=True)
+    train(short.override({"training.samples": 0, "card": {"limits": "none"}}), scenes, tmp_path / "run", resume=True)
 
 
 def test_resuming_a_finished_run_changes_nothing(scenes, recipe, tmp_path):
@@ -106,13 +125,18 @@ def test_resuming_a_finished_run_changes_nothing(scenes, recipe, tmp_path):
 
 
 def test_two_processes_train_like_one(scenes, recipe, tmp_path):
-    """Same data, synchronised norms, averaged gradients: the metrics agree; only the order of sums differs."""
+    """Same data, synchronised norms, averaged gradients: after one update only the order of sums differs.
+
+    Of later steps too, as `test_distributed` shows in double precision; in float32 rounding grows with every step.
+    """
+    per_epoch = len(scenes.splits["train"]) // 4
     plain = recipe.override(
         {
             "augment.scale": [1.0, 1.0],  # no filled borders, so that both halves of a batch weigh the same
             "model.options.dropout": 0.0,
             "optimizer.name": "sgd",
-            "training.epochs": 2,
+            "training.epochs": 1,
+            "training.accumulate": per_epoch,
         }
     )
     single = run(scenes, plain, tmp_path / "one")
@@ -120,13 +144,10 @@ def test_two_processes_train_like_one(scenes, recipe, tmp_path):
     launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
     double = run(scenes, plain, tmp_path / "two", launcher=launcher)
     assert double.returncode == 0, double.stderr
-    rows = [
-        [json.loads(line) for line in (tmp_path / name / "log.jsonl").read_text().splitlines()]
-        for name in ("one", "two")
-    ]
-    for one, two in zip(*rows, strict=True):
-        assert two["val_pixel_accuracy"] == pytest.approx(one["val_pixel_accuracy"], abs=0.01)
-        assert two["val_miou"] == pytest.approx(one["val_miou"], abs=0.01)
+    one, two = (json.loads((tmp_path / name / "log.jsonl").read_text()) for name in ("one", "two"))
+    assert one["step"] == two["step"] == per_epoch > 1
+    assert two["val_pixel_accuracy"] == pytest.approx(one["val_pixel_accuracy"], abs=0.01)
+    assert two["val_miou"] == pytest.approx(one["val_miou"], abs=0.01)
     expected = weights(tmp_path / "one")
     for key, value in weights(tmp_path / "two").items():
-        assert torch.allclose(value.float(), expected[key].float(), atol=5e-3), key
+        assert torch.allclose(value.float(), expected[key].float(), rtol=1e-4, atol=1e-4), key

@@ -1,4 +1,4 @@
-"""Run by the tests in a process of its own: train, and die by SIGKILL where told to.
+"""Run by the tests in a process of its own: train, and die by SIGKILL after a step or in the middle of writing.
 
 usage: train_once.py DATA RECIPE FOLDER [--resume] [--kill step:N | write:N]
 """
@@ -6,35 +6,35 @@ usage: train_once.py DATA RECIPE FOLDER [--resume] [--kill step:N | write:N]
 import argparse
 import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from intarsia.datasets import open_dataset
 from intarsia.recipe import Recipe
+from intarsia.stopping import never
 from intarsia.training import train
 from intarsia.training.loop import checkpoint
-from intarsia.training.loop import trainer as loop
 
 
 def die(*_: object) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def arm(where: str, number: int) -> None:
-    """Die at the `number`-th call: in the middle of a step, or of writing a checkpoint."""
-    module, name = (loop._Trainer, "_count_failures") if where == "step" else (checkpoint, "sync")
-    real = getattr(module, name)
+def count(number: int, real: Callable[..., Any]) -> Callable[..., Any]:
+    """Die at the `number`-th call."""
     calls = 0
 
-    def counted(*args: object) -> object:
+    def counted(*args: object) -> Any:
         nonlocal calls
         calls += 1
         if calls == number:
             die()
         return real(*args)
 
-    setattr(module, name, counted)
+    return counted
 
 
 if __name__ == "__main__":
@@ -46,7 +46,9 @@ if __name__ == "__main__":
     parser.add_argument("--kill", default="")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    if arguments.kill:
-        place, _, count = arguments.kill.partition(":")
-        arm(place, int(count))
-    train(Recipe.load(arguments.recipe), open_dataset(arguments.data), arguments.folder, resume=arguments.resume)
+    place, _, number = arguments.kill.partition(":")
+    stop = count(int(number), never) if place == "step" else never
+    if place == "write":
+        checkpoint.sync = count(int(number), checkpoint.sync)
+    recipe, dataset = Recipe.load(arguments.recipe), open_dataset(arguments.data)
+    train(recipe, dataset, arguments.folder, resume=arguments.resume, stop=stop)

@@ -24,13 +24,13 @@ from intarsia.media.medium import Form, Item
 from intarsia.result import CloudSegmentation
 from intarsia.runtimes.contract import Precision, Runtime, identity
 from intarsia.runtimes.upsampling import softmax
-from intarsia.transforms.clouds.blocks import FILL, Network, scene_probabilities, spread
+from intarsia.transforms.clouds.blocks import Network
 from intarsia.transforms.clouds.categories import CATEGORIES, FIELD, category_index, parts_among
 from intarsia.transforms.clouds.columns import density
 from intarsia.transforms.clouds.features import FEATURES, channels, require_fields
 from intarsia.transforms.clouds.geometry import GROUND_REACH, Floats
-from intarsia.transforms.clouds.objects import at_all_points, object_probabilities, prepare_object
-from intarsia.transforms.clouds.scene import is_finite, prepare
+from intarsia.transforms.clouds.labelling import point_probabilities, prepared
+from intarsia.transforms.clouds.scene import is_finite
 
 # Clouds up to this size are labelled in one piece, larger ones tile by tile.
 WHOLE_POINTS = 2_000_000
@@ -235,23 +235,11 @@ class CloudPredictor:
         wanted: NDArray[np.bool_] | None = None,
     ) -> Floats:
         """Probabilities of the wanted points of a cloud, or of all."""
-        settings = self.preprocessing
-        batch = max(1, _BATCH_POINTS // settings.points)
-        if settings.whole:
-            one = prepare_object(cloud, settings)
-            found = object_probabilities(
-                one, self._network, points=settings.points, names=self.space.names, batch=batch
-            )
-            return at_all_points(cloud, one, found)
-        scene = prepare(cloud, settings, bounds=bounds)
-        found = scene_probabilities(
-            scene, self._network, block=settings.block, points=settings.points, classes=len(self.space), batch=batch,
-            core=None if core is None else core - scene.origin[:2],
+        scene = prepared(cloud, self.preprocessing, bounds=bounds)
+        return point_probabilities(
+            cloud, scene, self._network, self.preprocessing, self.space.names, batch_points=_BATCH_POINTS,
+            core=core, wanted=wanted,
         )  # fmt: skip
-        if wanted is None and len(found) == len(cloud):
-            return found
-        xyz = (cloud.xyz if wanted is None else cloud.xyz[wanted]) - scene.origin
-        return spread(xyz, scene, found, FILL)
 
 
 def as_function(runtime: Runtime) -> Network:

@@ -15,8 +15,9 @@ from torch import Tensor, nn
 
 from intarsia.errors import ModelError, require
 from intarsia.models.classical.features import GROUPS, Features
-from intarsia.models.classical.model import FLOOR, ClassicalModel, Head, Progress, Samples
-from intarsia.models.registry import SegmentationModel, register
+from intarsia.models.classical.model import FLOOR, ClassicalModel, FittingData, Head, Progress
+from intarsia.models.contract import ImageModel
+from intarsia.models.registry import register
 
 _AT_ONCE = 10  # trees grown between two reports of progress
 _BLOCK = 32_768  # pixels whose features stay in the processor's cache, in torch
@@ -38,7 +39,7 @@ def random_forest(
     trees: int = 50,
     leaves: int = 2048,
     least_pixels: int = 1,
-) -> SegmentationModel:
+) -> ImageModel:
     """Random forest on multi-scale features: sound after seconds of fitting, from dense masks or a few scribbles.
 
     Args:
@@ -151,7 +152,7 @@ class Forest(Head):
         is_leaf = left == torch.arange(left.shape[1], device=left.device)
         return (is_leaf.cumsum(1) - 1).clamp_(0, self._leaves - 1).int().view(-1)
 
-    def fit(self, samples: Samples, *, seed: int, progress: Progress) -> None:
+    def fit(self, samples: FittingData, *, seed: int, progress: Progress) -> None:
         ensemble: Any = require("sklearn.ensemble", "classical")
         forest = ensemble.RandomForestClassifier(
             n_estimators=0, max_leaf_nodes=self._leaves, min_samples_leaf=self._least_pixels, warm_start=True,

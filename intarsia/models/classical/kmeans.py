@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from intarsia.errors import DataError, ModelError
 from intarsia.models.classical.features import Features
-from intarsia.models.classical.model import FLOOR, UNLABELLED, ClassicalModel, Head, Progress, Samples
-from intarsia.models.registry import SegmentationModel, register
+from intarsia.models.classical.model import FLOOR, UNLABELLED, ClassicalModel, FittingData, Head, Progress
+from intarsia.models.contract import ImageModel
+from intarsia.models.registry import register
 
 _ATTEMPTS, _ROUNDS, _STILL = 3, 100, 1e-4
 _BLOCK = 65_536
@@ -34,7 +35,7 @@ def kmeans(
     texture: float = 0.5,
     position: float = 0.5,
     superpixels: int = 0,
-) -> SegmentationModel:
+) -> ImageModel:
     """K-means of colour, texture and position: needs no labels; where there are some, each cluster takes a class.
 
     Args:
@@ -98,7 +99,7 @@ class Clusters(Head):
         return self.shares.index_select(1, self.nearest(planes))
 
     @torch.no_grad()
-    def fit(self, samples: Samples, *, seed: int, progress: Progress) -> None:
+    def fit(self, samples: FittingData, *, seed: int, progress: Progress) -> None:
         count = len(self.centres)
         if len(samples.features) < count:
             raise DataError(
@@ -130,7 +131,7 @@ class Clusters(Head):
         flat = totals <= 1e-12
         return np.where(flat, 0.0, weights / np.sqrt(np.where(flat, 1.0, totals))).astype(np.float32)
 
-    def _shares(self, samples: Samples) -> NDArray[np.float32]:
+    def _shares(self, samples: FittingData) -> NDArray[np.float32]:
         classes, count = self.shares.shape
         known = samples.labels != UNLABELLED
         if not known.any():

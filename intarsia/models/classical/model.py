@@ -15,7 +15,7 @@ from intarsia.errors import DataError, ModelError
 from intarsia.media.source import Place
 from intarsia.models.classical.features import Features
 from intarsia.models.classical.superpixels import average, superpixels
-from intarsia.models.registry import SegmentationModel
+from intarsia.models.contract import ImageModel
 
 _STRIP_BYTES = 100_000_000
 _LEAST_ROWS = 64
@@ -28,7 +28,7 @@ Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
-class Samples:
+class FittingData:
     """Pixels to fit a head to.
 
     Attributes:
@@ -51,7 +51,7 @@ class Head(nn.Module):
 
     needs_labels: bool = True
 
-    def fit(self, samples: Samples, *, seed: int, progress: Progress) -> None:
+    def fit(self, samples: FittingData, *, seed: int, progress: Progress) -> None:
         """Learn from pixels; the same samples and seed give the same head.
 
         Raises:
@@ -70,7 +70,7 @@ class Strip(NamedTuple):
     seen_bottom: int
 
 
-class ClassicalModel(SegmentationModel):
+class ClassicalModel(ImageModel):
     """Features and a fitted head behind the contract of networks; it is fitted to pixels, not trained by steps.
 
     Args:

@@ -13,8 +13,9 @@ from torch import Tensor, nn
 
 from intarsia.errors import DataError, ModelError, require, suggest
 from intarsia.models.classical.features import GROUPS, Features
-from intarsia.models.classical.model import ClassicalModel, Head, Progress, Samples
-from intarsia.models.registry import SegmentationModel, register
+from intarsia.models.classical.model import ClassicalModel, FittingData, Head, Progress
+from intarsia.models.contract import ImageModel
+from intarsia.models.registry import register
 
 KERNELS = ("linear", "rbf")
 _BLOCK = 16_384
@@ -38,7 +39,7 @@ def svm(
     landmarks: int = 300,
     gamma: float = 0.0,
     alpha: float = 1e-5,
-) -> SegmentationModel:
+) -> ImageModel:
     """Support vector machine on multi-scale features: linear for tiny models, RBF for curved boundaries.
 
     Args:
@@ -91,7 +92,7 @@ class LinearMachine(Head):
         return self.decision(planes).mul_(self.sharpness)
 
     @torch.no_grad()
-    def fit(self, samples: Samples, *, seed: int, progress: Progress) -> None:
+    def fit(self, samples: FittingData, *, seed: int, progress: Progress) -> None:
         progress("fitting a linear SVM", 0, 1)
         mean, std = _moments(samples.features)
         weight, bias = _machines((samples.features - mean) / std, samples, len(self.bias), self._alpha, seed)
@@ -140,7 +141,7 @@ class KernelMachine(Head):
         return self.decision(planes).mul_(self.sharpness)
 
     @torch.no_grad()
-    def fit(self, samples: Samples, *, seed: int, progress: Progress) -> None:
+    def fit(self, samples: FittingData, *, seed: int, progress: Progress) -> None:
         approximation: Any = require("sklearn.kernel_approximation", "classical")
         count = len(self.landmarks)
         if len(samples.features) < count:
@@ -175,7 +176,7 @@ def _moments(features: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArra
 
 
 def _machines(
-    features: NDArray[Any], samples: Samples, classes: int, alpha: float, seed: int
+    features: NDArray[Any], samples: FittingData, classes: int, alpha: float, seed: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Weights (C, F) and biases (C,) of one linear machine a class, by averaged stochastic subgradients of the hinge.
 
@@ -195,7 +196,7 @@ def _machines(
     return weight, bias
 
 
-def _sharpness(decision: Tensor, samples: Samples) -> float:
+def _sharpness(decision: Tensor, samples: FittingData) -> float:
     """The factor of the scores (C, n) at which softmax gives the labels the highest likelihood."""
     labels, weights = torch.from_numpy(samples.labels), torch.from_numpy(samples.weights)
     factors = np.geomspace(0.05, 50, 49)

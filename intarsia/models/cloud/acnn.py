@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from intarsia.errors import ModelError
+from intarsia.errors import ModelError, UsageError
 from intarsia.models.cloud.layers import MLP, CloudModel, Shared, gather, require_channels
 from intarsia.models.cloud.neighbours import interpolation
 from intarsia.models.cloud.pointnet import CATEGORIES
-from intarsia.models.cloud.rings import AnnularLevel, GlobalLevel, Level, RingSpec, radii_for
-from intarsia.models.registry import register
+from intarsia.models.cloud.rings import AnnularLevel, GlobalLevel, Level, RingSpec, radii_for, ring_fill
+from intarsia.models.registry import TrainingData, register
+from intarsia.recipe import Recipe
 
 _FIRST = (RingSpec(0.0, 0.1, 16, (32, 32, 64)), RingSpec(0.1, 0.2, 48, (64, 64, 128)))
 _SECOND = (RingSpec(0.1, 0.2, 16, (64, 64, 128)), RingSpec(0.3, 0.4, 48, (128, 128, 256)))
 _SCENE_POINTS = (1024, 256, 64, 16)
+_LEAST_SPACING = 1e-3  # where all points lie in one place
 
 
 def spread(query: Tensor, xyz: Tensor, features: Tensor) -> Tensor:
@@ -123,8 +125,36 @@ class ACNNScene(CloudModel):
         scores: Tensor = self.out(self.dropout(self.head(x)))
         return scores
 
+    def remarks(self, x: Tensor) -> list[str]:
+        """Tell how full the first rings are: empty places repeat a point, full ones may leave points out."""
+        level = cast(AnnularLevel, self.levels[0])
+        rings = [(spec.inner, spec.outer, spec.neighbours) for spec in level.rings]
+        fills = zip(rings, ring_fill(x[:, :3].transpose(1, 2), level.points, rings), strict=True)
+        shown = [f"{a:g} to {b:g} m {100 * fill:.0f} % of {count} places" for (a, b, count), fill in fills]
+        return [f"first rings: {', '.join(shown)} filled; model.options.spacing widens them"]
 
-@register(paper="Komarichev et al. 2019, arXiv:1904.08017; the variant for scenes is ours", medium="cloud")
+
+def _check(recipe: Recipe) -> None:
+    if recipe.cloud.features[:1] != ["normals"]:
+        raise UsageError(
+            "acnn orders neighbours around their normals, which have to be the first feature: set "
+            f"cloud.features=[normals, ...], not {recipe.cloud.features}"
+        )
+
+
+def _options_from(options: Mapping[str, Any], data: TrainingData) -> dict[str, Any]:
+    """The spacing that the radii for scenes follow from, where the recipe does not say it."""
+    if options.get("task", "scene") != "scene" or "spacing" in options:
+        return {}
+    return {"spacing": data.spacing() or _LEAST_SPACING}
+
+
+@register(
+    paper="Komarichev et al. 2019, arXiv:1904.08017; the variant for scenes is ours",
+    medium="cloud",
+    check=_check,
+    options_from=_options_from,
+)
 def acnn(
     *,
     classes: int,

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from intarsia.errors import ModelError
-from intarsia.models.registry import SegmentationModel
+from intarsia.models.contract import SegmentationModel
+from intarsia.models.synchronised import normalised
 
 
 class CloudModel(SegmentationModel):
@@ -20,12 +21,6 @@ class CloudModel(SegmentationModel):
     clouds (classification) give (N, C).
     """
 
-    is_grid = False
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.encoder = nn.Module()  # nothing is pretrained: one learning rate for all
-
     def points(self, rows: Tensor) -> Tensor:
         """(N, P, in_channels) rows to (N, P, C), or (N, C) for whole clouds."""
         raise NotImplementedError
@@ -34,15 +29,17 @@ class CloudModel(SegmentationModel):
         scores = self.points(x.transpose(1, 2).contiguous())
         return scores.transpose(1, 2) if scores.ndim == 3 else scores
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.logits(x)
-
 
 class RowNorm(nn.BatchNorm1d):
     """Batch-norm over all rows of (..., C).
 
     A single row has no statistics; the layer then normalises with its running ones instead of failing.
     """
+
+    @property
+    def synchronised(self) -> type[nn.Module]:
+        """Its form for a training of several processes."""
+        return SyncedRowNorm
 
     def forward(self, input: Tensor) -> Tensor:
         if input.ndim > 2:
@@ -60,6 +57,13 @@ class RowNorm(nn.BatchNorm1d):
         share = 1 / int(self.num_batches_tracked) if self.momentum is None else self.momentum
         self.running_mean.lerp_(mean, share)
         self.running_var.lerp_(variance * (count / (count - 1)), share)
+
+
+class SyncedRowNorm(RowNorm):
+    """`RowNorm` whose statistics are those of all processes' rows together, however many each of them has."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return normalised(self, input.reshape(-1, input.shape[-1])).view(input.shape)
 
 
 class Shared(nn.Module):

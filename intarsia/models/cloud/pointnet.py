@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from intarsia.errors import ModelError
 from intarsia.models.cloud.layers import MLP, CloudModel, Shared, require_channels
 from intarsia.models.cloud.pooled import PooledMLP
-from intarsia.models.registry import Penalty, Supervised, register
+from intarsia.models.contract import Penalty, Supervised
+from intarsia.models.registry import register
 
 _PAPER = "Qi et al. 2017, arXiv:1612.00593"
 _ORTHOGONALITY = 0.001

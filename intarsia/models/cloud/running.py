@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from intarsia.models.registry import SegmentationModel
+from intarsia.models.contract import SegmentationModel
 
 # Points that a network sees at once, over all blocks of a batch: enough to keep the cores busy.
 BATCH_POINTS = 1 << 14

@@ -7,8 +7,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from intarsia.errors import ModelError
+from intarsia.models.contract import ImageModel, Supervised
 from intarsia.models.layers import PooledNorm, conv_norm_act
-from intarsia.models.registry import SegmentationModel, Supervised, register
+from intarsia.models.registry import register
 
 # The paper's instance (table 1). Up to stride 8 the semantic branch has a quarter (lambda) of the detail's channels.
 _DETAIL = ((64, 2), (64, 3), (128, 3))  # channels and convolutions of each stage
@@ -18,7 +19,7 @@ _EXPANSION = 6
 _RATIO = 4  # between the strides of the two branches
 
 
-class BiSeNetV2(SegmentationModel):
+class BiSeNetV2(ImageModel):
     """A bilateral network and a head, with a head on each semantic stage in training; see `bisenetv2`."""
 
     def __init__(
@@ -213,7 +214,7 @@ def bisenetv2(
     head_channels: int = 1024,
     auxiliary_channels: int = 128,
     dropout: float = 0.1,
-) -> SegmentationModel:
+) -> ImageModel:
     """BiSeNetV2: a branch for details and a branch for meaning that guide each other, for real time.
 
     Where the paper's figures leave out a nonlinearity that its well-known ports have, this follows the ports: ReLU

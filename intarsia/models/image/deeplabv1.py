@@ -5,12 +5,13 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from intarsia.errors import ModelError
+from intarsia.models.contract import ImageModel, Supervised
 from intarsia.models.encoders.vgg import VGG16, he_normal
 from intarsia.models.layers import score_conv
-from intarsia.models.registry import SegmentationModel, Supervised, register
+from intarsia.models.registry import register
 
 
-class DeepLabV1(SegmentationModel):
+class DeepLabV1(ImageModel):
     """VGG16 at output stride 8 with fc6 as a dilated convolution; see `deeplabv1`."""
 
     align_corners = True
@@ -49,7 +50,7 @@ def deeplabv1(
     width: int = 1024,
     base: int = 64,
     dropout: float = 0.5,
-) -> SegmentationModel:
+) -> ImageModel:
     """DeepLab v1 (LargeFOV): VGG16 with holes at stride 8; trained on labels shrunk to its logits.
 
     The default is the released DeepLab-LargeFOV, with 3x3 pools and an average pool before fc6; an output sees 435

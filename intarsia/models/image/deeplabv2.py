@@ -10,16 +10,17 @@ from timm.models.resnet import Bottleneck
 from torch import Tensor, nn
 
 from intarsia.errors import ModelError
+from intarsia.models.contract import ImageModel, Supervised
 from intarsia.models.encoders import Encoder, build_encoder
 from intarsia.models.encoders.vgg import VGG16, he_normal
 from intarsia.models.layers import check_rates, resize, score_conv
-from intarsia.models.registry import SegmentationModel, Supervised, register
+from intarsia.models.registry import register
 
 _OUTPUT_STRIDE = 8
 _FC_WIDTH = 1024
 
 
-class DeepLabV2(SegmentationModel):
+class DeepLabV2(ImageModel):
     """Scores of several dilated branches, summed, of several scales, of which the largest counts; see `deeplabv2`.
 
     Args:
@@ -77,7 +78,7 @@ def deeplabv2(
     scales: Sequence[float] = (1.0, 0.75, 0.5),
     dropout: float = 0.5,
     dilate_first_block: bool = True,
-) -> SegmentationModel:
+) -> ImageModel:
     """DeepLab v2: atrous spatial pyramid pooling by summed scores, and the maximum over three scales of the picture.
 
     Output stride 8. Training compares the fused scores and those of each scale with labels shrunk to them. Predictions

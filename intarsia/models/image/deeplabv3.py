@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from intarsia.errors import ModelError
+from intarsia.models.contract import ImageModel, Supervised
 from intarsia.models.encoders import Encoder, build_encoder, require_stage
 from intarsia.models.layers import ASPP, FCNHead, check_rates, conv_norm_act, resize, score_conv, separable_conv
-from intarsia.models.registry import SegmentationModel, Supervised, register
+from intarsia.models.registry import register
 
 _RATES_STRIDE = 16
 
@@ -26,7 +27,7 @@ def rates_at(output_stride: int, rates: Sequence[int]) -> list[int]:
     return [max(1, rate * _RATES_STRIDE // output_stride) for rate in rates]
 
 
-class DeepLabV3(SegmentationModel):
+class DeepLabV3(ImageModel):
     """Dilated encoder, ASPP and classifier; see `deeplabv3`."""
 
     encoder: Encoder
@@ -86,7 +87,7 @@ def deeplabv3(
     drop_path: float = 0.0,
     dilate_first_block: bool = False,
     align_corners: bool = False,
-) -> SegmentationModel:
+) -> ImageModel:
     """DeepLabv3: atrous spatial pyramid pooling with image-level features, over any dilated encoder.
 
     The weights do not depend on `output_stride`: the paper trains at 16 and predicts at 8.
@@ -128,7 +129,7 @@ def deeplabv3(
     )
 
 
-class DeepLabV3Plus(SegmentationModel):
+class DeepLabV3Plus(ImageModel):
     """Dilated encoder, atrous pyramid, and a decoder that refines with a low-level map; see `deeplabv3plus`.
 
     Args:
@@ -206,7 +207,7 @@ def deeplabv3plus(
     drop_path: float = 0.0,
     dilate_first_block: bool = False,
     align_corners: bool = False,
-) -> SegmentationModel:
+) -> ImageModel:
     """DeepLabv3+: atrous separable pyramid pooling and a light decoder, over any timm encoder.
 
     The weights do not depend on `output_stride`: the paper trains at 16 and predicts at 8. Its "modified aligned

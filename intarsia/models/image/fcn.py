@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 
 from intarsia.errors import ModelError
+from intarsia.models.contract import ImageModel, Supervised
 from intarsia.models.encoders import Encoder, build_encoder, require_stage
 from intarsia.models.encoders.contract import load_matching
 from intarsia.models.encoders.vgg import VGG16, he_normal
 from intarsia.models.layers import BilinearDeconv, FCNHead
-from intarsia.models.registry import SegmentationModel, Supervised, register
+from intarsia.models.registry import register
 
 _PAPER = "Long et al. 2015, Fully Convolutional Networks for Semantic Segmentation, arXiv:1411.4038"
 _PAPER_PADDING = 100
@@ -57,7 +58,7 @@ class ConvolutionalVGG16(VGG16):
                 load_matching(layer, layer_state, self.name)
 
 
-class FCN(SegmentationModel):
+class FCN(ImageModel):
     """Scores of fc7, upsampled step by step and joined with scores of pools; see `fcn32s` and its siblings.
 
     Args:
@@ -147,7 +148,7 @@ def fcn32s(
     width: int = 4096,
     dropout: float = 0.5,
     learned_upsampling: bool = False,
-) -> SegmentationModel:
+) -> ImageModel:
     """FCN-32s: VGG16 with convolutions for its fully connected layers, upsampled 32 times in one step.
 
     Scores start at zero. Training goes on with `fcn16s` from the weights of this network, then with `fcn8s`.
@@ -185,7 +186,7 @@ def fcn16s(
     width: int = 4096,
     dropout: float = 0.5,
     learned_upsampling: bool = False,
-) -> SegmentationModel:
+) -> ImageModel:
     """FCN-16s: FCN-32s joined with scores of pool4 (section 4.2).
 
     The scores of pool4 start at zero; the rest is meant to start from a trained `fcn32s`, of which
@@ -222,7 +223,7 @@ def fcn8s(
     width: int = 4096,
     dropout: float = 0.5,
     learned_upsampling: bool = False,
-) -> SegmentationModel:
+) -> ImageModel:
     """FCN-8s: FCN-16s joined with scores of pool3 (section 4.2).
 
     The scores of pool3 start at zero; the rest is meant to start from a trained `fcn16s`, of which
@@ -259,7 +260,7 @@ def fcn8s_at_once(
     width: int = 4096,
     dropout: float = 0.5,
     learned_upsampling: bool = False,
-) -> SegmentationModel:
+) -> ImageModel:
     """FCN-8s trained at once: pool4's features times 0.01 and pool3's times 0.0001 keep its skips in check.
 
     Without the stages of `fcn32s` and `fcn16s`, unscaled pool features, which are large, would dominate the scores.
@@ -285,7 +286,7 @@ def fcn8s_at_once(
     )
 
 
-class DilatedFCN(SegmentationModel):
+class DilatedFCN(ImageModel):
     """A light head on the deepest map, and another on an earlier one in training; see `fcn`."""
 
     encoder: Encoder
@@ -325,7 +326,7 @@ def fcn(
     dropout: float = 0.1,
     dilate_first_block: bool = False,
     align_corners: bool = False,
-) -> SegmentationModel:
+) -> ImageModel:
     """FCN as torchvision builds it: a 3x3 convolution and a classifier on the deepest map of any dilated encoder.
 
     Args:

@@ -7,14 +7,15 @@ from typing import Literal
 from torch import Tensor, nn
 
 from intarsia.errors import ModelError
+from intarsia.models.contract import ImageModel
 from intarsia.models.encoders import Encoder, build_encoder, require_stage
 from intarsia.models.layers import BilinearDeconv, BoundaryRefinement, GlobalConvolution
-from intarsia.models.registry import SegmentationModel, register
+from intarsia.models.registry import register
 
 _STAGES = (32, 16, 8, 4)
 
 
-class GCN(SegmentationModel):
+class GCN(ImageModel):
     """Score maps of large kernels at four strides, refined and added up from deep to shallow; see `gcn`."""
 
     def __init__(self, encoder: Encoder, *, classes: int, kernel: int, refine: bool, up: str) -> None:
@@ -66,7 +67,7 @@ def gcn(
     refine: bool = True,
     up: Literal["deconv", "bilinear"] = "deconv",
     drop_path: float = 0.0,
-) -> SegmentationModel:
+) -> ImageModel:
     """GCN: classifiers with kernels as large as the deepest map, and boundary refinement (section 3).
 
     Score maps of one channel a class come from the strides 32, 16, 8 and 4. From the deepest on they are upsampled by

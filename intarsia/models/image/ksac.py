@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from intarsia.models.contract import ImageModel
 from intarsia.models.encoders import build_encoder
 from intarsia.models.image.deeplabv3 import DeepLabV3Plus, rates_at
 from intarsia.models.layers import KSAC, conv_norm_act
-from intarsia.models.registry import SegmentationModel, register
+from intarsia.models.registry import register
 
 
 @register(paper="Huang et al. 2019, See More Than Once: Kernel-Sharing Atrous Convolution, arXiv:1908.09443")
@@ -27,7 +28,7 @@ def ksac(
     drop_path: float = 0.0,
     dilate_first_block: bool = False,
     align_corners: bool = False,
-) -> SegmentationModel:
+) -> ImageModel:
     """KSAC: DeepLabv3+ whose pyramid applies one shared 3x3 kernel at every rate.
 
     With three rates this saves 62 % of the weights of the pyramid's branches, not of the computation. The kernel sees

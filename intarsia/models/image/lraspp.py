@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from intarsia.models.contract import ImageModel
 from intarsia.models.encoders import Encoder, build_encoder, require_stage
 from intarsia.models.layers import conv_norm_act, resize
-from intarsia.models.registry import SegmentationModel, register
+from intarsia.models.registry import register
 
 
-class LRASPP(SegmentationModel):
+class LRASPP(ImageModel):
     """The deepest map, gated by its own average, and scores of a shallow map; see `lraspp`."""
 
     encoder: Encoder
@@ -44,7 +45,7 @@ def lraspp(
     output_stride: int = 16,
     channels: int = 128,
     low_stride: int = 8,
-) -> SegmentationModel:
+) -> ImageModel:
     """LR-ASPP: MobileNetV3 with a squeeze-and-excitation head and one skip, for phones and small machines.
 
     The head of section 6.4 in torchvision's form, whose gate averages the whole map instead of windows of 49x49.

@@ -5,14 +5,15 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from intarsia.models.contract import ImageModel
 from intarsia.models.encoders import Encoder, build_encoder, require_stage
 from intarsia.models.layers import resize
-from intarsia.models.registry import SegmentationModel, register
+from intarsia.models.registry import register
 
 _STAGES = (4, 8, 16, 32)
 
 
-class SegFormer(SegmentationModel):
+class SegFormer(ImageModel):
     """The maps of four stages, each through linear layers, fused at stride 4; see `segformer`."""
 
     def __init__(self, encoder: Encoder, *, classes: int, channels: int, dropout: float) -> None:
@@ -47,7 +48,7 @@ def segformer(
     channels: int = 256,
     dropout: float = 0.1,
     drop_path: float = 0.1,
-) -> SegmentationModel:
+) -> ImageModel:
     """SegFormer: a Mix Transformer without positional encoding, and a decoder of linear layers only (section 3).
 
     Args:

@@ -11,9 +11,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from intarsia.errors import ModelError, UsageError, suggest
+from intarsia.models.contract import ImageModel
 from intarsia.models.encoders import Encoder, build_encoder
 from intarsia.models.layers import conv_norm_act, resize
-from intarsia.models.registry import SegmentationModel, register
+from intarsia.models.registry import register
 
 Up = Literal["bilinear", "nearest", "deconv"]
 Padding = Literal["valid", "same"]
@@ -24,7 +25,7 @@ _PERIOD = 16  # the poolings together
 _REACH = 107  # most pixels between an output and an input that decides it; it depends on the place in the period
 
 
-class UNet(SegmentationModel):
+class UNet(ImageModel):
     """Encoder maps joined from deep to shallow, two 3x3 convolutions at each step; see `unet`."""
 
     def __init__(
@@ -81,7 +82,7 @@ def _decoder_strides(encoder: str, skips: list[int], steps: int) -> list[int]:
     )
 
 
-class OriginalUNet(SegmentationModel):
+class OriginalUNet(ImageModel):
     """The published network, layer by layer; see `unet_original`."""
 
     encoder: nn.ModuleList
@@ -198,7 +199,7 @@ def unet(
     up: Up = "bilinear",
     head_kernel: int = 1,
     drop_path: float = 0.0,
-) -> SegmentationModel:
+) -> ImageModel:
     """U-Net decoder with size-keeping convolutions over any timm encoder.
 
     The form of segmentation-models-pytorch has ``channels=(256, 128, 64, 32, 16)``, ``up="nearest"`` and
@@ -234,7 +235,7 @@ def unet_original(
     padding: Padding = "valid",
     norm: bool = False,
     dropout: float = 0.5,
-) -> SegmentationModel:
+) -> ImageModel:
     """U-Net exactly as published: 23 valid convolutions on grey pictures, mirrored beyond their borders.
 
     The input is mirrored by 92 pixels on each side, which the convolutions use up (section 2, overlap-tile strategy),

@@ -5,9 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from intarsia.models.contract import ImageModel, Supervised
 from intarsia.models.encoders import Encoder, build_encoder, require_stage
 from intarsia.models.layers import FCNHead, PooledNorm, conv_norm_act, resize
-from intarsia.models.registry import SegmentationModel, Supervised, register
+from intarsia.models.registry import register
 
 _LATERAL_STAGES = (16, 8, 4)
 _DEEPEST = 32
@@ -39,7 +40,7 @@ class PyramidPooling(nn.Module):
         return projected
 
 
-class UPerNet(SegmentationModel):
+class UPerNet(ImageModel):
     """Pyramid pooling of the deepest map, a feature pyramid over the others, all of them fused; see `upernet`."""
 
     def __init__(self, encoder: Encoder, *, classes: int, channels: int, auxiliary: int, dropout: float) -> None:
@@ -90,7 +91,7 @@ def upernet(
     auxiliary: int = 16,
     dropout: float = 0.1,
     drop_path: float = 0.0,
-) -> SegmentationModel:
+) -> ImageModel:
     """UPerNet: a feature pyramid network with pyramid pooling on top, for any encoder (section 3).
 
     Args:

@@ -11,10 +11,11 @@ from torch import Tensor
 from intarsia.bundle import Bundle, Preprocessing
 from intarsia.errors import ModelError, UsageError, suggest
 from intarsia.labels import LabelSpace
+from intarsia.models.contract import ImageModel, image_model
 from intarsia.models.importers import smp, torchvision
 from intarsia.models.importers.foreign import Foreign, outputs, resnet_name
 from intarsia.models.importers.reading import Checkpoint, read_checkpoint
-from intarsia.models.registry import SegmentationModel, build
+from intarsia.models.registry import build
 from intarsia.models.restore import differences
 
 __all__ = ["SOURCES", "import_checkpoint"]
@@ -133,16 +134,17 @@ def _with_background(state: dict[str, Tensor], heads: tuple[str, ...]) -> dict[s
     return {name: torch.cat([torch.zeros_like(state[name]), state[name]]) for name in single}
 
 
-def _fresh(checkpoint: Checkpoint, foreign: Foreign, classes: int) -> SegmentationModel:
+def _fresh(checkpoint: Checkpoint, foreign: Foreign, classes: int) -> ImageModel:
     """Ours without weights, with as many input channels as theirs."""
     try:
         with torch.device("meta"):
-            model = build(foreign.architecture, classes=classes, **foreign.options)
+            model = image_model(build(foreign.architecture, classes=classes, **foreign.options))
             first = next(f"encoder.{name}" for name, tensor in model.encoder.state_dict().items() if tensor.ndim == 4)
             stored = checkpoint.state.get(foreign.their_name(first))
             if stored is None or stored.ndim != 4 or stored.shape[1] == 3:
                 return model
-            return build(foreign.architecture, classes=classes, in_channels=stored.shape[1], **foreign.options)
+            changed = build(foreign.architecture, classes=classes, in_channels=stored.shape[1], **foreign.options)
+            return image_model(changed)
     except ModelError as error:
         raise ModelError(f"{checkpoint.file}: {foreign.title} cannot be built here: {error}") from error
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from intarsia.errors import UsageError, suggest
-from intarsia.models.registry import SegmentationModel, build, register
+from intarsia.models.contract import ImageModel, image_model
+from intarsia.models.registry import build, register
 from intarsia.models.video.clock import Clock, VirtualClock
 from intarsia.models.video.flow import DISFlow, Preset
 from intarsia.models.video.mixers import Cell, NetWarp, RecurrentHead
@@ -21,7 +22,7 @@ METHODS: tuple[Method, ...] = ("every-frame", "clockwork", "flow", "flow-feature
 
 
 def on_video(
-    image: SegmentationModel,
+    image: ImageModel,
     method: str = "every-frame",
     *,
     stage: int = 8,
@@ -66,7 +67,7 @@ def on_video(
 
 
 def scheduled(
-    model: SegmentationModel,
+    model: ImageModel,
     *,
     method: str | None = None,
     stage: int = 8,
@@ -120,8 +121,8 @@ def scheduled(
     return on_video(model, method, stage=stage, policy=policy, clock=clock, smooth=smooth, preset=preset).eval()
 
 
-def _image(architecture: str, options: Mapping[str, Any] | None, classes: int) -> SegmentationModel:
-    return build(architecture, classes=classes, **(options or {}))
+def _image(architecture: str, options: Mapping[str, Any] | None, classes: int) -> ImageModel:
+    return image_model(build(architecture, classes=classes, **(options or {})))
 
 
 @register(
@@ -137,7 +138,7 @@ def clockwork(
     ratio: float | None = 0.5,
     max_gap: int = 15,
     delay: int = 0,
-) -> SegmentationModel:
+) -> ImageModel:
     """Clockwork: early layers on every frame, later ones when the early ones have changed.
 
     Args:
@@ -165,7 +166,7 @@ def feature_flow(
     image_options: Mapping[str, Any] | None = None,
     every: int = 5,
     preset: Preset = "fast",
-) -> SegmentationModel:
+) -> ImageModel:
     """Deep Feature Flow: scores of key frames, moved along the optical flow.
 
     The flow is DIS's, not a network's as in the paper, and moves scores instead of features.
@@ -191,7 +192,7 @@ def accel(
     every: int = 5,
     preset: Preset = "fast",
     train_image: bool = False,
-) -> SegmentationModel:
+) -> ImageModel:
     """Accel: scores of key frames moved along the flow, joined with those of a small network on every frame.
 
     Args:
@@ -227,7 +228,7 @@ def low_latency(
     max_gap: int = 10,
     delay: int = 1,
     train_image: bool = False,
-) -> SegmentationModel:
+) -> ImageModel:
     """Low-latency: learned kernels move the deep result, a learned deviation calls for the next, which runs aside.
 
     Args:
@@ -265,7 +266,7 @@ def netwarp(
     stage: int = 8,
     preset: Preset = "fast",
     train_image: bool = False,
-) -> SegmentationModel:
+) -> ImageModel:
     """NetWarp: the frame before's features, moved along a corrected flow, added with a weight for each channel.
 
     Args:
@@ -295,7 +296,7 @@ def stfcn(
     kernel: int = 3,
     cells: Sequence[int] | None = None,
     train_image: bool = False,
-) -> SegmentationModel:
+) -> ImageModel:
     """STFCN: an LSTM or GRU over time on the deepest features, through a gate that starts closed.
 
     Args:

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from intarsia.errors import ModelError
+from intarsia.models.contract import ImageModel
 from intarsia.models.encoders import Encoder
 from intarsia.models.layers import resize
-from intarsia.models.registry import SegmentationModel
 
 # Early maps are keyed by stage, from 2 on; these two come along under numbers that no stage has.
 FRAME, SCORES = 0, 1
@@ -24,9 +24,9 @@ class Parts(nn.Module):
         image: the image model.
     """
 
-    image: SegmentationModel
+    image: ImageModel
 
-    def __init__(self, image: SegmentationModel) -> None:
+    def __init__(self, image: ImageModel) -> None:
         super().__init__()
         self.image = image
 
@@ -36,8 +36,8 @@ class Parts(nn.Module):
         Raises:
             ModelError: it is none of those that tell their stages.
         """
-        encoder = self.image.encoder
-        if not isinstance(encoder, Encoder):
+        encoder = self.image.backbone
+        if encoder is None:
             raise ModelError(
                 f"{type(self.image).__name__} has no encoder with stages, so it cannot be run in two parts"
             )
@@ -56,10 +56,10 @@ class Parts(nn.Module):
         raise NotImplementedError
 
     def early(self, low: Maps) -> Tensor:
-        """What tells how much frames differ; see `SegmentationModel.early`."""
+        """What tells how much frames differ; see `ImageModel.early`."""
         return low[FRAME]
 
-    def exchange(self, change: Callable[[SegmentationModel], SegmentationModel]) -> None:
+    def exchange(self, change: Callable[[ImageModel], ImageModel]) -> None:
         """Put in place of each image model what `change` makes of it."""
         self.image = change(self.image)
 
@@ -89,7 +89,7 @@ class Halves(Parts):
         ModelError: the model cannot be split there.
     """
 
-    def __init__(self, image: SegmentationModel, stage: int = 8) -> None:
+    def __init__(self, image: ImageModel, stage: int = 8) -> None:
         super().__init__(image)
         self.stage = stage
         size = (64, 64)
@@ -135,9 +135,9 @@ class Updated(Parts):
         classes: their number.
     """
 
-    update: SegmentationModel
+    update: ImageModel
 
-    def __init__(self, image: SegmentationModel, update: SegmentationModel, *, classes: int) -> None:
+    def __init__(self, image: ImageModel, update: ImageModel, *, classes: int) -> None:
         super().__init__(image)
         self.update = update
         self.fusion = nn.Conv2d(2 * classes, classes, 1)
@@ -146,7 +146,7 @@ class Updated(Parts):
             self.fusion.weight[:, :classes, 0, 0] = torch.eye(classes)
             nn.init.zeros_(self.fusion.bias)  # type: ignore[arg-type]
 
-    def exchange(self, change: Callable[[SegmentationModel], SegmentationModel]) -> None:
+    def exchange(self, change: Callable[[ImageModel], ImageModel]) -> None:
         super().exchange(change)
         self.update = change(self.update)
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from intarsia.errors import DataError, UsageError
-from intarsia.models.registry import Penalty, SegmentationModel, Supervised
+from intarsia.models.contract import ImageModel, Penalty, Supervised
 from intarsia.models.video.clock import Clock
 from intarsia.models.video.flow import DISFlow, Flow
 from intarsia.models.video.mixers import Mixer
@@ -46,7 +46,7 @@ class StepResult:
     cut: bool
 
 
-class VideoSegmenter(SegmentationModel):
+class VideoSegmenter(ImageModel):
     """An image model on video: cheap part on every frame, deep part when the policy says so, one of five in between.
 
     ``low = cheap(frame)``; on a tick ``high = deep(low)``, else ``high = propagate(high, low)``; ``join(low, high)``.
@@ -67,6 +67,8 @@ class VideoSegmenter(SegmentationModel):
     Raises:
         UsageError: a mixer that needs every frame under another policy than `Always`.
     """
+
+    takes_clips = True
 
     def __init__(
         self,
@@ -102,11 +104,11 @@ class VideoSegmenter(SegmentationModel):
         return self.parts.image.encoder
 
     @property
-    def base(self) -> SegmentationModel:
+    def base(self) -> ImageModel:
         """The image model, which starting weights are for."""
         return self.parts.image
 
-    def with_base(self, change: Callable[[SegmentationModel], SegmentationModel]) -> SegmentationModel:
+    def with_base(self, change: Callable[[ImageModel], ImageModel]) -> ImageModel:
         changed = copy.deepcopy(self).eval().requires_grad_(False)
         changed.parts.exchange(change)
         return changed

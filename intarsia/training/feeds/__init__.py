@@ -1,1 +1,1 @@
-"""From data sets to batches."""
+"""Feed the loop: from data sets to batches and validation scores, one module a medium."""

@@ -1,4 +1,4 @@
-"""Training on clips that are made of stills as the loop goes: for video models, and for steadier image models."""
+"""Make clips of stills as the loop goes: for video models, and for steadier image models."""
 
 from __future__ import annotations
 

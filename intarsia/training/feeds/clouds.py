@@ -1,10 +1,11 @@
-"""Training on point clouds: scenes kept ready, blocks drawn from them, whole scenes scored."""
+"""Feed point clouds to the loop: scenes kept ready, blocks drawn from them, whole scenes scored."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,28 +22,20 @@ from intarsia.media.images import write_image
 from intarsia.memory import available_memory
 from intarsia.metrics import ConfusionMatrix, Scores
 from intarsia.models import SegmentationModel, architecture
-from intarsia.models.cloud.acnn import ACNNScene
-from intarsia.models.cloud.rings import AnnularLevel, ring_fill
 from intarsia.models.cloud.running import BATCH_POINTS, as_function
 from intarsia.recipe import Recipe
 from intarsia.training.distributed import World, sum_confusion
-from intarsia.training.feeds.data import Batch, Sample, mix
+from intarsia.training.feeds.batches import Batch, Sample, mix
 from intarsia.training.progress import Progress
 from intarsia.transforms.clouds.augment import CloudTransform
-from intarsia.transforms.clouds.blocks import FILL, BlockSampler, Network, scene_probabilities, spread
+from intarsia.transforms.clouds.blocks import BlockSampler
 from intarsia.transforms.clouds.categories import FIELD
 from intarsia.transforms.clouds.columns import block_for
 from intarsia.transforms.clouds.features import COLORED, channels
-from intarsia.transforms.clouds.geometry import Floats, spacing, thin
-from intarsia.transforms.clouds.objects import (
-    DIAMETER,
-    ObjectSampler,
-    ObjectScene,
-    at_all_points,
-    object_probabilities,
-    prepare_object,
-)
-from intarsia.transforms.clouds.scene import Scene, is_finite, prepare
+from intarsia.transforms.clouds.geometry import spacing, thin
+from intarsia.transforms.clouds.labelling import point_probabilities, prepared
+from intarsia.transforms.clouds.objects import DIAMETER, ObjectSampler
+from intarsia.transforms.clouds.scene import Scene, is_finite
 
 _MEMORY_SHARE = 0.5
 _SPACING_BLOCKS = 8
@@ -67,25 +60,32 @@ def cloud_preprocessing(recipe: Recipe, model: SegmentationModel, split: CloudSp
     )  # fmt: skip
 
 
-def block_spacing(recipe: Recipe, split: CloudSplit) -> float:
-    """Median distance between neighbours among the points that a network sees at once, to two digits.
+@dataclass(frozen=True)
+class BlockData:
+    """What architectures may ask of a split of clouds; see `TrainingData`.
 
-    Raises:
-        DataError: no cloud of the split can be read.
+    Attributes:
+        recipe: says what a network sees at once.
+        split: the clouds.
     """
-    cloud = _first_readable(split)
-    settings = CloudPreprocessing(
-        features=(), block=_block(recipe, cloud), points=recipe.cloud.points, voxel=recipe.cloud.voxel,
-        whole=recipe.cloud.whole,
-    )  # fmt: skip
-    scene = _prepared(cloud, settings, np.zeros(len(cloud), dtype=np.uint8))
-    sampler = _sampler([scene], settings, balance=0, classes=1)
-    blocks = [sampler.sample(np.random.default_rng(seed))[0][:, :3] for seed in range(_SPACING_BLOCKS)]
-    return float(f"{np.median([spacing(np.unique(block, axis=0)) for block in blocks]):.2g}")
 
+    recipe: Recipe
+    split: CloudSplit
 
-def _prepared(cloud: PointCloud, settings: CloudPreprocessing, target: LabelArray | None = None) -> Scene:
-    return (prepare_object if settings.whole else prepare)(cloud, settings, target=target)
+    def spacing(self) -> float:
+        """Median distance between neighbours among the points that a network sees at once, to two digits.
+
+        Raises:
+            DataError: no cloud of the split can be read.
+        """
+        said, cloud = self.recipe.cloud, _first_readable(self.split)
+        settings = CloudPreprocessing(
+            features=(), block=_block(self.recipe, cloud), points=said.points, voxel=said.voxel, whole=said.whole
+        )
+        scene = prepared(cloud, settings, target=np.zeros(len(cloud), dtype=np.uint8))
+        sampler = _sampler([scene], settings, balance=0, classes=1)
+        blocks = [sampler.sample(np.random.default_rng(seed))[0][:, :3] for seed in range(_SPACING_BLOCKS)]
+        return float(f"{np.median([spacing(np.unique(block, axis=0)) for block in blocks]):.2g}")
 
 
 def _sampler(
@@ -120,11 +120,7 @@ def _check_features(recipe: Recipe, model: SegmentationModel) -> None:
         raise UsageError("the feature category is about whole objects: set cloud.whole=true, or leave it out")
     if told and architecture(recipe.model.architecture).fitted:
         raise UsageError(f"{recipe.model.architecture} looks at single points; leave category out of cloud.features")
-    if recipe.model.architecture == "acnn" and recipe.cloud.features[:1] != ["normals"]:
-        raise UsageError(
-            "acnn orders neighbours around their normals, which have to be the first feature: set "
-            f"cloud.features=[normals, ...], not {recipe.cloud.features}"
-        )
+    architecture(recipe.model.architecture).check(recipe)
     wanted = channels(recipe.cloud.features)
     if model.in_channels != wanted:
         raise UsageError(
@@ -155,8 +151,9 @@ class CloudFeed:
         self._sampler = _sampler(
             self._read(train), self.preprocessing, balance=recipe.cloud.balance, classes=len(train.space)
         )
-        if isinstance(model, ACNNScene):
-            self._tell_rings(model)
+        block, _ = self._sampler.sample(np.random.default_rng(0))
+        for remark in model.remarks(torch.from_numpy(block[None]).transpose(1, 2)):
+            say(remark)
         self.validator = CloudValidator(val, self.preprocessing, world, folder, recipe.training.samples, say)
 
     def _read(self, split: CloudSplit) -> list[Scene]:
@@ -173,7 +170,7 @@ class CloudFeed:
                 lost = counted(int((~finite).sum()), "point")
                 self._say(f"{cloud.source}: {lost} without finite coordinates left out")
                 cloud, target = cloud.take(finite), target[finite]
-            scenes.append(_prepared(cloud, self.preprocessing, target))
+            scenes.append(prepared(cloud, self.preprocessing, target=target))
             self._names.append(cloud.source)
             held += scenes[-1].xyz.nbytes + scenes[-1].features.nbytes
             if held > _MEMORY_SHARE * available_memory():
@@ -188,15 +185,6 @@ class CloudFeed:
         self._say(f"{counted(points, 'training point')} in {counted(len(scenes), 'cloud')}, {seen}")
         return scenes
 
-    def _tell_rings(self, model: ACNNScene) -> None:
-        """How full the first rings are: empty places repeat a point, full ones may leave points out."""
-        level = cast(AnnularLevel, model.levels[0])
-        block = torch.from_numpy(self._sampler.sample(np.random.default_rng(0))[0][None, :, :3])
-        rings = [(spec.inner, spec.outer, spec.neighbours) for spec in level.rings]
-        fills = zip(rings, ring_fill(block, level.points, rings), strict=True)
-        shown = [f"{a:g} to {b:g} m {100 * fill:.0f} % of {count} places" for (a, b, count), fill in fills]
-        self._say(f"first rings: {', '.join(shown)} filled; model.options.spacing widens them")
-
     def __len__(self) -> int:
         return self._recipe.cloud.blocks or len(self._sampler)
 
@@ -208,7 +196,7 @@ class CloudFeed:
         return BlockSamples(self._sampler, transform, self._recipe.training.seed, maps)
 
     def inputs(self, batch: Batch) -> Tensor:
-        return batch.images.transpose(1, 2)
+        return batch.inputs.transpose(1, 2)
 
     def file(self, index: int) -> str:
         return ", ".join(self._names[:3]) + (", ..." if len(self._names) > 3 else "")
@@ -272,7 +260,10 @@ class CloudValidator:
             except DataError as error:
                 self._say(f"left out of validation: {error}")
                 continue
-            labels = self._probabilities(network, cloud, scene).argmax(axis=1).astype(space.dtype)
+            found = point_probabilities(
+                cloud, scene, network, self._preprocessing, space.names, batch_points=BATCH_POINTS
+            )
+            labels = found.argmax(axis=1).astype(space.dtype)
             matrix.update(labels, target)
             if index in self._pictures:
                 views = [top_view(cloud.xyz, values, space) for values in (target, labels)]
@@ -284,18 +275,6 @@ class CloudValidator:
             raise DataError(f"no point of the split {self._split.name!r} has a usable label")
         return matrix.compute()
 
-    def _probabilities(self, network: Network, cloud: PointCloud, scene: Scene) -> Floats:
-        """The probabilities (N, C) of every point of a cloud."""
-        settings, space = self._preprocessing, self._split.space
-        batch = max(1, BATCH_POINTS // settings.points)
-        if isinstance(scene, ObjectScene):
-            found = object_probabilities(scene, network, points=settings.points, names=space.names, batch=batch)
-            return at_all_points(cloud, scene, found)
-        found = scene_probabilities(
-            scene, network, block=settings.block, points=settings.points, classes=len(space), batch=batch
-        )
-        return found if len(found) == len(cloud) else spread(cloud.xyz - scene.origin, scene, found, FILL)
-
     def _read(self, index: int) -> tuple[PointCloud, LabelArray, Scene]:
         if index not in self._kept:
             cloud, target = self._split.read(index)
@@ -303,5 +282,5 @@ class CloudValidator:
             cloud, target = cloud.take(finite), target[finite]
             # What is drawn and scored are coordinates and labels; the scene holds the rest.
             bare = PointCloud(cloud.xyz, source=cloud.source)
-            self._kept[index] = bare, target, _prepared(cloud, self._preprocessing)
+            self._kept[index] = bare, target, prepared(cloud, self._preprocessing)
         return self._kept[index]

@@ -12,7 +12,7 @@ from intarsia.errors import ModelError, UsageError
 from intarsia.labels import LabelSpace
 from intarsia.media.images import ImageLike, open_image
 from intarsia.models import build
-from intarsia.models.classical import ClassicalModel, Samples
+from intarsia.models.classical import ClassicalModel, FittingData
 from intarsia.models.classical.model import UNLABELLED
 from intarsia.training.fitting.drawing import Window, draw
 from intarsia.transforms.preprocess import resize_image, working_size
@@ -64,7 +64,7 @@ def cluster(
 
     sample = draw(model, windows(), preprocessing, pixels=pixels, classes=None, seed=seed)
     features, labels = sample.result()
-    model.head.fit(Samples(features, labels, np.ones(len(labels), np.float32)), seed=seed, progress=progress)
+    model.head.fit(FittingData(features, labels, np.ones(len(labels), np.float32)), seed=seed, progress=progress)
     space = LabelSpace(tuple(f"segment {number}" for number in range(1, clusters + 1)))
     card = {"limits": "Clusters of similar colour, texture and place; they have no meaning beyond their pictures."}
     return Bundle("kmeans", chosen, space, preprocessing, model.state_dict(), card=card)

@@ -1,4 +1,4 @@
-"""What classical models are fitted to: pixels and points, drawn from the training data, with their features."""
+"""Draw what classical models are fitted to: pixels and points of the training data, with their features."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from intarsia.errors import DataError
 from intarsia.labels import LabelSpace
 from intarsia.media.source import Place
 from intarsia.models import SegmentationModel
-from intarsia.models.classical import ClassicalModel, Samples
+from intarsia.models.classical import ClassicalModel, FittingData
 from intarsia.models.classical.model import UNLABELLED, Strip, within
 from intarsia.recipe import Recipe
 from intarsia.training.distributed import World
+from intarsia.training.feeds.batches import SplitReader
 from intarsia.training.feeds.clouds import CloudFeed
-from intarsia.training.feeds.data import SplitReader
-from intarsia.training.feeds.feed import Say, Scoring
-from intarsia.training.feeds.validation import Validator
+from intarsia.training.feeds.contract import Say, Scoring
+from intarsia.training.feeds.scoring import Validator
 from intarsia.training.fitting.sampling import PixelSample
 from intarsia.training.plan.setup import class_weights, find_split, preprocessing_of
 from intarsia.training.progress import Progress
@@ -47,7 +47,7 @@ class Material:
 
     preprocessing: Preprocessing | CloudPreprocessing
     validator: Scoring
-    draw: Callable[[Progress], Samples]
+    draw: Callable[[Progress], FittingData]
     unit: str
 
 
@@ -114,7 +114,7 @@ def draw(
     return sample
 
 
-def _pixels(model: ClassicalModel, reader: SplitReader, recipe: Recipe, progress: Progress, *, say: Say) -> Samples:
+def _pixels(model: ClassicalModel, reader: SplitReader, recipe: Recipe, progress: Progress, *, say: Say) -> FittingData:
     """Pixels of the training split, weighted; complains about classes that cannot be learned."""
     split, settings = reader.split, recipe.training
     space, needs_labels = split.space, model.head.needs_labels
@@ -152,10 +152,10 @@ def _pixels(model: ClassicalModel, reader: SplitReader, recipe: Recipe, progress
     )  # fmt: skip
     _check_classes(labelled, space, split.name, say, needs_two=needs_labels, unit="pixel")
     features, labels = sample.result()
-    return Samples(features, labels, _weights(labels, labelled, class_weights(recipe, split)))
+    return FittingData(features, labels, _weights(labels, labelled, class_weights(recipe, split)))
 
 
-def _points(feed: CloudFeed, recipe: Recipe, progress: Progress, *, say: Say) -> Samples:
+def _points(feed: CloudFeed, recipe: Recipe, progress: Progress, *, say: Say) -> FittingData:
     """Points of the training clouds, weighted; complains about classes that cannot be learned."""
     space = feed.split.space
     sample = PixelSample(
@@ -170,7 +170,7 @@ def _points(feed: CloudFeed, recipe: Recipe, progress: Progress, *, say: Say) ->
         sample.add(sample.choose(labels), labels, scene.features.T)
     _check_classes(labelled, space, feed.split.name, say, needs_two=True, unit="point")
     features, drawn = sample.result()
-    return Samples(features, drawn, _weights(drawn, labelled, class_weights(recipe, feed.split)))
+    return FittingData(features, drawn, _weights(drawn, labelled, class_weights(recipe, feed.split)))
 
 
 def _check_classes(

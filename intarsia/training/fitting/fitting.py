@@ -1,4 +1,4 @@
-"""Classical models: pixels or points are drawn from the training data, the model is fitted to them once, and scored."""
+"""Fit classical models: draw pixels or points from the training data, fit the model to them once, and score it."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from intarsia.models.classical import ClassicalModel
 from intarsia.models.cloud.forest import PointForest
 from intarsia.recipe import Recipe
 from intarsia.refine import Refinement
+from intarsia.stopping import Stop, never
 from intarsia.training.distributed import World
 from intarsia.training.fitting.drawing import Material, of_clouds, of_pictures
 from intarsia.training.log import Row, RunLog
@@ -34,6 +35,7 @@ def fit(
     *,
     resume: bool = False,
     console: Console | None = None,
+    stop: Stop = never,
 ) -> Run:
     """Fit a classical model to one data set.
 
@@ -49,12 +51,14 @@ def fit(
             ``last.safetensors`` and ``samples/``.
         resume: return a run that is finished; one that is not starts again, because fitting has no checkpoints.
         console: where progress goes; none: silent.
+        stop: asked after drawing and after fitting.
 
     Raises:
         UsageError: the recipe asks for something that does not exist, the folder already holds a run, or scikit-learn
             is not installed.
         DataError: the data cannot be used (no labelled pixel, one class only), or the disk is full.
         ModelError: the model cannot be built.
+        KeyboardInterrupt: stopped by the user or by `stop`.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise UsageError(f"{recipe.model.architecture} is fitted by one process; start it without torchrun")
@@ -85,8 +89,10 @@ def fit(
         started = time.perf_counter()
         samples = material.draw(progress)
         drawn = time.perf_counter()
+        _check_stop(stop)
         model.head.fit(samples, seed=recipe.training.seed, progress=progress.stage)
         fitted = time.perf_counter()
+        _check_stop(stop)
         say(
             f"{len(samples.labels):,} {unit}s drawn in {drawn - started:.1f} s, "
             f"{recipe.model.architecture} fitted in {fitted - drawn:.1f} s"
@@ -115,6 +121,11 @@ def _material(
         return of_clouds(recipe, model, dataset, world, folder, say)
     assert isinstance(model, ClassicalModel)  # as its medium says
     return of_pictures(recipe, model, dataset, world, folder, say)
+
+
+def _check_stop(stop: Stop) -> None:
+    if stop():
+        raise KeyboardInterrupt
 
 
 def _speaker(console: Console | None) -> Callable[[str], None]:

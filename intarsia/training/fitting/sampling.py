@@ -1,4 +1,4 @@
-"""Drawing pixels from a stream of pictures: bounded memory, every pixel with the same chance, in one pass."""
+"""Sample pixels of a stream of pictures: bounded memory, every pixel with the same chance, in one pass."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Teaching a low-latency model when to make the next key frame, from its own labels alone."""
+"""Teach a low-latency model when to make the next key frame, from its own labels alone.
+
+A step of its own after training, as in the paper: call `fit_deviation` on the trained model; no recipe does.
+"""
 
 from __future__ import annotations
 

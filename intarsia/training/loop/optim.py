@@ -16,7 +16,7 @@ _ONE_CYCLE_END = 1e-4
 
 def build_optimizer(model: SegmentationModel, settings: recipe.Optimizer) -> torch.optim.Optimizer:
     """AdamW or SGD with the encoder at its own rate, and no weight decay on biases and norms."""
-    encoder = {id(parameter) for parameter in model.encoder.parameters()}
+    encoder = {id(parameter) for parameter in model.encoder_parameters()}
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for parameter in model.parameters():
         if parameter.requires_grad:

@@ -1,4 +1,4 @@
-"""Which arithmetic trains faster here: float32 or bfloat16, by a short measurement."""
+"""Choose the arithmetic that trains faster here, float32 or bfloat16, by a short measurement."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The loss of a model's logits, auxiliary ones included."""
+"""Take the loss of a model's logits, auxiliary ones included."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import torch
 from torch import Tensor, nn
 
 from intarsia.models import Penalty, SegmentationModel, Supervised
-from intarsia.models.video import VideoSegmenter
 
 
 class SupervisedPass(nn.Module):
@@ -19,8 +18,8 @@ class SupervisedPass(nn.Module):
         self.model = model
 
     def forward(self, x: Tensor) -> tuple[Supervised | Penalty, ...]:
-        """Pictures (N, C, H, W), or clips (T, N, C, H, W) of which image models see each frame by itself."""
-        if x.ndim == 5 and not isinstance(self.model, VideoSegmenter):
+        """Pictures (N, C, H, W), or clips (T, N, C, H, W) of which most models see each frame by itself."""
+        if x.ndim == 5 and not self.model.takes_clips:
             x = x.flatten(0, 1)
         return self.model.supervised(x)
 

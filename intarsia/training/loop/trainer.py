@@ -1,13 +1,10 @@
-"""The training loop: one plain pass from recipe to best bundle."""
+"""Train by gradient steps: one plain pass from recipe to best bundle."""
 
 from __future__ import annotations
 
 import json
-import signal
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -27,13 +24,15 @@ from intarsia.files import write_json
 from intarsia.labels import LabelSpace
 from intarsia.memory import keep_freed_memory
 from intarsia.models import SegmentationModel, build
+from intarsia.models.synchronised import synchronise_norms
 from intarsia.models.weights import initialise
 from intarsia.recipe import Recipe
 from intarsia.refine import Refinement
-from intarsia.training.distributed import World, first_says, join_world, synchronise_norms
+from intarsia.stopping import Stop, never, stop_on_signals
+from intarsia.training.distributed import World, first_says, join_world
+from intarsia.training.feeds.batches import Batch, StepBatches, batches, default_workers, mix
 from intarsia.training.feeds.clips import ClipTraining
-from intarsia.training.feeds.data import Batch, StepBatches, batches, default_workers, mix
-from intarsia.training.feeds.feed import open_feed
+from intarsia.training.feeds.opening import open_feed
 from intarsia.training.log import Row, RunLog
 from intarsia.training.loop.checkpoint import (
     Checkpoint,
@@ -44,6 +43,7 @@ from intarsia.training.loop.checkpoint import (
 )
 from intarsia.training.loop.depthwise import use_fast_depthwise
 from intarsia.training.loop.ema import AveragedWeights
+from intarsia.training.loop.identity import differences, identity
 from intarsia.training.loop.optim import build_optimizer, freeze_norms, learning_rate_factor, set_learning_rate
 from intarsia.training.loop.precision import choose_precision
 from intarsia.training.loop.supervision import SupervisedPass, supervised_loss
@@ -52,6 +52,7 @@ from intarsia.training.plan.setup import (
     build_training_loss,
     bundle_of,
     check_monitor,
+    find_split,
     flat_scores,
     require_new,
 )
@@ -84,6 +85,7 @@ def train(
     *,
     resume: bool = False,
     console: Console | None = None,
+    stop: Stop = never,
 ) -> Run:
     """Train one recipe on one data set.
 
@@ -95,15 +97,16 @@ def train(
         resume: continue from the newest intact checkpoint. On CPU the result equals that of an uninterrupted run bit
             for bit.
         console: where progress goes; none: silent.
+        stop: asked after each step, in addition to Ctrl-C and SIGTERM; of several processes, the first one's counts.
 
     Raises:
         UsageError: the recipe asks for something that does not exist, or the folder already holds a run.
         DataError: the data cannot be used, or the disk is full.
         ModelError: the model cannot be built, or the loss stays NaN.
-        KeyboardInterrupt: stopped by the user, after a checkpoint of the current step.
+        KeyboardInterrupt: stopped by the user or by `stop`, after a checkpoint of the current step.
     """
     with join_world() as world:
-        return _Trainer(recipe, dataset, folder, world, console if world.is_main else None).run(resume)
+        return _Trainer(recipe, dataset, folder, world, console if world.is_main else None).run(resume, stop)
 
 
 class _Trainer:
@@ -121,6 +124,7 @@ class _Trainer:
         torch.manual_seed(settings.seed)
         self.model = build(recipe.model.architecture, classes=len(self.space), **recipe.model.options)
         initialise(self.model, recipe.model.weights)
+        self.validation = [item.id for item in find_split(dataset, recipe.data.val).items]
         self.feed = open_feed(recipe, self.model, dataset, world, folder / "samples", self._say)
         self.model = self.model.to(world.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.loss = build_training_loss(recipe, self.feed.split).to(world.device)
@@ -136,8 +140,8 @@ class _Trainer:
         self.state = _State()
         self.log = RunLog(folder, tensorboard=settings.tensorboard and world.is_main)
 
-    def run(self, resume: bool) -> Run:
-        """Train from the start or the newest checkpoint to the end."""
+    def run(self, resume: bool, stop: Stop) -> Run:
+        """Train from the start or the newest checkpoint to the end, or until `stop` says so."""
         if resume:
             self._restore()
         elif self.world.is_main:
@@ -151,7 +155,7 @@ class _Trainer:
             resolved = self.recipe.override({"training.precision": self.state.precision})
             resolved.save(self.folder / "recipe.yaml")
         if self.state.step < self.total and not self._is_stale():
-            self._train()
+            self._train(stop)
         if self.world.is_main:
             self._bundle(self.state.rows[-1]).save(self.folder / "last.safetensors")
         return Run(self.folder, self.folder / "best.safetensors", self.state.best_scores)
@@ -174,7 +178,7 @@ class _Trainer:
             use_fast_depthwise(model)
         return model
 
-    def _train(self) -> None:
+    def _train(self, stop: Stop) -> None:
         settings = self.recipe.training
         self._fast(self.model)
         self.feed.prepare()
@@ -187,13 +191,18 @@ class _Trainer:
         network: nn.Module = SupervisedPass(self.model)
         if self.world.size > 1:
             network = DistributedDataParallel(network)
-        with _stop_request() as stop, Progress(self.console, self.total, self.state.step, self.per_epoch) as progress:
+        with (
+            stop_on_signals() as signalled,
+            Progress(self.console, self.total, self.state.step, self.per_epoch) as progress,
+        ):
             clock = time.perf_counter()
             for batch in loader:
                 self.state.waited += time.perf_counter() - clock
                 self.state.step += 1
                 loss = self._step(network, batch)
                 progress.advance(loss)
+                # All processes stop after the same step, or those that go on would wait for the others for ever.
+                stopping = first_says(signalled() or stop(), self.world)
                 now = time.perf_counter()
                 self.state.seconds, clock = self.state.seconds + now - clock, now
                 if self.state.step % self.per_epoch == 0:
@@ -202,9 +211,9 @@ class _Trainer:
                     if self._is_stale():
                         self._say(f"no better {settings.monitor} in {self.state.stale} validations: stopped early")
                         break
-                elif stop.is_set() or (settings.checkpoint_every and self.state.step % settings.checkpoint_every == 0):
+                elif stopping or (settings.checkpoint_every and self.state.step % settings.checkpoint_every == 0):
                     self._save_checkpoint()
-                if stop.is_set():
+                if stopping:
                     raise KeyboardInterrupt
 
     def _step(self, network: nn.Module, batch: Batch) -> float | None:
@@ -365,8 +374,8 @@ class _Trainer:
             self._say(sentence)
         state = dict(checkpoint.state)
         stored = state.pop("recipe")
-        if stored != self._identity():
-            changed = sorted(key for key in stored if stored[key] != self._identity().get(key))
+        changed = differences(stored, self._identity())
+        if changed:
             raise UsageError(f"cannot resume {self.folder}: the recipe or data changed since ({', '.join(changed)})")
         self.state = _State(**state)
         self.model.load_state_dict(checkpoint.tensors["model"])
@@ -379,54 +388,14 @@ class _Trainer:
         self._say(f"resumed from {path}: step {self.state.step} of {self.total}")
 
     def _identity(self) -> dict[str, Any]:
-        """What must be the same for a resumed run to equal an uninterrupted one."""
-        value = self.recipe.to_dict()
-        training = {key: entry for key, entry in value["training"].items() if key not in _FREE_SETTINGS}
-        return {
-            "model": value["model"],
-            "input": value["input"],
-            "augment": value["augment"],
-            "cloud": value["cloud"],
-            "optimizer": value["optimizer"],
-            "training": training,
-            "classes": list(self.space.names),
-            "samples": [item.id for item in self.feed.split.items],
-        }
+        return identity(
+            self.recipe,
+            classes=list(self.space.names),
+            samples=[item.id for item in self.feed.split.items],
+            weights=self.feed.weights,
+            validation=self.validation,
+        )
 
     def _say(self, text: str) -> None:
         if self.console is not None:
             self.console.print(text, highlight=False, markup=False)
-
-
-# Settings that do not change the weights: a resumed run may have others.
-_FREE_SETTINGS = (
-    "workers",
-    "cache",
-    "samples",
-    "tensorboard",
-    "precision",
-    "checkpoint_every",
-    "max_bad_samples",
-    "max_skipped_steps",
-)
-
-
-@contextmanager
-def _stop_request() -> Iterator[threading.Event]:
-    """Turn the first Ctrl-C (or SIGTERM) into a request to stop after the step; a second one interrupts at once."""
-    stop = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
-
-    def request(number: int, _: Any) -> None:
-        if stop.is_set():
-            raise KeyboardInterrupt
-        stop.set()
-
-    previous = {number: signal.signal(number, request) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)

@@ -19,13 +19,12 @@ from intarsia.datasets.remap import Remap, remapped
 from intarsia.errors import UsageError
 from intarsia.models import architecture
 from intarsia.recipe import Recipe
-from intarsia.training.feeds.clouds import block_spacing
+from intarsia.training.feeds.clouds import BlockData
 from intarsia.training.plan.auto import recipe_for, recipe_for_clouds
 from intarsia.training.plan.setup import find_split
 from intarsia.transforms.clouds.features import channels
 
 _SHOWN = 8
-_LEAST_SPACING = 1e-3  # where all points lie in one place
 
 
 @dataclass(frozen=True)
@@ -121,16 +120,11 @@ def _plan(recipe: Recipe, folder: Path | None, changes: Sequence[str], report: R
     if architecture(recipe.model.architecture).medium == "cloud" and "in_channels" not in recipe.model.options:
         recipe = recipe.override({"model.options.in_channels": channels(recipe.cloud.features)})
     dataset = open_data(recipe)
-    if isinstance(dataset, CloudDataset) and _has_rings(recipe):
-        gap = block_spacing(recipe, find_split(dataset, recipe.data.train))
-        recipe = recipe.override({"model.options.spacing": gap or _LEAST_SPACING})
+    if isinstance(dataset, CloudDataset):
+        data = BlockData(recipe, find_split(dataset, recipe.data.train))
+        found = architecture(recipe.model.architecture).options_from(recipe.model.options, data)
+        recipe = recipe.override({f"model.options.{name}": value for name, value in found.items()})
     return Plan(recipe, dataset, folder or Path("runs") / recipe.name, report)
-
-
-def _has_rings(recipe: Recipe) -> bool:
-    """Whether the model's radii follow from the spacing of the points, which the recipe does not say."""
-    options = recipe.model.options
-    return recipe.model.architecture == "acnn" and options.get("task", "scene") == "scene" and "spacing" not in options
 
 
 def open_data(recipe: Recipe) -> Dataset | CloudDataset:

@@ -11,7 +11,7 @@ from stripes import SMALL, stripes
 
 from intarsia.media.source import Place
 from intarsia.models import build
-from intarsia.models.classical import ClassicalModel, Samples
+from intarsia.models.classical import ClassicalModel, FittingData
 from intarsia.models.classical.model import UNLABELLED
 
 
@@ -40,6 +40,6 @@ def _fit(model: ClassicalModel) -> ClassicalModel:
     known = np.where(np.random.default_rng(1).random(labels.size) < 0.5, labels.ravel(), UNLABELLED)
     if model.head.needs_labels:
         features, known = features[:, known >= 0], known[known >= 0]
-    samples = Samples(np.ascontiguousarray(features.T), known, np.ones(len(known), np.float32))
+    samples = FittingData(np.ascontiguousarray(features.T), known, np.ones(len(known), np.float32))
     model.head.fit(samples, seed=0, progress=lambda *_: None)
     return model.eval()

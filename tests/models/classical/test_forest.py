@@ -10,15 +10,15 @@ import torch
 from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
 
 from intarsia.errors import ModelError
-from intarsia.models.classical import Samples
+from intarsia.models.classical import FittingData
 from intarsia.models.classical.forest import Forest, _rounded_down
 
 
-def samples(classes: int, count: int = 3000, features: int = 7) -> Samples:
+def samples(classes: int, count: int = 3000, features: int = 7) -> FittingData:
     random = np.random.default_rng(0)
     values = random.normal(size=(count, features)).astype(np.float32)
     labels = (values[:, :classes] + random.normal(size=(count, min(classes, features)))).argmax(1)
-    return Samples(values, labels.astype(np.int64), random.uniform(0.5, 2, count).astype(np.float32))
+    return FittingData(values, labels.astype(np.int64), random.uniform(0.5, 2, count).astype(np.float32))
 
 
 @pytest.mark.parametrize(("classes", "trees", "leaves"), [(2, 1, 2), (2, 12, 300), (5, 25, 64), (7, 3, 1000)])
@@ -58,7 +58,9 @@ def test_a_threshold_is_rounded_down() -> None:
 def test_a_class_that_was_not_seen_is_never_predicted() -> None:
     data = samples(2)
     head = Forest(4, trees=4, leaves=50, least_pixels=1)
-    head.fit(Samples(data.features, np.where(data.labels == 1, 3, 1), data.weights), seed=0, progress=lambda *_: None)
+    head.fit(
+        FittingData(data.features, np.where(data.labels == 1, 3, 1), data.weights), seed=0, progress=lambda *_: None
+    )
     found = head(torch.from_numpy(data.features.T)).softmax(0)
     assert found[[0, 2]].max() < 1e-8 and set(found.argmax(0).tolist()) == {1, 3}
 

@@ -9,7 +9,7 @@ from sklearn.cluster import KMeans
 
 from intarsia.errors import DataError, ModelError
 from intarsia.models import build
-from intarsia.models.classical import Samples
+from intarsia.models.classical import FittingData
 from intarsia.models.classical.kmeans import Clusters
 from intarsia.models.classical.model import UNLABELLED
 
@@ -25,7 +25,7 @@ def blobs(counts: tuple[int, ...] = (400, 300, 200, 100)) -> tuple[np.ndarray, n
 def clustered(values: np.ndarray, labels: np.ndarray, classes: int, clusters: int) -> Clusters:
     head = Clusters([("colour", 1.0)] * values.shape[1], classes, clusters)
     weights = np.ones(len(values), np.float32)
-    head.fit(Samples(values, labels.astype(np.int64), weights), seed=0, progress=lambda *_: None)
+    head.fit(FittingData(values, labels.astype(np.int64), weights), seed=0, progress=lambda *_: None)
     return head
 
 
@@ -69,7 +69,9 @@ def test_groups_weigh_what_they_are_told() -> None:
     random = np.random.default_rng(0)
     values = (random.normal(size=(5000, 4)) * [100, 50, 0.01, 0]).astype(np.float32)
     head = Clusters([("colour", 1.0), ("colour", 1.0), ("texture", 0.5), ("position", 1.0)], 3, 3)
-    head.fit(Samples(values, np.full(5000, UNLABELLED), np.ones(5000, np.float32)), seed=0, progress=lambda *_: None)
+    head.fit(
+        FittingData(values, np.full(5000, UNLABELLED), np.ones(5000, np.float32)), seed=0, progress=lambda *_: None
+    )
     variance = (values * head.scale.numpy()).var(axis=0)
     assert variance[:2].sum() == pytest.approx(1, rel=1e-3) and variance[0] / variance[1] == pytest.approx(4, rel=0.1)
     assert variance[2] == pytest.approx(0.25, rel=1e-3) and head.scale[3] == 0

@@ -12,21 +12,23 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from intarsia.errors import DataError, ModelError
 from intarsia.models import build
-from intarsia.models.classical import Samples
+from intarsia.models.classical import FittingData
 from intarsia.models.classical.svm import KernelMachine, LinearMachine
 
 pytestmark = pytest.mark.filterwarnings("ignore:Maximum number of iteration")
 
 
-def samples(classes: int, count: int = 2000) -> Samples:
+def samples(classes: int, count: int = 2000) -> FittingData:
     """Features of different means and spreads."""
     random = np.random.default_rng(0)
     values = random.normal(size=(count, 6)) * [1, 0.1, 0.3, 1, 1, 0.5] + [0, 0.5, -0.2, 0, 1, 0]
     labels = (np.abs(values[:, :classes] - values.mean(0)[:classes]) / values.std(0)[:classes]).argmax(1)
-    return Samples(values.astype(np.float32), labels.astype(np.int64), random.uniform(0.5, 2, count).astype(np.float32))
+    return FittingData(
+        values.astype(np.float32), labels.astype(np.int64), random.uniform(0.5, 2, count).astype(np.float32)
+    )
 
 
-def theirs(data: Samples, *middle: object) -> Pipeline:
+def theirs(data: FittingData, *middle: object) -> Pipeline:
     machine = SGDClassifier(alpha=1e-4, average=True, max_iter=30, random_state=0)
     return make_pipeline(StandardScaler(), *middle, machine).fit(
         data.features.astype(np.float64), data.labels, sgdclassifier__sample_weight=data.weights
@@ -78,7 +80,7 @@ def test_the_kernel_bends_where_a_line_cannot() -> None:
     random = np.random.default_rng(0)
     values = random.normal(size=(3000, 2)).astype(np.float32)
     labels = (np.square(values).sum(1) > 1.4).astype(np.int64)
-    data = Samples(values, labels, np.ones(3000, np.float32))
+    data = FittingData(values, labels, np.ones(3000, np.float32))
     right = {}
     for head in (LinearMachine(2, 2, alpha=1e-4), KernelMachine(2, 2, landmarks=60, gamma=0, alpha=1e-5)):
         head.fit(data, seed=0, progress=lambda *_: None)
@@ -92,7 +94,7 @@ def test_sharpness_makes_scores_probabilities() -> None:
     values = random.normal(size=(20_000, 1)).astype(np.float32)
     labels = (random.random(20_000) < 1 / (1 + np.exp(-2 * values[:, 0]))).astype(np.int64)
     head = LinearMachine(1, 2, alpha=1e-4)
-    head.fit(Samples(values, labels, np.ones(20_000, np.float32)), seed=0, progress=lambda *_: None)
+    head.fit(FittingData(values, labels, np.ones(20_000, np.float32)), seed=0, progress=lambda *_: None)
     score = head(torch.from_numpy(values.T)).softmax(0).numpy()[1]
     for low, high in ((0.1, 0.3), (0.4, 0.6), (0.7, 0.9)):
         inside = (score > low) & (score < high)
@@ -105,7 +107,7 @@ def test_a_constant_feature_and_a_class_that_was_not_seen() -> None:
     values[:, 0] = 0.1
     labels = np.where(data.labels == 1, 3, 1)
     for head in (LinearMachine(6, 4, alpha=1e-4), KernelMachine(6, 4, landmarks=30, gamma=0, alpha=1e-4)):
-        head.fit(Samples(values, labels, data.weights), seed=0, progress=lambda *_: None)
+        head.fit(FittingData(values, labels, data.weights), seed=0, progress=lambda *_: None)
         logits = head(torch.from_numpy(values.T))
         assert logits.isfinite().all() and set(logits.argmax(0).tolist()) <= {1, 3}
         assert logits.softmax(0)[[0, 2]].max() < 1e-3
@@ -119,7 +121,7 @@ def test_weights_move_the_boundary() -> None:
     for weight in (1, 10):
         head = LinearMachine(1, 2, alpha=1e-4)
         weights = np.where(labels, weight, 1).astype(np.float32)
-        head.fit(Samples(values, labels, weights), seed=0, progress=lambda *_: None)
+        head.fit(FittingData(values, labels, weights), seed=0, progress=lambda *_: None)
         shares.append(float(head(torch.from_numpy(values.T)).argmax(0).float().mean()))
     assert shares[1] > shares[0] + 0.2
 

@@ -8,7 +8,7 @@ import torch
 
 from intarsia.errors import ModelError
 from intarsia.models import architecture, build
-from intarsia.models.classical import Samples
+from intarsia.models.classical import FittingData
 from intarsia.models.cloud.forest import PointForest
 
 
@@ -20,7 +20,7 @@ def test_same_probabilities_as_scikit_learn() -> None:
     weights = random.uniform(0.5, 2, 800).astype(np.float32)
     model = build("point_forest", classes=3, in_channels=7, trees=9, leaves=40)
     assert isinstance(model, PointForest)
-    model.head.fit(Samples(features, target, weights), seed=3, progress=lambda what, done, total: None)
+    model.head.fit(FittingData(features, target, weights), seed=3, progress=lambda what, done, total: None)
     peer = ensemble.RandomForestClassifier(9, max_leaf_nodes=40, random_state=3).fit(features, target, weights)
     asked = random.normal(size=(2, 50, 7)).astype(np.float32)
     shares = model(torch.from_numpy(asked).transpose(1, 2)).softmax(1).transpose(1, 2).reshape(-1, 3).numpy()

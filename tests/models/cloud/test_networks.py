@@ -13,11 +13,10 @@ from intarsia.bundle import Bundle, CloudPreprocessing
 from intarsia.errors import ModelError, UsageError
 from intarsia.labels import LabelSpace
 from intarsia.losses import CrossEntropy
-from intarsia.models import architectures, build
+from intarsia.models import Penalty, architectures, build
 from intarsia.models.cloud.layers import CloudModel, Shared
 from intarsia.models.cloud.pointnet import Transform, orthogonality
 from intarsia.models.cost import parameters
-from intarsia.models.registry import Penalty
 from intarsia.models.restore import restore
 from intarsia.training.loop.supervision import supervised_loss
 

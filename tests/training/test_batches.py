@@ -9,7 +9,7 @@ import torch
 from intarsia.bundle import Preprocessing
 from intarsia.losses import Boundary, CrossEntropy, WeightedSum, join_maps
 from intarsia.recipe import Augment
-from intarsia.training.feeds.data import SplitReader, StepBatches, TrainingSamples, batches
+from intarsia.training.feeds.batches import SplitReader, StepBatches, TrainingSamples, batches
 from intarsia.transforms.augment import TrainingTransform
 
 
@@ -58,7 +58,7 @@ def test_reader_gives_the_working_size_and_caches_the_same_pairs(scenes, resize_
 
 
 def test_too_much_for_memory_is_not_cached(scenes, monkeypatch):
-    monkeypatch.setattr("intarsia.training.feeds.data.available_memory", lambda: 1000.0)
+    monkeypatch.setattr("intarsia.training.feeds.batches.available_memory", lambda: 1000.0)
     reader = SplitReader(scenes.splits["train"], Preprocessing(), resize_target=True)
     assert not reader.preload(1)
     assert reader.read(0)[0].shape == (40, 56, 3)
@@ -105,7 +105,7 @@ def test_maps_are_kept_where_label_maps_come_again(scenes, augment, crop, kept):
 
 
 def test_maps_that_do_not_fit_are_made_again(scenes, monkeypatch):
-    monkeypatch.setattr("intarsia.training.feeds.data.available_memory", lambda: 100.0)
+    monkeypatch.setattr("intarsia.training.feeds.batches.available_memory", lambda: 100.0)
     dataset = samples(scenes, Augment(scale=(1, 1), flip=0), (40, 56), Boundary().maps)
     first = dataset[0, 3].maps["distance"]
     assert dataset[1, 3].maps["distance"] is not first

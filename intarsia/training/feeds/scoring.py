@@ -1,4 +1,4 @@
-"""Scoring the weights between epochs, with a few pictures to look at."""
+"""Score the weights on pictures between epochs, and write a few to look at."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from intarsia.models import SegmentationModel
 from intarsia.result.renders import blend
 from intarsia.runtimes.upsampling import upsampled_labels
 from intarsia.training.distributed import World, sum_confusion
-from intarsia.training.feeds.data import SplitReader
+from intarsia.training.feeds.batches import SplitReader
 from intarsia.training.progress import Progress
 from intarsia.transforms.preprocess import prepare, resize_image
 

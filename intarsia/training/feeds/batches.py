@@ -1,4 +1,4 @@
-"""Feeding the loop: a pure function from step to batch, a cache of decoded pictures, and substitutes for bad files."""
+"""Make batches: a pure function from step to batch, a cache of decoded pictures, and substitutes for bad files."""
 
 from __future__ import annotations
 
@@ -117,14 +117,14 @@ class Batch:
     """A batch.
 
     Args:
-        images: (N, h, w, 3) uint8, or blocks of points (N, P, channels) float32.
+        inputs: (N, h, w, channels) uint8 of pictures, or (N, P, channels) float32 of points; see `Feed.inputs`.
         targets: (N, h, w) or (N, P) labels.
         maps: what the loss derives from the labels of each sample, joined.
         indices: the items' indices.
         failures: what was wrong with unreadable files, by item.
     """
 
-    images: Tensor
+    inputs: Tensor
     targets: Tensor
     maps: dict[str, Tensor]
     indices: tuple[int, ...]
@@ -133,9 +133,9 @@ class Batch:
 
 @dataclass(frozen=True)
 class Sample:
-    """One crop of a `Batch`."""
+    """One crop, or one block of points, of a `Batch`."""
 
-    image: Tensor
+    input: Tensor
     target: Tensor
     maps: dict[str, Tensor]
     index: int
@@ -296,7 +296,7 @@ def _shared_out(total: int, shares: Sequence[float]) -> list[int]:
 def collate(samples: Sequence[Sample]) -> Batch:
     """Stack samples."""
     return Batch(
-        torch.stack([sample.image for sample in samples]),
+        torch.stack([sample.input for sample in samples]),
         torch.stack([sample.target for sample in samples]),
         join_maps([sample.maps for sample in samples]),
         tuple(sample.index for sample in samples),

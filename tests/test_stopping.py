@@ -1,0 +1,46 @@
+"""The first signal is a request, the second interrupts, and other threads are left alone."""
+
+import os
+import signal
+import threading
+
+import pytest
+
+from intarsia.stopping import never, stop_on_signals
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_signal_asks_and_the_second_interrupts(number):
+    before = signal.getsignal(number)
+    with stop_on_signals() as stopped:
+        assert not stopped()
+        os.kill(os.getpid(), number)
+        assert stopped()
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), number)
+    assert signal.getsignal(number) is before
+
+
+def test_handlers_come_back_after_an_error():
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(ValueError, match="within"), stop_on_signals():
+        raise ValueError("within")
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_other_threads_are_never_asked_to_stop():
+    found = []
+
+    def work():
+        before = signal.getsignal(signal.SIGINT)
+        with stop_on_signals() as stopped:
+            found.append((stopped(), signal.getsignal(signal.SIGINT) is before))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert found == [(False, True)]
+
+
+def test_never():
+    assert never() is False
