@@ -66,7 +66,7 @@ def test_every_point_gets_a_class_in_input_order(voxel: float) -> None:
 
 @pytest.mark.parametrize("voxel", [0.0, 0.7])
 def test_tiles_give_what_the_whole_cloud_gives(voxel: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    given = cloud(12000, 160.0)
+    given = cloud(5900, 112.0)
     model = CloudPredictor(bundle(voxel=voxel))
     whole = model.segment(given)
     monkeypatch.setattr(predictor, "WHOLE_POINTS", 1000)
