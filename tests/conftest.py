@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tiny import TINY, TinyRun
 
+from intarsia.threads import share_cores
+
 if TYPE_CHECKING:
     from intarsia.bundle import Preprocessing
     from intarsia.inference import Predictor
@@ -17,7 +19,8 @@ if TYPE_CHECKING:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Several workers share the cores: one thread each, also in the processes they start."""
+    """Threads wait as under the command; several workers share the cores: one thread each, also in what they start."""
+    share_cores()
     if "PYTEST_XDIST_WORKER" in os.environ:
         os.environ["OMP_NUM_THREADS"] = "1"
         import torch

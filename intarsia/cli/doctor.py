@@ -15,6 +15,7 @@ import typer
 from intarsia import __version__
 from intarsia.cli.output import Json, emit, table
 from intarsia.errors import IntarsiaError
+from intarsia.threads import waiting
 
 CORE = ("torch", "torchvision", "timm", "numpy", "pillow", "opencv-python-headless", "pydantic", "safetensors")
 # extra -> (distributions that it brings, what it enables)
@@ -89,6 +90,7 @@ def _machine() -> dict[str, Any]:
         "cpu": torch.backends.cpu.get_cpu_capability(),
         "cores": len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count(),
         "threads": torch.get_num_threads(),
+        "waiting": waiting(),
         "bf16": has_bf16("cuda" if cuda else "cpu"),
         "free_disk_gb": round(shutil.disk_usage(Path.cwd()).free / 1e9, 1),
     }
@@ -114,9 +116,11 @@ def _model(path: Path) -> dict[str, Any]:
 def _show(found: dict[str, Any]) -> None:
     machine = found["machine"]
     bf16 = "in hardware" if machine["bf16"] else "not in hardware (works, slowly)"
+    policy = ", ".join(f"{name}={value}" for name, value in machine["waiting"].items())
     lines = [
         ("system", machine["system"]),
         ("device", f"{machine['device']} ({machine['cpu']}), {machine['cores']} cores, {machine['threads']} threads"),
+        ("threads wait", policy or "as the OpenMP runtime likes"),
         ("bfloat16", bf16),
         ("free disk here", f"{machine['free_disk_gb']} GB"),
     ]

@@ -18,6 +18,7 @@ from intarsia.cli.annotations import app as annotations_app
 from intarsia.cli.output import emit
 from intarsia.cli.target import explain
 from intarsia.errors import IntarsiaError
+from intarsia.threads import share_cores
 
 INTERRUPTED = 130
 
@@ -64,6 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: the command line without the program's name; None takes the process's own.
     """
+    share_cores()
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
     given = [argument for argument in given if argument != "--debug"]

@@ -18,6 +18,7 @@ from intarsia.cli import doctor
 from intarsia.cli.output import seconds
 from intarsia.errors import DataError
 from intarsia.recipe import Recipe
+from intarsia.threads import waiting
 
 # --- how commands end ---------------------------------------------------------------------------------------------
 
@@ -347,6 +348,7 @@ def test_doctor_reports_and_fails_on_a_damaged_bundled_model(
         "demo",
     }
     assert set(found["extras"]) == optional
+    assert found["machine"]["waiting"] == waiting()
     assert found["machine"]["threads"] >= 1
     damaged = tmp_path / "street.safetensors"
     damaged.write_bytes(tiny_run.run.best.read_bytes()[:-100])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import struct
-import time
 import zlib
 from pathlib import Path
 from typing import Any
@@ -335,13 +334,13 @@ def test_colour_spaces_without_a_conversion() -> None:
 
 def test_a_small_file_that_decodes_to_81_megapixels(tmp_path: Path) -> None:
     path = tmp_path / "bomb.png"
-    path.write_bytes(png(9000, 9000, 1, 0, bytes(9000 * (1 + 9000 // 8))))
-    assert path.stat().st_size < 11_000
+    content = bytearray(png(9000, 9000, 1, 0, bytes(9000 * (1 + 9000 // 8))))
+    assert len(content) < 11_000
+    content[100:200] = bytes(100)  # whoever decoded would complain of this
+    path.write_bytes(content)
     for read in (open_image, read_mask):
-        start = time.perf_counter()
         with pytest.raises(DataError, match=r"refused .*bomb\.png: its 9,\d+ bytes would decode to 9000x9000 pixels"):
             read(path)
-        assert time.perf_counter() - start < 0.1
 
 
 def test_too_many_pixels() -> None:

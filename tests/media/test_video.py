@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import resource
 import struct
-import time
+from collections.abc import Iterator
 from fractions import Fraction
+from itertools import count
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 import pytest
@@ -218,7 +220,6 @@ def ivf(frames: int, width: int, height: int, body: bytes = b"") -> bytes:
 
 def test_headers_that_promise_too_much(tmp_path: Path) -> None:
     (tmp_path / "huge.y4m").write_bytes(b"YUV4MPEG2 W12000 H12000 F25:1 Ip C420jpeg\nFRAME\n" + bytes(1000))
-    start = time.monotonic()
     with pytest.raises(DataError, match="frames of 12000x12000 are 144 megapixels, the limit is 100"):
         open_video(tmp_path / "huge.y4m")
     (tmp_path / "empty.ivf").write_bytes(ivf(1_000_000, 64, 48))
@@ -232,7 +233,6 @@ def test_headers_that_promise_too_much(tmp_path: Path) -> None:
     (tmp_path / "many.ivf").write_bytes(data)
     source = open_video(tmp_path / "many.ivf")
     assert len(list(source)) == 4
-    assert time.monotonic() - start < 10
 
 
 def test_frames_larger_than_the_limit(tmp_path: Path) -> None:
@@ -293,18 +293,22 @@ def test_a_device_is_live(tmp_path: Path) -> None:
 
 
 def test_the_newest_frame_is_taken_and_errors_arrive() -> None:
-    def slow_world() -> object:
-        for number in range(30):
-            yield number
-            time.sleep(0.005)
+    taken, rushed = Event(), Event()
 
-    newest = Newest(slow_world())  # type: ignore[arg-type]
+    def world() -> Iterator[int]:
+        yield 0
+        taken.wait()
+        yield from range(1, 30)
+        rushed.set()
+
+    newest = Newest(world())
     seen = []
     for number in newest:
         seen.append(number)
-        time.sleep(0.03)
-    assert seen == sorted(seen) and seen[-1] == 29 and len(seen) < 20
-    assert len(seen) + newest.dropped == 30
+        taken.set()
+        rushed.wait()
+    assert seen == [0, 29]
+    assert newest.dropped == 28
 
     def failing() -> object:
         yield 1
@@ -312,8 +316,8 @@ def test_the_newest_frame_is_taken_and_errors_arrive() -> None:
 
     with pytest.raises(DataError, match="unplugged"):
         list(Newest(failing()))  # type: ignore[arg-type]
-    stopped = Newest(slow_world())  # type: ignore[arg-type]
-    assert next(iter(stopped)) == 0
+    stopped = Newest(count())
+    assert next(iter(stopped)) >= 0
     assert not stopped._thread.is_alive()
 
 

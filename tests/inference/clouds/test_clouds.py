@@ -33,13 +33,14 @@ def bundle(
     features: tuple[str, ...] = ("height", "intensity"),
     voxel: float = 0.0,
     block: float = 8.0,
+    points: int = 64,
     optional: tuple[str, ...] = (),
 ) -> Bundle:
     torch.manual_seed(0)
     options = {"in_channels": channels(features)}
     model = build("pointnet_scene", classes=3, **options)
     torch.nn.init.normal_(model.out.weight)  # type: ignore[union-attr, arg-type]
-    settings = CloudPreprocessing(features=features, optional=optional, block=block, points=64, voxel=voxel)
+    settings = CloudPreprocessing(features=features, optional=optional, block=block, points=points, voxel=voxel)
     return Bundle("pointnet_scene", options, SPACE, settings, model.state_dict())
 
 
@@ -64,10 +65,10 @@ def test_every_point_gets_a_class_in_input_order(voxel: float) -> None:
     assert np.array_equal(model.segment(given).labels, found.labels)
 
 
-@pytest.mark.parametrize("voxel", [0.0, 0.7])
+@pytest.mark.parametrize("voxel", [0.0, 1.0])
 def test_tiles_give_what_the_whole_cloud_gives(voxel: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    given = cloud(12000, 160.0)
-    model = CloudPredictor(bundle(voxel=voxel))
+    given = cloud(3000, 144.0)
+    model = CloudPredictor(bundle(voxel=voxel, block=16.0, points=32))
     whole = model.segment(given)
     monkeypatch.setattr(predictor, "WHOLE_POINTS", 1000)
     monkeypatch.setattr(predictor, "_TILE_POINTS", 500)
