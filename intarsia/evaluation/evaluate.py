@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from intarsia.datasets import Split
+from intarsia.datasets import PictureSplit
 from intarsia.datasets.layouts.volumes import VolumeItem
 from intarsia.errors import DataError, UsageError
 from intarsia.evaluation.protocols import ProtocolScorer
@@ -21,7 +21,7 @@ _PLAIN = Measures()
 
 def evaluate(
     predictor: Predictor,
-    split: Split,
+    split: PictureSplit,
     *,
     measures: Measures = _PLAIN,
     protocol: str | None = None,

@@ -1,4 +1,4 @@
-"""Which pictures and which models a name stands for."""
+"""Which pictures a name stands for, and opening them."""
 
 from __future__ import annotations
 
@@ -8,15 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from intarsia.bundle import Preprocessing
-from intarsia.errors import DataError, ModelError, UsageError, suggest
+from intarsia.errors import DataError
 from intarsia.media.dicom import is_series
 from intarsia.media.images import IMAGE_SUFFIXES, ImageLike, open_image
 from intarsia.media.rasters import is_raster, open_raster
 from intarsia.media.source import PixelSource
 from intarsia.media.volumes import VOLUME_SUFFIXES
-
-ZOO = Path(__file__).parents[1] / "zoo"
-_BEST = "best.safetensors"
 
 
 @dataclass(frozen=True)
@@ -89,26 +86,3 @@ def open_source(source: ImageLike, preprocessing: Preprocessing, *, raster: bool
         if raster or chosen or is_raster(source):
             return open_raster(source, bands=preprocessing.bands, windows=preprocessing.windows)
     return open_image(source)
-
-
-def find_bundle(name: str | os.PathLike[str]) -> Path:
-    """The bundle file that a name stands for: a bundled model, a bundle file, or a run folder (its best weights).
-
-    Raises:
-        UsageError: no bundled model has this name; the message suggests the closest.
-        ModelError: there is no such file, or the folder holds no bundle.
-    """
-    path = Path(name)
-    if path.is_dir():
-        if (path / _BEST).is_file():
-            return path / _BEST
-        raise ModelError(f"{path} is no run folder: it holds no {_BEST}; train first, or name a bundle file")
-    if path.exists():
-        return path
-    bundled = {file.stem: file for file in sorted(ZOO.glob("*.safetensors"))}
-    text = os.fspath(name)
-    if text in bundled:
-        return bundled[text]
-    if path.suffix or len(path.parts) > 1:
-        raise ModelError(f"{path}: no such bundle; check the path")
-    raise UsageError(f"no bundled model, bundle file or run folder is named {text!r}.{suggest(text, bundled)}")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from intarsia.datasets import Split
+from intarsia.datasets import PictureSplit
 from intarsia.errors import UsageError, counted
 from intarsia.evaluation import Evaluation, MaskScores
 from intarsia.files import write_json, write_text
@@ -164,7 +164,9 @@ def _groups(evaluation: Evaluation) -> str:
     return html.table(head, rows) if rows else ""
 
 
-def worst_pictures(predictor: Predictor, split: Split, evaluation: Evaluation, *, count: int = _WORST) -> list[Sample]:
+def worst_pictures(
+    predictor: Predictor, split: PictureSplit, evaluation: Evaluation, *, count: int = _WORST
+) -> list[Sample]:
     """The pictures of a split with the lowest mIoU, worst first.
 
     Raises:
@@ -175,7 +177,9 @@ def worst_pictures(predictor: Predictor, split: Split, evaluation: Evaluation, *
     return [found[name] for name in names]
 
 
-def samples(predictor: Predictor, split: Split, names: Sequence[str], evaluation: Evaluation) -> dict[str, Sample]:
+def samples(
+    predictor: Predictor, split: PictureSplit, names: Sequence[str], evaluation: Evaluation
+) -> dict[str, Sample]:
     """Pictures of a split with truth, prediction and score, by id."""
     scores = {row.id: row.miou for row in evaluation.images}
     lookup = predictor.space.lookup_from(split.space)

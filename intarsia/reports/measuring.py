@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-from intarsia.datasets import Dataset, open_dataset
-from intarsia.datasets.layouts.clouds import CloudDataset, open_clouds
-from intarsia.datasets.remap import Remap, remapped
+from intarsia.datasets import Dataset, PictureSplit, open_dataset
+from intarsia.datasets.layouts.clouds import CloudSplit
 from intarsia.errors import UsageError
 from intarsia.evaluation import Evaluation, Measures, evaluate, evaluate_clouds
 from intarsia.inference import Predictor
 from intarsia.inference.clouds import CloudPredictor
+from intarsia.recipe import ReadOptions, Recipe
 from intarsia.reports.clouds import worst_clouds
 from intarsia.reports.evaluation import require_free, worst_pictures, write_evaluation
 
@@ -24,14 +23,8 @@ def measure(
     predictor: Predictor | CloudPredictor,
     data: StrPath,
     *,
+    options: ReadOptions,
     split: str | None,
-    layout: str,
-    classes: Sequence[str] | None,
-    ignore: Sequence[int],
-    resize_masks: bool,
-    tolerant: bool,
-    reader: Mapping[str, Any] | None,
-    remap: Mapping[str, Any] | StrPath | None,
     protocol: str | None,
     measures: Measures,
     out: Path | None,
@@ -44,37 +37,30 @@ def measure(
     # Asked for a split, an undivided folder is divided as a training on it does.
     val_fraction = 0.0 if split is None else 0.2
     if isinstance(predictor, CloudPredictor):
-        if reader or resize_masks or tolerant:
-            raise UsageError("reader, resize_masks and tolerant are about pictures, and the model labels clouds")
-        recipe = predictor.bundle.recipe or {}
-        fields = recipe.get("cloud", {})
-        clouds = open_clouds(
-            data, layout=layout, classes=classes or recipe.get("data", {}).get("classes"), ignore=ignore,
-            val_fraction=val_fraction, columns=fields.get("columns"), label=fields.get("label"),
-        )  # fmt: skip
-        if remap is not None:
-            clouds = remapped(clouds, _rule(remap))
-        points = clouds.split(split or _usual_split(clouds))
-        found = evaluate_clouds(predictor, points, measures=measures, protocol=protocol, progress=progress)
-        if out is not None:
-            write_evaluation(out, found, worst_clouds(predictor, points, found, out))
-        return found
-    dataset = open_dataset(
-        data, layout=layout, classes=classes, ignore=ignore, resize_masks=resize_masks, tolerant=tolerant,
-        reader=reader, val_fraction=val_fraction,
-    )  # fmt: skip
-    if remap is not None:
-        dataset = remapped(dataset, _rule(remap))
+        options = _as_trained(options, predictor)
+    dataset = open_dataset(data, options, val_fraction=val_fraction)
     chosen = dataset.split(split or _usual_split(dataset))
+    if isinstance(predictor, CloudPredictor):
+        if not isinstance(chosen, CloudSplit):
+            raise UsageError(f"the model labels point clouds, and the data in {dataset.root} are {chosen.plural}")
+        found = evaluate_clouds(predictor, chosen, measures=measures, protocol=protocol, progress=progress)
+        if out is not None:
+            write_evaluation(out, found, worst_clouds(predictor, chosen, found, out))
+        return found
+    if not isinstance(chosen, PictureSplit):
+        raise UsageError(f"the model labels pictures, and the data in {dataset.root} are {chosen.plural}")
     found = evaluate(predictor, chosen, measures=measures, protocol=protocol, progress=progress)
     if out is not None:
         write_evaluation(out, found, worst_pictures(predictor, chosen, found))
     return found
 
 
-def _rule(remap: Mapping[str, Any] | StrPath) -> Remap:
-    return Remap.from_dict(remap) if isinstance(remap, Mapping) else Remap.load(Path(remap))
+def _as_trained(options: ReadOptions, predictor: CloudPredictor) -> ReadOptions:
+    """The options, those about clouds that are not given as the model's own recipe has them."""
+    said = Recipe.from_dict(predictor.bundle.recipe or {}).data
+    names = [name for name in ("columns", "label", "classes") if getattr(options, name) is None]
+    return options.model_copy(update={name: getattr(said, name) for name in names})
 
 
-def _usual_split(dataset: Dataset | CloudDataset) -> str:
+def _usual_split(dataset: Dataset) -> str:
     return next((name for name in ("val", "test", "all") if name in dataset.splits), "val")

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from intarsia.bundle import Bundle
-from intarsia.datasets import Dataset, Split
-from intarsia.datasets.layouts.clouds import CloudDataset, CloudSplit
+from intarsia.datasets import Dataset, PictureSplit, Split
+from intarsia.datasets.layouts.clouds import CloudSplit
 from intarsia.errors import DataError, counted
 from intarsia.evaluation import Evaluation, evaluate, evaluate_clouds
 from intarsia.files import write_text
@@ -29,7 +29,7 @@ _SAMPLES = 5
 _WORST = 3
 
 
-def write_report(folder: Path, recipe: Recipe, dataset: Dataset | CloudDataset) -> Path:
+def write_report(folder: Path, recipe: Recipe, dataset: Dataset) -> Path:
     """Measure a run's best bundle on its validation split; write `report.html` and `card.md` into the run folder.
 
     Args:
@@ -67,18 +67,19 @@ def write_report(folder: Path, recipe: Recipe, dataset: Dataset | CloudDataset) 
     return folder / "report.html"
 
 
-def _measured(bundle: Bundle, split: Split | CloudSplit) -> tuple[Evaluation, Callable[[list[str]], dict[str, Sample]]]:
+def _measured(bundle: Bundle, split: Split) -> tuple[Evaluation, Callable[[list[str]], dict[str, Sample]]]:
     """The scores on a split, and what draws some of it by id."""
     if isinstance(split, CloudSplit):
         clouds = CloudPredictor(bundle)
         scores = evaluate_clouds(clouds, split)
         return scores, lambda names: cloud_samples(clouds, split, names, scores)
+    assert isinstance(split, PictureSplit)  # as the recipe's medium says
     predictor = Predictor(bundle)
     evaluation = evaluate(predictor, split)
     return evaluation, lambda names: samples(predictor, split, names, evaluation)
 
 
-def _readable(split: Split | CloudSplit) -> Split | CloudSplit:
+def _readable(split: Split) -> Split:
     """The split without damaged pairs: training left them out too, and said so."""
     items: list[Any] = []
     for index, item in enumerate(split.items):
@@ -97,9 +98,7 @@ def _effort(bundle: Bundle, recipe: Recipe) -> tuple[str, str]:
     return "Best epoch", f"{bundle.metrics.get('epoch', '?')} of {recipe.training.epochs}, by {recipe.training.monitor}"
 
 
-def _facts(
-    bundle: Bundle, recipe: Recipe, dataset: Dataset | CloudDataset, evaluation: Evaluation
-) -> list[tuple[str, str]]:
+def _facts(bundle: Bundle, recipe: Recipe, dataset: Dataset, evaluation: Evaluation) -> list[tuple[str, str]]:
     images = ", ".join(f"{len(split)} {name}" for name, split in dataset.splits.items())
     encoder = recipe.model.options.get("encoder")
     parameters = sum(tensor.numel() for tensor in bundle.state.values()) / 1e6

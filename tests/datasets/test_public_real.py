@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from intarsia.datasets import open_dataset
+from intarsia.datasets import ReadOptions, open_dataset
 from intarsia.datasets.public import ade20k
 from intarsia.datasets.public.camvid import CAMVID
 
 
 def test_camvid_colours_agree_with_segnets_labels(real_data: Path) -> None:
     """The original 32 colours, grouped, against the 11-class masks of the same frames at half the size."""
-    data = open_dataset(real_data / "datasets/camvid32", layout="camvid-11", val_fraction=0)
+    data = open_dataset(real_data / "datasets/camvid32", ReadOptions(layout="camvid-11"), val_fraction=0)
     matrix = np.zeros((12, 12), np.int64)
     for split in data.splits.values():
         for index, item in enumerate(split.items):

@@ -13,9 +13,7 @@ from numpy.typing import NDArray  # noqa: E402
 from PIL import Image  # noqa: E402
 
 from intarsia.bundle import Preprocessing  # noqa: E402
-from intarsia.datasets import Split, open_dataset  # noqa: E402
-from intarsia.datasets.checks.integrity import check  # noqa: E402
-from intarsia.datasets.checks.statistics import count_classes  # noqa: E402
+from intarsia.datasets import ReadOptions, Split, open_dataset  # noqa: E402
 from intarsia.datasets.layouts import rasters  # noqa: E402
 from intarsia.datasets.layouts.rasters import RasterSplit  # noqa: E402
 from intarsia.errors import DataError, UsageError  # noqa: E402
@@ -77,7 +75,7 @@ def test_training_sees_windows_that_cover_each_map_once(split: Split) -> None:
         seen[top : top + height, left : left + width] += 1
     assert (seen == 1).all()
     assert len({item.id for item in windows.items}) == len(windows)
-    assert count_classes(windows).pixels.sum() == 3 * 150 * 200
+    assert windows.count().pixels.sum() == 3 * 150 * 200
     with pytest.raises(UsageError, match=r"input\.long_side: rasters are trained at their own resolution"):
         split.for_training(Preprocessing(long_side=64), foreground=0)
 
@@ -145,7 +143,7 @@ def test_many_bands_of_any_type(tmp_path: Path) -> None:
     assert np.array_equal(image[..., 0], 255 * labels)
     assert np.abs(image[..., 1] - values[0] * 255 / 2000).max() <= 0.51
     assert split.read(0)[0].shape == (*SIZE, 3)  # without a model: a picture of the first three
-    assert not check(dataset).errors
+    assert not dataset.check().errors
     with pytest.raises(UsageError, match=r"the data in .* are rasters, and the model is for volumes"):
         split.for_input(Preprocessing(mean=(0,), std=(1,), slices=1))
 
@@ -163,5 +161,7 @@ def test_the_official_inria_layout_is_read_by_window(real_data: Path) -> None:
     folder = real_data / "datasets" / "inria" / "torchgeo_fake"
     if not folder.is_dir():
         pytest.skip("no datasets/inria in the real data")
-    dataset = open_dataset(folder, layout="folder", classes=["background", "building"], palette=[(0, 0, 0), (1, 1, 1)])
+    dataset = open_dataset(
+        folder, ReadOptions(layout="folder", classes=["background", "building"], palette=[(0, 0, 0), (1, 1, 1)])
+    )
     assert all(isinstance(split, RasterSplit) for split in dataset.splits.values())

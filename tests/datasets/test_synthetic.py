@@ -9,7 +9,6 @@ import pytest
 
 from intarsia.datasets import layouts, open_dataset
 from intarsia.datasets.catalogue import KINDS
-from intarsia.datasets.checks.integrity import check
 from intarsia.datasets.checks.preview import contact_sheet
 from intarsia.datasets.layouts.clouds import CLOUD_LAYOUTS
 from intarsia.datasets.synthetic import SCENE, write_scenes
@@ -23,7 +22,7 @@ def test_scenes_are_a_clean_data_set(tmp_path: Path) -> None:
     image, target = data.split("train").read(0)
     assert image.shape == (32, 48, 3)
     assert target.max() < len(SCENE)
-    report = check(data)
+    report = data.check()
     assert report.errors == []
     assert (report.counts["train"].pixels > 0).all()
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 import intarsia
-from intarsia.datasets import Item, MaskCoding, Split
+from intarsia.datasets import Item, MaskCoding, ReadOptions, Split
 from intarsia.errors import DataError
 from intarsia.evaluation import Measures, evaluate
 from intarsia.inference import Predictor
@@ -113,5 +113,5 @@ def test_stored_values_can_be_ignored(predictor: Predictor, tmp_path: Path) -> N
     (tmp_path / "classes.txt").write_text("dark\nbright\nthird\n")
     with pytest.raises(DataError, match="7"):
         intarsia.evaluate(predictor, tmp_path)
-    found = intarsia.evaluate(predictor, tmp_path, ignore=[7])
+    found = intarsia.evaluate(predictor, tmp_path, options=ReadOptions(ignore=[7]))
     assert found.matrix.counts[:, :3].tolist() == [[0, 2, 0], [0, 2, 0], [0, 2, 0]]

@@ -12,7 +12,7 @@ import trees
 
 import intarsia
 from intarsia.bundle import Bundle, CloudPreprocessing
-from intarsia.datasets.layouts.clouds import open_clouds
+from intarsia.datasets import open_dataset
 from intarsia.errors import UsageError
 from intarsia.inference.clouds import CloudPredictor
 from intarsia.media.clouds import PointCloud
@@ -112,7 +112,7 @@ def test_recipe_is_the_published_net_and_is_chosen_without_being_named(objects: 
     own = {"data": None, "name": objects.name}
     assert chosen.recipe.to_dict() | own == named.recipe.to_dict() | own
     assert chosen.recipe.name == objects.name
-    assert open_clouds(objects).space == chosen.dataset.space
+    assert open_dataset(objects).space == chosen.dataset.space
 
 
 def test_mistakes_are_found_before_anything_is_trained(objects: Path, tmp_path: Path) -> None:

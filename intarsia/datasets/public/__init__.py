@@ -1,48 +1,22 @@
 """The public data sets: what is known about each, and its official layouts."""
 
+import importlib
+
 from intarsia.datasets.layouts.contract import Layout
-from intarsia.datasets.public import (
-    ade20k,
-    camvid,
-    cityscapes,
-    cocostuff,
-    context,
-    inria,
-    isbi,
-    lits,
-    people,
-    s3dis,
-    shapenet_part,
-    voc,
-)
 from intarsia.datasets.public.entry import Download, Entry
 
-ENTRIES: dict[str, Entry] = {
-    entry.name: entry
-    for entry in (
-        voc.ENTRY,
-        voc.SBD_ENTRY,
-        context.ENTRY,
-        cocostuff.ENTRY,
-        cocostuff.SMALL,
-        cityscapes.ENTRY,
-        cityscapes.KITTI_ENTRY,
-        camvid.ENTRY,
-        ade20k.ENTRY,
-        ade20k.FULL,
-        people.CCP_ENTRY,
-        people.PRATHEEPAN_ENTRY,
-        inria.ENTRY,
-        isbi.ENTRY,
-        lits.ENTRY,
-        s3dis.ENTRY,
-        shapenet_part.ENTRY,
-    )
-}
+MODULES = (
+    "context", "voc", "cocostuff", "cityscapes", "camvid", "ade20k", "people", "inria", "isbi", "lits", "s3dis",
+    "shapenet_part",
+)  # fmt: skip
+"""Modules of this package that define `ENTRIES` and `LAYOUTS`, in the order in which their layouts are recognised."""
+
+_FOUND = [importlib.import_module(f"intarsia.datasets.public.{module}") for module in MODULES]
+
+ENTRIES: dict[str, Entry] = {entry.name: entry for module in _FOUND for entry in module.ENTRIES}
 """Every public data set by name."""
 
-_ROOMS = (lits, context, voc, cocostuff, cityscapes, camvid, ade20k, people, inria, isbi, s3dis, shapenet_part)
-LAYOUTS: dict[str, Layout] = {name: known for room in _ROOMS for name, known in room.LAYOUTS.items()}
-"""Every official layout by name, in the order in which they are recognised."""
+LAYOUTS: dict[str, Layout] = {name: known for module in _FOUND for name, known in module.LAYOUTS.items()}
+"""Every official layout by name."""
 
-__all__ = ["ENTRIES", "LAYOUTS", "Download", "Entry"]
+__all__ = ["ENTRIES", "LAYOUTS", "MODULES", "Download", "Entry"]

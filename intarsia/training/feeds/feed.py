@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.utils.data import Dataset as Samples
 
 from intarsia.bundle import CloudPreprocessing, Preprocessing
-from intarsia.datasets import Dataset, Split
-from intarsia.datasets.layouts.clouds import CloudDataset, CloudSplit
+from intarsia.datasets import Dataset, PictureSplit, Split
+from intarsia.datasets.layouts.clouds import CloudSplit
 from intarsia.metrics import Scores
 from intarsia.models import SegmentationModel
 from intarsia.recipe import Recipe
@@ -20,7 +20,7 @@ from intarsia.training.distributed import World
 from intarsia.training.feeds.clouds import CloudFeed
 from intarsia.training.feeds.data import Batch, Sample, SplitReader, TrainingSamples
 from intarsia.training.feeds.validation import Validator
-from intarsia.training.plan.setup import check_medium, find_split, preprocessing_of
+from intarsia.training.plan.setup import check_medium, preprocessing_of
 from intarsia.training.progress import Progress
 from intarsia.transforms.augment import TrainingTransform
 from intarsia.transforms.preprocess import normalise
@@ -48,7 +48,7 @@ class Feed(Protocol):
     """
 
     @property
-    def split(self) -> Split | CloudSplit: ...
+    def split(self) -> Split: ...
     @property
     def preprocessing(self) -> Preprocessing | CloudPreprocessing: ...
     @property
@@ -78,7 +78,14 @@ class PictureFeed:
     """Pictures and their masks, windows of rasters, slices of volumes."""
 
     def __init__(
-        self, recipe: Recipe, model: SegmentationModel, train: Split, val: Split, world: World, folder: Path, say: Say
+        self,
+        recipe: Recipe,
+        model: SegmentationModel,
+        train: PictureSplit,
+        val: PictureSplit,
+        world: World,
+        folder: Path,
+        say: Say,
     ) -> None:
         self._recipe, self._world, self._say = recipe, world, say
         self.preprocessing = preprocessing_of(model, recipe)
@@ -111,12 +118,10 @@ class PictureFeed:
         return normalise(batch.images, self.preprocessing).contiguous(memory_format=torch.channels_last)
 
     def file(self, index: int) -> str:
-        return str(self.split.items[index].image)
+        return str(self.split.items[index].input)
 
 
-def open_feed(
-    recipe: Recipe, model: SegmentationModel, dataset: Dataset | CloudDataset, world: World, folder: Path, say: Say
-) -> Feed:
+def open_feed(recipe: Recipe, model: SegmentationModel, dataset: Dataset, world: World, folder: Path, say: Say) -> Feed:
     """The feed for a data set's medium.
 
     Args:
@@ -132,8 +137,8 @@ def open_feed(
         DataError: the data cannot be used.
     """
     check_medium(recipe, dataset)
-    if isinstance(dataset, CloudDataset):
-        clouds = find_split(dataset, recipe.data.train), find_split(dataset, recipe.data.val)
-        return CloudFeed(recipe, model, *clouds, world, folder, say)
-    pictures = find_split(dataset, recipe.data.train), find_split(dataset, recipe.data.val)
-    return PictureFeed(recipe, model, *pictures, world, folder, say)
+    train, val = dataset.split(recipe.data.train), dataset.split(recipe.data.val)
+    if isinstance(train, CloudSplit) and isinstance(val, CloudSplit):
+        return CloudFeed(recipe, model, train, val, world, folder, say)
+    assert isinstance(train, PictureSplit) and isinstance(val, PictureSplit)  # as the medium says
+    return PictureFeed(recipe, model, train, val, world, folder, say)

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intarsia.bundle import CloudPreprocessing, Preprocessing
-from intarsia.datasets import Dataset
-from intarsia.datasets.layouts.clouds import CloudDataset
+from intarsia.datasets import Dataset, PictureSplit
+from intarsia.datasets.layouts.clouds import CloudSplit
 from intarsia.errors import DataError
 from intarsia.labels import LabelSpace
 from intarsia.models import SegmentationModel
@@ -26,7 +26,7 @@ from intarsia.training.feeds.data import SplitReader
 from intarsia.training.feeds.feed import Say, Scoring
 from intarsia.training.feeds.validation import Validator
 from intarsia.training.fitting.sampling import PixelSample
-from intarsia.training.plan.setup import class_weights, find_split, preprocessing_of
+from intarsia.training.plan.setup import class_weights, preprocessing_of
 from intarsia.training.progress import Progress
 from intarsia.transforms.preprocess import normalise
 
@@ -65,7 +65,8 @@ def of_pictures(
         say: told what was left out, in sentences.
     """
     preprocessing = preprocessing_of(model, recipe)
-    train, val = find_split(dataset, recipe.data.train), find_split(dataset, recipe.data.val)
+    train, val = dataset.split(recipe.data.train), dataset.split(recipe.data.val)
+    assert isinstance(train, PictureSplit) and isinstance(val, PictureSplit)  # as the medium says
     validator = Validator(
         SplitReader(val, preprocessing, resize_target=False), preprocessing, world, folder,
         samples=recipe.training.samples, say=say,
@@ -75,10 +76,11 @@ def of_pictures(
 
 
 def of_clouds(
-    recipe: Recipe, model: SegmentationModel, dataset: CloudDataset, world: World, folder: Path, say: Say
+    recipe: Recipe, model: SegmentationModel, dataset: Dataset, world: World, folder: Path, say: Say
 ) -> Material:
     """Points of the training clouds; for the arguments, see `of_pictures`."""
-    train, val = find_split(dataset, recipe.data.train), find_split(dataset, recipe.data.val)
+    train, val = dataset.split(recipe.data.train), dataset.split(recipe.data.val)
+    assert isinstance(train, CloudSplit) and isinstance(val, CloudSplit)  # as the medium says
     feed = CloudFeed(recipe, model, train, val, world, folder, say)
     return Material(feed.preprocessing, feed.validator, partial(_points, feed, recipe, say=say), "point")
 

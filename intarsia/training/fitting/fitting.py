@@ -12,7 +12,6 @@ from rich.console import Console
 
 from intarsia.bundle import Bundle
 from intarsia.datasets import Dataset
-from intarsia.datasets.layouts.clouds import CloudDataset
 from intarsia.errors import UsageError
 from intarsia.files import write_json
 from intarsia.models import build
@@ -29,7 +28,7 @@ from intarsia.training.progress import Progress
 
 def fit(
     recipe: Recipe,
-    dataset: Dataset | CloudDataset,
+    dataset: Dataset,
     folder: Path,
     *,
     resume: bool = False,
@@ -106,12 +105,12 @@ def fit(
 def _material(
     recipe: Recipe,
     model: ClassicalModel | PointForest,
-    dataset: Dataset | CloudDataset,
+    dataset: Dataset,
     folder: Path,
     say: Callable[[str], None],
 ) -> Material:
     world = World(0, 1, torch.device("cpu"))
-    if isinstance(dataset, CloudDataset):
+    if dataset.first.medium == "cloud":
         return of_clouds(recipe, model, dataset, world, folder, say)
     assert isinstance(model, ClassicalModel)  # as its medium says
     return of_pictures(recipe, model, dataset, world, folder, say)

@@ -21,7 +21,6 @@ from torch.nn.parallel import DistributedDataParallel
 
 from intarsia.bundle import Bundle
 from intarsia.datasets import Dataset
-from intarsia.datasets.layouts.clouds import CloudDataset
 from intarsia.errors import DataError, ModelError, UsageError
 from intarsia.files import write_json
 from intarsia.labels import LabelSpace
@@ -79,7 +78,7 @@ class _State:
 
 def train(
     recipe: Recipe,
-    dataset: Dataset | CloudDataset,
+    dataset: Dataset,
     folder: Path,
     *,
     resume: bool = False,
@@ -107,9 +106,7 @@ def train(
 
 
 class _Trainer:
-    def __init__(
-        self, recipe: Recipe, dataset: Dataset | CloudDataset, folder: Path, world: World, console: Console | None
-    ) -> None:
+    def __init__(self, recipe: Recipe, dataset: Dataset, folder: Path, world: World, console: Console | None) -> None:
         keep_freed_memory()
         settings = recipe.training
         if settings.batch_size % world.size:

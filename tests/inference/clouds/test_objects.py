@@ -13,7 +13,7 @@ import trees
 import intarsia
 from intarsia.bundle import Bundle, CloudPreprocessing
 from intarsia.cli.main import main
-from intarsia.datasets.layouts.clouds import CloudItem, open_clouds
+from intarsia.datasets.layouts.clouds import CloudItem
 from intarsia.datasets.public.shapenet_part import SHAPENET_PART
 from intarsia.errors import DataError, UsageError
 from intarsia.evaluation.protocols import ProtocolScorer, ProtocolScores
@@ -191,7 +191,7 @@ def test_protocol_leaves_unlabelled_points_out_and_refuses_mixtures() -> None:
 def test_evaluation_follows_the_rule(tree, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     root = tree(tmp_path)
     model = CloudPredictor(bundle())
-    split = open_clouds(root).split("train")
+    split = open_dataset(root).split("train")
     shapes = []
     for index, item in enumerate(split.items):
         given, truth = split.read(index)
