@@ -91,8 +91,8 @@ def merge(sources: Sequence[Source]) -> Dataset:
 def _pictures(split: Split) -> PictureSplit:
     if not isinstance(split, PictureSplit):
         raise UsageError(
-            f"data.sources merges data sets of pictures, and the data in {split.root} are {split.plural}; put them into "
-            "one folder, with the same codes for the same classes"
+            f"data.sources merges data sets of pictures, and the data in {split.root} are {split.plural}; put them "
+            "into one folder, with the same codes for the same classes"
         )
     return split
 

@@ -77,8 +77,8 @@ def open_dataset(
     _check_options(options, layout.kind, table or root)
     if options.reader and not layout.tools:
         raise UsageError(
-            f"{table or root}: the options {', '.join(options.reader)} are for exports of annotation tools, but this is "
-            f"read as layout {chosen}; leave them out, or name the layout annotations"
+            f"{table or root}: the options {', '.join(options.reader)} are for exports of annotation tools, but this "
+            f"is read as layout {chosen}; leave them out, or name the layout annotations"
         )
     reading = layout.read(content)
     notes = [*reading.said, *_leftover_notes(root, reading)]

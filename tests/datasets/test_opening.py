@@ -181,10 +181,9 @@ def test_beyond_the_sample_every_value_is_found(pairs: Callable[..., Path], monk
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"layout": "foldr"}, "no data set layout is named 'foldr'. Did you mean 'folder'"),
+        ({"options": ReadOptions(layout="foldr")}, "no data set layout is named 'foldr'. Did you mean 'folder'"),
         ({"val_fraction": 1.0}, "val_fraction is 1.0"),
-        ({"palette": [(0, 0, 0)]}, "palette needs classes"),
-        ({"classes": "road"}, "one text; give a list"),
+        ({"options": ReadOptions(palette=[(0, 0, 0)])}, "palette needs classes"),
     ],
 )
 def test_wrong_calls(pairs: Callable[..., Path], options: dict, message: str) -> None:
@@ -310,5 +309,5 @@ def test_real_labelme_masks_equal_its_own_export(real_data: Path) -> None:
     names = [name for name in (folder / "labels.txt").read_text().split("\n") if name and name != "__ignore__"]
     data = open_dataset(folder / "data_annotated", ReadOptions(classes=names), val_fraction=0).splits["all"]
     for index, item in enumerate(data.items):
-        truth = np.asarray(Image.open(folder / "data_dataset_voc/SegmentationClass" / f"{item.image.stem}.png"))
+        truth = np.asarray(Image.open(folder / "data_dataset_voc/SegmentationClass" / f"{item.input.stem}.png"))
         assert (data.read(index)[1] != truth).sum() <= 1

@@ -52,7 +52,7 @@ def test_every_kind_of_mask(mode: str, form: str, write: Callable[..., Path], tm
     assert np.array_equal(target, LABELS == 1 if mode == "1" else LABELS)
 
 
-JPEG_CLASSES = {"classes": ["sky", "road", "car"], "palette": [tuple(color) for color in COLORS.tolist()]}
+JPEG_CLASSES = ReadOptions(classes=["sky", "road", "car"], palette=[tuple(color) for color in COLORS.tolist()])
 
 
 def test_jpeg_masks_are_refused_unless_tolerated(write: Callable[..., Path], tmp_path: Path) -> None:
@@ -61,8 +61,8 @@ def test_jpeg_masks_are_refused_unless_tolerated(write: Callable[..., Path], tmp
     (tmp_path / "masks").mkdir()
     Image.fromarray(COLORS[large]).save(tmp_path / "masks/a.jpg", quality=90, subsampling=0)
     with pytest.raises(DataError, match="colours that classes does not name"):
-        open_dataset(tmp_path, **JPEG_CLASSES)
-    data = open_dataset(tmp_path, ReadOptions(tolerant=True), **JPEG_CLASSES, val_fraction=0)
+        open_dataset(tmp_path, JPEG_CLASSES)
+    data = open_dataset(tmp_path, JPEG_CLASSES.model_copy(update={"tolerant": True}), val_fraction=0)
     assert np.array_equal(data.splits["all"].read(0)[1], large)
     assert any("hold colours that classes does not name; the nearest one is taken" in note for note in data.notes)
     with pytest.raises(DataError, match="the masks are colour-coded; say which colour"):

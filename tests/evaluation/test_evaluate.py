@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 import intarsia
-from intarsia.datasets import Item, MaskCoding, ReadOptions, Split
+from intarsia.datasets import Item, MaskCoding, PictureSplit, ReadOptions
 from intarsia.errors import DataError
 from intarsia.evaluation import Measures, evaluate
 from intarsia.inference import Predictor
@@ -20,7 +20,7 @@ from intarsia.models import SegmentationModel
 MakePredictor = Callable[..., Predictor]
 
 
-def make_split(folder: Path, names: tuple[str, ...], masks: dict[str, list[int]]) -> Split:
+def make_split(folder: Path, names: tuple[str, ...], masks: dict[str, list[int]]) -> PictureSplit:
     """One row of pixels for each mask."""
     items = []
     for name, values in masks.items():
@@ -30,7 +30,7 @@ def make_split(folder: Path, names: tuple[str, ...], masks: dict[str, list[int]]
         items.append(Item(name, image, mask))
     space = LabelSpace(names)
     coding = MaskCoding(values={**{index: index for index in range(len(names))}, 255: 255})
-    return Split("val", space, coding, tuple(items), folder)
+    return PictureSplit("val", space, tuple(items), folder, coding)
 
 
 @pytest.fixture

@@ -188,7 +188,7 @@ def test_cityscapes_agrees_with_its_scripts(seed: int, tmp_path: Path, monkeypat
             stored = np.array([ids[name] for name in space.names] + [0])[np.minimum(prediction, 19)]
             path = tmp_path / f"prediction-{split.name}-{index}.png"
             Image.fromarray(stored.astype(np.uint8)).save(path)
-            peer.evaluatePair(str(path), str(one.mask), matrix, stats, {}, settings)
+            peer.evaluatePair(str(path), str(one.target), matrix, stats, {}, settings)
     found = score("cityscapes", space, *pictures)
     classes = {label: peer.getIouScoreForLabel(label, matrix, settings) for label in settings.evalLabels}
     instances = {

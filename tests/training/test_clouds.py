@@ -139,9 +139,9 @@ def test_media_are_told_apart(scenes: Path, tmp_path: Path, capsys: pytest.Captu
     with pytest.raises(UsageError, match="clips are made of pictures"):
         train(Recipe.from_dict({**networks, "clips": {}}), clouds, tmp_path / "run")
     with pytest.raises(
-        UsageError, match=r"data\.sources merges data sets of pictures, and randlanet takes point clouds"
+        UsageError, match=r"data\.sources merges data sets of pictures, and the data in .* are point clouds"
     ):
-        open_data(Recipe.from_dict({**networks, "data": [{"path": "a"}, {"path": "b"}]}))
+        open_data(Recipe.from_dict({**networks, "data": [{"path": str(scenes)}, {"path": str(scenes)}]}))
     assert main(["segment", str(scenes / "val/c.laz"), "photo.jpg", "-o", str(tmp_path / "out")]) == 2
     assert "segmented by separate commands" in capsys.readouterr().err
     assert main(["segment", str(scenes / "val/c.laz"), "-m", "street", "-o", str(tmp_path / "out")]) == 2

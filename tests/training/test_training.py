@@ -165,7 +165,7 @@ def copied(scenes, tmp_path):
 
 
 def test_a_corrupt_picture_is_replaced_and_counted(copied, recipe, tmp_path):
-    victim = open_dataset(copied).splits["train"].items[0].image
+    victim = open_dataset(copied).splits["train"].items[0].input
     dataset = open_dataset(copied)
     victim.write_bytes(victim.read_bytes()[:100])
     run = train(recipe.override({"training.max_bad_samples": 0.2}), dataset, tmp_path / "run")

@@ -13,7 +13,7 @@ import trees
 import intarsia
 from intarsia.bundle import Bundle, CloudPreprocessing
 from intarsia.cli.main import main
-from intarsia.datasets.layouts.clouds import CloudItem
+from intarsia.datasets import Item, open_dataset
 from intarsia.datasets.public.shapenet_part import SHAPENET_PART
 from intarsia.errors import DataError, UsageError
 from intarsia.evaluation.protocols import ProtocolScorer, ProtocolScores
@@ -146,7 +146,7 @@ def score(shapes: list[tuple[str, np.ndarray, np.ndarray]], space: LabelSpace = 
     scorer = ProtocolScorer("shapenet-part", space)
     lookup = space.lookup_from(SHAPENET_PART)
     for number, (_, prediction, truth) in enumerate(shapes):
-        item = CloudItem(str(number), Path("a"), Path("a"))
+        item = Item(str(number), Path("a"), Path("a"))
         scorer.add(item, lookup[prediction], lookup[truth])
     return scorer.finish(ConfusionMatrix(50), {})
 

@@ -191,7 +191,7 @@ def test_cityscapes_ids_and_categories(tmp_path: Path) -> None:
     assert data.space == cityscapes.CITYSCAPES and data.space.names[13] == "car"
     item = data.split("val").items[0]
     assert item.id == "val/frankfurt/frankfurt_000000_000019" and item.instances is not None
-    ids = np.asarray(Image.open(str(item.mask)))
+    ids = np.asarray(Image.open(str(item.target)))
     target = data.split("val").read(0)[1]
     for label in cityscapes.LABELS:
         expected = data.space.index(label.name) if label.evaluated else IGNORED
@@ -294,7 +294,7 @@ def test_instances_of_cityscapes_and_kitti() -> None:
 def test_kitti_has_instances(tmp_path: Path) -> None:
     data = open_dataset(trees.kitti_semantics(tmp_path))
     item = data.split("train").items[0]
-    assert item.instances == tmp_path / f"training/instance/{Path(str(item.mask)).name}"
+    assert item.instances == tmp_path / f"training/instance/{Path(str(item.target)).name}"
 
 
 def test_camvid_in_its_original_colours(tmp_path: Path) -> None:
@@ -424,8 +424,6 @@ def test_s3dis_rooms_and_areas(tmp_path: Path) -> None:
         s3dis.divide(rooms, 7)
     with pytest.raises(UsageError, match="testing on area 5 needs it and at least one other; here are: 1"):
         s3dis.divide(rooms[:3])
-    with pytest.raises(DataError, match=r"this is S3DIS \(18 rooms: Area 1: 3, "):
-        open_dataset(tmp_path)
     rooms[0].cloud.unlink()
     with pytest.raises(DataError, match=r"hallway_1: its points hallway_1\.txt are missing"):
         s3dis.rooms(tmp_path)

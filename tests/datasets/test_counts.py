@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from intarsia.datasets.checks.statistics import ClassCounts, describe, description
 
 from intarsia.datasets import ReadOptions, open_dataset
+from intarsia.datasets.counts import ClassCounts
 from intarsia.labels import LabelSpace
 
 
@@ -59,11 +59,11 @@ def test_describe(pairs: Callable[..., Path]) -> None:
     root = pairs([np.zeros((8, 12), np.uint8), np.ones((8, 12), np.uint8), np.ones((6, 6), np.uint8)])
     (root / "images/2.png").write_bytes(b"")
     data = open_dataset(root, val_fraction=0)
-    facts = describe(data)["all"]
-    assert facts.sizes == {(12, 8): 2}
-    assert facts.unreadable == 1
+    found = data.describe()
+    facts = found["all"]
+    assert (facts.items, facts.extent, facts.more["unreadable"]) == (3, "12x8", 1)
     assert facts.counts.pixels.tolist() == [96, 132]
-    value = json.loads(json.dumps(description(data)))
+    value = json.loads(json.dumps(data.to_json(found)))
     assert value["splits"]["all"]["sizes"] == [{"width": 12, "height": 8, "images": 2}]
     assert value["splits"]["all"]["images"] == 3
     assert value["label_space"]["names"] == ["background", "foreground"]

@@ -9,7 +9,7 @@ import pytest
 import trees
 
 from intarsia.datasets import ReadOptions, open_dataset
-from intarsia.datasets.layouts.clouds import decode, description, holds_clouds
+from intarsia.datasets.layouts.clouds import decode
 from intarsia.datasets.public.s3dis import AREAS, S3DIS
 from intarsia.datasets.remap import Remap, remapped
 from intarsia.errors import DataError, UsageError
@@ -54,7 +54,7 @@ def test_files_are_divided_when_they_are_not(tmp_path: Path) -> None:
         put(tmp_path / f"{name}.laz", [0, 1])
     found = open_dataset(tmp_path)
     assert (len(found.split("train")), len(found.split("val"))) == (4, 1)
-    assert "Set aside as val: 1 of 5 clouds" in found.notes[-1]
+    assert found.notes[-1].startswith("The data set has no val split: 1 of 5 clouds were set aside for it")
     assert found.splits["val"].items == open_dataset(tmp_path).splits["val"].items
 
 
@@ -73,12 +73,11 @@ def test_rooms_of_s3dis(tmp_path: Path) -> None:
     cloud, target = found.split("train").read(0)
     assert cloud.xyz.shape == (3, 3)
     assert [found.space.names[label] for label in target] == ["ceiling", "floor", "clutter"]
-    assert holds_clouds(root)
     for area in AREAS:
         fold = open_dataset(root, ReadOptions(layout=f"s3dis-area-{area}"))
         assert {item.id.split("/")[-2] for item in fold.split("val").items} == {f"Area_{area}"}
-    with pytest.raises(DataError, match="rooms are clouds, not pictures"):
-        open_dataset(root)
+    with pytest.raises(UsageError, match=r"the classes of S3DIS.* are its own \(ceiling, floor, wall, ...\)"):
+        open_dataset(root, ReadOptions(classes=["ceiling"]))
 
 
 def test_rooms_without_their_areas_are_divided_by_name(tmp_path: Path) -> None:
@@ -98,7 +97,8 @@ def test_rooms_without_their_areas_are_divided_by_name(tmp_path: Path) -> None:
 def test_description_counts_points(tmp_path: Path) -> None:
     put(tmp_path / "train/a.laz", [0, 0, 1, 255])
     put(tmp_path / "val/b.laz", [1])
-    found = description(open_dataset(tmp_path))
+    dataset = open_dataset(tmp_path)
+    found = dataset.to_json(dataset.describe())
     assert {name: (one["clouds"], one["points"]) for name, one in found["splits"].items()} == {
         "train": (1, 4),
         "val": (1, 1),
@@ -108,15 +108,14 @@ def test_description_counts_points(tmp_path: Path) -> None:
 
 
 def test_what_is_missing_is_said(tmp_path: Path) -> None:
-    assert not holds_clouds(tmp_path)
     with pytest.raises(DataError, match="no clouds in this folder"):
-        open_dataset(tmp_path)
-    with pytest.raises(UsageError, match=r"no layout of clouds is named 's3di'.*'s3dis'"):
+        open_dataset(tmp_path, ReadOptions(layout="clouds"))
+    with pytest.raises(UsageError, match=r"no data set layout is named 's3di'.*'s3dis'"):
         open_dataset(tmp_path, ReadOptions(layout="s3di"))
     np.save(tmp_path / "a.npy", np.zeros((4, 3)))
     with pytest.raises(DataError, match="no class codes"):
         open_dataset(tmp_path)
-    with pytest.raises(DataError, match=r"it has no class codes.*cloud.label=NAME"):
+    with pytest.raises(DataError, match=r"it has no class codes.*data.label=NAME"):
         open_dataset(tmp_path, ReadOptions(classes=["a"]), val_fraction=0).split("all").read(0)
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray  # noqa: E402
 from PIL import Image  # noqa: E402
 
 from intarsia.bundle import Preprocessing  # noqa: E402
-from intarsia.datasets import ReadOptions, Split, open_dataset  # noqa: E402
+from intarsia.datasets import PictureSplit, ReadOptions, open_dataset  # noqa: E402
 from intarsia.datasets.layouts import rasters  # noqa: E402
 from intarsia.datasets.layouts.rasters import RasterSplit  # noqa: E402
 from intarsia.errors import DataError, UsageError  # noqa: E402
@@ -48,13 +48,13 @@ def make(folder: Path, count: int = 3, *, bands: int = 3, **profile: object) -> 
 
 
 @pytest.fixture
-def split(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Split:
+def split(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PictureSplit:
     monkeypatch.setattr(rasters, "_SIDE", 80)
     folder = make(tmp_path, compress="lzw", tiled=True, blockxsize=16, blockysize=32)
     return open_dataset(folder, val_fraction=0).split("all")
 
 
-def test_maps_are_recognised_and_read_whole(split: Split) -> None:
+def test_maps_are_recognised_and_read_whole(split: PictureSplit) -> None:
     assert isinstance(split, RasterSplit) and len(split) == 3
     for bound in (split, split.for_input(Preprocessing())):
         image, target = bound.read(1)
@@ -62,7 +62,7 @@ def test_maps_are_recognised_and_read_whole(split: Split) -> None:
         assert np.array_equal(image, values.transpose(1, 2, 0)) and np.array_equal(target, labels)
 
 
-def test_training_sees_windows_that_cover_each_map_once(split: Split) -> None:
+def test_training_sees_windows_that_cover_each_map_once(split: PictureSplit) -> None:
     windows = split.for_training(Preprocessing(), foreground=0)
     assert len(windows) == 3 * 2 * 3  # 150 x 200 in windows of at most 80
     seen = np.zeros(SIZE, int)
@@ -80,14 +80,16 @@ def test_training_sees_windows_that_cover_each_map_once(split: Split) -> None:
         split.for_training(Preprocessing(long_side=64), foreground=0)
 
 
-def test_random_windows_are_read_without_the_rest(split: Split, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_random_windows_are_read_without_the_rest(split: PictureSplit, monkeypatch: pytest.MonkeyPatch) -> None:
     windows = split.for_training(Preprocessing(), foreground=0)
     read: list[tuple[int, int]] = []
     original = RasterReader._samples
     monkeypatch.setattr(
         RasterReader, "_samples", lambda self, file, part: read.append(part[2:]) or original(self, file, part)
     )
-    monkeypatch.setattr("intarsia.datasets.splits.read_stored", lambda file: pytest.fail("the whole mask was decoded"))
+    monkeypatch.setattr(
+        "intarsia.datasets.pictures.read_stored", lambda file: pytest.fail("the whole mask was decoded")
+    )
     places = set()
     for seed in range(30):
         image, target = windows.draw(4, (32, 48), seed)
@@ -150,7 +152,7 @@ def test_many_bands_of_any_type(tmp_path: Path) -> None:
 
 def test_plain_tiffs_and_photos_stay_pictures(tmp_path: Path) -> None:
     split = open_dataset(make(tmp_path, map_=False, photometric="minisblack", bands=1), val_fraction=0).split("all")
-    assert type(split) is Split
+    assert type(split) is PictureSplit
     with pytest.raises(UsageError, match="the model is for rasters with certain bands"):
         split.for_input(Preprocessing(mean=(0,), std=(1,), bands=(1,)))
     with pytest.raises(UsageError, match="the model is for volumes"):
