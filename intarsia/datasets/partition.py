@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from intarsia.datasets.layouts.pairing import natural
 from intarsia.datasets.splits import Item
+from intarsia.errors import counted
 
 _Item = TypeVar("_Item", bound=Item)
 _AUGMENTED = re.compile(r"(?:^|(?<=[_\-/]))(?:flipped|mirrored|rotated|augmented|aug|orig|original|copy)[_\-]")
@@ -75,7 +76,8 @@ def divide(
         return {"all": loose}, []
     notes = []
     if loose and named:
-        notes.append(f"{len(loose)} labelled {thing}s outside the split folders were added to train.")
+        were = "was" if len(loose) == 1 else "were"
+        notes.append(f"{counted(len(loose), f'labelled {thing}')} outside the split folders {were} added to train.")
     if loose:
         named = {"train": (*named.get("train", ()), *loose)} | {k: v for k, v in named.items() if k != "train"}
     if "val" in named or "train" not in named or fraction == 0:

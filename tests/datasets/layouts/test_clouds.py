@@ -58,6 +58,15 @@ def test_files_are_divided_when_they_are_not(tmp_path: Path) -> None:
     assert found.splits["val"].items == open_dataset(tmp_path).splits["val"].items
 
 
+def test_val_is_set_aside_and_what_lies_outside_is_trained_on(tmp_path: Path) -> None:
+    for name in ("train/a", "train/b", "c"):
+        put(tmp_path / f"{name}.laz", [0, 1])
+    found = open_dataset(tmp_path)
+    assert {name: len(split) for name, split in found.splits.items()} == {"train": 2, "val": 1}
+    assert found.notes[-2] == "1 labelled cloud outside the split folders was added to train."
+    assert set(open_dataset(tmp_path, val_fraction=0).splits) == {"train"}
+
+
 def test_codes_elsewhere_count_from_zero(tmp_path: Path) -> None:
     np.savetxt(tmp_path / "a.txt", [[0, 0, 0, 5], [1, 1, 1, 0], [2, 2, 2, 1]], fmt="%d")
     split = open_dataset(tmp_path, ReadOptions(classes=["a", "b"], columns="x y z label"), val_fraction=0).split("all")

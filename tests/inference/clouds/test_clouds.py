@@ -257,7 +257,7 @@ def test_protocol_of_s3dis(tmp_path: Path) -> None:
     assert pooled(every, S3DIS).values["mean accuracy"] == pytest.approx(1 / 3)
     with pytest.raises(UsageError, match="defined for 19 or 7 classes"):
         intarsia.evaluate(made, root, protocol="cityscapes")
-    with pytest.raises(UsageError, match="are about pictures, and the model labels clouds"):
+    with pytest.raises(UsageError, match="resize_masks is no option of point clouds"):
         intarsia.evaluate(made, root, options=ReadOptions(resize_masks=True))
     joined = intarsia.evaluate(
         made, root, options=ReadOptions(remap={"map": {"ceiling": "floor", "floor": "floor"}, "rest": "ignore"})
