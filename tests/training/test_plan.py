@@ -13,7 +13,7 @@ from intarsia.errors import DataError, UsageError
 from intarsia.recipe import Recipe, Remapping
 from intarsia.training.plan.planning import plan
 
-POINTNET = ["model.architecture=pointnet", "model.options={}", "cloud.features=[height]"]
+POINTNET = ["model.architecture=pointnet", "model.options={}", "cloud.features=[height]", "data.columns=null"]
 
 
 @pytest.fixture

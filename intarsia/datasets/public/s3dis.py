@@ -124,7 +124,7 @@ TEST_AREA = {"s3dis": 5} | {f"s3dis-area-{area}": area for area in AREAS}
 
 
 def _rooms_below(content: Content) -> list[Path]:
-    """The folders of rooms, wherever they lie; Pascal VOC and its like have photos and "Annotations" of another kind."""
+    """The folders of rooms, wherever they lie; beside photos (as in Pascal VOC) "Annotations" are something else."""
     if content.has_pictures:
         return []
     return sorted({file.parent.parent for file in content.below if file.parent.name == ANNOTATIONS})
