@@ -91,7 +91,7 @@ def test_a_public_set_of_clouds(depths: Path) -> None:
 
 def test_annotations_beside_photos_are_no_rooms(write: Callable[..., Path], tmp_path: Path) -> None:
     write("images/a.png")
-    write("masks/a.png", np.zeros((8, 12), np.uint8))
+    write("masks/a.png", np.eye(8, 12, dtype=np.uint8))
     (tmp_path / "Annotations").mkdir()
     (tmp_path / "Annotations/a.txt").write_text("0 0 0 0 0 0\n")
     assert open_dataset(tmp_path).layout == "folder"
