@@ -23,7 +23,7 @@ from rich.table import Table
 
 import intarsia
 from intarsia.bundle import Bundle
-from intarsia.datasets import open_dataset
+from intarsia.datasets import ReadOptions, open_dataset
 from intarsia.inference import Predictor
 from intarsia.losses import CrossEntropy
 from intarsia.memory import keep_freed_memory
@@ -134,7 +134,7 @@ def cost(folder: Path, data: Path) -> dict[str, Any]:
 
 def score(predictor: Predictor, data: Path) -> dict[str, float]:
     """Mean IoU of the validation split, and the share of right pixels in the band along the true boundaries."""
-    split = open_dataset(data, layout="camvid").split("val")
+    split = open_dataset(data, ReadOptions(layout="camvid")).split("val")
     matrix = ConfusionMatrix(len(split.space), ignore_index=split.space.ignore_index)
     right = total = 0
     for index in range(len(split)):
@@ -148,7 +148,7 @@ def score(predictor: Predictor, data: Path) -> dict[str, float]:
 
 def inference_milliseconds(predictor: Predictor, data: Path) -> float:
     """Median over a few pictures, pixels to labels."""
-    split = open_dataset(data, layout="camvid").split("val")
+    split = open_dataset(data, ReadOptions(layout="camvid")).split("val")
     seconds = []
     for index in range(12):
         picture, _ = split.read(index)

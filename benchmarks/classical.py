@@ -23,13 +23,13 @@ from rich.console import Console
 from rich.table import Table
 
 from intarsia.bundle import Bundle
-from intarsia.cli.recipes import find_recipe
-from intarsia.datasets import Dataset, Split, open_dataset
+from intarsia.datasets import Dataset, ReadOptions, Split, open_dataset
 from intarsia.evaluation import evaluate
 from intarsia.files import write_text
 from intarsia.inference import Predictor
 from intarsia.recipe import Recipe
 from intarsia.training import train
+from intarsia.zoo import find_recipe
 
 DATA: dict[str, dict[str, Any]] = {
     "camvid": {"data.layout": "camvid"},
@@ -82,7 +82,7 @@ def recipe_of(entry: Entry, data: str, path: Path, *, quick: bool) -> Recipe:
 def opened(recipe: Recipe) -> Dataset:
     """The recipe's data."""
     data = recipe.data
-    return open_dataset(data.path, layout=data.layout, classes=data.classes, ignore=data.ignore)
+    return open_dataset(data.path, ReadOptions(layout=data.layout, classes=data.classes, ignore=data.ignore))
 
 
 def fit(recipe: Recipe, folder: Path) -> None:

@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 import intarsia
-from intarsia.datasets import Split, open_dataset
+from intarsia.datasets import ReadOptions, Split, open_dataset
 from intarsia.inference import Predictor
 from intarsia.metrics import ConfusionMatrix
 from intarsia.refine import PRESETS, Preset, Refinement, tune
@@ -62,7 +62,7 @@ def main() -> None:
     parser.add_argument("--resize-masks", action="store_true")
     options = parser.parse_args()
     predictor = intarsia.load(options.model)
-    dataset = open_dataset(options.data, classes=predictor.space.names, resize_masks=options.resize_masks)
+    dataset = open_dataset(options.data, ReadOptions(classes=predictor.space.names, resize_masks=options.resize_masks))
     tune_step = max(1, len(dataset.split("train")) // (10 if options.quick else 30))
     val_step = 20 if options.quick else 1
     best = tuned(predictor, dataset.split("train"), tune_step)

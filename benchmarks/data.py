@@ -70,8 +70,8 @@ class WithTorchvision(Dataset[Pair]):
 
     def __getitem__(self, index: int) -> Pair:
         item = self.items[index]
-        image = tv_tensors.Image(v2.functional.pil_to_tensor(Image.open(str(item.image)).convert("RGB")))
-        mask = tv_tensors.Mask(v2.functional.pil_to_tensor(Image.open(str(item.mask))))
+        image = tv_tensors.Image(v2.functional.pil_to_tensor(Image.open(str(item.input)).convert("RGB")))
+        mask = tv_tensors.Mask(v2.functional.pil_to_tensor(Image.open(str(item.target))))
         image, mask = self.transform(image, mask)
         return image, mask[0]
 
@@ -102,8 +102,8 @@ class WithAlbumentations(Dataset[Pair]):
 
     def __getitem__(self, index: int) -> Pair:
         item = self.items[index]
-        image = cv2.cvtColor(cv2.imread(str(item.image)), cv2.COLOR_BGR2RGB)
-        mask = cv2.imread(str(item.mask), cv2.IMREAD_UNCHANGED)
+        image = cv2.cvtColor(cv2.imread(str(item.input)), cv2.COLOR_BGR2RGB)
+        mask = cv2.imread(str(item.target), cv2.IMREAD_UNCHANGED)
         done = self.transform(image=image, mask=mask)
         return done["image"], done["mask"]
 

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 import intarsia
 from intarsia.bundle import Bundle, Preprocessing
-from intarsia.datasets import Split, open_dataset
+from intarsia.datasets import ReadOptions, Split, open_dataset
 from intarsia.datasets.synthetic import draw_scene
 from intarsia.inference import Predictor
 from intarsia.labels import LabelSpace
@@ -114,7 +114,7 @@ def main() -> None:
         rows.append(compare(where, "pixels to labels", "ms/image", *times, f"{peers[peer]}, eager fp32"))
     streets = Path(os.environ.get("INTARSIA_DATA", "../shared/data")) / "camvid"
     if streets.is_dir():
-        split = open_dataset(streets, layout="camvid").split("val")
+        split = open_dataset(streets, ReadOptions(layout="camvid")).split("val")
         for case, predictor, size in known:
             share = agreement(predictor, split, size)
             where = f"{size[1]}x{size[0]}: {case}, CamVid val"

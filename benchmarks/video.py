@@ -27,7 +27,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from intarsia.bundle import Bundle
-from intarsia.datasets import Split, open_dataset
+from intarsia.datasets import ReadOptions, Split, open_dataset
 from intarsia.inference import Predictor, VideoPredictor
 from intarsia.metrics import ConfusionMatrix, Flicker, TemporalConsistency, VideoConsistency
 from intarsia.models.cost import gmacs
@@ -458,7 +458,7 @@ def main() -> None:
         "--heads", nargs="*", default=[], metavar="BUNDLE", help="trained netwarp, stfcn or steady models"
     )
     options = parser.parse_args()
-    dataset = open_dataset(options.data, layout="camvid")
+    dataset = open_dataset(options.data, ReadOptions(layout="camvid"))
     split, train = dataset.split("val"), dataset.split("train")
     if options.heads:
         show(heads(options.heads, split), "models on every frame")

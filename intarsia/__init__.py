@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from intarsia.inference.clouds import CloudPredictor
     from intarsia.labels import LabelSpace
     from intarsia.media.images import ImageLike
-    from intarsia.recipe import Recipe
+    from intarsia.recipe import ReadOptions, Recipe
     from intarsia.result import CloudSegmentation, Segmentation
     from intarsia.runtimes.contract import Precision
     from intarsia.training import Run
@@ -90,8 +90,8 @@ def load(
     from intarsia.errors import UsageError
     from intarsia.inference import Predictor
     from intarsia.inference.clouds import CloudPredictor
-    from intarsia.inference.sources import find_bundle
     from intarsia.media.medium import CLOUD, check_options
+    from intarsia.zoo import find_bundle
 
     if is_clustering(model):
         raise UsageError(
@@ -222,7 +222,8 @@ def train(
     Args:
         source: a recipe file, or simply a folder of labelled pictures.
         folder: run folder; None takes ``runs/NAME``.
-        recipe: the recipe (file) for a folder; None chooses one that suits the data.
+        recipe: the recipe for a folder: a bundled name (`intarsia recipes list`), a file, or the recipe itself; None
+            chooses one that suits the data.
         changes: recipe keys to change, each as ``key=value`` (``"training.epochs=5"``).
         resume: continue an interrupted run exactly.
         progress: show it on standard error.
@@ -246,8 +247,9 @@ def train(
     from intarsia.stopping import never
     from intarsia.training import is_main_process, train
     from intarsia.training.plan.planning import plan
+    from intarsia.zoo import find_recipe
 
-    given = recipe if recipe is None or isinstance(recipe, Recipe) else Path(recipe)
+    given = recipe if recipe is None or isinstance(recipe, Recipe) else Recipe.load(find_recipe(recipe))
     place = None if folder is None else Path(folder)
     planned = plan(Path(source), place, recipe=given, changes=changes, resume=resume)
     console = Console(stderr=True) if progress and is_main_process() else None
@@ -264,14 +266,8 @@ def evaluate(
     model: str | os.PathLike[str] | Predictor | CloudPredictor,
     data: str | os.PathLike[str],
     *,
+    options: ReadOptions | None = None,
     split: str | None = None,
-    layout: str = "auto",
-    classes: Sequence[str] | None = None,
-    ignore: Sequence[int] = (),
-    resize_masks: bool = False,
-    tolerant: bool = False,
-    reader: Mapping[str, Any] | None = None,
-    remap: Mapping[str, Any] | str | os.PathLike[str] | None = None,
     protocol: str | EvaluationProtocol | None = None,
     measures: Iterable[Measure] = (),
     out: str | os.PathLike[str] | None = None,
@@ -283,16 +279,10 @@ def evaluate(
     Args:
         model: a loaded model, or what `load` takes.
         data: labelled pictures: a folder, a manifest, a table, or an annotation tool's file; of point clouds a folder.
+        options: how the data are read, see `intarsia.recipe.ReadOptions`; its `remap` gives the data's classes the
+            model's names.
         split: the split to measure on; None takes the folder's own "val", else its "test", else all of an undivided
             folder. "val" of an undivided folder is the part that a training on it holds out.
-        layout: the folder's layout; `intarsia data list` names them.
-        classes: class names in the order of the mask values, if the folder does not tell them.
-        ignore: stored mask values that mean "not labelled".
-        resize_masks: stretch masks of another size, but the same shape, to their picture.
-        tolerant: take colour-coded masks with other colours (JPEG) by the nearest colour.
-        reader: options of the reader of an annotation tool's export, see `open_dataset`.
-        remap: other names for the data's classes, so that they meet the model's: a mapping with "map" (name -> new
-            name), "classes" and "rest", or a YAML or JSON file of that form.
         protocol: the official evaluation of a public data set (`intarsia data info NAME` names it): its scores are
             told besides, and the data's classes count instead of the model's.
         measures: what else to measure, for instance ``intarsia.evaluation.Measures(boundary=True, curves=True)``.
@@ -302,8 +292,8 @@ def evaluate(
         progress: called after each picture with the number done and the number of all.
 
     Raises:
-        UsageError: no such model, split, layout or protocol; `remap` does not fit the classes; the data cannot be
-            measured so; or `out` holds a report already.
+        UsageError: no such model, split, layout or protocol; `options.remap` does not fit the classes; the data cannot
+            be measured so; or `out` holds a report already.
         DataError: the data cannot be used, or share no class name with the model.
         ModelError: the model is damaged.
     """
@@ -312,6 +302,7 @@ def evaluate(
     from intarsia.evaluation.measuring import measure
     from intarsia.inference import Predictor
     from intarsia.inference.clouds import CloudPredictor
+    from intarsia.recipe import ReadOptions
     from intarsia.reports import require_free, worst_samples, write_evaluation
 
     folder = None if out is None else Path(out)
@@ -321,14 +312,8 @@ def evaluate(
     found, measured = measure(
         predictor,
         data,
+        options=options or ReadOptions(),
         split=split,
-        layout=layout,
-        classes=classes,
-        ignore=ignore,
-        resize_masks=resize_masks,
-        tolerant=tolerant,
-        reader=reader,
-        remap=remap,
         protocol=protocol,
         measures=measures,
         progress=progress,

@@ -43,18 +43,40 @@ RemapOrFile = Annotated[
 ]
 
 
-class _Place(_Section):
-    path: str = Field("", description="folder of the data set (or a manifest, a table, an annotation tool's file)")
+class ReadOptions(_Section):
+    """How labelled data are read, where that is not to be found out. Some mean something to certain media only."""
+
     layout: str = Field("auto", description="folder layout; `intarsia data list` names them")
     classes: list[str] | None = Field(None, description="class names in order; none: read or guessed from the data")
     palette: list[tuple[int, int, int]] | None = Field(None, description="one RGB colour a class")
-    ignore: list[int] = Field([], description="values in the mask files that mean: not labelled")
-    resize_masks: bool = Field(False, description="stretch masks of another size to their picture")
-    tolerant: bool = Field(False, description="take colour-coded JPEG masks by the nearest colour")
+    ignore: list[int] = Field([], description="stored values (of masks or points) that mean: not labelled")
+    resize_masks: bool = Field(False, description="pictures: stretch masks of another size to their picture")
+    tolerant: bool = Field(False, description="pictures: take colour-coded JPEG masks by the nearest colour")
     reader: dict[str, Any] = Field(
         {}, description="options of an annotation tool's reader, for instance class_attribute or masks; tool: its name"
     )
+    columns: str | None = Field(None, description="clouds: names of the columns of arrays and tables: x y z _ label")
+    label: str | None = Field(None, description="clouds: the field of the class codes, if its name is not a usual one")
     remap: RemapOrFile | None = Field(None, description="other classes, or a YAML or JSON file that says them")
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any], *, origin: str = "options") -> ReadOptions:
+        """Validate plain data; errors name the option and suggest the closest one."""
+        try:
+            return cls.model_validate(value)
+        except ValidationError as error:
+            raise UsageError("\n".join(f"{origin}: {_explain(one, cls)}" for one in error.errors())) from None
+
+    def given(self) -> list[str]:
+        """The names of the options that are not as they are by default."""
+        return [name for name, field in ReadOptions.model_fields.items() if getattr(self, name) != field.default]
+
+
+class _Path(_Section):
+    path: str = Field("", description="folder of the data set (or a manifest, a table, an annotation tool's file)")
+
+
+class _Place(ReadOptions, _Path):  # a model's fields come in the order of its bases, the last one first
     train: str = Field("train", description="split to train on")
     val: str = Field("val", description="split to validate on")
     val_fraction: Annotated[float, Field(gt=0, lt=1)] = Field(
@@ -175,8 +197,6 @@ class Cloud(_Section):
         ["height"],
         description="besides x, y, z: height, color, infrared, ndvi, intensity, returns, normals, shape, ...",
     )
-    columns: str | None = Field(None, description="names of the columns of arrays and tables: x y z _ label")
-    label: str | None = Field(None, description="the field of the class codes, if its name is not a usual one")
     whole: bool = Field(
         False, description="each cloud is one object, seen at once in the unit sphere; lengths are then in its radii"
     )
@@ -284,6 +304,9 @@ class Clips(_Section):
     consistency: NotNegative = Field(0.0, description="weight of the loss of consistency between successive frames")
 
 
+_MOVED = {"columns", "label"}
+
+
 class Recipe(_Section):
     """One experiment. Unknown keys are errors; the resolved recipe is saved with the run and inside the bundle."""
 
@@ -299,6 +322,22 @@ class Recipe(_Section):
     clips: Clips | None = Field(None, description="train on clips made of the stills; none: on the stills")
     refine: Refine = Refine()
     card: dict[str, str] = Field({}, description="notes for the model card, for instance data, licence, limits")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_columns_in_data(cls, value: Any) -> Any:
+        """Recipes made before had `columns` and `label` of clouds in the section `cloud`."""
+        cloud = value.get("cloud") if isinstance(value, Mapping) else None
+        if not isinstance(cloud, Mapping) or not _MOVED & cloud.keys():
+            return value
+        kept = {key: said for key, said in cloud.items() if key not in _MOVED}
+        moved = {key: cloud[key] for key in _MOVED & cloud.keys() if cloud[key] is not None}
+        data = value.get("data", {})
+        if moved and isinstance(data, Mapping):
+            data = {**data, **moved}
+        elif moved and isinstance(data, list):
+            data = [{**one, **moved} if isinstance(one, Mapping) else one for one in data]
+        return {**value, "cloud": kept, "data": data}
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Recipe:
@@ -345,8 +384,7 @@ class Recipe(_Section):
         try:
             return cls.model_validate(value)
         except ValidationError as error:
-            lines = [f"{origin}: {_explain(problem)}" for problem in error.errors()]
-            raise UsageError("\n".join(lines)) from None
+            raise UsageError("\n".join(f"{origin}: {_explain(one, cls)}" for one in error.errors())) from None
 
     def override(self, changes: Mapping[str, Any]) -> Recipe:
         """A copy with dotted keys replaced, for instance ``{"training.epochs": 5}``."""
@@ -398,22 +436,22 @@ def read_assignments(assignments: Iterable[str]) -> dict[str, Any]:
     return values
 
 
-def _explain(problem: Any) -> str:
+def _explain(problem: Any, model: type[BaseModel]) -> str:
     """One line on one pydantic problem: the dotted key, what is wrong, and the closest known key."""
     location = [part for part in problem["loc"] if not (isinstance(part, str) and "[" in part)]
     key = ".".join(str(part) for part in location)
     if problem["type"] == "extra_forbidden":
-        return f"unknown key {key!r}.{suggest(str(location[-1]), _keys_at(location[:-1]))}"
+        return f"unknown key {key!r}.{suggest(str(location[-1]), _keys_at(model, location[:-1]))}"
     message = str(problem["msg"]).removeprefix("Value error, ")
     message = message[:1].lower() + message[1:]
-    return f"{key or 'recipe'}: {message}" + (f" (got {problem['input']!r})" if location else "")
+    return f"{key or model.__name__.lower()}: {message}" + (f" (got {problem['input']!r})" if location else "")
 
 
 _LISTED: dict[str, type[BaseModel]] = {"loss": LossTerm, "sources": Source, "remap": Remapping}
 
 
-def _keys_at(location: Iterable[Any]) -> list[str]:
-    section: type[BaseModel] = Recipe
+def _keys_at(model: type[BaseModel], location: Iterable[Any]) -> list[str]:
+    section = model
     for part in location:
         if isinstance(part, int):
             continue

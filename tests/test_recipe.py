@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from intarsia.errors import UsageError
-from intarsia.recipe import Recipe
+from intarsia.recipe import ReadOptions, Recipe
 
 
 @pytest.mark.parametrize(
@@ -90,3 +90,22 @@ def test_load_names_the_file_and_finds_data_beside_it(tmp_path):
     (tmp_path / "bad.yaml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(UsageError, match=r"cannot read recipe .*bad.yaml"):
         Recipe.load(tmp_path / "bad.yaml")
+
+
+def test_columns_and_label_of_clouds_were_in_the_section_cloud_before() -> None:
+    """Bundles and run folders hold such recipes."""
+    old = {"data": {"path": "tiles"}, "cloud": {"points": 64, "columns": "x y z _ label", "label": None}}
+    recipe = Recipe.from_dict(old)
+    assert (recipe.data.path, recipe.data.columns, recipe.data.label) == ("tiles", "x y z _ label", None)
+    assert recipe.cloud.points == 64 and not {"columns", "label"} & recipe.to_dict()["cloud"].keys()
+    assert recipe.override_text(["cloud.label=kind"]).data.label == "kind"
+    several = Recipe.from_dict({"data": [{"path": "a"}, {"path": "b"}], "cloud": {"label": "kind"}})
+    assert [one.label for one in several.data.sources] == ["kind", "kind"]
+
+
+def test_options_of_reading_are_those_of_the_section_data() -> None:
+    assert Recipe.from_dict({"data": {"ignore": [7], "label": "kind"}}).data.given() == ["ignore", "label"]
+    with pytest.raises(UsageError, match=r"options: unknown key 'resize_mask'\. Did you mean 'resize_masks'"):
+        ReadOptions.from_dict({"resize_mask": True})
+    with pytest.raises(UsageError, match=r"options: classes: input should be a valid list \(got 'road'\)"):
+        ReadOptions.from_dict({"classes": "road"})

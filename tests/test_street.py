@@ -9,7 +9,7 @@ import torch
 
 import intarsia
 from intarsia.bundle import Bundle
-from intarsia.datasets import open_dataset
+from intarsia.datasets import ReadOptions, open_dataset
 from intarsia.evaluation import evaluate
 from intarsia.models import architecture, build
 from intarsia.models.layers import resize
@@ -49,7 +49,7 @@ def test_street_is_small_and_tells_what_it_is():
 
 def test_street_segments_real_streets(real_data):
     """A spread of the validation drive; the card's number is for all of it."""
-    split = open_dataset(real_data / "camvid", layout="camvid").split("val")
+    split = open_dataset(real_data / "camvid", ReadOptions(layout="camvid")).split("val")
     sample = type(split)(split.name, split.space, split.coding, split.items[::10], split.root)
     predictor = intarsia.load("street")
     found = evaluate(predictor, sample)
@@ -59,7 +59,7 @@ def test_street_segments_real_streets(real_data):
 
 
 def test_fast_and_plain_paths_agree(real_data):
-    split = open_dataset(real_data / "camvid", layout="camvid").split("val")
+    split = open_dataset(real_data / "camvid", ReadOptions(layout="camvid")).split("val")
     predictor = intarsia.load("street")
     plain = restore(predictor.bundle)
     same = []

@@ -26,8 +26,9 @@ from intarsia.media.images import write_image
 from intarsia.recipe import Recipe
 from intarsia.reports import write_report
 from intarsia.training import Run, train
+from intarsia.zoo import bundled_recipe
 
-_PACKAGE = Path(__file__).parents[1]
+_ANNOTATION = Path(__file__).parent / "coins.json"
 _MIDDLE = 151  # no coin lies across this row
 _TILE, _STEP = 128, 16
 
@@ -68,7 +69,7 @@ def demo(folder: Path, *, overwrite: bool = False, console: Console | None = Non
             shutil.rmtree(folder / name, ignore_errors=True)
     say("1. Data: a photograph of coins with a LabelMe annotation; upper half to train on, lower half to measure on.")
     write_coins(folder / "data", np.asarray(photos.coins(), dtype=np.uint8))
-    recipe = Recipe.load(_PACKAGE / "recipes" / "demo-coins.yaml").override({"data.path": str(folder / "data")})
+    recipe = Recipe.load(bundled_recipe("demo-coins")).override({"data.path": str(folder / "data")})
     dataset = open_dataset(folder / "data")
     say(f"2. Training: {recipe.model.architecture}, {recipe.training.epochs} epochs.")
     run = train(recipe, dataset, folder / "run", console=console)
@@ -90,7 +91,7 @@ def write_coins(folder: Path, photo: NDArray[np.uint8]) -> None:
         folder: data set folder to make.
         photo: (303, 384) gray.
     """
-    annotation = json.loads((_PACKAGE / "apps" / "coins.json").read_text(encoding="utf-8"))
+    annotation = json.loads(_ANNOTATION.read_text(encoding="utf-8"))
     height, width = photo.shape
     for left in range(0, width - _TILE + 1, _STEP):
         _cut(folder / "train" / f"upper-{left:03d}", photo, annotation, (left, 0, left + _TILE, _MIDDLE))

@@ -16,6 +16,7 @@ from intarsia import __version__
 from intarsia.cli.output import Json, emit, table
 from intarsia.errors import IntarsiaError
 from intarsia.threads import waiting
+from intarsia.zoo import bundled_models
 
 CORE = ("torch", "torchvision", "timm", "numpy", "pillow", "opencv-python-headless", "pydantic", "safetensors")
 # extra -> (distributions that it brings, what it enables)
@@ -44,7 +45,7 @@ EXTRAS = {
 
 def doctor(json: Json = False) -> None:
     """Check this installation: versions, device, what each extra enables, and the bundled models."""
-    models = [_model(path) for path in bundled_models()]
+    models = [_model(path) for path in bundled_models().values()]
     found: dict[str, Any] = {
         "versions": {"intarsia": __version__, "python": platform.python_version()}
         | {name: _version(name) or "missing" for name in CORE},
@@ -62,13 +63,6 @@ def doctor(json: Json = False) -> None:
         _show(found)
     if broken:
         raise typer.Exit(4)
-
-
-def bundled_models() -> list[Path]:
-    """The bundles that ship with the package."""
-    from intarsia.inference.sources import ZOO
-
-    return sorted(ZOO.glob("*.safetensors"))
 
 
 def _version(distribution: str) -> str | None:

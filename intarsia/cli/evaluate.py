@@ -3,40 +3,29 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from intarsia.cli.output import Json, Options, Refine, RefineOptions, emit, progress_bar, read_refine
+from intarsia.cli.reading import reads_data
 from intarsia.cli.scores import Out, Overwrite, show, takes_measures
 from intarsia.errors import counted
 from intarsia.evaluation.measures import Measures
 
 _NONE = Measures()
 
+if TYPE_CHECKING:
+    from intarsia.recipe import ReadOptions
 
+
+@reads_data
 @takes_measures()
 def evaluate(
     path: Annotated[Path, typer.Argument(metavar="DATA", help="Folder of labelled images, a manifest, a table, ...")],
     model: Annotated[str, typer.Option("-m", "--model", help="Bundled model, bundle file or run folder.")],
+    options: ReadOptions,
     split: Annotated[str | None, typer.Option(help="Split to measure on; default: val, else test, else all.")] = None,
-    layout: Annotated[str, typer.Option(help="Folder layout; `intarsia data list` names them.")] = "auto",
-    resize_masks: Annotated[
-        bool, typer.Option("--resize-masks", help="Stretch masks of another size to their picture.")
-    ] = False,
-    tolerant: Annotated[
-        bool, typer.Option("--tolerant", help="Take colour-coded JPEG masks by the nearest colour of the classes.")
-    ] = False,
-    ignore: Annotated[
-        list[int] | None, typer.Option(metavar="VALUE", help="Stored value that means not labelled; repeatable.")
-    ] = None,
-    reader: Annotated[
-        list[str] | None,
-        typer.Option(metavar="KEY=VALUE", help="An option of an annotation tool's reader; repeatable."),
-    ] = None,
-    remap: Annotated[
-        Path | None, typer.Option(help="YAML or JSON file that renames the data's classes (keys map, classes, rest).")
-    ] = None,
     protocol: Annotated[
         str | None, typer.Option(help="Official evaluation of a public data set: pascal-voc, cityscapes, ade20k, ...")
     ] = None,
@@ -62,13 +51,8 @@ def evaluate(
         found = intarsia.evaluate(
             predictor,
             path,
+            options=options,
             split=split,
-            layout=layout,
-            resize_masks=resize_masks,
-            tolerant=tolerant,
-            ignore=ignore or (),
-            reader=read_assignments(reader or ()),
-            remap=remap,
             protocol=protocol,
             measures=measures,
             out=out,

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from intarsia.cli.doctor import bundled_models
 from intarsia.cli.output import Json, emit, table
 from intarsia.errors import counted
+from intarsia.zoo import bundled_models, find_bundle
 
 if TYPE_CHECKING:
     from intarsia.models.registry import Medium
@@ -24,7 +24,7 @@ def list_models(json: Json = False) -> None:
     from intarsia.bundle import Bundle
     from intarsia.models import architectures
 
-    bundles = [(path, Bundle.load(path)) for path in bundled_models()]
+    bundles = [(path, Bundle.load(path)) for path in bundled_models().values()]
     models: list[dict[str, Any]] = [
         {
             "name": path.stem,
@@ -74,7 +74,6 @@ def info(
     if set_:
         raise UsageError(f"--set changes the options of an architecture, and {name!r} is not one")
     from intarsia.bundle import Bundle
-    from intarsia.inference.sources import find_bundle
     from intarsia.reports import model_card
 
     bundle = Bundle.load(find_bundle(name))

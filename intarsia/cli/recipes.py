@@ -9,7 +9,7 @@ import typer
 
 from intarsia.cli.output import Json, emit, table
 from intarsia.cli.target import Overwrite, require_new
-from intarsia.errors import UsageError, suggest
+from intarsia.zoo import bundled_recipe, bundled_recipes
 
 app = typer.Typer(
     help="Ready-made experiments: list them, read them, copy one and make it yours.", no_args_is_help=True
@@ -62,28 +62,3 @@ def copy(
         emit({"recipe": name, "path": str(target)})
     else:
         typer.echo(f"Copied to {target}. Edit it, then:  intarsia train {target}")
-
-
-def bundled_recipes() -> dict[str, Path]:
-    """Name -> file of every recipe that ships with the package."""
-    return {path.stem: path for path in sorted((Path(__file__).parents[1] / "recipes").glob("*.yaml"))}
-
-
-def bundled_recipe(name: str) -> Path:
-    """The file of one bundled recipe.
-
-    Raises:
-        UsageError: no such recipe; the message suggests the closest name.
-    """
-    known = bundled_recipes()
-    # random-forest is random_forest, and street_camvid is street-camvid
-    found = {stem.replace("-", "_"): path for stem, path in known.items()}.get(name.replace("-", "_"))
-    if found is None:
-        raise UsageError(f"no recipe is named {name!r}.{suggest(name, known)}")
-    return found
-
-
-def find_recipe(name: str) -> Path:
-    """A recipe by file name or bundled name."""
-    file = Path(name)
-    return file if file.suffix in (".yaml", ".yml") or file.is_file() else bundled_recipe(name)

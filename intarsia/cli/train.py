@@ -27,7 +27,6 @@ def train(
     import time
 
     import intarsia
-    from intarsia.cli.recipes import find_recipe
     from intarsia.training import is_main_process
 
     changes = list(set_ or ())
@@ -35,7 +34,7 @@ def train(
         changes.append(f"training.epochs={epochs}")
     started = time.monotonic()
     try:
-        run = intarsia.train(path, out, recipe=find_recipe(recipe) if recipe else None, changes=changes, resume=resume)
+        run = intarsia.train(path, out, recipe=recipe, changes=changes, resume=resume)
     except KeyboardInterrupt:
         typer.echo("Stopped; the same command with --resume continues where the last checkpoint was written.", err=True)
         raise

@@ -3,13 +3,17 @@
 from intarsia.datasets.coding import MaskCoding
 from intarsia.datasets.merging import Source, merge
 from intarsia.datasets.opening import layouts, open_dataset
+from intarsia.datasets.pictures import PictureSplit
 from intarsia.datasets.remap import Remap, remapped
 from intarsia.datasets.splits import Dataset, Item, Split
+from intarsia.recipe import ReadOptions
 
 __all__ = [
     "Dataset",
     "Item",
     "MaskCoding",
+    "PictureSplit",
+    "ReadOptions",
     "Remap",
     "Source",
     "Split",

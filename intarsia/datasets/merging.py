@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from intarsia.datasets.coding import MaskCoding, RawMask
+from intarsia.datasets.pictures import PictureSplit, image_size
 from intarsia.datasets.remap import Remap, remapped
-from intarsia.datasets.splits import Dataset, Item, Size, Split, image_size
+from intarsia.datasets.splits import Dataset, Item, Size, Split
 from intarsia.errors import UsageError
 from intarsia.labels import LabelSpace
 
@@ -34,14 +35,14 @@ class Source:
 class MergedMasks:
     """The reader of a merged split: labels of the common space, whatever each item's own data set stores."""
 
-    parts: tuple[Split, ...]
+    parts: tuple[PictureSplit, ...]
     origins: Mapping[str, int]
 
     def __call__(self, item: Item, size: Size | None) -> RawMask:
         """The labels of an item, decoded by its own data set's rule.
 
         Raises:
-            DataError: as `Split.target` of that data set.
+            DataError: as `PictureSplit.target` of that data set.
         """
         return self.parts[self.origins[item.id]].target(item, size or image_size(item))
 
@@ -56,7 +57,7 @@ def merge(sources: Sequence[Source]) -> Dataset:
         The data set with "train" and, where one of the sources has it, "val".
 
     Raises:
-        UsageError: fewer than two, classes differ, no such split, or a weight is not positive.
+        UsageError: fewer than two, classes differ, no such split, a weight of 0 or less, or clouds.
     """
     if len(sources) < 2:
         raise UsageError("a merged data set needs at least two sources; for one, name it directly (data.path)")
@@ -66,11 +67,15 @@ def merge(sources: Sequence[Source]) -> Dataset:
         if not source.weight > 0:
             raise UsageError(f"the weight of {source.dataset.root} is {source.weight}; it must be above 0")
     names = _short_names([source.dataset.root for source in sources])
-    train = [source.dataset.split(source.train) for source in aligned]
+    train = [_pictures(source.dataset.split(source.train)) for source in aligned]
     weights = tuple((len(split), source.weight) for split, source in zip(train, sources, strict=True))
     equal = len({weight for _, weight in weights}) == 1
-    splits = {"train": _joined("train", space, train, names, () if equal else weights)}
-    val = [(s.dataset.splits[s.val], name) for s, name in zip(aligned, names, strict=True) if s.val in s.dataset.splits]
+    splits: dict[str, Split] = {"train": _joined("train", space, train, names, () if equal else weights)}
+    val = [
+        (_pictures(s.dataset.splits[s.val]), name)
+        for s, name in zip(aligned, names, strict=True)
+        if s.val in s.dataset.splits
+    ]
     if val:
         splits["val"] = _joined("val", space, [split for split, _ in val], [name for _, name in val], ())
     notes = []
@@ -81,6 +86,15 @@ def merge(sources: Sequence[Source]) -> Dataset:
         notes += [f"{name}: {note}" for note in source.dataset.notes]
     root = sources[0].dataset.root
     return Dataset(root, "+".join(dict.fromkeys(s.dataset.layout for s in sources)), space, splits, tuple(notes))
+
+
+def _pictures(split: Split) -> PictureSplit:
+    if not isinstance(split, PictureSplit):
+        raise UsageError(
+            f"data.sources merges data sets of pictures, and the data in {split.root} are {split.plural}; put them "
+            "into one folder, with the same codes for the same classes"
+        )
+    return split
 
 
 def _aligned(dataset: Dataset, first: Dataset) -> Dataset:
@@ -101,8 +115,12 @@ def _aligned(dataset: Dataset, first: Dataset) -> Dataset:
 
 
 def _joined(
-    name: str, space: LabelSpace, parts: Sequence[Split], names: Sequence[str], weights: tuple[tuple[int, float], ...]
-) -> Split:
+    name: str,
+    space: LabelSpace,
+    parts: Sequence[PictureSplit],
+    names: Sequence[str],
+    weights: tuple[tuple[int, float], ...],
+) -> PictureSplit:
     items: list[Item] = []
     origins: dict[str, int] = {}
     for number, (split, prefix) in enumerate(zip(parts, names, strict=True)):
@@ -111,21 +129,21 @@ def _joined(
             origins[items[-1].id] = number
     reader = MergedMasks(tuple(_own_ids(split, prefix) for split, prefix in zip(parts, names, strict=True)), origins)
     coding = MaskCoding(values={i: i for i in (*range(len(space)), space.ignore_index)})
-    return Split(name, space, coding, tuple(items), parts[0].root, reader=reader, weights=weights)
+    return PictureSplit(name, space, tuple(items), parts[0].root, coding, reader=reader, weights=weights)
 
 
 @dataclass(frozen=True)
 class _OwnIds:
     """A reader that sees its items under the ids that they have in their own data set."""
 
-    split: Split
+    split: PictureSplit
     prefix: str
 
     def __call__(self, item: Item, size: Size | None) -> RawMask:
         return self.split.reader(replace(item, id=item.id.removeprefix(f"{self.prefix}/")), size)
 
 
-def _own_ids(split: Split, prefix: str) -> Split:
+def _own_ids(split: PictureSplit, prefix: str) -> PictureSplit:
     return replace(split, items=(), reader=_OwnIds(split, prefix))
 
 

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from intarsia.datasets.layouts.pairing import natural
 from intarsia.datasets.splits import Item
+from intarsia.errors import counted
 
 _Item = TypeVar("_Item", bound=Item)
 _AUGMENTED = re.compile(r"(?:^|(?<=[_\-/]))(?:flipped|mirrored|rotated|augmented|aug|orig|original|copy)[_\-]")
@@ -51,3 +52,41 @@ def partition(items: Sequence[_Item], fraction: float, seed: int) -> tuple[tuple
 
 def _series(name: str) -> str:
     return re.sub(r"\d+(?=\D*$)", "#", _AUGMENTED.sub("", name.lower()))
+
+
+def divide(
+    items: Sequence[tuple[str | None, Item]], fraction: float, seed: int, *, thing: str
+) -> tuple[dict[str, tuple[Item, ...]], list[str]]:
+    """Items by split, in the order train, val, test, and what was decided.
+
+    Items without a split go to train, where there are other splits. Where there is no val, it is set aside from train.
+
+    Args:
+        items: each with the split that it belongs to, or None.
+        fraction: share of train that becomes val where there is none; 0 divides nothing ("all" if there is no split).
+        seed: another seed gives another division.
+        thing: the word for an item.
+    """
+    groups: dict[str | None, list[Item]] = defaultdict(list)
+    for split, item in items:
+        groups[split].append(item)
+    named = {name: tuple(groups[name]) for name in ("train", "val", "test") if groups.get(name)}
+    loose = tuple(groups.get(None, ()))
+    if not named and fraction == 0:
+        return {"all": loose}, []
+    notes = []
+    if loose and named:
+        were = "was" if len(loose) == 1 else "were"
+        notes.append(f"{counted(len(loose), f'labelled {thing}')} outside the split folders {were} added to train.")
+    if loose:
+        named = {"train": (*named.get("train", ()), *loose)} | {k: v for k, v in named.items() if k != "train"}
+    if "val" in named or "train" not in named or fraction == 0:
+        return named, notes
+    if len(named["train"]) < 2:
+        return named, [*notes, f"There is only one labelled {thing}, so there is no val split."]
+    train, val = partition(named["train"], fraction, seed)
+    notes.append(
+        f"The data set has no val split: {len(val)} of {len(train) + len(val)} {thing}s were set aside for it "
+        f"(by name, neighbours together, seed {seed})."
+    )
+    return {"train": train, "val": val} | {name: named[name] for name in named if name == "test"}, notes

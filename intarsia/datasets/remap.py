@@ -6,13 +6,12 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import numpy as np
 import yaml
 
 from intarsia.annotations.document import IGNORE_NAMES
-from intarsia.datasets.layouts.clouds import CloudDataset
 from intarsia.datasets.splits import Dataset
 from intarsia.errors import UsageError, suggest
 from intarsia.labels import Color, LabelArray, LabelSpace
@@ -20,8 +19,6 @@ from intarsia.labels import Color, LabelArray, LabelSpace
 IGNORE = "ignore"
 _KEYS = ("classes", "palette", "map", "rest")
 _RESTS = ("error", "keep", IGNORE)
-
-AnyDataset = TypeVar("AnyDataset", Dataset, CloudDataset)
 
 
 @dataclass(frozen=True)
@@ -143,7 +140,7 @@ class Remap:
         return tuple(color for color in found if color) if all(found) and len(set(found)) == len(names) else ()
 
 
-def remapped(dataset: AnyDataset, remap: Remap) -> AnyDataset:
+def remapped(dataset: Dataset, remap: Remap) -> Dataset:
     """The same files with other classes.
 
     Raises:

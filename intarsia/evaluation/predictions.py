@@ -84,7 +84,7 @@ def seen_by(predictor: AnyPredictor, split: AnySplit) -> AnySplit:
     """
     if KINDS[split.medium].form not in predictor.forms:
         raise UsageError(f"the data in {split.root} are {split.medium}s, and the model labels none")
-    return split.for_input(predictor.preprocessing)  # type: ignore[arg-type]
+    return split.for_input(predictor.preprocessing)
 
 
 def _official(protocol: str | EvaluationProtocol, split: AnySplit, measures: Iterable[Measure]) -> ProtocolScorer:

@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 
 from intarsia.bundle import Bundle
-from intarsia.datasets import Dataset
-from intarsia.datasets.layouts.clouds import CloudDataset
+from intarsia.datasets import Dataset, Split
 from intarsia.errors import DataError, counted
 from intarsia.evaluation import Evaluation, evaluate
-from intarsia.evaluation.predictions import AnyPredictor, AnySplit
+from intarsia.evaluation.predictions import AnyPredictor
 from intarsia.files import write_text
 from intarsia.recipe import Recipe
 from intarsia.reports.card import model_card
@@ -25,7 +24,7 @@ _SAMPLES = 5
 _WORST = 3
 
 
-def write_report(folder: Path, recipe: Recipe, dataset: Dataset | CloudDataset, predictor: AnyPredictor) -> Path:
+def write_report(folder: Path, recipe: Recipe, dataset: Dataset, predictor: AnyPredictor) -> Path:
     """Measure a run's best bundle on its validation split; write `report.html` and `card.md` into the run folder.
 
     Args:
@@ -62,7 +61,7 @@ def write_report(folder: Path, recipe: Recipe, dataset: Dataset | CloudDataset, 
     return folder / "report.html"
 
 
-def _readable(split: AnySplit) -> AnySplit:
+def _readable(split: Split) -> Split:
     """The split without damaged pairs: training left them out too, and said so."""
     items: list[Any] = []
     for index, item in enumerate(split.items):
@@ -81,9 +80,7 @@ def _effort(bundle: Bundle, recipe: Recipe) -> tuple[str, str]:
     return "Best epoch", f"{bundle.metrics.get('epoch', '?')} of {recipe.training.epochs}, by {recipe.training.monitor}"
 
 
-def _facts(
-    bundle: Bundle, recipe: Recipe, dataset: Dataset | CloudDataset, evaluation: Evaluation
-) -> list[tuple[str, str]]:
+def _facts(bundle: Bundle, recipe: Recipe, dataset: Dataset, evaluation: Evaluation) -> list[tuple[str, str]]:
     images = ", ".join(f"{len(split)} {name}" for name, split in dataset.splits.items())
     encoder = recipe.model.options.get("encoder")
     parameters = sum(tensor.numel() for tensor in bundle.state.values()) / 1e6

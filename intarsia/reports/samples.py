@@ -9,7 +9,6 @@ from typing import Any, Literal
 
 import numpy as np
 
-from intarsia.datasets import Split
 from intarsia.datasets.layouts.clouds import CloudSplit
 from intarsia.evaluation import Evaluation, MaskScores
 from intarsia.evaluation.predictions import AnyPredictor, AnySplit, seen_by
@@ -75,7 +74,7 @@ def worst_masks(scores: MaskScores, *, count: int = _WORST) -> list[Sample]:
     return found
 
 
-def _picture(predictor: Predictor, split: Split, name: str, note: str, report: Path | None) -> Sample:
+def _picture(predictor: Predictor, split: PictureSplit, name: str, note: str, report: Path | None) -> Sample:
     """Draw a picture, or the slice that shows a volume."""
     image, target = split.read(split.shown(name))
     rows = predictor.rows(ArraySource(image, name, split.medium))

@@ -7,7 +7,6 @@ from pathlib import Path
 from rich.console import Console
 
 from intarsia.datasets import Dataset
-from intarsia.datasets.layouts.clouds import CloudDataset
 from intarsia.models import architecture
 from intarsia.recipe import Recipe
 from intarsia.stopping import Stop, never
@@ -18,7 +17,7 @@ from intarsia.training.plan.setup import Run
 
 def train(
     recipe: Recipe,
-    dataset: Dataset | CloudDataset,
+    dataset: Dataset,
     folder: Path,
     *,
     resume: bool = False,

@@ -328,7 +328,7 @@ def test_a_recipe_is_copied_with_its_comments_and_never_over_a_file(cli: Cli, tm
 def test_doctor_reports_and_fails_on_a_damaged_bundled_model(
     cli: Cli, tiny_run: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(doctor, "bundled_models", lambda: [tiny_run.run.best])
+    monkeypatch.setattr(doctor, "bundled_models", lambda: {"best": tiny_run.run.best})
     found = cli.json("doctor")
     assert found["models"] == [{"name": "best", "ok": True, "classes": 6, "megabytes": found["models"][0]["megabytes"]}]
     assert found["versions"]["intarsia"] == intarsia.__version__
@@ -352,6 +352,6 @@ def test_doctor_reports_and_fails_on_a_damaged_bundled_model(
     assert found["machine"]["threads"] >= 1
     damaged = tmp_path / "street.safetensors"
     damaged.write_bytes(tiny_run.run.best.read_bytes()[:-100])
-    monkeypatch.setattr(doctor, "bundled_models", lambda: [damaged])
+    monkeypatch.setattr(doctor, "bundled_models", lambda: {"street": damaged})
     assert cli("doctor") == 4
     assert "DAMAGED" in cli.out and "truncated" in cli.out

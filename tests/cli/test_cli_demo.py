@@ -17,6 +17,7 @@ from intarsia.cli.main import main
 from intarsia.datasets import open_dataset
 from intarsia.inference import Predictor
 from intarsia.recipe import Recipe
+from intarsia.zoo import find_recipe
 
 photos = pytest.importorskip("skimage.data")
 
@@ -44,7 +45,7 @@ def test_the_coins_are_cut_into_training_pieces_and_a_lower_half(tmp_path: Path)
 def test_the_demo_walks_all_the_way(
     tmp_path: Path, tiny_run: TinyRun, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    tiny = Recipe.load(Path(app.__file__).parents[1] / "recipes" / "demo-coins.yaml").override_text(TINY)
+    tiny = Recipe.load(find_recipe("demo-coins")).override_text(TINY)
     monkeypatch.setattr(Recipe, "load", classmethod(lambda cls, path: tiny))
     asked: list[str] = []
     load = intarsia.load

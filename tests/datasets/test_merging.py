@@ -12,8 +12,6 @@ import trees
 from PIL import Image
 
 from intarsia.datasets import Dataset, open_dataset
-from intarsia.datasets.checks.integrity import check
-from intarsia.datasets.checks.statistics import count_classes
 from intarsia.datasets.merging import Source, merge
 from intarsia.datasets.remap import Remap, remapped
 from intarsia.errors import UsageError
@@ -52,9 +50,9 @@ def test_targets_are_those_of_the_parts(street: Dataset, city: Dataset) -> None:
 
 def test_it_can_be_checked_and_counted(street: Dataset, city: Dataset) -> None:
     both = merge([Source(city), Source(street)])
-    assert not check(both).errors
-    counted = count_classes(both.split("train"))
-    parts = count_classes(city.split("train")).pixels + count_classes(street.split("train")).pixels[[2, 1, 0]]
+    assert not both.check().errors
+    counted = both.split("train").count()
+    parts = city.split("train").count().pixels + street.split("train").count().pixels[[2, 1, 0]]
     assert counted.pixels.tolist() == parts.tolist()
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from intarsia.datasets import layouts, open_dataset
+from intarsia.datasets import ReadOptions, layouts, open_dataset
 from intarsia.datasets.layouts import survey as survey_module
 from intarsia.errors import DataError, UsageError
 
@@ -86,7 +86,7 @@ def test_camvid(write: Callable[..., Path], tmp_path: Path) -> None:
     alone = open_dataset(tmp_path / "val")
     assert (alone.layout, {n: len(s) for n, s in alone.splits.items()}) == ("camvid", {"val": 1})
     with pytest.raises(UsageError, match="are its own \\(Sky, Building, Pole"):
-        open_dataset(tmp_path, layout="camvid", classes=["a"])
+        open_dataset(tmp_path, ReadOptions(layout="camvid", classes=["a"]))
 
 
 def test_folders_named_like_camvid_with_other_values(write: Callable[..., Path], tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_masks_of_another_size(write: Callable[..., Path], tmp_path: Path) -> No
         DataError, match=r"masks/a\.png: the mask is 12x8 pixels, its image 24x16, the same shape.*resize_masks"
     ):
         split.read(0)
-    image, target = open_dataset(tmp_path, resize_masks=True).split("train").read(0)
+    image, target = open_dataset(tmp_path, ReadOptions(resize_masks=True)).split("train").read(0)
     assert image.shape[:2] == target.shape == (16, 24)
     assert target[0].tolist() == [0] * 12 + [1] * 12
 
@@ -116,7 +116,7 @@ def test_masks_that_do_not_fit_at_all(
     write("images/a.png", size=size)
     write("masks/a.png", mask(0, 1))
     with pytest.raises(DataError, match=message):
-        open_dataset(tmp_path, resize_masks=True).split("train").read(0)
+        open_dataset(tmp_path, ReadOptions(resize_masks=True)).split("train").read(0)
 
 
 def test_a_turned_photo_fits_its_upright_mask(write: Callable[..., Path], tmp_path: Path) -> None:
@@ -143,7 +143,9 @@ def test_damage_names_the_file(pairs: Callable[..., Path]) -> None:
 def test_a_value_outside_names_the_file(pairs: Callable[..., Path]) -> None:
     root = pairs([mask(0, 1), mask(0, 1, 2)])
     Image.fromarray(mask(0, 77)).save(root / "masks/1.png")
-    split = open_dataset(root, classes=["a", "b"], layout="folder", val_fraction=0, ignore=[77]).splits["all"]
+    split = open_dataset(root, ReadOptions(classes=["a", "b"], layout="folder", ignore=[77]), val_fraction=0).splits[
+        "all"
+    ]
     assert split.read(1)[1][0, -1] == 255
     Image.fromarray(mask(0, 78)).save(root / "masks/1.png")
     with pytest.raises(DataError, match=r"masks/1\.png: the mask holds value 78 \(48 pixels\)"):
@@ -156,7 +158,7 @@ def test_colour_masks_with_palette(pairs: Callable[..., Path]) -> None:
     root = pairs([colored])
     with pytest.raises(DataError, match=r"colour-coded.*label_colors\.txt.*\(0, 0, 0\) 50\.0%, \(200, 10, 10\) 50\.0%"):
         open_dataset(root)
-    data = open_dataset(root, classes=["floor", "wall"], palette=[(0, 0, 0), (200, 10, 10)])
+    data = open_dataset(root, ReadOptions(classes=["floor", "wall"], palette=[(0, 0, 0), (200, 10, 10)]))
     assert data.split("train").read(0)[1][0].tolist() == [0] * 6 + [1] * 6
     (root / "label_colors.txt").write_text("0 0 0 floor\n200 10 10 wall\n")
     assert open_dataset(root).space == data.space
@@ -179,10 +181,9 @@ def test_beyond_the_sample_every_value_is_found(pairs: Callable[..., Path], monk
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"layout": "foldr"}, "no data set layout is named 'foldr'. Did you mean 'folder'"),
+        ({"options": ReadOptions(layout="foldr")}, "no data set layout is named 'foldr'. Did you mean 'folder'"),
         ({"val_fraction": 1.0}, "val_fraction is 1.0"),
-        ({"palette": [(0, 0, 0)]}, "palette needs classes"),
-        ({"classes": "road"}, "one text; give a list"),
+        ({"options": ReadOptions(palette=[(0, 0, 0)])}, "palette needs classes"),
     ],
 )
 def test_wrong_calls(pairs: Callable[..., Path], options: dict, message: str) -> None:
@@ -233,11 +234,11 @@ def test_labelme(tmp_path: Path) -> None:
 
 def test_labelme_with_classes(tmp_path: Path) -> None:
     labelme_pair(tmp_path, "a", [box("dog", 0, 0, 5, 7)])
-    data = open_dataset(tmp_path, classes=["dog", "person"], val_fraction=0)
+    data = open_dataset(tmp_path, ReadOptions(classes=["dog", "person"]), val_fraction=0)
     assert data.notes[1] == "Classes from classes; pixels without a shape are ignored."
     assert data.splits["all"].read(0)[1][0].tolist() == [0] * 6 + [255] * 6
     with pytest.raises(DataError, match=r"a\.json: no class of this data set is named 'dog'. Did you mean 'dogs'"):
-        open_dataset(tmp_path, classes=["dogs"], val_fraction=0).splits["all"].read(0)
+        open_dataset(tmp_path, ReadOptions(classes=["dogs"]), val_fraction=0).splits["all"].read(0)
 
 
 def test_labelme_splits_and_damage(tmp_path: Path) -> None:
@@ -282,7 +283,7 @@ LABELME = "annotations/labelme/semantic_segmentation/data_annotated"
     ],
 )  # fmt: skip
 def test_real_folders(real_data: Path, folder: str, names: tuple[str, ...], counts: int) -> None:
-    data = open_dataset(real_data / folder, resize_masks=True)
+    data = open_dataset(real_data / folder, ReadOptions(resize_masks=True))
     assert data.space.names == names
     assert len(data) == counts
     for index in (0, len(data.split("train")) - 1):
@@ -306,7 +307,7 @@ def test_real_volumes_do_not_leak(real_data: Path) -> None:
 def test_real_labelme_masks_equal_its_own_export(real_data: Path) -> None:
     folder = real_data / "annotations/labelme/semantic_segmentation"
     names = [name for name in (folder / "labels.txt").read_text().split("\n") if name and name != "__ignore__"]
-    data = open_dataset(folder / "data_annotated", classes=names, val_fraction=0).splits["all"]
+    data = open_dataset(folder / "data_annotated", ReadOptions(classes=names), val_fraction=0).splits["all"]
     for index, item in enumerate(data.items):
-        truth = np.asarray(Image.open(folder / "data_dataset_voc/SegmentationClass" / f"{item.image.stem}.png"))
+        truth = np.asarray(Image.open(folder / "data_dataset_voc/SegmentationClass" / f"{item.input.stem}.png"))
         assert (data.read(index)[1] != truth).sum() <= 1

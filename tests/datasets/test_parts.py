@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from intarsia.datasets import open_dataset
+from intarsia.datasets import ReadOptions, open_dataset
 from intarsia.datasets.coding import MaskCoding
 from intarsia.datasets.parts import Page, open_picture, page_count, place, read_stored, suffix
 from intarsia.errors import DataError
@@ -47,12 +47,12 @@ def test_every_kind_of_mask(mode: str, form: str, write: Callable[..., Path], tm
     image.save(tmp_path / f"masks/a.{form}")
     classes = {"1": ["other", "road"], "I;16": None}.get(mode, ["sky", "road", "car"])
     colors = [tuple(color) for color in COLORS.tolist()] if mode in ("RGB", "RGBA") else None
-    data = open_dataset(tmp_path, classes=classes, palette=colors, val_fraction=0)
+    data = open_dataset(tmp_path, ReadOptions(classes=classes, palette=colors), val_fraction=0)
     target = data.splits["all"].read(0)[1]
     assert np.array_equal(target, LABELS == 1 if mode == "1" else LABELS)
 
 
-JPEG_CLASSES = {"classes": ["sky", "road", "car"], "palette": [tuple(color) for color in COLORS.tolist()]}
+JPEG_CLASSES = ReadOptions(classes=["sky", "road", "car"], palette=[tuple(color) for color in COLORS.tolist()])
 
 
 def test_jpeg_masks_are_refused_unless_tolerated(write: Callable[..., Path], tmp_path: Path) -> None:
@@ -61,12 +61,12 @@ def test_jpeg_masks_are_refused_unless_tolerated(write: Callable[..., Path], tmp
     (tmp_path / "masks").mkdir()
     Image.fromarray(COLORS[large]).save(tmp_path / "masks/a.jpg", quality=90, subsampling=0)
     with pytest.raises(DataError, match="colours that classes does not name"):
-        open_dataset(tmp_path, **JPEG_CLASSES)
-    data = open_dataset(tmp_path, **JPEG_CLASSES, tolerant=True, val_fraction=0)
+        open_dataset(tmp_path, JPEG_CLASSES)
+    data = open_dataset(tmp_path, JPEG_CLASSES.model_copy(update={"tolerant": True}), val_fraction=0)
     assert np.array_equal(data.splits["all"].read(0)[1], large)
     assert any("hold colours that classes does not name; the nearest one is taken" in note for note in data.notes)
     with pytest.raises(DataError, match="the masks are colour-coded; say which colour"):
-        open_dataset(tmp_path, tolerant=True)
+        open_dataset(tmp_path, ReadOptions(tolerant=True))
 
 
 def test_jpeg_masks_with_class_values_are_refused(write: Callable[..., Path], tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ def test_jpeg_masks_with_class_values_are_refused(write: Callable[..., Path], tm
     (tmp_path / "masks").mkdir()
     Image.fromarray(LABELS * 3).save(tmp_path / "masks/a.jpg")
     with pytest.raises(DataError, match="JPEG blurs class values"):
-        open_dataset(tmp_path, classes=["a", "b"], tolerant=True)
+        open_dataset(tmp_path, ReadOptions(classes=["a", "b"], tolerant=True))
 
 
 def test_nearest_colours() -> None:

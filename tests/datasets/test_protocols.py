@@ -10,7 +10,7 @@ import pytest
 import trees
 from PIL import Image
 
-from intarsia.datasets import Item, Split, open_dataset
+from intarsia.datasets import Item, ReadOptions, Split, open_dataset
 from intarsia.datasets.catalogue import find_protocol
 from intarsia.datasets.public import ENTRIES, LAYOUTS, PROTOCOLS, SETS, cityscapes, lits, people, s3dis
 from intarsia.datasets.public.camvid import CAMVID
@@ -198,7 +198,7 @@ def test_cityscapes_agrees_with_its_scripts(seed: int, tmp_path: Path, monkeypat
             stored = np.array([ids[name] for name in space.names] + [0])[np.minimum(prediction, 19)]
             path = tmp_path / f"prediction-{split.name}-{index}.png"
             Image.fromarray(stored.astype(np.uint8)).save(path)
-            peer.evaluatePair(str(path), str(one.mask), matrix, stats, {}, settings)
+            peer.evaluatePair(str(path), str(one.target), matrix, stats, {}, settings)
     found = score("cityscapes", space, *pictures)
     classes = {label: peer.getIouScoreForLabel(label, matrix, settings) for label in settings.evalLabels}
     instances = {
@@ -238,7 +238,7 @@ def test_cityscapes_without_instance_maps(tmp_path: Path) -> None:
     found = score("cityscapes", dataset.space, (split.items[0], target, target))
     assert set(found.values) == {"IoU classes", "IoU categories"}
     assert "iIoU is not told: 1 pictures have no instance map" in found.notes[0]
-    seven = open_dataset(trees.cityscapes(tmp_path / "fine"), layout="cityscapes-7")
+    seven = open_dataset(trees.cityscapes(tmp_path / "fine"), ReadOptions(layout="cityscapes-7"))
     target = seven.split("val").read(0)[1]
     assert score("cityscapes", seven.space, (seven.split("val").items[0], target, target)).values == {
         "IoU categories": 1.0

@@ -7,11 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from intarsia.datasets import layouts, open_dataset
-from intarsia.datasets.catalogue import KINDS
-from intarsia.datasets.checks.integrity import check
+from intarsia.datasets import open_dataset
+from intarsia.datasets.catalogue import own_layouts
 from intarsia.datasets.checks.preview import contact_sheet
-from intarsia.datasets.layouts.clouds import CLOUD_LAYOUTS
 from intarsia.datasets.synthetic import SCENE, write_scenes
 from intarsia.errors import UsageError
 
@@ -23,7 +21,7 @@ def test_scenes_are_a_clean_data_set(tmp_path: Path) -> None:
     image, target = data.split("train").read(0)
     assert image.shape == (32, 48, 3)
     assert target.max() < len(SCENE)
-    report = check(data)
+    report = data.check()
     assert report.errors == []
     assert (report.counts["train"].pixels > 0).all()
 
@@ -65,5 +63,8 @@ def test_contact_sheet_shows_what_cannot_be_read(tmp_path: Path) -> None:
     assert ((pixels[:, 0] > 150) & (pixels[:, 1] < 100)).any(), "no red text"
 
 
-def test_the_catalogue_names_real_layouts() -> None:
-    assert {kind.layout for kind in KINDS} <= set(layouts()) | set(CLOUD_LAYOUTS)
+def test_the_catalogue_says_how_the_files_of_your_own_lie() -> None:
+    found = own_layouts()
+    assert list(found)[:2] == ["folder", "clouds"] and len(found) == 7
+    assert all(known.files for known in found.values())
+    assert "labelme, cvat" in found["annotations"].about

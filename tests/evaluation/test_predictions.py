@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 import intarsia
-from intarsia.datasets import Item, MaskCoding, Split
-from intarsia.datasets.layouts.clouds import CloudItem, CloudSplit
+from intarsia.datasets import Item, MaskCoding, PictureSplit, ReadOptions
+from intarsia.datasets.layouts.clouds import CloudSplit
 from intarsia.datasets.public.protocol import EvaluationProtocol, Findings, averages
 from intarsia.errors import DataError, UsageError
 from intarsia.evaluation import Measures, evaluate
@@ -22,7 +22,7 @@ from intarsia.models import SegmentationModel
 MakePredictor = Callable[..., Predictor]
 
 
-def make_split(folder: Path, names: tuple[str, ...], masks: dict[str, list[int]]) -> Split:
+def make_split(folder: Path, names: tuple[str, ...], masks: dict[str, list[int]]) -> PictureSplit:
     """One row of pixels for each mask."""
     items = []
     for name, values in masks.items():
@@ -32,7 +32,7 @@ def make_split(folder: Path, names: tuple[str, ...], masks: dict[str, list[int]]
         items.append(Item(name, image, mask))
     space = LabelSpace(names)
     coding = MaskCoding(values={**{index: index for index in range(len(names))}, 255: 255})
-    return Split("val", space, coding, tuple(items), folder)
+    return PictureSplit("val", space, tuple(items), folder, coding)
 
 
 @pytest.fixture
@@ -114,7 +114,7 @@ def test_stored_values_can_be_ignored(predictor: Predictor, tmp_path: Path) -> N
     (tmp_path / "classes.txt").write_text("dark\nbright\nthird\n")
     with pytest.raises(DataError, match="7"):
         intarsia.evaluate(predictor, tmp_path)
-    found = intarsia.evaluate(predictor, tmp_path, ignore=[7])
+    found = intarsia.evaluate(predictor, tmp_path, options=ReadOptions(ignore=[7]))
     assert found.matrix.counts[:, :3].tolist() == [[0, 2, 0], [0, 2, 0], [0, 2, 0]]
 
 
@@ -146,6 +146,6 @@ def test_a_protocol_of_a_data_set_of_one_s_own(predictor: Predictor, tmp_path: P
 
 
 def test_models_of_clouds_measure_no_pictures(predictor: Predictor, tmp_path: Path) -> None:
-    clouds = CloudSplit("val", LabelSpace(("dark",)), {0: 0}, (CloudItem("a", tmp_path, tmp_path),), tmp_path)
+    clouds = CloudSplit("val", LabelSpace(("dark",)), (Item("a", tmp_path, tmp_path),), tmp_path, {0: 0})
     with pytest.raises(UsageError, match="are clouds, and the model labels none"):
         evaluate(predictor, clouds)

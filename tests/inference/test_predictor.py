@@ -14,9 +14,8 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from intarsia.errors import DataError, ModelError, UsageError
+from intarsia.errors import DataError, UsageError
 from intarsia.inference import Predictor
-from intarsia.inference.sources import find_bundle
 from intarsia.media.medium import expand
 from intarsia.models import ImageModel
 from intarsia.result import Segmentation
@@ -266,22 +265,6 @@ def test_identity_changes_with_weights_and_settings(make_predictor: MakePredicto
     changed = make_predictor(model).identity()
     assert changed.checksum() != first.checksum() and changed.differences(first.to_json()) == ["the model"]
     assert first.runtime["precision"] == "fp32" and first.runtime["name"] == "torch"
-
-
-def test_find_bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("intarsia.inference.sources.ZOO", tmp_path / "zoo")
-    for name in ("zoo/street.safetensors", "run/best.safetensors"):
-        (tmp_path / name).parent.mkdir()
-        (tmp_path / name).write_bytes(b"x")
-    assert find_bundle("street") == tmp_path / "zoo/street.safetensors"
-    assert find_bundle(tmp_path / "run") == tmp_path / "run/best.safetensors"
-    assert find_bundle(tmp_path / "zoo/street.safetensors") == tmp_path / "zoo/street.safetensors"
-    with pytest.raises(UsageError, match=r"named 'stret'\. Did you mean 'street'"):
-        find_bundle("stret")
-    with pytest.raises(ModelError, match=r"gone\.safetensors: no such bundle"):
-        find_bundle(tmp_path / "gone.safetensors")
-    with pytest.raises(ModelError, match=r"is no run folder: it holds no best\.safetensors"):
-        find_bundle(tmp_path)
 
 
 _MEMORY = """

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from intarsia.datasets import open_dataset
+from intarsia.datasets import ReadOptions, open_dataset
 from intarsia.errors import DataError, UsageError
 from intarsia.metrics import ConfusionMatrix, Flicker, TemporalConsistency, VideoConsistency, move_labels
 from intarsia.models.video import DISFlow, compose
@@ -98,7 +98,7 @@ def test_a_frozen_video_is_perfectly_consistent() -> None:
 
 def test_limits_that_real_labels_set(real_data: Path) -> None:
     """CamVid's own labels, moved along the flow of its pictures: no model's consistency can be much higher."""
-    split = open_dataset(real_data / "camvid", layout="camvid").split("val")
+    split = open_dataset(real_data / "camvid", ReadOptions(layout="camvid")).split("val")
     estimate = DISFlow("medium")
     pairs = [split.read(index) for index in range(0, 24)]
     inputs = [

@@ -6,7 +6,6 @@ from small import SMALL, small
 from torch import nn
 
 from intarsia.bundle import Bundle, Preprocessing
-from intarsia.cli.recipes import find_recipe
 from intarsia.errors import ModelError, UsageError
 from intarsia.labels import LabelSpace
 from intarsia.models import architecture, architectures, build
@@ -15,6 +14,7 @@ from intarsia.models.layers import ASPP, ImagePooling
 from intarsia.models.restore import restore
 from intarsia.recipe import Recipe
 from intarsia.runtimes.torch import accelerate
+from intarsia.zoo import find_recipe
 
 ENCODER = "test_efficientnet"
 # Networks; those that are fitted have a sweep of their own in classical/.

@@ -48,7 +48,7 @@ def test_a_damaged_validation_picture_does_not_stop_the_report(tiny_run: TinyRun
     shutil.copytree(tiny_run.run.folder, run)
     dataset = open_dataset(data)
     val = dataset.splits["val"]
-    val.items[0].image.write_bytes(b"")
+    val.items[0].input.write_bytes(b"")
     recipe = Recipe.load(run / "recipe.yaml")
     report = write_report(run, recipe, dataset, intarsia.load(run / "best.safetensors"))
     assert f"val, {len(val) - 1} picture" in report.read_text()

@@ -11,7 +11,7 @@ import pytest
 import intarsia
 from intarsia.bundle import Bundle, CloudPreprocessing
 from intarsia.cli.main import main
-from intarsia.datasets.layouts.clouds import open_clouds
+from intarsia.datasets import open_dataset
 from intarsia.errors import UsageError
 from intarsia.labels import LabelSpace
 from intarsia.media.clouds import PointCloud, open_cloud, read_cloud, write_labels
@@ -121,7 +121,7 @@ def test_mistakes_are_found_before_anything_is_trained(scenes: Path, tmp_path: P
 
 
 def test_media_are_told_apart(scenes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    clouds = open_clouds(scenes)
+    clouds = open_dataset(scenes)
     for architecture in ("unet", "random_forest"):
         with pytest.raises(UsageError, match=f"{architecture} takes pictures, but the data in .* are point clouds"):
             train(Recipe.from_dict({"model": {"architecture": architecture}}), clouds, tmp_path / "run")
@@ -129,9 +129,9 @@ def test_media_are_told_apart(scenes: Path, tmp_path: Path, capsys: pytest.Captu
     with pytest.raises(UsageError, match="clips are made of pictures"):
         train(Recipe.from_dict({**networks, "clips": {}}), clouds, tmp_path / "run")
     with pytest.raises(
-        UsageError, match=r"data\.sources merges data sets of pictures, and randlanet takes point clouds"
+        UsageError, match=r"data\.sources merges data sets of pictures, and the data in .* are point clouds"
     ):
-        open_data(Recipe.from_dict({**networks, "data": [{"path": "a"}, {"path": "b"}]}))
+        open_data(Recipe.from_dict({**networks, "data": [{"path": str(scenes)}, {"path": str(scenes)}]}))
     assert main(["segment", str(scenes / "val/c.laz"), "photo.jpg", "-o", str(tmp_path / "out")]) == 2
     assert "labels point clouds, and photo.jpg is no point cloud" in capsys.readouterr().err
     assert main(["segment", str(scenes / "val/c.laz"), "-m", "street", "-o", str(tmp_path / "out")]) == 2

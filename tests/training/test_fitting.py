@@ -180,7 +180,7 @@ def test_nothing_labelled(name: str, tmp_path: Path) -> None:
 def test_damaged_pictures(scenes: Dataset, tmp_path: Path) -> None:
     data = painted(tmp_path / "data", [np.where(np.arange(20)[:, None] < 10, 0, 1).repeat(30, 1) for _ in range(6)])
     dataset = open_dataset(data)
-    damaged = dataset.splits["train"].items[0].image
+    damaged = dataset.splits["train"].items[0].input
     damaged.write_bytes(damaged.read_bytes()[:200])
     _, said = fit("random_forest", dataset, tmp_path / "run", **{"training.max_bad_samples": 0.5})
     assert f"left out: {damaged}" in said or f"left out: cannot read {damaged}" in said

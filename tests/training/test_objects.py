@@ -12,7 +12,7 @@ import trees
 
 import intarsia
 from intarsia.bundle import Bundle, CloudPreprocessing
-from intarsia.datasets.layouts.clouds import open_clouds
+from intarsia.datasets import open_dataset
 from intarsia.errors import UsageError
 from intarsia.inference.clouds import CloudPredictor
 from intarsia.inference.clouds.predictor import as_function
@@ -107,7 +107,7 @@ def test_objects_of_one_kind_need_no_category(tmp_path: Path) -> None:
 
 
 def test_recipe_is_the_published_net_and_is_chosen_without_being_named(objects: Path, tmp_path: Path) -> None:
-    named = plan(objects, tmp_path / "run", recipe=RECIPE)
+    named = plan(objects, tmp_path / "run", recipe=Recipe.load(RECIPE))
     assert named.dataset.layout == "shapenet-part"
     assert named.recipe.model.options == {"task": "part", "in_channels": 22}
     assert named.recipe.cloud.whole
@@ -115,16 +115,16 @@ def test_recipe_is_the_published_net_and_is_chosen_without_being_named(objects: 
     own = {"data": None, "name": objects.name}
     assert chosen.recipe.to_dict() | own == named.recipe.to_dict() | own
     assert chosen.recipe.name == objects.name
-    assert open_clouds(objects).space == chosen.dataset.space
+    assert open_dataset(objects).space == chosen.dataset.space
 
 
 def test_mistakes_are_found_before_anything_is_trained(objects: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"category is about whole objects: set cloud\.whole=true"):
         intarsia.train(objects, tmp_path / "run", recipe=RECIPE, changes=[*QUICK, "cloud.whole=false"], progress=False)
     with pytest.raises(UsageError, match=r"whole objects are not cut into blocks"):
-        plan(objects, tmp_path / "run", recipe=RECIPE, changes=["cloud.block=4"])
+        plan(objects, tmp_path / "run", recipe=Recipe.load(RECIPE), changes=["cloud.block=4"])
     with pytest.raises(UsageError, match="name it last"):
-        plan(objects, tmp_path / "run", recipe=RECIPE, changes=["cloud.features=[category, normals]"])
+        plan(objects, tmp_path / "run", recipe=Recipe.load(RECIPE), changes=["cloud.features=[category, normals]"])
     forest = Recipe.load(RECIPE).override_text(["model.architecture=point_forest", "model.options={}"])
     with pytest.raises(UsageError, match="point_forest looks at single points"):
         intarsia.train(objects, tmp_path / "run", recipe=forest, progress=False)

@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pytest
 
+import intarsia
 from intarsia.datasets.synthetic import write_scenes
 from intarsia.errors import DataError, UsageError
 from intarsia.recipe import Recipe, Remapping
 from intarsia.training.plan.planning import plan
+
+POINTNET = ["model.architecture=pointnet", "model.options={}", "cloud.features=[height]", "data.columns=null"]
 
 
 @pytest.fixture
@@ -96,3 +99,10 @@ def test_options_of_a_tools_reader_are_in_the_recipe(tmp_path: Path) -> None:
     recipe = Recipe.load(tmp_path / "set/recipe.yaml")
     assert recipe.data.reader == {"masks": str(tmp_path / "set/downloads"), "missing_masks": "skip"}
     assert recipe.override_text(["data.reader.missing_masks=error"]).data.reader["missing_masks"] == "error"
+
+
+def test_a_recipe_for_a_folder_may_be_a_bundled_name(scenes: Path) -> None:
+    with pytest.raises(UsageError, match=r"no recipe is named 'street-camvit'\. Did you mean 'street-camvid'"):
+        intarsia.train(scenes, recipe="street-camvit")
+    with pytest.raises(UsageError, match=r"pointnet takes point clouds, but the data in .* are pictures"):
+        intarsia.train(scenes, scenes / "run", recipe="object-parts", changes=POINTNET, progress=False)

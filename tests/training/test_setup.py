@@ -42,4 +42,4 @@ def test_a_grey_model_trains_validates_and_predicts(scenes, recipe, tmp_path):
     bundle = Bundle.load(run.best)
     assert bundle.preprocessing.mean == (0.5,)
     item = scenes.splits["val"].items[0]
-    assert Predictor(bundle).segment(item.image).labels.shape == (40, 56)
+    assert Predictor(bundle).segment(item.input).labels.shape == (40, 56)

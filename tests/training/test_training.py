@@ -13,7 +13,6 @@ from PIL import Image
 
 from intarsia.bundle import Bundle
 from intarsia.datasets import open_dataset
-from intarsia.datasets.checks.statistics import count_classes
 from intarsia.errors import DataError, ModelError, UsageError
 from intarsia.losses import Boundary, CrossEntropy, Focal, WeightedSum
 from intarsia.recipe import Recipe
@@ -166,7 +165,7 @@ def copied(scenes, tmp_path):
 
 
 def test_a_corrupt_picture_is_replaced_and_counted(copied, recipe, tmp_path):
-    victim = open_dataset(copied).splits["train"].items[0].image
+    victim = open_dataset(copied).splits["train"].items[0].input
     dataset = open_dataset(copied)
     victim.write_bytes(victim.read_bytes()[:100])
     run = train(recipe.override({"training.max_bad_samples": 0.2}), dataset, tmp_path / "run")
@@ -196,13 +195,13 @@ def test_tensorboard_is_written_on_request(scenes, recipe, tmp_path):
 
 def test_class_weights(scenes, recipe):
     split = scenes.splits["train"]
-    frequencies = count_classes(split).frequencies
+    frequencies = split.count().frequencies
     expected = np.where(frequencies > 0, np.median(frequencies[frequencies > 0]) / np.maximum(frequencies, 1e-12), 0)
     plain = class_weights(recipe.override({"training.class_weights": "median_frequency"}), split)
     root = class_weights(recipe.override({"training.class_weights": "sqrt_median_frequency"}), split)
     assert plain == pytest.approx(expected.tolist())
     assert root == pytest.approx(np.sqrt(expected).tolist())
-    shares = count_classes(split).shares
+    shares = split.count().shares
     enet = class_weights(recipe.override({"training.class_weights": "enet"}), split)
     assert enet == pytest.approx([1 / math.log(1.02 + share) if share else 0 for share in shares])
     assert class_weights(recipe, split) is None

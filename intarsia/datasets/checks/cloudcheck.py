@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 from intarsia.datasets.checks.integrity import class_problems, repeats
 from intarsia.datasets.checks.report import CloudReport, Problem, Severity
-from intarsia.datasets.checks.statistics import ClassCounts
 from intarsia.datasets.coding import number_list, percent
-from intarsia.datasets.layouts.clouds import NO_CODES, CloudDataset, CloudItem, CloudSplit
+from intarsia.datasets.counts import ClassCounts
+from intarsia.datasets.layouts.clouds import NO_CODES, CloudSplit, FileOpener
 from intarsia.datasets.layouts.survey import threaded
 from intarsia.datasets.parts import place
+from intarsia.datasets.splits import Dataset, Item, Progress
 from intarsia.errors import DataError
 from intarsia.labels import LabelSpace
 from intarsia.media.clouds import CloudReader
@@ -49,7 +50,7 @@ class _Seen:
         self.problems.append(Problem(severity, kind, self.file, detail))
 
 
-def check_clouds(dataset: CloudDataset, *, progress: Callable[[int, int], None] | None = None) -> CloudReport:
+def check_clouds(dataset: Dataset, progress: Progress | None = None) -> CloudReport:
     """Read every cloud of a data set once, and report what is wrong with it.
 
     Errors are clouds that training would have to skip: damaged ones, ones without class codes or points. Warnings are
@@ -59,14 +60,14 @@ def check_clouds(dataset: CloudDataset, *, progress: Callable[[int, int], None] 
     Clouds are read piece by piece where their format allows it, and not kept.
 
     Args:
-        dataset: an opened data set.
+        dataset: of clouds.
         progress: called with (clouds read, clouds in all) after each cloud.
     """
     counts = {name: ClassCounts(dataset.space) for name in dataset.splits}
     report = CloudReport(dataset.root, dataset.layout, dataset.space, dataset.notes, counts)
-    total = sum(len(split) for split in dataset.splits.values())
     seen: dict[str, list[_Seen]] = {name: [] for name in dataset.splits}
     for name, split in dataset.splits.items():
+        assert isinstance(split, CloudSplit)  # as it has chosen this check
         for one in threaded(partial(_look, split, dataset.root), split.items, _THREADS):
             seen[name].append(one)
             report.problems += one.problems
@@ -75,7 +76,7 @@ def check_clouds(dataset: CloudDataset, *, progress: Callable[[int, int], None] 
                 report.points.append(one.points)
                 counts[name].add(_count(one.codes, split))
             if progress:
-                progress(sum(len(members) for members in seen.values()), total)
+                progress(sum(len(members) for members in seen.values()), len(dataset))
     prints = {name: [(one.file, one.content, one.label_content) for one in members] for name, members in seen.items()}
     report.problems += [
         *_lacking(seen),
@@ -86,8 +87,8 @@ def check_clouds(dataset: CloudDataset, *, progress: Callable[[int, int], None] 
     return report
 
 
-def _look(split: CloudSplit, root: Path, item: CloudItem) -> _Seen:
-    seen = _Seen(place(item.image, root) if item.reader is None else item.id)
+def _look(split: CloudSplit, root: Path, item: Item) -> _Seen:
+    seen = _Seen(place(item.input, root) if isinstance(split.opener, FileOpener) else item.id)
     try:
         reader = split.open(item)
         lost, twins = _read(reader, seen)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -15,11 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intarsia.datasets.checks.report import Problem, Report, Severity
-from intarsia.datasets.checks.statistics import ClassCounts, count_stored
 from intarsia.datasets.coding import RawMask, gray_plane, number_list, value_list
+from intarsia.datasets.counts import ClassCounts
 from intarsia.datasets.layouts.survey import threaded
 from intarsia.datasets.parts import File, place, read_picture, suffix
-from intarsia.datasets.splits import Dataset, Item, Split, mismatch, same_shape
+from intarsia.datasets.pictures import PictureSplit, mismatch, same_shape
+from intarsia.datasets.splits import Dataset, Item, Progress
 from intarsia.errors import DataError
 from intarsia.media.header import opened, orientation
 
@@ -50,7 +51,7 @@ class _Seen:
         self.problems.append(Problem(severity, kind, file, detail))
 
 
-def check(dataset: Dataset, *, progress: Callable[[int, int], None] | None = None) -> Report:
+def check_pictures(dataset: Dataset, progress: Progress | None = None) -> Report:
     """Read every image and mask of a data set once, and report what is wrong with it.
 
     Errors are pairs that training would have to skip: damaged images and masks, masks of another size, values or
@@ -59,7 +60,7 @@ def check(dataset: Dataset, *, progress: Callable[[int, int], None] | None = Non
     Pictures are read in a few threads and not kept, so memory does not grow with the data set's pixels.
 
     Args:
-        dataset: an opened data set.
+        dataset: of pictures, rasters or slices of volumes.
         progress: called with (pairs read, pairs in all) after each pair.
     """
     counts = {name: ClassCounts(dataset.space) for name in dataset.splits}
@@ -72,6 +73,7 @@ def check(dataset: Dataset, *, progress: Callable[[int, int], None] | None = Non
             report.problems.append(Problem("warning", f"{kind} without {other}", name, "it is left out"))
     seen: dict[str, list[_Seen]] = {name: [] for name in dataset.splits}
     for name, split in dataset.splits.items():
+        assert isinstance(split, PictureSplit)  # as it has chosen this check
         for one in threaded(partial(_look, split, dataset.root), split.items):
             seen[name].append(one)
             report.problems += one.problems
@@ -88,10 +90,10 @@ def check(dataset: Dataset, *, progress: Callable[[int, int], None] | None = Non
     return report
 
 
-def _look(split: Split, root: Path, item: Item) -> _Seen:
-    seen = _Seen(place(item.image, root), place(item.mask, root))
+def _look(split: PictureSplit, root: Path, item: Item) -> _Seen:
+    seen = _Seen(place(item.input, root), place(item.target, root))
     _look_at_image(seen, item)
-    drawn = suffix(item.mask) in _OUTLINES
+    drawn = suffix(item.target) in _OUTLINES
     if drawn and seen.size is None:
         return seen  # outlines can only be drawn at the image's size
     try:
@@ -100,12 +102,12 @@ def _look(split: Split, root: Path, item: Item) -> _Seen:
         seen.add("error", "mask that cannot be read", seen.mask, str(error))
         return seen
     seen.mask_content = _digest(raw)
-    seen.kinds = ["outlines"] if drawn else _kinds(raw, item.mask)
+    seen.kinds = ["outlines"] if drawn else _kinds(raw, item.target)
     stored = raw.shape[0], raw.shape[1]
     if seen.size and stored != seen.size and not (split.resize_masks and same_shape(stored, seen.size)):
         seen.add("error", "mask of another size than its image", seen.mask, mismatch(stored, seen.size))
     try:
-        seen.counts, seen.values = count_stored(split, raw)
+        seen.counts, seen.values = split.count_stored(raw)
     except DataError as error:
         seen.add("error", "mask that does not fit the classes", seen.mask, str(error))
         return seen
@@ -120,10 +122,10 @@ def _look(split: Split, root: Path, item: Item) -> _Seen:
 
 def _look_at_image(seen: _Seen, item: Item) -> None:
     try:
-        image = read_picture(item.image)
+        image = read_picture(item.input)
         turned = 1
-        if isinstance(item.image, Path):
-            with opened(item.image, str(item.image)) as header:
+        if isinstance(item.input, Path):
+            with opened(item.input, str(item.input)) as header:
                 turned = orientation(header)
     except DataError as error:
         seen.add("error", "image that cannot be read", seen.image, str(error))

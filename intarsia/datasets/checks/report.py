@@ -9,8 +9,8 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from intarsia.datasets.checks.statistics import ClassCounts
 from intarsia.datasets.coding import percent
+from intarsia.datasets.counts import ClassCounts
 from intarsia.labels import LabelSpace
 
 Severity = Literal["error", "warning"]
@@ -35,7 +35,7 @@ class Problem:
 
 @dataclass
 class Report:
-    """The result of `integrity.check`.
+    """The result of `Dataset.check` on pictures, rasters and volumes.
 
     Args:
         root: the data set's folder.
@@ -151,7 +151,7 @@ class Report:
 
 @dataclass
 class CloudReport(Report):
-    """The result of `cloudcheck.check_clouds`.
+    """The result of `Dataset.check` on clouds.
 
     Args:
         points: of each cloud that could be read.

@@ -1,98 +1,89 @@
-"""Labelled point clouds on disk: which files belong to which split, and what their class codes mean."""
+"""Labelled point clouds: the split of clouds, and the layout of clouds that hold their classes themselves."""
 
 from __future__ import annotations
 
-import os
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 import numpy as np
 
-from intarsia.bundle import CloudPreprocessing
-from intarsia.datasets.checks.statistics import ClassCounts
-from intarsia.datasets.classfile import FILE_NAMES, ClassList, find_class_file
-from intarsia.datasets.layouts.pairing import SPLITS, walk
-from intarsia.datasets.partition import partition
-from intarsia.datasets.public import s3dis, shapenet_part
-from intarsia.datasets.splits import Item
+from intarsia.bundle import CloudPreprocessing, Preprocessing
+from intarsia.datasets.classfile import FILE_NAMES
+from intarsia.datasets.counts import ClassCounts, SplitFacts
+from intarsia.datasets.layouts.contract import Content, Layout, Reading
+from intarsia.datasets.layouts.pairing import SPLITS
+from intarsia.datasets.splits import Dataset, Item, Look, MediumName, Progress, Split
 from intarsia.errors import DataError, UsageError, counted, suggest
 from intarsia.labels import Color, LabelArray, LabelSpace
-from intarsia.media.clouds import CLOUD_SUFFIXES, CloudReader, PointCloud, is_cloud, open_cloud, read_room
+from intarsia.media.clouds import CLOUD_SUFFIXES, CloudReader, PointCloud, is_cloud, open_cloud
 from intarsia.media.clouds.las import ASPRS, ASPRS_COLORS
 from intarsia.media.clouds.las import SUFFIXES as LAS
-from intarsia.media.clouds.rooms import ANNOTATIONS
+from intarsia.media.clouds.render import draw, view
 from intarsia.media.clouds.scans import NUSCENES_LABELS
-from intarsia.media.images import IMAGE_SUFFIXES
 
-CLOUD_LAYOUTS = {
-    "clouds": "clouds with the class of each point in the file (or, for .bin scans, in a label file)",
-} | {name: known.about for name, known in (s3dis.LAYOUTS | shapenet_part.LAYOUTS).items()}
-"""Name and description of every layout that `open_clouds` reads."""
+if TYPE_CHECKING:
+    from intarsia.datasets.checks.report import Report
+
 # Codes of LAS that say nothing about what a point is: not yet classified, and noise.
 _NO_CLASS = (0, 7, 18)
-NO_CODES = "it has no class codes; name the field that holds them (train: --set cloud.label=NAME)"
+NO_CODES = "it has no class codes; name the field that holds them (--label NAME, train: --set data.label=NAME)"
+
+CloudOpener: TypeAlias = Callable[[Item], CloudReader]
+"""From an item to its cloud, the points on demand. It can be pickled, because splits are."""
 
 
 @dataclass(frozen=True)
-class CloudItem(Item):
-    """One labelled cloud: a file, or the folder of a room, that holds its labels too.
+class FileOpener:
+    """The opener of clouds that are files, or the folders of rooms.
 
     Attributes:
-        reader: how it is read, where opening the file is not enough.
-    """
-
-    image: Path
-    reader: Callable[[], PointCloud] | None = None
-
-
-@dataclass(frozen=True)
-class CloudSplit:
-    """The clouds of one split, and how to read them.
-
-    Args:
-        name: "train", "val", "test", or "all" when the data set was not divided.
-        space: label space of the targets.
-        codes: class index of each stored code, or `ignore_index` where a code says nothing; points with other codes are
-            ignored, too.
-        items: the clouds, in a fixed order.
-        root: the data set's folder.
         columns: names of the columns of arrays and tables.
         label: field of the class codes, where its name is not a usual one.
     """
 
-    name: str
-    space: LabelSpace
-    codes: Mapping[int, int]
-    items: tuple[CloudItem, ...]
-    root: Path
     columns: str | None = None
     label: str | None = None
 
-    medium: ClassVar[Literal["cloud"]] = "cloud"
+    def __call__(self, item: Item) -> CloudReader:
+        """Open a cloud; see `open_cloud` for errors."""
+        if not isinstance(item.input, Path):
+            raise UsageError(f"{item.input}: a cloud is a file or a folder of its own")
+        return open_cloud(item.input, columns=self.columns, label=self.label)
 
-    def __len__(self) -> int:
-        return len(self.items)
 
-    def for_input(self, preprocessing: CloudPreprocessing) -> CloudSplit:
-        """The split as a model sees it; clouds are prepared where they are labelled."""
-        return self
+@dataclass(frozen=True)
+class CloudSplit(Split):
+    """The clouds of one split, and how to read them.
 
-    def wholes(self) -> list[tuple[CloudItem, list[int]]]:
-        """Every cloud, which is evaluated as a whole; see `Split.wholes`."""
-        return [(item, [index]) for index, item in enumerate(self.items)]
+    Args:
+        codes: class index of each stored code, or `ignore_index` where a code says nothing; points with other codes are
+            ignored, too.
+        opener: how an item becomes a cloud.
+    """
 
-    def open(self, item: CloudItem) -> CloudReader:
+    codes: Mapping[int, int]
+    opener: CloudOpener = FileOpener()
+
+    medium: ClassVar[MediumName] = "cloud"
+    plural: ClassVar[str] = "point clouds"
+    thing: ClassVar[str] = "cloud"
+    unit: ClassVar[str] = "point"
+    extent: ClassVar[str] = "Points"
+    options: ClassVar[frozenset[str]] = frozenset({"columns", "label"})
+    learners: ClassVar[frozenset[str]] = frozenset({"cloud"})
+    unlabelled: ClassVar[Color] = (225, 225, 225)  # white is where there are no points
+
+    def open(self, item: Item) -> CloudReader:
         """A cloud of the split, its points on demand.
 
         Raises:
             DataError: the file is missing or damaged; the message names it.
         """
-        if item.reader is not None:
-            return open_cloud(item.reader())
-        return open_cloud(item.image, columns=self.columns, label=self.label)
+        return self.opener(item)
 
     def read(self, index: int) -> tuple[PointCloud, LabelArray]:
         """The cloud, and the targets (N,) of its points, of `space.dtype`.
@@ -105,12 +96,12 @@ class CloudSplit:
             raise DataError(f"{cloud.source}: {NO_CODES}")
         return cloud, decode(cloud.label, self.codes, self.space)
 
-    def remapped(self, space: LabelSpace, table: LabelArray) -> CloudSplit:
-        """The same clouds with other classes: label `table[label]` of `space` where it is `label` now."""
-        return replace(self, space=space, codes={code: int(table[label]) for code, label in self.codes.items()})
-
     def count(self) -> ClassCounts:
-        """How many points each class has."""
+        """How many points each class has; reads every cloud.
+
+        Raises:
+            DataError: a cloud is damaged or has no class codes.
+        """
         counts = ClassCounts(self.space)
         for index in range(len(self)):
             _, target = self.read(index)
@@ -119,46 +110,65 @@ class CloudSplit:
             counts.add(np.array([*classes, len(target) - classes.sum(), 0], dtype=np.int64))
         return counts
 
+    def describe(self) -> SplitFacts:
+        """Count the points, all and of each class; for errors see `count`."""
+        counts = self.count()
+        points = int(counts.pixels.sum()) + counts.ignored
+        return SplitFacts(counts, len(self), f"{points:,}", {"points": points})
+
+    def picture(self, index: int, side: int, *, opacity: float = 0.5) -> Look:
+        """The cloud from above: in its own colours, or else the higher the brighter; and in those of its classes."""
+        cloud, target = self.read(index)
+        colors = self.space.colors()
+        colors[len(self.space) :] = self.unlabelled
+        seen = view(cloud.xyz[:, 0], cloud.xyz[:, 1], cloud.xyz[:, 2], side)
+        labels = frozenset(np.unique(target).tolist())
+        return Look(draw(seen, cloud.colors()), draw(seen, colors[target]), labels)
+
+    def check(self, dataset: Dataset, progress: Progress | None = None) -> Report:
+        """Read every cloud once; see `intarsia.datasets.checks.cloudcheck`."""
+        from intarsia.datasets.checks.cloudcheck import check_clouds
+
+        return check_clouds(dataset, progress)
+
+    def remapped(self, space: LabelSpace, table: LabelArray) -> CloudSplit:
+        """The same clouds with other classes."""
+        return replace(self, space=space, codes={code: int(table[label]) for code, label in self.codes.items()})
+
+    def for_input(self, preprocessing: Preprocessing | CloudPreprocessing) -> CloudSplit:
+        """The split as a model sees it: unchanged, if the model is for clouds."""
+        if isinstance(preprocessing, Preprocessing):
+            raise UsageError(f"the data in {self.root} are point clouds, and the model is for pictures")
+        return self
+
 
 @dataclass(frozen=True)
-class CloudDataset:
-    """A data set of point clouds; see `Dataset`."""
+class CloudReading(Reading):
+    """Clouds with the classes of their points; what the reader of a layout of clouds returns.
 
-    root: Path
-    layout: str
-    space: LabelSpace
-    splits: dict[str, CloudSplit]
-    notes: tuple[str, ...] = ()
-
-    def split(self, name: str) -> CloudSplit:
-        """One split by name.
-
-        Raises:
-            UsageError: the data set has no such split.
-        """
-        if name not in self.splits:
-            raise UsageError(f"{self.root} has no split {name!r}.{suggest(name, self.splits)}")
-        return self.splits[name]
-
-
-def description(dataset: CloudDataset) -> dict[str, Any]:
-    """The data set's own facts and its points in numbers, as plain JSON; reads every cloud.
-
-    Raises:
-        DataError: a cloud is damaged or has no class codes.
+    Attributes:
+        space: the classes.
+        codes: class index of each stored code; see `CloudSplit`.
+        clouds: every cloud, and the split that it belongs to.
+        notes: what was decided.
+        opener: how an item becomes a cloud.
+        complete: see `Reading`.
     """
-    splits = {}
-    for name, split in dataset.splits.items():
-        counts = split.count()
-        points = int(counts.pixels.sum()) + counts.ignored
-        splits[name] = {"points": points, **counts.to_json("cloud", "point")}
-    return {
-        "root": str(dataset.root),
-        "layout": dataset.layout,
-        "label_space": dataset.space.to_json(),
-        "notes": list(dataset.notes),
-        "splits": splits,
-    }
+
+    space: LabelSpace
+    codes: Mapping[int, int]
+    clouds: tuple[tuple[str | None, Item], ...]
+    notes: tuple[str, ...] = ()
+    opener: CloudOpener = FileOpener()
+    complete: bool = False
+
+    def items(self) -> list[tuple[str | None, Item]]:
+        """Every cloud."""
+        return list(self.clouds)
+
+    def split(self, name: str, items: tuple[Item, ...], content: Content) -> CloudSplit:
+        """Some of the clouds as a split."""
+        return CloudSplit(name, self.space, items, content.root, self.codes, self.opener)
 
 
 def decode(stored: np.ndarray, codes: Mapping[int, int], space: LabelSpace) -> LabelArray:
@@ -170,80 +180,29 @@ def decode(stored: np.ndarray, codes: Mapping[int, int], space: LabelSpace) -> L
     return target
 
 
-def holds_clouds(path: str | os.PathLike[str]) -> bool:
-    """Whether a folder holds point clouds and no pictures."""
-    root = Path(path)
-    if not root.is_dir():
-        return False
-    files = list(walk(root))
-    if any(file.suffix.lower() in IMAGE_SUFFIXES for file in files):
-        return False
-    if shapenet_part.form(root) is not None:
-        return True
-    return any(is_cloud(file) or file.parent.name == ANNOTATIONS for file in files)
+def scans(content: Content) -> list[Path]:
+    """The clouds below a folder: files that can only be clouds, or else also arrays and tables."""
+    files = [file for file in content.below if _is_scan(file)]
+    return [file for file in files if is_cloud(file)] or files
 
 
-def open_clouds(
-    path: str | os.PathLike[str],
-    *,
-    layout: str = "auto",
-    classes: Sequence[str] | None = None,
-    palette: Sequence[Color] | None = None,
-    ignore: Sequence[int] = (),
-    val_fraction: float = 0.2,
-    seed: int = 0,
-    columns: str | None = None,
-    label: str | None = None,
-) -> CloudDataset:
-    """Open labelled point clouds: files in train/, val/ and test/, or in one folder that is then divided by file.
+def _matches(content: Content) -> bool:
+    """Whether a folder holds clouds, or what may be some, and no pictures."""
+    return content.table is None and not content.has_pictures and bool(scans(content))
 
-    Args:
-        path: the data set's folder.
-        layout: a name from `CLOUD_LAYOUTS`, or "auto".
-        classes: class names. For LAS and LAZ, ASPRS names (ground, low_vegetation, building, ...) choose the classes to
-            learn; points of others are ignored. Elsewhere they are in the order of the codes 0, 1, ... None takes them
-            from classes.txt or the like in the folder (which may name codes: ``2: ground``), or else from the codes
-            that occur.
-        palette: one RGB colour a class.
-        ignore: stored codes that mean "not labelled".
-        val_fraction: share of the files that becomes "val" where there is none; 0 divides nothing.
-        seed: another seed divides differently.
-        columns: names of the columns of arrays and tables, see `open_cloud`.
-        label: field of the class codes, where its name is not a usual one.
 
-    Raises:
-        DataError: no such folder, no clouds in it, or no class codes in them.
-        UsageError: unknown layout, class names that cannot be matched to codes, or some for data that have their own.
-    """
-    root = Path(os.path.abspath(path))
-    if layout not in ("auto", *CLOUD_LAYOUTS):
-        raise UsageError(f"no layout of clouds is named {layout!r}.{suggest(layout, ['auto', *CLOUD_LAYOUTS])}")
-    if not root.is_dir():
-        raise DataError(f"{root}: no such folder; a data set is a folder with labelled clouds")
-    objects = shapenet_part.form(root) if layout == "auto" else layout
-    if objects is not None and objects in shapenet_part.LAYOUTS:
-        return _open_objects(root, objects, classes, columns)
-    rooms = sorted({file.parent.parent for file in walk(root) if file.parent.name == ANNOTATIONS})
-    if layout in s3dis.LAYOUTS or (layout == "auto" and rooms):
-        return _open_rooms(root, layout, rooms, val_fraction, seed)
-    files = [file for file in walk(root) if _is_scan(file)]
-    sure = [file for file in files if is_cloud(file)]
-    files = sure or files
+def _read(content: Content) -> CloudReading:
+    files = scans(content)
     if not files:
-        raise DataError(f"{root}: no clouds in this folder (looked for {', '.join(CLOUD_SUFFIXES)})")
-    items: dict[str | None, list[CloudItem]] = defaultdict(list)
+        raise DataError(f"{content.root}: no clouds in this folder (looked for {', '.join(CLOUD_SUFFIXES)})")
+    clouds = []
     for file in files:
-        inner = file.relative_to(root)
+        inner = file.relative_to(content.root)
         split = SPLITS.get(inner.parts[0].lower()) if len(inner.parts) > 1 else None
-        items[split or SPLITS.get(root.name.lower())].append(CloudItem(inner.with_suffix("").as_posix(), file, file))
-    named = ClassList(tuple(classes), tuple(palette or ())) if classes is not None else find_class_file(root)
-    reader = {"columns": columns, "label": label}
-    space, codes, notes = _classes(files, named, ignore, reader)
-    groups = _divide(items, val_fraction, seed, notes)
-    splits = {
-        name: CloudSplit(name, space, codes, tuple(members), root, columns, label) for name, members in groups.items()
-    }
-    return CloudDataset(root, "clouds", space, splits, tuple(notes))
+        clouds.append((split, Item(inner.with_suffix("").as_posix(), file, file)))
+    space, codes, notes = _classes(files, content)
+    opener = FileOpener(content.options.columns, content.options.label)
+    return CloudReading(space, codes, tuple(clouds), tuple(notes), opener)
 
 
 def _is_scan(file: Path) -> bool:
@@ -251,9 +210,8 @@ def _is_scan(file: Path) -> bool:
     return name.endswith(CLOUD_SUFFIXES) and name not in FILE_NAMES and not name.endswith(NUSCENES_LABELS)
 
 
-def _classes(
-    files: list[Path], named: ClassList | None, ignore: Sequence[int], reader: dict[str, str | None]
-) -> tuple[LabelSpace, dict[int, int], list[str]]:
+def _classes(files: list[Path], content: Content) -> tuple[LabelSpace, dict[int, int], list[str]]:
+    named, ignore = content.classes, content.options.ignore
     las = all(file.suffix.lower() in LAS for file in files)
     silent = {*ignore, *(_NO_CLASS if las else ())}
     if named is not None:
@@ -271,10 +229,11 @@ def _classes(
             )
         codes = [code for code in range(len(space) + len(ignore)) if code not in ignore]
         return space, _meanings(codes[: len(space)], space, silent), []
+    reader = partial(open_cloud, columns=content.options.columns, label=content.options.label)
     counts: Counter[int] = Counter()
     for file in files:
         try:
-            for chunk in open_cloud(file, **reader).chunks():
+            for chunk in reader(file).chunks():
                 if chunk.label is not None:
                     found, many = np.unique(chunk.label, return_counts=True)
                     counts.update(dict(zip(found.tolist(), many.tolist(), strict=True)))
@@ -284,7 +243,7 @@ def _classes(
     if not codes:
         raise DataError(
             f"{files[0].parent}: no class codes in {counted(len(files), 'cloud')}; name the field that holds them "
-            "(cloud.label)"
+            "(--label, recipe: data.label)"
         )
     names = tuple(ASPRS.get(code, f"class_{code}") if las else f"class_{code}" for code in codes)
     space = LabelSpace(names, _palette(names))
@@ -301,56 +260,13 @@ def _palette(names: Sequence[str]) -> tuple[Color, ...]:
     return tuple(ASPRS_COLORS[name] for name in names) if all(name in ASPRS_COLORS for name in names) else ()
 
 
-def _divide(
-    items: dict[str | None, list[CloudItem]], fraction: float, seed: int, notes: list[str]
-) -> dict[str, Sequence[CloudItem]]:
-    named: dict[str, Sequence[CloudItem]] = {name: items[name] for name in ("train", "val", "test") if items.get(name)}
-    loose = items.get(None, [])
-    if loose and named:
-        notes.append(f"Left out, outside the split folders: {counted(len(loose), 'cloud')}.")
-    if named:
-        return named
-    if fraction == 0 or len(loose) < 2:
-        if len(loose) < 2:
-            notes.append("There is only one cloud, so there is no val split.")
-        return {"all": loose} if fraction == 0 else {"train": loose}
-    train, val = partition(loose, fraction, seed)
-    notes.append(f"Set aside as val: {len(val)} of {len(loose)} clouds (by name, neighbours together, seed {seed}).")
-    return {"train": train, "val": val}
-
-
-def _open_rooms(root: Path, layout: str, folders: list[Path], fraction: float, seed: int) -> CloudDataset:
-    """S3DIS as it is released, one area held out as "val"; or only some of its rooms, divided by name."""
-    areas = {folder.parent.name for folder in folders}
-    notes: list[str] = []
-    if layout == "auto" and not ("Area_5" in areas and len(areas) > 1):
-        groups = _divide({None: [_room(folder, root) for folder in folders]}, fraction, seed, notes)
-    else:
-        area = s3dis.TEST_AREA["s3dis" if layout == "auto" else layout]
-        train, val = s3dis.divide(s3dis.rooms(root), area)
-        groups = {name: [_room(one.folder, root) for one in half] for name, half in (("train", train), ("val", val))}
-        notes.append(f"Area {area} is held out as val, the others are for training.")
-    space = s3dis.S3DIS
-    codes = {code: code for code in range(len(space))}
-    splits = {name: CloudSplit(name, space, codes, tuple(members), root) for name, members in groups.items()}
-    for folder in folders[:3]:
-        notes += read_room(folder)[1]
-    return CloudDataset(root, "s3dis" if layout == "auto" else layout, space, splits, tuple(notes))
-
-
-def _open_objects(root: Path, layout: str, classes: Sequence[str] | None, columns: str | None) -> CloudDataset:
-    """ShapeNet part, by its official lists."""
-    space = shapenet_part.SHAPENET_PART
-    if classes is not None and tuple(classes) != space.names:
-        raise UsageError(f"ShapeNet part has its own classes ({', '.join(space.names[:3])}, ...): leave them out")
-    found, notes = shapenet_part.shapes(root, layout, columns)
-    codes = {code: code for code in range(len(space))}
-    splits = {}
-    for name, members in found.items():
-        items = tuple(CloudItem(one.name, one.cloud, one.cloud, reader=one.read) for one in members)
-        splits[name] = CloudSplit(name, space, codes, items, root)
-    return CloudDataset(root, layout, space, splits, notes)
-
-
-def _room(folder: Path, root: Path) -> CloudItem:
-    return CloudItem(folder.relative_to(root).as_posix(), folder, folder)
+LAYOUTS: dict[str, Layout] = {
+    "clouds": Layout(
+        "labelled point clouds (intarsia[clouds]): LAS, LAZ, PLY, PCD, E57, tables, SemanticKITTI, nuScenes",
+        _matches,
+        _read,
+        files="train/ + val/ (+ test/) of clouds that hold their classes (.bin scans: beside them), or all of them in "
+        "one folder; class names in classes.txt (2: ground), standard ones for LAS",
+        kind=CloudSplit,
+    ),
+}

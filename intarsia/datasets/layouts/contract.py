@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from intarsia.datasets.classfile import ClassList
 from intarsia.datasets.coding import MaskCoding
 from intarsia.datasets.layouts.pairing import Pairs, walk
 from intarsia.datasets.layouts.rasters import by_window
-from intarsia.datasets.splits import MaskReader, Split, plain_mask
+from intarsia.datasets.pictures import MaskReader, PictureSplit, plain_mask
+from intarsia.datasets.splits import Item, Split
 from intarsia.errors import DataError
 from intarsia.labels import LabelSpace
 from intarsia.media.images import IMAGE_SUFFIXES
+from intarsia.recipe import ReadOptions
+
+_PLAIN = ReadOptions()
 
 
 @dataclass(frozen=True)
@@ -24,26 +28,30 @@ class Content:
 
     Attributes:
         root: the folder; of a single file the folder that it lies in.
+        options: how the data are read, as the user says.
         classes: as the user named them, or a class file in the folder does; None when nobody does.
-        ignore: stored values that mean "not labelled".
-        asked: the user named the classes, rather than a file of the data set.
         table: the manifest or table that was named instead of a folder.
-        tolerant: JPEG masks are taken by their nearest colour.
-        reader: options of the reader of an annotation tool's export; "tool" names the tool.
     """
 
     root: Path
+    options: ReadOptions = _PLAIN
     classes: ClassList | None = None
-    ignore: tuple[int, ...] = ()
-    asked: bool = False
     table: Path | None = None
-    tolerant: bool = False
-    reader: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def asked(self) -> bool:
+        """Whether the user named the classes, rather than a file of the data set."""
+        return self.options.classes is not None
 
     @cached_property
     def base(self) -> Path:
         """Where relative names start: the folder, or the one above for "camvid/val", whose masks lie beside it."""
         return self.root.parent if self._beside.is_dir() else self.root
+
+    @cached_property
+    def below(self) -> list[Path]:
+        """All files below the folder, in name order."""
+        return list(walk(self.root))
 
     @cached_property
     def files(self) -> list[Path]:
@@ -52,7 +60,7 @@ class Content:
         Raises:
             DataError: there is no picture; says what was looked for.
         """
-        files = [path for path in walk(self.root) if path.suffix.lower() in (*IMAGE_SUFFIXES, ".json")]
+        files = [path for path in self.below if path.suffix.lower() in (*IMAGE_SUFFIXES, ".json")]
         pictures = [path for path in files if path.suffix.lower() in IMAGE_SUFFIXES]
         if files and not pictures:
             raise DataError(
@@ -69,13 +77,52 @@ class Content:
         return files
 
     @property
+    def has_pictures(self) -> bool:
+        """Whether there is a picture below the folder."""
+        return any(path.suffix.lower() in IMAGE_SUFFIXES for path in self.below)
+
+    @property
     def _beside(self) -> Path:
         return self.root.with_name(f"{self.root.name}annot")
 
 
+class Reading(ABC):
+    """What a layout's reader makes of a folder's content; a kind for each medium.
+
+    Attributes:
+        space: the classes.
+        notes: what was decided.
+        faults: what is wrong with files that had to be left out.
+        complete: the splits are the publisher's own, so nothing is set aside where one of them is missing.
+    """
+
+    space: LabelSpace
+    notes: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
+    complete: bool = False
+
+    @property
+    def said(self) -> tuple[str, ...]:
+        """All that was decided."""
+        return self.notes
+
+    @property
+    def unpaired(self) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
+        """Inputs without target, and targets without input."""
+        return (), ()
+
+    @abstractmethod
+    def items(self) -> list[tuple[str | None, Item]]:
+        """Every labelled item, and the split that it belongs to."""
+
+    @abstractmethod
+    def split(self, name: str, items: tuple[Item, ...], content: Content) -> Split:
+        """Some of the items as a split."""
+
+
 @dataclass(frozen=True)
-class Reading:
-    """What a layout's reader makes of a folder's content.
+class PictureReading(Reading):
+    """Images with their masks.
 
     Attributes:
         space: the classes.
@@ -95,7 +142,29 @@ class Reading:
     reader: MaskReader = plain_mask
     instances: Mapping[str, Path] = field(default_factory=dict)
     faults: tuple[str, ...] = ()
-    finish: Callable[[Split], Split] = by_window
+    finish: Callable[[PictureSplit], PictureSplit] = by_window
+
+    @property
+    def said(self) -> tuple[str, ...]:
+        """All that was decided, on the classes and on the pairs."""
+        return *self.notes, *self.pairs.notes
+
+    @property
+    def unpaired(self) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
+        """Images without mask, and masks without image."""
+        return self.pairs.images, self.pairs.masks
+
+    def items(self) -> list[tuple[str | None, Item]]:
+        """Every pair."""
+        return [
+            (split, Item(name, image, mask, self.instances.get(name)))
+            for split, name, image, mask in self.pairs.matched
+        ]
+
+    def split(self, name: str, items: tuple[Item, ...], content: Content) -> PictureSplit:
+        """Some of the pairs as a split."""
+        resize = content.options.resize_masks
+        return self.finish(PictureSplit(name, self.space, items, content.root, self.coding, resize, self.reader))
 
 
 @dataclass(frozen=True)
@@ -107,9 +176,17 @@ class Layout:
         matches: whether a folder looks like it; None for a variant that is only read when it is named.
         read: its reader.
         dataset: the public data set whose official layout it is; "" for the generic ones.
+        files: how the files of data of your own lie, in words; "" for official layouts.
+        kind: what its splits are.
+        tools: it is read by an annotation tool's reader, and takes its options.
+        recipe: the bundled recipe that suits its data; "" for none in particular.
     """
 
     about: str
     matches: Callable[[Content], bool] | None
     read: Callable[[Content], Reading]
     dataset: str = ""
+    files: str = ""
+    kind: type[Split] = PictureSplit
+    tools: bool = False
+    recipe: str = ""

@@ -14,13 +14,14 @@ from intarsia.annotations.formats.masks import drawing_of
 from intarsia.annotations.geometry import name_of
 from intarsia.annotations.packing import pack, unpack
 from intarsia.annotations.raster import DrawingRules, background_label, class_names, rasterize
-from intarsia.annotations.tools import open_annotations, recognise
+from intarsia.annotations.tools import open_annotations, recognise, tools
 from intarsia.datasets.coding import MaskCoding, RawMask
-from intarsia.datasets.layouts.contract import Content, Reading
+from intarsia.datasets.layouts.contract import Content, Layout, PictureReading
 from intarsia.datasets.layouts.pairing import SPLITS, Pairs, classify, natural
 from intarsia.datasets.layouts.survey import without_ignored
 from intarsia.datasets.parts import File
-from intarsia.datasets.splits import Item, Size, image_size
+from intarsia.datasets.pictures import image_size
+from intarsia.datasets.splits import Item, Size
 from intarsia.errors import DataError
 from intarsia.labels import LabelSpace
 from intarsia.media.images import IMAGE_SUFFIXES
@@ -75,7 +76,7 @@ def is_export(content: Content) -> bool:
 
     Where there are mask folders and a file that names their values, these were prepared from it and count instead.
     """
-    if "tool" in content.reader:
+    if "tool" in content.options.reader:
         return True
     if content.table is not None:
         # An archive is nothing else, and is unpacked only once: when it is read.
@@ -87,14 +88,14 @@ def is_export(content: Content) -> bool:
     return content.classes is None or next(masks, None) is None
 
 
-def read_export(content: Content) -> Reading:
+def read_export(content: Content) -> PictureReading:
     """Every image that the export describes and that is there.
 
     Raises:
         DataError: not an export, broken, or none of its images is there.
     """
     place = content.table or content.root
-    export = open_annotations(place, **content.reader)
+    export = open_annotations(place, **content.options.reader)
     documents: dict[str, bytes] = {}
     labels: set[str] = set()
     drawing = drawing_of(export)
@@ -147,7 +148,7 @@ def read_export(content: Content) -> Reading:
     reader = Outlines(documents, space, drawing, export.unpacked)
     broken = export.lost.entries.get(("dropped", "a file that cannot be used"))
     faults = tuple(broken.examples) if broken else ()
-    return Reading(space, coding, Pairs(tuple(matched), left, (), ()), tuple(notes), reader, faults=faults)
+    return PictureReading(space, coding, Pairs(tuple(matched), left, (), ()), tuple(notes), reader, faults=faults)
 
 
 def _photos(root: Path, used: set[File]) -> Iterator[Path]:
@@ -186,3 +187,14 @@ def _space(content: Content, labels: set[str], declared: tuple[str, ...]) -> tup
         return space, f"Classes from {content.classes.source}{note}; pixels without a shape are {what}."
     space = LabelSpace(class_names([*declared, *(name for name in sorted(labels) if name not in declared)]))
     return space, f"Classes from the annotations: {', '.join(space.names)}; pixels without a shape are background."
+
+
+LAYOUTS: dict[str, Layout] = {
+    "annotations": Layout(
+        f"the export of an annotation tool: {', '.join(tool.name for tool in tools().values() if tool.read)}",
+        is_export,
+        read_export,
+        files="the tool's files beside or above the images; or the file or zip archive itself",
+        tools=True,
+    ),
+}

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from intarsia.datasets.layouts.contract import Content, Reading
+from intarsia.datasets.layouts.contract import Content, Layout, PictureReading
 from intarsia.datasets.layouts.pairing import SPLITS, Pairs, natural
 from intarsia.datasets.layouts.survey import detect
 from intarsia.datasets.parts import File
@@ -27,7 +27,7 @@ def find_manifest(content: Content) -> Path | None:
     return next((content.root / name for name in NAMES if (content.root / name).is_file()), None)
 
 
-def read_manifest(content: Content) -> Reading:
+def read_manifest(content: Content) -> PictureReading:
     """Items as the manifest lists them; what the mask values mean is found out as for any folder.
 
     Raises:
@@ -65,11 +65,11 @@ def read_manifest(content: Content) -> Reading:
     matched.sort(key=lambda entry: natural(entry[1]))
     try:
         space, coding, said = detect(
-            [mask for *_, mask in matched], content.classes, content.ignore, tolerant=content.tolerant
+            [mask for *_, mask in matched], content.classes, content.options.ignore, tolerant=content.options.tolerant
         )
     except DataError as error:
         raise DataError(f"{path}: {error}") from error
-    return Reading(space, coding, Pairs(tuple(matched), tuple(without), (), ()), (*notes[:3], *said))
+    return PictureReading(space, coding, Pairs(tuple(matched), tuple(without), (), ()), (*notes[:3], *said))
 
 
 def _paths(matched: list[tuple[str | None, str, File, File]]) -> Iterator[tuple[str | None, str, Path, File]]:
@@ -157,3 +157,13 @@ def _split(path: Path, number: int, row: dict[str, str]) -> str | None:
     if said not in SPLITS:
         raise DataError(f"{path} line {number}: no split is named {said!r}.{suggest(said, SPLITS)}")
     return SPLITS[said]
+
+
+LAYOUTS: dict[str, Layout] = {
+    "manifest": Layout(
+        "a CSV or JSON Lines file with the columns image, mask and split",
+        lambda content: find_manifest(content) is not None,
+        read_manifest,
+        files="manifest.csv or .jsonl with the columns image, mask and split (may be left out); files lie below it",
+    ),
+}

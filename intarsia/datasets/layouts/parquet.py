@@ -9,7 +9,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from intarsia.datasets.layouts.contract import Content, Reading
+from intarsia.datasets.layouts.contract import Content, Layout, PictureReading
 from intarsia.datasets.layouts.pairing import SPLITS, Pairs, folder_meaning, relative, walk
 from intarsia.datasets.layouts.survey import detect
 from intarsia.datasets.parts import File
@@ -53,7 +53,7 @@ def find_tables(content: Content) -> list[Path]:
     return []
 
 
-def read_tables(content: Content) -> Reading:
+def read_tables(content: Content) -> PictureReading:
     """Items row by row; nothing but the files' footers is read now, and later one row group after the other.
 
     Raises:
@@ -80,12 +80,12 @@ def read_tables(content: Content) -> Reading:
         raise DataError(f"{tables[0]}: the table has no rows")
     try:
         space, coding, notes = detect(
-            [mask for *_, mask in matched], content.classes, content.ignore, tolerant=content.tolerant
+            [mask for *_, mask in matched], content.classes, content.options.ignore, tolerant=content.options.tolerant
         )
     except DataError as error:
         raise DataError(f"{content.table or content.root}: {error}") from error
     note = f"{len(matched)} rows of {len(tables)} Parquet file{'s' if len(tables) > 1 else ''}, {columns}."
-    return Reading(space, coding, Pairs(tuple(matched), (), (), ()), (note, *notes))
+    return PictureReading(space, coding, Pairs(tuple(matched), (), (), ()), (note, *notes))
 
 
 def _split(path: Path) -> str | None:
@@ -162,3 +162,13 @@ def _read_column(path: Path, file: Any, group: int, column: str) -> Any:
         return file.read_row_group(group, columns=[column], use_threads=False).column(column)
     except Exception as error:
         raise DataError(f"{path}: row group {group + 1} is damaged ({error}); download it again") from error
+
+
+LAYOUTS: dict[str, Layout] = {
+    "parquet": Layout(
+        "Parquet files with encoded images and masks, as on the Hugging Face hub (intarsia[parquet])",
+        lambda content: bool(find_tables(content)),
+        read_tables,
+        files="train-00000-of-00001.parquet, validation-..., also in data/; columns image and mask",
+    ),
+}

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from intarsia.bundle import Preprocessing
+from intarsia.bundle import CloudPreprocessing, Preprocessing
 from intarsia.datasets.coding import RawMask
-from intarsia.datasets.splits import Item, Size, Split, mismatch, plain_mask
+from intarsia.datasets.pictures import PictureSplit, mismatch, plain_mask
+from intarsia.datasets.splits import Item, Size
 from intarsia.errors import DataError, UsageError, require
 from intarsia.labels import LabelArray
 from intarsia.media.rasters import RASTER_SUFFIXES, RasterReader, grid_windows, is_raster, open_raster, opened_raster
@@ -61,7 +62,7 @@ class WindowItem(Item):
 
 
 @dataclass(frozen=True)
-class RasterSplit(Split):
+class RasterSplit(PictureSplit):
     """A split of rasters, which are read by window, with any bands. Pixels without data are not labelled.
 
     Args:
@@ -71,20 +72,23 @@ class RasterSplit(Split):
     preprocessing: Preprocessing | None = None
 
     medium: ClassVar[Pixels] = "raster"
+    plural: ClassVar[str] = "rasters"
+    options: ClassVar[frozenset[str]] = frozenset({"tolerant", "reader"})
 
-    def for_input(self, preprocessing: Preprocessing) -> RasterSplit:
+    def for_input(self, preprocessing: Preprocessing | CloudPreprocessing) -> RasterSplit:
         """The split with the bands that a model wants."""
+        preprocessing = self.seen(preprocessing)
         if preprocessing.slices is not None:
             raise UsageError(f"the data in {self.root} are rasters, and the model is for volumes")
         return replace(self, preprocessing=preprocessing)
 
-    def for_training(self, preprocessing: Preprocessing, *, foreground: float) -> RasterSplit:
+    def for_training(self, preprocessing: Preprocessing | CloudPreprocessing, *, foreground: float) -> RasterSplit:
         """Windows that cover the rasters once, as items of their own.
 
         Raises:
             UsageError: the model resizes its input.
         """
-        if preprocessing.long_side is not None:
+        if self.seen(preprocessing).long_side is not None:
             raise UsageError("input.long_side: rasters are trained at their own resolution; set it to null")
         bound = self.for_input(preprocessing)
         items: list[Item] = []
@@ -92,15 +96,15 @@ class RasterSplit(Split):
             reader = bound.open(item)
             for window in grid_windows(reader.height, reader.width, _SIDE):
                 name = f"{item.id}/{window[0]}-{window[1]}"
-                items.append(WindowItem(name, item.image, item.mask, item.instances, window=window))
+                items.append(WindowItem(name, item.input, item.target, item.instances, window=window))
         return replace(bound, items=tuple(items))
 
     def open(self, item: Item) -> RasterReader:
         """An item's raster, by its header."""
-        if not isinstance(item.image, Raster):
-            raise DataError(f"{item.image}: is no raster")
+        if not isinstance(item.input, Raster):
+            raise DataError(f"{item.input}: is no raster")
         chosen = self.preprocessing or Preprocessing()
-        return open_raster(item.image.path, bands=chosen.bands, windows=chosen.windows)
+        return open_raster(item.input.path, bands=chosen.bands, windows=chosen.windows)
 
     def read(self, index: int) -> tuple[NDArray[np.uint8], LabelArray]:
         """Samples (H, W, C) and target (H, W) of an item: a whole raster, or the window that it stands for.
@@ -135,7 +139,7 @@ class RasterSplit(Split):
 
     def channels(self) -> tuple[tuple[int, ...], tuple[tuple[float, float], ...]] | None:
         """All bands of the rasters and the range of values of each; None where they are 8-bit colours."""
-        images = [item.image for item in self.items[:: max(1, len(self) // _LOOKED_AT)]]
+        images = [item.input for item in self.items[:: max(1, len(self) // _LOOKED_AT)]]
         paths = [image.path for image in images if isinstance(image, Raster)]
         with opened_raster(paths[0]) as file:
             colours = [colour.name for colour in file.colorinterp]
@@ -160,7 +164,7 @@ class RasterSplit(Split):
 
     def _stored(self, item: Item, size: Size | None, place: Place) -> RawMask:
         """A window of the stored mask; without decoding the rest of it, where it is a TIFF."""
-        mask = item.mask
+        mask = item.target
         if self.reader is plain_mask and isinstance(mask, Path) and mask.suffix.lower() in RASTER_SUFFIXES:
             return _read_window(mask, size, place)
         top, left, height, width = place
@@ -187,12 +191,12 @@ def _read_window(mask: Path, size: Size | None, place: Place) -> RawMask:
         return values[0] if file.count == 1 else np.ascontiguousarray(values.transpose(1, 2, 0))
 
 
-def by_window(split: Split) -> Split:
+def by_window(split: PictureSplit) -> PictureSplit:
     """The split, as a `RasterSplit` where its images are GeoTIFFs (and rasterio is there to read them)."""
-    some = [item.image for item in split.items[:: max(1, len(split) // _LOOKED_AT)]]
+    some = [item.input for item in split.items[:: max(1, len(split) // _LOOKED_AT)]]
     if not some or not all(isinstance(image, Path) and is_raster(image) for image in some):
         return split
     items = tuple(
-        replace(item, image=Raster(item.image)) if isinstance(item.image, Path) else item for item in split.items
+        replace(item, input=Raster(item.input)) if isinstance(item.input, Path) else item for item in split.items
     )
     return RasterSplit(**{**vars(split), "items": items})

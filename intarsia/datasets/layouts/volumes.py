@@ -13,14 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from intarsia.bundle import Preprocessing
+from intarsia.bundle import CloudPreprocessing, Preprocessing
 from intarsia.datasets.classfile import ClassList
 from intarsia.datasets.layouts import voxels
-from intarsia.datasets.layouts.contract import Content, Layout, Reading
-from intarsia.datasets.layouts.pairing import Pairs, folder_meaning, natural, walk
+from intarsia.datasets.layouts.contract import Content, Layout, PictureReading
+from intarsia.datasets.layouts.pairing import Pairs, folder_meaning, natural
 from intarsia.datasets.layouts.survey import Survey, choose
 from intarsia.datasets.parts import File
-from intarsia.datasets.splits import Item, Split
+from intarsia.datasets.pictures import PictureSplit
+from intarsia.datasets.splits import Item
 from intarsia.errors import DataError, UsageError
 from intarsia.labels import LabelArray
 from intarsia.media.grids import Axis
@@ -97,7 +98,7 @@ class VolumeItem(Item):
 
 
 @dataclass(frozen=True)
-class VolumeSplit(Split):
+class VolumeSplit(PictureSplit):
     """A split of volumes, whose items are slices; a volume is never divided between splits.
 
     Args:
@@ -110,6 +111,8 @@ class VolumeSplit(Split):
     foreground: float = 0.0
 
     medium: ClassVar[Pixels] = "volume"
+    plural: ClassVar[str] = "volumes"
+    options: ClassVar[frozenset[str]] = frozenset()
 
     @property
     def axis(self) -> Axis:
@@ -120,12 +123,13 @@ class VolumeSplit(Split):
         """The image and label file of each volume, by the folder in which its slices' ids lie."""
         found: dict[str, tuple[Path, Path]] = {}
         for item in self.items:
-            if isinstance(item.image, Slice) and isinstance(item.mask, LabelSlice):
-                found.setdefault(item.id.rpartition("/")[0], (item.image.path, item.mask.path))
+            if isinstance(item.input, Slice) and isinstance(item.target, LabelSlice):
+                found.setdefault(item.id.rpartition("/")[0], (item.input.path, item.target.path))
         return found
 
-    def for_input(self, preprocessing: Preprocessing) -> VolumeSplit:
+    def for_input(self, preprocessing: Preprocessing | CloudPreprocessing) -> VolumeSplit:
         """The split as a model sees it: cut along its plane, in its window, with its number of neighbours."""
+        preprocessing = self.seen(preprocessing)
         if preprocessing.slices is None:
             raise UsageError(
                 "the data are volumes, and the model is for pictures; set input.slices (1, 3, 5, ...) and as many "
@@ -137,7 +141,7 @@ class VolumeSplit(Split):
             every = tuple(item for case in cases for item in _items(*case, preprocessing.axis))
         return replace(self, items=every, preprocessing=preprocessing)
 
-    def for_training(self, preprocessing: Preprocessing, *, foreground: float) -> VolumeSplit:
+    def for_training(self, preprocessing: Preprocessing | CloudPreprocessing, *, foreground: float) -> VolumeSplit:
         """As `for_input`, drawing so large a share of slices among those with a foreground class."""
         return replace(self.for_input(preprocessing), foreground=foreground)
 
@@ -148,23 +152,25 @@ class VolumeSplit(Split):
             DataError: a volume is damaged, or the labels do not lie on its grid.
         """
         item = self.items[index]
-        if self.preprocessing is None or not isinstance(item.image, Slice):
+        if self.preprocessing is None or not isinstance(item.input, Slice):
             return super().read(index)
         window = self.preprocessing.windows[0] if self.preprocessing.windows else None
-        every = voxels.slices(item.image.path, window, self.axis)
-        image = stack(every, item.image.number, self.preprocessing.slices or 1)
+        every = voxels.slices(item.input.path, window, self.axis)
+        image = stack(every, item.input.number, self.preprocessing.slices or 1)
         return image, self.target(item, (image.shape[0], image.shape[1]))
 
     def draw(self, index: int, reach: tuple[int, int], seed: int) -> tuple[NDArray[np.uint8], LabelArray]:
         """An item for training: its own slice, or another one of the same volume that holds a foreground class."""
         item = self.items[index]
         random = np.random.default_rng(seed)
-        if random.random() < self.foreground and isinstance(item.image, Slice) and isinstance(item.mask, LabelSlice):
-            present = self._present(item.mask)
+        if random.random() < self.foreground and isinstance(item.input, Slice) and isinstance(item.target, LabelSlice):
+            present = self._present(item.target)
             classes = np.flatnonzero(present.any(axis=0))
             if len(classes):  # every class alike, as small ones would hardly be seen otherwise
                 number = int(random.choice(np.flatnonzero(present[:, random.choice(classes)])))
-                chosen = replace(item, image=replace(item.image, number=number), mask=replace(item.mask, number=number))
+                chosen = replace(
+                    item, input=replace(item.input, number=number), target=replace(item.target, number=number)
+                )
                 return replace(self, items=(chosen,)).read(0)
         return self.read(index)
 
@@ -182,8 +188,8 @@ class VolumeSplit(Split):
         """The item that shows a volume: the slice with the most pixels of all classes but the first."""
         best, most = 0, -1
         for index, item in enumerate(self.items):
-            if item.id.rpartition("/")[0] == name and isinstance(item.mask, LabelSlice):
-                labels = self.coding.decode(np.asarray(item.mask.load()), self.space)
+            if item.id.rpartition("/")[0] == name and isinstance(item.target, LabelSlice):
+                labels = self.coding.decode(np.asarray(item.target.load()), self.space)
                 filled = int(np.count_nonzero((labels > 0) & (labels < len(self.space))))
                 best, most = (index, filled) if filled > most else (best, most)
         return best
@@ -229,9 +235,9 @@ class VolumeSplit(Split):
         return present
 
 
-def as_slices(split: Split) -> Split:
+def as_slices(split: PictureSplit) -> PictureSplit:
     """A split whose items are volumes (NIfTI files) as one whose items are their slices."""
-    every = [_items(item.id, item.image, item.mask, "axial") for item in split.items]
+    every = [_items(item.id, item.input, item.target, "axial") for item in split.items]
     fields = {name: value for name, value in vars(split).items() if name != "items"}
     return VolumeSplit(items=tuple(item for items in every for item in items), **fields)
 
@@ -274,14 +280,11 @@ def _is_nifti(path: Path) -> bool:
 def _matches(content: Content) -> bool:
     if content.table is not None:
         return False
-    try:
-        return not content.files
-    except DataError:  # no pictures
-        return any(_is_nifti(path) for path in walk(content.root))
+    return not content.has_pictures and any(_is_nifti(path) for path in content.below)
 
 
-def _read(content: Content) -> Reading:
-    matched, images, masks = _paired(content.root, [path for path in walk(content.root) if _is_nifti(path)])
+def _read(content: Content) -> PictureReading:
+    matched, images, masks = _paired(content.root, [path for path in content.below if _is_nifti(path)])
     pairs, faults = usable(matched)
     if not pairs:
         if faults:
@@ -292,12 +295,12 @@ def _read(content: Content) -> Reading:
         )
     labelled = [mask for *_, mask in pairs if isinstance(mask, Path)]
     found, named = _survey(labelled)
-    space, coding, notes = choose(found, content.classes or named, content.ignore)
+    space, coding, notes = choose(found, content.classes or named, content.options.ignore)
     if content.classes is None and named is not None:
         notes.append(f"The names come from the label table in {labelled[0].name}.")
     notes += [f"Volumes that cannot be used: {len(faults)}; the first: {faults[0]}."] if faults else []
     notes.append(f"{len(pairs)} volumes; they are divided as a whole, and trained slice by slice.")
-    return Reading(
+    return PictureReading(
         space, coding, Pairs(tuple(pairs), tuple(images), tuple(masks), ()), tuple(notes),
         faults=tuple(faults), finish=as_slices,
     )  # fmt: skip
@@ -366,6 +369,10 @@ def _survey(masks: list[Path]) -> tuple[Survey, ClassList | None]:
 
 LAYOUTS: dict[str, Layout] = {
     "volumes": Layout(
-        "NIfTI volumes with label volumes: images/ and labels/, or CASE.nii.gz and CASE_seg.nii.gz", _matches, _read
+        "NIfTI volumes with label volumes (intarsia[volumes])",
+        _matches,
+        _read,
+        files="images/ and labels/, or CASE.nii.gz and CASE_seg.nii.gz",
+        kind=VolumeSplit,
     ),
 }

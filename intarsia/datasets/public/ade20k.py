@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 
 from intarsia.datasets.coding import MaskCoding, RawMask
-from intarsia.datasets.layouts.contract import Content, Layout, Reading
+from intarsia.datasets.layouts.contract import Content, Layout, PictureReading
 from intarsia.datasets.layouts.pairing import walk
 from intarsia.datasets.layouts.survey import threaded
+from intarsia.datasets.pictures import plain_mask
 from intarsia.datasets.public.entry import Entry, Matched, by_name, find, layout, pairs_of, space_of
 from intarsia.datasets.public.protocol import EvaluationProtocol, Findings, averages
-from intarsia.datasets.splits import Item, Size, plain_mask
+from intarsia.datasets.splits import Item, Size
 from intarsia.errors import DataError
 from intarsia.labels import LabelSpace
 from intarsia.metrics import ConfusionMatrix
@@ -90,7 +91,7 @@ def _matches(content: Content) -> bool:
     )
 
 
-def _read(content: Content) -> Reading:
+def _read(content: Content) -> PictureReading:
     folder = _found(content)
     if folder is None:
         raise ENTRY.missing(content, "it has no images/ with annotations/")
@@ -106,7 +107,7 @@ def _read(content: Content) -> Reading:
     space = space_of("ade150")
     values = {0: space.ignore_index} | {index + 1: index for index in range(len(space))}
     note = f"ADE20K (SceneParse150) with {len(space)} classes; mask value 0 (other objects) is ignored."
-    return Reading(space, MaskCoding(values=values), pairs_of(*parts), (note,))
+    return PictureReading(space, MaskCoding(values=values), pairs_of(*parts), (note,))
 
 
 def _full(content: Content) -> Path | None:
@@ -117,7 +118,7 @@ def _full(content: Content) -> Path | None:
     return None
 
 
-def _read_full(content: Content) -> Reading:
+def _read_full(content: Content) -> PictureReading:
     folder = _full(content)
     if folder is None:
         raise FULL.missing(content, "it has no images/ADE/training/.../*_seg.png")
@@ -135,7 +136,7 @@ def _read_full(content: Content) -> Reading:
     note = (
         f"ADE20K (full) with the {len(space)} classes that its .json files name; pixels without an object are ignored."
     )
-    return Reading(space, MaskCoding(values=values), pairs_of(*parts), (note,), _decoded)
+    return PictureReading(space, MaskCoding(values=values), pairs_of(*parts), (note,), _decoded)
 
 
 def _seg(photo: Path) -> Path:
@@ -200,9 +201,10 @@ def _decoded(item: Item, size: Size | None) -> RawMask:
     try:
         return decode_classes(plain_mask(item, size))
     except DataError as error:
-        raise DataError(f"{item.mask}: {error}") from error
+        raise DataError(f"{item.target}: {error}") from error
 
 
+ENTRIES = (ENTRY, FULL)
 LAYOUTS: dict[str, Layout] = {
     "ade20k": layout(ENTRY, "ADE20K SceneParse150: images, annotations by training and validation", _matches, _read),
     "ade20k-full": layout(

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from intarsia.datasets.coding import MaskCoding
-from intarsia.datasets.layouts.contract import Content, Layout, Reading
+from intarsia.datasets.layouts.contract import Content, Layout, PictureReading
 from intarsia.datasets.layouts.pairing import SPLITS, pair
 from intarsia.datasets.layouts.survey import survey
 from intarsia.datasets.public.entry import Entry, by_name, find, layout, pairs_of, space_of
@@ -85,7 +85,7 @@ _LABELED = ("LabeledApproved_full", "labels")
 
 
 def _is_small(content: Content) -> bool:
-    if content.classes is not None or content.table is not None:
+    if content.classes is not None or content.table is not None or not content.has_pictures:
         return False
     here = [entry.name.lower() for entry in content.root.iterdir()]
     if content.base == content.root and _ANNOTATED.isdisjoint(here):
@@ -99,13 +99,13 @@ def _is_small(content: Content) -> bool:
     return not found.colors and max(found.values, default=0) == len(CAMVID)
 
 
-def _read_small(content: Content) -> Reading:
+def _read_small(content: Content) -> PictureReading:
     beside = content.base != content.root
     if not beside and not any(entry.name.lower() in _ANNOTATED for entry in content.root.iterdir()):
         raise ENTRY.missing(content, "it has no train/ with trainannot/")
     coding = MaskCoding(values={**{i: i for i in range(len(CAMVID))}, len(CAMVID): CAMVID.ignore_index})
     note = f"CamVid with {len(CAMVID)} classes; mask value {len(CAMVID)} (void) is ignored."
-    return Reading(CAMVID, coding, pair(content.base, content.files), (note,))
+    return PictureReading(CAMVID, coding, pair(content.base, content.files), (note,))
 
 
 def _original(content: Content) -> tuple[Path, Path] | None:
@@ -127,7 +127,7 @@ def _split(name: str) -> str | None:
     return "val" if video == "0016E5" and 7959 <= frame <= 8159 else "train"
 
 
-def _read_original(content: Content, *, grouped: bool) -> Reading:
+def _read_original(content: Content, *, grouped: bool) -> PictureReading:
     folders = _original(content)
     if folders is None:
         raise ENTRY.missing(content, "it has no 701_StillsRaw_full with LabeledApproved_full")
@@ -144,9 +144,10 @@ def _read_original(content: Content, *, grouped: bool) -> Reading:
         if grouped
         else "CamVid with its 31 original classes; Void is ignored. Grouped into SegNet's 11: --layout camvid-11."
     )
-    return Reading(space, MaskCoding(colors=colors), pairs_of((divided, left)), (note,))
+    return PictureReading(space, MaskCoding(colors=colors), pairs_of((divided, left)), (note,))
 
 
+ENTRIES = (ENTRY,)
 LAYOUTS: dict[str, Layout] = {
     "camvid": layout(ENTRY, "CamVid as prepared for SegNet: train/ and trainannot/ ...", _is_small, _read_small),
     "camvid-32": layout(

@@ -6,7 +6,7 @@ from functools import cache, partial
 from pathlib import Path
 
 from intarsia.datasets.coding import MaskCoding, RawMask
-from intarsia.datasets.layouts.contract import Content, Layout, Reading
+from intarsia.datasets.layouts.contract import Content, Layout, PictureReading
 from intarsia.datasets.matfile import read_mat
 from intarsia.datasets.public.entry import (
     Entry,
@@ -120,7 +120,7 @@ def _matches(content: Content) -> bool:
     )
 
 
-def _read(content: Content, *, every: bool) -> Reading:
+def _read(content: Content, *, every: bool) -> PictureReading:
     folders = _folders(content)
     if folders is None:
         raise ENTRY.missing(content, "it has no images/train2017 with annotations/train2017")
@@ -129,10 +129,12 @@ def _read(content: Content, *, every: bool) -> Reading:
         for name, split in _SPLITS.items()
     ]
     space = all_labels() if every else used_labels()
-    return Reading(space, _coding(space, first=0, unlabelled=255), pairs_of(*parts), (_note(space, "164k", 255),))
+    return PictureReading(
+        space, _coding(space, first=0, unlabelled=255), pairs_of(*parts), (_note(space, "164k", 255),)
+    )
 
 
-def _read_small(content: Content, *, every: bool) -> Reading:
+def _read_small(content: Content, *, every: bool) -> PictureReading:
     folder = find(content, *_SMALL_PLACES, holding=_SMALL_HOLDS)
     if folder is None:
         raise SMALL.missing(content, f"it has no {', '.join(_SMALL_HOLDS)}")
@@ -141,7 +143,7 @@ def _read_small(content: Content, *, every: bool) -> Reading:
     parts = [by_list(split, listed(path), photo, mask) for split, path in lists]
     space = all_labels() if every else used_labels()
     coding = _coding(space, first=1, unlabelled=0)
-    return Reading(space, coding, pairs_of(*parts), (_note(space, "10K", 0),), _label_map)
+    return PictureReading(space, coding, pairs_of(*parts), (_note(space, "10K", 0),), _label_map)
 
 
 _SMALL_PLACES = ("", "cocostuff-10k-v1.1", "dataset")
@@ -161,7 +163,7 @@ def _note(space: LabelSpace, version: str, unlabelled: int) -> str:
 
 
 def _label_map(item: Item, size: Size | None) -> RawMask:
-    return read_mat(Path(str(item.mask)), "S")
+    return read_mat(Path(str(item.target)), "S")
 
 
 def _is_small(content: Content) -> bool:
@@ -169,6 +171,7 @@ def _is_small(content: Content) -> bool:
     return folder is not None and next((folder / "annotations").glob("*.mat"), None) is not None
 
 
+ENTRIES = (ENTRY, SMALL)
 LAYOUTS: dict[str, Layout] = {
     "coco-stuff": layout(ENTRY, "COCO-Stuff 164k, 171 classes: stuffthingmaps", _matches, partial(_read, every=False)),
     "coco-stuff-182": layout(ENTRY, "COCO-Stuff 164k, all 182 numbers", None, partial(_read, every=True)),

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from intarsia.datasets.coding import MaskCoding, RawMask
-from intarsia.datasets.layouts.contract import Content, Layout, Reading
+from intarsia.datasets.layouts.contract import Content, Layout, PictureReading
 from intarsia.datasets.matfile import read_mat
 from intarsia.datasets.public.entry import Entry, Matched, by_list, find, layout, listed, pairs_of, under
 from intarsia.datasets.public.protocol import PLAIN, EvaluationProtocol
@@ -95,7 +95,7 @@ def _mats(content: Content, folder: Path) -> Path | None:
     return None
 
 
-def _read(content: Content, *, background: bool) -> Reading:
+def _read(content: Content, *, background: bool) -> PictureReading:
     space = CONTEXT_60 if background else CONTEXT_59
     other = 0 if background else space.ignore_index
     folder = _devkit(content)
@@ -109,13 +109,13 @@ def _read(content: Content, *, background: bool) -> Reading:
     if _is_png(folder):
         values = {0: other} | {place: space.index(name) for place, (_, name) in enumerate(_LABELS, start=1)}
         parts = _parts(folder, "SegmentationContext", folder / "SegmentationClassContext", ".png")
-        return Reading(space, MaskCoding(values=values), pairs_of(*parts), (note,))
+        return PictureReading(space, MaskCoding(values=values), pairs_of(*parts), (note,))
     mats = _mats(content, folder)
     if mats is None:
         raise ENTRY.missing(content, "it has neither trainval/*.mat nor SegmentationClassContext/")
     values = dict.fromkeys(range(_ALL + 1), other) | {number: space.index(name) for number, name in _LABELS}
     parts = _parts(folder, "Main", mats, ".mat")
-    return Reading(space, MaskCoding(values=values), pairs_of(*parts), (note,), _label_map)
+    return PictureReading(space, MaskCoding(values=values), pairs_of(*parts), (note,), _label_map)
 
 
 def _parts(folder: Path, lists: str, masks: Path, suffix: str) -> list[tuple[list[Matched], list[Path]]]:
@@ -125,9 +125,10 @@ def _parts(folder: Path, lists: str, masks: Path, suffix: str) -> list[tuple[lis
 
 
 def _label_map(item: Item, size: Size | None) -> RawMask:
-    return read_mat(Path(str(item.mask)), "LabelMap")
+    return read_mat(Path(str(item.target)), "LabelMap")
 
 
+ENTRIES = (ENTRY,)
 LAYOUTS: dict[str, Layout] = {
     "pascal-context": layout(
         ENTRY, "Pascal Context, 59 classes: .mat or PNG labels", _matches, partial(_read, background=False)

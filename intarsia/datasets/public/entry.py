@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from intarsia.datasets.classfile import read_class_file
-from intarsia.datasets.layouts.contract import Content, Layout
+from intarsia.datasets.layouts.contract import Content, Layout, Reading
 from intarsia.datasets.layouts.pairing import Pairs, natural, relative, walk
 from intarsia.datasets.parts import File
+from intarsia.datasets.pictures import PictureSplit
 from intarsia.datasets.public.protocol import EvaluationProtocol
+from intarsia.datasets.splits import Split
 from intarsia.errors import DataError, UsageError
 from intarsia.labels import LabelSpace
 from intarsia.media.images import IMAGE_SUFFIXES
@@ -97,19 +99,6 @@ class Entry:
         return DataError(f"{content.root}: this is {self.title}, but {what}.\n{self.how_to_get()}")
 
 
-@dataclass(frozen=True)
-class PublicSet:
-    """What a file of this folder brings: a data set with all of its releases.
-
-    Attributes:
-        entries: what is known about each release, its official evaluation included.
-        layouts: the official layouts by name.
-    """
-
-    entries: tuple[Entry, ...]
-    layouts: Mapping[str, Layout]
-
-
 def space_of(name: str) -> LabelSpace:
     """The label space of one of the lists in labels/."""
     return _label_list(name)
@@ -122,14 +111,15 @@ def _label_list(name: str) -> LabelSpace:
 
 
 def official(content: Content, entry: Entry) -> None:
-    """Refuse class names for a data set that has its own.
+    """Refuse other class names for a data set that has its own.
 
     Raises:
-        UsageError: the user named classes.
+        UsageError: the user named other classes.
     """
-    if content.asked:
+    names = entry.space().names
+    if content.asked and tuple(content.options.classes or ()) != names:
         raise UsageError(
-            f"the classes of {entry.title} are its own ({', '.join(entry.space().names[:3])}, ...): leave classes out, "
+            f"the classes of {entry.title} are its own ({', '.join(names[:3])}, ...): leave classes out, "
             f"or rename and join them (recipe: data.remap; intarsia evaluate --remap)"
         )
 
@@ -224,14 +214,33 @@ def pairs_of(*parts: tuple[list[Matched], list[Path]]) -> Pairs:
     return Pairs(tuple(matched), tuple(path for _, left in parts for path in left), (), ())
 
 
-def layout(entry: Entry, about: str, matches: Callable[[Content], bool] | None, read: Any) -> Layout:
-    """An official layout; it does not apply where the user named classes."""
+def layout(
+    entry: Entry,
+    about: str,
+    matches: Callable[[Content], bool] | None,
+    read: Callable[[Content], Reading],
+    *,
+    kind: type[Split] = PictureSplit,
+    sole: bool = False,
+    recipe: str = "",
+) -> Layout:
+    """An official layout; where the user named classes, a generic one reads the tree.
 
-    def checked(content: Content) -> Any:
+    Args:
+        entry: the data set.
+        about: a line on the layout.
+        matches: whether a folder looks like it; None for a variant that is only read when it is named.
+        read: its reader.
+        kind: what its splits are.
+        sole: no generic layout can read the tree, so the data set's own classes are the only ones.
+        recipe: the bundled recipe that suits it.
+    """
+
+    def checked(content: Content) -> Reading:
         official(content, entry)
         return read(content)
 
     def looks(content: Content) -> bool:
-        return not content.asked and content.table is None and matches is not None and matches(content)
+        return (sole or not content.asked) and content.table is None and matches is not None and matches(content)
 
-    return Layout(about, None if matches is None else looks, checked, entry.name)
+    return Layout(about, None if matches is None else looks, checked, entry.name, kind=kind, recipe=recipe)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from intarsia.datasets.coding import MaskCoding
-from intarsia.datasets.layouts.contract import Content, Layout, Reading
+from intarsia.datasets.layouts.contract import Content, Layout, PictureReading
 from intarsia.datasets.public.entry import Entry, by_name, find, layout, pairs_of
 from intarsia.datasets.public.protocol import EvaluationProtocol, Findings, ScoreTable
 from intarsia.labels import LabelSpace
@@ -76,7 +76,7 @@ def _matches(content: Content) -> bool:
     return folder is not None and any(_tile(path.stem) for path in (folder / "train/images").glob("*.tif"))
 
 
-def _read(content: Content) -> Reading:
+def _read(content: Content) -> PictureReading:
     folder = _found(content)
     if folder is None:
         raise ENTRY.missing(content, "it has no train/images with train/gt")
@@ -88,9 +88,10 @@ def _read(content: Content) -> Reading:
         # The city as a folder of the id: scores are told by folder.
         divided.append((split, f"{tile[0]}/{name}" if tile else name, image, mask))
     note = "Inria Aerial; val is tiles 1-5 of each city, as its authors propose."
-    return Reading(BUILDINGS, MaskCoding(values={0: 0, 255: 1}), pairs_of((list(divided), left)), (note,))
+    return PictureReading(BUILDINGS, MaskCoding(values={0: 0, 255: 1}), pairs_of((list(divided), left)), (note,))
 
 
+ENTRIES = (ENTRY,)
 LAYOUTS: dict[str, Layout] = {
     "inria": layout(ENTRY, "Inria Aerial Image Labeling: train/images, train/gt", _matches, _read),
 }

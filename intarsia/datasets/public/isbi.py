@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from intarsia.datasets.coding import MaskCoding
-from intarsia.datasets.layouts.contract import Content, Layout, Reading
+from intarsia.datasets.layouts.contract import Content, Layout, PictureReading
 from intarsia.datasets.parts import Page, page_count
 from intarsia.datasets.public.entry import Entry, Matched, find, layout, pairs_of
 from intarsia.datasets.public.protocol import EvaluationProtocol, Findings
@@ -52,7 +52,7 @@ test-volume.tif  (optional)""",
 _STACKS = ("train-volume.tif", "train-labels.tif")
 
 
-def _read(content: Content) -> Reading:
+def _read(content: Content) -> PictureReading:
     folder = find(content, "", holding=_STACKS)
     if folder is None:
         raise ENTRY.missing(content, f"it has no {' with '.join(_STACKS)}")
@@ -68,9 +68,10 @@ def _read(content: Content) -> Reading:
             f"{volume.name} has {slices} pages, {labels.name} {masks}; only the first {len(matched)} are used."
         )
     left: list[Path] = []
-    return Reading(CELLS, MaskCoding(values={0: 0, 255: 1}), pairs_of((matched, left)), tuple(notes))
+    return PictureReading(CELLS, MaskCoding(values={0: 0, 255: 1}), pairs_of((matched, left)), tuple(notes))
 
 
+ENTRIES = (ENTRY,)
 LAYOUTS: dict[str, Layout] = {
     "isbi-em": layout(
         ENTRY,

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intarsia.datasets.coding import MaskCoding
-from intarsia.datasets.layouts.contract import Content, Layout, Reading
+from intarsia.datasets.layouts.contract import Content, Layout, PictureReading
 from intarsia.datasets.layouts.pairing import Pairs, walk
-from intarsia.datasets.layouts.volumes import as_slices, usable
+from intarsia.datasets.layouts.volumes import VolumeSplit, as_slices, usable
 from intarsia.datasets.public.entry import Entry, layout
 from intarsia.datasets.public.protocol import EvaluationProtocol, Findings, ScoreTable, nothing
 from intarsia.datasets.splits import Item
@@ -153,7 +153,7 @@ def cases(root: Path) -> list[Case]:
     return [Case(number, files["volume", number], files["segmentation", number]) for number in numbers]
 
 
-def _read(content: Content) -> Reading:
+def _read(content: Content) -> PictureReading:
     found: list[tuple[str | None, str, Path, Path]] = [
         (None, f"volume-{case.number}", case.volume, case.labels) for case in cases(content.root)
     ]
@@ -163,11 +163,14 @@ def _read(content: Content) -> Reading:
     notes = [f"LiTS; {len(pairs)} volumes, divided as a whole and trained slice by slice."]
     notes += [f"Volumes that cannot be used: {len(faults)}; the first: {faults[0]}."] if faults else []
     coding = MaskCoding(values={0: 0, 1: 1, 2: 2})
-    return Reading(LITS, coding, Pairs(tuple(pairs), (), (), ()), tuple(notes), faults=tuple(faults), finish=as_slices)
+    return PictureReading(
+        LITS, coding, Pairs(tuple(pairs), (), (), ()), tuple(notes), faults=tuple(faults), finish=as_slices
+    )
 
 
+ENTRIES = (ENTRY,)
 LAYOUTS: dict[str, Layout] = {
-    "lits": layout(ENTRY, "LiTS: volume-N.nii with segmentation-N.nii", is_lits, _read),
+    "lits": layout(ENTRY, "LiTS: volume-N.nii with segmentation-N.nii", is_lits, _read, kind=VolumeSplit),
 }
 
 

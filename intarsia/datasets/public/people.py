@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from intarsia.datasets.coding import MaskCoding, RawMask
-from intarsia.datasets.layouts.contract import Content, Layout, Reading
+from intarsia.datasets.layouts.contract import Content, Layout, PictureReading
 from intarsia.datasets.matfile import read_mat, read_names
 from intarsia.datasets.partition import partition
 from intarsia.datasets.public.entry import Entry, Matched, by_name, find, layout, pairs_of, pictures
@@ -84,7 +84,7 @@ def _clothes(content: Content) -> Path | None:
     return find(content, "", "clothing-co-parsing", holding=("photos", "annotations/pixel-level"))
 
 
-def _read_clothes(content: Content) -> Reading:
+def _read_clothes(content: Content) -> PictureReading:
     folder = _clothes(content)
     if folder is None:
         raise CCP_ENTRY.missing(content, "it has no photos/ with annotations/pixel-level/")
@@ -103,11 +103,11 @@ def _read_clothes(content: Content) -> Reading:
     divided = [(splits.get(name, "train") if splits else None, name, image, mask) for _, name, image, mask in matched]
     coding = MaskCoding(values={index: index for index in range(len(space))})
     # More than half of the photos have tags only, no masks: that is how the data set is.
-    return Reading(space, coding, pairs_of((divided, [])), (note,), _groundtruth)
+    return PictureReading(space, coding, pairs_of((divided, [])), (note,), _groundtruth)
 
 
 def _groundtruth(item: Item, size: Size | None) -> RawMask:
-    return read_mat(Path(str(item.mask)), "groundtruth")
+    return read_mat(Path(str(item.target)), "groundtruth")
 
 
 _PARTS = {"FacePhoto": "GroundT_FacePhoto", "FamilyPhoto": "GroundT_FamilyPhoto"}
@@ -117,7 +117,7 @@ def _skin(content: Content) -> Path | None:
     return find(content, "", "Face_Dataset", holding=("Pratheepan_Dataset", "Ground_Truth"))
 
 
-def _read_skin(content: Content) -> Reading:
+def _read_skin(content: Content) -> PictureReading:
     folder = _skin(content)
     if folder is None:
         raise PRATHEEPAN_ENTRY.missing(content, "it has no Pratheepan_Dataset/ with Ground_Truth/")
@@ -134,9 +134,10 @@ def _read_skin(content: Content) -> Reading:
     used = {mask for *_, mask in pairs.matched}
     every = [mask for masks in _PARTS.values() for mask in pictures(folder / "Ground_Truth" / masks)]
     pairs = replace(pairs, masks=tuple(mask for mask in every if mask not in used))
-    return Reading(SKIN, MaskCoding(threshold=127), pairs, (note,))
+    return PictureReading(SKIN, MaskCoding(threshold=127), pairs, (note,))
 
 
+ENTRIES = (CCP_ENTRY, PRATHEEPAN_ENTRY)
 LAYOUTS: dict[str, Layout] = {
     "ccp": layout(
         CCP_ENTRY,

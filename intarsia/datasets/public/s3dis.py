@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
-from intarsia.datasets.layouts.contract import Content, Layout, Reading
+from intarsia.datasets.layouts.clouds import CloudReading, CloudSplit
+from intarsia.datasets.layouts.contract import Content, Layout
 from intarsia.datasets.layouts.pairing import natural
 from intarsia.datasets.public.entry import Entry, find, layout
 from intarsia.datasets.public.protocol import EvaluationProtocol, averages
+from intarsia.datasets.splits import Item
 from intarsia.errors import DataError, UsageError
 from intarsia.labels import LabelSpace
-from intarsia.media.clouds.rooms import ANNOTATIONS, S3DIS_CLASSES, class_of
+from intarsia.media.clouds.rooms import ANNOTATIONS, S3DIS_CLASSES, class_of, read_room
 
 S3DIS = LabelSpace(
     S3DIS_CLASSES,
@@ -32,6 +35,7 @@ PROTOCOL = EvaluationProtocol(
     lambda: (S3DIS,),
     averages({"overall accuracy": "pixel_accuracy", "mean accuracy": "mean_accuracy", "mean IoU": "miou"}),
 )
+_READ = 3  # rooms whose lines are looked at when the data are opened
 
 ENTRY = Entry(
     name="s3dis",
@@ -123,22 +127,61 @@ def divide(every: Sequence[Room], test_area: int = 5) -> tuple[tuple[Room, ...],
     return train, test
 
 
-def _read(content: Content) -> Reading:
-    every = rooms(content.root)
-    counts = ", ".join(f"Area {area}: {sum(room.area == area for room in every)}" for area in AREAS)
-    raise DataError(
-        f"{content.root}: this is S3DIS ({len(every)} rooms: {counts}), whose rooms are clouds, not pictures; train "
-        "with an architecture for clouds (--recipe rooms-s3dis), or open it with "
-        "intarsia.datasets.layouts.clouds.open_clouds"
-    )
-
-
 TEST_AREA = {"s3dis": 5} | {f"s3dis-area-{area}": area for area in AREAS}
 """The area that each layout holds out."""
 
+
+def _rooms_below(content: Content) -> list[Path]:
+    """The folders of rooms, wherever they lie; beside photos (as in Pascal VOC) "Annotations" are something else."""
+    if content.has_pictures:
+        return []
+    return sorted({file.parent.parent for file in content.below if file.parent.name == ANNOTATIONS})
+
+
+def _matches(content: Content) -> bool:
+    areas = {folder.parent.name for folder in _rooms_below(content)}
+    return f"Area_{TEST_AREA['s3dis']}" in areas and len(areas) > 1
+
+
+def _read(content: Content, *, area: int) -> CloudReading:
+    """S3DIS as it is released, one area held out as "val"."""
+    halves = zip(("train", "val"), divide(rooms(content.root), area), strict=True)
+    divided = [(split, room.folder) for split, half in halves for room in half]
+    note = f"Area {area} is held out as val, the others are for training."
+    found = _reading(content, divided)
+    return replace(found, notes=(note, *found.notes), complete=True)
+
+
+def _read_some(content: Content) -> CloudReading:
+    """Only some of its rooms, or such of your own, which are divided by name."""
+    found = _rooms_below(content)
+    if not found:
+        raise ENTRY.missing(content, "it has no ROOM/Annotations")
+    return _reading(content, [(None, folder) for folder in found])
+
+
+def _reading(content: Content, folders: Sequence[tuple[str | None, Path]]) -> CloudReading:
+    clouds = tuple(
+        (split, Item(folder.relative_to(content.root).as_posix(), folder, folder)) for split, folder in folders
+    )
+    repaired = tuple(note for _, folder in folders[:_READ] for note in read_room(folder)[1])
+    codes = {code: code for code in range(len(S3DIS))}
+    return CloudReading(S3DIS, codes, clouds, repaired)
+
+
+ENTRIES = (ENTRY,)
+_layout = partial(layout, ENTRY, kind=CloudSplit, sole=True)
 LAYOUTS: dict[str, Layout] = {
-    "s3dis": layout(ENTRY, "S3DIS rooms: Area_N/ROOM/Annotations", lambda content: _found(content) is not None, _read),
-} | {
-    f"s3dis-area-{area}": layout(ENTRY, f"the same, Area {area} held out: one of the six folds", None, _read)
-    for area in AREAS
+    "s3dis": _layout("S3DIS rooms: Area_N/ROOM/Annotations", _matches, partial(_read, area=TEST_AREA["s3dis"])),
+    **{
+        f"s3dis-area-{area}": _layout(
+            f"the same, Area {area} held out: one of the six folds", None, partial(_read, area=area)
+        )
+        for area in AREAS
+    },
+    "s3dis-rooms": _layout(
+        "some rooms of S3DIS, or such of your own, divided by name: ROOM/Annotations",
+        lambda content: bool(_rooms_below(content)),
+        _read_some,
+    ),
 }

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from intarsia.datasets.layouts.contract import Content, Layout, Reading
+from intarsia.datasets.layouts.clouds import CloudReading, CloudSplit
+from intarsia.datasets.layouts.contract import Content, Layout
 from intarsia.datasets.public.entry import Entry, find, layout
 from intarsia.datasets.public.protocol import EvaluationProtocol, Findings, ScoreTable, nothing
 from intarsia.datasets.splits import Item
 from intarsia.errors import DataError
 from intarsia.labels import LabelSpace
-from intarsia.media.clouds import PointCloud, read_cloud
+from intarsia.media.clouds import CloudReader, PointCloud, open_cloud, read_cloud
 from intarsia.media.clouds.tables import read_hdf5
 from intarsia.metrics.arrays import mean
 from intarsia.transforms.clouds.categories import CATEGORIES, FIELD, PARTS, part_names
@@ -334,17 +335,24 @@ def _is_plain(name: str) -> bool:
     return name not in ("", ".", "..") and not any(mark in name for mark in "/\\:\0")
 
 
-def _read(name: str) -> Callable[[Content], Reading]:
-    def read(content: Content) -> Reading:
-        found, _ = shapes(content.root, name)
-        counts = ", ".join(f"{split} {len(members)}" for split, members in found.items())
-        raise DataError(
-            f"{content.root}: this is {ENTRY.title} ({counts}), whose objects are clouds, not pictures; train with an "
-            "architecture for clouds (--recipe object-parts), or open it with "
-            "intarsia.datasets.layouts.clouds.open_clouds"
-        )
+def _read(content: Content, *, name: str) -> CloudReading:
+    found, notes = shapes(content.root, name, content.options.columns)
+    every = [(split, shape) for split, members in found.items() for shape in members]
+    clouds = tuple((split, Item(shape.name, shape.cloud, shape.parts or shape.cloud)) for split, shape in every)
+    codes = {code: code for code in range(len(SHAPENET_PART))}
+    opener = ShapeOpener({shape.name: shape for _, shape in every})
+    return CloudReading(SHAPENET_PART, codes, clouds, notes, opener, complete=True)
 
-    return read
+
+@dataclass(frozen=True)
+class ShapeOpener:
+    """The opener of objects, by the ids of their items."""
+
+    shapes: Mapping[str, Shape]
+
+    def __call__(self, item: Item) -> CloudReader:
+        """Open an object; see `Shape.read` for errors."""
+        return open_cloud(self.shapes[item.id].read())
 
 
 _ABOUT = {
@@ -354,8 +362,15 @@ _ABOUT = {
 }
 
 
-def _matches(name: str) -> Callable[[Content], bool]:
-    return lambda content: form(content.root) == name
+def _matches(content: Content, *, name: str) -> bool:
+    return form(content.root) == name
 
 
-LAYOUTS: dict[str, Layout] = {name: layout(ENTRY, about, _matches(name), _read(name)) for name, about in _ABOUT.items()}
+ENTRIES = (ENTRY,)
+LAYOUTS: dict[str, Layout] = {
+    name: layout(
+        ENTRY, about, partial(_matches, name=name), partial(_read, name=name),
+        kind=CloudSplit, sole=True, recipe="object-parts",
+    )
+    for name, about in _ABOUT.items()
+}  # fmt: skip

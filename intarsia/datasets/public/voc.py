@@ -6,13 +6,14 @@ import re
 from pathlib import Path
 
 from intarsia.datasets.coding import MaskCoding, RawMask
-from intarsia.datasets.layouts.contract import Content, Layout, Reading
+from intarsia.datasets.layouts.contract import Content, Layout, PictureReading
 from intarsia.datasets.layouts.survey import survey
 from intarsia.datasets.matfile import read_mat
 from intarsia.datasets.parts import File
+from intarsia.datasets.pictures import plain_mask
 from intarsia.datasets.public.entry import Download, Entry, Matched, by_list, find, layout, listed, pairs_of, under
 from intarsia.datasets.public.protocol import PLAIN, EvaluationProtocol
-from intarsia.datasets.splits import Item, Size, plain_mask
+from intarsia.datasets.splits import Item, Size
 from intarsia.labels import Color, LabelSpace
 
 _NAMES = (
@@ -120,7 +121,7 @@ def _is_voc(content: Content) -> bool:
     return bool(names) and all(re.fullmatch(style, name) for name in names)
 
 
-def _read_voc(content: Content) -> Reading:
+def _read_voc(content: Content) -> PictureReading:
     folder = _found(content)
     sets = folder / "ImageSets/Segmentation"
     parts = []
@@ -133,7 +134,7 @@ def _read_voc(content: Content) -> Reading:
     coding = _coding([mask for matched, _ in parts for *_, mask in matched])
     if (sets / "trainaug.txt").exists() or _boundaries(content, folder) is not None:
         note += " With SBD's masks for training: --layout pascal-voc-sbd."
-    return Reading(VOC, coding, pairs_of(*parts), (note,))
+    return PictureReading(VOC, coding, pairs_of(*parts), (note,))
 
 
 def _coding(masks: list[File]) -> MaskCoding:
@@ -143,14 +144,16 @@ def _coding(masks: list[File]) -> MaskCoding:
     return MaskCoding(colors={color: index for index, color in enumerate(VOC.palette)} | {colormap(256)[255]: 255})
 
 
-def _read_augmented(content: Content) -> Reading:
+def _read_augmented(content: Content) -> PictureReading:
     folder = _found(content)
     sets, own = folder / "ImageSets/Segmentation", folder / "SegmentationClass"
     train, val = listed(sets / "train.txt"), listed(sets / "val.txt")
     official = _part("val", val, folder, own, ".png")
     if (sets / "trainaug.txt").exists() and (folder / "SegmentationClassAug").is_dir():
         augmented = _part("train", listed(sets / "trainaug.txt"), folder, folder / "SegmentationClassAug", ".png")
-        return Reading(VOC, _CODING, pairs_of(augmented, official), ("Pascal VOC with SBD's masks (trainaug.txt).",))
+        return PictureReading(
+            VOC, _CODING, pairs_of(augmented, official), ("Pascal VOC with SBD's masks (trainaug.txt).",)
+        )
     boundaries = _boundaries(content, folder)
     if boundaries is None:
         what = "it has neither SegmentationClassAug with trainaug.txt nor benchmark_RELEASE beside VOCdevkit"
@@ -160,10 +163,10 @@ def _read_augmented(content: Content) -> Reading:
     added = _part("train", more, folder, boundaries / "cls", ".mat")
     note = f"Pascal VOC with {len(added[0])} more training images from SBD."
     pairs = pairs_of(_part("train", train, folder, own, ".png"), added, official)
-    return Reading(VOC, _CODING, pairs, (note,), _stored)
+    return PictureReading(VOC, _CODING, pairs, (note,), _stored)
 
 
-def _read_boundaries(content: Content) -> Reading:
+def _read_boundaries(content: Content) -> PictureReading:
     folder = find(content, *_SBD_PLACES, holding=("cls", "img"))
     if folder is None:
         raise SBD_ENTRY.missing(content, "it has no cls/ and img/")
@@ -171,7 +174,9 @@ def _read_boundaries(content: Content) -> Reading:
         by_list(split, listed(folder / f"{split}.txt"), under(folder / "img", ".jpg"), under(folder / "cls", ".mat"))
         for split in ("train", "val")
     ]
-    return Reading(VOC, _CODING, pairs_of(*parts), ("Semantic Boundaries Dataset with its own splits.",), _stored)
+    return PictureReading(
+        VOC, _CODING, pairs_of(*parts), ("Semantic Boundaries Dataset with its own splits.",), _stored
+    )
 
 
 def _found(content: Content) -> Path:
@@ -195,11 +200,12 @@ def _boundaries(content: Content, folder: Path) -> Path | None:
 
 
 def _stored(item: Item, size: Size | None) -> RawMask:
-    if isinstance(item.mask, Path) and item.mask.suffix == ".mat":
-        return read_mat(item.mask, "GTcls.Segmentation")
+    if isinstance(item.target, Path) and item.target.suffix == ".mat":
+        return read_mat(item.target, "GTcls.Segmentation")
     return plain_mask(item, size)
 
 
+ENTRIES = (ENTRY, SBD_ENTRY)
 LAYOUTS: dict[str, Layout] = {
     "pascal-voc": layout(
         ENTRY, "Pascal VOC 2012 or 2007: JPEGImages, SegmentationClass, ImageSets", _is_voc, _read_voc

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
 
 from intarsia.bundle import Preprocessing
-from intarsia.datasets import Split
+from intarsia.datasets import PictureSplit
 from intarsia.datasets.parts import open_picture
 from intarsia.errors import DataError
 from intarsia.losses import join_maps
@@ -45,7 +45,7 @@ class SplitReader:
         resize_target: also resize label maps (training); validation compares at native size.
     """
 
-    def __init__(self, split: Split, preprocessing: Preprocessing, *, resize_target: bool) -> None:
+    def __init__(self, split: PictureSplit, preprocessing: Preprocessing, *, resize_target: bool) -> None:
         self.split = split
         self._preprocessing = preprocessing
         self._resize_target = resize_target
@@ -61,7 +61,7 @@ class SplitReader:
         sizes = []
         for item in self.split.items[:: max(1, len(self) // 16)]:
             try:
-                reader = open_picture(item.image)
+                reader = open_picture(item.input)
             except DataError:
                 continue
             height, width = working_size(reader.height, reader.width, self._preprocessing)

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from intarsia.datasets import Dataset
-from intarsia.datasets.layouts.clouds import CloudDataset
+from intarsia.datasets.splits import MediumName
 from intarsia.models import SegmentationModel
 from intarsia.recipe import Recipe
 from intarsia.training.distributed import World
 from intarsia.training.feeds.clouds import CloudFeed
 from intarsia.training.feeds.contract import Feed, Say
 from intarsia.training.feeds.pictures import PictureFeed
-from intarsia.training.plan.setup import check_medium, find_split
+from intarsia.training.plan.setup import check_medium
+
+FEEDS: dict[MediumName, Callable[..., Feed]] = {
+    "picture": PictureFeed,
+    "raster": PictureFeed,
+    "volume": PictureFeed,
+    "cloud": CloudFeed,
+}
+"""What feeds each medium to the loop."""
 
 
-def open_feed(
-    recipe: Recipe, model: SegmentationModel, dataset: Dataset | CloudDataset, world: World, folder: Path, say: Say
-) -> Feed:
+def open_feed(recipe: Recipe, model: SegmentationModel, dataset: Dataset, world: World, folder: Path, say: Say) -> Feed:
     """The feed for a data set's medium.
 
     Args:
@@ -33,8 +40,5 @@ def open_feed(
         DataError: the data cannot be used.
     """
     check_medium(recipe, dataset)
-    if isinstance(dataset, CloudDataset):
-        clouds = find_split(dataset, recipe.data.train), find_split(dataset, recipe.data.val)
-        return CloudFeed(recipe, model, *clouds, world, folder, say)
-    pictures = find_split(dataset, recipe.data.train), find_split(dataset, recipe.data.val)
-    return PictureFeed(recipe, model, *pictures, world, folder, say)
+    train, val = dataset.split(recipe.data.train), dataset.split(recipe.data.val)
+    return FEEDS[train.medium](recipe, model, train, val, world, folder, say)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset as TorchDataset
 
-from intarsia.datasets import Split
+from intarsia.datasets import PictureSplit
 from intarsia.models import SegmentationModel
 from intarsia.recipe import Recipe
 from intarsia.training.distributed import World
@@ -24,7 +24,14 @@ class PictureFeed:
     """Pictures and their masks, windows of rasters, slices of volumes."""
 
     def __init__(
-        self, recipe: Recipe, model: SegmentationModel, train: Split, val: Split, world: World, folder: Path, say: Say
+        self,
+        recipe: Recipe,
+        model: SegmentationModel,
+        train: PictureSplit,
+        val: PictureSplit,
+        world: World,
+        folder: Path,
+        say: Say,
     ) -> None:
         self._recipe, self._world, self._say = recipe, world, say
         self.preprocessing = preprocessing_of(model, recipe)
@@ -57,4 +64,4 @@ class PictureFeed:
         return torch.from_numpy(normalise(batch.inputs.numpy(), self.preprocessing))
 
     def file(self, index: int) -> str:
-        return str(self.split.items[index].image)
+        return str(self.split.items[index].input)

@@ -6,13 +6,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from intarsia.bundle import CloudPreprocessing, Preprocessing
-from intarsia.datasets import Dataset
-from intarsia.datasets.layouts.clouds import CloudDataset
+from intarsia.datasets import Dataset, PictureSplit
+from intarsia.datasets.layouts.clouds import CloudSplit
+from intarsia.datasets.splits import MediumName
 from intarsia.errors import DataError
 from intarsia.labels import LabelSpace
 from intarsia.media.source import Place
@@ -26,7 +28,7 @@ from intarsia.training.feeds.clouds import CloudFeed
 from intarsia.training.feeds.contract import Say, Scoring
 from intarsia.training.feeds.scoring import Validator
 from intarsia.training.fitting.sampling import PixelSample
-from intarsia.training.plan.setup import class_weights, find_split, preprocessing_of
+from intarsia.training.plan.setup import class_weights, preprocessing_of
 from intarsia.training.progress import Progress
 from intarsia.transforms.preprocess import normalise
 
@@ -65,7 +67,7 @@ def of_pictures(
         say: told what was left out, in sentences.
     """
     preprocessing = preprocessing_of(model, recipe)
-    train, val = find_split(dataset, recipe.data.train), find_split(dataset, recipe.data.val)
+    train, val = (cast(PictureSplit, dataset.split(name)) for name in (recipe.data.train, recipe.data.val))
     validator = Validator(
         SplitReader(val, preprocessing, resize_target=False), preprocessing, world, folder,
         samples=recipe.training.samples, say=say,
@@ -75,12 +77,21 @@ def of_pictures(
 
 
 def of_clouds(
-    recipe: Recipe, model: SegmentationModel, dataset: CloudDataset, world: World, folder: Path, say: Say
+    recipe: Recipe, model: SegmentationModel, dataset: Dataset, world: World, folder: Path, say: Say
 ) -> Material:
     """Points of the training clouds; for the arguments, see `of_pictures`."""
-    train, val = find_split(dataset, recipe.data.train), find_split(dataset, recipe.data.val)
+    train, val = (cast(CloudSplit, dataset.split(name)) for name in (recipe.data.train, recipe.data.val))
     feed = CloudFeed(recipe, model, train, val, world, folder, say)
     return Material(feed.preprocessing, feed.validator, partial(_points, feed, recipe, say=say), "point")
+
+
+MATERIALS: dict[MediumName, Callable[..., Material]] = {
+    "picture": of_pictures,
+    "raster": of_pictures,
+    "volume": of_pictures,
+    "cloud": of_clouds,
+}
+"""What classical models of each medium are fitted to."""
 
 
 def draw(

@@ -12,7 +12,6 @@ from rich.console import Console
 
 from intarsia.bundle import Bundle
 from intarsia.datasets import Dataset
-from intarsia.datasets.layouts.clouds import CloudDataset
 from intarsia.errors import UsageError
 from intarsia.files import write_json
 from intarsia.models import build
@@ -22,7 +21,7 @@ from intarsia.recipe import Recipe
 from intarsia.refine import Refinement
 from intarsia.stopping import Stop, never
 from intarsia.training.distributed import World
-from intarsia.training.fitting.drawing import Material, of_clouds, of_pictures
+from intarsia.training.fitting.drawing import MATERIALS, Material
 from intarsia.training.log import Row, RunLog
 from intarsia.training.plan.setup import Run, bundle_of, check_medium, check_monitor, flat_scores, require_new
 from intarsia.training.progress import Progress
@@ -30,7 +29,7 @@ from intarsia.training.progress import Progress
 
 def fit(
     recipe: Recipe,
-    dataset: Dataset | CloudDataset,
+    dataset: Dataset,
     folder: Path,
     *,
     resume: bool = False,
@@ -112,15 +111,11 @@ def fit(
 def _material(
     recipe: Recipe,
     model: ClassicalModel | PointForest,
-    dataset: Dataset | CloudDataset,
+    dataset: Dataset,
     folder: Path,
     say: Callable[[str], None],
 ) -> Material:
-    world = World(0, 1, torch.device("cpu"))
-    if isinstance(dataset, CloudDataset):
-        return of_clouds(recipe, model, dataset, world, folder, say)
-    assert isinstance(model, ClassicalModel)  # as its medium says
-    return of_pictures(recipe, model, dataset, world, folder, say)
+    return MATERIALS[dataset.first.medium](recipe, model, dataset, World(0, 1, torch.device("cpu")), folder, say)
 
 
 def _check_stop(stop: Stop) -> None:

@@ -18,7 +18,6 @@ from torch.nn.parallel import DistributedDataParallel
 
 from intarsia.bundle import Bundle
 from intarsia.datasets import Dataset
-from intarsia.datasets.layouts.clouds import CloudDataset
 from intarsia.errors import DataError, ModelError, UsageError
 from intarsia.files import write_json
 from intarsia.labels import LabelSpace
@@ -52,7 +51,6 @@ from intarsia.training.plan.setup import (
     build_training_loss,
     bundle_of,
     check_monitor,
-    find_split,
     flat_scores,
     require_new,
 )
@@ -80,7 +78,7 @@ class _State:
 
 def train(
     recipe: Recipe,
-    dataset: Dataset | CloudDataset,
+    dataset: Dataset,
     folder: Path,
     *,
     resume: bool = False,
@@ -110,9 +108,7 @@ def train(
 
 
 class _Trainer:
-    def __init__(
-        self, recipe: Recipe, dataset: Dataset | CloudDataset, folder: Path, world: World, console: Console | None
-    ) -> None:
+    def __init__(self, recipe: Recipe, dataset: Dataset, folder: Path, world: World, console: Console | None) -> None:
         keep_freed_memory()
         settings = recipe.training
         if settings.batch_size % world.size:
@@ -124,7 +120,7 @@ class _Trainer:
         torch.manual_seed(settings.seed)
         self.model = build(recipe.model.architecture, classes=len(self.space), **recipe.model.options)
         initialise(self.model, recipe.model.weights)
-        self.validation = [item.id for item in find_split(dataset, recipe.data.val).items]
+        self.validation = [item.id for item in dataset.split(recipe.data.val).items]
         self.feed = open_feed(recipe, self.model, dataset, world, folder / "samples", self._say)
         self.model = self.model.to(world.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.loss = build_training_loss(recipe, self.feed.split).to(world.device)

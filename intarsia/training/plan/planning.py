@@ -9,19 +9,17 @@ from pathlib import Path
 
 from intarsia import recipe as recipes
 from intarsia.datasets import Dataset, open_dataset
-from intarsia.datasets.checks.integrity import check
 from intarsia.datasets.checks.report import Report
-from intarsia.datasets.layouts.clouds import CloudDataset, holds_clouds, open_clouds
+from intarsia.datasets.layouts.clouds import CloudSplit
 from intarsia.datasets.merging import Source, merge
 from intarsia.datasets.opening import TABLES
 from intarsia.datasets.public import ENTRIES
-from intarsia.datasets.remap import Remap, remapped
+from intarsia.datasets.remap import Remap
 from intarsia.errors import UsageError
 from intarsia.models import architecture
 from intarsia.recipe import Recipe
 from intarsia.training.feeds.clouds import BlockData
-from intarsia.training.plan.auto import recipe_for, recipe_for_clouds
-from intarsia.training.plan.setup import find_split
+from intarsia.training.plan.auto import recipe_for
 from intarsia.transforms.clouds.features import channels
 
 _SHOWN = 8
@@ -39,7 +37,7 @@ class Plan:
     """
 
     recipe: Recipe
-    dataset: Dataset | CloudDataset
+    dataset: Dataset
     folder: Path
     report: Report | None
 
@@ -73,14 +71,14 @@ def plan(
     source: Path,
     folder: Path | None = None,
     *,
-    recipe: Path | Recipe | None = None,
+    recipe: Recipe | None = None,
     changes: Sequence[str] = (),
     resume: bool = False,
 ) -> Plan:
     """Work out what to train.
 
     Args:
-        source: a recipe file (YAML), or labelled pictures: a folder, a manifest, a table, an annotation tool's file.
+        source: a recipe file (YAML), or labelled data: a folder, a manifest, a table, an annotation tool's file.
         folder: run folder; None takes ``runs/NAME``, NAME from the recipe.
         recipe: the recipe for a folder; None checks the data and chooses one that suits them.
         changes: ``key=value`` texts that override recipe keys.
@@ -99,20 +97,15 @@ def plan(
             raise UsageError(f"{source} is a recipe already; give the data folder instead, or leave the recipe out")
         return _plan(Recipe.load(source), folder, changes)
     if recipe is not None:
-        given = recipe if isinstance(recipe, Recipe) else Recipe.load(recipe)
-        return _plan(given.override({"data.path": str(source)}), folder, changes)
+        return _plan(recipe.override({"data.path": str(source)}), folder, changes)
     named = Path(os.path.abspath(source)).parent if source.is_file() else Path(os.path.abspath(source))
     earlier = (folder or Path("runs") / named.name) / "recipe.yaml"
     if resume and earlier.exists():
         return _plan(Recipe.load(earlier), folder, changes)
-    if holds_clouds(source):
-        first = recipe_for_clouds(source).override({"data.path": str(source)}).override_text(changes)
-        return _plan(first, folder, ())
     asked = Recipe.from_dict({"data": {"path": str(source)}}).override_text(changes)
-    dataset = _open_pictures(asked.data, asked)
-    report = check(dataset)
+    dataset = open_data(asked)
     chosen = recipe_for(dataset, layout=dataset.layout).override({"data.path": str(source)})
-    return _plan(chosen, folder, changes, report)
+    return _plan(chosen, folder, changes, dataset.check())
 
 
 def _plan(recipe: Recipe, folder: Path | None, changes: Sequence[str], report: Report | None = None) -> Plan:
@@ -120,65 +113,31 @@ def _plan(recipe: Recipe, folder: Path | None, changes: Sequence[str], report: R
     if architecture(recipe.model.architecture).medium == "cloud" and "in_channels" not in recipe.model.options:
         recipe = recipe.override({"model.options.in_channels": channels(recipe.cloud.features)})
     dataset = open_data(recipe)
-    if isinstance(dataset, CloudDataset):
-        data = BlockData(recipe, find_split(dataset, recipe.data.train))
-        found = architecture(recipe.model.architecture).options_from(recipe.model.options, data)
+    train = dataset.splits.get(recipe.data.train)
+    if isinstance(train, CloudSplit):
+        options = recipe.model.options
+        found = architecture(recipe.model.architecture).options_from(options, BlockData(recipe, train))
         recipe = recipe.override({f"model.options.{name}": value for name, value in found.items()})
     return Plan(recipe, dataset, folder or Path("runs") / recipe.name, report)
 
 
-def open_data(recipe: Recipe) -> Dataset | CloudDataset:
-    """Open the data set that a recipe names, as its model's medium.
+def open_data(recipe: Recipe) -> Dataset:
+    """Open the data set that a recipe names, or join those that it names.
 
     Raises:
-        UsageError: it names none.
+        UsageError: it names none, or says of them what does not fit.
         DataError: the folder cannot be read as a data set.
     """
-    clouds = architecture(recipe.model.architecture).medium == "cloud"
-    return _open_clouds(recipe.data, recipe) if clouds else _open_pictures(recipe.data, recipe)
-
-
-def _open_pictures(data: recipes.Data, recipe: Recipe) -> Dataset:
+    data = recipe.data
     if data.sources:
         return merge([Source(_open(one, recipe), one.weight, train=one.train, val=one.val) for one in data.sources])
     return _open(data, recipe)
 
 
 def _open(place: recipes.Data | recipes.Source, recipe: Recipe) -> Dataset:
-    """One data set of a recipe, its classes remapped if it says so."""
+    """One data set of a recipe."""
     _require_path(place, recipe)
-    dataset = open_dataset(
-        place.path,
-        layout=place.layout,
-        classes=place.classes,
-        palette=place.palette,
-        ignore=place.ignore,
-        val_fraction=place.val_fraction,
-        seed=recipe.training.seed,
-        resize_masks=place.resize_masks,
-        tolerant=place.tolerant,
-        reader=place.reader,
-    )
-    return dataset if place.remap is None else remapped(dataset, _rule(place.remap))
-
-
-def _open_clouds(data: recipes.Data, recipe: Recipe) -> CloudDataset:
-    if data.sources:
-        raise UsageError(
-            f"data.sources merges data sets of pictures, and {recipe.model.architecture} takes point clouds; put the "
-            "clouds into one folder, with the same codes for the same classes"
-        )
-    _require_path(data, recipe)
-    dataset = open_clouds(
-        data.path, layout=data.layout, classes=data.classes, palette=data.palette, ignore=data.ignore,
-        val_fraction=data.val_fraction, seed=recipe.training.seed, columns=recipe.cloud.columns,
-        label=recipe.cloud.label,
-    )  # fmt: skip
-    return dataset if data.remap is None else remapped(dataset, _rule(data.remap))
-
-
-def _rule(said: str | recipes.Remapping) -> Remap:
-    return Remap.load(Path(said)) if isinstance(said, str) else Remap.from_dict(said.model_dump())
+    return open_dataset(place.path, place, val_fraction=place.val_fraction, seed=recipe.training.seed)
 
 
 def _require_path(place: recipes.Data | recipes.Source, recipe: Recipe) -> None:

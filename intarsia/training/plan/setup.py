@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 from pydantic import ValidationError
 
 from intarsia.bundle import Bundle, CloudPreprocessing, Preprocessing
 from intarsia.datasets import Dataset, Split
-from intarsia.datasets.checks.statistics import count_classes
-from intarsia.datasets.layouts.clouds import CloudDataset, CloudSplit
 from intarsia.errors import DataError, ModelError, UsageError, suggest
 from intarsia.labels import LabelSpace
 from intarsia.losses import Ramp, WeightedSum, build_loss, loss_options
@@ -80,29 +78,17 @@ def check_monitor(monitor: str, space: LabelSpace) -> None:
         raise UsageError(f"training.monitor: no score is named {monitor!r}.{suggest(monitor, known)}")
 
 
-@overload
-def find_split(dataset: Dataset, name: str) -> Split: ...
-@overload
-def find_split(dataset: CloudDataset, name: str) -> CloudSplit: ...
-def find_split(dataset: Dataset | CloudDataset, name: str) -> Split | CloudSplit:
-    """A non-empty split by name."""
-    if name not in dataset.splits:
-        raise UsageError(f"{dataset.root} has no split {name!r}.{suggest(name, dataset.splits)}")
-    split = dataset.splits[name]
-    if not len(split):
-        raise DataError(f"the split {name!r} of {dataset.root} is empty")
-    return split
+_TAKES = {"image": "pictures", "video": "pictures", "cloud": "point clouds"}
 
 
-def check_medium(recipe: Recipe, dataset: Dataset | CloudDataset) -> None:
+def check_medium(recipe: Recipe, dataset: Dataset) -> None:
     """Raise a UsageError if a recipe for pictures meets clouds, or the other way round."""
-    name = recipe.model.architecture
-    takes_clouds, are_clouds = architecture(name).medium == "cloud", isinstance(dataset, CloudDataset)
-    if takes_clouds != are_clouds:
-        media = ("point clouds", "pictures") if takes_clouds else ("pictures", "point clouds")
-        raise UsageError(f"{name} takes {media[0]}, but the data in {dataset.root} are {media[1]}")
-    if are_clouds and recipe.clips is not None:
-        raise UsageError("clips are made of pictures, and the data are point clouds; leave the recipe's clips out")
+    name, data = recipe.model.architecture, dataset.first
+    medium = architecture(name).medium
+    if medium not in data.learners:
+        raise UsageError(f"{name} takes {_TAKES[medium]}, but the data in {dataset.root} are {data.plural}")
+    if recipe.clips is not None and "video" not in data.learners:
+        raise UsageError(f"clips are made of pictures, and the data are {data.plural}; leave the recipe's clips out")
 
 
 def preprocessing_of(model: SegmentationModel, recipe: Recipe) -> Preprocessing:
@@ -138,7 +124,7 @@ def preprocessing_of(model: SegmentationModel, recipe: Recipe) -> Preprocessing:
         raise UsageError(f"input: {error.errors()[0]['msg'].removeprefix('Value error, ')}") from None
 
 
-def build_training_loss(recipe: Recipe, split: Split | CloudSplit) -> WeightedSum:
+def build_training_loss(recipe: Recipe, split: Split) -> WeightedSum:
     """The recipe's weighted sum of losses, with class weights counted on `split`."""
     weights = class_weights(recipe, split)
     terms = []
@@ -153,7 +139,7 @@ def build_training_loss(recipe: Recipe, split: Split | CloudSplit) -> WeightedSu
     return WeightedSum(terms)
 
 
-def class_weights(recipe: Recipe, split: Split | CloudSplit) -> list[float] | None:
+def class_weights(recipe: Recipe, split: Split) -> list[float] | None:
     """The weights that `training.class_weights` asks for, or None; 0 for classes that the split never shows."""
     rule = recipe.training.class_weights
     if rule == "none":
@@ -162,7 +148,7 @@ def class_weights(recipe: Recipe, split: Split | CloudSplit) -> list[float] | No
         if len(rule) != len(split.space):
             raise UsageError(f"training.class_weights: {len(rule)} weights for {len(split.space)} classes")
         return rule
-    counts = split.count() if isinstance(split, CloudSplit) else count_classes(split)
+    counts = split.count()
     if not counts.pixels.any():
         raise DataError(f"the split {split.name!r} has no labelled pixel; run: intarsia data check")
     weights = counts.enet_weights() if rule == "enet" else counts.median_frequency_weights(_POWERS[rule])

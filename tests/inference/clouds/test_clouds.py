@@ -12,7 +12,7 @@ from jobs_made import files, job
 
 import intarsia
 from intarsia.bundle import Bundle, CloudPreprocessing
-from intarsia.datasets.layouts.clouds import open_clouds
+from intarsia.datasets import ReadOptions, open_dataset
 from intarsia.datasets.public.s3dis import AREAS, PROTOCOL, S3DIS
 from intarsia.errors import DataError, ModelError, UsageError
 from intarsia.evaluation import evaluate
@@ -180,7 +180,7 @@ def test_evaluation_counts_every_point(tmp_path: Path) -> None:
         given = cloud(1000, 20, seed)
         (tmp_path / "val").mkdir(exist_ok=True)
         write_labels(open_cloud(given), tmp_path / f"{name}.laz", np.asarray(given.label, np.uint8), SPACE)
-    split = open_clouds(tmp_path, classes=("ground", "building")).split("val")
+    split = open_dataset(tmp_path, ReadOptions(classes=("ground", "building"))).split("val")
     model = CloudPredictor(bundle())
     found = evaluate(model, split)
     assert found.matrix.counts.sum() == 2000
@@ -253,13 +253,18 @@ def test_protocol_of_s3dis(tmp_path: Path) -> None:
     assert found.matrix.counts[:, S3DIS.index("floor")].tolist() == [3, 3] + [0] * 10 + [3]
     assert found.protocol is not None
     assert found.protocol.values["overall accuracy"] == pytest.approx(1 / 3)
-    folds = [intarsia.evaluate(made, root, layout=f"s3dis-area-{area}").matrix for area in (1, 2)]
+    folds = [intarsia.evaluate(made, root, options=ReadOptions(layout=f"s3dis-area-{area}")).matrix for area in (1, 2)]
     assert all(len(fold.counts) == 3 for fold in folds), "without a protocol, the model's own classes"
-    every = [intarsia.evaluate(made, root, layout=f"s3dis-area-{area}", protocol="s3dis").matrix for area in AREAS]
+    every = [
+        intarsia.evaluate(made, root, options=ReadOptions(layout=f"s3dis-area-{area}"), protocol="s3dis").matrix
+        for area in AREAS
+    ]
     assert PROTOCOL.pooled(every, S3DIS).values["mean accuracy"] == pytest.approx(1 / 3)
     with pytest.raises(UsageError, match="defined for 19 or 7 classes"):
         intarsia.evaluate(made, root, protocol="cityscapes")
-    with pytest.raises(UsageError, match="are about pictures, and the model labels clouds"):
-        intarsia.evaluate(made, root, resize_masks=True)
-    joined = intarsia.evaluate(made, root, remap={"map": {"ceiling": "floor", "floor": "floor"}, "rest": "ignore"})
+    with pytest.raises(UsageError, match="resize_masks is no option of point clouds"):
+        intarsia.evaluate(made, root, options=ReadOptions(resize_masks=True))
+    joined = intarsia.evaluate(
+        made, root, options=ReadOptions(remap={"map": {"ceiling": "floor", "floor": "floor"}, "rest": "ignore"})
+    )
     assert joined.matrix.counts[:3, :3].tolist() == [[6, 0, 0], [0, 0, 0], [0, 0, 0]]

@@ -14,7 +14,7 @@ from parts import FIRST, rule
 import intarsia
 from intarsia.bundle import Bundle, CloudPreprocessing
 from intarsia.cli.main import main
-from intarsia.datasets.layouts.clouds import open_clouds
+from intarsia.datasets import open_dataset
 from intarsia.datasets.public.shapenet_part import SHAPENET_PART
 from intarsia.errors import DataError, UsageError
 from intarsia.inference.clouds import CloudPredictor, predictor
@@ -129,7 +129,7 @@ def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
 def test_evaluation_follows_the_rule(tree, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     root = tree(tmp_path)
     model = CloudPredictor(bundle())
-    split = open_clouds(root).split("train")
+    split = open_dataset(root).split("train")
     shapes = []
     for index, item in enumerate(split.items):
         given, truth = split.read(index)

@@ -12,7 +12,6 @@ from PIL import Image
 from stripes import SMALL, stripes
 
 from intarsia.bundle import Bundle, Preprocessing
-from intarsia.cli.recipes import find_recipe
 from intarsia.errors import DataError, ModelError, UsageError
 from intarsia.inference import Predictor
 from intarsia.labels import LabelSpace
@@ -24,6 +23,7 @@ from intarsia.models.restore import restore
 from intarsia.recipe import Recipe
 from intarsia.runtimes.torch import accelerate
 from intarsia.transforms.preprocess import normalise
+from intarsia.zoo import find_recipe
 
 EVERY = sorted(name for name, found in architectures("image").items() if found.fitted)
 Fitted = Callable[..., ClassicalModel]

@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 
 from intarsia.datasets.coding import MaskCoding, RawMask
-from intarsia.datasets.layouts.contract import Content, Layout, Reading
+from intarsia.datasets.layouts.contract import Content, Layout, PictureReading
 from intarsia.datasets.layouts.pairing import natural, relative
+from intarsia.datasets.pictures import image_size, plain_mask
 from intarsia.datasets.public.cityscapes.labels import CITYSCAPES, CITYSCAPES_7, EVALUATED, LABELS, Label
 from intarsia.datasets.public.cityscapes.scores import PROTOCOL
 from intarsia.datasets.public.entry import Entry, Matched, by_name, find, layout, pairs_of, pictures
-from intarsia.datasets.splits import Item, Size, image_size, plain_mask
+from intarsia.datasets.splits import Item, Size
 from intarsia.errors import DataError
 from intarsia.labels import LabelSpace
 
@@ -80,7 +81,7 @@ def _is_coarse_only(content: Content) -> bool:
     return (content.root / "gtCoarse").is_dir() and not (content.root / "gtFine").is_dir()
 
 
-def _read(content: Content, *, categories: bool, coarse: bool = False) -> Reading:
+def _read(content: Content, *, categories: bool, coarse: bool = False) -> PictureReading:
     photos, masks = content.root / "leftImg8bit", content.root / ("gtCoarse" if coarse else "gtFine")
     for folder in (photos, masks):
         if not folder.is_dir():
@@ -102,7 +103,7 @@ def _read(content: Content, *, categories: bool, coarse: bool = False) -> Readin
     what = f"{len(space)} {'categories' if categories else 'classes'}"
     note = f"Cityscapes, {quality} labels ({kind}), {what}; the other labels are ignored."
     reader = _drawn if kind == "polygons.json" else plain_mask
-    return Reading(space, _coding(space, kind), pairs, (note,), reader, dict(_instances(pairs.matched, kind)))
+    return PictureReading(space, _coding(space, kind), pairs, (note,), reader, dict(_instances(pairs.matched, kind)))
 
 
 def _short(entry: Matched) -> Matched:
@@ -142,7 +143,7 @@ def _instances(matched: tuple[Matched, ...], kind: str) -> Iterator[tuple[str, P
 
 
 def _drawn(item: Item, size: Size | None) -> RawMask:
-    return draw_polygons(Path(str(item.mask)), size or image_size(item))
+    return draw_polygons(Path(str(item.target)), size or image_size(item))
 
 
 def draw_polygons(path: Path, size: Size) -> RawMask:
@@ -258,7 +259,7 @@ def _kitti(content: Content) -> Path | None:
     return find(content, *_KITTI_PLACES, holding=("image_2", "semantic"))
 
 
-def _read_kitti(content: Content) -> Reading:
+def _read_kitti(content: Content) -> PictureReading:
     folder = _kitti(content)
     if folder is None:
         raise KITTI_ENTRY.missing(content, "it has no training/image_2 with training/semantic")
@@ -269,9 +270,10 @@ def _read_kitti(content: Content) -> Reading:
         if isinstance(mask, Path) and (folder / "instance" / mask.name).exists()
     }
     note = "KITTI semantics with Cityscapes' 19 classes; the rest is ignored."
-    return Reading(CITYSCAPES, _coding(CITYSCAPES, "labelIds.png"), pairs, (note,), instances=instances)
+    return PictureReading(CITYSCAPES, _coding(CITYSCAPES, "labelIds.png"), pairs, (note,), instances=instances)
 
 
+ENTRIES = (ENTRY, KITTI_ENTRY)
 LAYOUTS: dict[str, Layout] = {
     "cityscapes": layout(
         ENTRY, "Cityscapes, fine labels, 19 classes: leftImg8bit, gtFine", _is_fine, partial(_read, categories=False)

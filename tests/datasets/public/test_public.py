@@ -13,9 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from intarsia.datasets import Dataset, open_dataset
+from intarsia.datasets import Dataset, ReadOptions, open_dataset
 from intarsia.datasets.catalogue import entry, layouts_of
-from intarsia.datasets.checks.integrity import check
 from intarsia.datasets.public import ENTRIES, LAYOUTS, ade20k, cityscapes, cocostuff, context, lits, s3dis
 from intarsia.datasets.public.camvid import CAMVID, GROUPS, original
 from intarsia.datasets.public.entry import listed, space_of
@@ -44,17 +43,17 @@ def test_a_tree_is_recognised_and_read(name: str, tmp_path: Path) -> None:
         assert target.shape == trees.SIZE
         known = target[target != dataset.space.ignore_index]
         assert known.size and known.max() < len(dataset.space)
-    assert not check(dataset).errors
-    assert open_dataset(root, layout=name).space == dataset.space
+    assert not dataset.check().errors
+    assert open_dataset(root, ReadOptions(layout=name)).space == dataset.space
     with pytest.raises(UsageError, match=r"are its own .* rename and join them"):
-        open_dataset(root, layout=name, classes=["a", "b"])
+        open_dataset(root, ReadOptions(layout=name, classes=["a", "b"]))
 
 
 @pytest.mark.parametrize("name", [name for name in LAYOUTS if name != "s3dis"])
 def test_where_files_are_absent_the_error_says_how_to_get_them(name: str, tmp_path: Path) -> None:
     trees.photo(tmp_path / "photo.png")
     with pytest.raises(DataError) as error:
-        open_dataset(tmp_path, layout=name)
+        open_dataset(tmp_path, ReadOptions(layout=name))
     known = ENTRIES[LAYOUTS[name].dataset]
     assert f"this is {known.title}, but " in str(error.value)
     assert "How to get it:\n  1. " in str(error.value)
@@ -136,7 +135,7 @@ def test_sbd_extends_voc(tmp_path: Path) -> None:
     root = trees.pascal_voc_sbd(tmp_path)
     plain = open_dataset(root)
     assert plain.layout == "pascal-voc" and "--layout pascal-voc-sbd" in plain.notes[0]
-    data = open_dataset(root, layout="pascal-voc-sbd")
+    data = open_dataset(root, ReadOptions(layout="pascal-voc-sbd"))
     # VOC's own two, and SBD's without 2007_000033, which VOC validates on.
     assert [item.id for item in data.split("train").items] == [
         f"train/{name}" for name in ("2007_000032", "2007_000039", "2008_000002", "2008_000003", "2008_000007")
@@ -151,7 +150,7 @@ def test_sbd_as_prepared_pictures(tmp_path: Path) -> None:
     for name in ("2007_000032", "2008_000002"):
         trees.photo(kit / f"JPEGImages/{name}.jpg")
         trees.mask(kit / f"SegmentationClassAug/{name}.png", [0, 5, 255])
-    data = open_dataset(tmp_path, layout="pascal-voc-sbd")
+    data = open_dataset(tmp_path, ReadOptions(layout="pascal-voc-sbd"))
     assert [item.id for item in data.split("train").items] == ["train/2007_000032", "train/2008_000002"]
 
 
@@ -164,7 +163,7 @@ def test_context_means_the_same_as_mat_and_as_png(tmp_path: Path) -> None:
     assert {names[i] for i in np.unique(mats.split("val").read(0)[1]) if i != IGNORED} == {"aeroplane", "sky", "wood"}
     found = {names[i] for i in np.unique(pictures.split("val").read(0)[1]) if i != IGNORED}
     assert found == {"aeroplane", "bag", "wood"}
-    with_background = open_dataset(tmp_path / "a", layout="pascal-context-60")
+    with_background = open_dataset(tmp_path / "a", ReadOptions(layout="pascal-context-60"))
     target = with_background.split("val").read(0)[1]
     assert IGNORED not in target and (target == 0).any()
     assert np.array_equal(target == 0, mats.split("val").read(0)[1] == IGNORED)
@@ -178,9 +177,11 @@ def test_coco_stuff_numbers(tmp_path: Path) -> None:
     # The maps count from 0 (91 is banner, the first stuff), the .mat files from 1.
     assert {names[i] for i in np.unique(large.split("val").read(0)[1])[:-1]} == {"person", "banner", "wood"}
     assert {names[i] for i in np.unique(small.split("test").read(0)[1])[:-1]} == {"person", "banner", "wood"}
-    full = open_dataset(tmp_path / "large", layout="coco-stuff-182").split("val").read(0)[1]
+    full = open_dataset(tmp_path / "large", ReadOptions(layout="coco-stuff-182")).split("val").read(0)[1]
     assert set(np.unique(full).tolist()) == {0, 91, 181, 255}
-    assert open_dataset(tmp_path / "small", layout="coco-stuff-10k-182").split("test").read(0)[1].max() == 255
+    assert (
+        open_dataset(tmp_path / "small", ReadOptions(layout="coco-stuff-10k-182")).split("test").read(0)[1].max() == 255
+    )
 
 
 def test_cityscapes_ids_and_categories(tmp_path: Path) -> None:
@@ -190,12 +191,12 @@ def test_cityscapes_ids_and_categories(tmp_path: Path) -> None:
     assert data.space == cityscapes.CITYSCAPES and data.space.names[13] == "car"
     item = data.split("val").items[0]
     assert item.id == "val/frankfurt/frankfurt_000000_000019" and item.instances is not None
-    ids = np.asarray(Image.open(str(item.mask)))
+    ids = np.asarray(Image.open(str(item.target)))
     target = data.split("val").read(0)[1]
     for label in cityscapes.LABELS:
         expected = data.space.index(label.name) if label.evaluated else IGNORED
         assert set(target[ids == label.id].tolist()) <= {expected}
-    coarse = open_dataset(root, layout="cityscapes-7")
+    coarse = open_dataset(root, ReadOptions(layout="cityscapes-7"))
     categories = coarse.split("val").read(0)[1]
     assert coarse.space.names == cityscapes.CATEGORIES
     assert set(categories[np.isin(ids, (26, 33))].tolist()) == {6} and set(categories[ids == 24].tolist()) == {5}
@@ -293,7 +294,7 @@ def test_instances_of_cityscapes_and_kitti() -> None:
 def test_kitti_has_instances(tmp_path: Path) -> None:
     data = open_dataset(trees.kitti_semantics(tmp_path))
     item = data.split("train").items[0]
-    assert item.instances == tmp_path / f"training/instance/{Path(str(item.mask)).name}"
+    assert item.instances == tmp_path / f"training/instance/{Path(str(item.target)).name}"
 
 
 def test_camvid_in_its_original_colours(tmp_path: Path) -> None:
@@ -303,7 +304,7 @@ def test_camvid_in_its_original_colours(tmp_path: Path) -> None:
         split: [f"{split}/{name}"] for split, name in trees.CAMVID_FRAMES.items()
     }
     assert len(data.space) == 31 and "Void" not in data.space.names
-    grouped = open_dataset(root, layout="camvid-11")
+    grouped = open_dataset(root, ReadOptions(layout="camvid-11"))
     assert grouped.space == CAMVID
     fine, coarse = data.split("train").read(0)[1], grouped.split("train").read(0)[1]
     for index, name in enumerate(original().names):
@@ -423,8 +424,6 @@ def test_s3dis_rooms_and_areas(tmp_path: Path) -> None:
         s3dis.divide(rooms, 7)
     with pytest.raises(UsageError, match="testing on area 5 needs it and at least one other; here are: 1"):
         s3dis.divide(rooms[:3])
-    with pytest.raises(DataError, match=r"this is S3DIS \(18 rooms: Area 1: 3, "):
-        open_dataset(tmp_path)
     rooms[0].cloud.unlink()
     with pytest.raises(DataError, match=r"hallway_1: its points hallway_1\.txt are missing"):
         s3dis.rooms(tmp_path)
@@ -434,7 +433,7 @@ def test_split_lists_with_names_that_no_file_has(tmp_path: Path) -> None:
     root = trees.pascal_voc(tmp_path)
     trees.text(root / "VOCdevkit/VOC2012/ImageSets/Segmentation/train.txt", "a" * 300)
     with pytest.raises(DataError, match=r"train\.txt: 'aaaaaaaaaaaaaaaaaaaa'... is no file name, it is too long"):
-        open_dataset(root, layout="pascal-voc")
+        open_dataset(root, ReadOptions(layout="pascal-voc"))
 
 
 @pytest.mark.parametrize("name", ["../../secret", "/etc/passwd", "C:\\secret", "a/../../b"])
@@ -442,7 +441,7 @@ def test_split_lists_cannot_lead_outside(name: str, tmp_path: Path) -> None:
     root = trees.pascal_voc(tmp_path)
     trees.text(root / "VOCdevkit/VOC2012/ImageSets/Segmentation/train.txt", "2007_000032", name)
     with pytest.raises(DataError, match="leads out of the data set's folder"):
-        open_dataset(root, layout="pascal-voc")
+        open_dataset(root, ReadOptions(layout="pascal-voc"))
 
 
 JSON = st.recursive(

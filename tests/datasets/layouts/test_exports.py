@@ -15,8 +15,7 @@ from PIL import Image
 from intarsia.annotations import AnnotatedImage, Shape, open_annotations, write_annotations
 from intarsia.annotations.geometry import Circle, Points, Polygon
 from intarsia.annotations.tools import tools
-from intarsia.datasets import open_dataset
-from intarsia.datasets.checks.integrity import check
+from intarsia.datasets import ReadOptions, open_dataset
 from intarsia.errors import DataError, UsageError
 
 TRIANGLE = Polygon.of([(2.0, 2.0), (30.0, 4.0), (12.0, 28.0)])
@@ -88,7 +87,7 @@ def test_a_file_alone_is_opened_too(tmp_path: Path) -> None:
     folder = make(tmp_path, "coco")
     data = open_dataset(folder / "export.json", val_fraction=0)
     assert len(data.splits["all"]) == 4
-    assert not check(data).errors
+    assert not data.check().errors
 
 
 def test_missing_images_and_shapes_without_area_are_told(tmp_path: Path) -> None:
@@ -142,16 +141,16 @@ def regions(folder: Path) -> Path:
 
 def test_options_of_the_tools_reader(tmp_path: Path) -> None:
     place = regions(tmp_path)
-    assert open_dataset(place, reader={"class_attribute": "material"}).space.names == ("background", "oak")
-    assert open_dataset(place, reader={"class_attribute": "colour"}).space.names == ("background", "red")
+    assert open_dataset(place, ReadOptions(reader={"class_attribute": "material"})).space.names == ("background", "oak")
+    assert open_dataset(place, ReadOptions(reader={"class_attribute": "colour"})).space.names == ("background", "red")
     with pytest.raises(UsageError, match=r"no option 'class_atribute'\. Did you mean 'class_attribute'"):
-        open_dataset(place, reader={"class_atribute": "colour"})
+        open_dataset(place, ReadOptions(reader={"class_atribute": "colour"}))
     (tmp_path / "export.json").unlink()
     (tmp_path / "masks").mkdir()
     for number in range(2):
         Image.fromarray(np.eye(40, dtype=np.uint8)[:32]).save(tmp_path / f"masks/photo {number}.png")
     with pytest.raises(UsageError, match=r"the options class_attribute are for exports .* layout folder"):
-        open_dataset(tmp_path, reader={"class_attribute": "colour"})
+        open_dataset(tmp_path, ReadOptions(reader={"class_attribute": "colour"}))
 
 
 def test_the_tool_of_several_is_chosen(tmp_path: Path) -> None:
@@ -160,7 +159,7 @@ def test_the_tool_of_several_is_chosen(tmp_path: Path) -> None:
     data = open_dataset(tmp_path)
     assert "Annotations of coco." in data.notes
     assert any("files of another tool" in note and "labelme" in note for note in data.notes)
-    assert "Annotations of labelme." in open_dataset(tmp_path, reader={"tool": "labelme"}).notes
+    assert "Annotations of labelme." in open_dataset(tmp_path, ReadOptions(reader={"tool": "labelme"})).notes
 
 
 def test_masks_beside_an_export_are_no_forgotten_photos(tmp_path: Path) -> None:
@@ -179,4 +178,4 @@ def test_classes_that_a_found_file_lacks_are_added(tmp_path: Path) -> None:
     assert data.space.names == ("background", "tree", "ball")
     assert any("which lacks ball: added" in note for note in data.notes)
     with pytest.raises(DataError, match="no class of this data set is named 'ball'"):
-        open_dataset(tmp_path, classes=["background", "tree"]).splits["train"].read(0)
+        open_dataset(tmp_path, ReadOptions(classes=["background", "tree"])).splits["train"].read(0)

@@ -14,8 +14,7 @@ import trees
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from intarsia.datasets import open_dataset
-from intarsia.datasets.layouts.clouds import CloudDataset, holds_clouds, open_clouds
+from intarsia.datasets import Dataset, ReadOptions, open_dataset
 from intarsia.datasets.public.shapenet_part import LAYOUTS, SHAPENET_PART, form, shapes
 from intarsia.errors import DataError, UsageError
 from intarsia.transforms.clouds.categories import CATEGORIES, PARTS, part_names
@@ -29,7 +28,7 @@ TREES = {
 FOLDER = "shapenetcore_partanno_segmentation_benchmark_v0"
 
 
-def rows(dataset: CloudDataset, split: str) -> list[tuple[str, int, set[str]]]:
+def rows(dataset: Dataset, split: str) -> list[tuple[str, int, set[str]]]:
     """Of each object its id, its category, and the names of its parts."""
     part = dataset.split(split)
     found = []
@@ -53,7 +52,7 @@ def test_parts_are_those_of_the_data_set() -> None:
 @pytest.mark.parametrize("v0", [False, True])
 def test_text_forms(v0: bool, tmp_path: Path) -> None:
     root = trees.shapenet_part(tmp_path, v0=v0)
-    dataset = open_clouds(root)
+    dataset = open_dataset(root)
     assert dataset.layout == ("shapenet-part-v0" if v0 else "shapenet-part")
     cap, mug = {"cap_0", "cap_1"}, {"mug_0", "mug_1"}
     assert rows(dataset, "train") == [("cap/cap0", CAP, cap), ("cap/cap1", CAP, cap), ("mug/mug0", MUG, mug)]
@@ -61,13 +60,15 @@ def test_text_forms(v0: bool, tmp_path: Path) -> None:
     assert rows(dataset, "test") == [("mug/mug1", MUG, mug)]
     assert not dataset.notes
     assert ("nz" in dataset.split("train").read(0)[0].fields) is not v0
-    assert "nz" not in open_clouds(root, columns="x y z _ _ _ label").split("train").read(0)[0].fields
+    assert "nz" not in open_dataset(root, ReadOptions(columns="x y z _ _ _ label")).split("train").read(0)[0].fields
     inside = next(root.iterdir())
-    assert open_clouds(inside).layout == open_clouds(inside, layout=dataset.layout).layout == dataset.layout
+    assert (
+        open_dataset(inside).layout == open_dataset(inside, ReadOptions(layout=dataset.layout)).layout == dataset.layout
+    )
 
 
 def test_hdf5_form(tmp_path: Path) -> None:
-    dataset = open_clouds(trees.shapenet_part_hdf5(tmp_path))
+    dataset = open_dataset(trees.shapenet_part_hdf5(tmp_path))
     assert dataset.layout == "shapenet-part-hdf5"
     assert [(name, category) for name, category, _ in rows(dataset, "train")] == [
         ("cap/ply_data_train0-0000", CAP), ("mug/ply_data_train0-0001", MUG), ("cap/ply_data_train0-0002", CAP),
@@ -82,13 +83,11 @@ def test_hdf5_form(tmp_path: Path) -> None:
 def test_every_form_is_known_for_what_it_is(name: str, tmp_path: Path) -> None:
     root = TREES[name](tmp_path)
     assert form(root) == name
-    assert holds_clouds(root)
-    with pytest.raises(DataError, match=r"this is ShapeNet part \(train 3, .*--recipe object-parts"):
-        open_dataset(root)
-    with pytest.raises(UsageError, match="ShapeNet part has its own classes"):
-        open_clouds(root, classes=["panel", "peak"])
-    assert open_clouds(root, classes=SHAPENET_PART.names).layout == name
-    split = open_clouds(root).split("train")
+    assert open_dataset(root).recipe == "object-parts"
+    with pytest.raises(UsageError, match="the classes of ShapeNet part are its own"):
+        open_dataset(root, ReadOptions(classes=["panel", "peak"]))
+    assert open_dataset(root, ReadOptions(classes=list(SHAPENET_PART.names))).layout == name
+    split = open_dataset(root).split("train")
     assert np.array_equal(pickle.loads(pickle.dumps(split)).read(2)[1], split.read(2)[1])
     assert split.count().pixels.sum() == 36
 
@@ -128,7 +127,7 @@ def test_broken_lists_are_named(file: str, content: str | None, message: str, tm
     path = broken(tmp_path, file, content)
     named = path if content is not None else path.parents[1] / LIST
     with pytest.raises(DataError, match=message) as error:
-        open_clouds(tmp_path)
+        open_dataset(tmp_path)
     assert str(named) in str(error.value)
 
 
@@ -147,7 +146,7 @@ def test_broken_lists_are_named(file: str, content: str | None, message: str, tm
 def test_broken_objects_are_named(content: str, message: str, tmp_path: Path) -> None:
     path = broken(tmp_path, "02954340/cap0.txt", content)
     with pytest.raises(DataError, match=message) as error:
-        open_clouds(tmp_path).split("train").read(0)
+        open_dataset(tmp_path).split("train").read(0)
     assert str(path) in str(error.value)
 
 
@@ -165,22 +164,22 @@ def test_broken_objects_are_named(content: str, message: str, tmp_path: Path) ->
 def test_broken_objects_of_v0_are_named(file: str, content: str, message: str, tmp_path: Path) -> None:
     (trees.shapenet_part(tmp_path, v0=True) / FOLDER / "02954340" / file).write_text(content)
     with pytest.raises(DataError, match=message) as error:
-        open_clouds(tmp_path).split("train").read(0)
+        open_dataset(tmp_path).split("train").read(0)
     assert "cap0" in str(error.value)
 
 
 def test_missing_lists(tmp_path: Path) -> None:
     folder = trees.shapenet_part(tmp_path) / f"{FOLDER}_normal"
     (folder / "train_test_split/shuffled_test_file_list.json").unlink()
-    found = open_clouds(tmp_path)
+    found = open_dataset(tmp_path)
     assert set(found.splits) == {"train", "val"}
     assert "No split test" in found.notes[0]
     for file in (folder / "train_test_split").iterdir():
         file.unlink()
     with pytest.raises(DataError, match=r"the lists of its splits are missing.*shuffled_train_file_list\.json"):
-        open_clouds(tmp_path)
+        open_dataset(tmp_path)
     with pytest.raises(DataError, match=r"it has no train_hdf5_file_list\.txt\.\nHow to get it"):
-        open_clouds(tmp_path, layout="shapenet-part-hdf5")
+        open_dataset(tmp_path, ReadOptions(layout="shapenet-part-hdf5"))
 
 
 @pytest.mark.parametrize(
@@ -203,7 +202,7 @@ def test_broken_hdf5_is_named(arrays: dict[str, np.ndarray | None], message: str
             if values is not None:
                 file[name] = values
     with pytest.raises(DataError, match=message) as error:
-        open_clouds(tmp_path)
+        open_dataset(tmp_path)
     assert str(path) in str(error.value)
 
 
@@ -211,17 +210,17 @@ def test_hdf5_files_that_are_none(tmp_path: Path) -> None:
     folder = trees.shapenet_part_hdf5(tmp_path) / "hdf5_data"
     (folder / "ply_data_train0.h5").write_bytes(b"nothing")
     with pytest.raises(DataError, match=r"ply_data_train0\.h5: not a readable HDF5 file"):
-        open_clouds(tmp_path)
+        open_dataset(tmp_path)
     (folder / "train_hdf5_file_list.txt").write_text("/etc/nothing.h5\n")
     with pytest.raises(DataError, match=r"hdf5_data/nothing\.h5: cannot be read"):
-        open_clouds(tmp_path)
+        open_dataset(tmp_path)
 
 
 def test_a_row_with_a_wrong_part(tmp_path: Path) -> None:
     folder = trees.shapenet_part_hdf5(tmp_path) / "hdf5_data"
     with h5py.File(folder / "ply_data_train0.h5", "a") as file:
         file["pid"][1, 3] = 6
-    split = open_clouds(tmp_path).split("train")
+    split = open_dataset(tmp_path).split("train")
     assert len(split.read(0)[0]) == 12
     with pytest.raises(DataError, match=r"ply_data_train0\.h5 row 1: it has the part 6, but .* mug are 36 to 37"):
         split.read(1)
@@ -264,7 +263,7 @@ def test_real_caps(real_data: Path, tmp_path: Path) -> None:
         names.append(f'"shape_data/02954340/{number}"')
     trees.text(tmp_path / "synsetoffset2category.txt", "Cap\t02954340")
     trees.text(tmp_path / "train_test_split/shuffled_val_file_list.json", f"[{', '.join(names)}]")
-    split = open_clouds(tmp_path).split("val")
+    split = open_dataset(tmp_path).split("val")
     counts = split.count()
     assert counts.pixels[6:8].tolist() == np.bincount(stored["val_label"], minlength=8)[6:].tolist()
     assert counts.pixels.sum() == ends[-1] == 13259

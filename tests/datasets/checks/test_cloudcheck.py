@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from intarsia.datasets import ReadOptions, open_dataset
 from intarsia.datasets.checks import cloudcheck
-from intarsia.datasets.checks.cloudcheck import _hashes, check_clouds
+from intarsia.datasets.checks.cloudcheck import _hashes
 from intarsia.datasets.checks.preview import contact_sheet
 from intarsia.datasets.checks.report import CloudReport, Problem
-from intarsia.datasets.layouts.clouds import open_clouds
 from intarsia.labels import LabelSpace
 from intarsia.media.clouds import PointCloud, open_cloud, write_labels
 
@@ -49,7 +49,7 @@ def problems(report: CloudReport) -> list[tuple[str, str]]:
 
 def test_a_clean_data_set(clean: Path) -> None:
     calls: list[tuple[int, int]] = []
-    report = check_clouds(open_clouds(clean), progress=lambda done, total: calls.append((done, total)))
+    report = open_dataset(clean).check(progress=lambda done, total: calls.append((done, total)))
     assert report.problems == []
     assert calls == [(1, 3), (2, 3), (3, 3)]
     assert dict(report.values) == {0: 90, 1: 90, 2: 90}
@@ -72,7 +72,7 @@ def test_clouds_that_cannot_be_used(clean: Path) -> None:
     head = "ply\nformat ascii 1.0\nelement vertex {}\nproperty float x\nproperty float y\nproperty float z\n"
     (clean / "train/bare.ply").write_text(head.format(1) + "end_header\n0 0 0\n")
     (clean / "train/none.ply").write_text(head.format(0) + "property uchar label\nend_header\n")
-    report = check_clouds(open_clouds(clean))
+    report = open_dataset(clean).check()
     assert sorted((problem.kind, problem.file) for problem in report.errors) == [
         ("cloud that cannot be read", "train/cut.ply"),
         ("cloud without class codes", "train/bare.ply"),
@@ -88,14 +88,16 @@ def test_points_that_spoil_a_cloud(clean: Path) -> None:
     xyz[81:] = xyz[:9]
     xyz[20:23, 1] = np.nan
     table(clean / "train/d.txt", np.column_stack([xyz, np.resize([0, 1, 40], 90)]))
-    found = {problem.kind: problem for problem in check_clouds(open_clouds(clean, columns="x y z label")).problems}
+    found = {
+        problem.kind: problem for problem in open_dataset(clean, ReadOptions(columns="x y z label")).check().problems
+    }
     assert "points in one place" not in found, "plain tables are left out beside sure clouds"
     for name in ("train/a", "train/b", "val/c"):
         (clean / f"{name}.ply").unlink()
     table(
         clean / "val/e.txt", np.column_stack([np.random.default_rng(8).uniform(0, 50, (90, 3)), np.resize([0, 1], 90)])
     )
-    found = {problem.kind: problem for problem in check_clouds(open_clouds(clean)).problems}
+    found = {problem.kind: problem for problem in open_dataset(clean).check().problems}
     assert found["points in one place"].detail.startswith("10.3% of the points lie exactly")  # 9 of 87
     assert found["points without coordinates"].detail == "3 of 90 (3.3%); they are left out"
     assert found["codes without a class"].detail == "40 (33.3%); known: 0-2. Such points are ignored"
@@ -106,11 +108,11 @@ def test_points_that_spoil_a_cloud(clean: Path) -> None:
 def test_leakage_and_twins(clean: Path) -> None:
     (clean / "val/again.ply").write_bytes((clean / "train/a.ply").read_bytes())
     put(clean / "train/other.ply", 1, labels=(2, 1, 0))  # the places of b with other classes
-    assert problems(check_clouds(open_clouds(clean))) == [
+    assert problems(open_dataset(clean).check()) == [
         ("cloud of train that is also in val", "val/again.ply"),
         ("cloud that occurs twice", "train/other.ply"),
     ]
-    details = {problem.file: problem.detail for problem in check_clouds(open_clouds(clean)).problems}
+    details = {problem.file: problem.detail for problem in open_dataset(clean).check().problems}
     assert details["train/other.ply"] == "the same as train/b.ply, and their classes differ"
 
 
@@ -118,7 +120,7 @@ def test_classes_and_fields_that_are_missing(tmp_path: Path) -> None:
     put(tmp_path / "train/a.ply", 0, labels=(0, 1))
     put(tmp_path / "val/b.ply", 1, labels=(0, 2), fields=False)
     (tmp_path / "classes.txt").write_text("ground\nbuilding\nwater\n")
-    found = check_clouds(open_clouds(tmp_path)).problems
+    found = open_dataset(tmp_path).check().problems
     assert Problem("warning", "class that train lacks", "", "water: occurs in val only; it is never learnt") in found
     assert Problem("warning", "class that val lacks", "", "building: it is learnt, but not measured") in found
     assert [(one.file, one.detail) for one in found if one.kind == "cloud that lacks fields of the others"] == [
@@ -129,7 +131,7 @@ def test_classes_and_fields_that_are_missing(tmp_path: Path) -> None:
 def test_codes_of_las_that_say_nothing_are_no_surprise(tmp_path: Path) -> None:
     put(tmp_path / "train/a.laz", 0, labels=(0, 255))  # 255 is written as 0, never classified
     put(tmp_path / "val/b.laz", 1, labels=(0, 2))
-    found = check_clouds(open_clouds(tmp_path, classes=["ground"]))
+    found = open_dataset(tmp_path, ReadOptions(classes=["ground"])).check()
     kinds = {problem.kind for problem in found.problems}
     assert kinds == {"codes without a class", "fields without content"}, "9 has no class; one return everywhere"
     assert found.counts["train"].ignored == 45
@@ -149,7 +151,7 @@ def test_hashes_are_of_places_and_a_sample_of_them_finds_the_same_share(monkeypa
     labelled = np.column_stack([np.load(tmp_path / "a.npy"), np.zeros(40_000)])
     np.save(tmp_path / "a.npy", labelled)
     monkeypatch.setattr(cloudcheck, "_MOST_COMPARED", 4000)
-    report = check_clouds(open_clouds(tmp_path, columns="x y z label", classes=["a"], val_fraction=0))
+    report = open_dataset(tmp_path, ReadOptions(columns="x y z label", classes=["a"]), val_fraction=0).check()
     shares = [
         float(problem.detail.split("%")[0]) for problem in report.problems if problem.kind == "points in one place"
     ]
@@ -165,7 +167,7 @@ def test_sheet_shows_own_colours_heights_and_classes(tmp_path: Path) -> None:
         write_labels(
             open_cloud(given), tmp_path / f"{name}.ply", np.where(xyz[:, 0] < 20, 1, 7).astype(np.uint8), SPACE
         )
-    split = open_clouds(tmp_path, classes=["ground", "building"], val_fraction=0).split("all")
+    split = open_dataset(tmp_path, ReadOptions(classes=["ground", "building"]), val_fraction=0).split("all")
     sheet = np.asarray(contact_sheet(split, cell=100))
     top = slice(28, 128)
     assert (sheet[top, 8:108] == (200, 0, 0)).all()

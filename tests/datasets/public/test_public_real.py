@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from intarsia.datasets import open_dataset
+from intarsia.datasets import ReadOptions, open_dataset
 from intarsia.datasets.public import ade20k
 from intarsia.datasets.public.camvid import CAMVID
 
 
 def test_camvid_colours_agree_with_segnets_labels(real_data: Path) -> None:
     """The original 32 colours, grouped, against the 11-class masks of the same frames at half the size."""
-    data = open_dataset(real_data / "datasets/camvid32", layout="camvid-11", val_fraction=0)
+    data = open_dataset(real_data / "datasets/camvid32", ReadOptions(layout="camvid-11"), val_fraction=0)
     matrix = np.zeros((12, 12), np.int64)
     for split in data.splits.values():
         for index, item in enumerate(split.items):
@@ -51,7 +51,7 @@ def test_cityscapes_label_ids_become_the_shipped_train_ids(real_data: Path) -> N
     data = open_dataset(root)
     target = data.split("val").read(0)[1]
     item = data.split("val").items[0]
-    shipped = np.asarray(Image.open(str(item.mask).replace("labelIds", "labelTrainIds")))
+    shipped = np.asarray(Image.open(str(item.target).replace("labelIds", "labelTrainIds")))
     # Both were made smaller each by itself, which moved a few border pixels (77 of 32768).
     assert np.mean(target == shipped) > 0.997
     assert set(np.unique(shipped).tolist()) <= {*range(19), 255}
@@ -67,7 +67,7 @@ def test_ade_full_decodes(real_data: Path) -> None:
         held = [data.space.names[i] for i in np.unique(target) if i != data.space.ignore_index]
         assert len(held) > 5 and any(name.startswith("building") for name in held)
         # An object's own mask (255; 128 where parts hide it) lies on pixels of one class.
-        place = Path(str(item.mask))
+        place = Path(str(item.target))
         masks = sorted((place.parent / place.name.removesuffix("_seg.png")).glob("instance_*.png"))
         picture = np.asarray(Image.open(place))
         classes = ade20k.decode_classes(picture)

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from intarsia.datasets import open_dataset
-from intarsia.datasets.checks.integrity import check
 from intarsia.datasets.layouts import parquet
 from intarsia.errors import DataError, UsageError
 
@@ -62,7 +61,7 @@ def test_a_folder_of_tables(plain: bool, tmp_path: Path) -> None:
             image, found = data.split(split).read(index)
             assert np.array_equal(found, target) and image.shape == (*SIZE, 3)
     assert data.split("train").items[5].id == "data/train-00000-of-00001/000005"
-    assert not check(data).errors
+    assert not data.check().errors
 
 
 def test_one_file_with_other_names(tmp_path: Path) -> None:

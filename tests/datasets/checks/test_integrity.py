@@ -10,10 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from intarsia.datasets import open_dataset
-from intarsia.datasets.checks.integrity import check
+from intarsia.datasets import ReadOptions, open_dataset
 from intarsia.datasets.checks.report import Problem, Report
-from intarsia.datasets.checks.statistics import count_classes
 
 Write = Callable[..., Path]
 
@@ -43,12 +41,12 @@ def clean(write: Write, tmp_path: Path) -> Path:
 
 
 def report_of(root: Path, **options: object) -> Report:
-    return check(open_dataset(root, **options))
+    return open_dataset(root, **options).check()
 
 
 def test_a_clean_data_set(clean: Path) -> None:
     calls: list[tuple[int, int]] = []
-    report = check(open_dataset(clean), progress=lambda done, total: calls.append((done, total)))
+    report = open_dataset(clean).check(progress=lambda done, total: calls.append((done, total)))
     assert report.problems == []
     assert calls == [(1, 5), (2, 5), (3, 5), (4, 5), (5, 5)]
     assert dict(report.values) == {0: 5 * 512, 1: 5 * 512, 2: 5 * 512}
@@ -68,7 +66,7 @@ def test_broken_files(clean: Path) -> None:
     broken.write_bytes(broken.read_bytes()[:60])
     Image.fromarray(stripes(0, 1)).save(clean / "val/masks/3.png")
     Image.fromarray(np.kron(stripes(0, 40), np.ones((4, 4), np.uint8))).save(clean / "val/masks/4.png")
-    report = check(open_dataset(clean, ignore=[40]))
+    report = open_dataset(clean, ReadOptions(ignore=[40])).check()
     assert kinds(report.errors) == [
         ("image that cannot be read", "train/images/0.png"),
         ("mask of another size than its image", "val/masks/3.png"),
@@ -83,7 +81,7 @@ def test_broken_files(clean: Path) -> None:
 def test_values_without_a_class(clean: Path) -> None:
     data = open_dataset(clean)
     Image.fromarray(np.kron(stripes(0, 40), np.ones((4, 4), np.uint8))).save(clean / "val/masks/4.png")
-    report = check(data)
+    report = data.check()
     assert report.errors == [
         Problem("error", "mask that does not fit the classes", "val/masks/4.png", "value 40 (768 pixels); known: 0-2")
     ]
@@ -91,7 +89,7 @@ def test_values_without_a_class(clean: Path) -> None:
     colored = np.zeros((32, 48, 3), np.uint8)
     colored[:, 9:] = (200, 0, 0)
     Image.fromarray(colored).save(clean / "val/masks/4.png")
-    report = check(data)
+    report = data.check()
     assert kinds(report.errors) == [("mask that does not fit the classes", "val/masks/4.png")]
     assert "colour-coded" in report.errors[0].detail
     assert report.kinds["colour-coded"] == 1
@@ -195,7 +193,7 @@ def test_class_frequencies_of_eigen_and_fergus(write: Write, tmp_path: Path) -> 
     write("masks/1.png", stripes(0, 0))
     (tmp_path / "classes.txt").write_text("a\nb\nc\n")
     split = open_dataset(tmp_path, val_fraction=0).splits["all"]
-    assert count_classes(split).frequencies.tolist() == pytest.approx([168 / 192, 24 / 96, 0])
+    assert split.count().frequencies.tolist() == pytest.approx([168 / 192, 24 / 96, 0])
 
 
 def test_labelme_is_checked_too(tmp_path: Path) -> None:
@@ -204,7 +202,7 @@ def test_labelme_is_checked_too(tmp_path: Path) -> None:
         shape = {"label": "car", "shape_type": "rectangle", "points": [[0, 0], [23, 31]]}
         (tmp_path / f"{name}.json").write_text(json.dumps({"shapes": [shape], "imagePath": f"{name}.png"}))
     (tmp_path / "b.json").write_text("{")
-    report = check(open_dataset(tmp_path, val_fraction=0))
+    report = open_dataset(tmp_path, val_fraction=0).check()
     assert kinds(report.errors) == [("annotation file that cannot be used", "")]
     assert "b.json: broken JSON" in report.errors[0].detail
     assert report.kinds == {"outlines": 1}

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from intarsia.datasets import open_dataset
-from intarsia.datasets.checks.statistics import ClassCounts, count_classes, describe, description
+from intarsia.datasets import ReadOptions, open_dataset
+from intarsia.datasets.counts import ClassCounts
 from intarsia.labels import LabelSpace
 
 
@@ -41,7 +41,7 @@ def test_counts_equal_the_targets(pairs: Callable[..., Path]) -> None:
     random = np.random.default_rng(0)
     masks = [random.choice(np.array([0, 1, 2, 255], np.uint8), (9, 7)) for _ in range(4)]
     split = open_dataset(pairs(masks), val_fraction=0).splits["all"]
-    counts = count_classes(split)
+    counts = split.count()
     targets = np.concatenate([split.read(i)[1].ravel() for i in range(4)])
     assert counts.pixels.tolist() == [(targets == i).sum() for i in range(3)]
     assert counts.ignored == (targets == 255).sum()
@@ -50,8 +50,8 @@ def test_counts_equal_the_targets(pairs: Callable[..., Path]) -> None:
 def test_colour_masks_are_counted(pairs: Callable[..., Path]) -> None:
     mask = np.zeros((4, 4, 3), np.uint8)
     mask[:3] = (200, 0, 0)
-    data = open_dataset(pairs([mask]), classes=["void", "red"], palette=[(0, 0, 0), (200, 0, 0)])
-    counts = count_classes(data.split("train"))
+    data = open_dataset(pairs([mask]), ReadOptions(classes=["void", "red"], palette=[(0, 0, 0), (200, 0, 0)]))
+    counts = data.split("train").count()
     assert (counts.pixels.tolist(), counts.ignored) == ([12], 4)
 
 
@@ -59,11 +59,11 @@ def test_describe(pairs: Callable[..., Path]) -> None:
     root = pairs([np.zeros((8, 12), np.uint8), np.ones((8, 12), np.uint8), np.ones((6, 6), np.uint8)])
     (root / "images/2.png").write_bytes(b"")
     data = open_dataset(root, val_fraction=0)
-    facts = describe(data)["all"]
-    assert facts.sizes == {(12, 8): 2}
-    assert facts.unreadable == 1
+    found = data.describe()
+    facts = found["all"]
+    assert (facts.items, facts.extent, facts.more["unreadable"]) == (3, "12x8", 1)
     assert facts.counts.pixels.tolist() == [96, 132]
-    value = json.loads(json.dumps(description(data)))
+    value = json.loads(json.dumps(data.to_json(found)))
     assert value["splits"]["all"]["sizes"] == [{"width": 12, "height": 8, "images": 2}]
     assert value["splits"]["all"]["images"] == 3
     assert value["label_space"]["names"] == ["background", "foreground"]

@@ -1,8 +1,7 @@
-"""Counting: how often each class occurs, and what a data set looks like in numbers."""
+"""Class counts: how often each class occurs in a split, and what else a split is in numbers."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,11 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from intarsia.datasets.coding import RawMask, gray_plane
-from intarsia.datasets.layouts.survey import threaded
-from intarsia.datasets.parts import open_picture
-from intarsia.datasets.splits import Dataset, Item, Split
-from intarsia.errors import DataError
 from intarsia.labels import LabelSpace
 
 
@@ -122,88 +116,22 @@ class ClassCounts:
         }
 
 
-def count_stored(split: Split, raw: RawMask) -> tuple[NDArray[np.int64], dict[int, int]]:
-    """Counts of one stored mask: `len(space) + 2` labels (see `ClassCounts.add`), and pixels per stored value.
-
-    The second is empty for colour-coded masks.
-
-    Raises:
-        DataError: colours that have no class.
-    """
-    plane = gray_plane(raw)
-    histogram = np.bincount(plane.ravel()) if plane is not None else np.zeros(0, np.int64)
-    values = {int(value): int(histogram[value]) for value in np.flatnonzero(histogram)}
-    if plane is not None and not split.coding.colors:
-        return split.coding.count(histogram, split.space), values
-    size = len(split.space)
-    labels = np.minimum(split.coding.decode(raw, split.space), size)
-    return np.bincount(labels.ravel(), minlength=size + 2), {} if plane is None else values
-
-
-def count_classes(split: Split) -> ClassCounts:
-    """Class counts of one split, from its masks alone. Masks that cannot be read are left out."""
-    counts = ClassCounts(split.space)
-    for one in threaded(lambda item: _count_or_none(split, item), split.items):
-        if one is not None:
-            counts.add(one)
-    return counts
-
-
-def _count_or_none(split: Split, item: Item) -> NDArray[np.int64] | None:
-    try:
-        return count_stored(split, split.stored(item))[0]
-    except DataError:
-        return None
-
-
 @dataclass(frozen=True)
 class SplitFacts:
-    """One split in numbers: images per (width, height), images whose header is unreadable, class counts."""
+    """One split in numbers.
 
-    sizes: Mapping[tuple[int, int], int]
-    unreadable: int
+    Attributes:
+        counts: how often each class occurs.
+        items: how many items it has, readable or not.
+        extent: how large they are, in words for people.
+        more: further facts by name, as plain JSON.
+    """
+
     counts: ClassCounts
+    items: int
+    extent: str
+    more: Mapping[str, Any]
 
-
-def describe(dataset: Dataset) -> dict[str, SplitFacts]:
-    """Sizes and class counts of every split; reads the images' headers and the masks."""
-    facts = {}
-    for name, split in dataset.splits.items():
-        sizes: Counter[tuple[int, int]] = Counter()
-        unreadable = 0
-        for size in threaded(_size_or_none, split.items):
-            if size is None:
-                unreadable += 1
-            else:
-                sizes[size] += 1
-        facts[name] = SplitFacts(dict(sizes.most_common()), unreadable, count_classes(split))
-    return facts
-
-
-def description(dataset: Dataset) -> dict[str, Any]:
-    """`describe` and the data set's own facts as plain JSON."""
-    return {
-        "root": str(dataset.root),
-        "layout": dataset.layout,
-        "label_space": dataset.space.to_json(),
-        "notes": list(dataset.notes),
-        "unpaired_images": len(dataset.unpaired_images),
-        "unpaired_masks": len(dataset.unpaired_masks),
-        "splits": {
-            name: {
-                "sizes": [{"width": w, "height": h, "images": n} for (w, h), n in facts.sizes.items()],
-                "unreadable": facts.unreadable,
-                **facts.counts.to_json(),
-                "images": len(dataset.splits[name]),
-            }
-            for name, facts in describe(dataset).items()
-        },
-    }
-
-
-def _size_or_none(item: Item) -> tuple[int, int] | None:
-    try:
-        reader = open_picture(item.image)
-    except DataError:
-        return None
-    return reader.width, reader.height
+    def to_json(self, thing: str, unit: str) -> dict[str, Any]:
+        """Plain JSON form; the words are for what was counted."""
+        return {**self.more, **self.counts.to_json(thing, unit), f"{thing}s": self.items}

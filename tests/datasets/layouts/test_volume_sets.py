@@ -13,8 +13,6 @@ from volumes_made import AFFINE, body, write_nifti, write_series
 
 from intarsia.bundle import Preprocessing
 from intarsia.datasets import Dataset, open_dataset
-from intarsia.datasets.checks.integrity import check
-from intarsia.datasets.checks.statistics import count_classes
 from intarsia.datasets.layouts import voxels
 from intarsia.datasets.layouts.volumes import VolumeSplit
 from intarsia.errors import DataError, UsageError
@@ -130,9 +128,9 @@ def test_a_slice_its_neighbours_and_its_target(dataset: Dataset) -> None:
 def test_unbound_splits_show_grey_pictures(dataset: Dataset) -> None:
     image, target = dataset.split("train").read(3)
     assert image.shape == (*target.shape, 3) and image.dtype == np.uint8
-    counts = count_classes(dataset.split("train"))
+    counts = dataset.split("train").count()
     assert (counts.pixels > 0).all() and counts.counted == len(dataset.split("train"))
-    report = check(dataset)
+    report = dataset.check()
     assert not report.errors
 
 

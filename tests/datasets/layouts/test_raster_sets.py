@@ -13,9 +13,7 @@ from numpy.typing import NDArray  # noqa: E402
 from PIL import Image  # noqa: E402
 
 from intarsia.bundle import Preprocessing  # noqa: E402
-from intarsia.datasets import Split, open_dataset  # noqa: E402
-from intarsia.datasets.checks.integrity import check  # noqa: E402
-from intarsia.datasets.checks.statistics import count_classes  # noqa: E402
+from intarsia.datasets import PictureSplit, ReadOptions, open_dataset  # noqa: E402
 from intarsia.datasets.layouts import rasters  # noqa: E402
 from intarsia.datasets.layouts.rasters import RasterSplit  # noqa: E402
 from intarsia.errors import DataError, UsageError  # noqa: E402
@@ -50,13 +48,13 @@ def make(folder: Path, count: int = 3, *, bands: int = 3, **profile: object) -> 
 
 
 @pytest.fixture
-def split(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Split:
+def split(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PictureSplit:
     monkeypatch.setattr(rasters, "_SIDE", 80)
     folder = make(tmp_path, compress="lzw", tiled=True, blockxsize=16, blockysize=32)
     return open_dataset(folder, val_fraction=0).split("all")
 
 
-def test_maps_are_recognised_and_read_whole(split: Split) -> None:
+def test_maps_are_recognised_and_read_whole(split: PictureSplit) -> None:
     assert isinstance(split, RasterSplit) and len(split) == 3
     for bound in (split, split.for_input(Preprocessing())):
         image, target = bound.read(1)
@@ -64,7 +62,7 @@ def test_maps_are_recognised_and_read_whole(split: Split) -> None:
         assert np.array_equal(image, values.transpose(1, 2, 0)) and np.array_equal(target, labels)
 
 
-def test_training_sees_windows_that_cover_each_map_once(split: Split) -> None:
+def test_training_sees_windows_that_cover_each_map_once(split: PictureSplit) -> None:
     windows = split.for_training(Preprocessing(), foreground=0)
     assert len(windows) == 3 * 2 * 3  # 150 x 200 in windows of at most 80
     seen = np.zeros(SIZE, int)
@@ -77,19 +75,21 @@ def test_training_sees_windows_that_cover_each_map_once(split: Split) -> None:
         seen[top : top + height, left : left + width] += 1
     assert (seen == 1).all()
     assert len({item.id for item in windows.items}) == len(windows)
-    assert count_classes(windows).pixels.sum() == 3 * 150 * 200
+    assert windows.count().pixels.sum() == 3 * 150 * 200
     with pytest.raises(UsageError, match=r"input\.long_side: rasters are trained at their own resolution"):
         split.for_training(Preprocessing(long_side=64), foreground=0)
 
 
-def test_random_windows_are_read_without_the_rest(split: Split, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_random_windows_are_read_without_the_rest(split: PictureSplit, monkeypatch: pytest.MonkeyPatch) -> None:
     windows = split.for_training(Preprocessing(), foreground=0)
     read: list[tuple[int, int]] = []
     original = RasterReader._samples
     monkeypatch.setattr(
         RasterReader, "_samples", lambda self, file, part: read.append(part[2:]) or original(self, file, part)
     )
-    monkeypatch.setattr("intarsia.datasets.splits.read_stored", lambda file: pytest.fail("the whole mask was decoded"))
+    monkeypatch.setattr(
+        "intarsia.datasets.pictures.read_stored", lambda file: pytest.fail("the whole mask was decoded")
+    )
     places = set()
     for seed in range(30):
         image, target = windows.draw(4, (32, 48), seed)
@@ -145,14 +145,14 @@ def test_many_bands_of_any_type(tmp_path: Path) -> None:
     assert np.array_equal(image[..., 0], 255 * labels)
     assert np.abs(image[..., 1] - values[0] * 255 / 2000).max() <= 0.51
     assert split.read(0)[0].shape == (*SIZE, 3)  # without a model: a picture of the first three
-    assert not check(dataset).errors
+    assert not dataset.check().errors
     with pytest.raises(UsageError, match=r"the data in .* are rasters, and the model is for volumes"):
         split.for_input(Preprocessing(mean=(0,), std=(1,), slices=1))
 
 
 def test_plain_tiffs_and_photos_stay_pictures(tmp_path: Path) -> None:
     split = open_dataset(make(tmp_path, map_=False, photometric="minisblack", bands=1), val_fraction=0).split("all")
-    assert type(split) is Split
+    assert type(split) is PictureSplit
     with pytest.raises(UsageError, match="the model is for rasters with certain bands"):
         split.for_input(Preprocessing(mean=(0,), std=(1,), bands=(1,)))
     with pytest.raises(UsageError, match="the model is for volumes"):
@@ -163,5 +163,7 @@ def test_the_official_inria_layout_is_read_by_window(real_data: Path) -> None:
     folder = real_data / "datasets" / "inria" / "torchgeo_fake"
     if not folder.is_dir():
         pytest.skip("no datasets/inria in the real data")
-    dataset = open_dataset(folder, layout="folder", classes=["background", "building"], palette=[(0, 0, 0), (1, 1, 1)])
+    dataset = open_dataset(
+        folder, ReadOptions(layout="folder", classes=["background", "building"], palette=[(0, 0, 0), (1, 1, 1)])
+    )
     assert all(isinstance(split, RasterSplit) for split in dataset.splits.values())
