@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
-from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from intarsia.cli.flags import Command, give_flags
+
+if TYPE_CHECKING:
+    from intarsia.recipe import ReadOptions
 
 _PANEL = "How the data are read"
 
@@ -65,37 +66,20 @@ _ASKED: dict[str, tuple[Any, Any]] = {
 }
 
 
-def reads_data(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options on how data are read; it takes them as one parameter, `options: ReadOptions`.
+def reads_data(command: Command) -> Command:
+    """Give a command the options on how data are read; it takes them as one parameter, `options: ReadOptions`."""
+    return give_flags(command, "options", _ASKED, _read)
 
-    Typer learns the options from the signature and the annotations, in which they take that parameter's place.
-    """
 
-    @functools.wraps(command)
-    def run(**given: Any) -> None:
-        from intarsia.recipe import ReadOptions, read_assignments
+def _read(said: dict[str, Any]) -> ReadOptions:
+    from intarsia.recipe import ReadOptions, read_assignments
 
-        said = {name: given.pop(name) for name in _ASKED}
-        said |= {
+    return ReadOptions.from_dict(
+        {
+            **said,
             "classes": None if said["classes"] is None else [name.strip() for name in said["classes"].split(",")],
             "ignore": said["ignore"] or [],
             "reader": read_assignments(said["reader"] or ()),
             "remap": None if said["remap"] is None else str(said["remap"]),
         }
-        command(**given, options=ReadOptions.from_dict(said))
-
-    own = SimpleNamespace(__annotations__={k: v for k, v in command.__annotations__.items() if k != "options"})
-    # As texts they would mean nothing here; that of `options` is left out, because its type is not loaded yet.
-    hints = get_type_hints(own, command.__globals__, include_extras=True)
-    parameters: list[inspect.Parameter] = []
-    for one in inspect.signature(command).parameters.values():
-        if one.name == "options":
-            parameters += [
-                inspect.Parameter(name, one.KEYWORD_ONLY, default=default, annotation=annotation)
-                for name, (annotation, default) in _ASKED.items()
-            ]
-        else:
-            parameters.append(one.replace(kind=one.KEYWORD_ONLY, annotation=hints[one.name]))
-    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    run.__annotations__ = hints | {name: annotation for name, (annotation, _) in _ASKED.items()}
-    return run
+    )

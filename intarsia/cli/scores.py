@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Collection, Mapping, Sequence
-from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from intarsia.cli.flags import Command, give_flags
 from intarsia.cli.output import table
 from intarsia.evaluation.measures import Measures, Option, options
 
@@ -27,34 +26,19 @@ Out = Annotated[
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an earlier report.")]
 
 
-def takes_measures(*, without: Collection[Need] = ()) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def takes_measures(*, without: Collection[Need] = ()) -> Callable[[Command], Command]:
     """Decorate a command with a parameter `measures`: it gets a flag for every measure there is instead.
 
     Args:
         without: what the command's data lack; measures that need it get no flag.
     """
     known = {name: option for name, option in options().items() if not set(without) & set(option.needs)}
+    flags = {name: _flag(name, option) for name, option in known.items()}
 
-    def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        @wraps(command)
-        def called(**given: Any) -> None:
-            asked = {name: _value(option, given.pop(name)) for name, option in known.items()}
-            command(measures=Measures(**asked), **given)
+    def make(given: dict[str, Any]) -> Measures:
+        return Measures(**{name: _value(known[name], value) for name, value in given.items()})
 
-        hints = get_type_hints(command, include_extras=True)
-        flags = {name: _flag(name, option) for name, option in known.items()}
-        parameters: list[inspect.Parameter] = []
-        for one in inspect.signature(command).parameters.values():
-            if one.name == "measures":
-                parameters += flags.values()
-            else:
-                parameters.append(one.replace(annotation=hints[one.name]))
-        # Typer reads both of them.
-        called.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-        called.__annotations__ = {one.name: one.annotation for one in parameters}
-        return called
-
-    return decorate
+    return lambda command: give_flags(command, "measures", flags, make)
 
 
 def _value(option: Option, given: Any) -> Any:
@@ -62,11 +46,11 @@ def _value(option: Option, given: Any) -> Any:
     return given if given is None or option.read is None else option.read(given)
 
 
-def _flag(name: str, option: Option) -> inspect.Parameter:
+def _flag(name: str, option: Option) -> tuple[Any, Any]:
     told = typer.Option(f"--{name.replace('_', '-')}", metavar=option.metavar or None, help=option.about)
-    hint: Any = Annotated[bool, told] if option.read is None else Annotated[str | None, told]
-    default = False if option.read is None else None
-    return inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=default, annotation=hint)
+    if option.read is None:
+        return Annotated[bool, told], False
+    return Annotated[str | None, told], None
 
 
 def show(found: Evaluation) -> None:

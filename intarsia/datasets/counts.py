@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 
 from intarsia.labels import LabelSpace
 
+NO_CODES = "it has no class codes; name the field that holds them (--label NAME, train: --set data.label=NAME)"
+"""What is said of a cloud whose points have no class."""
+
 
 @dataclass
 class ClassCounts:

@@ -16,6 +16,7 @@ from intarsia.datasets.coding import MaskCoding, RawMask, gray_plane
 from intarsia.datasets.counts import ClassCounts, SplitFacts
 from intarsia.datasets.layouts.survey import threaded
 from intarsia.datasets.parts import open_picture, read_picture, read_stored
+from intarsia.datasets.sizes import mismatch, same_shape
 from intarsia.datasets.splits import Dataset, Item, Look, Progress, Size, Split
 from intarsia.errors import DataError, UsageError
 from intarsia.labels import Color, LabelArray, LabelSpace
@@ -209,30 +210,6 @@ def _shrink(image: NDArray[np.uint8], target: LabelArray, side: int) -> tuple[ND
     if scale >= 1:
         return image[rows, columns], labels
     return np.asarray(Image.fromarray(image).resize(size[::-1], Image.Resampling.BOX)), labels
-
-
-def same_shape(mask: Size, image: Size) -> bool:
-    """Whether two (H, W) sizes are the same picture at another scale: the sides differ by rounding only."""
-    (mask_height, mask_width), (height, width) = mask, image
-    scale = max(height, width) / max(mask_height, mask_width)
-    slack = 1.0 + max(scale, 1.0)
-    return abs(mask_height * scale - height) <= slack and abs(mask_width * scale - width) <= slack
-
-
-def mismatch(mask: Size, image: Size) -> str:
-    """What differs between the (H, W) sizes of a mask and its image, and what to do."""
-    said = f"the mask is {mask[1]}x{mask[0]} pixels, its image {image[1]}x{image[0]}"
-    if mask == image[::-1]:
-        return (
-            f"{said}: one of them is turned on its side. If the photo carries an EXIF rotation, save it rotated "
-            f"(without the tag), or turn the mask"
-        )
-    if same_shape(mask, image):
-        return (
-            f"{said}, the same shape at another scale: stretch such masks with --resize-masks (train: --set "
-            f"data.resize_masks=true; Python: ReadOptions(resize_masks=True)), or export them again"
-        )
-    return f"{said}: they do not belong together, or one was cropped; export the mask at the image's own size"
 
 
 def stretch(labels: LabelArray, size: Size) -> LabelArray:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from intarsia.datasets import PictureSplit
 from intarsia.datasets.layouts.clouds import CloudSplit
 from intarsia.evaluation import Evaluation, MaskScores
 from intarsia.evaluation.predictions import AnyPredictor, AnySplit, seen_by

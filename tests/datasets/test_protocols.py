@@ -53,11 +53,11 @@ def test_every_data_set_names_its_protocol() -> None:
 
 def test_everything_follows_from_one_table() -> None:
     for known in SETS:
-        names = {entry.name for entry in known.entries}
-        assert all(ENTRIES[entry.name] is entry for entry in known.entries)
-        for name, layout in known.layouts.items():
+        names = {entry.name for entry in known.ENTRIES}
+        assert all(ENTRIES[entry.name] is entry for entry in known.ENTRIES)
+        for name, layout in known.LAYOUTS.items():
             assert LAYOUTS[name] is layout and layout.dataset in names
-    assert list(ENTRIES) == sorted(ENTRIES) and len(ENTRIES) == sum(len(known.entries) for known in SETS)
+    assert list(ENTRIES) == sorted(ENTRIES) and len(ENTRIES) == sum(len(known.ENTRIES) for known in SETS)
 
 
 @pytest.mark.parametrize("name", [n for n in trees.PICTURES if n != "ade20k-full"])

@@ -92,12 +92,12 @@ def test_probabilities_of_bands_are_those_of_the_whole(
     make_predictor: MakePredictor, local: SegmentationModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     image = np.random.default_rng(0).integers(0, 255, (45, 70, 3), dtype=np.uint8)
-    predictor = make_predictor(local, 5, scores=True)
+    predictor = make_predictor(local, 5, confidence=True)
     (whole,) = predictor.rows(open_image(image), probabilities=True)
     assert whole.probabilities is not None and whole.probabilities.shape == (5, 45, 70)
     assert np.allclose(whole.probabilities.sum(0), 1, atol=1e-6)
     assert np.array_equal(whole.probabilities.argmax(0), whole.labels)
-    assert whole.scores is not None and np.allclose(whole.probabilities.max(0), whole.scores, atol=1e-3)
+    assert whole.confidence is not None and np.allclose(whole.probabilities.max(0), whole.confidence, atol=1e-3)
     monkeypatch.setattr("intarsia.runtimes.upsampling._BAND_PIXELS", 700)
     bands = [band.probabilities for band in predictor.rows(open_image(image), probabilities=True)]
     assert len(bands) == 5

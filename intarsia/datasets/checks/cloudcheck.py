@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +16,8 @@ from numpy.typing import NDArray
 from intarsia.datasets.checks.integrity import class_problems, repeats
 from intarsia.datasets.checks.report import CloudReport, Problem, Severity
 from intarsia.datasets.coding import number_list, percent
-from intarsia.datasets.counts import ClassCounts
-from intarsia.datasets.layouts.clouds import NO_CODES, CloudSplit, FileOpener
+from intarsia.datasets.counts import NO_CODES, ClassCounts
 from intarsia.datasets.layouts.survey import threaded
-from intarsia.datasets.parts import place
 from intarsia.datasets.splits import Dataset, Item, Progress
 from intarsia.errors import DataError
 from intarsia.labels import LabelSpace
@@ -67,7 +66,6 @@ def check_clouds(dataset: Dataset, progress: Progress | None = None) -> CloudRep
     report = CloudReport(dataset.root, dataset.layout, dataset.space, dataset.notes, counts)
     seen: dict[str, list[_Seen]] = {name: [] for name in dataset.splits}
     for name, split in dataset.splits.items():
-        assert isinstance(split, CloudSplit)  # as it has chosen this check
         for one in threaded(partial(_look, split, dataset.root), split.items, _THREADS):
             seen[name].append(one)
             report.problems += one.problems
@@ -87,8 +85,8 @@ def check_clouds(dataset: Dataset, progress: Progress | None = None) -> CloudRep
     return report
 
 
-def _look(split: CloudSplit, root: Path, item: Item) -> _Seen:
-    seen = _Seen(place(item.input, root) if isinstance(split.opener, FileOpener) else item.id)
+def _look(split: Any, root: Path, item: Item) -> _Seen:
+    seen = _Seen(split.name_of(item, root))
     try:
         reader = split.open(item)
         lost, twins = _read(reader, seen)
@@ -107,7 +105,7 @@ def _look(split: CloudSplit, root: Path, item: Item) -> _Seen:
     return seen
 
 
-def _notice(seen: _Seen, split: CloudSplit, lost: int, twins: float) -> None:
+def _notice(seen: _Seen, split: Any, lost: int, twins: float) -> None:
     """What is strange about a cloud that can be used."""
     if lost:
         share = percent(lost, seen.points)
@@ -163,7 +161,7 @@ def _hashes(xyz: NDArray[np.float64]) -> NDArray[np.uint64]:
     return hashes
 
 
-def _count(codes: Counter[int], split: CloudSplit) -> NDArray[np.int64]:
+def _count(codes: Counter[int], split: Any) -> NDArray[np.int64]:
     """Points per class, ignored and outside, as `ClassCounts.add` takes them; codes without a class are ignored."""
     counts = np.zeros(len(split.space) + 2, dtype=np.int64)
     for code, number in codes.items():

@@ -19,7 +19,7 @@ from intarsia.datasets.coding import RawMask, gray_plane, number_list, value_lis
 from intarsia.datasets.counts import ClassCounts
 from intarsia.datasets.layouts.survey import threaded
 from intarsia.datasets.parts import File, place, read_picture, suffix
-from intarsia.datasets.pictures import PictureSplit, mismatch, same_shape
+from intarsia.datasets.sizes import mismatch, same_shape
 from intarsia.datasets.splits import Dataset, Item, Progress
 from intarsia.errors import DataError
 from intarsia.media.header import opened, orientation
@@ -73,7 +73,6 @@ def check_pictures(dataset: Dataset, progress: Progress | None = None) -> Report
             report.problems.append(Problem("warning", f"{kind} without {other}", name, "it is left out"))
     seen: dict[str, list[_Seen]] = {name: [] for name in dataset.splits}
     for name, split in dataset.splits.items():
-        assert isinstance(split, PictureSplit)  # as it has chosen this check
         for one in threaded(partial(_look, split, dataset.root), split.items):
             seen[name].append(one)
             report.problems += one.problems
@@ -90,7 +89,7 @@ def check_pictures(dataset: Dataset, progress: Progress | None = None) -> Report
     return report
 
 
-def _look(split: PictureSplit, root: Path, item: Item) -> _Seen:
+def _look(split: Any, root: Path, item: Item) -> _Seen:
     seen = _Seen(place(item.input, root), place(item.target, root))
     _look_at_image(seen, item)
     drawn = suffix(item.target) in _OUTLINES

@@ -13,9 +13,10 @@ import numpy as np
 
 from intarsia.bundle import CloudPreprocessing, Preprocessing
 from intarsia.datasets.classfile import FILE_NAMES
-from intarsia.datasets.counts import ClassCounts, SplitFacts
+from intarsia.datasets.counts import NO_CODES, ClassCounts, SplitFacts
 from intarsia.datasets.layouts.contract import Content, Layout, Reading
 from intarsia.datasets.layouts.pairing import SPLITS
+from intarsia.datasets.parts import place
 from intarsia.datasets.splits import Dataset, Item, Look, MediumName, Progress, Split
 from intarsia.errors import DataError, UsageError, counted, suggest
 from intarsia.labels import Color, LabelArray, LabelSpace
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
 # Codes of LAS that say nothing about what a point is: not yet classified, and noise.
 _NO_CLASS = (0, 7, 18)
-NO_CODES = "it has no class codes; name the field that holds them (--label NAME, train: --set data.label=NAME)"
 
 CloudOpener: TypeAlias = Callable[[Item], CloudReader]
 """From an item to its cloud, the points on demand. It can be pickled, because splits are."""
@@ -124,6 +124,10 @@ class CloudSplit(Split):
         seen = view(cloud.xyz[:, 0], cloud.xyz[:, 1], cloud.xyz[:, 2], side)
         labels = frozenset(np.unique(target).tolist())
         return Look(draw(seen, cloud.colors()), draw(seen, colors[target]), labels)
+
+    def name_of(self, item: Item, root: Path) -> str:
+        """Name an item in messages: its file below a folder, or its own name where a file holds several."""
+        return place(item.input, root) if isinstance(self.opener, FileOpener) else item.id
 
     def check(self, dataset: Dataset, progress: Progress | None = None) -> Report:
         """Read every cloud once; see `intarsia.datasets.checks.cloudcheck`."""

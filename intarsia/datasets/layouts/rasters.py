@@ -12,7 +12,8 @@ from PIL import Image
 
 from intarsia.bundle import CloudPreprocessing, Preprocessing
 from intarsia.datasets.coding import RawMask
-from intarsia.datasets.pictures import PictureSplit, mismatch, plain_mask
+from intarsia.datasets.pictures import PictureSplit, plain_mask
+from intarsia.datasets.sizes import mismatch
 from intarsia.datasets.splits import Item, Size
 from intarsia.errors import DataError, UsageError, require
 from intarsia.labels import LabelArray

@@ -183,7 +183,7 @@ def test_superpixels_share_their_labels(name: str, fitted: Fitted) -> None:
 
 @pytest.mark.parametrize("name", EVERY)
 def test_segments_any_picture(name: str, fitted: Fitted) -> None:
-    predictor = Predictor(as_bundle(fitted(name), name), scores=True)
+    predictor = Predictor(as_bundle(fitted(name), name), confidence=True)
     for picture in (
         Image.fromarray(photo(50, 70)),
         np.zeros((1, 1), np.uint8),
@@ -191,7 +191,7 @@ def test_segments_any_picture(name: str, fitted: Fitted) -> None:
         np.zeros((300, 5, 4), np.uint8),
     ):
         found = predictor.segment(picture)
-        assert found.labels.max() < 3 and found.scores is not None and (found.scores > 0.3).all()
+        assert found.labels.max() < 3 and found.confidence is not None and (found.confidence > 0.3).all()
 
 
 @pytest.mark.parametrize("name", EVERY)

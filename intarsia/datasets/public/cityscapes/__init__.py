@@ -9,12 +9,21 @@ from intarsia.datasets.public.cityscapes.labels import (
     instance_numbers,
 )
 from intarsia.datasets.public.cityscapes.scores import PROTOCOL
-from intarsia.datasets.public.cityscapes.tree import ENTRY, KITTI_ENTRY, LAYOUTS, Snippet, draw_polygons, snippets
+from intarsia.datasets.public.cityscapes.tree import (
+    ENTRIES,
+    ENTRY,
+    KITTI_ENTRY,
+    LAYOUTS,
+    Snippet,
+    draw_polygons,
+    snippets,
+)
 
 __all__ = [
     "CATEGORIES",
     "CITYSCAPES",
     "CITYSCAPES_7",
+    "ENTRIES",
     "ENTRY",
     "KITTI_ENTRY",
     "LABELS",
