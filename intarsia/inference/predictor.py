@@ -89,5 +89,6 @@ class Predictor(GridPredictor):
         return segment_volume(self, item.source)
 
     def _frames(self, item: Item) -> Iterator[Segmentation]:
+        on_video = VideoPredictor(self)
         frames = item.medium.open(item.source, self.preprocessing, {})
-        return (result.segmentation for result in VideoPredictor(self).stream(frames))
+        return (result.segmentation for result in on_video.stream(frames))

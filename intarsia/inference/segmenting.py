@@ -28,13 +28,14 @@ class Segments(Protocol):
     def preprocessing(self) -> Preprocessing | CloudPreprocessing: ...
 
 
-def segment_many(predictor: Segments, source: Any, ways: Ways) -> Any:
+def segment_many(predictor: Segments, source: Any, ways: Ways, given: frozenset[str] = frozenset()) -> Any:
     """Segment one source, or many lazily.
 
     Args:
         predictor: made ready.
         source: a name (a file, a folder, a pattern), something in memory, or an iterable of them.
         ways: how the predictor segments one of each form.
+        given: names of further options of this call.
 
     Returns:
         One result, or an iterator of results.
@@ -46,13 +47,13 @@ def segment_many(predictor: Segments, source: Any, ways: Ways) -> Any:
     if isinstance(source, str | os.PathLike):
         # What the model is for is looked for in folders, whatever else lies there.
         media = tuple(medium for medium in MEDIA if medium.form in ways)
-        found = expand(source, predictor.given, media=MEDIA if _is_one_file(source) else media)
+        found = expand(source, predictor.given | given, media=MEDIA if _is_one_file(source) else media)
         if found.base is None:
             return _one(predictor, found.items[0], ways)
         return _flat(_one(predictor, item, ways) for item in found.items)
     if isinstance(source, bytes | Image.Image | np.ndarray | PointCloud | CloudReader):
         return _one(predictor, _in_memory(source), ways)
-    return _flat(segment_many(predictor, one, ways) for one in _iterable(source))
+    return _flat(segment_many(predictor, one, ways, given) for one in _iterable(source))
 
 
 def _is_one_file(source: str | os.PathLike[str]) -> bool:

@@ -147,7 +147,8 @@ class CloudPredictor:
             reader = given if isinstance(given, CloudReader) else open_cloud(given, columns=columns)
             return self.segment_opened(reader, category=category, progress=progress)
 
-        return segment_many(self, source, {"points": one})
+        given = frozenset(name for name, value in (("columns", columns), ("category", category)) if value is not None)
+        return segment_many(self, source, {"points": one}, given)
 
     def segment_opened(
         self, reader: CloudReader, *, category: str | None = None, progress: Progress | None = None
