@@ -33,8 +33,8 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import tv_tensors
 from torchvision.transforms import v2
 
-from intarsia.bundle import Preprocessing
 from intarsia.datasets import Split, open_dataset
+from intarsia.preprocessing import Preprocessing
 from intarsia.recipe import Augment
 from intarsia.training.feeds.batches import SplitReader, StepBatches, TrainingSamples, batches
 from intarsia.transforms.augment import TrainingTransform

@@ -13,7 +13,7 @@ from common import AS_SMP, STREET, Row, alternate, arguments, compare, report
 from torch.nn import functional as F
 
 import intarsia
-from intarsia.bundle import Bundle, Preprocessing
+from intarsia.bundle import Bundle
 from intarsia.datasets import ReadOptions, Split, open_dataset
 from intarsia.datasets.synthetic import draw_scene
 from intarsia.inference import Predictor
@@ -21,6 +21,7 @@ from intarsia.labels import LabelSpace
 from intarsia.models import build
 from intarsia.models.layers import resize
 from intarsia.models.restore import restore
+from intarsia.preprocessing import Preprocessing
 from intarsia.transforms.preprocess import prepare, resize_image
 
 LITE, CLASSES = "efficientnet_lite0", 11

@@ -14,9 +14,10 @@ import torch
 from common import STREET, Row, arguments, report
 from PIL import Image
 
-from intarsia.bundle import Bundle, Preprocessing
+from intarsia.bundle import Bundle
 from intarsia.labels import LabelSpace
 from intarsia.models import build
+from intarsia.preprocessing import Preprocessing
 
 CLASSES = 19
 

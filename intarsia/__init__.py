@@ -297,18 +297,17 @@ def evaluate(
         DataError: the data cannot be used, or share no class name with the model.
         ModelError: the model is damaged.
     """
+    import os
     from pathlib import Path
 
     from intarsia.evaluation.measuring import measure
-    from intarsia.inference import Predictor
-    from intarsia.inference.clouds import CloudPredictor
     from intarsia.recipe import ReadOptions
     from intarsia.reports import require_free, worst_samples, write_evaluation
 
     folder = None if out is None else Path(out)
     if folder is not None:
         require_free(folder, overwrite=overwrite)
-    predictor = model if isinstance(model, Predictor | CloudPredictor) else load(model)
+    predictor = load(model) if isinstance(model, str | os.PathLike) else model
     found, measured = measure(
         predictor,
         data,

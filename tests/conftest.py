@@ -13,9 +13,9 @@ from tiny import TINY, TinyRun
 from intarsia.threads import share_cores
 
 if TYPE_CHECKING:
-    from intarsia.bundle import Preprocessing
     from intarsia.inference import Predictor
     from intarsia.models import ImageModel
+    from intarsia.preprocessing import Preprocessing
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 import intarsia
-from intarsia.bundle import Bundle, CloudPreprocessing
+from intarsia.bundle import Bundle
 from intarsia.cli.main import main
 from intarsia.datasets.layouts.clouds import decode
 from intarsia.media.clouds import read_cloud
 from intarsia.metrics import ConfusionMatrix
+from intarsia.preprocessing import CloudPreprocessing
 
 ZOO = Path(str(files("intarsia") / "zoo"))
 TILE = "clouds/ign_lidarhd/test_data_77055_627760_LA93_IGN69.laz"

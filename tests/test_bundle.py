@@ -14,9 +14,10 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from intarsia.bundle import FORMAT, Bundle, Preprocessing
+from intarsia.bundle import FORMAT, Bundle
 from intarsia.errors import DataError, ModelError
 from intarsia.labels import LabelSpace
+from intarsia.preprocessing import Preprocessing
 
 SPACE = LabelSpace(("road", "car"), ((1, 2, 3), (4, 5, 6)))
 

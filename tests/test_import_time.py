@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import subprocess
 import sys
+from graphlib import TopologicalSorter
+from pathlib import Path
 
 import pytest
 
+PACKAGE = Path(__file__).parents[1] / "intarsia"
+TORCH_FREE = (
+    "media annotations result inference jobs labels files stopping threads zoo bundle preprocessing recipe datasets "
+    "evaluation metrics runtimes.contract runtimes.upsampling refine.filters refine.crf.compiled"
+)
 HEAVY = {"cv2", "numpy", "PIL", "pydantic", "safetensors", "timm", "torch", "torchvision", "yaml"}
 
 
@@ -41,3 +49,32 @@ def test_a_misspelt_public_name_is_an_attribute_error() -> None:
         "except AttributeError as error: assert \"Did you mean 'segment'?\" in str(error), error\n"
         "else: raise SystemExit(1)"
     )
+
+
+def test_rooms_that_do_not_train_load_no_torch() -> None:
+    """What does not train imports without PyTorch; only making a runtime of torch loads it."""
+    loaded = loaded_by(
+        "import importlib, pkgutil, intarsia\n"
+        f"rooms = {TORCH_FREE!r}.split()\n"
+        "for room in rooms:\n"
+        "    found = importlib.import_module(f'intarsia.{room}')\n"
+        "    for module in pkgutil.walk_packages(getattr(found, '__path__', []), f'intarsia.{room}.'):\n"
+        "        importlib.import_module(module.name)\n"
+    )
+    assert loaded & {"torch", "torchvision", "timm"} == set()
+
+
+def test_imports_have_no_circles() -> None:
+    """Not even inside functions or for type checkers."""
+    modules = {}
+    for file in PACKAGE.rglob("*.py"):
+        parts = ("intarsia", *file.relative_to(PACKAGE).with_suffix("").parts)
+        modules[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = file
+    order: TopologicalSorter[str] = TopologicalSorter()
+    for name, file in modules.items():
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("intarsia"):
+                wanted = {f"{node.module}.{one.name}" for one in node.names}
+                found = {one if one in modules else str(node.module) for one in wanted}
+                order.add(name, *(found - {name}))
+    order.prepare()  # raises CycleError, which names the circle

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from intarsia.bundle import CloudPreprocessing, Preprocessing
 from intarsia.datasets.coding import MaskCoding, RawMask, gray_plane
 from intarsia.datasets.counts import ClassCounts, SplitFacts
 from intarsia.datasets.layouts.survey import threaded
@@ -21,6 +20,7 @@ from intarsia.datasets.splits import Dataset, Item, Look, Progress, Size, Split
 from intarsia.errors import DataError, UsageError
 from intarsia.labels import Color, LabelArray, LabelSpace
 from intarsia.media.source import Pixels, as_rgb
+from intarsia.preprocessing import CloudPreprocessing, Preprocessing
 from intarsia.result.renders import blend
 
 if TYPE_CHECKING:
@@ -69,6 +69,8 @@ class PictureSplit(Split):
     options: ClassVar[frozenset[str]] = frozenset({"resize_masks", "tolerant", "reader"})
     learners: ClassVar[frozenset[str]] = frozenset({"image", "video"})
     unlabelled: ClassVar[Color] = (255, 255, 255)
+    in_parts: ClassVar[bool] = False
+    """Whether training reads a random part of an item (`draw`) instead of all of it, which may be too large."""
 
     def read(self, index: int) -> tuple[NDArray[np.uint8], LabelArray]:
         """Image (H, W, 3) uint8 RGB and target (H, W) of `space.dtype`.

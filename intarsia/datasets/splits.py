@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from intarsia.bundle import CloudPreprocessing, Preprocessing
 from intarsia.datasets.counts import ClassCounts, SplitFacts
 from intarsia.datasets.parts import File
 from intarsia.errors import DataError, UsageError, suggest
 from intarsia.labels import Color, LabelArray, LabelSpace
+from intarsia.preprocessing import CloudPreprocessing, Preprocessing
 
 if TYPE_CHECKING:
     from intarsia.datasets.checks.report import Report

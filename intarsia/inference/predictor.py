@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from intarsia.inference.pictures.predictor import GridPredictor
-from intarsia.inference.segmenting import segment_many
+from intarsia.inference.segmenting import Ways, segment_many
 from intarsia.inference.video import VideoPredictor
 from intarsia.inference.volumes import segment_volume
 from intarsia.media.images import ImageLike, open_image
-from intarsia.media.medium import Item
 from intarsia.media.source import PixelSource
-from intarsia.result import Segmentation
+from intarsia.media.video import Frame
+from intarsia.media.volumes import VolumeReader
+from intarsia.result import Segmentation, VolumeSegmentation
 
 Source = ImageLike | Iterable[ImageLike]
 
@@ -49,7 +50,7 @@ class Predictor(GridPredictor):
             DataError: the picture cannot be read, or the folder or pattern holds no picture.
             UsageError: the predictor was made with an option that means nothing to such a source.
         """
-        ways = {"rows": self._picture, "volume": self._volume, "frames": self._frames}
+        ways: Ways = {"rows": self.segment_opened, "volume": self._volume, "frames": self._frames}
         return segment_many(self, source, ways)
 
     def probabilities(self, source: ImageLike) -> NDArray[np.float32]:
@@ -69,9 +70,6 @@ class Predictor(GridPredictor):
         opened: PixelSource = medium_of(source, self.given).open(source, self.preprocessing, {})
         return opened
 
-    def _picture(self, item: Item) -> Segmentation:
-        return self.segment_opened(item.medium.open(item.source, self.preprocessing, {}))
-
     def segment_opened(self, reader: PixelSource) -> Segmentation:
         """Segment one opened picture whole."""
         size = (reader.height, reader.width)
@@ -85,10 +83,8 @@ class Predictor(GridPredictor):
                 confidence[place] = part.confidence
         return Segmentation(labels, self.space, confidence=confidence, source=reader.name, image=image)
 
-    def _volume(self, item: Item) -> Any:
-        return segment_volume(self, item.source)
+    def _volume(self, reader: VolumeReader) -> VolumeSegmentation:
+        return segment_volume(self, reader)
 
-    def _frames(self, item: Item) -> Iterator[Segmentation]:
-        on_video = VideoPredictor(self)
-        frames = item.medium.open(item.source, self.preprocessing, {})
-        return (result.segmentation for result in on_video.stream(frames))
+    def _frames(self, frames: Iterable[Frame]) -> Iterator[Segmentation]:
+        return (result.segmentation for result in VideoPredictor(self).stream(frames))

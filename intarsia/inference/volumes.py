@@ -9,7 +9,7 @@ import numpy as np
 from intarsia.inference.pictures.predictor import GridPredictor
 from intarsia.labels import LabelArray
 from intarsia.media.source import ArraySource, as_rgb
-from intarsia.media.volumes import VolumeLike, VolumeReader, Voxels, open_volume, stack
+from intarsia.media.volumes import VolumeReader, Voxels, stack
 from intarsia.result import VolumeSegmentation
 
 Progress = Callable[[int, int], None]
@@ -17,25 +17,22 @@ Progress = Callable[[int, int], None]
 
 def segment_volume(
     predictor: GridPredictor,
-    source: VolumeLike | VolumeReader,
+    volume: VolumeReader,
     *,
-    series: str | None = None,
     progress: Progress | None = None,
 ) -> VolumeSegmentation:
     """Segment one volume.
 
     Args:
         predictor: a model for volumes.
-        source: see `intarsia.media.volumes.open_volume`; or an opened volume.
-        series: the DICOM series, where a folder holds several.
+        volume: opened, see `intarsia.media.volumes.open_volume`.
         progress: called after each slice with the number done and the number of all.
 
     Raises:
         DataError: the volume cannot be read, or the model is not one for volumes.
     """
     preprocessing = predictor.preprocessing
-    preprocessing.check_medium("volume", source.name if isinstance(source, VolumeReader) else str(source))
-    volume = source if isinstance(source, VolumeReader) else open_volume(source, series=series)
+    preprocessing.check_medium("volume", volume.name)
     window = None if preprocessing.windows is None else preprocessing.windows[0]
     voxels = volume.read(window, preprocessing.axis)
     labels = np.empty(voxels.shape, dtype=predictor.space.dtype)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, Self
 
-from intarsia.bundle import CloudPreprocessing, Description, Preprocessing
+from intarsia.bundle import Description
 from intarsia.errors import DataError, IntarsiaError, UsageError, counted
 from intarsia.inference import Identity, VideoPredictor
 from intarsia.jobs.manifest import Manifest, earlier_settings, fingerprint, is_hopeless
@@ -22,6 +22,7 @@ from intarsia.jobs.writing.volume import write_volume
 from intarsia.jobs.writing.work import Facts, Stopped, Work
 from intarsia.labels import LabelSpace
 from intarsia.media.medium import Form, check_options
+from intarsia.preprocessing import CloudPreprocessing, Preprocessing
 
 Stop = Callable[[], bool]
 Tell = Callable[[Task, int, int | None], None]

@@ -10,9 +10,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, NamedTuple, Protocol
 
+import numpy as np
+from PIL import Image
+
 from intarsia.errors import DataError, UsageError
 from intarsia.labels import LabelArray, LabelSpace
-from intarsia.media.clouds import CLOUD_SUFFIXES, is_cloud, open_cloud
+from intarsia.media.clouds import CLOUD_SUFFIXES, CloudReader, PointCloud, is_cloud, open_cloud
 from intarsia.media.clouds.writing import TARGETS, kept_suffix
 from intarsia.media.dicom import is_series
 from intarsia.media.geotiff import GeoTiffWriter
@@ -52,6 +55,7 @@ class Medium:
         stem: from a file to the name that its results start with.
         labels: from a file to how the name of its labels ends.
         targets: suffixes that a single file of its labels may have.
+        types: of one in memory.
         writer: of labels by rows, from a target, the reader and the classes; None where results save themselves.
         takes: options that mean something to it.
         outputs: what is written of it if nothing is said.
@@ -72,6 +76,7 @@ class Medium:
     stem: Callable[[Path], str] = lambda path: path.stem
     folder: Callable[[Path], bool] = lambda path: False
     sequence: str | None = None
+    types: tuple[type, ...] = ()
     writer: Callable[[Path, Any, LabelSpace], AbstractContextManager[RowWriter]] | None = None
 
     def claims(self, name: Name) -> bool:
@@ -107,7 +112,8 @@ CLOUD = Medium(
     "cloud", "point clouds", "point", "points", "cloud", CLOUD_SUFFIXES, is_cloud,
     lambda source, preprocessing, options: open_cloud(source, columns=options.get("columns")),
     labels=lambda path: f".labels{kept_suffix(path)}", targets=TARGETS, outputs=("labels",),
-    stem=_cloud_stem, folder=is_cloud, takes=frozenset({"tta", "columns", "category", "confidence"}),
+    stem=_cloud_stem, folder=is_cloud, types=(PointCloud, CloudReader),
+    takes=frozenset({"tta", "columns", "category", "confidence"}),
 )  # fmt: skip
 VOLUME = Medium(
     "volume", "volumes", "voxel", "volume", "picture", VOLUME_SUFFIXES, is_volume,
@@ -129,7 +135,7 @@ RASTER = Medium(
 PICTURE = Medium(
     "picture", "pictures", "pixel", "rows", "picture", IMAGE_SUFFIXES, lambda name: True,
     lambda source, preprocessing, options: open_image(source),
-    labels=lambda path: ".mask.png", targets=(".png",), outputs=_NAMED,
+    labels=lambda path: ".mask.png", targets=(".png",), outputs=_NAMED, types=(bytes, Image.Image, np.ndarray),
     writer=lambda path, reader, space: MaskWriter(path, reader.width, reader.height, space),
     takes=_GRID | {"confidence", "keep", "annotations"},
 )  # fmt: skip

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from intarsia.refine.crf import (
     PRESETS,
-    CRFLayer,
     Preset,
     Tuning,
     dense_crf,
@@ -17,6 +18,9 @@ from intarsia.refine.crf import (
 from intarsia.refine.filters import guided_filter, joint_bilateral
 from intarsia.refine.refinement import METHODS, Refinement, refine
 from intarsia.refine.regions import remove_small_regions
+
+if TYPE_CHECKING:
+    from intarsia.refine.crf.layer import CRFLayer
 
 __all__ = [
     "METHODS",
@@ -36,3 +40,11 @@ __all__ = [
     "tune",
     "warm_up",
 ]
+
+
+def __getattr__(name: str) -> object:
+    if name == "CRFLayer":  # the only one that is made of PyTorch
+        from intarsia.refine.crf.layer import CRFLayer
+
+        return CRFLayer
+    raise AttributeError(f"module 'intarsia.refine' has no attribute {name!r}")

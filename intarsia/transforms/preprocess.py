@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from intarsia.bundle import Preprocessing
 from intarsia.media.pixels import resized
+from intarsia.preprocessing import Preprocessing
 
 
 def working_size(height: int, width: int, preprocessing: Preprocessing) -> tuple[int, int]:

@@ -83,8 +83,9 @@ def test_resume(scenes: Path, tmp_path: Path, tiny_cloud: Path, cli: Cli) -> Non
 
 @pytest.fixture
 def tiny_cloud(tmp_path: Path) -> Path:
-    from intarsia.bundle import Bundle, CloudPreprocessing
+    from intarsia.bundle import Bundle
     from intarsia.models import build
+    from intarsia.preprocessing import CloudPreprocessing
 
     pytest.importorskip("scipy")
     model = build("pointnet_scene", classes=3, in_channels=3)

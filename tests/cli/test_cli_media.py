@@ -14,10 +14,11 @@ import numpy as np  # noqa: E402
 import torch  # noqa: E402
 from volumes_made import body, write_nifti, write_series  # noqa: E402
 
-from intarsia.bundle import Bundle, Preprocessing  # noqa: E402
+from intarsia.bundle import Bundle  # noqa: E402
 from intarsia.cli.main import main  # noqa: E402
 from intarsia.labels import LabelSpace  # noqa: E402
 from intarsia.models import build  # noqa: E402
+from intarsia.preprocessing import Preprocessing  # noqa: E402
 
 SPACE = LabelSpace(("background", "organ", "lesion"))
 OPTIONS = {"encoder": "test_resnet", "channels": (8, 8, 8, 8)}

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from intarsia.bundle import Preprocessing
 from intarsia.errors import ModelError, UsageError
 from intarsia.inference import Predictor
 from intarsia.inference.pictures.tiling import exact_overlap, join_tiles, spans
 from intarsia.models import ImageModel, build
+from intarsia.preprocessing import Preprocessing
 from intarsia.transforms.preprocess import normalise
 
 MakePredictor = Callable[..., Predictor]

@@ -270,7 +270,8 @@ def test_identity_changes_with_weights_and_settings(make_predictor: MakePredicto
 _MEMORY = """
 import io, resource, sys
 import numpy as np, torch
-from intarsia.bundle import Bundle, Preprocessing
+from intarsia.bundle import Bundle
+from intarsia.preprocessing import Preprocessing
 from intarsia.inference import Predictor
 from intarsia.labels import LabelSpace
 from intarsia.media.images import open_image

@@ -17,7 +17,6 @@ from jobs_made import files, job  # noqa: E402
 from torch import Tensor  # noqa: E402
 from volumes_made import AFFINE, body, write_nifti, write_series  # noqa: E402
 
-from intarsia.bundle import Preprocessing  # noqa: E402
 from intarsia.datasets import open_dataset  # noqa: E402
 from intarsia.errors import DataError, UsageError  # noqa: E402
 from intarsia.evaluation import Measures, evaluate  # noqa: E402
@@ -25,7 +24,9 @@ from intarsia.inference import Predictor, VideoPredictor  # noqa: E402
 from intarsia.inference.volumes import segment_volume  # noqa: E402
 from intarsia.jobs import plan  # noqa: E402
 from intarsia.media.medium import expand  # noqa: E402
+from intarsia.media.volumes import open_volume  # noqa: E402
 from intarsia.models import ImageModel  # noqa: E402
+from intarsia.preprocessing import Preprocessing  # noqa: E402
 from intarsia.result import VolumeSegmentation  # noqa: E402
 
 MakePredictor = Callable[..., Predictor]
@@ -85,7 +86,7 @@ def test_the_real_segmentation_through_an_identity_model(make_predictor: MakePre
 
 def test_what_a_result_tells(predictor: Predictor, tmp_path: Path) -> None:
     _, labels = body()
-    found = segment_volume(predictor, write_nifti(tmp_path / "a.nii.gz", labels, codes="LPS"))
+    found = segment_volume(predictor, open_volume(write_nifti(tmp_path / "a.nii.gz", labels, codes="LPS")))
     voxel = 1.5 * 1.25 * 4 / 1000
     assert found.millilitres() == pytest.approx(
         {name: (labels == index).sum() * voxel for index, name in enumerate(("dark", "bright", "third"))}
@@ -111,7 +112,7 @@ def test_progress_and_the_neighbours_of_each_slice(make_predictor: MakePredictor
     path = write_nifti(tmp_path / "ramp.nii", np.ascontiguousarray(values))
     predictor = make_predictor(Recording(), 3, preprocessing=preprocessing(window=(0.0, 255.0)))
     inputs.clear()
-    segment_volume(predictor, path, progress=lambda done, total: seen.append((done, total)))
+    segment_volume(predictor, open_volume(path), progress=lambda done, total: seen.append((done, total)))
     assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
     assert inputs == [[0, 0, 1], [0, 1, 2], [1, 2, 3], [2, 3, 3]]
 

@@ -11,13 +11,14 @@ import pytest
 from jobs_made import files, job
 from networks import PLAIN
 
-from intarsia.bundle import Bundle, CloudPreprocessing, Preprocessing
+from intarsia.bundle import Bundle
 from intarsia.cli.main import main
 from intarsia.errors import DataError, IntarsiaError, UsageError
 from intarsia.inference import Predictor
 from intarsia.inference.clouds import CloudPredictor
 from intarsia.labels import LabelSpace
 from intarsia.models import build
+from intarsia.preprocessing import CloudPreprocessing, Preprocessing
 
 SPACE = LabelSpace(("dark", "bright"))
 UNET = {"encoder": "test_resnet", "channels": [8, 8, 8, 8]}

@@ -10,13 +10,14 @@ import pytest
 import torch
 from jobs_made import files, job
 
-from intarsia.bundle import Bundle, CloudPreprocessing
+from intarsia.bundle import Bundle
 from intarsia.errors import DataError, UsageError
 from intarsia.inference.clouds import CloudPredictor
 from intarsia.jobs import plan
 from intarsia.labels import LabelSpace
 from intarsia.media.clouds import PointCloud, open_cloud, write_labels
 from intarsia.models import build
+from intarsia.preprocessing import CloudPreprocessing
 
 pytest.importorskip("scipy")
 pytest.importorskip("laspy")

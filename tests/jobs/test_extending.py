@@ -12,7 +12,7 @@ from jobs_made import files, job
 from networks import PLAIN
 from PIL import Image
 
-from intarsia.bundle import CloudPreprocessing, Description
+from intarsia.bundle import Description
 from intarsia.errors import UsageError
 from intarsia.inference import Predictor, VideoPredictor
 from intarsia.inference.clouds import CloudPredictor
@@ -21,6 +21,7 @@ from intarsia.media.clouds import PointCloud
 from intarsia.media.medium import MEDIA, Medium, expand, medium_of
 from intarsia.media.png import MaskWriter
 from intarsia.media.source import ArraySource
+from intarsia.preprocessing import CloudPreprocessing
 from intarsia.result import Render
 from intarsia.runtimes import RUNTIMES, find_runtime
 

@@ -17,11 +17,11 @@ from jobs_made import files, job  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
 from torch import Tensor  # noqa: E402
 
-from intarsia.bundle import Preprocessing  # noqa: E402
 from intarsia.errors import DataError, UsageError  # noqa: E402
 from intarsia.inference import Predictor  # noqa: E402
 from intarsia.media.rasters import RasterReader  # noqa: E402
 from intarsia.models import ImageModel  # noqa: E402
+from intarsia.preprocessing import Preprocessing  # noqa: E402
 
 MakePredictor = Callable[..., Predictor]
 PLACE = rasterio.Affine(2, 0, 500000, 0, -2, 4000000)

@@ -5,13 +5,14 @@ import torch
 from small import SMALL, small
 from torch import nn
 
-from intarsia.bundle import Bundle, Preprocessing
+from intarsia.bundle import Bundle
 from intarsia.errors import ModelError, UsageError
 from intarsia.labels import LabelSpace
 from intarsia.models import architecture, architectures, build
 from intarsia.models.encoders import TimmEncoder
 from intarsia.models.layers import ASPP, ImagePooling
 from intarsia.models.restore import restore
+from intarsia.preprocessing import Preprocessing
 from intarsia.recipe import Recipe
 from intarsia.runtimes.torch import accelerate
 from intarsia.zoo import find_recipe

@@ -9,7 +9,7 @@ import torchvision
 from torch import nn
 from torch.nn import functional as F
 
-from intarsia.bundle import Bundle, Preprocessing
+from intarsia.bundle import Bundle
 from intarsia.errors import ModelError
 from intarsia.labels import LabelSpace
 from intarsia.models import build
@@ -17,6 +17,7 @@ from intarsia.models.cost import gmacs, parameters
 from intarsia.models.encoders.vgg import VGG16
 from intarsia.models.layers import BilinearDeconv, FCNHead, bilinear_kernel
 from intarsia.models.weights import initialise
+from intarsia.preprocessing import Preprocessing
 
 ORIGINALS = ("fcn32s", "fcn16s", "fcn8s", "fcn8s_at_once")
 TINY = {"base": 1, "width": 2}

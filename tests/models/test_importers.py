@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torchvision.models import segmentation as originals
 
-from intarsia.bundle import Bundle, Preprocessing
+from intarsia.bundle import Bundle
 from intarsia.errors import ModelError, UsageError
 from intarsia.labels import LabelSpace
 from intarsia.models import SegmentationModel, build
@@ -24,6 +24,7 @@ from intarsia.models.cost import parameters
 from intarsia.models.importers import import_checkpoint
 from intarsia.models.importers.foreign import resnet_name
 from intarsia.models.restore import restore
+from intarsia.preprocessing import Preprocessing
 
 smp = pytest.importorskip("segmentation_models_pytorch")
 

@@ -5,11 +5,12 @@ from typing import Any
 import pytest
 import torch
 
-from intarsia.bundle import Bundle, Preprocessing
+from intarsia.bundle import Bundle
 from intarsia.errors import ModelError
 from intarsia.labels import LabelSpace
 from intarsia.models import build
 from intarsia.models.restore import restore
+from intarsia.preprocessing import Preprocessing
 
 OPTIONS: dict[str, Any] = {"encoder": "test_resnet", "channels": [8, 8, 8, 8]}
 

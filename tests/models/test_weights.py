@@ -3,11 +3,12 @@
 import pytest
 import torch
 
-from intarsia.bundle import Bundle, Preprocessing
+from intarsia.bundle import Bundle
 from intarsia.errors import ModelError, UsageError
 from intarsia.labels import LabelSpace
 from intarsia.models import build, weights
 from intarsia.models.weights import initialise
+from intarsia.preprocessing import Preprocessing
 
 
 def lite0(classes: int = 2):

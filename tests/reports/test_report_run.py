@@ -9,14 +9,16 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from PIL import Image
 from tiny import TinyRun
 
 import intarsia
-from intarsia.bundle import Bundle, Preprocessing
+from intarsia.bundle import Bundle
 from intarsia.datasets import open_dataset
 from intarsia.labels import LabelSpace
+from intarsia.preprocessing import CloudPreprocessing, Preprocessing
 from intarsia.recipe import Recipe
 from intarsia.reports import model_card, write_report
 
@@ -77,3 +79,23 @@ def test_the_card_tells_data_terms_limits_metrics_and_recipe() -> None:
         "## Recipe\n\n```yaml\nname: street\ndescription: Streets.\n```\n"
     )
     assert model_card(bundle, name="other").startswith("# other\n")
+
+
+@pytest.mark.parametrize(
+    ("preprocessing", "told"),
+    [
+        (
+            Preprocessing(slices=3, window=(-160, 240)),
+            "- input: native size, 3 neighbouring axial slices of volumes, values -160 to 240",
+        ),
+        (Preprocessing(bands=(2, 3, 4, 5, 6, 7), mean=(0.5,) * 6, std=(0.2,) * 6), "bands 2, 3, 4, 5, 6, 7 of rasters"),
+        (CloudPreprocessing(features=("height",), block=2, points=512), "- input: points with x, y, z, height"),
+    ],
+)
+def test_the_card_says_what_the_model_sees(preprocessing: Preprocessing | CloudPreprocessing, told: str) -> None:
+    space = LabelSpace(("other", "thing"))
+    text = model_card(
+        Bundle(architecture="unet", options={}, space=space, preprocessing=preprocessing, state={"w": torch.zeros(1)})
+    )
+    assert told in text
+    assert "RGB" not in text

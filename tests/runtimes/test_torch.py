@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from intarsia.errors import UsageError
 from intarsia.models import ImageModel, build
-from intarsia.runtimes.torch import FusedConv2d, accelerate
+from intarsia.runtimes.torch import FusedConv2d, TorchRuntime, accelerate
 
 
 def trained(model: ImageModel) -> ImageModel:
@@ -101,6 +102,15 @@ def test_auto_takes_the_faster(
     monkeypatch.setattr("intarsia.runtimes.torch._seconds", lambda model: measured[next(model.parameters()).dtype])
     fast = accelerate(build("unet", classes=3, encoder="test_resnet", channels=(8, 8, 8, 8)).eval())
     assert next(fast.parameters()).dtype == dtype
+
+
+def test_a_processor_without_bfloat16_is_never_asked_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = build("unet", classes=3, encoder="test_resnet", channels=(8, 8, 8, 8)).eval()
+    monkeypatch.setattr("intarsia.runtimes.torch.has_bf16", lambda device="cpu": False)
+    monkeypatch.setattr("intarsia.runtimes.torch._is_faster", lambda rounded, folded: True)
+    assert TorchRuntime(model).precision == "fp32"
+    with pytest.raises(UsageError, match=r"bfloat16 here .* use auto or fp32"):
+        TorchRuntime(model, precision="bf16")
 
 
 @pytest.mark.parametrize("channels", [1, 4])

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from intarsia.bundle import Preprocessing
 from intarsia.losses import Boundary, CrossEntropy, WeightedSum, join_maps
+from intarsia.preprocessing import Preprocessing
 from intarsia.recipe import Augment
 from intarsia.training.feeds.batches import SplitReader, StepBatches, TrainingSamples, batches
 from intarsia.transforms.augment import TrainingTransform

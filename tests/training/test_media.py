@@ -9,10 +9,11 @@ import pytest
 from tiny import TINY
 
 import intarsia
-from intarsia.bundle import Bundle, Preprocessing
+from intarsia.bundle import Bundle
 from intarsia.errors import ModelError, UsageError
 from intarsia.evaluation import Measures
 from intarsia.models import build
+from intarsia.preprocessing import Preprocessing
 from intarsia.recipe import Recipe
 from intarsia.training.plan.setup import preprocessing_of
 

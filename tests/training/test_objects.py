@@ -11,12 +11,13 @@ import pytest
 import trees
 
 import intarsia
-from intarsia.bundle import Bundle, CloudPreprocessing
+from intarsia.bundle import Bundle
 from intarsia.datasets import open_dataset
 from intarsia.errors import UsageError
 from intarsia.inference.clouds import CloudPredictor
 from intarsia.inference.clouds.predictor import as_function
 from intarsia.media.clouds import PointCloud
+from intarsia.preprocessing import CloudPreprocessing
 from intarsia.recipe import Recipe
 from intarsia.training.plan.planning import plan
 from intarsia.transforms.clouds.objects import object_probabilities, prepare_object

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from intarsia.bundle import Preprocessing
+from intarsia.preprocessing import Preprocessing
 from intarsia.transforms.preprocess import normalise, prepare, resize_image, working_size
 
 PLAIN = Preprocessing(mean=(0.5, 0.0, 0.25), std=(0.5, 1.0, 0.25))

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 import numpy as np
 
-from intarsia.bundle import CloudPreprocessing, Preprocessing
 from intarsia.datasets.classfile import FILE_NAMES
 from intarsia.datasets.counts import NO_CODES, ClassCounts, SplitFacts
 from intarsia.datasets.layouts.contract import Content, Layout, Reading
@@ -25,6 +24,7 @@ from intarsia.media.clouds.las import ASPRS, ASPRS_COLORS
 from intarsia.media.clouds.las import SUFFIXES as LAS
 from intarsia.media.clouds.render import draw, view
 from intarsia.media.clouds.scans import NUSCENES_LABELS
+from intarsia.preprocessing import CloudPreprocessing, Preprocessing
 
 if TYPE_CHECKING:
     from intarsia.datasets.checks.report import Report

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from intarsia.bundle import CloudPreprocessing, Preprocessing
 from intarsia.datasets.coding import RawMask
 from intarsia.datasets.pictures import PictureSplit, plain_mask
 from intarsia.datasets.sizes import mismatch
@@ -19,6 +18,7 @@ from intarsia.errors import DataError, UsageError, require
 from intarsia.labels import LabelArray
 from intarsia.media.rasters import RASTER_SUFFIXES, RasterReader, grid_windows, is_raster, open_raster, opened_raster
 from intarsia.media.source import Pixels
+from intarsia.preprocessing import CloudPreprocessing, Preprocessing
 
 _SIDE = 1024
 """Training and validation see rasters in windows of at most this side."""
@@ -75,6 +75,7 @@ class RasterSplit(PictureSplit):
     medium: ClassVar[Pixels] = "raster"
     plural: ClassVar[str] = "rasters"
     options: ClassVar[frozenset[str]] = frozenset({"tolerant", "reader"})
+    in_parts: ClassVar[bool] = True
 
     def for_input(self, preprocessing: Preprocessing | CloudPreprocessing) -> RasterSplit:
         """The split with the bands that a model wants."""
@@ -102,10 +103,8 @@ class RasterSplit(PictureSplit):
 
     def open(self, item: Item) -> RasterReader:
         """An item's raster, by its header."""
-        if not isinstance(item.input, Raster):
-            raise DataError(f"{item.input}: is no raster")
         chosen = self.preprocessing or Preprocessing()
-        return open_raster(item.input.path, bands=chosen.bands, windows=chosen.windows)
+        return open_raster(_file(item), bands=chosen.bands, windows=chosen.windows)
 
     def read(self, index: int) -> tuple[NDArray[np.uint8], LabelArray]:
         """Samples (H, W, C) and target (H, W) of an item: a whole raster, or the window that it stands for.
@@ -140,8 +139,7 @@ class RasterSplit(PictureSplit):
 
     def channels(self) -> tuple[tuple[int, ...], tuple[tuple[float, float], ...]] | None:
         """All bands of the rasters and the range of values of each; None where they are 8-bit colours."""
-        images = [item.input for item in self.items[:: max(1, len(self) // _LOOKED_AT)]]
-        paths = [image.path for image in images if isinstance(image, Raster)]
+        paths = [_file(item) for item in self.items[:: max(1, len(self) // _LOOKED_AT)]]
         with opened_raster(paths[0]) as file:
             colours = [colour.name for colour in file.colorinterp]
             bands = tuple(index + 1 for index, colour in enumerate(colours) if colour != "alpha")
@@ -174,6 +172,12 @@ class RasterSplit(PictureSplit):
             raise DataError(f"{mask}: {mismatch((every.shape[0], every.shape[1]), size)}")
         part: RawMask = every[top : top + height, left : left + width]
         return part
+
+
+def _file(item: Item) -> Path:
+    if not isinstance(item.input, Raster):
+        raise DataError(f"{item.input}: is no raster")
+    return item.input.path
 
 
 def _window(item: Item) -> Place | None:

@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from intarsia.bundle import CloudPreprocessing, Preprocessing
 from intarsia.datasets.classfile import ClassList
 from intarsia.datasets.layouts import voxels
 from intarsia.datasets.layouts.contract import Content, Layout, PictureReading
@@ -27,6 +26,7 @@ from intarsia.labels import LabelArray
 from intarsia.media.grids import Axis
 from intarsia.media.source import Pixels
 from intarsia.media.volumes import VOLUME_SUFFIXES, open_volume, stack, volume_stem
+from intarsia.preprocessing import CloudPreprocessing, Preprocessing
 
 _SURVEYED = 30
 """Label volumes that are read to find out which values occur."""
@@ -113,6 +113,7 @@ class VolumeSplit(PictureSplit):
     medium: ClassVar[Pixels] = "volume"
     plural: ClassVar[str] = "volumes"
     options: ClassVar[frozenset[str]] = frozenset()
+    in_parts: ClassVar[bool] = True
 
     @property
     def axis(self) -> Axis:

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from intarsia.bundle import Bundle, CloudPreprocessing, Description
+from intarsia.bundle import Bundle, Description
 from intarsia.errors import DataError, ModelError, UsageError
 from intarsia.inference.clouds.spool import Spool
 from intarsia.inference.identity import Identity
 from intarsia.inference.pictures.predictor import open_runtime
 from intarsia.inference.segmenting import segment_many
 from intarsia.labels import LabelArray
-from intarsia.media.clouds import CloudReader, PointCloud, open_cloud
+from intarsia.media.clouds import CloudReader, PointCloud
 from intarsia.media.clouds.cloud import NORMALS
 from intarsia.media.clouds.opening import CloudLike
-from intarsia.media.medium import Form, Item
+from intarsia.media.medium import Form
+from intarsia.preprocessing import CloudPreprocessing
 from intarsia.result import CloudSegmentation
 from intarsia.runtimes.contract import Precision, Runtime, identity
 from intarsia.runtimes.upsampling import softmax
@@ -115,7 +116,7 @@ class CloudPredictor:
 
     def segment(
         self,
-        source: CloudLike | CloudReader | Iterable[CloudLike],
+        source: CloudLike | Iterable[CloudLike],
         *,
         columns: str | None = None,
         category: str | None = None,
@@ -141,14 +142,8 @@ class CloudPredictor:
                 message names features and fields. Or the folder or pattern holds no cloud.
             UsageError: the model has to know the category, or does not know that one.
         """
-
-        def one(item: Item) -> CloudSegmentation:
-            given = item.source
-            reader = given if isinstance(given, CloudReader) else open_cloud(given, columns=columns)
-            return self.segment_opened(reader, category=category, progress=progress)
-
-        given = frozenset(name for name, value in (("columns", columns), ("category", category)) if value is not None)
-        return segment_many(self, source, {"points": one}, given)
+        one = partial(self.segment_opened, category=category, progress=progress)
+        return segment_many(self, source, {"points": one}, {"columns": columns, "category": category})
 
     def segment_opened(
         self, reader: CloudReader, *, category: str | None = None, progress: Progress | None = None

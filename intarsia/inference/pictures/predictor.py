@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from intarsia.bundle import Bundle, Description, Preprocessing
+from intarsia.bundle import Bundle, Description
 from intarsia.errors import ModelError, UsageError
 from intarsia.inference.identity import Identity
 from intarsia.inference.pictures.refined import refine_rows
@@ -19,6 +19,7 @@ from intarsia.inference.pictures.tiling import UNIT, exact_overlap, final_cells,
 from intarsia.labels import LabelArray
 from intarsia.media.medium import Form
 from intarsia.media.source import PixelSource, Place
+from intarsia.preprocessing import Preprocessing
 from intarsia.runtimes import find_runtime
 from intarsia.runtimes.contract import Floats, Precision, Runtime, identity
 from intarsia.runtimes.upsampling import Span, Upsampling, decide, resized_logits, softmax

@@ -17,7 +17,7 @@ from intarsia.media.clouds.scans import NUSCENES_LABELS, read_scan
 _SURE = (*las.SUFFIXES, ".ply", ".pcd", ".e57", ".bin")
 CLOUD_SUFFIXES = (*_SURE, *tables.SUFFIXES)
 """Suffixes that `open_cloud` reads; the plain arrays among them may hold anything else, too."""
-CloudLike = str | os.PathLike[str] | PointCloud
+CloudLike = str | os.PathLike[str] | PointCloud | CloudReader
 
 
 def is_cloud(path: str | os.PathLike[str]) -> bool:
@@ -31,7 +31,7 @@ def open_cloud(source: CloudLike, *, columns: str | None = None, label: str | No
 
     Args:
         source: a file (LAS, LAZ, COPC, PLY, PCD, E57, NPY, NPZ, CSV, TXT, HDF5, SemanticKITTI or nuScenes binary), the
-            folder of an S3DIS room, or a cloud in memory.
+            folder of an S3DIS room, a cloud in memory, or an opened one.
         columns: for arrays and tables, the names of the columns in order ("x y z _ label"), or ``name=array`` pairs
             for NPZ and HDF5.
         label: the field of the class codes, where its name is not a usual one.
@@ -40,6 +40,8 @@ def open_cloud(source: CloudLike, *, columns: str | None = None, label: str | No
         DataError: the file is missing, damaged or has no coordinates; names the file and what to do.
         UsageError: a suffix that is not known, or the library for it is missing.
     """
+    if isinstance(source, CloudReader):
+        return source
     if isinstance(source, PointCloud):
         return LoadedReader(source)
     path = Path(source)

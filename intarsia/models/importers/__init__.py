@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from intarsia.bundle import Bundle, Preprocessing
+from intarsia.bundle import Bundle
 from intarsia.errors import ModelError, UsageError, suggest
 from intarsia.labels import LabelSpace
 from intarsia.models.contract import ImageModel, image_model
@@ -17,6 +17,7 @@ from intarsia.models.importers.foreign import Foreign, outputs, resnet_name
 from intarsia.models.importers.reading import Checkpoint, read_checkpoint
 from intarsia.models.registry import build
 from intarsia.models.restore import differences
+from intarsia.preprocessing import Preprocessing
 
 __all__ = ["SOURCES", "import_checkpoint"]
 

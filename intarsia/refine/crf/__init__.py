@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from intarsia.refine.crf.inference import dense_crf, dense_crf_nd, warm_up
 from intarsia.refine.crf.kernels import positions, stack
-from intarsia.refine.crf.layer import CRFLayer
 from intarsia.refine.crf.presets import PRESETS, Preset
 from intarsia.refine.crf.tuning import Tuning, tune
 
 __all__ = [
     "PRESETS",
-    "CRFLayer",
     "Preset",
     "Tuning",
     "dense_crf",

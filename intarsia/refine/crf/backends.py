@@ -10,11 +10,9 @@ from functools import partial
 from typing import Any, Literal, Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from intarsia.errors import UsageError, require, suggest
-from intarsia.refine.crf import exact, tensors
 from intarsia.refine.crf.kernels import Kernel
 
 Floats = NDArray[np.float32]
@@ -52,7 +50,7 @@ class Backend:
     mean_field: Callable[[Floats, Sequence[tuple[Any, float | Floats]]], MeanField]
 
 
-def find_backend(name: BackendName, device: torch.device | str = "cpu") -> Backend:
+def find_backend(name: BackendName, device: str = "cpu") -> Backend:
     """A backend by name; "auto" takes Numba on the CPU if it is installed, else PyTorch.
 
     Args:
@@ -65,8 +63,10 @@ def find_backend(name: BackendName, device: torch.device | str = "cpu") -> Backe
     if name not in _NAMES:
         raise UsageError(f"no CRF backend is named {name!r}.{suggest(name, _NAMES)}")
     if name == "exact":
+        from intarsia.refine.crf import exact, tensors
+
         return Backend(partial(exact.build, device=device), partial(tensors.MeanField, device=device))
-    on_cpu = torch.device(device).type == "cpu"
+    on_cpu = device.partition(":")[0] == "cpu"
     if name == "auto" and on_cpu and importlib.util.find_spec("numba") is None:
         warnings.warn(
             "the dense CRF runs on PyTorch, which takes three to five times as long as on Numba: "
@@ -75,6 +75,8 @@ def find_backend(name: BackendName, device: torch.device | str = "cpu") -> Backe
         )
         name = "torch"
     if name == "torch" or (name == "auto" and not on_cpu):
+        from intarsia.refine.crf import tensors
+
         return Backend(partial(tensors.build, device=device), partial(tensors.MeanField, device=device))
     require("numba", "crf")
     from intarsia.refine.crf.compiled import filters, meanfield

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from intarsia.errors import DataError, UsageError
 from intarsia.refine.checks import check_image, check_probabilities
@@ -18,8 +17,11 @@ from intarsia.refine.crf.backends import Backend, BackendName, find_backend
 from intarsia.refine.crf.kernels import Features, Grid, Kernel, positions
 from intarsia.refine.crf.presets import DEFAULT, Preset, find
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 Floats = NDArray[np.float32]
-Array = TypeVar("Array", NDArray[Any], Tensor)
+Array = TypeVar("Array", NDArray[Any], "Tensor")
 Affinity = float | Floats
 Progress = Callable[[int, int], None]
 
@@ -77,7 +79,7 @@ def dense_crf(
     for index, picture in enumerate(pictures):
         check_probabilities(maps[index])
         check_image(picture, maps[index].shape[1:])
-    machine = find_backend(backend, probs.device if isinstance(probs, Tensor) else "cpu")
+    machine = find_backend(backend, _device(probs))
     out = np.empty(maps.shape, np.float32)
     tick = _ticker(progress, len(maps) * settings.iterations)
 
@@ -129,7 +131,7 @@ def dense_crf_nd(
         raise UsageError(f"iterations is at least 0, not {iterations}")
     flat = whole.reshape(len(whole), -1)
     kernels = [(Features(_flat_features(features, flat.shape[1])), _affinity(a, len(flat))) for features, a in terms]
-    machine = find_backend(backend, probs.device if isinstance(probs, Tensor) else "cpu")
+    machine = find_backend(backend, _device(probs))
     out = np.empty(flat.shape, np.float32)
     filters = [(machine.build(kernel), affinity) for kernel, affinity in kernels]
     marginals(flat, filters, machine, iterations, prune, _ticker(progress, iterations), out)
@@ -223,15 +225,30 @@ def warm_up() -> None:
 
 def to_numpy(values: Any) -> NDArray[Any]:
     """An array on the CPU, of a tensor without its gradient; NumPy has no bfloat16."""
-    if not isinstance(values, Tensor):
+    if not is_tensor(values):
         return np.asarray(values)
     plain = values.detach().cpu()
-    return np.asarray(plain.float() if plain.dtype == torch.bfloat16 else plain)
+    return np.asarray(plain.float() if str(plain.dtype) == "torch.bfloat16" else plain)
+
+
+def is_tensor(values: object) -> bool:
+    """Tell tensors from arrays; where PyTorch is not loaded there are none."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(values, torch.Tensor)
+
+
+def _device(values: Any) -> str:
+    return str(values.device) if is_tensor(values) else "cpu"
 
 
 def like(given: Array, result: Floats) -> Array:
     """The result as a tensor on the device of what was given, if that was a tensor."""
-    return torch.from_numpy(result).to(given.device) if isinstance(given, Tensor) else cast(Array, result)
+    if not is_tensor(given):
+        return cast(Array, result)
+    import torch
+
+    tensor: Any = torch.from_numpy(result)
+    return cast(Array, tensor.to(_device(given)))
 
 
 def _ticker(progress: Progress | None, total: int) -> Callable[[], None]:

@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
 
-from intarsia.bundle import Preprocessing
 from intarsia.datasets import PictureSplit
 from intarsia.datasets.parts import open_picture
 from intarsia.errors import DataError
 from intarsia.losses import join_maps
 from intarsia.memory import available_memory, keep_freed_memory
+from intarsia.preprocessing import Preprocessing
 from intarsia.transforms.augment import TrainingTransform
 from intarsia.transforms.preprocess import resize_image, working_size
 
@@ -101,7 +101,7 @@ class SplitReader:
         Raises:
             DataError: the image or mask cannot be used.
         """
-        if self.split.medium == "picture":
+        if not self.split.in_parts:
             return self.read(index)
         return self._resized(*self.split.draw(index, reach, seed))
 

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from intarsia.bundle import CloudPreprocessing
 from intarsia.datasets.layouts.clouds import CloudSplit
 from intarsia.errors import DataError, UsageError, counted
 from intarsia.labels import LabelArray
@@ -23,6 +22,7 @@ from intarsia.memory import available_memory
 from intarsia.metrics import ConfusionMatrix, Scores
 from intarsia.models import SegmentationModel, architecture
 from intarsia.models.cloud.running import BATCH_POINTS, as_function
+from intarsia.preprocessing import CloudPreprocessing
 from intarsia.recipe import Recipe
 from intarsia.training.distributed import World, sum_confusion
 from intarsia.training.feeds.batches import Batch, Sample, mix

@@ -8,11 +8,11 @@ from typing import Protocol
 from torch import Tensor
 from torch.utils.data import Dataset as TorchDataset
 
-from intarsia.bundle import CloudPreprocessing, Preprocessing
 from intarsia.datasets import Split
 from intarsia.datasets.layouts.clouds import CloudSplit
 from intarsia.metrics import Scores
 from intarsia.models import SegmentationModel
+from intarsia.preprocessing import CloudPreprocessing, Preprocessing
 from intarsia.training.feeds.batches import Batch, Sample
 from intarsia.training.progress import Progress
 

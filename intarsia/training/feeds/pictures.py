@@ -52,7 +52,7 @@ class PictureFeed:
             return
         readers = [(reader, reader.preload(self._world.size)) for reader in (self._reader, self.validator.reader)]
         kept = [reader.split.name for reader, fits in readers if fits]
-        if self.split.medium == "picture":
+        if not self.split.in_parts:
             self._say(f"decoded pictures kept in memory: {', '.join(kept) or 'none, they do not fit'}")
 
     def samples(self, maps: Maps) -> TorchDataset[Sample]:

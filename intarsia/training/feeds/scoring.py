@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from intarsia.bundle import Preprocessing
 from intarsia.errors import DataError
 from intarsia.media.images import write_image
 from intarsia.media.source import as_rgb
 from intarsia.metrics import ConfusionMatrix, Scores
 from intarsia.models import SegmentationModel
+from intarsia.preprocessing import Preprocessing
 from intarsia.result.renders import blend
 from intarsia.runtimes.upsampling import upsampled_labels
 from intarsia.training.distributed import World, sum_confusion

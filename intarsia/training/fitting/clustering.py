@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from intarsia.bundle import Bundle, Preprocessing
+from intarsia.bundle import Bundle
 from intarsia.errors import ModelError, UsageError
 from intarsia.labels import LabelSpace
 from intarsia.media.images import ImageLike, open_image
 from intarsia.models import build
 from intarsia.models.classical import ClassicalModel, FittingData
 from intarsia.models.classical.model import UNLABELLED
+from intarsia.preprocessing import Preprocessing
 from intarsia.training.fitting.drawing import Window, draw
 from intarsia.transforms.preprocess import resize_image, working_size
 

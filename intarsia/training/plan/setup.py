@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from intarsia.bundle import Bundle, CloudPreprocessing, Preprocessing
+from intarsia.bundle import Bundle
 from intarsia.datasets import Dataset, Split
 from intarsia.errors import DataError, ModelError, UsageError, suggest
 from intarsia.labels import LabelSpace
 from intarsia.losses import Ramp, WeightedSum, build_loss, loss_options
 from intarsia.metrics import Scores
 from intarsia.models import SegmentationModel, architecture
+from intarsia.preprocessing import CloudPreprocessing, Preprocessing
 from intarsia.recipe import Recipe
 
 _POWERS = {"median_frequency": 1.0, "sqrt_median_frequency": 0.5}

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from intarsia.bundle import CloudPreprocessing
 from intarsia.labels import LabelArray
 from intarsia.media.clouds.cloud import PointCloud
+from intarsia.preprocessing import CloudPreprocessing
 from intarsia.transforms.clouds.blocks import FILL, Network, scene_probabilities, spread
 from intarsia.transforms.clouds.geometry import Floats
 from intarsia.transforms.clouds.objects import ObjectScene, at_all_points, object_probabilities, prepare_object

@@ -9,9 +9,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from intarsia.bundle import CloudPreprocessing
 from intarsia.labels import LabelArray
 from intarsia.media.clouds.cloud import PointCloud
+from intarsia.preprocessing import CloudPreprocessing
 from intarsia.transforms.clouds.blocks import FILL, Network, fill, labels_of, spread
 from intarsia.transforms.clouds.categories import FIELD, category_of, only_parts
 from intarsia.transforms.clouds.features import compute

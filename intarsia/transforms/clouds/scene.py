@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from intarsia.bundle import CloudPreprocessing
 from intarsia.errors import DataError
 from intarsia.media.clouds.cloud import PointCloud
+from intarsia.preprocessing import CloudPreprocessing
 from intarsia.transforms.clouds.features import compute
 from intarsia.transforms.clouds.geometry import Floats, thin
 

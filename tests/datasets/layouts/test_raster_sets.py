@@ -12,12 +12,12 @@ import numpy as np  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
 from PIL import Image  # noqa: E402
 
-from intarsia.bundle import Preprocessing  # noqa: E402
 from intarsia.datasets import PictureSplit, ReadOptions, open_dataset  # noqa: E402
 from intarsia.datasets.layouts import rasters  # noqa: E402
 from intarsia.datasets.layouts.rasters import RasterSplit  # noqa: E402
 from intarsia.errors import DataError, UsageError  # noqa: E402
 from intarsia.media.rasters import RasterReader  # noqa: E402
+from intarsia.preprocessing import Preprocessing  # noqa: E402
 
 SIZE = (150, 200)
 

@@ -11,11 +11,11 @@ pytest.importorskip("nibabel", reason="volumes need intarsia[volumes]")
 import numpy as np
 from volumes_made import AFFINE, body, write_nifti, write_series
 
-from intarsia.bundle import Preprocessing
 from intarsia.datasets import Dataset, open_dataset
 from intarsia.datasets.layouts import voxels
 from intarsia.datasets.layouts.volumes import VolumeSplit
 from intarsia.errors import DataError, UsageError
+from intarsia.preprocessing import Preprocessing
 
 
 def seen(slices: int = 1, **changes: object) -> Preprocessing:

@@ -11,7 +11,7 @@ import trees
 from jobs_made import files, job
 
 import intarsia
-from intarsia.bundle import Bundle, CloudPreprocessing
+from intarsia.bundle import Bundle
 from intarsia.datasets import ReadOptions, open_dataset
 from intarsia.datasets.public.s3dis import AREAS, PROTOCOL, S3DIS
 from intarsia.errors import DataError, ModelError, UsageError
@@ -21,6 +21,7 @@ from intarsia.jobs import plan
 from intarsia.labels import LabelSpace
 from intarsia.media.clouds import PointCloud, open_cloud, read_cloud, write_labels
 from intarsia.models import build
+from intarsia.preprocessing import CloudPreprocessing
 from intarsia.result.cloud import CloudSegmentation
 from intarsia.transforms.clouds.features import channels
 
@@ -216,7 +217,7 @@ def test_one_bad_cloud_does_not_stop_the_others(tmp_path: Path) -> None:
 
 
 def test_model_of_pictures_is_none_of_points() -> None:
-    from intarsia.bundle import Preprocessing
+    from intarsia.preprocessing import Preprocessing
 
     wrong = bundle()
     wrong.preprocessing = Preprocessing()

@@ -12,7 +12,7 @@ import trees
 from parts import FIRST, rule
 
 import intarsia
-from intarsia.bundle import Bundle, CloudPreprocessing
+from intarsia.bundle import Bundle
 from intarsia.cli.main import main
 from intarsia.datasets import open_dataset
 from intarsia.datasets.public.shapenet_part import SHAPENET_PART
@@ -21,6 +21,7 @@ from intarsia.inference.clouds import CloudPredictor, predictor
 from intarsia.labels import LabelSpace
 from intarsia.media.clouds import PointCloud, read_cloud
 from intarsia.models import build
+from intarsia.preprocessing import CloudPreprocessing
 from intarsia.transforms.clouds.categories import CATEGORIES, PARTS, part_names
 
 pytest.importorskip("scipy")

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from stripes import SMALL, stripes
 
-from intarsia.bundle import Bundle, Preprocessing
+from intarsia.bundle import Bundle
 from intarsia.errors import DataError, ModelError, UsageError
 from intarsia.inference import Predictor
 from intarsia.labels import LabelSpace
@@ -20,6 +20,7 @@ from intarsia.models.classical import ClassicalModel
 from intarsia.models.classical import model as classical_model
 from intarsia.models.cost import parameters
 from intarsia.models.restore import restore
+from intarsia.preprocessing import Preprocessing
 from intarsia.recipe import Recipe
 from intarsia.runtimes.torch import accelerate
 from intarsia.transforms.preprocess import normalise

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from intarsia.bundle import Bundle, CloudPreprocessing
+from intarsia.bundle import Bundle
 from intarsia.errors import ModelError, UsageError
 from intarsia.labels import LabelSpace
 from intarsia.losses import CrossEntropy
@@ -18,6 +18,7 @@ from intarsia.models.cloud.layers import CloudModel, Shared
 from intarsia.models.cloud.pointnet import Transform, orthogonality
 from intarsia.models.cost import parameters
 from intarsia.models.restore import restore
+from intarsia.preprocessing import CloudPreprocessing
 from intarsia.training.loop.supervision import supervised_loss
 
 pytest.importorskip("scipy")

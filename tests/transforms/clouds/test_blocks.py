@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from intarsia.bundle import CloudPreprocessing
 from intarsia.errors import DataError, UsageError
 from intarsia.media.clouds import PointCloud
+from intarsia.preprocessing import CloudPreprocessing
 from intarsia.recipe import CloudAugment
 from intarsia.transforms.clouds.augment import CloudTransform
 from intarsia.transforms.clouds.blocks import BlockSampler, block_input, scene_probabilities, spread, windows

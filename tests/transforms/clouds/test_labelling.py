@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from intarsia.bundle import CloudPreprocessing
 from intarsia.media.clouds import PointCloud
+from intarsia.preprocessing import CloudPreprocessing
 from intarsia.transforms.clouds.labelling import point_probabilities, prepared
 from intarsia.transforms.clouds.objects import ObjectScene
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from intarsia.bundle import CloudPreprocessing
 from intarsia.errors import DataError, UsageError
 from intarsia.media.clouds import PointCloud
+from intarsia.preprocessing import CloudPreprocessing
 from intarsia.transforms.clouds.categories import CATEGORIES, category_index, category_of, only_parts, part_names
 from intarsia.transforms.clouds.features import channels, check_features, compute
 from intarsia.transforms.clouds.objects import (

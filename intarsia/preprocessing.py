@@ -1,0 +1,200 @@
+"""Preprocessing: what happens to a source before the network sees it, and what the network is for."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
+
+from intarsia.errors import DataError, UsageError
+
+_Positive = Annotated[float, Field(gt=0)]
+
+
+class Preprocessing(BaseModel):
+    """What happens to a picture, a raster or a volume before the network sees it.
+
+    Attributes:
+        mean: subtracted per channel, of values in 0..1; a single value turns colour pictures to grey first.
+        std: divided by per channel, as many values as `mean`.
+        long_side: images are resized so that their longer side has this many pixels; None keeps their own size.
+        window: (low, high) stored values (Hounsfield units, reflectances) that become 0 and 1, once or for each
+            channel; None takes 8-bit values as they are, and each volume's own 0.5th and 99.5th percentile.
+        slices: of a model for volumes, how many neighbouring slices are its channels; None for pictures and rasters.
+        axis: the planes into which volumes are cut.
+        bands: of a model for rasters, which bands (from 1) are its channels; None for three colours.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    mean: tuple[float, ...] = (0.485, 0.456, 0.406)
+    std: tuple[_Positive, ...] = (0.229, 0.224, 0.225)
+    long_side: int | None = Field(default=None, ge=1)
+    window: tuple[float, float] | tuple[tuple[float, float], ...] | None = None
+    slices: int | None = Field(default=None, ge=1)
+    axis: Literal["axial", "coronal", "sagittal"] = "axial"
+    bands: tuple[Annotated[int, Field(ge=1)], ...] | None = None
+
+    @property
+    def windows(self) -> tuple[tuple[float, float], ...] | None:
+        """The window of each channel, or one for all of them."""
+        if self.window is None:
+            return None
+        return self.window if isinstance(self.window[0], tuple) else (self.window,)
+
+    @property
+    def medium(self) -> Literal["picture", "raster", "volume"]:
+        """What the model was made for."""
+        return "volume" if self.slices is not None else "raster" if self.bands is not None else "picture"
+
+    @property
+    def channels(self) -> int:
+        """How many channels the network sees."""
+        return len(self.mean)
+
+    def describe(self) -> str:
+        """Say in words what the network sees."""
+        size = "native size" if self.long_side is None else f"longer side resized to {self.long_side} pixels"
+        if self.slices is not None:
+            many = f"{self.slices} neighbouring {self.axis} slices" if self.slices > 1 else f"single {self.axis} slices"
+            window = "each volume's own range" if self.windows is None else f"values {_range(self.windows[0])}"
+            return f"{size}, {many} of volumes, {window}"
+        if self.bands is not None:
+            return f"{size}, {_listed('band', self.bands)} of rasters{self._ranges()}"
+        return f"{size}, {'grey' if self.channels == 1 else 'RGB'}{self._ranges()}"
+
+    def _ranges(self) -> str:
+        return "" if self.windows is None else f", values {', '.join(_range(window) for window in self.windows)}"
+
+    def check_medium(self, medium: str, name: str) -> None:
+        """Refuse what the model was not made for: numbers would come out, but they would mean nothing.
+
+        Args:
+            medium: what the source is: a picture, video, raster, volume or cloud.
+            name: the source's, for the message.
+
+        Raises:
+            DataError: a picture for a model of volumes, for instance.
+        """
+        if medium == self.medium or (self.medium == "picture" and medium in ("raster", "video")):
+            return
+        what = {
+            "picture": "pictures: give it photos, videos, or rasters with red, green and blue",
+            "raster": f"rasters with the bands {self.bands}: give it GeoTIFF files",
+            "volume": "volumes: give it a NIfTI file (.nii.gz) or the folder of a DICOM series",
+        }
+        raise DataError(f"cannot segment {name}: this model is for {what[self.medium]}")
+
+    def changed(self, **changes: Any) -> Preprocessing:
+        """Take a user's changes; None changes nothing.
+
+        Args:
+            changes: `long_side` (0 for each picture's own size), `bands` and `window`.
+
+        Raises:
+            UsageError: they do not fit the model.
+        """
+        wanted = {name: value for name, value in changes.items() if value is not None}
+        if wanted.get("long_side", 0) < 0:
+            raise UsageError(
+                f"long_side is a number of pixels, or 0 for each picture's own size, not {wanted['long_side']}"
+            )
+        if "long_side" in wanted:
+            wanted["long_side"] = wanted["long_side"] or None
+        try:
+            return Preprocessing.model_validate(self.model_dump() | wanted)
+        except ValidationError as error:
+            reason = error.errors()[0]["msg"].removeprefix("Value error, ")
+            raise UsageError(f"bands and window do not fit this model: {reason}") from None
+
+    @model_validator(mode="after")
+    def _check(self) -> Preprocessing:
+        if self.slices is not None and self.bands is not None:
+            raise ValueError("slices are of volumes and bands of rasters; a model takes one of them")
+        if self.slices is not None and self.slices % 2 == 0:
+            raise ValueError(f"slices is an odd number, the slice itself in the middle, not {self.slices}")
+        channels = self.slices or (self.bands and len(self.bands))
+        if channels and not len(self.mean) == len(self.std) == channels:
+            raise ValueError(
+                f"mean and std have a value for each of {channels} channels, not {len(self.mean)} and {len(self.std)}"
+            )
+        if not channels and (len(self.mean) not in (1, 3) or len(self.std) != len(self.mean)):
+            raise ValueError(
+                "mean and std have three values each, or one for grey pictures, "
+                f"not {len(self.mean)} and {len(self.std)}"
+            )
+        windows = self.windows or ()
+        if len(windows) not in (0, 1, len(self.mean)) or (self.slices and len(windows) > 1):
+            raise ValueError(f"window is one pair (low, high), or one for each band, not {len(windows)}")
+        if any(not math.isfinite(high - low) or low >= high for low, high in windows):
+            raise ValueError("window: the lower bound comes first, and both are finite")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _plain(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without what only rasters and volumes have: bundles for pictures stay readable by earlier versions."""
+        plain: dict[str, Any] = serialise(self)
+        unused = {"window": None, "slices": None, "axis": "axial", "bands": None}
+        return {name: value for name, value in plain.items() if name not in unused or value != unused[name]}
+
+
+class CloudPreprocessing(BaseModel):
+    """What happens to a point cloud before the network sees it.
+
+    Attributes:
+        features: names of what the network is told besides the coordinates, in the order of its channels.
+        optional: those of them that a cloud may lack, because the network was trained without them, too.
+        block: side in metres of the square columns that it sees.
+        points: number of points of a block.
+        voxel: the cloud is thinned to one point per cube of this side in metres; 0 keeps all.
+        neighbours: points that make a neighbourhood of normals and shapes.
+        whole: each cloud is one object, seen at once and scaled into the unit sphere; lengths are then in its radii.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    features: tuple[str, ...]
+    optional: tuple[str, ...] = ()
+    block: _Positive
+    points: int = Field(ge=1)
+    voxel: float = Field(default=0.0, ge=0)
+    neighbours: int = Field(default=16, ge=3)
+    whole: bool = False
+
+    @property
+    def medium(self) -> Literal["cloud"]:
+        """What the model was made for."""
+        return "cloud"
+
+    def describe(self) -> str:
+        """Say in words what the network sees."""
+        unit = "radii" if self.whole else "m"
+        thinned = f"one point per {self.voxel:g} {unit}" if self.voxel else "all points"
+        seen = "of a whole object in the unit sphere" if self.whole else f"in a column of {self.block:g} m"
+        return f"points with {', '.join(('x, y, z', *self.features))}; {thinned}, {self.points} {seen}"
+
+    def check_medium(self, medium: str, name: str) -> None:
+        """Refuse what is no point cloud.
+
+        Raises:
+            DataError: it is none.
+        """
+        if medium != "cloud":
+            raise DataError(f"cannot segment {name}: this model labels point clouds; name a model of pictures (-m)")
+
+
+def _range(window: tuple[float, float]) -> str:
+    return f"{window[0]:g} to {window[1]:g}"
+
+
+def _listed(what: str, numbers: tuple[int, ...]) -> str:
+    return f"{what}{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))}"
