@@ -141,7 +141,8 @@ def cluster(
         progress: told a stage, and how many of its parts are done.
 
     Raises:
-        DataError: a picture cannot be read, or all of them have fewer pixels than there shall be clusters.
+        DataError: a picture cannot be read, a file is none, or all of them have fewer pixels than there shall be
+            clusters.
         UsageError: an unknown option, or no picture.
         ModelError: an option out of range.
     """
@@ -151,13 +152,16 @@ def cluster(
     from PIL import Image
 
     from intarsia.inference import Predictor
-    from intarsia.media.medium import STILLS, expand
+    from intarsia.media.medium import STILLS, expand, medium_of
+    from intarsia.preprocessing import Preprocessing
     from intarsia.training.fitting.clustering import cluster
 
     named = [sources] if isinstance(sources, str | os.PathLike | bytes | Image.Image | np.ndarray) else sources
     pictures: list[ImageLike] = []
     for source in named:
         if isinstance(source, str | os.PathLike):
+            if os.path.isfile(source):
+                Preprocessing().check_medium(medium_of(source).name, os.fspath(source))
             pictures += [item.source for item in expand(source, media=STILLS).items]
         else:
             pictures.append(source)

@@ -79,20 +79,21 @@ class Preprocessing(BaseModel):
         """Refuse what the model was not made for: numbers would come out, but they would mean nothing.
 
         Args:
-            medium: what the source is: a picture, video, raster, volume or cloud.
+            medium: what the source is: a picture, video, raster, volume or cloud; of others their reader tells what
+                their pixels are.
             name: the source's, for the message.
 
         Raises:
             DataError: a picture for a model of volumes, for instance.
         """
-        if medium == self.medium or (self.medium == "picture" and medium in ("raster", "video")):
+        if medium not in _FOREIGN[self.medium]:
             return
         what = {
             "picture": "pictures: give it photos, videos, or rasters with red, green and blue",
             "raster": f"rasters with the bands {self.bands}: give it GeoTIFF files",
             "volume": "volumes: give it a NIfTI file (.nii.gz) or the folder of a DICOM series",
         }
-        raise DataError(f"cannot segment {name}: this model is for {what[self.medium]}")
+        raise DataError(f"cannot segment {name}: this model is for {what[self.medium]}; or name a model of {medium}s")
 
     def changed(self, **changes: Any) -> Preprocessing:
         """Take a user's changes; None changes nothing.
@@ -189,7 +190,18 @@ class CloudPreprocessing(BaseModel):
             DataError: it is none.
         """
         if medium != "cloud":
-            raise DataError(f"cannot segment {name}: this model labels point clouds; name a model of pictures (-m)")
+            raise DataError(
+                f"cannot segment {name}: this model is for point clouds: give it LAS, LAZ or PLY files; or name a "
+                f"model of {medium}s"
+            )
+
+
+# The media that a model for one is not made for.
+_FOREIGN = {
+    "picture": ("volume", "cloud"),
+    "raster": ("picture", "video", "volume", "cloud"),
+    "volume": ("picture", "video", "raster", "cloud"),
+}
 
 
 def _range(window: tuple[float, float]) -> str:

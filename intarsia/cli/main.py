@@ -6,6 +6,7 @@ stderr without a traceback (`--debug` shows it); with `--json` the error is also
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -66,6 +67,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: the command line without the program's name; None takes the process's own.
     """
     share_cores()
+    if isinstance(sys.stdout, io.TextIOWrapper):  # names of files may be no text at all
+        sys.stdout.reconfigure(errors="backslashreplace")
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
     given = [argument for argument in given if argument != "--debug"]

@@ -45,7 +45,7 @@ def segment(
             "-o",
             "--out",
             help="Folder for the results (for single sources default: here), or for one source the labels' own name, "
-            "ending in .png, .tif or .nii.gz, of a cloud in .laz, .las, .ply, ...",
+            "ending in .png, .tif or .nii.gz, of a cloud in .laz, .las, .ply, ...; only folders are continued.",
         ),
     ] = None,
     write: Annotated[

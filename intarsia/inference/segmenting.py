@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any, Protocol
 
+from intarsia.errors import UsageError
 from intarsia.media.medium import MEDIA, Item, check_options, expand
 from intarsia.preprocessing import CloudPreprocessing, Preprocessing
 from intarsia.result import Result
@@ -38,7 +39,7 @@ def segment_many(predictor: Segments, source: Any, ways: Ways, options: Mapping[
 
     Raises:
         DataError: there is no such source, or the model is for another medium.
-        UsageError: an option of the predictor means nothing to the source.
+        UsageError: an option of the predictor means nothing to the source, or that is nothing to segment.
     """
     chosen = {name: value for name, value in (options or {}).items() if value is not None}
     if isinstance(source, str | os.PathLike):
@@ -51,6 +52,8 @@ def segment_many(predictor: Segments, source: Any, ways: Ways, options: Mapping[
     in_memory = next((medium for medium in MEDIA if isinstance(source, medium.types)), None)
     if in_memory is not None:
         return _one(predictor, Item(source, PurePosixPath("memory"), in_memory), ways, chosen)
+    if not isinstance(source, Iterable):
+        raise UsageError(f"cannot segment {source!r}: give a path, something in memory, or several of them")
     return _flat(segment_many(predictor, one, ways, chosen) for one in _iterable(source))
 
 
@@ -64,7 +67,8 @@ def _iterable(source: Iterable[Any]) -> Iterator[Any]:
 
 def _one(predictor: Segments, item: Item, ways: Ways, options: Mapping[str, Any]) -> Any:
     medium = item.medium
-    predictor.preprocessing.check_medium(medium.name, str(item.source))
+    in_memory = isinstance(item.source, medium.types)
+    predictor.preprocessing.check_medium(medium.name, "<array>" if in_memory else str(item.source))
     check_options(medium, predictor.given)
     return ways[medium.form](medium.open(item.source, predictor.preprocessing, options))
 

@@ -168,8 +168,9 @@ class _Scheduled:
 
     def __init__(self, predictor: GridPredictor, runtime: TorchRuntime, schedule: Mapping[str, Any]) -> None:
         from intarsia.models.contract import image_model
-        from intarsia.models.video import scheduled
+        from intarsia.models.video import check_schedule, scheduled
 
+        check_schedule(schedule)
         self._predictor, self._runtime = predictor, runtime
         self.model: VideoSegmenter = scheduled(image_model(runtime.model), **schedule)
 

@@ -7,6 +7,7 @@ import glob
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -18,6 +19,8 @@ from intarsia.jobs.task import Record, Task
 
 MANIFEST = "manifest.jsonl"
 CLAIMS = ".claims"
+# A line begins with its id.
+_BEGINNING = re.compile(rb'\{"id": ("(?:[^"\\]|\\.)*")')
 # Without space or permission no later file fares better, so the job stops; it can be resumed.
 _HOPELESS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
@@ -38,6 +41,8 @@ class Manifest:
         self._lines, self._claims = folder / MANIFEST, folder / CLAIMS
         self._read = 0
         self._last: dict[str, Record] = {}
+        self._torn: set[str] = set()
+        self._made = False
 
     def find(self, task: Task) -> Record | None:
         """Find the last line of a task, in the form of today; lines that other workers added meanwhile count."""
@@ -68,6 +73,7 @@ class Manifest:
         """
         with ExitStack() as stack:
             try:
+                self._made = self._made or not self.folder.exists()
                 self._claims.mkdir(parents=True, exist_ok=True)
                 held = stack.enter_context(_held(self._claims / f"{_digest(task.id)}.json"))
                 if held is None:
@@ -87,7 +93,7 @@ class Manifest:
 
     def is_begun(self, task: Task) -> bool:
         """Tell whether somebody is at a task, or died at it: what is there of it is a job's, and no stranger's."""
-        return (self._claims / f"{_digest(task.id)}.json").exists()
+        return task.id in self._torn or (self._claims / f"{_digest(task.id)}.json").exists()
 
     def add(self, record: Record) -> None:
         """Add the line of what was claimed.
@@ -95,15 +101,16 @@ class Manifest:
         Raises:
             DataError: the disk is full.
         """
-        line = json.dumps(record, ensure_ascii=False) + "\n"
+        line = _encoded(record)
         try:
-            with self._lines.open("ab+") as stream:
+            with self._lines.open("ab+", buffering=0) as stream:
                 lock(stream, wait=True)
-                if stream.seek(0, os.SEEK_END) > 0:
+                end = stream.seek(0, os.SEEK_END)
+                if end > 0:
                     stream.seek(-1, os.SEEK_END)
                     if stream.read(1) != b"\n":  # torn by a crash
-                        line = "\n" + line
-                stream.write(line.encode())
+                        line = b"\n" + line
+                _append(stream, line, end)
             sync(self._lines)
         except OSError as error:
             raise DataError(
@@ -111,24 +118,29 @@ class Manifest:
             ) from error
 
     def tidy(self) -> None:
-        """Remove the folder of claims if nobody works here."""
+        """Remove the folder of claims if nobody works here, and the output folder if it was made for nothing."""
         with suppress(OSError):
             self._claims.rmdir()
+            if self._made:
+                self.folder.rmdir()
 
     def _catch_up(self) -> None:
-        """Read the lines that were added since the last time; one that a crash has torn is left out."""
+        """Read the lines that were added since the last time; of one that a crash has torn, only whose it is."""
         try:
             with self._lines.open("rb") as stream:
                 stream.seek(self._read)
                 text = stream.read()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return
         end = text.rfind(b"\n") + 1
         self._read += end
-        for line in text[:end].decode(errors="replace").splitlines():
+        for line in text.split(b"\n"):
             try:
                 record = json.loads(line)
             except ValueError:
+                begun = _BEGINNING.match(line)
+                if begun is not None:
+                    self._torn.add(json.loads(begun[1]))
                 continue
             if isinstance(record, dict) and "status" in record:
                 found = _as_today(record)
@@ -180,8 +192,25 @@ def _is_same(stream: IO[str], path: Path) -> bool:
         return False
 
 
+def _append(stream: IO[bytes], line: bytes, end: int) -> None:
+    """Write all of a line at the end, or nothing."""
+    try:
+        left = memoryview(line)
+        while left:
+            left = left[stream.write(left) :]
+    except OSError:
+        with suppress(OSError):
+            stream.truncate(end)
+        raise
+
+
+def _encoded(record: Record) -> bytes:
+    # A name that is no UTF-8 has lone surrogates, which stand in JSON as "\\udcff".
+    return (json.dumps(record, ensure_ascii=False) + "\n").encode(errors="backslashreplace")
+
+
 def _digest(name: str) -> str:
-    return hashlib.sha256(name.encode()).hexdigest()[:24]
+    return hashlib.sha256(os.fsencode(name)).hexdigest()[:24]
 
 
 # What earlier versions called the outputs in their lines.

@@ -68,8 +68,6 @@ def plan(
     names = [sources] if isinstance(sources, str | os.PathLike) else list(sources)
     found = [expand(name, given, media=media) for name in names]
     items: dict[str, Item] = {str(item.source): item for one in found for item in one.items}
-    if out is not None and any(one.claims(out) and not one.targets for one in media) and not Path(out).is_dir():
-        raise UsageError(f"{out} is one file: name a folder, in which results get their names (NAME.overlay.mp4, ...)")
     if out is not None and names_file(out, media=media):
         return _one_file(Path(out), list(items.values()), list(outputs), media)
     folder = Path(".") if out is None else Path(out)
@@ -90,9 +88,11 @@ def plan(
 
 
 def names_file(out: Name, *, media: Sequence[Medium] = MEDIA) -> bool:
-    """Tell whether an output is one file of labels, by its suffix, rather than a folder."""
+    """Tell whether an output is one file, by its suffix, rather than a folder."""
     path = Path(out)
-    return not path.is_dir() and path.name.lower().endswith(tuple(end for one in media for end in one.targets))
+    return not path.is_dir() and path.name.lower().endswith(
+        tuple(end for one in media for end in (*one.suffixes, *one.targets))
+    )
 
 
 def _task(item: Item, bare: str, outputs: Iterable[str | Render], shares: bool) -> Task:

@@ -95,21 +95,35 @@ def check(predictor: JobPredictor, plan: Plan, options: JobOptions = _PLAIN) -> 
     """Refuse a job that cannot be done as it is asked for, before any work.
 
     Raises:
-        UsageError: the model is for other media, or an option means nothing to a medium of the job.
+        DataError: the model is for another medium than all of the sources, or for none of the kind of one of them.
+        UsageError: an option means nothing to a medium of the job, or does not fit the model.
     """
+    _check_media(predictor, plan)
+    scheduled = next((task for task in plan.tasks if task.medium.form == "frames"), None)
+    if scheduled is not None and options.schedule:
+        prepared(predictor, scheduled, options)
     for task in plan.tasks:
         medium = task.medium
-        if medium.form not in predictor.forms:
-            kind = "point cloud" if "points" in predictor.forms else "picture"
-            raise UsageError(
-                f"{predictor.bundle.title} labels {kind}s, and {task.source} is no {kind}; name a model of "
-                f"{medium.things} (-m)"
-            )
         given = {*predictor.given, *(name for name in options.given() if name not in ("opacity", "schedule"))}
         if options.schedule:
             given.add("video_set")
         check_options(medium, given)
         options.style(task, predictor.space)
+
+
+def _check_media(predictor: JobPredictor, plan: Plan) -> None:
+    refused: dict[str, DataError] = {}
+    for task in plan.tasks:
+        try:
+            predictor.preprocessing.check_medium(task.medium.name, str(task.source))
+        except DataError as error:
+            refused[task.id] = error
+    # A lone volume among pictures fails by itself; a cloud among them shows that the command is not what was meant.
+    strange = [task for task in plan.tasks if task.id in refused and task.medium.form not in predictor.forms]
+    if strange and len(refused) < len(plan.tasks):
+        raise DataError(f"{refused[strange[0].id]}. Segment {' and '.join(m.things for m in plan.media())} separately")
+    if refused and len(refused) == len(plan.tasks):
+        raise next(iter(refused.values()))
 
 
 def run(
@@ -199,8 +213,8 @@ def run_all(
         finished: called after each task with the number of finished ones, the number of all, and the task's record.
 
     Raises:
-        UsageError: outputs exist that another model or tool made; says what differs.
-        DataError: the disk is full; the job can be resumed.
+        UsageError: outputs exist that another model or tool made; says what differs. Or an option does not fit.
+        DataError: the model is for another medium; or the disk is full: the job can be continued.
     """
     manifest = Manifest(plan.folder) if plan.keeps_manifest else None
     if manifest is not None and not overwrite:
@@ -252,8 +266,16 @@ class _Job:
                 return None
             record = self._run(task, result)
             if record is not None:
-                self.manifest.add(record)
+                self._note(record, self.manifest)
             return record
+
+    def _note(self, record: Record, manifest: Manifest) -> None:
+        try:
+            manifest.add(record)
+        except DataError:
+            # Outputs of which no line tells would be taken for a stranger's.
+            _remove([self.plan.folder / name for name in record["outputs"].values()])
+            raise
 
     def _run(self, task: Task, result: JobResult) -> Record | None:
         try:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from intarsia.errors import UsageError
 from intarsia.media.medium import Medium
 from intarsia.result import Render, Style
 
@@ -56,6 +57,13 @@ class JobOptions:
     fps: float | None = None
     limit: int | None = None
     schedule: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        for name in ("fps", "limit"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise UsageError(f"{name} is a positive number, not {value}")
 
     def given(self) -> dict[str, Any]:
         """Name the options that differ from their defaults, as plain JSON."""

@@ -16,6 +16,7 @@ from PIL import Image
 from intarsia.errors import DataError, UsageError
 from intarsia.labels import LabelArray, LabelSpace
 from intarsia.media.clouds import CLOUD_SUFFIXES, CloudReader, PointCloud, is_cloud, open_cloud
+from intarsia.media.clouds.opening import UNNAMED
 from intarsia.media.clouds.writing import TARGETS, kept_suffix
 from intarsia.media.dicom import is_series
 from intarsia.media.geotiff import GeoTiffWriter
@@ -95,6 +96,14 @@ def _open_frames(source: Name, _: Any, options: Mapping[str, Any]) -> Any:
     return PictureSequence([Path(item.source) for item in found.items], rate=options["fps"])
 
 
+def _open_cloud(source: Any, _: Any, options: Mapping[str, Any]) -> CloudReader:
+    columns = options.get("columns")
+    name = os.fspath(source) if isinstance(source, str | os.PathLike) else "a cloud in memory"
+    if columns is not None and not name.lower().endswith(UNNAMED):
+        raise UsageError(f"columns name those of plain tables and arrays ({', '.join(UNNAMED)}), and not of {name}")
+    return open_cloud(source, columns=columns)
+
+
 def _cloud_stem(path: Path) -> str:
     return path.name.removesuffix(".pcd.bin") if path.name.endswith(".pcd.bin") else path.stem
 
@@ -110,7 +119,7 @@ VIDEO = Medium(
 )  # fmt: skip
 CLOUD = Medium(
     "cloud", "point clouds", "point", "points", "cloud", CLOUD_SUFFIXES, is_cloud,
-    lambda source, preprocessing, options: open_cloud(source, columns=options.get("columns")),
+    _open_cloud,
     labels=lambda path: f".labels{kept_suffix(path)}", targets=TARGETS, outputs=("labels",),
     stem=_cloud_stem, folder=is_cloud, types=(PointCloud, CloudReader),
     takes=frozenset({"tta", "columns", "category", "confidence"}),

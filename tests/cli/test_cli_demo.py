@@ -50,15 +50,15 @@ def test_the_demo_walks_all_the_way(
     asked: list[str] = []
     load = intarsia.load
 
-    def load_tiny(name: str) -> Predictor:
-        asked.append(name)
-        return load(tiny_run.run.folder)
+    def load_tiny(name: str | Path) -> Predictor:
+        asked.append(str(name))
+        return load(tiny_run.run.folder if name == "street" else name)
 
     monkeypatch.setattr(intarsia, "load", load_tiny)
     folder = tmp_path / "demo"
     assert main(["demo", "-o", str(folder)]) == 0
     said = capsys.readouterr().out
-    assert asked == ["street"]
+    assert [Path(name).name for name in asked] == ["best.safetensors", "street"]
     assert "Measured on the other half: coin IoU " in said and "Next:" in said
     assert "coin" in (folder / "run" / "report.html").read_text()
     assert Image.open(folder / "street.overlay.jpg").size == (640, 427)

@@ -74,7 +74,6 @@ def test_one_bad_clip_does_not_stop_the_others(
         (["--bands", "1,2,3", "--series", "1"], "--bands is for rasters, --series is for volumes, not for videos"),
         (["--write", "polygons"], "polygons is not written of videos; of them: labels, overlay"),
         (["-o", "masks.mp4"], "masks.mp4 is one file: name a folder"),
-        (["scan.laz"], "labels pictures, and scan.laz is no picture; name a model of point clouds (-m)"),
     ],
 )
 def test_wrong_usage(
@@ -82,6 +81,17 @@ def test_wrong_usage(
 ) -> None:
     assert main(["segment", str(clip), "-m", str(tiny_run.run.folder), "-o", str(tmp_path), *extra]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_clouds_are_another_command(
+    tiny_run: TinyRun, clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = str(tiny_run.run.folder)
+    assert main(["segment", str(clip), "scan.laz", "-m", run, "-o", str(tmp_path / "out")]) == 3
+    said = capsys.readouterr().err
+    assert "segment scan.laz: this model is for pictures" in said
+    assert "Segment videos and point clouds separately" in said
+    assert not (tmp_path / "out").exists()
 
 
 def test_options_of_video_need_one(tiny_run: TinyRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,12 +10,13 @@ import pytest
 import torch
 from jobs_made import files, job
 
+import intarsia
 from intarsia.bundle import Bundle
 from intarsia.errors import DataError, UsageError
 from intarsia.inference.clouds import CloudPredictor
 from intarsia.jobs import plan
 from intarsia.labels import LabelSpace
-from intarsia.media.clouds import PointCloud, open_cloud, write_labels
+from intarsia.media.clouds import PointCloud, las, open_cloud, write_labels
 from intarsia.models import build
 from intarsia.preprocessing import CloudPreprocessing
 
@@ -139,6 +140,27 @@ def test_python_takes_folders_patterns_and_lists(scans: Path) -> None:
     assert len(list(model.segment([scans / "a.laz", scans / "west"]))) == 2
     with pytest.raises(DataError, match=r"no point clouds in .*it needs files ending in"):
         model.segment(scans.parent / "empty" if (scans.parent / "empty").mkdir() is None else "")
-    with pytest.raises(DataError, match=r"photo\.jpg: this model labels point clouds"):
+    with pytest.raises(DataError, match=r"photo\.jpg: this model is for point clouds"):
         (scans / "photo.jpg").write_bytes(b"")
         model.segment(scans / "photo.jpg")
+
+
+def test_columns_are_those_of_plain_tables(scans: Path) -> None:
+    with pytest.raises(UsageError, match=r"columns name those of plain tables .* and not of .*a\.laz"):
+        predictor().segment(scans / "a.laz", columns="x y z")
+
+
+def test_kmeans_is_for_pictures(scans: Path) -> None:
+    with pytest.raises(DataError, match=r"a\.laz: this model is for pictures"):
+        intarsia.segment(scans / "a.laz", "kmeans")
+
+
+def test_a_disk_that_the_compressor_finds_full(tmp_path: Path) -> None:
+    class LazrsError(Exception):
+        """As the compressor's own."""
+
+    told = r"cannot write .*a\.laz .* the disk may be full"
+    with pytest.raises(DataError, match=told), las._writing(tmp_path / "a.laz") as file:
+        file.write_bytes(b"half")
+        raise LazrsError("IoError: Failed to call seek")
+    assert files(tmp_path) == []

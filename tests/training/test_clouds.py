@@ -133,9 +133,9 @@ def test_media_are_told_apart(scenes: Path, tmp_path: Path, capsys: pytest.Captu
         UsageError, match=r"data\.sources merges data sets of pictures, and the data in .* are point clouds"
     ):
         open_data(Recipe.from_dict({**networks, "data": [{"path": str(scenes)}, {"path": str(scenes)}]}))
-    assert main(["segment", str(scenes / "val/c.laz"), "photo.jpg", "-o", str(tmp_path / "out")]) == 2
-    assert "labels point clouds, and photo.jpg is no point cloud" in capsys.readouterr().err
-    assert main(["segment", str(scenes / "val/c.laz"), "-m", "street", "-o", str(tmp_path / "out")]) == 2
-    assert "labels pictures, and" in capsys.readouterr().err
+    assert main(["segment", str(scenes / "val/c.laz"), "photo.jpg", "-o", str(tmp_path / "out")]) == 3
+    assert "photo.jpg: this model is for point clouds" in capsys.readouterr().err
+    assert main(["segment", str(scenes / "val/c.laz"), "-m", "street", "-o", str(tmp_path / "out")]) == 3
+    assert "c.laz: this model is for pictures" in capsys.readouterr().err
     assert main(["data", "info", str(scenes), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["splits"]["train"]["points"] == 3000

@@ -106,7 +106,7 @@ def write_las(
     """
     import laspy
 
-    with atomic_path(path) as temporary, _opened(source.path) as reader:
+    with _writing(path) as temporary, _opened(source.path) as reader:
         header = copy.deepcopy(reader.header)
         header.vlrs = [vlr for vlr in reader.header.vlrs if vlr.user_id != _COPC]
         present = set(header.point_format.extra_dimension_names)
@@ -137,6 +137,9 @@ def write_new_las(path: Path, cloud: PointCloud, codes: NDArray[np.uint8], extra
         cloud: the points.
         codes: (N,) classification code of each point.
         extra: extra dimensions, each (N,).
+
+    Raises:
+        DataError: the disk is full.
     """
     import laspy
 
@@ -158,8 +161,20 @@ def write_new_las(path: Path, cloud: PointCloud, codes: NDArray[np.uint8], extra
         las.intensity = np.clip(values * (65535 if values.max(initial=0) <= 1 else 1), 0, 65535).astype(np.uint16)
     for name, values in extra.items():
         las[name] = values
-    with atomic_path(path) as temporary:
+    with _writing(path) as temporary:
         las.write(str(temporary), do_compress=path.suffix.lower() == ".laz")
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[Path]:
+    """A temporary name for a file; the compressor's errors become the system's, whose reason it does not tell."""
+    try:
+        with atomic_path(path) as temporary:
+            yield temporary
+    except Exception as error:
+        if type(error).__name__ != "LazrsError":
+            raise
+        raise DataError(f"cannot write {path} ({error}); the disk may be full: free some space") from error
 
 
 def check_codes(source: LasReader, codes: NDArray[np.uint8]) -> None:

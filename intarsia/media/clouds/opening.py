@@ -15,6 +15,8 @@ from intarsia.media.clouds.rooms import ANNOTATIONS, read_room
 from intarsia.media.clouds.scans import NUSCENES_LABELS, read_scan
 
 _SURE = (*las.SUFFIXES, ".ply", ".pcd", ".e57", ".bin")
+UNNAMED = (".bin", *tables.SUFFIXES)
+"""Those of files that do not name their columns by themselves."""
 CLOUD_SUFFIXES = (*_SURE, *tables.SUFFIXES)
 """Suffixes that `open_cloud` reads; the plain arrays among them may hold anything else, too."""
 CloudLike = str | os.PathLike[str] | PointCloud | CloudReader

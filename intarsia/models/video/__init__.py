@@ -4,7 +4,7 @@ from intarsia.models.video.calibration import calibrate, tick_ratio
 from intarsia.models.video.clock import Clock, VirtualClock, Worker
 from intarsia.models.video.cost import part_gmacs, step_gmacs
 from intarsia.models.video.flow import DISFlow, Flow, RAFTFlow, compose, flip_flow, resize_flow, warp
-from intarsia.models.video.methods import METHODS, on_video, scheduled
+from intarsia.models.video.methods import METHODS, check_schedule, on_video, scheduled
 from intarsia.models.video.mixers import Mixer, NetWarp, RecurrentHead
 from intarsia.models.video.parts import Halves, Parts, Updated, Whole
 from intarsia.models.video.policies import (
@@ -67,6 +67,7 @@ __all__ = [
     "Worker",
     "alternating",
     "calibrate",
+    "check_schedule",
     "compose",
     "flip_flow",
     "load_state",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -64,6 +65,20 @@ def on_video(
         smoother=TemporalSmoother(smooth) if smooth else None,
         clock=clock,
     )
+
+
+def check_schedule(options: Mapping[str, Any]) -> None:
+    """Refuse what `scheduled` does not take.
+
+    Raises:
+        UsageError: no such option, or a value of the wrong kind.
+    """
+    known = [name for name in inspect.signature(scheduled).parameters if name != "model"]
+    for name, value in options.items():
+        if name not in known:
+            raise UsageError(f"a schedule has no option {name!r}.{suggest(name, known)}")
+        if name not in ("method", "preset") and not isinstance(value, int | float):
+            raise UsageError(f"{name} is a number, not {value!r}")
 
 
 def scheduled(
