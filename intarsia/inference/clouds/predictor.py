@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from functools import cached_property, partial
-from typing import Any, Self
+from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from intarsia.bundle import Bundle, Description
 from intarsia.errors import DataError, ModelError, UsageError
 from intarsia.inference.clouds.spool import Spool
-from intarsia.inference.identity import Identity
-from intarsia.inference.pictures.predictor import open_runtime
+from intarsia.inference.ready import Ready
 from intarsia.inference.segmenting import segment_many
 from intarsia.labels import LabelArray
 from intarsia.media.clouds import CloudReader, PointCloud
@@ -23,7 +22,7 @@ from intarsia.media.clouds.opening import CloudLike
 from intarsia.media.medium import Form
 from intarsia.preprocessing import CloudPreprocessing
 from intarsia.result import CloudSegmentation
-from intarsia.runtimes.contract import Precision, Runtime, identity
+from intarsia.runtimes.contract import Precision, Runtime
 from intarsia.runtimes.upsampling import softmax
 from intarsia.transforms.clouds.blocks import Network
 from intarsia.transforms.clouds.categories import CATEGORIES, FIELD, category_index, parts_among
@@ -45,7 +44,7 @@ _TURNS = ((1, 0, 0, 1), (0, 1, -1, 0), (-1, 0, 0, -1), (0, -1, 1, 0))
 Progress = Callable[[int, int], None]
 
 
-class CloudPredictor:
+class CloudPredictor(Ready):
     """A bundle made ready to label point clouds of any size.
 
     Args:
@@ -79,13 +78,12 @@ class CloudPredictor:
         precision: Precision = "auto",
         device: str = "auto",
     ) -> None:
-        self._made: dict[str, Any] = {"runtime": runtime, "tta": tta, "precision": precision, "device": device}
         if not isinstance(bundle.preprocessing, CloudPreprocessing):
             raise ModelError(f"{bundle.title}: {bundle.architecture} is no model of point clouds")
-        self.bundle, self.space, self.preprocessing = bundle, bundle.space, bundle.preprocessing
+        self.preprocessing = bundle.preprocessing
         if tta and self.preprocessing.whole:
             raise UsageError("tta turns clouds about z, but models of whole objects know them in one pose only")
-        self.runtime = open_runtime(bundle, runtime, precision, device)
+        super().__init__(bundle, {"runtime": runtime, "tta": tta, "precision": precision, "device": device})
         made = channels(self.preprocessing.features)
         if self.runtime.in_channels != made:
             raise ModelError(
@@ -96,23 +94,6 @@ class CloudPredictor:
         self._network: Network = _turned(network, self.preprocessing.features) if tta else network
         self.settings = {"tta": tta}
         self.given = frozenset({"tta"} if tta else ())
-
-    def identity(self) -> Identity:
-        """Tell what decides the labels: equal identities give equal ones."""
-        return Identity(self._checksum, self.settings, identity(self.runtime))
-
-    @cached_property
-    def _checksum(self) -> str:
-        return self.bundle.checksum()
-
-    def at(self, precision: Precision) -> Self:
-        """Make the same predictor in another precision."""
-        return type(self)(self.bundle, **self._made | {"precision": precision})
-
-    @property
-    def is_free(self) -> bool:
-        """Whether the precision was left open."""
-        return self._made["precision"] == "auto" and isinstance(self._made["runtime"], str)
 
     def segment(
         self,

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, Self
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from intarsia.bundle import Bundle, Description
 from intarsia.errors import ModelError, UsageError
-from intarsia.inference.identity import Identity
 from intarsia.inference.pictures.refined import refine_rows
 from intarsia.inference.pictures.rows import OwnRows, ResizedRows
 from intarsia.inference.pictures.tiling import UNIT, exact_overlap, final_cells, join_tiles, spans
+from intarsia.inference.ready import Ready
 from intarsia.labels import LabelArray
 from intarsia.media.medium import Form
 from intarsia.media.source import PixelSource, Place
 from intarsia.preprocessing import Preprocessing
-from intarsia.runtimes import find_runtime
-from intarsia.runtimes.contract import Floats, Precision, Runtime, identity
+from intarsia.runtimes.contract import Floats, Precision, Runtime
 from intarsia.runtimes.upsampling import Span, Upsampling, decide, resized_logits, softmax
 from intarsia.transforms.preprocess import normalise, resize_image, working_size
 
@@ -53,7 +52,7 @@ class Rows:
     probabilities: NDArray[np.float32] | None = None
 
 
-class GridPredictor:
+class GridPredictor(Ready):
     """A model made ready to segment grids of pixels of any size.
 
     Args:
@@ -111,19 +110,18 @@ class GridPredictor:
             "tile": tile, "overlap": overlap, "long_side": long_side, "bands": bands, "window": window, "tta": tta,
             "scales": scales, "confidence": confidence, "refine": refine,
         }  # fmt: skip
-        self._made = options | {"runtime": runtime, "precision": precision, "device": device}
         self.given = frozenset(name for name, value in options.items() if not _is_default(name, value))
         tile, overlap = _check_tiles(TILE if tile is None else tile, OVERLAP if overlap is None else overlap)
         if not scales or min(scales) <= 0:
             raise UsageError(f"scales are positive factors, at least one, not {tuple(scales)}")
         if not isinstance(bundle.preprocessing, Preprocessing):
             raise ModelError(f"{bundle.title}: {bundle.architecture} is no model of pictures")
-        self.bundle, self.space, self.confidence = bundle, bundle.space, confidence
+        self.confidence = confidence
         self.preprocessing = bundle.preprocessing.changed(long_side=long_side, bands=bands, window=window)
         self._refinement = _read_refinement((bundle.recipe or {}).get("refine") if refine is None else refine)
         self._tile = tile
         self._views = [(scale, mirrored) for scale in scales for mirrored in ((False, True) if tta else (False,))]
-        self.runtime = open_runtime(bundle, runtime, precision, device)
+        super().__init__(bundle, options | {"runtime": runtime, "precision": precision, "device": device})
         self._check_runtime()
         self._overlap = self._enough_overlap(overlap)
         self.settings = {
@@ -131,23 +129,6 @@ class GridPredictor:
             "scales": list(scales), "refine": self._refinement and self._refinement.to_json(),
             **({"bands": list(bands)} if bands else {}), **({"window": list(window)} if window else {}),
         }  # fmt: skip
-
-    def identity(self) -> Identity:
-        """Tell what decides the labels: equal identities give equal ones."""
-        return Identity(self._checksum, self.settings, identity(self.runtime))
-
-    @cached_property
-    def _checksum(self) -> str:
-        return self.bundle.checksum()
-
-    def at(self, precision: Precision) -> Self:
-        """Make the same predictor in another precision, for instance the one in which a job was begun."""
-        return type(self)(self.bundle, **self._made | {"precision": precision})
-
-    @property
-    def is_free(self) -> bool:
-        """Whether the precision was left open."""
-        return self._made["precision"] == "auto" and isinstance(self._made["runtime"], str)
 
     def working(self, pixels: NDArray[np.uint8]) -> Floats:
         """Prepare a whole picture (H, W, 3) as the network takes it, at its working size: (1, C, h, w)."""
@@ -260,21 +241,6 @@ class GridPredictor:
                 f"{needed} pixels; tile must be at least {2 * needed}, not {self._tile}"
             )
         return needed
-
-
-def open_runtime(bundle: Bundle | Description, runtime: Runtime | str, precision: Precision, device: str) -> Runtime:
-    """Make a bundle's network ready, or take a runtime that is.
-
-    Raises:
-        UsageError: there is no such runtime, or a description without weights was given to one.
-        ModelError: the weights do not fit.
-    """
-    if not isinstance(runtime, str):
-        return runtime
-    kind = find_runtime(runtime)
-    if not isinstance(bundle, Bundle):
-        raise UsageError(f"{bundle.title} is a description without weights; name a bundle, or give a runtime")
-    return kind.open(bundle, precision, device)
 
 
 def _is_default(name: str, value: Any) -> bool:
