@@ -145,6 +145,7 @@ class Manifest:
             if isinstance(record, dict) and "status" in record:
                 found = _as_today(record)
                 self._last[str(found["id"])] = found
+                self._torn.discard(str(found["id"]))
 
     def _clear(self, task: Task, held: IO[str]) -> None:
         """Remove what a worker that died has left of a task."""

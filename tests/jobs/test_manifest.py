@@ -83,6 +83,8 @@ def test_what_a_torn_line_tells_of_is_done_again(predictor: Predictor, tmp_path:
     again = job(predictor, photos, out)
     assert [record["id"] for record in again.done] == ['b "c"'] and len(again.skipped) == 1
     assert len(job(predictor, photos, out).skipped) == 2
+    with pytest.raises(UsageError, match="exist already"):  # what was torn once is as well kept as the rest
+        job(predictor, photos / 'b "c".png', out, keep=("dark",))
 
 
 @pytest.mark.parametrize("name", ["line\u2028.png", "next\u0085.png", "tab\t.png", "new\nline.png", "ümlaut.png"])
