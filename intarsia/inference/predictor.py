@@ -14,7 +14,8 @@ from intarsia.inference.pictures.predictor import GridPredictor
 from intarsia.inference.segmenting import Ways, segment_many
 from intarsia.inference.video import VideoPredictor
 from intarsia.inference.volumes import segment_volume
-from intarsia.media.images import ImageLike, open_image
+from intarsia.media.images import ImageLike
+from intarsia.media.medium import medium_of
 from intarsia.media.source import PixelSource
 from intarsia.media.video import Frame
 from intarsia.media.volumes import VolumeReader
@@ -59,16 +60,9 @@ class Predictor(GridPredictor):
         Raises:
             DataError: the picture cannot be read.
         """
-        rows = self.rows(self._opened(source), probabilities=True)
+        reader = medium_of(source, self.given).open(source, self.preprocessing, {})
+        rows = self.rows(reader, probabilities=True)
         return np.concatenate([part.probabilities for part in rows if part.probabilities is not None], axis=1)
-
-    def _opened(self, source: ImageLike) -> PixelSource:
-        if not isinstance(source, str | os.PathLike):
-            return open_image(source)
-        from intarsia.media.medium import medium_of
-
-        opened: PixelSource = medium_of(source, self.given).open(source, self.preprocessing, {})
-        return opened
 
     def segment_opened(self, reader: PixelSource) -> Segmentation:
         """Segment one opened picture whole."""

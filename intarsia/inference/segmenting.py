@@ -45,7 +45,7 @@ def segment_many(predictor: Segments, source: Any, ways: Ways, options: Mapping[
     if isinstance(source, str | os.PathLike):
         # What the model is for is looked for in folders, whatever else lies there.
         media = tuple(medium for medium in MEDIA if medium.form in ways)
-        found = expand(source, predictor.given | set(chosen), media=MEDIA if _is_one_file(source) else media)
+        found = expand(source, predictor.given | set(chosen), media=MEDIA if os.path.isfile(source) else media)
         if found.base is None:
             return _one(predictor, found.items[0], ways, chosen)
         return _flat(_one(predictor, item, ways, chosen) for item in found.items)
@@ -55,10 +55,6 @@ def segment_many(predictor: Segments, source: Any, ways: Ways, options: Mapping[
     if not isinstance(source, Iterable):
         raise UsageError(f"cannot segment {source!r}: give a path, something in memory, or several of them")
     return _flat(segment_many(predictor, one, ways, chosen) for one in _iterable(source))
-
-
-def _is_one_file(source: str | os.PathLike[str]) -> bool:
-    return os.path.isfile(source)
 
 
 def _iterable(source: Iterable[Any]) -> Iterator[Any]:
