@@ -90,7 +90,7 @@ def load(
     from intarsia.errors import UsageError
     from intarsia.inference import Predictor
     from intarsia.inference.clouds import CloudPredictor
-    from intarsia.media.medium import CLOUD, check_options
+    from intarsia.preprocessing import CloudPreprocessing, Preprocessing
     from intarsia.zoo import find_bundle
 
     if is_clustering(model):
@@ -101,12 +101,12 @@ def load(
     bundle = Bundle.load(find_bundle(model)).with_options(options or {})
     settings: dict[str, Any] = {
         "long_side": long_side, "bands": bands, "window": window, "tile": tile, "tta": tta, "confidence": confidence,
-        "refine": None if refine == "none" else refine,
+        "refine": refine, "precision": precision, "device": device,
     }  # fmt: skip
-    if bundle.preprocessing.medium == CLOUD.name:
-        check_options(CLOUD, [name for name, value in settings.items() if value not in (None, False)])
-        return CloudPredictor(bundle, tta=tta, precision=precision, device=device)
-    return Predictor(bundle, **settings | {"refine": refine, "precision": precision, "device": device})
+    kinds: dict[type, type[Predictor | CloudPredictor]] = {
+        Preprocessing: Predictor, CloudPreprocessing: CloudPredictor,
+    }  # fmt: skip
+    return kinds[type(bundle.preprocessing)].with_options(bundle, settings)
 
 
 def cluster(

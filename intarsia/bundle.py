@@ -11,19 +11,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Discriminator,
-    Field,
-    Tag,
-    ValidationError,
-)
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from intarsia.errors import DataError, ModelError
 from intarsia.files import atomic_path
 from intarsia.labels import LabelSpace
-from intarsia.preprocessing import CloudPreprocessing, Preprocessing
+from intarsia.preprocessing import AnyPreprocessing, read_preprocessing
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -34,9 +27,8 @@ _MAX_HEADER = 100_000_000
 _Positive = Annotated[float, Field(gt=0)]
 
 
-def _medium(value: Any) -> str:
-    points = "features" in value if isinstance(value, dict) else isinstance(value, CloudPreprocessing)
-    return "[cloud]" if points else "[image]"
+def _as_read(value: Any) -> Any:
+    return read_preprocessing(value) if isinstance(value, dict) else value
 
 
 class _Document(BaseModel):
@@ -49,10 +41,7 @@ class _Document(BaseModel):
     options: dict[str, Any]
     classes: int
     space: dict[str, Any]
-    # Told apart by form, so that an error speaks of the one that is meant; brackets keep the tags out of messages.
-    preprocessing: Annotated[
-        Annotated[Preprocessing, Tag("[image]")] | Annotated[CloudPreprocessing, Tag("[cloud]")], Discriminator(_medium)
-    ]
+    preprocessing: Annotated[AnyPreprocessing, BeforeValidator(_as_read)]
     recipe: dict[str, Any] | None = None
     metrics: dict[str, Any] = {}
     card: dict[str, Any] = {}
@@ -76,7 +65,7 @@ class Description:
     architecture: str = field(kw_only=False)
     options: dict[str, Any] = field(kw_only=False)
     space: LabelSpace = field(kw_only=False)
-    preprocessing: Preprocessing | CloudPreprocessing = field(kw_only=False)
+    preprocessing: AnyPreprocessing = field(kw_only=False)
     recipe: dict[str, Any] | None = None
     metrics: dict[str, Any] = field(default_factory=dict)
     card: dict[str, Any] = field(default_factory=dict)

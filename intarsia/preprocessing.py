@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -20,7 +20,37 @@ from intarsia.errors import DataError, UsageError
 _Positive = Annotated[float, Field(gt=0)]
 
 
-class Preprocessing(BaseModel):
+class _Seen(BaseModel):
+    """What every preprocessing answers."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @property
+    def medium(self) -> str:
+        """What the model was made for."""
+        raise NotImplementedError
+
+    @property
+    def made_for(self) -> str:
+        """What to give it, in words."""
+        raise NotImplementedError
+
+    def check_medium(self, medium: str, name: str) -> None:
+        """Refuse what the model was not made for: numbers would come out, but they would mean nothing.
+
+        Args:
+            medium: what the source is: a picture, video, raster, volume or cloud; of others their reader tells what
+                their pixels are.
+            name: the source's, for the message.
+
+        Raises:
+            DataError: a picture for a model of volumes, for instance.
+        """
+        if medium in _FOREIGN[self.medium]:
+            raise DataError(f"cannot segment {name}: this model is for {self.made_for}; or name a model of {medium}s")
+
+
+class Preprocessing(_Seen):
     """What happens to a picture, a raster or a volume before the network sees it.
 
     Attributes:
@@ -33,8 +63,6 @@ class Preprocessing(BaseModel):
         axis: the planes into which volumes are cut.
         bands: of a model for rasters, which bands (from 1) are its channels; None for three colours.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     mean: tuple[float, ...] = (0.485, 0.456, 0.406)
     std: tuple[_Positive, ...] = (0.229, 0.224, 0.225)
@@ -75,25 +103,14 @@ class Preprocessing(BaseModel):
     def _ranges(self) -> str:
         return "" if self.windows is None else f", values {', '.join(_range(window) for window in self.windows)}"
 
-    def check_medium(self, medium: str, name: str) -> None:
-        """Refuse what the model was not made for: numbers would come out, but they would mean nothing.
-
-        Args:
-            medium: what the source is: a picture, video, raster, volume or cloud; of others their reader tells what
-                their pixels are.
-            name: the source's, for the message.
-
-        Raises:
-            DataError: a picture for a model of volumes, for instance.
-        """
-        if medium not in _FOREIGN[self.medium]:
-            return
-        what = {
+    @property
+    def made_for(self) -> str:
+        """What to give it, in words."""
+        return {
             "picture": "pictures: give it photos, videos, or rasters with red, green and blue",
             "raster": f"rasters with the bands {self.bands}: give it GeoTIFF files",
             "volume": "volumes: give it a NIfTI file (.nii.gz) or the folder of a DICOM series",
-        }
-        raise DataError(f"cannot segment {name}: this model is for {what[self.medium]}; or name a model of {medium}s")
+        }[self.medium]
 
     def changed(self, **changes: Any) -> Preprocessing:
         """Take a user's changes; None changes nothing.
@@ -148,7 +165,7 @@ class Preprocessing(BaseModel):
         return {name: value for name, value in plain.items() if name not in unused or value != unused[name]}
 
 
-class CloudPreprocessing(BaseModel):
+class CloudPreprocessing(_Seen):
     """What happens to a point cloud before the network sees it.
 
     Attributes:
@@ -160,8 +177,6 @@ class CloudPreprocessing(BaseModel):
         neighbours: points that make a neighbourhood of normals and shapes.
         whole: each cloud is one object, seen at once and scaled into the unit sphere; lengths are then in its radii.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     features: tuple[str, ...]
     optional: tuple[str, ...] = ()
@@ -183,17 +198,10 @@ class CloudPreprocessing(BaseModel):
         seen = "of a whole object in the unit sphere" if self.whole else f"in a column of {self.block:g} m"
         return f"points with {', '.join(('x, y, z', *self.features))}; {thinned}, {self.points} {seen}"
 
-    def check_medium(self, medium: str, name: str) -> None:
-        """Refuse what is no point cloud.
-
-        Raises:
-            DataError: it is none.
-        """
-        if medium != "cloud":
-            raise DataError(
-                f"cannot segment {name}: this model is for point clouds: give it LAS, LAZ or PLY files; or name a "
-                f"model of {medium}s"
-            )
+    @property
+    def made_for(self) -> str:
+        """What to give it, in words."""
+        return "point clouds: give it LAS, LAZ or PLY files"
 
 
 # The media that a model for one is not made for.
@@ -201,7 +209,28 @@ _FOREIGN = {
     "picture": ("volume", "cloud"),
     "raster": ("picture", "video", "volume", "cloud"),
     "volume": ("picture", "video", "raster", "cloud"),
+    "cloud": ("picture", "video", "raster", "volume"),
 }
+
+AnyPreprocessing: TypeAlias = Preprocessing | CloudPreprocessing
+_Kind = TypeVar("_Kind", Preprocessing, CloudPreprocessing)
+
+
+def read_preprocessing(document: dict[str, Any]) -> AnyPreprocessing:
+    """Read what ``model_dump`` of either kind gave; told apart by form, so that an error speaks of what is meant.
+
+    Raises:
+        ValidationError: a key is missing, unknown or out of range.
+    """
+    kind = CloudPreprocessing if "features" in document else Preprocessing
+    return kind.model_validate(document)
+
+
+def expect(found: AnyPreprocessing, kind: type[_Kind], refusal: Exception) -> _Kind:
+    """Give `found` as the kind that it has to be, or raise `refusal`."""
+    if not isinstance(found, kind):
+        raise refusal
+    return found
 
 
 def _range(window: tuple[float, float]) -> str:

@@ -60,9 +60,13 @@ def show(found: Evaluation) -> None:
     scores = found.scores
     names = found.space.names
     shares = [f"{100 * share:.2f}" for share in scores.frequency]
-    columns = {"IoU": scores.iou, "F1": scores.f1, "Recall": scores.accuracy, "Precision": scores.precision}
-    if found.medium == "volume":
-        columns |= {"Dice per case": np.array(found.dice_per_case)}
+    columns = {
+        "IoU": scores.iou,
+        "F1": scores.f1,
+        "Dice per case": np.array(found.dice_per_case),
+        "Recall": scores.accuracy,
+        "Precision": scores.precision,
+    }
     rows = _rows(names, columns)
     table(("Class", *columns, "Pixels %"), [(*row, share) for row, share in zip(rows, shares, strict=True)])
     more = {column.short: column.values for one in found.measured for column in one.columns if column.short}

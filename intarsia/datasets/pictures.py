@@ -20,7 +20,7 @@ from intarsia.datasets.splits import Dataset, Item, Look, Progress, Size, Split
 from intarsia.errors import DataError, UsageError
 from intarsia.labels import Color, LabelArray, LabelSpace
 from intarsia.media.source import Pixels, as_rgb
-from intarsia.preprocessing import CloudPreprocessing, Preprocessing
+from intarsia.preprocessing import AnyPreprocessing, Preprocessing, expect
 from intarsia.result.renders import blend
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ class PictureSplit(Split):
         """The same images with other classes."""
         return replace(self, space=space, coding=self.coding.mapped(table))
 
-    def for_input(self, preprocessing: Preprocessing | CloudPreprocessing) -> PictureSplit:
+    def for_input(self, preprocessing: AnyPreprocessing) -> PictureSplit:
         """The split as a model sees it: unchanged, if the model is for pictures."""
         seen = self.seen(preprocessing)
         if seen.slices is not None or seen.bands is not None:
@@ -149,15 +149,14 @@ class PictureSplit(Split):
             raise UsageError(f"the data in {self.root} are pictures, and the model is for {made_for}")
         return self
 
-    def for_training(self, preprocessing: Preprocessing | CloudPreprocessing, *, foreground: float) -> PictureSplit:
+    def for_training(self, preprocessing: AnyPreprocessing, *, foreground: float) -> PictureSplit:
         """As `for_input`."""
         return self.for_input(preprocessing)
 
-    def seen(self, preprocessing: Preprocessing | CloudPreprocessing) -> Preprocessing:
+    def seen(self, preprocessing: AnyPreprocessing) -> Preprocessing:
         """A preprocessing, which has to be for pixels."""
-        if isinstance(preprocessing, CloudPreprocessing):
-            raise UsageError(f"the data in {self.root} are {self.plural}, and the model is for point clouds")
-        return preprocessing
+        refusal = UsageError(f"the data in {self.root} are {self.plural}, and the model is for point clouds")
+        return expect(preprocessing, Preprocessing, refusal)
 
     def draw(self, index: int, reach: Size, seed: int) -> tuple[NDArray[np.uint8], LabelArray]:
         """What a training crop is cut from: an item, or a random part of it that is no smaller than `reach` (H, W)."""

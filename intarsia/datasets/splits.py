@@ -15,7 +15,7 @@ from intarsia.datasets.counts import ClassCounts, SplitFacts
 from intarsia.datasets.parts import File
 from intarsia.errors import DataError, UsageError, suggest
 from intarsia.labels import Color, LabelArray, LabelSpace
-from intarsia.preprocessing import CloudPreprocessing, Preprocessing
+from intarsia.preprocessing import AnyPreprocessing
 
 if TYPE_CHECKING:
     from intarsia.datasets.checks.report import Report
@@ -136,14 +136,14 @@ class Split(ABC):
         """The same items with other classes: label `table[label]` of `space` where it is `label` now."""
 
     @abstractmethod
-    def for_input(self, preprocessing: Preprocessing | CloudPreprocessing) -> Split:
+    def for_input(self, preprocessing: AnyPreprocessing) -> Split:
         """The split as a model sees it, through its preprocessing.
 
         Raises:
             UsageError: the model is for another medium.
         """
 
-    def for_training(self, preprocessing: Preprocessing | CloudPreprocessing, *, foreground: float) -> Split:
+    def for_training(self, preprocessing: AnyPreprocessing, *, foreground: float) -> Split:
         """The split as training sees it: items of a size that fits into memory.
 
         Args:

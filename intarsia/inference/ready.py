@@ -36,6 +36,15 @@ class Ready:
         self._made = dict(made)
         self.runtime = _open(bundle, made["runtime"], made["precision"], made["device"])
 
+    @classmethod
+    def with_options(cls, bundle: Bundle | Description, options: Mapping[str, Any]) -> Self:
+        """Make one with the options that users give for whatever model they name.
+
+        Raises:
+            UsageError: one means nothing to this kind of model.
+        """
+        return cls(bundle, **options)
+
     def identity(self) -> Identity:
         """Tell what decides the labels: equal identities give equal ones."""
         return Identity(self._checksum, self.settings, identity(self.runtime))

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from intarsia.errors import UsageError
 from intarsia.media.medium import MEDIA, Item, check_options, expand
-from intarsia.preprocessing import CloudPreprocessing, Preprocessing
+from intarsia.preprocessing import AnyPreprocessing
 from intarsia.result import Result
 
 Ways = Mapping[str, Callable[[Any], Any]]
@@ -22,7 +22,7 @@ class Segments(Protocol):
     given: frozenset[str]
 
     @property
-    def preprocessing(self) -> Preprocessing | CloudPreprocessing: ...
+    def preprocessing(self) -> AnyPreprocessing: ...
 
 
 def segment_many(predictor: Segments, source: Any, ways: Ways, options: Mapping[str, Any] | None = None) -> Any:

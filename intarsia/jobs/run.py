@@ -22,7 +22,7 @@ from intarsia.jobs.writing.volume import write_volume
 from intarsia.jobs.writing.work import Facts, Stopped, Work
 from intarsia.labels import LabelSpace
 from intarsia.media.medium import Form, check_options
-from intarsia.preprocessing import CloudPreprocessing, Preprocessing
+from intarsia.preprocessing import AnyPreprocessing
 
 Stop = Callable[[], bool]
 Tell = Callable[[Task, int, int | None], None]
@@ -44,7 +44,7 @@ class JobPredictor(Protocol):
     forms: frozenset[Form]
 
     @property
-    def preprocessing(self) -> Preprocessing | CloudPreprocessing: ...
+    def preprocessing(self) -> AnyPreprocessing: ...
     @property
     def is_free(self) -> bool: ...
     def identity(self) -> Identity: ...

@@ -24,7 +24,7 @@ from intarsia.media.clouds.las import ASPRS, ASPRS_COLORS
 from intarsia.media.clouds.las import SUFFIXES as LAS
 from intarsia.media.clouds.render import draw, view
 from intarsia.media.clouds.scans import NUSCENES_LABELS
-from intarsia.preprocessing import CloudPreprocessing, Preprocessing
+from intarsia.preprocessing import AnyPreprocessing, CloudPreprocessing, expect
 
 if TYPE_CHECKING:
     from intarsia.datasets.checks.report import Report
@@ -139,10 +139,10 @@ class CloudSplit(Split):
         """The same clouds with other classes."""
         return replace(self, space=space, codes={code: int(table[label]) for code, label in self.codes.items()})
 
-    def for_input(self, preprocessing: Preprocessing | CloudPreprocessing) -> CloudSplit:
+    def for_input(self, preprocessing: AnyPreprocessing) -> CloudSplit:
         """The split as a model sees it: unchanged, if the model is for clouds."""
-        if isinstance(preprocessing, Preprocessing):
-            raise UsageError(f"the data in {self.root} are point clouds, and the model is for pictures")
+        refusal = UsageError(f"the data in {self.root} are point clouds, and the model is for pictures")
+        expect(preprocessing, CloudPreprocessing, refusal)
         return self
 
 

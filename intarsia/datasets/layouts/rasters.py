@@ -18,7 +18,7 @@ from intarsia.errors import DataError, UsageError, require
 from intarsia.labels import LabelArray
 from intarsia.media.rasters import RASTER_SUFFIXES, RasterReader, grid_windows, is_raster, open_raster, opened_raster
 from intarsia.media.source import Pixels
-from intarsia.preprocessing import CloudPreprocessing, Preprocessing
+from intarsia.preprocessing import AnyPreprocessing, Preprocessing
 
 _SIDE = 1024
 """Training and validation see rasters in windows of at most this side."""
@@ -77,14 +77,14 @@ class RasterSplit(PictureSplit):
     options: ClassVar[frozenset[str]] = frozenset({"tolerant", "reader"})
     in_parts: ClassVar[bool] = True
 
-    def for_input(self, preprocessing: Preprocessing | CloudPreprocessing) -> RasterSplit:
+    def for_input(self, preprocessing: AnyPreprocessing) -> RasterSplit:
         """The split with the bands that a model wants."""
         preprocessing = self.seen(preprocessing)
         if preprocessing.slices is not None:
             raise UsageError(f"the data in {self.root} are rasters, and the model is for volumes")
         return replace(self, preprocessing=preprocessing)
 
-    def for_training(self, preprocessing: Preprocessing | CloudPreprocessing, *, foreground: float) -> RasterSplit:
+    def for_training(self, preprocessing: AnyPreprocessing, *, foreground: float) -> RasterSplit:
         """Windows that cover the rasters once, as items of their own.
 
         Raises:

@@ -26,7 +26,7 @@ from intarsia.labels import LabelArray
 from intarsia.media.grids import Axis
 from intarsia.media.source import Pixels
 from intarsia.media.volumes import VOLUME_SUFFIXES, open_volume, stack, volume_stem
-from intarsia.preprocessing import CloudPreprocessing, Preprocessing
+from intarsia.preprocessing import AnyPreprocessing, Preprocessing
 
 _SURVEYED = 30
 """Label volumes that are read to find out which values occur."""
@@ -128,7 +128,7 @@ class VolumeSplit(PictureSplit):
                 found.setdefault(item.id.rpartition("/")[0], (item.input.path, item.target.path))
         return found
 
-    def for_input(self, preprocessing: Preprocessing | CloudPreprocessing) -> VolumeSplit:
+    def for_input(self, preprocessing: AnyPreprocessing) -> VolumeSplit:
         """The split as a model sees it: cut along its plane, in its window, with its number of neighbours."""
         preprocessing = self.seen(preprocessing)
         if preprocessing.slices is None:
@@ -142,7 +142,7 @@ class VolumeSplit(PictureSplit):
             every = tuple(item for case in cases for item in _items(*case, preprocessing.axis))
         return replace(self, items=every, preprocessing=preprocessing)
 
-    def for_training(self, preprocessing: Preprocessing | CloudPreprocessing, *, foreground: float) -> VolumeSplit:
+    def for_training(self, preprocessing: AnyPreprocessing, *, foreground: float) -> VolumeSplit:
         """As `for_input`, drawing so large a share of slices among those with a foreground class."""
         return replace(self.for_input(preprocessing), foreground=foreground)
 

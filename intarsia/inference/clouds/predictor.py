@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +19,8 @@ from intarsia.labels import LabelArray
 from intarsia.media.clouds import CloudReader, PointCloud
 from intarsia.media.clouds.cloud import NORMALS
 from intarsia.media.clouds.opening import CloudLike
-from intarsia.media.medium import Form
-from intarsia.preprocessing import CloudPreprocessing
+from intarsia.media.medium import CLOUD, Form, check_options
+from intarsia.preprocessing import CloudPreprocessing, expect
 from intarsia.result import CloudSegmentation
 from intarsia.runtimes.contract import Precision, Runtime
 from intarsia.runtimes.upsampling import softmax
@@ -78,9 +78,8 @@ class CloudPredictor(Ready):
         precision: Precision = "auto",
         device: str = "auto",
     ) -> None:
-        if not isinstance(bundle.preprocessing, CloudPreprocessing):
-            raise ModelError(f"{bundle.title}: {bundle.architecture} is no model of point clouds")
-        self.preprocessing = bundle.preprocessing
+        refusal = ModelError(f"{bundle.title}: {bundle.architecture} is no model of point clouds")
+        self.preprocessing = expect(bundle.preprocessing, CloudPreprocessing, refusal)
         if tta and self.preprocessing.whole:
             raise UsageError("tta turns clouds about z, but models of whole objects know them in one pose only")
         super().__init__(bundle, {"runtime": runtime, "tta": tta, "precision": precision, "device": device})
@@ -94,6 +93,13 @@ class CloudPredictor(Ready):
         self._network: Network = _turned(network, self.preprocessing.features) if tta else network
         self.settings = {"tta": tta}
         self.given = frozenset({"tta"} if tta else ())
+
+    @classmethod
+    def with_options(cls, bundle: Bundle | Description, options: Mapping[str, Any]) -> Self:
+        """Make one with the options that users give for whatever model they name; see `Ready.with_options`."""
+        own = {name: options[name] for name in ("tta", "precision", "device") if name in options}
+        check_options(CLOUD, [n for n, value in options.items() if n not in own and value not in (None, False, "none")])
+        return cls(bundle, **own)
 
     def segment(
         self,

@@ -19,7 +19,7 @@ from intarsia.inference.ready import Ready
 from intarsia.labels import LabelArray
 from intarsia.media.medium import Form
 from intarsia.media.source import PixelSource, Place
-from intarsia.preprocessing import Preprocessing
+from intarsia.preprocessing import Preprocessing, expect
 from intarsia.runtimes.contract import Floats, Precision, Runtime
 from intarsia.runtimes.upsampling import Span, Upsampling, decide, resized_logits, softmax
 from intarsia.transforms.preprocess import normalise, resize_image, working_size
@@ -114,10 +114,10 @@ class GridPredictor(Ready):
         tile, overlap = _check_tiles(TILE if tile is None else tile, OVERLAP if overlap is None else overlap)
         if not scales or min(scales) <= 0:
             raise UsageError(f"scales are positive factors, at least one, not {tuple(scales)}")
-        if not isinstance(bundle.preprocessing, Preprocessing):
-            raise ModelError(f"{bundle.title}: {bundle.architecture} is no model of pictures")
+        refusal = ModelError(f"{bundle.title}: {bundle.architecture} is no model of pictures")
+        given = expect(bundle.preprocessing, Preprocessing, refusal)
         self.confidence = confidence
-        self.preprocessing = bundle.preprocessing.changed(long_side=long_side, bands=bands, window=window)
+        self.preprocessing = given.changed(long_side=long_side, bands=bands, window=window)
         self._refinement = _read_refinement((bundle.recipe or {}).get("refine") if refine is None else refine)
         self._tile = tile
         self._views = [(scale, mirrored) for scale in scales for mirrored in ((False, True) if tta else (False,))]

@@ -12,7 +12,7 @@ from intarsia.datasets import Split
 from intarsia.datasets.layouts.clouds import CloudSplit
 from intarsia.metrics import Scores
 from intarsia.models import SegmentationModel
-from intarsia.preprocessing import CloudPreprocessing, Preprocessing
+from intarsia.preprocessing import AnyPreprocessing
 from intarsia.training.feeds.batches import Batch, Sample
 from intarsia.training.progress import Progress
 
@@ -41,7 +41,7 @@ class Feed(Protocol):
     @property
     def split(self) -> Split | CloudSplit: ...
     @property
-    def preprocessing(self) -> Preprocessing | CloudPreprocessing: ...
+    def preprocessing(self) -> AnyPreprocessing: ...
     @property
     def validator(self) -> Scoring: ...
     @property

@@ -20,7 +20,7 @@ from intarsia.media.source import Place
 from intarsia.models import SegmentationModel
 from intarsia.models.classical import ClassicalModel, FittingData
 from intarsia.models.classical.model import UNLABELLED, Strip, within
-from intarsia.preprocessing import CloudPreprocessing, Preprocessing
+from intarsia.preprocessing import AnyPreprocessing, Preprocessing
 from intarsia.recipe import Recipe
 from intarsia.training.distributed import World
 from intarsia.training.feeds.batches import SplitReader
@@ -47,7 +47,7 @@ class Material:
         unit: "pixel" or "point".
     """
 
-    preprocessing: Preprocessing | CloudPreprocessing
+    preprocessing: AnyPreprocessing
     validator: Scoring
     draw: Callable[[Progress], FittingData]
     unit: str

@@ -17,7 +17,7 @@ from intarsia.labels import LabelSpace
 from intarsia.losses import Ramp, WeightedSum, build_loss, loss_options
 from intarsia.metrics import Scores
 from intarsia.models import SegmentationModel, architecture
-from intarsia.preprocessing import CloudPreprocessing, Preprocessing
+from intarsia.preprocessing import AnyPreprocessing, Preprocessing
 from intarsia.recipe import Recipe
 
 _POWERS = {"median_frequency": 1.0, "sqrt_median_frequency": 0.5}
@@ -41,7 +41,7 @@ def require_new(folder: Path) -> None:
 def bundle_of(
     recipe: Recipe,
     space: LabelSpace,
-    preprocessing: Preprocessing | CloudPreprocessing,
+    preprocessing: AnyPreprocessing,
     model: SegmentationModel,
     metrics: Mapping[str, Any],
 ) -> Bundle:
