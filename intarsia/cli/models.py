@@ -22,7 +22,7 @@ _MEDIA: dict[Medium, str] = {"image": "Architecture", "video": "For video", "clo
 def list_models(json: Json = False) -> None:
     """List bundled models (for `segment -m`) and architectures (for recipes), medium by medium."""
     from intarsia.bundle import Bundle
-    from intarsia.models import architectures
+    from intarsia.models import architectures, architectures_by_medium
 
     bundles = [(path, Bundle.load(path)) for path in bundled_models().values()]
     models: list[dict[str, Any]] = [
@@ -42,8 +42,8 @@ def list_models(json: Json = False) -> None:
         ("Bundled model", "Architecture", "Classes", "Size"),
         [(m["name"], m["architecture"], ", ".join(m["classes"]), f"{m['megabytes']} MB") for m in models],
     )
-    for medium, title in _MEDIA.items():
-        table((title, "What it is"), [(name, found.summary) for name, found in architectures(medium).items()])
+    for medium, known in architectures_by_medium().items():
+        table((_MEDIA[medium], "What it is"), [(name, found.summary) for name, found in known.items()])
     typer.echo("Next:  intarsia models info NAME")
 
 

@@ -92,13 +92,18 @@ def read_stored(file: File) -> RawMask:
         return upright(to_mask(image, name), stored)
 
 
+def path_of(file: File) -> Path:
+    """The file itself, or the one that the part lies in."""
+    return file if isinstance(file, Path) else file.path
+
+
 def suffix(file: File) -> str:
     """The file's suffix in lower case."""
-    return (file if isinstance(file, Path) else file.path).suffix.lower()
+    return path_of(file).suffix.lower()
 
 
 def place(file: File, root: Path) -> str:
     """The file as seen from `root`, with forward slashes, for messages and reports."""
-    path = file if isinstance(file, Path) else file.path
+    path = path_of(file)
     inside = path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
     return inside if isinstance(file, Path) else f"{inside}{str(file).removeprefix(str(path))}"

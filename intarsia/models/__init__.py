@@ -2,7 +2,7 @@
 
 from intarsia.models import classical, cloud, image, video  # each registers its architectures
 from intarsia.models.contract import ImageModel, Penalty, SegmentationModel, Supervised, image_model
-from intarsia.models.registry import Architecture, architecture, architectures, build
+from intarsia.models.registry import Architecture, architecture, architectures, architectures_by_medium, build
 
 __all__ = [
     "Architecture",
@@ -12,6 +12,7 @@ __all__ = [
     "Supervised",
     "architecture",
     "architectures",
+    "architectures_by_medium",
     "build",
     "classical",
     "cloud",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar, get_args
 
 from intarsia.errors import ModelError, UsageError, suggest
 from intarsia.models.contract import SegmentationModel
@@ -88,9 +88,17 @@ def register(
     return decorate
 
 
-def architectures(medium: Medium | None = None) -> dict[str, Architecture]:
-    """All registered architectures by name, or those for one medium; importing `intarsia.models` registers them."""
-    return {name: found for name, found in sorted(_architectures.items()) if medium in (None, found.medium)}
+def architectures() -> dict[str, Architecture]:
+    """All registered architectures by name; importing `intarsia.models` registers them."""
+    return dict(sorted(_architectures.items()))
+
+
+def architectures_by_medium() -> dict[Medium, dict[str, Architecture]]:
+    """All registered architectures by what they take and by name."""
+    found: dict[Medium, dict[str, Architecture]] = {medium: {} for medium in get_args(Medium)}
+    for name, one in architectures().items():
+        found[one.medium][name] = one
+    return found
 
 
 def architecture(name: str) -> Architecture:

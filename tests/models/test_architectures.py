@@ -8,7 +8,7 @@ from torch import nn
 from intarsia.bundle import Bundle
 from intarsia.errors import ModelError, UsageError
 from intarsia.labels import LabelSpace
-from intarsia.models import architecture, architectures, build
+from intarsia.models import architecture, architectures_by_medium, build
 from intarsia.models.encoders import TimmEncoder
 from intarsia.models.layers import ASPP, ImagePooling
 from intarsia.models.restore import restore
@@ -19,7 +19,7 @@ from intarsia.zoo import find_recipe
 
 ENCODER = "test_efficientnet"
 # Networks; those that are fitted have a sweep of their own in classical/.
-EVERY = sorted(name for name, found in architectures("image").items() if not found.fitted)
+EVERY = sorted(name for name, found in architectures_by_medium()["image"].items() if not found.fitted)
 
 
 def supervised_sum(model, x):

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from intarsia.datasets.coding import RawMask
+from intarsia.datasets.parts import path_of
 from intarsia.datasets.pictures import PictureSplit, plain_mask
 from intarsia.datasets.sizes import mismatch
 from intarsia.datasets.splits import Item, Size
@@ -104,7 +105,7 @@ class RasterSplit(PictureSplit):
     def open(self, item: Item) -> RasterReader:
         """An item's raster, by its header."""
         chosen = self.preprocessing or Preprocessing()
-        return open_raster(_file(item), bands=chosen.bands, windows=chosen.windows)
+        return open_raster(path_of(item.input), bands=chosen.bands, windows=chosen.windows)
 
     def read(self, index: int) -> tuple[NDArray[np.uint8], LabelArray]:
         """Samples (H, W, C) and target (H, W) of an item: a whole raster, or the window that it stands for.
@@ -139,7 +140,7 @@ class RasterSplit(PictureSplit):
 
     def channels(self) -> tuple[tuple[int, ...], tuple[tuple[float, float], ...]] | None:
         """All bands of the rasters and the range of values of each; None where they are 8-bit colours."""
-        paths = [_file(item) for item in self.items[:: max(1, len(self) // _LOOKED_AT)]]
+        paths = [path_of(item.input) for item in self.items[:: max(1, len(self) // _LOOKED_AT)]]
         with opened_raster(paths[0]) as file:
             colours = [colour.name for colour in file.colorinterp]
             bands = tuple(index + 1 for index, colour in enumerate(colours) if colour != "alpha")
@@ -172,12 +173,6 @@ class RasterSplit(PictureSplit):
             raise DataError(f"{mask}: {mismatch((every.shape[0], every.shape[1]), size)}")
         part: RawMask = every[top : top + height, left : left + width]
         return part
-
-
-def _file(item: Item) -> Path:
-    if not isinstance(item.input, Raster):
-        raise DataError(f"{item.input}: is no raster")
-    return item.input.path
 
 
 def _window(item: Item) -> Place | None:

@@ -15,7 +15,7 @@ from intarsia.bundle import Bundle
 from intarsia.errors import DataError, ModelError, UsageError
 from intarsia.inference import Predictor
 from intarsia.labels import LabelSpace
-from intarsia.models import architecture, architectures, build
+from intarsia.models import architecture, architectures_by_medium, build
 from intarsia.models.classical import ClassicalModel
 from intarsia.models.classical import model as classical_model
 from intarsia.models.cost import parameters
@@ -26,7 +26,7 @@ from intarsia.runtimes.torch import accelerate
 from intarsia.transforms.preprocess import normalise
 from intarsia.zoo import find_recipe
 
-EVERY = sorted(name for name, found in architectures("image").items() if found.fitted)
+EVERY = sorted(name for name, found in architectures_by_medium()["image"].items() if found.fitted)
 Fitted = Callable[..., ClassicalModel]
 SPACE = LabelSpace(("a", "b", "c"))
 RGB = Preprocessing(mean=(0, 0, 0), std=(1, 1, 1))

@@ -13,7 +13,7 @@ from intarsia.bundle import Bundle
 from intarsia.errors import ModelError, UsageError
 from intarsia.labels import LabelSpace
 from intarsia.losses import CrossEntropy
-from intarsia.models import Penalty, architectures, build
+from intarsia.models import Penalty, architectures_by_medium, build
 from intarsia.models.cloud.layers import CloudModel, Shared
 from intarsia.models.cloud.pointnet import Transform, orthogonality
 from intarsia.models.cost import parameters
@@ -31,7 +31,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "pointnet_scene": {"in_channels": 4},
     "randlanet": {"in_channels": 4, "widths": [8, 8], "neighbours": 6},
 }
-NETWORKS = sorted(name for name, known in architectures("cloud").items() if not known.fitted)
+NETWORKS = sorted(name for name, known in architectures_by_medium()["cloud"].items() if not known.fitted)
 
 
 def blocks(channels: int, batch: int = 2, points: int = 150, seed: int = 0) -> Tensor:

@@ -12,7 +12,7 @@ from moving import KnownFlow, smooth_frames
 from torch import Tensor
 
 from intarsia.errors import DataError, ModelError, UsageError
-from intarsia.models import SegmentationModel, architecture, architectures, build
+from intarsia.models import SegmentationModel, architecture, architectures_by_medium, build
 from intarsia.models.video import (
     Deviation,
     FixedRate,
@@ -257,7 +257,7 @@ def test_what_cannot_be_calibrated(image_model: SegmentationModel) -> None:
 SMALL_IMAGE = {"encoder": "test_resnet", "channels": 16}
 
 
-@pytest.mark.parametrize("name", sorted(architectures("video")))
+@pytest.mark.parametrize("name", sorted(architectures_by_medium()["video"]))
 def test_every_video_architecture_builds_segments_and_restores(name: str) -> None:
     options = {"image_options": SMALL_IMAGE} | ({"update_options": SMALL_IMAGE} if name == "accel" else {})
     torch.manual_seed(0)
