@@ -9,14 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 from jobs_made import files, job
-from networks import PLAIN
 from PIL import Image
+from threshold import SPACE, Threshold, threshold
 
 from intarsia.bundle import Description
 from intarsia.errors import UsageError
 from intarsia.inference import Predictor, VideoPredictor
 from intarsia.inference.clouds import CloudPredictor
-from intarsia.labels import LabelSpace
 from intarsia.media.clouds import PointCloud
 from intarsia.media.medium import MEDIA, Medium, expand, medium_of
 from intarsia.media.png import MaskWriter
@@ -24,19 +23,6 @@ from intarsia.media.source import ArraySource
 from intarsia.preprocessing import CloudPreprocessing
 from intarsia.result import Render
 from intarsia.runtimes import RUNTIMES, find_runtime
-
-SPACE = LabelSpace(("dark", "bright"))
-
-
-class Threshold:
-    """A runtime: bright where the first channel is above one half."""
-
-    name, precision, processor = "threshold", "exact", "any"
-    in_channels, stride, align_corners, margin = 3, 1, False, 0
-
-    def logits(self, x: Any, place: Any = None) -> Any:
-        return np.stack([np.full_like(x[:, 0], 0.5), x[:, 0]], axis=1)
-
 
 def invert(pixels: Any, labels: Any, style: Any) -> Any:
     """A render: bright regions inverted."""
@@ -60,7 +46,7 @@ def read_digits(path: Path) -> Any:
 
 @pytest.fixture
 def predictor() -> Predictor:
-    return Predictor(Description("threshold", {}, SPACE, PLAIN), runtime=Threshold())
+    return threshold()
 
 
 def test_a_runtime(predictor: Predictor, tmp_path: Path) -> None:

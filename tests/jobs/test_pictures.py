@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from jobs_made import files, job
 from PIL import Image
+from threshold import threshold
 
 from intarsia.errors import DataError, UsageError
 from intarsia.inference import Predictor
@@ -190,24 +191,17 @@ def test_a_callable_stops_the_job(predictor: Predictor, photos: Path, tmp_path: 
 
 _KILLED = """
 import os, signal, sys
-from pathlib import Path
 sys.path.insert(0, sys.argv[3])
-from networks import PLAIN, Constant
-from intarsia.bundle import Bundle
-from intarsia.inference import Predictor
+from threshold import threshold
 from intarsia.jobs import Manifest, plan, run_all
-from intarsia.labels import LabelSpace
-from intarsia.runtimes.torch import TorchRuntime
 
 Manifest.add = lambda self, record: os.kill(os.getpid(), signal.SIGKILL)
-model = Constant().eval()
-bundle = Bundle("none", {}, LabelSpace(("dark", "bright", "third")), PLAIN, dict(model.state_dict()))
-run_all(Predictor(bundle, runtime=TorchRuntime(model, precision="fp32")), plan(sys.argv[1], sys.argv[2]))
+run_all(threshold(), plan(sys.argv[1], sys.argv[2]))
 """
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
-def test_a_killed_job_is_taken_over(predictor: Predictor, photos: Path, tmp_path: Path) -> None:
+def test_a_killed_job_is_taken_over(photos: Path, tmp_path: Path) -> None:
     """Killed after the outputs were written, before their line: nobody cleans up."""
     out = tmp_path / "out"
     tests = str(Path(__file__).parents[1])
@@ -218,9 +212,9 @@ def test_a_killed_job_is_taken_over(predictor: Predictor, photos: Path, tmp_path
     (out / ".a.mask.7.tmp.png").write_text("half")
     with (out / "manifest.jsonl").open("a") as manifest:  # another one was killed in the middle of a line
         manifest.write('{"source": "photos/a.p')
-    result = job(predictor, photos, out)
+    result = job(threshold(), photos, out)
     assert len(result.done) == 3 and files(out) == OUTPUTS
-    assert len(job(predictor, photos, out).skipped) == 3
+    assert len(job(threshold(), photos, out).skipped) == 3
 
 
 def test_a_full_disk_stops_the_job(

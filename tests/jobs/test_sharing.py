@@ -43,19 +43,12 @@ def lines(out: Path) -> list[dict]:
 _WORKER = """
 import sys
 sys.path.insert(0, sys.argv[3])
-from networks import PLAIN, Constant
-from intarsia.bundle import Bundle
-from intarsia.inference import Predictor
+from threshold import threshold
 from intarsia.jobs import plan, run_all
-from intarsia.labels import LabelSpace
-from intarsia.runtimes.torch import TorchRuntime
 
-model = Constant().eval()
-bundle = Bundle("none", {}, LabelSpace(("dark", "bright", "third")), PLAIN, dict(model.state_dict()))
-predictor = Predictor(bundle, runtime=TorchRuntime(model, precision="fp32"))
 print("ready", flush=True)
 sys.stdin.readline()
-result = run_all(predictor, plan(sys.argv[1], sys.argv[2]))
+result = run_all(threshold(), plan(sys.argv[1], sys.argv[2]))
 print(len(result.done), len(result.skipped), len(result.busy))
 """
 
