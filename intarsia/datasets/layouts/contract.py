@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from intarsia.datasets.classfile import ClassList
+from intarsia.classlists import ClassList
 from intarsia.datasets.coding import MaskCoding
 from intarsia.datasets.layouts.pairing import Pairs, walk
 from intarsia.datasets.layouts.rasters import by_window

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from intarsia.datasets.classfile import ClassList, find_class_file
+from intarsia.classlists import ClassList
+from intarsia.datasets.classfile import find_class_file
 from intarsia.datasets.coding import MaskCoding
 from intarsia.datasets.layouts.pairing import pair_masks
 from intarsia.datasets.layouts.survey import SAMPLE, Survey, choose, is_soft, survey

@@ -12,7 +12,7 @@ from typing import TypeVar
 import numpy as np
 
 from intarsia.annotations.document import IGNORE_NAMES
-from intarsia.datasets.classfile import ClassList
+from intarsia.classlists import ClassList
 from intarsia.datasets.coding import (
     MaskCoding,
     color_codes,

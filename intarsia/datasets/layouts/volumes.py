@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from intarsia.datasets.classfile import ClassList
+from intarsia.classlists import ClassList
 from intarsia.datasets.layouts import voxels
 from intarsia.datasets.layouts.contract import Content, Layout, PictureReading
 from intarsia.datasets.layouts.pairing import Pairs, folder_meaning, natural
