@@ -6,14 +6,16 @@ from collections import Counter
 
 import pytest
 
-from intarsia.datasets.classfile import ClassList
-from intarsia.datasets.layouts.survey import Survey, choose
+from intarsia.classlists import ClassList
+from intarsia.datasets.meaning import Survey, choose
 from intarsia.errors import DataError
 
 
-def gray(values: dict[int, int] | list[int], jpegs: int = 0) -> Survey:
+def gray(values: dict[int, int] | list[int], jpegs: int = 0, flat: list[int] | None = None) -> Survey:
+    """A survey of gray values, all of which fill areas, or only those in `flat`."""
     counts = Counter(values if isinstance(values, dict) else dict.fromkeys(values, 100))
-    return Survey(values=counts, files=1, gray=1, jpegs=jpegs)
+    areas = counts if flat is None else Counter({value: counts[value] for value in flat})
+    return Survey(values=counts, flat=areas, files=1, jpegs=jpegs)
 
 
 def colors(codes: dict[int, int]) -> Survey:
@@ -29,7 +31,7 @@ ABC = ClassList(("a", "b", "c"))
     [
         ([0, 255], ("background", "foreground"), {0: 0, 255: 1}),
         ([0, 1], ("background", "foreground"), {0: 0, 1: 1}),
-        ([255], ("background", "foreground"), {0: 0, 255: 1}),
+        ([0, 65535], ("background", "foreground"), {0: 0, 65535: 1}),
         ([0, 1, 255], ("background", "foreground"), {0: 0, 1: 1, 255: 255}),
         ([0, 1, 2, 4], ("class_0", "class_1", "class_2", "class_3", "class_4"), {0: 0, 1: 1, 2: 2, 3: 3, 4: 4}),
         ([1, 2, 3], ("class_1", "class_2", "class_3"), {1: 0, 2: 1, 3: 2}),
@@ -47,10 +49,14 @@ def test_values_without_names(values: list[int], names: tuple[str, ...], mapping
 
 
 def test_the_notes_tell_the_mapping() -> None:
-    assert choose(gray([0, 255]), None)[2] == ["Masks are binary: value 0 is read as background, 255 as foreground."]
+    assert choose(gray([0, 255]), None)[2] == [
+        "Masks are binary: value 0 is read as background, 255 as foreground. Other names, the one of value 0 first: "
+        "--classes (recipe: data.classes)."
+    ]
     assert choose(gray([0, 5, 255]), None)[2] == [
         "No class names were given: only the mask values 0, 5 occur, called class_0, class_5.",
-        "Mask value 255 is ignored (not labelled).",
+        "Mask value 255 is ignored (not labelled; 33.3% of the pixels). If it is a class, name all classes with their "
+        "values (--classes 0:a,5:b,255:c).",
     ]
     assert choose(gray([1, 2, 3]), ABC)[2] == [
         "Mask values start at 1: value 1 is a, value 3 is c.",
@@ -115,17 +121,18 @@ SOFT = {0: 900, 255: 400} | dict.fromkeys(range(1, 255), 1)
     ],
 )
 def test_soft_masks_are_cut_in_the_middle(values: dict[int, int]) -> None:
-    space, coding, notes = choose(gray(values), None)
+    space, coding, notes = choose(gray(values, flat=[0, max(values)]), None)
     assert coding.threshold == 127
     assert space.names == ("background", "foreground")
     assert "0-127 is read as background, 128-255 as foreground" in notes[0]
-    assert choose(gray(values), AB)[0].names == ("a", "b")
-    with pytest.raises(DataError, match=r"two classes, but classes names 3"):
-        choose(gray(values), ABC)
+    found = gray(values, flat=[0, max(values)])
+    assert choose(found, AB)[0].names == ("a", "b")
+    with pytest.raises(DataError, match=r"two classes, but classes names 5"):
+        choose(found, ClassList(tuple("abcde")))
 
 
 def test_jpeg_masks() -> None:
-    space, coding, notes = choose(gray({0: 900, 3: 8, 100: 2, 250: 10, 255: 400}, jpegs=3), None)
+    space, coding, notes = choose(gray({0: 900, 3: 8, 100: 2, 250: 10, 255: 400}, jpegs=3, flat=[0, 255]), None)
     assert (space.names, coding.threshold) == (("background", "foreground"), 127)
     assert "JPEG files" in notes[0]
 
