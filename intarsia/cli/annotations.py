@@ -204,13 +204,9 @@ def _open(path: Path, tool: str, images: Path | None, assignments: list[str] | N
 
 
 def _names(classes: str | None) -> tuple[str, ...] | None:
-    from intarsia.datasets.classfile import read_class_file
+    from intarsia.classlists import classes_said
 
-    if classes is None:
-        return None
-    if Path(classes).is_file():
-        return read_class_file(Path(classes)).names
-    return tuple(name.strip() for name in classes.split(",") if name.strip())
+    return None if classes is None else classes_said(classes).names
 
 
 def _tell(lost: Lost) -> None:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from intarsia.cli.output import Json, emit
 from intarsia.cli.target import Overwrite, require_new
 from intarsia.errors import counted
-
-if TYPE_CHECKING:
-    from intarsia.labels import LabelSpace
 
 
 def import_(
@@ -44,6 +41,7 @@ def import_(
     """Make a bundle of a checkpoint of torchvision or segmentation-models-pytorch, with identical logits."""
     import torch
 
+    from intarsia.classlists import classes_said
     from intarsia.errors import UsageError
     from intarsia.models import build
     from intarsia.models.cost import parameters
@@ -59,7 +57,7 @@ def import_(
         model=model,
         encoder=encoder,
         output_stride=output_stride,
-        space=_label_space(classes) if classes else None,
+        space=classes_said(classes).in_order_of_values() if classes else None,
         long_side=long_side,
     )
     bundle.save(target)
@@ -86,18 +84,3 @@ def import_(
             typer.echo(f"  {key.replace('_', ' ')}: {bundle.card[key]}")
     typer.echo(f"Written to {target}")
     typer.echo(f"Next:  intarsia segment PHOTO -m {target}")
-
-
-def _label_space(text: str) -> LabelSpace:
-    """Classes as the user named them: in a file, or with commas between."""
-    from intarsia.datasets.classfile import read_class_file
-    from intarsia.labels import LabelSpace
-
-    if Path(text).suffix not in (".txt", ".csv", ".json"):
-        return LabelSpace(tuple(name.strip() for name in text.split(",")))
-    listed = read_class_file(Path(text))
-    order = list(range(len(listed.names)))
-    if listed.values:
-        order.sort(key=listed.values.__getitem__)
-    palette = tuple(listed.palette[index] for index in order) if listed.palette else ()
-    return LabelSpace(tuple(listed.names[index] for index in order), palette)

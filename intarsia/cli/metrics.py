@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -12,9 +12,6 @@ from intarsia.cli.scores import Out, Overwrite, show, takes_measures
 from intarsia.errors import counted
 from intarsia.evaluation.measures import Measures
 from intarsia.evaluation.measures.contract import Need
-
-if TYPE_CHECKING:
-    from intarsia.datasets.classfile import ClassList
 
 _MOST_SHOWN = 5
 _NONE = Measures()
@@ -28,7 +25,9 @@ def metrics(
     truth: Annotated[Path, typer.Argument(metavar="TRUTH", help="Folder of true masks.")],
     classes: Annotated[
         str | None,
-        typer.Option(help="Class names in the order of the values (road,car,sky), or a file that names them."),
+        typer.Option(
+            help="Class names in the order of the values (road,car), with them (0:road,7:car), or their file."
+        ),
     ] = None,
     ignore: Annotated[
         list[int] | None, typer.Option(metavar="VALUE", help="Stored value that means not labelled; repeatable.")
@@ -39,15 +38,15 @@ def metrics(
     json: Json = False,
 ) -> None:
     """Score a folder of masks against another, paired by file name. Exits with 1 when some could not be compared."""
+    from intarsia.classlists import classes_said
     from intarsia.evaluation import score_masks
     from intarsia.reports import require_free, worst_masks, write_evaluation
 
     if out is not None:
         require_free(out, overwrite=overwrite)
     with progress_bar("comparing") as progress:
-        found = score_masks(
-            prediction, truth, classes=_classes(classes), ignore=ignore or (), measures=measures, progress=progress
-        )
+        named = None if classes is None else classes_said(classes)
+        found = score_masks(prediction, truth, classes=named, ignore=ignore or (), measures=measures, progress=progress)
     if out is not None:
         about = [("Truth", str(truth)), *(("Note", note) for note in found.folders.notes)]
         write_evaluation(out, found.evaluation, worst_masks(found), facts=about)
@@ -66,18 +65,6 @@ def metrics(
     _name_leftovers("predictions have no true mask", found.folders.extra)
     if not found.complete:
         raise typer.Exit(PARTLY)
-
-
-def _classes(text: str | None) -> ClassList | None:
-    from intarsia.datasets.classfile import ClassList, read_class_file
-    from intarsia.labels import LabelSpace
-
-    if text is None:
-        return None
-    if Path(text).is_file():
-        return read_class_file(Path(text))
-    names = LabelSpace(tuple(name.strip() for name in text.split(","))).names
-    return ClassList(names, source="--classes")
 
 
 def _name_leftovers(what: str, paths: tuple[Path, ...]) -> None:

@@ -22,7 +22,10 @@ def _option(*names: str, help: str, **more: Any) -> Any:
 _ASKED: dict[str, tuple[Any, Any]] = {
     "layout": (Annotated[str, _option(help="Folder layout; `intarsia data list` names them.")], "auto"),
     "classes": (
-        Annotated[str | None, _option(help="Class names in order, separated by commas, if the data do not tell them.")],
+        Annotated[
+            str | None,
+            _option(help="Class names in the order of the values (road,car), with them (0:road,7:car), or their file."),
+        ],
         None,
     ),
     "ignore": (
@@ -76,10 +79,19 @@ def _read(said: dict[str, Any]) -> ReadOptions:
 
     return ReadOptions.from_dict(
         {
-            **said,
-            "classes": None if said["classes"] is None else [name.strip() for name in said["classes"].split(",")],
+            **{name: value for name, value in said.items() if name != "classes"},
+            **({} if said["classes"] is None else _classes(said["classes"])),
             "ignore": said["ignore"] or [],
             "reader": read_assignments(said["reader"] or ()),
             "remap": None if said["remap"] is None else str(said["remap"]),
         }
     )
+
+
+def _classes(text: str) -> dict[str, Any]:
+    """Classes as the options `classes` and `palette`."""
+    from intarsia.classlists import classes_said
+
+    found = classes_said(text)
+    names = [f"{value}: {name}" for value, name in zip(found.values, found.names, strict=False)] or list(found.names)
+    return {"classes": names, "palette": list(found.palette) or None}

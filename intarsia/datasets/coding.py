@@ -30,6 +30,7 @@ class MaskCoding:
         threshold: divides dark from bright, for soft or JPEG-compressed binary masks.
         sides: the labels of values up to the threshold and above it.
         nearest: take a colour that no class has for the closest one; for colour-coded JPEG masks.
+        painted: palette files are read by their colours, not by their indices; always so with `colors`.
     """
 
     values: Mapping[int, int] = field(default_factory=dict)
@@ -37,10 +38,12 @@ class MaskCoding:
     threshold: int | None = None
     sides: tuple[int, int] = (0, 1)
     nearest: bool = False
+    painted: bool = False
 
     def __post_init__(self) -> None:
         if bool(self.values) + bool(self.colors) + (self.threshold is not None) != 1:
             raise DataError("a mask coding needs exactly one of: values, colors, threshold")
+        object.__setattr__(self, "painted", self.painted or bool(self.colors))
 
     def decode(self, raw: RawMask, space: LabelSpace) -> LabelArray:
         """Class indices (H, W) of `space.dtype` for one stored mask.
@@ -107,10 +110,12 @@ class MaskCoding:
 
     def _decode_colors(self, raw: RawMask, space: LabelSpace) -> LabelArray:
         if raw.ndim != 3:
-            raise DataError(
-                "the mask holds single values, but this data set's masks are colour-coded (RGB); "
-                "export it with the same colours as the others"
-            )
+            if not all((value, value, value) in self.colors for value in tally(raw)):  # not an all-black mask, say
+                raise DataError(
+                    "the mask holds single values, but this data set's masks are colour-coded (RGB); "
+                    "export it with the same colours as the others"
+                )
+            raw = np.repeat(raw.astype(np.uint8)[..., None], 3, axis=2)
         codes = np.array(sorted(_code(color) for color in self.colors), dtype=np.uint32)
         by_code = {_code(color): label for color, label in self.colors.items()}
         targets = np.array([by_code[int(code)] for code in codes], dtype=np.int32)
@@ -138,11 +143,12 @@ class MaskCoding:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON form: {"values": [[value, label], ...]}, {"colors": [[r, g, b, label], ...]} or a threshold."""
-        if self.threshold is not None:
-            return {"threshold": self.threshold, "sides": list(self.sides)}
         if self.colors:
             return {"colors": [[*color, label] for color, label in self.colors.items()], "nearest": self.nearest}
-        return {"values": [[value, label] for value, label in self.values.items()]}
+        painted = {"painted": True} if self.painted else {}
+        if self.threshold is not None:
+            return {"threshold": self.threshold, "sides": list(self.sides)} | painted
+        return {"values": [[value, label] for value, label in self.values.items()]} | painted
 
     @classmethod
     def from_json(cls, value: Any) -> MaskCoding:
@@ -152,13 +158,14 @@ class MaskCoding:
             DataError: the value is not a mask coding.
         """
         try:
+            painted = "painted" in value and bool(value["painted"])
             if "threshold" in value:
                 dark, bright = value.get("sides", (0, 1))
-                return cls(threshold=int(value["threshold"]), sides=(int(dark), int(bright)))
+                return cls(threshold=int(value["threshold"]), sides=(int(dark), int(bright)), painted=painted)
             if "colors" in value:
                 colors = {(int(r), int(g), int(b)): int(label) for r, g, b, label in value["colors"]}
                 return cls(colors=colors, nearest=bool(value.get("nearest", False)))
-            return cls(values={int(stored): int(label) for stored, label in value["values"]})
+            return cls(values={int(stored): int(label) for stored, label in value["values"]}, painted=painted)
         except (KeyError, TypeError, ValueError) as error:
             raise DataError(f"not a mask coding: {error!r}") from error
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from intarsia.datasets.classfile import ClassList, find_class_file
+from intarsia.classlists import parse_classes
+from intarsia.datasets.classfile import find_class_file
 from intarsia.datasets.layouts import exports, manifest, parquet
 from intarsia.datasets.layouts.contract import Content, Layout, Reading
 from intarsia.datasets.layouts.pairing import SPLITS
@@ -17,7 +18,6 @@ from intarsia.datasets.public import ENTRIES
 from intarsia.datasets.remap import Remap, remapped
 from intarsia.datasets.splits import Dataset, Split
 from intarsia.errors import DataError, UsageError, suggest
-from intarsia.labels import Color, LabelSpace
 from intarsia.recipe import ReadOptions, Remapping
 
 TABLES = (*manifest.SUFFIXES, parquet.SUFFIX, *exports.SUFFIXES)
@@ -70,7 +70,7 @@ def open_dataset(
     _require(root)
     table = root if root.is_file() else None
     root = root.parent if table else root
-    named = find_class_file(root) if options.classes is None else _given(options.classes, options.palette)
+    named = find_class_file(root) if options.classes is None else parse_classes(options.classes, options.palette)
     content = Content(root, options, named, table)
     chosen = options.layout if options.layout != "auto" else _recognised(content, layouts)
     layout = layouts[chosen]
@@ -131,12 +131,6 @@ def _require(root: Path) -> None:
             f"{root}: is a file; a data set is a folder of labelled images or clouds, a manifest (.csv, .jsonl), a "
             f"table (.parquet) or an annotation file"
         )
-
-
-def _given(classes: Sequence[str], palette: Sequence[Color] | None) -> ClassList:
-    LabelSpace(tuple(classes), tuple(palette or ()))  # raises on repeated names or a palette of another length
-    colors = tuple((int(r), int(g), int(b)) for r, g, b in palette or ())
-    return ClassList(tuple(classes), colors)
 
 
 def _leftover_notes(root: Path, reading: Reading) -> Iterable[str]:

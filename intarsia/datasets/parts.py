@@ -10,9 +10,10 @@ from PIL import Image
 
 from intarsia.datasets.coding import RawMask
 from intarsia.errors import DataError
-from intarsia.media.header import check_frames, check_size, file_size, opened, orientation
+from intarsia.media.header import check_size, file_size, opened
 from intarsia.media.images import MAX_PIXELS, ImageReader, open_image, read_image
-from intarsia.media.pixels import RGB, to_mask, upright
+from intarsia.media.maskfile import StoredMask, read_mask_file
+from intarsia.media.pixels import RGB
 
 
 @runtime_checkable
@@ -76,20 +77,22 @@ def read_picture(file: File) -> RGB:
     return read_image(file) if isinstance(file, Path) else open_picture(file).read()
 
 
-def read_stored(file: File) -> RawMask:
-    """The values that a mask stores, upright like its photo; see `intarsia.media.images.read_mask`.
+def stored_mask(file: File) -> StoredMask:
+    """A mask with all that its file says about its values; see `intarsia.media.maskfile.read_mask_file`.
 
     Raises:
         DataError: missing or damaged, or values that have no meaning as classes.
     """
-    source, name = (file, str(file)) if isinstance(file, Path) else (file.load(), str(file))
-    with opened(source, name) as image:
-        size = file_size(source) if isinstance(source, Path) else len(source) if isinstance(source, bytes) else None
-        check_size(image, name, size, MAX_PIXELS)
-        if not isinstance(source, Image.Image):
-            check_frames(image, name)
-        stored = 1 if image.format == "TIFF" else orientation(image)
-        return upright(to_mask(image, name), stored)
+    return read_mask_file(file if isinstance(file, Path) else file.load(), str(file), MAX_PIXELS)
+
+
+def read_stored(file: File, *, colors: bool = False) -> RawMask:
+    """The values that a mask stores, upright like its photo; palette files by their indices, or else their `colors`.
+
+    Raises:
+        DataError: missing or damaged, or values that have no meaning as classes.
+    """
+    return stored_mask(file).shown(colors=colors)
 
 
 def path_of(file: File) -> Path:

@@ -38,6 +38,11 @@ def plain_mask(item: Item, size: Size | None) -> RawMask:
     return read_stored(item.target)
 
 
+def painted_mask(item: Item, size: Size | None) -> RawMask:
+    """As `plain_mask`, but palette files are read by their colours, not by their indices."""
+    return read_stored(item.target, colors=True)
+
+
 def image_size(item: Item) -> Size:
     """(H, W) of an item's upright image, from its header."""
     reader = open_picture(item.input)

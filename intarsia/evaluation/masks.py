@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from intarsia.datasets.classfile import ClassList
+from intarsia.classlists import ClassList
 from intarsia.datasets.layouts.maskfolders import MaskFolders, open_mask_folders
 from intarsia.errors import DataError
 from intarsia.evaluation.measures.contract import Measure, Need, refuse_unmeasurable

@@ -17,7 +17,8 @@ from PIL import Image
 from intarsia.errors import DataError, UsageError, suggest
 from intarsia.files import atomic_path
 from intarsia.media.header import check_frames, check_size, file_size, opened, orientation
-from intarsia.media.pixels import RGB, array_to_rgb, to_mask, to_rgb, upright
+from intarsia.media.maskfile import Stored, read_mask_file
+from intarsia.media.pixels import RGB, array_to_rgb, to_rgb, upright
 from intarsia.media.source import Pixels
 from intarsia.media.streaming import can_stream, stream_rows
 
@@ -191,22 +192,21 @@ def read_image(source: ImageLike) -> RGB:
     return open_image(source).read()
 
 
-def read_mask(path: str | os.PathLike[str]) -> NDArray[np.uint8] | NDArray[np.uint16]:
-    """Read the values that a mask file stores, upright like its photo.
+def read_mask(path: str | os.PathLike[str], *, colors: bool = False) -> Stored:
+    """Read the values that a mask file stores, upright like its photo; see `maskfile.read_mask_file`.
+
+    Args:
+        path: a picture, or a NumPy array (.npy).
+        colors: read palette files by their colours instead of their indices.
 
     Returns:
-        (H, W) uint8 or uint16 for gray, palette (indices, never colours) and 1-bit (0 and 1) files; (H, W, 3) uint8
-        RGB for colour-coded ones. JPEG masks are decoded like the rest, though their values are blurred.
+        (H, W) uint8 or uint16 for gray, palette (indices) and 1-bit (0 and 1) files; (H, W, 3) uint8 RGB for
+        colour-coded ones. JPEG masks are decoded like the rest, though their values are blurred.
 
     Raises:
-        DataError: as `open_image`; or the values have no meaning as classes (floats, transparent pixels, ...).
+        DataError: as `open_image`; or the values have no meaning as classes (fractions, transparent pixels, ...).
     """
-    file, name = Path(path), os.fspath(path)
-    with opened(file, name) as image:
-        check_size(image, name, file_size(file), MAX_PIXELS)
-        check_frames(image, name)
-        stored = 1 if image.format == "TIFF" else orientation(image)
-        return upright(to_mask(image, name), stored)
+    return read_mask_file(Path(path), os.fspath(path), MAX_PIXELS).shown(colors=colors)
 
 
 def write_image(path: str | os.PathLike[str], picture: RGB | Image.Image, quality: int = 92) -> None:

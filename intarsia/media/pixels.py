@@ -90,53 +90,6 @@ def array_to_rgb(array: NDArray[Any]) -> RGB:
     return channels_to_rgb(array)
 
 
-def to_mask(image: Image.Image, name: str) -> NDArray[np.uint8] | NDArray[np.uint16]:
-    """Decode a mask to the values that the file stores; its EXIF orientation is not applied.
-
-    Returns:
-        (H, W) uint8 or uint16 for gray, palette (the indices, not their colours) and 1-bit (0 and 1) files, or
-        (H, W, 3) uint8 for colour-coded ones.
-
-    Raises:
-        DataError: transparency that leaves the values open, negative or huge values, floats, other colour modes.
-    """
-    mode = image.mode
-    stored_bits = _gray_bits(image)
-    values: NDArray[Any] = np.asarray(image)
-    if mode in ("1", "L", "P"):
-        # Pillow spreads gray levels of 2 and 4 bits over 0..255; a mask's values are the levels themselves.
-        levels: NDArray[np.uint8] = values.astype(np.uint8) // np.uint8(255 // (2**stored_bits - 1))
-        return levels
-    if mode.startswith("I;16"):
-        return values.astype(np.uint16)
-    if mode == "I":
-        low, high = int(values.min()), int(values.max())
-        if low < 0 or high > 65535:
-            raise DataError(f"cannot use the mask {name}: its values span {low}..{high}, classes are 0..65535")
-        return values.astype(np.uint16)
-    if mode in ("LA", "RGBA"):
-        if values[..., -1].min() < 255:
-            raise DataError(
-                f"cannot use the mask {name}: it has transparent pixels, so their class is unclear; "
-                "save it without an alpha channel"
-            )
-        values = values[..., 0] if mode == "LA" else values[..., :3]
-        return np.ascontiguousarray(values)
-    if mode == "RGB":
-        return np.array(values)
-    raise DataError(f"cannot use the mask {name}: its colour mode is {mode}; save it as 8-bit gray, palette or RGB PNG")
-
-
-def _gray_bits(image: Image.Image) -> int:
-    """Bits a pixel of a not yet decoded gray file (8 for everything else)."""
-    tiles = getattr(image, "tile", None)
-    if not tiles or image.mode != "L":
-        return 8
-    arguments = tiles[0].args
-    raw_mode = arguments if isinstance(arguments, str) else str(arguments[0]) if arguments else ""
-    return {"L;2": 2, "L;4": 4}.get(raw_mode, 8)
-
-
 def resized(pixels: NDArray[Any], height: int, width: int, interpolation: int) -> NDArray[Any]:
     """Resize (H, W) or (H, W, C) pixels of any number of channels; the result keeps its axes.
 

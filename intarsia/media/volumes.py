@@ -20,6 +20,7 @@ from intarsia.files import atomic_path
 from intarsia.labels import LabelArray, LabelSpace
 from intarsia.media.dicom import Series, is_series, open_series
 from intarsia.media.grids import MAX_VOXELS, Axis, Grid
+from intarsia.media.maskfile import class_values
 
 VolumeLike = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 Window = tuple[float, float]
@@ -103,26 +104,28 @@ class VolumeReader:
         return low, high if high > low else low + 1.0
 
     def labels(self) -> LabelArray:
-        """The volume as class values, in stored order (X, Y, Z).
+        """The volume as class values, in stored order (X, Y, Z); see `stored_labels`."""
+        return self.stored_labels()[0]
+
+    def stored_labels(self) -> tuple[LabelArray, str]:
+        """The volume as class values, in stored order (X, Y, Z); see `maskfile.class_values`.
 
         Returns:
-            uint8, or uint16 where there are values above 255.
+            uint8, or uint16 where there are values above 255; and the number that is no class and became 65535, in
+            words ("-1", "NaN"; "" for none).
 
         Raises:
-            DataError: damaged, or the values are not whole numbers from 0 to 65535.
+            DataError: damaged, or the values are no classes: fractions, several negative ones, or above 65535.
         """
         labels: LabelArray = np.empty(self.grid.shape, dtype=np.uint8)
+        nowhere = ""
         for place, values in self.slabs():
-            low, high = float(values.min()), float(values.max())  # NaN where any value is
-            if not (low >= 0 and high <= 65535) or (values != np.rint(values)).any():
-                raise DataError(
-                    f"cannot use {self.name} as a mask: its values are {low:g}..{high:g}, and classes are whole "
-                    "numbers from 0 to 65535"
-                )
-            if high > 255 and labels.dtype == np.uint8:
+            stored, found = class_values(values, self.name)
+            nowhere = found or nowhere
+            if stored.dtype != labels.dtype == np.uint8:
                 labels = labels.astype(np.uint16)
-            labels[..., place] = values
-        return labels
+            labels[..., place] = stored
+        return labels, nowhere
 
     def class_names(self) -> dict[int, str]:
         """Names of the values of a label volume, if the file carries a label table; else empty."""

@@ -31,7 +31,8 @@ def test_a_plain_folder(pairs: Callable[..., Path]) -> None:
     assert target.dtype == np.uint8
     assert target[0].tolist() == [0] * 6 + [1] * 6
     assert data.notes == (
-        "Masks are binary: value 0 is read as background, 255 as foreground.",
+        "Masks are binary: value 0 is read as background, 255 as foreground. Other names, the one of value 0 first: "
+        "--classes (recipe: data.classes).",
         "The data set has no val split: 2 of 10 images were set aside for it (by name, neighbours together, seed 0).",
     )
 

@@ -399,10 +399,10 @@ def test_masks_of_few_bits_are_not_spread_over_0_to_255(tmp_path: Path, depth: i
     ("picture", "suffix", "message"),
     [
         (Image.new("RGBA", (4, 4), (1, 2, 3, 0)), "png", "it has transparent pixels, so their class is unclear"),
-        (Image.new("F", (4, 4), 1.5), "tif", "its colour mode is F; save it as 8-bit gray, palette or RGB PNG"),
+        (Image.new("F", (4, 4), 1.5), "tif", r"it holds 1\.5 and other fractions.*export it as class indices"),
         (Image.new("CMYK", (4, 4)), "tif", "its colour mode is CMYK"),
         (Image.new("I", (4, 4), 70000), "tif", r"its values span 70000\.\.70000, classes are 0\.\.65535"),
-        (Image.new("I", (4, 4), -1), "tif", r"its values span -1\.\.-1"),
+        (Image.fromarray(np.array([[-2, -1, 0]], np.int32)), "tif", r"its values span -2\.\.0"),
     ],
 )
 def test_masks_without_clear_values(tmp_path: Path, picture: Image.Image, suffix: str, message: str) -> None:

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from intarsia.datasets.classfile import ClassList
+from intarsia.classlists import ClassList
 from intarsia.datasets.coding import MaskCoding
 from intarsia.datasets.layouts.pairing import Pairs, walk
 from intarsia.datasets.layouts.rasters import by_window
-from intarsia.datasets.pictures import MaskReader, PictureSplit, plain_mask
+from intarsia.datasets.pictures import MaskReader, PictureSplit, painted_mask, plain_mask
 from intarsia.datasets.splits import Item, Split
 from intarsia.errors import DataError
 from intarsia.labels import LabelSpace
@@ -164,7 +164,8 @@ class PictureReading(Reading):
     def split(self, name: str, items: tuple[Item, ...], content: Content) -> PictureSplit:
         """Some of the pairs as a split."""
         resize = content.options.resize_masks
-        return self.finish(PictureSplit(name, self.space, items, content.root, self.coding, resize, self.reader))
+        reader = painted_mask if self.reader is plain_mask and self.coding.painted else self.reader
+        return self.finish(PictureSplit(name, self.space, items, content.root, self.coding, resize, reader))
 
 
 @dataclass(frozen=True)

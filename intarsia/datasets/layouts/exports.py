@@ -18,7 +18,7 @@ from intarsia.annotations.tools import open_annotations, recognise, tools
 from intarsia.datasets.coding import MaskCoding, RawMask
 from intarsia.datasets.layouts.contract import Content, Layout, PictureReading
 from intarsia.datasets.layouts.pairing import SPLITS, Pairs, classify, natural
-from intarsia.datasets.layouts.survey import without_ignored
+from intarsia.datasets.meaning import without_ignored
 from intarsia.datasets.parts import File
 from intarsia.datasets.pictures import image_size
 from intarsia.datasets.splits import Item, Size

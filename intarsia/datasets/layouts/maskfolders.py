@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from intarsia.datasets.classfile import ClassList, find_class_file
+from intarsia.classlists import ClassList
+from intarsia.datasets.classfile import find_class_file
 from intarsia.datasets.coding import MaskCoding
 from intarsia.datasets.layouts.pairing import pair_masks
-from intarsia.datasets.layouts.survey import SAMPLE, Survey, choose, is_soft, survey
+from intarsia.datasets.layouts.survey import SAMPLE, survey
+from intarsia.datasets.meaning import WHITE, Survey, by_palette, choose, soft_threshold
 from intarsia.errors import DataError
 from intarsia.labels import LabelArray, LabelSpace
 from intarsia.media.images import read_mask
@@ -36,7 +39,7 @@ class Side:
         Raises:
             DataError: the file is damaged, or holds values that no class has.
         """
-        raw = read_mask(path)
+        raw = read_mask(path, colors=self.coding.painted)
         try:
             return self.coding.decode(raw, self.space)
         except DataError as error:
@@ -129,29 +132,44 @@ def _survey(masks: Sequence[Path]) -> Survey:
 def _sides(
     predicted: Survey, truth: Survey, classes: ClassList | None, ignore: Sequence[int]
 ) -> tuple[tuple[Side, Side], list[str]]:
-    whites = _white(predicted, ignore), _white(truth, ignore)
-    differ = None not in whites and whites[0] != whites[1]
-    if bool(predicted.colors) != bool(truth.colors) or differ:
-        ours, theirs = (choose(found, classes, ignore) for found in (predicted, truth))
-        if not set(ours[0].names) & set(theirs[0].names):
-            raise DataError(
-                f"predictions and truth share no class: the predictions have {', '.join(ours[0].names)}; the truth has "
-                f"{', '.join(theirs[0].names)}; name the classes (--classes)"
-            )
-        notes = [f"Predictions: {note}" for note in ours[2]] + [f"Truth: {note}" for note in theirs[2]]
-        return (Side(*ours[:2]), Side(*theirs[:2])), notes
+    read = [by_palette(found, classes)[0] for found in (predicted, truth)]
+    whites = {_white(found, ignore) for found in read} - {None}
+    if bool(read[0].colors) != bool(read[1].colors) or len(whites) > 1:
+        return _each(predicted, truth, classes, ignore)
     both = Survey()
     both.add(predicted)
     both.add(truth)
-    space, coding, notes = choose(both, classes, ignore)
+    try:
+        space, coding, notes = choose(both, classes, ignore)
+    except DataError:  # each folder may be clear by itself: class numbers here, gray levels there
+        with suppress(DataError):
+            sides, notes = _each(predicted, truth, classes, ignore)
+            if sides[0].space.names == sides[1].space.names:
+                return sides, notes
+        raise
     return (Side(space, coding), Side(space, coding)), notes
+
+
+def _each(
+    predicted: Survey, truth: Survey, classes: ClassList | None, ignore: Sequence[int]
+) -> tuple[tuple[Side, Side], list[str]]:
+    """Either folder understood by itself; their classes are matched by name."""
+    ours, theirs = (choose(found, classes, ignore) for found in (predicted, truth))
+    if not set(ours[0].names) & set(theirs[0].names):
+        raise DataError(
+            f"predictions and truth share no class: the predictions have {', '.join(ours[0].names)}; the truth has "
+            f"{', '.join(theirs[0].names)}; name the classes (--classes)"
+        )
+    notes = [f"Predictions: {note}" for note in ours[2]] + [f"Truth: {note}" for note in theirs[2]]
+    return (Side(*ours[:2]), Side(*theirs[:2])), notes
 
 
 def _white(found: Survey, ignore: Sequence[int]) -> int | None:
     """The value that marks the foreground of binary masks; None for other masks."""
-    values = set(found.values) - set(ignore)
-    if found.colors or not values - {0}:
+    values = sorted(set(found.values) - set(ignore) - {0})
+    if found.colors or not values:
         return None
-    if is_soft(found) or values <= {0, 255}:
-        return 255
-    return 1 if values <= {0, 1, 255} else None
+    if soft_threshold(found.without(set(ignore))) is not None:
+        return WHITE[values[-1] > WHITE[0]]
+    single = values if len(values) == 1 else values[:-1] if values[-1] in WHITE else []  # beside a void, say
+    return single[0] if len(single) == 1 and single[0] in (1, *WHITE) else None

@@ -12,11 +12,12 @@ from PIL import Image
 
 from intarsia.datasets.coding import RawMask
 from intarsia.datasets.parts import path_of
-from intarsia.datasets.pictures import PictureSplit, plain_mask
+from intarsia.datasets.pictures import PictureSplit, painted_mask, plain_mask
 from intarsia.datasets.sizes import mismatch
 from intarsia.datasets.splits import Item, Size
 from intarsia.errors import DataError, UsageError, require
 from intarsia.labels import LabelArray
+from intarsia.media.maskfile import class_values
 from intarsia.media.rasters import RASTER_SUFFIXES, RasterReader, grid_windows, is_raster, open_raster, opened_raster
 from intarsia.media.source import Pixels
 from intarsia.preprocessing import AnyPreprocessing, Preprocessing
@@ -165,8 +166,9 @@ class RasterSplit(PictureSplit):
     def _stored(self, item: Item, size: Size | None, place: Place) -> RawMask:
         """A window of the stored mask; without decoding the rest of it, where it is a TIFF."""
         mask = item.target
-        if self.reader is plain_mask and isinstance(mask, Path) and mask.suffix.lower() in RASTER_SUFFIXES:
-            return _read_window(mask, size, place)
+        plain = self.reader in (plain_mask, painted_mask)
+        if plain and isinstance(mask, Path) and mask.suffix.lower() in RASTER_SUFFIXES:
+            return _read_window(mask, size, place, colors=self.reader is painted_mask)
         top, left, height, width = place
         every = self.reader(item, size)
         if size is not None and every.shape[:2] != size:
@@ -179,16 +181,24 @@ def _window(item: Item) -> Place | None:
     return item.window if isinstance(item, WindowItem) else None
 
 
-def _read_window(mask: Path, size: Size | None, place: Place) -> RawMask:
-    """A window of a mask file: (h, w) values, or (h, w, 3) colours."""
+def _read_window(mask: Path, size: Size | None, place: Place, *, colors: bool) -> RawMask:
+    """A window of a mask file: (h, w) values (of a palette too, unless by `colors`), or (h, w, 3) colours."""
     top, left, height, width = place
     with opened_raster(mask) as file:
         if size is not None and (file.height, file.width) != size:
             raise DataError(f"{mask}: {mismatch((file.height, file.width), size)}")
-        if set(file.dtypes) - {"uint8", "uint16"} or file.count not in (1, 3):
-            raise DataError(f"{mask}: a mask has one band of whole numbers of 8 or 16 bits, or three bands of colours")
+        if file.count not in (1, 3):
+            raise DataError(f"{mask}: a mask has one band of class values, or three bands of colours")
         values = file.read(window=require("rasterio.windows", "geo").Window(left, top, width, height))
-        return values[0] if file.count == 1 else np.ascontiguousarray(values.transpose(1, 2, 0))
+        if file.count == 3:
+            return np.ascontiguousarray(values.transpose(1, 2, 0))
+        plane, _ = class_values(values[0], str(mask), file.nodata)
+        if colors and file.colorinterp[0].name == "palette":
+            table = np.zeros((256, 3), dtype=np.uint8)
+            for index, color in file.colormap(1).items():
+                table[index] = color[:3]
+            return table[plane]
+        return plane
 
 
 def by_window(split: PictureSplit) -> PictureSplit:

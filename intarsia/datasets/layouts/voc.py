@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from intarsia.datasets.classfile import read_class_file
+from intarsia.classlists import read_class_file
 from intarsia.datasets.layouts.contract import Content, Layout, PictureReading
 from intarsia.datasets.layouts.folder import detected
 from intarsia.datasets.layouts.pairing import natural

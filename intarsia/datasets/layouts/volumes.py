@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -13,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from intarsia.datasets.classfile import ClassList
+from intarsia.classlists import ClassList
 from intarsia.datasets.layouts import voxels
 from intarsia.datasets.layouts.contract import Content, Layout, PictureReading
 from intarsia.datasets.layouts.pairing import Pairs, folder_meaning, natural
-from intarsia.datasets.layouts.survey import Survey, choose
+from intarsia.datasets.layouts.survey import counted
+from intarsia.datasets.meaning import Survey, choose
 from intarsia.datasets.parts import File
 from intarsia.datasets.pictures import PictureSplit
 from intarsia.datasets.splits import Item
@@ -355,10 +355,14 @@ def _key(path: Path) -> str:
 def _survey(masks: list[Path]) -> tuple[Survey, ClassList | None]:
     """Which values occur in the label volumes (of many, in some of them), and the names that the first one gives."""
     chosen = [masks[i] for i in sorted({int(i) for i in np.linspace(0, len(masks) - 1, min(len(masks), _SURVEYED))})]
-    found = Survey(files=len(chosen), gray=len(chosen))
+    found = Survey(files=len(chosen))
     for mask in chosen:
-        counts = np.bincount(open_volume(mask).labels().ravel(order="K"))
-        found.values.update(Counter({int(value): int(counts[value]) for value in np.flatnonzero(counts)}))
+        labels, nowhere = open_volume(mask).stored_labels()
+        found.nowhere |= {nowhere} if nowhere else set()
+        for number in range(labels.shape[2]):
+            values, flat = counted(np.ascontiguousarray(labels[..., number]))
+            found.values.update(values)
+            found.flat.update(flat)
     table = open_volume(masks[0]).class_names()
     if not table:
         return found, None

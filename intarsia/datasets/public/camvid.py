@@ -95,7 +95,7 @@ def _is_small(content: Content) -> bool:
     if not masks or not folders <= _ANNOTATED | SPLITS.keys():
         return False
     # Other data sets use the same folder names; CamVid's masks hold 0..11, void included, and nothing else.
-    found = survey(masks[:: max(1, len(masks) // 20)])
+    found = survey(masks[:: max(1, len(masks) // 20)]).by_index()
     return not found.colors and max(found.values, default=0) == len(CAMVID)
 
 
@@ -103,9 +103,14 @@ def _read_small(content: Content) -> PictureReading:
     beside = content.base != content.root
     if not beside and not any(entry.name.lower() in _ANNOTATED for entry in content.root.iterdir()):
         raise ENTRY.missing(content, "it has no train/ with trainannot/")
+    pairs = pair(content.base, content.files)
+    if survey([mask for *_, mask in pairs.matched[:1]]).colors:
+        colors = {color: index for index, color in enumerate(CAMVID.palette)} | {(0, 0, 0): CAMVID.ignore_index}
+        note = f"CamVid with {len(CAMVID)} classes, by their colours; (0, 0, 0) (void) is ignored."
+        return PictureReading(CAMVID, MaskCoding(colors=colors), pairs, (note,))
     coding = MaskCoding(values={**{i: i for i in range(len(CAMVID))}, len(CAMVID): CAMVID.ignore_index})
     note = f"CamVid with {len(CAMVID)} classes; mask value {len(CAMVID)} (void) is ignored."
-    return PictureReading(CAMVID, coding, pair(content.base, content.files), (note,))
+    return PictureReading(CAMVID, coding, pairs, (note,))
 
 
 def _original(content: Content) -> tuple[Path, Path] | None:

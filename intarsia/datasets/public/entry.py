@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from intarsia.datasets.classfile import read_class_file
+from intarsia.classlists import read_class_file
 from intarsia.datasets.layouts.contract import Content, Layout, Reading
 from intarsia.datasets.layouts.pairing import Pairs, natural, relative, walk
 from intarsia.datasets.parts import File

@@ -1,0 +1,92 @@
+"""ClassList: classes as a user or a file names them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from intarsia.errors import DataError
+from intarsia.labels import Color, LabelSpace
+
+_HEX = re.compile(r"(?:#|0x)([0-9a-f]{6})(?:[0-9a-f]{2})?", re.IGNORECASE)
+_SHORT_HEX = re.compile(r"#([0-9a-f])([0-9a-f])([0-9a-f])", re.IGNORECASE)
+_TRIPLE = re.compile(r"(?:rgba?)?[(\[]?\s*(\d+)[\s,]+(\d+)[\s,]+(\d+)(?:[\s,]+\d+)?\s*[)\]]?", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class ClassList:
+    """Classes as the user named them.
+
+    Args:
+        names: in order.
+        palette: one colour each, or `()`.
+        values: the mask value of each class, or `()` when only the order is known.
+        source: where they come from, for messages.
+        notes: what had to be decided about the file, in sentences.
+        uncolored: the names without a colour, where the others have one (and `palette` is empty therefore).
+    """
+
+    names: tuple[str, ...]
+    palette: tuple[Color, ...] = ()
+    values: tuple[int, ...] = ()
+    source: str = "classes"
+    notes: tuple[str, ...] = ()
+    uncolored: tuple[str, ...] = ()
+
+    def in_order_of_values(self) -> LabelSpace:
+        """The classes as a label space, sorted by their mask values where they are known."""
+        order = list(range(len(self.names)))
+        if self.values:
+            order.sort(key=self.values.__getitem__)
+        palette = tuple(self.palette[index] for index in order) if self.palette else ()
+        return LabelSpace(tuple(self.names[index] for index in order), palette)
+
+
+class Entry(NamedTuple):
+    """One class as a line or an object of a file tells it."""
+
+    name: str
+    value: int | None = None
+    color: Color | None = None
+
+
+def class_list(entries: Sequence[Entry], source: str, notes: Sequence[str] = ()) -> ClassList:
+    """The list of some entries; values count where every entry has one.
+
+    Raises:
+        DataError: no entry, repeated names or values, or colours that are none.
+    """
+    if not entries:
+        raise DataError(f"{source}: it names no class; write one class name per line")
+    names = tuple(entry.name for entry in entries)
+    values = tuple(entry.value for entry in entries if entry.value is not None)
+    values = values if len(values) == len(names) else ()
+    palette = tuple(entry.color for entry in entries if entry.color is not None)
+    uncolored = tuple(entry.name for entry in entries if entry.color is None) if palette else ()
+    if values and (len(set(values)) < len(values) or min(values) < 0):
+        raise DataError(f"{source}: two classes have the same value, or a value is negative; give each its own")
+    try:
+        LabelSpace(names, () if uncolored else palette)
+    except DataError as error:
+        raise DataError(f"{source}: {error}") from error
+    return ClassList(names, () if uncolored else palette, values, source, tuple(notes), uncolored)
+
+
+def color_in(value: Any) -> Color | None:
+    """A colour written as [r, g, b], "#rrggbb", "r, g, b" or "rgb(r, g, b)", with or without alpha; else None."""
+    if isinstance(value, list | tuple):
+        whole = len(value) in (3, 4) and all(isinstance(part, int) and not isinstance(part, bool) for part in value)
+        return (value[0], value[1], value[2]) if whole else None
+    if not isinstance(value, str):
+        return None
+    text = value.strip()
+    if found := _HEX.fullmatch(text):
+        code = int(found[1], 16)
+        return code >> 16, code >> 8 & 255, code & 255
+    if found := _SHORT_HEX.fullmatch(text):
+        return int(found[1] * 2, 16), int(found[2] * 2, 16), int(found[3] * 2, 16)
+    if found := _TRIPLE.fullmatch(text):
+        return int(found[1]), int(found[2]), int(found[3])
+    return None

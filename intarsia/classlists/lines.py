@@ -1,0 +1,237 @@
+"""Class lists as text: a name a line, with numbers and colours before or behind it, or columns under a header."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Mapping, Sequence
+
+from intarsia.classlists.contract import Entry, color_in
+from intarsia.errors import DataError
+from intarsia.labels import Color
+
+_NAMES = (
+    "name", "names", "class_name", "classname", "label_name", "labelname", "category_name", "display_name", "title",
+    "label", "labels", "class", "classes", "category", "categories",
+)  # fmt: skip
+_VALUES = (
+    "id", "idx", "index", "value", "pixel_value", "pixelvalue", "pixel", "mask_value", "class_id", "classid",
+    "label_id", "labelid", "category_id", "number", "no", "num", "code", "key", "gray", "grey", "gray_value",
+    "grey_value",
+)  # fmt: skip
+_CHANNELS = (("r", "red"), ("g", "green"), ("b", "blue"))
+_COLORS = ("color", "colour", "rgb", "hex", "color_rgb", "color_code", "hex_code", "colors", "colours")
+_SURE = ("name", "names", "class_name", "classname", "label_name", "labelname")
+"""Single words that are no class but a header, also in a file that is no CSV."""
+
+_HEADER = frozenset((*_NAMES, *_VALUES, *_COLORS, "r", "g", "b", "red", "green", "blue", "a", "alpha"))
+_GAP = r"[\s,;:|=]+"
+_TOKENS = {"value": r"(\d+)", "r": r"(\d{1,3})", "#": r"((?:#|0x)[0-9a-fA-F]{6}(?:[0-9a-fA-F]{2})?)", "-": r"(\d+)"}
+_FORMS = (
+    ("value r g b - - -", ""),  # ITK-SNAP's label descriptions: opacity and two switches
+    ("value", "r g b -"),  # 3D Slicer's and FreeSurfer's colour tables
+    ("value", "r g b"),
+    ("value r g b -", ""),
+    ("value r g b", ""),
+    ("r g b -", ""),
+    ("", "value r g b"),
+    ("", "r g b -"),
+    ("r g b", "value"),
+    ("r g b", ""),
+    ("", "r g b"),
+    ("value #", ""),
+    ("value", "#"),
+    ("# value", ""),
+    ("#", "value"),
+    ("", "value #"),
+    ("", "# value"),
+    ("#", ""),
+    ("", "#"),
+    ("value", ""),
+    ("", "value"),
+)
+"""What numbers stand before and behind a name, the most telling form first; "-" counts for nothing."""
+
+_LABELMAP = re.compile(r"(?P<name>.+?)\s*:\s*(?P<color>\d+\s*,\s*\d+\s*,\s*\d+)?\s*(?::[^:]*){0,2}")
+_COLORED = re.compile(r"[^:]+:\s*\d+\s*,\s*\d+\s*,\s*\d+\s*(?::[^:]*){0,2}")
+
+
+def entries_in(text: str, source: str, *, table: bool) -> tuple[list[Entry], list[str]]:
+    """The classes that a text names, and what was decided about it.
+
+    Args:
+        text: the whole file.
+        source: its name, for messages.
+        table: it is a table (.csv, .tsv) by its name, so that a single word above may be a header.
+
+    Raises:
+        DataError: colours for a part of the names only, or columns that no header explains.
+    """
+    lines = [line.strip() for line in text.splitlines()]
+    lines = [line for line in lines if line and (not line.startswith("#") or _TOKENS_HEX.match(line))]
+    if lines and (labelmap := _labelmap(lines)):
+        return labelmap, []
+    lines = [line.rstrip(":") for line in lines]
+    if lines and (head := _header(lines, table)):
+        if len(head) > 1:
+            return _columns(lines, head, source), []
+        lines, notes = lines[1:], [f"The first line of {source} ({lines[0]}) is taken as a header, not as a class."]
+    else:
+        notes = []
+    if lines and lines[0] == "__ignore__":
+        lines = lines[1:]  # LabelMe's convention: this line stands for -1, the next one for value 0
+    if len(lines) == 1 and "," in lines[0] and (several := _several(lines[0])):
+        return several, [*notes, f"The one line of {source} is taken as {len(several)} names with commas between."]
+    return _numbered(lines, source, table), notes
+
+
+_TOKENS_HEX = re.compile(_TOKENS["#"] + _GAP)
+
+
+def _labelmap(lines: Sequence[str]) -> list[Entry]:
+    """Lines of CVAT's and Datumaro's labelmap.txt (name:r,g,b:parts:actions); the colour may be left out."""
+    marked = [bool(_COLORED.fullmatch(line)) or line.endswith("::") for line in lines]
+    if not any(marked) or not all(mark or ":" not in line for mark, line in zip(marked, lines, strict=True)):
+        return []
+    found = []
+    for line in lines:
+        match = _LABELMAP.fullmatch(line)
+        name, color = (match["name"], match["color"]) if match else (line, None)
+        found.append(Entry(name.strip(), None, color_in(color)))
+    return found
+
+
+def _header(lines: Sequence[str], table: bool) -> list[str]:
+    """The columns that the first line names; none when it is no header."""
+    head = [_word(cell) for cell in _cells(lines[0], _mark(lines[0]))]
+    if len(head) == 1:
+        return head if head[0] in (_NAMES if table else _SURE) and len(lines) > 1 else []
+    named = any(word in (_NAMES if table else _SURE) for word in head)
+    explained = any(word in _NAMES for word in head) and any(word in (*_VALUES, *_COLORS) for word in head)
+    return head if (named or explained) and not any(word.isdecimal() for word in head) else []
+
+
+def _word(cell: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "_", cell.lower()).strip("_")
+
+
+def _mark(line: str) -> str:
+    """What divides a line into cells; "" for spaces between the words of a header."""
+    mark = max("\t;,|", key=line.count)
+    return mark if mark in line else ""
+
+
+def _cells(line: str, mark: str) -> list[str]:
+    if mark:
+        return [cell.strip() for cell in next(csv.reader([line], delimiter=mark, skipinitialspace=True))]
+    words = line.split()
+    return words if all(_word(word) in _HEADER for word in words) else [line]
+
+
+def _columns(lines: Sequence[str], head: Sequence[str], source: str) -> list[Entry]:
+    """The classes of a table, whose first line is its header."""
+    mark = _mark(lines[0])
+    rows = [_cells(line, mark) if mark else line.split(None, len(head) - 1) for line in lines[1:]]
+    for line, row in zip(lines[1:], rows, strict=True):
+        if len(row) < len(head):
+            raise DataError(f"{source}: the line {line!r} has {len(row)} columns, the header has {len(head)}")
+    cells = {word: [row[place] for row in rows] for place, word in reversed(list(enumerate(head)))}
+    whole = {word for word, column in cells.items() if all(cell.strip().isdecimal() for cell in column)}
+    name = next((word for word in _NAMES if word in cells and word not in whole), None)
+    if name is None:
+        raise DataError(f"{source}: no column holds names; give the header id,name or name,r,g,b")
+    value = next((word for word in (*_VALUES, *_NAMES) if word in whole), None)
+    channels = [next((word for word in words if word in whole), None) for words in _CHANNELS]
+    color = next((word for word in _COLORS if word in cells), None)
+    entries = []
+    for number, label in enumerate(cells[name]):
+        said = [cells[word][number] for word in channels if word]
+        shown = ",".join(said) if len(said) == 3 else cells[color][number] if color else ""
+        entries.append(Entry(_bare(label), int(cells[value][number]) if value else None, color_in(_with_hash(shown))))
+    return entries
+
+
+def _with_hash(text: str) -> str:
+    """A colour from a column of colours, where the hash of "#ff0000" may be left out."""
+    return f"#{text}" if re.fullmatch(r"[0-9a-fA-F]{6}", text.strip()) else text
+
+
+def _several(line: str) -> list[Entry]:
+    """The names of a single line with commas; none when it is one class with its numbers."""
+    names = [_bare(cell) for cell in _cells(line, ",")]
+    plain = all(names) and not any(re.fullmatch(r"\d+|(?:#|0x)[0-9a-fA-F]{6}", name) for name in names)
+    return [Entry(name) for name in names] if plain else []
+
+
+def _numbered(lines: Sequence[str], source: str, table: bool) -> list[Entry]:
+    """Classes a line, in the first form that all lines have."""
+    plain = [re.sub(r'"(\d+)"', r"\1", line) for line in lines]  # of CSV files that quote every cell
+    for before, behind in _FORMS:
+        if found := _in_form(plain, before.split(), behind.split()):
+            return found
+    _refuse_part(plain, source)
+    if table and lines and all(_mark(line) for line in lines):
+        raise DataError(f"{source}: which column holds the names? Write a header above it, such as id,name")
+    return [Entry(_bare(line)) for line in lines]
+
+
+def _in_form(lines: Sequence[str], before: Sequence[str], behind: Sequence[str]) -> list[Entry]:
+    """The classes, if all lines have these numbers before and behind the name, and the numbers make sense so."""
+    pattern = _pattern(before, behind)
+    matches = [match for line in lines if (match := pattern.fullmatch(line))]
+    if not lines or len(matches) < len(lines):
+        return []
+    said = [dict(zip([*before, "name", *behind], match.groups(), strict=True)) for match in matches]
+    entries = [Entry(_bare(one["name"]), int(one["value"]) if "value" in one else None, _color(one)) for one in said]
+    values = sorted(entry.value for entry in entries if entry.value is not None)
+    distinct = len(set(values)) == len(entries) == len({entry.name for entry in entries})
+    in_turn = values in (list(range(len(values))), list(range(1, len(values) + 1)))
+    if "value" in said[0] and "r" in said[0]:
+        alpha = {one["b"] for one in said} == {"255"} and "-" not in said[0]  # "255 0 0 255 road"
+        return entries if distinct and (in_turn or not alpha) else []
+    if said[0].keys() == {"value", "name"} and not any(_marked(match) for match in matches):
+        # "2 wheeler", "phase 1": with a mere space between, numbers may be a part of the names.
+        return entries if distinct and (before or in_turn) else []
+    return entries
+
+
+def _color(said: Mapping[str, str]) -> Color | None:
+    return color_in(said["#"]) if "#" in said else color_in([int(said[c]) for c in "rgb"]) if "r" in said else None
+
+
+def _marked(match: re.Match[str]) -> bool:
+    """Whether more than spaces stands between the number and the name."""
+    return bool(match[0].replace(match["name"], "", 1).strip("0123456789 "))
+
+
+def _pattern(before: Sequence[str], behind: Sequence[str]) -> re.Pattern[str]:
+    def token(kind: str) -> str:
+        return _TOKENS["r" if kind in ("g", "b") else kind]
+
+    first = "".join(token(kind) + (r"[)\].]?" + _GAP) for kind in before)
+    last = "".join(_GAP + r"[(\[]?" + token(kind) for kind in behind)
+    opened = r"[(\[]?" if before else ""
+    return re.compile(
+        rf"{opened}{first}(?P<name>\S.*?|\S){last}[)\]]?" if behind else rf"{opened}{first}(?P<name>\S.*)"
+    )
+
+
+def _refuse_part(lines: Sequence[str], source: str) -> None:
+    """Refuse a list in which most lines have a colour, and some have none.
+
+    Raises:
+        DataError: names the first line without one.
+    """
+    forms = [_pattern(["r", "g", "b"], ()), _pattern((), ["r", "g", "b"]), _pattern("#", ()), _pattern((), "#")]
+    for form in forms:
+        lacking = [line for line in lines if not form.fullmatch(line)]
+        if lacking and len(lacking) * 2 < len(lines):
+            raise DataError(f"{source}: the line {lacking[0]!r} has no colour, while others do; write: R G B name")
+
+
+def _bare(name: str) -> str:
+    """A name without the quotes around it."""
+    text = name.strip()
+    if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
+        return text[1:-1].replace('""', '"').strip()
+    return text

@@ -1,0 +1,103 @@
+"""Reading class lists from files and from the command line."""
+
+from __future__ import annotations
+
+import codecs
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from intarsia.classlists import lines, objects
+from intarsia.classlists.contract import ClassList, Entry, class_list
+from intarsia.errors import DataError
+from intarsia.labels import Color, LabelSpace
+
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_TABLES = (".csv", ".tsv")
+_SUFFIXES = (*_TABLES, ".txt", ".json")
+_LARGEST = 1 << 24
+
+
+def read_class_file(path: Path) -> ClassList:
+    """Read one class file, as UTF-8, or as UTF-16 or UTF-32 with a byte order mark.
+
+    Text: a name a line, with its mask value ("3: road", "road 3") or its colour ("64 128 64 road", "road #408040"), or
+    both; or a table with a header (id,name; name;r;g;b; ...); or CVAT's labelmap.txt. JSON: a list of names or of
+    objects with name, id and color, {"road": 3}, {"3": "road"}, {"road": [128, 64, 128]}, a label space, or a tool's
+    document that holds one of these (COCO, CVAT, Datumaro, Hugging Face, mmsegmentation, nnU-Net, Supervisely).
+
+    Raises:
+        DataError: not text, not JSON, no names, or colours for a part of the names only.
+    """
+    text, source = _text(path), str(path)
+    if path.suffix.lower() == ".json" or text.lstrip()[:1] in ("[", "{"):
+        try:
+            value = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise DataError(
+                f"{path}: broken JSON ({error}); correct it, or use classes.txt, one name per line"
+            ) from error
+        found = objects.entries_in(value)
+        if not found:
+            raise DataError(
+                f'{path}: not a list of classes; write ["background", "road"], or {{"background": 0, "road": 1}} '
+                f'with mask values, or {{"road": [128, 64, 128]}} with mask colours'
+            )
+        return class_list(found, source)
+    entries, notes = lines.entries_in(text, source, table=path.suffix.lower() in _TABLES)
+    return class_list(entries, source, notes)
+
+
+def parse_classes(names: Sequence[str], palette: Sequence[Color] | None = None, source: str = "classes") -> ClassList:
+    """Classes that a user wrote himself: names in order, or all of them with their mask values ("0: ground").
+
+    Raises:
+        DataError: repeated names or values, or a palette of another length.
+    """
+    numbered = [name.partition(":") for name in names]
+    if numbered and all(value.strip().isdecimal() and name.strip() for value, _, name in numbered):
+        entries = [Entry(name.strip(), int(value)) for value, _, name in numbered]
+    else:
+        entries = [Entry(name.strip()) for name in names]
+    found = class_list(entries, source)
+    colors = tuple((int(r), int(g), int(b)) for r, g, b in palette or ())
+    LabelSpace(found.names, colors)  # raises on a palette of another length
+    return ClassList(found.names, colors, found.values, source)
+
+
+def classes_said(text: str) -> ClassList:
+    """Classes as a user says them in one word: the name of their file, or names with commas between.
+
+    Args:
+        text: "classes.txt", "road,car", or with the mask values "0:road,7:car".
+
+    Raises:
+        DataError: no such file, or as `read_class_file` and `parse_classes`.
+    """
+    if Path(text).is_file() or Path(text).suffix.lower() in _SUFFIXES:
+        return read_class_file(Path(text))
+    return parse_classes(text.split(","), source="--classes")
+
+
+def _text(path: Path) -> str:
+    try:
+        if path.stat().st_size > _LARGEST:
+            raise DataError(f"{path}: {path.stat().st_size:,} bytes are no list of class names; name another file")
+        data = path.read_bytes()
+        encoding = next((name for mark, name in _MARKS if data.startswith(mark)), "utf-8")
+        text = data.decode(encoding)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{path}: cannot be read as text ({error}); save it as UTF-8, one class name per line"
+        ) from error
+    if "\0" in text:
+        raise DataError(f"{path}: cannot be read as text (it holds zero bytes); save it as UTF-8")
+    return text

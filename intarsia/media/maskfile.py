@@ -1,0 +1,208 @@
+"""What a mask file stores: class values as they are, whatever a decoder for photos would make of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from intarsia.errors import DataError
+from intarsia.media.header import check_frames, check_size, file_size, opened, orientation
+from intarsia.media.pixels import upright
+
+Stored = NDArray[np.uint8] | NDArray[np.uint16]
+"""(H, W) values, or (H, W, 3) colours."""
+
+NOWHERE = 65535
+"""What stands in for numbers that no class can have: negative ones, NaN, a declared "no data" beyond 16 bits."""
+
+ARRAY_SUFFIX = ".npy"
+
+_NEAR = 1e-3, 1e-4, 0.25  # how far from a whole number, of 0, per unit, at most
+_NODATA_TAG = 42113  # GDAL's, in TIFF
+
+
+@dataclass(frozen=True)
+class StoredMask:
+    """One mask as its file stores it.
+
+    Attributes:
+        values: (H, W) values (of palette files the indices), or (H, W, 3) colours; upright.
+        palette: (256, 3) colours of a palette file, else None.
+        nodata: the value that the file declares to be no data, if it is one of 0..65535.
+        nowhere: the number that became `NOWHERE`, in words: "-9999", "NaN"; "" for none.
+    """
+
+    values: Stored
+    palette: NDArray[np.uint8] | None = None
+    nodata: int | None = None
+    nowhere: str = ""
+
+    def shown(self, *, colors: bool) -> Stored:
+        """The values; with `colors` those of a palette file as (H, W, 3) colours."""
+        return self.values if not colors or self.palette is None else self.palette[self.values]
+
+
+def read_mask_file(source: Path | bytes | Image.Image, name: str, max_pixels: int) -> StoredMask:
+    """Read a mask: a picture of any format, or a NumPy array (.npy).
+
+    Gray levels are those of the file, also of a TIFF whose zero is white. Floats may be whole numbers but for noise
+    (1e-3).
+
+    Args:
+        source: its file, the file's bytes, or an opened picture.
+        name: for messages.
+        max_pixels: larger ones are refused.
+
+    Raises:
+        DataError: missing or damaged, or the values have no meaning as classes (broken numbers, transparent pixels).
+    """
+    if isinstance(source, Path) and source.suffix.lower() == ARRAY_SUFFIX:
+        return _from_array(_load_array(source, max_pixels), name)
+    with opened(source, name) as image:
+        size = file_size(source) if isinstance(source, Path) else len(source) if isinstance(source, bytes) else None
+        check_size(image, name, size, max_pixels)
+        if not isinstance(source, Image.Image):
+            check_frames(image, name)
+        turn = 1 if image.format == "TIFF" else orientation(image)
+        found = _from_picture(image, name)
+        return StoredMask(upright(found.values, turn), found.palette, found.nodata, found.nowhere)
+
+
+def class_values(values: NDArray[Any], name: str, nodata: float | None = None) -> tuple[Stored, str]:
+    """Numbers of any type as class values.
+
+    Args:
+        values: of any shape.
+        name: for messages.
+        nodata: a number that the file declares to be no data.
+
+    Returns:
+        uint8 or uint16, floats rounded; and the number that became `NOWHERE` in words, "" for none. Such are NaN, the
+        declared one beyond 0..65535, and one negative number, as those who write them mean "not labelled".
+
+    Raises:
+        DataError: numbers above 65535, several negative ones, or fractions.
+    """
+    if values.dtype.kind == "b" or values.dtype in (np.uint8, np.uint16):
+        return (values.astype(np.uint8) if values.dtype.kind == "b" else values), ""
+    fractions = values.dtype.kind == "f"
+    out = ~np.isfinite(values) if fractions else np.zeros(values.shape, dtype=np.bool_)
+    said = {"NaN"} if out.any() else set()
+    if nodata is not None and not 0 <= nodata <= NOWHERE:
+        declared = values == (np.float32(nodata) if values.dtype == np.float32 else nodata)
+        said |= {f"{nodata:g}"} if declared.any() else set()
+        out |= declared
+    known = values[~out] if out.any() else values
+    whole = np.rint(known) if fractions else known
+    low, high = (float(whole.min()), float(whole.max())) if whole.size else (0.0, 0.0)
+    if fractions and (apart := np.abs(known - whole) > _tolerance(known)).any():
+        raise DataError(
+            f"cannot use the mask {name}: it holds {known[apart].flat[0]:g} and other fractions, so it is a map of "
+            f"scores or was blurred, and classes are whole numbers; export it as class indices"
+        )
+    negative = np.unique(whole[whole < 0]) if low < 0 else np.zeros(0)
+    if len(negative) > 1 or high > NOWHERE:
+        raise DataError(f"cannot use the mask {name}: its values span {low:g}..{high:g}, classes are 0..65535")
+    if len(negative):
+        said.add(f"{negative[0]:g}")
+        out |= values < 0
+    if not said:
+        return whole.astype(np.uint8 if high <= 255 else np.uint16), ""
+    result: NDArray[np.uint16] = np.where(out, NOWHERE, np.rint(np.where(out, 0, values))).astype(np.uint16)
+    return result, " and ".join(sorted(said))
+
+
+def _tolerance(values: NDArray[Any]) -> NDArray[Any]:
+    zero, slope, most = _NEAR
+    return np.minimum(zero + slope * np.abs(values), most)
+
+
+def _from_picture(image: Image.Image, name: str) -> StoredMask:
+    """A decoded picture, its orientation not applied."""
+    mode, levels = image.mode, _levels(image)
+    palette = image.getpalette("RGB") if mode == "P" else None
+    nodata = _declared(image)
+    values: NDArray[Any] = np.asarray(image)
+    if mode in ("1", "L", "P"):
+        stored = levels[values.astype(np.uint8)]
+        colors = np.zeros((256, 3), dtype=np.uint8)
+        if palette:
+            colors.reshape(-1)[: len(palette)] = palette[: 3 * 256]
+        return StoredMask(stored, colors if palette else None, _as_value(nodata))
+    if mode.startswith("I") or mode == "F":
+        numbers, nowhere = class_values(values.astype(np.uint16) if mode.startswith("I;16") else values, name, nodata)
+        return StoredMask(numbers, None, _as_value(nodata), nowhere)
+    return StoredMask(_colors(values, mode, name))
+
+
+def _as_value(nodata: float | None) -> int | None:
+    return int(nodata) if nodata is not None and 0 <= nodata <= NOWHERE and nodata == int(nodata) else None
+
+
+def _colors(values: NDArray[Any], mode: str, name: str) -> Stored:
+    if mode in ("LA", "RGBA"):
+        if values[..., -1].min() < 255:
+            raise DataError(
+                f"cannot use the mask {name}: it has transparent pixels, so their class is unclear; "
+                "save it without an alpha channel"
+            )
+        return np.ascontiguousarray(values[..., 0] if mode == "LA" else values[..., :3])
+    if mode == "RGB":
+        return np.array(values)
+    raise DataError(f"cannot use the mask {name}: its colour mode is {mode}; save it as 8-bit gray, palette or RGB PNG")
+
+
+def _levels(image: Image.Image) -> NDArray[np.uint8]:
+    """From Pillow's gray levels to the file's own, of a picture that is not decoded yet.
+
+    Pillow spreads levels of 2 and 4 bits over 0..255, and turns TIFF files around whose zero is white.
+    """
+    tiles = getattr(image, "tile", None)
+    arguments = tiles[0].args if tiles else ""
+    raw = arguments if isinstance(arguments, str) else str(arguments[0]) if arguments else ""
+    most = 1 if image.mode == "1" else 3 if raw.startswith("L;2") else 15 if raw.startswith("L;4") else 255
+    table = np.arange(256, dtype=np.uint8)
+    if image.mode == "L":
+        table = table // np.uint8(255 // most)
+    turned = image.format == "TIFF" and image.mode in ("1", "L") and "I" in raw.partition(";")[2]
+    return np.uint8(most) - np.minimum(table, np.uint8(most)) if turned else table
+
+
+def _declared(image: Image.Image) -> float | None:
+    """The number that a GeoTIFF declares to be no data."""
+    if image.format != "TIFF":
+        return None
+    text = str(getattr(image, "tag_v2", {}).get(_NODATA_TAG, "")).strip("\0 ")
+    try:
+        return float(text) if text else None
+    except ValueError:
+        return None
+
+
+def _load_array(path: Path, max_pixels: int) -> NDArray[Any]:
+    try:
+        array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(f"cannot read {path}: it is missing, damaged or no plain NumPy array ({error})") from error
+    if array.size > 4 * max_pixels:
+        raise DataError(f"refused {path}: {array.shape} is too large; cut it into parts")
+    return array
+
+
+def _from_array(array: NDArray[Any], name: str) -> StoredMask:
+    """A mask array: (H, W), with or without an axis of length 1, or (H, W, 3) and opaque (H, W, 4) colours."""
+    plane = array.squeeze() if array.ndim == 3 and 1 in array.shape else array
+    if plane.ndim == 2 and plane.size and plane.dtype.kind in "buif":
+        values, nowhere = class_values(np.array(plane), name)
+        return StoredMask(values, nowhere=nowhere)
+    if plane.ndim == 3 and plane.shape[2] in (3, 4) and plane.dtype == np.uint8:
+        return StoredMask(_colors(np.asarray(plane), "RGB" if plane.shape[2] == 3 else "RGBA", name))
+    raise DataError(
+        f"cannot use the mask {name}: its array is {array.shape} of {array.dtype}; save class indices (H, W), of "
+        f"scores those of the largest one (argmax)"
+    )
