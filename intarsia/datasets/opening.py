@@ -23,7 +23,7 @@ from intarsia.recipe import ReadOptions, Remapping
 TABLES = (*manifest.SUFFIXES, parquet.SUFFIX, *exports.SUFFIXES)
 """Suffixes of single files that can be opened as a data set."""
 
-_MEDIA_OPTIONS = ("resize_masks", "tolerant", "reader", "columns", "label")  # of `ReadOptions`: not for every medium
+_MEDIA_OPTIONS = ("masks", "resize_masks", "tolerant", "reader", "columns", "label")  # of `ReadOptions`: not for every medium
 _PLAIN = ReadOptions()
 
 
@@ -74,6 +74,11 @@ def open_dataset(
     content = Content(root, options, named, table)
     chosen = options.layout if options.layout != "auto" else _recognised(content, layouts)
     layout = layouts[chosen]
+    if options.masks and not layout.pairs:
+        raise UsageError(
+            f"{table or root}: masks names a folder or ending where masks lie beside images, but this is read as "
+            f"layout {chosen}; leave it out, or name the layout folder"
+        )
     _check_options(options, layout.kind, table or root)
     if options.reader and not layout.tools:
         raise UsageError(
@@ -109,8 +114,9 @@ def _rule(said: str | Remapping) -> Remap:
 
 
 def _recognised(content: Content, layouts: Mapping[str, Layout]) -> str:
-    """The first layout that the folder or file looks like."""
-    for name, known in layouts.items():
+    """The first layout that the folder or file looks like; who says which pictures are the masks wants those."""
+    wanted = {name: known for name, known in layouts.items() if known.pairs or not content.options.masks}
+    for name, known in wanted.items():
         if known.matches is not None and known.matches(content):
             return name
     raise DataError(

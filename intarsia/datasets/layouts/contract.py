@@ -178,6 +178,7 @@ class Layout:
         dataset: the public data set whose official layout it is; "" for the generic ones.
         files: how the files of data of your own lie, in words; "" for official layouts.
         kind: what its splits are.
+        pairs: its masks are found by folder and name, so that the option `masks` chooses among them.
         tools: it is read by an annotation tool's reader, and takes its options.
         recipe: the bundled recipe that suits its data; "" for none in particular.
     """
@@ -188,5 +189,6 @@ class Layout:
     dataset: str = ""
     files: str = ""
     kind: type[Split] = PictureSplit
+    pairs: bool = False
     tools: bool = False
     recipe: str = ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from intarsia.datasets.layouts.candidates import with_roles
 from intarsia.datasets.layouts.contract import Content, Layout, PictureReading
 from intarsia.datasets.layouts.pairing import Pairs, pair
 from intarsia.datasets.layouts.survey import detect
@@ -9,7 +10,8 @@ from intarsia.errors import DataError
 
 
 def _read(content: Content) -> PictureReading:
-    return detected(content, pair(content.base, content.files))
+    found, notes = with_roles(content.base, content.files, content.options.masks)
+    return detected(content, pair(content.base, found, notes))
 
 
 def detected(content: Content, pairs: Pairs) -> PictureReading:
@@ -33,5 +35,6 @@ LAYOUTS: dict[str, Layout] = {
         _read,
         files="images/ + masks/ (also labels, annotations, gt, ...), with or without train/val/test; or photo.jpg + "
         "photo_mask.png side by side; class names in classes.txt",
+        pairs=True,
     ),
 }

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from intarsia.datasets.coding import MaskCoding
 from intarsia.datasets.layouts.contract import Content, Layout, PictureReading
-from intarsia.datasets.layouts.pairing import SPLITS, pair
+from intarsia.datasets.layouts.pairing import SPLITS, classified, pair
 from intarsia.datasets.layouts.survey import survey
 from intarsia.datasets.public.entry import Entry, by_name, find, layout, pairs_of, space_of
 from intarsia.datasets.public.protocol import EvaluationProtocol, averages
@@ -105,7 +105,7 @@ def _read_small(content: Content) -> PictureReading:
         raise ENTRY.missing(content, "it has no train/ with trainannot/")
     coding = MaskCoding(values={**{i: i for i in range(len(CAMVID))}, len(CAMVID): CAMVID.ignore_index})
     note = f"CamVid with {len(CAMVID)} classes; mask value {len(CAMVID)} (void) is ignored."
-    return PictureReading(CAMVID, coding, pair(content.base, content.files), (note,))
+    return PictureReading(CAMVID, coding, pair(content.base, classified(content.base, content.files)), (note,))
 
 
 def _original(content: Content) -> tuple[Path, Path] | None:
