@@ -14,6 +14,7 @@ from intarsia.annotations import archive
 from intarsia.annotations.document import AnnotationSet, Category, Document
 from intarsia.annotations.finding import walk
 from intarsia.annotations.lost import Lost
+from intarsia.annotations.naming import with_own_names
 from intarsia.annotations.raster import DrawingRules
 from intarsia.errors import DataError, UsageError, suggest
 
@@ -31,6 +32,7 @@ class Tool:
             None for formats that are only read.
         suffix: of the file to write (".json"), or "" when a folder of files is written.
         drawing: how the tool itself turns its shapes into masks.
+        pictures: its files come with pictures of masks, which are no labels by themselves.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Tool:
     write: Callable[..., Lost] | None
     suffix: str
     drawing: DrawingRules = field(default_factory=DrawingRules)
+    pictures: bool = False
 
 
 MODULES = (
@@ -108,7 +111,7 @@ def open_annotations(path: str | os.PathLike[str], *, tool: str = "auto", **opti
         raise DataError(f"{place}: no such file or folder.{hint if hint.startswith(' Did') else ''}")
     unpacked = archive.unpack(place) if archive.is_zip(place) else None
     try:
-        export = _open(path, unpacked.folder if unpacked else place, tool, options)
+        export = with_own_names(_open(path, unpacked.folder if unpacked else place, tool, options))
         return _keeping(export, unpacked) if unpacked else export
     finally:
         del unpacked  # an error's traceback must not keep the folder

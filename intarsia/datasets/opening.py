@@ -9,14 +9,15 @@ from pathlib import Path
 from intarsia.datasets.classfile import ClassList, find_class_file
 from intarsia.datasets.layouts import exports, manifest, parquet
 from intarsia.datasets.layouts.contract import Content, Layout, Reading
-from intarsia.datasets.layouts.pairing import SPLITS
+from intarsia.datasets.layouts.pairing import SPLITS, folder_meaning
+from intarsia.datasets.layouts.records import RECORD
 from intarsia.datasets.layouts.table import LAYOUTS
 from intarsia.datasets.partition import divide
 from intarsia.datasets.parts import place
 from intarsia.datasets.public import ENTRIES
 from intarsia.datasets.remap import Remap, remapped
 from intarsia.datasets.splits import Dataset, Split
-from intarsia.errors import DataError, UsageError, suggest
+from intarsia.errors import DataError, UsageError, counted, suggest
 from intarsia.labels import Color, LabelSpace
 from intarsia.recipe import ReadOptions, Remapping
 
@@ -86,8 +87,8 @@ def open_dataset(
             f"is read as layout {chosen}; leave them out, or name the layout annotations"
         )
     reading = layout.read(content)
-    notes = [*reading.said, *_leftover_notes(root, reading)]
-    own = None if table else SPLITS.get(root.name.lower())  # "data/val" opened alone is a val split
+    notes = [*reading.said, *_beside_notes(content, layout), *_leftover_notes(root, reading)]
+    own = None if table else _own_split(root)
     items = [(split or own, item) for split, item in reading.items()]
     if not items:
         raise DataError(f"{table or root}: layout {chosen}, but no image has a mask. " + " ".join(notes))
@@ -100,6 +101,25 @@ def open_dataset(
     )
     _check_options(options, type(dataset.first), table or root)
     return dataset if options.remap is None else remapped(dataset, _rule(options.remap))
+
+
+def _own_split(root: Path) -> str | None:
+    """The split that a folder is by its name: "data/val" beside "data/train", but not a data set that is called test."""
+    own = SPLITS.get(root.name.lower())
+    if own is None:
+        return None
+    beside = {folder_meaning(other.name)[0] for other in root.parent.iterdir() if other.is_dir()}
+    return own if beside - {own, None} else None
+
+
+def _beside_notes(content: Content, layout: Layout) -> Iterable[str]:
+    """What else lies in the folder, and is not read."""
+    if content.table is None and content.results:
+        count = len([path for path in content.results if path.name != RECORD])
+        yield (
+            f"Predictions that intarsia segment left here are no labels, and are left out: {counted(count, 'file')} "
+            f"(to learn from them, move its {RECORD} away)."
+        )
 
 
 def _check_options(options: ReadOptions, kind: type[Split], place: Path) -> None:

@@ -153,19 +153,19 @@ def _as_said(root: Path, found: Sequence[Found], said: str) -> list[Found]:
     if not chosen:
         names = {part for item in found for part in relative(item.path.parent, root).parts}
         raise DataError(f"{root}: no folder of pictures is called {said!r}, and no name ends so.{suggest(said, names)}")
+    rivals = by_folder(found) or by_ending(by_file_name(found))
+    out = {item.path for one in rivals for item in one.members} - chosen
     made = []
     for item in found:
         if item.path in chosen:
             folders = tuple(part for part in item.folders if part.casefold() not in word.split("/"))
             stem = item.stem if folder else _without(item.stem, word)
             made.append(replace(item, role="mask", folders=folders, stem=stem))
-        elif item.role != "mask" and not (item.role is None and folder and item.folders and _has_images(found)):
-            made.append(replace(item, role="image"))
-    return made
-
-
-def _has_images(found: Iterable[Found]) -> bool:
-    return any(item.role == "image" for item in found)
+        elif item.role != "mask" and item.path not in out:
+            made.append(item)
+    if any(item.role == "image" for item in made):
+        return made
+    return [item if item.role else replace(item, role="image") for item in made]
 
 
 def _without(stem: str, word: str) -> str:

@@ -12,6 +12,7 @@ from intarsia.datasets.classfile import ClassList
 from intarsia.datasets.coding import MaskCoding
 from intarsia.datasets.layouts.pairing import Pairs, walk
 from intarsia.datasets.layouts.rasters import by_window
+from intarsia.datasets.layouts.records import RECORD, results_of
 from intarsia.datasets.pictures import MaskReader, PictureSplit, plain_mask
 from intarsia.datasets.splits import Item, Split
 from intarsia.errors import DataError
@@ -50,7 +51,16 @@ class Content:
 
     @cached_property
     def below(self) -> list[Path]:
-        """All files below the folder, in name order."""
+        """All files below the folder, in name order, without what a job left there."""
+        return [path for path in self._everything if path not in self.results]
+
+    @cached_property
+    def results(self) -> frozenset[Path]:
+        """What `intarsia segment` wrote below the folder, as its records say: predictions are no labels."""
+        return results_of(path for path in self._everything if path.name == RECORD)
+
+    @cached_property
+    def _everything(self) -> list[Path]:
         return list(walk(self.root))
 
     @cached_property
