@@ -80,10 +80,10 @@ def recognise(path: str | os.PathLike[str]) -> Tool | None:
     """
     place = Path(path)
     unpacked = archive.unpack(place) if archive.is_zip(place) else None
-    return next(_recognised(unpacked.folder if unpacked else place), None)
+    return next(recognised(unpacked.folder if unpacked else place), None)
 
 
-def _recognised(place: Path) -> Iterator[Tool]:
+def recognised(place: Path) -> Iterator[Tool]:
     """The tools that have files at a place, in their order."""
     if place.is_dir() and next(walk(place, _ANNOTATIONS), None) is None:
         return  # photos alone: every tool would look through all of them
@@ -119,7 +119,7 @@ def open_annotations(path: str | os.PathLike[str], *, tool: str = "auto", **opti
 
 def _open(path: str | os.PathLike[str], place: Path, tool: str, options: dict[str, Any]) -> AnnotationSet:
     """Open a file or folder; `path` is its name for people."""
-    fitting = list(_recognised(place)) if tool == "auto" else [tool_named(tool)]
+    fitting = list(recognised(place)) if tool == "auto" else [tool_named(tool)]
     if not fitting:
         readable = ", ".join(name for name, one in tools().items() if one.read)
         raise DataError(f"{path}: not an annotation file of any known tool ({readable}); export it again")

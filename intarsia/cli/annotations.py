@@ -99,6 +99,7 @@ def check(
 
     export = _open(path, tool, images, set_)
     problems = list(examine(export, _names(classes) or ()))
+    unread = export.lost.count("dropped")
     if json:
         found = [{"image": name, "problem": problem} for name, problem in problems]
         emit({"tool": export.tool, "problems": found, "lost": export.lost.to_json()})
@@ -106,12 +107,14 @@ def check(
         for name, problem in problems:
             typer.echo(f"{name}: {problem}")
         _tell(export.lost)
-        typer.echo(f"Problems found: {len(problems)}." if problems else "No problems found.")
+        parts = [f"Problems found: {len(problems)}."] if problems else []
+        parts += [f"Left out, as it cannot be read: {counted(unread, 'entry', 'entries')} (see above)."] if unread else []
+        typer.echo(" ".join(parts) or "No problems found.")
         if any(problem == MISSING for _, problem in problems) and images is None:
             typer.echo("Images that lie elsewhere are found with --images FOLDER.")
-        if not problems:
+        if not parts:
             typer.echo(f"Next:  intarsia train {path}")
-    if problems or export.lost.count("dropped"):
+    if problems or unread:
         raise typer.Exit(3)
 
 
@@ -226,7 +229,8 @@ def _finish(lost: Lost, target: Path, how: str, following: str, json: bool) -> N
         typer.echo(f"{target}: {how}" + ("; lost on the way:" if lost else "; nothing was lost."))
         _tell(lost)
         typer.echo(f"Next:  {following}")
-    if lost.count("dropped", "cannot be used"):
+    if unusable := lost.count("dropped", "cannot be used"):
+        typer.echo(f"Partly done: {unusable} could not be used (see above).", err=True)
         raise typer.Exit(PARTLY)
 
 
@@ -245,7 +249,10 @@ def _pictures(export: AnnotationSet, labels: Iterable[str], out: Path, count: in
         source = document.image or document.embedded
         if source is None:
             continue
-        target = out.joinpath(*safe_parts(document.name)).with_suffix(".jpg")
+        photo = out.joinpath(*safe_parts(document.name))
+        target = photo.with_suffix(".jpg")
+        if str(target) in written:  # a.png beside a.jpg, or an image that is annotated twice
+            target = photo.with_name(f"{photo.name}-{len(written) + 1}.jpg")
         write_image(target, overlay(document, read_image(source), space, drawing_of(export)))
         written.append(str(target))
         if len(written) == count:

@@ -114,6 +114,8 @@ def _own_split(root: Path) -> str | None:
 
 def _beside_notes(content: Content, layout: Layout) -> Iterable[str]:
     """What else lies in the folder, and is not read."""
+    if layout.pairs and (also := exports.also_here(content)):
+        yield also
     if content.table is None and content.results:
         count = len([path for path in content.results if path.name != RECORD])
         yield (

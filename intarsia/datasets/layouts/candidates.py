@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from intarsia.datasets.coding import RawMask, color_codes, gray_plane
 from intarsia.datasets.layouts.pairing import Found, by_file_name, classify, core_names, relative, stem_key
-from intarsia.datasets.parts import read_stored
+from intarsia.datasets.parts import File, read_stored
 from intarsia.errors import DataError, suggest
 from intarsia.media.images import IMAGE_SUFFIXES
 
@@ -110,13 +110,13 @@ def by_folder(found: Sequence[Found]) -> list[Candidate]:
     loose = [members for (_, named), members in groups.items() if not named]
     images = [item for item in found if item.role == "image"]
     if not images and 1 < len(loose) <= _SAMPLE and not any(named for _, named in groups):
-        images = [replace(one, role="image") for members in loose if not _look_like_masks(members) for one in members]
+        images = [replace(one, role="image") for members in loose if not look_like_masks([one.path for one in members]) for one in members]
     own = {item.path for item in images}
     made = []
     for (_, named), members in groups.items():
         masks = _partners(images, [item for item in members if item.path not in own])
         enough = masks if named else 2 * len(masks) >= _labelled(images, members) > 0
-        if enough and (named or _look_like_masks(list(masks.values()))):
+        if enough and (named or look_like_masks([one.path for one in masks.values()])):
             made.append(Candidate(members[0].kind, tuple(members), masks, named))
     return sorted(made, key=lambda one: (not one.named, not _is_gray(one)))
 
@@ -141,7 +141,7 @@ def by_ending(found: Sequence[Found]) -> list[Candidate]:
     return [
         Candidate(ending, tuple(masks.values()), masks)
         for ending, masks in groups.items()
-        if 2 * len(masks) >= len(images) and _look_like_masks(list(masks.values()))
+        if 2 * len(masks) >= len(images) and look_like_masks([one.path for one in masks.values()])
     ]
 
 
@@ -222,23 +222,25 @@ def _labelled(images: Sequence[Found], members: Sequence[Found]) -> int:
     return sum(item.split in splits for item in images)
 
 
-def _read(item: Found) -> RawMask | None:
+def _read(file: File) -> RawMask | None:
     try:
-        raw = read_stored(item.path)
+        raw = read_stored(file)
     except DataError:
         return None
     return raw[::_STEP, ::_STEP] if min(raw.shape[:2]) > 64 else raw
 
 
-def _look_like_masks(items: Sequence[Found]) -> bool:
-    """Whether pictures hold few values, as masks do (smoothed or compressed ones nearly so) and photos do not."""
-    some = [raw for item in items[:_SAMPLE] if (raw := _read(item)) is not None]
-    return bool(some) and all(_is_plain(_codes(raw)) for raw in some)
+def look_like_masks(files: Sequence[File]) -> bool:
+    """Whether the first pictures hold few values, as masks do (smoothed or compressed ones nearly so), unlike photos."""
+    some = [raw for file in files[:_SAMPLE] if (raw := _read(file)) is not None]
+    return bool(some) and all(_is_plain(raw) for raw in some)
 
 
-def _is_plain(codes: NDArray[np.uint32]) -> bool:
-    counts = np.sort(np.unique(codes, return_counts=True)[1])
-    return bool(counts[-_FEW:].sum() >= _MOSTLY * codes.size)
+def _is_plain(raw: RawMask) -> bool:
+    counts = np.sort(np.unique(_codes(raw), return_counts=True)[1])[::-1]
+    if gray_plane(raw) is None:
+        counts = counts[1:]  # a photo cut out on black is none
+    return bool(counts[:_FEW].sum() >= _MOSTLY * counts.sum())
 
 
 def _codes(raw: RawMask) -> NDArray[np.uint32]:
@@ -247,7 +249,7 @@ def _codes(raw: RawMask) -> NDArray[np.uint32]:
 
 
 def _is_gray(candidate: Candidate) -> bool:
-    raw = _read(next(iter(candidate.masks.values())))
+    raw = _read(next(iter(candidate.masks.values())).path)
     return raw is not None and raw.ndim == 2
 
 
@@ -255,7 +257,7 @@ def _divide_alike(first: Candidate, second: Candidate) -> bool:
     """Whether the values of two candidates correspond one to one, so that they say the same in other numbers."""
     pairs: set[tuple[int, int]] = set()
     for path in [path for path in first.masks if path in second.masks][:_SAMPLE]:
-        a, b = _read(first.masks[path]), _read(second.masks[path])
+        a, b = _read(first.masks[path].path), _read(second.masks[path].path)
         if a is None or b is None or a.shape[:2] != b.shape[:2]:
             return False
         both = np.stack([_codes(a).ravel(), _codes(b).ravel()], axis=1)
@@ -265,7 +267,7 @@ def _divide_alike(first: Candidate, second: Candidate) -> bool:
 
 def _holds(candidate: Candidate) -> str:
     """What a candidate's first mask holds, in words."""
-    raw = _read(next(iter(candidate.masks.values())))
+    raw = _read(next(iter(candidate.masks.values())).path)
     if raw is None:
         return "cannot be read"
     values, counts = np.unique(_codes(raw), return_counts=True)

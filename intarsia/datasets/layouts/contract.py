@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from intarsia.annotations.tools import Tool, recognised
 from intarsia.datasets.classfile import ClassList
 from intarsia.datasets.coding import MaskCoding
 from intarsia.datasets.layouts.pairing import Pairs, walk
@@ -85,6 +86,11 @@ class Content:
         if self._beside.is_dir():
             files += [path for path in walk(self._beside) if path.suffix.lower() in IMAGE_SUFFIXES]
         return files
+
+    @cached_property
+    def tools(self) -> tuple[Tool, ...]:
+        """The annotation tools whose exports lie in the folder; the first is read."""
+        return tuple(recognised(self.root))
 
     @property
     def has_pictures(self) -> bool:
