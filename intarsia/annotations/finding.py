@@ -92,9 +92,7 @@ class ImageFinder:
         self.root = Path(os.path.abspath(root))
         self._without = tuple(Path(os.path.abspath(folder)) for folder in without)
 
-    def find(
-        self, name: str, *, beside: Path | None = None, subset: str = "", lost: Lost | None = None
-    ) -> Path | None:
+    def find(self, name: str, *, beside: Path | None = None, subset: str = "", lost: Lost | None = None) -> Path | None:
         """The file of an image, None when there is none (or no valid name).
 
         Args:

@@ -14,7 +14,6 @@ from intarsia.annotations.lost import Lost
 _Key = tuple[Path | None, str]
 
 
-
 def with_own_names(export: AnnotationSet) -> AnnotationSet:
     """The same export, in which two images never share a name: train/000.jpg and valid/000.jpg, not twice 000.jpg.
 

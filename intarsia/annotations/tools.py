@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ class Tool:
         suffix: of the file to write (".json"), or "" when a folder of files is written.
         drawing: how the tool itself turns its shapes into masks.
         pictures: its files come with pictures of masks, which are no labels by themselves.
+        exact: it keeps masks pixel by pixel in a form that its readers expect, so that predictions need no outlines.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Tool:
     suffix: str
     drawing: DrawingRules = field(default_factory=DrawingRules)
     pictures: bool = False
+    exact: bool = False
 
 
 MODULES = (
@@ -90,7 +92,9 @@ def recognised(place: Path) -> Iterator[Tool]:
     yield from (tool for tool in tools().values() if tool.read and tool.sniff(place))
 
 
-def open_annotations(path: str | os.PathLike[str], *, tool: str = "auto", **options: Any) -> AnnotationSet:
+def open_annotations(
+    path: str | os.PathLike[str], *, tool: str = "auto", where_known: Mapping[str, Any] | None = None, **options: Any
+) -> AnnotationSet:
     """Open any tool's export: a file, a folder, or a zip archive of either.
 
     An archive is unpacked into a folder that lasts as long as the export, one of its documents, or a data set of it.
@@ -98,6 +102,7 @@ def open_annotations(path: str | os.PathLike[str], *, tool: str = "auto", **opti
     Args:
         path: what the tool exported.
         tool: a name from `tools()`, or "auto" to find it by content.
+        where_known: further options, for readers that have them; the others go without.
         options: keyword arguments of that tool's reader (for instance `images`: the folder with the images).
 
     Raises:
@@ -111,13 +116,15 @@ def open_annotations(path: str | os.PathLike[str], *, tool: str = "auto", **opti
         raise DataError(f"{place}: no such file or folder.{hint if hint.startswith(' Did') else ''}")
     unpacked = archive.unpack(place) if archive.is_zip(place) else None
     try:
-        export = with_own_names(_open(path, unpacked.folder if unpacked else place, tool, options))
+        export = with_own_names(_open(path, unpacked.folder if unpacked else place, tool, options, where_known or {}))
         return _keeping(export, unpacked) if unpacked else export
     finally:
         del unpacked  # an error's traceback must not keep the folder
 
 
-def _open(path: str | os.PathLike[str], place: Path, tool: str, options: dict[str, Any]) -> AnnotationSet:
+def _open(
+    path: str | os.PathLike[str], place: Path, tool: str, options: dict[str, Any], where_known: Mapping[str, Any]
+) -> AnnotationSet:
     """Open a file or folder; `path` is its name for people."""
     fitting = list(recognised(place)) if tool == "auto" else [tool_named(tool)]
     if not fitting:
@@ -132,6 +139,7 @@ def _open(path: str | os.PathLike[str], place: Path, tool: str, options: dict[st
             raise UsageError(f"{chosen.name} files have no option {option!r}.{suggest(option, known)}")
         if isinstance(value, str) and str(known[option].annotation).startswith("Path"):
             options[option] = Path(value)
+    options = {key: value for key, value in where_known.items() if key in known} | options
     found = chosen.read(place, **options)
     return _telling(found, [other.name for other in others]) if place.is_dir() else found
 

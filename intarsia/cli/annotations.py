@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,7 +12,7 @@ from intarsia.cli.target import Overwrite, require_new
 from intarsia.errors import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from intarsia.annotations import AnnotationSet, Lost
 
@@ -97,7 +97,7 @@ def check(
     from intarsia.annotations.checking import MISSING
     from intarsia.annotations.checking import check as examine
 
-    export = _open(path, tool, images, set_)
+    export = _open(path, tool, images, set_, where_known={"missing_masks": "skip"})  # all of them, not the first
     problems = list(examine(export, _names(classes) or ()))
     unread = export.lost.count("dropped")
     if json:
@@ -108,7 +108,9 @@ def check(
             typer.echo(f"{name}: {problem}")
         _tell(export.lost)
         parts = [f"Problems found: {len(problems)}."] if problems else []
-        parts += [f"Left out, as it cannot be read: {counted(unread, 'entry', 'entries')} (see above)."] if unread else []
+        parts += (
+            [f"Left out, as it cannot be read: {counted(unread, 'entry', 'entries')} (see above)."] if unread else []
+        )
         typer.echo(" ".join(parts) or "No problems found.")
         if any(problem == MISSING for _, problem in problems) and images is None:
             typer.echo("Images that lie elsewhere are found with --images FOLDER.")
@@ -198,12 +200,18 @@ def rasterize(
     _finish(lost, out, how, f"intarsia train {out}", json)
 
 
-def _open(path: Path, tool: str, images: Path | None, assignments: list[str] | None) -> AnnotationSet:
+def _open(
+    path: Path,
+    tool: str,
+    images: Path | None,
+    assignments: list[str] | None,
+    where_known: Mapping[str, Any] | None = None,
+) -> AnnotationSet:
     from intarsia.annotations import open_annotations
     from intarsia.recipe import read_assignments
 
     options = read_assignments(assignments or ()) | ({"images": images} if images else {})
-    return open_annotations(path, tool=tool, **options)
+    return open_annotations(path, tool=tool, where_known=where_known, **options)
 
 
 def _names(classes: str | None) -> tuple[str, ...] | None:

@@ -24,7 +24,14 @@ from intarsia.recipe import ReadOptions, Remapping
 TABLES = (*manifest.SUFFIXES, parquet.SUFFIX, *exports.SUFFIXES)
 """Suffixes of single files that can be opened as a data set."""
 
-_MEDIA_OPTIONS = ("masks", "resize_masks", "tolerant", "reader", "columns", "label")  # of `ReadOptions`: not for every medium
+_MEDIA_OPTIONS = (
+    "masks",
+    "resize_masks",
+    "tolerant",
+    "reader",
+    "columns",
+    "label",
+)  # of `ReadOptions`: not for every medium
 _PLAIN = ReadOptions()
 
 

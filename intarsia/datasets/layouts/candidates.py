@@ -110,7 +110,12 @@ def by_folder(found: Sequence[Found]) -> list[Candidate]:
     loose = [members for (_, named), members in groups.items() if not named]
     images = [item for item in found if item.role == "image"]
     if not images and 1 < len(loose) <= _SAMPLE and not any(named for _, named in groups):
-        images = [replace(one, role="image") for members in loose if not look_like_masks([one.path for one in members]) for one in members]
+        images = [
+            replace(one, role="image")
+            for members in loose
+            if not look_like_masks([one.path for one in members])
+            for one in members
+        ]
     own = {item.path for item in images}
     made = []
     for (_, named), members in groups.items():

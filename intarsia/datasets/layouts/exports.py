@@ -110,7 +110,9 @@ def also_here(content: Content) -> str:
     """A note on an export beside masks, which are read instead; "" where there is none."""
     if content.table is not None or not content.tools:
         return ""
-    return f"Annotations of {content.tools[0].name} lie here, too; the masks are read (--layout annotations: the others)."
+    return (
+        f"Annotations of {content.tools[0].name} lie here, too; the masks are read (--layout annotations: the others)."
+    )
 
 
 def _are_of_images(content: Content) -> bool:
@@ -227,9 +229,7 @@ def _split(document: AnnotatedImage, image: File, root: Path) -> str | None:
     return classify(path, root).split if path.is_relative_to(root) else None
 
 
-def _space(
-    content: Content, labels: set[str], drawn: set[str], declared: tuple[str, ...]
-) -> tuple[LabelSpace, str]:
+def _space(content: Content, labels: set[str], drawn: set[str], declared: tuple[str, ...]) -> tuple[LabelSpace, str]:
     """The classes: as the user names them, else those that leave pixels, in the order in which the export has them."""
     if content.classes is not None:
         space = without_ignored(content.classes)

@@ -176,4 +176,5 @@ TOOL = Tool(
     suffix=".json",
     drawing=DRAWING,
     pictures=True,
+    exact=True,
 )
