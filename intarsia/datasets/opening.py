@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from intarsia.datasets.classfile import ClassList, find_class_file
-from intarsia.datasets.layouts import exports, manifest, parquet
+from intarsia.datasets.layouts import exports, lists, manifest, parquet
 from intarsia.datasets.layouts.contract import Content, Layout, Reading
 from intarsia.datasets.layouts.pairing import SPLITS, folder_meaning
 from intarsia.datasets.layouts.records import RECORD
@@ -21,17 +21,10 @@ from intarsia.errors import DataError, UsageError, counted, suggest
 from intarsia.labels import Color, LabelSpace
 from intarsia.recipe import ReadOptions, Remapping
 
-TABLES = (*manifest.SUFFIXES, parquet.SUFFIX, *exports.SUFFIXES)
+TABLES = (*manifest.SUFFIXES, *lists.SUFFIXES, parquet.SUFFIX, *exports.SUFFIXES)
 """Suffixes of single files that can be opened as a data set."""
 
-_MEDIA_OPTIONS = (
-    "masks",
-    "resize_masks",
-    "tolerant",
-    "reader",
-    "columns",
-    "label",
-)  # of `ReadOptions`: not for every medium
+_MEDIA_OPTIONS = ("masks", "resize_masks", "tolerant", "reader", "columns", "label")  # of `ReadOptions`
 _PLAIN = ReadOptions()
 
 
@@ -53,7 +46,8 @@ def open_dataset(
     Everything decided automatically is told in the data set's `notes`.
 
     Args:
-        path: the data set's folder; or a manifest (.csv, .jsonl), a table (.parquet), or an annotation tool's file.
+        path: the data set's folder; or a manifest (.csv, .jsonl), a list (.txt, .tsv), a table (.parquet), or an
+            annotation tool's file.
         options: how the data are read, where that is not to be found out.
         val_fraction: share of the items that becomes "val" when the data set brings no val split; 0 divides nothing.
             The division is deterministic and keeps neighbours (frames of a video, slices of a volume) together.
@@ -111,7 +105,7 @@ def open_dataset(
 
 
 def _own_split(root: Path) -> str | None:
-    """The split that a folder is by its name: "data/val" beside "data/train", but not a data set that is called test."""
+    """The split that a folder is by its name: "data/val" beside "data/train", not a data set that is called test."""
     own = SPLITS.get(root.name.lower())
     if own is None:
         return None
@@ -164,7 +158,7 @@ def _require(root: Path) -> None:
     if root.is_file() and root.suffix.lower() not in TABLES:
         raise DataError(
             f"{root}: is a file; a data set is a folder of labelled images or clouds, a manifest (.csv, .jsonl), a "
-            f"table (.parquet) or an annotation file"
+            f"list (.txt, .tsv), a table (.parquet) or an annotation file"
         )
 
 

@@ -17,6 +17,7 @@ from intarsia.annotations.packing import pack, unpack
 from intarsia.annotations.raster import DrawingRules, background_label, class_names, rasterize
 from intarsia.annotations.tools import open_annotations, recognise, tools
 from intarsia.datasets.coding import MaskCoding, RawMask
+from intarsia.datasets.layouts import lists
 from intarsia.datasets.layouts.candidates import look_like_masks, with_roles
 from intarsia.datasets.layouts.contract import Content, Layout, PictureReading
 from intarsia.datasets.layouts.pairing import SPLITS, Pairs, classify, natural, pair
@@ -89,7 +90,7 @@ def is_export(content: Content) -> bool:
         # An archive is nothing else, and is unpacked only once: when it is read.
         known = content.table.suffix.lower() in SUFFIXES
         return known and (is_zip(content.table) or recognise(content.table) is not None)
-    if not content.tools:
+    if not content.tools or lists.pairs_in(content):
         return False
     masks = [path for path in content.below if _is_picture(path) and classify(path, content.root).role == "mask"]
     if content.classes is not None and masks:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from intarsia.datasets.layouts import lists
 from intarsia.datasets.layouts.contract import Content, Layout, PictureReading
 from intarsia.datasets.layouts.pairing import SPLITS, Pairs, natural
 from intarsia.datasets.layouts.survey import detect
@@ -27,9 +28,16 @@ def find_manifest(content: Content) -> Path | None:
     A file of this name that has neither of the columns, such as the record that `intarsia segment` leaves, is none.
     """
     if content.table is not None:
-        return content.table if content.table.suffix.lower() in SUFFIXES else None
+        kind = content.table.suffix.lower()
+        if kind in lists.SUFFIXES:
+            return content.table if {"image", "mask"} <= _columns(content.table) else None
+        return content.table if kind in SUFFIXES and not (kind == ".csv" and _is_headless(content.table)) else None
     there = (content.root / name for name in NAMES)
     return next((path for path in there if path.is_file() and {"image", "mask"} & _columns(path)), None)
+
+
+def _is_headless(path: Path) -> bool:
+    return not {"image", "mask"} & _columns(path) and lists.is_headless(path)
 
 
 def _columns(path: Path) -> set[str]:
@@ -106,7 +114,7 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
     """Line number and the three columns of every row."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            yield from (_csv_rows if path.suffix.lower() == ".csv" else _json_rows)(path, file)
+            yield from (_json_rows if path.suffix.lower() == ".jsonl" else _csv_rows)(path, file)
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
