@@ -36,6 +36,8 @@ _MASK_FOLDERS = _words(
     "segmentation segmentations segmentationclass semantic target targets truth gtfine labelmap labelmaps "
     "pixellevel matte mattes trimap trimaps"
 )
+_OTHER_WORDS = _words("no non without with not instance instances edge edges weight weights pred predicted prediction")
+_NUMBERING = re.compile(r"^\s*(?:\d+|[a-z])[.)]\s+")
 _MARKS = "_-. "
 _LOSSY = frozenset((".jpg", ".jpeg", ".webp", ".bmp"))
 
@@ -107,9 +109,13 @@ def natural(name: str) -> tuple[tuple[int, str], ...]:
 
 
 def folder_meaning(name: str) -> tuple[str | None, Role | None]:
-    """Split and role that a folder's name says: "trainannot" -> ("train", "mask"), "JPEGImages" -> (None, "image")."""
-    bare = re.sub(r"[^a-z0-9]", "", name.lower())
-    role = _role(bare)
+    """Split and role that a folder's name says: "trainannot" -> ("train", "mask"), "JPEGImages" -> (None, "image").
+
+    Numbering ("2. Ground truths") means nothing; of several words the last says the role ("My road masks").
+    """
+    name = _NUMBERING.sub("", name.lower())
+    bare = re.sub(r"[^a-z0-9]", "", name)
+    role = _role(bare) or _role_of_words(re.findall(r"[a-z0-9]+", name))
     if role:
         return None, role
     for word, split in SPLITS.items():
@@ -117,6 +123,14 @@ def folder_meaning(name: str) -> tuple[str | None, Role | None]:
         if rest != bare and (rest in ("", "set", "data") or _role(rest)):
             return split, _role(rest)
     return None, None
+
+
+def _role_of_words(words: list[str]) -> Role | None:
+    if len(words) < 2 or any(word in SPLITS for word in words):
+        return None
+    if words[-1] in _MASK_FOLDERS and not _OTHER_WORDS & set(words):
+        return "mask"
+    return "image" if words[-1] in _IMAGE_FOLDERS and words[0] in _IMAGE_FOLDERS | {"raw", "all"} else None
 
 
 def _role(bare: str) -> Role | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from intarsia.datasets.layouts import clouds, exports, folder, lists, manifest, parquet, voc, volumes
+from intarsia.datasets.layouts import clouds, exports, folder, lists, manifest, parquet, pieces, voc, volumes
 from intarsia.datasets.layouts.contract import Layout
 from intarsia.datasets.public import LAYOUTS as OFFICIAL
 
@@ -14,6 +14,7 @@ LAYOUTS: dict[str, Layout] = {
     **voc.LAYOUTS,
     **exports.LAYOUTS,
     **lists.LAYOUTS,
+    **pieces.LAYOUTS,
     **clouds.LAYOUTS,
     **folder.LAYOUTS,
 }
