@@ -34,6 +34,7 @@ class Tool:
         drawing: how the tool itself turns its shapes into masks.
         pictures: its files come with pictures of masks, which are no labels by themselves.
         exact: it keeps masks pixel by pixel in a form that its readers expect, so that predictions need no outlines.
+        photos: the folder beside its files where its photos lie; "" is that of the files.
     """
 
     name: str
@@ -45,10 +46,11 @@ class Tool:
     drawing: DrawingRules = field(default_factory=DrawingRules)
     pictures: bool = False
     exact: bool = False
+    photos: str = ""
 
 
 MODULES = (
-    "coco", "coco.panoptic", "labelme", "cvat", "rectlabel", "voc", "page", "via", "labelbox", "masks", "geojson",
+    "coco", "coco.panoptic", "labelme", "cvat", "rectlabel", "voc", "page", "via", "labelbox", "masks", "yolo", "geojson",
 )  # fmt: skip
 """Modules of this package that define a `TOOL`, in the order in which files are sniffed."""
 

@@ -135,10 +135,12 @@ def convert(
     """Write an export for another tool, and tell what that tool cannot express."""
     from intarsia.annotations import write_annotations
     from intarsia.annotations.photos import with_photos
+    from intarsia.annotations.tools import tool_named
 
     require_new(out, overwrite=overwrite)
     export = _open(path, tool, images, set_)
-    photos = with_photos(export, out if out.suffix == "" else out.parent) if copy_images else export
+    folder = (out if out.suffix == "" else out.parent) / tool_named(to).photos
+    photos = with_photos(export, folder) if copy_images else export
     lost = write_annotations(photos, out, tool=to)
     _finish(lost, out, f"{export.tool} to {to}", f"intarsia annotations show {out}", json)
 
