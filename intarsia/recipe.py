@@ -50,6 +50,7 @@ class ReadOptions(_Section):
     classes: list[str] | None = Field(None, description="class names in order; none: read or guessed from the data")
     palette: list[tuple[int, int, int]] | None = Field(None, description="one RGB colour a class")
     ignore: list[int] = Field([], description="stored values (of masks or points) that mean: not labelled")
+    masks: str = Field("", description="pictures: folder or ending of the masks, where several may be them")
     resize_masks: bool = Field(False, description="pictures: stretch masks of another size to their picture")
     tolerant: bool = Field(False, description="pictures: take colour-coded JPEG masks by the nearest colour")
     reader: dict[str, Any] = Field(

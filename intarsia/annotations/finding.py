@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import mmap
 import os
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from functools import cached_property
@@ -62,6 +63,19 @@ def safe_parts(name: str) -> tuple[str, ...]:
     return tuple(parts) or ("image",)
 
 
+_SUBSETS = {"train": ("train", "training"), "val": ("val", "valid", "validation"), "test": ("test",)}
+
+
+def subset_of(*names: str) -> str:
+    """The subset that the first of some names says (instances_val2017, train, ...): train, val, test or ""."""
+    for name in names:
+        for word in re.split(r"[-_. ]", name.lower()):
+            for subset, words in _SUBSETS.items():
+                if word.rstrip("0123456789") in words:
+                    return subset
+    return ""
+
+
 class ImageFinder:
     """The image files below a folder, by the names that annotation files use.
 
@@ -78,38 +92,48 @@ class ImageFinder:
         self.root = Path(os.path.abspath(root))
         self._without = tuple(Path(os.path.abspath(folder)) for folder in without)
 
-    def find(self, name: str, *, beside: Path | None = None, lost: Lost | None = None) -> Path | None:
+    def find(self, name: str, *, beside: Path | None = None, subset: str = "", lost: Lost | None = None) -> Path | None:
         """The file of an image, None when there is none (or no valid name).
 
         Args:
             name: as the annotation file gives it; absolute and Windows paths count by their end only.
             beside: folder of the annotation file, from which relative names start.
+            subset: that the image belongs to; of several files, one in a folder that says so is taken.
             lost: told when several files fit equally well (the first in order is taken).
         """
-        cleaned = clean_name(file_name(name))
-        found = self._find(cleaned, beside, lost)
-        spelt = unquote(cleaned.partition("?")[0])
-        return self._find(spelt, beside, lost) if found is None and spelt != cleaned else found
+        found = self.fitting(name, beside=beside, subset=subset)
+        if len(found) > 1 and lost is not None:
+            lost.changed("several images have this name, the first of them is taken", clean_name(file_name(name)))
+        return found[0] if found else None
 
-    def _find(self, cleaned: str, beside: Path | None, lost: Lost | None) -> Path | None:
+    def fitting(self, name: str, *, beside: Path | None = None, subset: str = "") -> list[Path]:
+        """All files that fit a name equally well; see `find`."""
+        cleaned = clean_name(file_name(name))
+        spelt = unquote(cleaned.partition("?")[0])
+        found = self._fitting(cleaned, beside, subset)
+        return self._fitting(spelt, beside, subset) if not found and spelt != cleaned else found
+
+    def _fitting(self, cleaned: str, beside: Path | None, subset: str) -> list[Path]:
         if not cleaned or "\0" in cleaned:
-            return None
+            return []
         for start in (beside, self.root):
             direct = start and Path(os.path.normpath(start / cleaned))
             if direct and direct.is_relative_to(self.root) and _is_image(direct):
-                return direct
+                return [direct]
         parts = tuple(part for part in PurePosixPath(cleaned).parts if part not in ("..", "."))
         if not parts:
-            return None
+            return []
         found = self._by_name.get(parts[-1].lower(), [])
         if not found:
             found = self._by_stem.get(PurePosixPath(parts[-1]).stem.lower(), [])
         if len(found) > 1:
             shared = [_shared_end(path, parts) for path in found]
             found = [path for path, count in zip(found, shared, strict=True) if count == max(shared)]
-        if len(found) > 1 and lost is not None:
-            lost.changed("several images have this name, the first of them is taken", cleaned)
-        return found[0] if found else None
+        if len(found) > 1 and subset:
+            found = [path for path in found if subset_of(*reversed(path.parent.parts)) == subset] or found
+        if len(found) > 1 and beside is not None:
+            found = [path for path in found if path.is_relative_to(beside)] or found
+        return found
 
     @cached_property
     def _files(self) -> list[Path]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intarsia.annotations.document import IGNORE_NAMES, AnnotatedImage, Shape
-from intarsia.annotations.geometry import Polygon
+from intarsia.annotations.geometry import Mask, Polygon
 from intarsia.annotations.raster import DrawingRules, background_label, rasterize
 from intarsia.annotations.vectors import outer_ring
 from intarsia.labels import LabelArray, LabelSpace
@@ -49,6 +49,28 @@ def layered(
     others = AnnotatedImage("", shapes=tuple(piece.shape for piece in found if not piece.ground))
     wrong = rasterize(others, (labels.shape[0], labels.shape[1]), space, DrawingRules(rule)) != labels
     return tuple(piece.shape for piece in found if not piece.ground or (wrong[piece.place] & piece.mask).any())
+
+
+def pieces(labels: LabelArray, space: LabelSpace, min_area: int = 0) -> tuple[Shape, ...]:
+    """A label map as one mask per connected piece (8 neighbours) of each class but the background, larger ones first.
+
+    Args:
+        labels: (H, W) labels of `space`; what is ignored becomes no shape.
+        space: the classes.
+        min_area: pieces of fewer pixels are left out.
+    """
+    found: list[tuple[int, Shape]] = []
+    rest = background_label(space)
+    for value in np.flatnonzero(np.bincount(labels.ravel(), minlength=1)).tolist():
+        if value >= len(space) or value == rest:
+            continue
+        count, numbers, stats, _ = cv2.connectedComponentsWithStats((labels == value).astype(np.uint8), connectivity=8)
+        for number in range(1, count):
+            x, y, width, height, area = stats[number].tolist()
+            if area >= min_area:
+                mask = numbers[y : y + height, x : x + width] == number
+                found.append((area, Shape(space.names[value], Mask(mask, x, y))))
+    return tuple(shape for _, shape in sorted(found, key=lambda entry: -entry[0]))
 
 
 @dataclass(frozen=True)

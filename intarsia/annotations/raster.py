@@ -326,7 +326,7 @@ def _draw_inclusive(image: Image.Image, geometry: Geometry, value: int, drawing:
         case Ellipse(x, y, rx, ry, 0):
             pen.ellipse((x - rx, y - ry, x + rx, y + ry), fill=value, outline=value)
         case Polyline(points):
-            pen.line(points, fill=value, width=drawing.line_width)
+            pen.line(points, fill=value, width=drawing.line_width, joint="curve")
         case Points(points):
             r = drawing.point_radius
             for x, y in points:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from intarsia.annotations import archive
 from intarsia.annotations.document import AnnotationSet, Category, Document
 from intarsia.annotations.finding import walk
 from intarsia.annotations.lost import Lost
+from intarsia.annotations.naming import with_own_names
 from intarsia.annotations.raster import DrawingRules
 from intarsia.errors import DataError, UsageError, suggest
 
@@ -31,6 +32,9 @@ class Tool:
             None for formats that are only read.
         suffix: of the file to write (".json"), or "" when a folder of files is written.
         drawing: how the tool itself turns its shapes into masks.
+        pictures: its files come with pictures of masks, which are no labels by themselves.
+        exact: it keeps masks pixel by pixel in a form that its readers expect, so that predictions need no outlines.
+        photos: the folder beside its files where its photos lie; "" is that of the files.
     """
 
     name: str
@@ -40,10 +44,13 @@ class Tool:
     write: Callable[..., Lost] | None
     suffix: str
     drawing: DrawingRules = field(default_factory=DrawingRules)
+    pictures: bool = False
+    exact: bool = False
+    photos: str = ""
 
 
 MODULES = (
-    "coco", "coco.panoptic", "labelme", "cvat", "rectlabel", "voc", "page", "via", "labelbox", "masks", "geojson",
+    "coco", "coco.panoptic", "labelme", "cvat", "rectlabel", "voc", "page", "via", "labelbox", "masks", "yolo", "geojson",
 )  # fmt: skip
 """Modules of this package that define a `TOOL`, in the order in which files are sniffed."""
 
@@ -77,17 +84,19 @@ def recognise(path: str | os.PathLike[str]) -> Tool | None:
     """
     place = Path(path)
     unpacked = archive.unpack(place) if archive.is_zip(place) else None
-    return next(_recognised(unpacked.folder if unpacked else place), None)
+    return next(recognised(unpacked.folder if unpacked else place), None)
 
 
-def _recognised(place: Path) -> Iterator[Tool]:
+def recognised(place: Path) -> Iterator[Tool]:
     """The tools that have files at a place, in their order."""
     if place.is_dir() and next(walk(place, _ANNOTATIONS), None) is None:
         return  # photos alone: every tool would look through all of them
     yield from (tool for tool in tools().values() if tool.read and tool.sniff(place))
 
 
-def open_annotations(path: str | os.PathLike[str], *, tool: str = "auto", **options: Any) -> AnnotationSet:
+def open_annotations(
+    path: str | os.PathLike[str], *, tool: str = "auto", where_known: Mapping[str, Any] | None = None, **options: Any
+) -> AnnotationSet:
     """Open any tool's export: a file, a folder, or a zip archive of either.
 
     An archive is unpacked into a folder that lasts as long as the export, one of its documents, or a data set of it.
@@ -95,6 +104,7 @@ def open_annotations(path: str | os.PathLike[str], *, tool: str = "auto", **opti
     Args:
         path: what the tool exported.
         tool: a name from `tools()`, or "auto" to find it by content.
+        where_known: further options, for readers that have them; the others go without.
         options: keyword arguments of that tool's reader (for instance `images`: the folder with the images).
 
     Raises:
@@ -108,15 +118,17 @@ def open_annotations(path: str | os.PathLike[str], *, tool: str = "auto", **opti
         raise DataError(f"{place}: no such file or folder.{hint if hint.startswith(' Did') else ''}")
     unpacked = archive.unpack(place) if archive.is_zip(place) else None
     try:
-        export = _open(path, unpacked.folder if unpacked else place, tool, options)
+        export = with_own_names(_open(path, unpacked.folder if unpacked else place, tool, options, where_known or {}))
         return _keeping(export, unpacked) if unpacked else export
     finally:
         del unpacked  # an error's traceback must not keep the folder
 
 
-def _open(path: str | os.PathLike[str], place: Path, tool: str, options: dict[str, Any]) -> AnnotationSet:
+def _open(
+    path: str | os.PathLike[str], place: Path, tool: str, options: dict[str, Any], where_known: Mapping[str, Any]
+) -> AnnotationSet:
     """Open a file or folder; `path` is its name for people."""
-    fitting = list(_recognised(place)) if tool == "auto" else [tool_named(tool)]
+    fitting = list(recognised(place)) if tool == "auto" else [tool_named(tool)]
     if not fitting:
         readable = ", ".join(name for name, one in tools().items() if one.read)
         raise DataError(f"{path}: not an annotation file of any known tool ({readable}); export it again")
@@ -129,6 +141,7 @@ def _open(path: str | os.PathLike[str], place: Path, tool: str, options: dict[st
             raise UsageError(f"{chosen.name} files have no option {option!r}.{suggest(option, known)}")
         if isinstance(value, str) and str(known[option].annotation).startswith("Path"):
             options[option] = Path(value)
+    options = {key: value for key, value in where_known.items() if key in known} | options
     found = chosen.read(place, **options)
     return _telling(found, [other.name for other in others]) if place.is_dir() else found
 

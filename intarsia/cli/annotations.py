@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,7 +12,7 @@ from intarsia.cli.target import Overwrite, require_new
 from intarsia.errors import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from intarsia.annotations import AnnotationSet, Lost
 
@@ -97,8 +97,9 @@ def check(
     from intarsia.annotations.checking import MISSING
     from intarsia.annotations.checking import check as examine
 
-    export = _open(path, tool, images, set_)
+    export = _open(path, tool, images, set_, where_known={"missing_masks": "skip"})  # all of them, not the first
     problems = list(examine(export, _names(classes) or ()))
+    unread = export.lost.count("dropped")
     if json:
         found = [{"image": name, "problem": problem} for name, problem in problems]
         emit({"tool": export.tool, "problems": found, "lost": export.lost.to_json()})
@@ -106,12 +107,16 @@ def check(
         for name, problem in problems:
             typer.echo(f"{name}: {problem}")
         _tell(export.lost)
-        typer.echo(f"Problems found: {len(problems)}." if problems else "No problems found.")
+        parts = [f"Problems found: {len(problems)}."] if problems else []
+        parts += (
+            [f"Left out, as it cannot be read: {counted(unread, 'entry', 'entries')} (see above)."] if unread else []
+        )
+        typer.echo(" ".join(parts) or "No problems found.")
         if any(problem == MISSING for _, problem in problems) and images is None:
             typer.echo("Images that lie elsewhere are found with --images FOLDER.")
-        if not problems:
+        if not parts:
             typer.echo(f"Next:  intarsia train {path}")
-    if problems or export.lost.count("dropped"):
+    if problems or unread:
         raise typer.Exit(3)
 
 
@@ -130,10 +135,12 @@ def convert(
     """Write an export for another tool, and tell what that tool cannot express."""
     from intarsia.annotations import write_annotations
     from intarsia.annotations.photos import with_photos
+    from intarsia.annotations.tools import tool_named
 
     require_new(out, overwrite=overwrite)
     export = _open(path, tool, images, set_)
-    photos = with_photos(export, out if out.suffix == "" else out.parent) if copy_images else export
+    folder = (out if out.suffix == "" else out.parent) / tool_named(to).photos
+    photos = with_photos(export, folder) if copy_images else export
     lost = write_annotations(photos, out, tool=to)
     _finish(lost, out, f"{export.tool} to {to}", f"intarsia annotations show {out}", json)
 
@@ -195,12 +202,18 @@ def rasterize(
     _finish(lost, out, how, f"intarsia train {out}", json)
 
 
-def _open(path: Path, tool: str, images: Path | None, assignments: list[str] | None) -> AnnotationSet:
+def _open(
+    path: Path,
+    tool: str,
+    images: Path | None,
+    assignments: list[str] | None,
+    where_known: Mapping[str, Any] | None = None,
+) -> AnnotationSet:
     from intarsia.annotations import open_annotations
     from intarsia.recipe import read_assignments
 
     options = read_assignments(assignments or ()) | ({"images": images} if images else {})
-    return open_annotations(path, tool=tool, **options)
+    return open_annotations(path, tool=tool, where_known=where_known, **options)
 
 
 def _names(classes: str | None) -> tuple[str, ...] | None:
@@ -222,7 +235,8 @@ def _finish(lost: Lost, target: Path, how: str, following: str, json: bool) -> N
         typer.echo(f"{target}: {how}" + ("; lost on the way:" if lost else "; nothing was lost."))
         _tell(lost)
         typer.echo(f"Next:  {following}")
-    if lost.count("dropped", "cannot be used"):
+    if unusable := lost.count("dropped", "cannot be used"):
+        typer.echo(f"Partly done: {unusable} could not be used (see above).", err=True)
         raise typer.Exit(PARTLY)
 
 
@@ -241,7 +255,10 @@ def _pictures(export: AnnotationSet, labels: Iterable[str], out: Path, count: in
         source = document.image or document.embedded
         if source is None:
             continue
-        target = out.joinpath(*safe_parts(document.name)).with_suffix(".jpg")
+        photo = out.joinpath(*safe_parts(document.name))
+        target = photo.with_suffix(".jpg")
+        if str(target) in written:  # a.png beside a.jpg, or an image that is annotated twice
+            target = photo.with_name(f"{photo.name}-{len(written) + 1}.jpg")
         write_image(target, overlay(document, read_image(source), space, drawing_of(export)))
         written.append(str(target))
         if len(written) == count:

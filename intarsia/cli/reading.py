@@ -32,6 +32,12 @@ _ASKED: dict[str, tuple[Any, Any]] = {
         Annotated[list[int] | None, _option(metavar="VALUE", help="Stored value that means not labelled; repeatable.")],
         None,
     ),
+    "masks": (
+        Annotated[
+            str, _option(metavar="NAME", help="Pictures: folder of the masks, or what their names end with (GT).")
+        ],
+        "",
+    ),
     "resize_masks": (
         Annotated[bool, _option("--resize-masks", help="Pictures: stretch masks of another size to their picture.")],
         False,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +12,7 @@ import typer
 from intarsia import DEFAULT_MODEL, DEFAULT_MODELS
 from intarsia.cli.output import Json, Options, Refine, RefineOptions, emit, progress_bar, read_refine, table
 from intarsia.cli.records import show_job
-from intarsia.errors import UsageError
+from intarsia.errors import UsageError, counted
 
 if TYPE_CHECKING:
     from intarsia.inference import Predictor
@@ -62,11 +63,28 @@ def segment(
         list[str] | None, typer.Option(metavar="CLASS", help="A class that stays in alpha; repeatable.")
     ] = None,
     annotations: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             metavar="TOOL",
-            help="Pictures: also write the outlines as an annotation tool's export, to correct them there: one of "
-            "`intarsia annotations tools`.",
+            help="Pictures: also write the labels as an annotation tool's export, to correct them there: one of "
+            "`intarsia annotations tools`; repeatable.",
+        ),
+    ] = None,
+    outline_tolerance: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            metavar="PIXELS",
+            help="How far outlines for --annotations may be simplified; 0 keeps every pixel. Default: 1; COCO's masks "
+            "are exact.",
+        ),
+    ] = None,
+    outline_least_area: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            metavar="PIXELS",
+            help="Smaller pieces become no shape for --annotations. Default: 16; none for COCO's masks.",
         ),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing results.")] = False,
@@ -165,10 +183,12 @@ def segment(
     planned = plan(sources, out, outputs=write or (), given=given)
     for medium in planned.media():
         check_options(medium, given, spell=lambda name: f"--{name.replace('_', '-')}")
-    if annotations is not None:
+    exports = _exports(annotations, outline_tolerance, outline_least_area)
+    if exports.tools:
         if not planned.keeps_manifest:
             raise UsageError(f"{out} is one file: name a folder (-o OUT) for --annotations")
-        preannotation_path(planned.folder, annotations, overwrite=overwrite)  # refused before the work, not after it
+        for tool in exports.tools:  # refused before the work, not after it
+            preannotation_path(planned.folder, tool, overwrite=overwrite)
     schedule = read_schedule(video, video_set or ())
     options = JobOptions(
         keep=tuple(keep or ()), columns=columns, category=category, series=series, fps=fps, limit=limit,
@@ -186,7 +206,23 @@ def segment(
         },
     )  # fmt: skip
     result = _run(predictor, planned, options, overwrite=overwrite)
-    _finish(predictor, planned, result, named, annotations, overwrite=overwrite, json=json)
+    _finish(predictor, planned, result, named, exports, overwrite=overwrite, json=json)
+
+
+@dataclass(frozen=True)
+class Exports:
+    """The annotation tools to write for, and how outlines are made (None: as `write_preannotations` decides)."""
+
+    tools: tuple[str, ...]
+    tolerance: float | None
+    least_area: int | None
+
+
+def _exports(annotations: list[str] | None, tolerance: float | None, least_area: int | None) -> Exports:
+    tools = tuple(dict.fromkeys(tool for said in annotations or () for tool in said.split(",") if tool))
+    if not tools and (tolerance is not None or least_area is not None):
+        raise UsageError("--outline-tolerance and --outline-least-area are for --annotations TOOL")
+    return Exports(tools, tolerance, least_area)
 
 
 def _load(
@@ -229,23 +265,30 @@ def _run(predictor: Any, plan: Plan, options: JobOptions, *, overwrite: bool) ->
 
 
 def _finish(
-    predictor: Any, plan: Plan, result: JobResult, model: str, annotations: str | None, *, overwrite: bool, json: bool
+    predictor: Any, plan: Plan, result: JobResult, model: str, exports: Exports, *, overwrite: bool, json: bool
 ) -> None:
     """Write the export that was asked for, tell what was done, and end with the job's exit code."""
     from intarsia.jobs.preannotation import write_preannotations
 
-    written = None
-    if annotations is not None and not result.stopped and (result.skipped or result.done):
-        written = write_preannotations(plan, predictor.space, annotations, overwrite=overwrite)
+    written = {}
+    if not result.stopped and (result.skipped or result.done):
+        for tool in exports.tools:
+            written[tool] = write_preannotations(
+                plan, predictor.space, tool,
+                tolerance=exports.tolerance, min_area=exports.least_area, overwrite=overwrite,
+            )  # fmt: skip
     if not json:
         show_job(result, plan, predictor.bundle, model)
     elif not result.stopped:  # of which the command itself tells, in JSON too
         outcome: Mapping[str, Any] = {"out": str(plan.folder), "model": model, **result.to_json()}
-        more = {"annotations": str(written.path), "lost": written.lost.to_json()} if written else {}
-        emit({**outcome, **more})
-    if written is not None and not json:
-        typer.echo(f"{written.path}: outlines of {written.images} pictures for {annotations}")
-        for line in written.lost.lines():
+        more = {
+            tool: {"path": str(one.path), "lost": one.lost.to_json(), "pixels_changed": one.changed}
+            for tool, one in written.items()
+        }
+        emit({**outcome, **({"annotations": more} if more else {})})
+    for tool, one in {} if json else written.items():
+        typer.echo(f"{one.path}: shapes of {counted(one.images, 'picture')} for {tool}; {one.form}")
+        for line in one.lost.lines():
             typer.echo(f"  {line}")
     if result.exit_code:
         raise typer.Exit(result.exit_code)

@@ -8,22 +8,23 @@ from pathlib import Path
 
 from intarsia.classlists import parse_classes
 from intarsia.datasets.classfile import find_class_file
-from intarsia.datasets.layouts import exports, manifest, parquet
+from intarsia.datasets.layouts import exports, lists, manifest, parquet
 from intarsia.datasets.layouts.contract import Content, Layout, Reading
-from intarsia.datasets.layouts.pairing import SPLITS
+from intarsia.datasets.layouts.pairing import SPLITS, folder_meaning
+from intarsia.datasets.layouts.records import RECORD
 from intarsia.datasets.layouts.table import LAYOUTS
 from intarsia.datasets.partition import divide
 from intarsia.datasets.parts import place
 from intarsia.datasets.public import ENTRIES
 from intarsia.datasets.remap import Remap, remapped
 from intarsia.datasets.splits import Dataset, Split
-from intarsia.errors import DataError, UsageError, suggest
+from intarsia.errors import DataError, UsageError, counted, suggest
 from intarsia.recipe import ReadOptions, Remapping
 
-TABLES = (*manifest.SUFFIXES, parquet.SUFFIX, *exports.SUFFIXES)
+TABLES = (*manifest.SUFFIXES, *lists.SUFFIXES, parquet.SUFFIX, *exports.SUFFIXES)
 """Suffixes of single files that can be opened as a data set."""
 
-_MEDIA_OPTIONS = ("resize_masks", "tolerant", "reader", "columns", "label")  # of `ReadOptions`: not for every medium
+_MEDIA_OPTIONS = ("masks", "resize_masks", "tolerant", "reader", "columns", "label")  # of `ReadOptions`
 _PLAIN = ReadOptions()
 
 
@@ -45,7 +46,8 @@ def open_dataset(
     Everything decided automatically is told in the data set's `notes`.
 
     Args:
-        path: the data set's folder; or a manifest (.csv, .jsonl), a table (.parquet), or an annotation tool's file.
+        path: the data set's folder; or a manifest (.csv, .jsonl), a list (.txt, .tsv), a table (.parquet), or an
+            annotation tool's file.
         options: how the data are read, where that is not to be found out.
         val_fraction: share of the items that becomes "val" when the data set brings no val split; 0 divides nothing.
             The division is deterministic and keeps neighbours (frames of a video, slices of a volume) together.
@@ -74,6 +76,11 @@ def open_dataset(
     content = Content(root, options, named, table)
     chosen = options.layout if options.layout != "auto" else _recognised(content, layouts)
     layout = layouts[chosen]
+    if options.masks and not layout.pairs:
+        raise UsageError(
+            f"{table or root}: masks names a folder or ending where masks lie beside images, but this is read as "
+            f"layout {chosen}; leave it out, or name the layout folder"
+        )
     _check_options(options, layout.kind, table or root)
     if options.reader and not layout.tools:
         raise UsageError(
@@ -81,8 +88,8 @@ def open_dataset(
             f"is read as layout {chosen}; leave them out, or name the layout annotations"
         )
     reading = layout.read(content)
-    notes = [*reading.said, *_leftover_notes(root, reading)]
-    own = None if table else SPLITS.get(root.name.lower())  # "data/val" opened alone is a val split
+    notes = [*reading.said, *_beside_notes(content, layout), *_leftover_notes(root, reading)]
+    own = None if table else _own_split(root)
     items = [(split or own, item) for split, item in reading.items()]
     if not items:
         raise DataError(f"{table or root}: layout {chosen}, but no image has a mask. " + " ".join(notes))
@@ -97,6 +104,27 @@ def open_dataset(
     return dataset if options.remap is None else remapped(dataset, _rule(options.remap))
 
 
+def _own_split(root: Path) -> str | None:
+    """The split that a folder is by its name: "data/val" beside "data/train", not a data set that is called test."""
+    own = SPLITS.get(root.name.lower())
+    if own is None:
+        return None
+    beside = {folder_meaning(other.name)[0] for other in root.parent.iterdir() if other.is_dir()}
+    return own if beside - {own, None} else None
+
+
+def _beside_notes(content: Content, layout: Layout) -> Iterable[str]:
+    """What else lies in the folder, and is not read."""
+    if layout.pairs and (also := exports.also_here(content)):
+        yield also
+    if content.table is None and content.results:
+        count = len([path for path in content.results if path.name != RECORD])
+        yield (
+            f"Predictions that intarsia segment left here are no labels, and are left out: {counted(count, 'file')} "
+            f"(to learn from them, move its {RECORD} away)."
+        )
+
+
 def _check_options(options: ReadOptions, kind: type[Split], place: Path) -> None:
     """Refuse an option that means nothing to the data's medium."""
     for name in options.given():
@@ -109,8 +137,9 @@ def _rule(said: str | Remapping) -> Remap:
 
 
 def _recognised(content: Content, layouts: Mapping[str, Layout]) -> str:
-    """The first layout that the folder or file looks like."""
-    for name, known in layouts.items():
+    """The first layout that the folder or file looks like; who says which pictures are the masks wants those."""
+    wanted = {name: known for name, known in layouts.items() if known.pairs or not content.options.masks}
+    for name, known in wanted.items():
         if known.matches is not None and known.matches(content):
             return name
     raise DataError(
@@ -129,7 +158,7 @@ def _require(root: Path) -> None:
     if root.is_file() and root.suffix.lower() not in TABLES:
         raise DataError(
             f"{root}: is a file; a data set is a folder of labelled images or clouds, a manifest (.csv, .jsonl), a "
-            f"table (.parquet) or an annotation file"
+            f"list (.txt, .tsv), a table (.parquet) or an annotation file"
         )
 
 

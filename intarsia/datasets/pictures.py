@@ -71,7 +71,7 @@ class PictureSplit(Split):
     thing: ClassVar[str] = "image"
     unit: ClassVar[str] = "pixel"
     extent: ClassVar[str] = "Sizes"
-    options: ClassVar[frozenset[str]] = frozenset({"resize_masks", "tolerant", "reader"})
+    options: ClassVar[frozenset[str]] = frozenset({"masks", "resize_masks", "tolerant", "reader"})
     learners: ClassVar[frozenset[str]] = frozenset({"image", "video"})
     unlabelled: ClassVar[Color] = (255, 255, 255)
     in_parts: ClassVar[bool] = False

@@ -7,22 +7,45 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from intarsia.annotations import AnnotatedImage, Category, Lost, write_annotations
-from intarsia.annotations.layers import layered
+import numpy as np
+
+from intarsia.annotations import AnnotatedImage, Category, Lost, rasterize, write_annotations
+from intarsia.annotations.layers import layered, pieces
 from intarsia.annotations.tools import tool_named, tools
 from intarsia.errors import UsageError
 from intarsia.jobs.plan import Plan
 from intarsia.labels import LabelSpace
 from intarsia.media.images import read_mask
 
+_TOLERANCE = 1.0
+_LEAST = 16
+
 
 @dataclass(frozen=True)
 class PreAnnotation:
-    """What was written: the tool's file or folder, how many images it describes, and what the tool cannot express."""
+    """What was written.
+
+    Attributes:
+        path: the tool's file or folder.
+        images: how many images it describes.
+        lost: what the tool cannot express.
+        changed: the pixels that have another class when the shapes are drawn as the tool draws them.
+        pixels: of all images together.
+    """
 
     path: Path
     images: int
     lost: Lost
+    changed: int
+    pixels: int
+
+    @property
+    def form(self) -> str:
+        """How much of the labels the shapes say, in words."""
+        if not self.changed:
+            return "the same pixels when drawn"
+        share = 100 * self.changed / self.pixels
+        return f"{self.changed:,} of {self.pixels:,} pixels ({share:.2g} %) have another class when drawn"
 
 
 def preannotation_path(out: str | os.PathLike[str], tool: str, *, overwrite: bool = False) -> Path:
@@ -46,21 +69,23 @@ def write_preannotations(
     space: LabelSpace,
     tool: str,
     *,
-    tolerance: float = 1.0,
-    min_area: int = 16,
+    tolerance: float | None = None,
+    min_area: int | None = None,
     overwrite: bool = False,
 ) -> PreAnnotation:
     """Write the masks that a job left in its folder as one annotation tool's export, beside them.
 
-    Every connected piece of a class becomes one outline; a piece inside another one lies on top of it, so that
-    outlines need no holes and every tool can store and edit them (`intarsia.annotations.layers`).
+    Formats that keep masks pixel by pixel (COCO's run lengths) get every connected piece of a class as it is. For the
+    others, and where a tolerance is asked for, a piece becomes one outline; a piece inside another one lies on top of
+    it, so that outlines need no holes and every tool can store and edit them (`intarsia.annotations.layers`).
 
     Args:
         plan: of the job, whose outputs hold the labels.
         space: the model's classes.
         tool: name of an annotation tool that is written.
-        tolerance: pixels by which outlines may be simplified, so that they can be corrected by hand.
-        min_area: smaller pieces, in pixels, are left out.
+        tolerance: pixels by which outlines may be simplified, so that they can be corrected by hand; None: 1.0, and
+            none for formats that keep masks. 0 keeps every pixel.
+        min_area: smaller pieces, in pixels, are left out; None: 16, and 0 for formats that keep masks.
         overwrite: replace an export that is there.
 
     Raises:
@@ -68,22 +93,32 @@ def write_preannotations(
         DataError: no masks, or the place cannot be written.
     """
     target = preannotation_path(plan.folder, tool, overwrite=overwrite)
-    rule = tool_named(tool).drawing.rule
+    chosen = tool_named(tool)
+    exact = chosen.exact and tolerance is None
+    least = min_area if min_area is not None else 0 if exact else _LEAST
+    counts = [0, 0]
     done = [(task, plan.folder / task.outputs["labels"]) for task in plan.tasks if "labels" in task.outputs]
     done = [(task, mask) for task, mask in done if mask.is_file()]
 
     def documents() -> Iterator[AnnotatedImage]:
         for task, mask in done:
             labels, suffix = read_mask(mask), Path(task.source).suffix
-            yield AnnotatedImage(
+            simple = _TOLERANCE if tolerance is None else tolerance
+            document = AnnotatedImage(
                 name=f"{task.id.removesuffix(suffix)}{suffix}",
                 image=Path(os.path.abspath(task.source)),
                 width=labels.shape[1],
                 height=labels.shape[0],
-                shapes=layered(labels, space, rule=rule, tolerance=tolerance, min_area=min_area),
+                shapes=pieces(labels, space, least)
+                if exact
+                else layered(labels, space, rule=chosen.drawing.rule, tolerance=simple, min_area=least),
             )
+            drawn = rasterize(document, (labels.shape[0], labels.shape[1]), space, chosen.drawing)
+            counts[0] += int(np.count_nonzero(drawn != labels))
+            counts[1] += labels.size
+            yield document
 
     categories = [Category(name, color) for name, color in zip(space.names, space.palette, strict=True)]
     lost = write_annotations(documents(), target, tool=tool, categories=categories)
     lost.forget("has no place for the color of a class")  # the model's, not an annotator's
-    return PreAnnotation(target, len(done), lost)
+    return PreAnnotation(target, len(done), lost, *counts)

@@ -198,9 +198,9 @@ def test_wrong_folders(tmp_path: Path) -> None:
         open_dataset(tmp_path / "camvit")
     with pytest.raises(DataError, match=r"no images in this folder.*jpg"):
         open_dataset(tmp_path / "camvid")
-    (tmp_path / "file.txt").write_text("a")
+    (tmp_path / "file.doc").write_text("a")
     with pytest.raises(DataError, match="is a file; a data set is a folder"):
-        open_dataset(tmp_path / "file.txt")
+        open_dataset(tmp_path / "file.doc")
     (tmp_path / "file.json").write_text("[]")
     with pytest.raises(DataError, match="neither a manifest, a table nor a known annotation file"):
         open_dataset(tmp_path / "file.json")

@@ -322,4 +322,13 @@ def _shapes(
             yield Shape(name, Mask(mask & (things == number)).cropped(), instance=number or None)
 
 
-TOOL = Tool("masks", "PNG masks with palette, classes.json and labelmap.txt", sniff, read, write, suffix="")
+TOOL = Tool(
+    "masks",
+    "PNG masks with palette, classes.json and labelmap.txt",
+    sniff,
+    read,
+    write,
+    suffix="",
+    pictures=True,
+    exact=True,
+)

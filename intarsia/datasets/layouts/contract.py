@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from intarsia.annotations.tools import Tool, recognised
 from intarsia.classlists import ClassList
 from intarsia.datasets.coding import MaskCoding
 from intarsia.datasets.layouts.pairing import Pairs, walk
 from intarsia.datasets.layouts.rasters import by_window
+from intarsia.datasets.layouts.records import RECORD, results_of
 from intarsia.datasets.pictures import MaskReader, PictureSplit, painted_mask, plain_mask
 from intarsia.datasets.splits import Item, Split
 from intarsia.errors import DataError
@@ -50,7 +52,16 @@ class Content:
 
     @cached_property
     def below(self) -> list[Path]:
-        """All files below the folder, in name order."""
+        """All files below the folder, in name order, without what a job left there."""
+        return [path for path in self._everything if path not in self.results]
+
+    @cached_property
+    def results(self) -> frozenset[Path]:
+        """What `intarsia segment` wrote below the folder, as its records say: predictions are no labels."""
+        return results_of(path for path in self._everything if path.name == RECORD)
+
+    @cached_property
+    def _everything(self) -> list[Path]:
         return list(walk(self.root))
 
     @cached_property
@@ -75,6 +86,11 @@ class Content:
         if self._beside.is_dir():
             files += [path for path in walk(self._beside) if path.suffix.lower() in IMAGE_SUFFIXES]
         return files
+
+    @cached_property
+    def tools(self) -> tuple[Tool, ...]:
+        """The annotation tools whose exports lie in the folder; the first is read."""
+        return tuple(recognised(self.root))
 
     @property
     def has_pictures(self) -> bool:
@@ -179,6 +195,7 @@ class Layout:
         dataset: the public data set whose official layout it is; "" for the generic ones.
         files: how the files of data of your own lie, in words; "" for official layouts.
         kind: what its splits are.
+        pairs: its masks are found by folder and name, so that the option `masks` chooses among them.
         tools: it is read by an annotation tool's reader, and takes its options.
         recipe: the bundled recipe that suits its data; "" for none in particular.
     """
@@ -189,5 +206,6 @@ class Layout:
     dataset: str = ""
     files: str = ""
     kind: type[Split] = PictureSplit
+    pairs: bool = False
     tools: bool = False
     recipe: str = ""

@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from intarsia.annotations.archive import Unpacked, is_zip
 from intarsia.annotations.document import AnnotatedImage
 from intarsia.annotations.finding import walk
 from intarsia.annotations.formats.masks import drawing_of
-from intarsia.annotations.geometry import name_of
+from intarsia.annotations.geometry import AREAS, Rectangle, name_of
 from intarsia.annotations.packing import pack, unpack
 from intarsia.annotations.raster import DrawingRules, background_label, class_names, rasterize
 from intarsia.annotations.tools import open_annotations, recognise, tools
 from intarsia.datasets.coding import MaskCoding, RawMask
+from intarsia.datasets.layouts import lists
+from intarsia.datasets.layouts.candidates import look_like_masks, with_roles
 from intarsia.datasets.layouts.contract import Content, Layout, PictureReading
-from intarsia.datasets.layouts.pairing import SPLITS, Pairs, classify, natural
+from intarsia.datasets.layouts.pairing import SPLITS, Pairs, classify, natural, pair
 from intarsia.datasets.meaning import without_ignored
 from intarsia.datasets.parts import File
 from intarsia.datasets.pictures import image_size
@@ -30,6 +33,7 @@ SUFFIXES = (".json", ".xml", ".ndjson", ".csv", ".zip")
 """Of annotation files that can be opened by themselves."""
 
 _MOST_LOST = 4
+_LOOKED_AT = 200
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,11 @@ class Outlines:
 def is_export(content: Content) -> bool:
     """Whether the file or folder is a tool's export.
 
-    Where there are mask folders and a file that names their values, these were prepared from it and count instead.
+    Masks of the same images beside it count instead, where a file names their values (they were prepared from it), or
+    where the export has no outlines (boxes say less than masks).
+
+    Raises:
+        DataError: masks of the same images lie beside outlines, so that either may be meant.
     """
     if "tool" in content.options.reader:
         return True
@@ -82,10 +90,56 @@ def is_export(content: Content) -> bool:
         # An archive is nothing else, and is unpacked only once: when it is read.
         known = content.table.suffix.lower() in SUFFIXES
         return known and (is_zip(content.table) or recognise(content.table) is not None)
-    if recognise(content.root) is None:
+    if not content.tools or lists.pairs_in(content):
         return False
-    masks = (path for path in walk(content.root, IMAGE_SUFFIXES) if classify(path, content.root).role == "mask")
-    return content.classes is None or next(masks, None) is None
+    masks = [path for path in content.below if _is_picture(path) and classify(path, content.root).role == "mask"]
+    if content.classes is not None and masks:
+        return False
+    if any(tool.pictures for tool in content.tools) or not masks or not _are_of_images(content):
+        return True
+    kind = _outlines_in(content)
+    if not kind:
+        return False
+    raise DataError(
+        f"{content.root}: {len(masks)} masks ({masks[0].relative_to(content.root).as_posix()}, ...) and shapes of "
+        f"{content.tools[0].name} ({kind}) describe the same images: which are the labels? --layout folder takes the masks, "
+        f"--layout annotations the drawn shapes (recipe: data.layout)"
+    )
+
+
+def also_here(content: Content) -> str:
+    """A note on an export beside masks, which are read instead; "" where there is none."""
+    if content.table is not None or not content.tools:
+        return ""
+    return (
+        f"Annotations of {content.tools[0].name} lie here, too; the masks are read (--layout annotations: the others)."
+    )
+
+
+def _are_of_images(content: Content) -> bool:
+    """Whether masks, which hold few values, belong to images of the folder."""
+    try:
+        found, _ = with_roles(content.base, content.files, content.options.masks)
+        return look_like_masks([mask for *_, mask in pair(content.base, found).matched])
+    except DataError:
+        return False
+
+
+def _outlines_in(content: Content) -> str:
+    """The geometry with an outline of its own that an export's first documents hold; "" where they hold none."""
+    export = open_annotations(content.root)
+    try:
+        for document in islice(export.images(), _LOOKED_AT):
+            for shape in document.shapes:
+                if isinstance(shape.geometry, AREAS) and not isinstance(shape.geometry, Rectangle):
+                    return name_of(shape.geometry)
+    except DataError:  # broken: reading it says how
+        return "shape"
+    return ""
+
+
+def _is_picture(path: Path) -> bool:
+    return path.suffix.lower() in IMAGE_SUFFIXES
 
 
 def read_export(content: Content) -> PictureReading:
@@ -98,6 +152,7 @@ def read_export(content: Content) -> PictureReading:
     export = open_annotations(place, **content.options.reader)
     documents: dict[str, bytes] = {}
     labels: set[str] = set()
+    drawn: set[str] = set()
     drawing = drawing_of(export)
     undrawn: Counter[str] = Counter()
     twice = 0
@@ -116,6 +171,7 @@ def read_export(content: Content) -> PictureReading:
             name += "+"
         documents[name] = pack(document)
         labels |= document.labels()
+        drawn |= {shape.label for shape in document.shapes if drawing.draws(shape.geometry)}
         undrawn.update(name_of(shape.geometry) for shape in document.shapes if not drawing.draws(shape.geometry))
         matched.append((split, name, image, document.source))
     if not matched:
@@ -127,7 +183,8 @@ def read_export(content: Content) -> PictureReading:
                 else "; it describes none"
             )
         )
-    space, note = _space(content, labels, tuple(category.name for category in export.categories))
+    declared = tuple(category.name for category in export.categories)
+    space, note = _space(content, labels, drawn, declared)
     notes = [f"Annotations of {export.tool}.", note]
     if missing:
         shown = ", ".join(missing[:3])
@@ -173,8 +230,8 @@ def _split(document: AnnotatedImage, image: File, root: Path) -> str | None:
     return classify(path, root).split if path.is_relative_to(root) else None
 
 
-def _space(content: Content, labels: set[str], declared: tuple[str, ...]) -> tuple[LabelSpace, str]:
-    """The classes: as the user names them, else as the export declares them, else as they occur."""
+def _space(content: Content, labels: set[str], drawn: set[str], declared: tuple[str, ...]) -> tuple[LabelSpace, str]:
+    """The classes: as the user names them, else those that leave pixels, in the order in which the export has them."""
     if content.classes is not None:
         space = without_ignored(content.classes)
         lacking = [name for name in class_names(sorted(labels))[1:] if name not in space.names]
@@ -185,8 +242,12 @@ def _space(content: Content, labels: set[str], declared: tuple[str, ...]) -> tup
         rest = background_label(space)
         what = "ignored" if rest == space.ignore_index else space.names[rest]
         return space, f"Classes from {content.classes.source}{note}; pixels without a shape are {what}."
-    space = LabelSpace(class_names([*declared, *(name for name in sorted(labels) if name not in declared)]))
-    return space, f"Classes from the annotations: {', '.join(space.names)}; pixels without a shape are background."
+    every = class_names([*declared, *(name for name in sorted(labels) if name not in declared)])
+    space = LabelSpace(tuple(name for name in every if name == every[0] or name in drawn) if drawn else every)
+    empty = [name for name in every if name not in space.names]
+    left = f" Left out, as they have no area anywhere: {', '.join(empty)} (--classes keeps them)." if empty else ""
+    known = ", ".join(space.names)
+    return space, f"Classes from the annotations: {known}; pixels without a shape are background.{left}"
 
 
 LAYOUTS: dict[str, Layout] = {

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from intarsia.annotations.formats.yolo import describe
+from intarsia.classlists import ClassList
+from intarsia.datasets.layouts.candidates import with_roles
 from intarsia.datasets.layouts.contract import Content, Layout, PictureReading
 from intarsia.datasets.layouts.pairing import Pairs, pair
 from intarsia.datasets.layouts.survey import detect
@@ -9,7 +14,8 @@ from intarsia.errors import DataError
 
 
 def _read(content: Content) -> PictureReading:
-    return detected(content, pair(content.base, content.files))
+    found, notes = with_roles(content.base, content.files, content.options.masks)
+    return detected(content, pair(content.base, found, notes))
 
 
 def detected(content: Content, pairs: Pairs) -> PictureReading:
@@ -19,11 +25,18 @@ def detected(content: Content, pairs: Pairs) -> PictureReading:
         DataError: they cannot be understood.
     """
     masks = [mask for *_, mask in pairs.matched]
+    classes = content.classes or _in_yaml(content.root)
     try:
-        space, coding, notes = detect(masks, content.classes, content.options.ignore, tolerant=content.options.tolerant)
+        space, coding, notes = detect(masks, classes, content.options.ignore, tolerant=content.options.tolerant)
     except DataError as error:
         raise DataError(f"{content.root}: {error}") from error
     return PictureReading(space, coding, pairs, tuple(notes))
+
+
+def _in_yaml(root: Path) -> ClassList | None:
+    """The classes that Ultralytics' data.yaml numbers."""
+    names = describe(root).names
+    return ClassList(tuple(names.values()), (), tuple(names), str(root / "data.yaml")) if names else None
 
 
 LAYOUTS: dict[str, Layout] = {
@@ -33,5 +46,6 @@ LAYOUTS: dict[str, Layout] = {
         _read,
         files="images/ + masks/ (also labels, annotations, gt, ...), with or without train/val/test; or photo.jpg + "
         "photo_mask.png side by side; class names in classes.txt",
+        pairs=True,
     ),
 }

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from intarsia.datasets.layouts import lists
 from intarsia.datasets.layouts.contract import Content, Layout, PictureReading
 from intarsia.datasets.layouts.pairing import SPLITS, Pairs, natural
 from intarsia.datasets.layouts.survey import detect
@@ -21,10 +23,40 @@ _LONGEST_LINE = 1 << 20
 
 
 def find_manifest(content: Content) -> Path | None:
-    """The manifest that was named, or the one in the folder."""
+    """The manifest that was named, or the one in the folder.
+
+    A file of this name that has neither of the columns, such as the record that `intarsia segment` leaves, is none.
+    """
     if content.table is not None:
-        return content.table if content.table.suffix.lower() in SUFFIXES else None
-    return next((content.root / name for name in NAMES if (content.root / name).is_file()), None)
+        kind = content.table.suffix.lower()
+        if kind in lists.SUFFIXES:
+            return content.table if {"image", "mask"} <= _columns(content.table) else None
+        return content.table if kind in SUFFIXES and not (kind == ".csv" and _is_headless(content.table)) else None
+    there = (content.root / name for name in NAMES)
+    return next((path for path in there if path.is_file() and {"image", "mask"} & _columns(path)), None)
+
+
+def _is_headless(path: Path) -> bool:
+    return not {"image", "mask"} & _columns(path) and lists.is_headless(path)
+
+
+def _columns(path: Path) -> set[str]:
+    """What the first line of a file names; nothing where it cannot be read."""
+    try:
+        with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+            line = file.readline(_LONGEST_LINE)
+        found = {**json.loads(line)} if path.suffix.lower() == ".jsonl" else _split_line(line)
+    except (OSError, ValueError, TypeError, RecursionError):
+        found = {}
+    return {name.strip().lower() for name in found} or {"image"}  # damaged: reading it says how
+
+
+def _split_line(line: str) -> list[str]:
+    return next(csv.reader([line], delimiter=_delimiter(line)), [])
+
+
+def _delimiter(line: str) -> str:
+    return max(",;\t", key=line.count)
 
 
 def read_manifest(content: Content) -> PictureReading:
@@ -82,7 +114,7 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
     """Line number and the three columns of every row."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            yield from (_csv_rows if path.suffix.lower() == ".csv" else _json_rows)(path, file)
+            yield from (_json_rows if path.suffix.lower() == ".jsonl" else _csv_rows)(path, file)
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
@@ -93,8 +125,7 @@ def _csv_rows(path: Path, file: Any) -> Iterator[tuple[int, dict[str, str]]]:
     try:
         sample = file.readline(_LONGEST_LINE)
         file.seek(0)
-        delimiter = max(",;\t", key=sample.count)
-        reader = csv.reader(file, delimiter=delimiter)
+        reader = csv.reader(file, delimiter=_delimiter(sample))
         header = [name.strip().lower() for name in next(reader, [])]
         _check_columns(path, header)
         for row in reader:
@@ -141,13 +172,13 @@ def _inside(path: Path, number: int, row: dict[str, str], column: str) -> Path |
     text = row.get(column, "").replace("\\", "/")
     if not text:
         return None
-    absolute = text.startswith("/") or text[1:2] == ":"
-    if absolute or ".." in text.split("/") or "\0" in text:
+    inside = None if "\0" in text or text[1:2] == ":" else Path(os.path.normpath(path.parent / text))
+    if inside is None or not inside.is_relative_to(path.parent):
         raise DataError(
             f"{path} line {number}: {column} {row[column]!r} leads out of its folder; put the files below it "
             f"and name them relative to it"
         )
-    return path.parent / text
+    return inside
 
 
 def _split(path: Path, number: int, row: dict[str, str]) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -32,10 +32,13 @@ _IMAGE_FOLDERS = _words(
     "leftimg8bit sat scans"
 )
 _MASK_FOLDERS = _words(
-    "mask masks label labels annot annots annotation annotations gt gts groundtruth groundtruths seg segs "
+    "mask masks label labels ann anns annot annots annotation annotations gt gts groundtruth groundtruths seg segs "
     "segmentation segmentations segmentationclass semantic target targets truth gtfine labelmap labelmaps "
-    "pixellevel matte mattes"
+    "pixellevel matte mattes trimap trimaps"
 )
+_OTHER_WORDS = _words("no non without with not instance instances edge edges weight weights pred predicted prediction")
+_NUMBERING = re.compile(r"^\s*(?:\d+|[a-z])[.)]\s+")
+_MARKS = "_-. "
 _LOSSY = frozenset((".jpg", ".jpeg", ".webp", ".bmp"))
 
 _MASK_WORD = "mask|masks|label|labels|gt|groundtruth|ground_truth|seg|segmentation|annotation|matte"
@@ -46,13 +49,14 @@ _IMAGE_AFFIX = re.compile(r"^(?:image|img|photo|rgb|sat)[_\-. ]?(?=.)|[_\-. ](?:
 
 @dataclass(frozen=True)
 class Found:
-    """One picture file: path, split and role as its folders say, its other folders, its stem."""
+    """One picture file: path, split and role as its folders say, its other folders, its stem, the folder of the role."""
 
     path: Path
     split: str | None
     role: Role | None
     folders: tuple[str, ...]
     stem: str
+    kind: str = ""
 
     @property
     def id(self) -> str:
@@ -105,9 +109,13 @@ def natural(name: str) -> tuple[tuple[int, str], ...]:
 
 
 def folder_meaning(name: str) -> tuple[str | None, Role | None]:
-    """Split and role that a folder's name says: "trainannot" -> ("train", "mask"), "JPEGImages" -> (None, "image")."""
-    bare = re.sub(r"[^a-z0-9]", "", name.lower())
-    role = _role(bare)
+    """Split and role that a folder's name says: "trainannot" -> ("train", "mask"), "JPEGImages" -> (None, "image").
+
+    Numbering ("2. Ground truths") means nothing; of several words the last says the role ("My road masks").
+    """
+    name = _NUMBERING.sub("", name.lower())
+    bare = re.sub(r"[^a-z0-9]", "", name)
+    role = _role(bare) or _role_of_words(re.findall(r"[a-z0-9]+", name))
     if role:
         return None, role
     for word, split in SPLITS.items():
@@ -117,7 +125,16 @@ def folder_meaning(name: str) -> tuple[str | None, Role | None]:
     return None, None
 
 
+def _role_of_words(words: list[str]) -> Role | None:
+    if len(words) < 2 or any(word in SPLITS for word in words):
+        return None
+    if words[-1] in _MASK_FOLDERS and not _OTHER_WORDS & set(words):
+        return "mask"
+    return "image" if words[-1] in _IMAGE_FOLDERS and words[0] in _IMAGE_FOLDERS | {"raw", "all"} else None
+
+
 def _role(bare: str) -> Role | None:
+    bare = re.sub(r"(?:dirs?|folders?)$", "", bare)  # img_dir and ann_dir, as mmsegmentation has them
     return "image" if bare in _IMAGE_FOLDERS else "mask" if bare in _MASK_FOLDERS else None
 
 
@@ -126,41 +143,115 @@ def classify(path: Path, root: Path) -> Found:
     split: str | None = None
     role: Role | None = None
     folders = []
+    kind = ""
     for name in path.relative_to(root).parts[:-1]:
         says_split, says_role = folder_meaning(name)
-        split, role = says_split or split, says_role or role
+        split, role, kind = says_split or split, says_role or role, name if says_role else kind
         if not says_split and not says_role:
             folders.append(name)
-    return Found(path, split, role, tuple(folders), path.stem)
+    return Found(path, split, role, tuple(folders), path.stem, kind)
 
 
-def pair(root: Path, files: list[Path]) -> Pairs:
-    """Match the pictures among `files` into images and masks.
+def classified(root: Path, files: Iterable[Path]) -> list[Found]:
+    """Split and role of every picture among some files; where no folder is one of masks, the names say the role."""
+    found = [classify(path, root) for path in files if path.suffix.lower() in IMAGE_SUFFIXES]
+    return found if any(item.role == "mask" for item in found) else by_file_name(found)
+
+
+def pair(root: Path, found: list[Found], notes: Sequence[str] = ()) -> Pairs:
+    """Match pictures into images and masks.
+
+    Args:
+        root: the data set's folder.
+        found: the pictures with their roles, see `classified`.
+        notes: what was decided before.
 
     Raises:
         DataError: no image has a mask; says what was found instead.
     """
-    found = [classify(path, root) for path in files if path.suffix.lower() in IMAGE_SUFFIXES]
-    notes: list[str] = []
-    has_masks = any(item.role == "mask" for item in found)
-    if not has_masks:
-        found = _by_file_name(found)
-    elif any(item.role == "image" for item in found):
+    said = list(notes)
+    if any(item.role == "mask" for item in found) and any(item.role == "image" for item in found):
         outside = [item for item in found if item.role is None]
         if outside:
-            notes.append(f"Pictures outside the image and mask folders, not used: {len(outside)}.")
+            said.append(f"Pictures outside the image and mask folders, not used: {len(outside)}.")
             found = [item for item in found if item.role]
     images = [item for item in found if item.role != "mask"]
     masks = [item for item in found if item.role == "mask"]
 
     matched: list[tuple[str | None, str, File, File]] = []
     for key, exact in _KEYS:
-        images, masks = _match(images, masks, key, exact, matched, notes, root)
+        images, masks = _match(images, masks, key, exact, matched, said, root)
+    images, masks = _match_cores(images, masks, matched, said, root)
     matched.sort(key=lambda entry: natural(entry[1]))
-    pairs = Pairs(tuple(matched), tuple(i.path for i in images), tuple(m.path for m in masks), tuple(notes))
+    pairs = Pairs(tuple(matched), tuple(i.path for i in images), tuple(m.path for m in masks), tuple(said))
     if not matched:
         raise DataError(_nothing_matched(root, pairs))
     return pairs
+
+
+def _match_cores(
+    images: list[Found],
+    masks: list[Found],
+    matched: list[tuple[str | None, str, File, File]],
+    notes: list[str],
+    root: Path,
+) -> tuple[list[Found], list[Found]]:
+    """Match what is left by names without what all images, and all masks, begin and end with: a_P.png to a.png.
+
+    Only where each of these masks finds an image: numbers that count from 0 here and from 1 there are not shifted.
+    """
+    own = cores(images) | cores(masks)
+
+    def key(item: Found) -> Hashable:
+        return item.split, own[item.path]
+
+    there = {key(item) for item in images}
+    if not masks or any(key(item) not in there for item in masks):
+        return images, masks
+    before = len(matched)
+    left = _match(images, masks, key, False, matched, notes, root)
+    if len(matched) > before:
+        image, mask = matched[-1][2:]
+        notes.append(
+            f"Names are matched without what all of them share: {relative(Path(str(image)), root)} belongs to "
+            f"{relative(Path(str(mask)), root)}."
+        )
+    return left
+
+
+def cores(items: Sequence[Found]) -> dict[Path, str]:
+    """The stems of pictures (lower case) without what all of one split begin and end with; see `core_names`."""
+    found: dict[Path, str] = {}
+    for split in {item.split for item in items}:
+        members = [item for item in items if item.split == split]
+        found |= dict(zip([one.path for one in members], core_names([one.stem for one in members]), strict=True))
+    return found
+
+
+def core_names(stems: Sequence[str]) -> list[str]:
+    """Names without the first and last words that all of them share: 01_manual1, 02_manual1 -> 01, 02."""
+    low = [stem.casefold() for stem in stems]
+    if len(low) < 2:
+        return low
+    start = _shared_start(low)
+    end = len(_shared_start([stem[len(start) :][::-1] for stem in low]))
+    found = [stem[len(start) : len(stem) - end] for stem in low]
+    return found if all(found) else low
+
+
+def _shared_start(names: list[str]) -> str:
+    """What all names begin with, up to a mark or to a change between letters and digits in all of them."""
+    shared = os.path.commonprefix(names)
+    while shared and not (
+        shared[-1] in _MARKS
+        or all(
+            len(name) > len(shared)
+            and (name[len(shared)] in _MARKS or name[len(shared)].isdigit() != shared[-1].isdigit())
+            for name in names
+        )
+    ):
+        shared = shared[:-1]
+    return shared
 
 
 def pair_masks(predictions: Path, targets: Path) -> Pairs:
@@ -201,7 +292,7 @@ def pair_masks(predictions: Path, targets: Path) -> Pairs:
     return Pairs(tuple(matched), tuple(i.path for i in true), tuple(m.path for m in found), tuple(notes))
 
 
-def _by_file_name(found: list[Found]) -> list[Found]:
+def by_file_name(found: list[Found]) -> list[Found]:
     """Roles for pictures that lie side by side: a_mask.png, label_3.png, or a.png beside a.jpg."""
     plain = {(item.split, item.folders, item.stem) for item in found}
     photos = {(item.split, item.folders, item.stem) for item in found if item.path.suffix.lower() in _LOSSY}
@@ -221,7 +312,8 @@ def _has_partner(item: Found, plain: set[tuple[str | None, tuple[str, ...], str]
     return any((item.split, item.folders, stem) in plain for stem in (bare, f"{bare}_image", f"{bare}_img"))
 
 
-def _bare(item: Found) -> str:
+def stem_key(item: Found) -> str:
+    """The stem in lower case without words that only say "image" or "mask"."""
     affix = _MASK_AFFIX if item.role == "mask" else _IMAGE_AFFIX
     return affix.sub("", item.stem.casefold())
 
@@ -230,9 +322,9 @@ def _bare(item: Found) -> str:
 # for one mask are the same picture in two formats, rather than different pictures with the same name.
 _KEYS: tuple[tuple[Callable[[Found], Hashable], bool], ...] = (
     (lambda item: (item.split, item.folders, item.stem), True),
-    (lambda item: (item.split, item.folders, _bare(item)), False),
-    (lambda item: (item.split, _bare(item)), False),
-    (lambda item: _bare(item), False),
+    (lambda item: (item.split, item.folders, stem_key(item)), False),
+    (lambda item: (item.split, stem_key(item)), False),
+    (lambda item: stem_key(item), False),
 )
 
 
@@ -281,7 +373,8 @@ def _nothing_matched(root: Path, pairs: Pairs) -> str:
         above = f" Or open the folder above, {root.parent}, which also holds {', '.join(beside[:3])}." if beside else ""
         return (
             f"{root}: {len(pairs.images)} images, but no masks. Put them into images/ and masks/ with the same file "
-            f"names, or side by side as photo.jpg and photo_mask.png, or annotate them with LabelMe.{above}"
+            f"names, or side by side as photo.jpg and photo_mask.png, or name the folder or ending of the masks "
+            f"(--masks NAME), or annotate the images with LabelMe.{above}"
         )
     if not pairs.images:
         return f"{root}: {len(pairs.masks)} masks, but no images; put the images into images/ with the same file names"

@@ -76,7 +76,7 @@ class RasterSplit(PictureSplit):
 
     medium: ClassVar[Pixels] = "raster"
     plural: ClassVar[str] = "rasters"
-    options: ClassVar[frozenset[str]] = frozenset({"tolerant", "reader"})
+    options: ClassVar[frozenset[str]] = frozenset({"masks", "tolerant", "reader"})
     in_parts: ClassVar[bool] = True
 
     def for_input(self, preprocessing: AnyPreprocessing) -> RasterSplit:

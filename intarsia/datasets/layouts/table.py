@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from intarsia.datasets.layouts import clouds, exports, folder, manifest, parquet, voc, volumes
+from intarsia.datasets.layouts import clouds, exports, folder, lists, manifest, parquet, pieces, voc, volumes
 from intarsia.datasets.layouts.contract import Layout
 from intarsia.datasets.public import LAYOUTS as OFFICIAL
 
@@ -13,6 +13,8 @@ LAYOUTS: dict[str, Layout] = {
     **parquet.LAYOUTS,
     **voc.LAYOUTS,
     **exports.LAYOUTS,
+    **lists.LAYOUTS,
+    **pieces.LAYOUTS,
     **clouds.LAYOUTS,
     **folder.LAYOUTS,
 }

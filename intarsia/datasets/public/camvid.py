@@ -8,7 +8,7 @@ from pathlib import Path
 
 from intarsia.datasets.coding import MaskCoding
 from intarsia.datasets.layouts.contract import Content, Layout, PictureReading
-from intarsia.datasets.layouts.pairing import SPLITS, pair
+from intarsia.datasets.layouts.pairing import SPLITS, classified, pair
 from intarsia.datasets.layouts.survey import survey
 from intarsia.datasets.public.entry import Entry, by_name, find, layout, pairs_of, space_of
 from intarsia.datasets.public.protocol import EvaluationProtocol, averages
@@ -103,7 +103,7 @@ def _read_small(content: Content) -> PictureReading:
     beside = content.base != content.root
     if not beside and not any(entry.name.lower() in _ANNOTATED for entry in content.root.iterdir()):
         raise ENTRY.missing(content, "it has no train/ with trainannot/")
-    pairs = pair(content.base, content.files)
+    pairs = pair(content.base, classified(content.base, content.files))
     if survey([mask for *_, mask in pairs.matched[:1]]).colors:
         colors = {color: index for index, color in enumerate(CAMVID.palette)} | {(0, 0, 0): CAMVID.ignore_index}
         note = f"CamVid with {len(CAMVID)} classes, by their colours; (0, 0, 0) (void) is ignored."

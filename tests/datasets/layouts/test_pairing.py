@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from intarsia.datasets.layouts.pairing import Pairs, folder_meaning, natural, pair, walk
+from intarsia.datasets.layouts.pairing import Pairs, classified, folder_meaning, natural, pair, walk
 from intarsia.errors import DataError
 
 
@@ -16,7 +16,7 @@ def matched(root: Path, *names: str) -> tuple[dict[str, tuple[str | None, str, s
     for name in names:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).touch()
-    found = pair(root, list(walk(root)))
+    found = pair(root, classified(root, walk(root)))
     by_id = {
         key: (split, image.relative_to(root).as_posix(), mask.relative_to(root).as_posix())
         for split, key, image, mask in found.matched

@@ -18,4 +18,5 @@ TOOL = Tool(
     write,
     suffix=".json",
     drawing=DrawingRules("coco", "area"),
+    exact=True,
 )

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from intarsia.annotations.document import AnnotatedImage, Category
-from intarsia.annotations.finding import ImageFinder, clean_name, file_name, head, holds, walk
+from intarsia.annotations.finding import ImageFinder, clean_name, file_name, head, holds, subset_of, walk
 from intarsia.annotations.lost import Lost
 from intarsia.annotations.reading import load_json, side, whole_number
 from intarsia.errors import DataError
@@ -17,7 +17,6 @@ from intarsia.errors import DataError
 _IMAGE = ("file_name", "width", "height")
 _NAMES = ("file_name", "path", "coco_url", "flickr_url")
 _OTHERS = ("captions", "person_keypoints", "stuff", "image_info")
-_SUBSETS = {"train": ("train", "training"), "val": ("val", "valid", "validation"), "test": ("test",)}
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,7 @@ def load(path: Path) -> Index:
             annotations[key].append(entry)
         else:
             lost.dropped("an annotation whose image is not in the file", f"{path.name}: annotation {number}")
-    return Index(path, images, annotations, _categories(value.get("categories")), subset_of(path), lost)
+    return Index(path, images, annotations, _categories(value.get("categories")), "", lost)
 
 
 def load_all(
@@ -64,8 +63,12 @@ def load_all(
 ) -> tuple[tuple[Category, ...], Callable[[Lost], Iterator[Index]]]:
     """The categories of some files, and a function that yields each file's index; a single file is read only once.
 
-    The function counts the files passed over (`others`), and what the files themselves lack.
+    Files whose names differ in a split's word (instances_train.json and instances_val.json) divide the images; the name
+    of one that is alone says nothing. The function counts the files passed over (`others`), and what the files
+    themselves lack.
     """
+    subsets = {file: subset_of(file.stem, file.parent.name) for file in files}
+    divided = len(set(subsets.values())) > 1
 
     def count(lost: Lost, index: Index) -> None:
         lost.merge(index.lost)
@@ -87,7 +90,7 @@ def load_all(
 
     def each(lost: Lost) -> Iterator[Index]:
         for file in files:
-            index = load(file)
+            index = replace(load(file), subset=subsets[file] if divided else "")
             count(lost, index)
             yield index
 
@@ -142,23 +145,13 @@ def image_of(entry: dict[str, Any], index: Index, finder: ImageFinder, lost: Los
     return AnnotatedImage(
         name=name,
         source=index.path,
-        image=finder.find(name, beside=index.path.parent, lost=lost),
+        image=finder.find(name, beside=index.path.parent, subset=index.subset, lost=lost),
         width=side(entry.get("width"), f"{where}: width"),
         height=side(entry.get("height"), f"{where}: height"),
         subset=index.subset,
         tool="coco",
         extra={key: value for key, value in entry.items() if key not in _IMAGE},
     )
-
-
-def subset_of(path: Path) -> str:
-    """The subset that a file's or folder's name says (instances_val2017.json, train/...): train, val, test or ""."""
-    words = path.stem.lower().replace("-", "_").replace(".", "_").split("_")
-    for word in (*words, path.parent.name.lower()):
-        for subset, names in _SUBSETS.items():
-            if word.rstrip("0123456789") in names:
-                return subset
-    return ""
 
 
 def files_below(path: Path, *, panoptic: bool) -> tuple[list[Path], list[Path]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -65,10 +66,7 @@ def _document(
     shapes: list[Shape] = []
     for annotation in index.annotations.get(key_of(entry["id"]), ()):
         name = str(annotation.get("file_name") or f"{PurePosixPath(document.name).stem}.png")
-        file = places.find(f"{index.path.stem}/{name}", beside=index.path.parent)
-        if file is None or file.suffix.lower() != ".png":
-            place = index.path.with_suffix("")
-            raise DataError(f"{index.path}: the panoptic PNG {name} is missing; put it into {place}")
+        file = _segments_file(index, places, name)
         pixels = read_mask(file)
         if pixels.ndim != 3:
             raise DataError(f"{file}: a panoptic PNG is RGB (segment number = R + 256 G + 65536 B), this one is gray")
@@ -78,6 +76,27 @@ def _document(
         document = replace(document, width=ids.shape[1], height=ids.shape[0])
         shapes += _segments(ids, annotation.get("segments_info"), index, name, lost)
     return replace(document, shapes=tuple(shapes))
+
+
+def _segments_file(index: Index, places: ImageFinder, name: str) -> Path:
+    """The PNG of an image: in the folder with the JSON's name, beside the JSON, or the only one of its name elsewhere.
+
+    Raises:
+        DataError: there is none, or several are as near.
+    """
+    beside = index.path.parent
+    near = (Path(os.path.normpath(folder / name)) for folder in (beside / index.path.stem, beside, places.root))
+    found = [file for file in near if file.is_relative_to(places.root) and file.is_file()][:1]
+    found = found or [file for file in places.fitting(f"{index.path.stem}/{name}") if file.suffix.lower() == ".png"]
+    if not found:
+        raise DataError(
+            f"{index.path}: the panoptic PNG {name} is missing; put it into {index.path.with_suffix('')}, or name its "
+            f"folder (masks=FOLDER)"
+        )
+    if len(found) > 1:
+        shown = " and ".join(str(file.relative_to(places.root)) for file in found[:2])
+        raise DataError(f"{index.path}: which panoptic PNG is meant, {shown}? Name the folder (masks=FOLDER)")
+    return found[0]
 
 
 def _segments(ids: NDArray[np.uint32], listed: Any, index: Index, name: str, lost: Lost) -> Iterator[Shape]:
@@ -156,4 +175,6 @@ TOOL = Tool(
     write,
     suffix=".json",
     drawing=DRAWING,
+    pictures=True,
+    exact=True,
 )

@@ -14,4 +14,5 @@ TOOL = Tool(
     write=write,
     suffix=".ndjson",
     drawing=DRAWING,
+    pictures=True,
 )

@@ -14,4 +14,5 @@ TOOL = Tool(
     write=write,
     suffix="",
     drawing=DRAWING,
+    pictures=True,
 )
