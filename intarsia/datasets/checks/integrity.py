@@ -18,7 +18,7 @@ from intarsia.datasets.checks.report import Problem, Report, Severity
 from intarsia.datasets.coding import RawMask, gray_plane, number_list, value_list
 from intarsia.datasets.counts import ClassCounts
 from intarsia.datasets.layouts.survey import threaded
-from intarsia.datasets.parts import File, place, read_picture, suffix
+from intarsia.datasets.parts import File, open_picture, place, read_picture, suffix
 from intarsia.datasets.sizes import mismatch, same_shape
 from intarsia.datasets.splits import Dataset, Item, Progress
 from intarsia.errors import DataError
@@ -122,10 +122,11 @@ def _look(split: Any, root: Path, item: Item) -> _Seen:
 def _look_at_image(seen: _Seen, item: Item) -> None:
     try:
         image = read_picture(item.input)
-        turned = 1
+        turned, deep = 1, open_picture(item.input)
         if isinstance(item.input, Path):
             with opened(item.input, str(item.input)) as header:
                 turned = orientation(header)
+        bits = deep.bits if deep.is_deep else 16
     except DataError as error:
         seen.add("error", "image that cannot be read", seen.image, str(error))
         return
@@ -137,6 +138,12 @@ def _look_at_image(seen: _Seen, item: Item) -> None:
     if turned != 1:
         detail = f"orientation {turned}: it is turned upright before use, and its mask has to fit the upright picture"
         seen.add("warning", "image with an EXIF rotation", seen.image, detail)
+    if bits < 16:
+        detail = (
+            f"its values end below {1 << bits}, so it is taken as a {bits}-bit picture; one range for all: "
+            f"--set input.window=[0,{(1 << bits) - 1}]"
+        )
+        seen.add("warning", "16-bit image that does not fill its range", seen.image, detail)
 
 
 def _digest(array: NDArray[Any]) -> bytes:
