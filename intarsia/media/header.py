@@ -245,7 +245,8 @@ def _looks_like(prefix: bytes) -> str:
         return "it looks like JSON text"
     if all(byte in b"\t\r\n" or byte >= 32 for byte in prefix) and not prefix.isspace():
         return "it looks like a text file"
-    return f"its first bytes are {prefix[:8].hex(' ')}; supported are PNG, JPEG, TIFF, WebP, BMP, GIF, PPM, TGA, AVIF and JP2"
+    known = "PNG, JPEG, TIFF, WebP, BMP, GIF, PPM, TGA, AVIF and JP2"
+    return f"its first bytes are {prefix[:8].hex(' ')}; supported are {known}"
 
 
 def file_size(path: Path) -> int | None:

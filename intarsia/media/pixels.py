@@ -100,7 +100,7 @@ def array_to_rgb(array: NDArray[Any]) -> RGB:
         advice = {
             "f": "; if its values are in 0..1, pass (255 * image).round().astype('uint8')",
             "b": "; pass 255 * mask.astype('uint8')",
-            "u": "; of 16-bit values, pass (image >> (bits - 8)).astype('uint8') with the bits that they fill (10, 12, 16)"
+            "u": "; of 16-bit values that fill 12 bits, pass (image >> 4).astype('uint8')"
             if array.dtype.itemsize == 2
             else "",
         }.get(array.dtype.kind, "")

@@ -24,9 +24,8 @@ _FORMATS = ("PNG", "JPEG", "MPO", "TIFF", "WEBP")
 def can_stream(image: Image.Image) -> bool:
     """Tell whether a picture is large, of a kind that libvips decodes exactly as Pillow does, and libvips is there."""
     width, height = image.size
-    plain = (image.mode in ("L", "RGB", "I;16", "I;16B") and not is_inverted(image)) or (
-        image.mode == "RGBA" and image.format == "PNG"
-    )
+    gray = image.mode in ("L", "I;16", "I;16B") and not is_inverted(image)
+    plain = gray or image.mode == "RGB" or (image.mode == "RGBA" and image.format == "PNG")
     return (
         width * height > STREAM_PIXELS
         and image.format in _FORMATS
