@@ -172,6 +172,10 @@ class PictureSplit(Split):
         """What a training crop is cut from: an item, or a random part of it that is no smaller than `reach` (H, W)."""
         return self.read(index)
 
+    def misplaced(self, item: Item) -> str:
+        """Say in words that a mask lies elsewhere than its image; pictures do not say where they lie."""
+        return ""
+
     def prepare(self) -> bool:
         """Make random access cheap before a training; False leaves that to whoever reads."""
         return False

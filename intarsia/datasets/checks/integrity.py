@@ -103,7 +103,14 @@ def _look(split: Any, root: Path, item: Item) -> _Seen:
     seen.mask_content = _digest(raw)
     seen.kinds = ["outlines"] if drawn else _kinds(raw, item.target)
     stored = raw.shape[0], raw.shape[1]
-    if seen.size and stored != seen.size and not (split.resize_masks and same_shape(stored, seen.size)):
+    try:
+        misplaced = split.misplaced(item)
+    except DataError as error:
+        seen.add("error", "mask that does not lie on its image", seen.mask, str(error))
+        return seen
+    if misplaced:
+        seen.add("warning", "mask that lies elsewhere than its image", seen.mask, misplaced)
+    elif seen.size and stored != seen.size and not (split.resize_masks and same_shape(stored, seen.size)):
         seen.add("error", "mask of another size than its image", seen.mask, mismatch(stored, seen.size))
     try:
         seen.counts, seen.values = split.count_stored(raw)

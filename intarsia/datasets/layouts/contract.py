@@ -11,7 +11,7 @@ from pathlib import Path
 from intarsia.datasets.classfile import ClassList
 from intarsia.datasets.coding import MaskCoding
 from intarsia.datasets.layouts.pairing import Pairs, walk
-from intarsia.datasets.layouts.rasters import by_window
+from intarsia.datasets.layouts.rasters import by_window, said_of_places
 from intarsia.datasets.pictures import MaskReader, PictureSplit, plain_mask
 from intarsia.datasets.splits import Item, Split
 from intarsia.errors import DataError
@@ -147,7 +147,7 @@ class PictureReading(Reading):
     @property
     def said(self) -> tuple[str, ...]:
         """All that was decided, on the classes and on the pairs."""
-        return *self.notes, *self.pairs.notes
+        return *self.notes, *self.pairs.notes, *said_of_places([pair[2:] for pair in self.pairs.matched])
 
     @property
     def unpaired(self) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
