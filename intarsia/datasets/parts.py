@@ -10,6 +10,7 @@ from PIL import Image
 
 from intarsia.datasets.coding import RawMask
 from intarsia.errors import DataError
+from intarsia.media.depth import Windows
 from intarsia.media.header import check_size, file_size, opened
 from intarsia.media.images import MAX_PIXELS, ImageReader, open_image, read_image
 from intarsia.media.maskfile import StoredMask, read_mask_file
@@ -72,9 +73,11 @@ def open_picture(file: File) -> ImageReader:
     return open_image(file) if isinstance(file, Path) else open_image(file.load(), name=str(file))
 
 
-def read_picture(file: File) -> RGB:
-    """A photo as (H, W, 3) uint8 RGB, upright."""
-    return read_image(file) if isinstance(file, Path) else open_picture(file).read()
+def read_picture(file: File, windows: Windows | None = None) -> RGB:
+    """A photo as (H, W, 3) uint8 RGB, upright; for windows see `intarsia.media.images.open_image`."""
+    if isinstance(file, Path):
+        return read_image(file, windows=windows)
+    return open_image(file.load(), name=str(file), windows=windows).read()
 
 
 def stored_mask(file: File) -> StoredMask:

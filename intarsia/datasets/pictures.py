@@ -31,6 +31,7 @@ MaskReader: TypeAlias = Callable[[Item, Size | None], RawMask]
 look it up otherwise. It can be pickled, because loading processes call it."""
 
 _SHOWN_SIZES = 3
+_LOOKED_AT = 32  # pictures whose range of values decides for a split
 
 
 def plain_mask(item: Item, size: Size | None) -> RawMask:
@@ -59,12 +60,15 @@ class PictureSplit(Split):
         reader: how a mask becomes stored values.
         weights: of a split that was merged from several data sets, for each in order: how many of the items are its
             own, and how often one of them is drawn compared with the others'. `()` draws all alike.
+        windows: stored values of 16-bit and float pictures that become black and white; None takes the depth that each
+            picture fills.
     """
 
     coding: MaskCoding
     resize_masks: bool = False
     reader: MaskReader = plain_mask
     weights: tuple[tuple[int, float], ...] = ()
+    windows: tuple[tuple[float, float], ...] | None = None
 
     medium: ClassVar[Pixels] = "picture"
     plural: ClassVar[str] = "pictures"
@@ -85,7 +89,7 @@ class PictureSplit(Split):
                 the message names the file.
         """
         item = self.items[index]
-        image = read_picture(item.input)
+        image = read_picture(item.input, self.windows)
         return image, self.target(item, (image.shape[0], image.shape[1]))
 
     def count(self) -> ClassCounts:
@@ -147,12 +151,17 @@ class PictureSplit(Split):
         return replace(self, space=space, coding=self.coding.mapped(table))
 
     def for_input(self, preprocessing: AnyPreprocessing) -> PictureSplit:
-        """The split as a model sees it: unchanged, if the model is for pictures."""
+        """The split as a model for pictures sees it: in its range of values."""
         seen = self.seen(preprocessing)
         if seen.slices is not None or seen.bands is not None:
             made_for = "volumes" if seen.slices is not None else "rasters with certain bands"
             raise UsageError(f"the data in {self.root} are pictures, and the model is for {made_for}")
-        return self
+        return self if seen.windows == self.windows else replace(self, windows=seen.windows)
+
+    def window(self) -> tuple[float, float] | None:
+        """The range of values that the 16-bit pictures fill, of a sample of them; None where 8 bits or all 16 are."""
+        bits = [bits for bits in threaded(_deep_bits, self.items[:: max(1, len(self) // _LOOKED_AT)]) if bits]
+        return (0.0, float((1 << max(bits)) - 1)) if bits and max(bits) < 16 else None
 
     def for_training(self, preprocessing: AnyPreprocessing, *, foreground: float) -> PictureSplit:
         """As `for_input`."""
@@ -166,6 +175,10 @@ class PictureSplit(Split):
     def draw(self, index: int, reach: Size, seed: int) -> tuple[NDArray[np.uint8], LabelArray]:
         """What a training crop is cut from: an item, or a random part of it that is no smaller than `reach` (H, W)."""
         return self.read(index)
+
+    def misplaced(self, item: Item) -> str:
+        """Say in words that a mask lies elsewhere than its image; pictures do not say where they lie."""
+        return ""
 
     def prepare(self) -> bool:
         """Make random access cheap before a training; False leaves that to whoever reads."""
@@ -196,6 +209,15 @@ class PictureSplit(Split):
             return self.count_stored(self.stored(item))[0]
         except DataError:
             return None
+
+
+def _deep_bits(item: Item) -> int:
+    """The bits that a 16-bit picture fills; 0 of others, and where it cannot be read."""
+    try:
+        reader = open_picture(item.input)
+        return reader.bits if reader.is_deep else 0
+    except DataError:
+        return 0
 
 
 def _size_or_none(item: Item) -> Size | None:

@@ -60,13 +60,18 @@ class GeoTiffWriter:
             "width": frame.width, "height": frame.height, "count": 1, "dtype": str(self._dtype), "nodata": self._nodata,
             "tiled": True, "blockxsize": _BLOCK, "blockysize": _BLOCK, "compress": "deflate", "BIGTIFF": "IF_SAFER",
         }  # fmt: skip
-        if frame.known:
+        if frame.straight:
             profile["transform"] = require("rasterio", "geo").Affine(*frame.transform)
-        if frame.crs:
+        if frame.crs and not frame.gcps:
             profile["crs"] = frame.crs
         with ExitStack() as stack:
             temporary = stack.enter_context(atomic_path(self.path))
             self._file = stack.enter_context(opened_raster(temporary, "w", **profile))
+            if frame.gcps:
+                system = require("rasterio.crs", "geo").CRS
+                self._file.gcps = list(frame.gcps), system.from_wkt(frame.crs) if frame.crs else system()
+            if frame.rpcs is not None:
+                self._file.rpcs = frame.rpcs
             if self._space is not None:
                 self._file.update_tags(**{f"CLASS_{index}": name for index, name in enumerate(self._space.names)})
                 if self._dtype == np.uint8:
@@ -126,10 +131,10 @@ def write_outlines(path: str | os.PathLike[str], labels: str | os.PathLike[str],
     rasterio = require("rasterio", "geo")
     count = 0
     with opened_raster(Path(labels)) as raster, atomic_path(path) as temporary:
-        if raster.crs is None and raster.transform.is_identity:
+        if not GeoFrame.of(raster).straight:
             raise DataError(
-                f"cannot outline {labels} in map coordinates: the raster has no georeference; "
-                "georeference it first (gdal_translate -a_srs ... -a_ullr ...)"
+                f"cannot outline {labels} in map coordinates: the raster has no georeference that regions could be "
+                "outlined in; georeference it first (gdal_translate -a_srs ... -a_ullr ...), or warp it (gdalwarp)"
             )
         area = abs(raster.transform.determinant)
         with temporary.open("w", encoding="utf-8") as file:

@@ -19,30 +19,38 @@ from PIL import (
     JpegImagePlugin,
     PngImagePlugin,
     PpmImagePlugin,
+    TgaImagePlugin,
     TiffImagePlugin,
     WebPImagePlugin,
 )
 
 from intarsia.errors import DataError, IntarsiaError
 
-# Importing a plugin registers its format with Pillow; nothing outside this list is ever parsed.
-_PLUGINS = (
-    PngImagePlugin.PngImageFile,
-    JpegImagePlugin.JpegImageFile,
-    TiffImagePlugin.TiffImageFile,
-    WebPImagePlugin.WebPImageFile,
-    BmpImagePlugin.BmpImageFile,
-    GifImagePlugin.GifImageFile,
-    PpmImagePlugin.PpmImageFile,
-    Jpeg2KImagePlugin.Jpeg2KImageFile,
-    AvifImagePlugin.AvifImageFile,
-)
+# Importing a plugin registers its format with Pillow; nothing outside this table is ever parsed.
+_FORMATS: dict[type[Image.Image], tuple[str, ...]] = {
+    JpegImagePlugin.JpegImageFile: (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),
+    PngImagePlugin.PngImageFile: (".png", ".apng"),
+    TiffImagePlugin.TiffImageFile: (".tif", ".tiff"),
+    WebPImagePlugin.WebPImageFile: (".webp",),
+    BmpImagePlugin.BmpImageFile: (".bmp",),
+    GifImagePlugin.GifImageFile: (".gif",),
+    PpmImagePlugin.PpmImageFile: (".ppm", ".pgm", ".pbm", ".pnm"),
+    Jpeg2KImagePlugin.Jpeg2KImageFile: (".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx"),
+    AvifImagePlugin.AvifImageFile: (".avif", ".avifs"),
+    BmpImagePlugin.DibImageFile: (".dib",),
+    TgaImagePlugin.TgaImageFile: (".tga",),
+}
+_BY_NAME = (BmpImagePlugin.DibImageFile, TgaImagePlugin.TgaImageFile)  # nothing of their own begins such files
+
+IMAGE_SUFFIXES = tuple(suffix for suffixes in _FORMATS.values() for suffix in suffixes)
+"""Every suffix of a picture that is read: what the decoder knows is what folders and data sets look for."""
 
 # A blank photo of 8 bits a channel compresses about a thousandfold with deflate, so nothing real is refused.
 BOMB_PIXELS = 40_000_000
 BOMB_PIXELS_PER_BYTE = 1500
 
 _ORIENTATION = 0x0112
+_NEW_SUBFILE_TYPE, _SUBFILE_TYPE = 254, 255
 
 # Most photos are read by one call to the system, where decoders would ask for a few kilobytes at a time.
 _BUFFER = 1 << 18
@@ -121,17 +129,44 @@ def check_size(image: Image.Image, name: str, source_bytes: int | None, max_pixe
 
 
 def check_frames(image: Image.Image, name: str) -> None:
-    """Refuse animations and documents of several pages.
+    """Refuse animations and documents of several pages, and turn to the page that is the picture.
 
-    The further pictures of an MPO file (previews and depth maps that cameras append to a JPEG) do not count.
+    What only accompanies a picture does not count: reduced copies and transparency masks among a TIFF's pages, and the
+    further pictures of an MPO file (previews and depth maps that cameras append to a JPEG).
 
     Raises:
         DataError: more than one frame; the message says how many.
     """
-    frames = int(getattr(image, "n_frames", 1))
-    if frames > 1 and image.format != "MPO":
+    frames = own_frames(image)
+    if len(frames) > 1:
         kind = "pages" if image.format == "TIFF" else "frames"
-        raise DataError(f"cannot read {name}: it holds {frames} {kind}, not one picture; save each as its own file")
+        raise DataError(
+            f"cannot read {name}: it holds {len(frames)} {kind}, not one picture; save each as its own file"
+        )
+    if frames[0] != image.tell():
+        image.seek(frames[0])
+
+
+def own_frames(image: Image.Image) -> tuple[int, ...]:
+    """Number, from 0, the frames of an opened picture that are not copies of others; at least one.
+
+    A TIFF marks its pages in NewSubfileType (bit 0: reduced resolution, bit 2: transparency mask) or the older
+    SubfileType (2: reduced); see TIFF 6.0, section 8.
+    """
+    count = int(getattr(image, "n_frames", 1))
+    if image.format == "MPO" or count == 1:
+        return (0,)
+    if not isinstance(image, TiffImagePlugin.TiffImageFile):
+        return tuple(range(count))
+    at = image.tell()
+    own = []
+    for page in range(count):
+        image.seek(page)
+        tags = image.tag_v2
+        if not (int(tags.get(_NEW_SUBFILE_TYPE, 0)) & 0b101 or tags.get(_SUBFILE_TYPE) == 2):
+            own.append(page)
+    image.seek(at)
+    return tuple(own) or (0,)
 
 
 def orientation(image: Image.Image) -> int:
@@ -176,12 +211,13 @@ def _identify(file: BinaryIO, name: str) -> Image.Image:
     prefix = file.read(64)
     if not prefix:
         raise DataError(f"cannot read {name}: the file is empty (0 bytes); copy or download it again")
-    for plugin in _PLUGINS:
-        registered = Image.OPEN.get(plugin.format)
+    for plugin, suffixes in _FORMATS.items():
+        registered = Image.OPEN.get(str(plugin.format))
         if registered is None:
             continue  # this build of Pillow lacks the codec
         factory, accept = registered
-        if accept is None or accept(prefix) is True:
+        named = plugin not in _BY_NAME or name.lower().endswith(suffixes)
+        if named and (accept is None or accept(prefix) is True):
             file.seek(0)
             # Without the file's name Pillow does not map it into memory, which crashes if the file shrinks meanwhile.
             return factory(file, "")
@@ -209,9 +245,8 @@ def _looks_like(prefix: bytes) -> str:
         return "it looks like JSON text"
     if all(byte in b"\t\r\n" or byte >= 32 for byte in prefix) and not prefix.isspace():
         return "it looks like a text file"
-    return (
-        f"its first bytes are {prefix[:8].hex(' ')}; supported are PNG, JPEG, TIFF, WebP, BMP, GIF, PPM, AVIF and JP2"
-    )
+    known = "PNG, JPEG, TIFF, WebP, BMP, GIF, PPM, TGA, AVIF and JP2"
+    return f"its first bytes are {prefix[:8].hex(' ')}; supported are {known}"
 
 
 def file_size(path: Path) -> int | None:

@@ -6,6 +6,8 @@ import io
 import os
 import warnings
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -16,19 +18,17 @@ from PIL import Image
 
 from intarsia.errors import DataError, UsageError, suggest
 from intarsia.files import atomic_path
+from intarsia.media.depth import Windows, bits_of, deep_samples, highest_colour, is_deep
+from intarsia.media.header import IMAGE_SUFFIXES as IMAGE_SUFFIXES
 from intarsia.media.header import check_frames, check_size, file_size, opened, orientation
 from intarsia.media.maskfile import Stored, read_mask_file
 from intarsia.media.pixels import RGB, array_to_rgb, to_rgb, upright
 from intarsia.media.source import Pixels
-from intarsia.media.streaming import can_stream, stream_rows
+from intarsia.media.streaming import can_stream, filled_bits, stream_rows
 
 ImageLike: TypeAlias = str | os.PathLike[str] | bytes | Image.Image | NDArray[Any]
 
 MAX_PIXELS = 400_000_000
-
-IMAGE_SUFFIXES = (
-    ".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp", ".gif", ".ppm", ".pgm", ".pbm", ".jp2", ".avif",
-)  # fmt: skip
 
 _WRITERS = {
     ".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF", ".bmp": "BMP",
@@ -42,15 +42,20 @@ class ImageReader:
         name: path of the file, or a placeholder such as "<bytes>", for messages and results.
         width: columns, EXIF orientation applied.
         height: rows, EXIF orientation applied.
+        is_deep: whether its samples have 16 bits.
         medium: "picture".
     """
 
     medium: Pixels = "picture"
 
-    def __init__(self, source: ImageLike, max_pixels: int, name: str | None = None) -> None:
+    def __init__(
+        self, source: ImageLike, max_pixels: int, name: str | None = None, windows: Windows | None = None
+    ) -> None:
         self._picture: Path | bytes | Image.Image | RGB
         self._orientation = 1
-        self._streamed = False
+        self._page = 0
+        self._windows = windows
+        self._streamed = self.is_deep = False
         known_as, self._picture = _name_and_picture(source)
         self.name = name or known_as
         if isinstance(self._picture, np.ndarray):
@@ -60,6 +65,8 @@ class ImageReader:
             check_size(image, self.name, _source_bytes(self._picture), max_pixels)
             if not isinstance(self._picture, Image.Image):
                 check_frames(image, self.name)  # of an already opened picture, the current frame is meant
+                self._page = image.tell()
+            self.is_deep = is_deep(image)
             stored = orientation(image)
             self.width, self.height = image.size
             self._streamed = stored == 1 and not isinstance(self._picture, Image.Image) and can_stream(image)
@@ -87,9 +94,8 @@ class ImageReader:
                 pixels[end : end + len(chunk)] = chunk
                 end += len(chunk)
             return pixels
-        with opened(self._picture, self.name) as image:
-            _load(image, self.name)
-            return upright(to_rgb(image, self.name), self._orientation)
+        with self._opened(self._picture) as image:
+            return upright(_decoded(image, self.name, self._windows), self._orientation)
 
     def bands(self, edges: Iterable[tuple[int, int]]) -> Iterator[RGB]:
         """Decode windows of rows, each source row once; large pictures are never whole in memory.
@@ -141,11 +147,10 @@ class ImageReader:
         if isinstance(self._picture, np.ndarray):
             return _resize(self._picture, width, height)
         stored_width, stored_height = (height, width) if self._orientation >= 5 else (width, height)
-        with opened(self._picture, self.name) as image:
+        with self._opened(self._picture) as image:
             if not isinstance(self._picture, Image.Image):
                 _decode_smaller(image, stored_width, stored_height)
-            _load(image, self.name)
-            small = _resize(to_rgb(image, self.name), stored_width, stored_height)
+            small = _resize(_decoded(image, self.name, self._windows), stored_width, stored_height)
         return upright(small, self._orientation)
 
     def picture(self, samples: RGB) -> RGB:
@@ -156,30 +161,68 @@ class ImageReader:
         """Pictures are known everywhere."""
         return None
 
-    def _chunks(self) -> Iterator[RGB]:
+    @cached_property
+    def bits(self) -> int:
+        """The bits that its samples fill, by their largest value: 8, 10, 12, 14 or 16; decodes the whole picture.
+
+        Raises:
+            DataError: as `read`.
+        """
+        if not self.is_deep or isinstance(self._picture, np.ndarray):
+            return 8
         if self._streamed and isinstance(self._picture, Path | bytes):
-            return stream_rows(self._picture, self.name)
-        return iter([self.read()])
+            return filled_bits(self._picture, self.name, page=self._page)
+        with self._opened(self._picture) as image:
+            samples = deep_samples(image)
+            return 16 if samples is None else bits_of(highest_colour(samples))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was decided about its values, in sentences."""
+        if not self.is_deep or self._windows is not None or self.bits == 16:
+            return ()
+        return (
+            f"its 16-bit values end below {1 << self.bits}, so they are taken as {self.bits}-bit ones; "
+            f"--window 0,{(1 << self.bits) - 1} or another range says it for all pictures (recipe: input.window).",
+        )
+
+    @contextmanager
+    def _opened(self, picture: Path | bytes | Image.Image) -> Iterator[Image.Image]:
+        """The file at its page."""
+        with opened(picture, self.name) as image:
+            if self._page and not isinstance(picture, Image.Image):
+                image.seek(self._page)
+            yield image
+
+    def _chunks(self) -> Iterator[RGB]:
+        if not self._streamed or not isinstance(self._picture, Path | bytes):
+            return iter([self.read()])
+        bits = self.bits if self._windows is None else 16
+        return stream_rows(self._picture, self.name, page=self._page, bits=bits, windows=self._windows)
 
 
-def open_image(source: ImageLike, *, max_pixels: int = MAX_PIXELS, name: str | None = None) -> ImageReader:
+def open_image(
+    source: ImageLike, *, max_pixels: int = MAX_PIXELS, name: str | None = None, windows: Windows | None = None
+) -> ImageReader:
     """Open a picture by its header, without decoding it.
 
     Args:
         source: path, encoded bytes, PIL image, or array: (H, W) gray, (H, W, 3) RGB or (H, W, 4) RGBA, all uint8.
         max_pixels: larger pictures are refused.
         name: what to call a source without a path in messages.
+        windows: (low, high) stored values of 16-bit and float pictures that become 0 and 255, once or for each channel;
+            None takes the depth that they fill (see `intarsia.media.pixels.to_rgb`).
 
     Raises:
         DataError: missing, empty, damaged, not an image, animated, too large, or a decompression bomb.
     """
-    return ImageReader(source, max_pixels, name)
+    return ImageReader(source, max_pixels, name, windows)
 
 
-def read_image(source: ImageLike) -> RGB:
-    """Read a picture as (H, W, 3) uint8 RGB, upright; see `open_image` for sources and errors."""
+def read_image(source: ImageLike, *, windows: Windows | None = None) -> RGB:
+    """Read a picture as (H, W, 3) uint8 RGB, upright; see `open_image` for sources, windows and errors."""
     if not isinstance(source, str | os.PathLike):
-        return open_image(source).read()
+        return open_image(source, windows=windows).read()
     # As `open_image(source).read()`, but the file is opened and its header parsed only once.
     file, name = Path(source), os.fspath(source)
     with opened(file, name) as image:
@@ -187,9 +230,8 @@ def read_image(source: ImageLike) -> RGB:
         check_frames(image, name)
         stored = orientation(image)
         if stored > 1 or not can_stream(image):
-            _load(image, name)
-            return upright(to_rgb(image, name), 1 if image.format == "TIFF" else stored)
-    return open_image(source).read()
+            return upright(_decoded(image, name, windows), 1 if image.format == "TIFF" else stored)
+    return open_image(source, windows=windows).read()
 
 
 def read_mask(path: str | os.PathLike[str], *, colors: bool = False) -> Stored:
@@ -257,6 +299,13 @@ def _source_bytes(picture: Path | bytes | Image.Image) -> int | None:
     if isinstance(picture, bytes):
         return len(picture)
     return file_size(picture) if isinstance(picture, Path) else None
+
+
+def _decoded(image: Image.Image, name: str, windows: Windows | None) -> RGB:
+    """The pixels of an opened picture; 16-bit colours are decoded from its file, before Pillow makes 8 bits of them."""
+    if not is_deep(image) or image.mode.startswith("I;16"):
+        _load(image, name)
+    return to_rgb(image, name, windows)
 
 
 def _load(image: Image.Image, name: str) -> None:

@@ -143,10 +143,10 @@ RASTER = Medium(
 )  # fmt: skip
 PICTURE = Medium(
     "picture", "pictures", "pixel", "rows", "picture", IMAGE_SUFFIXES, lambda name: True,
-    lambda source, preprocessing, options: open_image(source),
+    lambda source, preprocessing, options: open_image(source, windows=preprocessing.windows),
     labels=lambda path: ".mask.png", targets=(".png",), outputs=_NAMED, types=(bytes, Image.Image, np.ndarray),
     writer=lambda path, reader, space: MaskWriter(path, reader.width, reader.height, space),
-    takes=_GRID | {"confidence", "keep", "annotations"},
+    takes=_GRID | {"window", "confidence", "keep", "annotations"},
 )  # fmt: skip
 
 MEDIA = (VIDEO, CLOUD, VOLUME, RASTER, PICTURE)
@@ -166,7 +166,7 @@ def medium_of(source: object, given: Collection[str] = (), *, media: Sequence[Me
         return media[-1]
     found = next((medium for medium in media if medium.sniff(source)), media[-1])
     wanted = set(given) & _PARTICULAR
-    if wanted <= found.takes:
+    if not wanted or (wanted <= found.takes and found is not media[-1]):
         return found
     return next((medium for medium in media if medium.claims(source) and wanted <= medium.takes), found)
 

@@ -10,31 +10,53 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from intarsia.errors import DataError
+from intarsia.media.depth import (
+    Windows,
+    bits_of,
+    deep_samples,
+    highest_colour,
+    is_deep,
+    is_inverted,
+    narrowed,
+    windowed,
+)
 
 RGB = NDArray[np.uint8]
 
 _BAND_ROWS = 256
 _AT_A_TIME = 4  # channels that OpenCV resizes
 
-_ADVICE = "scale its values to 8 bit first, for instance: (255 * (x - low) / (high - low)).astype('uint8')"
+_ADVICE = "name the range that becomes black and white (--window 0,1; recipe: input.window)"
 
 
-def to_rgb(image: Image.Image, name: str) -> RGB:
+def to_rgb(image: Image.Image, name: str, windows: Windows | None = None) -> RGB:
     """Decode a picture to (H, W, 3) 8-bit RGB; its EXIF orientation is not applied.
 
-    Transparency is composited on white. Of 16-bit samples the high byte is kept: the linear scale from 0..65535 to
-    0..255, exact for 8-bit pictures that were stored with 16 bits.
+    Transparency is composited on white. Samples of 16 bits are taken as those of the smallest usual depth that holds
+    all of them (8, 10, 12, 14 or 16 bits), as cameras and scanners write them; of it the upper eight bits are kept.
+
+    Args:
+        image: opened, not yet decoded.
+        name: for messages.
+        windows: stored values that become 0 and 255, once or for each channel; 8-bit pictures are taken as they are.
 
     Raises:
-        DataError: values without a fixed range (32-bit integers, floats), or a colour space without a conversion.
+        DataError: values without a fixed range (32-bit integers, floats) and no windows, or a colour space without a
+            conversion.
     """
     mode = image.mode
+    if is_deep(image):
+        samples = deep_samples(image)
+        if samples is not None:
+            return deep_to_rgb(samples, windows, inverted=is_inverted(image))
+    if mode in ("I", "F") and image.format != "PPM" and windows is not None:
+        return channels_to_rgb(windowed(np.asarray(image), windows))
     if mode in ("PA", "La", "RGBa") or ("transparency" in image.info and mode in ("1", "L", "P", "RGB")):
         image = image.convert("RGBA")
     elif mode in ("1", "P", "CMYK", "YCbCr", "HSV", "RGBX"):
         image = image.convert("RGB")
     elif mode == "I" and image.format == "PPM":
-        return channels_to_rgb(np.asarray(image).astype(np.uint16))  # Pillow scales PPM samples to 0..65535
+        return channels_to_rgb(narrowed(np.asarray(image).astype(np.uint16), 16))  # scaled to 0..65535 by Pillow
     elif mode in ("I", "F"):
         kind = "32-bit integers" if mode == "I" else "floating-point numbers"
         raise DataError(f"cannot use {name} as a photo: its pixels are {kind} without a fixed range; {_ADVICE}")
@@ -43,10 +65,15 @@ def to_rgb(image: Image.Image, name: str) -> RGB:
     return channels_to_rgb(np.asarray(image))
 
 
-def channels_to_rgb(pixels: NDArray[Any]) -> RGB:
-    """Turn gray, gray+alpha, RGB or RGBA samples (H, W[, C]) of 8 or 16 bits into RGB on white."""
-    if pixels.dtype.itemsize == 2:
-        pixels = (pixels >> 8).astype(np.uint8)
+def deep_to_rgb(samples: NDArray[np.uint16], windows: Windows | None, *, inverted: bool = False) -> RGB:
+    """Turn gray, gray+alpha, RGB or RGBA samples (H, W[, C]) of 16 bits into RGB on white; see `to_rgb`."""
+    bits = bits_of(highest_colour(samples))
+    narrow = narrowed(samples, bits) if windows is None else windowed(samples, windows)
+    return channels_to_rgb(255 - narrow if inverted else narrow)
+
+
+def channels_to_rgb(pixels: NDArray[np.uint8]) -> RGB:
+    """Turn gray, gray+alpha, RGB or RGBA samples (H, W[, C]) of 8 bits into RGB on white."""
     if pixels.ndim == 2:
         pixels = pixels[..., None]
     color, alpha = (pixels, None) if pixels.shape[2] in (1, 3) else (pixels[..., :-1], pixels[..., -1:])
@@ -73,7 +100,9 @@ def array_to_rgb(array: NDArray[Any]) -> RGB:
         advice = {
             "f": "; if its values are in 0..1, pass (255 * image).round().astype('uint8')",
             "b": "; pass 255 * mask.astype('uint8')",
-            "u": "; of 16-bit values, pass (image >> 8).astype('uint8')" if array.dtype.itemsize == 2 else "",
+            "u": "; of 16-bit values that fill 12 bits, pass (image >> 4).astype('uint8')"
+            if array.dtype.itemsize == 2
+            else "",
         }.get(array.dtype.kind, "")
         raise DataError(f"an image array must hold uint8 values from 0 to 255, this one holds {array.dtype}{advice}")
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (3, 4)):

@@ -29,6 +29,7 @@ _CACHE_MB = 64  # of GDAL's decoded blocks, by default a share of the machine's 
 _COLOURS = ("red", "green", "blue")
 _KINDS = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64")
 _PERCENTILES = (0.5, 99.5)
+IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 _SAMPLES = 16  # windows from which a raster's value range is found
 
 Windows = Sequence[tuple[float, float]]
@@ -43,18 +44,43 @@ class GeoFrame:
         height: rows.
         transform: (a, b, c, d, e, f) of x = a column + b row + c, y = d column + e row + f, from pixel corners to map
             coordinates.
-        crs: the coordinate reference system as WKT; "" when there is none.
+        crs: the coordinate reference system as WKT, of the ground control points where there are any; "" when there is
+            none.
+        gcps: ground control points (rasterio's), of scenes that have no transform.
+        rpcs: rational polynomial coefficients (rasterio's) of a scene; None when there are none.
     """
 
     width: int
     height: int
     transform: tuple[float, float, float, float, float, float]
     crs: str
+    gcps: tuple[Any, ...] = ()
+    rpcs: Any = None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width)."""
+        return self.height, self.width
+
+    @property
+    def straight(self) -> bool:
+        """Tell whether map coordinates follow from columns and rows by the transform."""
+        return self.transform != IDENTITY or (bool(self.crs) and not self.gcps)
 
     @property
     def known(self) -> bool:
         """Tell whether the raster says where it lies."""
-        return bool(self.crs) or self.transform != (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
+        return self.straight or bool(self.gcps) or self.rpcs is not None
+
+    @classmethod
+    def of(cls, file: Any) -> GeoFrame:
+        """The frame of an opened raster (rasterio's dataset)."""
+        a, b, c, d, e, f = (float(value) for value in tuple(file.transform)[:6])
+        points, system = file.gcps
+        crs = file.crs or (system if points else None)
+        return cls(
+            int(file.width), int(file.height), (a, b, c, d, e, f), crs.to_wkt() if crs else "", tuple(points), file.rpcs
+        )
 
 
 class RasterReader:
@@ -76,9 +102,8 @@ class RasterReader:
         self.name = str(path)
         self._path = path
         with self.opened() as file:
-            self.width, self.height = int(file.width), int(file.height)
-            a, b, c, d, e, f = (float(value) for value in tuple(file.transform)[:6])
-            self.frame = GeoFrame(self.width, self.height, (a, b, c, d, e, f), file.crs.to_wkt() if file.crs else "")
+            self.frame = GeoFrame.of(file)
+            self.width, self.height = self.frame.width, self.frame.height
             kinds, colours = list(file.dtypes), [colour.name for colour in file.colorinterp]
             self._has_holes = any("all_valid" not in {flag.name for flag in flags} for flags in file.mask_flag_enums)
         if max(self.width, self.height) > MAX_SIDE:
@@ -95,10 +120,14 @@ class RasterReader:
                 f"cannot use {path}: its values are {kind}, and nothing says which of them are "
                 "black and white; name the range (--window 0,3000; recipe: input.window)"
             )
+        self._has_floats = any(kinds[band - 1].startswith("float") for band in self.bands_used)
         self._windows = windows
         self.notes: tuple[str, ...] = ()
         if not self.frame.known:
             self.notes = (f"{path} has no georeference: results are in pixels, not in map coordinates.",)
+        elif not self.frame.straight:
+            kept = "ground control points" if self.frame.gcps else "rational polynomial coefficients (RPC)"
+            self.notes = (f"{path} lies on the map by {kept}, which the results keep; gdalwarp makes a straight map.",)
 
     @contextmanager
     def opened(self) -> Iterator[Any]:
@@ -134,13 +163,23 @@ class RasterReader:
             return self._stretched(values)
 
     def holes(self, top: int, left: int, height: int, width: int) -> NDArray[np.bool_] | None:
-        """Find where a part of it has no data (nodata value, mask or alpha band), (height, width); None if nowhere."""
-        if not self._has_holes:
+        """Find where a part of it has no data, (height, width); None if nowhere.
+
+        A pixel has none where no band that is used has any: each holds the nodata value or no number (NaN), or the mask
+        or alpha band says so. The nodata value in some of the bands only is a value like others, as for GDAL's mask of
+        the dataset.
+        """
+        if not (self._has_holes or self._has_floats):
             return None
+        empty = np.ones((height, width), dtype=np.bool_)
         with self.opened() as file:
             window = require("rasterio.windows", "geo").Window(left, top, width, height)
-            empty = (file.read_masks(list(self.bands_used), window=window) == 0).any(axis=0)
-            return empty if empty.any() else None
+            for band in dict.fromkeys(self.bands_used):
+                lacking = file.read_masks(band, window=window) == 0
+                if self._has_floats:
+                    lacking |= ~np.isfinite(file.read(band, window=window))
+                empty &= lacking
+        return empty if empty.any() else None
 
     def ranges(self) -> tuple[tuple[float, float], ...]:
         """The percentiles 0.5 and 99.5 of each band used, of windows spread over the raster."""
@@ -203,14 +242,14 @@ def open_raster(
 def is_raster(path: str | os.PathLike[str]) -> bool:
     """Tell whether a file is a map rather than a photo: a TIFF with a georeference or more than four bands.
 
-    Without rasterio nothing is.
+    Ground control points and RPCs are a georeference, too. Without rasterio nothing is a map.
     """
     file = Path(path)
     if file.suffix.lower() not in RASTER_SUFFIXES or importlib.util.find_spec("rasterio") is None:
         return False
     try:
         with opened_raster(file) as raster:
-            return raster.crs is not None or not raster.transform.is_identity or raster.count > 4
+            return GeoFrame.of(raster).known or raster.count > 4
     except DataError:
         return False
 

@@ -17,6 +17,7 @@ import numpy as np
 from intarsia.errors import DataError, UsageError, require
 from intarsia.media.images import open_image
 from intarsia.media.pixels import RGB
+from intarsia.media.tones import beyond, ordinary
 
 VIDEO_SUFFIXES = (
     ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".wmv", ".flv", ".ogv",
@@ -62,6 +63,7 @@ class FrameSource(Protocol):
         count: frames that the header announces, or that follow from its duration; None if it tells neither. It is
             good for a progress bar and nothing else.
         is_live: whether frames come at their own pace.
+        aspect: width of a pixel by its height.
         audio: file whose sound belongs to the pictures; None for silent ones.
         notes: what was wrong with it, in words, as far as it has been read.
     """
@@ -73,6 +75,7 @@ class FrameSource(Protocol):
     rate: Fraction
     count: int | None
     is_live: bool
+    aspect: Fraction
     audio: Path | None
 
     @property
@@ -136,17 +139,24 @@ class VideoFile:
             self.count = stream.frames or (round(self._duration * self.rate) if self._duration else None) or None
             has_sound = not device and any(other.type == "audio" for other in container.streams)
             self.audio = Path(self._source) if has_sound else None
+            shape = stream.sample_aspect_ratio
             first = next(iter(self._decoded(container, stream)), None)
         self.skipped = self.damaged = 0
         if first is None:
             raise DataError(f"cannot read {self.name}: it holds no frame that can be decoded; copy or export it again")
         image = self._upright(first)
         self.height, self.width = image.shape[:2]
+        self.aspect = _aspect(shape, turned=round(first.rotation) % 180 == 90)
+        self._beyond, self._bits = beyond(first), max(part.bits for part in first.format.components)
 
     @property
     def notes(self) -> list[str]:
-        """Say in words what was wrong, as far as the file has been read."""
+        """Say in words what was converted, and what was wrong as far as the file has been read."""
         found = []
+        if self._beyond:
+            found.append(f"its colours are {self._beyond}; they were converted to ordinary ones (BT.709, 8 bits)")
+        elif self._bits > 8:
+            found.append(f"its {self._bits}-bit samples are read, and drawn, with 8 bits")
         if self.skipped:
             found.append(f"{self.skipped} packets could not be decoded and were left out")
         if self.damaged:
@@ -233,7 +243,7 @@ class VideoFile:
             yield from frames
 
     def _upright(self, frame: Any) -> RGB:
-        image: RGB = frame.to_ndarray(format="rgb24")
+        image: RGB = ordinary(frame) if beyond(frame) else frame.to_ndarray(format="rgb24")
         turn = _QUARTERS.get(round(frame.rotation) % 360)
         return image if turn is None else np.asarray(cv2.rotate(image, turn), dtype=np.uint8)
 
@@ -270,6 +280,7 @@ class PictureSequence:
         self.time_base = 1 / self.rate
         self.count: int | None = len(self._paths)
         self.is_live = False
+        self.aspect = Fraction(1)
         self.audio: Path | None = None
         self.skipped = self.resized = 0
 
@@ -306,6 +317,13 @@ def _open_camera(number: int, max_pixels: int) -> VideoFile:
 def _is_cover(stream: Any) -> bool:
     """Tell whether a stream is the still picture of an album."""
     return "attached_pic" in str(stream.disposition)
+
+
+def _aspect(ratio: Fraction | None, *, turned: bool) -> Fraction:
+    """The shape of a pixel as it is shown; 1 where the file does not say a plausible one."""
+    if not ratio or not Fraction(1, 10) <= ratio <= 10:
+        return Fraction(1)
+    return 1 / Fraction(ratio) if turned else Fraction(ratio)
 
 
 def _plausible_rate(rate: Fraction | None) -> Fraction:

@@ -67,6 +67,61 @@ def test_windows_rows_and_whole_agree(tmp_path: Path, values: NDArray, profile: 
     assert reader.holes(0, 0, 70, 90) is None and reader.notes == ()
 
 
+def test_no_data_is_where_no_band_has_any(tmp_path: Path) -> None:
+    water = np.array([[[0, 0, 9]], [[0, 0, 9]], [[190, 0, 9]]], np.uint8)
+    path = write_raster(tmp_path / "a.tif", water, nodata=0)
+    assert open_raster(path).holes(0, 0, 1, 3).tolist() == [[False, True, False]]  # type: ignore[union-attr]
+    assert open_raster(path, bands=(1,)).holes(0, 0, 1, 3).tolist() == [[True, True, False]]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("nodata", [None, np.nan, -9999.0])
+def test_numbers_that_are_none_are_no_data(tmp_path: Path, nodata: float | None) -> None:
+    odd = np.nan if nodata is None else nodata
+    values = np.array([[[odd, 1.0, np.inf, 2.0]], [[np.nan, odd, np.nan, 2.0]]], np.float32)
+    profile = {} if nodata is None else {"nodata": nodata}
+    reader = open_raster(write_raster(tmp_path / "a.tif", values, **profile), bands=(1, 2), windows=((0, 2),))
+    assert reader.holes(0, 0, 1, 4).tolist() == [[True, False, True, False]]  # type: ignore[union-attr]
+    assert reader.ranges()[0] == pytest.approx((1, 2), abs=0.01)
+    assert open_raster(write_raster(tmp_path / "b.tif", values[:, :, 3:]), bands=(1, 2), windows=((0, 2),)).holes(
+        0, 0, 1, 1
+    ) is None  # fmt: skip
+
+
+@pytest.mark.parametrize("crs", ["EPSG:4326", None])
+def test_ground_control_points_are_kept(tmp_path: Path, crs: str | None) -> None:
+    places = [(0, 0, 9.0, 49.0), (0, 80, 9.01, 49.0), (64, 0, 9.0, 48.99), (64, 80, 9.02, 48.98)]
+    points = [rasterio.control.GroundControlPoint(*place) for place in places]
+    path = write_raster(tmp_path / "a.tif", np.ones((3, 64, 80), np.uint8), transform=None, crs=None)
+    system = rasterio.crs.CRS.from_user_input(crs) if crs else rasterio.crs.CRS()
+    with rasterio.open(path, "r+") as file:
+        file.gcps = (points, system)
+    reader = open_raster(path)
+    assert is_raster(path) and reader.frame.known and not reader.frame.straight
+    assert "by ground control points, which the results keep; gdalwarp makes a straight map" in reader.notes[0]
+    with GeoTiffWriter(tmp_path / "b.tif", reader.frame, dtype=SPACE.dtype, nodata=255, space=SPACE) as writer:
+        writer.write(np.zeros((64, 80), np.uint8))
+    with rasterio.open(tmp_path / "b.tif") as file:
+        kept, said = file.gcps
+        assert [(one.row, one.col, one.x, one.y) for one in kept] == places
+        assert (said.to_epsg() if said else None) == (4326 if crs else None)
+    with pytest.raises(DataError, match="has no georeference that regions could be outlined in"):
+        write_outlines(tmp_path / "c.geojson", tmp_path / "b.tif", SPACE)
+
+
+def test_rational_polynomials_are_kept(tmp_path: Path) -> None:
+    path = write_raster(tmp_path / "a.tif", np.ones((3, 8, 9), np.uint8), transform=None, crs=None)
+    lines = {f"{part}_{kind}_coeff": [1.0] * 20 for part in ("line", "samp") for kind in ("num", "den")}
+    spans = {f"{name}_{kind}": 2.0 for name in ("height", "lat", "line", "long", "samp") for kind in ("off", "scale")}
+    with rasterio.open(path, "r+") as file:
+        file.rpcs = rasterio.rpc.RPC(**lines, **spans)
+    reader = open_raster(path)
+    assert is_raster(path) and "by rational polynomial coefficients (RPC)" in reader.notes[0]
+    with GeoTiffWriter(tmp_path / "b.tif", reader.frame, dtype=SPACE.dtype, nodata=255, space=SPACE) as writer:
+        writer.write(np.zeros((8, 9), np.uint8))
+    with rasterio.open(tmp_path / "b.tif") as file:
+        assert file.rpcs.line_num_coeff == [1.0] * 20 and file.rpcs.long_off == 2.0
+
+
 def test_values_are_stretched_band_by_band(tmp_path: Path) -> None:
     stored = np.array([[[0, 1000, 3000, 9000]], [[-5, 0, 5, 20]]], np.int16)
     reader = open_raster(write_raster(tmp_path / "a.tif", stored), bands=(2, 1), windows=((-5, 5), (0, 3000)))
@@ -101,7 +156,7 @@ def test_what_has_no_data(tmp_path: Path, values: NDArray) -> None:
     marked = np.where(marked == 0, np.uint8(0), np.maximum(marked, 1))
     reader = open_raster(write_raster(tmp_path / "a.tif", marked, nodata=0))
     holes = reader.holes(0, 0, 70, 90)
-    assert holes is not None and np.array_equal(holes, (marked == 0).any(axis=0))
+    assert holes is not None and np.array_equal(holes, (marked == 0).all(axis=0))
     assert (
         reader.holes(*next(w for w in grid_windows(70, 90, 4) if not holes[w[0] : w[0] + 4, w[1] : w[1] + 4].any()))
         is None

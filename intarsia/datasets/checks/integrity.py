@@ -18,7 +18,7 @@ from intarsia.datasets.checks.report import Problem, Report, Severity
 from intarsia.datasets.coding import RawMask, gray_plane, number_list, value_list
 from intarsia.datasets.counts import ClassCounts
 from intarsia.datasets.layouts.survey import threaded
-from intarsia.datasets.parts import File, place, read_picture, suffix
+from intarsia.datasets.parts import File, open_picture, place, read_picture, suffix
 from intarsia.datasets.sizes import mismatch, same_shape
 from intarsia.datasets.splits import Dataset, Item, Progress
 from intarsia.errors import DataError
@@ -103,7 +103,14 @@ def _look(split: Any, root: Path, item: Item) -> _Seen:
     seen.mask_content = _digest(raw)
     seen.kinds = ["outlines"] if drawn else _kinds(raw, item.target)
     stored = raw.shape[0], raw.shape[1]
-    if seen.size and stored != seen.size and not (split.resize_masks and same_shape(stored, seen.size)):
+    try:
+        misplaced = split.misplaced(item)
+    except DataError as error:
+        seen.add("error", "mask that does not lie on its image", seen.mask, str(error))
+        return seen
+    if misplaced:
+        seen.add("warning", "mask that lies elsewhere than its image", seen.mask, misplaced)
+    elif seen.size and stored != seen.size and not (split.resize_masks and same_shape(stored, seen.size)):
         seen.add("error", "mask of another size than its image", seen.mask, mismatch(stored, seen.size))
     try:
         seen.counts, seen.values = split.count_stored(raw)
@@ -122,10 +129,11 @@ def _look(split: Any, root: Path, item: Item) -> _Seen:
 def _look_at_image(seen: _Seen, item: Item) -> None:
     try:
         image = read_picture(item.input)
-        turned = 1
+        turned, deep = 1, open_picture(item.input)
         if isinstance(item.input, Path):
             with opened(item.input, str(item.input)) as header:
                 turned = orientation(header)
+        bits = deep.bits if deep.is_deep else 16
     except DataError as error:
         seen.add("error", "image that cannot be read", seen.image, str(error))
         return
@@ -137,6 +145,12 @@ def _look_at_image(seen: _Seen, item: Item) -> None:
     if turned != 1:
         detail = f"orientation {turned}: it is turned upright before use, and its mask has to fit the upright picture"
         seen.add("warning", "image with an EXIF rotation", seen.image, detail)
+    if bits < 16:
+        detail = (
+            f"its values end below {1 << bits}, so it is taken as a {bits}-bit picture; one range for all: "
+            f"--set input.window=[0,{(1 << bits) - 1}]"
+        )
+        seen.add("warning", "16-bit image that does not fill its range", seen.image, detail)
 
 
 def _digest(array: NDArray[Any]) -> bytes:

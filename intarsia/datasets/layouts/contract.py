@@ -12,7 +12,7 @@ from intarsia.annotations.tools import Tool, recognised
 from intarsia.classlists import ClassList
 from intarsia.datasets.coding import MaskCoding
 from intarsia.datasets.layouts.pairing import Pairs, walk
-from intarsia.datasets.layouts.rasters import by_window
+from intarsia.datasets.layouts.rasters import by_window, said_of_places
 from intarsia.datasets.layouts.records import RECORD, results_of
 from intarsia.datasets.pictures import MaskReader, PictureSplit, painted_mask, plain_mask
 from intarsia.datasets.splits import Item, Split
@@ -163,7 +163,7 @@ class PictureReading(Reading):
     @property
     def said(self) -> tuple[str, ...]:
         """All that was decided, on the classes and on the pairs."""
-        return *self.notes, *self.pairs.notes
+        return *self.notes, *self.pairs.notes, *said_of_places([pair[2:] for pair in self.pairs.matched])
 
     @property
     def unpaired(self) -> tuple[tuple[Path, ...], tuple[Path, ...]]:

@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from intarsia.datasets.coding import RawMask
-from intarsia.datasets.parts import path_of
+from intarsia.datasets.parts import File, path_of
 from intarsia.datasets.pictures import PictureSplit, painted_mask, plain_mask
 from intarsia.datasets.sizes import mismatch
 from intarsia.datasets.splits import Item, Size
 from intarsia.errors import DataError, UsageError, require
 from intarsia.labels import LabelArray
 from intarsia.media.maskfile import class_values
-from intarsia.media.rasters import RASTER_SUFFIXES, RasterReader, grid_windows, is_raster, open_raster, opened_raster
+from intarsia.media.places import BY_PIXELS, Place, apart, misfit, on_grid
+from intarsia.media.rasters import (
+    RASTER_SUFFIXES,
+    GeoFrame,
+    RasterReader,
+    grid_windows,
+    is_raster,
+    open_raster,
+    opened_raster,
+)
 from intarsia.media.source import Pixels
 from intarsia.preprocessing import AnyPreprocessing, Preprocessing
 
@@ -26,9 +36,6 @@ _SIDE = 1024
 """Training and validation see rasters in windows of at most this side."""
 
 _LOOKED_AT = 3  # rasters that decide for a split
-
-Place = tuple[int, int, int, int]
-"""(top, left, height, width)."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +74,8 @@ class WindowItem(Item):
 @dataclass(frozen=True)
 class RasterSplit(PictureSplit):
     """A split of rasters, which are read by window, with any bands. Pixels without data are not labelled.
+
+    A mask that has a georeference is read on the grid of its image; what it does not cover is not labelled.
 
     Args:
         preprocessing: the model's, once there is one: bands and value ranges.
@@ -135,9 +144,25 @@ class RasterSplit(PictureSplit):
         return self._part(item, reader, (top, left, height, width))
 
     def stored(self, item: Item, size: Size | None = None) -> RawMask:
-        """The stored mask of an item, of its window if it stands for one."""
+        """The stored mask of an item on its own grid, of its window if it stands for one."""
         window = _window(item)
-        return super().stored(item, size) if window is None else self._stored(item, None, window)
+        return super().stored(item, size) if window is None else self._stored(item, None, window)[0]
+
+    def target(self, item: Item, size: Size | None = None) -> LabelArray:
+        """The target of one item on the grid of its raster."""
+        if self.preprocessing is not None:
+            reader = self.open(item)
+            return self._target(item, reader.frame, _window(item) or (0, 0, *reader.frame.size), reader)
+        with opened_raster(_file(item)) as file:
+            frame = GeoFrame.of(file)
+        return self._target(item, frame, _window(item) or (0, 0, *frame.size))
+
+    def misplaced(self, item: Item) -> str:
+        """Say in words that the mask lies elsewhere than its raster; "" if it does not."""
+        if not (self._has_place(item) and isinstance(item.target, Path)):
+            return ""
+        with opened_raster(item.target) as mask, opened_raster(_file(item)) as image:
+            return misfit(GeoFrame.of(image), GeoFrame.of(mask))
 
     def channels(self) -> tuple[tuple[int, ...], tuple[tuple[float, float], ...]] | None:
         """All bands of the rasters and the range of values of each; None where they are 8-bit colours."""
@@ -157,48 +182,109 @@ class RasterSplit(PictureSplit):
         return True
 
     def _part(self, item: Item, reader: RasterReader, place: Place) -> tuple[NDArray[np.uint8], LabelArray]:
-        target = self.decode(item, self._stored(item, (reader.height, reader.width), place), place[2:])
-        holes = reader.holes(*place)
-        if holes is not None:
-            target = np.where(holes, target.dtype.type(self.space.ignore_index), target)
-        return reader.window(*place), target
+        return reader.window(*place), self._target(item, reader.frame, place, reader)
 
-    def _stored(self, item: Item, size: Size | None, place: Place) -> RawMask:
-        """A window of the stored mask; without decoding the rest of it, where it is a TIFF."""
+    def _target(self, item: Item, frame: GeoFrame, place: Place, reader: RasterReader | None = None) -> LabelArray:
+        """The target of a part of a raster; with a reader, pixels are left out that have no data in its bands."""
+        raw, covered = self._stored(item, frame, place)
+        target = self.decode(item, raw, place[2:])
+        for empty in (None if reader is None else reader.holes(*place), None if covered is None else ~covered):
+            if empty is not None:
+                target = np.where(empty, target.dtype.type(self.space.ignore_index), target)
+        return target
+
+    def _has_place(self, item: Item) -> bool:
+        """Whether an item's mask is a TIFF that is read as it is."""
         mask = item.target
         plain = self.reader in (plain_mask, painted_mask)
-        if plain and isinstance(mask, Path) and mask.suffix.lower() in RASTER_SUFFIXES:
-            return _read_window(mask, size, place, colors=self.reader is painted_mask)
+        return plain and isinstance(mask, Path) and mask.suffix.lower() in RASTER_SUFFIXES
+
+    def _stored(self, item: Item, frame: GeoFrame | None, place: Place) -> tuple[RawMask, NDArray[np.bool_] | None]:
+        """A window of the stored mask, and what of it the mask covers (None for all of it).
+
+        Of a TIFF, the rest is not decoded. Without a frame, the window is one of the mask's own grid.
+        """
+        mask = item.target
+        if self._has_place(item) and isinstance(mask, Path):
+            return _read_window(mask, frame, place, colors=self.reader is painted_mask)
         top, left, height, width = place
+        size = None if frame is None else (frame.height, frame.width)
         every = self.reader(item, size)
         if size is not None and every.shape[:2] != size:
             raise DataError(f"{mask}: {mismatch((every.shape[0], every.shape[1]), size)}")
         part: RawMask = every[top : top + height, left : left + width]
-        return part
+        return part, None
 
 
 def _window(item: Item) -> Place | None:
     return item.window if isinstance(item, WindowItem) else None
 
 
-def _read_window(mask: Path, size: Size | None, place: Place, *, colors: bool) -> RawMask:
-    """A window of a mask file: (h, w) values (of a palette too, unless by `colors`), or (h, w, 3) colours."""
+def _read_window(
+    mask: Path, frame: GeoFrame | None, place: Place, *, colors: bool
+) -> tuple[RawMask, NDArray[np.bool_] | None]:
+    """A window of a mask file on a raster's grid, and what it covers of it.
+
+    Values are (h, w), of a palette too unless by `colors`; colours (h, w, 3).
+    """
     top, left, height, width = place
     with opened_raster(mask) as file:
-        if size is not None and (file.height, file.width) != size:
-            raise DataError(f"{mask}: {mismatch((file.height, file.width), size)}")
         if file.count not in (1, 3):
             raise DataError(f"{mask}: a mask has one band of class values, or three bands of colours")
-        values = file.read(window=require("rasterio.windows", "geo").Window(left, top, width, height))
-        if file.count == 3:
-            return np.ascontiguousarray(values.transpose(1, 2, 0))
-        plane, _ = class_values(values[0], str(mask), file.nodata)
-        if colors and file.colorinterp[0].name == "palette":
-            table = np.zeros((256, 3), dtype=np.uint8)
-            for index, color in file.colormap(1).items():
-                table[index] = color[:3]
-            return table[plane]
-        return plane
+        own = GeoFrame.of(file)
+        if (
+            frame is not None
+            and apart(frame, own) is not None
+            and (_misfit(mask, frame, own) or own.size != frame.size)
+        ):
+            values, covered = on_grid(file, frame, place)
+        elif frame is not None and own.size != frame.size:
+            raise DataError(f"{mask}: {mismatch(own.size, frame.size)}")
+        else:
+            window = require("rasterio.windows", "geo").Window(left, top, width, height)
+            values, covered = file.read(window=window), None
+        return _as_mask(file, values, colors=colors), covered
+
+
+def _as_mask(file: Any, values: NDArray[Any], *, colors: bool) -> RawMask:
+    """Bands (1 or 3, h, w) of an opened mask as values or colours."""
+    if file.count == 3:
+        return np.ascontiguousarray(values.transpose(1, 2, 0))
+    plane, _ = class_values(values[0], file.name, file.nodata)
+    if colors and file.colorinterp[0].name == "palette":
+        table = np.zeros((256, 3), dtype=np.uint8)
+        for index, color in file.colormap(1).items():
+            table[index] = color[:3]
+        return table[plane]
+    return plane
+
+
+def _misfit(mask: Path, frame: GeoFrame, own: GeoFrame) -> str:
+    try:
+        return misfit(frame, own)
+    except DataError as error:
+        raise DataError(f"{mask}: {error}") from None
+
+
+def said_of_places(pairs: Sequence[tuple[File, File]]) -> tuple[str, ...]:
+    """Say which of these TIFF masks lie elsewhere than their images, and what is done about it."""
+    elsewhere, beside = [], []
+    for image, mask in pairs:
+        if not all(isinstance(one, Path) and is_raster(one) for one in (image, mask)):
+            continue
+        with opened_raster(Path(str(image))) as first, opened_raster(Path(str(mask))) as second:
+            frames = GeoFrame.of(first), GeoFrame.of(second)
+        try:
+            elsewhere += [f"{mask}: {said}" for said in (misfit(*frames),) if said]
+        except DataError as error:
+            beside.append(f"{mask}: {error}")
+    notes = [f"Masks that cannot be used: {len(beside)}; the first, {beside[0]}."] if beside else []
+    if elsewhere:
+        notes.append(
+            f"Masks that lie elsewhere than their images: {len(elsewhere)}; the first, {elsewhere[0]}. They are read "
+            f"by their georeference, and what they do not cover is not labelled; {BY_PIXELS}."
+        )
+    return tuple(notes)
 
 
 def by_window(split: PictureSplit) -> PictureSplit:

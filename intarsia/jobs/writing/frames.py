@@ -113,7 +113,7 @@ class _Drawn(_File):
 def _writer(path: Path, kind: str, source: FrameSource, *, sound: bool) -> VideoWriter:
     return VideoWriter(
         path, kind=kind, width=source.width, height=source.height, time_base=source.time_base, rate=source.rate,
-        audio=source.audio if sound else None,
+        audio=source.audio if sound else None, aspect=source.aspect,
     )  # fmt: skip
 
 

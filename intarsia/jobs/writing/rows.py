@@ -131,6 +131,11 @@ def _check(predictor: GridPredictor, work: Work) -> None:
             f"{work.reader.name} has no georeference, so its regions have no map coordinates; georeference it first "
             "(gdal_translate -a_srs ... -a_ullr ...), or do without polygons"
         )
+    if not work.reader.frame.straight:
+        raise DataError(
+            f"{work.reader.name} lies on the map by ground control points or RPCs alone, so its regions have no map "
+            "coordinates yet; warp it first (gdalwarp), or do without polygons"
+        )
 
 
 def _percent(rows: Rows, unknown: int) -> NDArray[np.uint8]:

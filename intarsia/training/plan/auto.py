@@ -14,6 +14,7 @@ from intarsia.datasets.layouts.clouds import CloudSplit
 from intarsia.datasets.layouts.rasters import RasterSplit
 from intarsia.datasets.layouts.volumes import VolumeSplit
 from intarsia.datasets.parts import open_picture
+from intarsia.datasets.pictures import PictureSplit
 from intarsia.datasets.splits import MediumName
 from intarsia.errors import DataError
 from intarsia.recipe import Cloud, CloudAugment, Data, Input, LossTerm, Model, Optimizer, Recipe, Training
@@ -54,6 +55,13 @@ def recipe_for(dataset: Dataset, *, layout: str = "auto") -> Recipe:
 
 
 def _for_pictures(dataset: Dataset) -> Recipe:
+    """As they are; 16-bit ones in one range of values, so that dark pictures stay dark."""
+    window = cast(PictureSplit, dataset.split("train")).window()
+    made = _for_stills(dataset)
+    return made if window is None else made.override({"input.window": list(window)})
+
+
+def _for_stills(dataset: Dataset) -> Recipe:
     """U-Net over a light encoder, cross-entropy plus Dice, about 3000 steps.
 
     Crop and working size follow the pictures, the number of epochs follows their count.
@@ -91,7 +99,7 @@ def _unet(dataset: Dataset, height: float, width: float, seen: int, long_side: i
 def _for_volumes(dataset: Dataset) -> Recipe:
     """Three neighbouring slices in the window of the foreground; a body is not its mirror image, and has no colour."""
     split = cast(VolumeSplit, dataset.split("train"))
-    return _for_pictures(dataset).override(
+    return _for_stills(dataset).override(
         {"input.slices": 3, "input.window": split.window(), "augment.flip": 0.0, "augment.saturation": 0.0}
     )
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,6 +13,7 @@ rasterio = pytest.importorskip("rasterio", reason="rasters need intarsia[geo]")
 import numpy as np  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
 from PIL import Image  # noqa: E402
+from rasterio import warp  # noqa: E402
 
 from intarsia.datasets import PictureSplit, ReadOptions, open_dataset  # noqa: E402
 from intarsia.datasets.layouts import rasters  # noqa: E402
@@ -110,7 +113,7 @@ def test_masks_of_other_kinds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     split = open_dataset(tmp_path, val_fraction=0).split("all").for_training(Preprocessing(), foreground=0)
     assert np.array_equal(np.block([[split.read(0)[1], split.read(1)[1], split.read(2)[1]]]), labels[:75])
     (tmp_path / "gt" / "a.png").unlink()
-    write(tmp_path / "gt" / "a.tif", labels[None, :100])
+    write(tmp_path / "gt" / "a.tif", labels[None, :100], map_=False)
     with pytest.raises(DataError, match="the mask is 200x100 pixels, its image 200x150"):
         open_dataset(tmp_path, val_fraction=0).split("all").for_training(Preprocessing(), foreground=0).read(0)
 
@@ -119,12 +122,81 @@ def test_no_data_is_not_labelled(tmp_path: Path) -> None:
     values, labels = scene(0)
     values = np.maximum(values, 1)
     values[:, 20:40, 50:90] = 0
+    values[:2, 100:120] = 0  # blue has data here
     write(tmp_path / "images" / "a.tif", values, nodata=0)
     write(tmp_path / "gt" / "a.tif", labels[None])
     split = open_dataset(tmp_path, val_fraction=0).split("all").for_input(Preprocessing())
     target = split.read(0)[1]
     assert (target[20:40, 50:90] == 255).all()
     assert (target != 255).sum() == labels.size - 20 * 40
+
+
+EAST, NORTH = 5e5, 4e6
+
+
+def placed(folder: Path, transform: Any, labels: NDArray, crs: str | None = "EPSG:32633") -> PictureSplit:
+    """One raster of 1 m pixels, and a mask in another place or of other pixels."""
+    write(folder / "images" / "a.tif", scene(0)[0])
+    write(folder / "gt" / "a.tif", labels[None], map_=False, crs=crs, transform=transform)
+    return open_dataset(folder, val_fraction=0).split("all")
+
+
+@pytest.mark.parametrize("bound", [False, True])
+def test_masks_are_read_by_their_georeference(tmp_path: Path, bound: bool) -> None:
+    labels = scene(0)[1]
+    cases = {
+        "south_up": (rasterio.Affine(1, 0, EAST, 0, 1, NORTH - 150), labels[::-1], "stored from south to north"),
+        "fine": (rasterio.Affine(0.5, 0, EAST, 0, -0.5, NORTH), np.kron(labels, np.ones((2, 2), np.uint8)), ""),
+        "west": (rasterio.Affine(1, 0, EAST - 30, 0, -1, NORTH), labels, r"up to 30 map units \(30 pixels\)"),
+        "rounded": (rasterio.Affine(1, 0, EAST + 0.2, 0, -1, NORTH - 0.3), labels, ""),
+    }
+    for name, (transform, stored, said) in cases.items():
+        split = placed(tmp_path / name, transform, stored)
+        seen = split.for_input(Preprocessing()) if bound else split
+        target = seen.read(0)[1]
+        if name == "west":
+            assert np.array_equal(target[:, :-30], labels[:, 30:]) and (target[:, -30:] == 255).all()
+        else:
+            assert np.array_equal(target, labels), name
+        dataset = open_dataset(tmp_path / name, val_fraction=0)
+        found = [problem for problem in dataset.check().problems if problem.kind.startswith("mask that lies")]
+        assert bool(found) == bool(said), name
+        if said:
+            assert re.search(said, found[0].detail) and found[0].severity == "warning"
+            assert any("read by their georeference" in note for note in dataset.notes)
+
+
+def test_masks_in_another_reference_system(tmp_path: Path) -> None:
+    labels = scene(0)[1]
+    x, y = warp.transform("EPSG:32633", "EPSG:4326", [EAST, EAST + 200], [NORTH, NORTH - 150])
+    degrees = rasterio.Affine((x[1] - x[0]) / 200, 0, x[0], 0, (y[1] - y[0]) / 150, y[0])
+    split = placed(tmp_path, degrees, labels, "EPSG:4326")
+    # Near the central meridian of the zone both grids are parallel, so that pixels meet.
+    assert (split.for_input(Preprocessing()).read(0)[1] == labels).mean() > 0.98
+    assert not [one for one in open_dataset(tmp_path, val_fraction=0).check().problems if "elsewhere" in one.kind]
+
+
+def test_masks_beside_their_rasters_are_refused(tmp_path: Path) -> None:
+    split = placed(tmp_path, rasterio.Affine(1, 0, EAST + 300, 0, -1, NORTH), scene(0)[1])
+    said = r"lies up to 300 map units \(300 pixels\) from its image, and covers nothing of it; .*gdal_edit.py -unsetgt"
+    with pytest.raises(DataError, match=rf"a\.tif: by its georeference it {said}"):
+        split.for_input(Preprocessing()).read(0)
+    dataset = open_dataset(tmp_path, val_fraction=0)
+    assert "Masks that cannot be used: 1; the first, " in dataset.notes[-1]
+    errors = dataset.check().errors
+    assert [error.kind for error in errors] == ["mask that does not lie on its image"]
+    assert re.search(said, errors[0].detail)
+
+
+def test_windows_of_displaced_masks_agree_with_the_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(rasters, "_SIDE", 80)
+        split = placed(tmp_path, rasterio.Affine(2, 0, EAST - 31, 0, -2, NORTH + 17), scene(1)[1])
+        whole = split.for_input(Preprocessing()).read(0)[1]
+        windows = split.for_training(Preprocessing(), foreground=0)
+        for index, item in enumerate(windows.items):
+            top, left, height, width = item.window  # type: ignore[attr-defined]
+            assert np.array_equal(windows.read(index)[1], whole[top : top + height, left : left + width])
 
 
 def test_many_bands_of_any_type(tmp_path: Path) -> None:

@@ -1,0 +1,102 @@
+"""Pictures of more than 8 bits a sample: which range their values fill, and how they become 8-bit ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+Windows = Sequence[tuple[float, float]]
+"""(low, high) stored values that become 0 and 255, once or for each channel."""
+
+_DEPTHS = (8, 10, 12, 14, 16)  # bits that sensors and scanners fill of the 16 that files have
+_WHITE_IS_ZERO, _PHOTOMETRIC = 0, 262  # TIFF
+
+
+def is_deep(image: Image.Image) -> bool:
+    """Tell whether an opened, not yet decoded picture stores 16 bits a sample.
+
+    The mode alone does not tell: Pillow decodes colours of 16 bits to 8.
+    """
+    if image.mode.startswith("I;16"):
+        return True
+    tiles = getattr(image, "tile", None)
+    arguments = tiles[0].args if tiles else ""
+    raw = arguments if isinstance(arguments, str) else str(arguments[0]) if arguments else ""
+    return ";16" in raw and image.mode in ("RGB", "RGBA", "LA")
+
+
+def deep_samples(image: Image.Image) -> NDArray[np.uint16] | None:
+    """Decode a picture of 16 bits a sample, as it is stored: gray, gray and alpha, RGB or RGBA (H, W[, C]).
+
+    Returns:
+        None where only Pillow's 8 bits can be had: of pictures whose file is closed, or packed in a rare way.
+    """
+    if image.mode.startswith("I;16"):
+        return np.asarray(image).astype(np.uint16)
+    file = getattr(image, "fp", None)
+    if file is None or "transparency" in image.info:
+        return None
+    page, size = image.tell(), image.size
+    place = file.tell()
+    file.seek(0)
+    packed = np.frombuffer(file.read(), dtype=np.uint8)
+    file.seek(place)
+    flags = cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION
+    if page:
+        done, pages = cv2.imdecodemulti(packed, flags, range=(page, page + 1))
+        samples = pages[0] if done and pages else None
+    else:
+        samples = cv2.imdecode(packed, flags)
+    if samples is None or samples.dtype != np.uint16 or samples.shape[:2] != size[::-1]:
+        return None
+    order = {3: [2, 1, 0], 4: [2, 1, 0, 3]}.get(samples.shape[2] if samples.ndim == 3 else 1)
+    return np.asarray(samples if order is None else samples[..., order], dtype=np.uint16)
+
+
+def bits_of(highest: int) -> int:
+    """The smallest usual number of bits that holds a value of 16-bit samples: 8, 10, 12, 14 or 16."""
+    return next(bits for bits in _DEPTHS if highest < 1 << bits)
+
+
+def highest_colour(samples: NDArray[np.uint16]) -> int:
+    """The largest value of a picture (H, W[, C]), its transparency left out."""
+    colour = samples[..., :-1] if samples.ndim == 3 and samples.shape[2] in (2, 4) else samples
+    return int(colour.max(initial=0))
+
+
+def is_inverted(image: Image.Image) -> bool:
+    """Tell whether a TIFF stores white as 0; Pillow turns 8 bits over, and leaves 16 as they are."""
+    tags = getattr(image, "tag_v2", None)
+    return tags is not None and image.mode.startswith("I;16") and tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO
+
+
+def narrowed(samples: NDArray[Any], bits: int) -> NDArray[np.uint8]:
+    """16-bit samples as 8-bit ones: of so many bits the upper eight. Exact for 8-bit pictures that were widened."""
+    narrow: NDArray[np.uint8] = (samples >> (bits - 8)).astype(np.uint8)
+    if bits < 16 and samples.ndim == 3 and samples.shape[2] in (2, 4):
+        narrow[..., -1] = samples[..., -1] >> 8  # transparency always fills its 16 bits
+    return narrow
+
+
+def windowed(samples: NDArray[Any], windows: Windows) -> NDArray[np.uint8]:
+    """Stored values (H, W[, C]) as 8-bit ones: linear between the bounds, cut off outside; no numbers become 0.
+
+    Args:
+        samples: integers or floats; of two or four channels the last is 16-bit transparency.
+        windows: one for all channels, or as many as there are; of one channel the first counts.
+    """
+    planes = samples if samples.ndim == 3 else samples[..., None]
+    result = np.empty(planes.shape, dtype=np.uint8)
+    for channel in range(planes.shape[2]):
+        if planes.shape[2] in (2, 4) and channel == planes.shape[2] - 1:
+            result[..., channel] = planes[..., channel].astype(np.uint16) >> 8
+            continue
+        low, high = windows[channel if channel < len(windows) else 0]
+        plane = (planes[..., channel].astype(np.float32) - np.float32(low)) * np.float32(255 / (high - low))
+        result[..., channel] = np.rint(np.clip(np.nan_to_num(plane, nan=0.0), 0, 255))
+    return result.reshape(samples.shape)
