@@ -165,6 +165,8 @@ def medium_of(source: object, given: Collection[str] = (), *, media: Sequence[Me
     if not isinstance(source, str | os.PathLike):
         return media[-1]
     found = next((medium for medium in media if medium.sniff(source)), media[-1])
+    if found is media[-1] and not found.claims(source):  # no picture either, if only another medium has its suffix
+        found = next((medium for medium in media if medium.claims(source)), found)
     wanted = set(given) & _PARTICULAR
     if not wanted or (wanted <= found.takes and found is not media[-1]):
         return found

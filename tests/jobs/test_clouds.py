@@ -16,7 +16,7 @@ from intarsia.errors import DataError, UsageError
 from intarsia.inference.clouds import CloudPredictor
 from intarsia.jobs import plan
 from intarsia.labels import LabelSpace
-from intarsia.media.clouds import PointCloud, las, open_cloud, write_labels
+from intarsia.media.clouds import PointCloud, laswriting, open_cloud, write_labels
 from intarsia.models import build
 from intarsia.preprocessing import CloudPreprocessing
 
@@ -160,7 +160,7 @@ def test_a_disk_that_the_compressor_finds_full(tmp_path: Path) -> None:
         """As the compressor's own."""
 
     told = r"cannot write .*a\.laz .* the disk may be full"
-    with pytest.raises(DataError, match=told), las._writing(tmp_path / "a.laz") as file:
+    with pytest.raises(DataError, match=told), laswriting._writing(tmp_path / "a.laz") as file:
         file.write_bytes(b"half")
         raise LazrsError("IoError: Failed to call seek")
     assert files(tmp_path) == []

@@ -27,7 +27,7 @@ def write_points(predictor: CloudPredictor, work: Work) -> Facts:
         DataError: the cloud cannot be read, or a file cannot be written.
     """
     if "labels" in work.paths:
-        check_target(work.reader, work.paths["labels"], predictor.space)
+        check_target(work.paths["labels"], predictor.space)
     result = predictor.segment_opened(work.reader, category=work.options.category, progress=work.tell)
     for kind, path in work.paths.items():
         _WRITERS[kind](result, path)

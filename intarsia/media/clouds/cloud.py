@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+import re
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -22,16 +23,71 @@ _ALIASES = {
     "r": "red", "g": "green", "b": "blue", "diffuse_red": "red", "diffuse_green": "green", "diffuse_blue": "blue",
     "nir": "infrared", "near_infrared": "infrared", "i": "intensity", "reflectance": "intensity",
     "remission": "intensity", "returnnumber": "return_number", "numberofreturns": "number_of_returns",
-    "num_returns": "number_of_returns", "normal_x": "nx", "normal_y": "ny", "normal_z": "nz", "//x": "x",
+    "num_returns": "number_of_returns", "normal_x": "nx", "normal_y": "ny", "normal_z": "nz", "easting": "x",
+    "northing": "y", "elevation": "z", "longitude": "x", "latitude": "y", "lon": "x", "lat": "y",
     "classification": "label", "class": "label", "labels": "label", "semantic": "label", "segment": "label",
     "semantic_label": "label", "sem_label": "label", "category": "label", "semantic_class": "label",
 }  # fmt: skip
 
 
+# Arrays of several columns, by the names that files and data sets give them.
+_GROUPS = {
+    COORDINATES: ("xyz", "pos", "points", "coord", "coords", "coordinates", "point", "data"),
+    COLORS[:3]: ("rgb", "color", "colors", "colour", "colours"),
+    NORMALS: ("normal", "normals"),
+}
+_UNIT = re.compile(r"\s*[\[(][^\])]*[\])]$")
+_NEARLY = 1e-3  # what a whole number may lose in a float or a text
+
+
+def plain(name: str) -> str:
+    """A field's own name, in the spelling of this package: without unit, in lower case."""
+    return _UNIT.sub("", name.strip()).lower().removeprefix("scalar_")
+
+
 def canonical(name: str) -> str:
     """The one name under which this package knows a field, whatever the file calls it."""
-    plain = name.strip().lower().removeprefix("scalar_")
-    return _ALIASES.get(plain, plain)
+    return _ALIASES.get(plain(name), plain(name))
+
+
+def name_fields(names: Sequence[str], label: str | None = None) -> dict[str, str]:
+    """Name a file's fields as this package does, each once.
+
+    A field that bears the name itself comes before one that is merely known to mean the same (intensity before
+    reflectance); what comes second keeps its own name.
+
+    Args:
+        names: the file's.
+        label: the one that holds the class codes.
+
+    Returns:
+        From the file's name to the name here.
+    """
+    known = {} if label is None else {label: "label"}
+    for name in [*(name for name in names if plain(name) == canonical(name)), *names]:
+        if name not in known:
+            free = (one for one in (canonical(name), plain(name), name) if one not in known.values())
+            known[name] = next(free, f"{plain(name)}_{len(known)}")
+    return {name: known[name] for name in names}
+
+
+def split_columns(name: str, values: NDArray[Any], *, placed: bool = False) -> dict[str, NDArray[Any]]:
+    """Make one array a column of one that may hold several: normals and colours by their axes, others numbered.
+
+    Args:
+        name: of the field.
+        values: (N,) or (N, ...).
+        placed: the coordinates are known already, so that an array named "points" is something else.
+    """
+    if values.ndim == 1:
+        return {name: values}
+    table = values.reshape(len(values), int(np.prod(values.shape[1:])))
+    if table.shape[1] == 1:
+        return {name: table[:, 0]}
+    groups = [members for members, known in _GROUPS.items() if plain(name) in known]
+    members = () if not groups or table.shape[1] < 3 or (placed and groups[0] == COORDINATES) else groups[0]
+    numbered = (f"{name}_{place}" for place in range(len(members), table.shape[1]))
+    return {column: table[:, place] for place, column in enumerate((*members, *numbered))}
 
 
 @dataclass(eq=False)
@@ -45,6 +101,7 @@ class PointCloud:
         label: (N,) int64 class codes as stored, or None.
         color_max: the stored value of full colour: 1, 255 or 65535.
         source: file or display name.
+        notes: what was decided when it was read, in sentences.
 
     Raises:
         DataError: the arrays do not belong together.
@@ -55,6 +112,7 @@ class PointCloud:
     label: NDArray[np.int64] | None = None
     color_max: float = 255.0
     source: str = "<points>"
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self.xyz = np.ascontiguousarray(self.xyz, dtype=np.float64)
@@ -87,7 +145,7 @@ class PointCloud:
         """The points of an index, a mask or a slice."""
         fields = {name: values[index] for name, values in self.fields.items()}
         label = None if self.label is None else self.label[index]
-        return PointCloud(self.xyz[index], fields, label, self.color_max, self.source)
+        return PointCloud(self.xyz[index], fields, label, self.color_max, self.source, self.notes)
 
 
 def color_range(values: NDArray[Any]) -> float:
@@ -111,6 +169,8 @@ class CloudReader:
         count: number of points.
         fields: names of what the points carry besides coordinates and label.
         has_label: whether there are class codes.
+        has_crs: whether the file says which coordinate reference system it is in.
+        notes: what was decided when it was opened, in sentences.
     """
 
     kind: ClassVar[str] = ""
@@ -118,6 +178,8 @@ class CloudReader:
     count: int
     fields: tuple[str, ...] = ()
     has_label: bool = False
+    has_crs: bool = False
+    notes: tuple[str, ...] = ()
 
     def chunks(self, size: int = CHUNK) -> Iterator[PointCloud]:
         """The points in order, at most `size` at a time.
@@ -159,7 +221,7 @@ class LoadedReader(CloudReader):
     def __init__(self, cloud: PointCloud) -> None:
         self._cloud = cloud
         self.name, self.count = cloud.source, len(cloud)
-        self.fields, self.has_label = tuple(cloud.fields), cloud.label is not None
+        self.fields, self.has_label, self.notes = tuple(cloud.fields), cloud.label is not None, cloud.notes
 
     def chunks(self, size: int = CHUNK) -> Iterator[PointCloud]:
         for start in range(0, self.count, size):
@@ -179,28 +241,40 @@ def join(parts: list[PointCloud], source: str) -> PointCloud:
     labels = [part.label for part in parts if part.label is not None]
     label = np.concatenate(labels) if len(labels) == len(parts) else None
     xyz = np.concatenate([part.xyz for part in parts])
-    return PointCloud(xyz, fields, label, max(part.color_max for part in parts), source)
+    notes = tuple(dict.fromkeys(note for part in parts for note in part.notes))
+    return PointCloud(xyz, fields, label, max(part.color_max for part in parts), source, notes)
 
 
-def from_columns(columns: dict[str, NDArray[Any]], source: str, label: str | None = None) -> PointCloud:
+def from_columns(
+    columns: dict[str, NDArray[Any]], source: str, label: str | None = None, notes: Sequence[str] = ()
+) -> PointCloud:
     """A cloud from one array a column, under the names that a file gives them.
+
+    Columns of words are left out. Where several columns could be the class codes and differ, or where the one holds no
+    whole numbers, the cloud has no codes; its notes say so.
 
     Args:
         columns: name -> (N,) values.
         source: for messages.
         label: the column of the class codes; None takes one with a usual name.
+        notes: what was decided before.
 
     Raises:
-        DataError: x, y or z is missing, or there is no column `label`; lists the columns.
+        DataError: x, y or z is missing, or there is no column `label`, or it holds no codes; lists the columns.
     """
     if label is not None and label not in columns:
         raise DataError(f"{source}: there is no field {label!r} for the labels; it has: {', '.join(columns)}")
-    named: dict[str, NDArray[Any]] = {}
-    for name, values in columns.items():
-        known = "label" if name == label else canonical(name)
-        if known == "label" and label is not None and name != label:
-            known = name
-        named.setdefault(known, values)
+    said = list(notes)
+    words = {name: values for name, values in columns.items() if values.dtype.kind not in "iufb"}
+    said += [f"the column {name} holds words ({_first(values)}) and is left out" for name, values in words.items()]
+    if label in words:
+        raise DataError(f"{source}: the labels in {label} are words ({_first(words[label])}); write numbers for them")
+    numbers = {name: values for name, values in columns.items() if name not in words}
+    chosen = label if label is not None else _label_of(numbers, said)
+    names = name_fields([*numbers], chosen)
+    if chosen is None:  # neither of several
+        names |= {name: plain(name) for name, known in names.items() if known == "label"}
+    named = {known: numbers[name] for name, known in names.items()}
     missing = [name for name in COORDINATES if name not in named]
     if missing:
         raise DataError(
@@ -208,20 +282,47 @@ def from_columns(columns: dict[str, NDArray[Any]], source: str, label: str | Non
             "Name the columns, for instance: columns 'x y z red green blue label'"
         )
     xyz = np.stack([named.pop(name).astype(np.float64) for name in COORDINATES], axis=1)
-    codes = named.pop("label", None)
+    codes = None if chosen is None else as_codes(named.pop("label"), source)
     colors = [named[name] for name in COLORS[:3] if name in named]
     full = max((color_range(values) for values in colors), default=255.0)
-    return PointCloud(xyz, named, None if codes is None else as_codes(codes, source), full, source)
+    return PointCloud(xyz, named, codes, full, source, tuple(said))
+
+
+def _label_of(columns: dict[str, NDArray[Any]], said: list[str]) -> str | None:
+    """The column of the class codes, if there is exactly one that can be; otherwise says why not."""
+    named = [name for name in columns if canonical(name) == "label"]
+    rivals = [name for name in named if _are_codes(columns[name])]
+    for name in named:
+        if name not in rivals:
+            said.append(f"{name} holds no whole numbers and is not taken for the class codes")
+    if len({columns[name].astype(np.float64).tobytes() for name in rivals}) <= 1:
+        return rivals[0] if rivals else None
+    said.append(
+        f"{' and '.join(rivals)} could be the class codes, and they differ: none of them is taken; name the right one "
+        f"(--label {rivals[0]}, recipe: data.label) to train or evaluate with it"
+    )
+    return None
+
+
+def _first(values: NDArray[Any]) -> str:
+    return f"{values[0]}, ..." if len(values) else "none"
+
+
+def _are_codes(values: NDArray[Any]) -> bool:
+    if values.dtype.kind in "iub":
+        return True
+    known = values[~np.isnan(values)]
+    return bool(np.isfinite(known).all() and (np.abs(known - np.round(known)) <= _NEARLY).all())
 
 
 def as_codes(values: NDArray[Any], source: str) -> NDArray[np.int64]:
-    """Stored labels as int64.
+    """Stored labels as int64; a number that is none (NaN) becomes -1, which no class has.
 
     Raises:
         DataError: they are no whole numbers.
     """
     if values.dtype.kind in "iub":
         return values.astype(np.int64)
-    if values.dtype.kind != "f" or not np.isfinite(values).all() or (values != np.round(values)).any():
+    if values.dtype.kind != "f" or not _are_codes(values):
         raise DataError(f"{source}: labels must be whole numbers; the label field holds something else")
-    return values.astype(np.int64)
+    return np.where(np.isnan(values), -1, np.round(values)).astype(np.int64)

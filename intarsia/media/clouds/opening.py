@@ -14,11 +14,12 @@ from intarsia.media.clouds.ply import read_ply
 from intarsia.media.clouds.rooms import ANNOTATIONS, read_room
 from intarsia.media.clouds.scans import NUSCENES_LABELS, read_scan
 
-_SURE = (*las.SUFFIXES, ".ply", ".pcd", ".e57", ".bin")
+_SURE = (*las.SUFFIXES, ".ply", ".pcd", ".e57", ".bin", ".pts", ".xyz")
 UNNAMED = (".bin", *tables.SUFFIXES)
 """Those of files that do not name their columns by themselves."""
-CLOUD_SUFFIXES = (*_SURE, *tables.SUFFIXES)
+CLOUD_SUFFIXES = tuple(dict.fromkeys((*_SURE, *tables.SUFFIXES)))
 """Suffixes that `open_cloud` reads; the plain arrays among them may hold anything else, too."""
+_TOLD = (".bin", ".e57")  # whose fields the format itself names
 CloudLike = str | os.PathLike[str] | PointCloud | CloudReader
 
 
@@ -47,6 +48,8 @@ def open_cloud(source: CloudLike, *, columns: str | None = None, label: str | No
     if isinstance(source, PointCloud):
         return LoadedReader(source)
     path = Path(source)
+    if label is not None and (path.is_dir() or path.suffix.lower() in _TOLD):
+        raise UsageError(f"{path}: its class codes lie where the format puts them; leave the field {label!r} out")
     if path.is_dir():
         return LoadedReader(read_room(path)[0])
     if not path.is_file():
@@ -54,7 +57,7 @@ def open_cloud(source: CloudLike, *, columns: str | None = None, label: str | No
         raise DataError(f"{path}: no such file.{suggest(path.name, near) if near else ''}")
     suffix = path.suffix.lower()
     if suffix in las.SUFFIXES:
-        return las.LasReader(path)
+        return las.LasReader(path, label)
     if suffix == ".ply":
         return LoadedReader(read_ply(path, label))
     if suffix == ".pcd":

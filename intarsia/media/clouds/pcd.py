@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intarsia.errors import DataError
-from intarsia.media.clouds.cloud import PointCloud, from_columns
+from intarsia.media.clouds.cloud import PointCloud, from_columns, split_columns
 
-_KEYS = frozenset({"VERSION", "FIELDS", "SIZE", "TYPE", "COUNT", "WIDTH", "HEIGHT", "VIEWPOINT", "POINTS", "DATA"})
+_KEYS = frozenset({"VERSION", "FIELDS", "COLUMNS", "SIZE", "TYPE", "COUNT", "WIDTH", "HEIGHT", "VIEWPOINT", "POINTS", "DATA"})
 _KINDS = {"F": "f", "I": "i", "U": "u"}
 _MAX_HEADER = 65536
 
@@ -30,13 +30,14 @@ def read_pcd(path: Path, label: str | None = None) -> PointCloud:
     try:
         header, start = _header(content)
         dtype = _dtype(header)
-        points, kind = int(header["POINTS"][0]), header["DATA"][0]
+        points, kind = _count(header), header["DATA"][0]
         records = _records(content[start:], dtype, points, kind)
     except (ValueError, KeyError, IndexError, TypeError) as error:
         raise DataError(f"{path}: not a readable PCD file, it is truncated or damaged ({error})") from error
-    columns = {
-        name: records[name] for name in dtype.names or () if not name.startswith("_") and dtype[name].shape == ()
-    }
+    columns: dict[str, NDArray[Any]] = {}
+    for name in dtype.names or ():
+        if not name.startswith("_"):
+            columns |= split_columns(name, records[name])
     return from_columns(_unpacked(columns), str(path), label)
 
 
@@ -56,8 +57,21 @@ def _header(content: bytes) -> tuple[dict[str, list[str]], int]:
     return found, start
 
 
+def _count(header: dict[str, list[str]]) -> int:
+    """The number of points, which some writers leave to the sides of the grid."""
+    if "POINTS" in header:
+        return int(header["POINTS"][0])
+    if "WIDTH" not in header:
+        raise ValueError("its header has neither POINTS nor WIDTH")
+    return int(header["WIDTH"][0]) * int(header.get("HEIGHT", ["1"])[0])
+
+
 def _dtype(header: dict[str, list[str]]) -> np.dtype[Any]:
-    names, sizes, kinds = header["FIELDS"], header["SIZE"], header["TYPE"]
+    """The record of a point; the oldest files call the fields columns, and have floats of 4 bytes only."""
+    names = header.get("FIELDS", header.get("COLUMNS", []))
+    if not names:
+        raise ValueError("its header names no FIELDS")
+    sizes, kinds = header.get("SIZE", ["4"] * len(names)), header.get("TYPE", ["F"] * len(names))
     counts = header.get("COUNT", ["1"] * len(names))
     fields: list[Any] = []
     for place, (name, size, kind, count) in enumerate(zip(names, sizes, kinds, counts, strict=True)):

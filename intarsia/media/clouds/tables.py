@@ -11,18 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intarsia.errors import DataError, UsageError, require
-from intarsia.media.clouds.cloud import PointCloud, from_columns
+from intarsia.media.clouds.cloud import PointCloud, from_columns, split_columns
+from intarsia.media.clouds.columns import SKIP, guess_columns
+from intarsia.media.clouds.text import TextTable, read_text
 from intarsia.memory import available_memory
 
 SUFFIXES = (".npy", ".npz", ".csv", ".txt", ".xyz", ".pts", ".h5", ".hdf5")
-_GUESSES = {3: "x y z", 4: "x y z intensity", 6: "x y z red green blue", 7: "x y z red green blue label"}
-# Arrays of several columns, by the names that data sets give them.
-_GROUPS = {
-    ("x", "y", "z"): ("xyz", "pos", "points", "coord", "coords", "coordinates", "point", "data"),
-    ("red", "green", "blue"): ("rgb", "color", "colors", "colour", "colours"),
-    ("nx", "ny", "nz"): ("normal", "normals"),
-}
-_SKIP = "_"
 
 
 def read_table(path: Path, columns: str | None = None, label: str | None = None) -> PointCloud:
@@ -46,33 +40,61 @@ def read_table(path: Path, columns: str | None = None, label: str | None = None)
         return from_columns(_named_columns(arrays, path, columns), str(path), label)
     if suffix == ".npy":
         return _rows(_npy(path), path, columns, label)
-    header, table = _text(path)
-    if header is not None and columns is None and len(header) == table.shape[1]:
-        return from_columns(dict(zip(header, table.T, strict=True)), str(path), label)
-    return _rows(table, path, columns, label)
+    return _from_text(read_text(path), path, columns, label)
 
 
-def _rows(table: NDArray[Any], path: Path, columns: str | None, label: str | None) -> PointCloud:
+def _from_text(text: TextTable, path: Path, columns: str | None, label: str | None) -> PointCloud:
+    """A cloud from a table in text, whose first lines may name the columns."""
+    header = text.header
+    if columns is not None:
+        header = _checked_names(columns, len(text.columns), path)
+    if header is None:
+        if any(values.dtype.kind not in "iuf" for values in text.columns):
+            raise DataError(
+                f"{path}: a column holds words ({text.word}), and no line names the columns; name them, and skip what "
+                f"is none of a point (--columns 'x y z {SKIP}')"
+            )
+        return _rows(np.stack(text.columns, axis=1), path, None, label, text.notes)
+    named = {name: values for name, values in zip(header, text.columns, strict=True) if name != SKIP}
+    return from_columns(named, str(path), label, text.notes)
+
+
+def _rows(
+    table: NDArray[Any], path: Path, columns: str | None, label: str | None, notes: tuple[str, ...] = ()
+) -> PointCloud:
     """A cloud from an array with one row a point, or a structured one."""
     if table.dtype.names:
-        return from_columns({name: table[name].reshape(-1) for name in table.dtype.names}, str(path), label)
-    if table.ndim != 2:
-        raise DataError(f"{path}: an array (points, columns) is needed, this one is {table.shape}")
-    names = _names(columns if columns is not None else _GUESSES.get(table.shape[1], ""))
-    if not names:
-        raise DataError(
-            f"{path}: {table.shape[1]} columns without names; name them, for instance --columns "
-            f"'{' '.join(['x y z', *['_'] * (table.shape[1] - 4), 'label'])}' (_ skips one)"
-        )
-    if len(names) != table.shape[1]:
-        raise DataError(f"{path}: {len(names)} column names ({' '.join(names)}) for {table.shape[1]} columns")
-    kept = {name: table[:, place] for place, name in enumerate(names) if name != _SKIP}
-    return from_columns(kept, str(path), label)
+        return from_columns(_flattened({name: table[name] for name in table.dtype.names}), str(path), label)
+    if table.ndim != 2 or table.shape[1] < 3:
+        raise DataError(f"{path}: an array (points, columns) with x, y and z is needed, this one is {table.shape}")
+    if columns is not None:
+        names, said = _checked_names(columns, table.shape[1], path), ""
+    else:
+        names, said = guess_columns(table, path)
+    kept = {name: table[:, place] for place, name in enumerate(names) if name != SKIP}
+    return from_columns(kept, str(path), label, (*notes, said) if said else notes)
+
+
+def _checked_names(columns: str, count: int, path: Path) -> list[str]:
+    names = _names(columns)
+    if len(names) != count:
+        raise DataError(f"{path}: {len(names)} column names ({' '.join(names)}) for {count} columns")
+    return names
+
+
+def _flattened(arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """One array a column; those of one row alone are no columns."""
+    return {
+        column: values
+        for name, array in arrays.items()
+        if array.ndim
+        for column, values in split_columns(name, array).items()
+    }
 
 
 def _names(columns: str) -> list[str]:
     names = [name for name in re.split(r"[\s,;]+", columns.strip()) if name]
-    repeated = sorted({name for name in names if name != _SKIP and names.count(name) > 1})
+    repeated = sorted({name for name in names if name != SKIP and names.count(name) > 1})
     if repeated:
         raise UsageError(f"columns: {', '.join(repeated)} is named twice; use _ for columns to skip")
     return names
@@ -90,14 +112,7 @@ def _named_columns(arrays: dict[str, NDArray[Any]], path: Path, columns: str | N
         wanted[name] = array
     taken = {name: arrays[array] for name, array in wanted.items()}
     taken |= {name: values for name, values in arrays.items() if name not in wanted.values() and name not in taken}
-    found: dict[str, NDArray[Any]] = {}
-    for name, values in taken.items():
-        values = values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
-        group = next((members for members, names in _GROUPS.items() if name.lower() in names), None)
-        if group is not None and values.ndim == 2 and values.shape[1] >= 3:
-            found |= {member: values[:, place] for place, member in enumerate(group)}
-        elif values.ndim == 1:
-            found[name] = values
+    found = _flattened(taken)
     points = len(found["x"]) if "x" in found else 0
     return {name: values for name, values in found.items() if len(values) == points}
 
@@ -150,31 +165,3 @@ def read_hdf5(path: Path) -> dict[str, NDArray[Any]]:
 def _check_memory(path: Path, size: int) -> None:
     if size > available_memory():
         raise DataError(f"{path}: it unpacks to {size / 1e9:.1f} GB, more than there is memory; split it")
-
-
-def _text(path: Path) -> tuple[list[str] | None, NDArray[np.float64]]:
-    """Names of a header line, if any, and the numbers (N, columns)."""
-    try:
-        with path.open(encoding="utf-8-sig", errors="replace") as stream:
-            lines = [stream.readline() for _ in range(2)]
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
-    delimiter = next((mark for mark in (";", ",", "\t") if mark in lines[1] or mark in lines[0]), None)
-    first = [part.strip().strip('"') for part in lines[0].strip().removeprefix("#").strip().split(delimiter)]
-    header = None if any(map(_is_number, first)) else first  # a broken line of numbers is none
-    # A .pts file starts with the number of its points alone.
-    counted = header is None and len(first) == 1 and len(lines[1].split(delimiter)) > 1
-    skip = 1 if header is not None or counted else 0
-    try:
-        table = np.loadtxt(path, delimiter=delimiter, skiprows=skip, ndmin=2, encoding="utf-8-sig")
-    except ValueError as error:
-        raise DataError(f"{path}: not a table of numbers: {error}") from error
-    return header, table.reshape(0, len(header or ["x", "y", "z"])) if table.size == 0 else table
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
