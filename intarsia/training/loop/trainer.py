@@ -119,7 +119,7 @@ class _Trainer:
         Refinement.read(recipe.refine.model_dump())  # it is used only afterwards, but a mistake in it is found now
         torch.manual_seed(settings.seed)
         self.model = build(recipe.model.architecture, classes=len(self.space), **recipe.model.options)
-        initialise(self.model, recipe.model.weights)
+        notes = initialise(self.model, recipe.model.weights, self.space)
         self.validation = [item.id for item in dataset.split(recipe.data.val).items]
         self.feed = open_feed(recipe, self.model, dataset, world, folder / "samples", self._say)
         self.model = self.model.to(world.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -135,6 +135,8 @@ class _Trainer:
         self.total = settings.epochs * self.per_epoch
         self.state = _State()
         self.log = RunLog(folder, tensorboard=settings.tensorboard and world.is_main)
+        for sentence in notes:
+            self._say(sentence)
 
     def run(self, resume: bool, stop: Stop) -> Run:
         """Train from the start or the newest checkpoint to the end, or until `stop` says so."""
