@@ -21,7 +21,7 @@ from pydantic import (
 )
 
 from intarsia.errors import DataError, ModelError
-from intarsia.files import atomic_path
+from intarsia.files import atomic_path, encoded
 from intarsia.labels import LabelSpace
 from intarsia.preprocessing import CloudPreprocessing, Preprocessing
 
@@ -113,7 +113,8 @@ class Description:
             metrics=self.metrics,
             card=self.card,
         )
-        return json.dumps(_finite(document.model_dump(mode="json")), ensure_ascii=False, allow_nan=False)
+        text = json.dumps(_finite(document.model_dump(mode="json")), ensure_ascii=False, allow_nan=False)
+        return encoded(text).decode()
 
     @classmethod
     def from_metadata(cls, text: str, file: Path) -> Description:

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from small import SMALL, small
 
 from intarsia.bundle import Bundle
 from intarsia.errors import ModelError, UsageError
@@ -9,8 +10,6 @@ from intarsia.labels import LabelSpace
 from intarsia.models import build, weights
 from intarsia.models.weights import initialise
 from intarsia.preprocessing import Preprocessing
-from small import SMALL, small
-
 
 AB = LabelSpace(("a", "b"))
 
