@@ -62,7 +62,7 @@ def test_places_that_cannot_be_made(
     monkeypatch.chdir(odd)
     Path("file").write_text("x")
     assert cli(*command) == 3
-    assert re.search(r"file(/\w+)?: (a part of the path is|file is) a file", cli.err.replace(str(odd) + "/", ""))
+    assert re.search(r"file/\w+.*\bis a file", cli.err)
     assert "defect" not in cli.err
 
 
