@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from intarsia.errors import DataError, ModelError
-from intarsia.files import atomic_path
+from intarsia.files import atomic_path, encoded
 from intarsia.labels import LabelSpace
 from intarsia.preprocessing import AnyPreprocessing, read_preprocessing
 
@@ -102,7 +102,8 @@ class Description:
             metrics=self.metrics,
             card=self.card,
         )
-        return json.dumps(_finite(document.model_dump(mode="json")), ensure_ascii=False, allow_nan=False)
+        text = json.dumps(_finite(document.model_dump(mode="json")), ensure_ascii=False, allow_nan=False)
+        return encoded(text).decode()
 
     @classmethod
     def from_metadata(cls, text: str, file: Path) -> Description:

@@ -32,25 +32,77 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         sync(temporary)
         os.replace(temporary, target)
     except OSError as error:
-        if error.errno in _WRITE_FAILURES:
-            raise DataError(f"cannot write {target}: {_WRITE_FAILURES[error.errno]}") from error
+        if error.errno in _REASONS and not _is_of_another(error, target):
+            raise DataError(f"cannot write {target}: {_REASONS[error.errno]}") from error
         raise
     finally:
         with suppress(OSError):  # nothing to remove after success; a failure here must not hide the reason above
             temporary.unlink()
 
 
-_WRITE_FAILURES = {
+_REASONS = {
     errno.ENOSPC: "the disk is full; free some space, or choose another folder",
     errno.EDQUOT: "the disk quota is used up; free some space, or choose another folder",
     errno.EFBIG: "the file is larger than this system or its limits allow",
     errno.EACCES: "permission denied; choose a folder that you may write",
+    errno.EPERM: "this system does not permit it; choose another folder",
     errno.EROFS: "the file system is read-only; choose another folder",
     errno.ENOTDIR: "a part of the path is a file, not a folder",
     errno.EEXIST: "a part of the path is a file, not a folder",
     errno.EISDIR: "a folder has this name; choose another one",
+    errno.ENOENT: "there is no such file or folder; was it moved while it was needed?",
     errno.ENAMETOOLONG: "the name is too long for this file system; choose a shorter one",
+    errno.ELOOP: "a link leads back to itself; mend or remove it",
+    errno.EIO: "the disk or the connection to it fails; copy what is there to another one",
+    errno.ESTALE: "the network folder is no longer there; connect it again",
+    errno.EMFILE: "too many files are open; allow more (ulimit -n)",
+    errno.ETXTBSY: "another program is using the file; close it there",
 }
+
+
+def reason(error: OSError) -> str:
+    """Why the system refused something, and what to do, in words."""
+    return _REASONS.get(error.errno or 0) or error.strerror or str(error) or type(error).__name__
+
+
+def place_error(error: OSError) -> DataError:
+    """What to tell people of an error of the system that nobody has explained closer to where it came from."""
+    place = error.filename2 or error.filename
+    return DataError(f"{os.fsdecode(place)}: {reason(error)}" if isinstance(place, str | bytes) else reason(error))
+
+
+def _is_of_another(error: OSError, target: Path) -> bool:
+    """Whether an error names a file that lies elsewhere than what is written: one that was read meanwhile."""
+    place = error.filename
+    if not isinstance(place, str | bytes):
+        return False
+    named = Path(os.fsdecode(place))
+    return named.parent != target.parent and named not in target.parents
+
+
+def require_place(folder: Path) -> None:
+    """Refuse a folder for results that could not be made later, before any work; nothing is made.
+
+    Raises:
+        DataError: a part of it is a file, or may not be written.
+    """
+    nearest = next(place for place in (folder, *folder.absolute().parents) if os.path.lexists(place))
+    if not nearest.is_dir():
+        raise DataError(f"cannot make the folder {folder}: {nearest} is a file or a broken link; choose another folder")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise DataError(f"cannot make the folder {folder}: {nearest} may not be written; choose another folder")
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder that results go into, with those that it lies in.
+
+    Raises:
+        DataError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"cannot make the folder {folder}: {reason(error)}") from error
 
 
 def sync(path: Path) -> None:
@@ -63,9 +115,18 @@ def sync(path: Path) -> None:
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
-    """Write a UTF-8 text file whole or not at all."""
+    r"""Write a UTF-8 text file whole or not at all; bytes of file names that are no text stand in it as ``\udcff``."""
     with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_bytes(encoded(text))
+
+
+def encoded(text: str) -> bytes:
+    r"""Encode as UTF-8, whatever is in it.
+
+    Names of files need not be text; Python holds their bytes as lone halves of surrogate pairs, which UTF-8 lacks. They
+    become ``\udcff``, which JSON and YAML read back as the same name.
+    """
+    return text.encode("utf-8", errors="backslashreplace")
 
 
 def write_json(path: str | os.PathLike[str], value: Any) -> None:

@@ -26,6 +26,10 @@ def import_(
     output_stride: Annotated[
         int | None, typer.Option(help="smp's DeepLabs: encoder_output_stride, if it was not the default.")
     ] = None,
+    prefix: Annotated[
+        str | None,
+        typer.Option(help="What stands before the names of the model's tensors, if the file holds several models."),
+    ] = None,
     classes: Annotated[
         str | None, typer.Option(help="Names in the order of the outputs: a,b,c or a class file (.txt, .csv, .json).")
     ] = None,
@@ -57,6 +61,7 @@ def import_(
         model=model,
         encoder=encoder,
         output_stride=output_stride,
+        prefix=prefix,
         space=classes_said(classes).in_order_of_values() if classes else None,
         long_side=long_side,
     )
@@ -79,7 +84,7 @@ def import_(
     options = ", ".join(f"{key}={value}" for key, value in bundle.options.items())
     typer.echo(f"  as {bundle.architecture}({options}), {count / 1e6:.1f} million parameters")
     typer.echo(f"  {counted(len(bundle.space), 'class', 'classes')}: {', '.join(bundle.space.names)}")
-    for key in ("assumed", "left_out"):
+    for key in ("assumed", "left_out", "beside"):
         if key in bundle.card:
             typer.echo(f"  {key.replace('_', ' ')}: {bundle.card[key]}")
     typer.echo(f"Written to {target}")

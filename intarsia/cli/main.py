@@ -1,12 +1,14 @@
 """The `intarsia` command: its sub-commands, and how it ends.
 
-Exit codes: 0 done, 1 partly done, 2 wrong usage, 3 unusable data, 4 unusable model, 130 interrupted. Errors go to
-stderr without a traceback (`--debug` shows it); with `--json` the error is also a JSON document on stdout.
+Exit codes: 0 done, 1 partly done, 2 wrong usage, 3 unusable data or place, 4 unusable model, 130 interrupted by Ctrl-C,
+143 ended by SIGTERM, 141 when nobody reads the output any more. Errors go to stderr without a traceback (`--debug`
+shows it); with `--json` the error is also a JSON document on stdout.
 """
 
 from __future__ import annotations
 
 import io
+import os
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -16,12 +18,14 @@ import typer
 from intarsia import __version__
 from intarsia.cli import data, demo, doctor, evaluate, import_, metrics, models, recipes, segment, train
 from intarsia.cli.annotations import app as annotations_app
+from intarsia.cli.failures import explained
 from intarsia.cli.output import emit
 from intarsia.cli.target import explain
 from intarsia.errors import IntarsiaError
+from intarsia.stopping import INTERRUPTED, TERMINATED, interrupted_by_sigterm
 from intarsia.threads import share_cores
 
-INTERRUPTED = 130
+NOBODY_READS = 141
 
 app = typer.Typer(
     name="intarsia",
@@ -67,18 +71,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: the command line without the program's name; None takes the process's own.
     """
     share_cores()
-    if isinstance(sys.stdout, io.TextIOWrapper):  # names of files may be no text at all
-        sys.stdout.reconfigure(errors="backslashreplace")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # names of files may be no text at all
+            stream.reconfigure(errors="backslashreplace")
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
     given = [argument for argument in given if argument != "--debug"]
     as_json = "--json" in given
+    with interrupted_by_sigterm() as terminated:
+        try:
+            code = _run(given, debug=debug, as_json=as_json)
+        except KeyboardInterrupt:
+            code = INTERRUPTED
+    if code != INTERRUPTED:
+        return code
+    if terminated():
+        return _fail("Terminated", "ended by SIGTERM; nothing was left half-written", TERMINATED, as_json)
+    return _fail("Interrupted", "interrupted; nothing was left half-written", INTERRUPTED, as_json)
+
+
+def _run(given: list[str], *, debug: bool, as_json: bool) -> int:
     try:
         code = app(given, prog_name="intarsia", standalone_mode=False)
     except IntarsiaError as error:
         if debug:
             raise
         return _fail(type(error).__name__, str(error), error.exit_code, as_json)
+    except BrokenPipeError:
+        # What is still in the buffer would fail once more when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return NOBODY_READS
     except typer.TyperException as error:
         explain(error)
         if as_json:
@@ -86,21 +108,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # typer's own errors know the usage line and the closest option.
         error.show()  # type: ignore[attr-defined]
         return error.exit_code
-    except KeyboardInterrupt:
-        code = INTERRUPTED
     except Exception as error:
         if debug:
             raise
+        known = explained(error)
+        if known is not None:
+            return _fail(type(known).__name__, str(known), known.exit_code, as_json)
         reason = f"{type(error).__name__}: {error}"
         advice = "This is a defect in Intarsia; --debug shows where it happened."
         return _fail("InternalError", f"{reason}\n{advice}", 1, as_json)
-    if code == INTERRUPTED:
-        return _fail("Interrupted", "interrupted; nothing was left half-written", INTERRUPTED, as_json)
     return code if isinstance(code, int) else 0
 
 
 def _fail(kind: str, message: str, code: int, as_json: bool) -> int:
-    typer.echo(f"{'' if code == INTERRUPTED else 'Error: '}{message}", err=True)
+    typer.echo(f"{'' if code in (INTERRUPTED, TERMINATED) else 'Error: '}{message}", err=True)
     if as_json:
         emit({"error": {"type": kind, "message": message, "exit_code": code}})
     return code

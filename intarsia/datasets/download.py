@@ -16,6 +16,7 @@ from typing import IO
 
 from intarsia.datasets.public import Download, Entry
 from intarsia.errors import DataError, UsageError
+from intarsia.files import make_folder
 
 _CHUNK = 1 << 20
 _TIMEOUT = 60
@@ -65,7 +66,7 @@ def fetch(download: Download, folder: Path, *, progress: Progress | None = None)
     if target.exists():
         _check(target, download)
         return target
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     partial = target.with_name(f"{target.name}.part")
     try:
         _complete(download, partial, progress)
@@ -192,7 +193,7 @@ def _refuse_bombs(archive: Path, files: int, size: int) -> None:
 
 
 def _write(file: IO[bytes], target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent)
     partial = target.with_name(f".{target.name}.part")
     with partial.open("wb") as out:
         shutil.copyfileobj(file, out, _CHUNK)

@@ -11,6 +11,7 @@ from typing import TypeVar
 from intarsia.datasets.layouts.pairing import natural
 from intarsia.datasets.splits import Item
 from intarsia.errors import counted
+from intarsia.files import encoded
 
 _Item = TypeVar("_Item", bound=Item)
 _AUGMENTED = re.compile(r"(?:^|(?<=[_\-/]))(?:flipped|mirrored|rotated|augmented|aug|orig|original|copy)[_\-]")
@@ -37,7 +38,7 @@ def partition(items: Sequence[_Item], fraction: float, seed: int) -> tuple[tuple
         # A third of val per run: long, as the two ends of a run have neighbours in train, yet val stays varied.
         step = len(members) if len(members) <= wanted else max(min(wanted, 5), wanted // 3)
         runs += [(f"{name}#{start // step}", members[start : start + step]) for start in range(0, len(members), step)]
-    runs.sort(key=lambda run: hashlib.sha256(f"{seed}:{run[0]}".encode()).digest())
+    runs.sort(key=lambda run: hashlib.sha256(encoded(f"{seed}:{run[0]}")).digest())
     chosen: set[str] = set()
     for _, run in runs:
         if len(chosen) + len(run) <= wanted:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from intarsia.errors import DataError
-from intarsia.files import lock, sync
+from intarsia.files import encoded, lock, reason, sync
 from intarsia.jobs.task import Record, Task
 
 MANIFEST = "manifest.jsonl"
@@ -85,10 +85,7 @@ class Manifest:
                 held.write(json.dumps({"id": task.id, "outputs": list(task.outputs.values()), "pid": os.getpid()}))
                 held.flush()
             except OSError as error:
-                raise DataError(
-                    f"cannot write into {self.folder}: {error.strerror or error}; free some space, or choose another "
-                    "folder"
-                ) from error
+                raise DataError(f"cannot write into {self.folder}: {reason(error)}") from error
             yield True
 
     def is_begun(self, task: Task) -> bool:
@@ -101,7 +98,7 @@ class Manifest:
         Raises:
             DataError: the disk is full.
         """
-        line = _encoded(record)
+        line = encoded(json.dumps(record, ensure_ascii=False) + "\n")
         try:
             with self._lines.open("ab+", buffering=0) as stream:
                 lock(stream, wait=True)
@@ -113,9 +110,7 @@ class Manifest:
                 _append(stream, line, end)
             sync(self._lines)
         except OSError as error:
-            raise DataError(
-                f"cannot write {self._lines}: {error.strerror}; free some space and run the job again"
-            ) from error
+            raise DataError(f"cannot write {self._lines}: {reason(error)}, and run the job again") from error
 
     def tidy(self) -> None:
         """Remove the folder of claims if nobody works here, and the output folder if it was made for nothing."""
@@ -203,11 +198,6 @@ def _append(stream: IO[bytes], line: bytes, end: int) -> None:
         with suppress(OSError):
             stream.truncate(end)
         raise
-
-
-def _encoded(record: Record) -> bytes:
-    # A name that is no UTF-8 has lone surrogates, which stand in JSON as "\\udcff".
-    return (json.dumps(record, ensure_ascii=False) + "\n").encode(errors="backslashreplace")
 
 
 def _digest(name: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Tensor
 
 from intarsia.bundle import Bundle
@@ -46,7 +48,7 @@ def differences(expected: dict[str, Tensor], stored: dict[str, Tensor]) -> str:
         if name in stored and stored[name].shape != tensor.shape
     ]
     kinds = (("missing", missing), ("not part of the model", unknown), ("of another shape", reshaped))
-    return "; ".join(f"{len(names)} {what} ({_some(names)})" for what, names in kinds if names)
+    return "; ".join(f"{len(names)} {what} ({some(names)})" for what, names in kinds if names)
 
 
 def _head_problem(expected: dict[str, Tensor], bundle: Bundle) -> str:
@@ -63,5 +65,6 @@ def _head_problem(expected: dict[str, Tensor], bundle: Bundle) -> str:
     )
 
 
-def _some(names: list[str]) -> str:
+def some(names: Sequence[str]) -> str:
+    """The first few of many names."""
     return ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")

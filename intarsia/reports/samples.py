@@ -13,6 +13,7 @@ from intarsia.datasets import PictureSplit
 from intarsia.datasets.layouts.clouds import CloudSplit
 from intarsia.evaluation import Evaluation, MaskScores
 from intarsia.evaluation.predictions import AnyPredictor, AnySplit, seen_by
+from intarsia.files import make_folder
 from intarsia.inference import Predictor
 from intarsia.inference.clouds import CloudPredictor
 from intarsia.labels import LabelArray
@@ -93,7 +94,7 @@ def _cloud(predictor: CloudPredictor, split: CloudSplit, name: str, note: str, r
     page = ""
     if report is not None:
         page = f"{_PAGES}/{name.replace('/', '_')}.html"
-        (report / _PAGES).mkdir(parents=True, exist_ok=True)
+        make_folder(report / _PAGES)
         result.viewer(report / page, truth)
     picture = view(cloud.xyz[:, 0], cloud.xyz[:, 1], cloud.xyz[:, 2], _SIZE)
 

@@ -9,13 +9,15 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
+from intarsia.stopping import Stop, never
 from intarsia.training.log import Row
 
 
 class Progress:
     """Bars for the whole training and the current validation; silent without a console."""
 
-    def __init__(self, console: Console | None, total: int, done: int, per_epoch: int) -> None:
+    def __init__(self, console: Console | None, total: int, done: int, per_epoch: int, *, stop: Stop = never) -> None:
+        self._stop = stop
         self._per_epoch = per_epoch
         self._console = console
         self._bars = Bars(
@@ -45,8 +47,14 @@ class Progress:
         self._bars.update(self._steps, description=what, completed=done, total=total)
 
     def validated(self, done: int, total: int) -> None:
-        """`done` of `total` validation samples are scored."""
+        """`done` of `total` validation samples are scored.
+
+        Raises:
+            KeyboardInterrupt: the training was asked to stop.
+        """
         self._bars.update(self._validation, completed=done, total=total, visible=done < total)
+        if done < total and self._stop():
+            raise KeyboardInterrupt
 
     def epoch(self, row: Row) -> None:
         """Print the line of a finished epoch."""

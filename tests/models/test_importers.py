@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import torchvision
@@ -318,9 +319,18 @@ def test_containers_wrappers_and_half_precision(lraspp: Path, tmp_path: Path) ->
         {"state_dict": prefixed("model."), "pytorch-lightning_version": "2"},
         {"model": {"model_state_dict": prefixed("module.")}},
         prefixed("_orig_mod.module."),
+        # Lightning: attributes of any name, and what stands beside them
+        {"state_dict": prefixed("net."), "hparams": {"lr": np.float64(0.1), "path": Path("runs")}},
+        {"state_dict": {**prefixed("model."), "criterion.weight": torch.ones(2), "step": 3}},
+        {**prefixed("segmenter.core."), "mean": torch.zeros(1, 3, 1, 1), "std": torch.ones(1, 3, 1, 1)},
+        {**state, "loss.weight": torch.ones(2)},
+        {"epoch": 3, "weights": state, "optimizer": {"state": {0: {"exp_avg": torch.zeros(1)}}, "param_groups": []}},
+        {"net_g": state, "net_d": {"0.weight": torch.zeros(2, 2)}},
     ]
     for content in contents:
         assert import_checkpoint(stored(content, tmp_path / "w.pth"), "torchvision").checksum() == expected
+    beside = import_checkpoint(stored(contents[6], tmp_path / "w.pth"), "torchvision")
+    assert beside.card["beside"] == "2 tensors beside the model: mean, std"
     save_file({name: tensor.contiguous() for name, tensor in state.items()}, tmp_path / "w.safetensors")
     assert import_checkpoint(tmp_path / "w.safetensors", "torchvision").checksum() == expected
     torch.save(state, tmp_path / "legacy.pth", _use_new_zipfile_serialization=False)
@@ -334,6 +344,28 @@ def test_containers_wrappers_and_half_precision(lraspp: Path, tmp_path: Path) ->
     half = {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in state.items()}
     bundle = import_checkpoint(stored(half, tmp_path / "w.pth"), "torchvision")
     assert {tensor.dtype for tensor in bundle.state.values()} == {torch.float32, torch.int64}
+
+
+def test_of_several_models_the_user_says_which(lraspp: Path, tmp_path: Path) -> None:
+    state = torch.load(lraspp, weights_only=True)
+    content = {f"student.{name}": tensor for name, tensor in state.items()}
+    content |= {f"teacher.net.{name}": torch.zeros_like(tensor) for name, tensor in state.items()}
+    path = stored({"state_dict": content}, tmp_path / "w.pth")
+    with pytest.raises(ModelError) as caught:
+        import_checkpoint(path, "torchvision")
+    assert str(caught.value) == (
+        f"{path}: it holds 2 models, their names begin with 'student', 'teacher.net'; which one is meant? Name its "
+        "prefix (--prefix student; Python: prefix=...)"
+    )
+    chosen = import_checkpoint(path, "torchvision", prefix="student")
+    assert chosen.checksum() == import_checkpoint(lraspp, "torchvision").checksum()
+    assert chosen.card["beside"].startswith(f"{len(state)} tensors beside the model: teacher.net.backbone.0.0.weight")
+    zeros = import_checkpoint(path, "torchvision", prefix="teacher.net.")
+    assert not any(tensor.any() for tensor in zeros.state.values())
+    with pytest.raises(ModelError, match="no such model behind the prefix 'ema'; their names begin with 'student'"):
+        import_checkpoint(path, "torchvision", prefix="ema")
+    with pytest.raises(ModelError, match=r"it looks like torchvision's lraspp_mobilenet_v3_large"):
+        import_checkpoint(stored({f"net.{n}": t for n, t in state.items()}, path), "smp")
 
 
 # --- files that do not fit ------------------------------------------------------------------------------------------
@@ -449,6 +481,8 @@ def test_encoders_that_cannot_be_or_are_not(tmp_path: Path) -> None:
         import_checkpoint(timm, "smp", encoder="tu-vit_tiny_patch16_224")
     with pytest.raises(ModelError, match=r"its encoder is smp's resnet18, not resnet34"):
         import_checkpoint(path("resnet18"), "smp", encoder="resnet34")
+    with pytest.raises(ModelError, match=r"the tensors of its encoder are not those of smp's resnet18"):
+        import_checkpoint(path("mobilenet_v2"), "smp", encoder="resnet18")
     with pytest.raises(ModelError, match=r"its encoder mobilenet_v2 cannot be imported; resnet18, "):
         import_checkpoint(path("mobilenet_v2"), "smp", encoder="mobilenet_v2")
 

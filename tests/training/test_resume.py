@@ -84,14 +84,19 @@ def after(steps, act=lambda: None):
     return stop
 
 
-def test_stopped_after_the_step_and_resumed(scenes, recipe, tmp_path):
+def test_stopped_after_a_step_and_in_a_validation_and_resumed(scenes, recipe, tmp_path):
+    """The first epoch ends with step 3, whose validation asks after each picture too, and is done again."""
     whole = train(recipe, scenes, tmp_path / "whole")
-    with pytest.raises(KeyboardInterrupt):
-        train(recipe, scenes, tmp_path / "run", stop=after(5))
-    assert (tmp_path / "run" / "checkpoints" / "step-00000005").is_dir()
+    for polls, step, epochs in ((2, 2, 0), (2, 3, 0), (3, 4, 1)):
+        with pytest.raises(KeyboardInterrupt):
+            train(recipe, scenes, tmp_path / "run", stop=after(polls), resume=True)
+        newest = max((tmp_path / "run" / "checkpoints").iterdir())
+        assert newest.name == f"step-0000000{step}"
+        assert len(json.loads((newest / "state.json").read_text())["rows"]) == epochs
     resumed = train(recipe, scenes, tmp_path / "run", resume=True)
     expected = weights(whole.folder)
     assert all(torch.equal(value, expected[key]) for key, value in weights(resumed.folder).items())
+    assert resumed.scores == whole.scores
 
 
 def test_ctrl_c_stops_after_the_step(scenes, recipe, tmp_path):

@@ -153,7 +153,7 @@ class RasterSplit(PictureSplit):
         if self.preprocessing is not None:
             reader = self.open(item)
             return self._target(item, reader.frame, _window(item) or (0, 0, *reader.frame.size), reader)
-        with opened_raster(_file(item)) as file:
+        with opened_raster(path_of(item.input)) as file:
             frame = GeoFrame.of(file)
         return self._target(item, frame, _window(item) or (0, 0, *frame.size))
 
@@ -161,7 +161,7 @@ class RasterSplit(PictureSplit):
         """Say in words that the mask lies elsewhere than its raster; "" if it does not."""
         if not (self._has_place(item) and isinstance(item.target, Path)):
             return ""
-        with opened_raster(item.target) as mask, opened_raster(_file(item)) as image:
+        with opened_raster(item.target) as mask, opened_raster(path_of(item.input)) as image:
             return misfit(GeoFrame.of(image), GeoFrame.of(mask))
 
     def channels(self) -> tuple[tuple[int, ...], tuple[tuple[float, float], ...]] | None:

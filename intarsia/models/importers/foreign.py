@@ -67,6 +67,7 @@ _RESNETS: dict[tuple[tuple[int, ...], bool], str] = {
     ((3, 4, 23, 3), True): "resnet101",
     ((3, 8, 36, 3), True): "resnet152",
 }
+RESNETS = tuple(_RESNETS.values())
 _RESNET_PARTS = {"conv1", "bn1", "conv2", "bn2", "conv3", "bn3", "downsample"}
 
 

@@ -8,16 +8,23 @@ import json
 import os
 import re
 import warnings
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PosixPath
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from intarsia.bundle import METADATA_KEY
 from intarsia.errors import ModelError
 
+# Plain records that training scripts save besides weights: options (torchvision's too), NumPy's numbers, paths.
+_PLAIN = [
+    argparse.Namespace, Path, PosixPath, np.dtype, np.ndarray, np.float64(0).__reduce__()[0],
+    *(type(np.dtype(kind)) for kind in (np.float64, np.float32, np.int64, np.int32, np.bool_)),
+]  # fmt: skip
 _ZIP, _PICKLE = b"PK\x03\x04", b"\x80"
 _CONTAINERS = ("state_dict", "model_state_dict", "model")
 _DEPTH = 3  # containers in containers
@@ -36,12 +43,14 @@ class Checkpoint:
         sha256: the file's checksum.
         state: tensors by the names that the other library gives them, without wrappers' prefixes.
         config: smp's ``config.json`` beside it; {} if there is none.
+        beside: names of the tensors in the file that are not the model's: a loss's weights, mean and deviation, ...
     """
 
     file: Path
     sha256: str
     state: dict[str, Tensor]
     config: dict[str, Any]
+    beside: tuple[str, ...] = ()
 
 
 def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
@@ -79,8 +88,7 @@ def _in_folder(folder: Path) -> Path:
 
 def _load_torch(file: Path) -> Any:
     try:
-        # Namespace is a plain record, which training scripts (torchvision's among them) save with their options
-        with warnings.catch_warnings(), torch.serialization.safe_globals([argparse.Namespace]):
+        with warnings.catch_warnings(), torch.serialization.safe_globals(_PLAIN):
             warnings.simplefilter("ignore")  # about unusual pickles, of which the error says all
             return torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # what a damaged pickle raises can be of any kind
@@ -113,16 +121,70 @@ def _load_safetensors(file: Path) -> dict[str, Tensor]:
 
 
 def _unwrapped(file: Path, content: Any) -> dict[str, Tensor]:
-    """The state dict in what a training script saved."""
+    """The state dict in what a training script saved; of several that are not known by name, all under their names."""
     for _ in range(_DEPTH):
         if isinstance(content, dict):
             content = next((content[key] for key in _CONTAINERS if isinstance(content.get(key), dict)), content)
     if not isinstance(content, dict) or not content:
         raise ModelError(f"{file}: there is no state dict in it, or an empty one. {_SAVE_WEIGHTS}")
-    if not all(isinstance(name, str) and isinstance(value, Tensor) for name, value in content.items()):
+    state = _flat(content, _DEPTH)
+    if not state:
         entries = ", ".join(map(str, list(content)[:6]))
         raise ModelError(f"{file}: there is no state dict in it, its entries are {entries}. {_SAVE_WEIGHTS}")
-    return content
+    return state
+
+
+def _flat(content: dict[Any, Any], depth: int) -> dict[str, Tensor]:
+    """The tensors of a dictionary and those in it, by dotted names; optimisers number theirs and are left out."""
+    state: dict[str, Tensor] = {}
+    for name, value in content.items():
+        if isinstance(name, str) and isinstance(value, Tensor):
+            state[name] = value
+        elif isinstance(name, str) and isinstance(value, dict) and depth:
+            state |= {f"{name}.{inner}": tensor for inner, tensor in _flat(value, depth - 1).items()}
+    return state
+
+
+def isolated(checkpoint: Checkpoint, marks: Sequence[str], parts: Sequence[str], prefix: str | None) -> Checkpoint:
+    """The one model of a library in a checkpoint, without the prefix of its names and without what stands beside it.
+
+    Args:
+        checkpoint: as read.
+        marks: names of tensors of which every such model has one.
+        parts: how the names of all of its tensors begin.
+        prefix: what stands before them; None finds it.
+
+    Raises:
+        ModelError: there are several such models, or none behind the prefix that was named.
+    """
+    state = checkpoint.state
+    found = dict.fromkeys(
+        name.removesuffix(mark) for name in state for mark in marks if name == mark or name.endswith(f".{mark}")
+    )
+    if prefix is not None:
+        chosen = next((one for one in found if one.rstrip(".") == prefix.rstrip(".")), None)
+        if chosen is None:
+            raise ModelError(
+                f"{checkpoint.file}: there is no such model behind the prefix {prefix!r}; {_prefixes(found)}"
+            )
+    elif len(found) > 1:
+        raise ModelError(
+            f"{checkpoint.file}: it holds {len(found)} models, {_prefixes(found)}; which one is meant? Name its prefix "
+            f"(--prefix {next(iter(found)).rstrip('.')}; Python: prefix=...)"
+        )
+    elif not found:
+        return checkpoint
+    else:
+        (chosen,) = found
+    bare = {name.removeprefix(chosen): tensor for name, tensor in state.items() if name.startswith(chosen)}
+    kept = {name: tensor for name, tensor in bare.items() if name.startswith(tuple(parts))}
+    beside = tuple(name for name in state if not (name.startswith(chosen) and name.removeprefix(chosen) in kept))
+    return replace(checkpoint, state=kept, beside=beside)
+
+
+def _prefixes(found: Iterable[str]) -> str:
+    shown = ", ".join(repr(one.rstrip(".")) if one else "one without a prefix" for one in found)
+    return f"their names begin with {shown}" if shown else "there is none at all"
 
 
 def _bare_names(state: dict[str, Tensor]) -> dict[str, Tensor]:

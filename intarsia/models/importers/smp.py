@@ -9,11 +9,13 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 from torch import Tensor
 
 from intarsia.errors import ModelError, UsageError, suggest
-from intarsia.models.importers.foreign import Foreign, Names, aspp_names, outputs, resnet_name
+from intarsia.models.importers.foreign import RESNETS, Foreign, Names, aspp_names, outputs, resnet_name
 from intarsia.models.importers.reading import Checkpoint
 
 _HEAD = "segmentation_head.0"
 TIMM = "tu-"
+MARKS = (f"{_HEAD}.weight",)
+PARTS = ("encoder.", "decoder.", "segmentation_head.", "classification_head.")
 _UNET_CHANNELS = (256, 128, 64, 32, 16)
 _CHANNELS = 256
 
@@ -205,6 +207,8 @@ def _encoder(checkpoint: Checkpoint, kind: str, given: str) -> str:
     if kind == TIMM:
         return given if given.startswith(TIMM) else f"{TIMM}{given}"
     if not kind:
+        if given in RESNETS:
+            raise ModelError(f"{checkpoint.file}: the tensors of its encoder are not those of smp's {given}")
         raise ModelError(
             f"{checkpoint.file}: its encoder{f' {given}' if given else ''} cannot be imported; resnet18, 34, 50, 101 "
             "and 152 can, and timm's ('tu-...')"

@@ -11,6 +11,8 @@ from intarsia.errors import UsageError, suggest
 from intarsia.models.importers.foreign import Foreign, Names, aspp_names, outputs, resnet_name
 
 _MOBILENET = "mobilenet_v3_large"
+MARKS = ("backbone.conv1.weight", "backbone.0.0.weight")  # of the ResNets and of MobileNetV3
+PARTS = ("backbone.", "classifier.", "aux_classifier.")
 MODELS = (
     "fcn_resnet50",
     "fcn_resnet101",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import multiprocessing
 import os
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -319,7 +320,13 @@ def batches(samples: Dataset[Sample], order: StepBatches, workers: int) -> DataL
 
 
 def _quiet_worker(_: int) -> None:
-    """One thread a worker: the cores belong to the network. Decoded pictures come and go in the same memory."""
+    """One thread a worker: the cores belong to the network. Decoded pictures come and go in the same memory.
+
+    Signals that reach the whole group (Ctrl-C, a cluster's SIGTERM) are the main process's to answer: it still needs
+    the batch that it waits for, writes a checkpoint, and then ends the workers.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     keep_freed_memory()
     cv2.setNumThreads(0)
     torch.set_num_threads(1)

@@ -13,7 +13,7 @@ from rich.console import Console
 from intarsia.bundle import Bundle
 from intarsia.datasets import Dataset
 from intarsia.errors import UsageError
-from intarsia.files import write_json
+from intarsia.files import make_folder, write_json
 from intarsia.models import build
 from intarsia.models.classical import ClassicalModel
 from intarsia.models.cloud.forest import PointForest
@@ -80,7 +80,7 @@ def fit(
         say(f"{recipe.model.architecture} has no use for the recipe's {' and '.join(unused)}")
     material = _material(recipe, model, dataset, folder / "samples", say)
     unit = material.unit
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     write_json(folder / "labels.json", dataset.space.to_json())
     recipe.save(folder / "recipe.yaml")
     log = RunLog(folder, tensorboard=recipe.training.tensorboard)

@@ -19,11 +19,12 @@ from torch.nn.parallel import DistributedDataParallel
 from intarsia.bundle import Bundle
 from intarsia.datasets import Dataset
 from intarsia.errors import DataError, ModelError, UsageError
-from intarsia.files import write_json
+from intarsia.files import make_folder, write_json
 from intarsia.labels import LabelSpace
 from intarsia.memory import keep_freed_memory
+from intarsia.metrics import Scores
 from intarsia.models import SegmentationModel, build
-from intarsia.models.synchronised import synchronise_norms
+from intarsia.models.synchronised import spare_lone_values, synchronise_norms
 from intarsia.models.weights import initialise
 from intarsia.recipe import Recipe
 from intarsia.refine import Refinement
@@ -119,7 +120,7 @@ class _Trainer:
         Refinement.read(recipe.refine.model_dump())  # it is used only afterwards, but a mistake in it is found now
         torch.manual_seed(settings.seed)
         self.model = build(recipe.model.architecture, classes=len(self.space), **recipe.model.options)
-        initialise(self.model, recipe.model.weights)
+        notes = initialise(self.model, recipe.model.weights, self.space)
         self.validation = [item.id for item in dataset.split(recipe.data.val).items]
         self.feed = open_feed(recipe, self.model, dataset, world, folder / "samples", self._say)
         self.model = self.model.to(world.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -127,14 +128,15 @@ class _Trainer:
         self.clips = None if recipe.clips is None else ClipTraining(recipe.clips, ignore_index=self.space.ignore_index)
         self.average = AveragedWeights(self.model, settings.ema)
         self._frozen_norms = freeze_norms(self.model) if settings.freeze_norms else []
-        if world.size > 1:
-            synchronise_norms(self.model)
+        (synchronise_norms if world.size > 1 else spare_lone_values)(self.model)
         self.optimizer = build_optimizer(self.model, recipe.optimizer)
         self.workers = default_workers() if settings.workers is None else settings.workers
         self.per_epoch = max(1, len(self.feed) // settings.batch_size)
         self.total = settings.epochs * self.per_epoch
         self.state = _State()
         self.log = RunLog(folder, tensorboard=settings.tensorboard and world.is_main)
+        for sentence in notes:
+            self._say(sentence)
 
     def run(self, resume: bool, stop: Stop) -> Run:
         """Train from the start or the newest checkpoint to the end, or until `stop` says so."""
@@ -143,14 +145,15 @@ class _Trainer:
         elif self.world.is_main:
             require_new(self.folder)
         if self.world.is_main:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            make_folder(self.folder)
             write_json(self.folder / "labels.json", self.space.to_json())
         if not self.state.precision:
             self._choose_precision()
         if self.world.is_main:
             resolved = self.recipe.override({"training.precision": self.state.precision})
             resolved.save(self.folder / "recipe.yaml")
-        if self.state.step < self.total and not self._is_stale():
+        pending = len(self.state.rows) < self.state.step // self.per_epoch
+        if (self.state.step < self.total or pending) and not self._is_stale():
             self._train(stop)
         if self.world.is_main:
             self._bundle(self.state.rows[-1]).save(self.folder / "last.safetensors")
@@ -187,10 +190,9 @@ class _Trainer:
         network: nn.Module = SupervisedPass(self.model)
         if self.world.size > 1:
             network = DistributedDataParallel(network)
-        with (
-            stop_on_signals() as signalled,
-            Progress(self.console, self.total, self.state.step, self.per_epoch) as progress,
-        ):
+        with stop_on_signals() as signalled, self._progress(lambda: signalled() or stop()) as progress:
+            if len(self.state.rows) < self.state.step // self.per_epoch:  # stopped in the validation
+                self._finish_epoch(progress)
             clock = time.perf_counter()
             for batch in loader:
                 self.state.waited += time.perf_counter() - clock
@@ -211,6 +213,11 @@ class _Trainer:
                     self._save_checkpoint()
                 if stopping:
                     raise KeyboardInterrupt
+
+    def _progress(self, stop: Stop) -> Progress:
+        # Processes that add up their counts after a validation cannot leave it one by one.
+        alone = self.world.size == 1
+        return Progress(self.console, self.total, self.state.step, self.per_epoch, stop=stop if alone else never)
 
     def _step(self, network: nn.Module, batch: Batch) -> float | None:
         """Forward, backward and, when enough gradients are summed, an update. Returns the loss, or None if skipped."""
@@ -308,7 +315,7 @@ class _Trainer:
             "bad_samples": len(state.bad_samples),
         }
         if epoch % settings.validate_every == 0 or state.step >= self.total:
-            scores = self.feed.validator.score(self.average.model, epoch, self.state.precision, progress)
+            scores = self._score(epoch, progress)
             row |= {f"val_{name}": value for name, value in flat_scores(scores, self.space).items()}
             self._judge(row)
         state.loss_sum, state.loss_count, state.seconds, state.waited = 0.0, 0, 0.0, 0.0
@@ -317,6 +324,13 @@ class _Trainer:
         if self.world.is_main:
             self.log.add(row)
         progress.epoch(row)
+
+    def _score(self, epoch: int, progress: Progress) -> Scores:
+        try:
+            return self.feed.validator.score(self.average.model, epoch, self.state.precision, progress)
+        except KeyboardInterrupt:
+            self._save_checkpoint()  # before the epoch's row: the resumed run begins with this validation
+            raise
 
     def _judge(self, row: Row) -> None:
         """Keep the weights if they are the best so far."""

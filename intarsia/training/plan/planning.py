@@ -16,6 +16,7 @@ from intarsia.datasets.opening import TABLES
 from intarsia.datasets.public import ENTRIES
 from intarsia.datasets.remap import Remap
 from intarsia.errors import UsageError
+from intarsia.files import require_place
 from intarsia.models import architecture
 from intarsia.recipe import Recipe
 from intarsia.training.feeds.clouds import BlockData
@@ -88,6 +89,7 @@ def plan(
         UsageError: `source` is no recipe and no folder, or the recipe is wrong.
         DataError: the data cannot be read.
     """
+    require_place(folder or Path("runs"))
     if not source.exists():
         known = ENTRIES.get(source.name)
         hint = f". If you mean the data set {known.title}:\n{known.how_to_get()}" if known else ""
