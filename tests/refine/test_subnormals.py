@@ -40,7 +40,9 @@ def test_compiled_buffers(classes, scale):
         for buffer in (field._marginals, terms[0][0]._rows, terms[1][0]._lattice):
             assert subnormal(buffer.flat) == 0
     assert subnormal(field.messages()) == 0
-    torch_field = find_backend("torch").mean_field(energies, [(tensors.build(kernel), 3.0) for kernel in kernels(image)])
+    torch_field = find_backend("torch").mean_field(
+        energies, [(tensors.build(kernel), 3.0) for kernel in kernels(image)]
+    )
     torch_field.start()
     for _ in range(3):
         torch_field.step()
