@@ -118,7 +118,7 @@ class DenseCRF:
         self._energies = u.energies
 
     def setUnaryEnergy(self, u: NDArray[Any], f: NDArray[Any] | None = None) -> None:
-        """Set the unary energies `u` (nlabels, nvar), as of `ConstUnary`; with `f`, those of ``LogisticUnary(u, f)``."""
+        """Set the unary energies: those of ``ConstUnary(u)``, or with `f` those of ``LogisticUnary(u, f)``."""
         self.setUnary(ConstUnary(u) if f is None else LogisticUnary(u, f))
 
     @value_errors
