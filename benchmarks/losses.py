@@ -57,7 +57,10 @@ def cases() -> list[tuple[str, dict[str, object], Call, str, bool, bool]]:
         ("lovasz", {}, smp.LovaszLoss("multiclass", ignore_index=IGNORE), "smp", True, True),
         ("lovasz", {"per_sample": True}, kornia.LovaszSoftmaxLoss(), "kornia", False, True),
         ("boundary", {}, of_monai(monai.BoundaryLoss(**SOFTMAX)), "MONAI", False, True),
-        ("hausdorff_dt", {}, of_monai(monai.HausdorffDTLoss(**SOFTMAX, include_background=True)), "MONAI", False, True),
+        (
+            "hausdorff_dt", {"threshold": 0.5},
+            of_monai(monai.HausdorffDTLoss(**SOFTMAX, include_background=True)), "MONAI", False, True,
+        ),
         ("hausdorff_er", {}, lambda x, t: kornia.HausdorffERLoss()(x.softmax(1), t[:, None]), "kornia", False, True),
     ]  # fmt: skip
 

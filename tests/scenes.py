@@ -30,3 +30,9 @@ def scene(seed: int, size: int = 48) -> tuple[np.ndarray, np.ndarray, np.ndarray
     instances[target == 255] = 0
     predicted_instances[prediction < 2] = 0
     return prediction, predicted_instances, target, instances
+
+
+def crowded(seed: int, size: int = 48) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """A scene of which every third true instance has lost its number: a crowd of its class."""
+    prediction, predicted_instances, target, instances = scene(seed, size)
+    return prediction, predicted_instances, target, np.where(instances % 3 == seed % 3, 0, instances)

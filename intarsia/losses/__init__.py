@@ -9,7 +9,7 @@ from intarsia.losses.base import Loss, build_loss, join_maps, loss_names, loss_o
 from intarsia.losses.borders import BorderCrossEntropy
 from intarsia.losses.boundaries import Boundary, HausdorffCV, HausdorffDT, HausdorffER
 from intarsia.losses.distances import border_weights, find_instances
-from intarsia.losses.lovasz import Lovasz
+from intarsia.losses.lovasz import Lovasz, LovaszHinge
 from intarsia.losses.pixels import CrossEntropy, Focal, OhemCrossEntropy, SigmoidFocal
 from intarsia.losses.regions import Dice, FocalTversky, GeneralisedDice, Jaccard, Tversky
 from intarsia.losses.weighted import Ramp, WeightedSum
@@ -28,6 +28,7 @@ __all__ = [
     "Jaccard",
     "Loss",
     "Lovasz",
+    "LovaszHinge",
     "OhemCrossEntropy",
     "Ramp",
     "SigmoidFocal",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypedDict, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -90,6 +90,41 @@ class Loss(nn.Module):
         return labels
 
 
+class ClassOptions(TypedDict, total=False):
+    """Options of losses that look at some classes only."""
+
+    classes: Sequence[int] | None
+    ignore_index: int
+
+
+class ClassLoss(Loss):
+    """Base of the losses that are computed class by class.
+
+    Args:
+        classes: the classes that take part, by index: without the background, or the foreground only. The elements of
+            the others stay what they are: of none of these. None for all.
+        ignore_index: label of elements that contribute nothing.
+    """
+
+    def __init__(self, *, classes: Sequence[int] | None = None, ignore_index: int = 255) -> None:
+        super().__init__(ignore_index=ignore_index)
+        if classes is not None and not (
+            classes and all(isinstance(index, int) and not isinstance(index, bool) and index >= 0 for index in classes)
+        ):
+            raise UsageError(f"loss option classes must be a list of class indices, at least one, not {classes!r}")
+        self.classes = None if classes is None else sorted(set(classes))
+
+    def chosen(self, count: int) -> list[int]:
+        """The classes that take part, of so many.
+
+        Raises:
+            UsageError: one of them does not exist.
+        """
+        if self.classes is not None and self.classes[-1] >= count:
+            raise UsageError(f"{self.name}: classes names {self.classes[-1]}, and the classes are 0..{count - 1}")
+        return list(range(count)) if self.classes is None else self.classes
+
+
 def join_maps(samples: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
     """The maps of a batch: those of its samples, one after the other along axis 0."""
     return {name: torch.cat([sample[name] for sample in samples]) for name in samples[0]} if samples else {}
@@ -123,7 +158,14 @@ def loss_options(name: str) -> list[str]:
     """
     if name not in _losses:
         raise UsageError(f"no loss is named {name!r}.{suggest(name, _losses)}")
-    return [option for option in inspect.signature(_losses[name]).parameters if option != "ignore_index"]
+    found: list[str] = []
+    for kind in _losses[name].__mro__:
+        given = inspect.signature(vars(kind)["__init__"]).parameters.values() if "__init__" in vars(kind) else ()
+        found += [option.name for option in given if option.kind is option.KEYWORD_ONLY]
+        # One that passes further options on (`**shared`) has those of its base too.
+        if given and not any(option.kind is option.VAR_KEYWORD for option in given):
+            break
+    return [option for option in dict.fromkeys(found) if option != "ignore_index"]
 
 
 def build_loss(name: str, *, ignore_index: int, options: Mapping[str, Any]) -> Loss:
@@ -137,6 +179,12 @@ def build_loss(name: str, *, ignore_index: int, options: Mapping[str, Any]) -> L
         if option not in known:
             raise UsageError(f"loss {name!r} has no option {option!r}.{suggest(option, known)}")
     return _losses[name](ignore_index=ignore_index, **options)
+
+
+def check_choice(name: str, value: Any, choices: Sequence[str]) -> None:
+    """Raise a UsageError unless `value` is one of the choices."""
+    if value not in choices:
+        raise UsageError(f"loss option {name} must be {' or '.join(choices)}, not {value!r}")
 
 
 def check_option(name: str, value: Any, low: float, high: float = float("inf"), *, above: bool = False) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from typing import Unpack
 
 import torch
 from torch import Tensor
@@ -10,8 +11,7 @@ from torch.nn import functional as F
 
 from intarsia.losses.base import check_option, register_loss
 from intarsia.losses.distances import border_weights, find_instances
-from intarsia.losses.pixels import ElementLoss
-from intarsia.losses.sums import ratio
+from intarsia.losses.pixels import ElementLoss, ElementOptions
 
 
 @register_loss("border_cross_entropy")
@@ -27,22 +27,15 @@ class BorderCrossEntropy(ElementLoss):
         w0: weight where two instances touch, at least 0; 0 is cross-entropy.
         sigma: how fast it fades, in pixels, above 0.
         background: the class between instances.
-        class_weights: one non-negative weight a class; None weighs all alike.
-        ignore_index: label of elements that contribute nothing.
+        shared: `class_weights`, `divide_by` and `ignore_index`, see `ElementLoss`.
     """
 
     needs_grid = True
 
     def __init__(
-        self,
-        *,
-        w0: float = 10.0,
-        sigma: float = 5.0,
-        background: int = 0,
-        class_weights: Sequence[float] | None = None,
-        ignore_index: int = 255,
+        self, *, w0: float = 10.0, sigma: float = 5.0, background: int = 0, **shared: Unpack[ElementOptions]
     ) -> None:
-        super().__init__(class_weights=class_weights, ignore_index=ignore_index)
+        super().__init__(**shared)
         check_option("w0", w0, 0)
         check_option("sigma", sigma, 0, above=True)
         check_option("background", background, 0)
@@ -55,6 +48,7 @@ class BorderCrossEntropy(ElementLoss):
         return {"border": torch.from_numpy(border_weights(instances, w0=self.w0, sigma=self.sigma))[None]}
 
     def compute(self, logits: Tensor, target: Tensor, maps: Mapping[str, Tensor]) -> Tensor:
-        weight = self.weight_of(logits, target) + maps["border"] * (target != self.ignore_index)
+        valid = target != self.ignore_index
+        weight = self.weight_of(logits, target) + maps["border"] * valid
         nll = F.cross_entropy(logits, target, ignore_index=self.ignore_index, reduction="none")
-        return ratio((weight * nll).sum(), weight.sum())
+        return self.mean((weight * nll).sum(), weight, valid)

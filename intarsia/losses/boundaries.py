@@ -10,13 +10,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 from torch import Tensor
 
 from intarsia.errors import UsageError
-from intarsia.losses.base import Loss, check_option, register_loss
+from intarsia.losses.base import ClassLoss, ClassOptions, check_option, register_loss
 from intarsia.losses.distances import between, class_distances
 from intarsia.losses.sums import masked_softmax, ratio, sum_of_blocks
 
@@ -29,37 +29,61 @@ class _Rows:
         p: (R, *S) probability of the row's class, 0 where ignored.
         own: (R, *S) whether the element is of the row's class.
         valid: (R, *S) whether it is labelled.
+        logits: (N, C, *S) that the probabilities are of.
+        sample: (R,) the row's sample.
+        classes: (R,) the row's class.
     """
 
     p: Tensor
     own: Tensor
     valid: Tensor
+    logits: Tensor
+    sample: Tensor
+    classes: Tensor
+
+    def predicted(self, threshold: float | None) -> Tensor:
+        """(R, *S) where a row's class is predicted: where it is the likeliest, or above a probability."""
+        if threshold is not None:
+            return self.p > threshold
+        likeliest = self.logits.argmax(1).int()[self.sample]
+        return (likeliest == _beside(self.classes, likeliest)) & self.valid
 
     def mean(self, total: Tensor) -> Tensor:
         """A sum over all rows, divided by their valid elements."""
         return ratio(total, self.valid.sum().to(total.dtype))
 
 
-class GridLoss(Loss):
+class GridLoss(ClassLoss):
     """Base of the losses that look at each class of each sample on the grid."""
 
     needs_grid = True
 
     def compute(self, logits: Tensor, target: Tensor, maps: Mapping[str, Tensor]) -> Tensor:
         classes = logits.shape[1]
+        self.chosen(classes)
         valid = target != self.ignore_index
         sample = torch.arange(len(target), device=target.device).repeat_interleave(maps["count"])
         p = masked_softmax(logits, valid).flatten(0, 1).index_select(0, sample * classes + maps["classes"])
-        own = target[sample] == maps["classes"].reshape(-1, *[1] * (target.ndim - 1))
-        return self.compare(_Rows(p, own, valid[sample]), maps)
+        own = target[sample] == _beside(maps["classes"], target)
+        return self.compare(_Rows(p, own, valid[sample], logits, sample, maps["classes"]), maps)
 
     def maps(self, labels: Tensor) -> dict[str, Tensor]:
-        classes = torch.unique(labels[labels != self.ignore_index])
+        classes = self.present(labels)
         return {"classes": classes, "count": torch.tensor([len(classes)], device=classes.device)}
+
+    def present(self, labels: Tensor) -> Tensor:
+        """(K,) the classes of one sample that take part."""
+        classes = torch.unique(labels[labels != self.ignore_index])
+        return classes if self.classes is None else classes[torch.isin(classes, torch.tensor(self.classes))]
 
     def compare(self, rows: _Rows, maps: Mapping[str, Tensor]) -> Tensor:
         """The loss of the rows that belong to the maps' classes."""
         raise NotImplementedError
+
+
+def _beside(classes: Tensor, like: Tensor) -> Tensor:
+    """(R,) as (R, 1, ...), with as many axes as `like` has."""
+    return classes.reshape((-1,) + (1,) * (like.ndim - 1))
 
 
 @register_loss("boundary")
@@ -71,11 +95,11 @@ class Boundary(GridLoss):
     rises slowly, in the paper from 0.01 by 0.01 an epoch.
 
     Args:
-        ignore_index: label of elements that contribute nothing.
+        shared: `classes` and `ignore_index`, see `ClassLoss`.
     """
 
     def maps(self, labels: Tensor) -> dict[str, Tensor]:
-        return class_distances(labels, self.ignore_index, signed=True)
+        return class_distances(labels, self.present(labels), self.ignore_index, signed=True)
 
     def compare(self, rows: _Rows, maps: Mapping[str, Tensor]) -> Tensor:
         return rows.mean((rows.p * maps["distance"]).sum())
@@ -86,25 +110,39 @@ class HausdorffDT(GridLoss):
     """Hausdorff loss by distance transforms (Karimi & Salcudean 2019, arXiv:1904.10030).
 
     The mean of (p - t)^2 (d_t^alpha + d_p^alpha): the squared error weighted by the distance to the boundary of the
-    class in the target, and in the prediction (p > 0.5). Distances have no gradient.
+    class in the target, and in the prediction. Distances have no gradient.
 
     Args:
         alpha: exponent of the distances, above 0.
         one_sided: leave out d_p, which costs distance transforms in every step; d_t is prepared by the data workers.
-        ignore_index: label of elements that contribute nothing.
+        threshold: a class is predicted where its probability is above this; None where it is the likeliest, so that
+            every element is of some class. The paper's two classes are the same at 0.5.
+        shared: `classes` and `ignore_index`, see `ClassLoss`.
     """
 
-    def __init__(self, *, alpha: float = 2.0, one_sided: bool = False, ignore_index: int = 255) -> None:
-        super().__init__(ignore_index=ignore_index)
+    def __init__(
+        self,
+        *,
+        alpha: float = 2.0,
+        one_sided: bool = False,
+        threshold: float | None = None,
+        **shared: Unpack[ClassOptions],
+    ) -> None:
+        super().__init__(**shared)
         check_option("alpha", alpha, 0, above=True)
+        if threshold is not None:
+            check_option("threshold", threshold, 0, 1)
         self.alpha = alpha
         self.one_sided = one_sided
+        self.threshold = threshold
 
     def maps(self, labels: Tensor) -> dict[str, Tensor]:
-        return class_distances(labels, self.ignore_index, signed=False)
+        return class_distances(labels, self.present(labels), self.ignore_index, signed=False)
 
     def compare(self, rows: _Rows, maps: Mapping[str, Tensor]) -> Tensor:
-        distances = [maps["distance"]] if self.one_sided else [maps["distance"], _predicted_distance(rows)]
+        distances = [maps["distance"]]
+        if not self.one_sided:
+            distances.append(_predicted_distance(rows, self.threshold))
         return rows.mean(sum_of_blocks(self._block, rows.p, rows.own, *distances))
 
     def _block(self, p: Tensor, own: Tensor, *distances: Tensor) -> Tensor:
@@ -112,9 +150,9 @@ class HausdorffDT(GridLoss):
         return ((p - own.to(p.dtype)) ** 2 * weight).sum()
 
 
-def _predicted_distance(rows: _Rows) -> Tensor:
+def _predicted_distance(rows: _Rows, threshold: float | None) -> Tensor:
     """(R, *S) distance of valid elements to the boundary of what is predicted."""
-    region, valid = (rows.p > 0.5).numpy(force=True), rows.valid.numpy(force=True)
+    region, valid = rows.predicted(threshold).numpy(force=True), rows.valid.numpy(force=True)
     distance = torch.zeros(rows.p.shape)
     for index in range(len(region)):
         outer, inner = between(region[index], valid[index] & ~region[index])
@@ -136,11 +174,11 @@ class HausdorffER(GridLoss):
     Args:
         alpha: exponent of the number of erosions, at least 0.
         erosions: how often errors are eroded, at least 1.
-        ignore_index: label of elements that contribute nothing.
+        shared: `classes` and `ignore_index`, see `ClassLoss`.
     """
 
-    def __init__(self, *, alpha: float = 2.0, erosions: int = 10, ignore_index: int = 255) -> None:
-        super().__init__(ignore_index=ignore_index)
+    def __init__(self, *, alpha: float = 2.0, erosions: int = 10, **shared: Unpack[ClassOptions]) -> None:
+        super().__init__(**shared)
         check_option("alpha", alpha, 0)
         check_option("erosions", erosions, 1)
         self.alpha = alpha
@@ -195,13 +233,13 @@ class HausdorffCV(GridLoss):
     Args:
         alpha: exponent of the radius, at least 0.
         radii: of the discs (balls in volumes), in pixels, each above 0.
-        ignore_index: label of elements that contribute nothing.
+        shared: `classes` and `ignore_index`, see `ClassLoss`.
     """
 
     def __init__(
-        self, *, alpha: float = 2.0, radii: Sequence[float] = (3, 6, 9, 12, 15, 18), ignore_index: int = 255
+        self, *, alpha: float = 2.0, radii: Sequence[float] = (3, 6, 9, 12, 15, 18), **shared: Unpack[ClassOptions]
     ) -> None:
-        super().__init__(ignore_index=ignore_index)
+        super().__init__(**shared)
         check_option("alpha", alpha, 0)
         if not radii:
             raise UsageError("loss option radii must name at least one radius")

@@ -42,34 +42,34 @@ def between(region: Mask, rest: Mask) -> tuple[Distances, Distances]:
     return distance_to(region), distance_to(rest)
 
 
-def class_distances(labels: Tensor, ignore_index: int, *, signed: bool) -> dict[str, Tensor]:
-    """Distance of every element to the boundary of every class of one sample, as a loss's maps.
+def class_distances(labels: Tensor, classes: Tensor, ignore_index: int, *, signed: bool) -> dict[str, Tensor]:
+    """Distance of every element to the boundary of some classes of one sample, as a loss's maps.
 
     Only labelled elements have distances, and only to labelled ones: where a class meets ignored elements is no
     boundary. A class without a boundary, because it is the only one, has distance 0 everywhere.
 
     Args:
         labels: (*S) of two or three dimensions.
+        classes: (K,) int64, classes that occur.
         ignore_index: label of elements that are of no class.
         signed: True as in Kervadec et al. 2019 (arXiv:1812.07032): outside the class the distance to it, inside 1 less
             than the distance to the rest, negative. False as in Karimi & Salcudean 2019 (arXiv:1904.10030): the
             distance to the other side, on both sides.
 
     Returns:
-        classes: (K,) int64, the classes that occur.
+        classes: (K,), as given.
         count: (1,) int64, K.
         distance: (K, *S) float32, in pixels.
     """
     array: Labels = labels.numpy(force=True)
     valid = array != ignore_index
-    classes = np.unique(array[valid])
     distance = np.zeros((len(classes), *array.shape), np.float32)
-    for own, index in zip(distance, classes, strict=True):
+    for own, index in zip(distance, classes.tolist(), strict=True):
         region = array == index
         outer, inner = between(region, valid & ~region)
         own[:] = np.where(valid, outer - np.maximum(inner - 1, 0) if signed else outer + inner, 0)
     return {
-        "classes": torch.from_numpy(classes),
+        "classes": classes.cpu(),
         "count": torch.tensor([len(classes)]),
         "distance": torch.from_numpy(distance),
     }

@@ -1,21 +1,56 @@
-"""The Lovász extension of the Jaccard loss."""
+"""The Lovász extensions of the Jaccard loss."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar, Unpack
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from intarsia.losses.base import Loss, register_loss
+from intarsia.losses.base import ClassLoss, ClassOptions, register_loss
 from intarsia.losses.sums import class_counts, masked_softmax
 
 
+class Extension(ClassLoss):
+    """Base of the losses that are a Lovász extension: errors of each class's elements, sorted and weighed by rank.
+
+    Args:
+        per_sample: take the IoU of each sample and average those that have labels, instead of the IoU of the batch.
+        shared: `classes` and `ignore_index`, see `ClassLoss`.
+    """
+
+    margin: ClassVar[bool] = False
+
+    def __init__(self, *, per_sample: bool = False, **shared: Unpack[ClassOptions]) -> None:
+        super().__init__(**shared)
+        self.per_sample = per_sample
+
+    def compute(self, logits: Tensor, target: Tensor, maps: Mapping[str, Tensor]) -> Tensor:
+        samples, classes = logits.shape[:2]
+        labels = target.reshape(samples, -1)
+        scores = self.scores(logits.reshape(samples, classes, -1), labels != self.ignore_index)
+        chosen = self.chosen(classes)
+        present = class_counts(target, classes, self.ignore_index)[:, chosen] > 0
+        present = present if self.per_sample else present.any(0, keepdim=True)
+        # Mean over the classes of each region, then over the regions that have one.
+        shares = present / present.sum(1, keepdim=True).clamp(min=1) / present.any(1).sum().clamp(min=1)
+        regions = [
+            (slice(n, n + 1) if self.per_sample else slice(None), chosen[place], float(shares[n, place]))
+            for n, place in present.nonzero().tolist()
+        ]
+        loss: Tensor = _Extension.apply(scores, labels, self.ignore_index, regions, self.margin)
+        return loss
+
+    def scores(self, logits: Tensor, valid: Tensor) -> Tensor:
+        """What errors are computed from, for logits (N, C, P): probabilities, or margins."""
+        raise NotImplementedError
+
+
 @register_loss("lovasz")
-class Lovasz(Loss):
+class Lovasz(Extension):
     """Lovász-softmax loss (Berman et al. 2018, arXiv:1705.08790), averaged over present classes.
 
     Per class, the errors |t - p| of all valid elements are sorted, and the loss is the piecewise linear interpolation
@@ -23,52 +58,74 @@ class Lovasz(Loss):
     after, or together with, cross-entropy.
 
     Args:
-        per_sample: take the IoU of each sample and average the samples, instead of the IoU of the whole batch.
-        ignore_index: label of elements that contribute nothing.
+        shared: `per_sample`, `classes` and `ignore_index`, see `Extension`.
     """
 
-    def __init__(self, *, per_sample: bool = False, ignore_index: int = 255) -> None:
-        super().__init__(ignore_index=ignore_index)
-        self.per_sample = per_sample
+    def scores(self, logits: Tensor, valid: Tensor) -> Tensor:
+        return masked_softmax(logits, valid)
 
-    def compute(self, logits: Tensor, target: Tensor, maps: Mapping[str, Tensor]) -> Tensor:
-        samples, classes = logits.shape[:2]
-        labels = target.reshape(samples, -1)
-        p = masked_softmax(logits.reshape(samples, classes, -1), labels != self.ignore_index)
-        counts = class_counts(target, classes, self.ignore_index)
-        # An ignored element has p = 0 and is of no class: an error of 0, which comes last and adds nothing.
-        if self.per_sample:
-            regions = [(slice(n, n + 1), index) for n, index in counts.nonzero().tolist()]
-        else:
-            regions = [(slice(None), index) for index in counts.sum(0).nonzero()[:, 0].tolist()]
-        loss: Tensor = _Extension.apply(p, labels, regions)
-        return loss
+
+@register_loss("lovasz_hinge")
+class LovaszHinge(Extension):
+    """Lovász hinge (Yu & Blaschko 2015; Berman et al. 2018, section 3.1), each class against all others.
+
+    Errors are max(0, 1 - m) of elements of the class and max(0, 1 + m) of others, with the margin
+    m = log p - log(1 - p) of the class's probability. Of two classes, m is the difference of their logits; with
+    ``classes: [1]`` it is the paper's loss of a binary problem.
+
+    Args:
+        shared: `per_sample`, `classes` and `ignore_index`, see `Extension`.
+    """
+
+    margin = True
+
+    def scores(self, logits: Tensor, valid: Tensor) -> Tensor:
+        if logits.shape[1] == 1:
+            return 0 * logits + torch.inf  # certain, whatever the logit
+        top = logits.argmax(1, keepdim=True)
+        whole = logits.logsumexp(1, keepdim=True)
+        # log(1 - p) of a probability near 1 loses its digits: of the likeliest class it is summed from the others.
+        others = logits.scatter(1, top, -torch.inf).logsumexp(1, keepdim=True)
+        rest = whole + torch.log1p(-(logits - whole).exp().scatter(1, top, 0))
+        return logits - rest.scatter(1, top, others)
 
 
 class _Extension(torch.autograd.Function):
-    """Mean over regions, each all elements of some samples against one class; p is (N, C, P), labels (N, P)."""
+    """Sum over regions of share x loss, each all elements of some samples against one class.
+
+    Scores are (N, C, P): probabilities, whose errors are |t - p|, or margins, whose errors are hinges. Labels: (N, P).
+    """
 
     @staticmethod
-    def forward(ctx: Any, p: Tensor, labels: Tensor, regions: list[tuple[slice, int]]) -> Tensor:
-        total = p.new_zeros(())
-        slopes = torch.zeros_like(p)
-        for samples, index in regions:
-            own = labels[samples].reshape(-1) == index
-            error = p[samples, index].reshape(-1)
-            error = torch.where(own, 1 - error, error)
+    def forward(
+        ctx: Any, scores: Tensor, labels: Tensor, ignore: int, regions: list[tuple[slice, int, float]], margin: bool
+    ) -> Tensor:
+        total = scores.new_zeros(())
+        slopes = torch.zeros_like(scores)
+        for samples, index, share in regions:
+            flat = labels[samples].reshape(-1)
+            own = flat == index
+            error = scores[samples, index].reshape(-1)
+            error = torch.where(own, 1 - error, 1 + error if margin else error)
+            if margin:
+                error = error.relu()
+            # An ignored element is of no class and has an error of 0, which comes last and adds nothing.
+            error = error.masked_fill(flat == ignore, 0)
             order = _descending(error)
             slope = torch.empty_like(error)
             slope.scatter_(0, order, _jaccard_steps(own.gather(0, order), error.dtype))
-            total += slope @ error
-            slopes[samples, index] = torch.where(own, -slope, slope).reshape(slopes[samples, index].shape)
-        ctx.save_for_backward(slopes.div_(max(1, len(regions))))
-        return total / max(1, len(regions))
+            total += share * (slope @ error)
+            if margin:
+                slope = slope * (error > 0)
+            slopes[samples, index] = share * torch.where(own, -slope, slope).reshape(slopes[samples, index].shape)
+        ctx.save_for_backward(slopes)
+        return total
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         (slopes,) = ctx.saved_tensors
-        return slopes * grads[0], None, None
+        return slopes * grads[0], None, None, None, None
 
 
 def _jaccard_steps(own: Tensor, dtype: torch.dtype) -> Tensor:

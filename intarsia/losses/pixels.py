@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Literal, TypedDict, Unpack
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from intarsia.errors import UsageError
-from intarsia.losses.base import Loss, check_option, register_loss
+from intarsia.losses.base import Loss, check_choice, check_option, register_loss
 from intarsia.losses.sums import ratio, sum_of_blocks
+
+
+class ElementOptions(TypedDict, total=False):
+    """Options of `ElementLoss`."""
+
+    class_weights: Sequence[float] | None
+    divide_by: Literal["weights", "elements"]
+    ignore_index: int
 
 
 class ElementLoss(Loss):
@@ -19,13 +28,23 @@ class ElementLoss(Loss):
 
     Args:
         class_weights: one non-negative weight a class; None weighs all alike.
+        divide_by: what the sum is divided by: the "weights" of the elements, or their number ("elements"), so that
+            weights also make a loss larger or smaller.
         ignore_index: label of elements that contribute nothing.
     """
 
     class_weights: Tensor | None
 
-    def __init__(self, *, class_weights: Sequence[float] | None = None, ignore_index: int = 255) -> None:
+    def __init__(
+        self,
+        *,
+        class_weights: Sequence[float] | None = None,
+        divide_by: Literal["weights", "elements"] = "weights",
+        ignore_index: int = 255,
+    ) -> None:
         super().__init__(ignore_index=ignore_index)
+        check_choice("divide_by", divide_by, ("weights", "elements"))
+        self.divide_by = divide_by
         for weight in class_weights or ():
             check_option("class_weights", weight, 0)
         weights = None if class_weights is None else torch.tensor(list(class_weights), dtype=torch.float32)
@@ -49,6 +68,16 @@ class ElementLoss(Loss):
         weights = self.weights_for(logits)
         return valid.to(logits.dtype) if weights is None else weights[target.where(valid, 0)] * valid
 
+    def mean(self, total: Tensor, weight: Tensor, counted: Tensor) -> Tensor:
+        """A weighted sum over elements, divided by their weights or their number.
+
+        Args:
+            total: the sum.
+            weight: (N, *S), 0 where an element is not counted.
+            counted: (N, *S) whether it is.
+        """
+        return ratio(total, weight.sum() if self.divide_by == "weights" else counted.sum().to(weight.dtype))
+
 
 @register_loss("cross_entropy")
 class CrossEntropy(ElementLoss):
@@ -59,19 +88,12 @@ class CrossEntropy(ElementLoss):
     away from its class and spreads it over all classes evenly: (1 - e) w[t] * -log p[t] + e / C sum_c w[c] * -log p[c].
 
     Args:
-        class_weights: one non-negative weight a class; None weighs all alike.
         label_smoothing: e, 0..1.
-        ignore_index: label of elements that contribute nothing.
+        shared: `class_weights`, `divide_by` and `ignore_index`, see `ElementLoss`.
     """
 
-    def __init__(
-        self,
-        *,
-        class_weights: Sequence[float] | None = None,
-        label_smoothing: float = 0.0,
-        ignore_index: int = 255,
-    ) -> None:
-        super().__init__(class_weights=class_weights, ignore_index=ignore_index)
+    def __init__(self, *, label_smoothing: float = 0.0, **shared: Unpack[ElementOptions]) -> None:
+        super().__init__(**shared)
         check_option("label_smoothing", label_smoothing, 0, 1)
         self.label_smoothing = label_smoothing
 
@@ -84,7 +106,7 @@ class CrossEntropy(ElementLoss):
             reduction="sum",
             label_smoothing=self.label_smoothing,
         )
-        return ratio(total, self.weight_of(logits, target).sum())
+        return self.mean(total, self.weight_of(logits, target), target != self.ignore_index)
 
 
 @register_loss("focal")
@@ -96,21 +118,18 @@ class Focal(ElementLoss):
 
     Args:
         gamma: how strongly elements that are right already are played down; at least 0.
-        class_weights: one non-negative weight a class; None weighs all alike.
-        ignore_index: label of elements that contribute nothing.
+        shared: `class_weights`, `divide_by` and `ignore_index`, see `ElementLoss`.
     """
 
-    def __init__(
-        self, *, gamma: float = 2.0, class_weights: Sequence[float] | None = None, ignore_index: int = 255
-    ) -> None:
-        super().__init__(class_weights=class_weights, ignore_index=ignore_index)
+    def __init__(self, *, gamma: float = 2.0, **shared: Unpack[ElementOptions]) -> None:
+        super().__init__(**shared)
         check_option("gamma", gamma, 0)
         self.gamma = gamma
 
     def compute(self, logits: Tensor, target: Tensor, maps: Mapping[str, Tensor]) -> Tensor:
         weight = self.weight_of(logits, target)
         nll = F.cross_entropy(logits, target, ignore_index=self.ignore_index, reduction="none")
-        return ratio((weight * _miss(nll) ** self.gamma * nll).sum(), weight.sum())
+        return self.mean((weight * _miss(nll) ** self.gamma * nll).sum(), weight, target != self.ignore_index)
 
 
 @register_loss("sigmoid_focal")
@@ -167,19 +186,11 @@ class OhemCrossEntropy(ElementLoss):
     Args:
         threshold: probability, above 0 and at most 1; 1 keeps all.
         min_kept: smallest share of the valid elements to keep, 0..1.
-        class_weights: one non-negative weight a class; None weighs all alike.
-        ignore_index: label of elements that contribute nothing.
+        shared: `class_weights`, `divide_by` and `ignore_index`, see `ElementLoss`.
     """
 
-    def __init__(
-        self,
-        *,
-        threshold: float = 0.7,
-        min_kept: float = 0.1,
-        class_weights: Sequence[float] | None = None,
-        ignore_index: int = 255,
-    ) -> None:
-        super().__init__(class_weights=class_weights, ignore_index=ignore_index)
+    def __init__(self, *, threshold: float = 0.7, min_kept: float = 0.1, **shared: Unpack[ElementOptions]) -> None:
+        super().__init__(**shared)
         check_option("threshold", threshold, 0, 1, above=True)
         check_option("min_kept", min_kept, 0, 1)
         self.threshold = threshold
@@ -194,8 +205,9 @@ class OhemCrossEntropy(ElementLoss):
         # "not below" instead of "at least", so that a NaN counts as hard and shows.
         if keep and int((~(candidates < limit)).sum()) < keep:
             limit = float(candidates.kthvalue(candidates.numel() - keep + 1).values)
-        weight = self.weight_of(logits, target) * ~(nll.detach() < limit)
-        return ratio((weight * nll).sum(), weight.sum())
+        hard = valid & ~(nll.detach() < limit)
+        weight = self.weight_of(logits, target) * hard
+        return self.mean((weight * nll).sum(), weight, hard)
 
 
 def _miss(nll: Tensor) -> Tensor:

@@ -6,37 +6,93 @@ classes that the target holds. A mean that counted absent classes too would rewa
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Literal, Unpack
 
+import torch
 from torch import Tensor
 
-from intarsia.losses.base import Loss, check_option, register_loss
+from intarsia.errors import UsageError
+from intarsia.losses.base import ClassLoss, ClassOptions, check_choice, check_option, register_loss
 from intarsia.losses.sums import ratio, region_sums
 
 
-class RegionLoss(Loss):
+class RegionOptions(ClassOptions, total=False):
+    """Options of `RegionLoss`."""
+
+    per_sample: bool
+
+
+class RegionLoss(ClassLoss):
     """Base of the losses that are made of sums per class.
 
     Args:
-        per_sample: sum over each sample and average the samples, instead of summing over the whole batch.
-        ignore_index: label of elements that contribute nothing.
+        per_sample: take the loss of each sample and average those that have labels, instead of one loss of all the
+            batch's elements together.
+        shared: `classes` and `ignore_index`, see `ClassLoss`.
     """
 
     power = 1
 
-    def __init__(self, *, per_sample: bool = False, ignore_index: int = 255) -> None:
-        super().__init__(ignore_index=ignore_index)
+    def __init__(self, *, per_sample: bool = False, **shared: Unpack[ClassOptions]) -> None:
+        super().__init__(**shared)
         self.per_sample = per_sample
 
     def compute(self, logits: Tensor, target: Tensor, maps: Mapping[str, Tensor]) -> Tensor:
-        sums = region_sums(logits, target, self.ignore_index, power=self.power)
+        chosen = self.chosen(logits.shape[1])
+        sums = (entry[:, chosen] for entry in region_sums(logits, target, self.ignore_index, power=self.power))
         overlap, mass, count = sums if self.per_sample else (entry.sum(0, keepdim=True) for entry in sums)
-        return self.compare(overlap, mass, count)
+        known = (count > 0).any(1)
+        return self.compare(overlap, mass, count).where(known, 0).sum() / known.sum().clamp(min=1)
 
     def compare(self, overlap: Tensor, mass: Tensor, count: Tensor) -> Tensor:
-        """The loss of (R, C) sums of R regions of the batch; see `region_sums`."""
-        present = count > 0
-        return (self.distance(overlap, mass, count) * present).sum() / present.sum().clamp(min=1)
+        """The loss (R,) of each of R regions of the batch from (R, C) sums; see `region_sums`."""
+        raise NotImplementedError
+
+
+class MeanOptions(RegionOptions, total=False):
+    """Options of `OverlapLoss`."""
+
+    average: Literal["macro", "micro"]
+    weights: Sequence[float] | None
+
+
+class OverlapLoss(RegionLoss):
+    """Base of the losses that are a mean of classes.
+
+    Args:
+        average: "macro", the mean of the present classes' losses, or "micro", the loss of all classes' elements
+            together, in which frequent classes count more.
+        weights: in the mean, one non-negative weight a class that takes part; None weighs all alike. They are not the
+            `class_weights` of elements, which a recipe may count.
+        shared: `per_sample`, `classes` and `ignore_index`, see `RegionLoss`.
+    """
+
+    def __init__(
+        self,
+        *,
+        average: Literal["macro", "micro"] = "macro",
+        weights: Sequence[float] | None = None,
+        **shared: Unpack[RegionOptions],
+    ) -> None:
+        super().__init__(**shared)
+        check_choice("average", average, ("macro", "micro"))
+        if weights is not None and average == "micro":
+            raise UsageError("loss option weights belongs to the mean of classes, which average micro does not take")
+        for weight in weights or ():
+            check_option("weights", weight, 0)
+        self.average = average
+        self.weights = weights
+
+    def compare(self, overlap: Tensor, mass: Tensor, count: Tensor) -> Tensor:
+        if self.average == "micro":
+            overlap, mass, count = (entry.sum(1, keepdim=True) for entry in (overlap, mass, count))
+        weight = (count > 0).to(mass.dtype)
+        if self.weights is not None:
+            if len(self.weights) != count.shape[1]:
+                raise UsageError(f"{self.name}: {len(self.weights)} weights for {count.shape[1]} classes")
+            weight = weight * torch.tensor(self.weights, dtype=mass.dtype, device=mass.device)
+        return ratio((self.distance(overlap, mass, count) * weight).sum(1), weight.sum(1))
 
     def distance(self, overlap: Tensor, mass: Tensor, count: Tensor) -> Tensor:
         """(R, C) 0 for a perfect prediction of a class, up to 1 for none of it."""
@@ -44,7 +100,7 @@ class RegionLoss(Loss):
 
 
 @register_loss("dice")
-class Dice(RegionLoss):
+class Dice(OverlapLoss):
     """Soft Dice loss, averaged over present classes.
 
     Per class with probabilities p, one-hot target t and sums over valid elements:
@@ -54,14 +110,11 @@ class Dice(RegionLoss):
     Args:
         smooth: added to numerator and denominator, in elements.
         squared: square the terms of the denominator.
-        per_sample: sum over each sample and average the samples, instead of summing over the whole batch.
-        ignore_index: label of elements that contribute nothing.
+        shared: `average`, `weights`, `per_sample`, `classes` and `ignore_index`, see `OverlapLoss`.
     """
 
-    def __init__(
-        self, *, smooth: float = 1.0, squared: bool = False, per_sample: bool = False, ignore_index: int = 255
-    ) -> None:
-        super().__init__(per_sample=per_sample, ignore_index=ignore_index)
+    def __init__(self, *, smooth: float = 1.0, squared: bool = False, **shared: Unpack[MeanOptions]) -> None:
+        super().__init__(**shared)
         check_option("smooth", smooth, 0)
         self.smooth = smooth
         self.power = 2 if squared else 1
@@ -78,19 +131,16 @@ class GeneralisedDice(RegionLoss):
     whose weight would be infinite, take no part.
 
     Args:
-        per_sample: sum over each sample and average the samples, instead of summing over the whole batch.
-        ignore_index: label of elements that contribute nothing.
+        shared: `per_sample`, `classes` and `ignore_index`, see `RegionLoss`.
     """
 
     def compare(self, overlap: Tensor, mass: Tensor, count: Tensor) -> Tensor:
         weight = (count > 0) / count.clamp(min=1).square()
-        known = (count > 0).any(1)
-        loss = 1 - 2 * (weight * overlap).sum(1) / (weight * (mass + count)).sum(1).where(known, 1)
-        return loss.where(known, 0).sum() / known.sum().clamp(min=1)
+        return 1 - 2 * ratio((weight * overlap).sum(1), (weight * (mass + count)).sum(1))
 
 
 @register_loss("tversky")
-class Tversky(RegionLoss):
+class Tversky(OverlapLoss):
     """Tversky loss (Salehi et al. 2017, arXiv:1706.05721), averaged over present classes.
 
     Per class, with soft true positives TP = sum(p t), false positives FP = sum(p) - TP and false negatives
@@ -101,20 +151,13 @@ class Tversky(RegionLoss):
         alpha: weight of false positives, at least 0.
         beta: weight of false negatives, at least 0.
         smooth: added to numerator and denominator, in elements.
-        per_sample: sum over each sample and average the samples, instead of summing over the whole batch.
-        ignore_index: label of elements that contribute nothing.
+        shared: `average`, `weights`, `per_sample`, `classes` and `ignore_index`, see `OverlapLoss`.
     """
 
     def __init__(
-        self,
-        *,
-        alpha: float = 0.3,
-        beta: float = 0.7,
-        smooth: float = 1.0,
-        per_sample: bool = False,
-        ignore_index: int = 255,
+        self, *, alpha: float = 0.3, beta: float = 0.7, smooth: float = 1.0, **shared: Unpack[MeanOptions]
     ) -> None:
-        super().__init__(per_sample=per_sample, ignore_index=ignore_index)
+        super().__init__(**shared)
         check_option("alpha", alpha, 0)
         check_option("beta", beta, 0)
         check_option("smooth", smooth, 0)
@@ -127,6 +170,14 @@ class Tversky(RegionLoss):
         return ratio(wrong, overlap + wrong + self.smooth)
 
 
+class TverskyOptions(MeanOptions, total=False):
+    """Options of `Tversky`."""
+
+    alpha: float
+    beta: float
+    smooth: float
+
+
 @register_loss("focal_tversky")
 class FocalTversky(Tversky):
     """Focal Tversky loss (Abraham & Khan 2019, arXiv:1810.07842): each class's Tversky loss to the power 1 / gamma.
@@ -136,24 +187,11 @@ class FocalTversky(Tversky):
 
     Args:
         gamma: above 0; more than 1 draws attention to classes that are nearly right already.
-        alpha: weight of false positives, at least 0.
-        beta: weight of false negatives, at least 0.
-        smooth: added to numerator and denominator, in elements.
-        per_sample: sum over each sample and average the samples, instead of summing over the whole batch.
-        ignore_index: label of elements that contribute nothing.
+        shared: `alpha`, `beta`, `smooth` and all others of `Tversky`.
     """
 
-    def __init__(
-        self,
-        *,
-        gamma: float = 4 / 3,
-        alpha: float = 0.3,
-        beta: float = 0.7,
-        smooth: float = 1.0,
-        per_sample: bool = False,
-        ignore_index: int = 255,
-    ) -> None:
-        super().__init__(alpha=alpha, beta=beta, smooth=smooth, per_sample=per_sample, ignore_index=ignore_index)
+    def __init__(self, *, gamma: float = 4 / 3, **shared: Unpack[TverskyOptions]) -> None:
+        super().__init__(**shared)
         check_option("gamma", gamma, 0, above=True)
         self.gamma = gamma
 
@@ -164,7 +202,7 @@ class FocalTversky(Tversky):
 
 
 @register_loss("jaccard")
-class Jaccard(RegionLoss):
+class Jaccard(OverlapLoss):
     """Soft Jaccard (IoU) loss (Rahman & Wang 2016), averaged over present classes.
 
     Per class with probabilities p, one-hot target t and sums over valid elements:
@@ -172,12 +210,11 @@ class Jaccard(RegionLoss):
 
     Args:
         smooth: added to numerator and denominator, in elements.
-        per_sample: sum over each sample and average the samples, instead of summing over the whole batch.
-        ignore_index: label of elements that contribute nothing.
+        shared: `average`, `weights`, `per_sample`, `classes` and `ignore_index`, see `OverlapLoss`.
     """
 
-    def __init__(self, *, smooth: float = 1.0, per_sample: bool = False, ignore_index: int = 255) -> None:
-        super().__init__(per_sample=per_sample, ignore_index=ignore_index)
+    def __init__(self, *, smooth: float = 1.0, **shared: Unpack[MeanOptions]) -> None:
+        super().__init__(**shared)
         check_option("smooth", smooth, 0)
         self.smooth = smooth
 

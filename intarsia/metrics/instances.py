@@ -3,7 +3,8 @@
 Conventions:
     * In the order of their scores, predicted instances take the free true instance of their class with the highest
       IoU, if that reaches the threshold; those that find none are false positives.
-    * A false positive whose share of unknown elements reaches the threshold is not counted at all.
+    * A false positive is not counted at all when its share of elements that are unknown, or in a crowd of its own
+      class, reaches the threshold.
     * AP is the mean of the precision (made falling) at the 101 recalls 0, 0.01, ..., 1; over the thresholds 0.5, 0.55,
       ..., 0.95. The number of instances per image is not limited.
     * A class without a true instance has no AP (NaN) and is left out of means.
@@ -83,7 +84,7 @@ class InstanceAP:
             prediction: class indices, of any shape.
             target: class indices or `ignore_index`, of the same shape.
             prediction_instances: of the same shape; an instance is what has one class and one number above 0.
-            target_instances: of the same shape; things with number 0 are unknown.
+            target_instances: of the same shape; things with number 0 are a crowd of their class.
             scores: confidence of each predicted instance number.
 
         Raises:
@@ -142,7 +143,7 @@ def _match(found: Overlap, rows: NDArray[np.intp], columns: NDArray[np.intp]) ->
     common = found.common[np.ix_(rows, columns)]
     areas = found.predicted.areas[rows]
     iou = common / (areas[:, None] + found.truth.areas[columns][None] - common)
-    unknown = found.void[rows] / areas
+    unknown = (found.void + found.crowd)[rows] / areas
     matched = np.zeros((len(rows), len(THRESHOLDS)))
     for place, threshold in enumerate(THRESHOLDS):
         free = np.ones(len(columns), dtype=bool)

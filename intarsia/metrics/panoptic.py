@@ -2,8 +2,9 @@
 
 Conventions:
     * A predicted and a true segment of one class match when their IoU is above 0.5; no segment matches twice then.
-    * Unknown elements of the target take no part in a union. A predicted segment without a match is no false positive
-      when more than half of it is unknown.
+    * Unknown elements of the target take no part in a union. Those of a crowd do, as in panopticapi.
+    * A predicted segment without a match is no false positive when more than half of it is unknown or in a crowd of its
+      own class. A crowd of another class excuses nothing.
     * A class without any segment in both maps has no quality (NaN) and is left out of means.
 """
 
@@ -82,7 +83,7 @@ class PanopticQuality:
             prediction: class indices, of any shape.
             target: class indices or `ignore_index`, of the same shape.
             prediction_instances: of the same shape; things count where it is above 0.
-            target_instances: of the same shape; things with number 0 are unknown, as the groups of Cityscapes.
+            target_instances: of the same shape; things with number 0 are a crowd, as the groups of Cityscapes.
 
         Raises:
             DataError: shapes differ, labels are no integers, an instance number is negative, or the target holds
@@ -100,7 +101,7 @@ class PanopticQuality:
         same = found.predicted.classes[:, None] == found.truth.classes[None]
         iou = np.where(same, found.iou(), 0)
         match = iou > 0.5
-        unmatched = ~match.any(axis=1) & (2 * found.void <= found.predicted.areas)
+        unmatched = ~match.any(axis=1) & (2 * (found.void + found.crowd) <= found.predicted.areas)
         for row, labels, weights in (
             (0, found.truth.classes, np.where(match, iou, 0).sum(axis=0)),
             (1, found.truth.classes, match.any(axis=0)),

@@ -32,6 +32,10 @@ class Segments:
     def __len__(self) -> int:
         return len(self.classes)
 
+    def of(self, chosen: NDArray[np.bool_]) -> Segments:
+        """Some of the segments."""
+        return Segments(self.classes[chosen], self.instances[chosen], self.areas[chosen])
+
 
 @dataclass(frozen=True)
 class Overlap:
@@ -42,12 +46,15 @@ class Overlap:
         truth: segments of the target.
         common: (predicted, truth) elements that both hold.
         void: (predicted,) elements of each predicted segment where the target is unknown.
+        crowd: (predicted,) elements of each predicted segment in a crowd of its own class, whose instances nobody told
+            apart. Of another class, a crowd is what it is labelled: not this segment.
     """
 
     predicted: Segments
     truth: Segments
     common: Ids
     void: Ids
+    crowd: Ids
 
     def iou(self) -> Floats:
         """(predicted, truth) IoU; unknown elements take no part in the union (Kirillov et al. 2019, section 4.2)."""
@@ -85,8 +92,9 @@ def overlap(
 ) -> Overlap:
     """Match the segments of two label maps of any shape.
 
-    Elements of things whose target has instance 0 are unknown, as are those whose target is `ignore_index`.
-    Elements whose prediction is no class, or a thing with instance 0, belong to no predicted segment.
+    Elements whose target is `ignore_index` are unknown. Things whose target has instance 0 are a crowd of their class
+    (COCO's `iscrowd`, the groups of Cityscapes). Elements whose prediction is no class, or a thing with instance 0,
+    belong to no predicted segment.
 
     Raises:
         DataError: shapes differ, labels are no integers, an instance number is negative, or the target holds something
@@ -102,13 +110,13 @@ def overlap(
         if numbers.size and numbers.min() < 0:
             raise DataError(f"instance numbers are 0 (none) or positive, these go down to {int(numbers.min())}")
         known = np.where((labels >= 0) & (labels < classes), labels, classes)
-        thing = is_thing[known]
-        nothing = (known == classes) | (thing & (numbers == 0))
-        maps.append(np.where(nothing, 0, 1 + known + np.int64(classes) * np.where(thing, numbers, 0)).reshape(-1))
-    return _overlap(maps[0], maps[1], classes)
+        number = np.where(is_thing[known], numbers, 0)
+        maps.append(np.where(known == classes, 0, 1 + known + np.int64(classes) * number).reshape(-1))
+    return _overlap(maps[0], maps[1], is_thing[:classes])
 
 
-def _overlap(one: Ids, other: Ids, classes: int) -> Overlap:
+def _overlap(one: Ids, other: Ids, is_thing: NDArray[np.bool_]) -> Overlap:
+    """Count the common elements of two maps of keys: 0 for nothing, else 1 + class + classes x instance number."""
     # Neighbours mostly belong to the same pair of segments: count runs, of which there are far fewer than elements.
     starts = np.flatnonzero(np.append(True, (one[1:] != one[:-1]) | (other[1:] != other[:-1]))[: one.size])
     lengths = np.diff(starts, append=one.size)
@@ -117,13 +125,22 @@ def _overlap(one: Ids, other: Ids, classes: int) -> Overlap:
     shape = (len(keys), len(others))
     pairs = np.bincount(rows * shape[1] + columns, lengths, minlength=shape[0] * shape[1])
     table = pairs.astype(np.int64).reshape(shape)
-    predicted, truth = keys > 0, others > 0
+    found, true = (_segments(k, table.sum(axis=axis), len(is_thing)) for k, axis in ((keys, 1), (others, 0)))
+    (predicted, _), (truth, crowd) = (_kinds(k, side, is_thing) for k, side in ((keys, found), (others, true)))
+    own = found.classes[:, None] == true.classes[None]
     return Overlap(
-        predicted=_segments(keys[predicted], table.sum(axis=1)[predicted], classes),
-        truth=_segments(others[truth], table.sum(axis=0)[truth], classes),
+        predicted=found.of(predicted),
+        truth=true.of(truth),
         common=table[predicted][:, truth],
-        void=table[predicted][:, ~truth].sum(axis=1),
+        void=table[predicted][:, others == 0].sum(axis=1),
+        crowd=np.where(own, table, 0)[predicted][:, crowd].sum(axis=1),
     )
+
+
+def _kinds(keys: Ids, segments: Segments, is_thing: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which keys are segments, and which are things without a number."""
+    unnumbered = (keys > 0) & is_thing[segments.classes] & (segments.instances == 0)
+    return (keys > 0) & ~unnumbered, unnumbered
 
 
 def _segments(keys: Ids, areas: Ids, classes: int) -> Segments:

@@ -8,8 +8,10 @@ from crf_cases import gaussian, lattice_filter, mean_field, picture_features, sc
 
 import intarsia.compat.pydensecrf.densecrf as dcrf
 from intarsia.compat.pydensecrf.utils import (
+    compute_unary,
     create_pairwise_bilateral,
     create_pairwise_gaussian,
+    softmax_to_unary,
     unary_from_labels,
     unary_from_softmax,
 )
@@ -77,6 +79,58 @@ def test_unary_energies():
     np.testing.assert_allclose(unary_from_softmax(PROBS), -np.log(PROBS.reshape(4, -1).clip(1e-5)), rtol=1e-6)
     scaled = np.exp(-unary_from_softmax(PROBS, scale=0.6, clip=None))
     np.testing.assert_allclose(scaled, 0.6 * PROBS.reshape(4, -1) + 0.1, rtol=1e-5)
+
+
+def test_old_names_of_the_utilities():
+    labels = np.array([[0, 1, 2, 3], [3, 2, 1, 0]])
+    u, p, n = 1 / 3, 0.8, 0.1
+    expected = [[u, p, n, n, n, n, p, u], [u, n, p, n, n, p, n, u], [u, n, n, p, p, n, n, u]]
+    with pytest.warns(DeprecationWarning, match="unary_from_labels"):
+        np.testing.assert_allclose(np.exp(-compute_unary(labels, 3, GT_PROB=0.8)), expected, rtol=1e-6)
+    with pytest.warns(DeprecationWarning, match="unary_from_softmax"):
+        np.testing.assert_array_equal(softmax_to_unary(PROBS, 0.6), unary_from_softmax(PROBS, 0.6, clip=None))
+    with pytest.warns(DeprecationWarning):
+        assert softmax_to_unary(np.array([[1.0], [0.0]]))[1, 0] == np.inf
+
+
+def test_names_of_constants():
+    assert list(dcrf.KernelType) == [dcrf.CONST_KERNEL, dcrf.DIAG_KERNEL, dcrf.FULL_KERNEL] == [0, 1, 2]
+    assert dcrf.NormalizationType.NORMALIZE_SYMMETRIC == dcrf.NORMALIZE_SYMMETRIC == 3
+    assert list(dcrf.NormalizationType)[:3] == [
+        dcrf.NO_NORMALIZATION, dcrf.NORMALIZE_BEFORE, dcrf.NORMALIZE_AFTER,
+    ]  # fmt: skip
+
+
+def test_unary_objects():
+    random = np.random.default_rng(0)
+    weights, features = random.normal(size=(4, 7)).astype(np.float32), random.normal(size=(7, COUNT)).astype(np.float32)
+    expected = softmax(-(weights.astype(np.float64) @ features))
+    for give in (
+        lambda d: d.setUnary(dcrf.ConstUnary(weights @ features)),
+        lambda d: d.setUnary(dcrf.LogisticUnary(weights, features)),
+        lambda d: d.setUnaryEnergy(weights, features),
+        lambda d: d.setUnaryEnergy(weights, f=features),
+    ):
+        d = dcrf.DenseCRF(COUNT, 4)
+        give(d)
+        np.testing.assert_allclose(d.inference(0), expected, atol=1e-5)
+    assert isinstance(dcrf.LogisticUnary(weights, features), dcrf.Unary)
+
+
+def test_a_class_may_be_ruled_out():
+    """An infinite energy is a probability of 0, before any update and after; the others are as if it did not exist."""
+    energies = unary_from_softmax(PROBS)
+    energies[3] = np.inf
+    ruled_out, without = dcrf.DenseCRF2D(WIDTH, HEIGHT, 4), dcrf.DenseCRF2D(WIDTH, HEIGHT, 3)
+    for d, given in ((ruled_out, energies), (without, energies[:3])):
+        d.setUnaryEnergy(given)
+        d.addPairwiseGaussian(sxy=1, compat=3)
+        d.addPairwiseBilateral(sxy=67, srgb=3, rgbim=IMAGE, compat=4)
+    for steps in (0, 5):
+        found = ruled_out.inference(steps)
+        assert (found[3] == 0).all()
+        np.testing.assert_allclose(found[:3], without.inference(steps), atol=1e-6)
+    assert ruled_out.klDivergence(found) == pytest.approx(without.klDivergence(found[:3]), rel=1e-5)
 
 
 @pytest.mark.parametrize("sigma", [1.5, 4])
@@ -150,7 +204,14 @@ def test_without_unary_energies_all_classes_are_alike():
     ("call", "error", "said"),
     [
         (lambda d: d.setUnaryEnergy(np.zeros((3, COUNT), np.float32)), DataError, r"\(4, 480\), classes by elements"),
-        (lambda d: d.setUnaryEnergy(np.full((4, COUNT), np.inf)), DataError, "not finite"),
+        (lambda d: d.setUnaryEnergy(np.full((4, COUNT), np.inf)), DataError, "infinite for all .* element 0"),
+        (lambda d: d.setUnaryEnergy(np.where(np.arange(COUNT) == 7, np.nan, np.ones((4, 1)))), DataError, "element 7"),
+        (lambda d: d.setUnaryEnergy(np.where(np.arange(COUNT) == 7, -np.inf, np.ones((4, 1)))), DataError, "minus inf"),
+        (lambda d: d.setUnaryEnergy(np.zeros(4)), DataError, r"\(classes, elements\), not \(4,\)"),
+        (lambda d: d.setUnary(dcrf.ConstUnary(np.zeros((4, 3)))), DataError, r"\(4, 480\), classes by elements"),
+        (lambda d: dcrf.LogisticUnary(np.zeros((4, 3)), np.zeros((4, 480))), DataError, r"\(4, 3\) and \(4, 480\)"),
+        (lambda d: create_pairwise_gaussian((1, 2, 3), (4, 4)), UsageError, "2 axes, but there are 3"),
+        (lambda d: create_pairwise_bilateral((2, 5), (1, 2), IMAGE, 2), UsageError, "3 channels, but there are 2"),
         (lambda d: d.addPairwiseEnergy(np.zeros((2, 7), np.float32), 3), DataError, r"\(d, 480\)"),
         (lambda d: d.addPairwiseGaussian(3, np.ones((2, 2))), DataError, r"\(4, 4\), not \(2, 2\)"),
         (lambda d: d.addPairwiseGaussian((1, 2, 3), 3), UsageError, "one standard deviation or 2"),
@@ -166,5 +227,7 @@ def test_without_unary_energies_all_classes_are_alike():
     ],
 )
 def test_bad_input(call, error, said):
-    with pytest.raises(error, match=said):
+    """Errors are Intarsia's own, and ValueErrors too, which scripts catch."""
+    with pytest.raises(error, match=said) as raised:
         call(dcrf.DenseCRF2D(WIDTH, HEIGHT, 4))
+    assert isinstance(raised.value, ValueError)

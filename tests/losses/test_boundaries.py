@@ -68,8 +68,9 @@ def oracle(name, p, target):
     for index in classes:
         inside = [place for place in places if target[place] == index]
         outside = [place for place in places if target[place] != index]
-        guess = [place for place in places if p[index][place] > 0.5]
-        unguess = [place for place in places if p[index][place] <= 0.5]
+        likeliest = np.argmax(np.asarray(p), axis=0)
+        guess = [place for place in places if likeliest[place] == index]
+        unguess = [place for place in places if likeliest[place] != index]
         error = {place: (p[index][place] - (target[place] == index)) ** 2 for place in places}
         eroded, depth = dict(error), {}
         for step in range(1, 11):
@@ -173,15 +174,15 @@ def test_distances_are_the_same_wherever_arrays_lie_in_memory():
 
 def test_distances_do_not_end_at_ignored_elements():
     labels = torch.tensor([[0, 0, 255, 255, 1, 1]])
-    maps = class_distances(labels, 255, signed=True)
+    maps = class_distances(labels, torch.tensor([0, 1]), 255, signed=True)
     assert maps["classes"].tolist() == [0, 1]
     assert maps["distance"][1].tolist() == [[4, 3, 0, 0, -2, -3]]
-    maps = class_distances(labels, 255, signed=False)
+    maps = class_distances(labels, torch.tensor([0, 1]), 255, signed=False)
     assert maps["distance"].tolist() == [[[4, 3, 0, 0, 3, 4]]] * 2
 
 
 def test_a_label_map_without_labels_has_no_distances():
-    maps = class_distances(torch.full((3, 4), 255), 255, signed=True)
+    maps = class_distances(torch.full((3, 4), 255), torch.tensor([], dtype=torch.long), 255, signed=True)
     assert (maps["count"].tolist(), maps["distance"].shape) == ([0], (0, 3, 4))
 
 

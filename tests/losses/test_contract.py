@@ -40,6 +40,7 @@ def test_the_names():
         "generalised_dice",
         "jaccard",
         "lovasz",
+        "lovasz_hinge",
         "ohem_cross_entropy",
         "sigmoid_focal",
         "tversky",
@@ -122,7 +123,7 @@ def test_an_untrained_network_gets_a_gradient(name):
     for _ in range(30):
         (gradient,) = torch.autograd.grad(loss(logits, target), logits)
         with torch.no_grad():
-            logits -= gradient / gradient.norm()
+            logits -= gradient / gradient.norm().clamp(min=1e-12)
     assert loss(logits, target) < first - 0.2 * first.abs()
     right = (logits.argmax(1) == target).float().mean()
     assert right > 0.9
@@ -284,6 +285,15 @@ def test_a_label_beyond_the_bytes_range_is_not_wrapped():
     [
         ("dise", {}, r"no loss is named 'dise'. Did you mean 'dice'"),
         ("dice", {"smoth": 1}, r"has no option 'smoth'. Did you mean 'smooth'"),
+        ("dice", {"classes": []}, "classes must be a list of class indices, at least one, not"),
+        ("lovasz", {"classes": [-1]}, "classes must be a list of class indices"),
+        ("boundary", {"classes": "all"}, "classes must be a list of class indices"),
+        ("dice", {"average": "mean"}, "average must be macro or micro, not 'mean'"),
+        ("dice", {"average": "micro", "weights": [1, 2]}, "weights belongs to the mean of classes"),
+        ("dice", {"weights": [1, -2]}, "weights must be a number at least 0, not -2"),
+        ("focal", {"divide_by": "pixels"}, "divide_by must be weights or elements, not 'pixels'"),
+        ("hausdorff_dt", {"threshold": 2}, "threshold must be a number at least 0 and at most 1, not 2"),
+        ("generalised_dice", {"average": "micro"}, "has no option 'average'"),
         ("dice", {"smooth": -1}, "smooth must be a number at least 0, not -1"),
         ("dice", {"smooth": "much"}, "smooth must be a number at least 0, not 'much'"),
         ("dice", {"smooth": True}, "smooth must be a number at least 0, not True"),
@@ -303,6 +313,27 @@ def test_a_label_beyond_the_bytes_range_is_not_wrapped():
 def test_wrong_options_are_named(name, options, message):
     with pytest.raises(UsageError, match=message):
         make(name, **options)
+
+
+@pytest.mark.parametrize("name", ["dice", "generalised_dice", "lovasz", "hausdorff_er"])
+def test_classes_must_exist(name):
+    with pytest.raises(UsageError, match=rf"{name}: classes names 3, and the classes are 0\.\.2"):
+        make(name, classes=[0, 3])(*batch())
+
+
+def test_weights_must_be_as_many_as_classes():
+    with pytest.raises(UsageError, match="dice: 3 weights for 2 classes"):
+        make("dice", classes=[0, 2], weights=[1, 1, 1])(*batch())
+
+
+def test_options_of_a_loss_are_its_own_and_those_of_its_bases():
+    from intarsia.losses import loss_options
+
+    assert set(loss_options("focal_tversky")) == {
+        "gamma", "alpha", "beta", "smooth", "average", "weights", "per_sample", "classes",
+    }  # fmt: skip
+    assert set(loss_options("cross_entropy")) == {"label_smoothing", "class_weights", "divide_by"}
+    assert loss_options("boundary") == ["classes"]
 
 
 def test_class_weights_must_be_as_many_as_classes():

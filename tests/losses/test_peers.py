@@ -76,14 +76,66 @@ def test_with_ignored_elements(name, options, peer):
         ("generalised_dice", {}, monai.GeneralizedDiceLoss(**MONAI, batch=True, smooth_nr=0, smooth_dr=0)),
         ("tversky", {}, monai.TverskyLoss(**MONAI, batch=True, alpha=0.3, beta=0.7, smooth_nr=1, smooth_dr=1)),
         ("boundary", {}, monai.BoundaryLoss(**MONAI)),
-        ("hausdorff_dt", {}, monai.HausdorffDTLoss(**MONAI, include_background=True)),
+        ("hausdorff_dt", {"threshold": 0.5}, monai.HausdorffDTLoss(**MONAI, include_background=True)),
         ("lovasz", {"per_sample": True}, kornia.LovaszSoftmaxLoss()),
+        (
+            "dice",
+            {"smooth": 3, "classes": [1, 2, 3]},
+            monai.DiceLoss(**MONAI, batch=True, include_background=False, smooth_nr=3, smooth_dr=3),
+        ),
+        (
+            "tversky",
+            {"classes": [1, 2, 3]},
+            monai.TverskyLoss(
+                **MONAI, batch=True, include_background=False, alpha=0.3, beta=0.7, smooth_nr=1, smooth_dr=1
+            ),
+        ),
+        ("tversky", {"per_sample": True, "smooth": 0}, kornia.TverskyLoss(alpha=0.3, beta=0.7, eps=0)),
+        ("jaccard", {"classes": [0, 2], "smooth": 2}, smp.JaccardLoss("multiclass", classes=[0, 2], smooth=2.0)),
+        (
+            "dice",
+            {"average": "micro", "smooth": 0},
+            lambda x, t: kornia.DiceLoss(average="micro", eps=0)(
+                x.transpose(0, 1).flatten(1)[None, :, None], t.reshape(1, 1, -1)
+            ),
+        ),
     ],
 )
 def test_without_ignored_elements(name, options, peer):
     logits, target = batch(ignored=False)
     expected = monai_call(peer, logits, target) if type(peer).__module__.startswith("monai") else peer(logits, target)
     assert make(name, **options)(logits, target).item() == pytest.approx(expected.item(), rel=1e-4)
+
+
+@pytest.mark.parametrize("peer", [kornia.LovaszHingeLoss(), smp.LovaszLoss("binary", per_image=True)])
+def test_the_lovasz_hinge_of_a_binary_problem(peer):
+    logits, target = batch(ignored=False, classes=2)
+    margin = logits[:, 1:] - logits[:, :1]
+    ours = make("lovasz_hinge", per_sample=True, classes=[1])(logits, target)
+    expected = peer(margin, target[:, None] if "smp" in type(peer).__module__ else target)
+    assert ours.item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_monai_multiplies_by_class_weights_and_divides_by_the_number_of_classes():
+    logits, target = batch(ignored=False)
+    peer = monai.DiceLoss(**MONAI, batch=True, weight=torch.tensor(WEIGHTS), smooth_nr=3, smooth_dr=3)
+    ours = make("dice", smooth=3, weights=WEIGHTS)(logits, target)
+    assert monai_call(peer, logits, target).item() == pytest.approx(ours.item() * sum(WEIGHTS) / 4, rel=1e-5)
+
+
+def test_smp_gives_0_for_a_binary_foreground_that_is_nowhere():
+    logits, target = batch(ignored=False, classes=2)
+    target[:] = 0
+    peer = smp.DiceLoss("binary")(logits[:, 1:] - logits[:, :1], target[:, None])
+    assert peer == make("dice", classes=[1])(logits, target) == 0
+    assert make("dice")(logits, target) > 0.2  # of the background, of which every false alarm takes away
+
+
+def test_mmsegmentation_divides_a_weighted_cross_entropy_by_the_number_of_elements():
+    logits, target = batch()
+    summed = F.cross_entropy(logits, target, torch.tensor(WEIGHTS), ignore_index=255, reduction="sum")
+    ours = make("cross_entropy", class_weights=WEIGHTS, divide_by="elements")(logits, target)
+    assert ours.item() == pytest.approx((summed / (target != 255).sum()).item(), rel=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -92,7 +92,10 @@ def test_sigmoid_focal_by_hand(options, expected):
     assert loss(logits, torch.tensor([[0, 255]])).item() == pytest.approx(expected, abs=1e-6)
 
 
-@pytest.mark.parametrize("name", ["dice", "jaccard", "tversky", "focal_tversky", "generalised_dice", "lovasz"])
+BY_CLASS = ["dice", "focal_tversky", "generalised_dice", "jaccard", "lovasz", "lovasz_hinge", "tversky"]
+
+
+@pytest.mark.parametrize("name", BY_CLASS)
 def test_per_sample_is_the_mean_over_samples_with_labels(name):
     torch.manual_seed(0)
     logits, target = torch.randn(3, 4, 5, 6), torch.randint(4, (3, 5, 6))
@@ -100,11 +103,113 @@ def test_per_sample_is_the_mean_over_samples_with_labels(name):
     loss = build_loss(name, ignore_index=255, options={"per_sample": True})
     each = build_loss(name, ignore_index=255, options={})
     alone = [each(logits[n : n + 1], target[n : n + 1]).item() for n in (1, 2)]
-    # a mean over all classes of all samples, but for the generalised Dice, which has one number a sample
-    shares = (1, 1) if name == "generalised_dice" else (2, 4)
-    expected = sum(share * value for share, value in zip(shares, alone, strict=True)) / sum(shares)
-    assert loss(logits, target).item() == pytest.approx(expected, rel=1e-5)
+    assert loss(logits, target).item() == pytest.approx(sum(alone) / 2, rel=1e-5)
     assert loss(logits, target).item() != pytest.approx(each(logits, target).item(), rel=1e-4)
+
+
+def test_per_sample_when_samples_hold_different_classes():
+    """The mean of two losses, of which the second is a mean of two classes: not the mean of three."""
+    torch.manual_seed(0)
+    logits = torch.randn(2, 3, 1, 3)
+    target = torch.tensor([[[0, 0, 0]], [[0, 1, 0]]])
+    p = logits.softmax(1)[:, :, 0]
+
+    def dice(sample, index):
+        own = target[sample, 0] == index
+        return 1 - (2 * p[sample, index][own].sum() + 1) / (p[sample, index].sum() + own.sum() + 1)
+
+    expected = (dice(0, 0) + (dice(1, 0) + dice(1, 1)) / 2) / 2
+    loss = build_loss("dice", ignore_index=255, options={"per_sample": True})
+    assert loss(logits, target).item() == pytest.approx(expected.item(), rel=1e-6)
+
+
+@pytest.mark.parametrize("per_sample", [False, True])
+@pytest.mark.parametrize("name", [*BY_CLASS, "boundary", "hausdorff_cv", "hausdorff_dt", "hausdorff_er"])
+def test_classes_that_take_part(name, per_sample):
+    """The mean over some classes is that of the losses of each alone, where every sample holds every class."""
+    logits, target = random_batch(3)
+    mixed = name == "generalised_dice"  # one number for all classes
+    options = {"per_sample": per_sample} if name in BY_CLASS else {}
+
+    def value(classes):
+        return build_loss(name, ignore_index=255, options={**options, "classes": classes})(logits, target).item()
+
+    whole = build_loss(name, ignore_index=255, options=options)(logits, target).item()
+    assert value([3, 0, 1, 2]) == value(None) == pytest.approx(whole, rel=1e-6)
+    if not mixed:
+        assert value([1, 3]) == pytest.approx((value([1]) + value([3])) / 2, rel=1e-4)
+    assert value([1, 3]) != pytest.approx(whole, rel=1e-3)
+
+
+@pytest.mark.parametrize("name", [*BY_CLASS, "boundary", "hausdorff_cv", "hausdorff_dt", "hausdorff_er"])
+def test_a_foreground_that_is_nowhere_costs_nothing(name):
+    """Of a binary problem's foreground alone, a batch without any says nothing, whatever is predicted."""
+    logits = torch.tensor([-3.0, 3.0])[None, :, None, None].repeat(1, 1, 3, 4).requires_grad_()
+    target = torch.zeros(1, 3, 4, dtype=torch.long)
+    loss = build_loss(name, ignore_index=255, options={"classes": [1]})(logits, target)
+    loss.backward()
+    assert loss == 0 and not logits.grad.any()
+
+
+def test_weights_of_classes_in_the_mean():
+    logits, target = random_batch(3)
+    each = [build_loss("dice", ignore_index=255, options={"classes": [c]})(logits, target) for c in range(4)]
+    found = build_loss("dice", ignore_index=255, options={"weights": [1, 0, 2, 5]})(logits, target)
+    assert found.item() == pytest.approx(((each[0] + 2 * each[2] + 5 * each[3]) / 8).item(), rel=1e-5)
+    target[target == 3] = 255
+    found = build_loss("dice", ignore_index=255, options={"weights": [1, 5], "classes": [2, 3]})(logits, target)
+    alone = build_loss("dice", ignore_index=255, options={"classes": [2]})(logits, target)
+    assert found.item() == pytest.approx(alone.item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("name", ["dice", "jaccard", "tversky", "focal_tversky"])
+def test_micro_takes_all_classes_as_one(name):
+    """Of hard predictions, the loss of one class of all hits, misses and false alarms."""
+    _, target = random_batch(1)
+    predicted = torch.randint(4, target.shape)
+    valid = target != 255
+    hits, count = ((predicted == target) & valid).sum().item(), valid.sum().item()
+    wrong = count - hits
+    expected = {
+        "dice": 1 - 2 * hits / (2 * count),
+        "jaccard": 1 - hits / (count + wrong),
+        "tversky": 1 - hits / (hits + 0.3 * wrong + 0.7 * wrong),
+        "focal_tversky": (1 - hits / (hits + wrong)) ** 0.75,
+    }[name]
+    loss = build_loss(name, ignore_index=255, options={"average": "micro", "smooth": 0})
+    assert loss(hard(predicted, 4), target).item() == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("name", ["cross_entropy", "focal", "ohem_cross_entropy"])
+def test_the_mean_by_number_of_elements(name):
+    """Weights then change how much an element counts, and how large the loss is."""
+    logits, target = random_batch(2)
+
+    def value(factor, **options):
+        return build_loss(name, ignore_index=255, options={"class_weights": [factor] * 4, **options})(logits, target)
+
+    assert value(1.0).item() == pytest.approx(value(3.0).item(), rel=1e-6)
+    assert value(1.0, divide_by="elements").item() == pytest.approx(value(1.0).item(), rel=1e-6)
+    assert value(3.0, divide_by="elements").item() == pytest.approx(3 * value(1.0).item(), rel=1e-6)
+
+
+def test_lovasz_hinge_by_hand():
+    """Margins 2, -1, 0.5 of the foreground: errors 0, 2 and 1.5; IoU falls by 1/2, 1/2 with the first two errors."""
+    logits = torch.tensor([[0.0, 0.0, 0.0], [2.0, -1.0, 0.5]])[None, :, None]
+    loss = build_loss("lovasz_hinge", ignore_index=255, options={"classes": [1]})
+    # a miss (2), a false alarm (1.5): the union is 2, then 3, and one hit is left
+    assert loss(logits, torch.tensor([[[1, 1, 0]]])).item() == pytest.approx(2 * 1 / 2 + 1.5 * (1 / 2 - 1 / 3))
+
+
+def test_lovasz_hinge_measures_margins_far_from_the_border():
+    """Probabilities of 1 - 1e-30 are 1 in float32; margins are still right."""
+    logits = torch.tensor([[[70.0, 0.0], [0.0, 70.0], [1.0, -2.0]]]).requires_grad_()
+    loss = build_loss("lovasz_hinge", ignore_index=255, options={"classes": [0]})
+    value = loss(logits, torch.tensor([[1, 0]]))
+    value.backward()
+    # two errors of 71 (rounded): the false alarm, then the miss, after which IoU has fallen to 0
+    assert value.item() == pytest.approx(71, rel=1e-4)
+    assert torch.isfinite(logits.grad).all() and logits.grad.abs().sum() > 0
 
 
 def random_batch(seed=0, classes=4, shape=(6, 7)):
@@ -163,14 +268,16 @@ def test_lovasz_of_hard_predictions_is_one_minus_iou(seed, per_sample):
     predicted = torch.randint(4, target.shape)
     loss = build_loss("lovasz", ignore_index=255, options={"per_sample": per_sample})(hard(predicted, 4), target)
     parts = [slice(0, 1), slice(1, 2)] if per_sample else [slice(0, 2)]
-    distances = []
+    means = []
     for part in parts:
+        distances = []
         for index in range(4):
             valid = target[part] != 255
             truth, guess = (target[part] == index) & valid, (predicted[part] == index) & valid
             if truth.any():
                 distances.append(1 - ((truth & guess).sum() / (truth | guess).sum()).item())
-    assert loss.item() == pytest.approx(sum(distances) / len(distances), abs=1e-6)
+        means.append(sum(distances) / len(distances))
+    assert loss.item() == pytest.approx(sum(means) / len(means), abs=1e-6)
 
 
 @settings(max_examples=20, deadline=None)

@@ -10,7 +10,7 @@ import pytest
 from pycocotools import mask as rle
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
-from scenes import CLASSES, THINGS, scene
+from scenes import CLASSES, THINGS, crowded, scene
 
 from intarsia.errors import DataError, UsageError
 from intarsia.metrics import InstanceAP
@@ -23,10 +23,10 @@ def scores_of(seed: int, instances: np.ndarray) -> dict[int, float]:
     return {int(number): float(random.random()) for number in np.unique(instances) if number}
 
 
-def measured(*seeds: int) -> InstanceAP:
+def measured(*seeds: int, made=scene) -> InstanceAP:
     metric = InstanceAP(CLASSES, things=THINGS)
     for seed in seeds:
-        prediction, predicted, target, instances = scene(seed)
+        prediction, predicted, target, instances = made(seed)
         metric.update(
             prediction, target, prediction_instances=predicted, target_instances=instances,
             scores=scores_of(seed, predicted),
@@ -34,17 +34,18 @@ def measured(*seeds: int) -> InstanceAP:
     return metric
 
 
-def coco_table(seeds: range) -> np.ndarray:
-    """(C, thresholds) of COCO's own evaluation; unknown elements are a crowd of every class."""
+def coco_table(seeds: range, made) -> np.ndarray:
+    """(C, thresholds) of COCO's own evaluation; unknown elements join the crowd of every class."""
     images, truths, found = [], [], []
     for seed in seeds:
-        prediction, predicted, target, instances = scene(seed)
+        prediction, predicted, target, instances = made(seed)
         images.append({"id": seed + 1, "width": target.shape[1], "height": target.shape[0]})
         scores = scores_of(seed, predicted)
         for label in THINGS:
-            for number in np.unique(instances[target == label]):
+            for number in np.unique(instances[(target == label) & (instances > 0)]):
                 truths.append(annotation(seed, label, (target == label) & (instances == number), len(truths)))
-            truths.append(annotation(seed, label, target == 255, len(truths)) | {"iscrowd": 1})
+            crowd = (target == 255) | ((target == label) & (instances == 0))
+            truths.append(annotation(seed, label, crowd, len(truths)) | {"iscrowd": 1})
             for number in np.unique(predicted[prediction == label]):
                 one = annotation(seed, label, (prediction == label) & (predicted == number), len(found))
                 found.append(one | {"score": scores[int(number)]})
@@ -69,10 +70,11 @@ def annotation(seed: int, label: int, mask: np.ndarray, number: int) -> dict:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("made", [scene, crowded])
 @pytest.mark.parametrize("seeds", [range(0, 1), range(1, 7), range(7, 27)])
-def test_equals_pycocotools(seeds: range) -> None:
-    found = measured(*seeds).compute()
-    expected = coco_table(seeds)
+def test_equals_pycocotools(seeds: range, made) -> None:
+    found = measured(*seeds, made=made).compute()
+    expected = coco_table(seeds, made)
     assert np.nanmax(expected) > 0.15
     assert np.allclose(found.table, expected, equal_nan=True)
     assert found.ap == pytest.approx(np.nanmean(expected))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from scenes import CLASSES, THINGS, scene
+from scenes import CLASSES, THINGS, crowded, scene
 from torchmetrics.functional.detection import panoptic_quality
 
 from intarsia.errors import DataError, UsageError
@@ -58,7 +58,63 @@ def test_perfect_missed_invented_and_absent_classes() -> None:
     assert found.pq == 0 and np.isnan(found.stuff) and found.to_json()["quality"][0] is None
 
 
-def test_things_without_instance_are_unknown() -> None:
+def brute_force(*scenes: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]) -> dict[int, list[float]]:
+    """IoU sum, matches, false positives and negatives by class, as panopticapi defines them, mask by mask."""
+    found = {label: [0.0, 0, 0, 0] for label in range(CLASSES)}
+    for prediction, predicted, target, instances in scenes:
+        sides = []
+        for labels, numbers in ((prediction, predicted), (target, instances)):
+            masks = [(label, labels == label) for label in range(CLASSES) if label not in THINGS]
+            for label in THINGS:
+                masks += [(label, (labels == label) & (numbers == n)) for n in np.unique(numbers[labels == label]) if n]
+            sides.append([(label, mask) for label, mask in masks if mask.any()])
+        void = target == 255
+        matched = set()
+        for label, mask in sides[1]:
+            hit = False
+            for place, (guess, other) in enumerate(sides[0]):
+                iou = (mask & other).sum() / (mask | (other & ~void)).sum()
+                if guess == label and iou > 0.5:
+                    found[label][0] += iou
+                    found[label][1] += 1
+                    matched.add(place)
+                    hit = True
+            found[label][3] += not hit
+        for place, (guess, mask) in enumerate(sides[0]):
+            crowd = (target == guess) & (instances == 0) & (guess in THINGS)
+            excused = (mask & (void | crowd)).sum() / mask.sum() > 0.5
+            found[guess][2] += place not in matched and not excused
+    return found
+
+
+@pytest.mark.parametrize("made", [scene, crowded])
+def test_equals_brute_force(made) -> None:
+    scenes = [made(seed) for seed in range(12)]
+    found, expected = measured(*scenes).compute(), brute_force(*scenes)
+    for label, (iou, matches, extra, missed) in expected.items():
+        assert found.segmentation[label] * found.matches[label] == pytest.approx(iou)
+        assert (matches, extra, missed) == (
+            found.matches[label], found.false_positives[label], found.false_negatives[label],
+        )  # fmt: skip
+
+
+def test_a_crowd_of_another_class_excuses_nothing() -> None:
+    target = np.full((10, 10), 2)
+    target[:5] = 1
+    prediction = np.full((10, 10), 2)
+    prediction[:4] = 0
+    none = np.zeros((10, 10), int)
+    predicted = none.copy()
+    predicted[:4] = 1
+    metric = PanopticQuality(3, things=[0, 1])
+    metric.update(prediction, target, prediction_instances=predicted, target_instances=none)
+    found = metric.compute()
+    assert found.false_positives.tolist() == [1, 0, 0]
+    # the fifth row is a crowd of class 1, and counts in the union of the stuff predicted there
+    assert found.segmentation[2] == pytest.approx(50 / 60)
+
+
+def test_things_without_instance_are_a_crowd() -> None:
     metric = PanopticQuality(2, things=[1])
     ones, none = np.ones((2, 2), int), np.zeros((2, 2), int)
     metric.update(ones, ones, prediction_instances=ones, target_instances=none)  # a group: no false positive
@@ -90,18 +146,22 @@ def test_equals_torchmetrics(seed: int) -> None:
     assert np.nan_to_num(ours[[*THINGS, 0, 1]]) == pytest.approx(theirs[0].numpy(), abs=1e-6)
 
 
-def test_equals_cityscapes(tmp_path: Path) -> None:
+@pytest.mark.parametrize("made", [scene, crowded])
+def test_equals_cityscapes(tmp_path: Path, made) -> None:
     peer: ModuleType = pytest.importorskip("cityscapesscripts.evaluation.evalPanopticSemanticLabeling")
     annotations: list[tuple[dict[str, Any], dict[str, Any]]] = []
-    scenes = [scene(seed) for seed in range(5)]
+    scenes = [made(seed) for seed in range(5)]
     for number, (prediction, predicted, target, instances) in enumerate(scenes):
         pair = []
         for side, labels, numbers in (("gt", target, instances), ("pred", prediction, predicted)):
             ids = np.where(labels == 255, 0, 1 + labels + 10 * numbers)
             segments = [
-                {"id": int(i), "category_id": int((i - 1) % 10), "iscrowd": 0, "area": int((ids == i).sum())}
+                {
+                    "id": int(i), "category_id": int((i - 1) % 10), "area": int((ids == i).sum()),
+                    "iscrowd": int((i - 1) % 10 in THINGS and i <= 10),
+                }
                 for i in np.unique(ids[ids > 0])
-            ]
+            ]  # fmt: skip
             colors = np.stack([ids % 256, ids // 256, np.zeros_like(ids)], axis=-1).astype(np.uint8)
             (tmp_path / side).mkdir(exist_ok=True)
             Image.fromarray(colors).save(tmp_path / side / f"{number}.png")

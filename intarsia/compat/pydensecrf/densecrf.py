@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import IntEnum
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from intarsia.compat.pydensecrf.errors import value_errors
 from intarsia.errors import DataError, UsageError
 from intarsia.refine.crf.backends import MeanField, find_backend
 from intarsia.refine.crf.kernels import Features, Grid, Kernel, Normalisation
@@ -15,10 +17,81 @@ from intarsia.refine.crf.kernels import Features, Grid, Kernel, Normalisation
 Floats = NDArray[np.float32]
 Pair = float | Sequence[float]
 
-NO_NORMALIZATION, NORMALIZE_BEFORE, NORMALIZE_AFTER, NORMALIZE_SYMMETRIC = range(4)
+
+class NormalizationType(IntEnum):
+    """What a kernel's filter is divided by."""
+
+    NO_NORMALIZATION = 0
+    NORMALIZE_BEFORE = 1
+    NORMALIZE_AFTER = 2
+    NORMALIZE_SYMMETRIC = 3
+
+
+class KernelType(IntEnum):
+    """Shapes of a kernel's learnt parameters. Inference does not depend on them."""
+
+    CONST_KERNEL = 0
+    DIAG_KERNEL = 1
+    FULL_KERNEL = 2
+
+
+NO_NORMALIZATION, NORMALIZE_BEFORE, NORMALIZE_AFTER, NORMALIZE_SYMMETRIC = NormalizationType
+CONST_KERNEL, DIAG_KERNEL, FULL_KERNEL = KernelType
 _NORMALISATIONS: tuple[Normalisation, ...] = ("none", "before", "after", "symmetric")
-# Shapes of a kernel's learnt parameters. Inference does not depend on them.
-CONST_KERNEL, DIAG_KERNEL, FULL_KERNEL = range(3)
+
+
+class Unary:
+    """What each element alone says of its class, for `DenseCRF.setUnary`.
+
+    Attributes:
+        energies: (nlabels, nvar) float32, minus the logarithm of probabilities; infinite where a class is ruled out.
+
+    Raises:
+        DataError: no array of two axes, or an element without a class that may be, or with NaN.
+    """
+
+    @value_errors
+    def __init__(self, energies: NDArray[Any]) -> None:
+        self.energies: Floats = np.ascontiguousarray(energies, np.float32)
+        if self.energies.ndim != 2:
+            raise DataError(f"unary energies are (classes, elements), not {self.energies.shape}")
+        least = self.energies.min(axis=0, initial=np.inf)
+        if len(self.energies) and not np.isfinite(least).all():
+            raise DataError(
+                f"unary energies that are NaN, minus infinity, or infinite for all classes of an element say nothing "
+                f"about it: element {int(np.flatnonzero(~np.isfinite(least))[0])}; clip probabilities before the "
+                f"logarithm"
+            )
+
+
+class ConstUnary(Unary):
+    """Energies that are given.
+
+    Args:
+        u: (nlabels, nvar).
+    """
+
+    def __init__(self, u: NDArray[Any]) -> None:
+        super().__init__(u)
+
+
+class LogisticUnary(Unary):
+    """Energies that are linear in features: L times f.
+
+    Args:
+        L: (nlabels, d).
+        f: (d, nvar).
+
+    Raises:
+        DataError: the shapes do not belong together.
+    """
+
+    @value_errors
+    def __init__(self, L: NDArray[Any], f: NDArray[Any]) -> None:
+        weights, features = np.asarray(L, np.float32), np.asarray(f, np.float32)
+        if weights.ndim != 2 or features.ndim != 2 or weights.shape[1] != len(features):
+            raise DataError(f"L is (classes, d) and f is (d, elements), not {weights.shape} and {features.shape}")
+        super().__init__(weights @ features)
 
 
 class DenseCRF:
@@ -35,17 +108,20 @@ class DenseCRF:
         self._energies: Floats = np.zeros((nlabels, nvar), np.float32)
         self._terms: list[tuple[Any, float | Floats]] = []
 
-    def setUnaryEnergy(self, u: Floats) -> None:
-        """Set the unary energies: (nlabels, nvar) float32, minus the logarithm of probabilities."""
-        energies = np.asarray(u)
-        if energies.shape != (self._classes, self._count):
+    @value_errors
+    def setUnary(self, u: Unary) -> None:
+        """Set the unary energies."""
+        if u.energies.shape != (self._classes, self._count):
             raise DataError(
-                f"unary energies are ({self._classes}, {self._count}), classes by elements, not {energies.shape}"
+                f"unary energies are ({self._classes}, {self._count}), classes by elements, not {u.energies.shape}"
             )
-        if not np.isfinite(energies).all():
-            raise DataError("unary energies hold values that are not finite; clip probabilities before the logarithm")
-        self._energies = np.ascontiguousarray(energies, np.float32)
+        self._energies = u.energies
 
+    def setUnaryEnergy(self, u: NDArray[Any], f: NDArray[Any] | None = None) -> None:
+        """Set the unary energies: those of ``ConstUnary(u)``, or with `f` those of ``LogisticUnary(u, f)``."""
+        self.setUnary(ConstUnary(u) if f is None else LogisticUnary(u, f))
+
+    @value_errors
     def addPairwiseEnergy(
         self,
         features: Floats,
@@ -67,6 +143,7 @@ class DenseCRF:
             raise DataError(f"features are (d, {self._count}), not {values.shape}")
         self._add(Features(values, _normalisation(normalization)), compat)
 
+    @value_errors
     def inference(self, niter: int) -> Floats:
         """Marginals (nlabels, nvar) after `niter` updates."""
         field = self._mean_field()
@@ -75,12 +152,14 @@ class DenseCRF:
             field.step()
         return self._read(field)
 
+    @value_errors
     def startInference(self) -> tuple[Floats, None, None]:
         """Marginals of the unary energies alone, and two places that `stepInference` has no use for."""
         field = self._mean_field()
         field.start()
         return self._read(field), None, None
 
+    @value_errors
     def stepInference(self, Q: Floats, tmp1: None, tmp2: None) -> None:
         """Update the marginals `Q` in place."""
         field = self._mean_field()
@@ -88,12 +167,15 @@ class DenseCRF:
         field.step()
         field.read(Q, range(self._classes))
 
+    @value_errors
     def klDivergence(self, Q: Floats) -> float:
         """As pydensecrf computes it: entropy, unary and pairwise energy of `Q`, every pair counted twice."""
         field = self._mean_field()
         field.start(Q)
         entropy = (Q * np.log(np.maximum(Q, 1e-20))).sum(dtype=np.float64)
-        return float(entropy + (Q * (self._energies - field.messages())).sum(dtype=np.float64))
+        # A class that is ruled out has an infinite energy, times 0.
+        energies = np.where(Q > 0, self._energies - field.messages(), 0)
+        return float(entropy + (Q * energies).sum(dtype=np.float64))
 
     def _add(self, kernel: Kernel, compat: float | NDArray[Any]) -> None:
         self._terms.append((self._backend.build(kernel), self._affinity(compat)))
@@ -132,6 +214,7 @@ class DenseCRF2D(DenseCRF):
         super().__init__(w * h, nlabels)
         self._size = (h, w)
 
+    @value_errors
     def addPairwiseGaussian(
         self,
         sxy: Pair,
@@ -150,6 +233,7 @@ class DenseCRF2D(DenseCRF):
         x, y = _several(sxy, 2)
         self._add(Grid(self._size, (y, x), _normalisation(normalization)), compat)
 
+    @value_errors
     def addPairwiseBilateral(
         self,
         sxy: Pair,
@@ -169,13 +253,14 @@ class DenseCRF2D(DenseCRF):
             kernel: accepted; inference does not depend on it.
             normalization: one of the NORMALIZE constants.
         """
-        if rgbim.dtype != np.uint8 or rgbim.shape != (*self._size, 3):
+        picture = np.asarray(rgbim)
+        if picture.dtype != np.uint8 or picture.shape != (*self._size, 3):
             raise DataError(
-                f"the picture is uint8 ({self._size[0]}, {self._size[1]}, 3), not {rgbim.dtype} {rgbim.shape}"
+                f"the picture is uint8 ({self._size[0]}, {self._size[1]}, 3), not {picture.dtype} {picture.shape}"
             )
         x, y = _several(sxy, 2)
         rows, columns = np.mgrid[: self._size[0], : self._size[1]].astype(np.float32)
-        colours = rgbim.reshape(-1, 3).T / np.array(_several(srgb, 3), np.float32)[:, None]
+        colours = picture.reshape(-1, 3).T / np.array(_several(srgb, 3), np.float32)[:, None]
         values = np.concatenate([[columns.ravel() / np.float32(x), rows.ravel() / np.float32(y)], colours])
         self._add(Features(values.astype(np.float32, copy=False), _normalisation(normalization)), compat)
 

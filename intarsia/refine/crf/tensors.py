@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from intarsia.refine.crf import permutohedral
-from intarsia.refine.crf.kernels import WIDEST_CONVOLUTION, Features, Grid, Kernel, sides
+from intarsia.refine.crf.kernels import LEAST_VALUE, LEAST_WEIGHT, WIDEST_CONVOLUTION, Features, Grid, Kernel, sides
 
 Floats = NDArray[np.float32]
 Filter = Callable[[Tensor], Tensor]
@@ -68,10 +68,10 @@ class LatticeFilter:
         return filtered
 
     def _forward(self, values: Tensor) -> Tensor:
-        return self._filtered(values * self._before, self._lines) * self._after
+        return self._filtered(_significant(values) * self._before, self._lines) * self._after
 
     def _transposed(self, values: Tensor) -> Tensor:
-        return self._filtered(values * self._after, self._lines[::-1]) * self._before
+        return self._filtered(_significant(values) * self._after, self._lines[::-1]) * self._before
 
     def _filtered(self, values: Tensor, lines: list[Tensor]) -> Tensor:
         points = _sums(self._elements, values, self._spread, self._starts)
@@ -97,10 +97,10 @@ class GridFilter:
         return filtered
 
     def _forward(self, values: Tensor) -> Tensor:
-        return self._filtered(values * self._before) * self._after
+        return self._filtered(_significant(values) * self._before) * self._after
 
     def _transposed(self, values: Tensor) -> Tensor:
-        return self._filtered(values * self._after) * self._before
+        return self._filtered(_significant(values) * self._after) * self._before
 
     def _filtered(self, values: Tensor) -> Tensor:
         picture = values.view(*self._size, -1)
@@ -178,6 +178,12 @@ class _Linear(torch.autograd.Function):
         return ctx.transposed(gradients[0]), None, None
 
 
+def _significant(values: Tensor) -> Tensor:
+    """Values and gradients, with 0 for what is negligible beside the largest; see `kernels.LEAST_VALUE`."""
+    magnitude = values.abs()
+    return values.masked_fill(magnitude < LEAST_VALUE * magnitude.amax(), 0)
+
+
 def _sums(rows: Tensor, table: Tensor, weights: Tensor, starts: Tensor | None = None) -> Tensor:
     """Weighted sums of the table's rows: of each line of `rows`, or between `starts` if `rows` is flat."""
     return F.embedding_bag(rows, table, starts, mode="sum", per_sample_weights=weights)
@@ -204,6 +210,7 @@ def _enclosing(positions: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
     ordered = torch.empty_like(height).scatter_(1, rank, (height - base) / around)
     owner = torch.empty_like(rank).scatter_(1, rank, torch.arange(around, device=rank.device).expand(count, -1))
     weights = torch.cat([ordered[:, dims:] + 1 - ordered[:, :1], (ordered[:, :-1] - ordered[:, 1:]).flip(1)], 1)
+    weights = weights.masked_fill(weights.abs() < LEAST_WEIGHT, 0)
     climbs = keys.sum() - around * keys[owner[:, 1:].flip(1)]
     first = (base.long() * keys).sum(1, keepdim=True)
     return torch.cat([first, climbs], 1).cumsum(1), weights

@@ -93,7 +93,7 @@ def softmax(lanes: int) -> Any:
 
     @njit(cache=True, nogil=True)
     def kernel(logits: Floats, count: int, full: int, out: Floats, stride: int, first: int) -> None:
-        """Softmax to the base 2 over all classes.
+        """Softmax to the base 2 over all classes; 0 for those, and for the lanes, that are less likely than 2^-100.
 
         Args:
             logits: `full` blocks of 16 lanes and the last, of `count` rows each; overwritten.

@@ -13,9 +13,12 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from intarsia.refine.crf.compiled.simd import add, add_scaled, broadcast, load, store
+from intarsia.refine.crf.compiled.simd import add, add_scaled, broadcast, flush, load, store
+from intarsia.refine.crf.kernels import LEAST_VALUE
 
 Floats = NDArray[np.float32]
+
+_LEAST = np.float32(LEAST_VALUE)
 
 
 @cache
@@ -40,7 +43,7 @@ def filters(lanes: int) -> SimpleNamespace:
             store(padded, (reach + width + x) * lanes, zero)
         for row in range(0, values.size, width * lanes):
             for x in range(width):
-                scaled = add_scaled(zero, norm[x], load(values, row + x * lanes, lanes))
+                scaled = add_scaled(zero, norm[x], flush(load(values, row + x * lanes, lanes), _LEAST))
                 store(padded, (reach + x) * lanes, scaled)
             for x in range(width):
                 centre = (reach + x) * lanes

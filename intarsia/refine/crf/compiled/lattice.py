@@ -14,12 +14,15 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from intarsia.refine.crf.compiled.simd import add, add_scaled, broadcast, floor, less, load, store, subtract
+from intarsia.refine.crf.compiled.simd import add, add_scaled, broadcast, floor, flush, less, load, store, subtract
+from intarsia.refine.crf.kernels import LEAST_VALUE, LEAST_WEIGHT
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
 
 WIDTH = 16  # elements whose corners are computed together
+_LEAST = np.float32(LEAST_VALUE)
+_LEAST_WEIGHT = np.float32(LEAST_WEIGHT)
 
 
 def embed(positions: Floats, keys: NDArray[np.int64], corners: Ints, weights: Floats) -> tuple[NDArray[np.int64], Ints]:
@@ -73,7 +76,7 @@ def _embed(
         # Onto the hyperplane whose coordinates sum to 0 (section 3.1).
         running = zero
         for axis in range(dims, 0, -1):
-            value = load(flat, (axis - 1) * positions.shape[1] + start, WIDTH)
+            value = flush(load(flat, (axis - 1) * positions.shape[1] + start, WIDTH), _LEAST)
             store(height, axis * WIDTH, add_scaled(running, np.float32(-axis), value))
             running = add(running, value)
         store(height, 0, running)
@@ -108,11 +111,11 @@ def _embed(
                 ordered[place] = rest[axis * WIDTH + k]
                 total += np.int64(base[axis * WIDTH + k]) * keys[axis]
             element = start + k
-            weights[element, 0] = ordered[dims * WIDTH + k] + np.float32(1) - ordered[k]
+            weights[element, 0] = _significant(ordered[dims * WIDTH + k] + np.float32(1) - ordered[k])
             for corner in range(sides):
                 if corner > 0:
                     place = (sides - corner) * WIDTH + k
-                    weights[element, corner] = ordered[place - WIDTH] - ordered[place]
+                    weights[element, corner] = _significant(ordered[place - WIDTH] - ordered[place])
                     total += one_up - sides * keys[owner[place]]
                 # Neighbouring elements often share corners, and what was found last is found at once.
                 if total != last_sum[corner] or last_corner[corner] < 0:
@@ -127,6 +130,12 @@ def _embed(
                     last_sum[corner] = total
                 corners[element, corner] = last_corner[corner]
     return corners.shape[0], points
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _significant(weight: np.float32) -> np.float32:
+    """A weight, or 0 if it is no more than what is lost by rounding."""
+    return weight if abs(weight) >= _LEAST_WEIGHT else np.float32(0)
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -198,7 +207,7 @@ def filters(lanes: int) -> SimpleNamespace:
         """Spread `values` (N rows) to the lattice (one row a point)."""
         lattice[:] = 0
         for element in range(corners.shape[0]):
-            value = load(values, element * lanes, lanes)
+            value = flush(load(values, element * lanes, lanes), _LEAST)
             for corner in range(corners.shape[1]):
                 place = np.intp(corners[element, corner]) * lanes
                 store(lattice, place, add_scaled(load(lattice, place, lanes), weights[element, corner], value))

@@ -119,13 +119,16 @@ def less(_: Any, left: Any, right: Any) -> Any:
 
 
 @intrinsic
-def maximum(_: Any, left: Any, right: Any) -> Any:
-    """The larger of each pair of lanes."""
+def flush(_: Any, register: Any, least: Any) -> Any:
+    """0 in the lanes whose magnitude is below a scalar."""
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        return builder.select(builder.fcmp_ordered(">", *values), *values)
+        count = signature.return_type.count
+        magnitude = _call(builder, "llvm.fabs", values[0].type, values[:1])
+        small = builder.fcmp_ordered("<", magnitude, _broadcast(builder, values[1], count))
+        return builder.select(small, _constant(0.0, count), values[0])
 
-    return left(left, right), generate
+    return register(register, types.float32), generate
 
 
 @intrinsic
@@ -151,13 +154,17 @@ def total(_: Any, register: Any) -> Any:
 
 @intrinsic
 def exp2(_: Any, register: Any) -> Any:
-    """Two to the power of each lane, at most 2^-126 for anything below; for lanes that are at most 0."""
+    """Two to the power of each lane, 0 for anything below -100; for lanes that are at most 0.
+
+    So no lane, and least of all one without a class, is subnormal, also when it is divided by a sum.
+    """
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         count = signature.return_type.count
         vector = values[0].type
-        lowest = _constant(-126.0, count)
-        x = builder.select(builder.fcmp_ordered(">", values[0], lowest), values[0], lowest)
+        lowest = _constant(-100.0, count)
+        above = builder.fcmp_ordered(">=", values[0], lowest)
+        x = builder.select(above, values[0], lowest)
         whole = _call(builder, "llvm.rint", vector, [x])
         fraction = builder.fsub(x, whole)
         result = _constant(_EXP2[-1], count)
@@ -166,7 +173,8 @@ def exp2(_: Any, register: Any) -> Any:
         # The exponent is a float's bits from 23 on: adding there multiplies by a power of two.
         integers = ir.VectorType(_INT, count)
         shift = builder.shl(builder.fptosi(whole, integers), ir.Constant(integers, [23] * count))
-        return builder.bitcast(builder.add(builder.bitcast(result, integers), shift), vector)
+        power = builder.bitcast(builder.add(builder.bitcast(result, integers), shift), vector)
+        return builder.select(above, power, _constant(0.0, count))
 
     return register(register), generate
 
