@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import partial, reduce
+from typing import Literal
 
 import torch
+from timm.layers.norm_act import BatchNormAct2d
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from intarsia.errors import ModelError
+from intarsia.errors import ModelError, suggest
 
 
 def conv_norm_act(inputs: int, outputs: int, kernel: int = 3, *, dilation: int = 1) -> nn.Sequential:
@@ -52,6 +54,13 @@ def score_conv(inputs: int, classes: int, kernel: int = 1, *, dilation: int = 1)
     return conv
 
 
+def one_of(option: str, value: str, choices: Sequence[str]) -> str:
+    """Give the value of an option back, or raise a ModelError that suggests the closest of `choices`."""
+    if value not in choices:
+        raise ModelError(f"{option} cannot be {value!r}.{suggest(value, choices)}")
+    return value
+
+
 def check_rates(rates: Sequence[int]) -> None:
     """Raise a ModelError unless `rates` can be the dilations of a pyramid's branches."""
     if not rates or min(rates) < 1:
@@ -59,15 +68,41 @@ def check_rates(rates: Sequence[int]) -> None:
 
 
 class PooledNorm(nn.BatchNorm2d):
-    """Batch-norm of a pooled map, which may be a single value per channel.
+    """Batch-norm of a map that may be a single value per channel, as pooled ones and those of small pictures are.
 
     A batch of one has no statistics there; the layer then normalises with its running ones instead of failing.
     """
 
     def forward(self, input: Tensor) -> Tensor:
-        if self.training and input.numel() == self.num_features:
-            return F.batch_norm(input, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
-        return super().forward(input)
+        return _by_running_statistics(self, input) if _is_single_value(self, input) else super().forward(input)
+
+
+class PooledNormAct(BatchNormAct2d):
+    """`PooledNorm` with timm's activation behind it."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if _is_single_value(self, x):
+            out: Tensor = self.act(self.drop(_by_running_statistics(self, x)))
+            return out
+        return super().forward(x)
+
+
+def bear_single_values(model: nn.Module) -> None:
+    """Switch every batch-norm of a network of pictures to its form as `PooledNorm`, in place; weights and names stay.
+
+    Small pictures and strong pooling leave one cell of a map, anywhere in an encoder or decoder.
+    """
+    forms = {nn.BatchNorm2d: PooledNorm, BatchNormAct2d: PooledNormAct}
+    for module in model.modules():
+        module.__class__ = forms.get(type(module), type(module))
+
+
+def _is_single_value(norm: nn.BatchNorm2d, x: Tensor) -> bool:
+    return norm.training and x.numel() == norm.num_features and norm.running_mean is not None
+
+
+def _by_running_statistics(norm: nn.BatchNorm2d, x: Tensor) -> Tensor:
+    return F.batch_norm(x, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps)
 
 
 class ImagePooling(nn.Module):
@@ -81,6 +116,52 @@ class ImagePooling(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         pooled = self.norm(self.conv(x.mean(dim=(2, 3), keepdim=True)))
         return F.relu(pooled).expand(-1, -1, *x.shape[2:])
+
+
+_POOL_SIZES = (1, 2, 3, 6)
+
+
+class PyramidPooling(nn.Module):
+    """Averages over 1, 4, 9 and 36 regions joined to the map (Zhao et al. 2017, PSPNet, section 3.2).
+
+    Args:
+        inputs: channels of the map.
+        outputs: channels of the result.
+        width: channels of each pooled branch.
+        kernel: side of the convolution that joins them.
+        global_norm: batch-norm after the average over the whole map too; smp's PSPNet has a bias there instead.
+        align_corners: how the averages are resized to the map.
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        *,
+        width: int,
+        kernel: int = 3,
+        global_norm: bool = True,
+        align_corners: bool = False,
+    ) -> None:
+        super().__init__()
+        self._align_corners = align_corners
+        self.branches = nn.ModuleList()
+        for size in _POOL_SIZES:
+            norm = global_norm or size > 1
+            self.branches.append(
+                nn.Sequential(
+                    nn.AdaptiveAvgPool2d(size),
+                    nn.Conv2d(inputs, width, 1, bias=not norm),
+                    PooledNorm(width) if norm else nn.Identity(),
+                    nn.ReLU(),
+                )
+            )
+        self.project = conv_norm_act(inputs + len(_POOL_SIZES) * width, outputs, kernel)
+
+    def forward(self, x: Tensor) -> Tensor:
+        pooled = [resize(branch(x), x.shape[2:], align_corners=self._align_corners) for branch in self.branches]
+        projected: Tensor = self.project(torch.cat([x, *pooled], dim=1))
+        return projected
 
 
 class ASPP(nn.Module):
@@ -278,3 +359,11 @@ def resize(x: Tensor, size: Sequence[int], *, align_corners: bool = False) -> Te
     if tuple(x.shape[2:]) == tuple(size):
         return x
     return F.interpolate(x, size=list(size), mode="bilinear", align_corners=align_corners)
+
+
+Interpolation = Literal["nearest", "bilinear"]
+
+
+def enlarge(x: Tensor, size: Sequence[int], how: str) -> Tensor:
+    """Resize of (N, C, H, W) to (N, C, *size) in one of the ways of `Interpolation`."""
+    return F.interpolate(x, size=list(size)) if how == "nearest" else resize(x, size)

@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol, TypeVar, get_args
 
 from intarsia.errors import ModelError, UsageError, suggest
 from intarsia.models.contract import SegmentationModel
+from intarsia.models.layers import bear_single_values
 from intarsia.recipe import Recipe
 
 Medium = Literal["image", "video", "cloud"]
@@ -135,6 +136,7 @@ def build(name: str, *, classes: int, **options: Any) -> SegmentationModel:
         model = found.builder(classes=classes, **options)
     except (AttributeError, IndexError, RuntimeError, TypeError, ValueError) as error:  # values of the wrong kind
         raise ModelError(f"{name} cannot be built with {_listed(options)}: {error}") from error
+    bear_single_values(model)
     if "in_channels" in found.options:
         model.in_channels = options.get("in_channels", found.options["in_channels"])
     return model

@@ -8,13 +8,17 @@ from typing import Any
 
 from intarsia.models.encoders.backbones import TimmEncoder
 from intarsia.models.encoders.contract import Encoder, require_stage
+from intarsia.models.encoders.efficientnet import SMP_EFFICIENTNETS, SmpEfficientNet
 from intarsia.models.encoders.mit import MIX_TRANSFORMERS, MixTransformer
+from intarsia.models.encoders.mobilenetv2 import MobileNetV2
 from intarsia.models.encoders.mobilenetv3 import MobileNetV3Large
 
 __all__ = ["Encoder", "MixTransformer", "TimmEncoder", "build_encoder", "require_stage"]
 
 _OWN: dict[str, Callable[..., Encoder]] = {
     **{name: partial(MixTransformer, name) for name in MIX_TRANSFORMERS},
+    **{name: partial(SmpEfficientNet, name) for name in SMP_EFFICIENTNETS},
+    MobileNetV2.name: MobileNetV2,
     MobileNetV3Large.name: MobileNetV3Large,
 }
 
@@ -23,7 +27,8 @@ def build_encoder(name: str, **options: Any) -> Encoder:
     """Build an encoder with random weights by the name that recipes use. Nothing is downloaded.
 
     Args:
-        name: a timm model name, ``mit_b0`` to ``mit_b5``, or ``torchvision_mobilenet_v3_large``.
+        name: a timm model name, ``mit_b0`` to ``mit_b5``, ``torchvision_mobilenet_v2``, ``torchvision_mobilenet_v3_large``,
+            or one of smp's EfficientNets (``smp_efficientnet_b0``, ``smp_timm_efficientnet_b0``, ...).
         options: see `TimmEncoder`.
 
     Raises:

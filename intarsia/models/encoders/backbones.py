@@ -34,7 +34,8 @@ class TimmEncoder(Encoder):
     Args:
         name: timm model name, for instance ``efficientnet_lite0`` or ``resnet50``.
         in_channels: channels of the input.
-        output_stride: input pixels per pixel of the deepest feature map.
+        output_stride: input pixels per pixel of the last stage's map.
+        deepest: the stage that the encoder ends with; what lies behind it is not built.
         drop_path: stochastic depth rate of the last block (0 is off; needs a backbone that supports it).
         dilate_first_block: how stages that lose their stride are dilated. False (timm, torchvision's ResNet, Xception):
             the first block keeps the previous stage's rate, so that subsampling the map gives the undilated network's
@@ -52,6 +53,7 @@ class TimmEncoder(Encoder):
         *,
         in_channels: int = 3,
         output_stride: int = _FULL_STRIDE,
+        deepest: int = _FULL_STRIDE,
         drop_path: float = 0.0,
         dilate_first_block: bool = False,
         multi_grid: Sequence[int] = (),
@@ -62,7 +64,12 @@ class TimmEncoder(Encoder):
         if not timm.is_model(name):
             raise UsageError(f"timm has no backbone named {name!r}.{suggest(name, timm.list_models())}")
         options: dict[str, Any] = {"drop_path_rate": drop_path} if drop_path else {}
-        if output_stride != _FULL_STRIDE:
+        count = 0
+        if deepest != _FULL_STRIDE:
+            count = _stages_up_to(name, deepest)
+            options["out_indices"] = _undilated(name).feature_info.out_indices[:count]
+            output_stride = min(output_stride, deepest)
+        if output_stride < deepest:
             options["output_stride"] = output_stride  # many backbones without dilation lack the argument
         try:
             backbone: Any = timm.create_model(
@@ -87,8 +94,10 @@ class TimmEncoder(Encoder):
         self._stages = _stages(self._strides)
         self.channels = dict(zip(self._stages, backbone.feature_info.channels(), strict=True))
         self._rounds_up = _rounds_up(name)
-        if output_stride != _FULL_STRIDE:
-            _dilate(self, dilate_first_block)
+        if isinstance(backbone, EfficientNetFeatures | MobileNetV3Features):
+            del backbone.blocks[max(backbone._stage_out_idx) :]  # the other classes build no more than is asked for
+        if output_stride < deepest:
+            _dilate(self, dilate_first_block, count)
         if multi_grid:
             _apply_multi_grid(self, backbone.feature_info.module_name()[-1], multi_grid)
 
@@ -141,13 +150,29 @@ def _is_channels_last(backbone: Any) -> bool:
     return str(getattr(backbone, "output_fmt", "")).endswith("NHWC")
 
 
+def _stages_up_to(name: str, deepest: int) -> int:
+    """How many maps a backbone has up to a stage.
+
+    Raises:
+        ModelError: it has no such stage.
+    """
+    stages = _stages(_undilated(name).feature_info.reduction())
+    if deepest not in stages:
+        raise ModelError(f"encoder {name!r} has no features at stride {deepest} (it has {', '.join(map(str, stages))})")
+    return stages.index(deepest) + 1
+
+
 @lru_cache(maxsize=16)
-def _undilated(name: str) -> Any:
-    """The backbone without dilation, on the meta device: what it is can be seen without memory and in little time."""
+def _undilated(name: str, count: int = 0) -> Any:
+    """The backbone without dilation, on the meta device: what it is can be seen without memory and in little time.
+
+    With `count`, only as much of it as its first maps need.
+    """
     import timm
 
+    options = {"out_indices": _undilated(name).feature_info.out_indices[:count]} if count else {}
     with torch.device("meta"):
-        return timm.create_model(name, pretrained=False, features_only=True).eval()
+        return timm.create_model(name, pretrained=False, features_only=True, **options).eval()
 
 
 @lru_cache(maxsize=16)
@@ -171,9 +196,9 @@ def _rounds_up(name: str) -> bool:
 
 
 @lru_cache(maxsize=16)
-def _strides(name: str) -> dict[str, tuple[int, int]]:
+def _strides(name: str, count: int) -> dict[str, tuple[int, int]]:
     """Pixels per cell before and after each convolution without dilation; {} if the backbone takes one size only."""
-    backbone = _undilated(name)
+    backbone = _undilated(name, count)
     strides: dict[str, tuple[int, int]] = {}
     hooks = []
     for conv_name, conv in backbone.named_modules():
@@ -193,7 +218,7 @@ def _strides(name: str) -> dict[str, tuple[int, int]]:
     return strides
 
 
-def _dilate(encoder: TimmEncoder, whole_stages: bool) -> None:
+def _dilate(encoder: TimmEncoder, whole_stages: bool, count: int) -> None:
     """Check a backbone that timm made for an output stride, and complete its dilation, in place.
 
     timm removes the strides. In some backbones it does not dilate everything that has to be, and in others it leaves
@@ -202,8 +227,8 @@ def _dilate(encoder: TimmEncoder, whole_stages: bool) -> None:
     Raises:
         ModelError: the backbone's weights belong to another network at this output stride.
     """
-    backbone, output_stride, strides = encoder.backbone, encoder.output_stride, _strides(encoder.name)
-    changed = set(_undilated(encoder.name).state_dict()) ^ set(backbone.state_dict())
+    backbone, output_stride, strides = encoder.backbone, encoder.output_stride, _strides(encoder.name, count)
+    changed = set(_undilated(encoder.name, count).state_dict()) ^ set(backbone.state_dict())
     if changed or not strides:
         reason = f"has other tensors there ({min(changed)})" if changed else "takes pictures of one size only"
         raise ModelError(

@@ -95,6 +95,24 @@ def _position(layers: Sequence[tuple[nn.Module, int]], stage: int) -> int:
     return [end for _, end in layers].index(stage)
 
 
+def cut_short(encoder: Encoder, layers: nn.Sequential, taps: Mapping[int, int], deepest: int) -> None:
+    """End an encoder with a stage: drop the layers and channels behind it, in place.
+
+    Args:
+        encoder: which has its channels.
+        layers: its chain.
+        taps: layer -> the stage that its result is the map of.
+        deepest: the stage.
+
+    Raises:
+        ModelError: there is no such stage.
+    """
+    require_stage(encoder, deepest)
+    encoder.channels = {stage: width for stage, width in encoder.channels.items() if stage <= deepest}
+    last = next(layer for layer, stage in taps.items() if stage == deepest)
+    del layers[last + 1 :]
+
+
 def load_matching(module: nn.Module, state: dict[str, Tensor], name: str) -> None:
     """Load all of `module`'s tensors from `state`, the first convolution adapted to the module's input channels.
 

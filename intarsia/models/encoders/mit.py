@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from intarsia.errors import ModelError
-from intarsia.models.encoders.contract import Encoder, load_matching
+from intarsia.models.encoders.contract import Encoder, load_matching, require_stage, run_chain
 
 # name -> widths and depths of the four stages (Xie et al. 2021, Table 6)
 _VARIANTS = {
@@ -41,6 +41,7 @@ class MixTransformer(Encoder):
         name: ``mit_b0`` to ``mit_b5``.
         in_channels: channels of the input.
         output_stride: 32; attention cannot be dilated.
+        deepest: the stage that the encoder ends with: 4, 8, 16 or 32.
         drop_path: stochastic depth rate of the last block; it grows linearly from 0 at the first.
         dilate_first_block: of no consequence without dilation.
         multi_grid: must be empty.
@@ -55,6 +56,7 @@ class MixTransformer(Encoder):
         *,
         in_channels: int = 3,
         output_stride: int = 32,
+        deepest: int = 32,
         drop_path: float = 0.0,
         dilate_first_block: bool = False,
         multi_grid: Sequence[int] = (),
@@ -74,13 +76,17 @@ class MixTransformer(Encoder):
             blocks = [_Block(width, heads, reduction, next(rates)) for _ in range(depth)]
             self.stages.append(_Stage(inputs, width, blocks, is_first=not self.stages))
             inputs = width
+        require_stage(self, deepest)
+        self.channels = {stage: width for stage, width in self.channels.items() if stage <= deepest}
+        self.output_stride = deepest
+        del self.stages[len(self.channels) :]
         self.apply(_initialise)
 
     def forward(self, x: Tensor) -> dict[int, Tensor]:
-        maps = {}
-        for stride, stage in zip(_STAGES, self.stages, strict=True):
-            x = maps[stride] = stage(x)
-        return maps
+        return run_chain(self.chain(), x)
+
+    def chain(self) -> list[tuple[nn.Module, int]]:
+        return list(zip(self.stages, self.channels, strict=True))
 
     def load_pretrained(self, state: dict[str, Tensor]) -> None:
         """Take weights named as in the paper's own release, such as ``block1.0.attn.q.weight``."""

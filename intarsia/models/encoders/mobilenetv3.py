@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from intarsia.errors import ModelError
-from intarsia.models.encoders.contract import Encoder, load_matching, run_chain
+from intarsia.models.encoders.contract import Encoder, cut_short, load_matching, run_chain
 
 # Block -> the stage whose map it gives: the last block before the next stride, except at stride 8, where torchvision's
 # segmentation models take the first.
@@ -22,6 +22,7 @@ class MobileNetV3Large(Encoder):
     Args:
         in_channels: channels of the input.
         output_stride: 32, or 16 with the last stage dilated.
+        deepest: the stage that the encoder ends with.
         drop_path: must be 0; this network has no stochastic depth.
         dilate_first_block: without effect; torchvision dilates the first block like the others.
         multi_grid: must be empty.
@@ -38,6 +39,7 @@ class MobileNetV3Large(Encoder):
         *,
         in_channels: int = 3,
         output_stride: int = 32,
+        deepest: int = 32,
         drop_path: float = 0.0,
         dilate_first_block: bool = True,
         multi_grid: Sequence[int] = (),
@@ -49,13 +51,14 @@ class MobileNetV3Large(Encoder):
             raise ModelError(f"{self.name} has output stride 32 or 16, not {output_stride}")
         if drop_path or multi_grid:
             raise ModelError(f"{self.name} has neither drop_path nor multi_grid; leave them out")
-        self.output_stride = output_stride
+        self.output_stride = min(output_stride, deepest)
         self.features: nn.Sequential = mobilenet_v3_large(weights=None, dilated=output_stride == 16).features
         if in_channels != 3:
             stem = nn.Conv2d(in_channels, 16, 3, stride=2, padding=1, bias=False)
             nn.init.kaiming_normal_(stem.weight, mode="fan_out")
             self.features[0][0] = stem
         self.channels = {2: 16, 4: 24, 8: 40, 16: 112, 32: 960}
+        cut_short(self, self.features, _TAPS, deepest)
 
     def forward(self, x: Tensor) -> dict[int, Tensor]:
         return run_chain(self.chain(), x)

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from intarsia.errors import ModelError, UsageError, suggest
+from intarsia.errors import ModelError, UsageError
 from intarsia.models.contract import ImageModel
 from intarsia.models.encoders import Encoder, build_encoder
-from intarsia.models.layers import conv_norm_act, resize
+from intarsia.models.layers import conv_norm_act, enlarge, one_of
 from intarsia.models.registry import register
 
 Up = Literal["bilinear", "nearest", "deconv"]
@@ -32,10 +32,9 @@ class UNet(ImageModel):
         self, encoder: Encoder, *, classes: int, channels: Sequence[int], up: Up = "bilinear", head_kernel: int = 1
     ) -> None:
         super().__init__()
-        skips = sorted((stage for stage in encoder.channels if stage < encoder.output_stride), reverse=True)
         self.encoder = encoder
-        self._up = _one_of("up", up, get_args(Up))
-        self._strides = _decoder_strides(encoder.name, skips, len(channels))
+        self._up = one_of("up", up, get_args(Up))
+        self._strides = decoder_strides(encoder, len(channels))
         if head_kernel < 1 or head_kernel % 2 == 0:
             raise ModelError(f"head_kernel must be odd to keep the size, not {head_kernel}")
         self.steps, self.deconvs = nn.ModuleList(), nn.ModuleList()
@@ -62,22 +61,25 @@ class UNet(ImageModel):
         return out
 
     def _enlarged(self, deep: Tensor, index: int, size: Sequence[int]) -> Tensor:
-        if self._up == "nearest":
-            return F.interpolate(deep, size=list(size))
         if self._up == "deconv":
             # Odd sizes are rounded up by most encoders, which leaves a row too many, and down by the others.
             deep = self.deconvs[index](deep)[:, :, : size[0], : size[1]]
-        return resize(deep, size)
+        return enlarge(deep, size, "bilinear" if self._up == "deconv" else self._up)
 
 
-def _decoder_strides(encoder: str, skips: list[int], steps: int) -> list[int]:
-    """The stride that each step of the decoder goes to: those of the skips, then each half of the one before."""
+def decoder_strides(encoder: Encoder, steps: int) -> list[int]:
+    """The stride that each step of a decoder goes to: those of the skips, then each half of the one before.
+
+    Raises:
+        ModelError: there are fewer steps than maps to join, or more than lead to the input's resolution.
+    """
+    skips = sorted((stage for stage in encoder.channels if stage < encoder.output_stride), reverse=True)
     strides = skips + [skips[-1] >> step for step in range(1, skips[-1].bit_length())]
     if len(skips) <= steps <= len(strides):
         return strides[:steps]
     more = f", or up to {len(strides)} to go on to the input's resolution" if len(strides) > len(skips) else ""
     raise ModelError(
-        f"encoder {encoder!r} has {len(skips)} maps to join (strides {skips}); "
+        f"encoder {encoder.name!r} has {len(skips)} maps to join (strides {skips}); "
         f"channels must have as many entries{more}, not {steps}"
     )
 
@@ -91,7 +93,7 @@ class OriginalUNet(ImageModel):
         self, *, classes: int, in_channels: int, width: int, padding: Padding, norm: bool, dropout: float
     ) -> None:
         super().__init__()
-        self._valid = _one_of("padding", padding, get_args(Padding)) == "valid"
+        self._valid = one_of("padding", padding, get_args(Padding)) == "valid"
         self.margin = _REACH if self._valid else 0
         widths = [width * 2**level for level in range(_LEVELS)]
         convs = [
@@ -180,12 +182,6 @@ def _initialise(module: nn.Module) -> None:
         nn.init.normal_(module.weight, std=math.sqrt(2 / incoming))
         if module.bias is not None:
             nn.init.zeros_(module.bias)
-
-
-def _one_of(option: str, value: str, choices: Sequence[str]) -> str:
-    if value not in choices:
-        raise ModelError(f"{option} cannot be {value!r}.{suggest(value, choices)}")
-    return value
 
 
 @register(paper="Ronneberger et al. 2015, U-Net, arXiv:1505.04597")

@@ -7,37 +7,12 @@ from torch import Tensor, nn
 
 from intarsia.models.contract import ImageModel, Supervised
 from intarsia.models.encoders import Encoder, build_encoder, require_stage
-from intarsia.models.layers import FCNHead, PooledNorm, conv_norm_act, resize
+from intarsia.models.layers import FCNHead, PyramidPooling, conv_norm_act, resize
 from intarsia.models.registry import register
 
 _LATERAL_STAGES = (16, 8, 4)
 _DEEPEST = 32
-_POOL_SIZES = (1, 2, 3, 6)
 _AUXILIARY_WEIGHT = 0.4
-
-
-class PyramidPooling(nn.Module):
-    """Averages over 1, 4, 9 and 36 regions joined to the map (Zhao et al. 2017, PSPNet, arXiv:1612.01105).
-
-    Args:
-        inputs: channels of the map.
-        outputs: channels of each pooled branch and of the result.
-    """
-
-    def __init__(self, inputs: int, outputs: int) -> None:
-        super().__init__()
-        self.branches = nn.ModuleList(
-            nn.Sequential(
-                nn.AdaptiveAvgPool2d(size), nn.Conv2d(inputs, outputs, 1, bias=False), PooledNorm(outputs), nn.ReLU()
-            )
-            for size in _POOL_SIZES
-        )
-        self.project = conv_norm_act(inputs + len(_POOL_SIZES) * outputs, outputs)
-
-    def forward(self, x: Tensor) -> Tensor:
-        pooled = [resize(branch(x), x.shape[2:]) for branch in self.branches]
-        projected: Tensor = self.project(torch.cat([x, *pooled], dim=1))
-        return projected
 
 
 class UPerNet(ImageModel):
@@ -46,7 +21,7 @@ class UPerNet(ImageModel):
     def __init__(self, encoder: Encoder, *, classes: int, channels: int, auxiliary: int, dropout: float) -> None:
         super().__init__()
         self.encoder = encoder
-        self.pyramid = PyramidPooling(require_stage(encoder, _DEEPEST), channels)
+        self.pyramid = PyramidPooling(require_stage(encoder, _DEEPEST), channels, width=channels)
         self.laterals = nn.ModuleList(
             conv_norm_act(require_stage(encoder, stage), channels, 1) for stage in _LATERAL_STAGES
         )
