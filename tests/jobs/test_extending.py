@@ -24,6 +24,7 @@ from intarsia.preprocessing import CloudPreprocessing
 from intarsia.result import Render
 from intarsia.runtimes import RUNTIMES, find_runtime
 
+
 def invert(pixels: Any, labels: Any, style: Any) -> Any:
     """A render: bright regions inverted."""
     return np.where(labels[..., None] == 1, 255 - pixels, pixels)
