@@ -33,7 +33,7 @@ from intarsia.training import train
 from intarsia.training.loop.optim import build_optimizer, freeze_norms
 from intarsia.training.loop.supervision import SupervisedPass, supervised_loss
 
-pytestmark = pytest.mark.timeout(300)  # each process imports torch, which takes its time on a busy machine
+pytestmark = pytest.mark.timeout(600)  # each process imports torch, which takes its time on a busy machine
 # How each case divides 9 rows or pictures between the two processes. A share of none or one is the hard part.
 SHARES = {"uneven": (2, 7), "one": (1, 8), "none": (0, 9)}
 NORMS = {"rows": (RowNorm, (9, 4, 3)), "picture": (nn.BatchNorm2d, (9, 3, 4, 2))}
@@ -242,7 +242,6 @@ def test_every_norm_of_a_cloud_model_is_frozen(name: str) -> None:
     assert all(norm.weight.grad is None and norm.bias.grad is None for norm in norms)
 
 
-@pytest.mark.timeout(600)
 def test_two_processes_train_on_clouds_like_one(tmp_path: Path) -> None:
     """One step from the command line; later steps are compared above, in double precision."""
     space = LabelSpace(("ground", "building"))
