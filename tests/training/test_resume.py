@@ -1,4 +1,4 @@
-"""Killed and resumed runs end bit for bit where an uninterrupted one ends; two processes train like one."""
+"""Killed and resumed runs end bit for bit where an uninterrupted one ends."""
 
 import json
 import os
@@ -14,16 +14,10 @@ from intarsia.bundle import Bundle
 from intarsia.errors import UsageError
 from intarsia.training import train
 
-pytestmark = pytest.mark.timeout(600)  # each process imports torch, which takes its time on a busy machine
+pytestmark = pytest.mark.timeout(600)  # a process of its own imports torch, which takes its time on a busy machine
 SCRIPT = Path(__file__).with_name("train_once.py")
-CLEAN = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
-
-
-def run(scenes, recipe, folder, *flags, launcher=()):
-    file = folder.with_suffix(".yaml")
-    recipe.save(file)
-    command = [sys.executable, *launcher, str(SCRIPT), str(scenes.root), str(file), str(folder), *flags]
-    return subprocess.run(command, env=CLEAN | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True)
+# Training's workers, and where each attempt but the last dies.
+KILLED = {0: ("step:4", "write:6"), 2: ("write:9", "step:3")}
 
 
 def weights(folder):
@@ -43,30 +37,40 @@ def uninterrupted(scenes, recipe, tmp_path_factory):
             "augment.rotate": 20,
         }
     )
-    folder = tmp_path_factory.mktemp("whole") / "run"
-    done = run(scenes, recipe, folder)
-    assert done.returncode == 0, done.stderr
-    return recipe, folder
+    return recipe, train(recipe, scenes, tmp_path_factory.mktemp("whole") / "run").folder
 
 
-@pytest.mark.parametrize(("workers", "kills"), [(0, ("step:4", "write:6")), (2, ("write:9", "step:3"))])
-def test_killed_twice_and_resumed_equals_uninterrupted(scenes, uninterrupted, tmp_path, workers, kills):
-    recipe, whole = uninterrupted
-    recipe = recipe.override({"training.workers": workers})
-    for attempt, kill in enumerate(kills):
-        killed = run(scenes, recipe, tmp_path / "run", *(["--resume"] if attempt else []), "--kill", kill)
-        assert killed.returncode == -signal.SIGKILL, killed.stderr
-        assert not (tmp_path / "run" / "last.safetensors").exists()
-    done = run(scenes, recipe, tmp_path / "run", "--resume")
+@pytest.fixture(scope="module")
+def killed(scenes, uninterrupted, tmp_path_factory):
+    """The same recipe's runs that were killed, with how each attempt ended, by their workers."""
+    folders = {workers: tmp_path_factory.mktemp("killed") / "run" for workers in KILLED}
+    for workers, folder in folders.items():
+        uninterrupted[0].override({"training.workers": workers}).save(folder.with_suffix(".yaml"))
+    tasks = [f"{folder}={','.join(KILLED[workers])}" for workers, folder in folders.items()]
+    done = subprocess.run(
+        [sys.executable, str(SCRIPT), str(scenes.root), *tasks],
+        env=os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads())},
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr
+    ends = json.loads(done.stdout.splitlines()[-1])
+    return {workers: (folders[workers], end, done.stderr) for workers, end in zip(KILLED, ends, strict=True)}
+
+
+@pytest.mark.parametrize("workers", KILLED)
+def test_killed_twice_and_resumed_equals_uninterrupted(uninterrupted, killed, workers):
+    whole = uninterrupted[1]
+    folder, ends, said = killed[workers]
+    assert ends == [[-signal.SIGKILL, False], [-signal.SIGKILL, False], [0, True]], said
     expected = weights(whole)
-    assert all(torch.equal(value, expected[key]) for key, value in weights(tmp_path / "run").items())
+    assert all(torch.equal(value, expected[key]) for key, value in weights(folder).items())
     logs = [
         [
             {**json.loads(line), "images_per_second": 0, "waiting": 0}
             for line in (folder / "log.jsonl").read_text().splitlines()
         ]
-        for folder in (whole, tmp_path / "run")
+        for folder in (whole, folder)
     ]
     assert logs[0] == logs[1]
 
@@ -127,32 +131,3 @@ def test_resuming_a_finished_run_changes_nothing(scenes, recipe, tmp_path):
     again = train(recipe.override({"training.epochs": 1}), scenes, tmp_path / "run", resume=True)
     assert again.scores == first.scores
     assert (first.folder / "last.safetensors").read_bytes() == before
-
-
-def test_two_processes_train_like_one(scenes, recipe, tmp_path):
-    """Same data, synchronised norms, averaged gradients: after one update only the order of sums differs.
-
-    Of later steps too, as `test_distributed` shows in double precision; in float32 rounding grows with every step.
-    """
-    per_epoch = len(scenes.splits["train"]) // 4
-    plain = recipe.override(
-        {
-            "augment.scale": [1.0, 1.0],  # no filled borders, so that both halves of a batch weigh the same
-            "model.options.dropout": 0.0,
-            "optimizer.name": "sgd",
-            "training.epochs": 1,
-            "training.accumulate": per_epoch,
-        }
-    )
-    single = run(scenes, plain, tmp_path / "one")
-    assert single.returncode == 0, single.stderr
-    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
-    double = run(scenes, plain, tmp_path / "two", launcher=launcher)
-    assert double.returncode == 0, double.stderr
-    one, two = (json.loads((tmp_path / name / "log.jsonl").read_text()) for name in ("one", "two"))
-    assert one["step"] == two["step"] == per_epoch > 1
-    assert two["val_pixel_accuracy"] == pytest.approx(one["val_pixel_accuracy"], abs=0.01)
-    assert two["val_miou"] == pytest.approx(one["val_miou"], abs=0.01)
-    expected = weights(tmp_path / "one")
-    for key, value in weights(tmp_path / "two").items():
-        assert torch.allclose(value.float(), expected[key].float(), rtol=1e-4, atol=1e-4), key

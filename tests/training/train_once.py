@@ -1,16 +1,20 @@
-"""Run by the tests in a process of its own: train, and die by SIGKILL after a step or in the middle of writing.
+"""Run by the tests in a process of its own: trainings that die by SIGKILL, are resumed, and end.
 
-usage: train_once.py DATA RECIPE FOLDER [--resume] [--kill step:N | write:N]
+usage: train_once.py DATA FOLDER=KILLS ...
+
+Each folder's recipe is the file beside it. Its training dies at each of the kills, separated by commas: step:N after
+N steps, write:N in the middle of writing. Each attempt is a process forked from this one, which has imported torch and
+done nothing else. For each folder the exit codes are printed, and in which attempts the training ended, as JSON.
 """
 
-import argparse
+import json
+import multiprocessing
 import os
 import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-import torch
 
 from intarsia.datasets import open_dataset
 from intarsia.recipe import Recipe
@@ -37,18 +41,25 @@ def count(number: int, real: Callable[..., Any]) -> Callable[..., Any]:
     return counted
 
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
-    parser.add_argument("data", type=Path)
-    parser.add_argument("recipe", type=Path)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--resume", action="store_true")
-    parser.add_argument("--kill", default="")
-    arguments = parser.parse_args()
-    torch.set_num_threads(1)
-    place, _, number = arguments.kill.partition(":")
+def attempt(data: str, folder: Path, kill: str, resume: bool) -> None:
+    place, _, number = kill.partition(":")
     stop = count(int(number), never) if place == "step" else never
     if place == "write":
         checkpoint.sync = count(int(number), checkpoint.sync)
-    recipe, dataset = Recipe.load(arguments.recipe), open_dataset(arguments.data)
-    train(recipe, dataset, arguments.folder, resume=arguments.resume, stop=stop)
+    train(Recipe.load(folder.with_suffix(".yaml")), open_dataset(data), folder, resume=resume, stop=stop)
+
+
+if __name__ == "__main__":
+    fork = multiprocessing.get_context("fork")
+    data, *tasks = sys.argv[1:]
+    ends = []
+    for task in tasks:
+        name, _, kills = task.partition("=")
+        folder = Path(name)
+        ends.append([])
+        for number, kill in enumerate([*kills.split(","), ""]):
+            process = fork.Process(target=attempt, args=(data, folder, kill, number > 0))
+            process.start()
+            process.join()
+            ends[-1].append([process.exitcode, (folder / "last.safetensors").exists()])
+    print("\n" + json.dumps(ends))

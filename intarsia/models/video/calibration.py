@@ -51,6 +51,8 @@ def calibrate(model: VideoSegmenter, frames: Sequence[Tensor], ratio: float) -> 
         middle = math.sqrt(low * high)
         model.policy = replace(policy, threshold=middle)
         tried[middle] = tick_ratio(model, frames)
+        if abs(tried[middle] - ratio) <= 0.5 / (len(frames) - 1):
+            break  # no share of so many frames is nearer
         if tried[middle] > ratio:
             low = middle
         else:
