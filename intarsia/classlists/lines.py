@@ -52,7 +52,7 @@ _FORMS = (
 )
 """What numbers stand before and behind a name, the most telling form first; "-" counts for nothing."""
 
-_LABELMAP = re.compile(r"(?P<name>.+?)\s*:\s*(?P<color>\d+\s*,\s*\d+\s*,\s*\d+)?\s*(?::[^:]*){0,2}")
+_LABELMAP = re.compile(r"(?P<name>[^:]+?)\s*:\s*(?P<color>\d+\s*,\s*\d+\s*,\s*\d+)?\s*(?::[^:]*){0,2}")
 _COLORED = re.compile(r"[^:]+:\s*\d+\s*,\s*\d+\s*,\s*\d+\s*(?::[^:]*){0,2}")
 
 
@@ -69,7 +69,7 @@ def entries_in(text: str, source: str, *, table: bool) -> tuple[list[Entry], lis
     """
     lines = [line.strip() for line in text.splitlines()]
     lines = [line for line in lines if line and (not line.startswith("#") or _TOKENS_HEX.match(line))]
-    if lines and (labelmap := _labelmap(lines)):
+    if lines and (labelmap := _labelmap(lines, source)):
         return labelmap, []
     lines = [line.rstrip(":") for line in lines]
     if lines and (head := _header(lines, table)):
@@ -88,16 +88,23 @@ def entries_in(text: str, source: str, *, table: bool) -> tuple[list[Entry], lis
 _TOKENS_HEX = re.compile(_TOKENS["#"] + _GAP)
 
 
-def _labelmap(lines: Sequence[str]) -> list[Entry]:
-    """Lines of CVAT's and Datumaro's labelmap.txt (name:r,g,b:parts:actions); the colour may be left out."""
+def _labelmap(lines: Sequence[str], source: str) -> list[Entry]:
+    """Lines of CVAT's and Datumaro's labelmap.txt (name:r,g,b:parts:actions); the colour may be left out.
+
+    Raises:
+        DataError: what stands in the place of the colour is none.
+    """
     marked = [bool(_COLORED.fullmatch(line)) or line.endswith("::") for line in lines]
     if not any(marked) or not all(mark or ":" not in line for mark, line in zip(marked, lines, strict=True)):
         return []
     found = []
     for line in lines:
         match = _LABELMAP.fullmatch(line)
-        name, color = (match["name"], match["color"]) if match else (line, None)
-        found.append(Entry(name.strip(), None, color_in(color)))
+        if match is None and ":" in line:
+            raise DataError(f"{source}: the line {line!r} has no colour; write name:red,green,blue::")
+        found.append(
+            Entry(line, None, None) if match is None else Entry(match["name"].strip(), None, color_in(match["color"]))
+        )
     return found
 
 

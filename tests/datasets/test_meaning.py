@@ -362,7 +362,7 @@ def test_numbers_that_no_class_has() -> None:
 
 
 def test_colours_that_a_class_file_leaves_out() -> None:
-    classes = ClassList(("a", "b"), uncolored=("b",), source="labelmap.txt")
+    classes = ClassList(("a", "b"), partial=((0, 0, 0), None), source="labelmap.txt")
     with pytest.raises(DataError, match=r"labelmap\.txt gives no colour to b"):
         choose(colors({0: 50, 0xFF0000: 50}), classes)
 

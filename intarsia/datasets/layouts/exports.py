@@ -115,7 +115,7 @@ def read_export(content: Content) -> PictureReading:
         while name in documents:
             name += "+"
         documents[name] = pack(document)
-        labels |= document.labels()
+        labels |= {shape.label for shape in document.shapes if drawing.draws(shape.geometry)}
         undrawn.update(name_of(shape.geometry) for shape in document.shapes if not drawing.draws(shape.geometry))
         matched.append((split, name, image, document.source))
     if not matched:
@@ -185,8 +185,14 @@ def _space(content: Content, labels: set[str], declared: tuple[str, ...]) -> tup
         rest = background_label(space)
         what = "ignored" if rest == space.ignore_index else space.names[rest]
         return space, f"Classes from {content.classes.source}{note}; pixels without a shape are {what}."
-    space = LabelSpace(class_names([*declared, *(name for name in sorted(labels) if name not in declared)]))
-    return space, f"Classes from the annotations: {', '.join(space.names)}; pixels without a shape are background."
+    empty = [name for name in class_names(declared)[1:] if name not in labels] if labels else []
+    kept = [name for name in declared if name not in empty]
+    space = LabelSpace(class_names([*kept, *(name for name in sorted(labels) if name not in declared)]))
+    note = f"Classes from the annotations: {', '.join(space.names)}; pixels without a shape are background."
+    if empty:
+        shown = ", ".join(empty[:8]) + (f" and {len(empty) - 8} more" if len(empty) > 8 else "")
+        note += f" Declared, but without any shape, so left out: {shown}; to keep them, name all classes (--classes)."
+    return space, note
 
 
 LAYOUTS: dict[str, Layout] = {
