@@ -264,6 +264,18 @@ def test_shades_that_fill_areas_are_classes() -> None:
     assert read([plain(line)], ABC)[0].names == ("a", "b", "c")
 
 
+def test_soft_edges_between_gray_classes_are_asked_about() -> None:
+    sharp = np.array([0, 128, 255], np.float32)[blocks([[0, 1, 0], [2, 1, 2]], 12)]
+    raw = np.rint(cv2.resize(sharp, (54, 36), interpolation=cv2.INTER_AREA)).astype(np.uint8)
+    with pytest.raises(DataError, match=r"areas of the values 0, 128, 255 and, at their edges only, the shades.*nearest"):
+        read([plain(raw)])
+    with pytest.raises(DataError, match="names 3 classes for the values 0-2"):
+        read([plain(raw)], ABC)
+    blurred = cv2.GaussianBlur(sharp, (0, 0), 6).astype(np.uint8)
+    with pytest.raises(DataError, match="at their edges only"):
+        read([plain(blurred // 16 * 17)])
+
+
 def test_scattered_classes_are_no_soft_edges() -> None:
     raw = np.random.default_rng(0).choice(np.array([0, 64, 128, 192, 255], np.uint8), (40, 40))
     assert len(read([plain(raw)])[0]) == 5
