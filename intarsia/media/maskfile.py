@@ -89,7 +89,8 @@ def class_values(values: NDArray[Any], name: str, nodata: float | None = None) -
         DataError: numbers above 65535, several negative ones, or fractions.
     """
     if values.dtype.kind == "b" or values.dtype in (np.uint8, np.uint16):
-        return (values.astype(np.uint8) if values.dtype.kind == "b" else values), ""
+        stored: Stored = values.astype(np.uint8) if values.dtype.kind == "b" else values
+        return stored, ""
     fractions = values.dtype.kind == "f"
     out = ~np.isfinite(values) if fractions else np.zeros(values.shape, dtype=np.bool_)
     said = {"NaN"} if out.any() else set()
@@ -100,7 +101,8 @@ def class_values(values: NDArray[Any], name: str, nodata: float | None = None) -
     known = values[~out] if out.any() else values
     whole = np.rint(known) if fractions else known
     low, high = (float(whole.min()), float(whole.max())) if whole.size else (0.0, 0.0)
-    if fractions and (apart := np.abs(known - whole) > _tolerance(known)).any():
+    exact = not fractions or np.array_equal(known, whole)
+    if not exact and (apart := np.abs(known - whole) > _tolerance(known)).any():
         raise DataError(
             f"cannot use the mask {name}: it holds {known[apart].flat[0]:g} and other fractions, so it is a map of "
             f"scores or was blurred, and classes are whole numbers; export it as class indices"
@@ -112,14 +114,15 @@ def class_values(values: NDArray[Any], name: str, nodata: float | None = None) -
         said.add(f"{negative[0]:g}")
         out |= values < 0
     if not said:
-        return whole.astype(np.uint8 if high <= 255 else np.uint16), ""
+        plain: Stored = whole.astype(np.uint8 if high <= 255 else np.uint16)
+        return plain, ""
     result: NDArray[np.uint16] = np.where(out, NOWHERE, np.rint(np.where(out, 0, values))).astype(np.uint16)
     return result, " and ".join(sorted(said))
 
 
 def _tolerance(values: NDArray[Any]) -> NDArray[Any]:
     zero, slope, most = _NEAR
-    return np.minimum(zero + slope * np.abs(values), most)
+    return np.asarray(np.minimum(zero + slope * np.abs(values), most))
 
 
 def _from_picture(image: Image.Image, name: str) -> StoredMask:

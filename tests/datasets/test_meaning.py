@@ -266,8 +266,10 @@ def test_shades_that_fill_areas_are_classes() -> None:
 
 def test_soft_edges_between_gray_classes_are_asked_about() -> None:
     sharp = np.array([0, 128, 255], np.float32)[blocks([[0, 1, 0], [2, 1, 2]], 12)]
-    raw = np.rint(cv2.resize(sharp, (54, 36), interpolation=cv2.INTER_AREA)).astype(np.uint8)
-    with pytest.raises(DataError, match=r"areas of the values 0, 128, 255 and, at their edges only, the shades.*nearest"):
+    raw = np.rint(cv2.resize(sharp, (86, 57), interpolation=cv2.INTER_LINEAR)).astype(np.uint8)
+    with pytest.raises(
+        DataError, match=r"areas of the values 0, 128, 255 and, at their edges only, the shades.*nearest"
+    ):
         read([plain(raw)])
     with pytest.raises(DataError, match="names 3 classes for the values 0-2"):
         read([plain(raw)], ABC)

@@ -360,7 +360,8 @@ def _survey(masks: list[Path]) -> tuple[Survey, ClassList | None]:
         labels, nowhere = open_volume(mask).stored_labels()
         found.nowhere |= {nowhere} if nowhere else set()
         for number in range(labels.shape[2]):
-            values, flat = counted(np.ascontiguousarray(labels[..., number]))
+            plane: LabelArray = np.ascontiguousarray(labels[..., number])
+            values, flat = counted(plane)
             found.values.update(values)
             found.flat.update(flat)
     table = open_volume(masks[0]).class_names()

@@ -138,9 +138,9 @@ def _by_values(found: Survey, classes: ClassList | None, ignore: Sequence[int]) 
         areas = [value for value in left.values if value not in shades]
         raise DataError(
             f"the masks hold areas of the values {number_list(areas)} and, at their edges only, the shades "
-            f"{number_list(shades)}, as smooth drawing or resizing leaves them; nobody can tell their classes. Export the "
-            f"masks without smoothing (nearest neighbour). If the shades are classes, name as many as there are values "
-            f"(--classes; recipe: data.classes)"
+            f"{number_list(shades)}, as smooth drawing or resizing leaves them; nobody can tell their classes. Export "
+            f"the masks without smoothing (nearest neighbour). If the shades are classes, name as many as there are "
+            f"values (--classes; recipe: data.classes)"
         )
     table = table_of(found, classes, ignore)
     kept = _kept(replace(classes, names=tuple(table.names.values()))) if classes else tuple(table.names.values())
