@@ -16,7 +16,7 @@ from intarsia.datasets.sizes import mismatch
 from intarsia.datasets.splits import Item, Size
 from intarsia.errors import DataError, UsageError, require
 from intarsia.labels import LabelArray
-from intarsia.media.maskfile import class_values
+from intarsia.media.maskfile import raster_mask
 from intarsia.media.rasters import RASTER_SUFFIXES, RasterReader, grid_windows, is_raster, open_raster, opened_raster
 from intarsia.media.source import Pixels
 from intarsia.preprocessing import CloudPreprocessing, Preprocessing
@@ -192,18 +192,8 @@ def _read_window(mask: Path, size: Size | None, place: Place, *, colors: bool) -
     with opened_raster(mask) as file:
         if size is not None and (file.height, file.width) != size:
             raise DataError(f"{mask}: {mismatch((file.height, file.width), size)}")
-        if file.count not in (1, 3):
-            raise DataError(f"{mask}: a mask has one band of class values, or three bands of colours")
-        values = file.read(window=require("rasterio.windows", "geo").Window(left, top, width, height))
-        if file.count == 3:
-            return np.ascontiguousarray(values.transpose(1, 2, 0))
-        plane, _ = class_values(values[0], str(mask), file.nodata)
-        if colors and file.colorinterp[0].name == "palette":
-            table = np.zeros((256, 3), dtype=np.uint8)
-            for index, color in file.colormap(1).items():
-                table[index] = color[:3]
-            return table[plane]
-        return plane
+        window = require("rasterio.windows", "geo").Window(left, top, width, height)
+        return raster_mask(file, str(mask), window).shown(colors=colors)
 
 
 def by_window(split: PictureSplit) -> PictureSplit:

@@ -171,7 +171,14 @@ def test_the_official_inria_layout_is_read_by_window(real_data: Path) -> None:
 
 @pytest.mark.parametrize(
     ("dtype", "profile", "nothing"),
-    [(np.float32, {}, np.nan), (np.int16, {"nodata": -9999}, -9999), (np.uint8, {"nodata": 7}, 7)],
+    [
+        (np.float32, {}, np.nan),
+        (np.float64, {"nodata": -1e30}, -1e30),
+        (np.int64, {}, -1),
+        (np.int16, {"nodata": -9999}, -9999),
+        (np.int8, {}, -1),
+        (np.uint8, {"nodata": 7}, 7),
+    ],
 )
 def test_masks_of_any_type_of_number(tmp_path: Path, dtype: type, profile: dict, nothing: float) -> None:
     values, labels = scene(0)
