@@ -68,6 +68,8 @@ def test_formats(tmp_path: Path, name: str, text: str, names: tuple, palette: tu
         ("classes.csv", ",name\n0,ground\n1,car\n2,tree\n", (0, 1, 2)),
         ("classes.csv", '"Wert";"Name"\n"1";"ground"\n"2";"car"\n"3";"tree"\n', (1, 2, 3)),
         ("classes.csv", "id,name\n0.0,ground\n3.0,car\n4.0,tree\n", (0, 3, 4)),
+        ("classes.csv", "id,name\n-1,plate\n0,ground\n1,car\n2,tree\n", (0, 1, 2)),
+        ("classes.txt", "-1: plate\n0: ground\n1: car\n2: tree\n", (0, 1, 2)),
         ("classes.csv", "name,pixels\nground,7\ncar,9\ntree,3\n", ()),
         ("classes.txt", '"ground"\n"car"\n"tree"\n', ()),
         ("classes.txt", "ground, car, tree\n", ()),
@@ -211,6 +213,7 @@ def test_classes_in_one_word(tmp_path: Path) -> None:
         ("classes.csv", "road,flat\ncar,vehicle\n", "Write a header"),
         ("classes.csv", "id,name\n0\n", "has 1 columns, the header has 2"),
         ("classes.csv", "id,name\n0,a\n0,b\n", "the same value"),
+        ("classes.csv", "id,name\n0,a\nx,b\n", "'x' in the column id is no mask value"),
         ("classes.json", '{"whole": [1, 2, 3], "core": 2}', "not a list of classes"),
     ],
 )

@@ -58,21 +58,26 @@ class Entry(NamedTuple):
 
 
 def class_list(entries: Sequence[Entry], source: str, notes: Sequence[str] = ()) -> ClassList:
-    """The list of some entries; values count where every entry has one.
+    """The list of some entries; values count where every entry has one, and classes of negative ones are left out.
 
     Raises:
         DataError: no entry, repeated names or values, or colours that are none.
     """
     if not entries:
         raise DataError(f"{source}: it names no class; write one class name per line")
+    nowhere = [entry for entry in entries if (entry.value or 0) < 0]
+    if nowhere:
+        shown = ", ".join(f"{entry.name} ({entry.value})" for entry in nowhere)
+        left = [entry for entry in entries if entry not in nowhere]
+        return class_list(left, source, (*notes, f"No mask holds negative values: {source} names {shown}, left out."))
     names = tuple(entry.name for entry in entries)
     values = tuple(entry.value for entry in entries if entry.value is not None)
     values = values if len(values) == len(names) else ()
     colors = tuple(entry.color for entry in entries)
     palette = tuple(color for color in colors if color is not None)
     partial = colors if 0 < len(palette) < len(names) else ()
-    if values and (len(set(values)) < len(values) or min(values) < 0):
-        raise DataError(f"{source}: two classes have the same value, or a value is negative; give each its own")
+    if len(set(values)) < len(values):
+        raise DataError(f"{source}: two classes have the same value; give each its own")
     try:
         LabelSpace(names, () if partial else palette)
     except DataError as error:

@@ -26,7 +26,7 @@ _DOUBTFUL = "label"
 
 _HEADER = frozenset((*_NAMES, *_VALUES, *_COLORS, "r", "g", "b", "red", "green", "blue", "a", "alpha"))
 _GAP = r"(?:\s+[-–]\s+|[\s,;:|=]+)"
-_TOKENS = {"value": r"(\d+)", "r": r"(\d{1,3})", "#": r"((?:#|0x)[0-9a-fA-F]{6}(?:[0-9a-fA-F]{2})?)", "-": r"(\d+)"}
+_TOKENS = {"value": r"(-?\d+)", "r": r"(\d{1,3})", "#": r"((?:#|0x)[0-9a-fA-F]{6}(?:[0-9a-fA-F]{2})?)", "-": r"(\d+)"}
 _FORMS = (
     ("value r g b - - -", ""),  # ITK-SNAP's label descriptions: opacity and two switches
     ("value", "r g b -"),  # 3D Slicer's and FreeSurfer's colour tables
@@ -146,7 +146,11 @@ def _columns(lines: Sequence[str], head: Sequence[str], source: str) -> list[Ent
             raise DataError(f"{source}: the line {line!r} has {len(row)} columns, the header has {len(head)}")
     cells = {word: [row[place] for row in rows] for place, word in reversed(list(enumerate(head)))}
     cells |= {word: [re.sub(r"\.0+$", "", cell) for cell in column] for word, column in cells.items()}
-    whole = {word for word, column in cells.items() if all(cell.isdecimal() for cell in column)}
+    whole = {word for word, column in cells.items() if all(_is_number(cell) for cell in column)}
+    for word in set(_VALUES) & (cells.keys() - whole):
+        odd = [cell for cell in cells[word] if not _is_number(cell)]
+        if len(odd) < len(rows):
+            raise DataError(f"{source}: {odd[0]!r} in the column {word} is no mask value; write whole numbers")
     counted = [word for word in head if word in whole and _in_turn([int(cell) for cell in cells[word]])]
     name = next((word for word in _NAMES if word in cells and word not in whole), None)
     if name is None:
@@ -206,6 +210,10 @@ def _in_form(lines: Sequence[str], before: Sequence[str], behind: Sequence[str])
         # "2 wheeler", "phase 1": with a mere space between, numbers may be a part of the names.
         return entries if distinct and (before or in_turn) else []
     return entries
+
+
+def _is_number(cell: str) -> bool:
+    return re.fullmatch(r"-?\d+", cell) is not None
 
 
 def _in_turn(values: Sequence[int]) -> bool:

@@ -223,6 +223,7 @@ def test_a_value_far_above_class_numbers_is_not_labelled(top: int, classes: Clas
         ([0, 64, 128, 192, 255], ClassList(("a", "b", "c", "d")), 'does 255 mean "not labelled"'),
         ([0, 64, 128, 255], FIVE, "values 0, 64, 128, 255, but classes names 5"),
         ([0, 250, 255], None, 'does 250 mean "not labelled"'),
+        ([0, 1, 2], parse_classes(["1:a", "2:b"]), r"hold 0, and classes names the values 1, 2 only.*--ignore 0"),
         ([255], None, "every mask is 255 throughout.*--classes background,foreground"),
     ],
 )
