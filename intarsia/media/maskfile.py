@@ -157,8 +157,7 @@ def class_values(values: NDArray[Any], name: str, nodata: float | None = None) -
         said.add(f"{negative[0]:g}")
         out |= values < 0
     if not said:
-        plain: Stored = whole.astype(np.uint8 if high <= 255 else np.uint16)
-        return plain, ""
+        return whole.astype(np.uint8) if high <= 255 else whole.astype(np.uint16), ""
     result = np.full(values.shape, NOWHERE, dtype=np.uint16)
     result[~out] = np.rint(values[~out]) if fractions else values[~out]
     return result, " and ".join(sorted(said))

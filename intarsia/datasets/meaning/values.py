@@ -73,7 +73,7 @@ def table_of(found: Survey, classes: ClassList | None, ignore: Sequence[int]) ->
         kept = [value for value in values if value not in void]
         table.names = _by_order(kept, classes, table) if classes else _by_value(kept, table.notes)
     kept_top = [value for value in values if value >= _VOID_FROM and value in table.names and value not in void]
-    if kept_top and len(values) > 2 and not (classes and classes.values):
+    if kept_top and len(values) > 2 and classes is None:
         table.notes.append(
             f'Mask value {kept_top[-1]} is read as a class; if it means "not labelled", say --ignore {kept_top[-1]} '
             f"(recipe: data.ignore)."

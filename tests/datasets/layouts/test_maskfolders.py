@@ -117,7 +117,7 @@ def test_class_numbers_against_gray_levels(folders: tuple[Path, Path]) -> None:
     prediction, truth = write(folders[0], a=[[0, 1, 2, 2]]), write(folders[1], a=[[0, 127, 255, 127]])
     found = open_mask_folders(prediction, truth, classes=ClassList(("a", "b", "c")))
     assert read_all(found) == [([0, 1, 2, 2], [0, 1, 2, 1])]
-    with pytest.raises(DataError, match="the masks hold the values 0-2, 127, 255"):
+    with pytest.raises(DataError, match=r"predictions hold the values 0-2, the truth 0, 127, 255.*name the classes"):
         open_mask_folders(prediction, truth)
 
 
