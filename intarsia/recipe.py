@@ -33,7 +33,7 @@ class Remapping(_Section):
     map: dict[str, str | None] = Field({}, description="name in the data: new name; ignore (or null): not labelled")
     classes: list[str] | None = Field(None, description="the new classes in order; none: the new names as they come")
     palette: list[tuple[int, int, int]] | None = Field(None, description="one RGB colour for each of classes")
-    rest: Literal["error", "keep", "ignore"] = Field("error", description="classes that map does not name")
+    rest: str = Field("error", description="classes that map does not name: error, keep, ignore, or a new class")
 
 
 # Told apart by form, so that an error speaks of the form that was meant.

@@ -61,6 +61,16 @@ def test_formats(tmp_path: Path, name: str, text: str, names: tuple, palette: tu
         ("classes.txt", "ground: 0\ncar: 7\ntree: 9\n", (0, 7, 9)),
         ("classes.txt", "1. ground\n2. car\n3. tree\n", (1, 2, 3)),
         ("classes.txt", "0=ground\n1=car\n2=tree\n", (0, 1, 2)),
+        ("classes.txt", "0 - ground\n1 - car\n2 - tree\n", (0, 1, 2)),
+        ("classes.txt", "class\nground\ncar\ntree\n", ()),
+        ("classes.txt", "['ground', 'car', 'tree']", ()),
+        ("classes.csv", "sep=;\nid;name\n0;ground\n1;car\n2;tree\n", (0, 1, 2)),
+        ("classes.csv", ",name\n0,ground\n1,car\n2,tree\n", (0, 1, 2)),
+        ("classes.csv", '"Wert";"Name"\n"1";"ground"\n"2";"car"\n"3";"tree"\n', (1, 2, 3)),
+        ("classes.csv", "id,name\n0.0,ground\n3.0,car\n4.0,tree\n", (0, 3, 4)),
+        ("classes.csv", "id,name\n-1,plate\n0,ground\n1,car\n2,tree\n", (0, 1, 2)),
+        ("classes.txt", "-1: plate\n0: ground\n1: car\n2: tree\n", (0, 1, 2)),
+        ("classes.csv", "name,pixels\nground,7\ncar,9\ntree,3\n", ()),
         ("classes.txt", '"ground"\n"car"\n"tree"\n', ()),
         ("classes.txt", "ground, car, tree\n", ()),
         ("classes.txt", '["ground", "car", "tree"]', ()),
@@ -84,6 +94,7 @@ def test_three_names_in_every_form(tmp_path: Path, name: str, text: str, values:
         ("label_colors.txt", "#000000 ground\n#ff0000 car\n#00ff00 tree\n", ()),
         ("label_colors.txt", "ground #000000\ncar #ff0000\ntree #00ff00\n", ()),
         ("label_colors.txt", "(0, 0, 0) ground\n(255, 0, 0) car\n(0, 255, 0) tree\n", ()),
+        ("label_colors.txt", "ground: rgb(0, 0, 0)\ncar: rgb(255, 0, 0)\ntree: [0, 255, 0]\n", ()),
         ("label_colors.txt", "0 0 0 255 ground\n255 0 0 255 car\n0 255 0 255 tree\n", ()),
         ("label_colors.txt", "ground 0 0 0 255\ncar 255 0 0 255\ntree 0 255 0 255\n", ()),
         ("label_colors.txt", "0 0 0 0 ground\n1 255 0 0 car\n2 0 255 0 tree\n", (0, 1, 2)),
@@ -119,6 +130,7 @@ def test_colours_in_every_form(tmp_path: Path, name: str, text: str, values: tup
         ('{"channel_names": {"0": "CT"}, "labels": {"ground": 0, "car": 1, "tree": 2}, "numTraining": 3}', False,
          (0, 1, 2)),
         ('{"labels": {"0": "ground", "1": "car", "2": "tree"}}', False, (0, 1, 2)),
+        ('{"dataset": {"version": 3, "classes": [{"name": "ground"}, {"name": "car"}, {"name": "tree"}]}}', False, ()),
         ('{"0": {"name": "ground", "color": [0, 0, 0]}, "1": {"name": "car", "color": [255, 0, 0]},'
          '"2": {"name": "tree", "color": [0, 255, 0]}}', True, (0, 1, 2)),
         ('{"ground": {"id": 0, "color": "#000"}, "car": {"id": 1, "color": "#f00"}, "tree": {"id": 2,'
@@ -154,6 +166,7 @@ def test_names_that_only_look_like_columns(tmp_path: Path, text: str) -> None:
 
 def test_what_was_decided_is_told(tmp_path: Path) -> None:
     assert "(name) is taken as a header" in read(tmp_path, "classes.csv", "name\na\nb\n").notes[0]
+    assert "(label) is taken as a class" in read(tmp_path, "classes.txt", "label\nb\n").notes[0]
     assert "3 names with commas between" in read(tmp_path, "classes.txt", "a,b,c").notes[0]
 
 
@@ -200,6 +213,7 @@ def test_classes_in_one_word(tmp_path: Path) -> None:
         ("classes.csv", "road,flat\ncar,vehicle\n", "Write a header"),
         ("classes.csv", "id,name\n0\n", "has 1 columns, the header has 2"),
         ("classes.csv", "id,name\n0,a\n0,b\n", "the same value"),
+        ("classes.csv", "id,name\n0,a\nx,b\n", "'x' in the column id is no mask value"),
         ("classes.json", '{"whole": [1, 2, 3], "core": 2}', "not a list of classes"),
     ],
 )

@@ -105,6 +105,9 @@ def rasterize(
         raise UsageError(f"no class is the background (classes: {', '.join(space.names)}); name one background")
     values = []
     for shape in document.shapes:
+        if not drawing.draws(shape.geometry):  # its class need not be known
+            values.append(rest)
+            continue
         label = _label(shape.label, space)
         if label is None and others == "error":
             hint = suggest(shape.label, space.names)

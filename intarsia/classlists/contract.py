@@ -25,7 +25,7 @@ class ClassList:
         values: the mask value of each class, or `()` when only the order is known.
         source: where they come from, for messages.
         notes: what had to be decided about the file, in sentences.
-        uncolored: the names without a colour, where the others have one (and `palette` is empty therefore).
+        partial: a colour or None each, where only some names have one; `palette` is empty then.
     """
 
     names: tuple[str, ...]
@@ -33,7 +33,12 @@ class ClassList:
     values: tuple[int, ...] = ()
     source: str = "classes"
     notes: tuple[str, ...] = ()
-    uncolored: tuple[str, ...] = ()
+    partial: tuple[Color | None, ...] = ()
+
+    @property
+    def uncolored(self) -> tuple[str, ...]:
+        """The names without a colour, where others have one."""
+        return tuple(name for name, color in zip(self.names, self.partial, strict=False) if color is None)
 
     def in_order_of_values(self) -> LabelSpace:
         """The classes as a label space, sorted by their mask values where they are known."""
@@ -53,25 +58,31 @@ class Entry(NamedTuple):
 
 
 def class_list(entries: Sequence[Entry], source: str, notes: Sequence[str] = ()) -> ClassList:
-    """The list of some entries; values count where every entry has one.
+    """The list of some entries; values count where every entry has one, and classes of negative ones are left out.
 
     Raises:
         DataError: no entry, repeated names or values, or colours that are none.
     """
     if not entries:
         raise DataError(f"{source}: it names no class; write one class name per line")
+    nowhere = [entry for entry in entries if (entry.value or 0) < 0]
+    if nowhere:
+        shown = ", ".join(f"{entry.name} ({entry.value})" for entry in nowhere)
+        left = [entry for entry in entries if entry not in nowhere]
+        return class_list(left, source, (*notes, f"No mask holds negative values: {source} names {shown}, left out."))
     names = tuple(entry.name for entry in entries)
     values = tuple(entry.value for entry in entries if entry.value is not None)
     values = values if len(values) == len(names) else ()
-    palette = tuple(entry.color for entry in entries if entry.color is not None)
-    uncolored = tuple(entry.name for entry in entries if entry.color is None) if palette else ()
-    if values and (len(set(values)) < len(values) or min(values) < 0):
-        raise DataError(f"{source}: two classes have the same value, or a value is negative; give each its own")
+    colors = tuple(entry.color for entry in entries)
+    palette = tuple(color for color in colors if color is not None)
+    partial = colors if 0 < len(palette) < len(names) else ()
+    if len(set(values)) < len(values):
+        raise DataError(f"{source}: two classes have the same value; give each its own")
     try:
-        LabelSpace(names, () if uncolored else palette)
+        LabelSpace(names, () if partial else palette)
     except DataError as error:
         raise DataError(f"{source}: {error}") from error
-    return ClassList(names, () if uncolored else palette, values, source, tuple(notes), uncolored)
+    return ClassList(names, () if partial else palette, values, source, tuple(notes), partial)
 
 
 def color_in(value: Any) -> Color | None:

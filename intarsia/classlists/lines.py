@@ -21,12 +21,12 @@ _VALUES = (
 )  # fmt: skip
 _CHANNELS = (("r", "red"), ("g", "green"), ("b", "blue"))
 _COLORS = ("color", "colour", "rgb", "hex", "color_rgb", "color_code", "hex_code", "colors", "colours")
-_SURE = ("name", "names", "class_name", "classname", "label_name", "labelname")
-"""Single words that are no class but a header, also in a file that is no CSV."""
+_DOUBTFUL = "label"
+"""A header above a column of names, or what sticks on a bottle; of a file that is no table, the latter is taken."""
 
 _HEADER = frozenset((*_NAMES, *_VALUES, *_COLORS, "r", "g", "b", "red", "green", "blue", "a", "alpha"))
-_GAP = r"[\s,;:|=]+"
-_TOKENS = {"value": r"(\d+)", "r": r"(\d{1,3})", "#": r"((?:#|0x)[0-9a-fA-F]{6}(?:[0-9a-fA-F]{2})?)", "-": r"(\d+)"}
+_GAP = r"(?:\s+[-–]\s+|[\s,;:|=]+)"
+_TOKENS = {"value": r"(-?\d+)", "r": r"(\d{1,3})", "#": r"((?:#|0x)[0-9a-fA-F]{6}(?:[0-9a-fA-F]{2})?)", "-": r"(\d+)"}
 _FORMS = (
     ("value r g b - - -", ""),  # ITK-SNAP's label descriptions: opacity and two switches
     ("value", "r g b -"),  # 3D Slicer's and FreeSurfer's colour tables
@@ -52,7 +52,7 @@ _FORMS = (
 )
 """What numbers stand before and behind a name, the most telling form first; "-" counts for nothing."""
 
-_LABELMAP = re.compile(r"(?P<name>.+?)\s*:\s*(?P<color>\d+\s*,\s*\d+\s*,\s*\d+)?\s*(?::[^:]*){0,2}")
+_LABELMAP = re.compile(r"(?P<name>[^:]+?)\s*:\s*(?P<color>\d+\s*,\s*\d+\s*,\s*\d+)?\s*(?::[^:]*){0,2}")
 _COLORED = re.compile(r"[^:]+:\s*\d+\s*,\s*\d+\s*,\s*\d+\s*(?::[^:]*){0,2}")
 
 
@@ -68,8 +68,9 @@ def entries_in(text: str, source: str, *, table: bool) -> tuple[list[Entry], lis
         DataError: colours for a part of the names only, or columns that no header explains.
     """
     lines = [line.strip() for line in text.splitlines()]
+    lines = [line for line in lines if not re.fullmatch("sep=.?", line)]  # for Excel
     lines = [line for line in lines if line and (not line.startswith("#") or _TOKENS_HEX.match(line))]
-    if lines and (labelmap := _labelmap(lines)):
+    if lines and (labelmap := _labelmap(lines, source)):
         return labelmap, []
     lines = [line.rstrip(":") for line in lines]
     if lines and (head := _header(lines, table)):
@@ -77,7 +78,8 @@ def entries_in(text: str, source: str, *, table: bool) -> tuple[list[Entry], lis
             return _columns(lines, head, source), []
         lines, notes = lines[1:], [f"The first line of {source} ({lines[0]}) is taken as a header, not as a class."]
     else:
-        notes = []
+        doubtful = bool(lines) and _word(lines[0]) == _DOUBTFUL
+        notes = [f"The first line of {source} ({lines[0]}) is taken as a class, not as a header."] if doubtful else []
     if lines and lines[0] == "__ignore__":
         lines = lines[1:]  # LabelMe's convention: this line stands for -1, the next one for value 0
     if len(lines) == 1 and "," in lines[0] and (several := _several(lines[0])):
@@ -88,16 +90,23 @@ def entries_in(text: str, source: str, *, table: bool) -> tuple[list[Entry], lis
 _TOKENS_HEX = re.compile(_TOKENS["#"] + _GAP)
 
 
-def _labelmap(lines: Sequence[str]) -> list[Entry]:
-    """Lines of CVAT's and Datumaro's labelmap.txt (name:r,g,b:parts:actions); the colour may be left out."""
+def _labelmap(lines: Sequence[str], source: str) -> list[Entry]:
+    """Lines of CVAT's and Datumaro's labelmap.txt (name:r,g,b:parts:actions); the colour may be left out.
+
+    Raises:
+        DataError: what stands in the place of the colour is none.
+    """
     marked = [bool(_COLORED.fullmatch(line)) or line.endswith("::") for line in lines]
     if not any(marked) or not all(mark or ":" not in line for mark, line in zip(marked, lines, strict=True)):
         return []
     found = []
     for line in lines:
         match = _LABELMAP.fullmatch(line)
-        name, color = (match["name"], match["color"]) if match else (line, None)
-        found.append(Entry(name.strip(), None, color_in(color)))
+        if match is None and ":" in line:
+            raise DataError(f"{source}: the line {line!r} has no colour; write name:red,green,blue::")
+        found.append(
+            Entry(line, None, None) if match is None else Entry(match["name"].strip(), None, color_in(match["color"]))
+        )
     return found
 
 
@@ -105,8 +114,8 @@ def _header(lines: Sequence[str], table: bool) -> list[str]:
     """The columns that the first line names; none when it is no header."""
     head = [_word(cell) for cell in _cells(lines[0], _mark(lines[0]))]
     if len(head) == 1:
-        return head if head[0] in (_NAMES if table else _SURE) and len(lines) > 1 else []
-    named = any(word in (_NAMES if table else _SURE) for word in head)
+        return head if head[0] in _NAMES and (table or head[0] != _DOUBTFUL) and len(lines) > 1 else []
+    named = any(word in (_NAMES if table else _NAMES[:5]) for word in head)
     explained = any(word in _NAMES for word in head) and any(word in (*_VALUES, *_COLORS) for word in head)
     return head if (named or explained) and not any(word.isdecimal() for word in head) else []
 
@@ -136,18 +145,26 @@ def _columns(lines: Sequence[str], head: Sequence[str], source: str) -> list[Ent
         if len(row) < len(head):
             raise DataError(f"{source}: the line {line!r} has {len(row)} columns, the header has {len(head)}")
     cells = {word: [row[place] for row in rows] for place, word in reversed(list(enumerate(head)))}
-    whole = {word for word, column in cells.items() if all(cell.strip().isdecimal() for cell in column)}
+    cells |= {word: [re.sub(r"\.0+$", "", cell) for cell in column] for word, column in cells.items()}
+    whole = {word for word, column in cells.items() if all(_is_number(cell) for cell in column)}
+    for word in set(_VALUES) & (cells.keys() - whole):
+        odd = [cell for cell in cells[word] if not _is_number(cell)]
+        if len(odd) < len(rows):
+            raise DataError(f"{source}: {odd[0]!r} in the column {word} is no mask value; write whole numbers")
+    counted = [word for word in head if word in whole and _in_turn([int(cell) for cell in cells[word]])]
     name = next((word for word in _NAMES if word in cells and word not in whole), None)
     if name is None:
         raise DataError(f"{source}: no column holds names; give the header id,name or name,r,g,b")
-    value = next((word for word in (*_VALUES, *_NAMES) if word in whole), None)
+    value = next((word for word in (*_VALUES, *_NAMES, *counted) if word in whole), None)
     channels = [next((word for word in words if word in whole), None) for words in _CHANNELS]
     color = next((word for word in _COLORS if word in cells), None)
     entries = []
     for number, label in enumerate(cells[name]):
         said = [cells[word][number] for word in channels if word]
         shown = ",".join(said) if len(said) == 3 else cells[color][number] if color else ""
-        entries.append(Entry(_bare(label), int(cells[value][number]) if value else None, color_in(_with_hash(shown))))
+        entries.append(
+            Entry(_bare(label), int(cells[value][number]) if value is not None else None, color_in(_with_hash(shown)))
+        )
     return entries
 
 
@@ -185,7 +202,7 @@ def _in_form(lines: Sequence[str], before: Sequence[str], behind: Sequence[str])
     entries = [Entry(_bare(one["name"]), int(one["value"]) if "value" in one else None, _color(one)) for one in said]
     values = sorted(entry.value for entry in entries if entry.value is not None)
     distinct = len(set(values)) == len(entries) == len({entry.name for entry in entries})
-    in_turn = values in (list(range(len(values))), list(range(1, len(values) + 1)))
+    in_turn = _in_turn(values)
     if "value" in said[0] and "r" in said[0]:
         alpha = {one["b"] for one in said} == {"255"} and "-" not in said[0]  # "255 0 0 255 road"
         return entries if distinct and (in_turn or not alpha) else []
@@ -193,6 +210,15 @@ def _in_form(lines: Sequence[str], before: Sequence[str], behind: Sequence[str])
         # "2 wheeler", "phase 1": with a mere space between, numbers may be a part of the names.
         return entries if distinct and (before or in_turn) else []
     return entries
+
+
+def _is_number(cell: str) -> bool:
+    return re.fullmatch(r"-?\d+", cell) is not None
+
+
+def _in_turn(values: Sequence[int]) -> bool:
+    """Whether numbers count up from 0 or 1."""
+    return list(values) in (list(range(len(values))), list(range(1, len(values) + 1)))
 
 
 def _color(said: Mapping[str, str]) -> Color | None:
@@ -209,7 +235,7 @@ def _pattern(before: Sequence[str], behind: Sequence[str]) -> re.Pattern[str]:
         return _TOKENS["r" if kind in ("g", "b") else kind]
 
     first = "".join(token(kind) + (r"[)\].]?" + _GAP) for kind in before)
-    last = "".join(_GAP + r"[(\[]?" + token(kind) for kind in behind)
+    last = "".join(_GAP + r"(?:rgba?)?[(\[]?" + token(kind) for kind in behind)
     opened = r"[(\[]?" if before else ""
     return re.compile(
         rf"{opened}{first}(?P<name>\S.*?|\S){last}[)\]]?" if behind else rf"{opened}{first}(?P<name>\S.*)"

@@ -17,6 +17,7 @@ _PALETTES = ("palette", "segmentation_colors", "colors", "colours")
 _NAMES = ("name", "title", "label", "class_name", "class", "display_name", "category")
 _VALUES = ("id", "value", "index", "class_id", "label_id", "category_id")
 _COLORS = ("color", "colour", "rgb", "hex")
+_TELLING = frozenset((*_NAMES, *_VALUES, *_COLORS))
 _OWN_NUMBERS = ("attributes", "shape", "tool", "featureschemaid", "geometry_config")
 """Keys of tools whose `id` is a number in their database, not the value in a mask (CVAT, Supervisely, Labelbox)."""
 
@@ -26,7 +27,7 @@ _LARGEST = 65535
 def entries_in(value: Any) -> list[Entry]:
     """The classes that a JSON document names; none when it is no class list."""
     if isinstance(value, Mapping):
-        return _inside(value) or _mapped(value)
+        return _inside(value) or _mapped(value) or _deeper(value)
     if isinstance(value, list) and value and all(isinstance(name, str) for name in value):
         return [Entry(name.strip()) for name in value]
     if isinstance(value, list) and value and all(isinstance(entry, Mapping) for entry in value):
@@ -52,13 +53,19 @@ def _inside(value: Mapping[str, Any]) -> list[Entry]:
     return []
 
 
+def _deeper(value: Mapping[str, Any]) -> list[Entry]:
+    """The classes of the only object inside that names some."""
+    found = [entries for part in value.values() if isinstance(part, Mapping) and (entries := entries_in(part))]
+    return found[0] if len(found) == 1 else []
+
+
 def _mapped(value: Mapping[str, Any]) -> list[Entry]:
     """The classes of an object whose keys are names, numbers or colours."""
     keys, parts = list(map(str, value)), list(value.values())
     numbers = all(key.strip().isdecimal() for key in keys)
     if not keys:
         return []
-    if all(isinstance(part, Mapping) for part in parts):
+    if all(isinstance(part, Mapping) and not _TELLING.isdisjoint(map(str.lower, part)) for part in parts):
         spread = [{str(key).lower(): item for key, item in part.items()} for part in parts]
         named = [{"id" if numbers else "name": key} | part for key, part in zip(keys, spread, strict=True)]
         return _objects(named)

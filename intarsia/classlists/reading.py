@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import codecs
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from intarsia.classlists import lines, objects
 from intarsia.classlists.contract import ClassList, Entry, class_list
@@ -37,13 +40,7 @@ def read_class_file(path: Path) -> ClassList:
     """
     text, source = _text(path), str(path)
     if path.suffix.lower() == ".json" or text.lstrip()[:1] in ("[", "{"):
-        try:
-            value = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise DataError(
-                f"{path}: broken JSON ({error}); correct it, or use classes.txt, one name per line"
-            ) from error
-        found = objects.entries_in(value)
+        found = objects.entries_in(_document(path, text))
         if not found:
             raise DataError(
                 f'{path}: not a list of classes; write ["background", "road"], or {{"background": 0, "road": 1}} '
@@ -83,6 +80,16 @@ def classes_said(text: str) -> ClassList:
     if Path(text).is_file() or Path(text).suffix.lower() in _SUFFIXES:
         return read_class_file(Path(text))
     return parse_classes(text.split(","), source="--classes")
+
+
+def _document(path: Path, text: str) -> Any:
+    """The value of a JSON document, or of a list copied from a Python program."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        with suppress(ValueError, SyntaxError, RecursionError, MemoryError):
+            return ast.literal_eval(text.strip())
+        raise DataError(f"{path}: broken JSON ({error}); correct it, or use classes.txt, one name per line") from error
 
 
 def _text(path: Path) -> str:

@@ -82,6 +82,8 @@ def info(
             for index, name in enumerate(dataset.space.names)
         ],
     )
+    if wrong := sum(one.more.get("unreadable_masks", 0) for one in found.values()):
+        typer.echo(f"{counted(wrong, 'mask')} cannot be used and {'are' if wrong > 1 else 'is'} not counted.")
     typer.echo(f"Next:  intarsia data check {path}")
 
 

@@ -93,12 +93,12 @@ class PictureSplit(Split):
         return image, self.target(item, (image.shape[0], image.shape[1]))
 
     def count(self) -> ClassCounts:
-        """How many pixels each class has, from the masks alone. Masks that cannot be read are left out."""
-        counts = ClassCounts(self.space)
-        for one in threaded(self._count_or_none, self.items):
-            if one is not None:
-                counts.add(one)
-        return counts
+        """How many pixels each class has, from the masks alone. Masks that cannot be read are left out.
+
+        Raises:
+            DataError: none can be read; says why the first cannot.
+        """
+        return self._counted()[0]
 
     def count_stored(self, raw: RawMask) -> tuple[NDArray[np.int64], dict[int, int]]:
         """Counts of one stored mask: `len(space) + 2` labels (see `ClassCounts.add`), and pixels per stored value.
@@ -128,10 +128,15 @@ class PictureSplit(Split):
                 found[size] += 1
         sizes = [(width, height, number) for (height, width), number in found.most_common()]
         extent = ", ".join(f"{width}x{height}" for width, height, _ in sizes[:_SHOWN_SIZES])
+        counts, wrong = self._counted()
         more = f" and {len(sizes) - _SHOWN_SIZES} more" if len(sizes) > _SHOWN_SIZES else ""
         return SplitFacts(
-            self.count(), len(self), extent + more,
-            {"sizes": [{"width": w, "height": h, "images": n} for w, h, n in sizes], "unreadable": unreadable},
+            counts, len(self), extent + more,
+            {
+                "sizes": [{"width": w, "height": h, "images": n} for w, h, n in sizes],
+                "unreadable": unreadable,
+                "unreadable_masks": len(wrong),
+            },
         )  # fmt: skip
 
     def picture(self, index: int, side: int, *, opacity: float = 0.5) -> Look:
@@ -204,11 +209,24 @@ class PictureSplit(Split):
             raise DataError(f"{item.target}: {error}") from error
         return labels if labels.shape == size else stretch(labels, size)
 
-    def _count_or_none(self, item: Item) -> NDArray[np.int64] | None:
+    def _counted(self) -> tuple[ClassCounts, list[str]]:
+        """Pixels of each class, and what is wrong with the masks that cannot be counted."""
+        counts, wrong = ClassCounts(self.space), list[str]()
+        for one in threaded(self._count_one, self.items):
+            if isinstance(one, str):
+                wrong.append(one)
+            else:
+                counts.add(one)
+        if wrong and len(wrong) == len(self.items):
+            raise DataError(f"none of the {len(wrong)} masks of {self.name} can be used; the first: {wrong[0]}")
+        return counts, wrong
+
+    def _count_one(self, item: Item) -> NDArray[np.int64] | str:
         try:
-            return self.count_stored(self.stored(item))[0]
-        except DataError:
-            return None
+            counts = self.count_stored(self.stored(item))[0]
+        except DataError as error:
+            return str(error) if str(item.target) in str(error) else f"{item.target}: {error}"
+        return f"{item.target}: it holds values that no class has" if counts[-1] == counts.sum() else counts
 
 
 def _deep_bits(item: Item) -> int:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import yaml
@@ -30,13 +30,14 @@ class Remap:
         classes: the new classes in order; `()` takes the new names in the order of the data set's classes.
         palette: a colour for each of `classes`; `()` takes the data set's colours.
         rest: what becomes of classes that `map` does not name and that are no new class themselves: "error" refuses,
-            "keep" keeps them under their names, "ignore" leaves them out.
+            "keep" keeps them under their names, "ignore" leaves them out, and the name of a new class makes all of them
+            that class.
     """
 
     map: Mapping[str, str] = field(default_factory=dict)
     classes: tuple[str, ...] = ()
     palette: tuple[Color, ...] = ()
-    rest: Literal["error", "keep", "ignore"] = "error"
+    rest: str = "error"
 
     @classmethod
     def from_dict(cls, value: Any, origin: str = "remap") -> Remap:
@@ -56,8 +57,6 @@ class Remap:
         if not isinstance(names, Mapping) or not all(isinstance(new, str | None) for new in names.values()):
             raise UsageError(f"{origin}: map gives each name a new name, for instance {{car: vehicle, sky: ignore}}")
         rest = value.get("rest", "error")
-        if rest not in _RESTS:
-            raise UsageError(f"{origin}: rest is {rest!r}.{suggest(str(rest), _RESTS)}")
         classes, palette = value.get("classes") or (), value.get("palette") or ()
         if isinstance(classes, str) or not isinstance(classes, Sequence):
             raise UsageError(f"{origin}: classes is a list of names")
@@ -65,6 +64,12 @@ class Remap:
             colors = tuple((int(r), int(g), int(b)) for r, g, b in palette)
         except (TypeError, ValueError):
             raise UsageError(f"{origin}: palette is a list of colours [red, green, blue]") from None
+        known = {*_RESTS, *map(str, classes), *(name for name in names.values() if name)}
+        if rest not in known:
+            raise UsageError(
+                f"{origin}: rest is {rest!r}, neither {', '.join(_RESTS)} nor a new class; name it in classes as well."
+                f"{suggest(str(rest), sorted(known))}"
+            )
         new = {str(old): IGNORE if name is None else str(name) for old, name in names.items()}
         return cls(new, tuple(map(str, classes)), colors, rest)
 
@@ -105,8 +110,7 @@ class Remap:
         if silent:
             raise UsageError(
                 f"remap: nothing is said about {', '.join(silent)}; name them in map (new name, or {IGNORE}), or set "
-                f"rest "
-                f"to {IGNORE} or keep"
+                f"rest to {IGNORE}, keep or the new class that all of them become"
             )
         kept = dict.fromkeys(new for new in targets.values() if new and new.lower() not in IGNORE_NAMES)
         names = self.classes or tuple(kept)
@@ -129,7 +133,7 @@ class Remap:
             return self.map[name]
         if name in self.classes or self.rest == "keep":
             return name
-        return IGNORE if self.rest == IGNORE else None
+        return None if self.rest == "error" else self.rest
 
     def _colors(self, space: LabelSpace, targets: Mapping[str, str | None], names: Sequence[str]) -> tuple[Color, ...]:
         """Each new class in the colour of the first class that becomes it; all fresh where one has none."""

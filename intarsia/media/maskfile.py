@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from PIL import Image
 from intarsia.errors import DataError
 from intarsia.media.header import check_frames, check_size, file_size, opened, orientation
 from intarsia.media.pixels import upright
+from intarsia.media.rasters import opened_raster
 
 Stored = NDArray[np.uint8] | NDArray[np.uint16]
 """(H, W) values, or (H, W, 3) colours."""
@@ -24,6 +26,7 @@ ARRAY_SUFFIX = ".npy"
 
 _NEAR = 1e-3, 1e-4, 0.25  # how far from a whole number, of 0, per unit, at most
 _NODATA_TAG = 42113  # GDAL's, in TIFF
+_FORMAT_TAG, _SIGNED = 339, 2
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,50 @@ def read_mask_file(source: Path | bytes | Image.Image, name: str, max_pixels: in
     """
     if isinstance(source, Path) and source.suffix.lower() == ARRAY_SUFFIX:
         return _from_array(_load_array(source, max_pixels), name)
+    try:
+        return _read_picture(source, name, max_pixels)
+    except DataError as error:
+        wide = isinstance(error.__cause__, SyntaxError) and "pixel mode" in str(error.__cause__)
+        if not wide or not isinstance(source, Path) or find_spec("rasterio") is None:
+            raise
+    with opened_raster(source) as file:  # numbers of 64 bits, which Pillow does not know
+        return raster_mask(file, name)
+
+
+def raster_mask(file: Any, name: str, window: Any = None) -> StoredMask:
+    """A mask, or a window (rasterio's) of one, that is opened through rasterio; for errors see `mask_of_bands`."""
+    return mask_of_bands(file, file.read(window=window), name)
+
+
+def mask_of_bands(file: Any, values: NDArray[Any], name: str) -> StoredMask:
+    """Bands of a mask that is opened through rasterio as a mask.
+
+    Args:
+        file: rasterio's dataset, which says what the bands are.
+        values: (bands, h, w), a part of it.
+        name: for messages.
+
+    Raises:
+        DataError: other bands than one of class values or three of colours, opaque alpha beside; or as
+            `read_mask_file`.
+    """
+    alpha = file.count in (2, 4) and file.colorinterp[-1].name == "alpha"
+    if file.count - alpha not in (1, 3):
+        raise DataError(f"{name}: a mask has one band of class values, or three bands of colours")
+    if alpha:
+        return StoredMask(_colors(values.transpose(1, 2, 0), "LA" if file.count == 2 else "RGBA", name))
+    if file.count == 3:
+        return StoredMask(np.ascontiguousarray(values.transpose(1, 2, 0)))
+    plane, nowhere = class_values(values[0], name, file.nodata)
+    palette = None
+    if file.colorinterp[0].name == "palette":
+        palette = np.zeros((256, 3), dtype=np.uint8)
+        for index, color in file.colormap(1).items():
+            palette[index] = color[:3]
+    return StoredMask(plane, palette, _as_value(file.nodata), nowhere)
+
+
+def _read_picture(source: Path | bytes | Image.Image, name: str, max_pixels: int) -> StoredMask:
     with opened(source, name) as image:
         size = file_size(source) if isinstance(source, Path) else len(source) if isinstance(source, bytes) else None
         check_size(image, name, size, max_pixels)
@@ -89,7 +136,8 @@ def class_values(values: NDArray[Any], name: str, nodata: float | None = None) -
         DataError: numbers above 65535, several negative ones, or fractions.
     """
     if values.dtype.kind == "b" or values.dtype in (np.uint8, np.uint16):
-        return (values.astype(np.uint8) if values.dtype.kind == "b" else values), ""
+        stored: Stored = values.astype(np.uint8) if values.dtype.kind == "b" else values
+        return stored, ""
     fractions = values.dtype.kind == "f"
     out = ~np.isfinite(values) if fractions else np.zeros(values.shape, dtype=np.bool_)
     said = {"NaN"} if out.any() else set()
@@ -100,7 +148,8 @@ def class_values(values: NDArray[Any], name: str, nodata: float | None = None) -
     known = values[~out] if out.any() else values
     whole = np.rint(known) if fractions else known
     low, high = (float(whole.min()), float(whole.max())) if whole.size else (0.0, 0.0)
-    if fractions and (apart := np.abs(known - whole) > _tolerance(known)).any():
+    exact = not fractions or np.array_equal(known, whole)
+    if not exact and (apart := np.abs(known - whole) > _tolerance(known)).any():
         raise DataError(
             f"cannot use the mask {name}: it holds {known[apart].flat[0]:g} and other fractions, so it is a map of "
             f"scores or was blurred, and classes are whole numbers; export it as class indices"
@@ -112,14 +161,15 @@ def class_values(values: NDArray[Any], name: str, nodata: float | None = None) -
         said.add(f"{negative[0]:g}")
         out |= values < 0
     if not said:
-        return whole.astype(np.uint8 if high <= 255 else np.uint16), ""
-    result: NDArray[np.uint16] = np.where(out, NOWHERE, np.rint(np.where(out, 0, values))).astype(np.uint16)
+        return whole.astype(np.uint8) if high <= 255 else whole.astype(np.uint16), ""
+    result = np.full(values.shape, NOWHERE, dtype=np.uint16)
+    result[~out] = np.rint(values[~out]) if fractions else values[~out]
     return result, " and ".join(sorted(said))
 
 
 def _tolerance(values: NDArray[Any]) -> NDArray[Any]:
     zero, slope, most = _NEAR
-    return np.minimum(zero + slope * np.abs(values), most)
+    return np.asarray(np.minimum(zero + slope * np.abs(values), most))
 
 
 def _from_picture(image: Image.Image, name: str) -> StoredMask:
@@ -128,6 +178,9 @@ def _from_picture(image: Image.Image, name: str) -> StoredMask:
     palette = image.getpalette("RGB") if mode == "P" else None
     nodata = _declared(image)
     values: NDArray[Any] = np.asarray(image)
+    if mode == "L" and _tag(image, _FORMAT_TAG) == _SIGNED:
+        numbers, nowhere = class_values(values.view(np.int8), name, nodata)
+        return StoredMask(numbers, None, _as_value(nodata), nowhere)
     if mode in ("1", "L", "P"):
         stored = levels[values.astype(np.uint8)]
         colors = np.zeros((256, 3), dtype=np.uint8)
@@ -173,11 +226,15 @@ def _levels(image: Image.Image) -> NDArray[np.uint8]:
     return np.uint8(most) - np.minimum(table, np.uint8(most)) if turned else table
 
 
+def _tag(image: Image.Image, number: int) -> Any:
+    """A tag of a TIFF; None where there is none."""
+    found = getattr(image, "tag_v2", {}).get(number) if image.format == "TIFF" else None
+    return found[0] if isinstance(found, tuple) else found
+
+
 def _declared(image: Image.Image) -> float | None:
     """The number that a GeoTIFF declares to be no data."""
-    if image.format != "TIFF":
-        return None
-    text = str(getattr(image, "tag_v2", {}).get(_NODATA_TAG, "")).strip("\0 ")
+    text = str(_tag(image, _NODATA_TAG) or "").strip("\0 ")
     try:
         return float(text) if text else None
     except ValueError:

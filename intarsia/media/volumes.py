@@ -101,7 +101,7 @@ class VolumeReader:
         sample = np.concatenate([values.ravel()[::step] for _, values in self.slabs()])
         sample = sample[np.isfinite(sample)]
         low, high = np.percentile(sample, _PERCENTILES).tolist() if sample.size else (0.0, 1.0)
-        return low, high if high > low else low + 1.0
+        return low, high if high > low else low + max(1.0, abs(low))
 
     def labels(self) -> LabelArray:
         """The volume as class values, in stored order (X, Y, Z); see `stored_labels`."""

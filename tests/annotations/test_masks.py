@@ -137,7 +137,7 @@ def test_jpeg_masks_are_refused_unless_tolerated(tmp_path: Path) -> None:
         ),
         ({"labelmap.txt": "a:0,0::"}, [[0]], "has no colour"),
         ({"classes.json": "{"}, [[0]], "broken JSON"),
-        ({"classes.json": "[1]"}, [[0]], "not a label space"),
+        ({"classes.json": "[1]"}, [[0]], "not a list of classes"),
     ],
 )
 def test_masks_that_cannot_be_understood(tmp_path: Path, files: dict, pixels: list, message: str) -> None:

@@ -163,3 +163,22 @@ def test_train_takes_a_manifest_and_says_so(tiny_run: TinyRun, cli: Cli, tmp_pat
     finally:
         path.unlink()
     assert "layout manifest" in cli.err
+
+
+def test_a_question_about_values_is_answered_by_the_options_that_it_names(cli: Cli, tmp_path: Path) -> None:
+    for folder in ("images", "masks"):
+        (tmp_path / "data" / folder).mkdir(parents=True)
+    raw = np.kron([[0, 16, 95], [123, 145, 255]], np.ones((8, 8), int)).astype(np.uint8)
+    for name in "ab":
+        Image.fromarray(np.random.default_rng(ord(name)).integers(0, 255, (16, 24, 3)).astype(np.uint8)).save(
+            tmp_path / f"data/images/{name}.png"
+        )
+        Image.fromarray(raw).save(tmp_path / f"data/masks/{name}.png")
+    assert cli("data", "check", tmp_path / "data") == 3
+    assert 'does 255 mean "not labelled"' in cli.err and "--ignore 255" in cli.err and "--classes" in cli.err
+    assert cli("data", "check", tmp_path / "data", "--ignore", "255") == 0
+    assert "not labelled   16.67%" in cli.out
+    (tmp_path / "names.csv").write_text("id,name\n0,a\n16,b\n95,c\n123,d\n145,e\n255,f\n")
+    for classes in ("a,b,c,d,e,f", tmp_path / "names.csv", "0:a,16:b,95:c,123:d,145:e,255:f"):
+        assert cli("data", "check", tmp_path / "data", "--classes", classes) == 0
+        assert "Mask values are read as 0 a, 16 b, 95 c, 123 d, 145 e, 255 f." in cli.out

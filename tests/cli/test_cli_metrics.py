@@ -38,6 +38,8 @@ def test_prints_the_scores_by_name(cli: Cli, folders: tuple[Path, Path]) -> None
     names.write_text("road\ncar\nsky\n")
     assert cli("metrics", *folders, "--classes", names, "--ignore", "9", "--json") == 0
     assert json.loads(cli.out)["scores"] == found["scores"]
+    assert cli("metrics", *folders, "--classes", "0:road,1:car,2:sky", "--ignore", "9", "--json") == 0
+    assert json.loads(cli.out)["scores"] == found["scores"]
 
 
 def test_more_measures_and_a_report(cli: Cli, folders: tuple[Path, Path], tmp_path: Path) -> None:

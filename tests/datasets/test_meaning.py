@@ -200,7 +200,7 @@ def test_classes_drawn_in_gray(levels: tuple[int, ...], classes: ClassList | Non
     space, (labels,), notes = read([plain(np.array(levels, np.uint8)[GRID])], classes)
     assert labels == GRID.tolist()
     assert space.names == (classes.names if classes else tuple(f"class_{level}" for level in levels))
-    assert any("--ignore 255" in note for note in notes) == (levels[-1] == 255)
+    assert any("--ignore 255" in note for note in notes) == (levels[-1] == 255 and classes is None)
 
 
 @pytest.mark.parametrize("top", [250, 253, 254, 255])
@@ -223,6 +223,7 @@ def test_a_value_far_above_class_numbers_is_not_labelled(top: int, classes: Clas
         ([0, 64, 128, 192, 255], ClassList(("a", "b", "c", "d")), 'does 255 mean "not labelled"'),
         ([0, 64, 128, 255], FIVE, "values 0, 64, 128, 255, but classes names 5"),
         ([0, 250, 255], None, 'does 250 mean "not labelled"'),
+        ([0, 1, 2], parse_classes(["1:a", "2:b"]), r"hold 0, and classes names the values 1, 2 only.*--ignore 0"),
         ([255], None, "every mask is 255 throughout.*--classes background,foreground"),
     ],
 )
@@ -262,6 +263,20 @@ def test_shades_that_fill_areas_are_classes() -> None:
     line[:, 5] = 128  # a line one pixel wide: an edge, unless there is a name for it
     assert read([plain(line)])[0].names == ("background", "foreground")
     assert read([plain(line)], ABC)[0].names == ("a", "b", "c")
+
+
+def test_soft_edges_between_gray_classes_are_asked_about() -> None:
+    sharp = np.array([0, 128, 255], np.float32)[blocks([[0, 1, 0], [2, 1, 2]], 12)]
+    raw = np.rint(cv2.resize(sharp, (86, 57), interpolation=cv2.INTER_LINEAR)).astype(np.uint8)
+    with pytest.raises(
+        DataError, match=r"areas of the values 0, 128, 255 and, at their edges only, the shades.*nearest"
+    ):
+        read([plain(raw)])
+    with pytest.raises(DataError, match="names 3 classes for the values 0-2"):
+        read([plain(raw)], ABC)
+    blurred = cv2.GaussianBlur(sharp, (0, 0), 6).astype(np.uint8)
+    with pytest.raises(DataError, match="at their edges only"):
+        read([plain(blurred // 16 * 17)])
 
 
 def test_scattered_classes_are_no_soft_edges() -> None:
@@ -362,7 +377,7 @@ def test_numbers_that_no_class_has() -> None:
 
 
 def test_colours_that_a_class_file_leaves_out() -> None:
-    classes = ClassList(("a", "b"), uncolored=("b",), source="labelmap.txt")
+    classes = ClassList(("a", "b"), partial=((0, 0, 0), None), source="labelmap.txt")
     with pytest.raises(DataError, match=r"labelmap\.txt gives no colour to b"):
         choose(colors({0: 50, 0xFF0000: 50}), classes)
 

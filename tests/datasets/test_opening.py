@@ -312,3 +312,28 @@ def test_real_labelme_masks_equal_its_own_export(real_data: Path) -> None:
     for index, item in enumerate(data.items):
         truth = np.asarray(Image.open(folder / "data_dataset_voc/SegmentationClass" / f"{item.input.stem}.png"))
         assert (data.read(index)[1] != truth).sum() <= 1
+
+
+def test_masks_as_arrays(write: Callable[..., Path], tmp_path: Path) -> None:
+    write("images/a.png")
+    write("b.png")
+    (tmp_path / "masks").mkdir()
+    np.save(tmp_path / "masks/a.npy", mask(0, 1, 2).astype(np.int64))
+    data = open_dataset(tmp_path, val_fraction=0)
+    assert data.split("all").read(0)[1].tolist() == mask(0, 1, 2).tolist()
+
+
+def test_classes_with_their_values(pairs: Callable[..., Path]) -> None:
+    root = pairs([mask(0, 7, 255)] * 2)
+    data = open_dataset(root, ReadOptions(classes=["0: ground", "7: car", "255: sky"]), val_fraction=0)
+    assert data.space.names == ("ground", "car", "sky")
+    assert set(np.unique(data.split("all").read(0)[1]).tolist()) == {0, 1, 2}
+
+
+def test_a_split_of_which_no_mask_can_be_used_is_not_counted_as_empty(pairs: Callable[..., Path]) -> None:
+    root = pairs([mask(0, 1)] * 2)
+    split = open_dataset(root, val_fraction=0).split("all")
+    for path in (root / "masks").iterdir():
+        Image.fromarray(np.repeat(mask(0, 90)[..., None] * np.uint8([1, 2, 1]), 1, axis=2)).save(path)
+    with pytest.raises(DataError, match=r"none of the 2 masks of all can be used; the first: .*colour-coded"):
+        split.count()

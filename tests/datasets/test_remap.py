@@ -28,6 +28,9 @@ SPACE = LabelSpace(("sky", "road", "car", "truck"), ((1, 1, 1), (2, 2, 2), (3, 3
         (Remap({"sky": "ignore"}, classes=("truck", "car", "road")), ("truck", "car", "road"), [255, 2, 1, 0]),
         (Remap({"car": "truck", "sky": "void"}, rest="keep"), ("road", "truck"), [255, 0, 1, 1]),
         (Remap(classes=("car", "bus"), rest="ignore"), ("car", "bus"), [255, 255, 0, 255]),
+        (Remap({"car": "vehicle"}, classes=("other", "vehicle"), rest="other"), ("other", "vehicle"), [0, 0, 1, 0]),
+        (Remap({"car": "vehicle", "sky": "other"}, rest="other"), ("other", "vehicle"), [0, 0, 1, 0]),
+        (Remap(classes=("rest", "car"), rest="rest"), ("rest", "car"), [0, 0, 1, 0]),
     ],
 )
 def test_rules(rule: Remap, names: tuple[str, ...], table: list[int]) -> None:
@@ -68,7 +71,8 @@ def test_rules_that_do_not_fit(rule: Remap, message: str) -> None:
         ({"mapp": {}}, "unknown key 'mapp'. Did you mean 'map'"),
         ({"map": {"a": 1}}, "map gives each name a new name"),
         ({"map": "a"}, "map gives each name a new name"),
-        ({"rest": "drop"}, "rest is 'drop'"),
+        ({"rest": "drop"}, "rest is 'drop', neither error, keep, ignore nor a new class; name it in classes as well"),
+        ({"classes": ["a", "other"], "rest": "othre"}, "rest is 'othre'.* Did you mean 'other'"),
         ({"classes": "road"}, "classes is a list of names"),
         ({"palette": [[1, 2]]}, "palette is a list of colours"),
     ],

@@ -24,16 +24,17 @@ from intarsia.annotations.document import (
     Document,
     Shape,
 )
-from intarsia.annotations.finding import ImageFinder, head, safe_parts, walk
+from intarsia.annotations.finding import ImageFinder, safe_parts, walk
 from intarsia.annotations.geometry import Mask
 from intarsia.annotations.lost import Lost
 from intarsia.annotations.raster import DrawingRules, class_names, instance_map, rasterize
-from intarsia.annotations.reading import load_json, usable
+from intarsia.annotations.reading import usable
 from intarsia.annotations.tools import Tool
 from intarsia.annotations.writing import account, size_of, still_images
+from intarsia.classlists import read_class_file
 from intarsia.errors import DataError
 from intarsia.files import atomic_path, write_json, write_text
-from intarsia.labels import Color, LabelSpace, distinct_colors
+from intarsia.labels import LabelSpace, distinct_colors
 from intarsia.media.header import opened
 from intarsia.media.images import read_mask
 from intarsia.media.png import MaskWriter
@@ -41,6 +42,7 @@ from intarsia.media.png import MaskWriter
 _MASKS = ("masks", "SegmentationClass")
 _INSTANCES = ("instances", "SegmentationObject")
 _VOID = (255, 65535)
+_CLASS_FILES = ("labelmap.txt", "classes.json", "classes.txt")
 _LOSSY = (".jpg", ".jpeg", ".webp")
 
 
@@ -179,30 +181,13 @@ def _first(path: Path, names: Sequence[str]) -> Path | None:
 
 def _classes(path: Path) -> tuple[Category, ...]:
     """Classes with the value each has in the masks (`id`)."""
-    if (path / "labelmap.txt").is_file():
-        return _labelmap(path / "labelmap.txt")
-    if (path / "classes.json").is_file():
-        space = LabelSpace.from_json(load_json(path / "classes.json", "a text editor"))
-        colors: Iterable[Color] = space.palette
-        return tuple(Category(n, c, i) for i, (n, c) in enumerate(zip(space.names, colors, strict=True)))
-    if (path / "classes.txt").is_file():
-        lines = head(path / "classes.txt", 1 << 20).decode("utf-8-sig", "replace").splitlines()
-        return tuple(Category(name.strip(), None, i) for i, name in enumerate(lines) if name.strip())
-    return ()
-
-
-def _labelmap(path: Path) -> tuple[Category, ...]:
-    found: list[Category] = []
-    for line in head(path, 1 << 20).decode("utf-8-sig", "replace").splitlines():
-        if not line.strip() or line.startswith("#"):
-            continue
-        name, _, rest = line.rstrip("\r\n").partition(":")
-        color = rest.split(":")[0].strip()
-        channels = [int(value) for value in color.split(",") if value.strip().isdecimal()]
-        if color and (len(channels) != 3 or max(channels) > 255):
-            raise DataError(f"{path}: the line {line!r} has no colour; write name:red,green,blue::")
-        found.append(Category(name.strip(), (channels[0], channels[1], channels[2]) if color else None, len(found)))
-    return tuple(found)
+    file = next((path / name for name in _CLASS_FILES if (path / name).is_file()), None)
+    if file is None:
+        return ()
+    found = read_class_file(file)
+    values = found.values or range(len(found.names))
+    colors = found.palette or found.partial or (None,) * len(found.names)
+    return tuple(Category(name, color, value) for name, color, value in zip(found.names, colors, values, strict=True))
 
 
 def _document(

@@ -10,10 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intarsia.datasets.coding import RawMask, color_codes, gray_plane
-from intarsia.datasets.layouts.pairing import Found, by_file_name, classify, core_names, relative, stem_key
+from intarsia.datasets.layouts.pairing import (
+    MASK_SUFFIXES,
+    Found,
+    by_file_name,
+    classify,
+    core_names,
+    relative,
+    stem_key,
+)
 from intarsia.datasets.parts import File, read_stored
 from intarsia.errors import DataError, suggest
-from intarsia.media.images import IMAGE_SUFFIXES
 
 _OTHER_FOLDERS = frozenset(
     [
@@ -99,7 +106,7 @@ def with_roles(root: Path, files: Iterable[Path], said: str = "") -> tuple[list[
     Raises:
         DataError: several candidates are as good as each other, or nothing has the name that the user says.
     """
-    found = [classify(path, root) for path in files if path.suffix.lower() in IMAGE_SUFFIXES]
+    found = [classify(path, root) for path in files if path.suffix.lower() in MASK_SUFFIXES]
     if said:
         return _as_said(root, found, said), [f"Masks are the pictures of {said} (as asked)."]
     rivals = by_folder(found)

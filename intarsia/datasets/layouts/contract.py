@@ -11,7 +11,7 @@ from pathlib import Path
 from intarsia.annotations.tools import Tool, recognised
 from intarsia.classlists import ClassList
 from intarsia.datasets.coding import MaskCoding
-from intarsia.datasets.layouts.pairing import Pairs, walk
+from intarsia.datasets.layouts.pairing import MASK_SUFFIXES, Pairs, walk
 from intarsia.datasets.layouts.rasters import by_window, said_of_places
 from intarsia.datasets.layouts.records import RECORD, results_of
 from intarsia.datasets.pictures import MaskReader, PictureSplit, painted_mask, plain_mask
@@ -66,17 +66,18 @@ class Content:
 
     @cached_property
     def files(self) -> list[Path]:
-        """All pictures and JSON files, in name order.
+        """All pictures, mask arrays and JSON files, in name order.
 
         Raises:
             DataError: there is no picture; says what was looked for.
         """
-        files = [path for path in self.below if path.suffix.lower() in (*IMAGE_SUFFIXES, ".json")]
+        files = [path for path in self.below if path.suffix.lower() in (*MASK_SUFFIXES, ".json")]
         pictures = [path for path in files if path.suffix.lower() in IMAGE_SUFFIXES]
-        if files and not pictures:
+        documents = [path for path in files if path.suffix.lower() == ".json"]
+        if documents and not pictures:
             raise DataError(
-                f"{self.root}: {len(files)} .json files, but no images, and they are no annotations of a known tool; "
-                f"put the images beside them, or export them again"
+                f"{self.root}: {len(documents)} .json files, but no images, and they are no annotations of a known "
+                f"tool; put the images beside them, or export them again"
             )
         if not pictures:
             known = ", ".join(suffix.lstrip(".") for suffix in IMAGE_SUFFIXES)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import numpy as np
 
 from intarsia.classlists import ClassList
 from intarsia.datasets.classfile import find_class_file
-from intarsia.datasets.coding import MaskCoding
+from intarsia.datasets.coding import MaskCoding, number_list
 from intarsia.datasets.layouts.pairing import pair_masks
 from intarsia.datasets.layouts.survey import SAMPLE, survey
 from intarsia.datasets.meaning import WHITE, Survey, by_palette, choose, soft_threshold
@@ -141,12 +140,18 @@ def _sides(
     both.add(truth)
     try:
         space, coding, notes = choose(both, classes, ignore)
-    except DataError:  # each folder may be clear by itself: class numbers here, gray levels there
-        with suppress(DataError):
+    except DataError as error:  # each folder may be clear by itself: class numbers here, gray levels there
+        try:
             sides, notes = _each(predicted, truth, classes, ignore)
-            if sides[0].space.names == sides[1].space.names:
-                return sides, notes
-        raise
+        except DataError:
+            raise error from None
+        if sides[0].space.names != sides[1].space.names:
+            raise DataError(
+                f"the predictions hold the values {number_list(read[0].values)}, the truth "
+                f"{number_list(read[1].values)}, and it is not known which are the same classes; name the classes in "
+                f"the order of the values (--classes a,b,...)"
+            ) from error
+        return sides, notes
     return (Side(space, coding), Side(space, coding)), notes
 
 

@@ -13,6 +13,7 @@ from typing import Literal
 from intarsia.datasets.parts import File
 from intarsia.errors import DataError
 from intarsia.media.images import IMAGE_SUFFIXES
+from intarsia.media.maskfile import ARRAY_SUFFIX
 
 Role = Literal["image", "mask"]
 
@@ -40,6 +41,9 @@ _OTHER_WORDS = _words("no non without with not instance instances edge edges wei
 _NUMBERING = re.compile(r"^\s*(?:\d+|[a-z])[.)]\s+")
 _MARKS = "_-. "
 _LOSSY = frozenset((".jpg", ".jpeg", ".webp", ".bmp"))
+
+MASK_SUFFIXES = (*IMAGE_SUFFIXES, ARRAY_SUFFIX)
+"""Of files that may be masks: pictures, and arrays."""
 
 _MASK_WORD = "mask|masks|label|labels|gt|groundtruth|ground_truth|seg|segmentation|annotation|matte"
 _MASK_NAME = re.compile(rf"^(?:(?:{_MASK_WORD})[_\-. ](?P<after>.+)|(?P<before>.+)[_\-. ](?:{_MASK_WORD}))$")
@@ -154,7 +158,7 @@ def classify(path: Path, root: Path) -> Found:
 
 def classified(root: Path, files: Iterable[Path]) -> list[Found]:
     """Split and role of every picture among some files; where no folder is one of masks, the names say the role."""
-    found = [classify(path, root) for path in files if path.suffix.lower() in IMAGE_SUFFIXES]
+    found = [classify(path, root) for path in files if path.suffix.lower() in MASK_SUFFIXES]
     return found if any(item.role == "mask" for item in found) else by_file_name(found)
 
 
@@ -175,7 +179,7 @@ def pair(root: Path, found: list[Found], notes: Sequence[str] = ()) -> Pairs:
         if outside:
             said.append(f"Pictures outside the image and mask folders, not used: {len(outside)}.")
             found = [item for item in found if item.role]
-    images = [item for item in found if item.role != "mask"]
+    images = [item for item in found if item.role != "mask" and item.path.suffix.lower() in IMAGE_SUFFIXES]
     masks = [item for item in found if item.role == "mask"]
 
     matched: list[tuple[str | None, str, File, File]] = []
@@ -273,10 +277,10 @@ def pair_masks(predictions: Path, targets: Path) -> Pairs:
     for root in (predictions, targets):
         if not root.is_dir():
             raise DataError(f"{root}: {'is a file, not a folder' if root.exists() else 'no such folder'}")
-        files = [path for path in walk(root) if path.suffix.lower() in IMAGE_SUFFIXES]
+        files = [path for path in walk(root) if path.suffix.lower() in MASK_SUFFIXES]
         files = [path for path in files if not path.stem.endswith(".overlay")]
         if not files:
-            raise DataError(f"{root}: no masks in this folder (looked for {', '.join(IMAGE_SUFFIXES)} files)")
+            raise DataError(f"{root}: no masks in this folder (looked for {', '.join(MASK_SUFFIXES)} files)")
         sides.append([replace(classify(path, root), role="mask") for path in files])
     found, true = sides
     matched: list[tuple[str | None, str, File, File]] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from intarsia.datasets.sizes import mismatch
 from intarsia.datasets.splits import Item, Size
 from intarsia.errors import DataError, UsageError, require
 from intarsia.labels import LabelArray
-from intarsia.media.maskfile import class_values
+from intarsia.media.maskfile import mask_of_bands
 from intarsia.media.places import BY_PIXELS, Place, apart, misfit, on_grid
 from intarsia.media.rasters import (
     RASTER_SUFFIXES,
@@ -229,8 +229,6 @@ def _read_window(
     """
     top, left, height, width = place
     with opened_raster(mask) as file:
-        if file.count not in (1, 3):
-            raise DataError(f"{mask}: a mask has one band of class values, or three bands of colours")
         own = GeoFrame.of(file)
         if (
             frame is not None
@@ -243,20 +241,7 @@ def _read_window(
         else:
             window = require("rasterio.windows", "geo").Window(left, top, width, height)
             values, covered = file.read(window=window), None
-        return _as_mask(file, values, colors=colors), covered
-
-
-def _as_mask(file: Any, values: NDArray[Any], *, colors: bool) -> RawMask:
-    """Bands (1 or 3, h, w) of an opened mask as values or colours."""
-    if file.count == 3:
-        return np.ascontiguousarray(values.transpose(1, 2, 0))
-    plane, _ = class_values(values[0], file.name, file.nodata)
-    if colors and file.colorinterp[0].name == "palette":
-        table = np.zeros((256, 3), dtype=np.uint8)
-        for index, color in file.colormap(1).items():
-            table[index] = color[:3]
-        return table[plane]
-    return plane
+        return mask_of_bands(file, values, str(mask)).shown(colors=colors), covered
 
 
 def _misfit(mask: Path, frame: GeoFrame, own: GeoFrame) -> str:

@@ -6,7 +6,7 @@ import math
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -360,7 +360,7 @@ def _survey(masks: list[Path]) -> tuple[Survey, ClassList | None]:
         labels, nowhere = open_volume(mask).stored_labels()
         found.nowhere |= {nowhere} if nowhere else set()
         for number in range(labels.shape[2]):
-            values, flat = counted(np.ascontiguousarray(labels[..., number]))
+            values, flat = counted(cast(LabelArray, np.ascontiguousarray(labels[..., number])))
             found.values.update(values)
             found.flat.update(flat)
     table = open_volume(masks[0]).class_names()

@@ -10,7 +10,7 @@ from intarsia.annotations.document import IGNORE_NAMES
 from intarsia.classlists import ClassList
 from intarsia.datasets.coding import MaskCoding, color_of, number_list, percent, share_list
 from intarsia.datasets.meaning.palettes import by_palette
-from intarsia.datasets.meaning.softness import is_soft_color, soft_threshold
+from intarsia.datasets.meaning.softness import edge_shades, is_soft_color, soft_threshold
 from intarsia.datasets.meaning.survey import MOST_COLORS, Survey
 from intarsia.datasets.meaning.values import table_of
 from intarsia.errors import DataError
@@ -125,13 +125,23 @@ def _by_colors(found: Survey, classes: ClassList | None, tolerant: bool) -> Chos
     if unknown:
         raise DataError(
             f"the masks hold colours that {classes.source} does not name: {share_list(unknown, total, 20)}. "
-            f"Add them (a class called void is ignored), or correct the masks"
+            f"Add them (a class called void is ignored), correct the masks, or take every pixel by the nearest colour "
+            f"(--tolerant; recipe: data.tolerant)"
         )
     notes = [f"Masks are colour-coded: {len(colors)} of {len(labels)} colours of {classes.source} occur."]
     return space, MaskCoding(colors=labels), notes + _ignored_note(classes, names)
 
 
 def _by_values(found: Survey, classes: ClassList | None, ignore: Sequence[int]) -> Chosen:
+    left = found.without(set(ignore))
+    if classes is None and (shades := edge_shades(left)):
+        areas = [value for value in left.values if value not in shades]
+        raise DataError(
+            f"the masks hold areas of the values {number_list(areas)} and, at their edges only, the shades "
+            f"{number_list(shades)}, as smooth drawing or resizing leaves them; nobody can tell their classes. Export "
+            f"the masks without smoothing (nearest neighbour). If the shades are classes, name as many as there are "
+            f"values (--classes; recipe: data.classes)"
+        )
     table = table_of(found, classes, ignore)
     kept = _kept(replace(classes, names=tuple(table.names.values()))) if classes else tuple(table.names.values())
     names = tuple(name for value, name in table.names.items() if name in kept and value not in table.ignored)

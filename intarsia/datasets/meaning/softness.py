@@ -9,8 +9,11 @@ THRESHOLD = 127
 
 _PLAIN = 0.6  # share of dark and bright pixels, at least
 _EVEN = 0.25  # share of them that lies within areas of one value, at least; of scattered classes it is less
-_AREA = 0.02  # a value of which more lies within areas is no edge
+_AREA = 0.1  # a value of which more lies within areas is no edge
 _JPEG_AREA = 0.005  # of all pixels: JPEG leaves some even blocks between
+_SHADES = 3  # fewer are classes of thin things
+_BLUR = 8
+_GRAY = 64  # smaller values are class numbers
 _MANY = 16  # shades that no set of classes has without areas
 
 
@@ -41,6 +44,19 @@ def soft_threshold(found: Survey) -> int | None:
     else:
         soft = not areas(between) and (len(between) >= _MANY or (areas(dark) <= 1 and areas(bright) <= 1))
     return (THRESHOLD if full == 255 and top > 7 * 255 // 8 else top // 2) if soft else None
+
+
+def edge_shades(found: Survey) -> list[int]:
+    """Shades that are no classes, of masks that are not binary: those of soft edges between gray levels, or of a blur.
+
+    Class numbers are not looked at: those of thin things fill no areas either.
+    """
+    shades = [value for value, pixels in found.values.items() if found.flat[value] <= _AREA * pixels]
+    areas, top = len(found.values) - len(shades), max(found.values, default=0)
+    few = sum(found.values[value] for value in shades) <= (1 - _PLAIN) * sum(found.values.values())
+    edges = areas >= 3 and len(shades) >= max(_SHADES, areas) and few
+    blur = areas > 0 and len(shades) >= max(_BLUR, areas)
+    return sorted(shades) if top >= _GRAY and len(found.values) <= top // 2 and (edges or blur) else []
 
 
 def is_binary(found: Survey) -> bool:

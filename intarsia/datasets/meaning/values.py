@@ -61,13 +61,19 @@ def table_of(found: Survey, classes: ClassList | None, ignore: Sequence[int]) ->
     values = _without_nodata(values, found, classes, table)
     if classes is not None and classes.values:
         table.names = dict(zip(classes.values, classes.names, strict=True))
+        if 0 in values and min(classes.values) > 0:
+            raise DataError(
+                f"the masks hold 0, and {classes.source} names the values {number_list(table.names)} only. Is 0 the "
+                f"background? Then name it there (0: background). Or is it not labelled? Then say --ignore 0 (recipe: "
+                f"data.ignore)"
+            )
         void = [value for value in values[-1:] if value in WHITE and value not in table.names]
     else:
         void = _void(values, classes)
         kept = [value for value in values if value not in void]
         table.names = _by_order(kept, classes, table) if classes else _by_value(kept, table.notes)
     kept_top = [value for value in values if value >= _VOID_FROM and value in table.names and value not in void]
-    if kept_top and len(values) > 2 and not (classes and classes.values):
+    if kept_top and len(values) > 2 and classes is None:
         table.notes.append(
             f'Mask value {kept_top[-1]} is read as a class; if it means "not labelled", say --ignore {kept_top[-1]} '
             f"(recipe: data.ignore)."

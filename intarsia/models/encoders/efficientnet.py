@@ -16,7 +16,9 @@ _FINEST = 2
 _FIXED_PADDING = {f"smp_efficientnet_b{size}": f"tf_efficientnet_b{size}" for size in range(8)}
 SMP_EFFICIENTNETS = {
     **_FIXED_PADDING,
-    **{f"smp_timm_efficientnet_{size}": f"efficientnet_{size}" for size in (*(f"b{index}" for index in range(9)), "l2")},
+    **{
+        f"smp_timm_efficientnet_{size}": f"efficientnet_{size}" for size in (*(f"b{index}" for index in range(9)), "l2")
+    },
     **{f"smp_timm_tf_efficientnet_lite{size}": f"efficientnet_lite{size}" for size in range(5)},
 }
 

@@ -121,7 +121,8 @@ def test_an_export_without_any_image(tmp_path: Path) -> None:
 def test_real_exports(real_data: Path) -> None:
     coco = open_dataset(real_data / "annotations/coco/labelbox_sdk_coco_val20", val_fraction=0.25)
     assert (coco.layout, len(coco)) == ("annotations", 20)
-    assert len(coco.space) < 81 and coco.space.names[:2] == ("background", "person")  # of 80 declared, those that occur
+    assert coco.space.names[:3] == ("background", "person", "bicycle")
+    assert len(coco.space) == 42  # of 80 that are declared; the others have no shape
     labels = np.unique(np.concatenate([np.unique(coco.splits["train"].read(i)[1]) for i in range(3)]))
     assert len(labels) > 3
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from intarsia.datasets.classfile import ClassList
+from intarsia.classlists import ClassList
 from intarsia.datasets.layouts.maskfolders import MaskFolders, open_mask_folders
 from intarsia.errors import DataError
 
@@ -101,3 +101,39 @@ def test_of_two_masks_with_one_name_the_first_is_used(folders: tuple[Path, Path]
     found = open_mask_folders(prediction, truth)
     assert len(found.pairs) == 1
     assert any("is a second mask with the name of" in note for note in found.notes)
+
+
+def test_soft_edges_of_few_shades_against_sharp_ones(folders: tuple[Path, Path]) -> None:
+    sharp = np.kron([[0, 0, 0], [0, 1, 0], [0, 0, 0]], np.ones((9, 9), int)) * 255
+    soft = sharp.copy()
+    soft[9:18, 9], soft[9:18, 8], soft[8, 9:18] = 191, 64, 100
+    found = open_mask_folders(write(folders[0], a=soft), write(folders[1], a=sharp))
+    assert found.truth.space.names == ("background", "foreground")
+    ((labels, target),) = read_all(found)
+    assert labels == target == (sharp.ravel() // 255).tolist()
+
+
+def test_class_numbers_against_gray_levels(folders: tuple[Path, Path]) -> None:
+    prediction, truth = write(folders[0], a=[[0, 1, 2, 2]]), write(folders[1], a=[[0, 127, 255, 127]])
+    found = open_mask_folders(prediction, truth, classes=ClassList(("a", "b", "c")))
+    assert read_all(found) == [([0, 1, 2, 2], [0, 1, 2, 1])]
+    with pytest.raises(DataError, match=r"predictions hold the values 0-2, the truth 0, 127, 255.*name the classes"):
+        open_mask_folders(prediction, truth)
+
+
+def test_palette_files_of_any_order_against_gray_ones(folders: tuple[Path, Path]) -> None:
+    truth = write(folders[1], a=[[0, 255, 255]], b=[[255, 0, 0]])
+    folders[0].mkdir()
+    for name, indices, palette in (("a", [0, 1, 1], [0, 0, 0, 255, 255, 255]), ("b", [0, 1, 1], [255] * 3 + [0] * 3)):
+        image = Image.fromarray(np.array([indices], np.uint8), "P")
+        image.putpalette(palette)
+        image.save(folders[0] / f"{name}.png")
+    assert read_all(open_mask_folders(folders[0], truth)) == [([0, 1, 1], [0, 1, 1]), ([1, 0, 0], [1, 0, 0])]
+
+
+def test_arrays_and_opaque_colours(folders: tuple[Path, Path]) -> None:
+    truth = write(folders[1], a=[[0, 1, 2]], b=np.array([[[0, 0, 0, 255], [2, 2, 2, 255], [1, 1, 1, 255]]]))
+    folders[0].mkdir()
+    np.save(folders[0] / "a.npy", np.array([[0, 1, 1]]))
+    np.save(folders[0] / "b.npy", np.array([[0.0, 2.0, 1.0]], np.float32))
+    assert read_all(open_mask_folders(folders[0], truth)) == [([0, 1, 1], [0, 1, 2]), ([0, 2, 1], [0, 2, 1])]

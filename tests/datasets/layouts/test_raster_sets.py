@@ -239,3 +239,44 @@ def test_the_official_inria_layout_is_read_by_window(real_data: Path) -> None:
         folder, ReadOptions(layout="folder", classes=["background", "building"], palette=[(0, 0, 0), (1, 1, 1)])
     )
     assert all(isinstance(split, RasterSplit) for split in dataset.splits.values())
+
+
+@pytest.mark.parametrize(
+    ("dtype", "profile", "nothing"),
+    [
+        (np.float32, {}, np.nan),
+        (np.float64, {"nodata": -1e30}, -1e30),
+        (np.int64, {}, -1),
+        (np.int16, {"nodata": -9999}, -9999),
+        (np.int8, {}, -1),
+        (np.uint8, {"nodata": 7}, 7),
+    ],
+)
+def test_masks_of_any_type_of_number(tmp_path: Path, dtype: type, profile: dict, nothing: float) -> None:
+    values, labels = scene(0)
+    stored = labels.astype(dtype)
+    stored[:10] = nothing
+    write(tmp_path / "images/a.tif", values)
+    write(tmp_path / "gt/a.tif", stored[None], **profile)
+    data = open_dataset(tmp_path, val_fraction=0)
+    assert data.space.names == ("background", "foreground")
+    expected = np.where(np.arange(150)[:, None] < 10, 255, labels)
+    split = data.split("all")
+    assert isinstance(split, RasterSplit)
+    for bound in (split, split.for_input(Preprocessing())):
+        assert np.array_equal(bound.read(0)[1], expected)
+    assert split.count().pixels.tolist() == np.bincount(labels[10:].ravel()).tolist()
+
+
+def test_colour_tables_in_another_order_in_each_mask(tmp_path: Path) -> None:
+    colors = {"0": (0, 0, 0), "1": (0, 0, 200)}
+    labels = scene(0)[1]
+    for number, order in enumerate(((0, 1), (1, 0))):
+        write(tmp_path / f"images/{number}.tif", scene(0)[0])
+        path = write(tmp_path / f"gt/{number}.tif", np.array(order, np.uint8)[labels][None], photometric="palette")
+        with rasterio.open(path, "r+") as file:
+            file.write_colormap(1, {order[int(name)]: (*color, 255) for name, color in colors.items()})
+    (tmp_path / "label_colors.txt").write_text("0 0 0 ground\n0 0 200 water\n")
+    split = open_dataset(tmp_path, val_fraction=0).split("all")
+    for bound in (split, split.for_input(Preprocessing())):
+        assert [np.array_equal(bound.read(index)[1], labels) for index in (0, 1)] == [True, True]

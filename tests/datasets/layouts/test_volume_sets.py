@@ -213,3 +213,16 @@ def test_neighbouring_slices_of_real_chunks(real_data: Path, tmp_path: Path) -> 
     image, target = split.for_input(Preprocessing(mean=(0,) * 7, std=(1,) * 7, slices=7, window=(0, 255))).read(3)
     assert np.array_equal(image, stored[::-1, ::-1, 1:].transpose(1, 0, 2))
     assert np.array_equal(target, stored[::-1, ::-1, 0].T // 255)
+
+
+def test_labels_that_are_whole_numbers_but_for_noise(tmp_path: Path) -> None:
+    values, labels = body((12, 10, 9))
+    write_nifti(tmp_path / "images/a.nii.gz", values)
+    noisy = labels.astype(np.float32) * np.float32(1.000015)
+    noisy[0] = np.nan
+    write_nifti(tmp_path / "labels/a.nii.gz", noisy)
+    data = open_dataset(tmp_path, val_fraction=0)
+    assert data.notes[0] == "Mask value NaN is no class: ignored (not labelled)."
+    counts = data.split("all").count()
+    assert counts.pixels.tolist() == np.bincount(labels[1:].ravel()).tolist()
+    assert counts.ignored_share == pytest.approx(1 / 12)

@@ -297,6 +297,18 @@ def test_kitti_has_instances(tmp_path: Path) -> None:
     assert item.instances == tmp_path / f"training/instance/{Path(str(item.target)).name}"
 
 
+def test_camvid_prepared_in_colours(tmp_path: Path) -> None:
+    root = trees.camvid(tmp_path)
+    reference = open_dataset(root, ReadOptions(layout="camvid")).split("val").read(0)[1]
+    table = np.zeros((256, 3), np.uint8)
+    table[: len(CAMVID)] = CAMVID.palette
+    for path in root.rglob("*annot/*.png"):
+        Image.fromarray(table[np.array(Image.open(path))]).save(path)
+    split = open_dataset(root, ReadOptions(layout="camvid")).split("val")
+    assert np.array_equal(split.read(0)[1], reference)
+    assert split.count().pixels.sum() == (reference < 255).sum()
+
+
 def test_camvid_in_its_original_colours(tmp_path: Path) -> None:
     root = trees.camvid_32(tmp_path)
     data = open_dataset(root)
