@@ -50,7 +50,7 @@ class Tool:
 
 
 MODULES = (
-    "coco", "coco.panoptic", "labelme", "cvat", "rectlabel", "voc", "page", "via", "labelbox", "masks", "yolo", "geojson",
+    "coco", "coco.panoptic", "labelme", "cvat", "rectlabel", "voc", "page", "labelstudio", "via", "labelbox", "masks", "yolo", "geojson",
 )  # fmt: skip
 """Modules of this package that define a `TOOL`, in the order in which files are sniffed."""
 

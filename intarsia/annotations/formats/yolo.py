@@ -30,7 +30,7 @@ DRAWING = DrawingRules("inclusive", "area")
 WITHOUT = ("background", "skip")
 _NAME_FILES = ("classes.txt", "obj.names", "labels/classes.txt")
 _NOT_LABELS = ("classes.txt", "notes.txt", "train.txt", "val.txt", "test.txt", "requirements.txt")
-_SHARE = 1.0001  # tools round
+_DECIMALS = 2  # shares are cut off after some digits, so that a whole pixel would come back as 19.9999
 _SPLITS = {"train": "train", "val": "val", "valid": "val", "test": "test"}
 
 
@@ -77,7 +77,9 @@ def read(path: Path, *, images: Path | None = None, without_labels: str = "backg
     folder = path if path.is_dir() else path.parent
     files = list(_label_files(folder))
     if not files:
-        raise DataError(f"{path}: no labels of YOLO here (text files in labels/, with a class number and shares a line)")
+        raise DataError(
+            f"{path}: no labels of YOLO here (text files in labels/, with a class number and shares a line)"
+        )
     root = images or folder
     described = describe(folder)
     categories = tuple(Category(name, id=index) for index, name in described.names.items())
@@ -97,7 +99,9 @@ def read(path: Path, *, images: Path | None = None, without_labels: str = "backg
         if without_labels == "skip":
             bare = []
         for photo in bare:
-            lost.changed("a photo without labels shows background alone (without_labels=skip leaves it out)", photo.name)
+            lost.changed(
+                "a photo without labels shows background alone (without_labels=skip leaves it out)", photo.name
+            )
             yield _document(None, photo, folder, root, described, lost)
 
     return AnnotationSet("yolo", path, root, categories, stream)
@@ -106,7 +110,11 @@ def read(path: Path, *, images: Path | None = None, without_labels: str = "backg
 def sniff(path: Path) -> bool:
     """Recognise a folder by one of its first label files, or a data.yaml beside some."""
     if path.is_file():
-        return path.suffix.lower() in (".yaml", ".yml") and bool(_numbered(_yaml(path).get("names"))) and sniff(path.parent)
+        return (
+            path.suffix.lower() in (".yaml", ".yml")
+            and bool(_numbered(_yaml(path).get("names")))
+            and sniff(path.parent)
+        )
     return next(_label_files(path), None) is not None
 
 
@@ -159,7 +167,7 @@ def _places(path: Path, names: Iterable[Path]) -> dict[str, str]:
 
 def _shares(geometry: Geometry, width: int, height: int) -> str:
     assert isinstance(geometry, Polygon)
-    return " ".join(f"{x / width:.9g} {y / height:.9g}" for x, y in geometry.rings[0])
+    return " ".join(f"{x / width:.12g} {y / height:.12g}" for x, y in geometry.rings[0])
 
 
 def _label_files(folder: Path) -> Iterator[Path]:
@@ -284,7 +292,8 @@ def _geometry(shares: Sequence[float], size: tuple[int, int], keypoints: tuple[i
         return Rectangle((x - w / 2) * width, (y - h / 2) * height, (x + w / 2) * width, (y + h / 2) * height)
     if len(shares) % 2 or len(shares) < 6:
         raise BadShape("a line that is neither a box nor an outline")
-    return polygon([(x * width, y * height) for x, y in zip(shares[0::2], shares[1::2], strict=True)])
+    corners = zip(shares[0::2], shares[1::2], strict=True)
+    return polygon([(round(x * width, _DECIMALS), round(y * height, _DECIMALS)) for x, y in corners])
 
 
 def _yaml(path: Path) -> dict[str, Any]:

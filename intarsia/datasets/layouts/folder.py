@@ -18,14 +18,14 @@ def _read(content: Content) -> PictureReading:
     return detected(content, pair(content.base, found, notes))
 
 
-def detected(content: Content, pairs: Pairs) -> PictureReading:
-    """Find out from the masks what they mean.
+def detected(content: Content, pairs: Pairs, named: ClassList | None = None) -> PictureReading:
+    """Find out from the masks what they mean; `named` are classes that the layout's own file names.
 
     Raises:
         DataError: they cannot be understood.
     """
     masks = [mask for *_, mask in pairs.matched]
-    classes = content.classes or _in_yaml(content.root)
+    classes = content.classes or named or _in_yaml(content.root)
     try:
         space, coding, notes = detect(masks, classes, content.options.ignore, tolerant=content.options.tolerant)
     except DataError as error:

@@ -177,7 +177,9 @@ def _by_class_folder(images: Sequence[Found], masks: Sequence[Found]) -> list[Gr
         for place in {0, len(item.folders) - 1} if item.folders else ():
             rest, name = (*item.folders[:place], *item.folders[place + 1 :]), item.folders[place]
             image = known.get((rest, stem_key(item)))
-            image = image or _beginning(item.stem, {stem: one for (folders, stem), one in known.items() if folders == rest})
+            image = image or _beginning(
+                item.stem, {stem: one for (folders, stem), one in known.items() if folders == rest}
+            )
             if image is not None and name not in names and image.split in (None, item.split):
                 found[image.path].append((_NUMBERING.sub("", name), item.path))
                 break
