@@ -8,12 +8,14 @@ import os
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from intarsia.annotations.lost import Lost
-from intarsia.errors import DataError
+from intarsia.errors import DataError, UsageError
 from intarsia.media.images import IMAGE_SUFFIXES
 
 
@@ -227,6 +229,27 @@ def read_bytes(path: Path, most: int = 1 << 30) -> bytes:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
+_ENCODING: ContextVar[str] = ContextVar("encoding of text that is not UTF-8", default="")
+
+
+@contextmanager
+def encoded(encoding: str) -> Iterator[None]:
+    """Read text that is not UTF-8 in an encoding ("" leaves it to `read_text`) as long as this lasts.
+
+    Raises:
+        UsageError: no encoding has this name.
+    """
+    try:
+        known = codecs.lookup(encoding).name if encoding else ""
+    except LookupError:
+        raise UsageError(f"no encoding is named {encoding!r}; for instance gb18030, shift_jis, cp1251") from None
+    token = _ENCODING.set(known)
+    try:
+        yield
+    finally:
+        _ENCODING.reset(token)
+
+
 def read_text(path: Path, lost: Lost | None = None) -> str:
     """A whole text file: UTF-8, with or without a byte order mark, or UTF-16 with one.
 
@@ -235,13 +258,22 @@ def read_text(path: Path, lost: Lost | None = None) -> str:
         lost: given, other text is read as Windows-1252 (as old programs on Windows wrote it), and counted.
 
     Raises:
-        DataError: missing, unreadable or too large; or another encoding, without `lost`.
+        DataError: missing, unreadable or too large; or another encoding than `encoded` says, without `lost`.
     """
-    data = read_bytes(path)
+    data, said = read_bytes(path), _ENCODING.get()
     try:
         return data.decode("utf-16" if data.startswith(_UTF16) else "utf-8-sig")
     except UnicodeDecodeError as error:
+        if said:
+            try:
+                return data.decode(said)
+            except UnicodeDecodeError as other:
+                raise DataError(
+                    f"{path}: it is neither UTF-8 nor {said} text ({other}); name another encoding"
+                ) from other
         if lost is None:
             raise DataError(f"{path}: it is not UTF-8 text; save it as UTF-8") from error
-        lost.changed("text that is not UTF-8 was read as Windows-1252; save the file as UTF-8", path.name)
+        lost.changed(
+            "text that is not UTF-8 was read as Windows-1252; if names are garbled, say encoding=NAME", path.name
+        )
         return data.decode("cp1252", "replace")

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-
 from intarsia.annotations.document import AnnotatedImage, AnnotatedVideo, AnnotationSet, Document
 from intarsia.annotations.finding import photo_folder
 from intarsia.annotations.lost import Lost

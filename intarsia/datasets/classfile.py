@@ -12,7 +12,7 @@ from intarsia.errors import DataError
 from intarsia.labels import Color, LabelSpace
 
 FILE_NAMES = (
-    "classes.txt", "labels.txt", "class_names.txt", "label_names.txt", "label_colors.txt", "labelmap.txt",
+    "classes.txt", "labels.txt", "codes.txt", "class_names.txt", "label_names.txt", "label_colors.txt", "labelmap.txt",
     "class_dict.csv", "classes.csv", "_classes.csv", "classes.json", "id2label.json", "class_id_to_name.json",
     "dataset_meta.json",
 )  # fmt: skip

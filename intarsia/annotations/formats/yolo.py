@@ -49,10 +49,11 @@ def describe(folder: Path) -> Description:
         value = _yaml(path)
         names = _numbered(value.get("names"))
         if names:
-            shape = value.get("kpt_shape")
-            two = isinstance(shape, list) and len(shape) == 2 and all(isinstance(one, int) for one in shape)
+            shape: Any = value.get("kpt_shape")
+            known = isinstance(shape, list) and [type(one) for one in shape] == [int, int]
+            form = (shape[0], shape[1]) if known else None
             splits = {split: _texts(value.get(key)) for key, split in _SPLITS.items() if value.get(key)}
-            return Description(names, splits, (shape[0], shape[1]) if two else None)
+            return Description(names, splits, form)
     for name in _NAME_FILES:
         if (folder / name).is_file():
             lines = head(folder / name, 1 << 20).decode("utf-8-sig", "replace").splitlines()
@@ -159,7 +160,7 @@ def write(documents: Iterable[Document], path: Path, *, categories: Sequence[Cat
 
 
 def _places(path: Path, names: Iterable[Path]) -> dict[str, str]:
-    """The folders of train and val, by the first folder of the images' names; the same one where they are not divided."""
+    """The folders of train and val, by the first folder of the images' names; the same one if not divided."""
     first = {name.parts[0] for name in names if len(name.parts) > 1}
     found = {subset: f"images/{folder}" for folder in sorted(first) if (subset := subset_of(folder))}
     return {"train": "images", "val": "images"} | found if len(found) != 1 else {"train": "images", "val": "images"}

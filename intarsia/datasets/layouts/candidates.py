@@ -10,15 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intarsia.datasets.coding import RawMask, color_codes, gray_plane
-from intarsia.datasets.layouts.pairing import Found, by_file_name, classify, core_names, relative, stem_key
+from intarsia.datasets.layouts.pairing import Found, by_file_name, classify, core_names, relative, stem_key, words
 from intarsia.datasets.parts import File, read_stored
 from intarsia.errors import DataError, suggest
 from intarsia.media.images import IMAGE_SUFFIXES
 
-_OTHER_FOLDERS = frozenset(
+_OTHER_FOLDERS = words(
     "instance instances instanceids segmentationobject inst overlay overlays visualization visualizations vis viz "
     "preview previews edge edges contour contours boundary boundaries weight weights weightmaps depth depths disparity "
-    "normals heatmap heatmaps prediction predictions pred preds result results output outputs out".split()
+    "normals heatmap heatmaps prediction predictions pred preds result results output outputs out"
 )
 """Folders of pictures that belong to the images, and are neither their labels nor in doubt."""
 
@@ -236,7 +236,7 @@ def _read(file: File) -> RawMask | None:
 
 
 def look_like_masks(files: Sequence[File]) -> bool:
-    """Whether the first pictures hold few values, as masks do (smoothed or compressed ones nearly so), unlike photos."""
+    """Whether the first pictures hold few values, as masks do (also smoothed or compressed ones), unlike photos."""
     some = [raw for file in files[:_SAMPLE] if (raw := _read(file)) is not None]
     return bool(some) and all(_is_plain(raw) for raw in some)
 

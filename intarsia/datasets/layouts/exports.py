@@ -102,8 +102,8 @@ def is_export(content: Content) -> bool:
         return False
     raise DataError(
         f"{content.root}: {len(masks)} masks ({masks[0].relative_to(content.root).as_posix()}, ...) and shapes of "
-        f"{content.tools[0].name} ({kind}) describe the same images: which are the labels? --layout folder takes the masks, "
-        f"--layout annotations the drawn shapes (recipe: data.layout)"
+        f"{content.tools[0].name} ({kind}) describe the same images: which are the labels? --layout folder takes the "
+        f"masks, --layout annotations the drawn shapes (recipe: data.layout)"
     )
 
 

@@ -166,8 +166,8 @@ def _listed_pairs(lists: Iterable[SplitList], content: Content) -> Pairs:
                 matched.append((one.split, name, *found))
     if not matched:
         raise DataError(
-            f"{content.table or content.root}: no line of {', '.join(names)} names an image and its mask that are here; "
-            f"for instance {missing[0] if missing else 'it is empty'}. Write a line an image: IMAGE MASK"
+            f"{content.table or content.root}: no line of {', '.join(names)} names an image and its mask that are "
+            f"here; for instance {missing[0] if missing else 'it is empty'}. Write a line an image: IMAGE MASK"
         )
     if len({name for _, name, *_ in matched}) < len(matched):  # a.jpg and a.png
         matched = [
@@ -246,7 +246,7 @@ LAYOUTS: dict[str, Layout] = {
         "lists that came with the data: lines of image and mask, or of names",
         _matches,
         _read,
-        files="train_list.txt, val_list.txt with a line IMAGE MASK; or train.txt, val.txt with names of images/ + masks/",
+        files="train_list.txt, val_list.txt with lines IMAGE MASK; or train.txt, val.txt with names",
         pairs=True,
     ),
 }

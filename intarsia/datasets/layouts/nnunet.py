@@ -81,7 +81,7 @@ def _read(content: Content) -> PictureReading:
         alone += [mask for case, mask in masks.items() if case not in images]
     if not matched:
         raise DataError(
-            f"{content.root}: no image in imagesTr has a mask in labelsTr; nnU-Net calls them CASE_0000.png and CASE.png"
+            f"{content.root}: no image in imagesTr has a mask in labelsTr: they are called CASE_0000.png and CASE.png"
         )
     matched.sort(key=lambda entry: natural(entry[1]))
     notes = []

@@ -103,7 +103,7 @@ def _matches(content: Content) -> bool:
     if len(names) > 1 and _drawn_twice(groups):
         raise DataError(
             f"{content.root}: {' and '.join(names[:3])} hold masks of the same things, as if several people had drawn "
-            f"them: say whose count (--masks {names[0]}; recipe: data.masks), or that they are classes (--layout pieces)"
+            f"them: whose count (--masks {names[0]}; recipe: data.masks), or are they classes (--layout pieces)?"
         )
     return True
 
@@ -112,7 +112,7 @@ def _read(content: Content) -> PictureReading:
     groups = grouped(content)
     if not groups:
         raise DataError(
-            f"{content.root}: no image here has masks of its own objects or classes: put them into masks/CLASS/NAME.png, "
+            f"{content.root}: no image here has masks of its objects or classes: put them into masks/CLASS/NAME.png, "
             f"masks/NAME_CLASS.png, or CASE/images/ and CASE/masks/"
         )
     names = sorted({name for _, masks in groups for name, _ in masks if name}, key=natural)
@@ -297,6 +297,6 @@ LAYOUTS: dict[str, Layout] = {
         "several binary masks an image: one for each object, or one for each class",
         _matches,
         _read,
-        files="CASE/images/ + CASE/masks/*.png; or images/ + masks/CLASS/NAME.png, or NAME_CLASS.png, or NAME_mask_1.png",
+        files="CASE/images/ + CASE/masks/*.png; or images/ + masks/CLASS/NAME.png, NAME_CLASS.png or NAME_mask_1.png",
     ),
 }
