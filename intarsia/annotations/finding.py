@@ -268,12 +268,8 @@ def read_text(path: Path, lost: Lost | None = None) -> str:
             try:
                 return data.decode(said)
             except UnicodeDecodeError as other:
-                raise DataError(
-                    f"{path}: it is neither UTF-8 nor {said} text ({other}); name another encoding"
-                ) from other
+                raise DataError(f"{path}: neither UTF-8 nor {said} text ({other}); name another encoding") from other
         if lost is None:
             raise DataError(f"{path}: it is not UTF-8 text; save it as UTF-8") from error
-        lost.changed(
-            "text that is not UTF-8 was read as Windows-1252; if names are garbled, say encoding=NAME", path.name
-        )
+        lost.changed("text that is not UTF-8 was read as Windows-1252 (encoding=NAME reads another)", path.name)
         return data.decode("cp1252", "replace")

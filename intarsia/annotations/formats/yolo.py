@@ -191,8 +191,7 @@ def _is_label(file: Path) -> bool:
         shares = [float(word) for word in words[1:]]
     except ValueError:
         return False
-    complete = len(first) < (1 << 12) - 1
-    fits = all(-0.5 <= share <= 1.5 for share in shares[: len(shares) if complete else -1])
+    fits = all(-0.5 <= share <= 1.5 for share in shares[:4])
     return fits and (inside or any(file.with_suffix(suffix).is_file() for suffix in IMAGE_SUFFIXES))
 
 

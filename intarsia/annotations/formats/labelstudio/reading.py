@@ -136,13 +136,13 @@ def _document(path: Path, finder: ImageFinder, lost: Lost, entry: tuple[dict[str
 def _image_of(data: Mapping[str, Any], task: Mapping[str, Any]) -> str:
     """What a task calls its image: the entry "image", or another that names a picture; else the file that was sent."""
     texts = {key: value for key, value in data.items() if isinstance(value, str)}
-    named = [value for value in texts.values() if _suffix(value) in IMAGE_SUFFIXES or value.startswith("data:image")]
+    named = [value for value in texts.values() if value.startswith("data:image") or _is_picture(value)]
     sent = task.get("file_upload")
     return texts.get("image") or next(iter(named), "") or (sent if isinstance(sent, str) else "")
 
 
-def _suffix(text: str) -> str:
-    return PurePosixPath(file_name(text).partition("?")[0]).suffix.lower()
+def _is_picture(text: str) -> bool:
+    return any(PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES for name in _names(text))
 
 
 def _names(said: str) -> Iterator[str]:
