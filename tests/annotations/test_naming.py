@@ -11,6 +11,7 @@ from PIL import Image
 
 from intarsia.annotations import AnnotatedImage, Shape, open_annotations, write_annotations
 from intarsia.annotations.geometry import Rectangle
+from intarsia.errors import DataError, UsageError
 
 BOX = Shape("cat", Rectangle(1, 1, 4, 4))
 
@@ -83,9 +84,7 @@ def test_the_panoptic_png_beside_the_json_is_taken(tmp_path: Path) -> None:
         assert document.shapes[0].geometry.left == 0  # type: ignore[union-attr]
     (tmp_path / "panoptic/p.json").rename(tmp_path / "p.json")
     documents = open_annotations(tmp_path, tool="coco-panoptic")
-    with pytest.raises(
-        Exception, match=r"which panoptic PNG is meant, .*x\.png and .*x\.png\? Name the folder \(masks=FOLDER\)"
-    ):
+    with pytest.raises(DataError, match=r"which panoptic PNG is meant, .*x.png and .*x.png.*masks=FOLDER"):
         list(documents.images())
     (document,) = open_annotations(tmp_path, tool="coco-panoptic", masks=tmp_path / "instances").images()
     assert document.shapes[0].geometry.left == 4  # type: ignore[union-attr]
@@ -101,5 +100,5 @@ def test_an_encoding_is_said(tmp_path: Path) -> None:
     assert plain.lost.count("changed", "encoding=NAME reads another") == 1
     said = open_annotations(tmp_path / "set", encoding="gb18030")
     assert [one.labels() for one in said.images()] == [{"汽车"}] and not said.lost
-    with pytest.raises(Exception, match="no encoding is named 'gb18'"):
+    with pytest.raises(UsageError, match="no encoding is named 'gb18'"):
         open_annotations(tmp_path / "set", encoding="gb18")

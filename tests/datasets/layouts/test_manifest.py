@@ -129,9 +129,7 @@ def test_absolute_paths_inside_the_folder_are_fine(files: Path) -> None:
     assert len(open_dataset(files, val_fraction=0)) == 1
 
 
-def test_the_record_of_a_job_is_no_manifest_and_its_masks_are_no_labels(
-    write: Callable[..., Path], tmp_path: Path
-) -> None:
+def test_what_a_job_left_is_neither_manifest_nor_labels(write: Callable[..., Path], tmp_path: Path) -> None:
     record = {"status": "done", "medium": "picture", "outputs": {"labels": "b.mask.png", "overlay": "b.overlay.jpg"}}
     (tmp_path / "manifest.jsonl").write_text(json.dumps(record) + '\n{"status": "do')
     mask = np.eye(8, 12, dtype=np.uint8)
@@ -141,9 +139,7 @@ def test_the_record_of_a_job_is_no_manifest_and_its_masks_are_no_labels(
     write("b.mask.png", mask)
     data = open_dataset(tmp_path, val_fraction=0)
     assert [item.id for item in data.splits["all"].items] == ["a"]
-    assert any(
-        "Predictions that intarsia segment left here are no labels, and are left out: 2 files" in n for n in data.notes
-    )
+    assert any("segment left here are no labels, and are left out: 2 files" in note for note in data.notes)
     (tmp_path / "manifest.jsonl").unlink()
     assert len(open_dataset(tmp_path)) == 2
 

@@ -20,7 +20,7 @@ MASK = np.array([[0, 1, 2, 3]], np.uint8).repeat(8, axis=0).repeat(3, axis=1)
     [
         ({"background": 0, "road": 1}, ("background", "road"), (0, 1)),
         ({"0": "background", "1": "liver"}, ("background", "liver"), (0, 1)),
-        ({"background": 0, "whole": [1, 2, 3], "core": [2, 3], "top": 3}, ("background", "whole", "core", "top"), (0, 1, 2, 3)),
+        ({"none": 0, "whole": [1, 2, 3], "core": [2, 3], "top": 3}, ("none", "whole", "core", "top"), (0, 1, 2, 3)),
         ({"background": 0, "road": 1, "ignore": 2}, ("background", "road", "ignore"), (0, 1, 2)),
     ],
 )  # fmt: skip
