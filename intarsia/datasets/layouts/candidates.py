@@ -68,18 +68,19 @@ def with_roles(root: Path, files: Iterable[Path], said: str = "") -> tuple[list[
         return _as_said(root, found, said), [f"Masks are the pictures of {said} (as asked)."]
     rivals = by_folder(found)
     if not rivals and not any(item.role == "mask" for item in found):
-        named = by_file_name(found)
-        if any(item.role == "mask" for item in named):
-            return named, []
-        found, rivals = named, by_ending(named)
+        found = by_file_name(found)
+        if any(item.role == "mask" for item in found):
+            return found, []
+    rivals = rivals or by_ending(found)
     for best in rivals:
         others = [one for one in rivals if one is not best and one.masks.keys() & best.masks.keys()]
         unlike = [one for one in others if not _divide_alike(best, one)]
         if unlike:
             listed = "; ".join(f"{one.name} ({_holds(one)})" for one in (best, *unlike))
+            classes = "" if best.named else "; or is each a class of its own (--layout pieces)"
             raise DataError(
-                f"{root}: several pictures may be the masks of the same images: {listed}. Say which: --masks "
-                f"{unlike[-1].name}, or --masks {best.name} (recipe: data.masks)"
+                f"{root}: several pictures may be the masks of the same images: {listed}. Which: --masks "
+                f"{unlike[-1].name}, or --masks {best.name} (recipe: data.masks){classes}?"
             )
         if others:
             names = ", ".join(one.name for one in others)
@@ -103,7 +104,7 @@ def by_folder(found: Sequence[Found]) -> list[Candidate]:
         if item.role == "mask" and not _says_other(item):
             groups.setdefault((item.kind.casefold(), True), []).append(item)
         elif item.role is None and item.folders and not _says_other(item):
-            for name in {item.folders[0], item.folders[-1]}:
+            for name in dict.fromkeys((item.folders[0], item.folders[-1])):
                 rest = tuple(part for part in item.folders if part != name)
                 as_mask = replace(item, role="mask", folders=rest, kind=name)
                 groups.setdefault((name.casefold(), False), []).append(as_mask)
@@ -131,23 +132,25 @@ def by_ending(found: Sequence[Found]) -> list[Candidate]:
 
     Endings that are numbers count pictures, and say nothing.
     """
-    stems = {(item.split, item.folders, item.stem): item for item in found}
+    masks = [item for item in found if item.role == "mask"]
+    stems = {(item.split, item.folders, item.stem): item for item in found if item.role != "mask"}
     groups: dict[str, dict[Path, Found]] = {}
-    for item in found:
+    for item in masks or found:
         places = [place for place, mark in enumerate(item.stem) if mark in _MARKS and place]
         for place in reversed(places):
             image = stems.get((item.split, item.folders, item.stem[:place].rstrip(_MARKS)))
             ending = item.stem[place:].strip(_MARKS)
-            if image is not None and ending and not ending.isdigit():
+            if image is not None and ending and not ending.isdigit() and ending.lower() not in _OTHER_FOLDERS:
                 as_mask = replace(item, role="mask", stem=image.stem)
                 groups.setdefault(ending, {})[image.path] = as_mask
                 break
-    images = {path for masks in groups.values() for path in masks}
-    return [
-        Candidate(ending, tuple(masks.values()), masks)
-        for ending, masks in groups.items()
-        if 2 * len(masks) >= len(images) and look_like_masks([one.path for one in masks.values()])
+    images = {path for pieces in groups.values() for path in pieces}
+    made = [
+        Candidate(ending, tuple(pieces.values()), pieces)
+        for ending, pieces in groups.items()
+        if 2 * len(pieces) >= len(images) and look_like_masks([one.path for one in pieces.values()])
     ]
+    return sorted(made, key=lambda one: not _is_gray(one))
 
 
 def _as_said(root: Path, found: Sequence[Found], said: str) -> list[Found]:

@@ -43,6 +43,7 @@ _MARKS = "_-. "
 _LOSSY = frozenset((".jpg", ".jpeg", ".webp", ".bmp"))
 
 _MASK_WORD = "mask|masks|label|labels|gt|groundtruth|ground_truth|seg|segmentation|annotation|matte"
+_MASK_NAMES = frozenset(_MASK_WORD.split("|"))
 _MASK_NAME = re.compile(rf"^(?:(?:{_MASK_WORD})[_\-. ](?P<after>.+)|(?P<before>.+)[_\-. ](?:{_MASK_WORD}))$")
 _MASK_AFFIX = re.compile(rf"^(?:{_MASK_WORD})[_\-. ]?(?=.)|[_\-. ](?:{_MASK_WORD}|l)$")
 _IMAGE_AFFIX = re.compile(r"^(?:image|img|photo|rgb|sat)[_\-. ]?(?=.)|[_\-. ](?:image|img|photo|rgb|sat|leftimg8bit)$")
@@ -303,7 +304,7 @@ def by_file_name(found: Sequence[Found]) -> list[Found]:
     for item in found:
         name = _MASK_NAME.match(item.stem.lower())
         beside = (item.split, item.folders, item.stem) in photos and item.path.suffix.lower() not in _LOSSY
-        if beside or (name and (_has_partner(item, plain) or name["after"])):
+        if beside or item.stem.lower() in _MASK_NAMES or (name and (_has_partner(item, plain) or name["after"])):
             roles.append(replace(item, role="mask"))
         else:
             roles.append(replace(item, role="image"))
@@ -321,6 +322,11 @@ def stem_key(item: Found) -> str:
     return affix.sub("", item.stem.casefold())
 
 
+def _case(item: Found) -> Hashable:
+    """The folder of an image, and of a mask that is called just "label": one case lies in it."""
+    return item.path.parent if item.role == "image" or item.stem.lower() in _MASK_NAMES else item.path
+
+
 # From strict to loose; a loose rule only sees what the stricter ones left over. The flag says that several images
 # for one mask are the same picture in two formats, rather than different pictures with the same name.
 _KEYS: tuple[tuple[Callable[[Found], Hashable], bool], ...] = (
@@ -328,6 +334,7 @@ _KEYS: tuple[tuple[Callable[[Found], Hashable], bool], ...] = (
     (lambda item: (item.split, item.folders, stem_key(item)), False),
     (lambda item: (item.split, stem_key(item)), False),
     (lambda item: stem_key(item), False),
+    (lambda item: _case(item), False),
 )
 
 

@@ -102,6 +102,43 @@ def test_other_pictures_of_the_images_are_no_masks(write: Write, tmp_path: Path,
     assert data.space.names == ("background", "foreground") and len(data) == 3
 
 
+def test_numbers_beside_colours_and_instances_by_ending(write: Write, tmp_path: Path) -> None:
+    colors = np.array([(0, 0, 0), (255, 0, 0), (0, 255, 0)], np.uint8)
+    for number in range(3):
+        write(f"images/a{number}.png")
+        write(f"masks/a{number}_color.png", colors[grid(number, (0, 1, 2))])
+        write(f"masks/a{number}_instanceIds.png", grid(number, tuple(range(6))))
+        write(f"masks/a{number}_labelIds.png", grid(number, (0, 1, 2)))
+    data = open_dataset(tmp_path, val_fraction=0)
+    assert np.array_equal(data.first.read(1)[1], grid(1, (0, 1, 2)))
+    assert any("Masks are the pictures of labelIds; color divides" in note for note in data.notes)
+
+
+@pytest.mark.parametrize(
+    ("image", "mask"), [("x{}_json/img.png", "x{}_json/label.png"), ("{}/photo.jpg", "{}/mask.png")]
+)
+def test_a_folder_for_each_image(write: Write, tmp_path: Path, image: str, mask: str) -> None:
+    for number in range(3):
+        write(image.format(number))
+        write(mask.format(number), grid(number))
+    data = open_dataset(tmp_path, val_fraction=0)
+    assert [str(item.target) for item in data.first.items] == [str(tmp_path / mask.format(n)) for n in range(3)]
+
+
+def test_folders_of_classes_are_asked_about(write: Write, tmp_path: Path) -> None:
+    for number in range(3):
+        write(f"tiles/{number}.png")
+        for row, name in enumerate(("roads", "buildings")):
+            mask = np.zeros((8, 12), np.uint8)
+            mask[4 * row : 4 * row + 2] = 255
+            write(f"{name}/{number}.png", mask)
+    with pytest.raises(DataError, match=r"--masks roads, or --masks buildings .* class of its own \(--layout pieces\)"):
+        open_dataset(tmp_path)
+    data = open_dataset(tmp_path, ReadOptions(layout="pieces"), val_fraction=0)
+    assert data.space.names == ("background", "buildings", "roads")
+    assert data.first.read(0)[1][[0, 4, 7], 0].tolist() == [2, 1, 0]
+
+
 def test_numbers_that_start_differently_are_not_shifted(write: Write, tmp_path: Path) -> None:
     for number in range(3):
         write(f"images/frame_{number + 1}.png")
