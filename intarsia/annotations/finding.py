@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import codecs
+import filecmp
 import mmap
 import os
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cached_property
@@ -78,6 +79,10 @@ def subset_of(*names: str) -> str:
     return ""
 
 
+UNCERTAIN = "several images have this name, the first of them is taken"
+"""What `Lost` is told of a name that fits several files."""
+
+
 class ImageFinder:
     """The image files below a folder, by the names that annotation files use.
 
@@ -101,11 +106,11 @@ class ImageFinder:
             name: as the annotation file gives it; absolute and Windows paths count by their end only.
             beside: folder of the annotation file, from which relative names start.
             subset: that the image belongs to; of several files, one in a folder that says so is taken.
-            lost: told when several files fit equally well (the first in order is taken).
+            lost: told when several files that differ fit equally well (the first in order is taken).
         """
         found = self.fitting(name, beside=beside, subset=subset)
-        if len(found) > 1 and lost is not None:
-            lost.changed("several images have this name, the first of them is taken", clean_name(file_name(name)))
+        if len(found) > 1 and lost is not None and not are_copies(found):
+            lost.changed(UNCERTAIN, clean_name(file_name(name)))
         return found[0] if found else None
 
     def fitting(self, name: str, *, beside: Path | None = None, subset: str = "") -> list[Path]:
@@ -155,6 +160,14 @@ class ImageFinder:
         for path in self._files:
             table.setdefault(unicodedata.normalize("NFC", path.stem).lower(), []).append(path)
         return table
+
+
+def are_copies(files: Sequence[Path]) -> bool:
+    """Tell whether files hold the same bytes."""
+    try:
+        return all(filecmp.cmp(files[0], other, shallow=False) for other in files[1:])
+    except OSError:
+        return False
 
 
 def _is_image(path: Path) -> bool:

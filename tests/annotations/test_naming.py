@@ -102,3 +102,14 @@ def test_an_encoding_is_said(tmp_path: Path) -> None:
     assert [one.labels() for one in said.images()] == [{"汽车"}] and not said.lost
     with pytest.raises(UsageError, match="no encoding is named 'gb18'"):
         open_annotations(tmp_path / "set", encoding="gb18")
+
+
+def test_a_name_of_several_photos(tmp_path: Path) -> None:
+    export(tmp_path / "x.json", photo(tmp_path / "a/0.png", 1))
+    photo(tmp_path / "b/0.png", 1)
+    copies = open_annotations(tmp_path / "x.json")
+    assert [one.image for one in copies.images()] == [tmp_path / "a/0.png"] and not copies.lost
+    photo(tmp_path / "b/0.png", 2)
+    differing = open_annotations(tmp_path / "x.json")
+    assert [one.image for one in differing.images()] == [tmp_path / "a/0.png"]
+    assert differing.lost.lines() == ["changed 1: several images have this name, the first of them is taken (0.png)"]

@@ -49,7 +49,7 @@ class Embedded:
     def load(self) -> bytes:
         """The image's own file."""
         for document in open_annotations(self.path).images():
-            if document.name == self.name and document.embedded:
+            if f"/{self.name}".endswith(f"/{document.name}") and document.embedded:  # a name from the folder on
                 return document.embedded
         raise DataError(f"{self.path}: has no embedded image {self.name!r} any more; open the data set again")
 

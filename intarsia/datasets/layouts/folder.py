@@ -15,7 +15,15 @@ from intarsia.errors import DataError
 
 def _read(content: Content) -> PictureReading:
     found, notes = with_roles(content.base, content.files, content.options.masks)
-    return detected(content, pair(content.base, found, notes))
+    try:
+        pairs = pair(content.base, found, notes)
+    except DataError as error:
+        unknown = [path for path in content.files if path.suffix.lower() == ".json"]
+        if not unknown or any(item.role == "mask" for item in found):
+            raise
+        hint = f"The .json files here ({unknown[0].name}, ...) are no annotations of a known tool."
+        raise DataError(f"{error} {hint}") from error
+    return detected(content, pairs)
 
 
 def detected(content: Content, pairs: Pairs, named: ClassList | None = None) -> PictureReading:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gc
 import json
 import pickle
@@ -247,4 +248,20 @@ def test_files_that_differ_in_a_splits_word_divide(tmp_path: Path) -> None:
     assert {name: split.items[0].id for name, split in data.splits.items()} == {
         "train": "train/images/0",
         "val": "val/images/1",
+    }
+
+
+def test_embedded_images_in_folders(tmp_path: Path) -> None:
+    for name in ("train", "val"):
+        make(tmp_path / name, "labelme", 1)
+        place = tmp_path / name / "photo 0.json"
+        value = json.loads(place.read_text())
+        photo = place.with_suffix(".png")
+        value["imageData"] = base64.b64encode(photo.read_bytes()).decode()
+        place.write_text(json.dumps(value))
+        photo.unlink()
+    data = open_dataset(tmp_path)
+    assert {name: split.read(0)[0].shape for name, split in data.splits.items()} == {
+        "train": (32, 40, 3),
+        "val": (32, 40, 3),
     }
