@@ -88,12 +88,14 @@ def info(
 
 def _open(path: Path, options: ReadOptions) -> Dataset:
     """Labelled data, or those that a recipe names: several data sets as they are joined for a training."""
+    from intarsia.annotations.formats.yolo import described_folder
     from intarsia.datasets import open_dataset
     from intarsia.errors import UsageError
     from intarsia.recipe import Recipe
     from intarsia.training.plan.planning import open_data
 
-    if path.suffix.lower() not in (".yaml", ".yml") or not path.is_file():
+    is_yaml = path.suffix.lower() in (".yaml", ".yml") and path.is_file()
+    if not is_yaml or described_folder(path) is not None:
         return open_dataset(path, options)
     if given := options.given():
         raise UsageError(f"{path}: a recipe says itself how its data are read; write {', '.join(given)} into its data")

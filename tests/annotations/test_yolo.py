@@ -41,6 +41,7 @@ def test_outlines_splits_and_names(tmp_path: Path, order: str) -> None:
     places = [order.format(kind="images", split=split) for split in ("train", "valid")]
     text(tmp_path / "data.yaml", f"train: ../{places[0]}", f"val: ../{places[1]}", "names: [cat, dog, bird]")
     data = open_dataset(tmp_path)
+    assert len(open_dataset(tmp_path / "data.yaml")) == len(data)
     assert (data.layout, data.space.names) == ("annotations", ("background", "dog"))
     assert {name: len(split) for name, split in data.splits.items()} == {"train": 2, "val": 1}
     target = data.splits["val"].read(0)[1]

@@ -61,6 +61,18 @@ def describe(folder: Path) -> Description:
     return Description({}, {}, None)
 
 
+def described_folder(path: Path) -> Path | None:
+    """The folder that a data.yaml describes: its key path, if that is here, else its own; None for another file."""
+    if path.suffix.lower() not in (".yaml", ".yml") or not path.is_file():
+        return None
+    value = _yaml(path)
+    if not _numbered(value.get("names")) or "train" not in value:
+        return None
+    said = value.get("path")
+    folder = path.parent / said if isinstance(said, str) else path.parent
+    return folder if folder.is_dir() else path.parent
+
+
 def read(path: Path, *, images: Path | None = None, without_labels: str = "background") -> AnnotationSet:
     """Open a folder of YOLO's labels: outlines, boxes, turned boxes, and keypoints with their box.
 

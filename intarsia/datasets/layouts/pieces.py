@@ -26,7 +26,7 @@ from intarsia.labels import LabelSpace
 from intarsia.media.images import IMAGE_SUFFIXES
 
 _MARKS = "_-. "
-_MASK_WORDS = re.compile(r"^(?:mask|masks|label|labels|gt|seg|segmentation|object|obj|instance|inst|cell|nucleus)$")
+_MASK_WORDS = re.compile(r"^(?:|mask|masks|label|labels|gt|seg|segmentation|object|obj|instance|inst|cell|nucleus)$")
 _NUMBERING = re.compile(r"^\d+[.)_\-\s]+(?=\D)")  # "1. Microaneurysms"
 _SAMPLE = 8
 _SAME_THING = 0.5  # intersection over union above which two masks are two drawings of one thing
@@ -230,7 +230,7 @@ def _class_name(stem: str, image: str) -> str:
     """What a mask's name says beside its image's: a class; "" for words and numbers that only say "a mask"."""
     own = stem[len(image) :] if stem.casefold().startswith(image.casefold()) else stem
     words = [word for word in re.split(r"[_\-. ]+", own) if word]
-    kept = [word for word in words if not word.isdigit() and not _MASK_WORDS.match(word.lower())]
+    kept = [word for word in words if not _MASK_WORDS.match(word.lower().rstrip("0123456789"))]
     return "_".join(kept)
 
 

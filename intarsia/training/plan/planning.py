@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from intarsia import recipe as recipes
+from intarsia.annotations.formats.yolo import described_folder
 from intarsia.datasets import Dataset, open_dataset
 from intarsia.datasets.checks.report import Report
 from intarsia.datasets.layouts.clouds import CloudSplit
@@ -93,7 +94,7 @@ def plan(
         known = ENTRIES.get(source.name)
         hint = f". If you mean the data set {known.title}:\n{known.how_to_get()}" if known else ""
         raise UsageError(f"{source}: no such recipe or folder{hint}")
-    if source.is_file() and source.suffix.lower() not in TABLES:
+    if source.is_file() and source.suffix.lower() not in TABLES and described_folder(source) is None:
         if recipe is not None:
             raise UsageError(f"{source} is a recipe already; give the data folder instead, or leave the recipe out")
         return _plan(Recipe.load(source), folder, changes)

@@ -30,6 +30,7 @@ BOTH = (box(0, 0) > 0) + 2 * (box(4, 6) > 0)
     [
         ("case{}/images/scan{}.png", ("case{}/masks/5f{}.png", "case{}/masks/9a{}.png")),
         ("images/c{}.png", ("masks/c{}_0.png", "masks/c{}_1.png")),
+        ("x{}.jpg", ("x{}_mask0.png", "x{}_mask1.png")),
         ("benign ({}).png", ("benign ({})_mask.png", "benign ({})_mask_1.png")),
     ],
 )
