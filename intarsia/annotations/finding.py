@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import codecs
+import filecmp
 import mmap
 import os
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from intarsia.annotations.lost import Lost
-from intarsia.errors import DataError
+from intarsia.errors import DataError, UsageError
 from intarsia.media.images import IMAGE_SUFFIXES
 
 
@@ -76,6 +79,10 @@ def subset_of(*names: str) -> str:
     return ""
 
 
+UNCERTAIN = "several images have this name, the first of them is taken"
+"""What `Lost` is told of a name that fits several files."""
+
+
 class ImageFinder:
     """The image files below a folder, by the names that annotation files use.
 
@@ -99,11 +106,11 @@ class ImageFinder:
             name: as the annotation file gives it; absolute and Windows paths count by their end only.
             beside: folder of the annotation file, from which relative names start.
             subset: that the image belongs to; of several files, one in a folder that says so is taken.
-            lost: told when several files fit equally well (the first in order is taken).
+            lost: told when several files that differ fit equally well (the first in order is taken).
         """
         found = self.fitting(name, beside=beside, subset=subset)
-        if len(found) > 1 and lost is not None:
-            lost.changed("several images have this name, the first of them is taken", clean_name(file_name(name)))
+        if len(found) > 1 and lost is not None and not are_copies(found):
+            lost.changed(UNCERTAIN, clean_name(file_name(name)))
         return found[0] if found else None
 
     def fitting(self, name: str, *, beside: Path | None = None, subset: str = "") -> list[Path]:
@@ -153,6 +160,14 @@ class ImageFinder:
         for path in self._files:
             table.setdefault(unicodedata.normalize("NFC", path.stem).lower(), []).append(path)
         return table
+
+
+def are_copies(files: Sequence[Path]) -> bool:
+    """Tell whether files hold the same bytes."""
+    try:
+        return all(filecmp.cmp(files[0], other, shallow=False) for other in files[1:])
+    except OSError:
+        return False
 
 
 def _is_image(path: Path) -> bool:
@@ -227,6 +242,27 @@ def read_bytes(path: Path, most: int = 1 << 30) -> bytes:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
+_ENCODING: ContextVar[str] = ContextVar("encoding of text that is not UTF-8", default="")
+
+
+@contextmanager
+def encoded(encoding: str) -> Iterator[None]:
+    """Read text that is not UTF-8 in an encoding ("" leaves it to `read_text`) as long as this lasts.
+
+    Raises:
+        UsageError: no encoding has this name.
+    """
+    try:
+        known = codecs.lookup(encoding).name if encoding else ""
+    except LookupError:
+        raise UsageError(f"no encoding is named {encoding!r}; for instance gb18030, shift_jis, cp1251") from None
+    token = _ENCODING.set(known)
+    try:
+        yield
+    finally:
+        _ENCODING.reset(token)
+
+
 def read_text(path: Path, lost: Lost | None = None) -> str:
     """A whole text file: UTF-8, with or without a byte order mark, or UTF-16 with one.
 
@@ -235,13 +271,18 @@ def read_text(path: Path, lost: Lost | None = None) -> str:
         lost: given, other text is read as Windows-1252 (as old programs on Windows wrote it), and counted.
 
     Raises:
-        DataError: missing, unreadable or too large; or another encoding, without `lost`.
+        DataError: missing, unreadable or too large; or another encoding than `encoded` says, without `lost`.
     """
-    data = read_bytes(path)
+    data, said = read_bytes(path), _ENCODING.get()
     try:
         return data.decode("utf-16" if data.startswith(_UTF16) else "utf-8-sig")
     except UnicodeDecodeError as error:
+        if said:
+            try:
+                return data.decode(said)
+            except UnicodeDecodeError as other:
+                raise DataError(f"{path}: neither UTF-8 nor {said} text ({other}); name another encoding") from other
         if lost is None:
             raise DataError(f"{path}: it is not UTF-8 text; save it as UTF-8") from error
-        lost.changed("text that is not UTF-8 was read as Windows-1252; save the file as UTF-8", path.name)
+        lost.changed("text that is not UTF-8 was read as Windows-1252 (encoding=NAME reads another)", path.name)
         return data.decode("cp1252", "replace")

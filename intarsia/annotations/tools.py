@@ -12,7 +12,7 @@ from typing import Any
 
 from intarsia.annotations import archive
 from intarsia.annotations.document import AnnotationSet, Category, Document
-from intarsia.annotations.finding import walk
+from intarsia.annotations.finding import encoded, walk
 from intarsia.annotations.lost import Lost
 from intarsia.annotations.naming import with_own_names
 from intarsia.annotations.raster import DrawingRules
@@ -50,7 +50,8 @@ class Tool:
 
 
 MODULES = (
-    "coco", "coco.panoptic", "labelme", "cvat", "rectlabel", "voc", "page", "via", "labelbox", "masks", "yolo", "geojson",
+    "coco", "coco.panoptic", "labelme", "cvat", "rectlabel", "voc", "page", "labelstudio", "via", "labelbox", "masks",
+    "yolo", "geojson",
 )  # fmt: skip
 """Modules of this package that define a `TOOL`, in the order in which files are sniffed."""
 
@@ -95,7 +96,12 @@ def recognised(place: Path) -> Iterator[Tool]:
 
 
 def open_annotations(
-    path: str | os.PathLike[str], *, tool: str = "auto", where_known: Mapping[str, Any] | None = None, **options: Any
+    path: str | os.PathLike[str],
+    *,
+    tool: str = "auto",
+    encoding: str = "",
+    where_known: Mapping[str, Any] | None = None,
+    **options: Any,
 ) -> AnnotationSet:
     """Open any tool's export: a file, a folder, or a zip archive of either.
 
@@ -104,6 +110,7 @@ def open_annotations(
     Args:
         path: what the tool exported.
         tool: a name from `tools()`, or "auto" to find it by content.
+        encoding: of text files that are not UTF-8, such as gb18030; "" reads them as Windows-1252, which is told.
         where_known: further options, for readers that have them; the others go without.
         options: keyword arguments of that tool's reader (for instance `images`: the folder with the images).
 
@@ -118,7 +125,9 @@ def open_annotations(
         raise DataError(f"{place}: no such file or folder.{hint if hint.startswith(' Did') else ''}")
     unpacked = archive.unpack(place) if archive.is_zip(place) else None
     try:
-        export = with_own_names(_open(path, unpacked.folder if unpacked else place, tool, options, where_known or {}))
+        with encoded(encoding):
+            export = _open(path, unpacked.folder if unpacked else place, tool, options, where_known or {})
+        export = with_own_names(_in_encoding(export, encoding) if encoding else export)
         return _keeping(export, unpacked) if unpacked else export
     finally:
         del unpacked  # an error's traceback must not keep the folder
@@ -144,6 +153,22 @@ def _open(
     options = {key: value for key, value in where_known.items() if key in known} | options
     found = chosen.read(place, **options)
     return _telling(found, [other.name for other in others]) if place.is_dir() else found
+
+
+def _in_encoding(export: AnnotationSet, encoding: str) -> AnnotationSet:
+    """The export, whose text is read in an encoding as its documents are."""
+
+    def stream(lost: Lost) -> Iterator[Document]:
+        with encoded(encoding):
+            documents = export.stream(lost)
+        while True:  # set anew for each: between two documents the reader of another export may be at work
+            with encoded(encoding):
+                document = next(documents, None)
+            if document is None:
+                return
+            yield document
+
+    return replace(export, stream=stream)
 
 
 def _keeping(export: AnnotationSet, unpacked: archive.Unpacked) -> AnnotationSet:

@@ -96,10 +96,11 @@ def check(
     """List what would spoil a training: missing images, wrong sizes, shapes outside or crossing themselves, names."""
     from intarsia.annotations.checking import MISSING
     from intarsia.annotations.checking import check as examine
+    from intarsia.annotations.finding import UNCERTAIN
 
     export = _open(path, tool, images, set_, where_known={"missing_masks": "skip"})  # all of them, not the first
     problems = list(examine(export, _names(classes) or ()))
-    unread = export.lost.count("dropped")
+    unread, uncertain = export.lost.count("dropped"), export.lost.count("changed", UNCERTAIN)
     if json:
         found = [{"image": name, "problem": problem} for name, problem in problems]
         emit({"tool": export.tool, "problems": found, "lost": export.lost.to_json()})
@@ -111,12 +112,16 @@ def check(
         parts += (
             [f"Left out, as it cannot be read: {counted(unread, 'entry', 'entries')} (see above)."] if unread else []
         )
+        if uncertain:
+            parts.append(
+                f"Uncertain: {counted(uncertain, 'name')} of several photos (--images FOLDER: those that are meant)."
+            )
         typer.echo(" ".join(parts) or "No problems found.")
         if any(problem == MISSING for _, problem in problems) and images is None:
             typer.echo("Images that lie elsewhere are found with --images FOLDER.")
         if not parts:
             typer.echo(f"Next:  intarsia train {path}")
-    if problems or unread:
+    if problems or unread or uncertain:
         raise typer.Exit(3)
 
 

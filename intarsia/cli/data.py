@@ -12,13 +12,15 @@ from intarsia.cli.reading import reads_data
 from intarsia.errors import counted
 
 if TYPE_CHECKING:
+    from intarsia.datasets import Dataset
     from intarsia.recipe import ReadOptions
 
 app = typer.Typer(help="Check, describe, fetch and show labelled data.", no_args_is_help=True)
 Data = Annotated[
     Path,
     typer.Argument(
-        help="Folder of labelled images or point clouds; or a manifest (.csv, .jsonl), a table (.parquet), an export."
+        help="Folder of labelled images or point clouds; or a manifest (.csv, .jsonl), a list (.txt, .tsv), a table "
+        "(.parquet), an export, or a recipe (.yaml), also of several data sets."
     ),
 ]
 
@@ -53,7 +55,6 @@ def info(
     json: Json = False,
 ) -> None:
     """Tell what a public data set is and how to get it; or how a folder is read: layout, splits, sizes, classes."""
-    from intarsia.datasets import open_dataset
     from intarsia.datasets.catalogue import entry
     from intarsia.datasets.public import ENTRIES
 
@@ -62,7 +63,7 @@ def info(
         return
     if not Path(path).exists() and not any(mark in path for mark in "/\\."):
         entry(path)  # neither a folder nor a data set: the error suggests the closest name
-    dataset = open_dataset(path, options)
+    dataset = _open(Path(path), options)
     found = dataset.describe()
     if json:
         emit(dataset.to_json(found))
@@ -85,6 +86,22 @@ def info(
     if wrong := sum(one.more.get("unreadable_masks", 0) for one in found.values()):
         typer.echo(f"{counted(wrong, 'mask')} cannot be used and {'are' if wrong > 1 else 'is'} not counted.")
     typer.echo(f"Next:  intarsia data check {path}")
+
+
+def _open(path: Path, options: ReadOptions) -> Dataset:
+    """Labelled data, or those that a recipe names: several data sets as they are joined for a training."""
+    from intarsia.annotations.formats.yolo import described_folder
+    from intarsia.datasets import open_dataset
+    from intarsia.errors import UsageError
+    from intarsia.recipe import Recipe
+    from intarsia.training.plan.planning import open_data
+
+    is_yaml = path.suffix.lower() in (".yaml", ".yml") and path.is_file()
+    if not is_yaml or described_folder(path) is not None:
+        return open_dataset(path, options)
+    if given := options.given():
+        raise UsageError(f"{path}: a recipe says itself how its data are read; write {', '.join(given)} into its data")
+    return open_data(Recipe.load(path))
 
 
 def _describe(name: str, json: bool) -> None:
@@ -146,10 +163,8 @@ def check(
     json: Json = False,
 ) -> None:
     """Look for everything that would spoil a training: damaged files, wrong masks, leakage, missing classes."""
-    from intarsia.datasets import open_dataset
-
     with progress_bar("checking") as progress:
-        report = open_dataset(path, options).check(progress=progress)
+        report = _open(path, options).check(progress=progress)
     if json:
         emit(report.to_json())
     else:
@@ -172,14 +187,13 @@ def show(
     json: Json = False,
 ) -> None:
     """Write one picture of photos with their masks laid over them, or of clouds from above, to see that they fit."""
-    from intarsia.datasets import open_dataset
     from intarsia.datasets.checks.preview import contact_sheet
     from intarsia.errors import UsageError
     from intarsia.media.images import write_image
 
     if out.exists() and not overwrite:
         raise UsageError(f"{out} exists; give another name (-o), or --overwrite")
-    chosen = open_dataset(path, options).split(split)
+    chosen = _open(path, options).split(split)
     write_image(out, contact_sheet(chosen, count=count))
     if json:
         emit({"split": split, "samples": min(count, len(chosen)), "picture": str(out)})

@@ -287,7 +287,8 @@ def _finish(
         }
         emit({**outcome, **({"annotations": more} if more else {})})
     for tool, one in {} if json else written.items():
-        typer.echo(f"{one.path}: shapes of {counted(one.images, 'picture')} for {tool}; {one.form}")
+        exactly = " (--outline-tolerance 0 --outline-least-area 0: none)" if one.changed else ""
+        typer.echo(f"{one.path}: shapes of {counted(one.images, 'picture')} for {tool}; {one.form}{exactly}")
         for line in one.lost.lines():
             typer.echo(f"  {line}")
     if result.exit_code:

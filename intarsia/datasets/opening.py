@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from intarsia.annotations.formats.yolo import described_folder
 from intarsia.classlists import parse_classes
 from intarsia.datasets.classfile import find_class_file
 from intarsia.datasets.layouts import exports, lists, manifest, parquet
@@ -46,8 +47,8 @@ def open_dataset(
     Everything decided automatically is told in the data set's `notes`.
 
     Args:
-        path: the data set's folder; or a manifest (.csv, .jsonl), a list (.txt, .tsv), a table (.parquet), or an
-            annotation tool's file.
+        path: the data set's folder; or a manifest (.csv, .jsonl), a list (.txt, .tsv), a table (.parquet), an
+            annotation tool's file, or Ultralytics' data.yaml.
         options: how the data are read, where that is not to be found out.
         val_fraction: share of the items that becomes "val" when the data set brings no val split; 0 divides nothing.
             The division is deterministic and keeps neighbours (frames of a video, slices of a volume) together.
@@ -62,6 +63,7 @@ def open_dataset(
         UsageError: unknown layout, options that contradict each other, or one that the data's medium cannot take.
     """
     root = Path(os.path.abspath(path))
+    root = described_folder(root) or root
     if options.layout != "auto" and options.layout not in layouts:
         hint = suggest(options.layout, ["auto", *layouts])
         raise UsageError(f"no data set layout is named {options.layout!r}.{hint}")

@@ -216,3 +216,11 @@ def test_ten_thousand_polygons(rule: str) -> None:
     shapes = [Shape("car", Polygon.of([tuple(p) for p in ring])) for ring in rings.tolist()]
     labels = rasterize(document(*shapes), (2000, 2000), SPACE, DrawingRules(rule))
     assert labels.mean() > 0.9
+
+
+def test_lines_have_round_joints_as_labelme_draws_them() -> None:
+    line = Polyline(((10.0, 50.0), (30.0, 10.0), (50.0, 50.0)))
+    image = Image.new("L", (64, 64), 0)
+    ImageDraw.Draw(image).line(line.points, fill=1, width=10, joint="curve")
+    drawn = rasterize(document(Shape("car", line)), (64, 64), SPACE, DrawingRules(line_width=10))
+    assert np.array_equal(drawn, np.asarray(image) * SPACE.index("car"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -152,3 +153,51 @@ def test_check_tells_how_to_find_images(cli: Cli, export: Path, tmp_path: Path) 
     assert cli("annotations", "check", export) == 3
     assert "Problems found: 2." in cli.out and "--images FOLDER" in cli.out
     assert cli("annotations", "check", export, "--images", tmp_path / "photos") == 0
+
+
+def test_message_and_exit_code_of_check_agree(cli: Cli, tmp_path: Path) -> None:
+    Image.new("RGB", (40, 20)).save(tmp_path / "a.jpg")
+    box = "<bndbox><xmin>2</xmin><ymin>2</ymin><xmax>9</xmax><ymax>9</ymax></bndbox>"
+    (tmp_path / "a.xml").write_text(
+        "<annotation><filename>a.jpg</filename><source><database>x</database></source><size><width>40</width>"
+        f"<height>20</height></size><object><name>person</name>{box}<part><name>head</name>{box}</part></object>"
+        "</annotation>"
+    )
+    assert cli("annotations", "check", tmp_path) == 3
+    assert "Left out, as it cannot be read: 1 entry (see above)." in cli.out
+    assert "No problems found" not in cli.out and "Next:" not in cli.out
+
+
+def test_check_goes_through_all_missing_masks(cli: Cli, tmp_path: Path) -> None:
+    rows = []
+    for name in ("a", "b"):
+        Image.new("RGB", (40, 20)).save(tmp_path / f"{name}.jpg")
+        thing = {"feature_id": f"f{name}", "name": "car", "mask": {"url": "https://example.org/x"}}
+        row = {"data_row": {"id": name, "external_id": f"{name}.jpg"}, "media_attributes": {"width": 40, "height": 20}}
+        label = {"id": "l", "annotations": {"objects": [thing], "classifications": []}}
+        rows.append(json.dumps(row | {"projects": {"p": {"labels": [label]}}}))
+    (tmp_path / "export.ndjson").write_text("\n".join(rows))
+    assert cli("annotations", "check", tmp_path) == 3
+    assert "dropped 2: a mask's file is missing" in cli.out
+    assert "Left out, as it cannot be read: 2 entries (see above)." in cli.out
+
+
+def test_every_photo_is_shown_also_of_like_names(cli: Cli, tmp_path: Path) -> None:
+    documents = []
+    for name in ("a.png", "a.jpg"):
+        Image.new("RGB", (40, 20)).save(tmp_path / name)
+        documents.append(AnnotatedImage(name, image=tmp_path / name, width=40, height=20))
+    write_annotations(documents, tmp_path / "x.json", tool="coco")
+    assert len(cli.json("annotations", "show", tmp_path, "-o", tmp_path / "seen")["pictures"]) == 2
+    assert len(list((tmp_path / "seen").iterdir())) == 2
+
+
+def test_several_tools_and_the_form_of_outlines(cli: Cli, tiny_run: TinyRun, tmp_path: Path) -> None:
+    (photo, *_) = sorted((tiny_run.data / "images").rglob("*.*"))
+    command = ("segment", photo, "-m", tiny_run.run.best, "-o", tmp_path, "--overwrite")
+    found = cli.json(*command, "--annotations", "coco,labelme", "--annotations", "yolo")["annotations"]
+    assert set(found) == {"coco", "labelme", "yolo"} and found["coco"]["pixels_changed"] == 0
+    exact = cli.json(*command, "--annotations", "labelme", "--outline-tolerance", "0", "--outline-least-area", "0")
+    assert exact["annotations"]["labelme"]["pixels_changed"] == 0
+    assert cli(*command, "--outline-tolerance", "2") == 2
+    assert "--outline-tolerance and --outline-least-area are for --annotations TOOL" in cli.err

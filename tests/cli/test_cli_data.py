@@ -182,3 +182,20 @@ def test_a_question_about_values_is_answered_by_the_options_that_it_names(cli: C
     for classes in ("a,b,c,d,e,f", tmp_path / "names.csv", "0:a,16:b,95:c,123:d,145:e,255:f"):
         assert cli("data", "check", tmp_path / "data", "--classes", classes) == 0
         assert "Mask values are read as 0 a, 16 b, 95 c, 123 d, 145 e, 255 f." in cli.out
+
+
+def test_a_recipe_of_several_data_sets_is_checked_as_one(cli: Cli, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        for kind in ("images", "masks"):
+            (tmp_path / name / kind).mkdir(parents=True)
+        for number in range(2):
+            photo = np.random.default_rng(number).integers(0, 256, (8, 12, 3), dtype=np.uint8)
+            Image.fromarray(photo).save(tmp_path / name / f"images/{number}.png")
+            Image.fromarray(np.eye(8, 12, dtype=np.uint8)).save(tmp_path / name / f"masks/{number}.png")
+    recipe = tmp_path / "two.yaml"
+    recipe.write_text(f"data:\n  - path: {tmp_path / 'a'}\n  - path: {tmp_path / 'b'}\n")
+    found = cli.json("data", "info", recipe)
+    assert {name: split["images"] for name, split in found["splits"].items()} == {"train": 2, "val": 2}
+    assert cli("data", "check", recipe) == 0 and "layout folder, usable masks: train 2, val 2" in cli.out
+    assert cli("data", "check", recipe, "--ignore", "3") == 2
+    assert "a recipe says itself how its data are read; write ignore into its data" in cli.err

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 import intarsia
 from intarsia.datasets.synthetic import write_scenes
@@ -22,16 +23,16 @@ def scenes(tmp_path: Path) -> Path:
 
 
 def test_a_plain_folder_is_detected_checked_and_given_a_recipe(scenes: Path) -> None:
-    (scenes / "images" / "scene_002.png").write_bytes(b"")
+    (scenes / "images" / "scene_006.png").write_bytes(b"")
     planned = plan(scenes)
     assert planned.recipe.data.path == str(scenes)
     assert planned.recipe.data.layout == planned.dataset.layout == "folder"
     assert planned.folder == Path("runs/scenes")
     assert planned.report is not None
-    assert [Path(problem.file).name for problem in planned.report.errors] == ["scene_002.png"]
+    assert [Path(problem.file).name for problem in planned.report.errors] == ["scene_006.png"]
     summary = "\n".join(planned.summary())
     assert "train 6, val 2" in summary
-    assert "scene_002.png" in summary
+    assert "scene_006.png" in summary
     assert "written to runs/scenes/recipe.yaml" in summary
 
 
@@ -106,3 +107,24 @@ def test_a_recipe_for_a_folder_may_be_a_bundled_name(scenes: Path) -> None:
         intarsia.train(scenes, recipe="street-camvit")
     with pytest.raises(UsageError, match=r"pointnet takes point clouds, but the data in .* are pictures"):
         intarsia.train(scenes, scenes / "run", recipe="object-parts", changes=POINTNET, progress=False)
+
+
+def test_what_the_check_knows_to_fail_is_refused_at_once(scenes: Path) -> None:
+    for mask in sorted((scenes / "masks").rglob("*.png"))[:6]:
+        with Image.open(mask) as image:
+            small = image.resize((image.width // 2, image.height // 2), Image.Resampling.NEAREST)
+        small.save(mask)
+    message = r"6 of 6 training samples cannot be used; the first: mask of another size.*data\.resize_masks=true"
+    with pytest.raises(DataError, match=message):
+        plan(scenes)
+    assert plan(scenes, changes=["data.resize_masks=true"]).recipe.data.resize_masks
+    assert plan(scenes, changes=["training.max_bad_samples=1"]).report
+
+
+def test_no_train_split_is_told_with_what_there_is(tmp_path: Path) -> None:
+    data = write_scenes(tmp_path / "scenes", 4, (16, 16))
+    (data / "test").mkdir()
+    for folder in ("images", "masks"):
+        (data / folder).rename(data / "test" / folder)
+    with pytest.raises(DataError, match=r"no train and val splits to work with, only: test \(4\)"):
+        plan(data)

@@ -30,7 +30,7 @@ DRAWING = DrawingRules("inclusive", "area")
 WITHOUT = ("background", "skip")
 _NAME_FILES = ("classes.txt", "obj.names", "labels/classes.txt")
 _NOT_LABELS = ("classes.txt", "notes.txt", "train.txt", "val.txt", "test.txt", "requirements.txt")
-_SHARE = 1.0001  # tools round
+_DECIMALS = 2  # shares are cut off after some digits, so that a whole pixel would come back as 19.9999
 _SPLITS = {"train": "train", "val": "val", "valid": "val", "test": "test"}
 
 
@@ -49,15 +49,28 @@ def describe(folder: Path) -> Description:
         value = _yaml(path)
         names = _numbered(value.get("names"))
         if names:
-            shape = value.get("kpt_shape")
-            two = isinstance(shape, list) and len(shape) == 2 and all(isinstance(one, int) for one in shape)
+            shape: Any = value.get("kpt_shape")
+            known = isinstance(shape, list) and [type(one) for one in shape] == [int, int]
+            form = (shape[0], shape[1]) if known else None
             splits = {split: _texts(value.get(key)) for key, split in _SPLITS.items() if value.get(key)}
-            return Description(names, splits, (shape[0], shape[1]) if two else None)
+            return Description(names, splits, form)
     for name in _NAME_FILES:
         if (folder / name).is_file():
             lines = head(folder / name, 1 << 20).decode("utf-8-sig", "replace").splitlines()
             return Description(dict(enumerate(line.strip() for line in lines if line.strip())), {}, None)
     return Description({}, {}, None)
+
+
+def described_folder(path: Path) -> Path | None:
+    """The folder that a data.yaml describes: its key path, if that is here, else its own; None for another file."""
+    if path.suffix.lower() not in (".yaml", ".yml") or not path.is_file():
+        return None
+    value = _yaml(path)
+    if not _numbered(value.get("names")) or "train" not in value:
+        return None
+    said = value.get("path")
+    folder = path.parent / said if isinstance(said, str) else path.parent
+    return folder if folder.is_dir() else path.parent
 
 
 def read(path: Path, *, images: Path | None = None, without_labels: str = "background") -> AnnotationSet:
@@ -159,7 +172,7 @@ def write(documents: Iterable[Document], path: Path, *, categories: Sequence[Cat
 
 
 def _places(path: Path, names: Iterable[Path]) -> dict[str, str]:
-    """The folders of train and val, by the first folder of the images' names; the same one where they are not divided."""
+    """The folders of train and val, by the first folder of the images' names; the same one if not divided."""
     first = {name.parts[0] for name in names if len(name.parts) > 1}
     found = {subset: f"images/{folder}" for folder in sorted(first) if (subset := subset_of(folder))}
     return {"train": "images", "val": "images"} | found if len(found) != 1 else {"train": "images", "val": "images"}
@@ -167,7 +180,7 @@ def _places(path: Path, names: Iterable[Path]) -> dict[str, str]:
 
 def _shares(geometry: Geometry, width: int, height: int) -> str:
     assert isinstance(geometry, Polygon)
-    return " ".join(f"{x / width:.9g} {y / height:.9g}" for x, y in geometry.rings[0])
+    return " ".join(f"{x / width:.12g} {y / height:.12g}" for x, y in geometry.rings[0])
 
 
 def _label_files(folder: Path) -> Iterator[Path]:
@@ -190,8 +203,7 @@ def _is_label(file: Path) -> bool:
         shares = [float(word) for word in words[1:]]
     except ValueError:
         return False
-    complete = len(first) < (1 << 12) - 1
-    fits = all(-0.5 <= share <= 1.5 for share in shares[: len(shares) if complete else -1])
+    fits = all(-0.5 <= share <= 1.5 for share in shares[:4])
     return fits and (inside or any(file.with_suffix(suffix).is_file() for suffix in IMAGE_SUFFIXES))
 
 
@@ -292,7 +304,8 @@ def _geometry(shares: Sequence[float], size: tuple[int, int], keypoints: tuple[i
         return Rectangle((x - w / 2) * width, (y - h / 2) * height, (x + w / 2) * width, (y + h / 2) * height)
     if len(shares) % 2 or len(shares) < 6:
         raise BadShape("a line that is neither a box nor an outline")
-    return polygon([(x * width, y * height) for x, y in zip(shares[0::2], shares[1::2], strict=True)])
+    corners = zip(shares[0::2], shares[1::2], strict=True)
+    return polygon([(round(x * width, _DECIMALS), round(y * height, _DECIMALS)) for x, y in corners])
 
 
 def _yaml(path: Path) -> dict[str, Any]:

@@ -18,50 +18,15 @@ from intarsia.datasets.layouts.pairing import (
     core_names,
     relative,
     stem_key,
+    words,
 )
 from intarsia.datasets.parts import File, read_stored
 from intarsia.errors import DataError, suggest
 
-_OTHER_FOLDERS = frozenset(
-    [
-        "instance",
-        "instances",
-        "instanceids",
-        "segmentationobject",
-        "inst",
-        "overlay",
-        "overlays",
-        "visualization",
-        "visualizations",
-        "vis",
-        "viz",
-        "preview",
-        "previews",
-        "edge",
-        "edges",
-        "contour",
-        "contours",
-        "boundary",
-        "boundaries",
-        "weight",
-        "weights",
-        "weightmaps",
-        "depth",
-        "depths",
-        "disparity",
-        "normals",
-        "heatmap",
-        "heatmaps",
-        "prediction",
-        "predictions",
-        "pred",
-        "preds",
-        "result",
-        "results",
-        "output",
-        "outputs",
-        "out",
-    ]
+_OTHER_FOLDERS = words(
+    "instance instances instanceids segmentationobject inst overlay overlays visualization visualizations vis viz "
+    "preview previews edge edges contour contours boundary boundaries weight weights weightmaps depth depths disparity "
+    "normals heatmap heatmaps prediction predictions pred preds result results output outputs out"
 )
 """Folders of pictures that belong to the images, and are neither their labels nor in doubt."""
 
@@ -111,18 +76,19 @@ def with_roles(root: Path, files: Iterable[Path], said: str = "") -> tuple[list[
         return _as_said(root, found, said), [f"Masks are the pictures of {said} (as asked)."]
     rivals = by_folder(found)
     if not rivals and not any(item.role == "mask" for item in found):
-        named = by_file_name(found)
-        if any(item.role == "mask" for item in named):
-            return named, []
-        found, rivals = named, by_ending(named)
+        found = by_file_name(found)
+        if any(item.role == "mask" for item in found):
+            return found, []
+    rivals = rivals or by_ending(found)
     for best in rivals:
         others = [one for one in rivals if one is not best and one.masks.keys() & best.masks.keys()]
         unlike = [one for one in others if not _divide_alike(best, one)]
         if unlike:
             listed = "; ".join(f"{one.name} ({_holds(one)})" for one in (best, *unlike))
+            classes = "" if best.named else "; or is each a class of its own (--layout pieces)"
             raise DataError(
-                f"{root}: several pictures may be the masks of the same images: {listed}. Say which: --masks "
-                f"{unlike[-1].name}, or --masks {best.name} (recipe: data.masks)"
+                f"{root}: several pictures may be the masks of the same images: {listed}. Which: --masks "
+                f"{unlike[-1].name}, or --masks {best.name} (recipe: data.masks){classes}?"
             )
         if others:
             names = ", ".join(one.name for one in others)
@@ -146,7 +112,7 @@ def by_folder(found: Sequence[Found]) -> list[Candidate]:
         if item.role == "mask" and not _says_other(item):
             groups.setdefault((item.kind.casefold(), True), []).append(item)
         elif item.role is None and item.folders and not _says_other(item):
-            for name in {item.folders[0], item.folders[-1]}:
+            for name in dict.fromkeys((item.folders[0], item.folders[-1])):
                 rest = tuple(part for part in item.folders if part != name)
                 as_mask = replace(item, role="mask", folders=rest, kind=name)
                 groups.setdefault((name.casefold(), False), []).append(as_mask)
@@ -174,23 +140,25 @@ def by_ending(found: Sequence[Found]) -> list[Candidate]:
 
     Endings that are numbers count pictures, and say nothing.
     """
-    stems = {(item.split, item.folders, item.stem): item for item in found}
+    masks = [item for item in found if item.role == "mask"]
+    stems = {(item.split, item.folders, item.stem): item for item in found if item.role != "mask"}
     groups: dict[str, dict[Path, Found]] = {}
-    for item in found:
+    for item in masks or found:
         places = [place for place, mark in enumerate(item.stem) if mark in _MARKS and place]
         for place in reversed(places):
             image = stems.get((item.split, item.folders, item.stem[:place].rstrip(_MARKS)))
             ending = item.stem[place:].strip(_MARKS)
-            if image is not None and ending and not ending.isdigit():
+            if image is not None and ending and not ending.isdigit() and ending.lower() not in _OTHER_FOLDERS:
                 as_mask = replace(item, role="mask", stem=image.stem)
                 groups.setdefault(ending, {})[image.path] = as_mask
                 break
-    images = {path for masks in groups.values() for path in masks}
-    return [
-        Candidate(ending, tuple(masks.values()), masks)
-        for ending, masks in groups.items()
-        if 2 * len(masks) >= len(images) and look_like_masks([one.path for one in masks.values()])
+    images = {path for pieces in groups.values() for path in pieces}
+    made = [
+        Candidate(ending, tuple(pieces.values()), pieces)
+        for ending, pieces in groups.items()
+        if 2 * len(pieces) >= len(images) and look_like_masks([one.path for one in pieces.values()])
     ]
+    return sorted(made, key=lambda one: not _is_gray(one))
 
 
 def _as_said(root: Path, found: Sequence[Found], said: str) -> list[Found]:
@@ -279,7 +247,7 @@ def _read(file: File) -> RawMask | None:
 
 
 def look_like_masks(files: Sequence[File]) -> bool:
-    """Whether the first pictures hold few values, as masks do (smoothed or compressed ones nearly so), unlike photos."""
+    """Whether the first pictures hold few values, as masks do (also smoothed or compressed ones), unlike photos."""
     some = [raw for file in files[:_SAMPLE] if (raw := _read(file)) is not None]
     return bool(some) and all(_is_plain(raw) for raw in some)
 

@@ -49,7 +49,7 @@ class Embedded:
     def load(self) -> bytes:
         """The image's own file."""
         for document in open_annotations(self.path).images():
-            if document.name == self.name and document.embedded:
+            if f"/{self.name}".endswith(f"/{document.name}") and document.embedded:  # a name from the folder on
                 return document.embedded
         raise DataError(f"{self.path}: has no embedded image {self.name!r} any more; open the data set again")
 
@@ -102,8 +102,8 @@ def is_export(content: Content) -> bool:
         return False
     raise DataError(
         f"{content.root}: {len(masks)} masks ({masks[0].relative_to(content.root).as_posix()}, ...) and shapes of "
-        f"{content.tools[0].name} ({kind}) describe the same images: which are the labels? --layout folder takes the masks, "
-        f"--layout annotations the drawn shapes (recipe: data.layout)"
+        f"{content.tools[0].name} ({kind}) describe the same images: which are the labels? --layout folder takes the "
+        f"masks, --layout annotations the drawn shapes (recipe: data.layout)"
     )
 
 

@@ -15,17 +15,25 @@ from intarsia.errors import DataError
 
 def _read(content: Content) -> PictureReading:
     found, notes = with_roles(content.base, content.files, content.options.masks)
-    return detected(content, pair(content.base, found, notes))
+    try:
+        pairs = pair(content.base, found, notes)
+    except DataError as error:
+        unknown = [path for path in content.files if path.suffix.lower() == ".json"]
+        if not unknown or any(item.role == "mask" for item in found):
+            raise
+        hint = f"The .json files here ({unknown[0].name}, ...) are no annotations of a known tool."
+        raise DataError(f"{error} {hint}") from error
+    return detected(content, pairs)
 
 
-def detected(content: Content, pairs: Pairs) -> PictureReading:
-    """Find out from the masks what they mean.
+def detected(content: Content, pairs: Pairs, named: ClassList | None = None) -> PictureReading:
+    """Find out from the masks what they mean; `named` are classes that the layout's own file names.
 
     Raises:
         DataError: they cannot be understood.
     """
     masks = [mask for *_, mask in pairs.matched]
-    classes = content.classes or _in_yaml(content.root)
+    classes = content.classes or named or _in_yaml(content.root)
     try:
         space, coding, notes = detect(masks, classes, content.options.ignore, tolerant=content.options.tolerant)
     except DataError as error:

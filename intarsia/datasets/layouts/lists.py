@@ -48,7 +48,8 @@ def find_lists(content: Content) -> list[SplitList]:
     nested = content.root / "ImageSets" / "Segmentation"
     inner = sorted(path for path in content.root.iterdir() if path.is_dir() and not path.name.startswith("."))
     for folder in (content.root, *inner, *([nested] if nested.is_dir() else [])):
-        found = [one for path in sorted(folder.iterdir()) if (one := _split_list(path)) is not None]
+        texts = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+        found = [one for path in texts if (one := _split_list(path)) is not None]
         alone = [one for one in found if "trainval" not in one.path.stem.lower()]
         if any(one.split == "train" for one in alone):  # which makes trainval needless
             found = alone
@@ -103,10 +104,8 @@ def _paired(content: Content) -> Pairs:
 
 
 def _split_list(path: Path) -> SplitList | None:
-    if path.suffix.lower() not in SUFFIXES or not path.is_file():
-        return None
     name = _NAME.fullmatch(path.stem.lower())
-    return SplitList(_SPLITS[name["split"]], path, _lines(path)) if name else None
+    return SplitList(_SPLITS[name["split"]], path, _lines(path)) if name and path.is_file() else None
 
 
 def _lines(path: Path) -> tuple[str, ...]:
@@ -166,8 +165,8 @@ def _listed_pairs(lists: Iterable[SplitList], content: Content) -> Pairs:
                 matched.append((one.split, name, *found))
     if not matched:
         raise DataError(
-            f"{content.table or content.root}: no line of {', '.join(names)} names an image and its mask that are here; "
-            f"for instance {missing[0] if missing else 'it is empty'}. Write a line an image: IMAGE MASK"
+            f"{content.table or content.root}: no line of {', '.join(names)} names an image and its mask that are "
+            f"here; for instance {missing[0] if missing else 'it is empty'}. Write a line an image: IMAGE MASK"
         )
     if len({name for _, name, *_ in matched}) < len(matched):  # a.jpg and a.png
         matched = [
@@ -246,7 +245,7 @@ LAYOUTS: dict[str, Layout] = {
         "lists that came with the data: lines of image and mask, or of names",
         _matches,
         _read,
-        files="train_list.txt, val_list.txt with a line IMAGE MASK; or train.txt, val.txt with names of images/ + masks/",
+        files="train_list.txt, val_list.txt with lines IMAGE MASK; or train.txt, val.txt with names",
         pairs=True,
     ),
 }

@@ -18,7 +18,8 @@ from intarsia.media.maskfile import ARRAY_SUFFIX
 Role = Literal["image", "mask"]
 
 
-def _words(text: str) -> frozenset[str]:
+def words(text: str) -> frozenset[str]:
+    """The words of a text."""
     return frozenset(text.split())
 
 
@@ -28,16 +29,16 @@ SPLITS = {
 }  # fmt: skip
 """Folder names that are splits, longer ones first."""
 
-_IMAGE_FOLDERS = _words(
+_IMAGE_FOLDERS = words(
     "image images img imgs photo photos picture pictures jpegimages rgb input inputs original originals frames "
     "leftimg8bit sat scans"
 )
-_MASK_FOLDERS = _words(
+_MASK_FOLDERS = words(
     "mask masks label labels ann anns annot annots annotation annotations gt gts groundtruth groundtruths seg segs "
     "segmentation segmentations segmentationclass semantic target targets truth gtfine labelmap labelmaps "
     "pixellevel matte mattes trimap trimaps"
 )
-_OTHER_WORDS = _words("no non without with not instance instances edge edges weight weights pred predicted prediction")
+_OTHER_WORDS = words("no non without with not instance instances edge edges weight weights pred predicted prediction")
 _NUMBERING = re.compile(r"^\s*(?:\d+|[a-z])[.)]\s+")
 _MARKS = "_-. "
 _LOSSY = frozenset((".jpg", ".jpeg", ".webp", ".bmp"))
@@ -46,6 +47,7 @@ MASK_SUFFIXES = (*IMAGE_SUFFIXES, ARRAY_SUFFIX)
 """Of files that may be masks: pictures, and arrays."""
 
 _MASK_WORD = "mask|masks|label|labels|gt|groundtruth|ground_truth|seg|segmentation|annotation|matte"
+_MASK_NAMES = frozenset(_MASK_WORD.split("|"))
 _MASK_NAME = re.compile(rf"^(?:(?:{_MASK_WORD})[_\-. ](?P<after>.+)|(?P<before>.+)[_\-. ](?:{_MASK_WORD}))$")
 _MASK_AFFIX = re.compile(rf"^(?:{_MASK_WORD})[_\-. ]?(?=.)|[_\-. ](?:{_MASK_WORD}|l)$")
 _IMAGE_AFFIX = re.compile(r"^(?:image|img|photo|rgb|sat)[_\-. ]?(?=.)|[_\-. ](?:image|img|photo|rgb|sat|leftimg8bit)$")
@@ -53,7 +55,7 @@ _IMAGE_AFFIX = re.compile(r"^(?:image|img|photo|rgb|sat)[_\-. ]?(?=.)|[_\-. ](?:
 
 @dataclass(frozen=True)
 class Found:
-    """One picture file: path, split and role as its folders say, its other folders, its stem, the folder of the role."""
+    """One picture file: path, split and role as its folders say, its other folders, its stem, the role's folder."""
 
     path: Path
     split: str | None
@@ -129,12 +131,12 @@ def folder_meaning(name: str) -> tuple[str | None, Role | None]:
     return None, None
 
 
-def _role_of_words(words: list[str]) -> Role | None:
-    if len(words) < 2 or any(word in SPLITS for word in words):
+def _role_of_words(found: list[str]) -> Role | None:
+    if len(found) < 2 or any(word in SPLITS for word in found):
         return None
-    if words[-1] in _MASK_FOLDERS and not _OTHER_WORDS & set(words):
+    if found[-1] in _MASK_FOLDERS and not _OTHER_WORDS & set(found):
         return "mask"
-    return "image" if words[-1] in _IMAGE_FOLDERS and words[0] in _IMAGE_FOLDERS | {"raw", "all"} else None
+    return "image" if found[-1] in _IMAGE_FOLDERS and found[0] in _IMAGE_FOLDERS | {"raw", "all"} else None
 
 
 def _role(bare: str) -> Role | None:
@@ -245,7 +247,9 @@ def core_names(stems: Sequence[str]) -> list[str]:
 
 def _shared_start(names: list[str]) -> str:
     """What all names begin with, up to a mark or to a change between letters and digits in all of them."""
-    shared = os.path.commonprefix(names)
+    shared, last = min(names), max(names)  # what these two share, all between them do
+    while not last.startswith(shared):
+        shared = shared[:-1]
     while shared and not (
         shared[-1] in _MARKS
         or all(
@@ -296,7 +300,7 @@ def pair_masks(predictions: Path, targets: Path) -> Pairs:
     return Pairs(tuple(matched), tuple(i.path for i in true), tuple(m.path for m in found), tuple(notes))
 
 
-def by_file_name(found: list[Found]) -> list[Found]:
+def by_file_name(found: Sequence[Found]) -> list[Found]:
     """Roles for pictures that lie side by side: a_mask.png, label_3.png, or a.png beside a.jpg."""
     plain = {(item.split, item.folders, item.stem) for item in found}
     photos = {(item.split, item.folders, item.stem) for item in found if item.path.suffix.lower() in _LOSSY}
@@ -304,7 +308,7 @@ def by_file_name(found: list[Found]) -> list[Found]:
     for item in found:
         name = _MASK_NAME.match(item.stem.lower())
         beside = (item.split, item.folders, item.stem) in photos and item.path.suffix.lower() not in _LOSSY
-        if beside or (name and (_has_partner(item, plain) or name["after"])):
+        if beside or item.stem.lower() in _MASK_NAMES or (name and (_has_partner(item, plain) or name["after"])):
             roles.append(replace(item, role="mask"))
         else:
             roles.append(replace(item, role="image"))
@@ -322,6 +326,11 @@ def stem_key(item: Found) -> str:
     return affix.sub("", item.stem.casefold())
 
 
+def _case(item: Found) -> Hashable:
+    """The folder of an image, and of a mask that is called just "label": one case lies in it."""
+    return item.path.parent if item.role == "image" or item.stem.lower() in _MASK_NAMES else item.path
+
+
 # From strict to loose; a loose rule only sees what the stricter ones left over. The flag says that several images
 # for one mask are the same picture in two formats, rather than different pictures with the same name.
 _KEYS: tuple[tuple[Callable[[Found], Hashable], bool], ...] = (
@@ -329,6 +338,7 @@ _KEYS: tuple[tuple[Callable[[Found], Hashable], bool], ...] = (
     (lambda item: (item.split, item.folders, stem_key(item)), False),
     (lambda item: (item.split, stem_key(item)), False),
     (lambda item: stem_key(item), False),
+    (lambda item: _case(item), False),
 )
 
 

@@ -16,7 +16,7 @@ from PIL import Image
 from intarsia.annotations.document import BACKGROUND_NAMES
 from intarsia.annotations.raster import background_label
 from intarsia.datasets.coding import MaskCoding, gray_plane, number_list, percent
-from intarsia.datasets.layouts.candidates import look_like_masks
+from intarsia.datasets.layouts.candidates import by_folder, look_like_masks
 from intarsia.datasets.layouts.contract import Content, Layout, PictureReading
 from intarsia.datasets.layouts.pairing import Found, Pairs, by_file_name, classify, natural, stem_key
 from intarsia.datasets.meaning import without_ignored
@@ -26,11 +26,12 @@ from intarsia.labels import LabelSpace
 from intarsia.media.images import IMAGE_SUFFIXES
 
 _MARKS = "_-. "
-_MASK_WORDS = re.compile(r"^(?:mask|masks|label|labels|gt|seg|segmentation|object|obj|instance|inst|cell|nucleus)$")
+_MASK_WORDS = re.compile(r"^(?:|mask|masks|label|labels|gt|seg|segmentation|object|obj|instance|inst|cell|nucleus)$")
 _NUMBERING = re.compile(r"^\d+[.)_\-\s]+(?=\D)")  # "1. Microaneurysms"
 _SAMPLE = 8
 _SAME_THING = 0.5  # intersection over union above which two masks are two drawings of one thing
 _BRIGHT = 127
+_PURE = 0.9
 
 Group = tuple[Found, list[tuple[str, Path]]]
 """An image and its masks, each with what it is called: a class's name, or "" for an object's."""
@@ -97,22 +98,22 @@ def _matches(content: Content) -> bool:
     if content.table is not None or not content.has_pictures:
         return False
     groups = grouped(content)
-    if not groups or not look_like_masks([path for _, masks in groups for _, path in masks[:1]]):
+    if not groups or not all(_is_binary(path) for _, masks in groups[:_SAMPLE] for _, path in masks[:_SAMPLE]):
         return False
     names = sorted({name for _, masks in groups for name, _ in masks if name}, key=natural)
     if len(names) > 1 and _drawn_twice(groups):
         raise DataError(
             f"{content.root}: {' and '.join(names[:3])} hold masks of the same things, as if several people had drawn "
-            f"them: say whose count (--masks {names[0]}; recipe: data.masks), or that they are classes (--layout pieces)"
+            f"them: whose count (--masks {names[0]}; recipe: data.masks), or are they classes (--layout pieces)?"
         )
     return True
 
 
 def _read(content: Content) -> PictureReading:
-    groups = grouped(content)
+    groups = grouped(content) or _by_candidate(_pictures(content))
     if not groups:
         raise DataError(
-            f"{content.root}: no image here has masks of its own objects or classes: put them into masks/CLASS/NAME.png, "
+            f"{content.root}: no image here has masks of its objects or classes: put them into masks/CLASS/NAME.png, "
             f"masks/NAME_CLASS.png, or CASE/images/ and CASE/masks/"
         )
     names = sorted({name for _, masks in groups for name, _ in masks if name}, key=natural)
@@ -141,6 +142,16 @@ def grouped(content: Content) -> list[Group]:
     if not masks:
         return _by_ending([item for item in by_file_name(found) if item.role == "image"], found)
     return _by_case(images, masks) or _by_class_folder(images, masks) or _by_ending(images, masks)
+
+
+def _by_candidate(found: Sequence[Found]) -> list[Group]:
+    """Folders beside the images' that are called after classes: tiles/a.png, roads/a.png, buildings/a.png."""
+    images = {item.path: item for item in found}
+    pieces: dict[Path, list[tuple[str, Path]]] = defaultdict(list)
+    for one in by_folder(found):
+        for path, mask in one.masks.items():
+            pieces[path].append((one.name, mask.path))
+    return [(images[path], masks) for path, masks in pieces.items()]
 
 
 def _pictures(content: Content) -> list[Found]:
@@ -219,8 +230,20 @@ def _class_name(stem: str, image: str) -> str:
     """What a mask's name says beside its image's: a class; "" for words and numbers that only say "a mask"."""
     own = stem[len(image) :] if stem.casefold().startswith(image.casefold()) else stem
     words = [word for word in re.split(r"[_\-. ]+", own) if word]
-    kept = [word for word in words if not word.isdigit() and not _MASK_WORDS.match(word.lower())]
+    kept = [word for word in words if not _MASK_WORDS.match(word.lower().rstrip("0123456789"))]
     return "_".join(kept)
+
+
+def _is_binary(path: Path) -> bool:
+    """Whether a picture has two values, or nearly so: black, white, and shades at the edges."""
+    try:
+        plane = gray_plane(read_stored(path))
+    except DataError:
+        return False
+    if plane is None:
+        return False
+    counts = np.unique(plane, return_counts=True)[1]
+    return len(counts) <= 2 or float(np.isin(plane, (0, 255)).mean()) >= _PURE
 
 
 def _drawn_twice(groups: Iterable[Group]) -> bool:
@@ -297,6 +320,6 @@ LAYOUTS: dict[str, Layout] = {
         "several binary masks an image: one for each object, or one for each class",
         _matches,
         _read,
-        files="CASE/images/ + CASE/masks/*.png; or images/ + masks/CLASS/NAME.png, or NAME_CLASS.png, or NAME_mask_1.png",
+        files="CASE/images/ + CASE/masks/*.png; or images/ + masks/CLASS/NAME.png, NAME_CLASS.png or NAME_mask_1.png",
     ),
 }

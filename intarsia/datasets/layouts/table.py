@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from intarsia.datasets.layouts import clouds, exports, folder, lists, manifest, parquet, pieces, voc, volumes
+from intarsia.datasets.layouts import clouds, exports, folder, lists, manifest, nnunet, parquet, pieces, voc, volumes
 from intarsia.datasets.layouts.contract import Layout
 from intarsia.datasets.public import LAYOUTS as OFFICIAL
 
@@ -11,6 +11,7 @@ LAYOUTS: dict[str, Layout] = {
     **volumes.LAYOUTS,
     **manifest.LAYOUTS,
     **parquet.LAYOUTS,
+    **nnunet.LAYOUTS,
     **voc.LAYOUTS,
     **exports.LAYOUTS,
     **lists.LAYOUTS,

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from intarsia.classlists import ClassList
-from intarsia.datasets.layouts import voxels
+from intarsia.datasets.layouts import nnunet, voxels
 from intarsia.datasets.layouts.contract import Content, Layout, PictureReading
 from intarsia.datasets.layouts.pairing import Pairs, folder_meaning, natural
 from intarsia.datasets.layouts.survey import counted
@@ -295,10 +295,12 @@ def _read(content: Content) -> PictureReading:
             "images/ and labels/ with the same names, or call them volume-1.nii.gz and segmentation-1.nii.gz"
         )
     labelled = [mask for *_, mask in pairs if isinstance(mask, Path)]
-    found, named = _survey(labelled)
+    found, tabled = _survey(labelled)
+    named = nnunet.class_names(content.root) or tabled
     space, coding, notes = choose(found, content.classes or named, content.options.ignore)
     if content.classes is None and named is not None:
-        notes.append(f"The names come from the label table in {labelled[0].name}.")
+        source = f"the label table in {labelled[0].name}" if named is tabled else nnunet.DESCRIPTION
+        notes.append(f"The names come from {source}.")
     notes += [f"Volumes that cannot be used: {len(faults)}; the first: {faults[0]}."] if faults else []
     notes.append(f"{len(pairs)} volumes; they are divided as a whole, and trained slice by slice.")
     return PictureReading(

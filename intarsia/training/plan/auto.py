@@ -45,13 +45,17 @@ def recipe_for(dataset: Dataset, *, layout: str = "auto") -> Recipe:
     if "train" not in names or not ({"val", "test"} & set(names)):
         thing = dataset.first.thing
         raise DataError(
-            f"{dataset.root} has no train and val splits to work with, only: {', '.join(names) or 'none'}; label two "
+            f"{dataset.root} has no train and val splits to work with, only: {_counts(dataset) or 'none'}; label two "
             f"{thing}s at least, or put them into the folders train/ and val/"
         )
     made = _MADE_FOR[dataset.split("train").medium](dataset)
     val = "val" if "val" in names else "test"
     data = Data(path=str(Path(dataset.root).resolve()), layout=layout, val=val)
     return made.override({"name": name, "data": data.model_dump(mode="json")})
+
+
+def _counts(dataset: Dataset) -> str:
+    return ", ".join(f"{name} ({len(split)})" for name, split in dataset.splits.items())
 
 
 def _for_pictures(dataset: Dataset) -> Recipe:

@@ -8,14 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from intarsia import recipe as recipes
+from intarsia.annotations.formats.yolo import described_folder
 from intarsia.datasets import Dataset, open_dataset
 from intarsia.datasets.checks.report import Report
 from intarsia.datasets.layouts.clouds import CloudSplit
 from intarsia.datasets.merging import Source, merge
 from intarsia.datasets.opening import TABLES
+from intarsia.datasets.parts import place as shown
 from intarsia.datasets.public import ENTRIES
 from intarsia.datasets.remap import Remap
-from intarsia.errors import UsageError
+from intarsia.errors import DataError, UsageError
 from intarsia.files import require_place
 from intarsia.models import architecture
 from intarsia.recipe import Recipe
@@ -94,7 +96,7 @@ def plan(
         known = ENTRIES.get(source.name)
         hint = f". If you mean the data set {known.title}:\n{known.how_to_get()}" if known else ""
         raise UsageError(f"{source}: no such recipe or folder{hint}")
-    if source.is_file() and source.suffix.lower() not in TABLES:
+    if source.is_file() and source.suffix.lower() not in TABLES and described_folder(source) is None:
         if recipe is not None:
             raise UsageError(f"{source} is a recipe already; give the data folder instead, or leave the recipe out")
         return _plan(Recipe.load(source), folder, changes)
@@ -107,7 +109,25 @@ def plan(
     asked = Recipe.from_dict({"data": {"path": str(source)}}).override_text(changes)
     dataset = open_data(asked)
     chosen = recipe_for(dataset, layout=dataset.layout).override({"data.path": str(source)})
-    return _plan(chosen, folder, changes, dataset.check())
+    planned = _plan(chosen, folder, changes, dataset.check())
+    _require_usable(planned)
+    return planned
+
+
+def _require_usable(planned: Plan) -> None:
+    """Refuse what the training would refuse after a while: more samples that cannot be used than the recipe allows."""
+    split, limit = planned.dataset.splits.get(planned.recipe.data.train), planned.recipe.training.max_bad_samples
+    if planned.report is None or split is None:
+        return
+    root = planned.dataset.root
+    owner = {shown(file, root): index for index, item in enumerate(split.items) for file in (item.input, item.target)}
+    found = {owner[one.file]: one for one in reversed(planned.report.errors) if one.file in owner}
+    if len(found) > limit * len(split):
+        first = found[min(found)]
+        raise DataError(
+            f"{len(found)} of {len(split)} training samples cannot be used; the first: {first.kind}: {first.file}: "
+            f"{first.detail}. All of them: intarsia data check {planned.recipe.data.path}"
+        )
 
 
 def _plan(recipe: Recipe, folder: Path | None, changes: Sequence[str], report: Report | None = None) -> Plan:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gc
 import json
 import pickle
@@ -12,8 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from intarsia.annotations import AnnotatedImage, Shape, open_annotations, write_annotations
-from intarsia.annotations.geometry import Circle, Points, Polygon
+from intarsia.annotations import AnnotatedImage, Category, Shape, open_annotations, write_annotations
+from intarsia.annotations.geometry import Circle, Points, Polygon, Rectangle
 from intarsia.annotations.tools import tools
 from intarsia.datasets import ReadOptions, open_dataset
 from intarsia.errors import DataError, UsageError
@@ -180,3 +181,88 @@ def test_classes_that_a_found_file_lacks_are_added(tmp_path: Path) -> None:
     assert any("which lacks ball: added" in note for note in data.notes)
     with pytest.raises(DataError, match="no class of this data set is named 'ball'"):
         open_dataset(tmp_path, ReadOptions(classes=["background", "tree"])).splits["train"].read(0)
+
+
+def boxes(folder: Path, tool: str = "coco", geometry: object = None) -> Path:
+    """An export of two images, of boxes or another geometry, with a class that no image has."""
+    shape = Shape("tree", geometry or Rectangle(2, 2, 20, 20))  # type: ignore[arg-type]
+    documents = []
+    for number in range(2):
+        path = folder / f"images/{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.random.default_rng(number).integers(0, 256, (32, 40, 3), dtype=np.uint8)).save(path)
+        documents.append(AnnotatedImage(f"images/{path.name}", image=path, width=40, height=32, shapes=(shape,)))
+    target = folder / f"export{tools()[tool].suffix}" if tools()[tool].suffix else folder
+    write_annotations(documents, target, tool=tool, categories=[Category("tree"), Category("unused")])
+    return folder
+
+
+def with_masks(folder: Path) -> Path:
+    (folder / "masks").mkdir()
+    for number in range(2):
+        Image.fromarray(np.eye(32, 40, dtype=np.uint8)).save(folder / f"masks/{number}.png")
+    return folder
+
+
+def test_masks_count_more_than_boxes(tmp_path: Path) -> None:
+    place = with_masks(boxes(tmp_path))
+    data = open_dataset(place)
+    assert data.layout == "folder" and data.first.read(0)[1][5, 5] == 1 and data.first.read(0)[1][5, 6] == 0
+    assert "Annotations of coco lie here, too; the masks are read (--layout annotations: the others)." in data.notes
+    assert open_dataset(place, ReadOptions(layout="annotations")).first.read(0)[1][5, 6] == 1
+
+
+@pytest.mark.parametrize("tool", ["coco", "cvat", "via"])
+def test_masks_beside_outlines_are_a_question(tmp_path: Path, tool: str) -> None:
+    place = with_masks(boxes(tmp_path, tool, TRIANGLE))
+    with pytest.raises(DataError, match=r"which are the labels\? --layout folder .* --layout annotations"):
+        open_dataset(place)
+    assert open_dataset(place, ReadOptions(layout="folder")).layout == "folder"
+    (place / "classes.txt").write_text("background\ntree\n")  # prepared for a training
+    assert open_dataset(place).layout == "folder"
+
+
+def test_classes_without_area_are_left_out_and_told(tmp_path: Path) -> None:
+    place = boxes(tmp_path)
+    data = open_dataset(place)
+    assert data.space.names == ("background", "tree")
+    assert any("Left out, as they have no area anywhere: unused" in note for note in data.notes)
+    assert "unused" in open_dataset(place, ReadOptions(classes=["background", "tree", "unused"])).space.names
+
+
+@pytest.mark.parametrize("name", ["first_test_labels.json", "val.json", "my-training.json"])
+def test_the_name_of_a_lone_file_divides_nothing(tmp_path: Path, name: str) -> None:
+    place = boxes(tmp_path)
+    (place / "export.json").rename(place / name)
+    assert set(open_dataset(place).splits) == {"train", "val"}
+    assert set(open_dataset(place, val_fraction=0).splits) == {"all"}
+
+
+def test_files_that_differ_in_a_splits_word_divide(tmp_path: Path) -> None:
+    place = boxes(tmp_path)
+    value = json.loads((place / "export.json").read_text())
+    for number, name in enumerate(("instances_train.json", "instances_val.json")):
+        part = {**value, "images": value["images"][number : number + 1]}
+        (place / name).write_text(json.dumps(part))
+    (place / "export.json").unlink()
+    data = open_dataset(place)
+    assert {name: split.items[0].id for name, split in data.splits.items()} == {
+        "train": "train/images/0",
+        "val": "val/images/1",
+    }
+
+
+def test_embedded_images_in_folders(tmp_path: Path) -> None:
+    for name in ("train", "val"):
+        make(tmp_path / name, "labelme", 1)
+        place = tmp_path / name / "photo 0.json"
+        value = json.loads(place.read_text())
+        photo = place.with_suffix(".png")
+        value["imageData"] = base64.b64encode(photo.read_bytes()).decode()
+        place.write_text(json.dumps(value))
+        photo.unlink()
+    data = open_dataset(tmp_path)
+    assert {name: split.read(0)[0].shape for name, split in data.splits.items()} == {
+        "train": (32, 40, 3),
+        "val": (32, 40, 3),
+    }

@@ -122,3 +122,30 @@ def test_any_content_parses_or_says_why(suffix: str, content: bytes, header: boo
     path.write_bytes((b"image,mask,split\n" if header and suffix == "csv" else b"") + content)
     with pytest.raises(DataError):  # no file that it could name exists
         open_dataset(path)
+
+
+def test_absolute_paths_inside_the_folder_are_fine(files: Path) -> None:
+    (files / "manifest.csv").write_text(f"image,mask\n{files}/photos/a.jpg,{files}/photos/../labels/deep/a_truth.png\n")
+    assert len(open_dataset(files, val_fraction=0)) == 1
+
+
+def test_what_a_job_left_is_neither_manifest_nor_labels(write: Callable[..., Path], tmp_path: Path) -> None:
+    record = {"status": "done", "medium": "picture", "outputs": {"labels": "b.mask.png", "overlay": "b.overlay.jpg"}}
+    (tmp_path / "manifest.jsonl").write_text(json.dumps(record) + '\n{"status": "do')
+    mask = np.eye(8, 12, dtype=np.uint8)
+    for name in ("a.jpg", "b.jpg", "b.overlay.jpg"):
+        write(name)
+    write("a_mask.png", mask)
+    write("b.mask.png", mask)
+    data = open_dataset(tmp_path, val_fraction=0)
+    assert [item.id for item in data.splits["all"].items] == ["a"]
+    assert any("segment left here are no labels, and are left out: 2 files" in note for note in data.notes)
+    (tmp_path / "manifest.jsonl").unlink()
+    assert len(open_dataset(tmp_path)) == 2
+
+
+def test_a_table_of_other_things_is_no_manifest(write: Callable[..., Path], tmp_path: Path) -> None:
+    (tmp_path / "manifest.csv").write_text("shop,price\na,1\n")
+    write("images/a.png")
+    write("masks/a.png", np.eye(8, 12, dtype=np.uint8))
+    assert open_dataset(tmp_path, val_fraction=0).layout == "folder"

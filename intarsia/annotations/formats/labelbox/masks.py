@@ -7,10 +7,10 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from intarsia.annotations.bitmaps import read_bitmap
-from intarsia.annotations.finding import walk
+from intarsia.annotations.finding import are_copies, walk
 from intarsia.annotations.geometry import Mask
 from intarsia.annotations.reading import BadShape, MissingMask
-from intarsia.errors import UsageError, suggest
+from intarsia.errors import DataError, UsageError, suggest
 from intarsia.labels import Color
 
 MISSING = ("error", "skip")
@@ -59,12 +59,15 @@ class MaskFolder:
         Raises:
             BadShape: the mask is empty; or missing, and that shall be counted only.
             MissingMask: it is missing.
-            DataError: it is damaged or of another size.
+            DataError: it is damaged or of another size, or several files may be it.
         """
         for stems, key in ((own, None), (shared, color)):
             for stem in stems:
-                path = self._files.get(stem)
-                if path is not None and path != photo:
+                found = [path for path in self._files.get(stem, ()) if path != photo]
+                if len(found) > 1 and not are_copies(found):
+                    shown = " and ".join(str(path.relative_to(self._folder)) for path in found[:2])
+                    raise DataError(f"{where}: which mask is meant, {shown}? Name its folder (masks=FOLDER)")
+                for path in found[:1]:
                     self.used.add(path)
                     mask, self.size = read_bitmap(path, str(path), size=size, color=key)
                     if not mask.bitmap.size:
@@ -79,10 +82,10 @@ class MaskFolder:
         )
 
     @cached_property
-    def _files(self) -> dict[str, Path]:
-        found: dict[str, Path] = {}
+    def _files(self) -> dict[str, list[Path]]:
+        found: dict[str, list[Path]] = {}
         for path in walk(self._folder, (".png",)):
-            found.setdefault(path.stem, path)
+            found.setdefault(path.stem, []).append(path)
         return found
 
 
