@@ -18,6 +18,8 @@ _MOST_SHOWN = 10
 
 def show_job(result: JobResult, plan: Plan, bundle: Description, model: str) -> None:
     """Print what became of each source, the failures on standard error, and the sum of it."""
+    for note in plan.notes:
+        typer.echo(f"note: {note}")
     whole = [record for record in result.records if record["status"] != "error"]
     for record in whole[:_MOST_SHOWN]:
         _show_record(record, plan)

@@ -240,7 +240,9 @@ def _finish(
     if not json:
         show_job(result, plan, predictor.bundle, model)
     elif not result.stopped:  # of which the command itself tells, in JSON too
-        outcome: Mapping[str, Any] = {"out": str(plan.folder), "model": model, **result.to_json()}
+        outcome: Mapping[str, Any] = {
+            "out": str(plan.folder), "model": model, "notes": list(plan.notes), **result.to_json(),
+        }  # fmt: skip
         more = {"annotations": str(written.path), "lost": written.lost.to_json()} if written else {}
         emit({**outcome, **more})
     if written is not None and not json:
@@ -260,8 +262,10 @@ def _show_plan(plan: Plan, *, json: bool) -> None:
         for task in plan.tasks
     ]  # fmt: skip
     if json:
-        emit({"planned": planned})
+        emit({"planned": planned, "notes": list(plan.notes)})
     else:
+        for note in plan.notes:
+            typer.echo(f"note: {note}")
         table(("Source", "Results"), [(str(one["source"]), "  ".join(one["outputs"].values())) for one in planned])  # type: ignore[attr-defined]
 
 

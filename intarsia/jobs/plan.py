@@ -24,11 +24,13 @@ class Plan:
         tasks: one a source.
         keeps_manifest: whether the folder gets a manifest, so that the job can be continued and shared; a single file
             of labels gets none.
+        notes: what was left out of the sources, in sentences.
     """
 
     folder: Path
     tasks: tuple[Task, ...]
     keeps_manifest: bool = True
+    notes: tuple[str, ...] = ()
 
     def paths(self, task: Task) -> dict[str, Path]:
         """Where the outputs of a task go, by kind."""
@@ -84,7 +86,7 @@ def plan(
                     "give the folder above them, or run them into two output folders"
                 )
             taken[name] = task
-    return Plan(folder, tuple(tasks))
+    return Plan(folder, tuple(tasks), notes=tuple(note for one in found for note in one.notes))
 
 
 def names_file(out: Name, *, media: Sequence[Medium] = MEDIA) -> bool:

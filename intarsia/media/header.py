@@ -45,6 +45,12 @@ _BY_NAME = (BmpImagePlugin.DibImageFile, TgaImagePlugin.TgaImageFile)  # nothing
 IMAGE_SUFFIXES = tuple(suffix for suffixes in _FORMATS.values() for suffix in suffixes)
 """Every suffix of a picture that is read: what the decoder knows is what folders and data sets look for."""
 
+FOREIGN_SUFFIXES = (
+    ".heic", ".heif", ".hif", ".jxl", ".psd", ".svg", ".exr", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2",
+    ".raf", ".pef", ".srw",
+)  # fmt: skip
+"""Suffixes of pictures that are not read, so that folders can say what they leave out."""
+
 # A blank photo of 8 bits a channel compresses about a thousandfold with deflate, so nothing real is refused.
 BOMB_PIXELS = 40_000_000
 BOMB_PIXELS_PER_BYTE = 1500
