@@ -27,7 +27,7 @@ def segment(
         typer.Argument(
             metavar="SOURCE",
             help="Pictures, videos, camera:0, GeoTIFFs, NIfTI files, DICOM folders, point clouds, folders or glob "
-            "patterns.",
+            "patterns; - for standard input.",
         ),
     ],
     model: Annotated[
@@ -45,7 +45,8 @@ def segment(
             "-o",
             "--out",
             help="Folder for the results (for single sources default: here), or for one source the labels' own name, "
-            "ending in .png, .tif or .nii.gz, of a cloud in .laz, .las, .ply, ...; only folders are continued.",
+            "ending in .png, .tif or .nii.gz, of a cloud in .laz, .las, .ply, ..., of a video the overlay's in .mp4, "
+            ".mov, .mkv or .webm; - for standard output. Only folders are continued.",
         ),
     ] = None,
     write: Annotated[
@@ -149,6 +150,7 @@ def segment(
     The masks of GeoTIFFs are GeoTIFFs (.mask.tif), those of volumes are NIfTI files (.mask.nii.gz). Of videos,
     NAME.overlay.mp4 is written. Of a point cloud, every point gets its class: NAME.labels.laz is written.
     """
+    from intarsia.cli.pipes import piped
     from intarsia.cli.schedule import read_schedule
     from intarsia.jobs import JobOptions, plan
     from intarsia.jobs.preannotation import preannotation_path
@@ -162,31 +164,36 @@ def segment(
         "category": category, "video": video, "video_set": video_set, "fps": fps, "limit": limit,
     }  # fmt: skip
     given = [name for name, value in asked.items() if value is not None and value is not False]
-    planned = plan(sources, out, outputs=write or (), given=given)
-    for medium in planned.media():
-        check_options(medium, given, spell=lambda name: f"--{name.replace('_', '-')}")
-    if annotations is not None:
-        if not planned.keeps_manifest:
-            raise UsageError(f"{out} is one file: name a folder (-o OUT) for --annotations")
-        preannotation_path(planned.folder, annotations, overwrite=overwrite)  # refused before the work, not after it
-    schedule = read_schedule(video, video_set or ())
-    options = JobOptions(
-        keep=tuple(keep or ()), columns=columns, category=category, series=series, fps=fps, limit=limit,
-        schedule=schedule,
-    )  # fmt: skip
-    if dry_run:
-        _show_plan(planned, json=json)
-        return
-    named = model or next((DEFAULT_MODELS[m.name] for m in planned.media() if m.name in DEFAULT_MODELS), DEFAULT_MODEL)
-    predictor = _load(
-        named, sources, set_ or [],
-        {
-            "long_side": long_side, "bands": bands, "window": window, "tile": tile, "tta": tta, "precision": precision,
-            "confidence": "confidence" in (write or ()), "refine": read_refine(refine, refine_set),
-        },
-    )  # fmt: skip
-    result = _run(predictor, planned, options, overwrite=overwrite)
-    _finish(predictor, planned, result, named, annotations, overwrite=overwrite, json=json)
+    with piped(sources, out, write or (), as_json=json) as (sources, out):
+        planned = plan(sources, out, outputs=write or (), given=given)
+        for medium in planned.media():
+            check_options(medium, given, spell=lambda name: f"--{name.replace('_', '-')}")
+        if annotations is not None:
+            if not planned.keeps_manifest:
+                raise UsageError(f"{out} is one file: name a folder (-o OUT) for --annotations")
+            preannotation_path(
+                planned.folder, annotations, overwrite=overwrite
+            )  # refused before the work, not after it
+        schedule = read_schedule(video, video_set or ())
+        options = JobOptions(
+            keep=tuple(keep or ()), columns=columns, category=category, series=series, fps=fps, limit=limit,
+            schedule=schedule,
+        )  # fmt: skip
+        if dry_run:
+            _show_plan(planned, json=json)
+            return
+        named = model or next(
+            (DEFAULT_MODELS[m.name] for m in planned.media() if m.name in DEFAULT_MODELS), DEFAULT_MODEL
+        )
+        predictor = _load(
+            named, sources, set_ or [],
+            {
+                "long_side": long_side, "bands": bands, "window": window, "tile": tile, "tta": tta,
+                "precision": precision, "confidence": "confidence" in (write or ()), "refine": read_refine(refine, refine_set),
+            },
+        )  # fmt: skip
+        result = _run(predictor, planned, options, overwrite=overwrite)
+        _finish(predictor, planned, result, named, annotations, overwrite=overwrite, json=json)
 
 
 def _load(

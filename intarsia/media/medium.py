@@ -29,6 +29,7 @@ from intarsia.media.images import IMAGE_SUFFIXES, open_image
 from intarsia.media.png import MaskWriter
 from intarsia.media.rasters import RASTER_SUFFIXES, is_raster, open_raster
 from intarsia.media.video import VIDEO_SUFFIXES, PictureSequence, is_video, open_video
+from intarsia.media.videowriter import WRITTEN_SUFFIXES
 from intarsia.media.volumes import VOLUME_SUFFIXES, is_volume, open_volume, volume_stem
 
 Name = str | os.PathLike[str]
@@ -60,7 +61,7 @@ class Medium:
         open: from a source, the model's preprocessing and the user's options to a reader.
         stem: from a file to the name that its results start with.
         labels: from a file to how the name of its labels ends.
-        targets: suffixes that a single file of its labels may have.
+        targets: suffixes that a single file of its labels (of a video, its drawing) may have.
         types: of one in memory.
         writer: of labels by rows, from a target, the reader and the classes; None where results save themselves.
         takes: options that mean something to it.
@@ -121,7 +122,7 @@ _NAMED = ("labels", "overlay")
 VIDEO = Medium(
     "video", "videos", "pixel", "frames", "video", VIDEO_SUFFIXES, lambda name: is_video(name) or is_animation(name),
     _open_frames,
-    labels=lambda path: ".mask.mkv", outputs=("overlay",), sequence="fps",
+    labels=lambda path: ".mask.mkv", targets=WRITTEN_SUFFIXES, outputs=("overlay",), sequence="fps",
     stem=lambda path: path.name.replace(":", "-") if path.name.startswith("camera:") else path.stem,
     takes=frozenset({"long_side", "video", "video_set", "fps", "limit", "keep"}),
 )  # fmt: skip

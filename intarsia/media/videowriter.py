@@ -57,6 +57,9 @@ _CODECS: dict[str, dict[str, tuple[_Codec, ...]]] = {
     },
 }  # fmt: skip
 _FORMATS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
+WRITTEN_SUFFIXES = tuple(_FORMATS)
+"""Suffixes of the video files that are written."""
+
 _LABEL_FORMATS = {1: "gray", 2: "gray16le"}
 _LIMITED = 1  # the range of samples, 16 to 235; numbers are those of ITU-T H.273
 _COARSEST, _FINEST = Fraction(1, 1000), Fraction(1, 1_000_000)
