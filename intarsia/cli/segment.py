@@ -185,13 +185,11 @@ def segment(
         named = model or next(
             (DEFAULT_MODELS[m.name] for m in planned.media() if m.name in DEFAULT_MODELS), DEFAULT_MODEL
         )
-        predictor = _load(
-            named, sources, set_ or [],
-            {
-                "long_side": long_side, "bands": bands, "window": window, "tile": tile, "tta": tta,
-                "precision": precision, "confidence": "confidence" in (write or ()), "refine": read_refine(refine, refine_set),
-            },
-        )  # fmt: skip
+        settings = {
+            "long_side": long_side, "bands": bands, "window": window, "tile": tile, "tta": tta, "precision": precision,
+            "confidence": "confidence" in (write or ()), "refine": read_refine(refine, refine_set),
+        }  # fmt: skip
+        predictor = _load(named, sources, set_ or [], settings)
         result = _run(predictor, planned, options, overwrite=overwrite)
         _finish(predictor, planned, result, named, annotations, overwrite=overwrite, json=json)
 

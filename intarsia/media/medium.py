@@ -22,15 +22,15 @@ from intarsia.media.animations import Animation, is_animation
 from intarsia.media.clouds import CLOUD_SUFFIXES, CloudReader, PointCloud, is_cloud, open_cloud
 from intarsia.media.clouds.opening import UNNAMED
 from intarsia.media.clouds.writing import TARGETS, kept_suffix
-from intarsia.media.dicom import is_series
+from intarsia.media.dicom import is_flat, is_series
 from intarsia.media.geotiff import GeoTiffWriter
-from intarsia.media.header import FOREIGN_SUFFIXES
+from intarsia.media.header import DICOM_SUFFIXES, FOREIGN_SUFFIXES
 from intarsia.media.images import IMAGE_SUFFIXES, open_image
 from intarsia.media.png import MaskWriter
 from intarsia.media.rasters import RASTER_SUFFIXES, is_raster, open_raster
 from intarsia.media.video import VIDEO_SUFFIXES, PictureSequence, is_video, open_video
 from intarsia.media.videowriter import WRITTEN_SUFFIXES
-from intarsia.media.volumes import VOLUME_SUFFIXES, is_volume, open_volume, volume_stem
+from intarsia.media.volumes import NIFTI_SUFFIXES, VOLUME_SUFFIXES, is_volume, open_volume, volume_stem
 
 Name = str | os.PathLike[str]
 Form = Literal["rows", "volume", "frames", "points"]
@@ -136,7 +136,7 @@ CLOUD = Medium(
 VOLUME = Medium(
     "volume", "volumes", "voxel", "volume", "picture", VOLUME_SUFFIXES, is_volume,
     lambda source, preprocessing, options: open_volume(source, series=options.get("series")),
-    labels=lambda path: ".mask.nii.gz", targets=VOLUME_SUFFIXES, outputs=_NAMED, stem=volume_stem, folder=is_series,
+    labels=lambda path: ".mask.nii.gz", targets=NIFTI_SUFFIXES, outputs=_NAMED, stem=volume_stem, folder=is_series,
     takes=_GRID | {"window", "series"},
 )  # fmt: skip
 RASTER = Medium(
@@ -339,6 +339,8 @@ def _of_one_family(files: Iterable[Path], media: Sequence[Medium]) -> list[Path]
 
 
 def _is_surely(file: Path, medium: Medium) -> bool:
+    if file.name.lower().endswith((*DICOM_SUFFIXES, ".hdr")):  # also of slices, and of headers of other kinds
+        return medium.claims(file) and (is_flat(file) if medium is PICTURE else medium.sniff(file))
     return medium.claims(file) and (medium.family == "picture" or medium.sniff(file))
 
 
