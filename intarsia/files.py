@@ -99,7 +99,7 @@ def _below(folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[Path]:
     if here in above:
         return
     for name in names:
-        if name.startswith("."):
+        if name.startswith((".", "__MACOSX")):
             continue
         path = folder / name
         yield path

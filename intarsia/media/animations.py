@@ -56,6 +56,8 @@ class Animation:
             total = 0
             for index in range(self._first, frames):
                 image.seek(index)
+                if image.format in ("WEBP", "AVIF"):
+                    image.load()  # or the time would be that of the frame before
                 total += _milliseconds(image.info.get("duration"))
         self.count: int | None = frames - self._first
         self.rate = Fraction(1000 * self.count, total).limit_denominator(1000)
