@@ -60,6 +60,8 @@ def _facts(record: Record) -> list[str]:
         found = [f"{size[0]}x{size[1]}", f"{counted(frames, 'frame')} in {seconds(took)}{speed}"]
         found += [counted(keys, "key frame")] if keys != frames else []
         return found + (["stopped; what is written is complete up to here"] if record["status"] == "stopped" else [])
+    if "pages" in details:
+        return [f"{size[0]}x{size[1]}", counted(size[2], "page"), seconds(took)]
     if len(size) == 1:
         return [counted(size[0], "point"), seconds(took)]
     return ["x".join(map(str, size)), seconds(took)]

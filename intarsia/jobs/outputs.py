@@ -102,6 +102,8 @@ def name_outputs(
 
 def _drawn(render: Render, medium: Medium) -> str:
     """How the name of a drawing ends; "" where there is none."""
+    if medium.form == "pages":
+        return ".tif"
     if medium.form in _STILLS:
         return ".png" if render.lossless else ".jpg"
     return (".webm" if render.alpha else ".mp4") if medium.form in _CLIPS else ""

@@ -28,12 +28,13 @@ from intarsia.media.header import DICOM_SUFFIXES, FOREIGN_SUFFIXES
 from intarsia.media.images import IMAGE_SUFFIXES, open_image
 from intarsia.media.png import MaskWriter
 from intarsia.media.rasters import RASTER_SUFFIXES, is_raster, open_raster
+from intarsia.media.stacks import STACK_SUFFIXES, StackReader, is_stack
 from intarsia.media.video import VIDEO_SUFFIXES, PictureSequence, is_video, open_video
 from intarsia.media.videowriter import WRITTEN_SUFFIXES
 from intarsia.media.volumes import NIFTI_SUFFIXES, VOLUME_SUFFIXES, is_volume, open_volume, volume_stem
 
 Name = str | os.PathLike[str]
-Form = Literal["rows", "volume", "frames", "points"]
+Form = Literal["rows", "volume", "frames", "points", "pages"]
 _SHOWN = 4
 
 
@@ -52,7 +53,7 @@ class Medium:
         name: in records and messages.
         things: several of them, in words.
         unit: one element of it, in words.
-        form: how it is gone through: rows of pixels from top to bottom, a volume, frames, points.
+        form: how it is gone through: rows of pixels from top to bottom, a volume, frames, points, pages.
         family: media that lie in one folder together and that the same models are for.
         suffixes: of files that can be one.
         sniff: from a name (and, where that does not tell, the first bytes) to whether it is one.
@@ -150,6 +151,11 @@ RASTER = Medium(
     ),
     takes=_GRID | {"bands", "window", "confidence", "keep"},
 )  # fmt: skip
+STACK = Medium(
+    "stack", "stacks", "pixel", "pages", "picture", STACK_SUFFIXES, is_stack,
+    lambda source, preprocessing, options: StackReader(source, preprocessing.windows),
+    labels=lambda path: ".mask.tif", targets=STACK_SUFFIXES, outputs=_NAMED, takes=_GRID | {"window", "keep"},
+)  # fmt: skip
 PICTURE = Medium(
     "picture", "pictures", "pixel", "rows", "picture", IMAGE_SUFFIXES, lambda name: True,
     lambda source, preprocessing, options: open_image(source, windows=preprocessing.windows),
@@ -158,7 +164,7 @@ PICTURE = Medium(
     takes=_GRID | {"window", "confidence", "keep", "annotations"},
 )  # fmt: skip
 
-MEDIA = (VIDEO, CLOUD, VOLUME, RASTER, PICTURE)
+MEDIA = (VIDEO, CLOUD, VOLUME, RASTER, STACK, PICTURE)
 """Every medium, in the order in which a source is tried; what is nothing else is taken for a picture."""
 STILLS = (VOLUME, RASTER, PICTURE)
 

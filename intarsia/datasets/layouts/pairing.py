@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from intarsia.datasets.parts import File
+from intarsia.datasets.parts import File, by_page
 from intarsia.errors import DataError
 from intarsia.media.images import IMAGE_SUFFIXES
 
@@ -156,11 +156,22 @@ def pair(root: Path, files: list[Path]) -> Pairs:
     matched: list[tuple[str | None, str, File, File]] = []
     for key, exact in _KEYS:
         images, masks = _match(images, masks, key, exact, matched, notes, root)
+    matched = [page for entry in matched for page in _pages(entry)]
     matched.sort(key=lambda entry: natural(entry[1]))
     pairs = Pairs(tuple(matched), tuple(i.path for i in images), tuple(m.path for m in masks), tuple(notes))
     if not matched:
         raise DataError(_nothing_matched(root, pairs))
     return pairs
+
+
+def _pages(entry: tuple[str | None, str, File, File]) -> list[tuple[str | None, str, File, File]]:
+    """A match, page by page where image and mask are stacks."""
+    split, name, *files = entry
+    pages = by_page((files[0], files[1]))
+    if len(pages) == 1:
+        return [entry]
+    digits = len(str(len(pages)))
+    return [(split, f"{name}/{number:0{digits}d}", *page) for number, page in enumerate(pages, start=1)]
 
 
 def pair_masks(predictions: Path, targets: Path) -> Pairs:
