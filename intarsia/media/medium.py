@@ -365,7 +365,14 @@ def _single(source: Name, medium: Medium) -> Sources:
 
 def _many(base: Path, found: Iterable[Path], given: Collection[str], media: Sequence[Medium]) -> Sources:
     items = (
-        Item(file, PurePosixPath(file.relative_to(base).as_posix()), medium_of(file, given, media=media))
+        Item(file, PurePosixPath(file.relative_to(base).as_posix()), _among_others(file, given, media))
         for file in found
     )
     return Sources(base, tuple(items))
+
+
+def _among_others(file: Path, given: Collection[str], media: Sequence[Medium]) -> Medium:
+    """What a file in a folder is: with options for pictures alone, an animation or a stack is a bad picture."""
+    medium, plain = medium_of(file, given, media=media), media[-1]
+    fits = plain.family == "picture" and plain.claims(file) and set(given) <= plain.takes
+    return plain if fits and not set(given) <= medium.takes else medium

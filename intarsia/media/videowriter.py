@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -325,7 +326,7 @@ class _Sound:
                 self._shift += self._end - dts
                 dts = self._end
             else:
-                dts = self._last + 1
+                dts = self._last + max(1, math.ceil(_COARSEST / packet.time_base))
         packet.pts = max(dts, dts if packet.pts is None else packet.pts + self._shift)
         packet.dts = self._last = dts
         self._end = dts + max(1, packet.duration or 0)
