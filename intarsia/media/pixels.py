@@ -46,7 +46,10 @@ def to_rgb(image: Image.Image, name: str, windows: Windows | None = None) -> RGB
     """
     mode = image.mode
     if is_deep(image):
-        samples = deep_samples(image)
+        try:
+            samples = deep_samples(image)
+        except DataError as error:
+            raise DataError(f"cannot use {name}: {error}") from None
         if samples is not None:
             return deep_to_rgb(samples, windows, inverted=is_inverted(image))
     own: tuple[float, float] | None = image.info.get("window")  # of DICOM images
