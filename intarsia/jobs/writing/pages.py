@@ -30,8 +30,10 @@ def write_pages(predictor: Predictor, work: Work) -> Facts:
             result = predictor.segment_opened(page)
             for kind, writer in writers.items():
                 render = work.task.renders.get(kind)
-                drawn = None if render is None else render.draw(result.image, result.labels, work.style)
-                writer.write(result.labels if drawn is None else drawn)
+                if render is None or result.image is None:
+                    writer.write(result.labels)
+                else:
+                    writer.write(render.draw(result.image, result.labels, work.style))
             counts += result.counts()
             done, size = done + 1, (max(size[0], page.width), max(size[1], page.height))
             work.tell(done, len(reader))
