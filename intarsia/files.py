@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import importlib
 import json
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
+from urllib.request import url2pathname
 
-from intarsia.errors import DataError
+from intarsia.errors import DataError, UsageError
 
 
 @contextmanager
@@ -25,7 +28,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         DataError: the disk is full, or the folder cannot be written.
     """
     target = Path(path)
-    temporary = target.with_name(f".{target.stem}.{os.getpid()}.tmp{target.suffix}")
+    temporary = target.with_name(_temporary(target))
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
@@ -38,6 +41,70 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     finally:
         with suppress(OSError):  # nothing to remove after success; a failure here must not hide the reason above
             temporary.unlink()
+
+
+def _temporary(target: Path) -> str:
+    """A name beside the target; no longer than its own, where that is already as long as names may be."""
+    name = f".{target.stem}.{os.getpid()}.tmp{target.suffix}"
+    if len(os.fsencode(name)) <= _LONGEST:
+        return name
+    return f".{hashlib.sha256(os.fsencode(target.name)).hexdigest()[:16]}.{os.getpid()}.tmp{target.suffix}"
+
+
+_LONGEST = 255  # bytes of a name, on the common file systems
+
+
+def local(name: str | os.PathLike[str]) -> str | os.PathLike[str]:
+    """Take the address of a file (``file:///...``) for the path that it means; leave everything else as it is.
+
+    Raises:
+        UsageError: an address of the network, which nothing is read from.
+    """
+    text = os.fspath(name)
+    address = _ADDRESS.fullmatch(text)
+    if address is None or os.path.lexists(text):
+        return name
+    scheme, rest = address["scheme"].lower(), address["rest"]
+    if scheme == "file":
+        host, slash, path = rest.partition("/") if address["slashes"] == "//" else ("", "/", rest)
+        if host in ("", "localhost"):
+            return url2pathname(slash + path)
+    whole = f"{scheme}://{rest}"
+    raise UsageError(
+        f"cannot read {whole}: nothing is read from the network. Download it first (curl -LO {whole}), or pipe it in "
+        f"(curl -L {whole} | intarsia segment - -o labels.png)"
+    )
+
+
+# Paths have lost one of the slashes already. A single letter is a drive.
+_ADDRESS = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]+):(?P<slashes>/{1,2})(?P<rest>.*)", re.DOTALL)
+
+
+def below(folder: Path) -> Iterator[Path]:
+    """Go through the files and folders below a folder, hidden ones left out; links are followed, never in a circle.
+
+    Raises:
+        DataError: a folder cannot be read.
+    """
+    yield from _below(folder, frozenset())
+
+
+def _below(folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[Path]:
+    try:
+        status = folder.stat()
+        names = sorted(os.listdir(folder))
+    except OSError as error:
+        raise DataError(f"cannot read the folder {folder}: {error.strerror or error}") from error
+    here = (status.st_dev, status.st_ino)
+    if here in above:
+        return
+    for name in names:
+        if name.startswith((".", "__MACOSX")):
+            continue
+        path = folder / name
+        yield path
+        if os.path.isdir(path):  # False of a link to itself, where Path raises
+            yield from _below(path, above | {here})
 
 
 _REASONS = {

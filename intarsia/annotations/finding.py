@@ -17,6 +17,7 @@ from urllib.parse import unquote, urlsplit
 
 from intarsia.annotations.lost import Lost
 from intarsia.errors import DataError, UsageError
+from intarsia.files import below
 from intarsia.media.images import IMAGE_SUFFIXES
 
 
@@ -190,18 +191,17 @@ def _shared_end(path: Path, parts: tuple[str, ...]) -> int:
 def walk(root: Path, suffixes: Iterable[str]) -> Iterator[Path]:
     """The files below a folder (or the file itself) with one of the suffixes (lower case), in a fixed order.
 
-    Hidden files and folders are passed over.
+    Hidden files and folders are passed over; links to folders are followed, never in a circle.
     """
     wanted = tuple(suffixes)
     if root.is_file():
         if root.suffix.lower() in wanted:
             yield root
         return
-    for folder, folders, names in os.walk(root):
-        folders[:] = sorted(name for name in folders if not name.startswith((".", "__MACOSX")))
-        for name in sorted(names):
-            if name.lower().endswith(wanted) and not name.startswith("."):
-                yield Path(folder, name)
+    if root.is_dir():
+        for path in below(root):
+            if path.name.lower().endswith(wanted) and not path.is_dir():
+                yield path
 
 
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)

@@ -18,6 +18,8 @@ _MOST_SHOWN = 10
 
 def show_job(result: JobResult, plan: Plan, bundle: Description, model: str) -> None:
     """Print what became of each source, the failures on standard error, and the sum of it."""
+    for note in plan.notes:
+        typer.echo(f"note: {note}")
     whole = [record for record in result.records if record["status"] != "error"]
     for record in whole[:_MOST_SHOWN]:
         _show_record(record, plan)
@@ -58,6 +60,8 @@ def _facts(record: Record) -> list[str]:
         found = [f"{size[0]}x{size[1]}", f"{counted(frames, 'frame')} in {seconds(took)}{speed}"]
         found += [counted(keys, "key frame")] if keys != frames else []
         return found + (["stopped; what is written is complete up to here"] if record["status"] == "stopped" else [])
+    if "pages" in details:
+        return [f"{size[0]}x{size[1]}", counted(size[2], "page"), seconds(took)]
     if len(size) == 1:
         return [counted(size[0], "point"), seconds(took)]
     return ["x".join(map(str, size)), seconds(took)]

@@ -28,7 +28,7 @@ def segment(
         typer.Argument(
             metavar="SOURCE",
             help="Pictures, videos, camera:0, GeoTIFFs, NIfTI files, DICOM folders, point clouds, folders or glob "
-            "patterns.",
+            "patterns; - for standard input.",
         ),
     ],
     model: Annotated[
@@ -46,7 +46,8 @@ def segment(
             "-o",
             "--out",
             help="Folder for the results (for single sources default: here), or for one source the labels' own name, "
-            "ending in .png, .tif or .nii.gz, of a cloud in .laz, .las, .ply, ...; only folders are continued.",
+            "ending in .png, .tif or .nii.gz, of a cloud in .laz, .las, .ply, ..., of a video the overlay's in .mp4, "
+            ".mov, .mkv or .webm; - for standard output. Only folders are continued.",
         ),
     ] = None,
     write: Annotated[
@@ -167,6 +168,7 @@ def segment(
     The masks of GeoTIFFs are GeoTIFFs (.mask.tif), those of volumes are NIfTI files (.mask.nii.gz). Of videos,
     NAME.overlay.mp4 is written. Of a point cloud, every point gets its class: NAME.labels.laz is written.
     """
+    from intarsia.cli.pipes import piped
     from intarsia.cli.schedule import read_schedule
     from intarsia.jobs import JobOptions, plan
     from intarsia.jobs.preannotation import preannotation_path
@@ -180,33 +182,33 @@ def segment(
         "category": category, "video": video, "video_set": video_set, "fps": fps, "limit": limit,
     }  # fmt: skip
     given = [name for name, value in asked.items() if value is not None and value is not False]
-    planned = plan(sources, out, outputs=write or (), given=given)
-    for medium in planned.media():
-        check_options(medium, given, spell=lambda name: f"--{name.replace('_', '-')}")
     exports = _exports(annotations, outline_tolerance, outline_least_area)
-    if exports.tools:
-        if not planned.keeps_manifest:
+    with piped(sources, out, write or (), as_json=json) as (sources, out):
+        planned = plan(sources, out, outputs=write or (), given=given)
+        for medium in planned.media():
+            check_options(medium, given, spell=lambda name: f"--{name.replace('_', '-')}")
+        if exports.tools and not planned.keeps_manifest:
             raise UsageError(f"{out} is one file: name a folder (-o OUT) for --annotations")
         for tool in exports.tools:  # refused before the work, not after it
             preannotation_path(planned.folder, tool, overwrite=overwrite)
-    schedule = read_schedule(video, video_set or ())
-    options = JobOptions(
-        keep=tuple(keep or ()), columns=columns, category=category, series=series, fps=fps, limit=limit,
-        schedule=schedule,
-    )  # fmt: skip
-    if dry_run:
-        _show_plan(planned, json=json)
-        return
-    named = model or next((DEFAULT_MODELS[m.name] for m in planned.media() if m.name in DEFAULT_MODELS), DEFAULT_MODEL)
-    predictor = _load(
-        named, sources, set_ or [],
-        {
+        schedule = read_schedule(video, video_set or ())
+        options = JobOptions(
+            keep=tuple(keep or ()), columns=columns, category=category, series=series, fps=fps, limit=limit,
+            schedule=schedule,
+        )  # fmt: skip
+        if dry_run:
+            _show_plan(planned, json=json)
+            return
+        named = model or next(
+            (DEFAULT_MODELS[m.name] for m in planned.media() if m.name in DEFAULT_MODELS), DEFAULT_MODEL
+        )
+        settings = {
             "long_side": long_side, "bands": bands, "window": window, "tile": tile, "tta": tta, "precision": precision,
             "confidence": "confidence" in (write or ()), "refine": read_refine(refine, refine_set),
-        },
-    )  # fmt: skip
-    result = _run(predictor, planned, options, overwrite=overwrite)
-    _finish(predictor, planned, result, named, exports, overwrite=overwrite, json=json)
+        }  # fmt: skip
+        predictor = _load(named, sources, set_ or [], settings)
+        result = _run(predictor, planned, options, overwrite=overwrite)
+        _finish(predictor, planned, result, named, exports, overwrite=overwrite, json=json)
 
 
 @dataclass(frozen=True)
@@ -280,7 +282,9 @@ def _finish(
     if not json:
         show_job(result, plan, predictor.bundle, model)
     elif not result.stopped:  # of which the command itself tells, in JSON too
-        outcome: Mapping[str, Any] = {"out": str(plan.folder), "model": model, **result.to_json()}
+        outcome: Mapping[str, Any] = {
+            "out": str(plan.folder), "model": model, "notes": list(plan.notes), **result.to_json(),
+        }  # fmt: skip
         more = {
             tool: {"path": str(one.path), "lost": one.lost.to_json(), "pixels_changed": one.changed}
             for tool, one in written.items()
@@ -304,8 +308,10 @@ def _show_plan(plan: Plan, *, json: bool) -> None:
         for task in plan.tasks
     ]  # fmt: skip
     if json:
-        emit({"planned": planned})
+        emit({"planned": planned, "notes": list(plan.notes)})
     else:
+        for note in plan.notes:
+            typer.echo(f"note: {note}")
         table(("Source", "Results"), [(str(one["source"]), "  ".join(one["outputs"].values())) for one in planned])  # type: ignore[attr-defined]
 
 

@@ -20,6 +20,7 @@ from intarsia.datasets.public import ENTRIES
 from intarsia.datasets.remap import Remap, remapped
 from intarsia.datasets.splits import Dataset, Split
 from intarsia.errors import DataError, UsageError, counted, suggest
+from intarsia.files import local
 from intarsia.recipe import ReadOptions, Remapping
 
 TABLES = (*manifest.SUFFIXES, *lists.SUFFIXES, parquet.SUFFIX, *exports.SUFFIXES)
@@ -62,7 +63,7 @@ def open_dataset(
         DataError: no such folder, nothing labelled in it, or labels that cannot be understood; says what to do.
         UsageError: unknown layout, options that contradict each other, or one that the data's medium cannot take.
     """
-    root = Path(os.path.abspath(path))
+    root = Path(os.path.abspath(local(path)))
     root = described_folder(root) or root
     if options.layout != "auto" and options.layout not in layouts:
         hint = suggest(options.layout, ["auto", *layouts])

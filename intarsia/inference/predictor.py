@@ -15,7 +15,7 @@ from intarsia.inference.segmenting import Ways, segment_many
 from intarsia.inference.video import VideoPredictor
 from intarsia.inference.volumes import segment_volume
 from intarsia.media.images import ImageLike
-from intarsia.media.medium import medium_of
+from intarsia.media.medium import MEDIA, medium_of
 from intarsia.media.source import PixelSource
 from intarsia.media.video import Frame
 from intarsia.media.volumes import VolumeReader
@@ -40,7 +40,7 @@ class Predictor(GridPredictor):
             source: a path, encoded bytes, a PIL image or an array ((H, W), (H, W, 3) RGB or (H, W, 4), uint8) for one
                 picture; a folder (with its sub-folders), a glob pattern, a video file, ``camera:0``, or any iterable of
                 sources for many. A video's frames are segmented in their order, see `VideoPredictor`. A NIfTI file or a
-                DICOM folder is one volume.
+                DICOM folder is one volume; the pages of a TIFF are pictures, one after the other.
 
         Returns:
             One result, at the picture's own size (EXIF orientation applied), of a volume a `VolumeSegmentation`; for
@@ -51,7 +51,10 @@ class Predictor(GridPredictor):
             DataError: the picture cannot be read, or the folder or pattern holds no picture.
             UsageError: the predictor was made with an option that means nothing to such a source.
         """
-        ways: Ways = {"rows": self.segment_opened, "volume": self._volume, "frames": self._frames}
+        ways: Ways = {
+            "rows": self.segment_opened, "volume": self._volume, "frames": self._frames,
+            "pages": lambda stack: (self.segment_opened(page) for page in stack.pages()),
+        }  # fmt: skip
         return segment_many(self, source, ways)
 
     def probabilities(self, source: ImageLike) -> NDArray[np.float32]:
@@ -60,7 +63,8 @@ class Predictor(GridPredictor):
         Raises:
             DataError: the picture cannot be read.
         """
-        reader = medium_of(source, self.given).open(source, self.preprocessing, {})
+        stills = [medium for medium in MEDIA if medium.form == "rows"]
+        reader = medium_of(source, self.given, media=stills).open(source, self.preprocessing, {})
         rows = self.rows(reader, probabilities=True)
         return np.concatenate([part.probabilities for part in rows if part.probabilities is not None], axis=1)
 

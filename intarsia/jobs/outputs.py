@@ -70,7 +70,7 @@ def choose(wanted: Iterable[str | Render], medium: Medium) -> list[str | Render]
 
 
 def name_outputs(
-    kinds: Sequence[str | Render], stem: str, source: Path, medium: Medium, *, labels: str | None = None
+    kinds: Sequence[str | Render], stem: str, source: Path, medium: Medium, *, named: Mapping[str, str] | None = None
 ) -> tuple[dict[str, str], dict[str, Render]]:
     """Name what is written of one source.
 
@@ -79,11 +79,12 @@ def name_outputs(
         stem: that all names start with.
         source: of the labels.
         medium: what it is.
-        labels: the labels' own name, where the user gave it.
+        named: names that the user gave, by kind.
 
     Returns:
         The name of each kind, and those that are drawn.
     """
+    named = named or {}
     names: dict[str, str] = {}
     renders: dict[str, Render] = {}
     for kind in kinds:
@@ -92,15 +93,17 @@ def name_outputs(
             renders[render.name] = render
             names[render.name] = f"{stem}.{render.name}{_drawn(render, medium)}"
         elif kind == "labels":
-            names["labels"] = labels or f"{stem}{medium.labels(source)}"
+            names["labels"] = f"{stem}{medium.labels(source)}"
         else:
             end = OUTPUTS[str(kind)].ends[medium.name]
-            names[str(kind)] = stem + (end if labels is None else end.replace(".mask", ""))
-    return names, renders
+            names[str(kind)] = stem + (end.replace(".mask", "") if "labels" in named else end)
+    return names | dict(named), renders
 
 
 def _drawn(render: Render, medium: Medium) -> str:
     """How the name of a drawing ends; "" where there is none."""
+    if medium.form == "pages":
+        return ".tif"
     if medium.form in _STILLS:
         return ".png" if render.lossless else ".jpg"
     return (".webm" if render.alpha else ".mp4") if medium.form in _CLIPS else ""

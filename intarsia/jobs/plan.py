@@ -24,11 +24,13 @@ class Plan:
         tasks: one a source.
         keeps_manifest: whether the folder gets a manifest, so that the job can be continued and shared; a single file
             of labels gets none.
+        notes: what was left out of the sources, in sentences.
     """
 
     folder: Path
     tasks: tuple[Task, ...]
     keeps_manifest: bool = True
+    notes: tuple[str, ...] = ()
 
     def paths(self, task: Task) -> dict[str, Path]:
         """Where the outputs of a task go, by kind."""
@@ -55,7 +57,8 @@ def plan(
 
     Args:
         sources: one or several.
-        out: the output folder (None: the current one), or for one source the file for its labels.
+        out: the output folder (None: the current one), or for one source the file for its labels, of a video for its
+            drawing (or, if nothing else is wanted, its labels).
         outputs: kinds of what is written, or renders of your own; () for what is usual of each medium.
         given: names of the options that the user gave; see `media.medium.medium_of`.
         media: those that are known.
@@ -84,7 +87,7 @@ def plan(
                     "give the folder above them, or run them into two output folders"
                 )
             taken[name] = task
-    return Plan(folder, tuple(tasks))
+    return Plan(folder, tuple(tasks), notes=tuple(note for one in found for note in one.notes))
 
 
 def names_file(out: Name, *, media: Sequence[Medium] = MEDIA) -> bool:
@@ -109,10 +112,16 @@ def _one_file(out: Path, items: list[Item], outputs: list[str | Render], media: 
     source, medium = Path(item.source), _written_as(out, item, media)
     if out.exists() and out.resolve() == source.resolve():
         raise UsageError(f"the labels of {source} would be written over it; choose another name")
-    kinds = choose(["labels", *outputs], medium)
+    # Of a video the drawing is what is usual; of all others the labels, whatever else is wanted.
+    first = outputs[0] if outputs and medium.outputs[0] != "labels" else medium.outputs[0]
+    kinds = choose([first, *outputs], medium)
     stem = out.name[: -len(next(end for end in medium.targets if out.name.lower().endswith(end)))]
-    names, renders = name_outputs(kinds, stem, source, medium, labels=out.name)
+    names, renders = name_outputs(kinds, stem, source, medium, named={_name_of(first): out.name})
     return Plan(out.parent, (Task(item.source, stem, medium, names, renders),), keeps_manifest=False)
+
+
+def _name_of(kind: str | Render) -> str:
+    return kind.name if isinstance(kind, Render) else kind
 
 
 def _written_as(out: Path, item: Item, media: Sequence[Medium]) -> Medium:

@@ -16,6 +16,7 @@ from intarsia.jobs.manifest import Manifest, earlier_settings, fingerprint, is_h
 from intarsia.jobs.plan import Plan
 from intarsia.jobs.task import JobOptions, Record, Task
 from intarsia.jobs.writing.frames import write_frames
+from intarsia.jobs.writing.pages import write_pages
 from intarsia.jobs.writing.points import write_points
 from intarsia.jobs.writing.rows import write_rows
 from intarsia.jobs.writing.volume import write_volume
@@ -30,7 +31,7 @@ PARTLY, INTERRUPTED = 1, 130
 _PLAIN = JobOptions()
 
 WRITERS: dict[Form, Callable[[Any, Work], Facts]] = {
-    "rows": write_rows, "volume": write_volume, "frames": write_frames, "points": write_points,
+    "rows": write_rows, "volume": write_volume, "frames": write_frames, "points": write_points, "pages": write_pages,
 }  # fmt: skip
 """What writes the outputs of a task, by the form of its medium."""
 

@@ -10,11 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from intarsia.errors import DataError
+
 Windows = Sequence[tuple[float, float]]
 """(low, high) stored values that become 0 and 255, once or for each channel."""
 
 _DEPTHS = (8, 10, 12, 14, 16)  # bits that sensors and scanners fill of the 16 that files have
-_WHITE_IS_ZERO, _PHOTOMETRIC = 0, 262  # TIFF
+_WHITE_IS_ZERO, _PHOTOMETRIC, _BITS, _SAMPLE_FORMAT = 0, 262, 258, 339  # TIFF
+_PLANAR, _BY_PLANE = 284, 2
 
 
 def is_deep(image: Image.Image) -> bool:
@@ -24,6 +27,10 @@ def is_deep(image: Image.Image) -> bool:
     """
     if image.mode.startswith("I;16"):
         return True
+    tags = getattr(image, "tag_v2", None)
+    if tags is not None:  # by its tags: Pillow takes the low bytes of samples that are stored plane by plane
+        whole = set(tags.get(_SAMPLE_FORMAT, (1,))) == {1}
+        return whole and set(tags.get(_BITS, ())) == {16} and image.mode in ("RGB", "RGBA", "LA")
     tiles = getattr(image, "tile", None)
     arguments = tiles[0].args if tiles else ""
     raw = arguments if isinstance(arguments, str) else str(arguments[0]) if arguments else ""
@@ -35,7 +42,16 @@ def deep_samples(image: Image.Image) -> NDArray[np.uint16] | None:
 
     Returns:
         None where only Pillow's 8 bits can be had: of pictures whose file is closed, or packed in a rare way.
+
+    Raises:
+        DataError: colours that are stored plane by plane, which neither Pillow nor OpenCV reads right.
     """
+    tags = getattr(image, "tag_v2", {})
+    if tags.get(_PLANAR) == _BY_PLANE and len(tags.get(_BITS, ())) > 1:
+        raise DataError(
+            "its 16-bit colours are stored plane by plane, which is not read here; save them interleaved "
+            "(tiffcp -p contig IN OUT)"
+        )
     if image.mode.startswith("I;16"):
         return np.asarray(image).astype(np.uint16)
     file = getattr(image, "fp", None)
@@ -59,7 +75,9 @@ def deep_samples(image: Image.Image) -> NDArray[np.uint16] | None:
 
 
 def bits_of(highest: int) -> int:
-    """The smallest usual number of bits that holds a value of 16-bit samples: 8, 10, 12, 14 or 16."""
+    """The smallest usual number of bits that holds a value of 16-bit samples: 8, 10, 12, 14 or 16; 16 of 0."""
+    if not highest:
+        return 16
     return next(bits for bits in _DEPTHS if highest < 1 << bits)
 
 

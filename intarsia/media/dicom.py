@@ -26,17 +26,62 @@ _TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
 def is_series(path: Path) -> bool:
-    """Tell whether a path is a DICOM file, or a folder whose own files begin with one."""
+    """Tell whether a path is a DICOM file of a scan, or a folder whose own files begin with one."""
     if not path.is_dir():
-        return path.is_file() and _is_dicom(path)
+        return path.is_file() and _is_dicom(path) and not is_flat(path)
     files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
-    return any(_is_dicom(file) for file in files[:5])
+    return any(_is_dicom(file) and not is_flat(file) for file in files[:5])
+
+
+def is_flat(path: Path) -> bool:
+    """Tell whether a file is a DICOM image that does not lie in a scan: a picture without a place in the patient."""
+    if not _is_dicom(path):
+        return False
+    try:
+        header = _read(path, stop_before_pixels=True, specific_tags=list(_TAGS))
+        frames, samples = int(header.get("NumberOfFrames") or 1), int(header.get("SamplesPerPixel") or 1)
+        placed = samples == 1 and header.get("ImagePositionPatient") and header.get("ImageOrientationPatient")
+        return "Rows" in header and frames == 1 and not placed
+    except Exception:  # pydicom is missing, or raises almost anything on damaged files; reading them says what is wrong
+        return False
+
+
+def begins_as_dicom(head: bytes) -> bool:
+    """Tell by its first 132 bytes whether a file is DICOM: by the preamble, or, without it, by its first element.
+
+    Old files and those of some archives begin with an element of group 2 or 8 at once, with its type in two letters or,
+    in the implicit form, with a length of a few bytes.
+    """
+    if head[128:132] == b"DICM":
+        return True
+    if len(head) < 132 or head[:2] not in (b"\x02\0", b"\x08\0") or head[3] != 0 or head[2] > 0x18:
+        return False
+    explicit = head[4:6] in (b"UL", b"OB", b"UI", b"SH", b"CS", b"DA", b"LO")
+    return explicit or (int.from_bytes(head[4:8], "little") <= 64 and int.from_bytes(head[4:8], "little") % 2 == 0)
+
+
+def encoded(dataset: Any) -> Any:
+    """A read dataset whose encoding is known also where the file does not say it, for want of a preamble."""
+    if "TransferSyntaxUID" not in dataset.file_meta:
+        uid = require("pydicom.uid", "volumes")
+        implicit, little = dataset.original_encoding
+        syntax = uid.ImplicitVRLittleEndian if implicit else uid.ExplicitVRLittleEndian
+        dataset.file_meta.TransferSyntaxUID = syntax if little else uid.ExplicitVRBigEndian
+    return dataset
+
+
+UNDECODABLE = (RuntimeError, NotImplementedError)
+"""What pydicom raises where it has no decoder for a compression."""
+
+
+def _read(file: Path, **options: Any) -> Any:
+    return require("pydicom", "volumes").dcmread(file, force=True, **options)
 
 
 def _is_dicom(file: Path) -> bool:
     try:
         with file.open("rb") as stream:
-            return stream.read(132)[128:] == b"DICM"
+            return begins_as_dicom(stream.read(132))
     except OSError:
         return False
 
@@ -139,10 +184,10 @@ class Series:
         """(columns, rows), after the modality's rescaling (for CT, Hounsfield units)."""
         pydicom = require("pydicom", "volumes")
         try:
-            dataset = pydicom.dcmread(one.path)
+            dataset = encoded(_read(one.path))
             pixels = dataset.pixel_array
             values = pydicom.pixels.apply_modality_lut(pixels, dataset)
-        except (RuntimeError, NotImplementedError) as error:
+        except UNDECODABLE as error:
             reason = " ".join(str(error).split())[:200]
             raise DataError(
                 f"cannot read {one.path}: its compression cannot be decoded here ({reason}); "
@@ -211,9 +256,9 @@ def _header(file: Path) -> Any:
     """The header of a DICOM image; None for all other files."""
     if not _is_dicom(file):
         return None
-    pydicom = require("pydicom", "volumes")
+    require("pydicom", "volumes")
     try:
-        header = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=list(_TAGS))
+        header = _read(file, stop_before_pixels=True, specific_tags=list(_TAGS))
         return header if "Rows" in header and "Columns" in header else None
     except Exception as error:  # pydicom raises almost anything on damaged files
         raise DataError(f"cannot read {file}: it is truncated or corrupt ({error}); export it again") from error

@@ -25,6 +25,8 @@ from PIL import (
 )
 
 from intarsia.errors import DataError, IntarsiaError
+from intarsia.media.dicom import begins_as_dicom
+from intarsia.media.dicompicture import picture
 
 # Importing a plugin registers its format with Pillow; nothing outside this table is ever parsed.
 _FORMATS: dict[type[Image.Image], tuple[str, ...]] = {
@@ -42,8 +44,15 @@ _FORMATS: dict[type[Image.Image], tuple[str, ...]] = {
 }
 _BY_NAME = (BmpImagePlugin.DibImageFile, TgaImagePlugin.TgaImageFile)  # nothing of their own begins such files
 
-IMAGE_SUFFIXES = tuple(suffix for suffixes in _FORMATS.values() for suffix in suffixes)
+DICOM_SUFFIXES = (".dcm", ".dicom")
+IMAGE_SUFFIXES = (*(suffix for suffixes in _FORMATS.values() for suffix in suffixes), *DICOM_SUFFIXES)
 """Every suffix of a picture that is read: what the decoder knows is what folders and data sets look for."""
+
+FOREIGN_SUFFIXES = (
+    ".heic", ".heif", ".hif", ".jxl", ".psd", ".svg", ".exr", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2",
+    ".raf", ".pef", ".srw",
+)  # fmt: skip
+"""Suffixes of pictures that are not read, so that folders can say what they leave out."""
 
 # A blank photo of 8 bits a channel compresses about a thousandfold with deflate, so nothing real is refused.
 BOMB_PIXELS = 40_000_000
@@ -208,7 +217,7 @@ def _open_file(path: Path, name: str) -> BinaryIO:
 
 
 def _identify(file: BinaryIO, name: str) -> Image.Image:
-    prefix = file.read(64)
+    prefix = file.read(132)
     if not prefix:
         raise DataError(f"cannot read {name}: the file is empty (0 bytes); copy or download it again")
     for plugin, suffixes in _FORMATS.items():
@@ -221,7 +230,10 @@ def _identify(file: BinaryIO, name: str) -> Image.Image:
             file.seek(0)
             # Without the file's name Pillow does not map it into memory, which crashes if the file shrinks meanwhile.
             return factory(file, "")
-    raise DataError(f"cannot read {name}: it is not an image that Intarsia reads; {_looks_like(prefix)}")
+    if begins_as_dicom(prefix):
+        file.seek(0)
+        return picture(file, name)
+    raise DataError(f"cannot read {name}: it is not an image that Intarsia reads; {_looks_like(prefix[:64])}")
 
 
 def _looks_like(prefix: bytes) -> str:
@@ -245,7 +257,7 @@ def _looks_like(prefix: bytes) -> str:
         return "it looks like JSON text"
     if all(byte in b"\t\r\n" or byte >= 32 for byte in prefix) and not prefix.isspace():
         return "it looks like a text file"
-    known = "PNG, JPEG, TIFF, WebP, BMP, GIF, PPM, TGA, AVIF and JP2"
+    known = "PNG, JPEG, TIFF, WebP, BMP, GIF, PPM, TGA, AVIF, JP2 and DICOM"
     return f"its first bytes are {prefix[:8].hex(' ')}; supported are {known}"
 
 

@@ -53,7 +53,7 @@ class ImageReader:
     ) -> None:
         self._picture: Path | bytes | Image.Image | RGB
         self._orientation = 1
-        self._page = 0
+        self._page, self._told = 0, ""
         self._windows = windows
         self._streamed = self.is_deep = False
         known_as, self._picture = _name_and_picture(source)
@@ -67,6 +67,7 @@ class ImageReader:
                 check_frames(image, self.name)  # of an already opened picture, the current frame is meant
                 self._page = image.tell()
             self.is_deep = is_deep(image)
+            self._told = "" if windows is not None else str(image.info.get("note", ""))
             stored = orientation(image)
             self.width, self.height = image.size
             self._streamed = stored == 1 and not isinstance(self._picture, Image.Image) and can_stream(image)
@@ -180,7 +181,7 @@ class ImageReader:
     def notes(self) -> tuple[str, ...]:
         """What was decided about its values, in sentences."""
         if not self.is_deep or self._windows is not None or self.bits == 16:
-            return ()
+            return (self._told,) if self._told else ()
         return (
             f"its 16-bit values end below {1 << self.bits}, so they are taken as {self.bits}-bit ones; "
             f"--window 0,{(1 << self.bits) - 1} or another range says it for all pictures (recipe: input.window).",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fnmatch
 import glob
 import os
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -13,21 +15,26 @@ from typing import Any, Literal, NamedTuple, Protocol
 import numpy as np
 from PIL import Image
 
-from intarsia.errors import DataError, UsageError
+from intarsia.errors import DataError, UsageError, counted
+from intarsia.files import below, local
 from intarsia.labels import LabelArray, LabelSpace
+from intarsia.media.animations import Animation, is_animation
 from intarsia.media.clouds import CLOUD_SUFFIXES, CloudReader, PointCloud, is_cloud, open_cloud
 from intarsia.media.clouds.opening import UNNAMED
 from intarsia.media.clouds.writing import TARGETS, kept_suffix
-from intarsia.media.dicom import is_series
+from intarsia.media.dicom import is_flat, is_series
 from intarsia.media.geotiff import GeoTiffWriter
+from intarsia.media.header import DICOM_SUFFIXES, FOREIGN_SUFFIXES
 from intarsia.media.images import IMAGE_SUFFIXES, open_image
 from intarsia.media.png import MaskWriter
 from intarsia.media.rasters import RASTER_SUFFIXES, is_raster, open_raster
+from intarsia.media.stacks import STACK_SUFFIXES, StackReader, is_stack
 from intarsia.media.video import VIDEO_SUFFIXES, PictureSequence, is_video, open_video
-from intarsia.media.volumes import VOLUME_SUFFIXES, is_volume, open_volume, volume_stem
+from intarsia.media.videowriter import WRITTEN_SUFFIXES
+from intarsia.media.volumes import NIFTI_SUFFIXES, VOLUME_SUFFIXES, is_volume, open_volume, volume_stem
 
 Name = str | os.PathLike[str]
-Form = Literal["rows", "volume", "frames", "points"]
+Form = Literal["rows", "volume", "frames", "points", "pages"]
 _SHOWN = 4
 
 
@@ -46,7 +53,7 @@ class Medium:
         name: in records and messages.
         things: several of them, in words.
         unit: one element of it, in words.
-        form: how it is gone through: rows of pixels from top to bottom, a volume, frames, points.
+        form: how it is gone through: rows of pixels from top to bottom, a volume, frames, points, pages.
         family: media that lie in one folder together and that the same models are for.
         suffixes: of files that can be one.
         sniff: from a name (and, where that does not tell, the first bytes) to whether it is one.
@@ -55,7 +62,7 @@ class Medium:
         open: from a source, the model's preprocessing and the user's options to a reader.
         stem: from a file to the name that its results start with.
         labels: from a file to how the name of its labels ends.
-        targets: suffixes that a single file of its labels may have.
+        targets: suffixes that a single file of its labels (of a video, its drawing) may have.
         types: of one in memory.
         writer: of labels by rows, from a target, the reader and the classes; None where results save themselves.
         takes: options that mean something to it.
@@ -85,15 +92,17 @@ class Medium:
         return Path(name).name.lower().endswith(self.suffixes)
 
 
-def _open_frames(source: Name, _: Any, options: Mapping[str, Any]) -> Any:
+def _open_frames(source: Name, preprocessing: Any, options: Mapping[str, Any]) -> Any:
     if options.get("fps") is None:
-        return open_video(source)
+        return Animation(source) if is_animation(source) else open_video(source)
     found = expand(source, media=STILLS)
     if found.base is None:
         if not Path(source).exists():
             raise DataError(f"cannot read {source}: no such folder")
         raise UsageError(f"--fps is for folders and patterns of pictures, and {source} is a single file")
-    return PictureSequence([Path(item.source) for item in found.items], rate=options["fps"])
+    return PictureSequence(
+        [Path(item.source) for item in found.items], rate=options["fps"], windows=preprocessing.windows
+    )
 
 
 def _open_cloud(source: Any, _: Any, options: Mapping[str, Any]) -> CloudReader:
@@ -112,8 +121,9 @@ _GRID = frozenset({"tile", "overlap", "scales", "tta", "long_side", "refine"})
 _NAMED = ("labels", "overlay")
 
 VIDEO = Medium(
-    "video", "videos", "pixel", "frames", "video", VIDEO_SUFFIXES, is_video, _open_frames,
-    labels=lambda path: ".mask.mkv", outputs=("overlay",), sequence="fps",
+    "video", "videos", "pixel", "frames", "video", VIDEO_SUFFIXES, lambda name: is_video(name) or is_animation(name),
+    _open_frames,
+    labels=lambda path: ".mask.mkv", targets=WRITTEN_SUFFIXES, outputs=("overlay",), sequence="fps",
     stem=lambda path: path.name.replace(":", "-") if path.name.startswith("camera:") else path.stem,
     takes=frozenset({"long_side", "video", "video_set", "fps", "limit", "keep"}),
 )  # fmt: skip
@@ -127,7 +137,7 @@ CLOUD = Medium(
 VOLUME = Medium(
     "volume", "volumes", "voxel", "volume", "picture", VOLUME_SUFFIXES, is_volume,
     lambda source, preprocessing, options: open_volume(source, series=options.get("series")),
-    labels=lambda path: ".mask.nii.gz", targets=VOLUME_SUFFIXES, outputs=_NAMED, stem=volume_stem, folder=is_series,
+    labels=lambda path: ".mask.nii.gz", targets=NIFTI_SUFFIXES, outputs=_NAMED, stem=volume_stem, folder=is_series,
     takes=_GRID | {"window", "series"},
 )  # fmt: skip
 RASTER = Medium(
@@ -141,6 +151,11 @@ RASTER = Medium(
     ),
     takes=_GRID | {"bands", "window", "confidence", "keep"},
 )  # fmt: skip
+STACK = Medium(
+    "stack", "stacks", "pixel", "pages", "picture", STACK_SUFFIXES, is_stack,
+    lambda source, preprocessing, options: StackReader(source, preprocessing.windows),
+    labels=lambda path: ".mask.tif", targets=STACK_SUFFIXES, outputs=_NAMED, takes=_GRID | {"window", "keep"},
+)  # fmt: skip
 PICTURE = Medium(
     "picture", "pictures", "pixel", "rows", "picture", IMAGE_SUFFIXES, lambda name: True,
     lambda source, preprocessing, options: open_image(source, windows=preprocessing.windows),
@@ -149,7 +164,7 @@ PICTURE = Medium(
     takes=_GRID | {"window", "confidence", "keep", "annotations"},
 )  # fmt: skip
 
-MEDIA = (VIDEO, CLOUD, VOLUME, RASTER, PICTURE)
+MEDIA = (VIDEO, CLOUD, VOLUME, RASTER, STACK, PICTURE)
 """Every medium, in the order in which a source is tried; what is nothing else is taken for a picture."""
 STILLS = (VOLUME, RASTER, PICTURE)
 
@@ -218,17 +233,21 @@ class Sources:
         base: the folder that names start from; None when the name stands for a single source.
         items: the sources, sorted.
         deep: whether sub-folders of the base were looked into.
+        notes: what lies in the folder as well and is left out, in sentences.
     """
 
     base: Path | None
     items: tuple[Item, ...]
     deep: bool = True
+    notes: tuple[str, ...] = ()
 
 
 def expand(source: Name, given: Collection[str] = (), *, media: Sequence[Medium] = MEDIA) -> Sources:
     """Find the sources that a file, a folder (with its sub-folders, without hidden files) or a glob pattern stands for.
 
-    In a folder, the first family that occurs counts: pictures (with rasters and volumes), then clouds, then videos.
+    Links to folders are followed, and the address of a file (``file:///...``) is its path. In a folder, the first
+    family that occurs counts: pictures (with rasters and volumes), then clouds, then videos; what else it holds is
+    noted.
 
     Args:
         source: the name.
@@ -237,19 +256,21 @@ def expand(source: Name, given: Collection[str] = (), *, media: Sequence[Medium]
 
     Raises:
         DataError: the folder or pattern holds none.
+        UsageError: an address of the network.
     """
+    source = local(source)
     path, text = Path(source), os.fspath(source)
     sequence = next((medium for medium in media if medium.sequence in given), None)
     if sequence is not None:
         name = _fixed(path).resolve().name if glob.has_magic(text) and not path.exists() else path.resolve().name
         return Sources(None, (Item(source, PurePosixPath(name), sequence),))
     if path.is_dir():
-        inside = sorted(file for file in path.rglob("*") if not _is_hidden(file.relative_to(path)))
+        inside = sorted(below(path))
         return _in_folder(path, inside, given, media)
     if path.exists() or not glob.has_magic(text):
         return _single(source, medium_of(source, given, media=media))
     base = _fixed(path)
-    matches = sorted(Path(match) for match in glob.glob(text, recursive=True) if not _is_hidden(Path(Path(match).name)))
+    matches = _matching(path, base)
     found = _of_one_family(matches, media)
     if not found:
         raise DataError(f"no {_named(media)} matches {source}")
@@ -271,7 +292,47 @@ def _in_folder(path: Path, inside: list[Path], given: Collection[str], media: Se
     if not found:
         known = "; ".join(f"{medium.things}: {_some(medium.suffixes)}" for medium in reversed(media))
         raise DataError(f"no {_named(media)}s in {path}; it needs files ending in ({known}), or folders of DICOM files")
-    return _many(path, found, given, media)
+    return replace(_many(path, found, given, media), notes=_left_out(path, inside, found, media))
+
+
+def _left_out(base: Path, inside: list[Path], found: list[Path], media: Sequence[Medium]) -> tuple[str, ...]:
+    """Say what else a folder holds that could have been meant."""
+    taken = set(found)
+    others = [path for path in inside if path not in taken and not path.is_dir()]
+    notes = []
+    for medium in media:
+        same = [path for path in others if path.exists() and medium.claims(path) and _is_surely(path, medium)]
+        if same:
+            notes.append(
+                f"{base} also holds {counted(len(same), medium.things.removesuffix('s'))}, for instance "
+                f"{same[0].name}: segment {medium.things} by themselves"
+            )
+    foreign = Counter(path.suffix.lower() for path in others if path.suffix.lower() in FOREIGN_SUFFIXES)
+    if foreign:
+        kinds = ", ".join(f"{count} {suffix}" for suffix, count in foreign.most_common())
+        notes.append(f"{base} also holds pictures that are not read ({kinds}): convert them to JPEG or PNG")
+    broken = [path for path in others if path.is_symlink() and not path.exists()]
+    if broken:
+        notes.append(f"{base} also holds {counted(len(broken), 'link')} to nothing, for instance {broken[0].name}")
+    return tuple(notes)
+
+
+def _matching(pattern: Path, base: Path) -> list[Path]:
+    """The files that a pattern stands for, hidden ones left out."""
+    parts = pattern.parts[len(base.parts) :]
+    if "**" not in parts:
+        found = (Path(match) for match in glob.glob(os.fspath(pattern)))
+        return sorted(path for path in found if not path.name.startswith("."))
+    # Not by glob, which goes in circles through links.
+    return sorted(path for path in below(base) if _fits(path.parts[len(base.parts) :], parts))
+
+
+def _fits(names: tuple[str, ...], parts: tuple[str, ...]) -> bool:
+    if not parts:
+        return not names
+    if parts[0] == "**":
+        return _fits(names, parts[1:]) or (bool(names) and _fits(names[1:], parts))
+    return bool(names) and fnmatch.fnmatch(names[0], parts[0]) and _fits(names[1:], parts[1:])
 
 
 def _of_one_family(files: Iterable[Path], media: Sequence[Medium]) -> list[Path]:
@@ -286,6 +347,8 @@ def _of_one_family(files: Iterable[Path], media: Sequence[Medium]) -> list[Path]
 
 
 def _is_surely(file: Path, medium: Medium) -> bool:
+    if file.name.lower().endswith((*DICOM_SUFFIXES, ".hdr")):  # also of slices, and of headers of other kinds
+        return medium.claims(file) and (is_flat(file) if medium is PICTURE else medium.sniff(file))
     return medium.claims(file) and (medium.family == "picture" or medium.sniff(file))
 
 
@@ -304,11 +367,14 @@ def _single(source: Name, medium: Medium) -> Sources:
 
 def _many(base: Path, found: Iterable[Path], given: Collection[str], media: Sequence[Medium]) -> Sources:
     items = (
-        Item(file, PurePosixPath(file.relative_to(base).as_posix()), medium_of(file, given, media=media))
+        Item(file, PurePosixPath(file.relative_to(base).as_posix()), _among_others(file, given, media))
         for file in found
     )
     return Sources(base, tuple(items))
 
 
-def _is_hidden(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts)
+def _among_others(file: Path, given: Collection[str], media: Sequence[Medium]) -> Medium:
+    """What a file in a folder is: with options for pictures alone, an animation or a stack is a bad picture."""
+    medium, plain = medium_of(file, given, media=media), media[-1]
+    fits = plain.family == "picture" and plain.claims(file) and set(given) <= plain.takes
+    return plain if fits and not set(given) <= medium.takes else medium

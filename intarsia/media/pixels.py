@@ -46,11 +46,16 @@ def to_rgb(image: Image.Image, name: str, windows: Windows | None = None) -> RGB
     """
     mode = image.mode
     if is_deep(image):
-        samples = deep_samples(image)
+        try:
+            samples = deep_samples(image)
+        except DataError as error:
+            raise DataError(f"cannot use {name}: {error}") from None
         if samples is not None:
             return deep_to_rgb(samples, windows, inverted=is_inverted(image))
-    if mode in ("I", "F") and image.format != "PPM" and windows is not None:
-        return channels_to_rgb(windowed(np.asarray(image), windows))
+    own: tuple[float, float] | None = image.info.get("window")  # of DICOM images
+    if mode in ("I", "F") and image.format != "PPM" and (windows or own):
+        seen = windowed(np.asarray(image), windows or (own or (0.0, 1.0),))
+        return channels_to_rgb(255 - seen if image.info.get("inverted") else seen)
     if mode in ("PA", "La", "RGBa") or ("transparency" in image.info and mode in ("1", "L", "P", "RGB")):
         image = image.convert("RGBA")
     elif mode in ("1", "P", "CMYK", "YCbCr", "HSV", "RGBX"):

@@ -132,4 +132,5 @@ def _moved(own: GeoFrame, frame: GeoFrame, columns: NDArray[np.float64], rows: N
             np.array(one)
             for one in require("rasterio.warp", "geo").transform(frame.crs, own.crs, x.tolist(), y.tolist())
         )
-    return ~affine(*own.transform) @ (x, y)
+    moved: tuple[Any, Any] = ~affine(*own.transform) @ (x, y)
+    return moved

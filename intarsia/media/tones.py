@@ -50,7 +50,8 @@ def ordinary(frame: Any) -> RGB:
         peak = np.maximum(light.max(axis=2, keepdims=True), 1e-6)
         white = (_PEAK / _REFERENCE) ** 2
         light *= (1 + peak / white) / (1 + peak)
-    return _encoded()[np.clip(light * (_STEPS - 1), 0, _STEPS - 1).astype(np.uint16)]
+    shown: RGB = _encoded()[np.clip(light * (_STEPS - 1), 0, _STEPS - 1).astype(np.uint16)]
+    return shown
 
 
 @cache

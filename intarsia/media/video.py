@@ -15,23 +15,33 @@ import cv2
 import numpy as np
 
 from intarsia.errors import DataError, UsageError, require
+from intarsia.media.depth import Windows
+from intarsia.media.header import IMAGE_SUFFIXES
 from intarsia.media.images import open_image
 from intarsia.media.pixels import RGB
 from intarsia.media.tones import beyond, ordinary
 
 VIDEO_SUFFIXES = (
     ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".wmv", ".flv", ".ogv",
-    ".3gp", ".mxf", ".y4m", ".ivf", ".h264", ".264", ".hevc", ".265", ".mjpeg",
+    ".3gp", ".mxf", ".y4m", ".ivf", ".h264", ".264", ".hevc", ".265", ".mjpeg", ".qt", ".3g2", ".f4v", ".vob", ".m2t",
+    ".trp", ".mpe", ".m1v", ".m2v", ".mod", ".tod", ".asf", ".divx", ".dv", ".nut", ".obu", ".ogm",
 )  # fmt: skip
 
 MAX_PIXELS = 100_000_000
 """Largest accepted frame; a decoder holds several of them."""
+
+_LOOKED_AT = 8  # pictures of a sequence whose depth decides
 
 # Playlists and other files that name further files or addresses are left out: a video is read, nothing else.
 _FORMATS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,ogg,ivf,h264,hevc,obu,av1,asf,mxf,nut,mjpeg,"
     "m4v,yuv4mpegpipe,dv,apng,gif,webp_pipe"
 )
+_BEGINNINGS = (
+    b"\x1aE\xdf\xa3", b"FLV\x01", b"OggS", b"\x00\x00\x01\xba", b"\x00\x00\x01\xb3", b"\x30\x26\xb2\x75",
+    b"YUV4MPEG2", b"DKIF",
+)  # fmt: skip
+_PACKET = 188  # bytes, of MPEG transport streams
 _CAMERA = re.compile(r"camera:(\d+)")
 _QUARTERS = {0: None, 90: cv2.ROTATE_90_COUNTERCLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_CLOCKWISE}
 
@@ -85,11 +95,27 @@ class FrameSource(Protocol):
 
 
 def is_video(source: object) -> bool:
-    """Tell whether a name stands for a video file or a camera."""
+    """Tell whether a name stands for a video file or a camera: by its suffix, or its first bytes if that is unknown."""
     if not isinstance(source, str | os.PathLike):
         return False
     text = os.fspath(source)
-    return Path(text).suffix.lower() in VIDEO_SUFFIXES or _CAMERA.fullmatch(text) is not None
+    suffix = Path(text).suffix.lower()
+    if suffix in VIDEO_SUFFIXES or _CAMERA.fullmatch(text) is not None:
+        return True
+    return suffix not in IMAGE_SUFFIXES and _begins_as_video(Path(text))
+
+
+def _begins_as_video(file: Path) -> bool:
+    try:
+        with file.open("rb") as stream:
+            head = stream.read(2 * _PACKET + 1)
+    except OSError:
+        return False
+    if head[4:8] == b"ftyp":  # also of photos
+        return head[8:12] not in (b"avif", b"avis", b"heic", b"heix", b"hevc", b"mif1", b"msf1")
+    if head.startswith(_BEGINNINGS) or (head.startswith(b"RIFF") and head[8:12] == b"AVI "):
+        return True
+    return len(head) > 2 * _PACKET and set(head[::_PACKET]) == {ord("G")}  # MPEG transport stream
 
 
 def open_video(source: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> FrameSource:
@@ -261,13 +287,14 @@ class PictureSequence:
     Args:
         paths: the pictures, at least one.
         rate: frames a second.
+        windows: see `intarsia.media.images.open_image`; None takes the depth that some of the pictures fill, for all.
 
     Raises:
         DataError: there is no picture, or the first one cannot be read.
         UsageError: the rate is not positive.
     """
 
-    def __init__(self, paths: Sequence[Path], *, rate: float | Fraction = 25) -> None:
+    def __init__(self, paths: Sequence[Path], *, rate: float | Fraction = 25, windows: Windows | None = None) -> None:
         if rate <= 0:
             raise UsageError(f"rate is a number of frames a second, above 0, not {rate}")
         if not paths:
@@ -275,6 +302,10 @@ class PictureSequence:
         self._paths = [Path(path) for path in paths]
         first = open_image(self._paths[0])
         self.width, self.height = first.width, first.height
+        self._windows = windows
+        self._told: list[str] = []
+        if first.is_deep and windows is None:
+            self._windows = ((0.0, float((1 << self._depth()) - 1)),)
         self.name = str(self._paths[0].parent)
         self.rate = Fraction(rate).limit_denominator(100_000)
         self.time_base = 1 / self.rate
@@ -287,15 +318,24 @@ class PictureSequence:
     @property
     def notes(self) -> list[str]:
         """Say in words what was wrong, as far as it has been read."""
-        found = [f"{self.skipped} pictures could not be read and were left out"] if self.skipped else []
+        found = list(self._told)
+        found += [f"{self.skipped} pictures could not be read and were left out"] if self.skipped else []
         return found + ([f"{self.resized} pictures have another size than the first"] if self.resized else [])
+
+    def _depth(self) -> int:
+        """The bits that some of the 16-bit pictures fill: one range for all, or they would flicker."""
+        some = [open_image(path) for path in self._paths[:: max(1, len(self._paths) // _LOOKED_AT)]]
+        bits = max(one.bits for one in some)
+        if bits < 16:
+            self._told.append(f"its 16-bit pictures are taken as {bits}-bit ones, by {len(some)} of them")
+        return bits
 
     def __iter__(self) -> Iterator[Frame]:
         self.skipped = self.resized = 0
         index = 0
         for pts, path in enumerate(self._paths):
             try:
-                image = open_image(path).read()
+                image = open_image(path, windows=self._windows).read()
             except DataError:
                 if len(self._paths) == 1:
                     raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -57,6 +58,9 @@ _CODECS: dict[str, dict[str, tuple[_Codec, ...]]] = {
     },
 }  # fmt: skip
 _FORMATS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
+WRITTEN_SUFFIXES = tuple(_FORMATS)
+"""Suffixes of the video files that are written."""
+
 _LABEL_FORMATS = {1: "gray", 2: "gray16le"}
 _LIMITED = 1  # the range of samples, 16 to 235; numbers are those of ITU-T H.273
 _COARSEST, _FINEST = Fraction(1, 1000), Fraction(1, 1_000_000)
@@ -322,7 +326,7 @@ class _Sound:
                 self._shift += self._end - dts
                 dts = self._end
             else:
-                dts = self._last + 1
+                dts = self._last + max(1, math.ceil(_COARSEST / packet.time_base))
         packet.pts = max(dts, dts if packet.pts is None else packet.pts + self._shift)
         packet.dts = self._last = dts
         self._end = dts + max(1, packet.duration or 0)

@@ -6,44 +6,50 @@ import gzip
 import math
 import os
 import re
-import zlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from intarsia.errors import DataError, IntarsiaError, UsageError, require
+from intarsia.errors import DataError, UsageError, require
 from intarsia.files import atomic_path
 from intarsia.labels import LabelArray, LabelSpace
+from intarsia.media import metaimage, nrrd
 from intarsia.media.dicom import Series, is_series, open_series
-from intarsia.media.grids import MAX_VOXELS, Axis, Grid
+from intarsia.media.grids import Axis, Grid
 from intarsia.media.maskfile import class_values
+from intarsia.media.nifti import Nifti, is_pair, reading
+from intarsia.media.rawvolumes import RawVolume
 
 VolumeLike = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 Window = tuple[float, float]
 Voxels = NDArray[np.uint8]
 
-VOLUME_SUFFIXES = (".nii.gz", ".nii")
+NIFTI_SUFFIXES = (".nii.gz", ".nii")
+"""Suffixes of the volumes that are written."""
+VOLUME_SUFFIXES = (*NIFTI_SUFFIXES, ".hdr", ".mgz", ".mgh", *nrrd.SUFFIXES, *metaimage.SUFFIXES)
+"""Suffixes of the volumes that are read; files ending in .hdr may be something else."""
 
 _PERCENTILES = (0.5, 99.5)
 _SAMPLE = 200_000  # voxels from which a volume's own window is found
 _SLAB = 1 << 24  # voxels that are converted at a time
-_MOST_PER_BYTE = 1100  # deflate packs at most about 1030 bytes into one
-_TRAILER = 1 << 20  # bytes that may follow the voxels
 _CARET = 30  # NIfTI's code of extensions in Caret's XML, where label tables are kept
 
 
 def is_volume(path: str | os.PathLike[str]) -> bool:
-    """Tell whether a path names a NIfTI file (by its name), a DICOM file or a folder of them (by their first bytes)."""
-    return Path(path).name.lower().endswith(VOLUME_SUFFIXES) or is_series(Path(path))
+    """Tell whether a path names a volume: by its suffix, of a pair of .hdr and .img and of DICOM by the first bytes."""
+    name = Path(path).name.lower()
+    if name.endswith((".hdr", ".img")):
+        return is_pair(Path(path))
+    return name.endswith(VOLUME_SUFFIXES) or is_series(Path(path))
 
 
 def volume_stem(path: Path) -> str:
-    """A volume's name without .nii or .nii.gz."""
-    return re.sub(r"\.nii(\.gz)?$", "", path.name, flags=re.IGNORECASE)
+    """A volume's name without its suffix, .nii.gz as one."""
+    name = re.sub(r"\.gz$", "", path.name, flags=re.IGNORECASE)
+    return Path(name).stem if name.lower().endswith((*VOLUME_SUFFIXES, ".img")) else path.name
 
 
 class VolumeReader:
@@ -55,7 +61,7 @@ class VolumeReader:
         notes: what was decided about the file, in sentences.
     """
 
-    def __init__(self, name: str, source: _Nifti | Series) -> None:
+    def __init__(self, name: str, source: Nifti | RawVolume | Series) -> None:
         self.name = name
         self._source = source
         self.grid: Grid = source.grid
@@ -70,7 +76,7 @@ class VolumeReader:
         Raises:
             DataError: the file is truncated or corrupt.
         """
-        with _reading(self.name):
+        with reading(self.name):
             yield from self._source.slabs(max(1, _SLAB // max(1, math.prod(self.grid.shape[:2]))))
 
     def read(self, window: Window | None, axis: Axis) -> Voxels:
@@ -146,7 +152,7 @@ class VolumeReader:
             DataError: labels of another size, or the file cannot be written.
         """
         target = Path(path)
-        if not target.name.lower().endswith(VOLUME_SUFFIXES):
+        if not target.name.lower().endswith(NIFTI_SUFFIXES):
             raise UsageError(f"cannot write the label volume {target}: end its name in .nii.gz or .nii")
         if labels.shape != self.grid.shape:
             raise DataError(f"cannot write {target}: labels {labels.shape} on a grid of {self.grid.shape} voxels")
@@ -174,7 +180,8 @@ def open_volume(source: VolumeLike, *, series: str | None = None) -> VolumeReade
     """Open a volume by its header, without reading its voxels.
 
     Args:
-        source: a NIfTI-1 or NIfTI-2 file (.nii, .nii.gz), a folder that holds a DICOM series, or its files.
+        source: a NIfTI-1 or NIfTI-2 file (.nii, .nii.gz), a pair of .hdr and .img (NIfTI, Analyze), FreeSurfer's .mgz,
+            NRRD (.nrrd, .nhdr), MetaImage (.mha, .mhd), a folder that holds a DICOM series, or its files.
         series: the SeriesInstanceUID to take where a folder holds several; its end is enough.
 
     Raises:
@@ -187,12 +194,26 @@ def open_volume(source: VolumeLike, *, series: str | None = None) -> VolumeReade
     path = Path(source)
     if not path.exists():
         raise DataError(f"cannot read {path}: no such file or folder")
-    if path.name.lower().endswith(VOLUME_SUFFIXES) and path.is_file():
+    name = path.name.lower()
+    if name.endswith((*VOLUME_SUFFIXES, ".img")) and path.is_file():
         if series is not None:
-            raise UsageError(f"{path} is a NIfTI file; only DICOM folders hold several series")
-        return VolumeReader(str(path), _Nifti(path))
+            raise UsageError(f"{path} is a single volume; only DICOM folders hold several series")
+        readers = {nrrd.SUFFIXES: nrrd.open_nrrd, metaimage.SUFFIXES: metaimage.open_metaimage}
+        reader = next((reader for suffixes, reader in readers.items() if name.endswith(suffixes)), None)
+        return VolumeReader(str(path), Nifti(path) if reader is None else _opened(path, reader))
     files = sorted(file for file in path.iterdir() if file.is_file()) if path.is_dir() else [path]
     return VolumeReader(str(path), open_series(files, series, name=str(path)))
+
+
+def _opened(path: Path, reader: Callable[[Path], RawVolume]) -> RawVolume:
+    """A volume by its header, with the file's name in what is said of it."""
+    try:
+        with reading(str(path)):
+            found = reader(path)
+    except DataError as error:
+        said = str(error)
+        raise DataError(said if str(path) in said else f"cannot read {path}: {said}") from error
+    return replace(found, notes=tuple(f"{path}: {note}" for note in found.notes))
 
 
 def stack(slices: Voxels, index: int, count: int) -> Voxels:
@@ -210,85 +231,6 @@ def stack(slices: Voxels, index: int, count: int) -> Voxels:
     return np.ascontiguousarray(np.moveaxis(slices[near], 0, -1))
 
 
-class _Nifti:
-    """A NIfTI file, through nibabel."""
-
-    def __init__(self, path: Path) -> None:
-        name = str(path)
-        self._path = path
-        nifti = require("nibabel", "volumes")
-        with _reading(name):
-            self._image = nifti.load(path)
-            header = self._image.header
-            shape = tuple(int(side) for side in header.get_data_shape())
-            dtype = header.get_data_dtype()
-        self._check(name, path, shape, dtype)
-        try:
-            self.grid = Grid((shape[0], shape[1], shape[2]), np.array(self._image.affine, dtype=np.float64))
-        except DataError as error:
-            raise DataError(f"cannot read {name}: {error}") from error
-        self.notes: tuple[str, ...] = ()
-        if not (int(header["sform_code"]) or int(header["qform_code"])):
-            self.notes = (
-                f"{name} does not say how the patient lies (sform and qform are empty): it is taken as "
-                f"{self.grid.codes}, as other tools do, and may be mirrored.",
-            )
-
-    def _check(self, name: str, path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-        if not isinstance(self._image, require("nibabel", "volumes").Nifti1Image):
-            raise DataError(f"cannot read {name}: it is not a NIfTI file of one part (.nii)")
-        if len(shape) < 3 or any(side > 1 for side in shape[3:]):
-            kind = f"a time series or a set of {math.prod(shape[3:])} volumes" if len(shape) > 3 else "not a volume"
-            raise DataError(
-                f"cannot read {name}: its size is {shape}, so it is {kind}; save one volume with three axes"
-            )
-        if dtype.kind not in "iuf":
-            raise DataError(f"cannot read {name}: its voxels are {dtype}, not numbers; save them as integers or floats")
-        size, needed = path.stat().st_size, dtype.itemsize * math.prod(max(side, 0) for side in shape)
-        room = size * (_MOST_PER_BYTE if path.name.lower().endswith(".gz") else 1)
-        if math.prod(shape) <= MAX_VOXELS and needed > room:
-            raise DataError(
-                f"cannot read {name}: its header announces {needed:,} bytes of voxels, which a file of {size:,} bytes "
-                "cannot hold; it is truncated or forged, copy or export it again"
-            )
-
-    def slabs(self, count: int) -> Iterator[tuple[slice, NDArray[np.float32]]]:
-        proxy = self._image.dataobj
-        slope, offset = np.float32(proxy.slope), np.float32(proxy.inter)
-        # Plain files are mapped; compressed ones can only be read from the start, once and whole.
-        stored = proxy.get_unscaled() if self._path.suffix.lower() != ".gz" else self._unpacked(proxy)
-        stored = stored.reshape(self.grid.shape, order="F")
-        for start in range(0, self.grid.shape[2], count):
-            place = slice(start, min(start + count, self.grid.shape[2]))
-            values = stored[..., place].astype(np.float32)
-            if slope != 1 or offset != 0:
-                values *= slope
-                values += offset
-            yield place, values
-
-    def _unpacked(self, proxy: Any) -> NDArray[Any]:
-        """All stored values of a compressed file, to its end: there is the checksum, which nibabel does not look at."""
-        values: NDArray[Any] = np.empty(math.prod(proxy.shape), dtype=proxy.dtype)
-        room = values.data.cast("B")
-        with gzip.open(self._path) as stream:
-            stream.seek(proxy.offset)
-            while room and (count := stream.readinto(room)):
-                room = room[count:]
-            if room:
-                raise EOFError(f"{len(room):,} bytes of voxels are missing")
-            stream.read(_TRAILER)
-        return values
-
-    def header(self) -> Any:
-        return self._image.header.copy()
-
-    def class_names(self) -> dict[int, str]:
-        for extension in self._image.header.extensions:
-            if b"<LabelTable" in extension.content:
-                return _read_label_table(extension.content)
-        return {}
-
-
 def _label_table(space: LabelSpace) -> str:
     rows = [
         f'<Label Key="{index}" Red="{r / 255:.4f}" Green="{g / 255:.4f}" Blue="{b / 255:.4f}" Alpha="1">'
@@ -300,31 +242,3 @@ def _label_table(space: LabelSpace) -> str:
         + "".join(rows)
         + "</LabelTable><VolumeType><![CDATA[Label]]></VolumeType></VolumeInformation></CaretExtension>"
     )
-
-
-def _read_label_table(packed: bytes) -> dict[int, str]:
-    from defusedxml import DefusedXmlException
-    from defusedxml.ElementTree import ParseError, fromstring
-
-    try:
-        labels = fromstring(packed.strip(b"\0 \n")).iter("Label")
-        return {int(label.get("Key", "")): (label.text or "").strip() for label in labels}
-    except (ParseError, DefusedXmlException, ValueError):
-        return {}  # names are a courtesy of the file: without usable ones, the values are called by their numbers
-
-
-@contextmanager
-def _reading(name: str) -> Iterator[None]:
-    """Turn whatever a reader raises on damaged files into a `DataError`."""
-    try:
-        yield
-    except IntarsiaError:
-        raise
-    except PermissionError:
-        raise DataError(f"cannot read {name}: permission denied") from None
-    except (EOFError, OSError, zlib.error) as error:
-        raise DataError(f"cannot read {name}: the file is truncated or corrupt ({error}); copy it again") from error
-    except Exception as error:
-        # nibabel raises its own errors, and almost any other on headers that make no sense.
-        reason = " ".join(str(error).split()).strip(". ") or type(error).__name__
-        raise DataError(f"cannot read {name}: it is not a usable NIfTI file ({reason})") from error

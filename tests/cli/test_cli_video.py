@@ -69,11 +69,12 @@ def test_one_bad_clip_does_not_stop_the_others(
         (["--video-set", "every=3", "--video-set", "ratio=0.5"], "every and ratio are different schedules"),
         (["--video", "clockwrok"], "Did you mean 'clockwork'"),
         (["--write", "gif"], "no output is named 'gif'"),
-        (["--tta"], "--tta is for pictures and rasters and volumes and point clouds, not for videos"),
+        (["--tta"], "--tta is for pictures and stacks and rasters and volumes and point clouds, not for videos"),
         (["--annotations", "cvat"], "--annotations is for pictures, not for videos"),
         (["--bands", "1,2,3", "--series", "1"], "--bands is for rasters, --series is for volumes, not for videos"),
         (["--write", "polygons"], "polygons is not written of videos; of them: labels, overlay"),
-        (["-o", "masks.mp4"], "masks.mp4 is one file: name a folder"),
+        (["-o", "masks.png"], "to masks.png: those of videos are written as .mp4 or .mov or .mkv or .webm"),
+        (["-o", "masks.mp4", "--write", "labels"], "labels video is written as .mkv"),
     ],
 )
 def test_wrong_usage(

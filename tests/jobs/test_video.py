@@ -189,7 +189,7 @@ def test_wrong_requests(predictor: Predictor, clip: Path, tmp_path: Path) -> Non
         one(predictor, clip, tmp_path, "alpha", keep=("unicorn",))
     with pytest.raises(UsageError, match="series is for volumes, not for videos"):
         one(predictor, clip, tmp_path, series="1.2")
-    with pytest.raises(UsageError, match=r"one\.png is one file: name a folder"):
+    with pytest.raises(UsageError, match=r"one\.png: those of videos are written as \.mp4 or "):
         one(predictor, clip, tmp_path / "one.png")
     (tmp_path / "drive.overlay.mp4").write_bytes(b"precious")
     with pytest.raises(UsageError, match=r"drive\.overlay\.mp4 exists already; overwrite"):

@@ -83,6 +83,19 @@ def test_sixteen_bits_with_white_as_zero_are_turned_over(tmp_path: Path) -> None
     assert np.array_equal(read_image(tmp_path / "w.tif")[..., 0], RAMP)
 
 
+def test_colours_stored_by_plane_are_refused(tmp_path: Path) -> None:
+    planes = (COLOURS << 4).transpose(2, 0, 1).tobytes()
+    entries = [
+        (256, 3, 1, 32), (257, 3, 1, 8), (258, 3, 3, 134), (259, 3, 1, 1), (262, 3, 1, 2), (273, 4, 3, 140),
+        (277, 3, 1, 3), (278, 3, 1, 8), (279, 4, 3, 152), (284, 3, 1, 2),
+    ]  # fmt: skip
+    table = struct.pack("<H", len(entries)) + b"".join(struct.pack("<HHII", *entry) for entry in entries) + bytes(4)
+    values = struct.pack("<3H3I3I", 16, 16, 16, *(164 + 512 * plane for plane in range(3)), 512, 512, 512)
+    (tmp_path / "a.tif").write_bytes(b"II*\0\x08\0\0\0" + table + values + planes)
+    with pytest.raises(DataError, match=r"a\.tif: its 16-bit colours are stored plane by plane"):
+        read_image(tmp_path / "a.tif")
+
+
 def test_large_pictures_are_streamed_in_their_depth(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("pyvips")
     path = save(tmp_path / "a.png", COLOURS << 4)

@@ -194,7 +194,7 @@ def header_with(path: Path, **fields: object) -> Path:
         ({"srow_x": (0.0, 0, 0, 0)}, "no extent"),
         ({"srow_x": (1.5, 1.0, 0, 0)}, "not at right angles .* tilted CT gantry"),
         ({"datatype": 32}, "complex64, not numbers|cannot hold"),
-        ({"datatype": 9999}, "not a usable NIfTI"),
+        ({"datatype": 9999}, "not a usable volume"),
     ],
 )
 def test_headers_that_cannot_be_true(tmp_path: Path, fields: dict[str, object], reason: str) -> None:

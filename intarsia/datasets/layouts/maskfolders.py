@@ -16,6 +16,7 @@ from intarsia.datasets.layouts.pairing import pair_masks
 from intarsia.datasets.layouts.survey import SAMPLE, survey
 from intarsia.datasets.meaning import WHITE, Survey, by_palette, choose, soft_threshold
 from intarsia.errors import DataError
+from intarsia.files import local
 from intarsia.labels import LabelArray, LabelSpace
 from intarsia.media.images import read_mask
 
@@ -105,7 +106,7 @@ def open_mask_folders(
     Raises:
         DataError: a folder is missing or holds no mask, no names match, or the values cannot be understood.
     """
-    predictions, targets = Path(os.path.abspath(prediction)), Path(os.path.abspath(truth))
+    predictions, targets = (Path(os.path.abspath(local(folder))) for folder in (prediction, truth))
     found = pair_masks(predictions, targets)
     named = classes
     for root in (targets, predictions):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from intarsia.datasets.parts import File
+from intarsia.datasets.parts import File, by_page
 from intarsia.errors import DataError
 from intarsia.media.images import IMAGE_SUFFIXES
 from intarsia.media.maskfile import ARRAY_SUFFIX
@@ -188,6 +188,7 @@ def pair(root: Path, found: list[Found], notes: Sequence[str] = ()) -> Pairs:
     for key, exact in _KEYS:
         images, masks = _match(images, masks, key, exact, matched, said, root)
     images, masks = _match_cores(images, masks, matched, said, root)
+    matched = [page for entry in matched for page in _pages(entry)]
     matched.sort(key=lambda entry: natural(entry[1]))
     pairs = Pairs(tuple(matched), tuple(i.path for i in images), tuple(m.path for m in masks), tuple(said))
     if not matched:
@@ -260,6 +261,16 @@ def _shared_start(names: list[str]) -> str:
     ):
         shared = shared[:-1]
     return shared
+
+
+def _pages(entry: tuple[str | None, str, File, File]) -> list[tuple[str | None, str, File, File]]:
+    """A match, page by page where image and mask are stacks."""
+    split, name, *files = entry
+    pages = by_page((files[0], files[1]))
+    if len(pages) == 1:
+        return [entry]
+    digits = len(str(len(pages)))
+    return [(split, f"{name}/{number:0{digits}d}", *page) for number, page in enumerate(pages, start=1)]
 
 
 def pair_masks(predictions: Path, targets: Path) -> Pairs:

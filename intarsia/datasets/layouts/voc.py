@@ -11,6 +11,7 @@ from intarsia.datasets.layouts.folder import detected
 from intarsia.datasets.layouts.pairing import natural
 from intarsia.datasets.public.entry import by_list, listed, pairs_of, under
 from intarsia.errors import DataError
+from intarsia.files import below
 from intarsia.media.images import IMAGE_SUFFIXES
 
 _MASKS = "SegmentationClass"
@@ -58,7 +59,7 @@ def _read(content: Content) -> PictureReading:
 
 def _photos(folder: Path) -> list[Path]:
     images = folder / "JPEGImages"
-    return [path for path in images.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES] if images.is_dir() else []
+    return [path for path in below(images) if path.suffix.lower() in IMAGE_SUFFIXES] if images.is_dir() else []
 
 
 LAYOUTS: dict[str, Layout] = {

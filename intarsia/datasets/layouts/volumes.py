@@ -25,7 +25,7 @@ from intarsia.errors import DataError, UsageError
 from intarsia.labels import LabelArray
 from intarsia.media.grids import Axis
 from intarsia.media.source import Pixels
-from intarsia.media.volumes import VOLUME_SUFFIXES, open_volume, stack, volume_stem
+from intarsia.media.volumes import VOLUME_SUFFIXES, is_volume, open_volume, stack, volume_stem
 from intarsia.preprocessing import AnyPreprocessing, Preprocessing
 
 _SURVEYED = 30
@@ -275,7 +275,7 @@ def usable(
 
 
 def _is_nifti(path: Path) -> bool:
-    return path.name.lower().endswith(VOLUME_SUFFIXES)
+    return path.name.lower().endswith(VOLUME_SUFFIXES) and is_volume(path)
 
 
 def _matches(content: Content) -> bool:

@@ -87,7 +87,7 @@ class GridPredictor(Ready):
         ModelError: the bundle's weights do not fit its model, or its model takes something else than pictures.
     """
 
-    forms: frozenset[Form] = frozenset({"rows", "volume", "frames"})
+    forms: frozenset[Form] = frozenset({"rows", "volume", "frames", "pages"})
 
     def __init__(
         self,
