@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from intarsia.errors import DataError, counted
 from intarsia.files import atomic_path
-from intarsia.media.clouds.cloud import CHUNK, COLORS, PointCloud
+from intarsia.media.clouds.cloud import CHUNK, COLORS, PointCloud, lifted
 from intarsia.media.clouds.las import LasReader, opened
 
 _COPC = "copc"
@@ -219,13 +219,9 @@ def sixteen_bits(values: NDArray[Any]) -> tuple[NDArray[np.uint16], str]:
     Values of 0 to 1 are stretched, those below 0 moved up (a PTS file holds -2048 to 2047), those above 65535
     compressed; what fits is rounded.
     """
-    plain = np.nan_to_num(values.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
-    low, high = float(plain.min(initial=0)), float(plain.max(initial=0))
-    said = ""
-    if low < 0:
-        shift = 2048.0 if low >= -2048 and high <= 2047 else -low
-        plain, high = plain + shift, high + shift
-        said = f"intensity from {low:g} on is written {shift:g} higher: LAS holds 0 to {_FULL}"
+    plain, shift = lifted(values)
+    high = float(plain.max(initial=0))
+    said = f"intensity is written {shift:g} higher: LAS holds whole numbers from 0 to {_FULL}" if shift else ""
     if high > _FULL or (high <= 1 and values.dtype.kind == "f"):
         factor = _FULL / (high if high > _FULL else 1.0)
         plain = plain * factor

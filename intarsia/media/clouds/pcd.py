@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from intarsia.errors import DataError
 from intarsia.media.clouds.cloud import PointCloud, from_columns, split_columns
 
-_KEYS = frozenset({"VERSION", "FIELDS", "COLUMNS", "SIZE", "TYPE", "COUNT", "WIDTH", "HEIGHT", "VIEWPOINT", "POINTS", "DATA"})
+_KEYS = frozenset(
+    {"VERSION", "FIELDS", "COLUMNS", "SIZE", "TYPE", "COUNT", "WIDTH", "HEIGHT", "VIEWPOINT", "POINTS", "DATA"}
+)
 _KINDS = {"F": "f", "I": "i", "U": "u"}
 _MAX_HEADER = 65536
 
