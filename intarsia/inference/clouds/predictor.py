@@ -134,7 +134,8 @@ class CloudPredictor(Ready):
         settings, told = self.preprocessing, FIELD in reader.fields
         kind = None if category is None and told else self.require_category(category)
         fields = reader.fields if kind is None else (*reader.fields, FIELD)
-        without = require_fields(settings.features, fields, reader.name, settings.optional)
+        read = f"{reader.name} ({'; '.join(reader.notes)})" if reader.notes else reader.name
+        without = require_fields(settings.features, fields, read, settings.optional)
         labels: LabelArray = np.full(reader.count, self.space.ignore_index, dtype=self.space.dtype)
         confidence = np.zeros(reader.count, dtype=np.float16)
         done, doubts = 0, Doubts(settings)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -114,9 +114,10 @@ def _add_dimensions(header: Any, extra: Mapping[str, NDArray[Any]], notes: list[
     return found
 
 
-def _free(name: str, taken: Any) -> str:
-    names = (name, *(f"{name[: _LONGEST_NAME - 3]}_{number}" for number in range(2, 100)))
-    return next(one for one in names if one not in set(taken))
+def _free(name: str, taken: Iterable[str]) -> str:
+    known = set(taken)
+    names = (name, *(f"{name[: _LONGEST_NAME - 4]}_{number}" for number in range(2, 1000)))
+    return next(one for one in names if one not in known)
 
 
 def _copied(points: Any, header: Any) -> Any:
