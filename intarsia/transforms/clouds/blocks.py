@@ -102,12 +102,12 @@ class Window(NamedTuple):
 
     Attributes:
         centre: (x, y).
-        index: (P,) its points; where there are too few, some come several times.
+        places: (P,) of its points in the scene; where there are too few, some come several times.
         wanted: (P,) whose classes are asked for; the others are their surroundings.
     """
 
     centre: Floats
-    index: Index
+    places: Index
     wanted: NDArray[np.bool_]
 
 
@@ -191,7 +191,7 @@ def scene_probabilities(
     groups: dict[int, list[Window]] = defaultdict(list)
 
     def run(waiting: list[Window]) -> None:
-        found = network(np.stack([block_input(scene, one.index, one.centre) for one in waiting]))
+        found = network(np.stack([block_input(scene, one.places, one.centre) for one in waiting]))
         for (centre, index, wanted), probabilities in zip(waiting, found, strict=True):
             away = np.abs(scene.xyz[index, :2] - centre) / (block / 2)
             weight = np.prod(np.clip(1 - away, _LEAST_WEIGHT, 1), axis=1) * wanted
@@ -199,7 +199,7 @@ def scene_probabilities(
         waiting.clear()
 
     for window in windows(scene.xyz, block, points, core):
-        size = len(window.index)
+        size = len(window.places)
         groups[size].append(window)
         if len(groups[size]) * size >= batch * points:
             run(groups[size])
