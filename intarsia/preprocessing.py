@@ -176,6 +176,7 @@ class CloudPreprocessing(_Seen):
         voxel: the cloud is thinned to one point per cube of this side in metres; 0 keeps all.
         neighbours: points that make a neighbourhood of normals and shapes.
         whole: each cloud is one object, seen at once and scaled into the unit sphere; lengths are then in its radii.
+        density: points per square metre of the thinned clouds that it was trained on; None where that is not known.
     """
 
     features: tuple[str, ...]
@@ -185,6 +186,7 @@ class CloudPreprocessing(_Seen):
     voxel: float = Field(default=0.0, ge=0)
     neighbours: int = Field(default=16, ge=3)
     whole: bool = False
+    density: _Positive | None = None
 
     @property
     def medium(self) -> Literal["cloud"]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -127,6 +127,14 @@ def segment(
             metavar="NAMES", rich_help_panel=_CLOUDS, help="Plain tables: the columns, as in 'x y z _ intensity'."
         ),
     ] = None,
+    codes: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CLASS=CODE",
+            rich_help_panel=_CLOUDS,
+            help="LAS: the code of a class, in place of the standard one (or 64, 65, ...); repeatable.",
+        ),
+    ] = None,
     category: Annotated[
         str | None,
         typer.Option(
@@ -179,6 +187,7 @@ def segment(
     asked = {
         "keep": keep, "annotations": annotations, "tta": tta, "long_side": long_side, "tile": tile,
         "refine": refine or refine_set, "bands": bands, "window": window, "series": series, "columns": columns,
+        "codes": codes,
         "category": category, "video": video, "video_set": video_set, "fps": fps, "limit": limit,
     }  # fmt: skip
     given = [name for name, value in asked.items() if value is not None and value is not False]
@@ -193,8 +202,8 @@ def segment(
             preannotation_path(planned.folder, tool, overwrite=overwrite)
         schedule = read_schedule(video, video_set or ())
         options = JobOptions(
-            keep=tuple(keep or ()), columns=columns, category=category, series=series, fps=fps, limit=limit,
-            schedule=schedule,
+            keep=tuple(keep or ()), columns=columns, codes=read_codes(codes or ()), category=category, series=series,
+            fps=fps, limit=limit, schedule=schedule,
         )  # fmt: skip
         if dry_run:
             _show_plan(planned, json=json)
@@ -313,6 +322,21 @@ def _show_plan(plan: Plan, *, json: bool) -> None:
         for note in plan.notes:
             typer.echo(f"note: {note}")
         table(("Source", "Results"), [(str(one["source"]), "  ".join(one["outputs"].values())) for one in planned])  # type: ignore[attr-defined]
+
+
+def read_codes(said: Iterable[str]) -> dict[str, int]:
+    """Read the class codes of --codes.
+
+    Raises:
+        UsageError: one is not of the form CLASS=CODE.
+    """
+    codes = {}
+    for one in said:
+        name, _, code = one.rpartition("=")
+        if not name or not code.isdecimal():
+            raise UsageError(f"--codes is CLASS=CODE, for instance rest=1, not {one!r}")
+        codes[name] = int(code)
+    return codes
 
 
 def read_pair(text: str) -> tuple[float, float]:

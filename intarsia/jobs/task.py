@@ -42,6 +42,7 @@ class JobOptions:
         opacity: of the colours in overlays, 0 to 1.
         keep: names of the classes that stay where others go.
         columns: of point clouds in plain tables, the names of the columns.
+        codes: of point clouds that are written as LAS, the class code of some classes by name.
         category: of point clouds, what the object is, for models of parts.
         series: of a DICOM folder with several series, the end of the UID of the one to take.
         fps: frames a second of folders and patterns of pictures that are taken for videos.
@@ -52,6 +53,7 @@ class JobOptions:
     opacity: float = 0.5
     keep: tuple[str, ...] = ()
     columns: str | None = None
+    codes: Mapping[str, int] = field(default_factory=dict)
     category: str | None = None
     series: str | None = None
     fps: float | None = None

@@ -132,7 +132,7 @@ CLOUD = Medium(
     _open_cloud,
     labels=lambda path: f".labels{kept_suffix(path)}", targets=TARGETS, outputs=("labels",),
     stem=_cloud_stem, folder=is_cloud, types=(PointCloud, CloudReader),
-    takes=frozenset({"tta", "columns", "category", "confidence"}),
+    takes=frozenset({"tta", "columns", "codes", "category", "confidence"}),
 )  # fmt: skip
 VOLUME = Medium(
     "volume", "volumes", "voxel", "volume", "picture", VOLUME_SUFFIXES, is_volume,
@@ -189,7 +189,7 @@ def medium_of(source: object, given: Collection[str] = (), *, media: Sequence[Me
 
 
 # Options that tell what the user takes a file for.
-_PARTICULAR = frozenset({"columns", "category", "bands", "window", "series"})
+_PARTICULAR = frozenset({"columns", "codes", "category", "bands", "window", "series"})
 
 
 def check_options(
@@ -289,6 +289,8 @@ def _in_folder(path: Path, inside: list[Path], given: Collection[str], media: Se
     if single is not None and (not files or single.name == "cloud"):
         return _single(path, single)
     found = files or [folder for folder in inside if folder.is_dir() and any(m.folder(folder) for m in media)]
+    # What may be anything, as tables may, is taken for what it can be where nothing else lies.
+    found = found or [file for file in inside if file.is_file() and medium_of(file, given, media=media).claims(file)]
     if not found:
         known = "; ".join(f"{medium.things}: {_some(medium.suffixes)}" for medium in reversed(media))
         raise DataError(f"no {_named(media)}s in {path}; it needs files ending in ({known}), or folders of DICOM files")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +20,7 @@ from intarsia.media.clouds.cloud import COLORS
 from intarsia.media.clouds.render import side_view, top_view
 from intarsia.media.clouds.viewer import MOST_POINTS, write_viewer
 from intarsia.result.contract import Result
+from intarsia.result.legend import with_legend
 
 VIEWS = {"top": top_view, "side": side_view}
 """From where a cloud is drawn: from above, and from the south."""
@@ -34,6 +36,7 @@ class CloudSegmentation(Result):
         confidence: (N,) float16, the winning class's probability (0..1).
         cloud: the opened cloud.
         without: features that the cloud lacks and the model did without.
+        notes: what was decided when it was read, and what makes the labels less sure, in sentences.
     """
 
     labels: LabelArray
@@ -41,6 +44,7 @@ class CloudSegmentation(Result):
     confidence: NDArray[np.float16]
     cloud: CloudReader
     without: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     medium: ClassVar[str] = "cloud"
 
     @property
@@ -53,16 +57,24 @@ class CloudSegmentation(Result):
         """The number of points."""
         return (len(self.labels),)
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the cloud with its classes; the suffix says the format. See `media.clouds.write_labels`."""
-        write_labels(self.cloud, Path(path), self.labels, self.space, self.confidence)
+    def save(self, path: str | os.PathLike[str], *, codes: Mapping[str, int] | None = None) -> tuple[str, ...]:
+        """Write the cloud with its classes; the suffix says the format. See `media.clouds.write_labels`.
+
+        Args:
+            path: target.
+            codes: of LAS and LAZ, the class code of some classes by name, in place of the usual one.
+
+        Returns:
+            What the format does not hold, and what became of it, in sentences.
+        """
+        return write_labels(self.cloud, Path(path), self.labels, self.space, self.confidence, codes)
 
     def render(self, kind: str = "top", *, size: int = 1200) -> Image.Image:
-        """Draw the classes from above ("top") or from the south ("side").
+        """Draw the classes from above ("top") or from the south ("side"), and below what their colours mean.
 
         Args:
             kind: from where.
-            size: pixels on the longer side.
+            size: pixels on the longer side of the view.
 
         Raises:
             UsageError: no such view.
@@ -70,7 +82,8 @@ class CloudSegmentation(Result):
         if kind not in VIEWS:
             raise UsageError(f"no view of clouds is named {kind!r}.{suggest(kind, VIEWS)}")
         cloud, places = self._shown
-        return Image.fromarray(VIEWS[kind](cloud.xyz, self.labels[places], self.space, size))
+        drawn = VIEWS[kind](cloud.xyz, self.labels[places], self.space, size)
+        return with_legend(Image.fromarray(drawn), self.space, self.areas())
 
     def viewer(self, path: str | os.PathLike[str], truth: LabelArray | None = None) -> None:
         """Write a page that shows the cloud in 3D and needs nothing else, not even a network.

@@ -93,3 +93,34 @@ def tiny_cloud(tmp_path: Path) -> Path:
     path = tmp_path / "tiny.safetensors"
     Bundle("pointnet_scene", {"in_channels": 3}, SPACE, settings, model.state_dict()).save(path)
     return path
+
+
+def test_tables_are_clouds_where_nothing_else_reads_them(tmp_path: Path, tiny_cloud: Path, cli: Cli) -> None:
+    rows = np.random.default_rng(0).uniform(0, 20, (80, 3))
+    (tmp_path / "in").mkdir()
+    np.savetxt(tmp_path / "in/a.csv", rows, fmt="%.3f", delimiter=",", header="x,y,z", comments="")
+    np.savetxt(tmp_path / "in/b.pts", rows, fmt="%.3f")
+    planned = cli.json("segment", tmp_path / "in/a.csv", tmp_path / "in/b.pts", "--dry-run")["planned"]
+    assert [one["medium"] for one in planned] == ["cloud", "cloud"]
+    assert len(cli.json("segment", tmp_path / "in/a.csv", "-m", tiny_cloud, "-o", tmp_path / "out")["records"]) == 1
+    (tmp_path / "in/b.pts").unlink()
+    assert [one["medium"] for one in cli.json("segment", tmp_path / "in", "-o", "o", "--dry-run")["planned"]] == [
+        "cloud"
+    ]
+    assert cli("segment", tmp_path / "in/a.csv", "-m", "street", "-o", tmp_path / "no") == 3
+    assert "this model is for pictures" in cli.err
+
+
+def test_codes_of_las(scenes: Path, tmp_path: Path, tiny_cloud: Path, cli: Cli) -> None:
+    import laspy
+
+    source, out = scenes / "val/c.ply", tmp_path / "c.las"
+    codes = ("--codes", "ground=1", "--codes", "building=17", "--codes", "water=18")
+    record = cli.json("segment", source, "-m", tiny_cloud, "-o", out, *codes)["records"][0]
+    assert record["settings"]["codes"] == {"ground": 1, "building": 17, "water": 18}
+    assert set(np.unique(laspy.read(out).classification).tolist()) <= {1, 17, 18}
+    for said, told in (("water", "is CLASS=CODE"), ("watr=3", "Did you mean 'water'"), ("water=6", "code of building")):
+        assert cli("segment", source, "-m", tiny_cloud, "-o", tmp_path / "d.las", "--codes", said) == 2
+        assert told in cli.err
+    assert cli("segment", source, "-m", tiny_cloud, "-o", tmp_path / "d.ply", "--codes", "water=3") == 2
+    assert "codes are those of LAS and LAZ" in cli.err

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from intarsia.errors import DataError, UsageError
 from intarsia.labels import LabelSpace
 from intarsia.media.clouds import PointCloud, is_cloud, open_cloud, read_cloud, read_room, write_labels
-from intarsia.media.clouds.cloud import color_range, from_columns
+from intarsia.media.clouds.cloud import color_range
 from intarsia.media.clouds.las import codes_of
 from intarsia.media.clouds.pcd import _unpack_lzf
 
@@ -93,13 +93,6 @@ def test_copc_is_written_as_plain_laz(real_data: Path, tmp_path: Path) -> None:
     after = laspy.read(tmp_path / "out.laz")
     assert "copc" not in {vlr.user_id for vlr in after.vlrs}
     assert (after.classification == 2).all()
-
-
-def test_old_point_formats_refuse_codes_above_31(real_data: Path, tmp_path: Path) -> None:
-    reader = open_cloud(real_data / "clouds/laspy_tests/simple.laz")
-    with pytest.raises(DataError, match="holds classes up to 31"):
-        write_labels(reader, tmp_path / "out.laz", np.zeros(reader.count, np.uint8), SPACE)
-    assert not list(tmp_path.iterdir())
 
 
 def test_chunks_are_the_whole(real_data: Path) -> None:
@@ -389,8 +382,6 @@ def test_names_of_what_is_wrong(tmp_path: Path) -> None:
     (tmp_path / "scan.laz").write_bytes(b"")
     with pytest.raises(DataError, match=r"no such file. Did you mean 'scan.laz'"):
         open_cloud(tmp_path / "scam.laz")
-    with pytest.raises(DataError, match="whole numbers"):
-        from_columns({"x": np.zeros(1), "y": np.zeros(1), "z": np.zeros(1), "label": np.array([0.5])}, "a")
     with pytest.raises(DataError, match=r"coordinates must be \(N, 3\)"):
         PointCloud(np.zeros((3, 2)))
 

@@ -93,6 +93,8 @@ def _look(split: Any, root: Path, item: Item) -> _Seen:
     except DataError as error:
         seen.add("error", "cloud that cannot be read", str(error))
         return _Seen(seen.file, seen.problems)
+    for note in reader.notes:
+        seen.add("warning", "cloud of which something was decided", note)
     seen.fields = frozenset(reader.fields)
     if lost == seen.points:
         what = "no point has finite coordinates" if seen.points else "it has no points"

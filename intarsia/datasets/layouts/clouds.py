@@ -93,7 +93,7 @@ class CloudSplit(Split):
         """
         cloud = self.open(self.items[index]).read()
         if cloud.label is None:
-            raise DataError(f"{cloud.source}: {NO_CODES}")
+            raise DataError(f"{cloud.source}: {'; '.join((NO_CODES, *cloud.notes))}")
         return cloud, decode(cloud.label, self.codes, self.space)
 
     def count(self) -> ClassCounts:
@@ -235,9 +235,12 @@ def _classes(files: list[Path], content: Content) -> tuple[LabelSpace, dict[int,
         return space, _meanings(codes[: len(space)], space, silent), []
     reader = partial(open_cloud, columns=content.options.columns, label=content.options.label)
     counts: Counter[int] = Counter()
+    said: Counter[str] = Counter()
     for file in files:
         try:
-            for chunk in reader(file).chunks():
+            opened = reader(file)
+            said.update(opened.notes)
+            for chunk in opened.chunks():
                 if chunk.label is not None:
                     found, many = np.unique(chunk.label, return_counts=True)
                     counts.update(dict(zip(found.tolist(), many.tolist(), strict=True)))
@@ -247,11 +250,19 @@ def _classes(files: list[Path], content: Content) -> tuple[LabelSpace, dict[int,
     if not codes:
         raise DataError(
             f"{files[0].parent}: no class codes in {counted(len(files), 'cloud')}; name the field that holds them "
-            "(--label, recipe: data.label)"
+            "(--label, recipe: data.label), of tables without names the columns (--columns 'x y z _ label', recipe: "
+            f"data.columns){_in_words(said, len(files), '. ')}"
         )
     names = tuple(ASPRS.get(code, f"class_{code}") if las else f"class_{code}" for code in codes)
     space = LabelSpace(names, _palette(names))
-    return space, _meanings(codes, space, silent), [f"Classes from the codes that occur: {', '.join(names)}."]
+    notes = [f"Classes from the codes that occur: {', '.join(names)}.", _in_words(said, len(files))]
+    return space, _meanings(codes, space, silent), [note for note in notes if note]
+
+
+def _in_words(said: Counter[str], files: int, before: str = "") -> str:
+    """What was decided when the clouds were read, and of how many."""
+    notes = [f"{note} (in {number:,} of {counted(files, 'cloud')})" for note, number in said.items()]
+    return f"{before}Decided: {'; '.join(notes)}." if notes else ""
 
 
 def _meanings(codes: Iterable[int], space: LabelSpace, silent: Iterable[int]) -> dict[int, int]:

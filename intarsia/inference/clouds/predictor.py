@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from intarsia.bundle import Bundle, Description
 from intarsia.errors import DataError, ModelError, UsageError
+from intarsia.inference.clouds.doubts import Doubts
 from intarsia.inference.clouds.spool import Spool
 from intarsia.inference.ready import Ready
 from intarsia.inference.segmenting import segment_many
@@ -139,11 +140,12 @@ class CloudPredictor(Ready):
         settings, told = self.preprocessing, FIELD in reader.fields
         kind = None if category is None and told else self.require_category(category)
         fields = reader.fields if kind is None else (*reader.fields, FIELD)
-        without = require_fields(settings.features, fields, reader.name, settings.optional)
+        read = f"{reader.name} ({'; '.join(reader.notes)})" if reader.notes else reader.name
+        without = require_fields(settings.features, fields, read, settings.optional)
         labels: LabelArray = np.full(reader.count, self.space.ignore_index, dtype=self.space.dtype)
         confidence = np.zeros(reader.count, dtype=np.float16)
-        done = 0
-        for index, found in self._parts(reader, kind):
+        done, doubts = 0, Doubts(settings)
+        for index, found in self._parts(reader, kind, doubts):
             labels[index] = found.argmax(axis=1)
             confidence[index] = found.max(axis=1)
             done += len(index)
@@ -151,7 +153,9 @@ class CloudPredictor(Ready):
                 progress(done, reader.count)
         # What only objects of one kind were trained without is not missed.
         missed = tuple(name for name in without if name != FIELD)
-        return CloudSegmentation(labels, self.space, confidence, reader, missed)
+        notes = [f"without {', '.join(missed)}, which the file does not have: less sure"] if missed else []
+        notes = [*reader.notes, *notes, *doubts.notes()]
+        return CloudSegmentation(labels, self.space, confidence, reader, missed, tuple(notes))
 
     def require_category(self, name: str | None) -> int | None:
         """Index of the category that an object is said to be, or None where nothing is said and nothing needed.
@@ -176,9 +180,11 @@ class CloudPredictor(Ready):
 
     def probabilities(self, cloud: PointCloud) -> Floats:
         """(N, C) class probabilities of a cloud in memory, whose coordinates are all finite."""
-        return self._label(cloud)
+        return self._label(cloud, Doubts(self.preprocessing))
 
-    def _parts(self, reader: CloudReader, category: int | None) -> Iterator[tuple[NDArray[np.int64], Floats]]:
+    def _parts(
+        self, reader: CloudReader, category: int | None, doubts: Doubts
+    ) -> Iterator[tuple[NDArray[np.int64], Floats]]:
         """Some points' places in the file and their probabilities, until all have been given."""
         if reader.count > WHOLE_POINTS and self.preprocessing.whole:
             raise DataError(
@@ -190,7 +196,8 @@ class CloudPredictor(Ready):
             if category is not None:
                 cloud = replace(cloud, fields=cloud.fields | {FIELD: np.full(len(cloud), category, dtype=np.uint8)})
             finite = np.flatnonzero(is_finite(cloud))
-            yield finite, self._label(cloud.take(finite))
+            doubts.fields({name for name, values in cloud.fields.items() if values.any()}, reader.fields)
+            yield finite, self._label(cloud.take(finite), doubts)
             return
         features = self.preprocessing.features
         margin = self.preprocessing.block + (GROUND_REACH if "height" in features else 0)
@@ -205,13 +212,15 @@ class CloudPredictor(Ready):
         first = (first - first.min(axis=0)).astype(np.float32)
         side = max(2 * margin, float(np.sqrt(_TILE_POINTS / density(first, self.preprocessing.block / 4))))
         with Spool(reader, tuple(sorted(needs)), side) as spool:
+            doubts.fields(spool.filled, reader.fields)
             for tile in spool.tiles(margin):
-                found = self._label(tile.cloud, bounds=spool.bounds, core=tile.core, wanted=tile.inside)
+                found = self._label(tile.cloud, doubts, bounds=spool.bounds, core=tile.core, wanted=tile.inside)
                 yield tile.places[tile.inside], found
 
     def _label(
         self,
         cloud: PointCloud,
+        doubts: Doubts,
         *,
         bounds: NDArray[np.float64] | None = None,
         core: NDArray[np.float64] | None = None,
@@ -219,6 +228,7 @@ class CloudPredictor(Ready):
     ) -> Floats:
         """Probabilities of the wanted points of a cloud, or of all."""
         scene = prepared(cloud, self.preprocessing, bounds=bounds)
+        doubts.scene(scene)
         return point_probabilities(
             cloud, scene, self._network, self.preprocessing, self.space.names, batch_points=_BATCH_POINTS,
             core=core, wanted=wanted,

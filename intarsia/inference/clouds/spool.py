@@ -45,6 +45,7 @@ class Spool:
     Attributes:
         bounds: (2, 3) lowest and highest coordinates.
         without: places of the points without finite coordinates.
+        filled: fields that hold anything but 0.
     """
 
     def __init__(self, reader: CloudReader, fields: tuple[str, ...], side: float) -> None:
@@ -55,6 +56,7 @@ class Spool:
         self._dtype: np.dtype[Any] | None = None
         self.bounds = np.array([[np.inf] * 3, [-np.inf] * 3])
         self.without: list[NDArray[np.int64]] = []
+        self.filled: set[str] = set()
 
     def __enter__(self) -> Self:
         start = 0
@@ -84,6 +86,8 @@ class Spool:
         records["index"], records["xyz"] = index, chunk.xyz
         for name in self._fields:
             records[name] = chunk.fields[name]
+            if chunk.fields[name].any():
+                self.filled.add(name)
         self._color_max = max(self._color_max, chunk.color_max)
         self.bounds[0] = np.minimum(self.bounds[0], chunk.xyz.min(axis=0))
         self.bounds[1] = np.maximum(self.bounds[1], chunk.xyz.max(axis=0))

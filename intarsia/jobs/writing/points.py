@@ -6,16 +6,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 from intarsia.inference.clouds import CloudPredictor
+from intarsia.jobs.task import JobOptions
 from intarsia.jobs.writing.work import Facts, Work
 from intarsia.media.clouds.writing import check_target
 from intarsia.media.images import write_image
 from intarsia.result import CloudSegmentation
 
-_WRITERS: dict[str, Callable[[CloudSegmentation, Path], None]] = {
-    "labels": lambda result, path: result.save(path),
-    "top": lambda result, path: write_image(path, result.render("top")),
-    "side": lambda result, path: write_image(path, result.render("side")),
-    "page": lambda result, path: result.viewer(path),
+_WRITERS: dict[str, Callable[[CloudSegmentation, Path, JobOptions], tuple[str, ...] | None]] = {
+    "labels": lambda result, path, options: result.save(path, codes=options.codes),
+    "top": lambda result, path, _: write_image(path, result.render("top")),
+    "side": lambda result, path, _: write_image(path, result.render("side")),
+    "page": lambda result, path, _: result.viewer(path),
 }
 
 
@@ -27,10 +28,10 @@ def write_points(predictor: CloudPredictor, work: Work) -> Facts:
         DataError: the cloud cannot be read, or a file cannot be written.
     """
     if "labels" in work.paths:
-        check_target(work.paths["labels"], predictor.space)
+        check_target(work.paths["labels"], predictor.space, work.options.codes)
     result = predictor.segment_opened(work.reader, category=work.options.category, progress=work.tell)
+    notes = list(result.notes)
     for kind, path in work.paths.items():
-        _WRITERS[kind](result, path)
-    missed = ", ".join(result.without)
-    notes = (f"without {missed}, which the file does not have: less sure",) if missed else ()
-    return Facts(result.size, result.areas(), notes, {"without": list(result.without)} if missed else {})
+        notes += _WRITERS[kind](result, path, work.options) or ()
+    details = {"without": list(result.without)} if result.without else {}
+    return Facts(result.size, result.areas(), tuple(notes), details)

@@ -37,6 +37,7 @@ _GROUPS = {
     NORMALS: ("normal", "normals"),
 }
 _UNIT = re.compile(r"\s*[\[(][^\])]*[\])]$")
+_PTS = 2048.0
 _NEARLY = 1e-3  # what a whole number may lose in a float or a text
 
 
@@ -159,6 +160,17 @@ def color_range(values: NDArray[Any]) -> float:
     if values.dtype.kind == "f" and top <= 1.0:
         return 1.0
     return 255.0 if top <= 255.0 else 65535.0
+
+
+def lifted(intensity: NDArray[Any]) -> tuple[NDArray[np.float64], float]:
+    """Intensities from 0 on, and by how much those were moved up that have values below.
+
+    PTS files hold -2048 to 2047 and are moved by 2048, others by their lowest value. What is no number becomes 0.
+    """
+    values = np.nan_to_num(intensity.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
+    low, high = float(values.min(initial=0)), float(values.max(initial=0))
+    shift = 0.0 if low >= 0 else _PTS if low >= -_PTS and high < _PTS else -low
+    return values + shift, shift
 
 
 class CloudReader:

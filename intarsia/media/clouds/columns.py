@@ -52,6 +52,8 @@ def _is_color(values: Table) -> bool:
     tops = values.max(axis=0, initial=0)
     if tops.max() > 255 and (tops.min() <= 255 or tops.max() > 65535 or not _is_whole(values)):
         return False
+    if len({_is_whole(column) for column in values.T}) > 1:
+        return False
     many = [len(np.unique(column)) for column in values.T]
     return len(values) < _FEW_POINTS or max(many) <= _ALIKE * min(many)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from intarsia.errors import DataError, counted
 from intarsia.files import atomic_path
-from intarsia.media.clouds.cloud import CHUNK, COLORS, PointCloud
+from intarsia.media.clouds.cloud import CHUNK, COLORS, PointCloud, lifted
 from intarsia.media.clouds.las import LasReader, opened
 
 _COPC = "copc"
@@ -114,9 +114,10 @@ def _add_dimensions(header: Any, extra: Mapping[str, NDArray[Any]], notes: list[
     return found
 
 
-def _free(name: str, taken: Any) -> str:
-    names = (name, *(f"{name[: _LONGEST_NAME - 3]}_{number}" for number in range(2, 100)))
-    return next(one for one in names if one not in set(taken))
+def _free(name: str, taken: Iterable[str]) -> str:
+    known = set(taken)
+    names = (name, *(f"{name[: _LONGEST_NAME - 4]}_{number}" for number in range(2, 1000)))
+    return next(one for one in names if one not in known)
 
 
 def _copied(points: Any, header: Any) -> Any:
@@ -219,13 +220,9 @@ def sixteen_bits(values: NDArray[Any]) -> tuple[NDArray[np.uint16], str]:
     Values of 0 to 1 are stretched, those below 0 moved up (a PTS file holds -2048 to 2047), those above 65535
     compressed; what fits is rounded.
     """
-    plain = np.nan_to_num(values.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
-    low, high = float(plain.min(initial=0)), float(plain.max(initial=0))
-    said = ""
-    if low < 0:
-        shift = 2048.0 if low >= -2048 and high <= 2047 else -low
-        plain, high = plain + shift, high + shift
-        said = f"intensity from {low:g} on is written {shift:g} higher: LAS holds 0 to {_FULL}"
+    plain, shift = lifted(values)
+    high = float(plain.max(initial=0))
+    said = f"intensity is written {shift:g} higher: LAS holds whole numbers from 0 to {_FULL}" if shift else ""
     if high > _FULL or (high <= 1 and values.dtype.kind == "f"):
         factor = _FULL / (high if high > _FULL else 1.0)
         plain = plain * factor

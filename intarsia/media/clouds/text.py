@@ -56,10 +56,7 @@ class _Dialect:
             if self.mark is None
             else next(csv.reader([line], delimiter=self.mark, skipinitialspace=True), [])
         )
-        cells = [cell.strip().strip('"') for cell in found]
-        while len(cells) > 1 and not cells[-1] and self.mark is not None:
-            cells.pop()  # a mark at the end of each line
-        return cells
+        return [cell.strip().strip('"') for cell in found]
 
     def is_number(self, cell: str) -> bool:
         """Tell whether a cell is one number."""
@@ -111,7 +108,7 @@ def _read(stream: io.TextIOBase, path: Path) -> TextTable:
             raise DataError(f"{path}: not a table of numbers: no line of its first {len(probe)} holds x, y and z")
         return TextTable([np.empty(0) for _ in header or "xyz"], header)
     rows = [dialect.cells(line) for line in probe[start:] if not _is_aside(line, dialect)]
-    width = len(rows[0])
+    width = len(rows[0]) - all(len(row) > 1 and not row[-1] for row in rows)  # a mark at the end of each line is none
     words = {place for place in range(width) if 2 * sum(_is_word(row, place, dialect) for row in rows) > len(rows)}
     notes = ("its numbers are read with a decimal comma",) if dialect.comma else ()
     stream.seek(0)
@@ -157,7 +154,7 @@ def _header(lines: list[str], dialect: _Dialect, width: int) -> list[str] | None
         for mark in _COMMENT:
             text = text.removeprefix(mark)
         for one in (dialect, _PLAIN, _Dialect(",")):
-            names = one.cells(text.strip())
+            names = one.cells(text.strip().rstrip(",;"))
             if len(names) >= 3 and (len(names) == width or width == 3) and not any(map(one.is_number, names)):
                 return names
     return None
@@ -177,6 +174,8 @@ def _columns(
             stream.seek(0)  # an empty cell, a scan's count between the points, or a broken line
     kept: list[list[Any]] = [[] for _ in range(width)]
     for number, cells in _rows(stream, dialect, start):
+        if len(cells) == width + 1 and not cells[-1]:
+            cells.pop()
         if len(cells) != width:
             raise DataError(
                 f"{path}: not a table of numbers: line {number} has {len(cells)} columns instead of {width}"

@@ -30,7 +30,7 @@ from intarsia.training.progress import Progress
 from intarsia.transforms.clouds.augment import CloudTransform
 from intarsia.transforms.clouds.blocks import BlockSampler
 from intarsia.transforms.clouds.categories import FIELD
-from intarsia.transforms.clouds.columns import block_for
+from intarsia.transforms.clouds.columns import block_for, density
 from intarsia.transforms.clouds.features import COLORED, channels
 from intarsia.transforms.clouds.geometry import spacing, thin
 from intarsia.transforms.clouds.labelling import point_probabilities, prepared
@@ -53,11 +53,18 @@ def cloud_preprocessing(recipe: Recipe, model: SegmentationModel, split: CloudSp
     optional = [name for name in recipe.cloud.features if name in COLORED] if recipe.cloud.augment.color_drop else []
     if FIELD in recipe.cloud.features and FIELD not in cloud.fields:
         optional.append(FIELD)  # objects of one kind, to which it means nothing
+    block = _block(recipe, cloud)
     return CloudPreprocessing(
-        features=tuple(recipe.cloud.features), optional=tuple(optional), block=_block(recipe, cloud),
-        points=recipe.cloud.points, voxel=recipe.cloud.voxel, neighbours=recipe.cloud.neighbours,
-        whole=recipe.cloud.whole,
+        features=tuple(recipe.cloud.features), optional=tuple(optional), block=block, points=recipe.cloud.points,
+        voxel=recipe.cloud.voxel, neighbours=recipe.cloud.neighbours, whole=recipe.cloud.whole,
+        density=None if recipe.cloud.whole else _density(recipe, cloud, block),
     )  # fmt: skip
+
+
+def _density(recipe: Recipe, cloud: PointCloud, block: float) -> float:
+    """Points per square metre that are left of a cloud, to two digits."""
+    xyz = (cloud.xyz - cloud.xyz.min(axis=0)).astype(np.float32)
+    return float(f"{density(xyz[thin(xyz, recipe.cloud.voxel)], block / 4):.2g}")
 
 
 @dataclass(frozen=True)
@@ -158,6 +165,7 @@ class CloudFeed:
 
     def _read(self, split: CloudSplit) -> list[Scene]:
         scenes: list[Scene] = []
+        told: set[str] = set()
         held = 0
         for index in range(len(split)):
             try:
@@ -170,6 +178,9 @@ class CloudFeed:
                 lost = counted(int((~finite).sum()), "point")
                 self._say(f"{cloud.source}: {lost} without finite coordinates left out")
                 cloud, target = cloud.take(finite), target[finite]
+            for note in set(cloud.notes) - told:
+                self._say(f"{cloud.source}: {note}")
+            told |= set(cloud.notes)
             scenes.append(prepared(cloud, self.preprocessing, target=target))
             self._names.append(cloud.source)
             held += scenes[-1].xyz.nbytes + scenes[-1].features.nbytes

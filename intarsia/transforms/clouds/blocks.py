@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from intarsia.errors import require
 from intarsia.labels import LabelArray
-from intarsia.transforms.clouds.columns import Columns, Index
+from intarsia.transforms.clouds.columns import Columns, Index, occupancy
 from intarsia.transforms.clouds.geometry import Floats
 from intarsia.transforms.clouds.scene import Scene
 
@@ -19,6 +20,7 @@ from intarsia.transforms.clouds.scene import Scene
 OVERLAP = 0.5
 _LEAST_WEIGHT = 0.05
 _LEAST_POINTS = 128
+_SPARSE = 4  # a square with fewer points than half of this part of a block (or of the smallest block) is nearly empty
 FILL = 3
 """Neighbours that a point which thinning has left out takes its class from."""
 _SPREAD_ROWS = 1 << 18
@@ -95,31 +97,68 @@ class BlockSampler:
         return block_input(scene, index, centre), labels_of(scene)[index]
 
 
-def windows(columns: Columns, points: int, core: NDArray[np.floating] | None = None) -> Iterator[tuple[Floats, Index]]:
-    """Blocks that together hold every point several times, as (centre, indices).
+class Window(NamedTuple):
+    """What a network sees at once.
+
+    Attributes:
+        centre: (x, y).
+        places: (P,) of its points in the scene; where there are too few, some come several times.
+        wanted: (P,) whose classes are asked for; the others are their surroundings.
+    """
+
+    centre: Floats
+    places: Index
+    wanted: NDArray[np.bool_]
+
+
+def windows(xyz: Floats, side: float, points: int, core: NDArray[np.floating] | None = None) -> Iterator[Window]:
+    """Blocks that together hold every point several times.
 
     A column with more points than a block holds is dealt out to several blocks, each spread over all of it. The deal
     depends on the centre alone. Columns with few points get smaller blocks, half the size as often as it fits: filled
-    up, a block would be copies, whose nearest neighbours are each other.
+    up, a block would be copies, whose nearest neighbours are each other. Where the ground is nearly empty, columns do
+    not overlap: each would cost as much as a full one of that size.
 
     Args:
-        columns: the points.
+        xyz: (N, 3) the points.
+        side: of a column in metres.
         points: of a block, at most.
         core: (2, 2) lowest and highest x and y; columns that do not touch it are left out.
     """
-    for centre in columns.centres(columns.side * OVERLAP):
-        if core is not None and (np.abs(centre - centre.clip(*core)) > columns.side / 2).any():
-            continue
-        index = columns.around(centre)
-        if not len(index):
-            continue
-        random = np.random.default_rng(np.abs(np.round(centre * 1000)).astype(np.int64).tolist())
-        random.shuffle(index)
-        for part in np.array_split(index, -(-len(index) // points)):
-            size = points
-            while size // 2 >= max(len(part), _LEAST_POINTS):
-                size //= 2
-            yield centre, fill(part, size, random)
+    lonely = occupancy(xyz, side) < min(_LEAST_POINTS, points // _SPARSE) // 2
+    if not lonely.all():
+        columns = Columns(xyz, side)
+        for centre in columns.centres(side * OVERLAP):
+            if _touches(centre, side, core):
+                yield from _blocks(centre, columns.around(centre), ~lonely, points)
+    if lonely.any():
+        places = np.flatnonzero(lonely)
+        cells = np.floor(xyz[places, :2] / side).astype(np.int64)
+        order = np.lexsort((cells[:, 1], cells[:, 0]))
+        places, cells = places[order], cells[order]
+        starts = np.flatnonzero((np.diff(cells, axis=0) != 0).any(axis=1)) + 1
+        for cell, index in zip(cells[[0, *starts]], np.split(places, starts), strict=True):
+            centre = ((cell + 0.5) * side).astype(np.float32)
+            if _touches(centre, side, core):
+                yield from _blocks(centre, np.sort(index), lonely, points)
+
+
+def _touches(centre: Floats, side: float, core: NDArray[np.floating] | None) -> bool:
+    return core is None or bool((np.abs(centre - centre.clip(*core)) <= side / 2).all())
+
+
+def _blocks(centre: Floats, index: Index, wanted: NDArray[np.bool_], points: int) -> Iterator[Window]:
+    """Deal the points of a column out, if any of them is wanted."""
+    if not wanted[index].any():
+        return
+    random = np.random.default_rng(np.abs(np.round(centre * 1000)).astype(np.int64).tolist())
+    random.shuffle(index)
+    for part in np.array_split(index, -(-len(index) // points)):
+        size = points
+        while size // 2 >= max(len(part), _LEAST_POINTS):
+            size //= 2
+        filled = fill(part, size, random)
+        yield Window(centre, filled, wanted[filled])
 
 
 def scene_probabilities(
@@ -149,18 +188,18 @@ def scene_probabilities(
         (N, C) float32; each row adds up to 1 (outside the core, rows may be 0).
     """
     total = np.zeros((len(scene), classes), dtype=np.float32)
-    groups: dict[int, list[tuple[Floats, Index]]] = defaultdict(list)
+    groups: dict[int, list[Window]] = defaultdict(list)
 
-    def run(waiting: list[tuple[Floats, Index]]) -> None:
-        found = network(np.stack([block_input(scene, index, centre) for centre, index in waiting]))
-        for (centre, index), probabilities in zip(waiting, found, strict=True):
+    def run(waiting: list[Window]) -> None:
+        found = network(np.stack([block_input(scene, one.places, one.centre) for one in waiting]))
+        for (centre, index, wanted), probabilities in zip(waiting, found, strict=True):
             away = np.abs(scene.xyz[index, :2] - centre) / (block / 2)
-            weight = np.prod(np.clip(1 - away, _LEAST_WEIGHT, 1), axis=1)
+            weight = np.prod(np.clip(1 - away, _LEAST_WEIGHT, 1), axis=1) * wanted
             np.add.at(total, index, probabilities * weight[:, None])
         waiting.clear()
 
-    for window in windows(Columns(scene.xyz, block), points, core):
-        size = len(window[1])
+    for window in windows(scene.xyz, block, points, core):
+        size = len(window.places)
         groups[size].append(window)
         if len(groups[size]) * size >= batch * points:
             run(groups[size])

@@ -64,12 +64,27 @@ class Columns:
         return cells
 
 
+def occupancy(xyz: Floats, side: float) -> Index:
+    """Count the points that share a square of the ground with each point (N, 3), itself included.
+
+    The squares lie at whole multiples of their side, so that parts of a scene get the same answer as the whole.
+    """
+    _, place, counts = np.unique(_keys(xyz, side), return_inverse=True, return_counts=True)
+    found: Index = counts[place]
+    return found
+
+
+def _keys(xyz: Floats, side: float) -> Index:
+    """One number a square: the same for points of the same one."""
+    cells = np.floor(xyz[:, :2] / side).astype(np.int64)
+    cells -= cells.min(axis=0)
+    keys: Index = cells[:, 0] * (int(cells[:, 1].max()) + 1) + cells[:, 1]
+    return keys
+
+
 def density(xyz: Floats, cell: float) -> float:
     """Points per square metre of occupied ground, from cells of side `cell`."""
-    cells = np.floor(xyz[:, :2] / cell).astype(np.int64)
-    cells -= cells.min(axis=0)
-    occupied = len(np.unique(cells[:, 0] * (int(cells[:, 1].max()) + 1) + cells[:, 1]))
-    return len(xyz) / (occupied * cell * cell)
+    return len(xyz) / (len(np.unique(_keys(xyz, cell))) * cell * cell)
 
 
 def block_for(xyz: Floats, points: int) -> float:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from intarsia.errors import DataError, UsageError, suggest
-from intarsia.media.clouds.cloud import COLORS, NORMALS, PointCloud
+from intarsia.media.clouds.cloud import COLORS, NORMALS, PointCloud, lifted
 from intarsia.transforms.clouds.categories import CATEGORIES, FIELD, category_of
 from intarsia.transforms.clouds.geometry import Floats, eigen, height_above_ground, shape_features
 
@@ -71,9 +71,10 @@ def _ndvi(context: Context) -> Floats:
 
 
 def _intensity(context: Context) -> Floats:
-    values = context.cloud.fields["intensity"]
-    if values.dtype.kind != "f":  # scanners of cars give 0..1
-        values = np.log1p(values.astype(np.float64)) / _INTENSITY_TOP
+    stored = context.cloud.fields["intensity"]
+    values, _ = lifted(stored)
+    if stored.dtype.kind != "f" or values.max(initial=0) > 1:  # some scanners of cars give 0..1
+        values = np.log1p(values) / _INTENSITY_TOP
     strength: Floats = values.astype(np.float32)[:, None]
     return strength
 
@@ -173,6 +174,18 @@ def require_fields(
             "a model without these features"
         )
     return tuple(missing)
+
+
+def blank_features(names: Sequence[str], filled: Container[str]) -> tuple[str, ...]:
+    """Those of some features whose fields hold nothing but 0.
+
+    Args:
+        names: the features.
+        filled: fields that hold anything else.
+    """
+    return tuple(
+        name for name in names if FEATURES[name].needs and not any(need in filled for need in FEATURES[name].needs)
+    )
 
 
 def compute(

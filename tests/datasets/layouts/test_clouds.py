@@ -149,3 +149,34 @@ def test_codes_of_any_size_are_decoded() -> None:
     codes = {-5: 0, 3_000_000_000: 1, 7: 255}
     stored = np.array([3_000_000_000, 7, -5, 8, -6, 2**40])
     assert decode(stored, codes, NAMES).tolist() == [1, 255, 0, 255, 255, 255]
+
+
+def test_what_was_decided_about_tables_is_said(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    rows = np.hstack([random.uniform(0, 9, (80, 3)), random.integers(1, 4, (80, 1))])
+    for name in ("a", "b"):
+        np.savetxt(tmp_path / f"{name}.csv", rows, fmt="%.3f", delimiter=",")
+    found = open_dataset(tmp_path)
+    assert found.space.names == ("class_1", "class_2", "class_3")
+    assert "taken for 'x y z label', by their values (--columns says otherwise) (in 2 of 2 clouds)" in found.notes[1]
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.csv").rename(tmp_path / f"{name}.pts")
+        np.savetxt(tmp_path / f"{name}.pts", rows, fmt="%.3f")
+    with pytest.raises(DataError, match=r"no class codes in 2 clouds.*--columns 'x y z _ label'.*'x y z intensity'"):
+        open_dataset(tmp_path)
+    named = open_dataset(tmp_path, ReadOptions(columns="x y z label"))
+    assert len(named.space) == 3 and len(named.notes) == 2
+
+
+def test_labels_of_which_there_are_two_are_asked_for(tmp_path: Path) -> None:
+    plyfile = pytest.importorskip("plyfile")
+    vertex = np.zeros(4, dtype=[("x", "f4"), ("y", "f4"), ("z", "f4"), ("class", "u1"), ("label", "u1")])
+    vertex["class"], vertex["label"] = [1, 1, 2, 2], [0, 1, 0, 1]
+    plyfile.PlyData([plyfile.PlyElement.describe(vertex, "vertex")]).write(str(tmp_path / "a.ply"))
+    with pytest.raises(DataError, match="class and label could be the class codes, and they differ"):
+        open_dataset(tmp_path, val_fraction=0)
+    split = open_dataset(tmp_path, ReadOptions(classes=["a", "b"]), val_fraction=0).split("all")
+    with pytest.raises(DataError, match=r"a\.ply: it has no class codes.*class and label could be"):
+        split.read(0)
+    named = open_dataset(tmp_path, ReadOptions(label="class"), val_fraction=0)
+    assert named.space.names == ("class_1", "class_2")
