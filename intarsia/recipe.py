@@ -241,14 +241,25 @@ class LossTerm(_Section):
 class Optimizer(_Section):
     """Optimiser and learning-rate schedule."""
 
-    name: Literal["adamw", "sgd"] = "adamw"
+    name: Literal["adamw", "adam", "sgd"] = Field(
+        "adamw", description="adam: its weight decay is part of the gradient, as L2 regularisation"
+    )
     lr: Positive = Field(2e-3, description="peak rate of the decoder and head")
     encoder_lr: Positive | None = Field(None, description="peak rate of the encoder; none: as lr")
     weight_decay: Annotated[float, Field(ge=0)] = Field(0.02, description="not applied to biases and norms")
     momentum: Annotated[float, Field(ge=0, lt=1)] = Field(0.9, description="SGD only")
     schedule: Literal["poly", "cosine", "one_cycle", "constant"] = "poly"
     power: Positive = Field(0.9, description="exponent of the poly schedule")
+    eta_min: NotNegative = Field(0.0, description="cosine: the rate that it ends with, of all groups, as in PyTorch")
     warmup: Annotated[float, Field(ge=0, lt=1)] = Field(0.03, description="share of all steps, linear")
+
+    @model_validator(mode="after")
+    def _check(self) -> Optimizer:
+        if self.eta_min > min(self.lr, self.encoder_lr or self.lr):
+            raise ValueError("eta_min: the rate falls to it, so it is at most lr (and encoder_lr)")
+        if self.eta_min and self.schedule != "cosine":
+            raise ValueError("eta_min: only the cosine schedule ends with it; set schedule to cosine")
+        return self
 
 
 class Training(_Section):
@@ -265,6 +276,9 @@ class Training(_Section):
     ema: Annotated[float, Field(ge=0, lt=1)] = Field(0.995, description="decay of the averaged weights; 0 is off")
     freeze_norms: bool = Field(False, description="batch-norms keep the statistics and weights that they start with")
     clip_norm: Annotated[float, Field(ge=0)] = Field(5.0, description="largest gradient norm; 0 is off")
+    minutes: Positive | None = Field(
+        None, description="end after so many minutes, if not before; the learning rate falls in time for it"
+    )
     monitor: str = Field("miou", description="score that picks the best weights; one class: iou/NAME")
     patience: Annotated[int, Field(ge=0)] = Field(0, description="validations without a gain before stopping; 0: off")
     validate_every: Annotated[int, Field(ge=1)] = Field(1, description="epochs between validations")
@@ -352,14 +366,10 @@ class Recipe(_Section):
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(f"cannot read recipe {file}: {error}") from error
         recipe = cls.from_text(text, origin=str(file))
-        data = recipe.to_dict()["data"]
-        for place in (data, *data["sources"]):
-            for holder, key in (
-                (place, "path"),
-                (place, "remap"),
-                (place["reader"], "images"),
-                (place["reader"], "masks"),
-            ):
+        data = recipe.said().get("data", {})
+        for place in (data, *data.get("sources", ())):
+            reader = place.get("reader", {})
+            for holder, key in ((place, "path"), (place, "remap"), (reader, "images"), (reader, "masks")):
                 said = holder.get(key)
                 if isinstance(said, str) and said and not Path(said).exists() and (file.parent / said).exists():
                     holder[key] = str(file.parent / said)
@@ -388,22 +398,40 @@ class Recipe(_Section):
 
     def override(self, changes: Mapping[str, Any]) -> Recipe:
         """A copy with dotted keys replaced, for instance ``{"training.epochs": 5}``."""
-        value = self.to_dict()
+        value, resolved = self.said(), self.to_dict()
         for key, new in changes.items():
             *parents, last = key.split(".")
-            section = value
+            section, known = value, resolved
             for parent in parents:
-                if section.get(parent) is None:  # not there, or a section that is left out by default
-                    section[parent] = {}
-                section = section[parent]
-                if not isinstance(section, dict):
+                below = section.get(parent, known.get(parent))
+                if below is not None and not isinstance(below, dict):
                     raise UsageError(f"{key}: {parent} has no keys of its own")
+                # not there, not said, or a section that is left out by default
+                section[parent] = section.get(parent) or {}
+                section, known = section[parent], known.get(parent) or {}
             section[last] = new
         return self.from_dict(value, origin="override")
 
     def override_text(self, assignments: Iterable[str]) -> Recipe:
         """A copy with ``key=value`` texts applied, the values read as YAML (``training.epochs=5``)."""
         return self.override(read_assignments(assignments))
+
+    def said(self) -> dict[str, Any]:
+        """Plain JSON-compatible form of what was said, without defaults."""
+        return self.model_dump(mode="json", exclude_unset=True)
+
+    @property
+    def names_model(self) -> bool:
+        """Whether it says which architecture is trained; if not, the data decide."""
+        return "architecture" in self.model.model_fields_set
+
+    def on_top_of(self, base: Recipe) -> Recipe:
+        """`base`, but for what this recipe says."""
+        said = self.said()
+        below = base.said()
+        if self.data.sources:
+            below.pop("data", None)  # which names one place
+        return self.from_dict(_merged(below, said), origin="recipe")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON-compatible form with every default filled in."""
@@ -416,6 +444,15 @@ class Recipe(_Section):
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the resolved recipe."""
         write_text(path, self.to_yaml())
+
+
+def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Two nested dictionaries as one; where both say something, `above` counts."""
+    merged = dict(below)
+    for key, value in above.items():
+        both = isinstance(value, Mapping) and isinstance(below.get(key), Mapping)
+        merged[key] = _merged(below[key], value) if both else value
+    return merged
 
 
 def read_assignments(assignments: Iterable[str]) -> dict[str, Any]:
