@@ -154,10 +154,10 @@ class Augment(_Section):
     elastic: Annotated[float, Field(ge=0)] = Field(
         0.0, description="standard deviation in pixels of random displacements on a 3x3 grid, bicubically interpolated"
     )
-    brightness: Fraction = 0.3
-    contrast: Fraction = 0.3
-    saturation: Fraction = 0.3
-    hue: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+    brightness: Fraction = Field(0.3, description="brightness times 1 +- this")
+    contrast: Fraction = Field(0.3, description="contrast times 1 +- this")
+    saturation: Fraction = Field(0.3, description="saturation times 1 +- this")
+    hue: Annotated[float, Field(ge=0, le=0.5)] = Field(0.0, description="hue turned by up to this share of the circle")
     tint: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="channels times 1 +- tint: other white balance")
     gamma: Annotated[float, Field(ge=0, le=2)] = Field(0.0, description="exponent is exp(uniform(-gamma, gamma))")
     blur: Fraction = Field(0.0, description="probability of a Gaussian blur")
@@ -220,7 +220,7 @@ class Cloud(_Section):
 class LossTerm(_Section):
     """One term of the loss."""
 
-    name: str
+    name: str = Field(description="see docs/losses.md")
     weight: NumberOrPair = Field(
         1.0, description="factor; [first, last]: changes linearly in the course of the training"
     )
@@ -248,7 +248,9 @@ class Optimizer(_Section):
     encoder_lr: Positive | None = Field(None, description="peak rate of the encoder; none: as lr")
     weight_decay: Annotated[float, Field(ge=0)] = Field(0.02, description="not applied to biases and norms")
     momentum: Annotated[float, Field(ge=0, lt=1)] = Field(0.9, description="SGD only")
-    schedule: Literal["poly", "cosine", "one_cycle", "constant"] = "poly"
+    schedule: Literal["poly", "cosine", "one_cycle", "constant"] = Field(
+        "poly", description="how the rate falls after the warm-up"
+    )
     power: Positive = Field(0.9, description="exponent of the poly schedule")
     eta_min: NotNegative = Field(0.0, description="cosine: the rate that it ends with, of all groups, as in PyTorch")
     warmup: Annotated[float, Field(ge=0, lt=1)] = Field(0.03, description="share of all steps, linear")
@@ -265,13 +267,13 @@ class Optimizer(_Section):
 class Training(_Section):
     """The loop."""
 
-    epochs: Annotated[int, Field(ge=1)] = 30
+    epochs: Annotated[int, Field(ge=1)] = Field(30, description="passes over the training data")
     batch_size: Annotated[int, Field(ge=1)] = Field(8, description="over all processes together")
     accumulate: Annotated[int, Field(ge=1)] = Field(1, description="batches whose gradients are summed into one step")
     class_weights: Literal["none", "median_frequency", "sqrt_median_frequency", "enet"] | list[float] = Field(
         "none", description="of every loss that takes them: counted on the training split, or one number a class"
     )
-    loss: list[LossTerm] = [LossTerm(name="cross_entropy")]
+    loss: list[LossTerm] = Field([LossTerm(name="cross_entropy")], description="terms that are added up")
     precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="auto: the faster, by measurement")
     ema: Annotated[float, Field(ge=0, lt=1)] = Field(0.995, description="decay of the averaged weights; 0 is off")
     freeze_norms: bool = Field(False, description="batch-norms keep the statistics and weights that they start with")
@@ -293,14 +295,16 @@ class Training(_Section):
     pixels: Annotated[int, Field(ge=1)] = Field(
         100_000, description="classical models: most pixels that are drawn from the training pictures to fit to"
     )
-    seed: Annotated[int, Field(ge=0)] = 0
-    tensorboard: bool = False
+    seed: Annotated[int, Field(ge=0)] = Field(0, description="of all that is random")
+    tensorboard: bool = Field(False, description="also write a log for TensorBoard")
 
 
 class Refine(_Section):
     """What is done to the model's probabilities when it segments and is evaluated; not while it is trained."""
 
-    method: Literal["none", "crf", "guided", "bilateral", "regions"] = "none"
+    method: Literal["none", "crf", "guided", "bilateral", "regions"] = Field(
+        "none", description="see docs/refinement.md"
+    )
     options: dict[str, Any] = Field({}, description="the method's own options, for instance a preset of the CRF")
 
 
@@ -324,8 +328,8 @@ _MOVED = {"columns", "label"}
 class Recipe(_Section):
     """One experiment. Unknown keys are errors; the resolved recipe is saved with the run and inside the bundle."""
 
-    name: str = "experiment"
-    description: str = ""
+    name: str = Field("experiment", description="names the run folder, runs/NAME, and the report")
+    description: str = Field("", description="one sentence, for the report")
     data: Data = Data()
     model: Model = Model()
     input: Input = Input()
