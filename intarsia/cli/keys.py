@@ -71,12 +71,12 @@ def _section(field: Mapping[str, Any], definitions: Mapping[str, Any]) -> tuple[
 
 
 _NAMES = {"integer": "whole number", "number": "number", "string": "text", "boolean": "true or false", "null": "null"}
-_BOUNDS = (
-    ("minimum", "from {}"),
-    ("exclusiveMinimum", "above {}"),
-    ("maximum", "to {}"),
-    ("exclusiveMaximum", "below {}"),
-)
+_BOUNDS = {
+    "minimum": "from {}",
+    "exclusiveMinimum": "above {}",
+    "maximum": "to {}",
+    "exclusiveMaximum": "below {}",
+}
 
 
 def _form(field: Mapping[str, Any]) -> str:
@@ -94,7 +94,7 @@ def _form(field: Mapping[str, Any]) -> str:
         return f"list of: {_form(field.get('items', {}))}"
     if kind == "object":
         return "mapping"
-    bounds = [text.format(f"{field[name]:g}") for name, text in _BOUNDS if name in field]
+    bounds = [text.format(f"{field[name]:g}") for name, text in _BOUNDS.items() if name in field]
     return " ".join([_NAMES.get(str(kind), "any value"), *bounds])
 
 

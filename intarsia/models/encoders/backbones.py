@@ -71,9 +71,8 @@ class TimmEncoder(Encoder):
 
         if not timm.is_model(name):
             raise UsageError(f"timm has no backbone named {name!r}.{suggest(name, timm.list_models())}")
-        options, self._multiple = _any_size(name)
-        if drop_path:
-            options = options | {"drop_path_rate": drop_path}
+        known, self._multiple = _any_size(name)
+        options: dict[str, Any] = known | ({"drop_path_rate": drop_path} if drop_path else {})
         if output_stride != _FULL_STRIDE:
             options["output_stride"] = output_stride  # many backbones without dilation lack the argument
         try:

@@ -9,7 +9,7 @@ from commands import Cli
 
 from intarsia.cli.keys import keys_as_markdown, recipe_keys
 
-PAGE = Path(__file__).parents[1] / "docs" / "recipes.md"
+PAGE = Path(__file__).parents[2] / "docs" / "recipes.md"
 
 
 def test_every_key_is_listed_with_form_default_and_meaning() -> None:
