@@ -11,7 +11,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
 
 from intarsia.errors import UsageError, suggest
-from intarsia.files import write_text
+from intarsia.files import reason, write_text
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -367,8 +367,10 @@ class Recipe(_Section):
         file = Path(path)
         try:
             text = file.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"cannot read recipe {file}: {error}") from error
+        except OSError as error:
+            raise UsageError(f"cannot read recipe {file}: {reason(error)}") from error
+        except UnicodeDecodeError as error:
+            raise UsageError(f"cannot read recipe {file}: {error}; save it as UTF-8") from error
         recipe = cls.from_text(text, origin=str(file))
         data = recipe.said().get("data", {})
         for place in (data, *data.get("sources", ())):

@@ -74,6 +74,8 @@ class Progress:
         shown = "skipped" if loss is None else f"loss {loss:.3f}"
         self._bars.update(self._steps, advance=1, description=f"training, {shown}")
         self._done += 1
+        if self._done == self._before + 1:  # the first step takes longer than all others
+            self._before, self._start = self._done, self._clock()
         self._log(f"step {self._done} of {self._total}, {shown}", self._done - self._before, self._total - self._done)
 
     def stage(self, what: str, done: int, total: int) -> None:
