@@ -49,7 +49,7 @@ class Progress:
     ) -> None:
         self._stop, self._clock = stop, clock
         self._total, self._before, self._done = total, done, done
-        self._start = clock()
+        self._start, self._timed = clock(), False
         self._next = self._start + _SOON
         self._console = console
         self._bars = Bars(
@@ -74,8 +74,8 @@ class Progress:
         shown = "skipped" if loss is None else f"loss {loss:.3f}"
         self._bars.update(self._steps, advance=1, description=f"training, {shown}")
         self._done += 1
-        if self._done == self._before + 1:  # the first step takes longer than all others
-            self._before, self._start = self._done, self._clock()
+        if not self._timed:  # the first step takes longer than all others
+            self._timed, self._before, self._start = True, self._done, self._clock()
         self._log(f"step {self._done} of {self._total}, {shown}", self._done - self._before, self._total - self._done)
 
     def stage(self, what: str, done: int, total: int) -> None:

@@ -33,7 +33,7 @@ def test_lines_with_the_time_left() -> None:
 def test_silent_on_a_terminal_and_without_a_console() -> None:
     out = io.StringIO()
     for console in (None, Console(file=out, force_terminal=True)):
-        progress = Progress(console, 10, 0, clock=iter([0.0, 100.0]).__next__)
+        progress = Progress(console, 10, 0, clock=iter([0.0, 100.0, 200.0]).__next__)
         progress.advance(0.5)
     assert "step" not in out.getvalue()
 
