@@ -11,7 +11,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
 
 from intarsia.errors import UsageError, suggest
-from intarsia.files import write_text
+from intarsia.files import reason, write_text
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -155,10 +155,10 @@ class Augment(_Section):
     elastic: Annotated[float, Field(ge=0)] = Field(
         0.0, description="standard deviation in pixels of random displacements on a 3x3 grid, bicubically interpolated"
     )
-    brightness: Fraction = 0.3
-    contrast: Fraction = 0.3
-    saturation: Fraction = 0.3
-    hue: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+    brightness: Fraction = Field(0.3, description="brightness times 1 +- this")
+    contrast: Fraction = Field(0.3, description="contrast times 1 +- this")
+    saturation: Fraction = Field(0.3, description="saturation times 1 +- this")
+    hue: Annotated[float, Field(ge=0, le=0.5)] = Field(0.0, description="hue turned by up to this share of the circle")
     tint: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="channels times 1 +- tint: other white balance")
     gamma: Annotated[float, Field(ge=0, le=2)] = Field(0.0, description="exponent is exp(uniform(-gamma, gamma))")
     blur: Fraction = Field(0.0, description="probability of a Gaussian blur")
@@ -221,7 +221,7 @@ class Cloud(_Section):
 class LossTerm(_Section):
     """One term of the loss."""
 
-    name: str
+    name: str = Field(description="see docs/losses.md")
     weight: NumberOrPair = Field(
         1.0, description="factor; [first, last]: changes linearly in the course of the training"
     )
@@ -242,30 +242,46 @@ class LossTerm(_Section):
 class Optimizer(_Section):
     """Optimiser and learning-rate schedule."""
 
-    name: Literal["adamw", "sgd"] = "adamw"
+    name: Literal["adamw", "adam", "sgd"] = Field(
+        "adamw", description="adam: its weight decay is part of the gradient, as L2 regularisation"
+    )
     lr: Positive = Field(2e-3, description="peak rate of the decoder and head")
     encoder_lr: Positive | None = Field(None, description="peak rate of the encoder; none: as lr")
     weight_decay: Annotated[float, Field(ge=0)] = Field(0.02, description="not applied to biases and norms")
     momentum: Annotated[float, Field(ge=0, lt=1)] = Field(0.9, description="SGD only")
-    schedule: Literal["poly", "cosine", "one_cycle", "constant"] = "poly"
+    schedule: Literal["poly", "cosine", "one_cycle", "constant"] = Field(
+        "poly", description="how the rate falls after the warm-up"
+    )
     power: Positive = Field(0.9, description="exponent of the poly schedule")
+    eta_min: NotNegative = Field(0.0, description="cosine: the rate that it ends with, of all groups, as in PyTorch")
     warmup: Annotated[float, Field(ge=0, lt=1)] = Field(0.03, description="share of all steps, linear")
+
+    @model_validator(mode="after")
+    def _check(self) -> Optimizer:
+        if self.eta_min > min(self.lr, self.encoder_lr or self.lr):
+            raise ValueError("eta_min: the rate falls to it, so it is at most lr (and encoder_lr)")
+        if self.eta_min and self.schedule != "cosine":
+            raise ValueError("eta_min: only the cosine schedule ends with it; set schedule to cosine")
+        return self
 
 
 class Training(_Section):
     """The loop."""
 
-    epochs: Annotated[int, Field(ge=1)] = 30
+    epochs: Annotated[int, Field(ge=1)] = Field(30, description="passes over the training data")
     batch_size: Annotated[int, Field(ge=1)] = Field(8, description="over all processes together")
     accumulate: Annotated[int, Field(ge=1)] = Field(1, description="batches whose gradients are summed into one step")
     class_weights: Literal["none", "median_frequency", "sqrt_median_frequency", "enet"] | list[float] = Field(
         "none", description="of every loss that takes them: counted on the training split, or one number a class"
     )
-    loss: list[LossTerm] = [LossTerm(name="cross_entropy")]
+    loss: list[LossTerm] = Field([LossTerm(name="cross_entropy")], description="terms that are added up")
     precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="auto: the faster, by measurement")
     ema: Annotated[float, Field(ge=0, lt=1)] = Field(0.995, description="decay of the averaged weights; 0 is off")
     freeze_norms: bool = Field(False, description="batch-norms keep the statistics and weights that they start with")
     clip_norm: Annotated[float, Field(ge=0)] = Field(5.0, description="largest gradient norm; 0 is off")
+    minutes: Positive | None = Field(
+        None, description="end after so many minutes, if not before; the learning rate falls in time for it"
+    )
     monitor: str = Field("miou", description="score that picks the best weights; one class: iou/NAME")
     patience: Annotated[int, Field(ge=0)] = Field(0, description="validations without a gain before stopping; 0: off")
     validate_every: Annotated[int, Field(ge=1)] = Field(1, description="epochs between validations")
@@ -280,14 +296,16 @@ class Training(_Section):
     pixels: Annotated[int, Field(ge=1)] = Field(
         100_000, description="classical models: most pixels that are drawn from the training pictures to fit to"
     )
-    seed: Annotated[int, Field(ge=0)] = 0
-    tensorboard: bool = False
+    seed: Annotated[int, Field(ge=0)] = Field(0, description="of all that is random")
+    tensorboard: bool = Field(False, description="also write a log for TensorBoard")
 
 
 class Refine(_Section):
     """What is done to the model's probabilities when it segments and is evaluated; not while it is trained."""
 
-    method: Literal["none", "crf", "guided", "bilateral", "regions"] = "none"
+    method: Literal["none", "crf", "guided", "bilateral", "regions"] = Field(
+        "none", description="see docs/refinement.md"
+    )
     options: dict[str, Any] = Field({}, description="the method's own options, for instance a preset of the CRF")
 
 
@@ -311,8 +329,8 @@ _MOVED = {"columns", "label"}
 class Recipe(_Section):
     """One experiment. Unknown keys are errors; the resolved recipe is saved with the run and inside the bundle."""
 
-    name: str = "experiment"
-    description: str = ""
+    name: str = Field("experiment", description="names the run folder, runs/NAME, and the report")
+    description: str = Field("", description="one sentence, for the report")
     data: Data = Data()
     model: Model = Model()
     input: Input = Input()
@@ -350,17 +368,15 @@ class Recipe(_Section):
         file = Path(path)
         try:
             text = file.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"cannot read recipe {file}: {error}") from error
+        except OSError as error:
+            raise UsageError(f"cannot read recipe {file}: {reason(error)}") from error
+        except UnicodeDecodeError as error:
+            raise UsageError(f"cannot read recipe {file}: {error}; save it as UTF-8") from error
         recipe = cls.from_text(text, origin=str(file))
-        data = recipe.to_dict()["data"]
-        for place in (data, *data["sources"]):
-            for holder, key in (
-                (place, "path"),
-                (place, "remap"),
-                (place["reader"], "images"),
-                (place["reader"], "masks"),
-            ):
+        data = recipe.said().get("data", {})
+        for place in (data, *data.get("sources", ())):
+            reader = place.get("reader", {})
+            for holder, key in ((place, "path"), (place, "remap"), (reader, "images"), (reader, "masks")):
                 said = holder.get(key)
                 if isinstance(said, str) and said and not Path(said).exists() and (file.parent / said).exists():
                     holder[key] = str(file.parent / said)
@@ -389,22 +405,40 @@ class Recipe(_Section):
 
     def override(self, changes: Mapping[str, Any]) -> Recipe:
         """A copy with dotted keys replaced, for instance ``{"training.epochs": 5}``."""
-        value = self.to_dict()
+        value, resolved = self.said(), self.to_dict()
         for key, new in changes.items():
             *parents, last = key.split(".")
-            section = value
+            section, known = value, resolved
             for parent in parents:
-                if section.get(parent) is None:  # not there, or a section that is left out by default
-                    section[parent] = {}
-                section = section[parent]
-                if not isinstance(section, dict):
+                below = section.get(parent, known.get(parent))
+                if below is not None and not isinstance(below, dict):
                     raise UsageError(f"{key}: {parent} has no keys of its own")
+                # not there, not said, or a section that is left out by default
+                section[parent] = section.get(parent) or {}
+                section, known = section[parent], known.get(parent) or {}
             section[last] = new
         return self.from_dict(value, origin="override")
 
     def override_text(self, assignments: Iterable[str]) -> Recipe:
         """A copy with ``key=value`` texts applied, the values read as YAML (``training.epochs=5``)."""
         return self.override(read_assignments(assignments))
+
+    def said(self) -> dict[str, Any]:
+        """Plain JSON-compatible form of what was said, without defaults."""
+        return self.model_dump(mode="json", exclude_unset=True)
+
+    @property
+    def names_model(self) -> bool:
+        """Whether it says which architecture is trained; if not, the data decide."""
+        return "architecture" in self.model.model_fields_set
+
+    def on_top_of(self, base: Recipe) -> Recipe:
+        """`base`, but for what this recipe says."""
+        said = self.said()
+        below = base.said()
+        if self.data.sources:
+            below.pop("data", None)  # which names one place
+        return self.from_dict(_merged(below, said), origin="recipe")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON-compatible form with every default filled in."""
@@ -417,6 +451,15 @@ class Recipe(_Section):
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the resolved recipe."""
         write_text(path, self.to_yaml())
+
+
+def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Two nested dictionaries as one; where both say something, `above` counts."""
+    merged = dict(below)
+    for key, value in above.items():
+        both = isinstance(value, Mapping) and isinstance(below.get(key), Mapping)
+        merged[key] = _merged(below[key], value) if both else value
+    return merged
 
 
 def read_assignments(assignments: Iterable[str]) -> dict[str, Any]:

@@ -93,6 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(given: list[str], *, debug: bool, as_json: bool) -> int:
     try:
         code = app(given, prog_name="intarsia", standalone_mode=False)
+        sys.stdout.flush()  # a full disk or a reader that left shows here, not after the end
     except IntarsiaError as error:
         if debug:
             raise

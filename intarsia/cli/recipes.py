@@ -62,3 +62,18 @@ def copy(
         emit({"recipe": name, "path": str(target)})
     else:
         typer.echo(f"Copied to {target}. Edit it, then:  intarsia train {target}")
+
+
+@app.command()
+def keys(
+    search: Annotated[str, typer.Argument(metavar="WORD", help="Only keys whose name or meaning holds it.")] = "",
+    json: Json = False,
+) -> None:
+    """List every key of a recipe: what it may be, its default and what it says."""
+    from intarsia.cli.keys import recipe_keys
+
+    found = [key for key in recipe_keys() if search.lower() in f"{key.name} {key.about}".lower()]
+    if json:
+        emit([vars(key) for key in found])
+    else:
+        table(("Key", "Value", "Default", ""), [(k.name, k.form.replace("`", ""), k.default, k.about) for k in found])

@@ -20,7 +20,14 @@ def train(
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one recipe key; repeatable.")
     ] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Shorthand for --set training.epochs=N.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run exactly.")] = False,
+    minutes: Annotated[
+        float | None,
+        typer.Option(min=0.1, help="End after so many minutes; shorthand for --set training.minutes=N."),
+    ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Continue an interrupted run exactly; with more --epochs also a finished one."),
+    ] = False,
     json: Json = False,
 ) -> None:
     """Train a model. A plain folder needs no recipe: its data are checked, and a recipe is chosen and written."""
@@ -32,6 +39,8 @@ def train(
     changes = list(set_ or ())
     if epochs is not None:
         changes.append(f"training.epochs={epochs}")
+    if minutes is not None:
+        changes.append(f"training.minutes={minutes}")
     started = time.monotonic()
     try:
         run = intarsia.train(path, out, recipe=recipe, changes=changes, resume=resume)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.func import functional_call
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from intarsia.models.contract import SegmentationModel
@@ -16,10 +20,19 @@ def parameters(model: nn.Module) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
 
+@contextmanager
+def counting() -> Iterator[FlopCounterMode]:
+    """Count what runs: convolutions, and matrix products, those of attention among them."""
+    # Attention as the products that it is: of its fused kernels, the CPU's are not counted.
+    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+        yield counter
+
+
 def gmacs(model: SegmentationModel, size: tuple[int, int] = (512, 512)) -> float:
     """Multiply-accumulates, in thousand millions, that the prediction of one image takes.
 
-    Convolutions and matrix products are counted; norms, activations and resizing are not, as in the papers' tables.
+    Convolutions and matrix products, those of attention among them, are counted; norms, activations and resizing are
+    not, as in the papers' tables.
     Only shapes are computed: no arithmetic is done, and no memory is needed beyond the model's own (a model built
     under ``torch.device("meta")`` has none).
 
@@ -30,7 +43,7 @@ def gmacs(model: SegmentationModel, size: tuple[int, int] = (512, 512)) -> float
     modes = {module: module.training for module in model.modules()}
     model.eval()
     # Not the meta device: some layers ask what their input's device can do, and meta's can do nothing.
-    with FakeTensorMode(), FlopCounterMode(display=False) as counter, torch.no_grad():
+    with FakeTensorMode(), counting() as counter, torch.no_grad():
         tensors = {
             name: torch.empty(tensor.shape, dtype=tensor.dtype)
             for name, tensor in (*model.named_parameters(), *model.named_buffers())

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from intarsia.bundle import Bundle
 from intarsia.errors import IntarsiaError, ModelError
@@ -26,16 +27,39 @@ def restore(bundle: Bundle) -> SegmentationModel:
     """
     source = bundle.source or "this bundle"
     try:
-        model = build(bundle.architecture, classes=len(bundle.space), **bundle.options)
-    except IntarsiaError as error:
-        raise ModelError(f"{source}: its model {bundle.architecture!r} cannot be built: {error}") from error
+        with torch.device("meta"):
+            model = _built(bundle)
+    except IntarsiaError:
+        model = _built(bundle)  # one that computes while it is built, or that cannot be built at all
     expected = model.state_dict()
     found = differences(expected, bundle.state)
     if found:
         other = f"its weights belong to another architecture or other options: {found}"
         raise ModelError(f"{source}: {_head_problem(expected, bundle) or other}")
-    model.load_state_dict(bundle.state)
+    model.load_state_dict({name: tensor.clone() for name, tensor in bundle.state.items()}, assign=True)
+    if is_hollow(model):
+        model = _built(bundle)
+        model.load_state_dict(bundle.state)
     return model.eval()
+
+
+def is_hollow(model: nn.Module) -> bool:
+    """Whether a model that was built on the meta device has tensors that no weights fill, in buffers or elsewhere."""
+    held = (value for module in model.modules() for value in vars(module).values())
+    return any(isinstance(value, Tensor) and value.is_meta for value in (*held, *model.parameters(), *model.buffers()))
+
+
+def _built(bundle: Bundle) -> SegmentationModel:
+    """The bundle's model; on the meta device, where nothing is drawn at random, this takes a small part of the time.
+
+    Raises:
+        ModelError: it cannot be built.
+    """
+    try:
+        return build(bundle.architecture, classes=len(bundle.space), **bundle.options)
+    except IntarsiaError as error:
+        source = bundle.source or "this bundle"
+        raise ModelError(f"{source}: its model {bundle.architecture!r} cannot be built: {error}") from error
 
 
 def differences(expected: dict[str, Tensor], stored: dict[str, Tensor]) -> str:

@@ -266,3 +266,28 @@ def test_a_lone_value_is_normalised_with_the_running_statistics_and_leaves_them(
     assert norm.running_mean.tolist() == [1.0, -1.0] and norm.training
     norm(torch.rand(2, 2, 1, 1))
     assert norm.running_mean.tolist() != [1.0, -1.0], "two values have statistics"
+
+
+@pytest.mark.parametrize(
+    ("name", "multiple", "deepest"),
+    [
+        ("swin_tiny_patch4_window7_224", 32, 768),  # has to be told that any size may come
+        ("halonet26t", 256, 2048),  # blocks of 8 cells at every stage
+        ("resnet18", 1, 512),
+    ],
+)
+def test_encoders_of_fixed_or_divisible_sizes_take_any(name: str, multiple: int, deepest: int) -> None:
+    with torch.device("meta"):
+        encoder = TimmEncoder(name)
+        maps = encoder(torch.empty(1, 3, 100, 84))
+    assert encoder._multiple == multiple
+    assert {stage: features.shape[2:] for stage, features in maps.items() if stage >= 4} == {
+        4: (25, 21), 8: (13, 11), 16: (7, 6), 32: (4, 3)
+    }  # fmt: skip
+    assert maps[32].shape[1] == deepest
+
+
+@pytest.mark.parametrize("name", ["hiera_tiny_224", "efficientformerv2_s0", "coat_tiny"])
+def test_encoders_of_one_size_are_refused_with_the_reason(name: str) -> None:
+    with pytest.raises(ModelError, match=rf"backbone '{name}' takes pictures of 224x224 pixels only.*'convnext_tiny'"):
+        build("upernet", classes=2, encoder=name)

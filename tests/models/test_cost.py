@@ -50,3 +50,20 @@ def test_every_architecture_is_counted_without_memory(name: str) -> None:
     with torch.device("meta"):
         model = build(name, classes=3, **SMALL[name])
     assert 0 < gmacs(model, (32, 64)) < gmacs(model, (64, 64))
+
+
+def test_attention_is_counted() -> None:
+    """All but attention grows with the area; attention with its square, as every token looks at all of the reduced."""
+    with torch.device("meta"):
+        model = build("segformer", classes=3, encoder="mit_b0", channels=16)
+
+    def attention(side: int) -> int:
+        stages = ((32, 4, 8), (64, 8, 4), (160, 16, 2), (256, 32, 1))  # width, stride, reduction; two blocks each
+        tokens = [(side // stride) ** 2 for _, stride, _ in stages]
+        products = 2 * sum(
+            n * (n // reduction**2) * width for n, (width, _, reduction) in zip(tokens, stages, strict=True)
+        )
+        return 2 * products
+
+    once, twice = (round(gmacs(model, (side, side)) * 1e9) for side in (128, 256))
+    assert twice - 4 * once == attention(256) - 4 * attention(128) > 0

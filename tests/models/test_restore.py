@@ -4,12 +4,13 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
 from intarsia.bundle import Bundle
 from intarsia.errors import ModelError
 from intarsia.labels import LabelSpace
 from intarsia.models import build
-from intarsia.models.restore import restore
+from intarsia.models.restore import is_hollow, restore
 from intarsia.preprocessing import Preprocessing
 
 OPTIONS: dict[str, Any] = {"encoder": "test_resnet", "channels": [8, 8, 8, 8]}
@@ -66,3 +67,32 @@ def test_missing_and_unknown_tensors() -> None:
 def test_models_that_cannot_be_built(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ModelError, match=rf"street\.safetensors: its model .*{message}"):
         restore(make_bundle(**changes))
+
+
+def test_models_that_keep_more_than_weights_are_seen() -> None:
+    """Restored models are built without memory; what weights do not fill would be lost."""
+
+    class Marked(nn.Linear):
+        def __init__(self, *, buffer: bool = False, attribute: bool = False) -> None:
+            super().__init__(1, 1)
+            if buffer:
+                self.register_buffer("grid", torch.arange(3.0), persistent=False)
+            if attribute:
+                self.table = torch.arange(3.0)
+
+    for more, hollow in (({}, False), ({"buffer": True}, True), ({"attribute": True}, True)):
+        with torch.device("meta"):
+            model = nn.Sequential(Marked(**more))
+        model.load_state_dict(nn.Sequential(nn.Linear(1, 1)).state_dict(), assign=True)
+        assert is_hollow(model) is hollow
+
+
+def test_a_restored_model_has_weights_of_its_own() -> None:
+    bundle = make_bundle()
+    model = restore(bundle)
+    before = {name: tensor.clone() for name, tensor in bundle.state.items()}
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.zero_()
+    assert all(torch.equal(tensor, before[name]) for name, tensor in bundle.state.items())
+    assert all(parameter.requires_grad for parameter in model.parameters())

@@ -23,8 +23,10 @@ def scenes(tmp_path: Path) -> Path:
 
 
 def test_a_plain_folder_is_detected_checked_and_given_a_recipe(scenes: Path) -> None:
-    (scenes / "images" / "scene_006.png").write_bytes(b"")
-    planned = plan(scenes)
+    (scenes / "images" / "scene_002.png").write_bytes(b"")
+    with pytest.raises(DataError, match=r"^1 of 8 images cannot be used \(1 x image that cannot be read\)\. The"):
+        plan(scenes)
+    planned = plan(scenes, changes=["training.max_bad_samples=0.2"])
     assert planned.recipe.data.path == str(scenes)
     assert planned.recipe.data.layout == planned.dataset.layout == "folder"
     assert planned.folder == Path("runs/scenes")
@@ -45,7 +47,7 @@ def test_changes_reach_the_recipe_and_the_data(scenes: Path, tmp_path: Path) -> 
 
 
 def test_a_given_recipe_is_used_on_the_folder_without_a_check(scenes: Path) -> None:
-    given = Recipe.from_dict({"name": "given", "training": {"epochs": 7}})
+    given = Recipe.from_dict({"name": "given", "model": {"architecture": "fcn"}, "training": {"epochs": 7}})
     planned = plan(scenes, recipe=given)
     assert (planned.recipe.name, planned.recipe.training.epochs, planned.report) == ("given", 7, None)
     assert planned.recipe.data.path == str(scenes)
@@ -58,6 +60,46 @@ def test_a_recipe_file_names_its_own_data(scenes: Path, tmp_path: Path) -> None:
     assert len(planned.dataset) == 8 and planned.folder == Path("runs/mine")
     with pytest.raises(UsageError, match=r"mine\.yaml is a recipe already"):
         plan(file, recipe=Recipe.from_dict({}))
+
+
+def test_a_recipe_without_an_architecture_changes_the_one_for_a_plain_folder(scenes: Path, tmp_path: Path) -> None:
+    plain = plan(scenes).recipe
+    file = tmp_path / "mine.yaml"
+    file.write_text("data: {path: scenes}\ntraining: {epochs: 7}\noptimizer: {name: adam}\n")
+    planned = plan(file, changes=["model.options.channels=[32, 16, 16, 16]"])
+    assert planned.report is not None and planned.folder == Path("runs/scenes")
+    said = {
+        "data.path": str(scenes), "training.epochs": 7, "optimizer.name": "adam",
+        "model.options.channels": [32, 16, 16, 16],
+    }  # fmt: skip
+    expected = plain.override(said)
+    assert planned.recipe.to_dict() | {"description": ""} == expected.to_dict() | {"description": ""}
+    assert plan(scenes, recipe=Recipe()).recipe == plain
+
+
+def test_masks_of_another_size_are_refused_with_the_flag_that_cures_them(scenes: Path) -> None:
+    for mask in sorted((scenes / "masks").iterdir())[:3]:
+        with Image.open(mask) as image:
+            small = image.resize((24, 16), Image.Resampling.NEAREST)
+        small.save(mask)
+    with pytest.raises(DataError) as caught:
+        plan(scenes)
+    message = str(caught.value)
+    assert message.startswith("3 of 8 images cannot be used (3 x mask of another size than its image). The first: ")
+    assert "--set data.resize_masks=true" in message and "training.max_bad_samples=1" in message
+    assert plan(scenes, changes=["data.resize_masks=true"]).report is not None
+
+
+def test_what_is_on_by_default_is_announced(scenes: Path) -> None:
+    said = plan(scenes, changes=["model.weights=none", "optimizer.encoder_lr=null"]).summary()
+    assert said[-1] == (
+        "steps: adamw at rate 0.002, poly; warm-up of 3 % (optimizer.warmup); weight decay 0.02 "
+        "(optimizer.weight_decay); averaged weights (training.ema=0.995); gradients clipped to 5 (training.clip_norm); "
+        "--set KEY=0 switches one off"
+    )
+    assert said[-2].startswith("the encoder starts from random weights; ")
+    quiet = ["optimizer.warmup=0", "optimizer.weight_decay=0", "training.ema=0", "training.clip_norm=0"]
+    assert plan(scenes, changes=quiet).summary()[-1].endswith("poly; --set KEY=0 switches one off")
 
 
 def test_a_resumed_run_keeps_the_recipe_that_was_chosen_for_it(scenes: Path, tmp_path: Path) -> None:

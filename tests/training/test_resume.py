@@ -1,5 +1,6 @@
 """Killed and resumed runs end bit for bit where an uninterrupted one ends."""
 
+import io
 import json
 import os
 import signal
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from rich.console import Console
 
 from intarsia.bundle import Bundle
 from intarsia.errors import UsageError
@@ -123,6 +125,24 @@ def test_resume_refuses_another_recipe(scenes, recipe, tmp_path):
     with pytest.raises(UsageError, match=r"the recipe or data changed since \(clips, optimizer.lr\)"):
         train(short.override({"clips": {}, "optimizer.lr": 0.5}), scenes, tmp_path / "run", resume=True)
     train(short.override({"training.samples": 0, "card": {"limits": "none"}}), scenes, tmp_path / "run", resume=True)
+
+
+def test_resuming_a_finished_run_with_more_epochs_goes_on(scenes, recipe, tmp_path):
+    out = io.StringIO()
+    train(recipe.override({"training.epochs": 1}), scenes, tmp_path / "run")
+    longer = recipe.override({"training.epochs": 2, "training.minutes": 1e-4})
+    train(longer, scenes, tmp_path / "run", resume=True, console=Console(file=out, width=200))
+    assert "the run is made longer, from 1 to 2 epochs: from here on the learning rate is that of" in out.getvalue()
+    # the minutes are over after its first step, which is the fourth of all
+    assert "0.0001 minutes are over: ended after step 4" in out.getvalue()
+    rows = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    assert [(row["epoch"], row["step"]) for row in rows] == [(1, 3), (2, 4)]
+    assert "val_miou" in rows[-1] and rows[-1]["lr"] < rows[0]["lr"]
+    done = train(longer.override({"training.minutes": None}), scenes, tmp_path / "run", resume=True)
+    rows = [json.loads(line) for line in (done.folder / "log.jsonl").read_text().splitlines()]
+    assert [(row["epoch"], row["step"]) for row in rows] == [(1, 3), (2, 4), (2, 6)]
+    with pytest.raises(UsageError, match=r"the recipe or data changed since \(training.epochs\)"):
+        train(recipe.override({"training.epochs": 1}), scenes, tmp_path / "run", resume=True)
 
 
 def test_resuming_a_finished_run_changes_nothing(scenes, recipe, tmp_path):

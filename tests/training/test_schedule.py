@@ -30,11 +30,13 @@ def model():
     return build("unet", classes=2, encoder="test_efficientnet", channels=(8, 8, 8, 8))
 
 
-@pytest.mark.parametrize("name", ["adamw", "sgd"])
+@pytest.mark.parametrize("name", ["adamw", "adam", "sgd"])
 def test_groups_have_their_own_rate_and_decay(name):
     net = model()
     optimizer = build_optimizer(net, Optimizer(name=name, lr=0.01, encoder_lr=0.001, weight_decay=0.1))
     set_learning_rate(optimizer, 0.5)
+    kind = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam, "sgd": torch.optim.SGD}[name]
+    assert type(optimizer) is kind
     group_of = {id(p): group for group in optimizer.param_groups for p in group["params"]}
     assert len(group_of) == len(list(net.parameters()))
     for key, parameter in net.named_parameters():
@@ -65,3 +67,16 @@ def test_average_follows_its_formula():
     for key, value in average.model.state_dict().items():
         assert torch.allclose(value, expected[key], atol=1e-5), key
     assert not average.model.training
+
+
+def test_the_cosine_ends_with_eta_min():
+    net = model()
+    settings = Optimizer(schedule="cosine", warmup=0, lr=0.01, encoder_lr=0.002, eta_min=0.001)
+    optimizer = build_optimizer(net, settings)
+    theirs = torch.optim.lr_scheduler.CosineAnnealingLR(build_optimizer(net, settings), T_max=100, eta_min=0.001)
+    for step in range(100):
+        set_learning_rate(optimizer, learning_rate_factor(step, 100, settings), settings.eta_min)
+        ours = [group["lr"] for group in optimizer.param_groups]
+        assert ours == pytest.approx(theirs.get_last_lr(), rel=1e-6)
+        theirs.optimizer.step()
+        theirs.step()

@@ -257,7 +257,7 @@ def test_recipe_chosen_for_a_plain_folder(scenes):
     chosen = recipe_for(scenes)
     assert chosen.input.crop == (32, 64)
     assert chosen.training.batch_size == len(scenes.splits["train"]) // 2 or chosen.training.batch_size == 8
-    assert chosen.training.epochs == 200
+    assert (chosen.training.epochs, chosen.training.validate_every) == (100, 5)
     assert Recipe.from_text(chosen.to_yaml()) == chosen
 
 

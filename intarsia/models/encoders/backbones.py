@@ -20,11 +20,20 @@ from intarsia.models.encoders.contract import Encoder, load_matching
 _FULL_STRIDE = 32
 _PROBE = 128
 _ODD_PROBE = (1, 33)
-_TIMM_ERRORS = (AssertionError, NotImplementedError, RuntimeError, TypeError, ValueError)
+_MULTIPLES = (32, 64, 128, 192, 224, 256, 384)
+_ANY_SIZE: tuple[dict[str, Any], ...] = ({}, {"strict_img_size": False}, {"dynamic_img_size": True})
+"""How timm's families are asked for pictures of any size: convolutions need not be, Swin and ViTs have a word each."""
+_TIMM_ERRORS = (
+    ArithmeticError, AssertionError, AttributeError, LookupError, NotImplementedError, RuntimeError, TypeError,
+    ValueError,
+)  # fmt: skip
 
 
 class TimmEncoder(Encoder):
-    """Any timm backbone with ``features_only`` support.
+    """Any timm backbone with ``features_only`` support that can take pictures of any size.
+
+    Those whose windows or strides need a multiple of some number of pixels get pictures padded with zeros at the right
+    and at the bottom, and their maps are cut to what they would have without.
 
     With a smaller output stride, its weights compute what they computed undilated (``dilate_first_block=False``), at
     more places: the map, subsampled, is the undilated network's. Some backbones only come close to that: those that
@@ -44,7 +53,8 @@ class TimmEncoder(Encoder):
 
     Raises:
         UsageError: timm does not know the name; the message suggests the closest.
-        ModelError: the backbone cannot give feature maps at this output stride, or not with these weights.
+        ModelError: the backbone cannot give feature maps at this output stride, or not with these weights; or it takes
+            pictures of one size only.
     """
 
     def __init__(
@@ -63,7 +73,8 @@ class TimmEncoder(Encoder):
 
         if not timm.is_model(name):
             raise UsageError(f"timm has no backbone named {name!r}.{suggest(name, timm.list_models())}")
-        options: dict[str, Any] = {"drop_path_rate": drop_path} if drop_path else {}
+        known, self._multiple = _any_size(name)
+        options: dict[str, Any] = known | ({"drop_path_rate": drop_path} if drop_path else {})
         count = 0
         if deepest != _FULL_STRIDE:
             count = _stages_up_to(name, deepest)
@@ -93,7 +104,7 @@ class TimmEncoder(Encoder):
             )
         self._stages = _stages(self._strides)
         self.channels = dict(zip(self._stages, backbone.feature_info.channels(), strict=True))
-        self._rounds_up = _rounds_up(name)
+        self._rounds_up = self._multiple == 1
         if isinstance(backbone, EfficientNetFeatures | MobileNetV3Features):
             del backbone.blocks[max(backbone._stage_out_idx) :]  # the other classes build no more than is asked for
         if output_stride < deepest:
@@ -104,7 +115,7 @@ class TimmEncoder(Encoder):
     def forward(self, x: Tensor) -> dict[int, Tensor]:
         height, width = x.shape[2:]
         if not self._rounds_up:
-            x = F.pad(x, (0, -width % _FULL_STRIDE, 0, -height % _FULL_STRIDE))
+            x = F.pad(x, (0, -width % self._multiple, 0, -height % self._multiple))
         maps: list[Tensor] = self.backbone(x)
         if self._channels_last:
             maps = [features.permute(0, 3, 1, 2) for features in maps]
@@ -168,20 +179,61 @@ def _undilated(name: str, count: int = 0) -> Any:
 
     With `count`, only as much of it as its first maps need.
     """
+    first = {"out_indices": _undilated(name).feature_info.out_indices[:count]} if count else {}
+    return _on_meta(name, _any_size(name)[0] | first)
+
+
+def _on_meta(name: str, options: dict[str, Any]) -> Any:
     import timm
 
-    options = {"out_indices": _undilated(name).feature_info.out_indices[:count]} if count else {}
     with torch.device("meta"):
         return timm.create_model(name, pretrained=False, features_only=True, **options).eval()
 
 
-@lru_cache(maxsize=16)
-def _rounds_up(name: str) -> bool:
+@lru_cache(maxsize=64)
+def _any_size(name: str) -> tuple[dict[str, Any], int]:
+    """How timm makes a backbone that takes any size, and the number of pixels that the sides must be a multiple of.
+
+    Raises:
+        ModelError: it gives no feature maps, or takes pictures of one size only.
+    """
+    config: dict[str, Any] = {}
+    for options in _ANY_SIZE:
+        try:
+            backbone = _on_meta(name, options)
+        except _TIMM_ERRORS as error:
+            if not options:
+                raise ModelError(f"backbone {name!r} gives no feature maps: {error}") from error
+            continue  # a family that does not know this word
+        config = backbone.pretrained_cfg
+        if _rounds_up(backbone):
+            return options, 1
+        multiple = next((number for number in _MULTIPLES if _takes(backbone, number)), None)
+        if multiple is not None:
+            return options, multiple
+    height, width = config["input_size"][1:]
+    raise ModelError(
+        f"backbone {name!r} takes pictures of {width}x{height} pixels only, and a segmentation model has to take any "
+        "size; use another, for instance 'convnext_tiny', 'swin_tiny_patch4_window7_224' or 'mit_b0'"
+    )
+
+
+def _takes(backbone: Any, multiple: int) -> bool:
+    """Whether sides may be multiples of so many pixels."""
+    try:
+        with torch.no_grad():
+            for height, width in ((1, 2), (3, 2)):
+                backbone(torch.empty(1, 3, height * multiple, width * multiple, device="meta"))
+    except _TIMM_ERRORS as error:
+        return "meta tensors" in str(error)  # it looks at values, which only a real run has
+    return True
+
+
+def _rounds_up(backbone: Any) -> bool:
     """Whether a backbone's maps have ceil(size / stride) cells for every size, as padding convolutions have.
 
     Others cut off what does not fill a cell, or fail.
     """
-    backbone = _undilated(name)
     try:
         with torch.no_grad():
             maps = backbone(torch.empty(1, 3, *_ODD_PROBE, device="meta"))

@@ -21,7 +21,7 @@ from intarsia.bundle import METADATA_KEY
 from intarsia.errors import ModelError
 
 # Plain records that training scripts save besides weights: options (torchvision's too), NumPy's numbers, paths.
-_PLAIN = [
+_PLAIN: list[Any] = [
     argparse.Namespace, Path, PosixPath, np.dtype, np.ndarray, np.float64(0).__reduce__()[0],
     *(type(np.dtype(kind)) for kind in (np.float64, np.float32, np.int64, np.int32, np.bool_)),
 ]  # fmt: skip

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.utils.flop_counter import FlopCounterMode
 
+from intarsia.models.cost import counting
 from intarsia.models.video.segmenter import VideoSegmenter
 
 
@@ -26,7 +26,7 @@ def part_gmacs(model: VideoSegmenter, size: tuple[int, int]) -> dict[str, float]
     parts, counted = model.parts, dict.fromkeys(("cheap", "flow", "change", "deep", "join", "carry", "smooth"), 0.0)
 
     def count(name: str, call: Callable[[], Any]) -> Any:
-        with FlopCounterMode(display=False) as counter:
+        with counting() as counter:
             result = call()
         counted[name] = counter.get_total_flops() / 2e9
         return result

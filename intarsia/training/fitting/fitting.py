@@ -18,12 +18,11 @@ from intarsia.models import build
 from intarsia.models.classical import ClassicalModel
 from intarsia.models.cloud.forest import PointForest
 from intarsia.recipe import Recipe
-from intarsia.refine import Refinement
 from intarsia.stopping import Stop, never
 from intarsia.training.distributed import World
 from intarsia.training.fitting.drawing import MATERIALS, Material
 from intarsia.training.log import Row, RunLog
-from intarsia.training.plan.setup import Run, bundle_of, check_medium, check_monitor, flat_scores, require_new
+from intarsia.training.plan.setup import Run, bundle_of, check_medium, check_names, flat_scores, require_new
 from intarsia.training.progress import Progress
 
 
@@ -71,11 +70,12 @@ def fit(
         metrics = Bundle.load(best).metrics
         return Run(folder, best, {k.removeprefix("val_"): v for k, v in metrics.items() if k.startswith("val_")})
     check_medium(recipe, dataset)
-    check_monitor(recipe.training.monitor, dataset.space)
-    Refinement.read(recipe.refine.model_dump())
+    check_names(recipe, dataset.space)
     model = build(recipe.model.architecture, classes=len(dataset.space), **recipe.model.options)
     assert isinstance(model, ClassicalModel | PointForest)
     unused = [name for name in ("optimizer", "augment") if getattr(recipe, name) != getattr(Recipe(), name)]
+    if recipe.training.minutes is not None:
+        raise UsageError(f"{recipe.model.architecture} is fitted at once; leave training.minutes out")
     if unused:
         say(f"{recipe.model.architecture} has no use for the recipe's {' and '.join(unused)}")
     material = _material(recipe, model, dataset, folder / "samples", say)
@@ -84,7 +84,7 @@ def fit(
     write_json(folder / "labels.json", dataset.space.to_json())
     recipe.save(folder / "recipe.yaml")
     log = RunLog(folder, tensorboard=recipe.training.tensorboard)
-    with Progress(console, 1, 0, 1) as progress:
+    with Progress(console, 1, 0) as progress:
         started = time.perf_counter()
         samples = material.draw(progress)
         drawn = time.perf_counter()

@@ -22,6 +22,7 @@ _FREE = (
     "training.tensorboard",
     "training.precision",
     "training.checkpoint_every",
+    "training.minutes",
     "training.max_bad_samples",
     "training.max_skipped_steps",
 )
@@ -51,6 +52,11 @@ def differences(stored: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     filled = identity(Recipe.from_dict(sections, origin="the checkpoint"))
     before = {**stored, **{key: filled[key] for key in sections}}
     return sorted(key for name, value in before.items() for key in _unequal(name, value, now.get(name)))
+
+
+def is_extended(changed: Sequence[str], stored: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    """Whether all that changed is that there are more epochs than before."""
+    return list(changed) == ["training.epochs"] and now["training"]["epochs"] > stored["training"]["epochs"]
 
 
 def _decisive(recipe: Recipe) -> dict[str, Any]:

@@ -15,7 +15,7 @@ _ONE_CYCLE_END = 1e-4
 
 
 def build_optimizer(model: SegmentationModel, settings: recipe.Optimizer) -> torch.optim.Optimizer:
-    """AdamW or SGD with the encoder at its own rate, and no weight decay on biases and norms."""
+    """AdamW, Adam or SGD with the encoder at its own rate, and no weight decay on biases and norms."""
     encoder = {id(parameter) for parameter in model.encoder_parameters()}
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for parameter in model.parameters():
@@ -33,7 +33,8 @@ def build_optimizer(model: SegmentationModel, settings: recipe.Optimizer) -> tor
         group["peak_lr"] = group["lr"]
     if settings.name == "sgd":
         return torch.optim.SGD(parameters, lr=settings.lr, momentum=settings.momentum, nesterov=settings.momentum > 0)
-    return torch.optim.AdamW(parameters, lr=settings.lr)
+    kind = torch.optim.Adam if settings.name == "adam" else torch.optim.AdamW
+    return kind(parameters, lr=settings.lr)
 
 
 def freeze_norms(model: nn.Module) -> list[nn.BatchNorm1d | nn.BatchNorm2d]:
@@ -66,10 +67,10 @@ def learning_rate_factor(step: int, total: int, settings: recipe.Optimizer) -> f
     return 1.0
 
 
-def set_learning_rate(optimizer: torch.optim.Optimizer, factor: float) -> None:
-    """Set every group to `factor` times its peak rate."""
+def set_learning_rate(optimizer: torch.optim.Optimizer, factor: float, least: float = 0.0) -> None:
+    """Set every group to `factor` times its peak rate; with `least`, to that share of the way up from there."""
     for group in optimizer.param_groups:
-        group["lr"] = factor * group["peak_lr"]
+        group["lr"] = least + factor * (group["peak_lr"] - least)
 
 
 def _cosine(start: float, end: float, progress: float) -> float:

