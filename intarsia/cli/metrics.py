@@ -16,6 +16,14 @@ from intarsia.evaluation.measures.contract import Need
 if TYPE_CHECKING:
     from intarsia.datasets.classfile import ClassList
 
+Classes = Annotated[
+    str | None,
+    typer.Option(help="Class names in the order of the values (road,car,sky), or a file that names them."),
+]
+Ignore = Annotated[
+    list[int] | None, typer.Option(metavar="VALUE", help="Stored value that means not labelled; repeatable.")
+]
+
 _MOST_SHOWN = 5
 _NONE = Measures()
 _LACKING: tuple[Need, ...] = ("probabilities",)  # of masks
@@ -26,13 +34,8 @@ PARTLY = 1
 def metrics(
     prediction: Annotated[Path, typer.Argument(metavar="PRED", help="Folder of predicted masks.")],
     truth: Annotated[Path, typer.Argument(metavar="TRUTH", help="Folder of true masks.")],
-    classes: Annotated[
-        str | None,
-        typer.Option(help="Class names in the order of the values (road,car,sky), or a file that names them."),
-    ] = None,
-    ignore: Annotated[
-        list[int] | None, typer.Option(metavar="VALUE", help="Stored value that means not labelled; repeatable.")
-    ] = None,
+    classes: Classes = None,
+    ignore: Ignore = None,
     measures: Measures = _NONE,
     out: Out = None,
     overwrite: Overwrite = False,
@@ -46,7 +49,7 @@ def metrics(
         require_free(out, overwrite=overwrite)
     with progress_bar("comparing") as progress:
         found = score_masks(
-            prediction, truth, classes=_classes(classes), ignore=ignore or (), measures=measures, progress=progress
+            prediction, truth, classes=read_classes(classes), ignore=ignore or (), measures=measures, progress=progress
         )
     if out is not None:
         about = [("Truth", str(truth)), *(("Note", note) for note in found.folders.notes)]
@@ -68,7 +71,8 @@ def metrics(
         raise typer.Exit(PARTLY)
 
 
-def _classes(text: str | None) -> ClassList | None:
+def read_classes(text: str | None) -> ClassList | None:
+    """The classes that --classes names; None where it is not given."""
     from intarsia.datasets.classfile import ClassList, read_class_file
     from intarsia.labels import LabelSpace
 
