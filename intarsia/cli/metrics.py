@@ -32,8 +32,10 @@ PARTLY = 1
 
 @takes_measures(without=_LACKING)
 def metrics(
-    prediction: Annotated[Path, typer.Argument(metavar="PRED", help="Folder of predicted masks.")],
-    truth: Annotated[Path, typer.Argument(metavar="TRUTH", help="Folder of true masks.")],
+    prediction: Annotated[
+        Path, typer.Argument(metavar="PRED", help="Folder of predicted masks, or an annotation export (COCO).")
+    ],
+    truth: Annotated[Path, typer.Argument(metavar="TRUTH", help="Folder of true masks, or an annotation export.")],
     classes: Classes = None,
     ignore: Ignore = None,
     measures: Measures = _NONE,
@@ -41,7 +43,7 @@ def metrics(
     overwrite: Overwrite = False,
     json: Json = False,
 ) -> None:
-    """Score a folder of masks against another, paired by file name. Exits with 1 when some could not be compared."""
+    """Score masks or annotations against others, paired by file name. Exits with 1 when some could not be compared."""
     from intarsia.evaluation import score_masks
     from intarsia.reports import require_free, worst_masks, write_evaluation
 
