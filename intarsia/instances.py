@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -35,6 +35,12 @@ class Instance:
     size: int
     centre: tuple[float, ...]
     box: tuple[tuple[int, int], ...]
+
+
+def thing_classes(names: Sequence[str]) -> list[int]:
+    """The classes that have instances: all but the background, which is the class of that name, or the first."""
+    background = next((index for index, name in enumerate(names) if name.lower() == "background"), 0)
+    return [index for index in range(len(names)) if index != background]
 
 
 def number_instances(

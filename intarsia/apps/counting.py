@@ -20,7 +20,7 @@ from intarsia.datasets.layouts.maskfolders import Side
 from intarsia.datasets.layouts.survey import detect
 from intarsia.errors import DataError, UsageError, require, suggest
 from intarsia.files import atomic_path, write_text
-from intarsia.instances import Instance, Numbers, measure_instances, number_instances
+from intarsia.instances import Instance, Numbers, measure_instances, number_instances, thing_classes
 from intarsia.labels import LabelArray, LabelSpace
 from intarsia.media.geotiff import GeoTiffWriter
 from intarsia.media.medium import PICTURE, RASTER, STILLS, VOLUME, Item, expand
@@ -135,7 +135,9 @@ def count_instances(
     if folder is not None and (folder / TABLE).exists() and not overwrite:
         raise UsageError(f"{folder / TABLE} exists; name another folder, or replace it (--overwrite)")
     items = _found(masks)
-    counted, failures, notes, done = [], {}, [], 0
+    counted: list[Counted] = []
+    failures: dict[str, str] = {}
+    notes: list[str] = []
     for medium in dict.fromkeys(item.medium.name for item in items):
         some = [item for item in items if item.medium.name == medium]
         reading = _READINGS[medium]([Path(item.source) for item in some], classes, ignore)
@@ -151,9 +153,8 @@ def count_instances(
                 written = folder and reading.save(Path(item.source), folder / f"{_stem(item)}.instances", numbers)
                 things = measure_instances(numbers, labels)
                 counted.append(Counted(str(item.source), _stem(item), things, chosen, written))
-            done += 1
             if progress is not None:
-                progress(done, len(items))
+                progress(len(counted) + len(failures), len(items))
     if not counted:
         raise DataError(f"none of the {len(items)} masks can be read; the first: {next(iter(failures.values()))}")
     table = None if folder is None else _write_table(folder / TABLE, counted)
@@ -210,8 +211,8 @@ def _chosen(space: LabelSpace, of: Sequence[str]) -> dict[int, str]:
     for name in of:
         if name not in space.names:
             raise UsageError(f"the masks have no class {name!r}.{suggest(name, space.names)}")
-    background = next((i for i, name in enumerate(space.names) if name.lower() == "background"), 0)
-    return {i: name for i, name in enumerate(space.names) if (name in of if of else i != background)}
+    indices = [space.names.index(name) for name in dict.fromkeys(of)] if of else thing_classes(space.names)
+    return {index: space.names[index] for index in indices}
 
 
 def _save_picture(source: Path, stem: Path, numbers: Numbers) -> Path:

@@ -73,8 +73,10 @@ class GridLoss(ClassLoss):
 
     def present(self, labels: Tensor) -> Tensor:
         """(K,) the classes of one sample that take part."""
-        classes = torch.unique(labels[labels != self.ignore_index])
-        return classes if self.classes is None else classes[torch.isin(classes, torch.tensor(self.classes))]
+        classes: Tensor = torch.unique(labels[labels != self.ignore_index])
+        if self.classes is None:
+            return classes
+        return classes[torch.isin(classes, torch.tensor(self.classes, device=classes.device))]
 
     def compare(self, rows: _Rows, maps: Mapping[str, Tensor]) -> Tensor:
         """The loss of the rows that belong to the maps' classes."""

@@ -88,7 +88,8 @@ class PartitionAgreement:
     def compute(self) -> PartitionScores:
         """Mean scores so far."""
         columns = np.array(self._images, dtype=np.float64).reshape(-1, 6)
-        return PartitionScores(*(mean(column) for column in columns.T), images=len(columns))
+        rand, rand_split, rand_merge, info, info_split, info_merge = (mean(column) for column in columns.T)
+        return PartitionScores(rand, rand_split, rand_merge, info, info_split, info_merge, len(columns))
 
 
 def _scores(predicted: NDArray[Any], truth: NDArray[Any]) -> tuple[float, ...]:

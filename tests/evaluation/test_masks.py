@@ -165,7 +165,9 @@ def test_a_coco_file_on_either_side(tmp_path: Path, which: str) -> None:
 def test_a_list_of_coco_results(tmp_path: Path) -> None:
     truth = coco(tmp_path / "truth.json", MADE)
     shapes = json.loads(coco(tmp_path / "p.json", MOVED).read_text())["annotations"]
-    results = [{key: one[key] for key in ("image_id", "category_id", "segmentation")} | {"score": 0.9} for one in shapes]
+    results = [
+        {key: one[key] for key in ("image_id", "category_id", "segmentation")} | {"score": 0.9} for one in shapes
+    ]
     wrong = {"image_id": 1, "category_id": 10, "score": 0.1, "segmentation": rle(np.ones((30, 40), bool))}
     (tmp_path / "results.json").write_text(json.dumps([*results, wrong]))
     found = score_masks(tmp_path / "results.json", truth).evaluation
@@ -191,7 +193,7 @@ def test_binary_masks_beside_an_export_of_one_class(tmp_path: Path) -> None:
 def test_what_an_export_cannot_be_compared_with(tmp_path: Path) -> None:
     truth = coco(tmp_path / "truth.json", MADE | {"9": MADE["0"]})
     masks = mask_folder(tmp_path / "p", MOVED)
-    with pytest.raises(DataError, match="share no class.*name the masks' classes in the export's words"):
+    with pytest.raises(DataError, match=r"share no class.*name the masks' classes in the export's words"):
         score_masks(masks, truth)
     (masks / "classes.txt").write_text("background\ncell\nwall\n")
     write(masks / "0.png", np.zeros((3, 4)))
@@ -212,3 +214,17 @@ def test_masks_beside_a_coco_file_of_the_same_job_are_compared_as_masks(tmp_path
     expected = score_masks(predicted, truth).evaluation.scores.miou
     coco(predicted / "annotations.json", MADE)
     assert score_masks(predicted, truth).evaluation.scores.miou == expected
+
+
+def test_segments_are_connected_things(tmp_path: Path) -> None:
+    truth, split = np.zeros((20, 30), np.uint8), np.zeros((20, 30), np.uint8)
+    truth[2:6, 2:12] = truth[10:14, 2:12] = split[2:6, 2:7] = split[2:6, 8:12] = split[10:14, 2:12] = 1
+    write(tmp_path / "t" / "a.png", truth)
+    write(tmp_path / "p" / "a.png", split)
+    found = score_masks(tmp_path / "p", tmp_path / "t", measures=Measures(segments=True)).evaluation
+    # of the first thing 20 and 16 of 40 pixels are together, and 4 alone; the second is whole
+    expected = (20**2 + 16**2 + 4 + 40**2) / (2 * 40**2)
+    assert found.result("segments").rand_split == pytest.approx(expected)
+    assert found.result("segments").rand_merge == 1
+    assert found.measured[0].means["V(Rand)"] == pytest.approx(2 * expected / (1 + expected))
+    assert "of every class but background" in found.measured[0].notes[0]

@@ -100,7 +100,8 @@ def _results(place: Path) -> list[dict[str, Any]] | None:
 
 def _numbered(place: Path, results: list[dict[str, Any]], truth: Path | None, folder: Path) -> Path:
     """Results as a COCO file of their own, with the truth's images and categories; the surest lie on top."""
-    known = load_json(truth, "coco") if truth is not None and truth.is_file() and truth.suffix.lower() == ".json" else None
+    is_json = truth is not None and truth.is_file() and truth.suffix.lower() == ".json"
+    known = load_json(truth, "coco") if truth is not None and is_json else None
     if not isinstance(known, dict) or not {"images", "categories"} <= known.keys():
         raise DataError(
             f"{place}: a list of COCO results names images and classes by number only; compare it with the COCO file "
@@ -108,7 +109,9 @@ def _numbered(place: Path, results: list[dict[str, Any]], truth: Path | None, fo
         )
     if not all("segmentation" in one for one in results):
         raise DataError(f"{place}: results without a segmentation; boxes alone are no masks")
-    ordered = sorted(results, key=lambda one: float(one.get("score", 1)))
+    if not all(isinstance(one.get("score", 1), int | float) for one in results):
+        raise DataError(f"{place}: results whose scores are no numbers")
+    ordered = sorted(results, key=lambda one: one.get("score", 1))
     shapes = [{"iscrowd": 0, **one, "id": number} for number, one in enumerate(ordered, start=1)]
     target = folder / place.name
     write_json(target, {"images": known["images"], "categories": known["categories"], "annotations": shapes})
