@@ -29,7 +29,9 @@ from intarsia.media.volumes import open_volume
 
 TABLE = "instances.csv"
 _COLUMNS = ("mask", "instance", "class", "size", "x", "y", "z", "left", "top", "front", "width", "height", "depth")
+_ENDING = ".instances"  # of the names of label images
 _MOST_IN_PNG = 65_535
+_MOST_UNNAMED = 64  # classes; more are hardly meant
 
 
 @dataclass(frozen=True)
@@ -150,7 +152,7 @@ def count_instances(
                 failures[str(item.source)] = str(error)
             else:
                 numbers = number_instances(labels, chosen, neighbours=neighbours, least=least, distance=distance)
-                written = folder and reading.save(Path(item.source), folder / f"{_stem(item)}.instances", numbers)
+                written = folder and reading.save(Path(item.source), folder / f"{_stem(item)}{_ENDING}", numbers)
                 things = measure_instances(numbers, labels)
                 counted.append(Counted(str(item.source), _stem(item), things, chosen, written))
             if progress is not None:
@@ -164,6 +166,9 @@ def count_instances(
 def _found(masks: Sequence[str | Path]) -> list[Item]:
     """The masks that the names stand for, no two with the same name."""
     items = [item for mask in masks for item in expand(mask, media=STILLS).items]
+    items = [item for item in items if not _stem(item).endswith(_ENDING)]  # what an earlier count left there
+    if not items:
+        raise DataError(f"no masks in {', '.join(map(str, masks))}, but label images of an earlier count")
     seen: dict[str, Item] = {}
     for item in items:
         other = seen.setdefault(_stem(item), item)
@@ -179,6 +184,11 @@ def _stem(item: Item) -> str:
 
 def _pictures(paths: list[Path], classes: ClassList | None, ignore: Sequence[int]) -> _Reading:
     space, coding, notes = detect(paths, classes, ignore)
+    if classes is None and len(space) > _MOST_UNNAMED:
+        raise DataError(
+            f"{paths[0].parent}: the pictures hold {len(space)} different values, as photographs and maps of instances "
+            f"do; if they are masks of so many classes, name these (--classes)"
+        )
     return _Reading(space, tuple(notes), Side(space, coding).read, _save_picture)
 
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from intarsia.cli.metrics import PARTLY, Classes, Ignore, read_classes
 from intarsia.cli.output import Json, emit, progress_bar, table
 from intarsia.errors import counted
+
+if TYPE_CHECKING:
+    from intarsia.apps.counting import Count
+
+_MOST_COLUMNS = 8
 
 
 def count(
@@ -48,11 +53,7 @@ def count(
     if json:
         emit(found.to_json())
     else:
-        names = list(dict.fromkeys(name for one in found.masks for name in one.counts))
-        rows = [(one.name, *(str(one.counts.get(name, 0)) for name in names)) for one in found.masks]
-        if len(rows) > 1:
-            rows.append(("all", *(str(sum(one.counts.get(name, 0) for one in found.masks)) for name in names)))
-        table(("Mask", *names), rows)
+        _show(found)
         for note in found.notes:
             typer.echo(f"note: {note}")
         if found.table is not None:
@@ -61,3 +62,18 @@ def count(
         typer.echo(f"failed: {reason if mask in reason else f'{mask}: {reason}'}", err=True)
     if found.failures:
         raise typer.Exit(PARTLY)
+
+
+def _show(found: Count) -> None:
+    """Print a row a mask, with a column a class; or, of many classes, a row for each that a mask holds."""
+    names = list(dict.fromkeys(name for one in found.masks for name in one.counts))
+    if len(names) > _MOST_COLUMNS:
+        table(
+            ("Mask", "Class", "Things"),
+            [(one.name, name, str(things)) for one in found.masks for name, things in one.counts.items() if things],
+        )
+        return
+    rows = [(one.name, *(str(one.counts.get(name, 0)) for name in names)) for one in found.masks]
+    if len(rows) > 1:
+        rows.append(("all", *(str(sum(one.counts.get(name, 0) for one in found.masks)) for name in names)))
+    table(("Mask", *names), rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -80,7 +81,7 @@ def read_classes(text: str | None) -> ClassList | None:
 
     if text is None:
         return None
-    if Path(text).is_file():
+    if os.path.isfile(text):  # unlike Path's, it takes a text that is too long for a name
         return read_class_file(Path(text))
     names = LabelSpace(tuple(name.strip() for name in text.split(","))).names
     return ClassList(names, source="--classes")

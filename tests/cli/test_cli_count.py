@@ -78,6 +78,20 @@ def test_classes_and_what_cannot_be_read(cli: Cli, tmp_path: Path) -> None:
     assert cli("count", tmp_path / "good.png", tmp_path / "other" / "good.png") == 2 and "same name" in cli.err
 
 
+def test_what_is_no_mask(cli: Cli, masks: Path, tmp_path: Path) -> None:
+    assert cli("count", masks, "-o", masks) == 0
+    assert cli("count", masks, "-o", masks, "--overwrite", "--json") == 0  # its own label images are no masks
+    assert [one["mask"] for one in json.loads(cli.out)["masks"]] == [
+        str(masks / "a.png"),
+        str(masks / "deep" / "b.png"),
+    ]
+    assert cli("count", masks / "a.instances.png") == 3 and "label images of an earlier count" in cli.err
+    Image.fromarray(np.arange(200, dtype=np.uint8).reshape(10, 20)).save(tmp_path / "photo.png")
+    assert cli("count", tmp_path / "photo.png") == 3 and "200 different values, as photographs" in cli.err
+    names = ",".join(f"c{index}" for index in range(200))
+    assert cli("count", tmp_path / "photo.png", "--classes", names) == 0 and "c199" in cli.out
+
+
 def test_a_raster_stays_on_the_map(tmp_path: Path) -> None:
     where = rasterio.transform.from_origin(500_000, 200_000, 2, 2)
     profile = {"driver": "GTiff", "width": 60, "height": 40, "count": 1, "dtype": "uint8", "crs": "EPSG:32633"}
