@@ -228,3 +228,12 @@ def test_segments_are_connected_things(tmp_path: Path) -> None:
     assert found.result("segments").rand_merge == 1
     assert found.measured[0].means["V(Rand)"] == pytest.approx(2 * expected / (1 + expected))
     assert "of every class but background" in found.measured[0].notes[0]
+
+
+def test_of_a_whole_data_set_the_photos_are_no_masks(tmp_path: Path) -> None:
+    mask_folder(tmp_path / "data" / "masks", MADE)
+    for name in MADE:
+        photo = np.random.default_rng(0).integers(0, 255, (30, 40, 3)).astype(np.uint8)
+        write(tmp_path / "data" / "images" / f"{name}.png", photo)
+    found = score_masks(mask_folder(tmp_path / "p", MADE), tmp_path / "data")
+    assert found.complete and found.evaluation.scores.miou == 1 and len(found.evaluation.images) == 3
