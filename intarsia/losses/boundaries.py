@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from intarsia.errors import UsageError
-from intarsia.losses.base import ClassLoss, ClassOptions, check_option, register_loss
+from intarsia.losses.base import ClassLoss, ClassOptions, check_option, check_options, register_loss
 from intarsia.losses.distances import between, class_distances
 from intarsia.losses.sums import masked_softmax, ratio, sum_of_blocks
 
@@ -243,10 +243,9 @@ class HausdorffCV(GridLoss):
     ) -> None:
         super().__init__(**shared)
         check_option("alpha", alpha, 0)
+        check_options("radii", radii, above=True)
         if not radii:
             raise UsageError("loss option radii must name at least one radius")
-        for radius in radii:
-            check_option("radii", radius, 0, above=True)
         self.alpha = alpha
         self.radii = tuple(radii)
 
