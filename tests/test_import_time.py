@@ -14,7 +14,8 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "intarsia"
 TORCH_FREE = (
     "media annotations result inference jobs labels files stopping threads zoo bundle preprocessing recipe datasets "
-    "evaluation metrics runtimes.contract runtimes.upsampling refine.filters refine.crf.compiled"
+    "evaluation metrics instances apps.counting runtimes.contract runtimes.upsampling refine.filters "
+    "refine.crf.compiled"
 )
 HEAVY = {"cv2", "numpy", "PIL", "pydantic", "safetensors", "timm", "torch", "torchvision", "yaml"}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import codecs
 import json
+import os
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -77,7 +78,7 @@ def classes_said(text: str) -> ClassList:
     Raises:
         DataError: no such file, or as `read_class_file` and `parse_classes`.
     """
-    if Path(text).is_file() or Path(text).suffix.lower() in _SUFFIXES:
+    if os.path.isfile(text) or Path(text).suffix.lower() in _SUFFIXES:
         return read_class_file(Path(text))
     return parse_classes(text.split(","), source="--classes")
 

@@ -13,6 +13,14 @@ from intarsia.errors import counted
 from intarsia.evaluation.measures import Measures
 from intarsia.evaluation.measures.contract import Need
 
+Classes = Annotated[
+    str | None,
+    typer.Option(help="Class names in the order of the values (road,car), with them (0:road,7:car), or their file."),
+]
+Ignore = Annotated[
+    list[int] | None, typer.Option(metavar="VALUE", help="Stored value that means not labelled; repeatable.")
+]
+
 _MOST_SHOWN = 5
 _NONE = Measures()
 _LACKING: tuple[Need, ...] = ("probabilities",)  # of masks
@@ -21,23 +29,18 @@ PARTLY = 1
 
 @takes_measures(without=_LACKING)
 def metrics(
-    prediction: Annotated[Path, typer.Argument(metavar="PRED", help="Folder of predicted masks.")],
-    truth: Annotated[Path, typer.Argument(metavar="TRUTH", help="Folder of true masks.")],
-    classes: Annotated[
-        str | None,
-        typer.Option(
-            help="Class names in the order of the values (road,car), with them (0:road,7:car), or their file."
-        ),
-    ] = None,
-    ignore: Annotated[
-        list[int] | None, typer.Option(metavar="VALUE", help="Stored value that means not labelled; repeatable.")
-    ] = None,
+    prediction: Annotated[
+        Path, typer.Argument(metavar="PRED", help="Folder of predicted masks, or an annotation export (COCO).")
+    ],
+    truth: Annotated[Path, typer.Argument(metavar="TRUTH", help="Folder of true masks, or an annotation export.")],
+    classes: Classes = None,
+    ignore: Ignore = None,
     measures: Measures = _NONE,
     out: Out = None,
     overwrite: Overwrite = False,
     json: Json = False,
 ) -> None:
-    """Score a folder of masks against another, paired by file name. Exits with 1 when some could not be compared."""
+    """Score masks or annotations against others, paired by file name. Exits with 1 when some could not be compared."""
     from intarsia.classlists import classes_said
     from intarsia.evaluation import score_masks
     from intarsia.reports import require_free, worst_masks, write_evaluation

@@ -78,7 +78,15 @@ def show(found: Evaluation) -> None:
         "mean accuracy": scores.mean_accuracy,
         "mean F1": scores.mean_f1,
         "frequency-weighted IoU": scores.fwiou,
+        "micro IoU": scores.micro_iou,
     }
+    if len(found.images) > 1:
+        means |= {
+            f"mean of the {found.medium}s' mIoU": found.image_miou,
+            "and of their micro IoU": found.image_micro_iou,
+        }
+    if scores.present_miou != scores.miou:
+        means["mIoU of the classes in the truth"] = scores.present_miou
     for one in found.measured:
         means |= one.means
     typer.echo("   ".join(f"{name} {_number(value)}" for name, value in means.items()))

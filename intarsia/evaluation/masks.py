@@ -60,8 +60,8 @@ def score_masks(
     """Compare two folders of masks, paired by name; see `open_mask_folders`.
 
     Args:
-        prediction: folder of predicted masks.
-        truth: folder of true masks.
+        prediction: folder of predicted masks, or an annotation tool's export.
+        truth: folder of true masks, or an export.
         classes: what values or colours mean; None finds out.
         ignore: stored values that mean "not labelled".
         measures: what to measure besides the confusion matrix, see `Measures`; masks hold no probabilities.

@@ -15,6 +15,7 @@ from intarsia.evaluation.measures.contract import Measure, Measured
 from intarsia.labels import LabelSpace
 from intarsia.media.source import Pixels
 from intarsia.metrics import ConfusionMatrix, Scores
+from intarsia.metrics.arrays import mean
 
 
 @dataclass(frozen=True)
@@ -26,12 +27,14 @@ class ImageScore:
         miou: mean IoU over the classes that occur in its labels or its prediction.
         pixel_accuracy: share of labelled pixels that are right.
         dice: Dice coefficient (F1) of each class; NaN for one that neither its labels nor its prediction hold.
+        micro_iou: IoU of all classes' pixels together.
     """
 
     id: str
     miou: float
     pixel_accuracy: float
     dice: tuple[float, ...] = ()
+    micro_iou: float = float("nan")
 
 
 @dataclass(frozen=True)
@@ -70,8 +73,12 @@ class Evaluation:
     @property
     def image_miou(self) -> float:
         """Mean of the pictures' own mIoU, which is another number than the mIoU of all of them; NaN without any."""
-        values = [row.miou for row in self.images if not np.isnan(row.miou)]
-        return float(np.mean(values)) if values else float("nan")
+        return mean(np.array([row.miou for row in self.images]))
+
+    @property
+    def image_micro_iou(self) -> float:
+        """Mean of the pictures' own IoU of all classes' pixels together; NaN without any."""
+        return mean(np.array([row.micro_iou for row in self.images]))
 
     @property
     def dice_per_case(self) -> tuple[float, ...]:
@@ -103,6 +110,7 @@ class Evaluation:
             "unmatched": list(self.unmatched),
             "scores": self.scores.to_json(),
             "image_miou": _number(self.image_miou),
+            "image_micro_iou": _number(self.image_micro_iou),
             "dice_per_case": [_number(value) for value in self.dice_per_case],
             "confusion": self.matrix.counts.tolist(),
             "images": [
@@ -110,6 +118,7 @@ class Evaluation:
                     "id": row.id,
                     "miou": _number(row.miou),
                     "pixel_accuracy": _number(row.pixel_accuracy),
+                    "micro_iou": _number(row.micro_iou),
                     "dice": [_number(value) for value in row.dice],
                 }
                 for row in self.images
@@ -186,7 +195,9 @@ class Scorer:
         group = name.rpartition("/")[0]
         self.groups.setdefault(group, ConfusionMatrix(one.classes, ignore_index=one.ignore_index)).merge(one)
         scores = one.compute()
-        self._images.append(ImageScore(name, scores.miou, scores.pixel_accuracy, tuple(scores.f1.tolist())))
+        self._images.append(
+            ImageScore(name, scores.miou, scores.pixel_accuracy, tuple(scores.f1.tolist()), scores.micro_iou)
+        )
 
     def add_part(self, prediction: NDArray[Any], target: NDArray[Any], probabilities: NDArray[np.float32]) -> None:
         """Add some rows (h, W) of a picture or slice with the probabilities (C, h, W) of all classes."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, TypedDict, TypeVar
 
 import torch
@@ -108,9 +108,7 @@ class ClassLoss(Loss):
 
     def __init__(self, *, classes: Sequence[int] | None = None, ignore_index: int = 255) -> None:
         super().__init__(ignore_index=ignore_index)
-        if classes is not None and not (
-            classes and all(isinstance(index, int) and not isinstance(index, bool) and index >= 0 for index in classes)
-        ):
+        if classes is not None and not (isinstance(classes, Sequence) and classes and all(map(_is_index, classes))):
             raise UsageError(f"loss option classes must be a list of class indices, at least one, not {classes!r}")
         self.classes = None if classes is None else sorted(set(classes))
 
@@ -123,6 +121,10 @@ class ClassLoss(Loss):
         if self.classes is not None and self.classes[-1] >= count:
             raise UsageError(f"{self.name}: classes names {self.classes[-1]}, and the classes are 0..{count - 1}")
         return list(range(count)) if self.classes is None else self.classes
+
+
+def _is_index(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 def join_maps(samples: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
@@ -179,6 +181,14 @@ def build_loss(name: str, *, ignore_index: int, options: Mapping[str, Any]) -> L
         if option not in known:
             raise UsageError(f"loss {name!r} has no option {option!r}.{suggest(option, known)}")
     return _losses[name](ignore_index=ignore_index, **options)
+
+
+def check_options(name: str, values: Any, low: float = 0, *, above: bool = False) -> None:
+    """Raise a UsageError unless `values` is a list of numbers, each as for `check_option`."""
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise UsageError(f"loss option {name} must be a list of numbers, not {values!r}")
+    for value in values:
+        check_option(name, value, low, above=above)
 
 
 def check_choice(name: str, value: Any, choices: Sequence[str]) -> None:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from intarsia.errors import UsageError
-from intarsia.losses.base import ClassLoss, ClassOptions, check_option, register_loss
+from intarsia.losses.base import ClassLoss, ClassOptions, check_option, check_options, register_loss
 from intarsia.losses.distances import between, class_distances
 from intarsia.losses.sums import masked_softmax, ratio, sum_of_blocks
 
@@ -73,8 +73,10 @@ class GridLoss(ClassLoss):
 
     def present(self, labels: Tensor) -> Tensor:
         """(K,) the classes of one sample that take part."""
-        classes = torch.unique(labels[labels != self.ignore_index])
-        return classes if self.classes is None else classes[torch.isin(classes, torch.tensor(self.classes))]
+        classes: Tensor = torch.unique(labels[labels != self.ignore_index])
+        if self.classes is None:
+            return classes
+        return classes[torch.isin(classes, torch.tensor(self.classes, device=classes.device))]
 
     def compare(self, rows: _Rows, maps: Mapping[str, Tensor]) -> Tensor:
         """The loss of the rows that belong to the maps' classes."""
@@ -241,10 +243,9 @@ class HausdorffCV(GridLoss):
     ) -> None:
         super().__init__(**shared)
         check_option("alpha", alpha, 0)
+        check_options("radii", radii, above=True)
         if not radii:
             raise UsageError("loss option radii must name at least one radius")
-        for radius in radii:
-            check_option("radii", radius, 0, above=True)
         self.alpha = alpha
         self.radii = tuple(radii)
 

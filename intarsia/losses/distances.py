@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from intarsia.errors import require
+from intarsia.instances import NEIGHBOURS, number_instances
 
 Labels = NDArray[np.int64]
 Mask = NDArray[np.bool_]
@@ -89,20 +90,8 @@ def find_instances(labels: Labels, *, background: int = 0, ignore_index: int = 2
     Returns:
         Instance numbers from 1, 0 elsewhere.
     """
-    instances = np.zeros(labels.shape, np.int64)
-    total = 0
-    for index in np.unique(labels):
-        if index in (background, ignore_index):
-            continue
-        region = labels == index
-        if labels.ndim == 2:
-            count, parts = cv2.connectedComponents(region.astype(np.uint8), connectivity=4)
-            count -= 1
-        else:
-            parts, count = require("scipy.ndimage", "volumes").label(region)
-        np.copyto(instances, parts + total, where=region)
-        total += count
-    return instances
+    things = [index for index in np.unique(labels).tolist() if index not in (background, ignore_index)]
+    return number_instances(labels, things, neighbours=NEIGHBOURS[labels.ndim][0]).astype(np.int64)
 
 
 def border_weights(instances: Labels, *, w0: float = 10.0, sigma: float = 5.0) -> Distances:

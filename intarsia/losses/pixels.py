@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from intarsia.errors import UsageError
-from intarsia.losses.base import Loss, check_choice, check_option, register_loss
+from intarsia.losses.base import Loss, check_choice, check_option, check_options, register_loss
 from intarsia.losses.sums import ratio, sum_of_blocks
 
 
@@ -45,8 +45,8 @@ class ElementLoss(Loss):
         super().__init__(ignore_index=ignore_index)
         check_choice("divide_by", divide_by, ("weights", "elements"))
         self.divide_by = divide_by
-        for weight in class_weights or ():
-            check_option("class_weights", weight, 0)
+        if class_weights is not None:
+            check_options("class_weights", class_weights)
         weights = None if class_weights is None else torch.tensor(list(class_weights), dtype=torch.float32)
         self.register_buffer("class_weights", weights, persistent=False)
 

@@ -13,7 +13,14 @@ import torch
 from torch import Tensor
 
 from intarsia.errors import UsageError
-from intarsia.losses.base import ClassLoss, ClassOptions, check_choice, check_option, register_loss
+from intarsia.losses.base import (
+    ClassLoss,
+    ClassOptions,
+    check_choice,
+    check_option,
+    check_options,
+    register_loss,
+)
 from intarsia.losses.sums import ratio, region_sums
 
 
@@ -79,8 +86,8 @@ class OverlapLoss(RegionLoss):
         check_choice("average", average, ("macro", "micro"))
         if weights is not None and average == "micro":
             raise UsageError("loss option weights belongs to the mean of classes, which average micro does not take")
-        for weight in weights or ():
-            check_option("weights", weight, 0)
+        if weights is not None:
+            check_options("weights", weights)
         self.average = average
         self.weights = weights
 

@@ -6,6 +6,7 @@ from intarsia.metrics.confusion import ConfusionMatrix, Scores
 from intarsia.metrics.instance_iou import InstanceIoU
 from intarsia.metrics.instances import InstanceAP, InstanceScores
 from intarsia.metrics.panoptic import PanopticQuality, PanopticScores
+from intarsia.metrics.partitions import PartitionAgreement, PartitionScores
 from intarsia.metrics.ranking import Curve, PrecisionRecall, Ranking
 from intarsia.metrics.surface import Distances, SurfaceDistance, SurfaceScores, surface_distances
 from intarsia.metrics.temporal import Flicker, TemporalConsistency, VideoConsistency, move_labels
@@ -26,6 +27,8 @@ __all__ = [
     "InstanceScores",
     "PanopticQuality",
     "PanopticScores",
+    "PartitionAgreement",
+    "PartitionScores",
     "PrecisionRecall",
     "Ranking",
     "Reliability",

@@ -38,6 +38,20 @@ def _integers(labels: ArrayLike) -> Labels:
     return array
 
 
+def as_mask(values: ArrayLike) -> NDArray[np.bool_]:
+    """A mask of one object: booleans, integers (0 is outside), or numbers 0 and 1 of any type.
+
+    Raises:
+        DataError: floating-point numbers other than 0 and 1.
+    """
+    array = np.asarray(values)
+    if array.dtype.kind not in "biu" and not ((array == 0) | (array == 1)).all():
+        raise DataError(
+            f"a mask holds 0 and 1, and this one other numbers ({array.dtype}); compare scores with 0.5 first"
+        )
+    return np.asarray(array != 0)
+
+
 def check_target(truth: Labels, classes: int, ignore_index: int) -> None:
     """Check that a target holds nothing but classes and `ignore_index`.
 

@@ -50,6 +50,8 @@ class Scores:
         miou: mean of the classes' IoU.
         fwiou: IoU weighted by the classes' frequency in the truth (Long et al. 2015, section 5).
         mean_f1: mean of the classes' F1.
+        micro_iou: IoU of all classes' elements together, in which frequent classes count more.
+        present_miou: mean IoU of the classes that the truth holds: one that is only predicted is left out.
         iou: hits / (truth + prediction - hits).
         accuracy: hits / truth, also called recall or sensitivity.
         precision: hits / prediction.
@@ -62,6 +64,8 @@ class Scores:
     miou: float
     fwiou: float
     mean_f1: float
+    micro_iou: float
+    present_miou: float
     iou: Floats
     accuracy: Floats
     precision: Floats
@@ -195,6 +199,8 @@ class ConfusionMatrix:
             miou=mean(iou[kept]),
             fwiou=float(ratio((truth[weighted] * iou[weighted]).sum(), truth[weighted].sum())),
             mean_f1=mean(f1[kept]),
+            micro_iou=float(ratio(hits[kept].sum(), union[kept].sum())),
+            present_miou=mean(iou[weighted]),
             iou=iou,
             accuracy=accuracy,
             precision=ratio(hits, predicted),

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from intarsia.errors import DataError
+from intarsia.instances import number_instances
 from intarsia.metrics.arrays import Floats, check_target, label_pair
 
 Ids = NDArray[np.int64]
@@ -72,12 +72,7 @@ def connected_instances(labels: ArrayLike, things: Collection[int]) -> NDArray[n
     Returns:
         (H, W), 0 for other classes; components touch by side or corner.
     """
-    array = np.asarray(labels)
-    instances = np.zeros(array.shape, dtype=np.int32)
-    for thing in things:
-        count, components = cv2.connectedComponents((array == thing).view(np.uint8), connectivity=8)
-        instances += np.where(components > 0, components + instances.max(initial=0), 0) if count > 1 else 0
-    return instances
+    return number_instances(labels, things)
 
 
 def overlap(

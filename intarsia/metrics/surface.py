@@ -23,6 +23,7 @@ from numpy.typing import ArrayLike, NDArray
 from intarsia.errors import UsageError
 from intarsia.metrics.arrays import (
     Floats,
+    as_mask,
     check_classes,
     check_same,
     check_spacing,
@@ -55,13 +56,13 @@ def surface_distances(prediction: ArrayLike, target: ArrayLike, *, spacing: Sequ
     """Distances between two masks of one object.
 
     Args:
-        prediction: (H, W) or (D, H, W) mask.
+        prediction: (H, W) or (D, H, W) mask; booleans, integers, or numbers 0 and 1.
         target: mask of the same shape.
         spacing: distance between neighbours along each axis.
 
     Raises:
         UsageError: the spacing is not positive, or the masks do not lie on a grid of so many dimensions.
-        DataError: the shapes differ.
+        DataError: the shapes differ, or a mask holds other numbers than 0 and 1.
     """
     steps = check_spacing(spacing)
     if np.ndim(target) != len(steps):
@@ -69,7 +70,7 @@ def surface_distances(prediction: ArrayLike, target: ArrayLike, *, spacing: Sequ
             f"a surface distance needs one spacing for each axis of the mask: its shape is {np.shape(target)}, the "
             f"spacing {steps}"
         )
-    ((one, other),) = on_grid(prediction, target, len(steps), "a surface distance")
+    ((one, other),) = on_grid(as_mask(prediction), as_mask(target), len(steps), "a surface distance")
     return _distances(one != 0, other != 0, np.ones(one.shape, dtype=bool), steps)
 
 

@@ -88,8 +88,8 @@ def test_what_was_not_measured_is_told_by_name() -> None:
 
 
 def test_flags_follow_from_the_table() -> None:
-    assert list(options()) == ["boundary", "spacing", "curves"]
-    assert list(options(More)) == ["boundary", "spacing", "curves", "width"]
+    assert list(options()) == ["boundary", "spacing", "segments", "curves"]
+    assert list(options(More)) == ["boundary", "spacing", "segments", "curves", "width"]
     read = options()["spacing"].read
     assert read is not None and (read("0.5"), read("3,1,1"), read("file")) == ((0.5, 0.5), (3.0, 1.0, 1.0), "file")
     with pytest.raises(UsageError, match="--spacing is one number, or two with a comma between"):
@@ -100,6 +100,7 @@ def test_flags_follow_from_the_table() -> None:
 
 REFUSED = [
     ("cloud", Measures(boundary=True), "boundaries are measured on pictures, not on points"),
+    ("cloud", Measures(segments=True), "segments are connected elements of pictures and volumes, not points"),
     ("cloud", Measures(spacing=(1, 1)), "surface distances are measured on pictures and volumes, not on points"),
     ("cloud", Measures(spacing="file"), "surface distances are measured on pictures and volumes, not on points"),
     (

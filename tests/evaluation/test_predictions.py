@@ -54,7 +54,13 @@ def test_scores_by_class_and_worst_first(predictor: Predictor, tmp_path: Path) -
     assert [row.id for row in found.images] == ["bad", "good", "void"]
     assert [row.miou for row in found.images[:2]] == pytest.approx([1 / 6, 3 / 8])
     plain = json.loads(json.dumps(found.to_json(), allow_nan=False))
-    assert plain["images"][2] == {"id": "void", "miou": None, "pixel_accuracy": None, "dice": [None] * 3}
+    assert plain["images"][2] == {
+        "id": "void",
+        "miou": None,
+        "pixel_accuracy": None,
+        "micro_iou": None,
+        "dice": [None] * 3,
+    }
     assert plain["images"][1]["dice"] == [0.0, pytest.approx(6 / 7), None]
     assert plain["dice_per_case"] == [0.0, pytest.approx((6 / 7 + 1 / 2) / 2), None]
     assert plain["classes"] == ["dark", "bright", "third"] and plain["unmatched"] == []

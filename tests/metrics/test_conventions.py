@@ -42,6 +42,11 @@ def ours(prediction: np.ndarray = PREDICTION, truth: np.ndarray = TRUTH) -> Scor
     return matrix.compute()
 
 
+def each_image(score: str) -> float:
+    pairs = zip(PREDICTION, TRUTH, strict=True)
+    return float(np.mean([getattr(ours(prediction, truth), score) for prediction, truth in pairs]))
+
+
 def fast_hist() -> float:
     table = np.bincount(4 * TRUTH.ravel() + PREDICTION.ravel(), minlength=16).reshape(4, 4)
     with np.errstate(invalid="ignore"):
@@ -104,6 +109,9 @@ IOU: dict[str, Callable[[], float]] = {
         torchmetrics.classification.MulticlassJaccardIndex(4, average="micro")(*TENSORS)
     ),
     "torchmetrics, segmentation": lambda: float(torchmetrics.segmentation.MeanIoU(4, input_format="index")(*TENSORS)),
+    "Intarsia, micro": lambda: ours().micro_iou,
+    "Intarsia, each image's micro": lambda: each_image("micro_iou"),
+    "Intarsia, each image": lambda: each_image("miou"),
     "smp, macro": lambda: of_smp(smp.iou_score, "macro"),
     "smp, micro-imagewise": lambda: of_smp(smp.iou_score, "micro-imagewise"),
     "smp, macro-imagewise": lambda: of_smp(smp.iou_score, "macro-imagewise"),
@@ -150,6 +158,23 @@ def test_accuracy_and_dice(library: str) -> None:
 def test_every_row_of_the_tables_is_computed() -> None:
     assert printed(0).keys() == {*IOU, "cityscapesScripts"}
     assert printed(1).keys() == OTHERS.keys()
+
+
+def test_a_class_that_is_only_predicted() -> None:
+    """detectron2 leaves it out of the mean: `present_miou`."""
+    truth, prediction = np.array([0, 0, 0, 1, 1]), np.array([0, 0, 2, 1, 0])
+    assert "truth `0 0 0 1 1` and the prediction `0 0 2 1 0`, the mIoU is 0.3333" in PAGE
+    found = ours(prediction, truth)
+    held = np.unique(truth)
+    hits = np.array([((truth == c) & (prediction == c)).sum() for c in held])
+    union = np.array([((truth == c) | (prediction == c)).sum() for c in held])
+    assert found.present_miou == pytest.approx((hits / union).mean()) == pytest.approx(0.5)
+    assert found.miou == pytest.approx(1 / 3)
+    assert ours().present_miou == ours().miou
+    matrix = ConfusionMatrix(4)
+    matrix.update(prediction, truth)
+    assert matrix.compute(leave_out=[1]).present_miou == pytest.approx(0.5)
+    assert matrix.compute(leave_out=[0, 2, 3]).micro_iou == pytest.approx(0.5)
 
 
 def test_classes_that_are_all_wrong() -> None:

@@ -149,6 +149,19 @@ def test_one_voxel_and_empty_truth() -> None:
     assert found.hausdorff[0] == 0 and np.isnan(found.hausdorff[1]) and found.images.tolist() == [1, 0]
 
 
+def test_masks_of_any_type_that_hold_0_and_1() -> None:
+    mask = np.zeros((6, 7), bool)
+    mask[2:4, 1:5] = True
+    other = np.roll(mask, 1, axis=1)
+    expected = surface_distances(mask, other)
+    for kind in (np.float32, np.float64, np.float16, np.uint8, int):
+        assert surface_distances(mask.astype(kind), other.astype(kind)) == expected
+    assert surface_distances(255 * mask.astype(np.uint8), 3 * other.astype(int)) == expected
+    for wrong in (0.5 * mask, np.where(mask, np.nan, 0)):
+        with pytest.raises(DataError, match="a mask holds 0 and 1, and this one other numbers"):
+            surface_distances(wrong, other)
+
+
 def test_bad_input_is_explained() -> None:
     for spacing in ((0.0, 1.0), (1.0, -1.0), (1.0, math.nan), (1.0,), (1.0, math.inf)):
         with pytest.raises(UsageError, match="positive numbers only"):

@@ -1,10 +1,10 @@
-"""Two folders of masks, predictions and truth: which belong together, and what their values mean."""
+"""Two folders of masks or exports, predictions and truth: which belong together, and what their values mean."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ import numpy as np
 from intarsia.classlists import ClassList
 from intarsia.datasets.classfile import find_class_file
 from intarsia.datasets.coding import MaskCoding, number_list
+from intarsia.datasets.layouts.drawn import Drawn, draw_export
 from intarsia.datasets.layouts.pairing import pair_masks
 from intarsia.datasets.layouts.survey import SAMPLE, survey
 from intarsia.datasets.meaning import WHITE, Survey, by_palette, choose, soft_threshold
@@ -57,6 +58,7 @@ class MaskFolders:
         missing: targets without a prediction.
         extra: predictions without a target.
         notes: plain sentences on what was decided.
+        drawn: exports that masks were drawn from.
     """
 
     pairs: tuple[tuple[str, Path, Path], ...]
@@ -65,6 +67,7 @@ class MaskFolders:
     missing: tuple[Path, ...]
     extra: tuple[Path, ...]
     notes: tuple[str, ...]
+    drawn: tuple[Drawn, ...] = ()
 
     def read(self, prediction: Path, truth: Path) -> tuple[LabelArray, LabelArray]:
         """Labels of one pair, both in the truth's space; predictions of unknown classes become its ignore index.
@@ -75,13 +78,21 @@ class MaskFolders:
         labels, target = self.prediction.read(prediction), self.truth.read(truth)
         if labels.shape != target.shape:
             raise DataError(
-                f"{prediction} is {labels.shape[1]}x{labels.shape[0]} pixels, {truth} is "
+                f"{self._told(prediction)} is {labels.shape[1]}x{labels.shape[0]} pixels, {self._told(truth)} is "
                 f"{target.shape[1]}x{target.shape[0]}: masks are compared at the truth's own size; export the "
                 f"prediction at that size (labels by nearest neighbour)"
             )
         if self.prediction.space.names != self.truth.space.names:
             labels = self.truth.space.lookup_from(self.prediction.space)[labels]
         return labels, target
+
+    def _told(self, mask: Path) -> Path:
+        return _told(mask, self.drawn)
+
+
+def _told(mask: Path, drawn: Sequence[Drawn]) -> Path:
+    """A mask's name for people, also where it was drawn."""
+    return next((one.told(mask) for one in drawn if mask.is_relative_to(one.root)), mask)
 
 
 def open_mask_folders(
@@ -94,11 +105,12 @@ def open_mask_folders(
     """Pair the masks of two folders, from whichever tool, and find out what their values mean.
 
     Values mean the same in both folders, unless one stores colours and the other indices, or both are binary with
-    different whites (0/1 and 0/255); then classes are matched by name.
+    different whites (0/1 and 0/255); then classes are matched by name. So they are where a side is the export of an
+    annotation tool, whose classes have names; binary masks beside one of a single class are of that class.
 
     Args:
-        prediction: folder of predicted masks.
-        truth: folder of true masks.
+        prediction: folder of predicted masks, or an export (a COCO file, a list of COCO results, any tool's).
+        truth: folder of true masks, or an export.
         classes: what the values or colours mean; None takes a class file (classes.txt, ...) in the truth's or the
             prediction's folder, or else the values that occur.
         ignore: stored values that mean "not labelled".
@@ -107,7 +119,8 @@ def open_mask_folders(
         DataError: a folder is missing or holds no mask, no names match, or the values cannot be understood.
     """
     predictions, targets = (Path(os.path.abspath(local(folder))) for folder in (prediction, truth))
-    found = pair_masks(predictions, targets)
+    ours, theirs = draw_export(predictions, targets), draw_export(targets)
+    found = pair_masks(predictions if ours is None else ours.root, targets if theirs is None else theirs.root)
     named = classes
     for root in (targets, predictions):
         named = named or (find_class_file(root) if root.is_dir() else None)
@@ -116,9 +129,14 @@ def open_mask_folders(
         for _, name, target, predicted in found.matched
         if isinstance(predicted, Path) and isinstance(target, Path)
     )
-    seen = _survey([path for _, path, _ in pairs]), _survey([path for *_, path in pairs])
-    sides, notes = _sides(seen[0], seen[1], named, ignore)
-    return MaskFolders(pairs, *sides, missing=found.images, extra=found.masks, notes=(*found.notes, *notes))
+    columns = [path for _, path, _ in pairs], [path for *_, path in pairs]
+    if ours is None and theirs is None:
+        sides, notes = _sides(_survey(columns[0]), _survey(columns[1]), named, ignore)
+    else:
+        sides, notes = _named_sides((ours, theirs), columns, named, ignore)
+    drawn = tuple(one for one in (ours, theirs) if one is not None)
+    missing, extra = (tuple(_told(mask, drawn) for mask in masks) for masks in (found.images, found.masks))
+    return MaskFolders(pairs, *sides, missing=missing, extra=extra, notes=(*found.notes, *notes), drawn=drawn)
 
 
 def _survey(masks: Sequence[Path]) -> Survey:
@@ -168,6 +186,35 @@ def _each(
         )
     notes = [f"Predictions: {note}" for note in ours[2]] + [f"Truth: {note}" for note in theirs[2]]
     return (Side(*ours[:2]), Side(*theirs[:2])), notes
+
+
+def _named_sides(
+    drawn: tuple[Drawn | None, Drawn | None],
+    masks: tuple[list[Path], list[Path]],
+    classes: ClassList | None,
+    ignore: Sequence[int],
+) -> tuple[tuple[Side, Side], list[str]]:
+    """The sides where one is an export at least; classes are matched by name."""
+    sides: list[Side] = []
+    notes: list[str] = []
+    for one, other, files in zip(drawn, reversed(drawn), masks, strict=True):
+        if one is not None:
+            values = {i: i for i in (*range(len(one.space)), one.space.ignore_index)}
+            sides.append(Side(one.space, MaskCoding(values=values)))
+            notes += one.notes
+            continue
+        space, coding, told = choose(_survey(files), classes, ignore)
+        notes += told
+        if other is not None and len(other.space) == 2 and space.names == ("background", "foreground"):
+            space = replace(space, names=other.space.names)
+            notes.append(f"The masks' foreground is taken as {other.space.names[1]!r}, the export's only class.")
+        sides.append(Side(space, coding))
+    if not set(sides[0].space.names[1:]) & set(sides[1].space.names[1:]):
+        raise DataError(
+            f"predictions and truth share no class: the predictions have {', '.join(sides[0].space.names)}; the truth "
+            f"has {', '.join(sides[1].space.names)}; name the masks' classes in the export's words (--classes)"
+        )
+    return (sides[0], sides[1]), notes
 
 
 def _white(found: Survey, ignore: Sequence[int]) -> int | None:

@@ -296,7 +296,10 @@ def pair_masks(predictions: Path, targets: Path) -> Pairs:
         files = [path for path in files if not path.stem.endswith(".overlay")]
         if not files:
             raise DataError(f"{root}: no masks in this folder (looked for {', '.join(MASK_SUFFIXES)} files)")
-        sides.append([replace(classify(path, root), role="mask") for path in files])
+        found = [classify(path, root) for path in files]
+        # Of a whole data set, the photos are no masks.
+        has_masks = any(one.role == "mask" for one in found)
+        sides.append([replace(one, role="mask") for one in found if not (has_masks and one.role == "image")])
     found, true = sides
     matched: list[tuple[str | None, str, File, File]] = []
     notes: list[str] = []

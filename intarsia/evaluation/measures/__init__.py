@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields
 from intarsia.evaluation.measures.boundary import BOUNDARY
 from intarsia.evaluation.measures.contract import Measure, Option, Spacing
 from intarsia.evaluation.measures.curves import CURVES
+from intarsia.evaluation.measures.segments import SEGMENTS
 from intarsia.evaluation.measures.surface import SURFACE
 
 _OPTION = "option"
@@ -21,11 +22,13 @@ class Measures:
         boundary: boundary IoU, boundary F1 and the scores near boundaries.
         spacing: distance between neighbouring rows and columns (mm per pixel, say), of volumes between slices, rows and
             columns, for surface distances; "file" takes what each volume's file says; None measures none.
+        segments: V(Rand) and V(Info) of connected things, of every class but the background.
         curves: precision-recall curves and calibration, which need the probabilities of all classes.
     """
 
     boundary: bool = field(default=False, metadata={_OPTION: BOUNDARY})
     spacing: Spacing | None = field(default=None, metadata={_OPTION: SURFACE})
+    segments: bool = field(default=False, metadata={_OPTION: SEGMENTS})
     curves: bool = field(default=False, metadata={_OPTION: CURVES})
 
     def __iter__(self) -> Iterator[Measure]:
