@@ -105,7 +105,7 @@ class TimmEncoder(Encoder):
         height, width = x.shape[2:]
         if not self._rounds_up:
             x = F.pad(x, (0, -width % _FULL_STRIDE, 0, -height % _FULL_STRIDE))
-        maps: list[Tensor] = self.backbone(x)
+        maps = self._maps(x)
         if self._channels_last:
             maps = [features.permute(0, 3, 1, 2) for features in maps]
         if not self._rounds_up:
@@ -114,6 +114,11 @@ class TimmEncoder(Encoder):
                 for features, stride in zip(maps, self._strides, strict=True)
             ]
         return dict(zip(self._stages, maps, strict=True))
+
+    def _maps(self, x: Tensor) -> list[Tensor]:
+        """The backbone's own maps, from shallow to deep."""
+        maps: list[Tensor] = self.backbone(x)
+        return maps
 
     def chain(self) -> list[tuple[nn.Module, int]]:
         backbone: Any = self.backbone
