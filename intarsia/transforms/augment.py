@@ -124,9 +124,7 @@ class RandomPerspective:
         start = (corners + inward * (width - 1, height - 1)).astype(np.float32)
         view = cv2.getPerspectiveTransform(start, corners)
         border = cv2.BORDER_REPLICATE  # rounding reaches there
-        pixels = _by_channels(
-            image, lambda part: cv2.warpPerspective(part, view, (width, height), borderMode=border)
-        )
+        pixels = _by_channels(image, lambda part: cv2.warpPerspective(part, view, (width, height), borderMode=border))
         # Labels as floats, as they are turned.
         moved = cv2.warpPerspective(
             labels.astype(np.float32), view, (width, height), flags=cv2.INTER_NEAREST, borderMode=border

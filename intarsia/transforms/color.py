@@ -119,7 +119,7 @@ def sharpening(factor: float) -> Matrix:
     """The 3x3 kernel of torchvision's and PIL's sharpness: 1 keeps the picture, 0 smooths it, 2 doubles its edges."""
     smooth = np.ones((3, 3))
     smooth[1, 1] = 5
-    kernel = (1 - factor) * smooth / smooth.sum()
+    kernel: Matrix = (1 - factor) * smooth / smooth.sum()
     kernel[1, 1] += factor
     return kernel
 
@@ -139,11 +139,11 @@ def _filtered(image: Pixels, kernel: Matrix) -> Pixels:
 
 
 def _equalised(image: Pixels, limit: float) -> Pixels:
-    """Contrast-limited adaptive histogram equalisation on 8 x 8 tiles: of the lightness, or of each channel by itself."""
+    """Contrast-limited adaptive histogram equalisation on 8 x 8 tiles: of the lightness, or of each channel alone."""
     clahe = cv2.createCLAHE(limit, (8, 8))
     if image.shape[2] != 3:
         return np.stack([clahe.apply(_packed(image[..., channel])) for channel in range(image.shape[2])], axis=2)
-    lab = cv2.cvtColor(_packed(image), cv2.COLOR_RGB2LAB)
+    lab = np.asarray(cv2.cvtColor(_packed(image), cv2.COLOR_RGB2LAB), dtype=np.uint8)
     lab[..., 0] = clahe.apply(_packed(lab[..., 0]))
     return np.asarray(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB), dtype=np.uint8)
 

@@ -183,7 +183,7 @@ def test_smp_models(name: str, encoder: str, size: tuple[int, int], options: dic
     with torch.inference_mode():
         assert_same(ours(bundle)(x), theirs(x))
     assert bundle.card["origin"].startswith(f"smp's {name} with encoder {encoder}, ")
-    assert ("encoder_output_stride" in bundle.card["assumed"]) == (
+    assert ("encoder_output_stride" in bundle.card.get("assumed", "")) == (
         name in ("DeepLabV3", "DeepLabV3Plus", "PAN") and not options.get("encoder_output_stride")
     )
 
@@ -191,8 +191,6 @@ def test_smp_models(name: str, encoder: str, size: tuple[int, int], options: dic
 @pytest.mark.parametrize(
     ("name", "encoder", "options"),
     [
-        ("Unet", "mobilenet_v2", {}),
-        ("Unet", "efficientnet-b0", {}),
         ("PAN", "efficientnet-b0", {}),  # dilated: smp takes blocks of another stage with it
         ("Unet", "efficientnet-b1", {}),  # pads otherwise than TensorFlow at this size
         ("Linknet", "timm-efficientnet-b0", {}),
@@ -205,7 +203,7 @@ def test_encoders_that_are_smp_s_own(name: str, encoder: str, options: dict[str,
     theirs = made(getattr(smp, name), encoder, encoder_weights=None, classes=3, **options)
     path = stored(theirs, tmp_path / "weights.pth")
     bundle = import_checkpoint(path, "smp", output_stride=options.get("encoder_output_stride"))
-    x = torch.randn(1, 3, 128, 160, dtype=torch.float64)
+    x = torch.randn(1, 3, *((128, 128) if name == "PAN" else (32, 64)), dtype=torch.float64)
     with torch.inference_mode():
         found, expected = ours(bundle).double()(x), theirs.double()(x)
     assert (found - expected).abs().max() < 1e-10 < expected.std()
@@ -516,7 +514,7 @@ def test_encoders_that_cannot_be_or_are_not(tmp_path: Path) -> None:
         import_checkpoint(timm, "smp", encoder="tu-vit_tiny_patch16_224")
     with pytest.raises(ModelError, match=r"its encoder is smp's resnet18, not resnet34"):
         import_checkpoint(path("resnet18"), "smp", encoder="resnet34")
-    with pytest.raises(ModelError, match=r"its encoder vgg11 cannot be imported; timm's \('tu-\.\.\.'\) can, and resnet18, "):
+    with pytest.raises(ModelError, match=r"its encoder vgg11 cannot be imported; timm's .* can, and resnet18, "):
         import_checkpoint(path("vgg11"), "smp", encoder="vgg11")
 
 

@@ -76,9 +76,7 @@ class TimmEncoder(Encoder):
                 name, pretrained=False, features_only=True, in_chans=in_channels, **options
             )
         except _TIMM_ERRORS as error:
-            raise ModelError(
-                f"backbone {name!r} cannot be built with output stride {output_stride}: {error}"
-            ) from error
+            raise ModelError(_refusal(name, options, output_stride, error)) from error
         self.name = self.pretrained = name
         self.backbone: nn.Module = backbone
         config = backbone.pretrained_cfg
@@ -141,6 +139,16 @@ class TimmEncoder(Encoder):
             if (full := key if key in state else re.sub(r"^(\w+?)_(\d+)\.", r"\1.\2.", key)) in state
         }
         load_matching(self.backbone, renamed, self.name)
+
+
+def _refusal(name: str, options: dict[str, Any], output_stride: int, error: Exception) -> str:
+    """Why timm did not build a backbone, and what to do."""
+    if "output_stride" not in options:
+        return f"backbone {name!r} cannot be built{f': {error}' if str(error) else ''}"
+    return (
+        f"backbone {name!r} cannot be built with output stride {output_stride}, because it cannot be dilated; use "
+        f"output_stride={_FULL_STRIDE}, or a backbone that can be, for instance 'resnet50'"
+    )
 
 
 def _stages(strides: list[int]) -> list[int]:

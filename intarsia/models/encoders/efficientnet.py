@@ -15,7 +15,9 @@ _FINEST = 2
 _FIXED_PADDING = {f"smp_efficientnet_b{size}": f"tf_efficientnet_b{size}" for size in range(8)}
 SMP_EFFICIENTNETS = {
     **_FIXED_PADDING,
-    **{f"smp_timm_efficientnet_{size}": f"efficientnet_{size}" for size in (*(f"b{index}" for index in range(9)), "l2")},
+    **{
+        f"smp_timm_efficientnet_{size}": f"efficientnet_{size}" for size in (*(f"b{index}" for index in range(9)), "l2")
+    },
     **{f"smp_timm_tf_efficientnet_lite{size}": f"efficientnet_lite{size}" for size in range(5)},
 }
 
@@ -23,8 +25,8 @@ SMP_EFFICIENTNETS = {
 class SmpEfficientNet(TimmEncoder):
     """EfficientNet (Tan and Le 2019, arXiv:1905.11946) as in segmentation-models-pytorch (smp).
 
-    Its map at stride 2 is that of the first convolution, where timm's is that of the first stage. ``smp_efficientnet_b0``
-    to ``b7`` are smp's ``efficientnet-b0`` and so on: those that pad as TensorFlow does at the network's own size,
+    Its map at stride 2 is that of the first convolution; timm's is that of the first stage. ``smp_efficientnet_b0`` to
+    ``b7`` are smp's ``efficientnet-b0`` and so on: those that pad as TensorFlow does at the network's own size,
     whatever the picture's. ``smp_timm_efficientnet_...`` and ``smp_timm_tf_efficientnet_lite...``, named like smp's,
     pad evenly.
 
@@ -46,7 +48,9 @@ class SmpEfficientNet(TimmEncoder):
             if stride > _FINEST
         }
         if name == "smp_efficientnet_b0":  # smp takes the first block of the fifth stage, and counts the others on
-            self._taps = {(stage, 0 if stride == 16 else block): stride for (stage, block), stride in self._taps.items()}
+            self._taps = {
+                (stage, 0 if stride == 16 else block): stride for (stage, block), stride in self._taps.items()
+            }
             if self.output_stride < self.deepest and options.get("dilate_first_block"):
                 for block in backbone.blocks[4][1:]:
                     set_dilation(block.conv_dw, self.deepest // self.output_stride)

@@ -29,8 +29,7 @@ class PyramidAttention(nn.Module):
         self.point = nn.Sequential(*_conv_norm(inputs, outputs, 1), nn.ReLU())
         # Kernels shrink with the maps.
         self.down = nn.ModuleList(
-            nn.Sequential(*_conv_norm(width, 1, kernel), nn.ReLU())
-            for width, kernel in ((inputs, 7), (1, 5), (1, 3))
+            nn.Sequential(*_conv_norm(width, 1, kernel), nn.ReLU()) for width, kernel in ((inputs, 7), (1, 5), (1, 3))
         )
         self.across = nn.ModuleList(nn.Sequential(*_conv_norm(1, 1, kernel), nn.ReLU()) for kernel in (7, 5, 3))
 

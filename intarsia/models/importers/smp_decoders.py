@@ -260,7 +260,11 @@ def _pan(state: State, config: _PAN, encoder: Native) -> Made:
     names = (
         *conv_norm(r"attention\.overall\.", f"{attention}.branch1.1", 1),
         *conv_norm(r"attention\.point\.", f"{attention}.mid.0"),
-        *(name for level in range(3) for name in conv_norm(rf"attention\.down\.{level}\.", f"{attention}.down{level + 1}.1")),
+        *(
+            name
+            for level in range(3)
+            for name in conv_norm(rf"attention\.down\.{level}\.", f"{attention}.down{level + 1}.1")
+        ),
         *conv_norm(r"attention\.across\.0\.", f"{attention}.conv1"),
         *conv_norm(r"attention\.across\.1\.", f"{attention}.conv2"),
         *conv_norm(r"attention\.across\.2\.", f"{attention}.down3.2"),

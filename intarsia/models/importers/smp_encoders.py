@@ -29,7 +29,8 @@ _FAMILIES: dict[str, dict[str, str]] = {
     "features.0.0.weight": {"mobilenet_v2": "torchvision_mobilenet_v2"},
     "_conv_stem.weight": {f"efficientnet-b{size}": f"smp_efficientnet_b{size}" for size in range(8)},
     "blocks.0.0.se.conv_reduce.weight": {
-        f"timm-efficientnet-{size}": f"smp_timm_efficientnet_{size}" for size in (*(f"b{index}" for index in range(9)), "l2")
+        f"timm-efficientnet-{size}": f"smp_timm_efficientnet_{size}"
+        for size in (*(f"b{index}" for index in range(9)), "l2")
     },
     "conv_stem.weight": {
         f"timm-tf_efficientnet_lite{size}": f"smp_timm_tf_efficientnet_lite{size}" for size in range(5)
@@ -70,7 +71,7 @@ class Native:
     def left_out(self, state: Mapping[str, Tensor], deepest: int) -> tuple[str, ...]:
         """Names of the encoder's tensors that no map up to `deepest` needs."""
         behind = self._expected(32) - self._expected(deepest) if deepest != 32 else set()
-        return tuple(name for name in state if name in behind or re.match(_UNUSED, name) and not self.is_timm)
+        return tuple(name for name in state if name in behind or (re.match(_UNUSED, name) and not self.is_timm))
 
     def fits(self, state: Mapping[str, Tensor]) -> bool:
         """Whether the encoder's tensors are all of these, the first convolution's inputs aside."""
@@ -104,7 +105,9 @@ def native(name: str, state: Mapping[str, Tensor]) -> Native | None:
 def recognise(state: Mapping[str, Tensor]) -> Native | None:
     """The encoder whose tensors these are; None if it is one of timm's, or of a kind that is not known here."""
     family = next((names for tensor, names in _FAMILIES.items() if f"encoder.{tensor}" in state), {})
-    heads = [state[name].shape[0] for name in ("encoder._conv_head.weight", "encoder.conv_head.weight") if name in state]
+    heads = [
+        state[name].shape[0] for name in ("encoder._conv_head.weight", "encoder.conv_head.weight") if name in state
+    ]
     for name in family:
         if heads and heads[0] != _HEAD_WIDTHS.get(name.rpartition("-")[2], 1280):
             continue  # told apart without building the largest of them
@@ -154,7 +157,10 @@ def _mit_names() -> Names:
             (ours + r"embed\.", f"encoder.patch_embed{number}.proj."),
             (ours + r"embed_norm\.", f"encoder.patch_embed{number}.norm."),
             (ours + r"norm\.", f"encoder.norm{number}."),
-            *((rf"{ours}blocks\.(\d+)\.{re.escape(own)}", rf"encoder.block{number}.\1.{other}") for own, other in parts),
+            *(
+                (rf"{ours}blocks\.(\d+)\.{re.escape(own)}", rf"encoder.block{number}.\1.{other}")
+                for own, other in parts
+            ),
             (ours + r"blocks\.", f"encoder.block{number}."),
         )
     return names
@@ -162,7 +168,8 @@ def _mit_names() -> Names:
 
 def _efficientnet_names(ours: str) -> Names:
     """Names of the original port to PyTorch, which counts the blocks of all stages on."""
-    names: Names = ((r"encoder\.backbone\.conv_stem\.", "encoder._conv_stem."), (r"encoder\.backbone\.bn1\.", "encoder._bn0."))
+    prefix, theirs = r"encoder\.backbone\.", "encoder."
+    names: Names = ((rf"{prefix}conv_stem\.", f"{theirs}_conv_stem."), (rf"{prefix}bn1\.", f"{theirs}_bn0."))
     expanded = ("conv_pw", "_expand_conv"), ("bn1", "_bn0"), ("conv_dw", "_depthwise_conv"), ("bn2", "_bn1")
     expanded += ("conv_pwl", "_project_conv"), ("bn3", "_bn2")
     plain = ("conv_dw", "_depthwise_conv"), ("bn1", "_bn1"), ("conv_pw", "_project_conv"), ("bn2", "_bn2")
@@ -172,5 +179,5 @@ def _efficientnet_names(ours: str) -> Names:
     for number, block in enumerate(blocks):
         parts = expanded if f"backbone.blocks.{block}.conv_pwl.weight" in tensors else plain
         for own, other in (*parts, *squeeze):
-            names += ((rf"encoder\.backbone\.blocks\.{re.escape(block)}\.{own}\.", f"encoder._blocks.{number}.{other}."),)
+            names += ((rf"{prefix}blocks\.{re.escape(block)}\.{own}\.", f"{theirs}_blocks.{number}.{other}."),)
     return names
