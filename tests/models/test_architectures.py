@@ -193,6 +193,8 @@ def test_names_and_options_are_suggested():
         build("unet", classes=2, encoder="resnet5O")
     with pytest.raises(ModelError, match="at least one class"):
         build("unet", classes=0)
+    with pytest.raises(ModelError, match=r"manet cannot be built with .*attention=0: center\.keys\.weight is empty"):
+        build("manet", classes=2, encoder=ENCODER, channels=(8, 8, 8, 8), attention=0)
     with pytest.raises(ModelError, match=r"has 4 maps to join \(strides \[16, 8, 4, 2\]\)"):
         build("unet", classes=2, encoder=ENCODER, channels=(8, 8))
     with pytest.raises(ModelError, match=r"cannot be built with output stride 16"):
