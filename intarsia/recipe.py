@@ -155,13 +155,19 @@ class Augment(_Section):
     elastic: Annotated[float, Field(ge=0)] = Field(
         0.0, description="standard deviation in pixels of random displacements on a 3x3 grid, bicubically interpolated"
     )
+    perspective: Annotated[float, Field(ge=0, lt=0.5)] = Field(
+        0.0, description="most of a side that each corner moves inward by, as if seen from aside; half of the time"
+    )
     brightness: Fraction = Field(0.3, description="brightness times 1 +- this")
     contrast: Fraction = Field(0.3, description="contrast times 1 +- this")
     saturation: Fraction = Field(0.3, description="saturation times 1 +- this")
     hue: Annotated[float, Field(ge=0, le=0.5)] = Field(0.0, description="hue turned by up to this share of the circle")
     tint: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="channels times 1 +- tint: other white balance")
     gamma: Annotated[float, Field(ge=0, le=2)] = Field(0.0, description="exponent is exp(uniform(-gamma, gamma))")
+    equalise: Fraction = Field(0.0, description="probability of a local equalisation of the histogram (CLAHE)")
+    sharpen: Fraction = Field(0.0, description="probability of a sharper picture")
     blur: Fraction = Field(0.0, description="probability of a Gaussian blur")
+    motion_blur: Fraction = Field(0.0, description="probability of a blur along a line of 3 to 7 pixels")
     noise: Fraction = Field(0.0, description="probability of Gaussian noise")
 
     @model_validator(mode="after")

@@ -18,12 +18,18 @@ SMALL: dict[str, dict[str, Any]] = {
     "fcn32s": {"base": 4, "width": 32, "dropout": 0, "padding": 1},
     "fcn8s": {"base": 4, "width": 32, "dropout": 0, "padding": 1},
     "fcn8s_at_once": {"base": 6, "width": 32, "dropout": 0, "padding": 1, "learned_upsampling": True},
+    "fpn": {"encoder": "test_efficientnet", "channels": 16, "branch_channels": 32},
     "gcn": {"encoder": "test_efficientnet", "kernel": 5},
     "ksac": {"encoder": "test_efficientnet", "channels": 16},
+    "linknet": {"encoder": "test_resnet"},
     "lraspp": {"encoder": "test_resnet", "channels": 16},
+    "manet": {"encoder": "test_efficientnet", "channels": (16, 16, 8, 8), "attention": 8},
+    "pan": {"encoder": "test_resnet", "channels": 16},
+    "pspnet": {"encoder": "test_efficientnet", "channels": 16},
     "segformer": {"channels": 16},
     "unet": {"encoder": "test_efficientnet", "channels": (16, 16, 8, 8)},
     "unet_original": {"in_channels": 3, "width": 4},
+    "unetplusplus": {"encoder": "test_efficientnet", "channels": (16, 16, 8, 8)},
     "upernet": {"encoder": "test_efficientnet", "channels": 16},
 }
 

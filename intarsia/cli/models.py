@@ -58,7 +58,7 @@ def info(
     json: Json = False,
 ) -> None:
     """Show a model's card; or an architecture's options, and what it costs with them."""
-    from intarsia.errors import UsageError
+    from intarsia.errors import UsageError, suggest
     from intarsia.models import architectures
 
     if name in architectures():
@@ -76,7 +76,11 @@ def info(
     from intarsia.bundle import Bundle
     from intarsia.reports import model_card
 
-    bundle = Bundle.load(find_bundle(name))
+    try:
+        path = find_bundle(name)
+    except UsageError as error:
+        raise UsageError(f"{error} Of the architectures:{suggest(name, architectures())}") from None
+    bundle = Bundle.load(path)
     if json:
         emit(
             {

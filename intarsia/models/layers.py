@@ -83,8 +83,9 @@ class PooledNormAct(BatchNormAct2d):
     def forward(self, x: Tensor) -> Tensor:
         if _is_single_value(self, x):
             out: Tensor = self.act(self.drop(_by_running_statistics(self, x)))
-            return out
-        return super().forward(x)
+        else:
+            out = super().forward(x)  # type: ignore[no-untyped-call]
+        return out
 
 
 def bear_single_values(model: nn.Module) -> None:

@@ -136,6 +136,9 @@ def build(name: str, *, classes: int, **options: Any) -> SegmentationModel:
         model = found.builder(classes=classes, **options)
     except (AttributeError, IndexError, RuntimeError, TypeError, ValueError) as error:  # values of the wrong kind
         raise ModelError(f"{name} cannot be built with {_listed(options)}: {error}") from error
+    empty = next((key for key, value in model.named_parameters() if not value.numel()), "")
+    if empty:
+        raise ModelError(f"{name} cannot be built with {_listed(options)}: {empty} is empty; widths are at least 1")
     bear_single_values(model)
     if "in_channels" in found.options:
         model.in_channels = options.get("in_channels", found.options["in_channels"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import cv2
@@ -96,14 +96,47 @@ class RandomRotation:
         middle = ((width - 1) / 2, (height - 1) / 2)
         turn = cv2.getRotationMatrix2D(middle, random.uniform(-self.degrees, self.degrees), 1.0)
         fill = (_GREY,) * _CHANNELS
-        parts = [image[..., first : first + _CHANNELS] for first in range(0, image.shape[2], _CHANNELS)]
-        planes = [cv2.warpAffine(part, turn, (width, height), borderValue=fill) for part in parts]
-        pixels = np.concatenate([plane.reshape(height, width, -1) for plane in planes], axis=2)
+        pixels = _by_channels(image, lambda part: cv2.warpAffine(part, turn, (width, height), borderValue=fill))
         # Labels as floats: OpenCV turns no 32-bit integers, and floats hold them exactly.
         turned = cv2.warpAffine(
             labels.astype(np.float32), turn, (width, height), flags=cv2.INTER_NEAREST, borderValue=self.ignore_index
         )
-        return pixels.astype(np.uint8, copy=False), np.asarray(turned).astype(labels.dtype)
+        return pixels, np.asarray(turned).astype(labels.dtype)
+
+
+class RandomPerspective:
+    """See the picture from aside, half of the time: its corners are pulled out from within, so that nothing is filled.
+
+    Args:
+        share: most of a side that each corner lies inside.
+    """
+
+    def __init__(self, share: float) -> None:
+        self.share = share
+
+    def __call__(self, image: Pixels, labels: Labels, random: np.random.Generator) -> tuple[Pixels, Labels]:
+        """The same size of (H, W, C) pixels and (H, W) labels."""
+        if random.random() >= 0.5:
+            return image, labels
+        height, width = labels.shape
+        corners = np.array([(0, 0), (width - 1, 0), (width - 1, height - 1), (0, height - 1)], np.float32)
+        inward = np.array([(1, 1), (-1, 1), (-1, -1), (1, -1)]) * random.uniform(0, self.share, (4, 2))
+        start = (corners + inward * (width - 1, height - 1)).astype(np.float32)
+        view = cv2.getPerspectiveTransform(start, corners)
+        border = cv2.BORDER_REPLICATE  # rounding reaches there
+        pixels = _by_channels(image, lambda part: cv2.warpPerspective(part, view, (width, height), borderMode=border))
+        # Labels as floats, as they are turned.
+        moved = cv2.warpPerspective(
+            labels.astype(np.float32), view, (width, height), flags=cv2.INTER_NEAREST, borderMode=border
+        )
+        return pixels, np.asarray(moved).astype(labels.dtype)
+
+
+def _by_channels(image: Pixels, change: Callable[[Pixels], Any]) -> Pixels:
+    """Apply what OpenCV does to a few channels at a time."""
+    parts = [image[..., first : first + _CHANNELS] for first in range(0, image.shape[2], _CHANNELS)]
+    planes = [change(np.ascontiguousarray(part)).reshape(*image.shape[:2], -1) for part in parts]
+    return np.concatenate(planes, axis=2).astype(np.uint8, copy=False)
 
 
 class RandomElastic:
@@ -165,15 +198,18 @@ class TrainingTransform:
     """
 
     def __init__(self, augment: Augment, crop: Sequence[int], *, ignore_index: int) -> None:
-        self._steps: list[RandomElastic | RandomRotation | RandomScaleCrop | RandomFlip] = []
+        self._steps: list[RandomElastic | RandomPerspective | RandomRotation | RandomScaleCrop | RandomFlip] = []
         if augment.elastic:
             self._steps.append(RandomElastic(augment.elastic))
+        if augment.perspective:
+            self._steps.append(RandomPerspective(augment.perspective))
         if augment.rotate:
             self._steps.append(RandomRotation(augment.rotate, ignore_index=ignore_index))
         self._steps.append(RandomScaleCrop(crop, augment.scale, ignore_index=ignore_index))
         self._steps.append(RandomFlip(augment.flip, augment.vertical_flip))
         self._color = RandomColor(augment)
-        self._keeps_size = not augment.rotate and tuple(augment.scale) == (1, 1)
+        bends = augment.rotate or augment.elastic or augment.perspective
+        self._keeps_size = not bends and tuple(augment.scale) == (1, 1)
         self._crop = (crop[0], crop[1])
         # A turned crop reaches beyond its sides, as far as its diagonal at most.
         turned = min(1.0, math.sin(math.radians(min(augment.rotate, 90))))

@@ -17,11 +17,14 @@ Matrix = NDArray[np.float64]
 
 _LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
 _LEVELS = np.arange(256)
+_CLIP_LIMIT = 4.0  # of the bins of a local histogram, times their mean
+_SHARPNESS = 3.0
+_MOTION_REACH = 3  # pixels to each side
 _LINEAR = ("brightness", "contrast", "saturation", "tint")
 
 
 class RandomColor:
-    """Brightness, contrast, saturation and tint, then hue, gamma, blur and noise.
+    """Brightness, contrast, saturation and tint, then hue, gamma, equalisation, sharpness, blurs and noise.
 
     The first four are linear in the colour. They come in random order and are multiplied into one matrix, so that
     values are rounded and clipped only once. Pictures of other than three channels (slices, bands) have no colour; all
@@ -54,9 +57,16 @@ class RandomColor:
         if augment.gamma:
             power = math.exp(random.uniform(-augment.gamma, augment.gamma))
             image = _looked_up(image, 255 * (_LEVELS / 255) ** power)
+        if augment.equalise and random.random() < augment.equalise:
+            image = _equalised(image, random.uniform(1, _CLIP_LIMIT))
+        if augment.sharpen and random.random() < augment.sharpen:
+            image = _filtered(image, sharpening(random.uniform(1, _SHARPNESS)))
         if augment.blur and random.random() < augment.blur:
             blurred = cv2.GaussianBlur(_packed(image), (5, 5), random.uniform(0.3, 1.5))
             image = np.asarray(blurred, dtype=np.uint8).reshape(image.shape)
+        if augment.motion_blur and random.random() < augment.motion_blur:
+            reach = round(random.uniform(1, _MOTION_REACH))
+            image = _filtered(image, motion(reach, random.uniform(0, math.pi)))
         if augment.noise and random.random() < augment.noise:
             noise = random.standard_normal(image.shape, dtype=np.float32)
             noise *= np.float32(random.uniform(0, 0.05 * 255))
@@ -103,6 +113,39 @@ def _turned(image: Pixels, turn: float) -> Pixels:
     hsv = cv2.cvtColor(_packed(image), cv2.COLOR_RGB2HSV_FULL)
     hsv[..., 0] += np.uint8(round(256 * turn) % 256)  # the circle has 256 steps, so that overflow goes round it
     return np.asarray(cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB_FULL), dtype=np.uint8)
+
+
+def sharpening(factor: float) -> Matrix:
+    """The 3x3 kernel of torchvision's and PIL's sharpness: 1 keeps the picture, 0 smooths it, 2 doubles its edges."""
+    smooth = np.ones((3, 3))
+    smooth[1, 1] = 5
+    kernel: Matrix = (1 - factor) * smooth / smooth.sum()
+    kernel[1, 1] += factor
+    return kernel
+
+
+def motion(reach: int, angle: float) -> Matrix:
+    """The kernel of an even movement by 2 x `reach` + 1 pixels along a line, `angle` in radians from the right down."""
+    places = np.linspace(-reach, reach, 2 * reach + 1)
+    rows, columns = (np.rint(places * part).astype(int) + reach for part in (math.sin(angle), math.cos(angle)))
+    kernel = np.zeros((2 * reach + 1, 2 * reach + 1))
+    np.add.at(kernel, (rows, columns), 1 / len(places))
+    return kernel
+
+
+def _filtered(image: Pixels, kernel: Matrix) -> Pixels:
+    found = cv2.filter2D(_packed(image), -1, kernel, borderType=cv2.BORDER_REPLICATE)
+    return np.asarray(found, dtype=np.uint8).reshape(image.shape)
+
+
+def _equalised(image: Pixels, limit: float) -> Pixels:
+    """Contrast-limited adaptive histogram equalisation on 8 x 8 tiles: of the lightness, or of each channel alone."""
+    clahe = cv2.createCLAHE(limit, (8, 8))
+    if image.shape[2] != 3:
+        return np.stack([clahe.apply(_packed(image[..., channel])) for channel in range(image.shape[2])], axis=2)
+    lab = np.asarray(cv2.cvtColor(_packed(image), cv2.COLOR_RGB2LAB), dtype=np.uint8)
+    lab[..., 0] = clahe.apply(_packed(lab[..., 0]))
+    return np.asarray(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB), dtype=np.uint8)
 
 
 def _packed(image: Pixels) -> Pixels:

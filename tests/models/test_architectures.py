@@ -1,16 +1,19 @@
 """One sweep over every registered architecture, and what the registry and the encoders promise."""
 
+import re
+
 import pytest
 import torch
 from small import SMALL, small
+from timm.layers.norm_act import BatchNormAct2d
 from torch import nn
 
 from intarsia.bundle import Bundle
 from intarsia.errors import ModelError, UsageError
 from intarsia.labels import LabelSpace
 from intarsia.models import Supervised, architecture, architectures_by_medium, build
-from intarsia.models.encoders import TimmEncoder
-from intarsia.models.layers import ASPP, ImagePooling
+from intarsia.models.encoders import TimmEncoder, build_encoder
+from intarsia.models.layers import ASPP, ImagePooling, bear_single_values
 from intarsia.models.restore import restore
 from intarsia.models.synchronised import spare_lone_values
 from intarsia.preprocessing import Preprocessing
@@ -58,9 +61,9 @@ def test_number_of_input_channels(name, channels):
 
 
 @pytest.mark.parametrize("name", EVERY)
-@pytest.mark.parametrize("size", [(64, 64), (33, 47)])
+@pytest.mark.parametrize("size", [(32, 32), (33, 47)])
 def test_trains_on_a_batch_of_one(name, size):
-    """Batch statistics of a 1x1 pooled map do not exist; the model must not fail on them."""
+    """Batch statistics of a 1x1 map do not exist, pooled or of a small picture; the model must not fail on them."""
     torch.manual_seed(0)
     model = small(name).train()
     outputs = model.supervised(torch.rand(1, 3, *size))
@@ -167,7 +170,7 @@ def test_exports(name):
 def test_every_architecture_is_documented(name):
     found = architecture(name)
     assert len(found.summary) > 20
-    assert "arXiv" in found.paper
+    assert re.search("arXiv:|doi:", found.paper)
     assert found.options["in_channels"] in (1, 3)
     documented = found.builder.__doc__
     assert all(f"\n        {option}: " in documented for option in found.options), "every option is explained"
@@ -196,6 +199,8 @@ def test_names_and_options_are_suggested():
         build("unet", classes=2, encoder="resnet5O")
     with pytest.raises(ModelError, match="at least one class"):
         build("unet", classes=0)
+    with pytest.raises(ModelError, match=r"manet cannot be built with .*attention=0: center\.keys\.weight is empty"):
+        build("manet", classes=2, encoder=ENCODER, channels=(8, 8, 8, 8), attention=0)
     with pytest.raises(ModelError, match=r"has 4 maps to join \(strides \[16, 8, 4, 2\]\)"):
         build("unet", classes=2, encoder=ENCODER, channels=(8, 8))
     with pytest.raises(ModelError, match=r"cannot be built with output stride 16"):
@@ -211,6 +216,53 @@ def test_encoder_contract(name):
         maps = encoder(torch.rand(1, 3, 96, 64))
     assert {stride: features.shape[1] for stride, features in maps.items()} == encoder.channels
     assert all(features.shape[2:] == (96 // stride, 64 // stride) for stride, features in maps.items())
+
+
+@pytest.mark.parametrize(
+    "name", ["test_resnet", "test_efficientnet", "test_convnext", "mit_b0", "smp_timm_efficientnet_b0"]
+)
+def test_an_encoder_that_ends_early_gives_the_same_maps(name):
+    whole, early = build_encoder(name).eval(), build_encoder(name, deepest=8).eval()
+    early.load_state_dict({key: whole.state_dict()[key] for key in early.state_dict()})
+    x = torch.rand(1, 3, 40, 56)
+    with torch.inference_mode():
+        expected, maps = whole(x), early(x)
+    assert list(maps) == list(early.channels) == [stage for stage in whole.channels if stage <= 8]
+    assert early.output_stride == early.deepest == 8
+    assert all(torch.equal(features, expected[stage]) for stage, features in maps.items())
+    assert len(early.state_dict()) < len(whole.state_dict())
+
+
+def test_stages_that_an_encoder_cannot_end_with():
+    with pytest.raises(ModelError, match=r"'test_convnext' has no features at stride 2 \(it has 4, 8, 16, 32\)"):
+        build_encoder("test_convnext", deepest=2)
+    with pytest.raises(ModelError, match=r"'mit_b0' has no features at stride 2 \(it has 4, 8, 16, 32\)"):
+        build_encoder("mit_b0", deepest=2)
+
+
+def test_mobilenet_v2_subsampled_is_the_undilated_one():
+    torch.manual_seed(0)
+    plain, dilated = (build_encoder("torchvision_mobilenet_v2", output_stride=stride).eval() for stride in (32, 8))
+    dilated.load_state_dict(plain.state_dict())
+    x = torch.rand(1, 3, 64, 64)
+    with torch.inference_mode():
+        expected, found = plain(x), dilated(x)
+    assert found[32].shape == (1, 1280, 8, 8)
+    assert torch.allclose(found[32][:, :, ::4, ::4], expected[32], atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", [nn.BatchNorm2d, BatchNormAct2d])
+def test_single_values_are_normalised_by_the_running_statistics(kind):
+    torch.manual_seed(0)
+    plain, tolerant = kind(4), nn.Sequential(kind(4))
+    for norm in (plain, tolerant[0]):
+        norm.running_mean.fill_(0.5)
+        norm.running_var.fill_(4.0)
+    bear_single_values(tolerant)
+    x = torch.randn(3, 4, 1, 1)
+    assert torch.equal(tolerant(x), plain(x)), "several values have statistics"
+    assert torch.equal(tolerant(x[:1]), plain.eval()(x[:1]))
+    assert tolerant.state_dict().keys() == nn.Sequential(kind(4)).state_dict().keys()
 
 
 @pytest.mark.parametrize("stride", [8, 16, 32])

@@ -11,6 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from intarsia.errors import ModelError, UsageError
 from intarsia.models import build
+from intarsia.models.layers import PooledNorm
 
 
 def original(**options):
@@ -201,7 +202,7 @@ def test_padding_same_keeps_the_weights_and_needs_no_border():
 
 def test_norm_stands_between_convolution_and_relu():
     model = build("unet_original", classes=2, width=2, norm=True)
-    kinds = [nn.Conv2d, nn.BatchNorm2d, nn.ReLU] * 2
+    kinds = [nn.Conv2d, PooledNorm, nn.ReLU] * 2
     assert [type(layer) for layer in model.encoder[0]] == [type(layer) for layer in model.steps[3]] == kinds
     assert model.encoder[0][0].bias is None
 

@@ -9,7 +9,7 @@ from intarsia.transforms.augment import TrainingTransform, displacement_field, w
 
 STRONG = Augment(
     scale=(0.3, 3.0), vertical_flip=0.5, rotate=30, brightness=0.5, contrast=0.5, saturation=0.5, hue=0.1,
-    tint=0.2, gamma=0.6, blur=0.5, noise=0.5,
+    tint=0.2, gamma=0.6, blur=0.5, noise=0.5, perspective=0.2, equalise=0.5, sharpen=0.5, motion_blur=0.5,
 )  # fmt: skip
 STILL = Augment(scale=(1.0, 1.0), flip=0, brightness=0, contrast=0, saturation=0)
 ELASTIC = STILL.model_copy(update={"elastic": 10.0})
@@ -138,3 +138,27 @@ def test_elastic_displaces_by_its_standard_deviation_and_follows_the_seed():
     assert np.std(moved) == pytest.approx(10, rel=0.15)
     assert abs(np.mean(moved)) < 2
     assert torch.equal(transform(ramp, labels, 1)[0], transform(ramp, labels, 1)[0])
+
+
+@pytest.mark.parametrize("channels", [1, 3, 5])
+def test_perspective_pulls_corners_out_of_the_picture(channels):
+    """A ramp tells where each pixel came from: from within, in a straight order, with its label."""
+    rows, columns = np.mgrid[:60, :80]
+    image = np.repeat((2 * columns + rows).astype(np.uint8)[..., None], channels, axis=2)
+    labels = (columns // 10).astype(np.uint8)
+    transform = TrainingTransform(STILL.model_copy(update={"perspective": 0.3}), (60, 80), ignore_index=255)
+    changed = 0
+    for seed in range(12):
+        out, target = transform(image, labels, seed)
+        assert target.max() <= 7, "nothing is filled"
+        assert (target.int().diff(dim=1) >= 0).all() and (out[..., 0].int().diff(dim=1) >= 0).all()
+        assert (out == out[..., :1]).all(), "all channels move alike"
+        changed += not torch.equal(target, torch.from_numpy(labels))
+    assert 2 <= changed <= 10, "half of the time"
+
+
+def test_a_label_map_that_is_bent_does_not_repeat():
+    still = STILL.model_copy(update={"flip": 0.5})
+    assert TrainingTransform(still, (40, 60), ignore_index=255).repeats(40, 60)
+    for change in ({"elastic": 3.0}, {"perspective": 0.1}, {"rotate": 5.0}, {"scale": (0.9, 1.0)}):
+        assert not TrainingTransform(still.model_copy(update=change), (40, 60), ignore_index=255).repeats(40, 60)

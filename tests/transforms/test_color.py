@@ -10,7 +10,7 @@ from torchvision.transforms.v2 import functional as F
 from intarsia.errors import UsageError
 from intarsia.recipe import Augment
 from intarsia.transforms.augment import TrainingTransform
-from intarsia.transforms.color import RandomColor
+from intarsia.transforms.color import RandomColor, motion
 
 NONE = Augment(scale=(1, 1), flip=0, brightness=0, contrast=0, saturation=0)
 
@@ -119,3 +119,43 @@ def test_a_part_from_which_any_crop_can_be_cut(changes: dict, reach: tuple[int, 
     if "rotate" not in changes:  # nothing has to be filled
         for seed in range(20):
             assert (transform(image, np.zeros(reach, np.uint8), seed)[1] == 0).all()
+
+
+@pytest.mark.parametrize("channels", [1, 3, 5])
+def test_sharpness_is_torchvisions(channels) -> None:
+    image = photo(channels)
+    found = RandomColor(NONE.model_copy(update={"sharpen": 1.0}))(image, Fixed())  # draws the upper bound, 3
+    planes = torch.from_numpy(image).permute(2, 0, 1)[:, None]  # one by one: torchvision takes one or three channels
+    expected = F.adjust_sharpness(planes, 3.0)[:, 0].permute(1, 2, 0).numpy()
+    assert np.abs(found.astype(int) - expected)[1:-1, 1:-1].max() <= 1  # the outermost pixels stay as they are there
+
+
+@pytest.mark.parametrize(
+    ("angle", "expected"),
+    [
+        (0.0, [[0, 0, 0], [1, 1, 1], [0, 0, 0]]),
+        (np.pi / 2, [[0, 1, 0], [0, 1, 0], [0, 1, 0]]),
+        (np.pi / 4, [[1, 0, 0], [0, 1, 0], [0, 0, 1]]),
+    ],
+)
+def test_motion_smears_along_a_line(angle, expected) -> None:
+    assert motion(1, angle) == pytest.approx(np.array(expected) / 3)
+    assert motion(3, angle).sum() == pytest.approx(1)
+
+
+def test_motion_blur_of_a_point() -> None:
+    image = np.zeros((9, 9, 3), np.uint8)
+    image[4, 4] = 70
+    found = RandomColor(NONE.model_copy(update={"motion_blur": 1.0}))(image, Fixed())  # seven pixels, at half a turn
+    assert (found[4, 1:8] == 10).all() and found.sum() == 3 * 70
+
+
+def test_equalisation_spreads_dark_pictures_and_keeps_hues() -> None:
+    image = (photo(seed=3) // 8 + 20).astype(np.uint8)
+    augment = NONE.model_copy(update={"equalise": 1.0})
+    found = RandomColor(augment)(image, Fixed())
+    assert found.std() > 1.5 * image.std()
+    grey = np.repeat(image[..., :1], 3, axis=2)
+    assert np.ptp(RandomColor(augment)(grey, Fixed()).astype(int), axis=2).max() <= 1, "grey stays grey"
+    single = RandomColor(augment)(image[..., :1], Fixed())
+    assert single.shape == (30, 40, 1) and single.std() > 1.5 * image[..., 0].std()

@@ -27,8 +27,8 @@ def build_encoder(name: str, **options: Any) -> Encoder:
     """Build an encoder with random weights by the name that recipes use. Nothing is downloaded.
 
     Args:
-        name: a timm model name, ``mit_b0`` to ``mit_b5``, ``torchvision_mobilenet_v2``, ``torchvision_mobilenet_v3_large``,
-            or one of smp's EfficientNets (``smp_efficientnet_b0``, ``smp_timm_efficientnet_b0``, ...).
+        name: a timm model name, ``mit_b0`` to ``mit_b5``, ``torchvision_mobilenet_v2`` or ``_v3_large``, or one of
+            smp's EfficientNets (``smp_efficientnet_b0``, ``smp_timm_efficientnet_b0``, ...).
         options: see `TimmEncoder`.
 
     Raises:

@@ -87,9 +87,7 @@ class TimmEncoder(Encoder):
                 name, pretrained=False, features_only=True, in_chans=in_channels, **options
             )
         except _TIMM_ERRORS as error:
-            raise ModelError(
-                f"backbone {name!r} cannot be built with output stride {output_stride}: {error}"
-            ) from error
+            raise ModelError(_refusal(name, options, output_stride, error)) from error
         self.name = self.pretrained = name
         self.backbone: nn.Module = backbone
         config = backbone.pretrained_cfg
@@ -116,7 +114,7 @@ class TimmEncoder(Encoder):
         height, width = x.shape[2:]
         if not self._rounds_up:
             x = F.pad(x, (0, -width % self._multiple, 0, -height % self._multiple))
-        maps: list[Tensor] = self.backbone(x)
+        maps = self._maps(x)
         if self._channels_last:
             maps = [features.permute(0, 3, 1, 2) for features in maps]
         if not self._rounds_up:
@@ -125,6 +123,11 @@ class TimmEncoder(Encoder):
                 for features, stride in zip(maps, self._strides, strict=True)
             ]
         return dict(zip(self._stages, maps, strict=True))
+
+    def _maps(self, x: Tensor) -> list[Tensor]:
+        """The backbone's own maps, from shallow to deep."""
+        maps: list[Tensor] = self.backbone(x)
+        return maps
 
     def chain(self) -> list[tuple[nn.Module, int]]:
         backbone: Any = self.backbone
@@ -147,6 +150,16 @@ class TimmEncoder(Encoder):
             if (full := key if key in state else re.sub(r"^(\w+?)_(\d+)\.", r"\1.\2.", key)) in state
         }
         load_matching(self.backbone, renamed, self.name)
+
+
+def _refusal(name: str, options: dict[str, Any], output_stride: int, error: Exception) -> str:
+    """Why timm did not build a backbone, and what to do."""
+    if "output_stride" not in options:
+        return f"backbone {name!r} cannot be built{f': {error}' if str(error) else ''}"
+    return (
+        f"backbone {name!r} cannot be built with output stride {output_stride}, because it cannot be dilated; use "
+        f"output_stride={_FULL_STRIDE}, or a backbone that can be, for instance 'resnet50'"
+    )
 
 
 def _stages(strides: list[int]) -> list[int]:

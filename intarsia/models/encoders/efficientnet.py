@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from timm.models.efficientnet import EfficientNetFeatures
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from intarsia.models.encoders.backbones import TimmEncoder
-from intarsia.models.encoders.contract import Encoder
+from intarsia.models.encoders.backbones import TimmEncoder, set_dilation
+from intarsia.models.encoders.contract import Encoder, run_chain
 
 _FINEST = 2
 # name -> timm's name
@@ -26,8 +25,8 @@ SMP_EFFICIENTNETS = {
 class SmpEfficientNet(TimmEncoder):
     """EfficientNet (Tan and Le 2019, arXiv:1905.11946) as in segmentation-models-pytorch (smp).
 
-    Its map at stride 2 is that of the first convolution, where timm's is that of the first stage. ``smp_efficientnet_b0``
-    to ``b7`` are smp's ``efficientnet-b0`` and so on: those that pad as TensorFlow does at the network's own size,
+    Its map at stride 2 is that of the first convolution; timm's is that of the first stage. ``smp_efficientnet_b0`` to
+    ``b7`` are smp's ``efficientnet-b0`` and so on: those that pad as TensorFlow does at the network's own size,
     whatever the picture's. ``smp_timm_efficientnet_...`` and ``smp_timm_tf_efficientnet_lite...``, named like smp's,
     pad evenly.
 
@@ -40,15 +39,39 @@ class SmpEfficientNet(TimmEncoder):
         super().__init__(SMP_EFFICIENTNETS[name], **options)
         self.name = name
         self.mean, self.std = Encoder.IMAGENET_MEAN, Encoder.IMAGENET_STD
-        backbone = self.backbone
-        assert isinstance(backbone, EfficientNetFeatures)
+        backbone: Any = self.backbone
+        # (stage, block), counted from 0, -> the stride that its result is the map of
+        ends = sorted(backbone._stage_out_idx)
+        self._taps = {
+            (end - 1, len(backbone.blocks[end - 1]) - 1): stride
+            for end, stride in zip(ends, self._stages, strict=True)
+            if stride > _FINEST
+        }
+        if name == "smp_efficientnet_b0":  # smp takes the first block of the fifth stage, and counts the others on
+            self._taps = {
+                (stage, 0 if stride == 16 else block): stride for (stage, block), stride in self._taps.items()
+            }
+            if self.output_stride < self.deepest and options.get("dilate_first_block"):
+                for block in backbone.blocks[4][1:]:
+                    set_dilation(block.conv_dw, self.deepest // self.output_stride)
         if _FINEST in self.channels:
             self.channels[_FINEST] = backbone.conv_stem.out_channels
-            indices = sorted(backbone._stage_out_idx)
-            backbone._stage_out_idx = dict(zip([0, *indices[1:]], range(len(indices)), strict=True))
         if name in _FIXED_PADDING:
             self._rounds_up = False
             _fix_padding(backbone, backbone.pretrained_cfg["input_size"][-1])
+
+    def chain(self) -> list[tuple[nn.Module, int]]:
+        return self._layers() if self._rounds_up else super().chain()
+
+    def _maps(self, x: Tensor) -> list[Tensor]:
+        return list(run_chain(self._layers(), x).values())
+
+    def _layers(self) -> list[tuple[nn.Module, int]]:
+        backbone: Any = self.backbone
+        layers = [(backbone.conv_stem, 0), (backbone.bn1, _FINEST)]
+        for stage, blocks in enumerate(backbone.blocks):
+            layers += [(block, self._taps.get((stage, index), 0)) for index, block in enumerate(blocks)]
+        return layers
 
 
 class _FixedPaddingConv2d(nn.Conv2d):

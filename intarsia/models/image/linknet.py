@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from intarsia.models.contract import ImageModel
 from intarsia.models.encoders import Encoder, build_encoder
 from intarsia.models.image.unet import decoder_strides
-from intarsia.models.layers import conv_norm_act
+from intarsia.models.layers import conv_norm_act, resize
 from intarsia.models.registry import register
 
 _NARROWER = 4  # a step works at a quarter of its input's channels
@@ -33,9 +33,12 @@ class LinkNet(ImageModel):
         maps = self.encoder(x)
         deep = maps[self.encoder.deepest]
         for stride, step in zip(self._strides, self.steps, strict=True):
-            # Odd sizes are rounded up, which leaves a row too many.
-            deep = step(deep)[:, :, : -(-x.shape[2] // stride), : -(-x.shape[3] // stride)]
-            if stride in maps and stride > 1:
+            deep = step(deep)
+            is_joined = stride in maps and stride > 1
+            height, width = maps[stride].shape[2:] if is_joined else (-(-side // stride) for side in x.shape[2:])
+            # Odd sizes are rounded up, which leaves a row too many; encoders without padding have other sizes.
+            deep = resize(deep[:, :, :height, :width], (height, width))
+            if is_joined:
                 deep = deep + maps[stride]
         out: Tensor = self.head(deep)
         return out

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from typing import Any
 
 import torch
@@ -46,8 +47,9 @@ def import_checkpoint(
         path: ``.pth``, ``.pt`` or ``.safetensors`` with a state dict, bare or as training scripts save it; or a folder
             that smp's ``save_pretrained`` wrote, whose configuration is read too.
         source: "torchvision" (``fcn_resnet50/101``, ``deeplabv3_resnet50/101/mobilenet_v3_large``,
-            ``lraspp_mobilenet_v3_large``) or "smp" (``Unet``, ``DeepLabV3``, ``DeepLabV3Plus`` with ResNets or timm's
-            encoders).
+            ``lraspp_mobilenet_v3_large``) or "smp" (``Unet``, ``UnetPlusPlus``, ``MAnet``, ``Linknet``, ``FPN``,
+            ``PSPNet``, ``PAN``, ``DeepLabV3``, ``DeepLabV3Plus``, with those of its encoders that docs/architectures.md
+            lists, or timm's).
         model: the source's name of the model; None recognises it.
         encoder: smp's name of the encoder, needed for "tu-" ones without a configuration.
         output_stride: smp's ``encoder_output_stride`` if it is not the default of its class or in the configuration.
@@ -79,7 +81,8 @@ def import_checkpoint(
             f"{file}: none of {source}'s models that can be imported; it looks like {_looks_like(found_in)}"
         )
     state = {name: tensor for name, tensor in checkpoint.state.items() if not name.startswith(foreign.left_out)}
-    left_out = len(checkpoint.state) - len(state)
+    left_out = Counter(name.partition(".")[0] for name in checkpoint.state if name not in state)
+    state |= {name: state[name].roll(inputs, dims=1) for name, inputs in foreign.rolled.items() if name in state}
     classes = max(outputs(state, foreign.heads[0]), 1)
     if classes == 1:
         state |= _with_background(state, foreign.heads)
@@ -98,7 +101,7 @@ def import_checkpoint(
     if foreign.assumed:
         card["assumed"] = f"{foreign.assumed}: the defaults of {source}, since weights alone do not tell"
     if left_out:
-        card["left_out"] = f"{left_out} tensors of {foreign.left_out[0].rstrip('.')}"
+        card["left_out"] = ", ".join(f"{count} tensors of {part}" for part, count in left_out.items())
     if checkpoint.beside:
         card["beside"] = f"{counted(len(checkpoint.beside), 'tensor')} beside the model: {some(checkpoint.beside)}"
     mean, std = fresh.normalisation

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from torch import Tensor
@@ -25,6 +25,8 @@ class Foreign:
         heads: their classifiers; one row of each one's weights and biases is a class.
         left_out: the beginnings of their tensors' names that segmentation does not need.
         assumed: what the file cannot tell and was taken from the library's defaults, for people; "" if nothing.
+        rolled: their convolutions whose inputs are joined in another order -> the inputs that come last there and first
+            here.
     """
 
     title: str
@@ -34,14 +36,20 @@ class Foreign:
     heads: tuple[str, ...]
     left_out: tuple[str, ...] = ()
     assumed: str = ""
+    rolled: Mapping[str, int] = field(default_factory=dict)
 
     def their_name(self, ours: str) -> str:
         """The other library's name of one of our tensors."""
-        for pattern, replacement in self.names:
-            theirs, found = re.subn(rf"^{pattern}", replacement, ours)
-            if found:
-                return theirs
-        return ours
+        return renamed(ours, self.names)
+
+
+def renamed(ours: str, names: Names) -> str:
+    """A tensor's name after the first of `names` that matches."""
+    for pattern, replacement in names:
+        theirs, found = re.subn(rf"^{pattern}", replacement, ours)
+        if found:
+            return theirs
+    return ours
 
 
 def outputs(state: Mapping[str, Tensor], head: str) -> int:
