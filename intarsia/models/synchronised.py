@@ -1,4 +1,4 @@
-"""Batch-norms in training: statistics of all processes together, and none of a single value."""
+"""Batch-norms whose statistics are those of all processes together."""
 
 from __future__ import annotations
 
@@ -33,33 +33,6 @@ def synchronise_norms(model: nn.Module) -> None:
     for module in model.modules():
         if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
             module.__class__ = getattr(module, "synchronised", SyncedBatchNorm)
-
-
-def spare_lone_values(model: nn.Module) -> None:
-    """Let every batch-norm of `model` take its running statistics for a map of one value a channel, in place.
-
-    Such a map (one small picture, shrunk to one cell) has no statistics, and torch refuses it. What
-    `synchronise_norms` makes of a norm knows this by itself.
-    """
-    for module in model.modules():
-        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
-            module.register_forward_pre_hook(_rest_before_lone_value)
-            module.register_forward_hook(_resume_after_lone_value)
-
-
-_RESTED = "_rests_for_lone_value"
-
-
-def _rest_before_lone_value(norm: Any, inputs: tuple[Tensor, ...]) -> None:
-    if norm.training and inputs[0].numel() == norm.num_features:
-        norm.training = False
-        setattr(norm, _RESTED, True)
-
-
-def _resume_after_lone_value(norm: nn.Module, _: tuple[Tensor, ...], __: Tensor) -> None:
-    if getattr(norm, _RESTED, False):
-        norm.training = True
-        setattr(norm, _RESTED, False)
 
 
 def normalised(norm: nn.BatchNorm1d | nn.BatchNorm2d, input: Tensor) -> Tensor:

@@ -15,7 +15,6 @@ from intarsia.models import Supervised, architecture, architectures_by_medium, b
 from intarsia.models.encoders import TimmEncoder, build_encoder
 from intarsia.models.layers import ASPP, ImagePooling, bear_single_values
 from intarsia.models.restore import restore
-from intarsia.models.synchronised import spare_lone_values
 from intarsia.preprocessing import Preprocessing
 from intarsia.recipe import Recipe
 from intarsia.runtimes.torch import accelerate
@@ -300,24 +299,11 @@ def test_a_batch_of_one_small_picture_trains(name: str, size: int) -> None:
     """Its deepest map is one value a channel, of which there are no statistics."""
     model = small(name)
     norms = [module for module in model.modules() if isinstance(module, torch.nn.BatchNorm2d)]
-    spare_lone_values(model)
     model.train()
     outputs = model.supervised(torch.rand(1, model.in_channels, size, size))
     torch.stack([output.logits.mean() for output in outputs if isinstance(output, Supervised)]).sum().backward()
     assert all(parameter.grad.isfinite().all() for parameter in model.parameters() if parameter.grad is not None)
     assert all(norm.training for norm in norms)
-
-
-def test_a_lone_value_is_normalised_with_the_running_statistics_and_leaves_them() -> None:
-    norm = torch.nn.BatchNorm2d(2)
-    norm.running_mean.copy_(torch.tensor([1.0, -1.0]))
-    norm.running_var.fill_(4.0)
-    spare_lone_values(norm)
-    given = torch.tensor([3.0, 3.0]).view(1, 2, 1, 1)
-    torch.testing.assert_close(norm(given).flatten(), torch.tensor([1.0, 2.0]), rtol=1e-4, atol=1e-4)
-    assert norm.running_mean.tolist() == [1.0, -1.0] and norm.training
-    norm(torch.rand(2, 2, 1, 1))
-    assert norm.running_mean.tolist() != [1.0, -1.0], "two values have statistics"
 
 
 @pytest.mark.parametrize(

@@ -114,6 +114,8 @@ def _encoder(checkpoint: Checkpoint, given: str) -> Native:
         given = given if given.startswith(TIMM) else f"{TIMM}{given}"
     known = native(given, state)
     found = known if known and known.is_timm else recognise_encoder(state)
+    if found is None and given in OURS:
+        raise ModelError(f"{checkpoint.file}: the tensors of its encoder are not those of smp's {given}")
     if found is None:
         raise ModelError(
             f"{checkpoint.file}: its encoder{f' {given}' if given else ''} cannot be imported; timm's ('tu-...') can, "

@@ -24,7 +24,7 @@ from intarsia.labels import LabelSpace
 from intarsia.memory import keep_freed_memory
 from intarsia.metrics import Scores
 from intarsia.models import SegmentationModel, build
-from intarsia.models.synchronised import spare_lone_values, synchronise_norms
+from intarsia.models.synchronised import synchronise_norms
 from intarsia.models.weights import initialise
 from intarsia.recipe import Recipe
 from intarsia.stopping import Stop, never, stop_on_signals
@@ -126,7 +126,8 @@ class _Trainer:
         self.clips = None if recipe.clips is None else ClipTraining(recipe.clips, ignore_index=self.space.ignore_index)
         self.average = AveragedWeights(self.model, settings.ema)
         self._frozen_norms = freeze_norms(self.model) if settings.freeze_norms else []
-        (synchronise_norms if world.size > 1 else spare_lone_values)(self.model)
+        if world.size > 1:
+            synchronise_norms(self.model)
         self.optimizer = build_optimizer(self.model, recipe.optimizer)
         self.workers = default_workers() if settings.workers is None else settings.workers
         self.started = time.monotonic()
