@@ -65,6 +65,9 @@ def test_names_start_beside_the_annotation_file(folder: Path) -> None:
 def test_names_that_fit_twice_are_told(folder: Path) -> None:
     lost = Lost()
     assert ImageFinder(folder).find("c.jpg", lost=lost) == folder / "x/deep/c.jpg"
+    assert not lost  # two copies of one file
+    (folder / "y/c.jpg").write_bytes(b"another")
+    assert ImageFinder(folder).find("c.jpg", lost=lost) == folder / "x/deep/c.jpg"
     assert lost.count("changed", "several images have this name") == 1
     assert ImageFinder(folder, without=[folder / "x"]).find("c.jpg") == folder / "y/c.jpg"
 
