@@ -12,6 +12,7 @@ from typing import Literal
 
 from intarsia.datasets.parts import File, by_page
 from intarsia.errors import DataError
+from intarsia.media.dicom import is_series
 from intarsia.media.images import IMAGE_SUFFIXES
 from intarsia.media.maskfile import ARRAY_SUFFIX
 
@@ -396,6 +397,11 @@ def relative(path: Path, root: Path) -> Path:
 
 def _nothing_matched(root: Path, pairs: Pairs) -> str:
     if not pairs.masks:
+        if any(is_series(path) for path in pairs.images[:1]):
+            return (
+                f"{root}: {len(pairs.images)} images, but no masks, and {pairs.images[0].name} is a DICOM slice of a "
+                "scan: scans are trained as NIfTI volumes with label volumes (dcm2niix converts)"
+            )
         part = any(folder_meaning(root.name))
         beside = [p.name for p in root.parent.iterdir() if p.is_dir() and p != root] if part else []
         above = f" Or open the folder above, {root.parent}, which also holds {', '.join(beside[:3])}." if beside else ""

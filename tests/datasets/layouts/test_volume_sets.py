@@ -195,7 +195,9 @@ def test_a_full_disk_is_said_before_anything_is_decoded(monkeypatch: pytest.Monk
 
 def test_dicom_folders_are_no_data_sets(tmp_path: Path) -> None:
     write_series(tmp_path / "ct", np.zeros((2, 3, 3), np.int16))
-    with pytest.raises(DataError, match="no images in this folder"):
+    with pytest.raises(
+        DataError, match=r"2 images, but no masks, and .* is a DICOM slice of a scan: .*dcm2niix converts"
+    ):
         open_dataset(tmp_path / "ct")
 
 
