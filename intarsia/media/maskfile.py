@@ -23,6 +23,7 @@ NOWHERE = 65535
 """What stands in for numbers that no class can have: negative ones, NaN, a declared "no data" beyond 16 bits."""
 
 ARRAY_SUFFIX = ".npy"
+_BYTES = 8  # a pixel of an array
 
 _NEAR = 1e-3, 1e-4, 0.25  # how far from a whole number, of 0, per unit, at most
 _NODATA_TAG = 42113  # GDAL's, in TIFF
@@ -242,12 +243,14 @@ def _declared(image: Image.Image) -> float | None:
 
 
 def _load_array(path: Path, max_pixels: int) -> NDArray[Any]:
+    size = file_size(path) or 0
+    if size > _BYTES * max_pixels:
+        raise DataError(f"refused {path}: {size:,} bytes are too large a mask; cut it into parts")
     try:
-        array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+        # Not mapped into memory, which crashes if the file shrinks meanwhile.
+        array: NDArray[Any] = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise DataError(f"cannot read {path}: it is missing, damaged or no plain NumPy array ({error})") from error
-    if array.size > 4 * max_pixels:
-        raise DataError(f"refused {path}: {array.shape} is too large; cut it into parts")
     return array
 
 

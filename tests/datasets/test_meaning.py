@@ -222,7 +222,7 @@ def test_a_value_far_above_class_numbers_is_not_labelled(top: int, classes: Clas
         ([0, 16, 95, 123, 145, 255], None, 'does 255 mean "not labelled", or is it a class'),
         ([0, 64, 128, 192, 255], ClassList(("a", "b", "c", "d")), 'does 255 mean "not labelled"'),
         ([0, 64, 128, 255], FIVE, "values 0, 64, 128, 255, but classes names 5"),
-        ([0, 250, 255], None, 'does 250 mean "not labelled"'),
+        ([0, 254, 255], None, "hold 0 and 254, 255: are these all the foreground.*--classes background,.*--ignore 254"),
         ([0, 1, 2], parse_classes(["1:a", "2:b"]), r"hold 0, and classes names the values 1, 2 only.*--ignore 0"),
         ([255], None, "every mask is 255 throughout.*--classes background,foreground"),
     ],
@@ -238,6 +238,8 @@ def test_answers_to_what_is_asked() -> None:
     assert choose(values, parse_classes(list("abcdef")))[1].values[255] == 5
     assert choose(gray([0, 1, 255]), parse_classes(["0:a", "1:b", "255:c"]))[1].values == {0: 0, 1: 1, 255: 2}
     assert choose(gray([255]), AB)[1].values == {0: 0, 255: 1}
+    assert choose(gray([0, 254, 255]), AB)[1].threshold == 127
+    assert choose(gray([0, 254, 255]), None, [254])[1].values == {0: 0, 254: 255, 255: 1}
 
 
 @pytest.mark.parametrize("shades", [3, 4, 9, 16, 33])

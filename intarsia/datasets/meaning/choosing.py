@@ -10,7 +10,7 @@ from intarsia.annotations.document import IGNORE_NAMES
 from intarsia.classlists import ClassList
 from intarsia.datasets.coding import MaskCoding, color_of, number_list, percent, share_list
 from intarsia.datasets.meaning.palettes import by_palette
-from intarsia.datasets.meaning.softness import edge_shades, is_soft_color, soft_threshold
+from intarsia.datasets.meaning.softness import edge_shades, has_whites, is_soft_color, soft_threshold
 from intarsia.datasets.meaning.survey import MOST_COLORS, Survey
 from intarsia.datasets.meaning.values import table_of
 from intarsia.errors import DataError
@@ -42,6 +42,8 @@ def _chosen(found: Survey, classes: ClassList | None, ignore: Sequence[int], tol
         return _by_colors(found, classes, tolerant)
     left = found.without(set(ignore))
     threshold = None if _counted(left, classes) else soft_threshold(left)
+    if threshold is None and classes and len(classes.names) == 2 and not classes.values and has_whites(left):
+        threshold = 127
     if found.colors or threshold is not None:
         return _soft(left, classes, threshold or 127, ignore)
     if found.jpegs and set(found.values) - {0, 255}:

@@ -59,6 +59,12 @@ def edge_shades(found: Survey) -> list[int]:
     return sorted(shades) if top >= _GRAY and len(found.values) <= top // 2 and (edges or blur) else []
 
 
+def has_whites(found: Survey) -> bool:
+    """Whether masks hold 0 and several bright values, as where some tools' white is 254."""
+    bright = set(found.values) - {0}
+    return len(bright) > 1 and all(7 * 255 // 8 < value <= 255 for value in bright)
+
+
 def is_binary(found: Survey) -> bool:
     """Whether the masks are binary for certain: black and white, with or without soft edges."""
     read = found.by_index()

@@ -144,8 +144,14 @@ def _void(values: list[int], classes: ClassList | None) -> list[int]:
         return _ask(values, high)
     if not rest or not top:
         return []
-    if rest == [0]:  # black and white; of two whites one may mean something else
-        return _ask(values, top[:1]) if len(top) > 1 else []
+    if rest == [0] and len(top) == 1:
+        return []
+    if rest == [0]:  # whites of several tools, or one of them means something else
+        raise DataError(
+            f'the masks hold 0 and {number_list(top)}: are these all the foreground, or does one mean "not labelled"? '
+            f"Say either --classes background,foreground (recipe: data.classes), or --ignore {top[0]} (recipe: "
+            f"data.ignore)"
+        )
     if _are_indices(rest):
         return top
     return [] if len(values) == 3 or _are_steps(values) else _ask(values, top)
