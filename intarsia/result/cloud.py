@@ -57,17 +57,14 @@ class CloudSegmentation(Result):
         """The number of points."""
         return (len(self.labels),)
 
-    def save(self, path: str | os.PathLike[str], *, codes: Mapping[str, int] | None = None) -> tuple[str, ...]:
+    def save(self, path: str | os.PathLike[str], *, codes: Mapping[str, int] | None = None) -> None:
         """Write the cloud with its classes; the suffix says the format. See `media.clouds.write_labels`.
 
         Args:
             path: target.
             codes: of LAS and LAZ, the class code of some classes by name, in place of the usual one.
-
-        Returns:
-            What the format does not hold, and what became of it, in sentences.
         """
-        return write_labels(self.cloud, Path(path), self.labels, self.space, self.confidence, codes)
+        write_labels(self.cloud, Path(path), self.labels, self.space, self.confidence, codes)
 
     def render(self, kind: str = "top", *, size: int = 1200) -> Image.Image:
         """Draw the classes from above ("top") or from the south ("side"), and below what their colours mean.

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from intarsia.media.clouds import PointCloud
 from intarsia.preprocessing import CloudPreprocessing
 from intarsia.transforms.clouds.categories import FIELD
 from intarsia.transforms.clouds.columns import density
@@ -37,28 +38,28 @@ class Doubts:
         told = [name for name in names if set(FEATURES[name].needs) <= set(present)]
         self._blank = blank_features(told, filled)
 
-    def scene(self, scene: Scene) -> None:
-        """Note how dense and how wide a part is."""
+    def scene(self, cloud: PointCloud, scene: Scene) -> None:
+        """Note how wide a part is, and how dense what thinning has left of it."""
         if self._preprocessing.whole or not len(scene):
             return
         dense = density(scene.xyz, self._preprocessing.block / 4)
         self._points += len(scene)
         self._ground += len(scene) / dense
-        low, high = scene.xyz.min(axis=0) + scene.origin, scene.xyz.max(axis=0) + scene.origin
-        self._low, self._high = np.minimum(self._low, low), np.maximum(self._high, high)
+        self._low = np.minimum(self._low, cloud.xyz.min(axis=0))
+        self._high = np.maximum(self._high, cloud.xyz.max(axis=0))
 
     def notes(self) -> Iterator[str]:
         """Say it, in sentences."""
         for name in self._blank:
             yield f"{', '.join(FEATURES[name].needs)}: 0 everywhere, and the model looks at them ({name}): less sure"
-        if self._ground:
+        if (self._high > self._low).any():  # neither one point nor one place
             yield from self._of_size(self._high - self._low)
 
     def _of_size(self, extent: NDArray[np.float64]) -> Iterator[str]:
         block = self._preprocessing.block
         learnt = self._preprocessing.density or self._preprocessing.points / block**2
         seen = self._points / self._ground
-        if float(extent[:2].max()) * _NARROW < block and self._points > 1:
+        if float(extent[:2].max()) * _NARROW < block:
             yield (
                 f"the whole cloud is {extent[0]:.3g} by {extent[1]:.3g} wide, and the model looks at columns of "
                 f"{block:g} m: if its coordinates are degrees or another unit, convert them to metres"

@@ -228,7 +228,7 @@ class CloudPredictor(Ready):
     ) -> Floats:
         """Probabilities of the wanted points of a cloud, or of all."""
         scene = prepared(cloud, self.preprocessing, bounds=bounds)
-        doubts.scene(scene)
+        doubts.scene(cloud, scene)
         return point_probabilities(
             cloud, scene, self._network, self.preprocessing, self.space.names, batch_points=_BATCH_POINTS,
             core=core, wanted=wanted,

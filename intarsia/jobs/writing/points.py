@@ -6,17 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 from intarsia.inference.clouds import CloudPredictor
-from intarsia.jobs.task import JobOptions
 from intarsia.jobs.writing.work import Facts, Work
-from intarsia.media.clouds.writing import check_target
+from intarsia.media.clouds.writing import check_target, write_labels
 from intarsia.media.images import write_image
 from intarsia.result import CloudSegmentation
 
-_WRITERS: dict[str, Callable[[CloudSegmentation, Path, JobOptions], tuple[str, ...] | None]] = {
-    "labels": lambda result, path, options: result.save(path, codes=options.codes),
-    "top": lambda result, path, _: write_image(path, result.render("top")),
-    "side": lambda result, path, _: write_image(path, result.render("side")),
-    "page": lambda result, path, _: result.viewer(path),
+_DRAWN: dict[str, Callable[[CloudSegmentation, Path], None]] = {
+    "top": lambda result, path: write_image(path, result.render("top")),
+    "side": lambda result, path: write_image(path, result.render("side")),
+    "page": lambda result, path: result.viewer(path),
 }
 
 
@@ -32,6 +30,10 @@ def write_points(predictor: CloudPredictor, work: Work) -> Facts:
     result = predictor.segment_opened(work.reader, category=work.options.category, progress=work.tell)
     notes = list(result.notes)
     for kind, path in work.paths.items():
-        notes += _WRITERS[kind](result, path, work.options) or ()
+        if kind in _DRAWN:
+            _DRAWN[kind](result, path)
+        else:
+            labels, space, confidence = result.labels, result.space, result.confidence
+            notes += write_labels(work.reader, path, labels, space, confidence, work.options.codes)
     details = {"without": list(result.without)} if result.without else {}
     return Facts(result.size, result.areas(), tuple(notes), details)

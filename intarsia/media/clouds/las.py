@@ -50,7 +50,7 @@ def codes_of(names: Sequence[str], chosen: Mapping[str, int] | None = None) -> l
 
     Args:
         names: the classes.
-        chosen: codes of some of them; see `check_chosen`.
+        chosen: codes of some of them by name.
 
     Raises:
         DataError: there are more classes than codes.

@@ -20,7 +20,7 @@ pytest.importorskip("scipy")
 def said(xyz: np.ndarray, **settings: object) -> str:
     preprocessing = CloudPreprocessing(features=(), **{"block": 16.0, "points": 1024} | settings)  # type: ignore[arg-type]
     doubts = Doubts(preprocessing)
-    doubts.scene(prepare(PointCloud(xyz), preprocessing))
+    doubts.scene(PointCloud(xyz), prepare(PointCloud(xyz), preprocessing))
     return " ".join(doubts.notes())
 
 
@@ -32,9 +32,11 @@ def test_density_and_unit() -> None:
     sparse = said(shares * (200, 200, 5))
     assert "points per square metre, and the model has learnt from about 4" in sparse and "train on clouds" in sparse
     assert "learnt from about 50" in said(shares * (20, 20, 5), density=50.0)
-    assert "the whole cloud is 0.0003 by 0.0003 wide" in said(np.add(np.round(shares * 3e-4, 9), (11.5, 48.1, 200)))
+    assert "the whole cloud is 0.0003 by 0.0003 wide" in said(
+        np.add(np.round(shares * 3e-4, 9), (11.5, 48.1, 200)), voxel=0.3
+    )
     assert said(shares * (200, 200, 5), whole=True, block=2.0) == ""
-    assert said(np.zeros((1, 3))).startswith("0.062 points per square metre")
+    assert said(np.zeros((1, 3))) == said(np.ones((50, 3))) == ""
 
 
 def test_fields_without_content() -> None:
