@@ -115,7 +115,7 @@ _REASONS = {
     errno.EPERM: "this system does not permit it; choose another folder",
     errno.EROFS: "the file system is read-only; choose another folder",
     errno.ENOTDIR: "a part of the path is a file, not a folder",
-    errno.EEXIST: "a part of the path is a file, not a folder",
+    errno.EEXIST: "a part of the path is a file or a broken link, not a folder",
     errno.EISDIR: "a folder has this name; choose another one",
     errno.ENOENT: "there is no such file or folder; was it moved while it was needed?",
     errno.ENAMETOOLONG: "the name is too long for this file system; choose a shorter one",

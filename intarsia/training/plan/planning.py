@@ -126,14 +126,14 @@ def plan(
         given = Recipe.load(source)
     else:
         given = (recipe or Recipe()).override({"data.path": str(source)})
-    given = given.override_text(changes)
+    asked = given.override_text(changes)
     if given.names_model:
-        return _plan(given, folder)
-    earlier = (folder or Path("runs") / _name(given)) / "recipe.yaml"
+        return _plan(asked, folder)
+    earlier = (folder or Path("runs") / _name(asked)) / "recipe.yaml"
     if resume and earlier.exists():
-        return _plan(given.on_top_of(Recipe.load(earlier)), folder)
-    dataset = open_data(given)
-    chosen = given.on_top_of(recipe_for(dataset, layout=dataset.layout))
+        return _plan(given.on_top_of(Recipe.load(earlier)).override_text(changes), folder)
+    dataset = open_data(asked)
+    chosen = given.on_top_of(recipe_for(dataset, layout=dataset.layout)).override_text(changes)
     report = dataset.check()
     _refuse_unusable(chosen, dataset, report)
     return _plan(chosen, folder, report)
