@@ -16,6 +16,7 @@ from intarsia.models.contract import ImageModel, image_model
 from intarsia.models.importers import smp, torchvision
 from intarsia.models.importers.foreign import Foreign, outputs, resnet_name
 from intarsia.models.importers.reading import Checkpoint, read_checkpoint
+from intarsia.models.importers.smp_encoders import TIMM
 from intarsia.models.registry import build
 from intarsia.models.restore import differences
 from intarsia.preprocessing import Preprocessing
@@ -161,7 +162,7 @@ def _looks_like(checkpoint: Checkpoint) -> str:
         return f"torchvision's {known} (--from torchvision)"
     model, encoder = smp.recognise(state)
     if model:
-        kind = "of timm's" if encoder == smp.TIMM else encoder or "of an unknown kind"
+        kind = "of timm's" if encoder == TIMM else encoder or "of an unknown kind"
         return f"smp's {model} with encoder {kind} (--from smp)"
     if "segmentation_head.0.weight" in state:
         return f"one of smp's other models (those that can be imported: {', '.join(smp.MODELS)})"
