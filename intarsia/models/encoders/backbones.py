@@ -95,6 +95,11 @@ class TimmEncoder(Encoder):
         self._channels_last = _is_channels_last(backbone)
         self._strides: list[int] = list(backbone.feature_info.reduction())
         self.output_stride = self._strides[-1]
+        if len(self._strides) > 1 and len(set(self._strides)) == 1:
+            raise ModelError(
+                f"backbone {name!r} gives maps of one stride only ({self.output_stride}), and decoders join several; "
+                "use one with maps at strides 4 to 32, for instance 'resnet50'"
+            )
         if self.output_stride != output_stride:
             raise ModelError(
                 f"backbone {name!r} gives output stride {self.output_stride}, not {output_stride}; "

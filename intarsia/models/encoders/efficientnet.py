@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -95,5 +95,5 @@ def _fix_padding(backbone: nn.Module, size: int) -> None:
             total = max((after - 1) * conv.stride[0] + conv.kernel_size[0] - size, 0)
             conv.__class__ = _FixedPaddingConv2d
             conv.padding = (0, 0)
-            conv.fixed = (total // 2, total - total // 2) * 2
+            cast(_FixedPaddingConv2d, conv).fixed = (total // 2, total - total // 2) * 2
             size = after

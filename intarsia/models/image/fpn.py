@@ -66,7 +66,7 @@ class FPN(ImageModel):
         sizes = [level.shape[2:] for level in pyramid]
         branches = []
         for index, (level, branch) in enumerate(zip(pyramid, self.branches, strict=True)):
-            for convolution, size in zip(branch, sizes[index + 1 :] or sizes[-1:], strict=True):
+            for convolution, size in zip(branch.children(), sizes[index + 1 :] or sizes[-1:], strict=True):
                 level = resize(convolution(level), size, align_corners=self.align_corners)
             branches.append(level)
         merged = reduce(torch.add, branches) if self._merge == "add" else torch.cat(branches, dim=1)

@@ -44,7 +44,7 @@ class UNetPlusPlus(ImageModel):
         level = [maps[self.encoder.deepest]]
         for nodes, stride in zip(self.levels, self._strides, strict=False):
             below, level = level, [maps[stride]]
-            for deep, node in zip(reversed(below), reversed(nodes), strict=True):
+            for deep, node in zip(reversed(below), reversed(list(nodes.children())), strict=True):
                 level.insert(0, node(torch.cat([enlarge(deep, level[0].shape[2:], self._up), *level], dim=1)))
         deep = level[0]
         for step, stride in zip(self.steps, self._strides[len(self.levels) :], strict=True):

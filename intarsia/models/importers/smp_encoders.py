@@ -149,7 +149,11 @@ def _names(ours: str) -> Names:
 
 def _mit_names() -> Names:
     names: Names = ()
-    parts = (("attention.reduce.", "attn.sr."), ("attention.reduce_norm.", "attn.norm."), ("attention.", "attn."))
+    parts: Names = (
+        ("attention.reduce.", "attn.sr."),
+        ("attention.reduce_norm.", "attn.norm."),
+        ("attention.", "attn."),
+    )
     parts += (("ffn.conv.", "mlp.dwconv.dwconv."), ("ffn.", "mlp."))
     for stage in range(4):
         ours, number = rf"encoder\.stages\.{stage}\.", stage + 1
@@ -170,7 +174,7 @@ def _efficientnet_names(ours: str) -> Names:
     """Names of the original port to PyTorch, which counts the blocks of all stages on."""
     prefix, theirs = r"encoder\.backbone\.", "encoder."
     names: Names = ((rf"{prefix}conv_stem\.", f"{theirs}_conv_stem."), (rf"{prefix}bn1\.", f"{theirs}_bn0."))
-    expanded = ("conv_pw", "_expand_conv"), ("bn1", "_bn0"), ("conv_dw", "_depthwise_conv"), ("bn2", "_bn1")
+    expanded: Names = ("conv_pw", "_expand_conv"), ("bn1", "_bn0"), ("conv_dw", "_depthwise_conv"), ("bn2", "_bn1")
     expanded += ("conv_pwl", "_project_conv"), ("bn3", "_bn2")
     plain = ("conv_dw", "_depthwise_conv"), ("bn1", "_bn1"), ("conv_pw", "_project_conv"), ("bn2", "_bn2")
     squeeze = (r"se\.conv_reduce", "_se_reduce"), (r"se\.conv_expand", "_se_expand")
