@@ -46,10 +46,11 @@ def count(
     from intarsia.apps.counting import count_instances
     from intarsia.classlists import classes_said
 
+    named = None if classes is None else classes_said(classes)
     with progress_bar("counting") as progress:
         found = count_instances(
-            masks, out, classes=classes_said(classes) if classes else None, of=of or (), ignore=ignore or (), neighbours=neighbours,
-            least=least, distance=split, overwrite=overwrite, progress=progress,
+            masks, out, classes=named, of=of or (), ignore=ignore or (), neighbours=neighbours, least=least,
+            distance=split, overwrite=overwrite, progress=progress,
         )  # fmt: skip
     if json:
         emit(found.to_json())

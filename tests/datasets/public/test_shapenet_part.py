@@ -137,7 +137,7 @@ def test_broken_lists_are_named(file: str, content: str | None, message: str, tm
         ("", "the object has no points"),
         ("0 0 0 0 0 1 36\n", "it has the part 36, but the parts of the category cap are 6 to 7"),
         ("0 0 0 0 0 1 5\n0 0 1 0 0 1 6\n", "it has the part 5, but"),
-        ("0 0 0 0 0 1 6.5\n", "labels must be whole numbers"),
+        ("0 0 0 0 0 1 6.5\n", "label holds no whole numbers"),
         ("0 0 0 6\n", "7 column names .* for 4 columns"),
         ("0 0 0 0 0 1 six\n0 0 1 0 0 1 6\n", r"cap0\.txt.*six"),
         ("x y z nx ny nz part\n", "the object has no points"),
