@@ -109,11 +109,10 @@ def is_export(content: Content) -> bool:
 
 def also_here(content: Content) -> str:
     """A note on an export beside masks, which are read instead; "" where there is none."""
-    if content.table is not None or not content.tools:
+    beside = [] if content.table is not None else [tool.name for tool in content.tools if not tool.pictures]
+    if not beside:
         return ""
-    return (
-        f"Annotations of {content.tools[0].name} lie here, too; the masks are read (--layout annotations: the others)."
-    )
+    return f"Annotations of {beside[0]} lie here, too; the masks are read (--layout annotations: the others)."
 
 
 def _are_of_images(content: Content) -> bool:
