@@ -1,17 +1,13 @@
-"""Recipe: everything that defines one experiment, as one typed document. YAML in, YAML out."""
+"""The sections of a recipe: what their keys are, mean, and may hold."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
 
 from intarsia.errors import UsageError, suggest
-from intarsia.files import reason, write_text
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -23,11 +19,13 @@ NumberOrPair = Annotated[
 ]
 
 
-class _Section(BaseModel):
+class Section(BaseModel):
+    """Part of a recipe: unknown keys are errors, and nothing changes once it is read."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Remapping(_Section):
+class Remapping(Section):
     """Other classes for a data set: its own ones renamed, joined or left out, by name."""
 
     map: dict[str, str | None] = Field({}, description="name in the data: new name; ignore (or null): not labelled")
@@ -43,7 +41,7 @@ RemapOrFile = Annotated[
 ]
 
 
-class ReadOptions(_Section):
+class ReadOptions(Section):
     """How labelled data are read, where that is not to be found out. Some mean something to certain media only."""
 
     layout: str = Field("auto", description="folder layout; `intarsia data list` names them")
@@ -66,14 +64,14 @@ class ReadOptions(_Section):
         try:
             return cls.model_validate(value)
         except ValidationError as error:
-            raise UsageError("\n".join(f"{origin}: {_explain(one, cls)}" for one in error.errors())) from None
+            raise UsageError("\n".join(f"{origin}: {explain(one, cls)}" for one in error.errors())) from None
 
     def given(self) -> list[str]:
         """The names of the options that are not as they are by default."""
         return [name for name, field in ReadOptions.model_fields.items() if getattr(self, name) != field.default]
 
 
-class _Path(_Section):
+class _Path(Section):
     path: str = Field("", description="folder of the data set (or a manifest, a table, an annotation tool's file)")
 
 
@@ -111,7 +109,7 @@ class Data(_Place):
         return self
 
 
-class Model(_Section):
+class Model(Section):
     """The network."""
 
     architecture: str = Field("deeplabv3plus", description="`intarsia models list` names them")
@@ -122,7 +120,7 @@ class Model(_Section):
     )
 
 
-class Input(_Section):
+class Input(Section):
     """What the network sees."""
 
     long_side: Annotated[int, Field(ge=16)] | None = Field(
@@ -145,7 +143,7 @@ class Input(_Section):
     )
 
 
-class Augment(_Section):
+class Augment(Section):
     """Random changes to training samples. A probability or strength of 0 switches one off."""
 
     scale: tuple[Positive, Positive] = Field((0.5, 2.0), description="zoom range, drawn log-uniformly")
@@ -177,7 +175,7 @@ class Augment(_Section):
         return self
 
 
-class CloudAugment(_Section):
+class CloudAugment(Section):
     """Random changes to blocks of points. A probability or strength of 0 switches one off."""
 
     rotate: Annotated[float, Field(ge=0, le=180)] = Field(180.0, description="most degrees about the vertical")
@@ -197,7 +195,7 @@ class CloudAugment(_Section):
         return self
 
 
-class Cloud(_Section):
+class Cloud(Section):
     """What networks of points see, in place of `input` and `augment`."""
 
     features: list[str] = Field(
@@ -224,7 +222,7 @@ class Cloud(_Section):
         return self
 
 
-class LossTerm(_Section):
+class LossTerm(Section):
     """One term of the loss."""
 
     name: str = Field(description="see docs/losses.md")
@@ -245,7 +243,7 @@ class LossTerm(_Section):
         return self
 
 
-class Optimizer(_Section):
+class Optimizer(Section):
     """Optimiser and learning-rate schedule."""
 
     name: Literal["adamw", "adam", "sgd"] = Field(
@@ -271,7 +269,7 @@ class Optimizer(_Section):
         return self
 
 
-class Training(_Section):
+class Training(Section):
     """The loop."""
 
     epochs: Annotated[int, Field(ge=1)] = Field(30, description="passes over the training data")
@@ -306,7 +304,7 @@ class Training(_Section):
     tensorboard: bool = Field(False, description="also write a log for TensorBoard")
 
 
-class Refine(_Section):
+class Refine(Section):
     """What is done to the model's probabilities when it segments and is evaluated; not while it is trained."""
 
     method: Literal["none", "crf", "guided", "bilateral", "regions"] = Field(
@@ -315,7 +313,7 @@ class Refine(_Section):
     options: dict[str, Any] = Field({}, description="the method's own options, for instance a preset of the CRF")
 
 
-class Clips(_Section):
+class Clips(Section):
     """Training on short clips made of the stills, in which a camera moves; for video models and steadier image models.
 
     The defaults move a picture as a car's camera at 15 frames a second does: by 1.2 % of its width a frame on average,
@@ -329,164 +327,7 @@ class Clips(_Section):
     consistency: NotNegative = Field(0.0, description="weight of the loss of consistency between successive frames")
 
 
-_MOVED = {"columns", "label"}
-
-
-class Recipe(_Section):
-    """One experiment. Unknown keys are errors; the resolved recipe is saved with the run and inside the bundle."""
-
-    name: str = Field("experiment", description="names the run folder, runs/NAME, and the report")
-    description: str = Field("", description="one sentence, for the report")
-    data: Data = Data()
-    model: Model = Model()
-    input: Input = Input()
-    augment: Augment = Augment()
-    cloud: Cloud = Cloud()
-    optimizer: Optimizer = Optimizer()
-    training: Training = Training()
-    clips: Clips | None = Field(None, description="train on clips made of the stills; none: on the stills")
-    refine: Refine = Refine()
-    card: dict[str, str] = Field({}, description="notes for the model card, for instance data, licence, limits")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _with_columns_in_data(cls, value: Any) -> Any:
-        """Recipes made before had `columns` and `label` of clouds in the section `cloud`."""
-        cloud = value.get("cloud") if isinstance(value, Mapping) else None
-        if not isinstance(cloud, Mapping) or not _MOVED & cloud.keys():
-            return value
-        kept = {key: said for key, said in cloud.items() if key not in _MOVED}
-        moved = {key: cloud[key] for key in _MOVED & cloud.keys() if cloud[key] is not None}
-        data = value.get("data", {})
-        if moved and isinstance(data, Mapping):
-            data = {**data, **moved}
-        elif moved and isinstance(data, list):
-            data = [{**one, **moved} if isinstance(one, Mapping) else one for one in data]
-        return {**value, "cloud": kept, "data": data}
-
-    @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Recipe:
-        """Read a YAML file. Relative data paths are taken from the recipe's folder if they exist there.
-
-        Raises:
-            UsageError: no such file, not YAML, an unknown key or a wrong value; the message names file and key.
-        """
-        file = Path(path)
-        try:
-            text = file.read_text(encoding="utf-8")
-        except OSError as error:
-            raise UsageError(f"cannot read recipe {file}: {reason(error)}") from error
-        except UnicodeDecodeError as error:
-            raise UsageError(f"cannot read recipe {file}: {error}; save it as UTF-8") from error
-        recipe = cls.from_text(text, origin=str(file))
-        data = recipe.said().get("data", {})
-        for place in (data, *data.get("sources", ())):
-            reader = place.get("reader", {})
-            for holder, key in ((place, "path"), (place, "remap"), (reader, "images"), (reader, "masks")):
-                said = holder.get(key)
-                if isinstance(said, str) and said and not Path(said).exists() and (file.parent / said).exists():
-                    holder[key] = str(file.parent / said)
-        return recipe.override({"data": data})
-
-    @classmethod
-    def from_text(cls, text: str, *, origin: str = "recipe") -> Recipe:
-        """Read YAML text; `origin` names it in errors."""
-        try:
-            value = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise UsageError(f"{origin} is not valid YAML: {error}") from error
-        if value is None:
-            value = {}
-        if not isinstance(value, dict):
-            raise UsageError(f"{origin}: a recipe is a mapping of keys to values, not a {type(value).__name__}")
-        return cls.from_dict(value, origin=origin)
-
-    @classmethod
-    def from_dict(cls, value: Mapping[str, Any], *, origin: str = "recipe") -> Recipe:
-        """Validate plain data; errors name the key and suggest the closest one."""
-        try:
-            return cls.model_validate(value)
-        except ValidationError as error:
-            raise UsageError("\n".join(f"{origin}: {_explain(one, cls)}" for one in error.errors())) from None
-
-    def override(self, changes: Mapping[str, Any]) -> Recipe:
-        """A copy with dotted keys replaced, for instance ``{"training.epochs": 5}``."""
-        value, resolved = self.said(), self.to_dict()
-        for key, new in changes.items():
-            *parents, last = key.split(".")
-            section, known = value, resolved
-            for parent in parents:
-                below = section.get(parent, known.get(parent))
-                if below is not None and not isinstance(below, dict):
-                    raise UsageError(f"{key}: {parent} has no keys of its own")
-                # not there, not said, or a section that is left out by default
-                section[parent] = section.get(parent) or {}
-                section, known = section[parent], known.get(parent) or {}
-            section[last] = new
-        return self.from_dict(value, origin="override")
-
-    def override_text(self, assignments: Iterable[str]) -> Recipe:
-        """A copy with ``key=value`` texts applied, the values read as YAML (``training.epochs=5``)."""
-        return self.override(read_assignments(assignments))
-
-    def said(self) -> dict[str, Any]:
-        """Plain JSON-compatible form of what was said, without defaults."""
-        return self.model_dump(mode="json", exclude_unset=True)
-
-    @property
-    def names_model(self) -> bool:
-        """Whether it says which architecture is trained; if not, the data decide."""
-        return "architecture" in self.model.model_fields_set
-
-    def on_top_of(self, base: Recipe) -> Recipe:
-        """`base`, but for what this recipe says."""
-        said = self.said()
-        below = base.said()
-        if self.data.sources:
-            below.pop("data", None)  # which names one place
-        return self.from_dict(_merged(below, said), origin="recipe")
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain JSON-compatible form with every default filled in."""
-        return self.model_dump(mode="json")
-
-    def to_yaml(self) -> str:
-        """The resolved recipe as YAML."""
-        return yaml.safe_dump(self.to_dict(), sort_keys=False, allow_unicode=True, width=120)
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the resolved recipe."""
-        write_text(path, self.to_yaml())
-
-
-def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Two nested dictionaries as one; where both say something, `above` counts."""
-    merged = dict(below)
-    for key, value in above.items():
-        both = isinstance(value, Mapping) and isinstance(below.get(key), Mapping)
-        merged[key] = _merged(below[key], value) if both else value
-    return merged
-
-
-def read_assignments(assignments: Iterable[str]) -> dict[str, Any]:
-    """``key=value`` texts as a dictionary, the values read as YAML.
-
-    Raises:
-        UsageError: a text is not of this form.
-    """
-    values: dict[str, Any] = {}
-    for assignment in assignments:
-        key, separator, text = assignment.partition("=")
-        if not separator or not key:
-            raise UsageError(f"{assignment!r} is not of the form key=value, for instance training.epochs=5")
-        try:
-            values[key] = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise UsageError(f"{assignment!r}: the value is not valid YAML") from error
-    return values
-
-
-def _explain(problem: Any, model: type[BaseModel]) -> str:
+def explain(problem: Any, model: type[BaseModel]) -> str:
     """One line on one pydantic problem: the dotted key, what is wrong, and the closest known key."""
     location = [part for part in problem["loc"] if not (isinstance(part, str) and "[" in part)]
     key = ".".join(str(part) for part in location)
