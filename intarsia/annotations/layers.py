@@ -22,7 +22,7 @@ def layered(
     *,
     rule: Literal["inclusive", "coco", "center"] = "coco",
     tolerance: float = 0.0,
-    min_area: int = 0,
+    min_area: float = 0,
 ) -> tuple[Shape, ...]:
     """A label map as one outline per connected piece, larger ones first; drawn in this order they give the map again.
 
@@ -51,7 +51,7 @@ def layered(
     return tuple(piece.shape for piece in found if not piece.ground or (wrong[piece.place] & piece.mask).any())
 
 
-def pieces(labels: LabelArray, space: LabelSpace, min_area: int = 0) -> tuple[Shape, ...]:
+def pieces(labels: LabelArray, space: LabelSpace, min_area: float = 0) -> tuple[Shape, ...]:
     """A label map as one mask per connected piece (8 neighbours) of each class but the background, larger ones first.
 
     Args:
@@ -89,7 +89,7 @@ def _pieces(
     name: str,
     rule: Literal["inclusive", "coco", "center"],
     tolerance: float,
-    min_area: int,
+    min_area: float,
     *,
     ground: bool,
 ) -> list[_Piece]:

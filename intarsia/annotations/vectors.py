@@ -65,7 +65,7 @@ def vectorise(
     *,
     rule: Literal["inclusive", "coco", "center"] = "coco",
     tolerance: float = 0.0,
-    min_area: int = 0,
+    min_area: float = 0,
     background: bool = False,
 ) -> tuple[Shape, ...]:
     """A label map as one shape per connected piece of each class.
@@ -96,7 +96,7 @@ def vectorise(
     return tuple(found)
 
 
-def _without_small(mask: NDArray[np.bool_], least: int, connectivity: int) -> NDArray[np.bool_]:
+def _without_small(mask: NDArray[np.bool_], least: float, connectivity: int) -> NDArray[np.bool_]:
     _, pieces, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=connectivity)
     kept = stats[:, cv2.CC_STAT_AREA] >= least
     kept[0] = False

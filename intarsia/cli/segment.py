@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -75,17 +75,18 @@ def segment(
         float | None,
         typer.Option(
             min=0,
-            metavar="PIXELS",
-            help="How far outlines for --annotations may be simplified; 0 keeps every pixel. Default: 1; COCO's masks "
-            "are exact.",
+            metavar="DISTANCE",
+            help="How far outlines may be simplified; 0 keeps every corner. For --annotations in pixels (default 1; "
+            "COCO's masks are exact), of a map's polygons in map units (default 0).",
         ),
     ] = None,
     outline_least_area: Annotated[
-        int | None,
+        float | None,
         typer.Option(
             min=0,
-            metavar="PIXELS",
-            help="Smaller pieces become no shape for --annotations. Default: 16; none for COCO's masks.",
+            metavar="AREA",
+            help="Smaller pieces are left out: for --annotations in pixels (default 16; COCO's masks have all), of a "
+            "map's polygons in squared map units (default 0).",
         ),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing results.")] = False,
@@ -191,7 +192,7 @@ def segment(
         "category": category, "video": video, "video_set": video_set, "fps": fps, "limit": limit,
     }  # fmt: skip
     given = [name for name, value in asked.items() if value is not None and value is not False]
-    exports = _exports(annotations, outline_tolerance, outline_least_area)
+    exports = _exports(annotations, outline_tolerance, outline_least_area, polygons="polygons" in (write or ()))
     with piped(sources, out, write or (), as_json=json) as (sources, out):
         planned = plan(sources, out, outputs=write or (), given=given)
         for medium in planned.media():
@@ -203,7 +204,7 @@ def segment(
         schedule = read_schedule(video, video_set or ())
         options = JobOptions(
             keep=tuple(keep or ()), columns=columns, codes=read_codes(codes or ()), category=category, series=series,
-            fps=fps, limit=limit, schedule=schedule,
+            fps=fps, limit=limit, schedule=schedule, **exports.of_maps(write or ()),
         )  # fmt: skip
         if dry_run:
             _show_plan(planned, json=json)
@@ -226,13 +227,21 @@ class Exports:
 
     tools: tuple[str, ...]
     tolerance: float | None
-    least_area: int | None
+    least_area: float | None
+
+    def of_maps(self, write: Sequence[str]) -> dict[str, float]:
+        """The job's options of polygons, where they are written."""
+        if "polygons" not in write:
+            return {}
+        return {"outline_tolerance": self.tolerance or 0.0, "outline_least_area": self.least_area or 0.0}
 
 
-def _exports(annotations: list[str] | None, tolerance: float | None, least_area: int | None) -> Exports:
+def _exports(
+    annotations: list[str] | None, tolerance: float | None, least_area: float | None, *, polygons: bool
+) -> Exports:
     tools = tuple(dict.fromkeys(tool for said in annotations or () for tool in said.split(",") if tool))
-    if not tools and (tolerance is not None or least_area is not None):
-        raise UsageError("--outline-tolerance and --outline-least-area are for --annotations TOOL")
+    if not tools and not polygons and (tolerance is not None or least_area is not None):
+        raise UsageError("--outline-tolerance and --outline-least-area are for --annotations TOOL and --write polygons")
     return Exports(tools, tolerance, least_area)
 
 

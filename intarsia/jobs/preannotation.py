@@ -70,7 +70,7 @@ def write_preannotations(
     tool: str,
     *,
     tolerance: float | None = None,
-    min_area: int | None = None,
+    min_area: float | None = None,
     overwrite: bool = False,
 ) -> PreAnnotation:
     """Write the masks that a job left in its folder as one annotation tool's export, beside them.

@@ -40,12 +40,14 @@ class JobOptions:
 
     Attributes:
         opacity: of the colours in overlays, 0 to 1.
-        keep: names of the classes that stay where others go.
+        keep: names of the classes that stay where others go, and whose regions become polygons.
         columns: of point clouds in plain tables, the names of the columns.
         codes: of point clouds that are written as LAS, the class code of some classes by name.
         category: of point clouds, what the object is, for models of parts.
         series: of a DICOM folder with several series, the end of the UID of the one to take.
         fps: frames a second of folders and patterns of pictures that are taken for videos.
+        outline_tolerance: of the polygons of maps, how far they may be simplified, in map units.
+        outline_least_area: of the polygons of maps, the smallest, in squared map units.
         limit: of videos, stop after so many frames.
         schedule: of videos, how work is spread over the frames; see `VideoPredictor`.
     """
@@ -57,6 +59,8 @@ class JobOptions:
     category: str | None = None
     series: str | None = None
     fps: float | None = None
+    outline_tolerance: float = 0.0
+    outline_least_area: float = 0.0
     limit: int | None = None
     schedule: Mapping[str, Any] = field(default_factory=dict)
 
@@ -66,6 +70,9 @@ class JobOptions:
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise UsageError(f"{name} is a positive number, not {value}")
+        for name in ("outline_tolerance", "outline_least_area"):
+            if not getattr(self, name) >= 0:
+                raise UsageError(f"{name} is a number of at least 0, not {getattr(self, name)}")
 
     def given(self) -> dict[str, Any]:
         """Name the options that differ from their defaults, as plain JSON."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Collection
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -109,7 +111,15 @@ class GeoTiffWriter:
                 raise DataError(f"too few rows for {self.path}: {self._rows} of {self.frame.height}")
 
 
-def write_outlines(path: str | os.PathLike[str], labels: str | os.PathLike[str], space: LabelSpace) -> int:
+def write_outlines(
+    path: str | os.PathLike[str],
+    labels: str | os.PathLike[str],
+    space: LabelSpace,
+    *,
+    classes: Collection[str] = (),
+    least_area: float = 0.0,
+    tolerance: float = 0.0,
+) -> int:
     """Outline the regions of a label GeoTIFF as GeoJSON polygons in map coordinates, whole or not at all.
 
     The raster is read row by row (GDAL's polygoniser), so memory grows with the outlines, not with the pixels.
@@ -120,9 +130,14 @@ def write_outlines(path: str | os.PathLike[str], labels: str | os.PathLike[str],
         path: target, usually ending in .geojson.
         labels: a GeoTIFF as `GeoTiffWriter` writes it.
         space: the classes.
+        classes: names of those whose regions are outlined; () for all.
+        least_area: regions smaller than so many squared map units are left out, and so are such holes.
+        tolerance: outlines may be simplified by so many map units (Douglas and Peucker 1973), each by itself, so that
+            neighbours may come apart or overlap by as much; 0 keeps every corner.
 
     Returns:
-        The number of polygons; each has the properties class, index, pixels and area (in squared map units).
+        The number of polygons; each has the properties class, index, pixels and area (in squared map units) of the
+        region before it was simplified.
 
     Raises:
         DataError: the raster has no georeference, or a file cannot be read or written.
@@ -147,23 +162,43 @@ def write_outlines(path: str | os.PathLike[str], labels: str | os.PathLike[str],
             band = rasterio.band(raster, 1)
             for shape, value in features.shapes(band, transform=raster.transform):
                 index = int(value)
-                if index >= len(space):
+                if index >= len(space) or (classes and space.names[index] not in classes):
                     continue
-                pixels = _area(shape["coordinates"]) / area
-                properties = {"class": space.names[index], "index": index, "pixels": round(pixels)}
-                properties["area"] = round(pixels * area, 6)
-                feature = {"type": "Feature", "properties": properties, "geometry": shape}
+                sizes = [_area(ring) for ring in shape["coordinates"]]
+                size = sizes[0] - sum(sizes[1:])
+                if size < least_area:
+                    continue
+                properties = {"class": space.names[index], "index": index, "pixels": round(size / area)}
+                properties["area"] = round(size, 6)
+                kept = [ring for ring, own in zip(shape["coordinates"], sizes, strict=True) if own >= least_area]
+                geometry = {"type": "Polygon", "coordinates": _simplified(kept, tolerance)}
+                feature = {"type": "Feature", "properties": properties, "geometry": geometry}
                 file.write(("," if count else "") + "\n" + json.dumps(feature, ensure_ascii=False))
                 count += 1
             file.write("\n]}\n")
     return count
 
 
-def _area(rings: list[list[tuple[float, float]]]) -> float:
-    """Area of a polygon, holes taken off."""
-    sizes = []
+_Ring = list[tuple[float, float]]
+
+
+def _area(ring: _Ring) -> float:
+    """Area that a closed ring goes around."""
+    x, y = np.array(ring, dtype=np.float64).T
+    x, y = x - x[0], y - y[0]  # map coordinates are large, and areas small differences of their products
+    return abs(float(x[:-1] @ y[1:] - x[1:] @ y[:-1])) / 2
+
+
+def _simplified(rings: list[_Ring], tolerance: float) -> list[_Ring]:
+    """Rings with fewer corners; one that would be no area any more stays as it is."""
+    if not tolerance:
+        return rings
+    found = []
     for ring in rings:
-        x, y = np.array(ring, dtype=np.float64).T
-        x, y = x - x[0], y - y[0]  # map coordinates are large, and areas small differences of their products
-        sizes.append(abs(float(x[:-1] @ y[1:] - x[1:] @ y[:-1])) / 2)
-    return sizes[0] - sum(sizes[1:])
+        points = np.array(ring[:-1], dtype=np.float64)
+        # Near the origin and in units of the tolerance: OpenCV computes in float32.
+        near = ((points - points[0]) / tolerance).astype(np.float32)
+        corners = cv2.approxPolyDP(near[:, None], 1.0, closed=True)[:, 0].astype(np.float64)
+        plain = [(float(x), float(y)) for x, y in corners * tolerance + points[0]]
+        found.append([*plain, plain[0]] if len(plain) > 2 else ring)
+    return found

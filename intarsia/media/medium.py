@@ -149,7 +149,7 @@ RASTER = Medium(
     writer=lambda path, reader, space: GeoTiffWriter(
         path, reader.frame, dtype=space.dtype, nodata=space.ignore_index, space=space
     ),
-    takes=_GRID | {"bands", "window", "confidence", "keep"},
+    takes=_GRID | {"bands", "window", "confidence", "keep", "outline_tolerance", "outline_least_area"},
 )  # fmt: skip
 STACK = Medium(
     "stack", "stacks", "pixel", "pages", "picture", STACK_SUFFIXES, is_stack,

@@ -19,6 +19,7 @@ from torch import Tensor  # noqa: E402
 
 from intarsia.errors import DataError, UsageError  # noqa: E402
 from intarsia.inference import Predictor  # noqa: E402
+from intarsia.jobs import JobOptions, plan, run_all  # noqa: E402
 from intarsia.media.rasters import RasterReader  # noqa: E402
 from intarsia.models import ImageModel  # noqa: E402
 from intarsia.preprocessing import Preprocessing  # noqa: E402
@@ -217,3 +218,32 @@ def test_jobs_keep_the_georeference(predictor: Predictor, tmp_path: Path) -> Non
     assert list(record["outputs"].values()) == ["one.tif", "one.geojson", "one.confidence.tif"]
     as_picture = one(predictor, tmp_path / "in" / "a.tif", tmp_path / "a.png", "confidence")
     assert as_picture["outputs"] == {"labels": "a.png", "confidence": "a.confidence.png"}
+
+
+def test_polygons_of_some_classes_without_specks_and_steps(predictor: Predictor, tmp_path: Path) -> None:
+    values = np.full((3, 80, 80), 20, np.uint8)
+    values[:, 10:60, 10:60] = 230
+    values[:, 30:32, 30:32] = 20  # a hole of 4 pixels
+    values[:, 70, 70] = 230  # a speck
+    for step in range(20):  # a staircase along the corner of the square
+        values[:, 10 + step, 10 : 30 - step] = 20
+    source = write(tmp_path / "map.tif", values)
+
+    def outlined(name: str, **options: object) -> list[dict]:
+        made = plan(str(source), str(tmp_path / f"{name}.tif"), outputs=["polygons"])
+        run_all(predictor, made, options=JobOptions(**options))
+        return json.loads((tmp_path / f"{name}.geojson").read_text())["features"]
+
+    every = outlined("every")
+    assert [one["properties"]["class"] for one in every].count("bright") == 2
+    assert {one["properties"]["class"] for one in outlined("bright", keep=("bright",))} == {"bright"}
+    (large,) = outlined("large", keep=("bright",), outline_least_area=20.0)
+    exact = next(one for one in every if one["properties"]["pixels"] == large["properties"]["pixels"])
+    assert len(exact["geometry"]["coordinates"]) == 2 and len(large["geometry"]["coordinates"]) == 1
+    assert large["geometry"]["coordinates"][0] == exact["geometry"]["coordinates"][0]
+    (smooth,) = outlined("smooth", keep=("bright",), outline_least_area=20.0, outline_tolerance=3.0)
+    ring, steps = (np.array(one["geometry"]["coordinates"][0]) for one in (smooth, large))
+    assert len(steps) > 40 and len(ring) < 10 and (ring[0] == ring[-1]).all()
+    assert smooth["properties"] == large["properties"]
+    with pytest.raises(UsageError, match="outline_tolerance is a number of at least 0, not -1"):
+        JobOptions(outline_tolerance=-1.0)

@@ -102,7 +102,11 @@ def write_rows(predictor: GridPredictor, work: Work) -> Facts:
         sink.finish()
     details: dict[str, Any] = {}
     if "polygons" in work.paths:
-        details["polygons"] = write_outlines(work.paths["polygons"], work.paths["labels"], space)
+        options = work.options
+        details["polygons"] = write_outlines(
+            work.paths["polygons"], work.paths["labels"], space, classes=options.keep,
+            least_area=options.outline_least_area, tolerance=options.outline_tolerance,
+        )  # fmt: skip
     notes, side = tuple(getattr(reader, "notes", ())), predictor.preprocessing.long_side
     if work.task.medium.name == "raster" and side is not None and side < max(reader.width, reader.height):
         notes += (
