@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from intarsia.datasets.coding import MaskCoding, RawMask
+from intarsia.datasets.layouts.clouds import CloudOpener, CloudSplit
 from intarsia.datasets.pictures import PictureSplit, image_size
 from intarsia.datasets.remap import Remap, remapped
 from intarsia.datasets.splits import Dataset, Item, Size, Split
 from intarsia.errors import UsageError
 from intarsia.labels import LabelSpace
+from intarsia.media.clouds import CloudReader
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,20 @@ class MergedMasks:
         return self.parts[self.origins[item.id]].target(item, size or image_size(item))
 
 
+@dataclass(frozen=True)
+class MergedClouds:
+    """The opener of a merged split of clouds: each by its own data set's."""
+
+    openers: tuple[CloudOpener, ...]
+    prefixes: tuple[str, ...]
+    origins: Mapping[str, int]
+
+    def __call__(self, item: Item) -> CloudReader:
+        """Open a cloud under the id that it has in its own data set."""
+        number = self.origins[item.id]
+        return self.openers[number](replace(item, id=item.id.removeprefix(f"{self.prefixes[number]}/")))
+
+
 def merge(sources: Sequence[Source]) -> Dataset:
     """Join data sets whose classes have the same names; their order may differ.
 
@@ -57,7 +73,8 @@ def merge(sources: Sequence[Source]) -> Dataset:
         The data set with "train" and, where one of the sources has it, "val".
 
     Raises:
-        UsageError: fewer than two, classes differ, no such split, a weight of 0 or less, or clouds.
+        UsageError: fewer than two, classes differ, no such split, a weight of 0 or less, or what cannot be joined:
+            pictures with clouds, clouds that store a class by different codes, clouds with weights.
     """
     if len(sources) < 2:
         raise UsageError("a merged data set needs at least two sources; for one, name it directly (data.path)")
@@ -67,15 +84,11 @@ def merge(sources: Sequence[Source]) -> Dataset:
         if not source.weight > 0:
             raise UsageError(f"the weight of {source.dataset.root} is {source.weight}; it must be above 0")
     names = _short_names([source.dataset.root for source in sources])
-    train = [_pictures(source.dataset.split(source.train)) for source in aligned]
+    train = [source.dataset.split(source.train) for source in aligned]
     weights = tuple((len(split), source.weight) for split, source in zip(train, sources, strict=True))
     equal = len({weight for _, weight in weights}) == 1
     splits: dict[str, Split] = {"train": _joined("train", space, train, names, () if equal else weights)}
-    val = [
-        (_pictures(s.dataset.splits[s.val]), name)
-        for s, name in zip(aligned, names, strict=True)
-        if s.val in s.dataset.splits
-    ]
+    val = [(s.dataset.splits[s.val], name) for s, name in zip(aligned, names, strict=True) if s.val in s.dataset.splits]
     if val:
         splits["val"] = _joined("val", space, [split for split, _ in val], [name for _, name in val], ())
     notes = []
@@ -86,15 +99,6 @@ def merge(sources: Sequence[Source]) -> Dataset:
         notes += [f"{name}: {note}" for note in source.dataset.notes]
     root = sources[0].dataset.root
     return Dataset(root, "+".join(dict.fromkeys(s.dataset.layout for s in sources)), space, splits, tuple(notes))
-
-
-def _pictures(split: Split) -> PictureSplit:
-    if not isinstance(split, PictureSplit):
-        raise UsageError(
-            f"data.sources merges data sets of pictures, and the data in {split.root} are {split.plural}; put them "
-            "into one folder, with the same codes for the same classes"
-        )
-    return split
 
 
 def _aligned(dataset: Dataset, first: Dataset) -> Dataset:
@@ -114,22 +118,65 @@ def _aligned(dataset: Dataset, first: Dataset) -> Dataset:
     return replace(other, notes=(*notes, "Its classes are put into the order of the first data set's."))
 
 
-def _joined(
-    name: str,
-    space: LabelSpace,
-    parts: Sequence[PictureSplit],
-    names: Sequence[str],
-    weights: tuple[tuple[int, float], ...],
-) -> PictureSplit:
+_Weights = tuple[tuple[int, float], ...]
+
+
+def _joined(name: str, space: LabelSpace, parts: Sequence[Split], names: Sequence[str], weights: _Weights) -> Split:
     items: list[Item] = []
     origins: dict[str, int] = {}
     for number, (split, prefix) in enumerate(zip(parts, names, strict=True)):
         for item in split.items:
             items.append(replace(item, id=f"{prefix}/{item.id}"))
             origins[items[-1].id] = number
+    join = next((join for kind, join in _JOINS.items() if all(isinstance(part, kind) for part in parts)), None)
+    if join is None:
+        first, other = parts[0], next(part for part in parts if part.medium != parts[0].medium)
+        raise UsageError(
+            f"data.sources joins data of one kind; those in {first.root} are {first.plural}, and those in {other.root} "
+            f"{other.plural}"
+        )
+    joined: Split = join(name, space, tuple(items), parts, names, origins, weights)
+    return joined
+
+
+def _joined_pictures(
+    name: str,
+    space: LabelSpace,
+    items: tuple[Item, ...],
+    parts: Sequence[PictureSplit],
+    names: Sequence[str],
+    origins: Mapping[str, int],
+    weights: _Weights,
+) -> PictureSplit:
     reader = MergedMasks(tuple(_own_ids(split, prefix) for split, prefix in zip(parts, names, strict=True)), origins)
     coding = MaskCoding(values={i: i for i in (*range(len(space)), space.ignore_index)})
-    return PictureSplit(name, space, tuple(items), parts[0].root, coding, reader=reader, weights=weights)
+    return PictureSplit(name, space, items, parts[0].root, coding, reader=reader, weights=weights)
+
+
+def _joined_clouds(
+    name: str,
+    space: LabelSpace,
+    items: tuple[Item, ...],
+    parts: Sequence[CloudSplit],
+    names: Sequence[str],
+    origins: Mapping[str, int],
+    weights: _Weights,
+) -> CloudSplit:
+    if weights:
+        raise UsageError("data.sources.weight is for pictures; blocks of clouds are drawn by cloud.balance")
+    codes: dict[int, int] = {}
+    for part in parts:
+        for code, label in part.codes.items():
+            if codes.setdefault(code, label) != label:
+                raise UsageError(
+                    f"the code {code} is another class in {part.root} than in {parts[0].root}; make their codes agree, "
+                    "or train on one of them"
+                )
+    opener = MergedClouds(tuple(part.opener for part in parts), tuple(names), origins)
+    return CloudSplit(name, space, items, parts[0].root, codes, opener)
+
+
+_JOINS: dict[type[Split], Callable[..., Split]] = {PictureSplit: _joined_pictures, CloudSplit: _joined_clouds}
 
 
 @dataclass(frozen=True)

@@ -129,10 +129,13 @@ def test_media_are_told_apart(scenes: Path, tmp_path: Path, capsys: pytest.Captu
     networks = {"model": {"architecture": "randlanet"}}
     with pytest.raises(UsageError, match="clips are made of pictures"):
         train(Recipe.from_dict({**networks, "clips": {}}), clouds, tmp_path / "run")
-    with pytest.raises(
-        UsageError, match=r"data\.sources merges data sets of pictures, and the data in .* are point clouds"
-    ):
-        open_data(Recipe.from_dict({**networks, "data": [{"path": str(scenes)}, {"path": str(scenes)}]}))
+    both = open_data(Recipe.from_dict({**networks, "data": [{"path": str(scenes)}, {"path": str(scenes)}]}))
+    assert {name: len(split) for name, split in both.splits.items()} == {
+        name: 2 * len(split) for name, split in clouds.splits.items()
+    }
+    assert np.array_equal(both.splits["val"].read(0)[1], clouds.splits["val"].read(0)[1])
+    with pytest.raises(UsageError, match=r"data\.sources\.weight is for pictures"):
+        open_data(Recipe.from_dict({**networks, "data": [{"path": str(scenes)}, {"path": str(scenes), "weight": 2}]}))
     assert main(["segment", str(scenes / "val/c.laz"), "photo.jpg", "-o", str(tmp_path / "out")]) == 3
     assert "photo.jpg: this model is for point clouds" in capsys.readouterr().err
     assert main(["segment", str(scenes / "val/c.laz"), "-m", "street", "-o", str(tmp_path / "out")]) == 3
