@@ -34,6 +34,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     temporary = target.with_name(_temporary(target))
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
+        temporary.touch()  # the system says why a place cannot be written; libraries that write often do not
         yield temporary
         sync(temporary)
         os.replace(temporary, target)
@@ -173,6 +174,18 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DataError(f"cannot make the folder {folder}: {reason(error)}") from error
+
+
+def require_room(path: Path) -> None:
+    """Have the system say why a library could not write a file, by writing more of it; the file is worthless then.
+
+    Raises:
+        OSError: the system's reason. Without one it was not the place.
+    """
+    with path.open("ab") as file:
+        file.write(bytes(1 << 20))
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def sync(path: Path) -> None:

@@ -86,3 +86,11 @@ def test_a_full_disk_is_told_by_the_name_of_the_result(tmp_path: Path) -> None:
     source, target = tmp_path / "from" / "a.png", tmp_path / "to" / "a.png"
     with pytest.raises(DataError, match=f"cannot write {target}: the disk is full"), atomic_path(target) as temporary:
         raise OSError(errno.ENOSPC, "No space left on device", str(source), None, str(temporary))
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="a place that nobody can write into")
+def test_the_system_is_asked_before_a_library_writes(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="cannot write /proc/a.tif: "), atomic_path("/proc/a.tif"):
+        pytest.fail("the library was asked to write")  # it might say "corrupt"
+    with atomic_path(tmp_path / "a.tif") as temporary:
+        assert temporary.read_bytes() == b""
