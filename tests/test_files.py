@@ -90,7 +90,7 @@ def test_a_full_disk_is_told_by_the_name_of_the_result(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="a place that nobody can write into")
 def test_the_system_is_asked_before_a_library_writes(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="cannot write /proc/a.tif: "), atomic_path("/proc/a.tif"):
+    with pytest.raises(DataError, match=r"cannot write /proc/a\.tif: "), atomic_path("/proc/a.tif"):
         pytest.fail("the library was asked to write")  # it might say "corrupt"
     with atomic_path(tmp_path / "a.tif") as temporary:
         assert temporary.read_bytes() == b""
