@@ -25,12 +25,16 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     the whole new one. The temporary name keeps the suffix, so that writers which look at it still work.
 
     Raises:
-        DataError: the disk is full, or the folder cannot be written.
+        DataError: the disk is full, the folder cannot be written, or the target is neither a file nor free.
     """
     target = Path(path)
+    if os.path.lexists(target) and not os.path.isfile(target) and not os.path.isdir(target):
+        # A rename would put a file in its place: for everybody, where it is /dev/null.
+        raise DataError(f"cannot write {target}: it is a device, a pipe or a broken link; choose another name")
     temporary = target.with_name(_temporary(target))
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
+        temporary.touch()  # the system says why a place cannot be written; libraries that write often do not
         yield temporary
         sync(temporary)
         os.replace(temporary, target)
@@ -140,7 +144,7 @@ def place_error(error: OSError) -> DataError:
 
 def _is_of_another(error: OSError, target: Path) -> bool:
     """Whether an error names a file that lies elsewhere than what is written: one that was read meanwhile."""
-    place = error.filename
+    place = error.filename2 or error.filename  # a copy names its source first
     if not isinstance(place, str | bytes):
         return False
     named = Path(os.fsdecode(place))
@@ -170,6 +174,18 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DataError(f"cannot make the folder {folder}: {reason(error)}") from error
+
+
+def require_room(path: Path) -> None:
+    """Have the system say why a library could not write a file, by writing more of it; the file is worthless then.
+
+    Raises:
+        OSError: the system's reason. Without one it was not the place.
+    """
+    with path.open("ab") as file:
+        file.write(bytes(1 << 20))
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def sync(path: Path) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import TypeVar
 
 INTERRUPTED, TERMINATED = 130, 143
 """Exit codes of a command that Ctrl-C or SIGTERM ended, as shells count them."""
+
+T = TypeVar("T")
 
 Stop = Callable[[], bool]
 """Asked between two steps; true to stop there."""
@@ -20,8 +23,57 @@ def never() -> bool:
     return False
 
 
+class Signals:
+    """Whether Ctrl-C or SIGTERM came, asked between two steps."""
+
+    def __init__(self) -> None:
+        self._came = threading.Event()
+        if any(_seen):
+            self._came.set()
+        self._waits = False
+
+    def __call__(self) -> bool:
+        """Whether one came."""
+        return self._came.is_set()
+
+    def each(self, items: Iterable[T]) -> Iterator[T]:
+        """Go through items; the first signal ends the wait for the next one at once, and with it the items."""
+        source = iter(items)
+        while True:
+            try:
+                self._waits = True
+                if self():
+                    return
+                item = next(source)
+            except (StopIteration, KeyboardInterrupt):
+                return
+            finally:
+                self._waits = False
+            yield item
+
+    def note(self, number: int, _: FrameType | None) -> None:
+        """Answer a signal: the second interrupts, and the first where the work only waits."""
+        _tell(number)
+        again = self()
+        self._came.set()
+        if again or self._waits:
+            raise KeyboardInterrupt
+
+
+_seen: list[list[int]] = []
+"""The signals that came within each open `interrupted_by_signals`.
+
+An interrupt that Python raises while it tidies up is lost; the next step is stopped all the same.
+"""
+
+
+def _tell(number: int) -> None:
+    for seen in _seen:
+        seen.append(number)
+
+
 @contextmanager
-def stop_on_signals() -> Iterator[Stop]:
+def stop_on_signals() -> Iterator[Signals]:
     """Turn the first Ctrl-C or SIGTERM into a request to stop after the current step; the second interrupts at once.
 
     Outside the main thread, which alone receives signals, nothing is changed.
@@ -29,35 +81,20 @@ def stop_on_signals() -> Iterator[Stop]:
     Yields:
         A function that says whether a signal has come.
     """
-    asked = threading.Event()
+    signals = Signals()
     if threading.current_thread() is not threading.main_thread():
-        yield asked.is_set
+        yield signals
         return
-
-    def note(_: int, __: FrameType | None) -> None:
-        if asked.is_set():
-            raise KeyboardInterrupt
-        asked.set()
-
-    def note_sigterm(number: int, frame: FrameType | None) -> None:
-        for tell in _told_of_sigterm:
-            tell()
-        note(number, frame)
-
-    handlers = {signal.SIGINT: note, signal.SIGTERM: note_sigterm}
-    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    before = {number: signal.signal(number, signals.note) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield asked.is_set
+        yield signals
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
-_told_of_sigterm: list[Callable[[], None]] = []
-
-
 @contextmanager
-def interrupted_by_sigterm() -> Iterator[Stop]:
+def interrupted_by_signals() -> Iterator[Stop]:
     """Let SIGTERM interrupt like Ctrl-C, so that what is half written is taken back, instead of ending at once.
 
     Outside the main thread nothing is changed.
@@ -65,19 +102,21 @@ def interrupted_by_sigterm() -> Iterator[Stop]:
     Yields:
         A function that says whether SIGTERM has come, also one that `stop_on_signals` took.
     """
-    came = threading.Event()
     if threading.current_thread() is not threading.main_thread():
-        yield came.is_set
+        yield never
         return
 
-    def interrupt(_: int, __: FrameType | None) -> None:
-        came.set()
+    seen: list[int] = []
+
+    def interrupt(number: int, _: FrameType | None) -> None:
+        _tell(number)
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
-    _told_of_sigterm.append(came.set)
+    _seen.append(seen)
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield came.is_set
+        yield lambda: signal.SIGTERM in seen
     finally:
-        _told_of_sigterm.remove(came.set)
-        signal.signal(signal.SIGTERM, before)
+        _seen.pop()
+        for number, handler in before.items():
+            signal.signal(number, handler)

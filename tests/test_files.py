@@ -68,3 +68,29 @@ def test_targets_that_cannot_be_files(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="name is too long"):
         write_text(tmp_path / ("n" * 300), "x")
     assert sorted(os.listdir(tmp_path)) == ["file", "folder"]
+
+
+def test_what_is_no_file_is_not_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "gone").symlink_to("nowhere/a.txt")
+    before = {name: os.lstat(tmp_path / name) for name in ("pipe", "loop", "gone")}
+    for name, status in before.items():
+        with pytest.raises(DataError, match=f"cannot write .*{name}: it is a device, a pipe or a broken link; choose"):
+            write_text(tmp_path / name, "x")
+        assert os.lstat(tmp_path / name) == status
+    assert len(os.listdir(tmp_path)) == 3
+
+
+def test_a_full_disk_is_told_by_the_name_of_the_result(tmp_path: Path) -> None:
+    source, target = tmp_path / "from" / "a.png", tmp_path / "to" / "a.png"
+    with pytest.raises(DataError, match=f"cannot write {target}: the disk is full"), atomic_path(target) as temporary:
+        raise OSError(errno.ENOSPC, "No space left on device", str(source), None, str(temporary))
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="a place that nobody can write into")
+def test_the_system_is_asked_before_a_library_writes(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"cannot write /proc/a\.tif: "), atomic_path("/proc/a.tif"):
+        pytest.fail("the library was asked to write")  # it might say "corrupt"
+    with atomic_path(tmp_path / "a.tif") as temporary:
+        assert temporary.read_bytes() == b""

@@ -21,6 +21,32 @@ def test_the_first_signal_asks_and_the_second_interrupts(number):
     assert signal.getsignal(number) is before
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_wait_at_once_and_no_step(number):
+    done, left = [], []
+
+    def slow():
+        yield 1
+        os.kill(os.getpid(), number)
+        left.append("the wait went on")
+        yield 2
+
+    with stop_on_signals() as stopped:
+        for item in stopped.each(slow()):
+            done.append(item)
+        assert stopped()
+    assert (done, left) == ([1], [])
+    with stop_on_signals() as stopped:
+        for item in stopped.each([1, 2, 3]):
+            if item == 2:
+                os.kill(os.getpid(), number)
+            done.append(item)
+    assert done == [1, 1, 2]
+    with stop_on_signals() as stopped:
+        assert list(stopped.each([1, 2])) == [1, 2]
+        assert not stopped()
+
+
 def test_handlers_come_back_after_an_error():
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(ValueError, match="within"), stop_on_signals():

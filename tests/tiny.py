@@ -16,6 +16,7 @@ TINY = (
     "training.precision=fp32",
     "training.workers=0",
     "training.samples=1",
+    "training.validate_every=1",
     "model.architecture=unet",
     "model.options={encoder: test_resnet, channels: [16, 16, 16, 16]}",
     "model.weights=none",

@@ -22,7 +22,7 @@ from intarsia.cli.failures import explained
 from intarsia.cli.output import emit
 from intarsia.cli.target import explain
 from intarsia.errors import IntarsiaError
-from intarsia.stopping import INTERRUPTED, TERMINATED, interrupted_by_sigterm
+from intarsia.stopping import INTERRUPTED, TERMINATED, interrupted_by_signals
 from intarsia.threads import share_cores
 
 NOBODY_READS = 141
@@ -79,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     debug = "--debug" in given
     given = [argument for argument in given if argument != "--debug"]
     as_json = "--json" in given
-    with interrupted_by_sigterm() as terminated:
+    with interrupted_by_signals() as terminated:
         try:
             code = _run(given, debug=debug, as_json=as_json)
         except KeyboardInterrupt:

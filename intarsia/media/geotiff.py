@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Collection
-from contextlib import ExitStack
+import zlib
+from collections.abc import Collection, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intarsia.errors import DataError, UsageError, require
-from intarsia.files import atomic_path
+from intarsia.files import atomic_path, require_room
 from intarsia.labels import LabelSpace
 from intarsia.media.rasters import RASTER_SUFFIXES, GeoFrame, opened_raster
 
@@ -52,7 +53,7 @@ class GeoTiffWriter:
             raise UsageError(f"cannot write {self.path} as GeoTIFF: end its name in .tif")
         self.frame, self._dtype, self._nodata, self._space = frame, dtype, nodata, space
         self._waiting: NDArray[Any] = np.empty((0, frame.width), dtype)
-        self._rows = 0
+        self._rows = self._sum = 0
         self._stack = ExitStack()
         self._file: Any
 
@@ -68,6 +69,7 @@ class GeoTiffWriter:
             profile["crs"] = frame.crs
         with ExitStack() as stack:
             temporary = stack.enter_context(atomic_path(self.path))
+            stack.enter_context(self._read_back(temporary))
             self._file = stack.enter_context(opened_raster(temporary, "w", **profile))
             if frame.gcps:
                 system = require("rasterio.crs", "geo").CRS
@@ -95,9 +97,26 @@ class GeoTiffWriter:
 
     def _put(self, rows: NDArray[Any]) -> None:
         if len(rows):
-            window = require("rasterio.windows", "geo").Window(0, self._rows, self.frame.width, len(rows))
-            self._file.write(rows.astype(self._dtype, copy=False), 1, window=window)
+            values = np.ascontiguousarray(rows, self._dtype)
+            self._file.write(values, 1, window=self._window(self._rows, len(rows)))
             self._rows += len(rows)
+            self._sum = zlib.crc32(values.data, self._sum)
+
+    def _window(self, top: int, height: int) -> Any:
+        return require("rasterio.windows", "geo").Window(0, top, self.frame.width, height)
+
+    @contextmanager
+    def _read_back(self, temporary: Path) -> Iterator[None]:
+        """Compare what arrived with what was written: GDAL keeps it to itself when the last of it found no room."""
+        yield
+        found = 0
+        with suppress(DataError), opened_raster(temporary) as file:
+            for top in range(0, self.frame.height, _BLOCK):
+                window = self._window(top, min(_BLOCK, self.frame.height - top))
+                found = zlib.crc32(np.ascontiguousarray(file.read(1, window=window)).data, found)
+        if found != self._sum:
+            require_room(temporary)
+            raise DataError(f"cannot write {self.path}: it does not hold what was written; is the disk sound?")
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intarsia.errors import DataError, IntarsiaError, UsageError, require
+from intarsia.files import require_room
 from intarsia.media.pixels import RGB
 from intarsia.media.source import Pixels, as_rgb
 
@@ -271,8 +272,10 @@ def opened_raster(path: Path, mode: str = "r", **profile: Any) -> Iterator[Any]:
         raise
     except (rasterio.errors.RasterioError, rasterio._err.CPLE_BaseError) as error:
         reason = " ".join(str(error.__cause__ or error).split()).strip(". ")
-        verb = "read" if mode == "r" else "write"
-        raise DataError(f"cannot {verb} {path}: the file is truncated or corrupt ({reason}); copy it again") from error
+        if mode == "w":
+            require_room(path)
+            raise DataError(f"cannot write {path}: {reason}") from error
+        raise DataError(f"cannot read {path}: the file is truncated or corrupt ({reason}); copy it again") from error
 
 
 def _check_file(path: Path) -> None:

@@ -6,6 +6,7 @@ import errno
 import os
 import re
 import signal
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from PIL import Image
 
 from intarsia.cli.failures import explained
 from intarsia.errors import DataError, ModelError
-from intarsia.stopping import interrupted_by_sigterm, stop_on_signals
+from intarsia.stopping import interrupted_by_signals, stop_on_signals
 
 ODD = os.fsdecode(b"gr\xfcn")  # Latin-1, as old archives and sticks give
 
@@ -93,7 +94,7 @@ def test_defects_stay_defects() -> None:
 
 def test_sigterm_interrupts_like_ctrl_c() -> None:
     before = signal.getsignal(signal.SIGTERM)
-    with interrupted_by_sigterm() as terminated:
+    with interrupted_by_signals() as terminated:
         assert not terminated()
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGTERM)
@@ -101,9 +102,21 @@ def test_sigterm_interrupts_like_ctrl_c() -> None:
     assert signal.getsignal(signal.SIGTERM) is before
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_an_interrupt_that_got_lost_stops_the_next_step(number: int) -> None:
+    with interrupted_by_signals():
+        with suppress(KeyboardInterrupt):  # as a finaliser of Python's does
+            os.kill(os.getpid(), number)
+        with stop_on_signals() as stop:
+            assert stop()
+            assert list(stop.each([1, 2])) == []
+    with stop_on_signals() as stop:
+        assert not stop()
+
+
 @pytest.mark.parametrize(("number", "came"), [(signal.SIGTERM, True), (signal.SIGINT, False)])
 def test_a_signal_that_a_job_takes_is_known_outside(number: int, came: bool) -> None:
-    with interrupted_by_sigterm() as terminated, stop_on_signals() as stop:
+    with interrupted_by_signals() as terminated, stop_on_signals() as stop:
         os.kill(os.getpid(), number)
         assert stop()
     assert terminated() is came

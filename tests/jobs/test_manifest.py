@@ -46,7 +46,7 @@ def test_a_disk_that_is_full_at_the_line_leaves_nothing_of_the_task(
         append(stream, line, end)
 
     monkeypatch.setattr(manifest, "_append", full)
-    with pytest.raises(DataError, match=r"manifest\.jsonl: No space left .* run the job again"):
+    with pytest.raises(DataError, match=r"manifest\.jsonl: the disk is full; .* run the job again"):
         job(predictor, photos, out)
     assert files(out) == ["a.mask.png", "a.overlay.jpg", "manifest.jsonl"]
     again = job(predictor, photos, out)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -241,6 +242,28 @@ def test_a_half_written_file_is_removed(tmp_path: Path) -> None:
         writer.write(np.zeros((25, 10), np.uint8))
     with pytest.raises(UsageError, match=r"end its name in \.tif"):
         GeoTiffWriter(tmp_path / "out.png", frame(2, 2), dtype=np.dtype("u1"), nodata=255)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def little_room() -> Iterator[None]:
+    """No file may grow beyond 2000 bytes, as on a full disk."""
+    resource = pytest.importorskip("resource", reason="Windows has no limits of files")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("side", [64, 600])  # GDAL writes the one when it closes, where it tells nobody of errors
+def test_a_raster_that_found_no_room_is_no_result(tmp_path: Path, little_room: None, side: int) -> None:
+    values = np.random.default_rng(0).integers(0, 255, (side, side), np.uint8)
+    target = tmp_path / "out.tif"
+    with (
+        pytest.raises(DataError, match=r"cannot write .*/out\.tif: the file is larger than this system or its limits"),
+        GeoTiffWriter(target, frame(side, side), dtype=np.dtype("u1"), nodata=255) as writer,
+    ):
+        writer.write(values)
     assert list(tmp_path.iterdir()) == []
 
 

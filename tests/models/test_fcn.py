@@ -168,7 +168,7 @@ def test_stages_start_from_each_other(learned, tmp_path):
     earlier = tiny("fcn32s", **options)
     for name, before, added in (("fcn16s", "fcn32s", "16"), ("fcn8s", "fcn16s", "8")):
         model = build(name, classes=2, **options).eval()
-        initialise(model, str(bundle(before, earlier, tmp_path, **options)))
+        initialise(model, str(bundle(before, earlier, tmp_path, **options)), LabelSpace(("a", "b")))
         state, old = model.state_dict(), earlier.state_dict()
         shared = {key for key in state if key in old and not key.startswith("last.")}
         assert all(torch.equal(state[key], old[key]) for key in shared)

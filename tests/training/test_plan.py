@@ -31,10 +31,10 @@ def test_a_plain_folder_is_detected_checked_and_given_a_recipe(scenes: Path) -> 
     assert planned.recipe.data.layout == planned.dataset.layout == "folder"
     assert planned.folder == Path("runs/scenes")
     assert planned.report is not None
-    assert [Path(problem.file).name for problem in planned.report.errors] == ["scene_006.png"]
+    assert [Path(problem.file).name for problem in planned.report.errors] == ["scene_002.png"]
     summary = "\n".join(planned.summary())
     assert "train 6, val 2" in summary
-    assert "scene_006.png" in summary
+    assert "scene_002.png" in summary
     assert "written to runs/scenes/recipe.yaml" in summary
 
 
@@ -156,7 +156,7 @@ def test_what_the_check_knows_to_fail_is_refused_at_once(scenes: Path) -> None:
         with Image.open(mask) as image:
             small = image.resize((image.width // 2, image.height // 2), Image.Resampling.NEAREST)
         small.save(mask)
-    message = r"6 of 6 training samples cannot be used; the first: mask of another size.*data\.resize_masks=true"
+    message = r"6 of 8 images cannot be used \(6 x mask of another size than its image\).*data\.resize_masks=true"
     with pytest.raises(DataError, match=message):
         plan(scenes)
     assert plan(scenes, changes=["data.resize_masks=true"]).recipe.data.resize_masks

@@ -193,7 +193,8 @@ class _Trainer:
             if self._is_validation_due():
                 self._finish_epoch(progress)
             clock = time.perf_counter()
-            for batch in loader:
+            # Processes that train together wait for each other: none may leave before the others know.
+            for batch in signalled.each(loader) if self.world.size == 1 else loader:
                 self.state.waited += time.perf_counter() - clock
                 self.state.step += 1
                 loss = self._step(network, batch)
@@ -215,6 +216,11 @@ class _Trainer:
                 elif stopping or (settings.checkpoint_every and self.state.step % settings.checkpoint_every == 0):
                     self._save_checkpoint()
                 if stopping:
+                    raise KeyboardInterrupt
+            else:
+                if self.state.step < self.total:  # stopped while it waited for a batch
+                    if self.state.step % self.per_epoch:  # else there is one, or nothing to keep
+                        self._save_checkpoint()
                     raise KeyboardInterrupt
 
     def _is_validation_due(self) -> bool:
