@@ -23,7 +23,7 @@ from intarsia.errors import DataError, UsageError, counted, suggest
 from intarsia.files import local
 from intarsia.recipe import ReadOptions, Remapping
 
-TABLES = (*manifest.SUFFIXES, *lists.SUFFIXES, parquet.SUFFIX, *exports.SUFFIXES)
+TABLES = tuple(dict.fromkeys((*manifest.SUFFIXES, *lists.SUFFIXES, parquet.SUFFIX, *exports.SUFFIXES)))
 """Suffixes of single files that can be opened as a data set."""
 
 _MEDIA_OPTIONS = ("masks", "resize_masks", "tolerant", "reader", "columns", "label")  # of `ReadOptions`
@@ -120,6 +120,8 @@ def _beside_notes(content: Content, layout: Layout) -> Iterable[str]:
     """What else lies in the folder, and is not read."""
     if layout.pairs and (also := exports.also_here(content)):
         yield also
+    if layout.pairs and content.table is None:
+        yield from manifest.passed_over(content)
     if content.table is None and content.results:
         count = len([path for path in content.results if path.name != RECORD])
         yield (

@@ -17,7 +17,7 @@ from intarsia.datasets.parts import File
 from intarsia.errors import DataError, counted
 from intarsia.media.images import IMAGE_SUFFIXES
 
-SUFFIXES = (".txt", ".lst", ".tsv")
+SUFFIXES = (".txt", ".lst", ".tsv", ".csv")
 
 _SPLITS = {**SPLITS, "trainval": "train"}
 _NAME = re.compile(
@@ -43,13 +43,13 @@ class SplitList:
 def find_lists(content: Content) -> list[SplitList]:
     """The file that was named, or the split lists in the folder, or else in the first of its folders that has some."""
     if content.table is not None:
-        known = content.table.suffix.lower() in (*SUFFIXES, ".csv")
+        known = content.table.suffix.lower() in SUFFIXES
         return [SplitList(None, content.table, _lines(content.table))] if known else []
     nested = content.root / "ImageSets" / "Segmentation"
     inner = sorted(path for path in content.root.iterdir() if path.is_dir() and not path.name.startswith("."))
     for folder in (content.root, *inner, *([nested] if nested.is_dir() else [])):
-        texts = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
-        found = [one for path in texts if (one := _split_list(path)) is not None]
+        texts = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file())
+        found = [SplitList(split, path, _lines(path)) for path in texts if (split := split_of(path)) is not None]
         alone = [one for one in found if "trainval" not in one.path.stem.lower()]
         if any(one.split == "train" for one in alone):  # which makes trainval needless
             found = alone
@@ -103,9 +103,10 @@ def _paired(content: Content) -> Pairs:
     return pair(content.base, found, notes)
 
 
-def _split_list(path: Path) -> SplitList | None:
+def split_of(path: Path) -> str | None:
+    """The split after which a list or table is called (train.csv, val_list.txt), if any."""
     name = _NAME.fullmatch(path.stem.lower())
-    return SplitList(_SPLITS[name["split"]], path, _lines(path)) if name and path.is_file() else None
+    return _SPLITS[name["split"]] if name else None
 
 
 def _lines(path: Path) -> tuple[str, ...]:

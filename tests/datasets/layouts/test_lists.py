@@ -101,3 +101,10 @@ def test_a_list_without_any_pair(folder: Path) -> None:
     path = lines(folder / "mine.txt", "images/x.png masks/x.png", "../../etc/passwd.png masks/pic 0.png")
     with pytest.raises(DataError, match=r"no line of mine.txt names an image and its mask that are here; for instance"):
         open_dataset(path)
+
+
+@pytest.mark.parametrize("header", [(), ("filename",), ("image_id,width",)])
+def test_tables_of_names_divide_the_folder_as_lists_do(folder: Path, header: tuple[str, ...]) -> None:
+    lines(folder / "train.csv", *header, *(f"{name}.png" for name in NAMES[:4]))
+    lines(folder / "val.csv", *header, *(f"{name}.png" for name in NAMES[4:]))
+    assert ids(open_dataset(folder)) == {"train": list(NAMES[:4]), "val": list(NAMES[4:])}
