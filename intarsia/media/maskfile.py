@@ -265,7 +265,7 @@ def _load_array(path: Path, max_pixels: int) -> NDArray[Any]:
 
 
 def _from_array(array: NDArray[Any], name: str) -> StoredMask:
-    """A mask array: (H, W), with or without an axis of length 1; a plane a class; or (H, W, 3), opaque (H, W, 4) colours."""
+    """A mask array: (H, W), with or without an axis of length 1; a plane a class; or (H, W, 3 or 4) colours."""
     plane = array.squeeze() if array.ndim == 3 and 1 in array.shape else array
     if plane.ndim == 3 and (axis := _one_hot(plane)) is not None:
         plane = plane.argmax(axis=axis)
