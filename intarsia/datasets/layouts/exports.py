@@ -233,6 +233,8 @@ def _space(content: Content, labels: set[str], drawn: set[str], declared: tuple[
     """The classes: as the user names them, else those that leave pixels, in the order in which the export has them."""
     if content.classes is not None:
         space = without_ignored(content.classes)
+        if not content.asked and set(space.names) == set(declared):  # the tool's own list, which names no background
+            space = LabelSpace(class_names(space.names)) if background_label(space) == space.ignore_index else space
         lacking = [name for name in class_names(sorted(labels))[1:] if name not in space.names]
         note = ""
         if lacking and not content.asked:  # a file that the tool may have filled in before the class was invented
@@ -256,5 +258,6 @@ LAYOUTS: dict[str, Layout] = {
         read_export,
         files="the tool's files beside or above the images; or the file or zip archive itself",
         tools=True,
+        listed=True,
     ),
 }

@@ -13,6 +13,8 @@ from typing import Any
 from intarsia.datasets.layouts import lists
 from intarsia.datasets.layouts.contract import Content, Layout, PictureReading
 from intarsia.datasets.layouts.pairing import SPLITS, Pairs, natural
+from intarsia.datasets.layouts.splitfiles import SUFFIXES as SUFFIXES_OF_LISTS
+from intarsia.datasets.layouts.splitfiles import split_of
 from intarsia.datasets.layouts.survey import detect
 from intarsia.datasets.parts import File
 from intarsia.errors import DataError, suggest
@@ -41,14 +43,14 @@ def find_manifests(content: Content) -> list[Path]:
         kind = content.table.suffix.lower()
         if kind in SUFFIXES:
             return [] if kind == ".csv" and _is_headless(content.table) else [content.table]
-        return [content.table] if kind in lists.SUFFIXES and {"image", "mask"} <= _columns(content.table) else []
+        return [content.table] if kind in SUFFIXES_OF_LISTS and {"image", "mask"} <= _columns(content.table) else []
     there = (content.root / name for name in NAMES)
     for path in there:
         if path.is_file() and {"image", "mask"} & _columns(path):
             return [path]
     tables = sorted(path for path in content.root.iterdir() if path.suffix.lower() in _ELSEWHERE and path.is_file())
     found = [path for path in tables if _is_manifest(path)]
-    if len(found) > 1 and not all(map(lists.split_of, found)):
+    if len(found) > 1 and not all(map(split_of, found)):
         names = ", ".join(path.name for path in found)
         raise DataError(f"{content.root}: {names} list images and masks: which one counts? Name that file as the data")
     return found
@@ -163,7 +165,7 @@ def _listed(
             if mask is None:
                 without.append(image)
                 continue
-            split = _split(path, number, row) or (lists.split_of(path) if own_splits else None)
+            split = _split(path, number, row) or (split_of(path) if own_splits else None)
             name = image.relative_to(path.parent).with_suffix("").as_posix()
             matched.append((split, name, image, mask))
     return matched, without, notes

@@ -339,5 +339,6 @@ LAYOUTS: dict[str, Layout] = {
         _matches,
         _read,
         files="CASE/images/ + CASE/masks/*.png; or images/ + masks/CLASS/NAME.png, NAME_CLASS.png or NAME_mask_1.png",
+        listed=True,
     ),
 }
