@@ -20,6 +20,7 @@ from intarsia.media.images import IMAGE_SUFFIXES
 
 _SEPARATORS = "\t,;|"
 _SHOWN = 3
+_PASSED = " (--layout folder passes them over)"
 
 Pair = tuple[Path, Path]
 
@@ -91,7 +92,8 @@ def divided_by(
         return items, ()
     divided = _divided(pairs, chosen, lists, content.base)
     owner = {name: split for split, name, *_ in divided.matched}
-    return [(owner[item.id], item) for _, item in items if item.id in owner], divided.notes
+    notes = tuple(note.replace(_PASSED, "") for note in divided.notes)  # of which only the plain folder knows
+    return [(owner[item.id], item) for _, item in items if item.id in owner], notes
 
 
 def _paired(content: Content) -> Pairs:
@@ -211,7 +213,7 @@ def _divided(pairs: Pairs, splits: dict[str, set[str]], lists: Iterable[SplitLis
         (owner.get(entry[1], rest), *entry[1:]) for entry in pairs.matched if entry[1] in owner or rest is not None
     )
     used = ", ".join(dict.fromkeys(f"{one.path.relative_to(root).as_posix()}{one.part}" for one in lists))
-    notes = [*pairs.notes, f"Splits are those of {used} (--layout folder passes them over)."]
+    notes = [*pairs.notes, f"Splits are those of {used}{_PASSED}."]
     left = len(pairs.matched) - len(matched)
     if left:
         notes.append(f"Labelled images that no list names, left out: {left}.")

@@ -279,3 +279,11 @@ def test_the_tools_own_list_of_classes_leaves_the_rest_to_the_background(tmp_pat
     assert open_dataset(tmp_path).space.names == ("background", "tree", "ball")
     asked = open_dataset(tmp_path, ReadOptions(classes=["tree", "ball"]))
     assert any("pixels without a shape are ignored" in note for note in asked.notes)
+
+
+def test_boxes_that_are_filled_are_told(tmp_path: Path) -> None:
+    Image.new("RGB", (40, 32)).save(tmp_path / "a.png")
+    shapes = (Shape("tree", TRIANGLE), Shape("ball", Rectangle(2, 2, 9, 9)))
+    document = AnnotatedImage("a.png", image=tmp_path / "a.png", width=40, height=32, shapes=shapes)
+    write_annotations([document], tmp_path / "export.json", tool="coco")
+    assert "Boxes are filled, as if the thing filled them: 1 of 2 shapes." in open_dataset(tmp_path).notes

@@ -14,6 +14,7 @@ from intarsia.errors import DataError
 
 Write = Callable[..., Path]
 MASK = np.array([[0, 1, 2, 2]], np.uint8).repeat(8, axis=0).repeat(3, axis=1)
+SPLIT = ("train", "valid")
 NAMES = tuple(f"pic {number}" for number in range(6))
 
 
@@ -115,7 +116,7 @@ def test_tables_of_names_divide_the_folder_as_lists_do(folder: Path, header: tup
     [
         ("splits.json", '{"train": ["pic 0", "pic 1", "pic 2", "pic 3"], "val": ["pic 4.png", "images/pic 5.png"]}'),
         ("splits_final.json", '[{"train": ["pic 0", "pic 1", "pic 2", "pic 3"], "val": ["pic 4", "pic 5"]}, {}]'),
-        ("metadata.csv", "file_name,width,split\n" + "".join(f"{n}.png,9,{n < NAMES[4] and 'train' or 'valid'}\n" for n in NAMES)),
+        ("metadata.csv", "\n".join(["name,w,split", *(f"{n}.png,9,{SPLIT[i // 4]}" for i, n in enumerate(NAMES))])),
     ],
 )  # fmt: skip
 def test_one_file_of_all_splits(folder: Path, file: str, text: str) -> None:
