@@ -237,3 +237,42 @@ def test_a_split_folder_uses_the_file_above(tmp_path: Path) -> None:
     (tmp_path / "other/train/_classes.csv").write_text("Pixel Value, Class\n0, a\n")  # as Roboflow exports it
     inner = find_class_file(tmp_path / "other")
     assert inner is not None and inner.names == ("a",)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "values", "colored"),
+    [
+        ("classes.txt", "class,r,g,b\nground,0,0,0\ncar,255,0,0\ntree,0,255,0\n", (), True),
+        ("classes.txt", "label r g b\nground 0 0 0\ncar 255 0 0\ntree 0 255 0\n", (), True),
+        ("classes.csv", "R,G,B,Class\n0,0,0,ground\n255,0,0,car\n0,255,0,tree\n", (), True),
+        ("classes.txt", "ground 0 0 0 # earth\ncar 255 0 0 # any\ntree 0 255 0 # alive\n", (), True),
+        ("classes.txt", "- ground\n- car\n- tree\n", (), False),
+        ("classes.txt", "ground,\ncar,\ntree\n", (), False),
+        ("classes.txt", "0: 'ground',\n1: 'car',\n2: 'tree',\n", (0, 1, 2), False),
+        ("classes.txt", "CLASSES = ['ground', 'car', 'tree']\n", (), False),
+        ("classes.json", '[["ground", [0, 0, 0]], ["car", [255, 0, 0]], ["tree", [0, 255, 0]]]', (), True),
+        ("classes.json", '[["ground", 0, 0, 0], ["car", 255, 0, 0], ["tree", 0, 255, 0]]', (), True),
+        ("classes.json", '[[0, "ground"], [5, "car"], [6, "tree"]]', (0, 5, 6), False),
+        ("classes.json", '[["ground", 0, "#000000"], ["car", 5, "#ff0000"], ["tree", 6, "#00ff00"]]', (0, 5, 6), True),
+        ("classes.json", '[[0, "ground", 0, 0, 0], [1, "car", 255, 0, 0], [2, "tree", 0, 255, 0]]', (0, 1, 2), True),
+        ("classes.json", '{"0": ["ground", [0, 0, 0]], "1": ["car", [255, 0, 0]], "2": ["tree", [0, 255, 0]]}',
+         (0, 1, 2), True),
+        ("classes.json", '[{"ground": [0, 0, 0]}, {"car": [255, 0, 0]}, {"tree": [0, 255, 0]}]', (), True),
+        ("classes.json", '{"labels": {"ground": 0, "car": 1, "tree": 2}, "colors": {"ground": [0, 0, 0], '
+         '"tree": [0, 255, 0], "car": [255, 0, 0]}}', (0, 1, 2), True),
+    ],
+)  # fmt: skip
+def test_rows_pairs_and_items(tmp_path: Path, name: str, text: str, values: tuple[int, ...], colored: bool) -> None:
+    found = read(tmp_path, name, text)
+    assert (found.names, found.values, found.palette) == (ABC, values, COLORS if colored else ())
+
+
+def test_channels_that_count_up_are_no_mask_values(tmp_path: Path) -> None:
+    found = read(tmp_path, "classes.csv", "name,r,g,b\nsky,0,9,9\nroad,1,8,8\ncar,2,7,7\n")
+    assert found.values == () and found.palette == ((0, 9, 9), (1, 8, 8), (2, 7, 7))
+
+
+@pytest.mark.parametrize("text", ['[["road", 1, 2, 3, 255]]', '[["road", "car"]]', '{"road": [1, 2]}'])
+def test_rows_of_two_readings_are_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(DataError, match="not a list of classes"):
+        read(tmp_path, "classes.json", text)

@@ -8,7 +8,7 @@ import io
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -18,11 +18,14 @@ from PIL import Image
 from intarsia.classlists import ClassList
 from intarsia.datasets.layouts.maskfolders import Side
 from intarsia.datasets.layouts.survey import detect
+from intarsia.datasets.layouts.volumes import survey_volumes
+from intarsia.datasets.meaning import choose
 from intarsia.errors import DataError, UsageError, require, suggest
 from intarsia.files import atomic_path, write_text
 from intarsia.instances import Instance, Numbers, measure_instances, number_instances, thing_classes
 from intarsia.labels import LabelArray, LabelSpace
 from intarsia.media.geotiff import GeoTiffWriter
+from intarsia.media.maskfile import ARRAY_SUFFIX
 from intarsia.media.medium import PICTURE, RASTER, STILLS, VOLUME, Item, expand
 from intarsia.media.rasters import open_raster
 from intarsia.media.volumes import open_volume
@@ -134,6 +137,8 @@ def count_instances(
         DataError: there is no mask, no mask can be read, or what the values mean cannot be understood.
     """
     folder = None if out is None else Path(out)
+    if folder is not None and folder.suffix and not folder.is_dir():
+        raise UsageError(f"{folder}: is the name of a file; name a folder for the label images and {TABLE}")
     if folder is not None and (folder / TABLE).exists() and not overwrite:
         raise UsageError(f"{folder / TABLE} exists; name another folder, or replace it (--overwrite)")
     items = _found(masks)
@@ -165,7 +170,7 @@ def count_instances(
 
 def _found(masks: Sequence[str | Path]) -> list[Item]:
     """The masks that the names stand for, no two with the same name."""
-    items = [item for mask in masks for item in expand(mask, media=STILLS).items]
+    items = [item for mask in masks for item in _expanded(Path(mask))]
     items = [item for item in items if not _stem(item).endswith(_ENDING)]  # what an earlier count left there
     if not items:
         raise DataError(f"no masks in {', '.join(map(str, masks))}, but label images of an earlier count")
@@ -175,6 +180,21 @@ def _found(masks: Sequence[str | Path]) -> list[Item]:
         if other is not item:
             raise UsageError(f"{other.source} and {item.source} have the same name; name the folder that holds both")
     return sorted(items, key=lambda item: item.name)
+
+
+def _expanded(mask: Path) -> list[Item]:
+    """The masks of one name; arrays are masks of pictures."""
+    if mask.suffix.lower() == ARRAY_SUFFIX:
+        paths = sorted(mask.parent.glob(mask.name)) or [mask]
+        return [Item(path, PurePosixPath(path.name), PICTURE) for path in paths]
+    arrays = sorted(mask.rglob(f"*{ARRAY_SUFFIX}")) if mask.is_dir() else []
+    found = [Item(path, PurePosixPath(path.relative_to(mask).as_posix()), PICTURE) for path in arrays]
+    try:
+        return [*found, *expand(mask, media=STILLS).items]
+    except DataError:
+        if found:
+            return found
+        raise
 
 
 def _stem(item: Item) -> str:
@@ -197,19 +217,14 @@ def _rasters(paths: list[Path], classes: ClassList | None, ignore: Sequence[int]
 
 
 def _volumes(paths: list[Path], classes: ClassList | None, ignore: Sequence[int]) -> _Reading:
-    """Values of volumes are class indices, named by the user, a label table, or themselves."""
-    table = open_volume(paths[0]).class_names()
-    names = dict(enumerate(classes.names)) if classes is not None else table
-    top = max([1, *names, *(int(open_volume(path).labels().max()) for path in paths)])
-    default = {0: "background"}
-    space = LabelSpace(tuple(names.get(i, default.get(i, f"class_{i}")) for i in range(top + 1)))
+    found, named = survey_volumes(paths)
+    space, coding, notes = choose(found, classes or named, ignore)
 
     def read(path: Path) -> LabelArray:
-        labels = open_volume(path).labels()
-        labels[np.isin(labels, list(ignore))] = 0
-        return labels
+        stored = open_volume(path).stored_labels()[0]
+        return coding.decode(stored.reshape(len(stored), -1), space).reshape(stored.shape)
 
-    return _Reading(space, (), read, _save_volume)
+    return _Reading(space, tuple(notes), read, _save_volume)
 
 
 def _chosen(space: LabelSpace, of: Sequence[str]) -> dict[int, str]:

@@ -70,6 +70,7 @@ def entries_in(text: str, source: str, *, table: bool) -> tuple[list[Entry], lis
     lines = [line.strip() for line in text.splitlines()]
     lines = [line for line in lines if not re.fullmatch("sep=.?", line)]  # for Excel
     lines = [line for line in lines if line and (not line.startswith("#") or _TOKENS_HEX.match(line))]
+    lines = _items([re.sub(r"\s+#\s.*", "", line) for line in lines])
     if lines and (labelmap := _labelmap(lines, source)):
         return labelmap, []
     lines = [line.rstrip(":") for line in lines]
@@ -85,6 +86,15 @@ def entries_in(text: str, source: str, *, table: bool) -> tuple[list[Entry], lis
     if len(lines) == 1 and "," in lines[0] and (several := _several(lines[0])):
         return several, [*notes, f"The one line of {source} is taken as {len(several)} names with commas between."]
     return _numbered(lines, source, table), notes
+
+
+def _items(lines: Sequence[str]) -> list[str]:
+    """Lines without what only makes them items of a list: a dash or star before each, a comma behind each."""
+    if all(re.match(r"[-*]\s+\S", line) for line in lines):
+        lines = [line[1:].strip() for line in lines]
+    if len(lines) > 1 and all(line[:-1].strip() and line.endswith(",") for line in lines[:-1]):
+        lines = [line.removesuffix(",").strip() for line in lines]
+    return list(lines)
 
 
 _TOKENS_HEX = re.compile(_TOKENS["#"] + _GAP)
@@ -116,7 +126,8 @@ def _header(lines: Sequence[str], table: bool) -> list[str]:
     if len(head) == 1:
         return head if head[0] in _NAMES and (table or head[0] != _DOUBTFUL) and len(lines) > 1 else []
     named = any(word in (_NAMES if table else _NAMES[:5]) for word in head)
-    explained = any(word in _NAMES for word in head) and any(word in (*_VALUES, *_COLORS) for word in head)
+    colored = all(any(word in head for word in words) for words in _CHANNELS)
+    explained = any(word in _NAMES for word in head) and (colored or any(word in (*_VALUES, *_COLORS) for word in head))
     return head if (named or explained) and not any(word.isdecimal() for word in head) else []
 
 
@@ -151,7 +162,10 @@ def _columns(lines: Sequence[str], head: Sequence[str], source: str) -> list[Ent
         odd = [cell for cell in cells[word] if not _is_number(cell)]
         if len(odd) < len(rows):
             raise DataError(f"{source}: {odd[0]!r} in the column {word} is no mask value; write whole numbers")
-    counted = [word for word in head if word in whole and _in_turn([int(cell) for cell in cells[word]])]
+    parts = [word for words in (*_CHANNELS, ("a", "alpha")) for word in words]  # which may count up, too
+    counted = [
+        word for word in head if word in whole.difference(parts) and _in_turn([int(cell) for cell in cells[word]])
+    ]
     name = next((word for word in _NAMES if word in cells and word not in whole), None)
     if name is None:
         raise DataError(f"{source}: no column holds names; give the header id,name or name,r,g,b")

@@ -31,7 +31,11 @@ def entries_in(value: Any) -> list[Entry]:
     if isinstance(value, list) and value and all(isinstance(name, str) for name in value):
         return [Entry(name.strip()) for name in value]
     if isinstance(value, list) and value and all(isinstance(entry, Mapping) for entry in value):
-        return _objects([{str(key).lower(): part for key, part in entry.items()} for entry in value])
+        found = _objects([{str(key).lower(): part for key, part in entry.items()} for entry in value])
+        together = {key: part for entry in value for key, part in entry.items()}
+        return found or (_mapped(together) if len(together) == len(value) else [])
+    if isinstance(value, list) and value and all(isinstance(entry, list | tuple) for entry in value):
+        return _rows(value)
     return []
 
 
@@ -42,8 +46,10 @@ def _inside(value: Mapping[str, Any]) -> list[Entry]:
         found = entries_in(lower[key]) if isinstance(lower.get(key), list | Mapping) else []
         if not found:
             continue
-        palette = next((lower[name] for name in _PALETTES if isinstance(lower.get(name), list) and lower[name]), None)
-        colors = [color_in(color) for color in palette] if palette else []
+        palette = next((lower[name] for name in _PALETTES if isinstance(lower.get(name), list | Mapping)), ())
+        if isinstance(palette, Mapping):  # by name
+            palette = [palette.get(entry.name) for entry in found] if palette else ()
+        colors = [color_in(color) for color in palette or ()]
         if not colors:
             return found
         if key == "label_map":  # the palette is in the order of the numbers
@@ -74,6 +80,8 @@ def _mapped(value: Mapping[str, Any]) -> list[Entry]:
     colors = [color_in(part) for part in parts]
     if all(colors) and not numbers:
         return [Entry(key, None, color) for key, color in zip(keys, colors, strict=True)]
+    if all(isinstance(part, list) for part in parts):
+        return _rows([[key, *part] for key, part in zip(keys, parts, strict=True)])
     if not all(isinstance(part, str) for part in parts):
         return []
     if numbers:
@@ -103,6 +111,26 @@ def _objects(parts: Sequence[Mapping[str, Any]]) -> list[Entry]:
         )
         for place, part in enumerate(parts)
     ]
+
+
+def _rows(rows: Sequence[Sequence[Any]]) -> list[Entry]:
+    """Classes that are lists of their own: ["road", [128, 64, 128]], [3, "road"], ["road", 128, 64, 128]."""
+    entries = [_row(row) for row in rows]
+    return [entry for entry in entries if entry is not None] if all(entries) else []
+
+
+def _row(row: Sequence[Any]) -> Entry | None:
+    """The class of one list: the only text in it is its name, three numbers or a list are its colour."""
+    colors = [color for part in row if not isinstance(part, int) and (color := color_in(part)) is not None]
+    names = [part.strip() for part in row if isinstance(part, str) and not _is_number(part) and color_in(part) is None]
+    numbers = [int(part) for part in row if _is_number(part)]
+    valued = len(numbers) == 4 and _is_number(row[0]) and not _is_number(row[1])  # [7, "road", R, G, B]
+    if (len(numbers) == 3 or valued) and not colors:
+        r, g, b = numbers[-3:]
+        colors, numbers = [(r, g, b)], numbers[:-3]
+    if len(names) != 1 or len(colors) > 1 or len(numbers) > 1 or len(row) > 5:
+        return None
+    return Entry(names[0], numbers[0] if numbers else None, colors[0] if colors else None)
 
 
 def _is_number(value: Any) -> bool:

@@ -6,6 +6,7 @@ import ast
 import codecs
 import json
 import os
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -39,7 +40,7 @@ def read_class_file(path: Path) -> ClassList:
     Raises:
         DataError: not text, not JSON, no names, or colours for a part of the names only.
     """
-    text, source = _text(path), str(path)
+    text, source = re.sub(r"\A\s*\w+\s*=\s*(?=[\[{])", "", _text(path)), str(path)  # "CLASSES = [...]" of a program
     if path.suffix.lower() == ".json" or text.lstrip()[:1] in ("[", "{"):
         found = objects.entries_in(_document(path, text))
         if not found:

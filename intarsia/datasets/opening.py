@@ -9,7 +9,7 @@ from pathlib import Path
 from intarsia.annotations.formats.yolo import described_folder
 from intarsia.classlists import parse_classes
 from intarsia.datasets.classfile import find_class_file
-from intarsia.datasets.layouts import exports, lists, manifest, parquet
+from intarsia.datasets.layouts import exports, lists, manifest, parquet, splitfiles
 from intarsia.datasets.layouts.contract import Content, Layout, Reading
 from intarsia.datasets.layouts.pairing import SPLITS, folder_meaning
 from intarsia.datasets.layouts.records import RECORD
@@ -23,7 +23,7 @@ from intarsia.errors import DataError, UsageError, counted, suggest
 from intarsia.files import local
 from intarsia.recipe import ReadOptions, Remapping
 
-TABLES = (*manifest.SUFFIXES, *lists.SUFFIXES, parquet.SUFFIX, *exports.SUFFIXES)
+TABLES = tuple(dict.fromkeys((*manifest.SUFFIXES, *splitfiles.SUFFIXES, parquet.SUFFIX, *exports.SUFFIXES)))
 """Suffixes of single files that can be opened as a data set."""
 
 _MEDIA_OPTIONS = ("masks", "resize_masks", "tolerant", "reader", "columns", "label")  # of `ReadOptions`
@@ -91,9 +91,11 @@ def open_dataset(
             f"is read as layout {chosen}; leave them out, or name the layout annotations"
         )
     reading = layout.read(content)
-    notes = [*reading.said, *_beside_notes(content, layout), *_leftover_notes(root, reading)]
+    stored = reading.items()
+    listed, divided = lists.divided_by(content, stored) if layout.listed else (stored, ())
+    notes = [*reading.said, *divided, *_beside_notes(content, layout), *_leftover_notes(root, reading)]
     own = None if table else _own_split(root)
-    items = [(split or own, item) for split, item in reading.items()]
+    items = [(split or own, item) for split, item in listed]
     if not items:
         raise DataError(f"{table or root}: layout {chosen}, but no image has a mask. " + " ".join(notes))
     # Nothing is set aside from what its publisher has divided.
@@ -120,6 +122,8 @@ def _beside_notes(content: Content, layout: Layout) -> Iterable[str]:
     """What else lies in the folder, and is not read."""
     if layout.pairs and (also := exports.also_here(content)):
         yield also
+    if layout.pairs and content.table is None:
+        yield from manifest.passed_over(content)
     if content.table is None and content.results:
         count = len([path for path in content.results if path.name != RECORD])
         yield (

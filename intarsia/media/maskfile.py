@@ -242,6 +242,16 @@ def _declared(image: Image.Image) -> float | None:
         return None
 
 
+def _one_hot(array: NDArray[Any]) -> int | None:
+    """The axis along which one number is 1 and all others are 0: a plane for each class; the last axis or the first."""
+    if not array.size or array.dtype.kind not in "buif" or not np.isin(array.flat[: array.shape[-1]], (0, 1)).all():
+        return None
+    ones = array == 1
+    if np.count_nonzero(ones) != np.count_nonzero(array):
+        return None
+    return next((axis for axis in (2, 0) if (ones.sum(axis=axis) == 1).all()), None)
+
+
 def _load_array(path: Path, max_pixels: int) -> NDArray[Any]:
     size = file_size(path) or 0
     if size > _BYTES * max_pixels:
@@ -255,8 +265,10 @@ def _load_array(path: Path, max_pixels: int) -> NDArray[Any]:
 
 
 def _from_array(array: NDArray[Any], name: str) -> StoredMask:
-    """A mask array: (H, W), with or without an axis of length 1, or (H, W, 3) and opaque (H, W, 4) colours."""
+    """A mask array: (H, W), with or without an axis of length 1; a plane a class; or (H, W, 3 or 4) colours."""
     plane = array.squeeze() if array.ndim == 3 and 1 in array.shape else array
+    if plane.ndim == 3 and (axis := _one_hot(plane)) is not None:
+        plane = plane.argmax(axis=axis)
     if plane.ndim == 2 and plane.size and plane.dtype.kind in "buif":
         values, nowhere = class_values(np.array(plane), name)
         return StoredMask(values, nowhere=nowhere)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
+from typing import Any
 
 import nibabel
 import numpy as np
@@ -14,6 +15,7 @@ from commands import Cli
 from PIL import Image
 
 from intarsia.apps.counting import count_instances
+from intarsia.classlists import ClassList
 
 
 def discs(*middles: tuple[int, int]) -> np.ndarray:
@@ -125,3 +127,31 @@ def test_more_things_than_a_png_can_number(tmp_path: Path) -> None:
     assert len(found.masks[0].instances) == 257 * 258
     written = np.asarray(Image.open(tmp_path / "out" / "dots.instances.tif"))
     assert written.dtype == np.int32 and written.max() == 257 * 258
+
+
+@pytest.mark.parametrize(
+    ("values", "options", "counts"),
+    [
+        ((255, 0), {}, {"foreground": 2}),
+        ((1, 255), {}, {"foreground": 2}),
+        ((1, 7), {"classes": ClassList(("rest", "cell", "axon"), values=(0, 1, 7))}, {"cell": 2, "axon": 1}),
+        ((1, 7), {"ignore": [7]}, {"foreground": 2}),
+    ],
+)
+def test_values_of_volumes_mean_what_those_of_pictures_do(
+    tmp_path: Path, values: tuple[int, int], options: dict[str, Any], counts: dict[str, int]
+) -> None:
+    labels = np.zeros((9, 9, 9), np.uint8)
+    labels[1:3, 1:3, 1:3] = labels[5:7, 1:3, 1:3] = values[0]
+    labels[1:3, 5:7, 1:3] = values[1]
+    nibabel.save(nibabel.Nifti1Image(labels, np.eye(4)), tmp_path / "a.nii.gz")
+    assert count_instances([tmp_path / "a.nii.gz"], **options).masks[0].counts == counts
+
+
+def test_arrays_are_masks_too(cli: Cli, tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", discs((12, 14), (30, 40)) > 0)
+    for source in (tmp_path, tmp_path / "a.npy", tmp_path / "*.npy"):
+        found = count_instances([source], tmp_path / "out", overwrite=True)
+        assert (found.masks[0].name, found.masks[0].counts) == ("a", {"foreground": 2})
+    assert cli("count", tmp_path / "b.npy") == 3 and "b.npy: it is missing" in cli.err
+    assert cli("count", tmp_path / "a.npy", "-o", tmp_path / "a.csv") == 2 and "name a folder" in cli.err

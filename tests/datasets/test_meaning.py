@@ -433,3 +433,10 @@ def test_masks_by_a_known_rule_are_read_back_or_asked_about(
         if classes is not None:
             assert {space.names[label] for value, label in pairs if value != 255} <= set(classes.names)
             assert all(space.names[label] == classes.names[value] for value, label in pairs if value != 255)
+
+
+@pytest.mark.parametrize("values", [[0, 1, 255], [0, 1, 2, 3, 255], [0, 2, 250]])
+def test_thin_things_beside_a_void_are_no_soft_edges(values: list[int]) -> None:
+    counts = {value: 10 for value in values} | {0: 1000, values[-1]: 500}
+    coding = choose(gray(counts, flat=[0, values[-1]]), parse_classes([f"c{n}" for n in range(values[-2] + 1)]))[1]
+    assert coding.values[values[-1]] == 255 and all(coding.values[value] == value for value in values[:-1])

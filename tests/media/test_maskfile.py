@@ -115,3 +115,12 @@ def test_arrays_of_colours_and_others(tmp_path: Path) -> None:
     np.save(tmp_path / "objects.npy", np.array([{}]), allow_pickle=True)
     with pytest.raises(DataError, match="no plain NumPy array"):
         read_mask(tmp_path / "objects.npy")
+
+
+@pytest.mark.parametrize("axis", [0, 2])
+@pytest.mark.parametrize("classes", [3, 4, 7])
+@pytest.mark.parametrize("dtype", [np.uint8, np.bool_, np.float32])
+def test_a_plane_for_each_class_is_read(tmp_path: Path, axis: int, classes: int, dtype: type) -> None:
+    labels = np.arange(30).reshape(5, 6) % classes
+    np.save(tmp_path / "mask.npy", np.moveaxis(np.eye(classes, dtype=dtype)[labels], 2, axis))
+    assert np.array_equal(read_mask(tmp_path / "mask.npy"), labels)

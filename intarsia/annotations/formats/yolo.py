@@ -20,6 +20,7 @@ from intarsia.annotations.raster import DrawingRules
 from intarsia.annotations.reading import BadShape, kept, number, polygon, usable, whole_number
 from intarsia.annotations.tools import Tool
 from intarsia.annotations.writing import account, account_classes, fitted, size_of, still_images
+from intarsia.classlists import read_class_file
 from intarsia.errors import DataError, UsageError, suggest
 from intarsia.files import write_text
 from intarsia.media.images import IMAGE_SUFFIXES, open_image
@@ -56,8 +57,9 @@ def describe(folder: Path) -> Description:
             return Description(names, splits, form)
     for name in _NAME_FILES:
         if (folder / name).is_file():
-            lines = head(folder / name, 1 << 20).decode("utf-8-sig", "replace").splitlines()
-            return Description(dict(enumerate(line.strip() for line in lines if line.strip())), {}, None)
+            found = read_class_file(folder / name)
+            numbers = found.values if 0 in found.values else range(len(found.names))
+            return Description(dict(zip(numbers, found.names, strict=True)), {}, None)
     return Description({}, {}, None)
 
 

@@ -198,6 +198,7 @@ class Layout:
         kind: what its splits are.
         pairs: its masks are found by folder and name, so that the option `masks` chooses among them.
         tools: it is read by an annotation tool's reader, and takes its options.
+        listed: lists of names in the folder (train.txt, splits.json) divide its items.
         recipe: the bundled recipe that suits its data; "" for none in particular.
     """
 
@@ -209,4 +210,5 @@ class Layout:
     kind: type[Split] = PictureSplit
     pairs: bool = False
     tools: bool = False
+    listed: bool = False
     recipe: str = ""

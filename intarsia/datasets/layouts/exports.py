@@ -153,7 +153,7 @@ def read_export(content: Content) -> PictureReading:
     labels: set[str] = set()
     drawn: set[str] = set()
     drawing = drawing_of(export)
-    undrawn: Counter[str] = Counter()
+    kinds: Counter[tuple[str, bool]] = Counter()  # names of geometries, and whether they leave pixels
     twice = 0
     matched: list[tuple[str | None, str, File, File]] = []
     missing: list[str] = []
@@ -171,7 +171,7 @@ def read_export(content: Content) -> PictureReading:
         documents[name] = pack(document)
         labels |= document.labels()
         drawn |= {shape.label for shape in document.shapes if drawing.draws(shape.geometry)}
-        undrawn.update(name_of(shape.geometry) for shape in document.shapes if not drawing.draws(shape.geometry))
+        kinds.update((name_of(shape.geometry), drawing.draws(shape.geometry)) for shape in document.shapes)
         matched.append((split, name, image, document.source))
     if not matched:
         raise DataError(
@@ -190,9 +190,7 @@ def read_export(content: Content) -> PictureReading:
         notes.append(f"Annotated images that are not here, left out: {len(missing)} ({shown}).")
     if twice:
         notes.append(f"Images that are annotated more than once, each time as an item of its own: {twice}.")
-    if undrawn:
-        shown = ", ".join(f"{count} {kind}" for kind, count in undrawn.most_common())
-        notes.append(f"Shapes without area, not drawn: {shown}.")
+    notes += _said_of_shapes(kinds)
     lines = export.lost.lines()
     notes += [f"Annotations: {line}." for line in lines[:_MOST_LOST]]
     if len(lines) > _MOST_LOST:
@@ -205,6 +203,16 @@ def read_export(content: Content) -> PictureReading:
     broken = export.lost.entries.get(("dropped", "a file that cannot be used"))
     faults = tuple(broken.examples) if broken else ()
     return PictureReading(space, coding, Pairs(tuple(matched), left, (), ()), tuple(notes), reader, faults=faults)
+
+
+def _said_of_shapes(kinds: Counter[tuple[str, bool]]) -> Iterator[str]:
+    """What to know of shapes that are no outlines."""
+    boxes = sum(count for (kind, _), count in kinds.items() if kind.endswith("rectangle"))
+    if boxes:
+        yield f"Boxes are filled, as if the thing filled them: {boxes:,} of {kinds.total():,} shapes."
+    undrawn = ", ".join(f"{count} {kind}" for (kind, drawn), count in kinds.most_common() if not drawn)
+    if undrawn:
+        yield f"Shapes without area, not drawn: {undrawn}."
 
 
 def _photos(root: Path, used: set[File]) -> Iterator[Path]:
@@ -233,6 +241,8 @@ def _space(content: Content, labels: set[str], drawn: set[str], declared: tuple[
     """The classes: as the user names them, else those that leave pixels, in the order in which the export has them."""
     if content.classes is not None:
         space = without_ignored(content.classes)
+        if not content.asked and set(space.names) == set(declared):  # the tool's own list, which names no background
+            space = LabelSpace(class_names(space.names)) if background_label(space) == space.ignore_index else space
         lacking = [name for name in class_names(sorted(labels))[1:] if name not in space.names]
         note = ""
         if lacking and not content.asked:  # a file that the tool may have filled in before the class was invented
@@ -256,5 +266,6 @@ LAYOUTS: dict[str, Layout] = {
         read_export,
         files="the tool's files beside or above the images; or the file or zip archive itself",
         tools=True,
+        listed=True,
     ),
 }

@@ -5,55 +5,35 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from intarsia.datasets.layouts.candidates import with_roles
 from intarsia.datasets.layouts.contract import Content, Layout, PictureReading
 from intarsia.datasets.layouts.folder import detected
-from intarsia.datasets.layouts.pairing import SPLITS, Pairs, natural, pair
+from intarsia.datasets.layouts.pairing import Pairs, natural, pair
+from intarsia.datasets.layouts.splitfiles import SUFFIXES, SplitList, lines_of, lists_in
 from intarsia.datasets.parts import File
+from intarsia.datasets.splits import Item
 from intarsia.errors import DataError, counted
 from intarsia.media.images import IMAGE_SUFFIXES
 
-SUFFIXES = (".txt", ".lst", ".tsv")
-
-_SPLITS = {**SPLITS, "trainval": "train"}
-_NAME = re.compile(
-    rf"(?:(?:list|split|files?)[_\-. ])?(?P<split>{'|'.join(sorted(_SPLITS, key=len, reverse=True))})"
-    r"(?:[_\-. ]?(?:list|split|set|files?|names?|images?|ids?|data|pairs?))?"
-)
 _SEPARATORS = "\t,;|"
-_LONGEST = 1 << 26  # bytes: a list is no data
 _SHOWN = 3
+_PASSED = " (--layout folder passes them over)"
 
 Pair = tuple[Path, Path]
-
-
-@dataclass(frozen=True)
-class SplitList:
-    """A list's split (None where the file is no split's), its file, and its lines."""
-
-    split: str | None
-    path: Path
-    lines: tuple[str, ...]
 
 
 def find_lists(content: Content) -> list[SplitList]:
     """The file that was named, or the split lists in the folder, or else in the first of its folders that has some."""
     if content.table is not None:
-        known = content.table.suffix.lower() in (*SUFFIXES, ".csv")
-        return [SplitList(None, content.table, _lines(content.table))] if known else []
+        known = content.table.suffix.lower() in SUFFIXES
+        return [SplitList(None, content.table, lines_of(content.table))] if known else []
     nested = content.root / "ImageSets" / "Segmentation"
     inner = sorted(path for path in content.root.iterdir() if path.is_dir() and not path.name.startswith("."))
     for folder in (content.root, *inner, *([nested] if nested.is_dir() else [])):
-        texts = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
-        found = [one for path in texts if (one := _split_list(path)) is not None]
-        alone = [one for one in found if "trainval" not in one.path.stem.lower()]
-        if any(one.split == "train" for one in alone):  # which makes trainval needless
-            found = alone
-        if found:
+        if found := lists_in(folder):
             return found
     return []
 
@@ -65,7 +45,7 @@ def pairs_in(content: Content) -> bool:
 
 def is_headless(path: Path) -> bool:
     """Whether a table's first line names an image and a mask, rather than columns."""
-    lines = _lines(path)
+    lines = lines_of(path)
     return bool(lines) and _pair_of(lines[0], path, path.parent) is not None
 
 
@@ -98,24 +78,27 @@ def _read(content: Content) -> PictureReading:
     return detected(content, _divided(pairs, chosen, lists, content.base))
 
 
+def divided_by(
+    content: Content, items: Sequence[tuple[str | None, Item]]
+) -> tuple[Sequence[tuple[str | None, Item]], tuple[str, ...]]:
+    """The items of another layout in the splits of the lists in the folder, and what was decided; nothing else divides.
+
+    Items that lie in several splits already stay there.
+    """
+    lists = [] if content.table is not None or len({split for split, _ in items}) != 1 else find_lists(content)
+    pairs = Pairs(tuple((split, item.id, item.input, item.target) for split, item in items), (), (), ())
+    chosen = _by_names(lists, pairs, content.base)
+    if not chosen:
+        return items, ()
+    divided = _divided(pairs, chosen, lists, content.base)
+    owner = {name: split for split, name, *_ in divided.matched}
+    notes = tuple(note.replace(_PASSED, "") for note in divided.notes)  # of which only the plain folder knows
+    return [(owner[item.id], item) for _, item in items if item.id in owner], notes
+
+
 def _paired(content: Content) -> Pairs:
     found, notes = with_roles(content.base, content.files, content.options.masks)
     return pair(content.base, found, notes)
-
-
-def _split_list(path: Path) -> SplitList | None:
-    name = _NAME.fullmatch(path.stem.lower())
-    return SplitList(_SPLITS[name["split"]], path, _lines(path)) if name and path.is_file() else None
-
-
-def _lines(path: Path) -> tuple[str, ...]:
-    try:
-        if path.stat().st_size > _LONGEST:
-            raise DataError(f"{path}: too large for a list of files")
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read as a list of files ({error}); save it as UTF-8 text") from error
-    return tuple(line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#"))
 
 
 def _pair_of(line: str, path: Path, root: Path) -> Pair | None:
@@ -187,8 +170,8 @@ def _names_of(item: tuple[str | None, str, File, File], root: Path) -> Iterator[
     """What a list may call an item: its id, its image or mask from the folder on, their names and stems."""
     yield item[1]
     for file in item[2:]:
-        if isinstance(file, Path):
-            inside = file.relative_to(root)
+        if isinstance(file, Path) and file != root:
+            inside = file.relative_to(root) if file.is_relative_to(root) else Path(file.name)
             yield from (inside.as_posix(), inside.with_suffix("").as_posix(), file.name, file.stem)
 
 
@@ -229,8 +212,8 @@ def _divided(pairs: Pairs, splits: dict[str, set[str]], lists: Iterable[SplitLis
     matched = tuple(
         (owner.get(entry[1], rest), *entry[1:]) for entry in pairs.matched if entry[1] in owner or rest is not None
     )
-    used = ", ".join(one.path.relative_to(root).as_posix() for one in lists)
-    notes = [*pairs.notes, f"Splits are those of {used} (--layout folder passes them over)."]
+    used = ", ".join(dict.fromkeys(f"{one.path.relative_to(root).as_posix()}{one.part}" for one in lists))
+    notes = [*pairs.notes, f"Splits are those of {used}{_PASSED}."]
     left = len(pairs.matched) - len(matched)
     if left:
         notes.append(f"Labelled images that no list names, left out: {left}.")

@@ -5,35 +5,78 @@ from __future__ import annotations
 import csv
 import json
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from intarsia.datasets.layouts import lists
 from intarsia.datasets.layouts.contract import Content, Layout, PictureReading
 from intarsia.datasets.layouts.pairing import SPLITS, Pairs, natural
+from intarsia.datasets.layouts.splitfiles import SUFFIXES as SUFFIXES_OF_LISTS
+from intarsia.datasets.layouts.splitfiles import split_of
 from intarsia.datasets.layouts.survey import detect
 from intarsia.datasets.parts import File
 from intarsia.errors import DataError, suggest
 
 NAMES = ("manifest.csv", "manifest.jsonl")
 SUFFIXES = (".csv", ".jsonl")
+_ELSEWHERE = (*SUFFIXES, ".tsv", ".txt")
 _COLUMNS = ("image", "mask", "split")
+_CALLED = {
+    "img": "image", "images": "image", "picture": "image", "photo": "image", "masks": "mask", "subset": "split",
+}  # fmt: skip
+_FILE = re.compile(r"(?P<what>.+?)[_\- ]?(?:file)?(?:path|file|name)s?")
+_ANNOTATED = ("label", "annotation", "target", "gt", "segmentation")  # with "path" or "file" behind, masks
 _LONGEST_LINE = 1 << 20
 
 
-def find_manifest(content: Content) -> Path | None:
-    """The manifest that was named, or the one in the folder.
+def find_manifests(content: Content) -> list[Path]:
+    """The manifest that was named, the one in the folder, or its tables of images and masks: data.tsv, or train.csv.
 
     A file of this name that has neither of the columns, such as the record that `intarsia segment` leaves, is none.
+
+    Raises:
+        DataError: several tables, which are not called after splits.
     """
     if content.table is not None:
         kind = content.table.suffix.lower()
-        if kind in lists.SUFFIXES:
-            return content.table if {"image", "mask"} <= _columns(content.table) else None
-        return content.table if kind in SUFFIXES and not (kind == ".csv" and _is_headless(content.table)) else None
+        if kind in SUFFIXES:
+            return [] if kind == ".csv" and _is_headless(content.table) else [content.table]
+        return [content.table] if kind in SUFFIXES_OF_LISTS and {"image", "mask"} <= _columns(content.table) else []
     there = (content.root / name for name in NAMES)
-    return next((path for path in there if path.is_file() and {"image", "mask"} & _columns(path)), None)
+    for path in there:
+        if path.is_file() and {"image", "mask"} & _columns(path):
+            return [path]
+    tables = sorted(path for path in content.root.iterdir() if path.suffix.lower() in _ELSEWHERE and path.is_file())
+    found = [path for path in tables if _is_manifest(path)]
+    if len(found) > 1 and not all(map(split_of, found)):
+        names = ", ".join(path.name for path in found)
+        raise DataError(f"{content.root}: {names} list images and masks: which one counts? Name that file as the data")
+    return found
+
+
+def passed_over(content: Content) -> Iterator[str]:
+    """What is said of tables with the columns whose images are not here, and which therefore count for nothing."""
+    tables = sorted(path for path in content.root.iterdir() if path.suffix.lower() in _ELSEWHERE and path.is_file())
+    for path in tables:
+        if {"image", "mask"} <= _columns(path) and not _is_manifest(path):
+            yield (
+                f"{path.name} has columns of images and masks, but the first image is not here, so it counts for "
+                f"nothing: write paths relative to it, such as images/a.png."
+            )
+
+
+def _is_manifest(path: Path) -> bool:
+    """Whether a table of any name has the columns, and its first line names an image that is here."""
+    if not {"image", "mask"} <= _columns(path):
+        return False
+    try:
+        first = next(_rows(path), None)
+        image = _inside(path, *first, "image") if first else None
+    except DataError:
+        return False
+    return image is not None and image.is_file()
 
 
 def _is_headless(path: Path) -> bool:
@@ -48,7 +91,18 @@ def _columns(path: Path) -> set[str]:
         found = {**json.loads(line)} if path.suffix.lower() == ".jsonl" else _split_line(line)
     except (OSError, ValueError, TypeError, RecursionError):
         found = {}
-    return {name.strip().lower() for name in found} or {"image"}  # damaged: reading it says how
+    return set(map(_column, found)) or {"image"}  # damaged: reading it says how
+
+
+def _column(name: str) -> str:
+    """What a column is called here: image for img and image_path, mask for mask_file and label_path."""
+    low = name.strip().lower()
+    file = _FILE.fullmatch(low)
+    said = file["what"] if file else low
+    if file and said in _ANNOTATED:
+        return "mask"
+    said = _CALLED.get(said, said)
+    return said if said in _COLUMNS else low
 
 
 def _split_line(line: str) -> list[str]:
@@ -65,32 +119,16 @@ def read_manifest(content: Content) -> PictureReading:
     Raises:
         DataError: no manifest, broken, without the columns, a path that leads outside, or masks without a meaning.
     """
-    path = find_manifest(content)
-    if path is None:
+    paths = find_manifests(content)
+    if not paths:
         raise DataError(f"{content.root}: no manifest here; write manifest.csv with the columns image, mask and split")
-    matched: list[tuple[str | None, str, File, File]] = []
-    without: list[Path] = []
-    first: dict[Path, int] = {}
-    notes = []
-    for number, row in _rows(path):
-        image = _inside(path, number, row, "image")
-        mask = _inside(path, number, row, "mask")
-        if image is None:
-            raise DataError(f"{path} line {number}: it names no image; fill in the column image, or delete the line")
-        if image in first:
-            notes.append(
-                f"Line {number} of {path.name} names {row['image']} again (line {first[image]}); it is left out."
-            )
-            continue
-        first[image] = number
-        if mask is None:
-            without.append(image)
-            continue
-        split = _split(path, number, row)
-        name = image.relative_to(path.parent).with_suffix("").as_posix()
-        matched.append((split, name, image, mask))
+    matched, without, notes = _listed(paths, own_splits=content.table is None)
+    path = paths[0]
     if not matched:
         raise DataError(f"{path}: no line names an image and its mask; write: image,mask,split")
+    if path.name not in NAMES and content.table is None:
+        used = ", ".join(path.name for path in paths)
+        notes.insert(0, f"Images and masks are those that {used} lists (--layout folder passes it over).")
     names = [name for _, name, *_ in matched]
     if len(set(names)) < len(names):  # a.jpg and a.png
         matched = [(s, image.relative_to(path.parent).as_posix(), image, m) for s, _, image, m in _paths(matched)]
@@ -102,6 +140,35 @@ def read_manifest(content: Content) -> PictureReading:
     except DataError as error:
         raise DataError(f"{path}: {error}") from error
     return PictureReading(space, coding, Pairs(tuple(matched), tuple(without), (), ()), (*notes[:3], *said))
+
+
+def _listed(
+    paths: Sequence[Path], *, own_splits: bool
+) -> tuple[list[tuple[str | None, str, File, File]], list[Path], list[str]]:
+    """The pairs of manifests, the images without mask, and what was left out; files may be called after splits."""
+    matched: list[tuple[str | None, str, File, File]] = []
+    without: list[Path] = []
+    notes: list[str] = []
+    first: dict[Path, str] = {}
+    for path in paths:
+        for number, row in _rows(path):
+            image, mask = _inside(path, number, row, "image"), _inside(path, number, row, "mask")
+            if image is None:
+                raise DataError(
+                    f"{path} line {number}: it names no image; fill in the column image, or delete the line"
+                )
+            if image in first:
+                again = f"Line {number} of {path.name} names {row['image']} again ({first[image]}); it is left out."
+                notes.append(again)
+                continue
+            first[image] = f"line {number}" if len(paths) == 1 else f"line {number} of {path.name}"
+            if mask is None:
+                without.append(image)
+                continue
+            split = _split(path, number, row) or (split_of(path) if own_splits else None)
+            name = image.relative_to(path.parent).with_suffix("").as_posix()
+            matched.append((split, name, image, mask))
+    return matched, without, notes
 
 
 def _paths(matched: list[tuple[str | None, str, File, File]]) -> Iterator[tuple[str | None, str, Path, File]]:
@@ -126,7 +193,7 @@ def _csv_rows(path: Path, file: Any) -> Iterator[tuple[int, dict[str, str]]]:
         sample = file.readline(_LONGEST_LINE)
         file.seek(0)
         reader = csv.reader(file, delimiter=_delimiter(sample))
-        header = [name.strip().lower() for name in next(reader, [])]
+        header = list(map(_column, next(reader, [])))
         _check_columns(path, header)
         for row in reader:
             if any(cell.strip() for cell in row):
@@ -150,6 +217,7 @@ def _json_rows(path: Path, file: Any) -> Iterator[tuple[int, dict[str, str]]]:
             raise DataError(
                 f'{path} line {number}: not an object; write one line an image: {{"image": "a.jpg", "mask": "a.png"}}'
             )
+        value = {_column(name): part for name, part in value.items()}
         if number == 1:
             _check_columns(path, list(value))
         wrong = [name for name in _COLUMNS if not isinstance(value.get(name) or "", str)]
@@ -193,8 +261,9 @@ def _split(path: Path, number: int, row: dict[str, str]) -> str | None:
 LAYOUTS: dict[str, Layout] = {
     "manifest": Layout(
         "a CSV or JSON Lines file with the columns image, mask and split",
-        lambda content: find_manifest(content) is not None,
+        lambda content: bool(find_manifests(content)),
         read_manifest,
-        files="manifest.csv or .jsonl with the columns image, mask and split (may be left out); files lie below it",
+        files="manifest.csv or .jsonl (or a table of another name) with the columns image, mask and split (may be left "
+        "out); files lie below it",
     ),
 }

@@ -14,6 +14,7 @@ from intarsia.datasets.classfile import find_class_file
 from intarsia.datasets.coding import MaskCoding, number_list
 from intarsia.datasets.layouts.drawn import Drawn, draw_export
 from intarsia.datasets.layouts.pairing import pair_masks
+from intarsia.datasets.layouts.rasters import misplaced
 from intarsia.datasets.layouts.survey import SAMPLE, survey
 from intarsia.datasets.meaning import WHITE, Survey, by_palette, choose, soft_threshold
 from intarsia.errors import DataError
@@ -134,6 +135,12 @@ def open_mask_folders(
         sides, notes = _sides(_survey(columns[0]), _survey(columns[1]), named, ignore)
     else:
         sides, notes = _named_sides((ours, theirs), columns, named, ignore)
+    apart = [said for some in misplaced([(target, predicted) for _, predicted, target in pairs]) for said in some]
+    if apart:
+        notes.append(
+            f"Predictions that lie elsewhere than their truth: {len(apart)}; the first, {apart[0]}. All are compared "
+            f"pixel by pixel: if their places count, bring the predictions to the truth's grid (gdalwarp)."
+        )
     drawn = tuple(one for one in (ours, theirs) if one is not None)
     missing, extra = (tuple(_told(mask, drawn) for mask in masks) for masks in (found.images, found.masks))
     return MaskFolders(pairs, *sides, missing=missing, extra=extra, notes=(*found.notes, *notes), drawn=drawn)

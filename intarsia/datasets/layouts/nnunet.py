@@ -111,5 +111,6 @@ LAYOUTS: dict[str, Layout] = {
         _matches,
         _read,
         files="imagesTr/CASE_0000.png, labelsTr/CASE.png, dataset.json",
+        listed=True,
     ),
 }

@@ -27,6 +27,7 @@ from intarsia.media.images import IMAGE_SUFFIXES
 
 _MARKS = "_-. "
 _MASK_WORDS = re.compile(r"^(?:|mask|masks|label|labels|gt|seg|segmentation|object|obj|instance|inst|cell|nucleus)$")
+_CLASS_WORDS = re.compile(r"^(?:.*[_\-. ])?(?:class|cls|category|layer)[_\-. ]?$")
 _NUMBERING = re.compile(r"^\d+[.)_\-\s]+(?=\D)")  # "1. Microaneurysms"
 _SAMPLE = 8
 _SAME_THING = 0.5  # intersection over union above which two masks are two drawings of one thing
@@ -140,8 +141,20 @@ def grouped(content: Content) -> list[Group]:
     if masks and not images:
         images = [item for item in found if item.role is None]
     if not masks:
-        return _by_ending([item for item in by_file_name(found) if item.role == "image"], found)
-    return _by_case(images, masks) or _by_class_folder(images, masks) or _by_ending(images, masks)
+        return _numbered(_by_ending([item for item in by_file_name(found) if item.role == "image"], found), content)
+    cases = _by_case(images, masks)
+    folders = [] if cases else _by_class_folder(images, masks)
+    return folders or _numbered(cases or _by_ending(images, masks), content)
+
+
+def _numbered(groups: list[Group], content: Content) -> list[Group]:
+    """Groups whose masks' names differ by a number only (o0.png, o1.png) show things, unless the classes are these."""
+    names = {name.casefold() for _, masks in groups for name, _ in masks}
+    bare = {re.sub(r"\d+", "", name) for name in names}
+    told = content.classes is not None and names <= {name.casefold() for name in content.classes.names}
+    if len(names) < 2 or len(bare) > 1 or _CLASS_WORDS.match(min(bare)) or told:
+        return groups
+    return [(image, [("", path) for _, path in masks]) for image, masks in groups]
 
 
 def _by_candidate(found: Sequence[Found]) -> list[Group]:
@@ -231,6 +244,8 @@ def _class_name(stem: str, image: str) -> str:
     own = stem[len(image) :] if stem.casefold().startswith(image.casefold()) else stem
     words = [word for word in re.split(r"[_\-. ]+", own) if word]
     kept = [word for word in words if not _MASK_WORDS.match(word.lower().rstrip("0123456789"))]
+    if _CLASS_WORDS.match("_".join(kept).lower()):  # class_1: its number is its name
+        kept += [word for word in words if word.isdecimal()]
     return "_".join(kept)
 
 
@@ -268,7 +283,10 @@ def _objects(content: Content) -> tuple[LabelSpace, dict[str, int], list[str]]:
             f"{content.root}: the masks show objects one by one, so there are two classes, background and theirs, but "
             f"{len(space)} are named"
         )
-    note = f"Each image has a mask for each object; together they are {space.names[1]}, the rest {space.names[0]}."
+    note = (
+        f"Each image has a mask for each object; together they are {space.names[1]}, the rest {space.names[0]} (if the "
+        f"masks' names, such as o1 and o2, are classes, name them: classes)."
+    )
     return space, {"": 1}, [note]
 
 
@@ -321,5 +339,6 @@ LAYOUTS: dict[str, Layout] = {
         _matches,
         _read,
         files="CASE/images/ + CASE/masks/*.png; or images/ + masks/CLASS/NAME.png, NAME_CLASS.png or NAME_mask_1.png",
+        listed=True,
     ),
 }

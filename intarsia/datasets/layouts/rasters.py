@@ -253,6 +253,18 @@ def _misfit(mask: Path, frame: GeoFrame, own: GeoFrame) -> str:
 
 def said_of_places(pairs: Sequence[tuple[File, File]]) -> tuple[str, ...]:
     """Say which of these TIFF masks lie elsewhere than their images, and what is done about it."""
+    elsewhere, beside = misplaced(pairs)
+    notes = [f"Masks that cannot be used: {len(beside)}; the first, {beside[0]}."] if beside else []
+    if elsewhere:
+        notes.append(
+            f"Masks that lie elsewhere than their images: {len(elsewhere)}; the first, {elsewhere[0]}. They are read "
+            f"by their georeference, and what they do not cover is not labelled; {BY_PIXELS}."
+        )
+    return tuple(notes)
+
+
+def misplaced(pairs: Sequence[tuple[File, File]]) -> tuple[list[str], list[str]]:
+    """Find TIFF masks that lie elsewhere than what they belong to; those that cover nothing of it apart, in words."""
     elsewhere, beside = [], []
     for image, mask in pairs:
         if not all(isinstance(one, Path) and is_raster(one) for one in (image, mask)):
@@ -263,13 +275,7 @@ def said_of_places(pairs: Sequence[tuple[File, File]]) -> tuple[str, ...]:
             elsewhere += [f"{mask}: {said}" for said in (misfit(*frames),) if said]
         except DataError as error:
             beside.append(f"{mask}: {error}")
-    notes = [f"Masks that cannot be used: {len(beside)}; the first, {beside[0]}."] if beside else []
-    if elsewhere:
-        notes.append(
-            f"Masks that lie elsewhere than their images: {len(elsewhere)}; the first, {elsewhere[0]}. They are read "
-            f"by their georeference, and what they do not cover is not labelled; {BY_PIXELS}."
-        )
-    return tuple(notes)
+    return elsewhere, beside
 
 
 def by_window(split: PictureSplit) -> PictureSplit:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Literal, cast
@@ -295,7 +296,7 @@ def _read(content: Content) -> PictureReading:
             "images/ and labels/ with the same names, or call them volume-1.nii.gz and segmentation-1.nii.gz"
         )
     labelled = [mask for *_, mask in pairs if isinstance(mask, Path)]
-    found, tabled = _survey(labelled)
+    found, tabled = survey_volumes(labelled)
     named = nnunet.class_names(content.root) or tabled
     space, coding, notes = choose(found, content.classes or named, content.options.ignore)
     if content.classes is None and named is not None:
@@ -354,8 +355,12 @@ def _key(path: Path) -> str:
     return re.sub(r"[_\-. ]+", "-", bare) or stem
 
 
-def _survey(masks: list[Path]) -> tuple[Survey, ClassList | None]:
-    """Which values occur in the label volumes (of many, in some of them), and the names that the first one gives."""
+def survey_volumes(masks: Sequence[Path]) -> tuple[Survey, ClassList | None]:
+    """Find out which values occur in label volumes (of many, in some of them), and the names that the first one gives.
+
+    Raises:
+        DataError: one is damaged, or holds no class values.
+    """
     chosen = [masks[i] for i in sorted({int(i) for i in np.linspace(0, len(masks) - 1, min(len(masks), _SURVEYED))})]
     found = Survey(files=len(chosen))
     for mask in chosen:

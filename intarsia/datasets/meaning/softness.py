@@ -31,6 +31,8 @@ def soft_threshold(found: Survey) -> int | None:
     dark = [value for value in values if value <= full // 8]
     bright = [value for value in values if value >= top - full // 8]
     between = [value for value in values if full // 8 < value < top - full // 8]
+    if not between and len(bright) == 1 and not found.jpegs:
+        return None  # class numbers of thin things, and a void
     plain = sum(values[value] for value in (*dark, *bright))
     even = sum(flat[value] for value in (*dark, *bright))
     if not dark or plain < _PLAIN * total or even < _EVEN * plain:

@@ -266,3 +266,24 @@ def test_embedded_images_in_folders(tmp_path: Path) -> None:
         "train": (32, 40, 3),
         "val": (32, 40, 3),
     }
+
+
+def test_the_tools_own_list_of_classes_leaves_the_rest_to_the_background(tmp_path: Path) -> None:
+    make(tmp_path, "yolo")
+    (tmp_path / "classes.txt").write_text("0 ball\n1 tree\n")  # in another order than data.yaml
+    data = open_dataset(tmp_path)
+    assert data.space.names == ("background", "ball", "tree")
+    assert any("pixels without a shape are background" in note for note in data.notes)
+    (tmp_path / "data.yaml").unlink()
+    (tmp_path / "classes.txt").write_text("0 tree\n1 ball\n")
+    assert open_dataset(tmp_path).space.names == ("background", "tree", "ball")
+    asked = open_dataset(tmp_path, ReadOptions(classes=["tree", "ball"]))
+    assert any("pixels without a shape are ignored" in note for note in asked.notes)
+
+
+def test_boxes_that_are_filled_are_told(tmp_path: Path) -> None:
+    Image.new("RGB", (40, 32)).save(tmp_path / "a.png")
+    shapes = (Shape("tree", TRIANGLE), Shape("ball", Rectangle(2, 2, 9, 9)))
+    document = AnnotatedImage("a.png", image=tmp_path / "a.png", width=40, height=32, shapes=shapes)
+    write_annotations([document], tmp_path / "export.json", tool="coco")
+    assert "Boxes are filled, as if the thing filled them: 1 of 2 shapes." in open_dataset(tmp_path).notes

@@ -14,6 +14,7 @@ from intarsia.errors import DataError
 
 Write = Callable[..., Path]
 MASK = np.array([[0, 1, 2, 2]], np.uint8).repeat(8, axis=0).repeat(3, axis=1)
+SPLIT = ("train", "valid")
 NAMES = tuple(f"pic {number}" for number in range(6))
 
 
@@ -101,3 +102,47 @@ def test_a_list_without_any_pair(folder: Path) -> None:
     path = lines(folder / "mine.txt", "images/x.png masks/x.png", "../../etc/passwd.png masks/pic 0.png")
     with pytest.raises(DataError, match=r"no line of mine.txt names an image and its mask that are here; for instance"):
         open_dataset(path)
+
+
+@pytest.mark.parametrize("header", [(), ("filename",), ("image_id,width",)])
+def test_tables_of_names_divide_the_folder_as_lists_do(folder: Path, header: tuple[str, ...]) -> None:
+    lines(folder / "train.csv", *header, *(f"{name}.png" for name in NAMES[:4]))
+    lines(folder / "val.csv", *header, *(f"{name}.png" for name in NAMES[4:]))
+    assert ids(open_dataset(folder)) == {"train": list(NAMES[:4]), "val": list(NAMES[4:])}
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("splits.json", '{"train": ["pic 0", "pic 1", "pic 2", "pic 3"], "val": ["pic 4.png", "images/pic 5.png"]}'),
+        ("splits_final.json", '[{"train": ["pic 0", "pic 1", "pic 2", "pic 3"], "val": ["pic 4", "pic 5"]}, {}]'),
+        ("metadata.csv", "\n".join(["name,w,split", *(f"{n}.png,9,{SPLIT[i // 4]}" for i, n in enumerate(NAMES))])),
+    ],
+)  # fmt: skip
+def test_one_file_of_all_splits(folder: Path, file: str, text: str) -> None:
+    lines(folder / file, text)
+    data = open_dataset(folder)
+    assert ids(data) == {"train": list(NAMES[:4]), "val": list(NAMES[4:])}
+    assert any(note.startswith(f"Splits are those of {file}") for note in data.notes)
+
+
+@pytest.mark.parametrize("layout", ["pieces", "nnunet", "annotations"])
+def test_lists_divide_other_layouts_too(write: Write, tmp_path: Path, layout: str) -> None:
+    for name in "abcd":
+        if layout == "pieces":
+            write(f"images/{name}.png")
+            write(f"masks/{name}_car.png", MASK // 2 * 255)
+            write(f"masks/{name}_road.png", MASK % 2 * 255)
+        elif layout == "nnunet":
+            write(f"imagesTr/{name}_0000.png")
+            write(f"labelsTr/{name}.png", MASK)
+        else:
+            write(f"images/{name}.png")
+            lines(tmp_path / f"labels/{name}.txt", "0 0.1 0.1 0.9 0.1 0.9 0.9")
+    if layout == "annotations":
+        lines(tmp_path / "data.yaml", "train: train.txt\nval: val.txt\nnames: [car]")
+    lines(tmp_path / "train.txt", *(f"./images/{name}.png" for name in "ad"))
+    lines(tmp_path / "val.txt", "./images/b.png")
+    data = open_dataset(tmp_path)
+    assert (data.layout, ids(data)) == (layout, {"train": ["a", "d"], "val": ["b"]})
+    assert "Labelled images that no list names, left out: 1." in data.notes

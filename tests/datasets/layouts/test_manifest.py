@@ -85,7 +85,7 @@ def test_the_same_stem_twice(write: Callable[..., Path], files: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("csv", "picture,mask\na,b\n", "no column is named 'image'"),
+        ("csv", "scan,mask\na,b\n", "no column is named 'image'"),
         ("csv", "", "no column is named 'image'"),
         ("csv", "image,mask,split\n", "no line names an image and its mask"),
         ("csv", "image,mask\n../a.jpg,b.png\n", r"line 2: image '../a.jpg' leads out"),
@@ -99,7 +99,7 @@ def test_the_same_stem_twice(write: Callable[..., Path], files: Path) -> None:
         ("jsonl", '{"image": "a"\n', "line 1: broken JSON"),
         ("jsonl", "[1]\n", "line 1: not an object"),
         ("jsonl", '{"image": 5, "mask": "a"}\n', "line 1: image is not a text"),
-        ("jsonl", '{"img": "a", "mask": "a"}\n', "no column is named 'image'"),
+        ("jsonl", '{"scan": "a", "mask": "a"}\n', "no column is named 'image'"),
         ("jsonl", "[" * 100_000, "line 1: broken JSON"),
         ("csv", "image,mask\nphotos/a.jpg,absent.png\n", "none of the 1 masks can be read"),
     ],
@@ -149,3 +149,43 @@ def test_a_table_of_other_things_is_no_manifest(write: Callable[..., Path], tmp_
     write("images/a.png")
     write("masks/a.png", np.eye(8, 12, dtype=np.uint8))
     assert open_dataset(tmp_path, val_fraction=0).layout == "folder"
+
+
+@pytest.mark.parametrize(
+    ("name", "header"),
+    [
+        ("data.tsv", "image\tmask\tsplit"),
+        ("pairs.csv", "image_path,mask_path,subset"),
+        ("dataset.csv", "Img;Label File;Split"),
+        ("list.txt", "image,mask,split"),
+    ],
+)
+def test_a_table_of_any_name_with_these_columns_is_read(files: Path, name: str, header: str) -> None:
+    mark = next(mark for mark in "\t;," if mark in header)
+    (files / name).write_text(header + "\n" + lines(*ROWS, delimiter=mark))
+    data = open_dataset(files)
+    assert (data.layout, {key: len(split) for key, split in data.splits.items()}) == (
+        "manifest",
+        {"train": 2, "val": 1},
+    )
+    assert f"Images and masks are those that {name} lists (--layout folder passes it over)." in data.notes
+    (files / "other.csv").write_text("image,mask\n" + lines(*(row[:2] for row in ROWS)))
+    with pytest.raises(DataError, match="which one counts"):
+        open_dataset(files)
+
+
+def test_tables_that_are_called_after_splits(files: Path) -> None:
+    (files / "train.csv").write_text("image,mask\n" + lines(*(row[:2] for row in ROWS[:2])))
+    (files / "val.csv").write_text("image,mask\n" + lines(ROWS[2][:2]))
+    data = open_dataset(files)
+    assert {key: len(split) for key, split in data.splits.items()} == {"train": 2, "val": 1}
+
+
+def test_a_table_whose_images_are_elsewhere_is_told(write: Callable[..., Path], tmp_path: Path) -> None:
+    write("images/a.png")
+    write("masks/a.png", MASK)
+    (tmp_path / "data.csv").write_text("image,mask\nfar/a.png,far/b.png\n")
+    data = open_dataset(tmp_path)
+    assert data.layout == "folder" and any(
+        "data.csv has columns of images and masks, but" in note for note in data.notes
+    )

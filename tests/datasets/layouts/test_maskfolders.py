@@ -137,3 +137,16 @@ def test_arrays_and_opaque_colours(folders: tuple[Path, Path]) -> None:
     np.save(folders[0] / "a.npy", np.array([[0, 1, 1]]))
     np.save(folders[0] / "b.npy", np.array([[0.0, 2.0, 1.0]], np.float32))
     assert read_all(open_mask_folders(folders[0], truth)) == [([0, 1, 1], [0, 1, 2]), ([0, 2, 1], [0, 2, 1])]
+
+
+def test_rasters_that_lie_elsewhere_than_their_truth_are_told(tmp_path: Path) -> None:
+    rasterio = pytest.importorskip("rasterio")
+    for folder, left in (("pred", 20), ("truth", 0)):
+        (tmp_path / folder).mkdir()
+        profile = {"driver": "GTiff", "width": 4, "height": 1, "count": 1, "dtype": "uint8", "crs": "EPSG:32633"}
+        where = rasterio.transform.from_origin(left, 0, 10, 10)
+        with rasterio.open(tmp_path / folder / "a.tif", "w", transform=where, **profile) as file:
+            file.write(np.array([[[0, 1, 1, 0]]], np.uint8))
+    found = open_mask_folders(tmp_path / "pred", tmp_path / "truth")
+    assert any("elsewhere than their truth: 1" in note and "20 map units (2 pixels)" in note for note in found.notes)
+    assert not any("elsewhere" in note for note in open_mask_folders(tmp_path / "truth", tmp_path / "truth").notes)

@@ -31,6 +31,8 @@ BOTH = (box(0, 0) > 0) + 2 * (box(4, 6) > 0)
         ("case{}/images/scan{}.png", ("case{}/masks/5f{}.png", "case{}/masks/9a{}.png")),
         ("images/c{}.png", ("masks/c{}_0.png", "masks/c{}_1.png")),
         ("x{}.jpg", ("x{}_mask0.png", "x{}_mask1.png")),
+        ("case{}/images/scan{}.png", ("case{}/masks/o0.png", "case{}/masks/o1.png")),
+        ("images/c{}.png", ("masks/c{}_polyp1.png", "masks/c{}_polyp2.png")),
         ("benign ({}).png", ("benign ({})_mask.png", "benign ({})_mask_1.png")),
     ],
 )
@@ -113,3 +115,15 @@ def test_masks_that_cannot_be_pieces(write: Write, tmp_path: Path) -> None:
         data.first.read(0)
     with pytest.raises(DataError, match="no class is named 'b', after which masks are called"):
         open_dataset(tmp_path, ReadOptions(layout="pieces", classes=["a", "c"]))
+
+
+@pytest.mark.parametrize(("name", "classes"), [("class{}", None), ("layer_{}", None), ("o{}", ["o1", "o2"])])
+def test_numbered_names_are_classes_where_they_say_so(
+    write: Write, tmp_path: Path, name: str, classes: list[str] | None
+) -> None:
+    for number in range(3):
+        write(f"images/a{number}.png")
+        write(f"masks/a{number}_{name.format(1)}.png", box(0, 0))
+        write(f"masks/a{number}_{name.format(2)}.png", box(4, 6))
+    data = open_dataset(tmp_path, ReadOptions(classes=classes), val_fraction=0)
+    assert data.space.names[-2:] == (name.format(1), name.format(2))
