@@ -33,6 +33,7 @@ from intarsia.media.volumes import open_volume
 TABLE = "instances.csv"
 _COLUMNS = ("mask", "instance", "class", "size", "x", "y", "z", "left", "top", "front", "width", "height", "depth")
 _ENDING = ".instances"  # of the names of label images
+_VIEWS = (".overlay", ".colors", ".outlines", ".confidence", ".alpha")  # what is written beside NAME.mask.png
 _MOST_IN_PNG = 65_535
 _MOST_UNNAMED = 64  # classes; more are hardly meant
 
@@ -183,14 +184,15 @@ def _found(masks: Sequence[str | Path]) -> list[Item]:
 
 
 def _expanded(mask: Path) -> list[Item]:
-    """The masks of one name; arrays are masks of pictures."""
+    """The masks of one name; arrays are masks of pictures, and in a folder the views of a prediction are none."""
     if mask.suffix.lower() == ARRAY_SUFFIX:
         paths = sorted(mask.parent.glob(mask.name)) or [mask]
         return [Item(path, PurePosixPath(path.name), PICTURE) for path in paths]
     arrays = sorted(mask.rglob(f"*{ARRAY_SUFFIX}")) if mask.is_dir() else []
     found = [Item(path, PurePosixPath(path.relative_to(mask).as_posix()), PICTURE) for path in arrays]
     try:
-        return [*found, *expand(mask, media=STILLS).items]
+        some = expand(mask, media=STILLS).items
+        return [*found, *(item for item in some if not (mask.is_dir() and _stem(item).endswith(_VIEWS)))]
     except DataError:
         if found:
             return found

@@ -68,6 +68,11 @@ def evaluate(
             "The folder is not divided: if the model was trained on pictures of it, these scores flatter it, and "
             "--split val measures on those that the training held out."
         )
+    if found.unmatched:
+        typer.echo(
+            f"The model does not know {', '.join(found.unmatched)}: pixels of the data that are so called are not "
+            f"counted (--remap gives the data's classes the model's names)."
+        )
     show(found)
     if out is not None:
         typer.echo(f"Report:  {out / 'evaluation.html'}")

@@ -185,6 +185,10 @@ class PictureSplit(Split):
         """Say in words that a mask lies elsewhere than its image; pictures do not say where they lie."""
         return ""
 
+    def fits(self, item: Item, mask: Size, image: Size) -> bool:
+        """Tell whether a mask of one size (H, W) becomes a target for its image of another."""
+        return mask == image or (self.resize_masks and same_shape(mask, image))
+
     def prepare(self) -> bool:
         """Make random access cheap before a training; False leaves that to whoever reads."""
         return False

@@ -155,3 +155,10 @@ def test_arrays_are_masks_too(cli: Cli, tmp_path: Path) -> None:
         assert (found.masks[0].name, found.masks[0].counts) == ("a", {"foreground": 2})
     assert cli("count", tmp_path / "b.npy") == 3 and "b.npy: it is missing" in cli.err
     assert cli("count", tmp_path / "a.npy", "-o", tmp_path / "a.csv") == 2 and "name a folder" in cli.err
+
+
+def test_views_of_a_prediction_are_no_masks(masks: Path) -> None:
+    (masks / "a.png").rename(masks / "a.mask.png")
+    for view in ("overlay.jpg", "confidence.png"):
+        Image.fromarray(np.arange(2400, dtype=np.uint8).reshape(40, 60)).save(masks / f"a.{view}")
+    assert [one.name for one in count_instances([masks]).masks] == ["a.mask", "deep/b"]

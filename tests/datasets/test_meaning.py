@@ -440,3 +440,15 @@ def test_thin_things_beside_a_void_are_no_soft_edges(values: list[int]) -> None:
     counts = {value: 10 for value in values} | {0: 1000, values[-1]: 500}
     coding = choose(gray(counts, flat=[0, values[-1]]), parse_classes([f"c{n}" for n in range(values[-2] + 1)]))[1]
     assert coding.values[values[-1]] == 255 and all(coding.values[value] == value for value in values[:-1])
+
+
+def test_foregrounds_of_two_tools_are_asked_about() -> None:
+    labels = blocks([[0, 1], [1, 0]])
+    found = Survey()
+    for white in (1, 255, 1):
+        found.add(survey_of(plain((labels * white).astype(np.uint8))))
+    with pytest.raises(DataError, match=r"2 masks hold 0 and 1, 1 hold 0 and 255, and none holds 1 and 255"):
+        choose(found, None)
+    assert choose(found, None, [255])[1].values[255] == 255
+    found.add(survey_of(plain(blocks([[0, 1], [255, 0]]).astype(np.uint8))))
+    assert choose(found, None)[1].values == {0: 0, 1: 1, 255: 255}

@@ -19,7 +19,7 @@ from intarsia.datasets.coding import RawMask, gray_plane, number_list, value_lis
 from intarsia.datasets.counts import ClassCounts
 from intarsia.datasets.layouts.survey import threaded
 from intarsia.datasets.parts import File, open_picture, place, read_picture, suffix
-from intarsia.datasets.sizes import mismatch, same_shape
+from intarsia.datasets.sizes import mismatch
 from intarsia.datasets.splits import Dataset, Item, Progress
 from intarsia.errors import DataError
 from intarsia.media.header import opened, orientation
@@ -110,7 +110,7 @@ def _look(split: Any, root: Path, item: Item) -> _Seen:
         return seen
     if misplaced:
         seen.add("warning", "mask that lies elsewhere than its image", seen.mask, misplaced)
-    elif seen.size and stored != seen.size and not (split.resize_masks and same_shape(stored, seen.size)):
+    elif seen.size and not split.fits(item, stored, seen.size):
         seen.add("error", "mask of another size than its image", seen.mask, mismatch(stored, seen.size))
     try:
         seen.counts, seen.values = split.count_stored(raw)

@@ -164,6 +164,15 @@ class RasterSplit(PictureSplit):
         with opened_raster(item.target) as mask, opened_raster(path_of(item.input)) as image:
             return misfit(GeoFrame.of(image), GeoFrame.of(mask))
 
+    def fits(self, item: Item, mask: tuple[int, int], image: tuple[int, int]) -> bool:
+        """Tell whether a mask of one size becomes a target: of any size where both say where they lie."""
+        if super().fits(item, mask, image):
+            return True
+        if not (self._has_place(item) and isinstance(item.target, Path)):
+            return False
+        with opened_raster(item.target) as drawn, opened_raster(path_of(item.input)) as raster:
+            return apart(GeoFrame.of(raster), GeoFrame.of(drawn)) is not None
+
     def channels(self) -> tuple[tuple[int, ...], tuple[tuple[float, float], ...]] | None:
         """All bands of the rasters and the range of values of each; None where they are 8-bit colours."""
         paths = [path_of(item.input) for item in self.items[:: max(1, len(self) // _LOOKED_AT)]]

@@ -79,6 +79,8 @@ def survey_of(stored: StoredMask) -> Survey:
         found.colors.update(dict(Counter(tally(color_codes(stored.values))).most_common(MOST_COLORS + 1)))
         return found
     values, flat = counted(plane)
+    if set(values) <= {0, 1, 255}:
+        found.binary[frozenset(values)] += 1
     if stored.palette is None:
         found.values, found.flat = values, flat
         return found

@@ -19,6 +19,7 @@ class Survey:
         painted: pixels per index and colour (0xRRGGBB) of palette files.
         painted_flat: likewise.
         colors: pixels per colour of files without a palette.
+        binary: how many masks hold nothing but 0, 1 and 255, by the ones of these that each holds.
         files: masks looked at.
         jpegs: those of them that are JPEG files.
         twins: a palette gives one colour to several of the indices that its file uses.
@@ -33,6 +34,7 @@ class Survey:
     painted: Counter[tuple[int, int]] = field(default_factory=Counter)
     painted_flat: Counter[tuple[int, int]] = field(default_factory=Counter)
     colors: Counter[int] = field(default_factory=Counter)
+    binary: Counter[frozenset[int]] = field(default_factory=Counter)
     files: int = 0
     jpegs: int = 0
     twins: bool = False
@@ -50,6 +52,7 @@ class Survey:
         self.colors.update(other.colors)
         if len(self.colors) > 4 * MOST_COLORS:
             self.colors = Counter(dict(self.colors.most_common(MOST_COLORS)))
+        self.binary.update(other.binary)
         self.files += other.files
         self.jpegs += other.jpegs
         self.twins |= other.twins

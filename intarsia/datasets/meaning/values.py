@@ -69,6 +69,8 @@ def table_of(found: Survey, classes: ClassList | None, ignore: Sequence[int]) ->
             )
         void = [value for value in values[-1:] if value in WHITE and value not in table.names]
     else:
+        if classes is None and values == [0, 1, 255]:
+            _ask_of_whites(found)
         void = _void(values, classes)
         kept = [value for value in values if value not in void]
         table.names = _by_order(kept, classes, table) if classes else _by_value(kept, table.notes)
@@ -86,6 +88,18 @@ def table_of(found: Survey, classes: ClassList | None, ignore: Sequence[int]) ->
             f"all classes with their values ({_said([*values[:2], void[0]])})."
         )
     return table
+
+
+def _ask_of_whites(found: Survey) -> None:
+    """Refuse binary masks of which some hold 1 and others 255, but none both: two tools' foreground, or a void?"""
+    ones, whites = (sum(n for held, n in found.binary.items() if value in held) for value in (1, 255))
+    both = any(held >= {1, 255} for held in found.binary)
+    if ones and whites and not both:
+        raise DataError(
+            f'{ones} masks hold 0 and 1, {whites} hold 0 and 255, and none holds 1 and 255: does 255 mean "not '
+            f'labelled" (--ignore 255; recipe: data.ignore), is it a class of its own (--classes 0:a,1:b,255:c; '
+            f"recipe: data.classes), or the foreground as another tool writes it? Then write 1 in its place"
+        )
 
 
 def _said(values: Sequence[int]) -> str:

@@ -161,6 +161,7 @@ def test_masks_are_read_by_their_georeference(tmp_path: Path, bound: bool) -> No
         dataset = open_dataset(tmp_path / name, val_fraction=0)
         found = [problem for problem in dataset.check().problems if problem.kind.startswith("mask that lies")]
         assert bool(found) == bool(said), name
+        assert not dataset.check().errors, name
         if said:
             assert re.search(said, found[0].detail) and found[0].severity == "warning"
             assert any("read by their georeference" in note for note in dataset.notes)
