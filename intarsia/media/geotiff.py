@@ -99,7 +99,7 @@ class GeoTiffWriter:
             values = np.ascontiguousarray(rows, self._dtype)
             self._file.write(values, 1, window=self._window(self._rows, len(rows)))
             self._rows += len(rows)
-            self._sum = zlib.crc32(values, self._sum)
+            self._sum = zlib.crc32(values.data, self._sum)
 
     def _window(self, top: int, height: int) -> Any:
         return require("rasterio.windows", "geo").Window(0, top, self.frame.width, height)
@@ -112,7 +112,7 @@ class GeoTiffWriter:
         with suppress(DataError), opened_raster(temporary) as file:
             for top in range(0, self.frame.height, _BLOCK):
                 window = self._window(top, min(_BLOCK, self.frame.height - top))
-                found = zlib.crc32(np.ascontiguousarray(file.read(1, window=window)), found)
+                found = zlib.crc32(np.ascontiguousarray(file.read(1, window=window)).data, found)
         if found != self._sum:
             require_room(temporary)
             raise DataError(f"cannot write {self.path}: it does not hold what was written; is the disk sound?")
