@@ -62,9 +62,11 @@ def local(name: str | os.PathLike[str]) -> str | os.PathLike[str]:
     """Take the address of a file (``file:///...``) for the path that it means; leave everything else as it is.
 
     Raises:
-        UsageError: an address of the network, which nothing is read from.
+        UsageError: an address of the network, or a pipe, which nothing is read from.
     """
     text = os.fspath(name)
+    if Path(text).is_fifo():  # opening one waits for a writer, for ever where none comes
+        raise UsageError(f"cannot read {text}: it is a pipe, no file; save it first, or pipe it into - instead")
     address = _ADDRESS.fullmatch(text)
     if address is None or os.path.lexists(text):
         return name
@@ -85,7 +87,7 @@ _ADDRESS = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]+):(?P<slashes>/{1,2})(
 
 
 def below(folder: Path) -> Iterator[Path]:
-    """Go through the files and folders below a folder, hidden ones left out; links are followed, never in a circle.
+    """Go through what is below a folder, hidden files and pipes left out; links are followed, never in a circle.
 
     Raises:
         DataError: a folder cannot be read.
@@ -106,6 +108,8 @@ def _below(folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[Path]:
         if name.startswith((".", "__MACOSX")):
             continue
         path = folder / name
+        if path.is_fifo():  # it holds nothing, and opening it waits for a writer, for ever where none comes
+            continue
         yield path
         if os.path.isdir(path):  # False of a link to itself, where Path raises
             yield from _below(path, above | {here})

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from intarsia.errors import DataError
-from intarsia.files import atomic_path, write_json, write_text
+from intarsia.errors import DataError, UsageError
+from intarsia.files import atomic_path, below, local, write_json, write_text
 
 
 def test_writes_and_makes_folders(tmp_path: Path) -> None:
@@ -94,3 +94,11 @@ def test_the_system_is_asked_before_a_library_writes(tmp_path: Path) -> None:
         pytest.fail("the library was asked to write")  # it might say "corrupt"
     with atomic_path(tmp_path / "a.tif") as temporary:
         assert temporary.read_bytes() == b""
+
+
+def test_pipes_are_no_sources(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.png")
+    (tmp_path / "b.png").touch()
+    assert [path.name for path in below(tmp_path)] == ["b.png"]
+    with pytest.raises(UsageError, match=r"cannot read .*a\.png: it is a pipe, no file; save it first, or pipe it"):
+        local(tmp_path / "a.png")

@@ -14,6 +14,7 @@ import yaml
 from intarsia.annotations.document import IGNORE_NAMES
 from intarsia.datasets.splits import Dataset
 from intarsia.errors import UsageError, suggest
+from intarsia.files import reason
 from intarsia.labels import Color, LabelArray, LabelSpace
 
 IGNORE = "ignore"
@@ -92,7 +93,9 @@ class Remap:
         try:
             text = path.read_text(encoding="utf-8-sig")
             value = json.loads(text) if path.suffix.lower() == ".json" else yaml.safe_load(text)
-        except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        except OSError as error:
+            raise UsageError(f"{path}: cannot be read as a remapping: {reason(error)}") from error
+        except (ValueError, RecursionError, yaml.YAMLError) as error:
             raise UsageError(f"{path}: cannot be read as a remapping: {error}") from error
         return cls.from_dict(value, str(path))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections.abc import Callable, Mapping
@@ -167,7 +168,7 @@ def run(
             tell(task, done, total)
 
     paths = {kind: folder / name for kind, name in task.outputs.items()}
-    fresh = [path for path in paths.values() if not path.exists()]
+    fresh = [path for path in paths.values() if not os.path.exists(path)]  # where Path raises of a name too long
     try:
         reader = task.medium.open(task.source, ready.preprocessing, options.given())
         work = Work(task, reader, paths, options, options.style(task, ready.space), told, stop)
@@ -314,9 +315,9 @@ def _since(start: float) -> float:
 
 def _remove(paths: list[Path]) -> None:
     for path in paths:
-        if path.is_dir():
+        if os.path.isdir(path):
             shutil.rmtree(path)
-        else:
+        elif os.path.lexists(path):
             path.unlink(missing_ok=True)
 
 
@@ -367,7 +368,7 @@ def _is_skipped(
         return False
     if manifest is not None and _is_finished(predictor, task, manifest, options):
         return True
-    existing = [path for path in plan.paths(task).values() if path.exists()]
+    existing = [path for path in plan.paths(task).values() if os.path.exists(path)]
     if not existing or (manifest is not None and manifest.is_begun(task)):
         return False
     record = None if manifest is None else manifest.find(task)

@@ -25,6 +25,7 @@ from PIL import (
 )
 
 from intarsia.errors import DataError, IntarsiaError
+from intarsia.files import reason
 from intarsia.media.dicom import begins_as_dicom
 from intarsia.media.dicompicture import picture
 
@@ -207,6 +208,8 @@ def _find_late_exif(image: Image.Image) -> None:
 
 def _open_file(path: Path, name: str) -> BinaryIO:
     try:
+        if path.is_fifo():  # opening one waits for a writer, for ever where none comes
+            raise DataError(f"cannot read {name}: it is a pipe, no file; save it first, or pipe it into - instead")
         return path.open("rb", buffering=_BUFFER)
     except FileNotFoundError:
         raise DataError(f"cannot read {name}: no such file") from None
@@ -214,6 +217,8 @@ def _open_file(path: Path, name: str) -> BinaryIO:
         raise DataError(f"cannot read {name}: it is a folder, not an image") from None
     except PermissionError:
         raise DataError(f"cannot read {name}: permission denied") from None
+    except OSError as error:
+        raise DataError(f"cannot read {name}: {reason(error)}") from error
 
 
 def _identify(file: BinaryIO, name: str) -> Image.Image:

@@ -67,6 +67,16 @@ def test_places_that_cannot_be_made(
     assert "defect" not in cli.err
 
 
+def test_a_name_that_leaves_no_room_for_the_results_fails_alone(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for name in ("a.png", "n" * 251 + ".png", "z.png"):
+        Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(tmp_path / "in" / name)
+    for _ in range(2):  # also when it is gone on with
+        assert cli("segment", tmp_path / "in", "-m", "kmeans", "-o", tmp_path / "out", "--write", "labels") == 1
+        assert re.search(r"failed: .*n\.png: .*the name is too long for this file system; choose a shorter", cli.err)
+    assert sorted(path.name for path in (tmp_path / "out").glob("*.png")) == ["a.mask.png", "z.mask.png"]
+
+
 @pytest.mark.parametrize(
     ("error", "kind", "message"),
     [

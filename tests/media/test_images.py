@@ -270,6 +270,16 @@ def test_truncated_files(tmp_path: Path, kind: str, share: float) -> None:
             read(path)
 
 
+def test_pipes_and_links_to_themselves(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "loop.png").symlink_to("loop.png")
+    for read in (read_image, read_mask):
+        with pytest.raises(DataError, match=r"cannot read .*pipe\.png: it is a pipe, no file; save it first, or pipe"):
+            read(tmp_path / "pipe.png")  # where nobody writes, opening it would wait for ever
+        with pytest.raises(DataError, match=r"cannot read .*loop\.png: a link leads back to itself; mend or remove it"):
+            read(tmp_path / "loop.png")
+
+
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "WEBP"])
 def test_corrupt_headers(kind: str) -> None:
     data = bytearray(encode(Image.fromarray(smooth(60, 80)), kind))

@@ -116,7 +116,7 @@ def test_ctrl_c_stops_after_the_step(scenes, recipe, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         train(recipe, scenes, tmp_path / "run", stop=press)
     stored = [path.name for path in (tmp_path / "run" / "checkpoints").iterdir()]
-    assert stored == ["step-00000003"], "the request came after the second step was asked about"
+    assert stored == ["step-00000002"], "no further step is begun, and no further batch is waited for"
 
 
 def test_resume_refuses_another_recipe(scenes, recipe, tmp_path):
