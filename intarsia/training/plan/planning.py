@@ -133,10 +133,22 @@ def plan(
     if resume and earlier.exists():
         return _plan(given.on_top_of(Recipe.load(earlier)).override_text(changes), folder)
     dataset = open_data(asked)
-    chosen = given.on_top_of(recipe_for(dataset, layout=dataset.layout)).override_text(changes)
+    automatic = _with_architecture(recipe_for(dataset, layout=dataset.layout), asked)
+    chosen = given.on_top_of(automatic).override_text(changes)
     report = dataset.check()
     _refuse_unusable(chosen, dataset, report)
     return _plan(chosen, folder, report)
+
+
+def _with_architecture(automatic: Recipe, asked: Recipe) -> Recipe:
+    """The automatic recipe for the architecture that is asked for: of the other one's options, the encoder stays."""
+    name = asked.model.architecture
+    if not asked.names_model or name == automatic.model.architecture:
+        return automatic
+    known = architecture(name).options
+    kept = {option: value for option, value in automatic.model.options.items() if option == "encoder" in known}
+    weights = automatic.model.weights if "encoder" in known else "none"
+    return automatic.override({"model.architecture": name, "model.options": kept, "model.weights": weights})
 
 
 def _name(recipe: Recipe) -> str:
