@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
-from intarsia.errors import DataError
-from intarsia.media.header import check_size, file_size, opened, own_frames
+from intarsia.media.header import check_size, file_size, has_frames, opened
 from intarsia.media.pixels import to_rgb
 from intarsia.media.video import MAX_PIXELS, Frame
 
@@ -19,13 +18,7 @@ _USUAL = 100  # ms of a frame that says 0, as browsers show it
 
 def is_animation(source: object) -> bool:
     """Tell whether a name stands for a picture file of several frames."""
-    if not isinstance(source, str | os.PathLike) or Path(source).suffix.lower() not in ANIMATED_SUFFIXES:
-        return False
-    try:
-        with opened(Path(source), os.fspath(source)) as image:
-            return len(own_frames(image)) > 1
-    except DataError:
-        return False
+    return has_frames(source, ANIMATED_SUFFIXES)
 
 
 class Animation:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, BinaryIO
@@ -177,6 +177,17 @@ def own_frames(image: Image.Image) -> tuple[int, ...]:
             own.append(page)
     image.seek(at)
     return tuple(own) or (0,)
+
+
+def has_frames(source: object, suffixes: Sequence[str]) -> bool:
+    """Tell whether a name with one of these suffixes stands for a picture file of several frames (or pages)."""
+    if not isinstance(source, str | os.PathLike) or Path(source).suffix.lower() not in suffixes:
+        return False
+    try:
+        with opened(Path(source), os.fspath(source)) as image:
+            return len(own_frames(image)) > 1
+    except DataError:
+        return False
 
 
 def orientation(image: Image.Image) -> int:

@@ -14,10 +14,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from PIL.TiffImagePlugin import AppendingTiffWriter
 
-from intarsia.errors import DataError
 from intarsia.files import atomic_path
 from intarsia.media.depth import Windows
-from intarsia.media.header import opened, own_frames
+from intarsia.media.header import has_frames, opened, own_frames
 from intarsia.media.images import ImageReader, open_image
 
 STACK_SUFFIXES = (".tif", ".tiff")
@@ -25,13 +24,7 @@ STACK_SUFFIXES = (".tif", ".tiff")
 
 def is_stack(source: object) -> bool:
     """Tell whether a name stands for a TIFF of several pages; reduced copies of a page do not count."""
-    if not isinstance(source, str | os.PathLike) or Path(source).suffix.lower() not in STACK_SUFFIXES:
-        return False
-    try:
-        with opened(Path(source), os.fspath(source)) as image:
-            return len(own_frames(image)) > 1
-    except DataError:
-        return False
+    return has_frames(source, STACK_SUFFIXES)
 
 
 class StackReader:

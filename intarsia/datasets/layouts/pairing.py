@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import re
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from intarsia.datasets.parts import File, by_page
 from intarsia.errors import DataError
+from intarsia.files import below
 from intarsia.media.dicom import is_series
 from intarsia.media.images import IMAGE_SUFFIXES
 from intarsia.media.maskfile import ARRAY_SUFFIX
@@ -81,32 +82,14 @@ class Pairs:
     notes: tuple[str, ...]
 
 
-def walk(root: Path) -> Iterator[Path]:
-    """All visible files below `root` in name order; links are followed, but never in a circle.
+def walk(root: Path) -> list[Path]:
+    """All visible files below `root` in the natural order of their names; links are followed, but never in a circle.
 
     Raises:
         DataError: a folder cannot be read.
     """
-    yield from _walk(root, frozenset())
-
-
-def _walk(folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[Path]:
-    try:
-        status = folder.stat()
-        entries = sorted(os.scandir(folder), key=lambda entry: natural(entry.name))
-    except OSError as error:
-        raise DataError(f"{folder}: cannot be read: {error.strerror or error}") from error
-    here = (status.st_dev, status.st_ino)
-    if here in above:
-        return
-    for entry in entries:
-        if entry.name.startswith((".", "__MACOSX")):
-            continue
-        # os.path, as a DirEntry raises for a link to itself where the path functions just say no.
-        if os.path.isdir(entry.path):
-            yield from _walk(Path(entry.path), above | {here})
-        elif os.path.isfile(entry.path):
-            yield Path(entry.path)
+    files = (path for path in below(root) if os.path.isfile(path))
+    return sorted(files, key=lambda path: [natural(part) for part in path.relative_to(root).parts])
 
 
 def natural(name: str) -> tuple[tuple[int, str], ...]:
