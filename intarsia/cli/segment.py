@@ -55,13 +55,14 @@ def segment(
         typer.Option(
             metavar="KIND",
             help="What is written; repeatable. labels (PNG, GeoTIFF, NIfTI, lossless MKV, cloud), overlay, colors, "
-            "outlines, alpha (the classes of --keep on a transparent ground), confidence, polygons (GeoJSON of maps), "
-            "masks (of a video, a folder), top, side and page (of a cloud). Default: labels and overlay; of videos "
-            "overlay, of clouds labels.",
+            "outlines, alpha (the classes of --keep on a transparent ground), confidence, polygons (GeoJSON) and "
+            "geopackage (of maps), masks (of a video, a folder), top, side and page (of a cloud). Default: labels and "
+            "overlay; of videos overlay, of clouds labels.",
         ),
     ] = None,
     keep: Annotated[
-        list[str] | None, typer.Option(metavar="CLASS", help="A class that stays in alpha; repeatable.")
+        list[str] | None,
+        typer.Option(metavar="CLASS", help="A class of alpha, or of the polygons; repeatable."),
     ] = None,
     annotations: Annotated[
         list[str] | None,
@@ -192,7 +193,7 @@ def segment(
         "category": category, "video": video, "video_set": video_set, "fps": fps, "limit": limit,
     }  # fmt: skip
     given = [name for name, value in asked.items() if value is not None and value is not False]
-    exports = _exports(annotations, outline_tolerance, outline_least_area, polygons="polygons" in (write or ()))
+    exports = _exports(annotations, outline_tolerance, outline_least_area, polygons=bool(_POLYGONS & set(write or ())))
     with piped(sources, out, write or (), as_json=json) as (sources, out):
         planned = plan(sources, out, outputs=write or (), given=given)
         for medium in planned.media():
@@ -221,6 +222,9 @@ def segment(
         _finish(predictor, planned, result, named, exports, overwrite=overwrite, json=json)
 
 
+_POLYGONS = {"polygons", "geopackage"}
+
+
 @dataclass(frozen=True)
 class Exports:
     """The annotation tools to write for, and how outlines are made (None: as `write_preannotations` decides)."""
@@ -231,7 +235,7 @@ class Exports:
 
     def of_maps(self, write: Sequence[str]) -> dict[str, float]:
         """The job's options of polygons, where they are written."""
-        if "polygons" not in write:
+        if not _POLYGONS & set(write):
             return {}
         return {"outline_tolerance": self.tolerance or 0.0, "outline_least_area": self.least_area or 0.0}
 
@@ -241,7 +245,9 @@ def _exports(
 ) -> Exports:
     tools = tuple(dict.fromkeys(tool for said in annotations or () for tool in said.split(",") if tool))
     if not tools and not polygons and (tolerance is not None or least_area is not None):
-        raise UsageError("--outline-tolerance and --outline-least-area are for --annotations TOOL and --write polygons")
+        raise UsageError(
+            "--outline-tolerance and --outline-least-area are for --annotations and --write polygons or geopackage"
+        )
     return Exports(tools, tolerance, least_area)
 
 

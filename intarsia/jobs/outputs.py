@@ -35,6 +35,7 @@ OUTPUTS = {
             {"picture": ".confidence.png", "raster": ".confidence.tif"},
         ),
         Output("polygons", "the outlines as GeoJSON in map coordinates", {"raster": ".mask.geojson"}),
+        Output("geopackage", "the outlines as a GeoPackage", {"raster": ".mask.gpkg"}),
         Output("top", "the classes seen from above", {"cloud": ".top.png"}),
         Output("side", "the classes seen from the south", {"cloud": ".side.png"}),
         Output("page", "a page that shows the cloud in 3D", {"cloud": ".html"}),

@@ -1,17 +1,15 @@
-"""Labels on the map: GeoTIFF written row by row, and the outlines of its regions as GeoJSON."""
+"""Labels on the map: GeoTIFF written row by row."""
 
 from __future__ import annotations
 
-import json
 import os
 import zlib
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -128,96 +126,3 @@ class GeoTiffWriter:
             self._put(self._waiting)
             if self._rows != self.frame.height:
                 raise DataError(f"too few rows for {self.path}: {self._rows} of {self.frame.height}")
-
-
-def write_outlines(
-    path: str | os.PathLike[str],
-    labels: str | os.PathLike[str],
-    space: LabelSpace,
-    *,
-    classes: Collection[str] = (),
-    least_area: float = 0.0,
-    tolerance: float = 0.0,
-) -> int:
-    """Outline the regions of a label GeoTIFF as GeoJSON polygons in map coordinates, whole or not at all.
-
-    The raster is read row by row (GDAL's polygoniser), so memory grows with the outlines, not with the pixels.
-    Regions are 4-connected; holes stay holes. Coordinates are in the raster's own reference system, which the member
-    "crs" names as GeoJSON 2008 had it and GDAL and QGIS read it; RFC 7946 knows longitude and latitude only.
-
-    Args:
-        path: target, usually ending in .geojson.
-        labels: a GeoTIFF as `GeoTiffWriter` writes it.
-        space: the classes.
-        classes: names of those whose regions are outlined; () for all.
-        least_area: regions smaller than so many squared map units are left out, and so are such holes.
-        tolerance: outlines may be simplified by so many map units (Douglas and Peucker 1973), each by itself, so that
-            neighbours may come apart or overlap by as much; 0 keeps every corner.
-
-    Returns:
-        The number of polygons; each has the properties class, index, pixels and area (in squared map units) of the
-        region before it was simplified.
-
-    Raises:
-        DataError: the raster has no georeference, or a file cannot be read or written.
-    """
-    features = require("rasterio.features", "geo")
-    rasterio = require("rasterio", "geo")
-    count = 0
-    with opened_raster(Path(labels)) as raster, atomic_path(path) as temporary:
-        if not GeoFrame.of(raster).straight:
-            raise DataError(
-                f"cannot outline {labels} in map coordinates: the raster has no georeference that regions could be "
-                "outlined in; georeference it first (gdal_translate -a_srs ... -a_ullr ...), or warp it (gdalwarp)"
-            )
-        area = abs(raster.transform.determinant)
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write('{"type": "FeatureCollection", ')
-            if raster.crs is not None:
-                code = raster.crs.to_epsg()
-                name = f"urn:ogc:def:crs:EPSG::{code}" if code else raster.crs.to_wkt()
-                file.write(f'"crs": {json.dumps({"type": "name", "properties": {"name": name}})}, ')
-            file.write('"features": [')
-            band = rasterio.band(raster, 1)
-            for shape, value in features.shapes(band, transform=raster.transform):
-                index = int(value)
-                if index >= len(space) or (classes and space.names[index] not in classes):
-                    continue
-                sizes = [_area(ring) for ring in shape["coordinates"]]
-                size = sizes[0] - sum(sizes[1:])
-                if size < least_area:
-                    continue
-                properties = {"class": space.names[index], "index": index, "pixels": round(size / area)}
-                properties["area"] = round(size, 6)
-                kept = [ring for ring, own in zip(shape["coordinates"], sizes, strict=True) if own >= least_area]
-                geometry = {"type": "Polygon", "coordinates": _simplified(kept, tolerance)}
-                feature = {"type": "Feature", "properties": properties, "geometry": geometry}
-                file.write(("," if count else "") + "\n" + json.dumps(feature, ensure_ascii=False))
-                count += 1
-            file.write("\n]}\n")
-    return count
-
-
-_Ring = list[tuple[float, float]]
-
-
-def _area(ring: _Ring) -> float:
-    """Area that a closed ring goes around."""
-    x, y = np.array(ring, dtype=np.float64).T
-    x, y = x - x[0], y - y[0]  # map coordinates are large, and areas small differences of their products
-    return abs(float(x[:-1] @ y[1:] - x[1:] @ y[:-1])) / 2
-
-
-def _simplified(rings: list[_Ring], tolerance: float) -> list[_Ring]:
-    """Rings with fewer corners; one that would be no area any more stays as it is."""
-    if not tolerance:
-        return rings
-    found = []
-    for ring in rings:
-        points = np.array(ring[:-1], dtype=np.float64)
-        # Near the origin and in units of the tolerance: OpenCV computes in float32.
-        near = ((points - points[0]) / tolerance).astype(np.float32)
-        corners = cv2.approxPolyDP(near[:, None], 1.0, closed=True)[:, 0].astype(np.float64)
-        plain = [(float(x), float(y)) for x, y in corners * tolerance + points[0]]
-        found.append([*plain, plain[0]] if len(plain) > 2 else ring)
-    return found

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+import struct
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -18,7 +21,8 @@ from rasterio import features  # noqa: E402
 
 from intarsia.errors import DataError, UsageError  # noqa: E402
 from intarsia.labels import LabelSpace  # noqa: E402
-from intarsia.media.geotiff import GeoTiffWriter, write_outlines  # noqa: E402
+from intarsia.media.geotiff import GeoTiffWriter  # noqa: E402
+from intarsia.media.outlines import write_outlines  # noqa: E402
 from intarsia.media.rasters import GeoFrame, check_bands, grid_windows, is_raster, open_raster  # noqa: E402
 
 NORTH_UP = rasterio.Affine(0.3, 0, 616500, 0, -0.3, 3345000)
@@ -304,6 +308,41 @@ def test_outlines_drawn_again_are_the_labels(tmp_path: Path, labels: NDArray, tr
         mine = [one["properties"] for one in found["features"] if one["properties"]["class"] == name]
         assert sum(one["pixels"] for one in mine) == (labels == index).sum()
         assert sum(one["area"] for one in mine) == pytest.approx((labels == index).sum() * 0.09, abs=1e-5)
+
+
+def test_a_geopackage_holds_the_same_polygons(tmp_path: Path) -> None:
+    """Read by its own standard, table by table (OGC 12-128): the geometries are those of the GeoJSON, bit by bit."""
+    labels = np.random.default_rng(0).choice(np.array([0, 1, 2, 255], np.uint8), (9, 11))
+    with GeoTiffWriter(
+        tmp_path / "l.tif", frame(9, 11, TURNED), dtype=np.dtype("u1"), nodata=255, space=SPACE
+    ) as writer:
+        writer.write(labels)
+    count = write_outlines(tmp_path / "l.gpkg", tmp_path / "l.tif", SPACE)
+    assert count == write_outlines(tmp_path / "l.geojson", tmp_path / "l.tif", SPACE)
+    expected = json.loads((tmp_path / "l.geojson").read_text())["features"]
+    assert (tmp_path / "l.gpkg").read_bytes()[68:72] == b"GPKG"  # the application's number in SQLite's header
+    with closing(sqlite3.connect(tmp_path / "l.gpkg")) as base:
+        ((table, column, kind, system),) = base.execute(
+            "SELECT table_name, column_name, geometry_type_name, srs_id FROM gpkg_geometry_columns"
+        )
+        assert (column, kind, system) == ("geom", "POLYGON", 26914)
+        assert base.execute("SELECT organization FROM gpkg_spatial_ref_sys WHERE srs_id = 26914").fetchall() == [
+            ("EPSG",)
+        ]
+        assert {row[0] for row in base.execute("SELECT srs_id FROM gpkg_spatial_ref_sys")} == {-1, 0, 4326, 26914}
+        rows = base.execute(f'SELECT geom, class, "index", pixels, area FROM {table} ORDER BY fid').fetchall()
+    for (blob, *values), one in zip(rows, expected, strict=True):
+        assert values == list(one["properties"].values())
+        assert blob[:8] == b"GP\x00\x01" + (26914).to_bytes(4, "little")
+        order, shape, parts = struct.unpack_from("<BII", blob, 8)
+        assert (order, shape, parts) == (1, 3, len(one["geometry"]["coordinates"]))
+        place = 17
+        for ring in one["geometry"]["coordinates"]:
+            (points,) = struct.unpack_from("<I", blob, place)
+            found = np.frombuffer(blob, "<f8", 2 * points, place + 4).reshape(-1, 2)
+            assert found.tolist() == [list(point) for point in ring]
+            place += 4 + 16 * points
+        assert place == len(blob)
 
 
 def test_no_outlines_on_the_map_without_a_map(tmp_path: Path) -> None:
