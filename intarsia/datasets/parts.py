@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeAlias, runtime_checkable
@@ -50,13 +52,19 @@ class Page:
 
     def load(self) -> Image.Image:
         """The page, decoded."""
+        with self.opened() as page:
+            return page.copy()
+
+    @contextmanager
+    def opened(self) -> Iterator[Image.Image]:
+        """The page, not decoded yet: then it still tells how its levels are stored, which masks need."""
         name = str(self)
         with opened(self.path, name) as stack:
             if self.number >= getattr(stack, "n_frames", 1):
                 raise DataError(f"{name}: the file has only {getattr(stack, 'n_frames', 1)} pages; download it again")
             stack.seek(self.number)
             check_size(stack, name, file_size(self.path), MAX_PIXELS)
-            return stack.copy()
+            yield stack
 
 
 def by_page(pair: tuple[File, File]) -> list[tuple[File, File]]:
@@ -99,6 +107,9 @@ def stored_mask(file: File) -> StoredMask:
     Raises:
         DataError: missing or damaged, or values that have no meaning as classes.
     """
+    if isinstance(file, Page):
+        with file.opened() as page:
+            return read_mask_file(page, str(file), MAX_PIXELS)
     return read_mask_file(file if isinstance(file, Path) else file.load(), str(file), MAX_PIXELS)
 
 

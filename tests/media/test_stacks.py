@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -99,6 +100,16 @@ def test_stacks_of_pictures_and_masks_are_a_data_set(tmp_path: Path) -> None:
         assert np.array_equal(image[..., 0], 200 * page) and np.array_equal(target, page)
     assert dataset.check().errors == []
     assert sum(one.pixels.sum() for one in dataset.check().counts.values()) == 5 * 24 * 32
+
+
+def test_pages_of_masks_whose_zero_is_white_are_read_as_stored(tmp_path: Path) -> None:
+    stack(tmp_path / "images" / "em.tif", 200 * PAGES)
+    stack(tmp_path / "masks" / "em.tif", PAGES)
+    path = tmp_path / "masks" / "em.tif"
+    white = struct.pack("<HHII", 262, 3, 1, 0)  # the tag PhotometricInterpretation of each page, from 1 to 0
+    path.write_bytes(path.read_bytes().replace(struct.pack("<HHII", 262, 3, 1, 1), white))
+    split = open_dataset(tmp_path, val_fraction=0).split("all")
+    assert [split.read(index)[1].tolist() for index in range(len(PAGES))] == PAGES.tolist()
 
 
 def test_stacks_of_unequal_length_are_told(tmp_path: Path) -> None:
