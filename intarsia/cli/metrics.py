@@ -30,9 +30,9 @@ PARTLY = 1
 @takes_measures(without=_LACKING)
 def metrics(
     prediction: Annotated[
-        Path, typer.Argument(metavar="PRED", help="Folder of predicted masks, or an annotation export (COCO).")
+        Path, typer.Argument(metavar="PRED", help="Predicted mask, folder of them, or an annotation export (COCO).")
     ],
-    truth: Annotated[Path, typer.Argument(metavar="TRUTH", help="Folder of true masks, or an annotation export.")],
+    truth: Annotated[Path, typer.Argument(metavar="TRUTH", help="True mask, folder of them, or an annotation export.")],
     classes: Classes = None,
     ignore: Ignore = None,
     measures: Measures = _NONE,

@@ -54,6 +54,17 @@ def test_scores_worst_first_and_by_folder(folders: tuple[Path, Path]) -> None:
     assert evaluation.groups["north"].compute().miou > evaluation.groups["south"].compute().miou
 
 
+def test_two_masks_are_compared_whatever_their_names(folders: tuple[Path, Path]) -> None:
+    prediction, truth = (folder / "north" / name for folder, name in zip(folders, ("1.png", "0.png"), strict=True))
+    found = score_masks(prediction, truth)
+    matrix = found.evaluation.matrix.counts
+    expected = np.roll(blobs(1), 1, axis=1)
+    assert found.complete and [row.id for row in found.evaluation.images] == ["0"]
+    assert matrix.sum() == 30 * 40 and np.trace(matrix) == (expected == blobs(0)).sum()
+    with pytest.raises(DataError, match="is a file, the other side a folder"):
+        score_masks(prediction, folders[1])
+
+
 def test_measures_are_those_of_the_metrics(folders: tuple[Path, Path]) -> None:
     found = score_masks(*folders, measures=Measures(boundary=True, spacing=(2.0, 1.0))).evaluation
     iou, f1, surface = BoundaryIoU(3), BoundaryF1(3), SurfaceDistance(3, spacing=(2.0, 1.0))
@@ -201,7 +212,7 @@ def test_what_an_export_cannot_be_compared_with(tmp_path: Path) -> None:
     assert not found.complete and [path.name for path in found.folders.missing] == ["9"]
     assert f"{tmp_path / 'truth.json' / '0'} is 40x30" in found.failures["0"]
     (tmp_path / "notes.txt").write_text("hello")
-    with pytest.raises(DataError, match="not a folder of masks, nor annotations"):
+    with pytest.raises(DataError, match="neither a mask nor a folder of masks, nor annotations"):
         score_masks(tmp_path / "notes.txt", truth)
     (tmp_path / "odd.json").write_text("{}")
     with pytest.raises(DataError, match=r"odd\.json"):

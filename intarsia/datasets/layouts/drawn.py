@@ -13,6 +13,7 @@ from intarsia.annotations.formats.masks import drawing_of, space_of, write
 from intarsia.annotations.reading import load_json
 from intarsia.annotations.tools import open_annotations, recognise
 from intarsia.datasets.layouts.exports import SUFFIXES
+from intarsia.datasets.layouts.pairing import MASK_SUFFIXES
 from intarsia.datasets.layouts.survey import survey
 from intarsia.errors import DataError
 from intarsia.files import write_json
@@ -70,8 +71,12 @@ def draw_export(place: Path, truth: Path | None = None) -> Drawn | None:
 
 def _opened(place: Path, truth: Path | None, folder: Path) -> AnnotationSet | None:
     if place.is_file():
+        if place.suffix.lower() in MASK_SUFFIXES:
+            return None
         if place.suffix.lower() not in SUFFIXES:
-            raise DataError(f"{place}: is a file, not a folder of masks, nor annotations ({', '.join(SUFFIXES)})")
+            raise DataError(
+                f"{place}: is neither a mask nor a folder of masks, nor annotations ({', '.join(SUFFIXES)})"
+            )
         results = _results(place)
         return open_annotations(place if results is None else _numbered(place, results, truth, folder))
     tool = recognise(place) if place.is_dir() else None

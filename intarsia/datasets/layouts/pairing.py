@@ -263,8 +263,8 @@ def pair_masks(predictions: Path, targets: Path) -> Pairs:
     Words such as "_mask" or "label_" in names, and folders that only say "masks" or "val", are looked through.
 
     Args:
-        predictions: a folder; overlays that `intarsia segment` left in it are passed over.
-        targets: another.
+        predictions: a folder; overlays that `intarsia segment` left in it are passed over. Or a single mask.
+        targets: another; or a single mask, whatever its name.
 
     Returns:
         The true masks in place of images, the predictions in place of masks.
@@ -272,10 +272,14 @@ def pair_masks(predictions: Path, targets: Path) -> Pairs:
     Raises:
         DataError: a folder is missing, holds no picture, or no names match.
     """
+    if predictions.is_file() and targets.is_file():
+        return Pairs(((None, targets.stem, targets, predictions),), (), (), ())
     sides = []
     for root in (predictions, targets):
         if not root.is_dir():
-            raise DataError(f"{root}: {'is a file, not a folder' if root.exists() else 'no such folder'}")
+            raise DataError(
+                f"{root}: {'is a file, the other side a folder' if root.exists() else 'no such file or folder'}"
+            )
         files = [path for path in walk(root) if path.suffix.lower() in MASK_SUFFIXES]
         files = [path for path in files if not path.stem.endswith(".overlay")]
         if not files:

@@ -77,7 +77,7 @@ def test_given_names_and_ignored_values(folders: tuple[Path, Path]) -> None:
 
 
 def test_what_does_not_fit_is_explained(folders: tuple[Path, Path], tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="pred: no such folder"):
+    with pytest.raises(DataError, match="pred: no such file or folder"):
         open_mask_folders(*folders)
     write(folders[0], x=[[0, 1]])
     (tmp_path / "truth").mkdir()
