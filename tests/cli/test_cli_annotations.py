@@ -200,4 +200,4 @@ def test_several_tools_and_the_form_of_outlines(cli: Cli, tiny_run: TinyRun, tmp
     exact = cli.json(*command, "--annotations", "labelme", "--outline-tolerance", "0", "--outline-least-area", "0")
     assert exact["annotations"]["labelme"]["pixels_changed"] == 0
     assert cli(*command, "--outline-tolerance", "2") == 2
-    assert "--outline-tolerance and --outline-least-area are for --annotations TOOL" in cli.err
+    assert "--outline-tolerance and --outline-least-area are for --annotations" in cli.err
