@@ -181,6 +181,7 @@ def segment(
     from intarsia.cli.pipes import piped
     from intarsia.cli.schedule import read_schedule
     from intarsia.jobs import JobOptions, plan
+    from intarsia.jobs.outputs import OUTLINED
     from intarsia.jobs.preannotation import preannotation_path
     from intarsia.media.medium import check_options
 
@@ -193,7 +194,7 @@ def segment(
         "category": category, "video": video, "video_set": video_set, "fps": fps, "limit": limit,
     }  # fmt: skip
     given = [name for name, value in asked.items() if value is not None and value is not False]
-    exports = _exports(annotations, outline_tolerance, outline_least_area, polygons=bool(_POLYGONS & set(write or ())))
+    exports = _exports(annotations, outline_tolerance, outline_least_area, polygons=bool(OUTLINED & set(write or ())))
     with piped(sources, out, write or (), as_json=json) as (sources, out):
         planned = plan(sources, out, outputs=write or (), given=given)
         for medium in planned.media():
@@ -222,9 +223,6 @@ def segment(
         _finish(predictor, planned, result, named, exports, overwrite=overwrite, json=json)
 
 
-_POLYGONS = {"polygons", "geopackage"}
-
-
 @dataclass(frozen=True)
 class Exports:
     """The annotation tools to write for, and how outlines are made (None: as `write_preannotations` decides)."""
@@ -235,7 +233,9 @@ class Exports:
 
     def of_maps(self, write: Sequence[str]) -> dict[str, float]:
         """The job's options of polygons, where they are written."""
-        if not _POLYGONS & set(write):
+        from intarsia.jobs.outputs import OUTLINED
+
+        if not OUTLINED & set(write):
             return {}
         return {"outline_tolerance": self.tolerance or 0.0, "outline_least_area": self.least_area or 0.0}
 

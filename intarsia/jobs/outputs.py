@@ -43,6 +43,9 @@ OUTPUTS = {
 }  # fmt: skip
 """Every kind of output besides the labels and the renders."""
 
+OUTLINED = frozenset({"polygons", "geopackage"})
+"""Those that are outlines of the labels on the map."""
+
 _STILLS, _CLIPS = ("rows", "volume"), ("frames",)
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from intarsia.errors import DataError, UsageError
 from intarsia.inference import GridPredictor, Rows
 from intarsia.jobs.drawing import Drawing
+from intarsia.jobs.outputs import OUTLINED
 from intarsia.jobs.writing.work import Facts, Work
 from intarsia.media.geotiff import GeoTiffWriter
 from intarsia.media.images import write_image
@@ -19,7 +20,6 @@ from intarsia.media.outlines import write_outlines
 from intarsia.result.contract import areas, count
 
 _UNKNOWN = 255  # of confidences in per cent
-_OUTLINED = {"polygons", "geopackage"}
 
 
 class _Sink(Protocol):
@@ -94,7 +94,7 @@ def write_rows(predictor: GridPredictor, work: Work) -> Facts:
     _check(predictor, work)
     counts = np.zeros(space.ignore_index + 1, dtype=np.int64)
     with ExitStack() as stack:
-        sinks = [_sink(kind, path, work, stack) for kind, path in work.paths.items() if kind not in _OUTLINED]
+        sinks = [_sink(kind, path, work, stack) for kind, path in work.paths.items() if kind not in OUTLINED]
         for rows in predictor.rows(reader):
             for sink in sinks:
                 sink.add(rows)
@@ -104,7 +104,7 @@ def write_rows(predictor: GridPredictor, work: Work) -> Facts:
         sink.finish()
     details: dict[str, Any] = {}
     options = work.options
-    for kind in _OUTLINED & work.paths.keys():
+    for kind in OUTLINED & work.paths.keys():
         details["polygons"] = write_outlines(
             work.paths[kind], work.paths["labels"], space, classes=options.keep,
             least_area=options.outline_least_area, tolerance=options.outline_tolerance,
@@ -128,7 +128,7 @@ def _sink(kind: str, path: Path, work: Work, stack: ExitStack) -> _Sink:
 def _check(predictor: GridPredictor, work: Work) -> None:
     if "confidence" in work.paths and not predictor.confidence:
         raise UsageError("the output confidence needs a predictor that was made with confidence=True")
-    if not _OUTLINED & work.paths.keys():
+    if not OUTLINED & work.paths.keys():
         return
     if "labels" not in work.paths:
         raise UsageError("polygons are the outlines of the labels: write labels, too")
