@@ -81,6 +81,15 @@ class Description:
         """The same weights in an architecture built with other options, such as a smaller ``output_stride``."""
         return replace(self, options={**self.options, **options})
 
+    def parameters(self) -> int:
+        """Count the numbers that its file holds: weights, and statistics of norms.
+
+        Raises:
+            ModelError: they cannot be read.
+        """
+        file = Path(self.source)
+        return sum(tensor.size for tensor in form_of(file).tensors(file).values())
+
     def checksum(self) -> str:
         """Compute the SHA-256 of all that decides predictions: architecture, classes, preprocessing and weights.
 

@@ -68,6 +68,8 @@ def check(file: Path) -> None:
 def tensors(file: Path) -> dict[str, NDArray[Any]]:
     """Read the weights of the graph by name, as they are stored.
 
+    Names of weights have a dot, as in a state dict; those of the graph's own constants have none.
+
     Raises:
         ModelError: the file is damaged, or its weights lie in other files.
     """
@@ -76,7 +78,8 @@ def tensors(file: Path) -> dict[str, NDArray[Any]]:
     for graph in _every(_opened(file), _MODEL_GRAPH, file):
         for tensor in _every(graph, _GRAPH_INITIALIZER, file):
             name, values = _array(tensor, file)
-            found[name] = values
+            if "." in name:
+                found[name] = values
     return found
 
 
@@ -113,6 +116,8 @@ def _fields(message: memoryview, file: Path) -> Fields:
     while place < end:
         key, place = _varint(message, place, file)
         number, kind = key >> 3, key & 7
+        if number == 0:
+            raise _damaged(file)
         if kind == _VARINT:
             value, place = _varint(message, place, file)
             yield number, value
@@ -120,7 +125,7 @@ def _fields(message: memoryview, file: Path) -> Fields:
         length = {_FIXED64: 8, _FIXED32: 4}.get(kind)
         if kind == _BYTES:
             length, place = _varint(message, place, file)
-        if length is None or number == 0 or place + length > end:
+        if length is None or place + length > end:
             raise _damaged(file)
         yield number, message[place : place + length]
         place += length

@@ -29,6 +29,10 @@ class Bundle(Description):
 
     state: dict[str, Tensor]
 
+    def parameters(self) -> int:
+        """Count its numbers, as `Description.parameters` does those of a file."""
+        return sum(tensor.numel() for tensor in self.state.values())
+
     def checksum(self) -> str:
         """Compute the SHA-256 of all that decides predictions, as `Description.checksum` does of a file."""
         digest = self._digest()

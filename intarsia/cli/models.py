@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import importlib.util
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,7 +13,7 @@ from intarsia.errors import counted
 from intarsia.zoo import bundled_models, find_bundle
 
 if TYPE_CHECKING:
-    from intarsia.models.registry import Medium
+    from intarsia.models.registry import Architecture, Medium
 
 app = typer.Typer(help="Bundled models and the architectures that recipes can name.", no_args_is_help=True)
 _MEDIA: dict[Medium, str] = {"image": "Architecture", "video": "For video", "cloud": "For point clouds"}
@@ -21,10 +22,9 @@ _MEDIA: dict[Medium, str] = {"image": "Architecture", "video": "For video", "clo
 @app.command("list")
 def list_models(json: Json = False) -> None:
     """List bundled models (for `segment -m`) and architectures (for recipes), medium by medium."""
-    from intarsia.bundle import Bundle
-    from intarsia.models import architectures, architectures_by_medium
+    from intarsia.bundle import Description
 
-    bundles = [(path, Bundle.load(path)) for path in bundled_models().values()]
+    bundles = [(path, Description.load(path)) for path in bundled_models().values()]
     models: list[dict[str, Any]] = [
         {
             "name": path.stem,
@@ -35,15 +35,18 @@ def list_models(json: Json = False) -> None:
         }
         for path, bundle in bundles
     ]
+    known = _architectures_by_medium()
     if json:
-        emit({"models": models, "architectures": [_architecture(name) for name in architectures()]})
+        emit({"models": models, "architectures": [_architecture(name) for every in known.values() for name in every]})
         return
     table(
         ("Bundled model", "Architecture", "Classes", "Size"),
         [(m["name"], m["architecture"], ", ".join(m["classes"]), f"{m['megabytes']} MB") for m in models],
     )
-    for medium, known in architectures_by_medium().items():
-        table((_MEDIA[medium], "What it is"), [(name, found.summary) for name, found in known.items()])
+    for medium, every in known.items():
+        table((_MEDIA[medium], "What it is"), [(name, found.summary) for name, found in every.items()])
+    if not known:
+        typer.echo("Architectures to train come with: pip install 'intarsia[train]'")
     typer.echo("Next:  intarsia models info NAME")
 
 
@@ -59,9 +62,9 @@ def info(
 ) -> None:
     """Show a model's card; or an architecture's options, and what it costs with them."""
     from intarsia.errors import UsageError, suggest
-    from intarsia.models import architectures
 
-    if name in architectures():
+    architectures = [one for every in _architectures_by_medium().values() for one in every]
+    if name in architectures:
         found = _architecture(name) | _cost(name, set_ or (), classes, size)
         if json:
             emit(found)
@@ -73,14 +76,14 @@ def info(
         return
     if set_:
         raise UsageError(f"--set changes the options of an architecture, and {name!r} is not one")
-    from intarsia.bundle import Bundle
-    from intarsia.reports import model_card
+    from intarsia.bundle import Description
+    from intarsia.reports.card import model_card
 
     try:
         path = find_bundle(name)
     except UsageError as error:
-        raise UsageError(f"{error} Of the architectures:{suggest(name, architectures())}") from None
-    bundle = Bundle.load(path)
+        raise UsageError(f"{error} Of the architectures:{suggest(name, architectures)}") from None
+    bundle = Description.load(path)
     if json:
         emit(
             {
@@ -88,7 +91,7 @@ def info(
                 "options": bundle.options,
                 "label_space": bundle.space.to_json(),
                 "preprocessing": bundle.preprocessing.model_dump(mode="json"),
-                "parameters": sum(tensor.numel() for tensor in bundle.state.values()),
+                "parameters": bundle.parameters(),
                 "recipe": bundle.recipe,
                 "metrics": bundle.metrics,
                 "card": bundle.card,
@@ -96,6 +99,15 @@ def info(
         )
     else:
         typer.echo(model_card(bundle))
+
+
+def _architectures_by_medium() -> Mapping[Medium, Mapping[str, Architecture]]:
+    """Every architecture by its medium; none without PyTorch, in which they are written."""
+    if importlib.util.find_spec("torch") is None:
+        return {}
+    from intarsia.models import architectures_by_medium
+
+    return architectures_by_medium()
 
 
 def _architecture(name: str) -> dict[str, Any]:

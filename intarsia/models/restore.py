@@ -32,15 +32,21 @@ def restore(bundle: Bundle) -> SegmentationModel:
     except IntarsiaError:
         model = _built(bundle)  # one that computes while it is built, or that cannot be built at all
     expected = model.state_dict()
-    found = differences(expected, bundle.state)
+    state = _counted(expected) | bundle.state
+    found = differences(expected, state)
     if found:
         other = f"its weights belong to another architecture or other options: {found}"
         raise ModelError(f"{source}: {_head_problem(expected, bundle) or other}")
-    model.load_state_dict({name: tensor.clone() for name, tensor in bundle.state.items()}, assign=True)
+    model.load_state_dict({name: tensor.clone() for name, tensor in state.items()}, assign=True)
     if is_hollow(model):
         model = _built(bundle)
-        model.load_state_dict(bundle.state)
+        model.load_state_dict(state)
     return model.eval()
+
+
+def _counted(expected: dict[str, Tensor]) -> dict[str, Tensor]:
+    """What exported networks do not hold and nothing is computed with: how many batches a norm has seen."""
+    return {name: torch.zeros((), dtype=torch.int64) for name in expected if name.endswith(".num_batches_tracked")}
 
 
 def is_hollow(model: nn.Module) -> bool:

@@ -7,12 +7,12 @@ from typing import Any
 
 import yaml
 
-from intarsia.bundle import Bundle
+from intarsia.bundle import Description
 
 _HEADINGS = {"data": "Data", "terms": "Terms", "license": "Licence", "limits": "Limits"}
 
 
-def model_card(bundle: Bundle, *, name: str = "") -> str:
+def model_card(bundle: Description, *, name: str = "") -> str:
     """The card of a bundle as Markdown.
 
     Args:
@@ -21,7 +21,7 @@ def model_card(bundle: Bundle, *, name: str = "") -> str:
     """
     recipe = bundle.recipe or {}
     title = name or str(recipe.get("name") or bundle.architecture)
-    parameters = sum(tensor.numel() for tensor in bundle.state.values()) / 1e6
+    parameters = bundle.parameters() / 1e6
     parts = [f"# {title}"]
     if recipe.get("description"):
         parts.append(str(recipe["description"]))
@@ -46,7 +46,7 @@ def _options(options: Mapping[str, Any]) -> str:
     return f" ({text})" if text else ""
 
 
-def _metrics(bundle: Bundle) -> str:
+def _metrics(bundle: Description) -> str:
     """Mean scores as one line, scores per class as a table; scores that do not exist as a dash."""
     means: dict[str, Any] = {}
     per_class: dict[str, dict[str, Any]] = {}

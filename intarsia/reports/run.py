@@ -83,7 +83,7 @@ def _effort(bundle: Bundle, recipe: Recipe) -> tuple[str, str]:
 def _facts(bundle: Bundle, recipe: Recipe, dataset: Dataset, evaluation: Evaluation) -> list[tuple[str, str]]:
     images = ", ".join(f"{len(split)} {name}" for name, split in dataset.splits.items())
     encoder = recipe.model.options.get("encoder")
-    parameters = sum(tensor.numel() for tensor in bundle.state.values()) / 1e6
+    parameters = bundle.parameters() / 1e6
     measured = counted(len(evaluation.images), evaluation.medium)
     facts = [
         ("Data", f"{dataset.root.name} (layout {dataset.layout}): {images}"),

@@ -330,9 +330,12 @@ def test_doctor_reports_and_fails_on_a_damaged_bundled_model(
 ) -> None:
     monkeypatch.setattr(doctor, "bundled_models", lambda: {"best": tiny_run.run.best})
     found = cli.json("doctor")
-    assert found["models"] == [{"name": "best", "ok": True, "classes": 6, "megabytes": found["models"][0]["megabytes"]}]
+    megabytes = found["models"][0]["megabytes"]
+    expected = {"name": "best", "ok": True, "classes": 6, "megabytes": megabytes, "runtimes": ["torch"]}
+    assert found["models"] == [expected]
     assert found["versions"]["intarsia"] == intarsia.__version__
     optional = {
+        "train",
         "weights",
         "tensorboard",
         "large",

@@ -12,13 +12,14 @@ import intarsia
 from intarsia.bundle import Bundle
 from intarsia.cli.main import main
 from intarsia.datasets import open_dataset
+from intarsia.datasets.of_recipe import open_data
 from intarsia.errors import UsageError
 from intarsia.labels import LabelSpace
 from intarsia.media.clouds import PointCloud, open_cloud, read_cloud, write_labels
 from intarsia.preprocessing import CloudPreprocessing
 from intarsia.recipe import Recipe
 from intarsia.training import train
-from intarsia.training.plan.planning import open_data, plan
+from intarsia.training.plan.planning import plan
 
 pytest.importorskip("scipy")
 pytest.importorskip("laspy")

@@ -11,12 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from intarsia.bundle import Bundle
+from intarsia.datasets.of_recipe import open_data
 from intarsia.datasets.synthetic import write_scenes
 from intarsia.errors import UsageError
 from intarsia.recipe import Recipe
 from intarsia.training import train
 from intarsia.training.feeds.batches import StepBatches
-from intarsia.training.plan.planning import open_data, plan
+from intarsia.training.plan.planning import plan
 
 WEIGHTS = ((12, 1.0), (4, 3.0))
 

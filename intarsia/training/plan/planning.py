@@ -9,12 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from intarsia import recipe as recipes
 from intarsia.annotations.formats.yolo import described_folder
-from intarsia.datasets import Dataset, open_dataset
+from intarsia.datasets import Dataset
 from intarsia.datasets.checks.report import Report
 from intarsia.datasets.layouts.clouds import CloudSplit
-from intarsia.datasets.merging import Source, merge
+from intarsia.datasets.of_recipe import open_data
 from intarsia.datasets.opening import TABLES
 from intarsia.datasets.public import ENTRIES
 from intarsia.datasets.remap import Remap
@@ -186,32 +185,6 @@ def _plan(recipe: Recipe, folder: Path | None, report: Report | None = None) -> 
         found = options | architecture(recipe.model.architecture).options_from(options, BlockData(recipe, train))
         recipe = recipe.override({f"model.options.{name}": value for name, value in found.items()})
     return Plan(recipe, dataset, folder or Path("runs") / recipe.name, report)
-
-
-def open_data(recipe: Recipe) -> Dataset:
-    """Open the data set that a recipe names, or join those that it names.
-
-    Raises:
-        UsageError: it names none, or says of them what does not fit.
-        DataError: the folder cannot be read as a data set.
-    """
-    data = recipe.data
-    if data.sources:
-        return merge([Source(_open(one, recipe), one.weight, train=one.train, val=one.val) for one in data.sources])
-    return _open(data, recipe)
-
-
-def _open(place: recipes.Data | recipes.Source, recipe: Recipe) -> Dataset:
-    """One data set of a recipe."""
-    _require_path(place, recipe)
-    return open_dataset(place.path, place, val_fraction=place.val_fraction, seed=recipe.training.seed)
-
-
-def _require_path(place: recipes.Data | recipes.Source, recipe: Recipe) -> None:
-    if not place.path:
-        raise UsageError(
-            f"the recipe {recipe.name!r} names no data; set data.path, or: intarsia train FOLDER --recipe {recipe.name}"
-        )
 
 
 def _self_contained(recipe: Recipe) -> Recipe:

@@ -1,0 +1,179 @@
+"""Exported networks on ONNX Runtime, and which files are one; none of it needs torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from onnx_made import PLAIN, SPACE, described, field, network, tensor, write_onnx
+from safetensors.numpy import save_file
+
+import intarsia
+from intarsia.bundle import Description, Exported, onnxfile
+from intarsia.bundle.forms import form_of
+from intarsia.errors import ModelError, UsageError
+from intarsia.labels import LabelSpace
+from intarsia.runtimes import choose
+from intarsia.runtimes.exported import exported_file, find_exported
+from intarsia.runtimes.onnx import OnnxRuntime
+
+
+def bright_on_the_right(height: int = 20, width: int = 32) -> np.ndarray:
+    image = np.full((height, width, 3), 40, np.uint8)
+    image[:, width // 2 :] = 220
+    return image
+
+
+def test_an_exported_network_segments(tmp_path: Path) -> None:
+    model = intarsia.load(write_onnx(tmp_path / "net.onnx"))
+    found = model.segment(bright_on_the_right())
+    assert np.array_equal(found.labels, bright_on_the_right()[..., 0] > 127)
+    assert found.space == SPACE and model.identity().runtime["name"] == "onnx"
+    assert model.identity().runtime["precision"] == "fp32" and model.identity().runtime["processor"].startswith("cpu ")
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 9), (7, 5), (8, 4)])
+def test_any_size_and_batch(tmp_path: Path, shape: tuple[int, int]) -> None:
+    runtime = OnnxRuntime(write_onnx(tmp_path / "net.onnx"), 2)
+    logits = runtime.logits(np.ones((3, 3, *shape), np.float32))
+    assert logits.shape == (3, 2, -(-shape[0] // 4), -(-shape[1] // 4)) and logits.dtype == np.float32
+    assert np.allclose(logits[:, 1], 0.5) and np.allclose(logits[:, 0], -0.5)
+
+
+def test_the_file_says_how_it_is_used(tmp_path: Path) -> None:
+    file = write_onnx(tmp_path / "net.onnx", stride=2, margin=7, align_corners=True, precision="int8")
+    runtime = OnnxRuntime(file, 2)
+    told = (runtime.stride, runtime.margin, runtime.align_corners, runtime.precision, runtime.in_channels)
+    assert told == (2, 7, True, "int8", 3)
+    description = Description.load(file)
+    with pytest.raises(UsageError, match=r"exported in int8; use auto, or export it again with --precision fp32"):
+        OnnxRuntime.of(description, file, "fp32")
+    with pytest.raises(ModelError, match="gives 2 classes, and its description names 3"):
+        OnnxRuntime(file, 3)
+
+
+def test_stated_sizes_are_kept(tmp_path: Path) -> None:
+    runtime = OnnxRuntime(write_onnx(tmp_path / "net.onnx", sizes=[[8, 12]]), 2)
+    assert runtime.logits(np.zeros((1, 3, 8, 12), np.float32)).shape == (1, 2, 2, 3)
+    with pytest.raises(ModelError, match="exported for pictures of 12x8 pixels, not 8x8"):
+        runtime.logits(np.zeros((1, 3, 8, 8), np.float32))
+
+
+def test_weights_are_read_by_name(tmp_path: Path) -> None:
+    weight = np.arange(6, dtype=np.float16).reshape(2, 3, 1, 1)
+    file = write_onnx(tmp_path / "net.onnx", network(weight))
+    tensors = form_of(file).tensors(file)
+    assert tensors.keys() == {"head.weight", "head.bias"} and np.array_equal(tensors["head.weight"], weight)
+    assert tensors["head.weight"].dtype == np.float16
+
+
+def test_the_checksum_is_of_the_graph_and_the_description(tmp_path: Path) -> None:
+    first = Description.load(write_onnx(tmp_path / "a.onnx")).checksum()
+    assert Description.load(write_onnx(tmp_path / "b.onnx", margin=3)).checksum() == first
+    other = np.ones((2, 3, 1, 1), np.float32)
+    assert Description.load(write_onnx(tmp_path / "c.onnx", network(other))).checksum() != first
+    renamed = LabelSpace(("dim", "bright"))
+    assert Description.load(write_onnx(tmp_path / "d.onnx", space=renamed)).checksum() != first
+
+
+def test_auto_takes_what_was_made_from_the_bundle_with_the_same_labels(tmp_path: Path) -> None:
+    description = Description("threshold", {}, SPACE, PLAIN)
+    bundle = tmp_path / "net.safetensors"
+    weights = {"head.weight": np.zeros((2, 3, 1, 1), np.float32)}
+    save_file(weights, bundle, metadata={"intarsia": description.to_metadata()})
+    found = Description.load(bundle)
+    assert choose(found, "auto", "cpu") == "torch" and find_exported(found, ".onnx") is None
+    with pytest.raises(UsageError, match=r"no exported network beside it .* intarsia export .*net\.safetensors -o"):
+        exported_file(found, ".onnx")
+
+    file = write_onnx(tmp_path / "net.onnx", description=found, origin=found.checksum())
+    assert choose(found, "auto", "cpu") == choose(found, "fp32", "cpu") == "onnx"
+    assert exported_file(found, ".onnx") == file
+    assert choose(found, "bf16", "cpu") == choose(found, "auto", "cuda") == "torch"
+    assert choose(found.with_options({"channels": 3}), "auto", "cpu") == "torch"  # another network
+
+    write_onnx(file, description=found, origin=found.checksum(), agreement=0.99)
+    assert choose(found, "auto", "cpu") == "torch" and choose(Description.load(file), "auto", "cpu") == "onnx"
+    write_onnx(file, description=found, origin="of an earlier training")
+    assert choose(found, "auto", "cpu") == "torch"
+    file.write_bytes(b"torn")
+    assert choose(found, "auto", "cpu") == "torch"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "the file is empty"),
+        (b"\x00" * 50, "no ONNX file, or a truncated or damaged one"),
+        (b"PK\x03\x04 a zip archive, perhaps of torch", "no ONNX file, or a truncated or damaged one"),
+        (network(), "an ONNX file, but not an Intarsia model"),
+        (network()[:-20], "no ONNX file, or a truncated or damaged one"),
+    ],
+    ids=["empty", "zeros", "zip", "foreign", "truncated"],
+)
+def test_what_is_no_model_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
+    file = tmp_path / "net.onnx"
+    file.write_bytes(content)
+    with pytest.raises(ModelError, match=message) as caught:
+        intarsia.load(file)
+    assert str(file) in str(caught.value)
+
+
+@pytest.mark.parametrize("place", ["initializer", "in a node", "in a graph within a node"])
+def test_weights_in_other_files_are_never_opened(tmp_path: Path, place: str) -> None:
+    (tmp_path / "secret").write_bytes(b"\0" * 24)
+    outside = tensor("head.weight", np.zeros((2, 3, 1, 1), np.float32), external="../secret")
+    if place == "initializer":
+        net = network(external="../secret")
+    else:
+        attribute = field(5, outside) if place == "in a node" else field(6, field(5, outside))
+        constant = field(1, field(2, "x") + field(4, "Constant") + field(5, field(1, "value") + attribute))
+        graph = constant + field(2, "network")
+        net = field(1, 8) + field(7, graph) + field(8, field(2, 19))
+    file = write_onnx(tmp_path / "net.onnx", net)
+    with pytest.raises(ModelError, match="its weights lie in other files"):
+        intarsia.load(file)
+    with pytest.raises(ModelError, match="its weights lie in other files"):
+        onnxfile.tensors(file)
+
+
+@pytest.mark.parametrize(
+    ("net", "message"),
+    [
+        (network(operator="RunThisProgram"), "ONNX Runtime cannot open it"),
+        (network(np.zeros((2, 5, 1, 1), np.float32)), "ONNX Runtime cannot (open|compute) it"),
+    ],
+    ids=["unknown operator", "weights of another shape"],
+)
+def test_networks_that_do_not_work_are_one_error(tmp_path: Path, net: bytes, message: str) -> None:
+    file = write_onnx(tmp_path / "net.onnx", net)
+    with pytest.raises(ModelError, match=message):
+        OnnxRuntime(file, 2).logits(np.zeros((1, 3, 8, 8), np.float32))
+
+
+def test_what_it_is_for_must_be_told(tmp_path: Path) -> None:
+    file = tmp_path / "net.onnx"
+    text = Description("threshold", {}, SPACE, PLAIN).to_metadata()
+    for told in ({}, {"intarsia.runtime": "{"}, {"intarsia.runtime": '{"stride": 0}'}):
+        file.write_bytes(network() + described({"intarsia": text, **told}))
+        with pytest.raises(ModelError, match="does not tell how its network is to be used; export it again"):
+            Exported.load(file)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.integers(0, 2000), st.integers(0, 255), st.booleans())
+def test_damage_is_an_error_of_ours(tmp_path_factory: pytest.TempPathFactory, place: int, byte: int, cut: bool) -> None:
+    """Whatever bytes are changed or lost, reading ends with a value or with a ModelError."""
+    file = write_onnx(tmp_path_factory.mktemp("damaged") / "net.onnx")
+    content = bytearray(file.read_bytes())
+    place %= len(content)
+    content[place] = byte
+    file.write_bytes(content[: place + 1] if cut else content)
+    for read in (Description.load, Exported.load, onnxfile.tensors):
+        try:
+            read(file)
+        except ModelError as error:
+            assert str(file) in str(error)
