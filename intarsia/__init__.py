@@ -59,13 +59,14 @@ def load(
     tta: bool = False,
     confidence: bool = False,
     refine: str | Mapping[str, Any] | None = None,
+    runtime: str = "auto",
     precision: Precision = "auto",
     device: str = "auto",
 ) -> Predictor | CloudPredictor:
     """Load a model for prediction: of pictures, or of point clouds, as the bundle says.
 
     Args:
-        model: a bundled name (`intarsia models list`), a bundle file, or a run folder.
+        model: a bundled name (`intarsia models list`), a bundle file, an exported network, or a run folder.
         options: architecture options to change without another training, for instance ``{"output_stride": 8}`` of a
             DeepLab that was trained at 16.
         long_side: working size in pixels of the longer side instead of the model's own; 0 keeps each picture's size.
@@ -77,6 +78,8 @@ def load(
         refine: what is done to the probabilities before the labels are decided: "crf", "guided", "bilateral" or
             "regions", or a mapping with "method" and "options" (see `intarsia.refine.Refinement`); "none" for nothing,
             None for what the model's own recipe says.
+        runtime: what computes the network: "torch"; "onnx" for a network exported to a file of its own or beside the
+            bundle; or "auto", an exported network with the same labels if there is one, else torch.
         precision: arithmetic of the network: "fp32", "bf16", or "auto" for bfloat16 where the processor has it and it
             is faster.
         device: where the network computes: "cpu", "cuda", ...; "auto" takes a GPU if there is one.
@@ -86,7 +89,7 @@ def load(
             about pictures and the model is not.
         ModelError: the file is missing, damaged or no bundle, or its weights do not fit the changed options.
     """
-    from intarsia.bundle import Bundle
+    from intarsia.bundle import Description
     from intarsia.errors import UsageError
     from intarsia.inference import Predictor
     from intarsia.inference.clouds import CloudPredictor
@@ -98,15 +101,15 @@ def load(
             "kmeans has no weights: it is fitted to the pictures themselves. Segment pictures with it (segment -m "
             "kmeans; Python: intarsia.cluster), or name a run folder in which it was trained"
         )
-    bundle = Bundle.load(find_bundle(model)).with_options(options or {})
+    found = Description.load(find_bundle(model)).with_options(options or {})
     settings: dict[str, Any] = {
         "long_side": long_side, "bands": bands, "window": window, "tile": tile, "tta": tta, "confidence": confidence,
-        "refine": refine, "precision": precision, "device": device,
+        "refine": refine, "runtime": runtime, "precision": precision, "device": device,
     }  # fmt: skip
     kinds: dict[type, type[Predictor | CloudPredictor]] = {
         Preprocessing: Predictor, CloudPreprocessing: CloudPredictor,
     }  # fmt: skip
-    return kinds[type(bundle.preprocessing)].with_options(bundle, settings)
+    return kinds[type(found.preprocessing)].with_options(found, settings)
 
 
 def cluster(

@@ -34,3 +34,11 @@ def share_cores(environment: MutableMapping[str, str] = os.environ, loaded: Cont
 def waiting(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
     """The variables that say how OpenMP's threads wait; none of them means the runtime's own way."""
     return {name: environment[name] for name in _USERS if name in environment}
+
+
+def cores(environment: Mapping[str, str] = os.environ) -> int:
+    """Count the threads that a network may be computed with: the user's OMP_NUM_THREADS, or this process's cores."""
+    said = environment.get("OMP_NUM_THREADS", "")
+    if said.isdecimal() and int(said):
+        return int(said)
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1

@@ -107,6 +107,10 @@ def segment(
     refine: Refine = None,
     refine_set: RefineOptions = None,
     set_: Options = None,
+    runtime: Annotated[
+        str,
+        typer.Option(help="What computes: torch, onnx, or auto: an exported network with the same labels, else torch."),
+    ] = "auto",
     precision: Annotated[
         str,
         typer.Option(help="Arithmetic: fp32, bf16, or auto: bf16 where it is faster; a job keeps what it began with."),
@@ -215,8 +219,9 @@ def segment(
             (DEFAULT_MODELS[m.name] for m in planned.media() if m.name in DEFAULT_MODELS), DEFAULT_MODEL
         )
         settings = {
-            "long_side": long_side, "bands": bands, "window": window, "tile": tile, "tta": tta, "precision": precision,
-            "confidence": "confidence" in (write or ()), "refine": read_refine(refine, refine_set),
+            "long_side": long_side, "bands": bands, "window": window, "tile": tile, "tta": tta, "runtime": runtime,
+            "precision": precision, "confidence": "confidence" in (write or ()),
+            "refine": read_refine(refine, refine_set),
         }  # fmt: skip
         predictor = _load(named, sources, set_ or [], settings)
         result = _run(predictor, planned, options, overwrite=overwrite)
@@ -263,7 +268,9 @@ def _load(
     if intarsia.is_clustering(model):
         if settings["bands"] is not None or settings["window"] is not None:
             raise UsageError("--bands and --window are for trained models; kmeans clusters pictures")
-        rest = {name: value for name, value in settings.items() if name not in ("bands", "window", "precision")}
+        rest = {
+            name: value for name, value in settings.items() if name not in ("bands", "window", "runtime", "precision")
+        }
         with progress_bar("clustering") as progress:
             return intarsia.cluster(
                 sources, changes.pop("clusters", 5), options=changes, **rest,

@@ -9,7 +9,7 @@ from typing import Any, Self
 from intarsia.bundle import Bundle, Description
 from intarsia.errors import UsageError
 from intarsia.inference.identity import Identity
-from intarsia.runtimes import find_runtime
+from intarsia.runtimes import AUTO, open_runtime
 from intarsia.runtimes.contract import Precision, Runtime, identity
 
 
@@ -17,7 +17,8 @@ class Ready:
     """A model made ready.
 
     Args:
-        bundle: the trained model; with a runtime of your own, its description is enough.
+        bundle: the model: a trained one, or the description in a model's file, whose weights its runtime reads; with a
+            runtime of your own, a description is enough.
         made: the arguments that the predictor was made with, "runtime", "precision" and "device" among them.
 
     Attributes:
@@ -25,19 +26,19 @@ class Ready:
         settings: what besides the weights decides the labels, as plain JSON.
 
     Raises:
-        UsageError: there is no such runtime, or a description without weights was given to one.
+        UsageError: there is no such runtime, it is not installed, or a description without weights was given to one.
         ModelError: the weights do not fit.
     """
 
     settings: dict[str, Any]
 
-    def __init__(self, bundle: Bundle | Description, made: Mapping[str, Any]) -> None:
+    def __init__(self, bundle: Description, made: Mapping[str, Any]) -> None:
         self.bundle, self.space = bundle, bundle.space
         self._made = dict(made)
         self.runtime = _open(bundle, made["runtime"], made["precision"], made["device"])
 
     @classmethod
-    def with_options(cls, bundle: Bundle | Description, options: Mapping[str, Any]) -> Self:
+    def with_options(cls, bundle: Description, options: Mapping[str, Any]) -> Self:
         """Make one with the options that users give for whatever model they name.
 
         Raises:
@@ -53,20 +54,20 @@ class Ready:
     def _checksum(self) -> str:
         return self.bundle.checksum()
 
-    def at(self, precision: Precision) -> Self:
-        """Make the same predictor in another precision, for instance the one in which a job was begun."""
-        return type(self)(self.bundle, **self._made | {"precision": precision})
+    def at(self, runtime: Mapping[str, Any]) -> Self:
+        """Make the same predictor in the precision that a record tells of, and on its runtime if that was left open."""
+        said = {"runtime": runtime["name"]} if self._made["runtime"] == AUTO else {}
+        return type(self)(self.bundle, **self._made | said | {"precision": runtime["precision"]})
 
     @property
     def is_free(self) -> bool:
-        """Whether the precision was left open."""
+        """Whether the precision, and perhaps the runtime, was left open."""
         return self._made["precision"] == "auto" and isinstance(self._made["runtime"], str)
 
 
-def _open(bundle: Bundle | Description, runtime: Runtime | str, precision: Precision, device: str) -> Runtime:
+def _open(bundle: Description, runtime: Runtime | str, precision: Precision, device: str) -> Runtime:
     if not isinstance(runtime, str):
         return runtime
-    kind = find_runtime(runtime)
-    if not isinstance(bundle, Bundle):
+    if not isinstance(bundle, Bundle) and not bundle.source:
         raise UsageError(f"{bundle.title} is a description without weights; name a bundle, or give a runtime")
-    return kind.open(bundle, precision, device)
+    return open_runtime(runtime, bundle, precision, device)

@@ -17,7 +17,6 @@ from intarsia.labels import LabelArray
 from intarsia.media.medium import VIDEO, check_options
 from intarsia.media.video import Frame
 from intarsia.result import Segmentation
-from intarsia.runtimes.contract import Precision
 from intarsia.runtimes.upsampling import upsampled_labels
 
 if TYPE_CHECKING:
@@ -83,6 +82,8 @@ class VideoPredictor:
         self.given, self.forms = predictor.given, predictor.forms
         self.settings = predictor.settings | ({"schedule": wanted} if wanted else {})
         self._steps: _Steps
+        if wanted and predictor.is_free:  # a schedule splits the network
+            predictor = self._predictor = predictor.at({"name": "torch", "precision": "auto"})
         runtime: Any = predictor.runtime
         if hasattr(runtime, "model"):  # one of torch's modules, which can be split
             self._steps = _Scheduled(predictor, runtime, wanted)
@@ -113,12 +114,12 @@ class VideoPredictor:
 
     @property
     def is_free(self) -> bool:
-        """Whether the precision was left open."""
+        """Whether the precision, and perhaps the runtime, was left open."""
         return self._predictor.is_free
 
-    def at(self, precision: Precision) -> Self:
-        """Make the same predictor in another precision."""
-        return type(self)(self._predictor.at(precision), **self._wanted)
+    def at(self, runtime: Mapping[str, Any]) -> Self:
+        """Make the same predictor on another runtime."""
+        return type(self)(self._predictor.at(runtime), **self._wanted)
 
     def step(self, frame: Frame | NDArray[np.uint8], state: State | None = None) -> tuple[FrameResult, State]:
         """Segment one frame, (H, W, 3) uint8 RGB or with its time, given what the step before returned.

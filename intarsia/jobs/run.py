@@ -50,7 +50,7 @@ class JobPredictor(Protocol):
     @property
     def is_free(self) -> bool: ...
     def identity(self) -> Identity: ...
-    def at(self, precision: Any) -> Self: ...
+    def at(self, runtime: Mapping[str, Any]) -> Self: ...
 
 
 @dataclass
@@ -322,21 +322,23 @@ def _remove(paths: list[Path]) -> None:
 
 
 def _as_begun(predictor: JobPredictor, plan: Plan, manifest: Manifest, options: JobOptions) -> JobPredictor:
-    """The predictor in the precision in which the job was begun, if that was left open."""
+    """The predictor on the runtime and in the precision in which the job was begun, if they were left open."""
     if not predictor.is_free or not plan.tasks:
         return predictor
+    mine = predictor.identity()
     for record in manifest.records():
-        runtime: Mapping[str, Any] = record.get("runtime") or {}
-        mine = predictor.identity()
-        same = (record.get("model"), runtime.get("name")) == (mine.model, mine.runtime["name"])
-        if same and runtime.get("precision") not in (None, mine.runtime["precision"]):
-            try:
-                return predictor.at(runtime["precision"])
-            except UsageError as error:
-                raise UsageError(
-                    f"the job in {plan.folder} was begun in {runtime['precision']}: {error}. Finish it where it was "
-                    "begun, do everything again (--overwrite), or name another folder"
-                ) from error
+        begun: Mapping[str, Any] = record.get("runtime") or {}
+        if record.get("model") != mine.model or None in (begun.get("name"), begun.get("precision")):
+            continue
+        if all(begun[key] == mine.runtime[key] for key in ("name", "precision")):
+            continue
+        try:
+            return predictor.at(begun)
+        except UsageError as error:
+            raise UsageError(
+                f"the job in {plan.folder} was begun in {begun['precision']} by {begun['name']}: {error}. Finish it "
+                "where it was begun, do everything again (--overwrite), or name another folder"
+            ) from error
     return predictor
 
 

@@ -4,6 +4,11 @@ Logits are (N, C, *S), targets (N, *S) integers. Elements labelled ``ignore_inde
 batch without any valid element gives 0 with a zero gradient. Sums are taken in float32, also under autocast. Classes
 exclude each other, so a task of two is C = 2; with C = 1 there is nothing to tell apart, and a softmax loss is 0.
 """
+# ruff: noqa: E402
+
+from intarsia.errors import require
+
+require("torch", "train")
 
 from intarsia.losses.base import Loss, build_loss, join_maps, loss_names, loss_options
 from intarsia.losses.borders import BorderCrossEntropy

@@ -1,4 +1,9 @@
 """Architectures: build one by name with `build`; list them with `architectures`."""
+# ruff: noqa: E402
+
+from intarsia.errors import require
+
+require("torch", "train")
 
 from intarsia.models import classical, cloud, image, video  # each registers its architectures
 from intarsia.models.contract import ImageModel, Penalty, SegmentationModel, Supervised, image_model

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from intarsia.errors import UsageError, suggest
+from intarsia.errors import UsageError, require, suggest
+from intarsia.runtimes.contract import PRECISIONS
 
 if TYPE_CHECKING:
-    from intarsia.bundle import Bundle
+    from intarsia.bundle import Description
     from intarsia.runtimes.contract import Precision, Runtime
+
+AUTO = "auto"
+"""Instead of a runtime's name: whichever is best for a model here."""
+_SAME_LABELS = 0.9999
 
 
 @dataclass(frozen=True)
@@ -19,20 +26,31 @@ class RuntimeKind:
 
     Attributes:
         name: on the command line and in records.
-        open: from a bundle, a precision and a device to the network made ready.
+        open: from a described model, a precision and a device to the network made ready.
     """
 
     name: str
-    open: Callable[[Bundle, Precision, str], Runtime]
+    open: Callable[[Description, Precision, str], Runtime]
 
 
-def _torch(bundle: Bundle, precision: Precision, device: str) -> Runtime:
+def _torch(description: Description, precision: Precision, device: str) -> Runtime:
+    require("torch", "train")
+    from intarsia.bundle import Bundle
     from intarsia.runtimes.torch import TorchRuntime
 
-    return TorchRuntime.of(bundle, precision, device)
+    return TorchRuntime.of(Bundle.of(description), precision, device)
 
 
-RUNTIMES = {kind.name: kind for kind in (RuntimeKind("torch", _torch),)}
+def _onnx(description: Description, precision: Precision, device: str) -> Runtime:
+    from intarsia.runtimes.exported import exported_file
+    from intarsia.runtimes.onnx import OnnxRuntime
+
+    if device not in ("auto", "cpu"):
+        raise UsageError(f"the runtime onnx computes on the CPU, not on {device!r}; use the runtime torch")
+    return OnnxRuntime.of(description, exported_file(description, ".onnx"), precision)
+
+
+RUNTIMES = {kind.name: kind for kind in (RuntimeKind("torch", _torch), RuntimeKind("onnx", _onnx))}
 """Every runtime by name."""
 
 
@@ -43,5 +61,48 @@ def find_runtime(name: str) -> RuntimeKind:
         UsageError: there is no such runtime; the message suggests the closest.
     """
     if name not in RUNTIMES:
-        raise UsageError(f"no runtime is named {name!r}.{suggest(name, RUNTIMES)}")
+        raise UsageError(f"no runtime is named {name!r}.{suggest(name, (AUTO, *RUNTIMES))}")
     return RUNTIMES[name]
+
+
+def open_runtime(name: str, description: Description, precision: Precision, device: str) -> Runtime:
+    """Make a described model ready to compute.
+
+    Args:
+        name: of the runtime; "auto" chooses one.
+        description: of the model; what it came from holds its weights.
+        precision: see `intarsia.runtimes.contract.Precision`.
+        device: "auto", "cpu", "cuda", ...
+
+    Raises:
+        UsageError: there is no such runtime, it is not installed, or it cannot do what is asked.
+        ModelError: the weights do not fit.
+    """
+    if precision not in PRECISIONS:
+        raise UsageError(f"no precision is named {precision!r}.{suggest(precision, PRECISIONS)}")
+    return find_runtime(choose(description, precision, device) if name == AUTO else name).open(
+        description, precision, device
+    )
+
+
+def choose(description: Description, precision: Precision, device: str) -> str:
+    """Choose the runtime of a model: ONNX Runtime for a network exported with the same labels, else torch.
+
+    ONNX Runtime starts at once, without PyTorch. A GPU, or arithmetic that the exported file lacks, needs torch.
+    """
+    from intarsia.runtimes.exported import find_exported
+
+    if device not in (AUTO, "cpu") or (device == AUTO and _has_gpu() and importlib.util.find_spec("torch")):
+        return "torch"
+    found = find_exported(description, ".onnx")
+    if found is None:
+        return "torch"
+    file, exported = found
+    named = os.fspath(file) == description.source
+    same = exported.agreement >= _SAME_LABELS and precision in (AUTO, exported.precision)
+    return "onnx" if named or same else "torch"
+
+
+def _has_gpu() -> bool:
+    """Whether a GPU that torch could use is in sight, without loading torch: by the driver's files."""
+    return any(map(os.path.exists, ("/dev/nvidiactl", "/dev/kfd", "C:/Windows/System32/nvcuda.dll")))

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from intarsia.media.source import Place
 
 Floats = NDArray[np.float32]
-Precision = Literal["auto", "fp32", "bf16"]
-PRECISIONS: tuple[Precision, ...] = ("auto", "fp32", "bf16")
+Precision = Literal["auto", "fp32", "bf16", "fp16", "int8"]
+PRECISIONS: tuple[Precision, ...] = ("auto", "fp32", "bf16", "fp16", "int8")
+"""Arithmetic of a network; "auto": what is best here. Which of them a runtime has, it says itself."""
 
 
 class Runtime(Protocol):

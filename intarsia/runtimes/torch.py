@@ -21,8 +21,9 @@ from intarsia.media.source import Place
 from intarsia.models import ImageModel, SegmentationModel
 from intarsia.models.contract import image_model
 from intarsia.models.restore import restore
-from intarsia.runtimes.contract import PRECISIONS, Floats, Precision
+from intarsia.runtimes.contract import Floats, Precision
 
+_PRECISIONS: tuple[Precision, ...] = ("auto", "fp32", "bf16")
 _PROBE = 64
 _TRIAL_SIZE = (192, 256)
 _TRIAL_ROUNDS = 6
@@ -59,8 +60,8 @@ class TorchRuntime:
     name = "torch"
 
     def __init__(self, model: SegmentationModel, *, precision: Precision = "auto", device: str = "auto") -> None:
-        if precision not in PRECISIONS:
-            raise UsageError(f"no precision is named {precision!r}.{suggest(precision, PRECISIONS)}")
+        if precision not in _PRECISIONS:
+            raise UsageError(f"the runtime torch has no precision {precision!r}.{suggest(precision, _PRECISIONS)}")
         self.device = find_device(device)
         if precision == "bf16" and not has_bf16(self.device.type):
             raise UsageError(

@@ -7,8 +7,9 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -137,8 +138,8 @@ def test_a_job_keeps_the_precision_that_it_was_begun_in(predictor: Predictor, ph
 
         is_free = True
 
-        def at(self, precision: str) -> Predictor:
-            return Predictor(self.bundle, runtime=Rounded(self.runtime, precision))  # type: ignore[arg-type]
+        def at(self, runtime: Mapping[str, Any]) -> Predictor:
+            return Predictor(self.bundle, runtime=Rounded(self.runtime, runtime["precision"]))  # type: ignore[arg-type]
 
     free = Free(predictor.bundle, runtime=predictor.runtime)
     result = job(free, photos, out)

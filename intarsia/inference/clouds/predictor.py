@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from intarsia.bundle import Bundle, Description
+from intarsia.bundle import Description
 from intarsia.errors import DataError, ModelError, UsageError
 from intarsia.inference.clouds.doubts import Doubts
 from intarsia.inference.clouds.spool import Spool
@@ -23,6 +23,7 @@ from intarsia.media.clouds.opening import CloudLike
 from intarsia.media.medium import CLOUD, Form, check_options
 from intarsia.preprocessing import CloudPreprocessing, expect
 from intarsia.result import CloudSegmentation
+from intarsia.runtimes import AUTO
 from intarsia.runtimes.contract import Precision, Runtime
 from intarsia.runtimes.upsampling import softmax
 from intarsia.transforms.clouds.blocks import Network
@@ -72,9 +73,9 @@ class CloudPredictor(Ready):
 
     def __init__(
         self,
-        bundle: Bundle | Description,
+        bundle: Description,
         *,
-        runtime: Runtime | str = "torch",
+        runtime: Runtime | str = AUTO,
         tta: bool = False,
         precision: Precision = "auto",
         device: str = "auto",
@@ -96,9 +97,9 @@ class CloudPredictor(Ready):
         self.given = frozenset({"tta"} if tta else ())
 
     @classmethod
-    def with_options(cls, bundle: Bundle | Description, options: Mapping[str, Any]) -> Self:
+    def with_options(cls, bundle: Description, options: Mapping[str, Any]) -> Self:
         """Make one with the options that users give for whatever model they name; see `Ready.with_options`."""
-        own = {name: options[name] for name in ("tta", "precision", "device") if name in options}
+        own = {name: options[name] for name in ("tta", "runtime", "precision", "device") if name in options}
         check_options(CLOUD, [n for n, value in options.items() if n not in own and value not in (None, False, "none")])
         return cls(bundle, **own)
 

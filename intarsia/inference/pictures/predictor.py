@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from intarsia.bundle import Bundle, Description
+from intarsia.bundle import Description
 from intarsia.errors import ModelError, UsageError
 from intarsia.inference.pictures.refined import refine_rows
 from intarsia.inference.pictures.rows import OwnRows, ResizedRows
@@ -20,6 +20,7 @@ from intarsia.labels import LabelArray
 from intarsia.media.medium import Form
 from intarsia.media.source import PixelSource, Place
 from intarsia.preprocessing import Preprocessing, expect
+from intarsia.runtimes import AUTO
 from intarsia.runtimes.contract import Floats, Precision, Runtime
 from intarsia.runtimes.upsampling import Span, Upsampling, decide, resized_logits, softmax
 from intarsia.transforms.preprocess import normalise, resize_image, working_size
@@ -91,9 +92,9 @@ class GridPredictor(Ready):
 
     def __init__(
         self,
-        bundle: Bundle | Description,
+        bundle: Description,
         *,
-        runtime: Runtime | str = "torch",
+        runtime: Runtime | str = AUTO,
         tile: int | None = None,
         overlap: int | None = None,
         long_side: int | None = None,

@@ -1,0 +1,57 @@
+"""Exported: what a file of an exported network tells of it besides the description."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from intarsia.bundle.forms import form_of
+from intarsia.errors import ModelError
+
+EXPORTED_KEY = "intarsia.runtime"
+"""Under which a file's metadata hold it."""
+
+
+class Exported(BaseModel):
+    """What a predictor has to know of an exported network, and how it was made.
+
+    Attributes:
+        stride: pixels per logit.
+        align_corners: the convention by which logits are resized.
+        margin: pixels on each side of an output that may decide it.
+        precision: the arithmetic that it was exported for.
+        sizes: (height, width) that it takes; None: any.
+        origin: checksum of the bundle that it was made from (`Description.checksum`).
+        agreement: share of labels that are those of the network it was made from.
+        record: how it was made and what it was compared with, for people and for reports.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    stride: int = Field(ge=1)
+    align_corners: bool
+    margin: int = Field(ge=0)
+    precision: str
+    sizes: tuple[tuple[int, int], ...] | None = None
+    origin: str
+    agreement: float = Field(ge=0, le=1)
+    record: dict[str, Any] = {}
+
+    @classmethod
+    def load(cls, file: Path) -> Exported:
+        """Read it from a file.
+
+        Raises:
+            ModelError: the file is missing or damaged, or holds nothing of it.
+        """
+        text = form_of(file).metadata(file).get(EXPORTED_KEY)
+        try:
+            return cls.model_validate(json.loads(text or "null"))
+        except (ValidationError, ValueError, RecursionError):
+            raise ModelError(
+                f"{file}: it does not tell how its network is to be used; export it again with this version: "
+                "intarsia export MODEL -o FILE.onnx"
+            ) from None
