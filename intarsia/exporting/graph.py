@@ -1,0 +1,118 @@
+"""From a network of PyTorch to an ONNX graph, whose tensors keep the names of the state dict."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import onnx
+import torch
+from onnxscript import ir, optimizer
+from torch import Tensor, nn
+
+from intarsia.models import SegmentationModel
+
+OPSET = 18
+INPUT, OUTPUT = "image", "logits"
+_PREFIX = "network."
+# Sides that no stride divides, and a batch of two, so that nothing about them is taken for granted.
+_TRACED = (2, 70, 90)
+
+
+class _Logits(nn.Module):
+    """A network whose `forward` gives its logits at their own stride."""
+
+    def __init__(self, network: SegmentationModel) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.network.logits(image)
+
+
+def to_onnx(model: SegmentationModel) -> onnx.ModelProto:
+    """Translate a network: one input "image" (N, C, H, W), one output "logits" at the network's stride.
+
+    Batch and sides are free. Norms are not folded into convolutions, so that the weights stay those of the state dict.
+
+    Args:
+        model: in evaluation mode, float32; it is left as it is.
+    """
+    network = copy.deepcopy(model).eval().requires_grad_(False)
+    for module in network.modules():
+        if getattr(module, "inplace", False):
+            module.inplace = False  # what works in place is taken apart into much smaller steps
+    batch, height, width = _TRACED
+    free = torch.export.Dim.DYNAMIC
+    with _quiet(), torch.no_grad():
+        program = torch.onnx.export(
+            _Logits(network).eval(),
+            (torch.zeros(batch, model.in_channels, height, width),),
+            dynamo=True,
+            opset_version=OPSET,
+            dynamic_shapes={"image": {0: free, 2: free, 3: free}},
+            input_names=[INPUT],
+            output_names=[OUTPUT],
+            optimize=False,
+            verbose=False,
+        )
+    assert program is not None
+    return _tidied(program.model)
+
+
+def _tidied(model: ir.Model) -> onnx.ModelProto:
+    """Fold constants, and leave out what only the translation needed."""
+    optimizer.inline(model)
+    optimizer.fold_constants_ir(model)
+    for tidy in (
+        ir.passes.common.RemoveUnusedNodesPass(),
+        ir.passes.common.RemoveUnusedFunctionsPass(),
+        ir.passes.common.RemoveUnusedOpsetsPass(),
+        ir.passes.common.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0),
+        ir.passes.common.ClearMetadataAndDocStringPass(),
+    ):
+        tidy(model)
+    for value in list(model.graph.initializers.values()):
+        value.name = (value.name or "").removeprefix(_PREFIX)
+    _drop_zero_biases(model)
+    proto = ir.to_proto(model)
+    del proto.graph.value_info[:]
+    for value, names in ((proto.graph.input[0], _SIDES), (proto.graph.output[0], _CELLS)):
+        for side, name in zip(value.type.tensor_type.shape.dim, names, strict=True):
+            if name and not side.HasField("dim_value"):
+                side.dim_param = name
+    for value in (*proto.graph.input, *proto.graph.output):
+        del value.metadata_props[:]
+    proto.producer_name, proto.producer_version = "intarsia", ""
+    onnx.checker.check_model(proto)
+    return proto
+
+
+def _drop_zero_biases(model: ir.Model) -> None:
+    """The exporter gives every convolution a bias; of one that has none, it is zero and has no name of the network."""
+    for node in model.graph:
+        bias = node.inputs[2] if node.op_type in ("Conv", "ConvTranspose") and len(node.inputs) == 3 else None
+        if bias is not None and bias.const_value is not None and not bias.const_value.numpy().any():
+            node.resize_inputs(2)
+    ir.passes.common.RemoveUnusedNodesPass()(model)
+
+
+_SIDES = ("N", "", "H", "W")
+_CELLS = ("N", "", "h", "w")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the exporter's own remarks, which are for those who write exporters."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
