@@ -7,12 +7,12 @@ PYTHONS := python3 python3.14 python3.13 python3.12 python3.11 python
 PYTHON = $(shell for p in $(PYTHONS); do \
 	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo $$p; break; }; done)
 
-.PHONY: demo test lint types imports pytest lowest clean
+.PHONY: demo test lint types imports pytest light lowest clean
 
 demo: $(VENV)/.demo-installed
 	$(BIN)/intarsia demo --overwrite
 
-test: lint types imports pytest
+test: lint types imports pytest light
 
 lint: $(VENV)/.dev-installed
 	$(BIN)/ruff check .
@@ -26,6 +26,11 @@ imports: $(VENV)/.dev-installed
 
 pytest: $(VENV)/.dev-installed
 	$(BIN)/pytest -n 2
+
+# What predicts without PyTorch, in an environment that has none: the tests that need it leave themselves out.
+light: $(VENV)-light/.installed
+	$(VENV)-light/bin/pytest -n 2 tests/test_without_torch.py tests/runtimes tests/annotations tests/media tests/metrics \
+	tests/result tests/evaluation tests/jobs tests/cli
 
 # The tests once more, with the oldest version that pyproject.toml allows of every dependency.
 lowest: $(BIN)/python
@@ -51,5 +56,11 @@ $(VENV)/.dev-installed: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --disable-pip-version-check -q --no-deps cityscapesscripts==2.3.0
 	@touch $@ $(VENV)/.demo-installed
 
+$(VENV)-light/.installed: pyproject.toml | $(BIN)/python
+	$(PYTHON) -m venv $(VENV)-light
+	$(VENV)-light/bin/pip install --disable-pip-version-check -q -e '.[clouds,geo,large,mat,parquet,video,volumes]' \
+	hypothesis pytest pytest-timeout pytest-xdist
+	@touch $@
+
 clean:
-	rm -rf $(VENV) $(VENV)-lowest build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) $(VENV)-light $(VENV)-lowest build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

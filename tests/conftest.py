@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,10 +24,23 @@ def pytest_configure(config: pytest.Config) -> None:
     """Threads wait as under the command; several workers share the cores: one thread each, also in what they start."""
     share_cores()
     if "PYTEST_XDIST_WORKER" in os.environ:
-        os.environ["OMP_NUM_THREADS"] = "1"
-        import torch
+        os.environ["OMP_NUM_THREADS"] = "1"  # which torch, loaded later, reads as well
 
-        torch.set_num_threads(1)
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """Without PyTorch (`make light`), leave out the tests that need it themselves, or one of the peers."""
+    if HAS_TORCH or collection_path.suffix != ".py":
+        return None
+    return True if NEEDS_TORCH.search(collection_path.read_text(encoding="utf-8")) else None
+
+
+HAS_TORCH = importlib.util.find_spec("torch") is not None
+_ROOMS = r"(apps\.demo|models|losses|training|runtimes\.torch|transforms\.(augment|clips))"
+_PEERS = "kornia|monai|numba|pycocotools|skimage|sklearn|timm|torch"
+NEEDS_TORCH = re.compile(
+    rf"^\s*(import|from) ({_PEERS}|moving|networks|stripes|intarsia\.{_ROOMS})\b|^\s*from intarsia import .*models",
+    re.MULTILINE,
+)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -52,6 +67,7 @@ def real_data() -> Path:
 @pytest.fixture(scope="session")
 def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> TinyRun:
     """A run that `intarsia.train` made of a plain folder of twelve scenes. Do not change its files."""
+    pytest.importorskip("torch")
     import intarsia
     from intarsia.datasets.synthetic import write_scenes
 
@@ -63,6 +79,7 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> TinyRun:
 @pytest.fixture
 def make_predictor() -> Callable[..., Predictor]:
     """Build a predictor around a network whose answers are known: make_predictor(model, classes, **options)."""
+    pytest.importorskip("torch")
     from networks import PLAIN
 
     from intarsia.bundle import Bundle

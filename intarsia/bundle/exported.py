@@ -26,6 +26,8 @@ class Exported(BaseModel):
         sizes: (height, width) that it takes; None: any.
         origin: checksum of the bundle that it was made from (`Description.checksum`).
         agreement: share of labels that are those of the network it was made from.
+        gflop_per_megapixel: operations, in thousand millions, that a million pixels of input take, two a
+            multiply-accumulate; None if unknown.
         record: how it was made and what it was compared with, for people and for reports.
     """
 
@@ -38,6 +40,7 @@ class Exported(BaseModel):
     sizes: tuple[tuple[int, int], ...] | None = None
     origin: str
     agreement: float = Field(ge=0, le=1)
+    gflop_per_megapixel: float | None = Field(default=None, ge=0)
     record: dict[str, Any] = {}
 
     @classmethod

@@ -16,7 +16,20 @@ from typing import Annotated
 import typer
 
 from intarsia import __version__
-from intarsia.cli import count, data, demo, doctor, evaluate, import_, metrics, models, recipes, segment, train
+from intarsia.cli import (
+    benchmark,
+    count,
+    data,
+    demo,
+    doctor,
+    evaluate,
+    import_,
+    metrics,
+    models,
+    recipes,
+    segment,
+    train,
+)
 from intarsia.cli.annotations import app as annotations_app
 from intarsia.cli.failures import explained
 from intarsia.cli.output import emit
@@ -38,6 +51,7 @@ app = typer.Typer(
 app.command("segment")(segment.segment)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
+app.command("benchmark")(benchmark.benchmark)
 app.command("metrics")(metrics.metrics)
 app.command("count")(count.count)
 app.command("import")(import_.import_)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import nn
@@ -13,6 +14,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from intarsia.models.contract import SegmentationModel
+from intarsia.models.registry import architecture, build
 
 
 def parameters(model: nn.Module) -> int:
@@ -52,3 +54,23 @@ def gmacs(model: SegmentationModel, size: tuple[int, int] = (512, 512)) -> float
     for module, mode in modes.items():
         module.training = mode
     return float(counter.get_total_flops() / 2e9)
+
+
+def gflop_per_megapixel(name: str, classes: int, options: Mapping[str, Any]) -> float | None:
+    """Operations, in thousand millions, that a million pixels take: two a multiply-accumulate, on 1024x1024.
+
+    Args:
+        name: of the architecture.
+        classes: its output channels.
+        options: its others.
+
+    Returns:
+        None for what is not a network of pictures: features and trees are no multiply-accumulates, and a cloud is no
+        image of some size.
+    """
+    known = architecture(name)
+    if known.fitted or known.medium == "cloud":
+        return None
+    with torch.device("meta"):
+        model = build(name, classes=classes, **options)
+    return 2 * gmacs(model, (1024, 1024)) / (1024 * 1024 / 1e6)

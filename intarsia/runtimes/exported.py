@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 
 from intarsia.bundle import Description, Exported
@@ -50,3 +51,18 @@ def exported_file(description: Description, suffix: str) -> Path:
             f"intarsia export {source} -o {source.with_suffix(suffix)}"
         )
     return found[0]
+
+
+def gflop_per_megapixel(description: Description) -> float | None:
+    """Find what a million pixels of input cost, in thousand millions of operations; None where it is not known.
+
+    An exported file tells it; without one, it is counted on the network itself, which needs PyTorch.
+    """
+    found = find_exported(description, ".onnx")
+    if found is not None and found[1].gflop_per_megapixel is not None:
+        return found[1].gflop_per_megapixel
+    if importlib.util.find_spec("torch") is None:
+        return None
+    from intarsia.models.cost import gflop_per_megapixel as counted
+
+    return counted(description.architecture, len(description.space), description.options)

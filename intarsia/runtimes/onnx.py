@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,9 @@ class OnnxRuntime:
 
 def _session(file: Path, threads: int) -> Any:
     """Open a session that reads nothing but the file, and whose threads do not spin."""
+    # From version 1.32 on its packages tell Microsoft of their use and keep a name for this machine, unless told not to
+    # before they are imported.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     import onnxruntime
 
     onnxfile.check(file)
