@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
-from urllib.request import url2pathname
 
 from intarsia.errors import DataError, UsageError
 
@@ -74,6 +73,8 @@ def local(name: str | os.PathLike[str]) -> str | os.PathLike[str]:
     if scheme == "file":
         host, slash, path = rest.partition("/") if address["slashes"] == "//" else ("", "/", rest)
         if host in ("", "localhost"):
+            from urllib.request import url2pathname  # which loads the whole of http
+
             return url2pathname(slash + path)
     whole = f"{scheme}://{rest}"
     raise UsageError(

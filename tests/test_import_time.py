@@ -9,7 +9,8 @@ import sys
 from graphlib import TopologicalSorter
 from pathlib import Path
 
-import pytest
+import numpy as np
+from PIL import Image
 
 PACKAGE = Path(__file__).parents[1] / "intarsia"
 TORCH_FREE = (
@@ -31,11 +32,40 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
     assert loaded_by("import intarsia") & (HEAVY | {"rich", "typer"}) == set()
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["segment", "--help"], ["train", "--help"], ["--version"]])
-def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
-    loaded = loaded_by(f"from intarsia.cli.main import main\nassert main({arguments!r}) == 0")
-    # typer itself may bring pydantic, for its own argument types.
-    assert loaded & (HEAVY - {"pydantic"}) == set()
+def test_each_command_loads_only_what_it_needs(tmp_path: Path) -> None:
+    """One process runs one command after the other, so that what the last one does not load, none before it did."""
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    outline = {"id": 1, "image_id": 1, "category_id": 1, "segmentation": [[1, 1, 6, 1, 6, 6]], "bbox": [1, 1, 5, 5]}
+    export = {
+        "images": [{"id": 1, "file_name": "a.png", "width": 8, "height": 8}],
+        "categories": [{"id": 1, "name": "car"}],
+        "annotations": [outline | {"area": 12, "iscrowd": 0}],
+    }
+    (tmp_path / "coco.json").write_text(json.dumps(export), encoding="utf-8")
+    for side in ("prediction", "truth"):
+        (tmp_path / side).mkdir()
+        Image.fromarray(np.eye(8, dtype=np.uint8)).save(tmp_path / side / "a.png")
+    convert = ["annotations", "convert", "coco.json", "-o", "out.xml", "--to", "cvat"]
+    # Each command, and what is still not loaded after it. Typer brings pydantic for its own argument types.
+    steps: list[tuple[list[str], set[str]]] = [
+        (["--version"], HEAVY | {"rich", "http", "importlib.metadata", "intarsia.cli.annotations"}),
+        (convert, HEAVY - {"pydantic", "numpy", "PIL"} | {"rich", "http", "intarsia.recipe.sections", "scipy"}),
+        (["--help"], HEAVY - {"pydantic", "numpy", "PIL"} | {"http", "intarsia.recipe.sections"}),
+        (["segment", "--help"], HEAVY - {"pydantic", "numpy", "PIL"} | {"intarsia.inference", "intarsia.jobs"}),
+        (["train", "--help"], HEAVY - {"pydantic", "numpy", "PIL"} | {"intarsia.training", "intarsia.datasets"}),
+        (
+            ["metrics", "prediction", "truth"],
+            HEAVY - {"pydantic", "numpy", "PIL", "cv2"}
+            | {"intarsia.recipe.sections", "intarsia.datasets.public", "intarsia.reports", "rich.progress", "scipy"},
+        ),
+    ]
+    code = (
+        f"import os, sys\nos.chdir({str(tmp_path)!r})\nfrom intarsia.cli.main import main\n"
+        f"for arguments, absent in {steps!r}:\n"
+        "    assert main(arguments) == 0, arguments\n"
+        "    assert not absent & set(sys.modules), (arguments, absent & set(sys.modules))\n"
+    )
+    loaded_by(code)
 
 
 def test_the_public_face_is_complete() -> None:

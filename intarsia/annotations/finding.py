@@ -18,7 +18,7 @@ from urllib.parse import unquote, urlsplit
 from intarsia.annotations.lost import Lost
 from intarsia.errors import DataError, UsageError
 from intarsia.files import below
-from intarsia.media.images import IMAGE_SUFFIXES
+from intarsia.media.header import IMAGE_SUFFIXES
 
 
 def clean_name(name: str) -> str:

@@ -56,6 +56,9 @@ MODULES = (
 """Modules of this package that define a `TOOL`, in the order in which files are sniffed."""
 
 
+SUFFIXES = (".json", ".xml", ".ndjson", ".csv", ".zip")
+"""Of annotation files that can be opened by themselves."""
+
 _ANNOTATIONS = (".json", ".xml", ".ndjson", ".jsonl", ".csv", ".txt")
 
 

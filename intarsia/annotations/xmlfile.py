@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, TypeAlias
 from xml.etree.ElementTree import ParseError
-from xml.sax.saxutils import escape, quoteattr
 
 from intarsia.annotations.finding import head
 from intarsia.errors import DataError
@@ -16,6 +15,8 @@ Element: TypeAlias = Any  # xml.etree.ElementTree.Element; defusedxml returns th
 
 _DEEPEST = 64  # nested elements; no annotation format comes near
 _FIRST_TAG = re.compile(r"<([A-Za-z_][^\s/>]*)")
+_IN_TEXT = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"})
+_IN_ATTRIBUTE = _IN_TEXT | str.maketrans({'"': "&quot;", "\n": "&#10;", "\t": "&#9;"})
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -102,13 +103,15 @@ class XmlWriter:
         if text is None:
             self._file.write(f"{head}/>\n")
         else:
-            self._file.write(f"{head}>{escape(self._fit(text), {chr(13): '&#13;'})}</{tag}>\n")
+            self._file.write(f"{head}>{self._fit(text).translate(_IN_TEXT)}</{tag}>\n")
 
     def _indent(self) -> str:
         return "  " * len(self._open)
 
     def _attributes(self, attributes: Mapping[str, str] | None) -> str:
-        return "".join(f" {name}={quoteattr(self._fit(value))}" for name, value in (attributes or {}).items())
+        return "".join(
+            f' {name}="{self._fit(value).translate(_IN_ATTRIBUTE)}"' for name, value in (attributes or {}).items()
+        )
 
     def _fit(self, text: str) -> str:
         fit, count = _NOT_XML.subn("", text)

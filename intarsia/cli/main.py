@@ -14,23 +14,10 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import typer
+from typer.main import get_group
 
 from intarsia import __version__
-from intarsia.cli import (
-    benchmark,
-    count,
-    data,
-    demo,
-    doctor,
-    evaluate,
-    import_,
-    metrics,
-    models,
-    recipes,
-    segment,
-    train,
-)
-from intarsia.cli.annotations import app as annotations_app
+from intarsia.cli.commands import Commands
 from intarsia.cli.failures import explained
 from intarsia.cli.output import emit
 from intarsia.cli.target import explain
@@ -48,19 +35,6 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("segment")(segment.segment)
-app.command("train")(train.train)
-app.command("evaluate")(evaluate.evaluate)
-app.command("benchmark")(benchmark.benchmark)
-app.command("metrics")(metrics.metrics)
-app.command("count")(count.count)
-app.command("import")(import_.import_)
-app.add_typer(data.app, name="data")
-app.add_typer(annotations_app, name="annotations")
-app.add_typer(models.app, name="models")
-app.add_typer(recipes.app, name="recipes")
-app.command("demo")(demo.demo)
-app.command("doctor")(doctor.doctor)
 
 
 def _show_version(wanted: bool) -> None:
@@ -77,6 +51,10 @@ def options(
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks (allowed anywhere).")] = False,
 ) -> None:
     """Every pixel of a picture gets its class: train, measure and use semantic segmentation models."""
+
+
+_group = get_group(app)
+_group.commands = Commands()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -107,7 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(given: list[str], *, debug: bool, as_json: bool) -> int:
     try:
-        code = app(given, prog_name="intarsia", standalone_mode=False)
+        code = _group(given, prog_name="intarsia", standalone_mode=False)
         sys.stdout.flush()  # a full disk or a reader that left shows here, not after the end
     except IntarsiaError as error:
         if debug:

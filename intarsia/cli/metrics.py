@@ -43,14 +43,17 @@ def metrics(
     """Score masks or annotations against others, paired by file name. Exits with 1 when some could not be compared."""
     from intarsia.classlists import classes_said
     from intarsia.evaluation import score_masks
-    from intarsia.reports import require_free, worst_masks, write_evaluation
 
     if out is not None:
+        from intarsia.reports import require_free
+
         require_free(out, overwrite=overwrite)
     with progress_bar("comparing") as progress:
         named = None if classes is None else classes_said(classes)
         found = score_masks(prediction, truth, classes=named, ignore=ignore or (), measures=measures, progress=progress)
     if out is not None:
+        from intarsia.reports import worst_masks, write_evaluation
+
         about = [("Truth", str(truth)), *(("Note", note) for note in found.folders.notes)]
         write_evaluation(out, found.evaluation, worst_masks(found), facts=about)
     if json:

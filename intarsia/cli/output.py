@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Annotated, Any
@@ -74,6 +75,9 @@ def progress_bar(what: str, *, bytes_: bool = False, rate: bool = False) -> Iter
         bytes_: are counted.
         rate: also show how many are done a second.
     """
+    if not sys.stderr.isatty():
+        yield lambda done, total: None
+        return
     from rich.console import Console
     from rich.progress import (
         BarColumn,

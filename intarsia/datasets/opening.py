@@ -7,10 +7,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from intarsia.annotations.formats.yolo import described_folder
+from intarsia.annotations.tools import SUFFIXES
 from intarsia.classlists import parse_classes
 from intarsia.datasets.classfile import find_class_file
-from intarsia.datasets.layouts import exports, lists, manifest, parquet, splitfiles
+from intarsia.datasets.layouts import lists, manifest, parquet, splitfiles
 from intarsia.datasets.layouts.contract import Content, Layout, Reading
+from intarsia.datasets.layouts.exports import also_here
 from intarsia.datasets.layouts.pairing import SPLITS, folder_meaning
 from intarsia.datasets.layouts.records import RECORD
 from intarsia.datasets.layouts.table import LAYOUTS
@@ -23,7 +25,7 @@ from intarsia.errors import DataError, UsageError, counted, suggest
 from intarsia.files import local
 from intarsia.recipe import ReadOptions, Remapping
 
-TABLES = tuple(dict.fromkeys((*manifest.SUFFIXES, *splitfiles.SUFFIXES, parquet.SUFFIX, *exports.SUFFIXES)))
+TABLES = tuple(dict.fromkeys((*manifest.SUFFIXES, *splitfiles.SUFFIXES, parquet.SUFFIX, *SUFFIXES)))
 """Suffixes of single files that can be opened as a data set."""
 
 _MEDIA_OPTIONS = ("masks", "resize_masks", "tolerant", "reader", "columns", "label")  # of `ReadOptions`
@@ -120,7 +122,7 @@ def _own_split(root: Path) -> str | None:
 
 def _beside_notes(content: Content, layout: Layout) -> Iterable[str]:
     """What else lies in the folder, and is not read."""
-    if layout.pairs and (also := exports.also_here(content)):
+    if layout.pairs and (also := also_here(content)):
         yield also
     if layout.pairs and content.table is None:
         yield from manifest.passed_over(content)

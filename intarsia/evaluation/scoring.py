@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from intarsia.datasets.public.protocol import ProtocolScorer, ProtocolScores
 from intarsia.errors import DataError, UsageError, suggest
 from intarsia.evaluation.measures.contract import Measure, Measured
 from intarsia.labels import LabelSpace
 from intarsia.media.source import Pixels
 from intarsia.metrics import ConfusionMatrix, Scores
 from intarsia.metrics.arrays import mean
+
+if TYPE_CHECKING:  # it loads all public data sets
+    from intarsia.datasets.public.protocol import ProtocolScorer, ProtocolScores
 
 
 @dataclass(frozen=True)

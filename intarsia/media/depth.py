@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -62,6 +61,8 @@ def deep_samples(image: Image.Image) -> NDArray[np.uint16] | None:
     file.seek(0)
     packed = np.frombuffer(file.read(), dtype=np.uint8)
     file.seek(place)
+    import cv2
+
     flags = cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION
     if page:
         done, pages = cv2.imdecodemulti(packed, flags, range=(page, page + 1))

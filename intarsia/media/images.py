@@ -11,7 +11,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -341,5 +340,7 @@ def _decode_smaller(image: Image.Image, width: int, height: int) -> None:
 def _resize(pixels: RGB, width: int, height: int) -> RGB:
     """Resize by exact area average where the picture shrinks, linearly where it grows."""
     shrinks = width * height < pixels.shape[0] * pixels.shape[1]
+    import cv2
+
     resized = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
     return np.asarray(resized, dtype=np.uint8)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -136,6 +135,8 @@ def resized(pixels: NDArray[Any], height: int, width: int, interpolation: int) -
     if pixels.shape[:2] == (height, width):
         return pixels
     if pixels.ndim == 2 or pixels.shape[2] <= _AT_A_TIME:
+        import cv2
+
         small = cv2.resize(pixels, (width, height), interpolation=interpolation)
         return np.asarray(small).reshape(height, width, *pixels.shape[2:])
     parts = [pixels[..., first : first + _AT_A_TIME] for first in range(0, pixels.shape[2], _AT_A_TIME)]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from intarsia.errors import DataError, require
-from intarsia.media.rasters import IDENTITY, GeoFrame
+from intarsia.media.rasters import IDENTITY, GeoFrame, is_raster, opened_raster
 
 BY_PIXELS = "if they fit pixel by pixel, take the mask's georeference away (gdal_edit.py -unsetgt MASK)"
 
@@ -134,3 +136,18 @@ def _moved(own: GeoFrame, frame: GeoFrame, columns: NDArray[np.float64], rows: N
         )
     moved: tuple[Any, Any] = ~affine(*own.transform) @ (x, y)
     return moved
+
+
+def misplaced(pairs: Iterable[tuple[object, object]]) -> tuple[list[str], list[str]]:
+    """Find TIFF masks that lie elsewhere than what they belong to; those that cover nothing of it apart, in words."""
+    elsewhere, beside = [], []
+    for image, mask in pairs:
+        if not (isinstance(image, Path) and is_raster(image) and isinstance(mask, Path) and is_raster(mask)):
+            continue
+        with opened_raster(image) as first, opened_raster(mask) as second:
+            frames = GeoFrame.of(first), GeoFrame.of(second)
+        try:
+            elsewhere += [f"{mask}: {said}" for said in (misfit(*frames),) if said]
+        except DataError as error:
+            beside.append(f"{mask}: {error}")
+    return elsewhere, beside

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple, Protocol
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -94,6 +93,8 @@ class ArraySource:
 
     def thumbnail(self, width: int, height: int) -> Samples:
         """All of it at another size, averaged."""
+        import cv2
+
         return resized(self._samples, height, width, cv2.INTER_AREA)
 
     def picture(self, samples: Samples) -> RGB:

@@ -8,7 +8,6 @@ from functools import partial, reduce
 from typing import Literal
 
 import torch
-from timm.layers.norm_act import BatchNormAct2d
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -74,35 +73,16 @@ class PooledNorm(nn.BatchNorm2d):
     """
 
     def forward(self, input: Tensor) -> Tensor:
-        return _by_running_statistics(self, input) if _is_single_value(self, input) else super().forward(input)
+        return by_running_statistics(self, input) if is_single_value(self, input) else super().forward(input)
 
 
-class PooledNormAct(BatchNormAct2d):
-    """`PooledNorm` with timm's activation behind it."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        if _is_single_value(self, x):
-            out: Tensor = self.act(self.drop(_by_running_statistics(self, x)))
-        else:
-            out = super().forward(x)  # type: ignore[no-untyped-call]
-        return out
-
-
-def bear_single_values(model: nn.Module) -> None:
-    """Switch every batch-norm of a network of pictures to its form as `PooledNorm`, in place; weights and names stay.
-
-    Small pictures and strong pooling leave one cell of a map, anywhere in an encoder or decoder.
-    """
-    forms = {nn.BatchNorm2d: PooledNorm, BatchNormAct2d: PooledNormAct}
-    for module in model.modules():
-        module.__class__ = forms.get(type(module), type(module))
-
-
-def _is_single_value(norm: nn.BatchNorm2d, x: Tensor) -> bool:
+def is_single_value(norm: nn.BatchNorm2d, x: Tensor) -> bool:
+    """Tell whether a batch is a single value per channel, which has no statistics in training."""
     return norm.training and x.numel() == norm.num_features and norm.running_mean is not None
 
 
-def _by_running_statistics(norm: nn.BatchNorm2d, x: Tensor) -> Tensor:
+def by_running_statistics(norm: nn.BatchNorm2d, x: Tensor) -> Tensor:
+    """Normalise a map by a batch-norm's running statistics, also in training."""
     return F.batch_norm(x, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps)
 
 

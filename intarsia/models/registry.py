@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol, TypeVar, get_args
 
 from intarsia.errors import ModelError, UsageError, suggest
 from intarsia.models.contract import SegmentationModel
-from intarsia.models.layers import bear_single_values
+from intarsia.models.single import bear_single_values
 from intarsia.recipe import Recipe
 
 Medium = Literal["image", "video", "cloud"]

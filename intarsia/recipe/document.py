@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from intarsia.errors import UsageError
 from intarsia.files import reason, write_text
+from intarsia.recipe.assignments import read_assignments
 from intarsia.recipe.sections import (
     Augment,
     Clips,
@@ -163,21 +164,3 @@ def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any
         both = isinstance(value, Mapping) and isinstance(below.get(key), Mapping)
         merged[key] = _merged(below[key], value) if both else value
     return merged
-
-
-def read_assignments(assignments: Iterable[str]) -> dict[str, Any]:
-    """``key=value`` texts as a dictionary, the values read as YAML.
-
-    Raises:
-        UsageError: a text is not of this form.
-    """
-    values: dict[str, Any] = {}
-    for assignment in assignments:
-        key, separator, text = assignment.partition("=")
-        if not separator or not key:
-            raise UsageError(f"{assignment!r} is not of the form key=value, for instance training.epochs=5")
-        try:
-            values[key] = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise UsageError(f"{assignment!r}: the value is not valid YAML") from error
-    return values

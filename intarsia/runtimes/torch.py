@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from timm.layers.norm_act import BatchNormAct2d
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torch.utils.hooks import RemovableHandle
@@ -211,7 +210,7 @@ def _fold_norms(model: ImageModel, sample: Tensor) -> None:
         if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d) and norm.running_var is not None:
             model.set_submodule(conv_name, fuse_conv_bn_eval(conv, norm))
             # timm's batch-norm carries the activation
-            model.set_submodule(norm_name, norm.act if isinstance(norm, BatchNormAct2d) else nn.Identity())
+            model.set_submodule(norm_name, getattr(norm, "act", nn.Identity()))
 
 
 def _fuse_activations(model: ImageModel, sample: Tensor) -> None:

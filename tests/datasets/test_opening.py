@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from intarsia.datasets import ReadOptions, layouts, open_dataset
+from intarsia.datasets import ReadOptions, open_dataset
 from intarsia.datasets.layouts import survey as survey_module
+from intarsia.datasets.opening import layouts
 from intarsia.errors import DataError, UsageError
 
 

@@ -13,8 +13,9 @@ from intarsia.errors import ModelError, UsageError
 from intarsia.labels import LabelSpace
 from intarsia.models import Supervised, architecture, architectures_by_medium, build
 from intarsia.models.encoders import TimmEncoder, build_encoder
-from intarsia.models.layers import ASPP, ImagePooling, bear_single_values
+from intarsia.models.layers import ASPP, ImagePooling
 from intarsia.models.restore import restore
+from intarsia.models.single import bear_single_values
 from intarsia.preprocessing import Preprocessing
 from intarsia.recipe import Recipe
 from intarsia.runtimes.torch import accelerate

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import yaml
-
 from intarsia.annotations.document import AnnotatedImage, AnnotationSet, Category, Document, Shape
 from intarsia.annotations.finding import head, read_text, safe_parts, subset_of, walk
 from intarsia.annotations.geometry import Geometry, Keypoint, Polygon, Rectangle, Skeleton
@@ -169,6 +167,8 @@ def write(documents: Iterable[Document], path: Path, *, categories: Sequence[Cat
     account_classes(categories, lost, "yolo", stored=("id",))
     places = _places(path, [file.relative_to(path / "labels") for file in written])
     value = {"path": ".", **places, "names": {index: name for name, index in numbers.items()}}
+    import yaml
+
     write_text(path / "data.yaml", yaml.safe_dump(value, sort_keys=False, allow_unicode=True))
     return lost
 
@@ -311,6 +311,8 @@ def _geometry(shares: Sequence[float], size: tuple[int, int], keypoints: tuple[i
 
 
 def _yaml(path: Path) -> dict[str, Any]:
+    import yaml
+
     try:
         value = yaml.safe_load(head(path, 1 << 20).decode("utf-8-sig", "replace"))
     except (yaml.YAMLError, ValueError, RecursionError):

@@ -11,8 +11,7 @@ from intarsia.annotations.document import AnnotationSet
 from intarsia.annotations.finding import walk
 from intarsia.annotations.formats.masks import drawing_of, space_of, write
 from intarsia.annotations.reading import load_json
-from intarsia.annotations.tools import open_annotations, recognise
-from intarsia.datasets.layouts.exports import SUFFIXES
+from intarsia.annotations.tools import SUFFIXES, open_annotations, recognise
 from intarsia.datasets.layouts.pairing import MASK_SUFFIXES
 from intarsia.datasets.layouts.survey import survey
 from intarsia.errors import DataError

@@ -15,7 +15,7 @@ from intarsia.annotations.formats.masks import drawing_of
 from intarsia.annotations.geometry import AREAS, Rectangle, name_of
 from intarsia.annotations.packing import pack, unpack
 from intarsia.annotations.raster import DrawingRules, background_label, class_names, rasterize
-from intarsia.annotations.tools import open_annotations, recognise, tools
+from intarsia.annotations.tools import SUFFIXES, open_annotations, recognise, tools
 from intarsia.datasets.coding import MaskCoding, RawMask
 from intarsia.datasets.layouts import lists
 from intarsia.datasets.layouts.candidates import look_like_masks, with_roles
@@ -28,9 +28,6 @@ from intarsia.datasets.splits import Item, Size
 from intarsia.errors import DataError
 from intarsia.labels import LabelSpace
 from intarsia.media.images import IMAGE_SUFFIXES
-
-SUFFIXES = (".json", ".xml", ".ndjson", ".csv", ".zip")
-"""Of annotation files that can be opened by themselves."""
 
 _MOST_LOST = 4
 _LOOKED_AT = 200

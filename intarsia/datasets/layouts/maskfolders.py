@@ -14,13 +14,13 @@ from intarsia.datasets.classfile import find_class_file
 from intarsia.datasets.coding import MaskCoding, number_list
 from intarsia.datasets.layouts.drawn import Drawn, draw_export
 from intarsia.datasets.layouts.pairing import pair_masks
-from intarsia.datasets.layouts.rasters import misplaced
 from intarsia.datasets.layouts.survey import SAMPLE, survey
 from intarsia.datasets.meaning import WHITE, Survey, by_palette, choose, soft_threshold
 from intarsia.errors import DataError
 from intarsia.files import local
 from intarsia.labels import LabelArray, LabelSpace
 from intarsia.media.images import read_mask
+from intarsia.media.places import misplaced
 
 
 @dataclass(frozen=True)
@@ -147,8 +147,8 @@ def open_mask_folders(
 
 
 def _survey(masks: Sequence[Path]) -> Survey:
-    chosen = np.unique(np.linspace(0, len(masks) - 1, min(SAMPLE, len(masks))).round().astype(int))
-    found = survey([masks[index] for index in chosen.tolist()])
+    chosen = np.linspace(0, len(masks) - 1, min(SAMPLE, len(masks))).round().astype(int)
+    found = survey([masks[index] for index in dict.fromkeys(chosen.tolist())])
     if len(found.unreadable) == found.files:
         raise DataError(f"none of the masks can be read; the first: {found.unreadable[0]}")
     return found

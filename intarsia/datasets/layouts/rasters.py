@@ -19,7 +19,7 @@ from intarsia.datasets.splits import Item, Size
 from intarsia.errors import DataError, UsageError, require
 from intarsia.labels import LabelArray
 from intarsia.media.maskfile import mask_of_bands
-from intarsia.media.places import BY_PIXELS, Place, apart, misfit, on_grid
+from intarsia.media.places import BY_PIXELS, Place, apart, misfit, misplaced, on_grid
 from intarsia.media.rasters import (
     RASTER_SUFFIXES,
     GeoFrame,
@@ -270,21 +270,6 @@ def said_of_places(pairs: Sequence[tuple[File, File]]) -> tuple[str, ...]:
             f"by their georeference, and what they do not cover is not labelled; {BY_PIXELS}."
         )
     return tuple(notes)
-
-
-def misplaced(pairs: Sequence[tuple[File, File]]) -> tuple[list[str], list[str]]:
-    """Find TIFF masks that lie elsewhere than what they belong to; those that cover nothing of it apart, in words."""
-    elsewhere, beside = [], []
-    for image, mask in pairs:
-        if not all(isinstance(one, Path) and is_raster(one) for one in (image, mask)):
-            continue
-        with opened_raster(Path(str(image))) as first, opened_raster(Path(str(mask))) as second:
-            frames = GeoFrame.of(first), GeoFrame.of(second)
-        try:
-            elsewhere += [f"{mask}: {said}" for said in (misfit(*frames),) if said]
-        except DataError as error:
-            beside.append(f"{mask}: {error}")
-    return elsewhere, beside
 
 
 def by_window(split: PictureSplit) -> PictureSplit:

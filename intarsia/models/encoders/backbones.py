@@ -8,9 +8,6 @@ from functools import lru_cache
 from typing import Any
 
 import torch
-from timm.models import FeatureDictNet
-from timm.models.efficientnet import EfficientNetFeatures
-from timm.models.mobilenetv3 import MobileNetV3Features
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -108,8 +105,8 @@ class TimmEncoder(Encoder):
         self._stages = _stages(self._strides)
         self.channels = dict(zip(self._stages, backbone.feature_info.channels(), strict=True))
         self._rounds_up = self._multiple == 1
-        if isinstance(backbone, EfficientNetFeatures | MobileNetV3Features):
-            del backbone.blocks[max(backbone._stage_out_idx) :]  # the other classes build no more than is asked for
+        if _has_all_blocks(backbone):
+            del backbone.blocks[max(backbone._stage_out_idx) :]
         if output_stride < deepest:
             _dilate(self, dilate_first_block, count)
         if multi_grid:
@@ -135,12 +132,14 @@ class TimmEncoder(Encoder):
         return maps
 
     def chain(self) -> list[tuple[nn.Module, int]]:
+        from timm.models import FeatureDictNet
+
         backbone: Any = self.backbone
         if self._rounds_up and not self._channels_last:
             if isinstance(backbone, FeatureDictNet):
                 taps = dict(zip(backbone.return_layers, self._stages, strict=True))
                 return [(layer, taps.get(name, 0)) for name, layer in backbone.items()]
-            if isinstance(backbone, EfficientNetFeatures | MobileNetV3Features) and backbone.feature_hooks is None:
+            if _has_all_blocks(backbone) and backbone.feature_hooks is None:
                 stem = [module for name, module in backbone.named_children() if name != "blocks"]
                 layers = [nn.Sequential(*stem), *backbone.blocks]
                 taps = dict(zip(sorted(backbone._stage_out_idx), self._stages, strict=True))
@@ -155,6 +154,14 @@ class TimmEncoder(Encoder):
             if (full := key if key in state else re.sub(r"^(\w+?)_(\d+)\.", r"\1.\2.", key)) in state
         }
         load_matching(self.backbone, renamed, self.name)
+
+
+def _has_all_blocks(backbone: Any) -> bool:
+    """Whether timm builds all blocks of such a backbone, however few maps are asked for."""
+    from timm.models.efficientnet import EfficientNetFeatures
+    from timm.models.mobilenetv3 import MobileNetV3Features
+
+    return isinstance(backbone, EfficientNetFeatures | MobileNetV3Features)
 
 
 def _refusal(name: str, options: dict[str, Any], output_stride: int, error: Exception) -> str:

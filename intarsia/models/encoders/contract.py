@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 
-from timm.models import adapt_input_conv
 from torch import Tensor, nn
 
 from intarsia.errors import ModelError
@@ -131,6 +130,8 @@ def _adapted(stored: Tensor, wanted: Tensor) -> Tensor:
     is_first_conv = stored.ndim == wanted.ndim == 4 and stored.shape[1] == 3 != wanted.shape[1]
     if not is_first_conv or stored.shape[0] != wanted.shape[0]:
         return stored
+    from timm.models import adapt_input_conv
+
     adapted: Tensor = adapt_input_conv(wanted.shape[1], stored)
     return adapted
 

@@ -7,7 +7,6 @@ import re
 from collections.abc import Sequence
 
 import torch
-from timm.layers.drop import DropPath
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -114,6 +113,8 @@ class _Block(nn.Module):
 
     def __init__(self, width: int, heads: int, reduction: int, drop_path: float) -> None:
         super().__init__()
+        from timm.layers.drop import DropPath
+
         self.norm1 = nn.LayerNorm(width, eps=1e-6)
         self.attention = _EfficientAttention(width, heads, reduction)
         self.norm2 = nn.LayerNorm(width, eps=1e-6)

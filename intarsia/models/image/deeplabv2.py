@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from functools import reduce
 
 import torch
-from timm.models.resnet import Bottleneck
 from torch import Tensor, nn
 
 from intarsia.errors import ModelError
@@ -117,6 +116,8 @@ def deeplabv2(
 
 def _stride_in_first_conv(encoder: Encoder) -> None:
     """Bottlenecks as in the first ResNets: the stride is in the 1x1 convolution, not in the 3x3 one. In place."""
+    from timm.models.resnet import Bottleneck
+
     for block in encoder.modules():
         if isinstance(block, Bottleneck) and block.conv2.stride != (1, 1):
             block.conv1.stride, block.conv2.stride = block.conv2.stride, (1, 1)
