@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from intarsia.evaluation.measures import Measure
     from intarsia.inference import Predictor
     from intarsia.inference.clouds import CloudPredictor
+    from intarsia.inference.pictures.ranking import Decision
     from intarsia.labels import LabelSpace
     from intarsia.media.images import ImageLike
     from intarsia.recipe import ReadOptions, Recipe
@@ -59,6 +60,7 @@ def load(
     tta: bool = False,
     confidence: bool = False,
     refine: str | Mapping[str, Any] | None = None,
+    decide: Decision = "argmax",
     runtime: str = "auto",
     precision: Precision = "auto",
     device: str = "auto",
@@ -78,6 +80,8 @@ def load(
         refine: what is done to the probabilities before the labels are decided: "crf", "guided", "bilateral" or
             "regions", or a mapping with "method" and "options" (see `intarsia.refine.Refinement`); "none" for nothing,
             None for what the model's own recipe says.
+        decide: how labels come from probabilities: "argmax", each pixel's likeliest class; or "rankseg", what maximises
+            the expected Dice of every class of a picture or volume, which helps small ones.
         runtime: what computes the network: "torch"; "onnx" for a network exported to a file of its own or beside the
             bundle; or "auto", an exported network with the same labels if there is one, else torch.
         precision: arithmetic of the network: "fp32", "bf16", or "auto" for bfloat16 where the processor has it and it
@@ -104,7 +108,7 @@ def load(
     found = Description.load(find_bundle(model)).with_options(options or {})
     settings: dict[str, Any] = {
         "long_side": long_side, "bands": bands, "window": window, "tile": tile, "tta": tta, "confidence": confidence,
-        "refine": refine, "runtime": runtime, "precision": precision, "device": device,
+        "refine": refine, "decide": decide, "runtime": runtime, "precision": precision, "device": device,
     }  # fmt: skip
     kinds: dict[type, type[Predictor | CloudPredictor]] = {
         Preprocessing: Predictor, CloudPreprocessing: CloudPredictor,
@@ -122,6 +126,7 @@ def cluster(
     tta: bool = False,
     confidence: bool = False,
     refine: str | Mapping[str, Any] | None = None,
+    decide: Decision = "argmax",
     seed: int = 0,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Predictor:
@@ -140,6 +145,7 @@ def cluster(
         tta: as for `load`.
         confidence: as for `load`.
         refine: as for `load`.
+        decide: as for `load`.
         seed: another seed can find other clusters.
         progress: told a stage, and how many of its parts are done.
 
@@ -170,7 +176,7 @@ def cluster(
             pictures.append(source)
     silent = progress or (lambda what, done, total: None)
     bundle = cluster(pictures, clusters, options=options, long_side=long_side or None, seed=seed, progress=silent)
-    return Predictor(bundle, tile=tile, tta=tta, confidence=confidence, refine=refine)
+    return Predictor(bundle, tile=tile, tta=tta, confidence=confidence, refine=refine, decide=decide)
 
 
 @overload

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from intarsia.cli.output import Json, Options, Refine, RefineOptions, emit, progress_bar, read_refine
+from intarsia.cli.output import Decide, Json, Options, Refine, RefineOptions, emit, progress_bar, read_refine
 from intarsia.cli.reading import reads_data
 from intarsia.cli.scores import Out, Overwrite, show, takes_measures
 from intarsia.errors import counted
@@ -37,6 +37,7 @@ def evaluate(
     overwrite: Overwrite = False,
     refine: Refine = None,
     refine_set: RefineOptions = None,
+    decide: Decide = "argmax",
     set_: Options = None,
     json: Json = False,
 ) -> None:
@@ -45,7 +46,7 @@ def evaluate(
     from intarsia.recipe import read_assignments
 
     predictor = intarsia.load(
-        model, options=read_assignments(set_ or ()), tta=tta, refine=read_refine(refine, refine_set)
+        model, options=read_assignments(set_ or ()), tta=tta, refine=read_refine(refine, refine_set), decide=decide
     )
     with progress_bar("evaluating") as progress:
         found = intarsia.evaluate(

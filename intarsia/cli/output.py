@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -27,6 +27,13 @@ Refine = Annotated[
 RefineOptions = Annotated[
     list[str] | None,
     typer.Option("--refine-set", metavar="KEY=VALUE", help="Change one option of the refinement; repeatable."),
+]
+Decide = Annotated[
+    Literal["argmax", "rankseg"],
+    typer.Option(
+        help="argmax: each pixel's likeliest class; rankseg: what maximises the expected Dice of every class, which "
+        "helps small ones.",
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable result on standard output.")]
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from intarsia import DEFAULT_MODEL, DEFAULT_MODELS
-from intarsia.cli.output import Json, Options, Refine, RefineOptions, emit, progress_bar, read_refine, table
+from intarsia.cli.output import Decide, Json, Options, Refine, RefineOptions, emit, progress_bar, read_refine, table
 from intarsia.cli.records import show_job
 from intarsia.errors import UsageError, counted
 
@@ -106,6 +106,7 @@ def segment(
     ] = None,
     refine: Refine = None,
     refine_set: RefineOptions = None,
+    decide: Decide = "argmax",
     set_: Options = None,
     runtime: Annotated[
         str,
@@ -193,9 +194,9 @@ def segment(
         raise UsageError("--overwrite does everything again, --resume continues; choose one")
     asked = {
         "keep": keep, "annotations": annotations, "tta": tta, "long_side": long_side, "tile": tile,
-        "refine": refine or refine_set, "bands": bands, "window": window, "series": series, "columns": columns,
-        "codes": codes,
-        "category": category, "video": video, "video_set": video_set, "fps": fps, "limit": limit,
+        "refine": refine or refine_set, "decide": decide != "argmax", "bands": bands, "window": window,
+        "series": series, "columns": columns, "codes": codes, "category": category, "video": video,
+        "video_set": video_set, "fps": fps, "limit": limit,
     }  # fmt: skip
     given = [name for name, value in asked.items() if value is not None and value is not False]
     exports = _exports(annotations, outline_tolerance, outline_least_area, polygons=bool(OUTLINED & set(write or ())))
@@ -220,7 +221,7 @@ def segment(
         )
         settings = {
             "long_side": long_side, "bands": bands, "window": window, "tile": tile, "tta": tta, "runtime": runtime,
-            "precision": precision, "confidence": "confidence" in (write or ()),
+            "precision": precision, "confidence": "confidence" in (write or ()), "decide": decide,
             "refine": read_refine(refine, refine_set),
         }  # fmt: skip
         predictor = _load(named, sources, set_ or [], settings)

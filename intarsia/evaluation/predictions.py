@@ -17,6 +17,7 @@ from intarsia.evaluation.measures.contract import Measure, Need, refuse_unmeasur
 from intarsia.evaluation.scoring import Evaluation, Scorer, unmatched_classes
 from intarsia.inference import Predictor
 from intarsia.inference.clouds import CloudPredictor
+from intarsia.inference.pictures.ranking import Ranking
 from intarsia.labels import LabelArray
 from intarsia.media.medium import Form
 from intarsia.media.source import ArraySource, Pixels
@@ -104,14 +105,30 @@ Pair: TypeAlias = tuple[LabelArray, LabelArray]
 """Labels in the model's classes, and the target."""
 
 
-def _picture(predictor: Predictor, split: Any, indices: list[int], lookup: LabelArray, scorer: Scorer) -> Pair:
-    """Labels (H, W) of one picture or slice, whose probabilities a scorer sees some rows at a time."""
-    (index,) = indices
+def _source(split: Any, index: int) -> tuple[ArraySource, LabelArray]:
+    """One picture or slice as prediction reads it, and its stored labels."""
     image, stored = split.read(index)
+    return ArraySource(image, split.items[index].id, split.medium), stored
+
+
+def _picture(predictor: Predictor, split: Any, indices: list[int], lookup: LabelArray, scorer: Scorer) -> Pair:
+    """Labels (H, W) of one picture."""
+    (index,) = indices
+    return _rows(predictor, *_source(split, index), lookup, scorer)
+
+
+def _rows(
+    predictor: Predictor,
+    source: ArraySource,
+    stored: LabelArray,
+    lookup: LabelArray,
+    scorer: Scorer,
+    ranking: Ranking | None = None,
+) -> Pair:
+    """Labels (H, W) of one picture or slice, whose probabilities a scorer sees some rows at a time."""
     target = lookup[stored]
     labels = np.empty_like(target, dtype=predictor.space.dtype)
-    source = ArraySource(image, split.items[index].id, split.medium)
-    for rows in predictor.rows(source, probabilities=scorer.by_part):
+    for rows in predictor.rows(source, probabilities=scorer.by_part, ranking=ranking):
         place = slice(rows.top, rows.top + len(rows.labels))
         labels[place] = rows.labels
         if rows.probabilities is not None:
@@ -121,7 +138,8 @@ def _picture(predictor: Predictor, split: Any, indices: list[int], lookup: Label
 
 def _volume(predictor: Predictor, split: Any, indices: list[int], lookup: LabelArray, scorer: Scorer) -> Pair:
     """Labels (D, H, W) of all slices of one volume."""
-    slices = [_picture(predictor, split, [index], lookup, scorer) for index in indices]
+    ranking = predictor.ranking(_source(split, index)[0] for index in indices)
+    slices = [_rows(predictor, *_source(split, index), lookup, scorer, ranking) for index in indices]
     labels, target = (np.stack(side) for side in zip(*slices, strict=True))
     return labels, target
 

@@ -57,7 +57,12 @@ def segment_volume(
 
 def slice_labels(predictor: GridPredictor, voxels: Voxels, name: str) -> Iterator[LabelArray]:
     """Segment each slice of (D, H, W) voxels: labels (H, W), one after the other."""
-    for index in range(len(voxels)):
-        channels = stack(voxels, index, predictor.preprocessing.slices or 1)
-        source = ArraySource(channels, f"{name}, slice {index + 1}", "volume")
-        yield np.concatenate([rows.labels for rows in predictor.rows(source)])
+
+    def slices() -> Iterator[ArraySource]:
+        for index in range(len(voxels)):
+            channels = stack(voxels, index, predictor.preprocessing.slices or 1)
+            yield ArraySource(channels, f"{name}, slice {index + 1}", "volume")
+
+    ranking = predictor.ranking(slices())
+    for source in slices():
+        yield np.concatenate([rows.labels for rows in predictor.rows(source, ranking=ranking)])

@@ -117,7 +117,7 @@ def _cloud_stem(path: Path) -> str:
     return path.name.removesuffix(".pcd.bin") if path.name.endswith(".pcd.bin") else path.stem
 
 
-_GRID = frozenset({"tile", "overlap", "scales", "tta", "long_side", "refine"})
+_GRID = frozenset({"tile", "overlap", "scales", "tta", "long_side", "refine", "decide"})
 _NAMED = ("labels", "overlay")
 
 VIDEO = Medium(

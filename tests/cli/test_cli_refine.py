@@ -1,4 +1,4 @@
-"""`--refine` and `--refine-set` of `segment` and `evaluate`, and the recipe's `refine`."""
+"""`--refine`, `--refine-set` and `--decide` of `segment` and `evaluate`, and the recipe's `refine`."""
 
 from __future__ import annotations
 
@@ -43,6 +43,19 @@ def test_evaluate_refines(tiny_run, capsys):
     assert np.sum(scores["none"]) == np.sum(scores["regions"])
 
 
+def test_labels_decided_by_rankseg(tiny_run, photo, tmp_path, capsys):
+    arguments = ["segment", str(photo), "-m", str(tiny_run.run.folder), "-o", str(tmp_path)]
+    assert main([*arguments, "--decide", "rankseg"]) == 0
+    found = np.asarray(Image.open(tmp_path / f"{photo.stem}.mask.png"))
+    expected = intarsia.load(tiny_run.run.folder, decide="rankseg").segment(photo).labels
+    np.testing.assert_array_equal(found, expected)
+    assert (found != intarsia.load(tiny_run.run.folder).segment(photo).labels).any()
+    assert main(arguments) == 2
+    assert "made with decide rankseg" in capsys.readouterr().err
+    assert main(["evaluate", str(tiny_run.data), "-m", str(tiny_run.run.folder), "--decide", "rankseg", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["image_miou"] > 0
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
@@ -50,6 +63,8 @@ def test_evaluate_refines(tiny_run, capsys):
         (["--refine", "crf", "--refine-set", "preset=deeplabv2"], "Did you mean 'deeplabv2-"),
         (["--refine", "crf", "--refine-set", "bilateral_xy=-1"], "positive number"),
         (["--refine", "guided", "--refine-set", "radius"], "key=value"),
+        (["--refine", "guided", "--decide", "rankseg"], "which refine changes: choose one"),
+        (["--decide", "rankdice"], "not one of 'argmax', 'rankseg'"),
         (["--refine-set", "radius=3"], "--refine-set changes a refinement that --refine names"),
     ],
 )

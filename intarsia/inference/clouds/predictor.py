@@ -100,7 +100,8 @@ class CloudPredictor(Ready):
     def with_options(cls, bundle: Description, options: Mapping[str, Any]) -> Self:
         """Make one with the options that users give for whatever model they name; see `Ready.with_options`."""
         own = {name: options[name] for name in ("tta", "runtime", "precision", "device") if name in options}
-        check_options(CLOUD, [n for n, value in options.items() if n not in own and value not in (None, False, "none")])
+        usual = (None, False, "none", "argmax")
+        check_options(CLOUD, [n for n, value in options.items() if n not in own and value not in usual])
         return cls(bundle, **own)
 
     def segment(

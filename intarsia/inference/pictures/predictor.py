@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from intarsia.bundle import Description
-from intarsia.errors import ModelError, UsageError
+from intarsia.errors import ModelError, UsageError, suggest
+from intarsia.inference.pictures.ranking import DECISIONS, Decision, Histograms, Ranking
 from intarsia.inference.pictures.refined import refine_rows
 from intarsia.inference.pictures.rows import OwnRows, ResizedRows
 from intarsia.inference.pictures.tiling import UNIT, exact_overlap, final_cells, join_tiles, spans
@@ -53,6 +54,26 @@ class Rows:
     probabilities: NDArray[np.float32] | None = None
 
 
+class _Layout(NamedTuple):
+    """How the network goes over a picture.
+
+    Attributes:
+        size: (height, width) that it sees.
+        cells: (height, width) of the logits.
+        rows: of the tiles, from top to bottom; one span for a picture that is seen whole.
+        columns: of the tiles.
+        upsampling: from cells to the picture's own size.
+        plan: bands of the picture's own rows that can be decided after each row of tiles.
+    """
+
+    size: tuple[int, int]
+    cells: tuple[int, int]
+    rows: list[Span]
+    columns: list[Span]
+    upsampling: Upsampling
+    plan: list[list[Span]]
+
+
 class GridPredictor(Ready):
     """A model made ready to segment grids of pixels of any size.
 
@@ -71,6 +92,8 @@ class GridPredictor(Ready):
         refine: what is done to the probabilities before the labels are decided, at the picture's own size: a method
             ("crf", "guided", "bilateral", "regions"), or a mapping of "method" and "options"; "none" for nothing, None
             for what the bundle's recipe says.
+        decide: how labels come from probabilities: "argmax", each pixel's likeliest class; or "rankseg", what maximises
+            the expected Dice of the classes of each picture, or volume, see `ranking`; not together with `refine`.
         precision: arithmetic of the network; "auto" measures whether bfloat16 is faster here.
         device: where the network computes: "cpu", "cuda", "cuda:1", ...; "auto" takes a GPU if there is one.
 
@@ -104,12 +127,13 @@ class GridPredictor(Ready):
         scales: Sequence[float] = (1.0,),
         confidence: bool = False,
         refine: str | Mapping[str, Any] | None = None,
+        decide: Decision = "argmax",
         precision: Precision = "auto",
         device: str = "auto",
     ) -> None:
         options: dict[str, Any] = {
             "tile": tile, "overlap": overlap, "long_side": long_side, "bands": bands, "window": window, "tta": tta,
-            "scales": scales, "confidence": confidence, "refine": refine,
+            "scales": scales, "confidence": confidence, "refine": refine, "decide": decide,
         }  # fmt: skip
         self.given = frozenset(name for name, value in options.items() if not _is_default(name, value))
         tile, overlap = _check_tiles(TILE if tile is None else tile, OVERLAP if overlap is None else overlap)
@@ -120,6 +144,7 @@ class GridPredictor(Ready):
         self.confidence = confidence
         self.preprocessing = given.changed(long_side=long_side, bands=bands, window=window)
         self._refinement = _read_refinement((bundle.recipe or {}).get("refine") if refine is None else refine)
+        self._ranks = _check_decision(decide, refined=self._refinement is not None)
         self._tile = tile
         self._views = [(scale, mirrored) for scale in scales for mirrored in ((False, True) if tta else (False,))]
         super().__init__(bundle, options | {"runtime": runtime, "precision": precision, "device": device})
@@ -129,6 +154,7 @@ class GridPredictor(Ready):
             "tile": tile, "overlap": self._overlap, "long_side": self.preprocessing.long_side, "tta": tta,
             "scales": list(scales), "refine": self._refinement and self._refinement.to_json(),
             **({"bands": list(bands)} if bands else {}), **({"window": list(window)} if window else {}),
+            **({"decide": decide} if self._ranks else {}),
         }  # fmt: skip
 
     def working(self, pixels: NDArray[np.uint8]) -> Floats:
@@ -138,7 +164,9 @@ class GridPredictor(Ready):
             self.preprocessing,
         )
 
-    def rows(self, reader: PixelSource, *, probabilities: bool = False) -> Iterator[Rows]:
+    def rows(
+        self, reader: PixelSource, *, probabilities: bool = False, ranking: Ranking | None = None
+    ) -> Iterator[Rows]:
         """Segment one opened picture from top to bottom; memory does not grow with its height.
 
         Large pictures are tiled. Logits, never labels, are resized to the picture's own size.
@@ -146,13 +174,14 @@ class GridPredictor(Ready):
         Args:
             reader: the picture.
             probabilities: also give those of all classes.
+            ranking: of the whole that the picture is a part of; None: it is a whole.
 
         Raises:
             DataError: the picture is truncated or corrupt, too wide to be refined, or nothing that the model is for.
         """
         self.preprocessing.check_medium(reader.medium, reader.name)
         for rows in (
-            self._decided(reader, probabilities)
+            self._decided(reader, probabilities, ranking)
             if self._refinement is None
             else self._refined(reader, probabilities, self._refinement)
         ):
@@ -161,17 +190,69 @@ class GridPredictor(Ready):
                 rows.labels[holes] = self.space.ignore_index
             yield rows
 
+    def ranking(self, parts: Iterable[PixelSource]) -> Ranking | None:
+        """Run the network over all parts of a whole, as slices are of a volume, to learn how it is to be decided.
+
+        Returns:
+            What `rows` takes; None if labels are decided by argmax, without having looked at any part.
+        """
+        if not self._ranks:
+            return None
+        found = Histograms(len(self.space))
+        for reader in parts:
+            layout, first = self._laid_out(reader), 0
+            for chunk in self._scores(reader, layout)[1]:
+                found.add(chunk, partial(_known, reader, layout.cells, first))
+                first += chunk.shape[2]
+        return found.ranking()
+
     def _refined(self, reader: PixelSource, probabilities: bool, refinement: Refinement) -> Iterator[Rows]:
         """The rows, their probabilities refined."""
-        parts = ((r.top, r.probabilities, r.image) for r in self._decided(reader, True) if r.probabilities is not None)
+        parts = (
+            (r.top, r.probabilities, r.image) for r in self._decided(reader, True, None) if r.probabilities is not None
+        )
         size = (reader.height, reader.width)
         for top, refined, image in refine_rows(parts, size, len(self.space), refinement):
             labels, _ = decide(refined, self.space.dtype, confidence=False)
             confidence = refined.max(axis=0).astype(np.float16) if self.confidence else None
             yield Rows(top, labels, confidence, image, refined if probabilities else None)
 
-    def _decided(self, reader: PixelSource, probabilities: bool) -> Iterator[Rows]:
+    def _decided(self, reader: PixelSource, probabilities: bool, ranking: Ranking | None) -> Iterator[Rows]:
         """The rows without refinement."""
+        layout = self._laid_out(reader)
+        if self._ranks and ranking is None and len(layout.plan) > 1:
+            ranking = self.ranking([reader])
+        pixels, chunks = self._scores(reader, layout)
+        held, first = np.empty(0, dtype=np.float32), 0
+        for bands in layout.plan:
+            held = np.concatenate([held, next(chunks)], axis=2) if held.size else next(chunks)
+            if self._ranks and ranking is None:  # this is the whole picture
+                found = Histograms(len(self.space))
+                found.add(held, partial(_known, reader, layout.cells, 0))
+                ranking = found.ranking()
+            for top, bottom in bands:
+                planes = layout.upsampling.planes(held, first, (top, bottom))
+                labels, confidence, every = self._labels(planes, ranking, probabilities)
+                yield Rows(top, labels, confidence, reader.picture(pixels.photo(top, bottom)), every)
+            keep = layout.upsampling.first_cell(bands[-1][1]) if bands else first
+            held, first = held[:, :, keep - first :].copy(), keep
+
+    def _labels(
+        self, planes: Iterable[Floats], ranking: Ranking | None, probabilities: bool
+    ) -> tuple[LabelArray, NDArray[np.float16] | None, NDArray[np.float32] | None]:
+        """Labels, confidence and probabilities of some rows, from their logits class by class."""
+        every = None
+        if probabilities or ranking is not None:
+            planes = np.stack(list(planes))
+            every = softmax(planes)
+        if ranking is None or every is None:
+            return *decide(planes, self.space.dtype, confidence=self.confidence), every
+        labels, confidence = decide(ranking.gains(every), self.space.dtype, confidence=False)
+        if self.confidence:
+            confidence = np.take_along_axis(every, labels[None].astype(np.intp), axis=0)[0].astype(np.float16)
+        return labels, confidence, every if probabilities else None
+
+    def _laid_out(self, reader: PixelSource) -> _Layout:
         size, stride = (reader.height, reader.width), self.runtime.stride
         height, width = working_size(*size, self.preprocessing)
         cells = (-(-height // stride), -(-width // stride))
@@ -179,23 +260,20 @@ class GridPredictor(Ready):
         rows = [(0, height)] if whole else spans(height, self._tile, self._overlap)
         columns = [(0, width)] if whole else spans(width, self._tile, self._overlap)
         upsampling = Upsampling(cells, size, align_corners=self.runtime.align_corners)
-        plan = upsampling.bands(final_cells(rows, stride))
-        pixels = OwnRows(reader, rows) if (height, width) == size else ResizedRows(reader, (height, width), rows, plan)
-        network = partial(self._network, size=(height, width))
-        chunks = join_tiles(pixels.windows(), rows, columns, self._overlap, stride, network, self.runtime.margin)
-        held, first = np.empty(0, dtype=np.float32), 0
-        for bands in plan:
-            held = np.concatenate([held, next(chunks)], axis=2) if held.size else next(chunks)
-            for top, bottom in bands:
-                planes: Iterable[Floats] = upsampling.planes(held, first, (top, bottom))
-                every = None
-                if probabilities:
-                    planes = np.stack(list(planes))
-                    every = softmax(planes)
-                labels, confidence = decide(planes, self.space.dtype, confidence=self.confidence)
-                yield Rows(top, labels, confidence, reader.picture(pixels.photo(top, bottom)), every)
-            keep = upsampling.first_cell(bands[-1][1]) if bands else first
-            held, first = held[:, :, keep - first :].copy(), keep
+        return _Layout((height, width), cells, rows, columns, upsampling, upsampling.bands(final_cells(rows, stride)))
+
+    def _scores(self, reader: PixelSource, layout: _Layout) -> tuple[OwnRows | ResizedRows, Iterator[Floats]]:
+        """The pixels of a picture, and its logits, from top to bottom."""
+        size, rows = layout.size, layout.rows
+        pixels = (
+            OwnRows(reader, rows)
+            if size == (reader.height, reader.width)
+            else ResizedRows(reader, size, rows, layout.plan)
+        )
+        network, margin = partial(self._network, size=size), self.runtime.margin
+        return pixels, join_tiles(
+            pixels.windows(), rows, layout.columns, self._overlap, self.runtime.stride, network, margin
+        )
 
     def _network(self, pixels: NDArray[np.uint8], rows: Span, columns: Span, *, size: tuple[int, int]) -> Floats:
         """(h, w, channels) pixels -> float32 logits (1, C, ceil(h / stride), ceil(w / stride)), over all views."""
@@ -244,8 +322,31 @@ class GridPredictor(Ready):
         return needed
 
 
+def _known(reader: PixelSource, cells: tuple[int, int], first: int, top: int, bottom: int) -> NDArray[np.bool_] | None:
+    """Where cells of logits, from the rows `first` + `top` to `first` + `bottom`, lie on data; None: everywhere."""
+    down = ((np.arange(first + top, first + bottom) + 0.5) * (reader.height / cells[0])).astype(np.intp)
+    holes = reader.holes(int(down[0]), 0, int(down[-1] - down[0]) + 1, reader.width)
+    if holes is None:
+        return None
+    across = ((np.arange(cells[1]) + 0.5) * (reader.width / cells[1])).astype(np.intp)
+    return ~holes[np.ix_(down - down[0], across)]
+
+
 def _is_default(name: str, value: Any) -> bool:
-    return value is None or value is False or value == "none" or (name == "scales" and tuple(value) == (1.0,))
+    return (
+        value is None or value is False or value in ("none", "argmax") or (name == "scales" and tuple(value) == (1.0,))
+    )
+
+
+def _check_decision(decide: str, *, refined: bool) -> bool:
+    """Whether labels are decided by `Ranking`."""
+    if decide not in DECISIONS:
+        raise UsageError(f"no decision {decide!r}.{suggest(decide, DECISIONS)}")
+    if decide == "rankseg" and refined:
+        raise UsageError(
+            "rankseg decides from the network's own probabilities, which refine changes: choose one (refine none)"
+        )
+    return decide == "rankseg"
 
 
 def _check_tiles(tile: int, overlap: int) -> tuple[int, int]:
