@@ -178,7 +178,8 @@ class GridPredictor(Ready):
         rows = [(0, height)] if whole else spans(height, self._tile, self._overlap)
         columns = [(0, width)] if whole else spans(width, self._tile, self._overlap)
         upsampling = Upsampling(cells, size, align_corners=self.runtime.align_corners)
-        plan = upsampling.bands(final_cells(rows, stride))
+        scored = probabilities or self.confidence
+        plan = upsampling.bands(final_cells(rows, stride), scored=scored)
         pixels = OwnRows(reader, rows) if (height, width) == size else ResizedRows(reader, (height, width), rows, plan)
         network = partial(self._network, size=(height, width))
         chunks = join_tiles(pixels.windows(), rows, columns, self._overlap, stride, network, self.runtime.margin)
@@ -186,13 +187,17 @@ class GridPredictor(Ready):
         for bands in plan:
             held = np.concatenate([held, next(chunks)], axis=2) if held.size else next(chunks)
             for top, bottom in bands:
+                image = reader.picture(pixels.photo(top, bottom))
+                if not scored:
+                    yield Rows(top, upsampling.labels(held, first, (top, bottom), self.space.dtype), None, image)
+                    continue
                 planes: Iterable[Floats] = upsampling.planes(held, first, (top, bottom))
                 every = None
                 if probabilities:
                     planes = np.stack(list(planes))
                     every = softmax(planes)
                 labels, confidence = decide(planes, self.space.dtype, confidence=self.confidence)
-                yield Rows(top, labels, confidence, reader.picture(pixels.photo(top, bottom)), every)
+                yield Rows(top, labels, confidence, image, every)
             keep = upsampling.first_cell(bands[-1][1]) if bands else first
             held, first = held[:, :, keep - first :].copy(), keep
 
