@@ -10,12 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intarsia.labels import LabelArray
+from intarsia.runtimes.axis import Axis
+from intarsia.runtimes.blocks import decide_blocks
 
 Span = tuple[int, int]
 Plane = NDArray[np.float32]
 
-# One class's plane of a band stays in the processor's cache while it is resized and compared.
-_BAND_PIXELS = 1 << 17
+# One class's plane of a band stays in the processor's cache while it is resized and compared. Labels alone need hardly
+# any planes, and larger bands spare them the work at their borders.
+_SCORED_PIXELS, _BAND_PIXELS = 1 << 17, 1 << 19
 
 
 class Upsampling:
@@ -28,28 +31,29 @@ class Upsampling:
     """
 
     def __init__(self, cells: tuple[int, int], size: tuple[int, int], *, align_corners: bool) -> None:
-        self._cells, self._size, self._align_corners = cells, size, align_corners
-        self._upper, self._lower, self._fraction = _neighbours(cells[0], size[0], align_corners)
-        self._columns = _neighbours(cells[1], size[1], align_corners) if align_corners else None
+        self._rows = Axis.of(cells[0], size[0], align_corners=align_corners)
+        self._columns = Axis.of(cells[1], size[1], align_corners=align_corners)
+        self._align_corners = align_corners
 
-    def bands(self, chunks: list[int]) -> list[list[Span]]:
+    def bands(self, chunks: list[int], *, scored: bool = False) -> list[list[Span]]:
         """Plan the row spans of the image that can be resized after each chunk of logit rows has arrived.
 
         Args:
             chunks: rows of each chunk, from top to bottom.
+            scored: whether `planes` are wanted, rather than `labels` alone.
         """
-        limit = max(1, _BAND_PIXELS // self._size[1])
+        limit = max(1, (_SCORED_PIXELS if scored else _BAND_PIXELS) // self._columns.size)
         plan, top, arrived = [], 0, 0
         for count in chunks:
             arrived += count
-            ready = int(np.searchsorted(self._lower, arrived))
+            ready = int(np.searchsorted(self._rows.after, arrived))
             plan.append([(start, min(start + limit, ready)) for start in range(top, ready, limit)])
             top = ready
         return plan
 
     def first_cell(self, row: int) -> int:
         """Find the first row of logits that image rows from `row` on need."""
-        return int(self._upper[row]) if row < self._size[0] else self._cells[0]
+        return int(self._rows.before[row]) if row < self._rows.size else self._rows.cells
 
     def planes(self, logits: Plane, first: int, band: Span) -> Iterator[Plane]:
         """Resize one band, class by class.
@@ -62,42 +66,57 @@ class Upsampling:
         Yields:
             For each class (bottom - top, width) float32; it may be a view of `logits`.
         """
+        cells, rows = self._band(logits, first, band)
+        return self._planes(cells, rows)
+
+    def labels(self, logits: Plane, first: int, band: Span, dtype: np.dtype[Any]) -> LabelArray:
+        """Choose the best class of each pixel of one band: what `decide` says of its planes, sooner.
+
+        Args:
+            logits: see `planes`.
+            first: see `planes`.
+            band: see `planes`.
+            dtype: of the labels.
+        """
+        cells, rows = self._band(logits, first, band)
+        step = max(1, _SCORED_PIXELS // self._columns.size)
+        known = decide_blocks(cells, rows, self._columns, dtype)
+        labels, left = known or (np.empty((rows.size, self._columns.size), dtype), np.arange(rows.size))
+        for start in range(0, len(left), step):
+            some = left[start : start + step]
+            labels[some] = decide(self._planes(cells, rows.part(some)), dtype, confidence=False)[0]
+        return labels
+
+    def _band(self, logits: Plane, first: int, band: Span) -> tuple[Plane, Axis]:
+        """The cells (C, n, w) that a band lies on, and its rows on them."""
         top, bottom = band
-        upper, lower = self._upper[top:bottom] - first, self._lower[top:bottom] - first
-        fraction = self._fraction[top:bottom, None]
-        for plane in logits[0]:
-            if self._cells[0] == self._size[0]:
-                rows = plane[top - first : bottom - first]
+        start, end = int(self._rows.before[top]), int(self._rows.after[bottom - 1]) + 1
+        return logits[0, :, start - first : end - first], self._rows.part(slice(top, bottom), start)
+
+    def _planes(self, cells: Plane, rows: Axis) -> Iterator[Plane]:
+        for plane in cells:
+            if self._rows.is_plain:
+                yield self._stretched(plane[rows.before])
             else:
-                rows = _between(plane[upper], plane[lower], fraction)
-            yield self._stretched(rows)
+                yield self._stretched(_between(plane[rows.before], plane[rows.after], rows.share[:, None]))
 
     def _stretched(self, rows: Plane) -> Plane:
-        height, width = rows.shape[0], self._size[1]
-        if self._cells[1] == width:
+        columns = self._columns
+        if columns.is_plain:
             return rows
-        if self._columns is not None:
-            left, right, fraction = self._columns
-            return _between(rows[:, left], rows[:, right], fraction)
-        stretched = cv2.resize(np.ascontiguousarray(rows), (width, height), interpolation=cv2.INTER_LINEAR)
-        return np.asarray(stretched, dtype=np.float32)
+        if self._align_corners:
+            return _between(rows[:, columns.before], rows[:, columns.after], columns.share)
+        # OpenCV rounds a lone row in another way than one of several.
+        several = np.repeat(rows, 2, axis=0) if len(rows) == 1 else np.ascontiguousarray(rows)
+        size = (columns.size, len(several))
+        stretched = cv2.resize(several, size, interpolation=cv2.INTER_LINEAR)
+        return np.asarray(stretched, dtype=np.float32)[: len(rows)]
 
 
-def _neighbours(cells: int, size: int, align_corners: bool) -> tuple[NDArray[np.intp], NDArray[np.intp], Plane]:
-    """Find for each of `size` places the cells on both sides, and the share of the second."""
-    places = np.arange(size, dtype=np.float64)
-    if align_corners:
-        position = places * ((cells - 1) / max(size - 1, 1))
-    else:
-        position = np.maximum((places + 0.5) * (cells / size) - 0.5, 0)
-    first = position.astype(np.intp)
-    return first, np.minimum(first + 1, cells - 1), (position - first).astype(np.float32)
-
-
-def _between(first: Plane, second: Plane, fraction: Plane) -> Plane:
+def _between(first: Plane, second: Plane, share: Plane) -> Plane:
     """Interpolate in place of `second`; exact where both are equal."""
     second -= first
-    second *= fraction
+    second *= share
     second += first
     return second
 
@@ -160,5 +179,5 @@ def upsampled_labels(logits: Plane, size: tuple[int, int], *, align_corners: boo
     upsampling = Upsampling((logits.shape[2], logits.shape[3]), size, align_corners=align_corners)
     labels: LabelArray = np.empty(size, dtype)
     for top, bottom in upsampling.bands([logits.shape[2]])[0]:
-        labels[top:bottom] = decide(upsampling.planes(logits, 0, (top, bottom)), dtype, confidence=False)[0]
+        labels[top:bottom] = upsampling.labels(logits, 0, (top, bottom), dtype)
     return labels

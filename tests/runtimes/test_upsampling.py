@@ -9,6 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
+from intarsia.runtimes.axis import Axis
+from intarsia.runtimes.blocks import decide_blocks
 from intarsia.runtimes.upsampling import Upsampling, decide, resized_logits, upsampled_labels
 
 UINT8 = np.dtype(np.uint8)
@@ -36,12 +38,12 @@ def smooth(classes: int, cells: tuple[int, int], seed: int = 0) -> torch.Tensor:
 def test_band_by_band_equals_one_call(
     cells: tuple[int, int], size: tuple[int, int], align_corners: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("intarsia.runtimes.upsampling._BAND_PIXELS", 1)  # so that a band holds a single row
+    monkeypatch.setattr("intarsia.runtimes.upsampling._SCORED_PIXELS", 1)  # so that a band holds a single row
     logits = torch.randn(1, 3, *cells, generator=torch.Generator().manual_seed(0))
     whole = F.interpolate(logits, size=size, mode="bilinear", align_corners=align_corners)
     upsampling = Upsampling(cells, size, align_corners=align_corners)
     chunks = [cells[0] // 2, cells[0] - cells[0] // 2]
-    plan = upsampling.bands(chunks)
+    plan = upsampling.bands(chunks, scored=True)
     rows, first, arrived = [], 0, 0
     for count, bands in zip(chunks, plan, strict=True):
         arrived += count
@@ -107,3 +109,63 @@ def test_more_classes_than_a_byte_holds() -> None:
     logits[0, 299, 1, 1] = 1
     found = upsampled_labels(logits.numpy(), (4, 4), align_corners=False, dtype=np.dtype(np.uint16))
     assert found[3, 3] == 299 and found[0, 0] == 0
+
+
+def interpolated(logits: np.ndarray, size: tuple[int, int], *, align_corners: bool) -> np.ndarray:
+    """The labels by interpolating everything."""
+    upsampling = Upsampling(logits.shape[2:], size, align_corners=align_corners)
+    return decide(upsampling.planes(logits, 0, (0, size[0])), UINT8, confidence=False)[0]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 2**16),
+    classes=st.integers(1, 12),
+    cells=st.tuples(st.integers(1, 12), st.integers(1, 12)),
+    size=st.tuples(st.integers(1, 60), st.integers(1, 60)),
+    align_corners=st.booleans(),
+    steps=st.sampled_from((0, 1, 3)),
+)
+def test_what_is_not_interpolated_is_the_same(
+    seed: int, classes: int, cells: tuple[int, int], size: tuple[int, int], align_corners: bool, steps: int
+) -> None:
+    """Regions with noise, or in whole steps, of which many tie; and two classes that are the same everywhere."""
+    random = np.random.default_rng(seed)
+    owner = np.kron(random.integers(classes, size=(3, 3)), np.ones((4, 4), np.int64))[: cells[0], : cells[1]]
+    logits = 3 * (owner == np.arange(classes)[:, None, None]) + random.normal(size=(classes, *cells))
+    logits[-1] = logits[0]
+    logits = (logits if steps == 0 else np.round(logits * steps))[None].astype(np.float32)
+    found = upsampled_labels(logits, size, align_corners=align_corners, dtype=UINT8)
+    assert np.array_equal(found, interpolated(logits, size, align_corners=align_corners))
+
+
+@pytest.mark.parametrize("align_corners", [False, True])
+@pytest.mark.parametrize("size", [(97, 130), (480, 640), (50, 61)])
+def test_most_of_a_picture_is_not_interpolated(size: tuple[int, int], align_corners: bool) -> None:
+    logits = 4 * smooth(7, (24, 32)).numpy()
+    rows, columns = (Axis.of(c, s, align_corners=align_corners) for c, s in zip((24, 32), size, strict=True))
+    known = decide_blocks(logits[0], rows, columns, UINT8)
+    assert known is not None
+    labels, close = known
+    expected = interpolated(logits, size, align_corners=align_corners)
+    assert len(close) < 0.2 * size[0]
+    assert np.array_equal(np.delete(labels, close, axis=0), np.delete(expected, close, axis=0))
+    assert np.array_equal(upsampled_labels(logits, size, align_corners=align_corners, dtype=UINT8), expected)
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
+def test_logits_that_are_no_numbers_are_interpolated(value: float) -> None:
+    logits = smooth(3, (6, 8)).numpy()
+    logits[0, 1, 2, 3] = value
+    axes = Axis.of(6, 24, align_corners=False), Axis.of(8, 32, align_corners=False)
+    assert decide_blocks(logits[0], *axes, UINT8) is None
+    with np.errstate(invalid="ignore"):
+        found = upsampled_labels(logits, (24, 32), align_corners=False, dtype=UINT8)
+        assert np.array_equal(found, interpolated(logits, (24, 32), align_corners=False))
+
+
+def test_noise_is_interpolated() -> None:
+    """Where no two cells agree, looking for those that do is wasted."""
+    logits = np.random.default_rng(0).normal(size=(9, 12, 12)).astype(np.float32)
+    axis = Axis.of(12, 48, align_corners=False)
+    assert decide_blocks(logits, axis, axis, UINT8) is None

@@ -200,7 +200,7 @@ class GridPredictor(Ready):
             return None
         found = Histograms(len(self.space))
         for reader in parts:
-            layout, first = self._laid_out(reader), 0
+            layout, first = self._laid_out(reader, scored=True), 0
             for chunk in self._scores(reader, layout)[1]:
                 found.add(chunk, partial(_known, reader, layout.cells, first))
                 first += chunk.shape[2]
@@ -219,7 +219,8 @@ class GridPredictor(Ready):
 
     def _decided(self, reader: PixelSource, probabilities: bool, ranking: Ranking | None) -> Iterator[Rows]:
         """The rows without refinement."""
-        layout = self._laid_out(reader)
+        scored = probabilities or self.confidence or self._ranks
+        layout = self._laid_out(reader, scored=scored)
         if self._ranks and ranking is None and len(layout.plan) > 1:
             ranking = self.ranking([reader])
         pixels, chunks = self._scores(reader, layout)
@@ -231,9 +232,14 @@ class GridPredictor(Ready):
                 found.add(held, partial(_known, reader, layout.cells, 0))
                 ranking = found.ranking()
             for top, bottom in bands:
+                image = reader.picture(pixels.photo(top, bottom))
+                if not scored:
+                    labels = layout.upsampling.labels(held, first, (top, bottom), self.space.dtype)
+                    yield Rows(top, labels, None, image)
+                    continue
                 planes = layout.upsampling.planes(held, first, (top, bottom))
                 labels, confidence, every = self._labels(planes, ranking, probabilities)
-                yield Rows(top, labels, confidence, reader.picture(pixels.photo(top, bottom)), every)
+                yield Rows(top, labels, confidence, image, every)
             keep = layout.upsampling.first_cell(bands[-1][1]) if bands else first
             held, first = held[:, :, keep - first :].copy(), keep
 
@@ -252,7 +258,7 @@ class GridPredictor(Ready):
             confidence = np.take_along_axis(every, labels[None].astype(np.intp), axis=0)[0].astype(np.float16)
         return labels, confidence, every if probabilities else None
 
-    def _laid_out(self, reader: PixelSource) -> _Layout:
+    def _laid_out(self, reader: PixelSource, *, scored: bool) -> _Layout:
         size, stride = (reader.height, reader.width), self.runtime.stride
         height, width = working_size(*size, self.preprocessing)
         cells = (-(-height // stride), -(-width // stride))
@@ -260,7 +266,8 @@ class GridPredictor(Ready):
         rows = [(0, height)] if whole else spans(height, self._tile, self._overlap)
         columns = [(0, width)] if whole else spans(width, self._tile, self._overlap)
         upsampling = Upsampling(cells, size, align_corners=self.runtime.align_corners)
-        return _Layout((height, width), cells, rows, columns, upsampling, upsampling.bands(final_cells(rows, stride)))
+        plan = upsampling.bands(final_cells(rows, stride), scored=scored)
+        return _Layout((height, width), cells, rows, columns, upsampling, plan)
 
     def _scores(self, reader: PixelSource, layout: _Layout) -> tuple[OwnRows | ResizedRows, Iterator[Floats]]:
         """The pixels of a picture, and its logits, from top to bottom."""
