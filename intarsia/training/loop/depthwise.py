@@ -1,13 +1,14 @@
-"""A faster, and right, backward pass for depthwise convolutions in bfloat16 on CPU.
+"""Depthwise convolutions that train fast on CPU: both of their gradients as forward convolutions.
 
-oneDNN's bfloat16 kernels are fast forward, but the gradient of a strided depthwise convolution with respect to its
-input, and of a large kernel with respect to its weight, run many times slower than they could. The same gradients
-are computed here by the operations that are fast: a stride-1 convolution of the zero-stuffed output gradient with the
-flipped kernel, and float32 arithmetic for the weight.
+oneDNN's forward kernels of depthwise convolutions are fast, its backward ones often are not: the weight's gradient of a
+dilated convolution takes twenty times as long as the convolution itself, in bfloat16 it is wrong besides (seen with
+torch 2.15.0: for maps at least 30 wide it differs from the float32 one by its own size, sometimes it is infinite), and
+both gradients are slow for large kernels, wide dilations, and strides in bfloat16. But both are depthwise convolutions
+themselves, which the forward kernels compute exactly:
 
-The weight's gradient of a dilated depthwise convolution is not only slow but wrong there (seen with torch 2.15.0: for
-maps at least 30 wide it differs from the float32 one by its own size, sometimes it is infinite), so that it is always
-taken in float32.
+* by the input: the output's gradient, with zeros between its rows and columns if there is a stride, convolved with the
+  flipped kernel;
+* by the weight: each picture convolved with its output gradient as the kernel, where stride and dilation change places.
 """
 
 from __future__ import annotations
@@ -16,54 +17,96 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
+# From here on oneDNN's gradient by the weight is slower than a convolution with the output's gradient.
 _LARGE_KERNEL = 5
+# oneDNN's kernels for channels-last maps pad by so much themselves; beyond, they fall back to a matrix product a channel.
+_OWN_PADDING = 4
 
 
 class _Depthwise(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, stride: int, padding: int, dilation: int) -> Tensor:
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, stride: int, padding: int, dilation: int
+    ) -> Tensor:
         ctx.save_for_backward(x, weight)
         ctx.geometry = (stride, padding, dilation)
-        return F.conv2d(x, weight, None, stride, padding, dilation, groups=weight.shape[0])
+        return _convolve(x, weight, bias, stride, padding, dilation)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
-        stride, padding, dilation = ctx.geometry
         grad = grads[0].contiguous(memory_format=torch.channels_last)
-        grad_x = grad_weight = None
-        if ctx.needs_input_grad[0]:
-            reach = dilation * (weight.shape[2] - 1)
-            stuffed = grad
-            if stride > 1:
-                height, width = (size - reach + 2 * padding for size in x.shape[2:])
-                stuffed = grad.new_zeros((*grad.shape[:2], height, width)).contiguous(memory_format=torch.channels_last)
-                stuffed[:, :, ::stride, ::stride][:, :, : grad.shape[2], : grad.shape[3]] = grad
-            grad_x = F.conv2d(stuffed, weight.flip(2, 3), None, 1, reach - padding, dilation, groups=weight.shape[0])
-        if ctx.needs_input_grad[1]:
-            wide = torch.float32 if weight.shape[2] >= _LARGE_KERNEL or dilation > 1 else weight.dtype
-            grad_weight = torch.ops.aten.convolution_backward(
-                grad.to(wide), x.to(wide), weight.to(wide), None,
-                [stride, stride], [padding, padding], [dilation, dilation], False, [0, 0], weight.shape[0],
-                [False, True, False],
-            )[1].to(weight.dtype)  # fmt: skip
-        return grad_x, grad_weight, None, None, None
+        by_input, by_weight, by_bias = ctx.needs_input_grad[:3]
+        return (
+            _input_gradient(grad, x, weight, *ctx.geometry) if by_input else None,
+            _weight_gradient(grad, x, weight, *ctx.geometry) if by_weight else None,
+            grad.sum((0, 2, 3)) if by_bias else None,
+            *[None] * 3,
+        )
+
+
+def _convolve(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int, padding: int, dilation: int) -> Tensor:
+    if padding > _OWN_PADDING:
+        x, padding = F.pad(x, [padding] * 4), 0
+    return F.conv2d(x, weight, bias, stride, padding, dilation, groups=len(weight))
+
+
+def _input_gradient(grad: Tensor, x: Tensor, weight: Tensor, stride: int, padding: int, dilation: int) -> Tensor:
+    if stride > 1 and dilation == 1 and grad.dtype != torch.bfloat16:
+        return _own_gradients(grad, x, weight, stride, padding, dilation, [True, False, False])[0]
+    reach = dilation * (weight.shape[2] - 1)
+    if stride > 1:
+        height, width = (size - reach + 2 * padding for size in x.shape[2:])
+        spread = grad.new_zeros((*grad.shape[:2], height, width)).contiguous(memory_format=torch.channels_last)
+        spread[:, :, ::stride, ::stride][:, :, : grad.shape[2], : grad.shape[3]] = grad
+        grad = spread
+    if padding > reach:
+        rim = padding - reach
+        grad, padding = grad[:, :, rim:-rim, rim:-rim], reach
+    return _convolve(grad, weight.flip(2, 3), None, 1, reach - padding, dilation)
+
+
+def _weight_gradient(grad: Tensor, x: Tensor, weight: Tensor, stride: int, padding: int, dilation: int) -> Tensor:
+    side = weight.shape[2]
+    if side < _LARGE_KERNEL and dilation == 1:
+        return _own_gradients(grad, x, weight, stride, padding, dilation, [False, True, False])[1]
+    wide = torch.promote_types(weight.dtype, torch.float32)
+    total = torch.zeros(weight.shape, dtype=wide)
+    for image, kernel in zip(x, grad, strict=True):
+        moved = F.conv2d(
+            image[None].to(wide), kernel[:, None].to(wide), None, dilation, padding, stride, groups=len(weight)
+        )  # fmt: skip
+        total += moved[0, :, None, :side, :side]
+    return total.to(weight.dtype)
+
+
+def _own_gradients(
+    grad: Tensor, x: Tensor, weight: Tensor, stride: int, padding: int, dilation: int, wanted: list[bool]
+) -> tuple[Tensor, ...]:
+    found: tuple[Tensor, ...] = torch.ops.aten.convolution_backward(
+        grad, x, weight, None,
+        [stride, stride], [padding, padding], [dilation, dilation], False, [0, 0], len(weight), wanted,
+    )  # fmt: skip
+    return found
 
 
 class DepthwiseConv2d(nn.Conv2d):
-    """A depthwise ``nn.Conv2d`` (same weights, same results) with the fast backward pass under CPU autocast."""
+    """A depthwise ``nn.Conv2d`` (same weights, same results) with the fast backward pass when it trains on CPU."""
 
     def forward(self, input: Tensor) -> Tensor:
-        if not (self.training and input.device.type == "cpu" and torch.is_autocast_enabled("cpu")):
+        if not self.training or input.device.type != "cpu":
             return super().forward(input)
-        dtype = torch.get_autocast_dtype("cpu")
+        dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else self.weight.dtype
         with torch.autocast("cpu", enabled=False):
+            bias = None if self.bias is None else self.bias.to(dtype)
             out: Tensor = _Depthwise.apply(
-                input.to(dtype), self.weight.to(dtype), self.stride[0], int(self.padding[0]), self.dilation[0]
+                input.to(dtype), self.weight.to(dtype), bias, self.stride[0], int(self.padding[0]), self.dilation[0]
             )
-            return out if self.bias is None else out + self.bias.to(dtype)[:, None, None]
+            return out
 
 
 def use_fast_depthwise(model: nn.Module) -> None:
