@@ -2,6 +2,7 @@
 
 from intarsia.models.image import (
     bisenetv2,
+    ddrnet,
     deeplabv1,
     deeplabv2,
     deeplabv3,
@@ -23,6 +24,7 @@ from intarsia.models.image import (
 
 __all__ = [
     "bisenetv2",
+    "ddrnet",
     "deeplabv1",
     "deeplabv2",
     "deeplabv3",
