@@ -9,6 +9,7 @@ from intarsia.models import SegmentationModel, build
 # Options that make each architecture small; one without an entry fails the sweep.
 SMALL: dict[str, dict[str, Any]] = {
     "bisenetv2": {"width": 0.125, "head_channels": 16, "auxiliary_channels": 8},
+    "ddrnet": {"width": 4, "context_channels": 8, "head_channels": 8},
     "deeplabv1": {"base": 4, "width": 64, "dropout": 0},
     "deeplabv2": {"encoder": "test_resnet"},
     "deeplabv3": {"encoder": "test_resnet", "channels": 16, "auxiliary": 16},
@@ -27,6 +28,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "pan": {"encoder": "test_resnet", "channels": 16},
     "pspnet": {"encoder": "test_efficientnet", "channels": 16},
     "segformer": {"channels": 16},
+    "swiftnet": {"encoder": "test_efficientnet", "channels": 16, "grids": (2, 1)},
     "unet": {"encoder": "test_efficientnet", "channels": (16, 16, 8, 8)},
     "unet_original": {"in_channels": 3, "width": 4},
     "unetplusplus": {"encoder": "test_efficientnet", "channels": (16, 16, 8, 8)},

