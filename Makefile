@@ -58,7 +58,7 @@ $(VENV)/.dev-installed: pyproject.toml | $(BIN)/python
 
 $(VENV)-light/.installed: pyproject.toml | $(BIN)/python
 	$(PYTHON) -m venv $(VENV)-light
-	$(VENV)-light/bin/pip install --disable-pip-version-check -q -e '.[clouds,geo,large,mat,parquet,video,volumes]' \
+	$(VENV)-light/bin/pip install --disable-pip-version-check -q -e '.[classical,clouds,geo,large,mat,parquet,video,volumes]' \
 	hypothesis pytest pytest-timeout pytest-xdist
 	@touch $@
 

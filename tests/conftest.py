@@ -27,6 +27,12 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ["OMP_NUM_THREADS"] = "1"  # which torch, loaded later, reads as well
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if not HAS_TORCH and item.get_closest_marker("needs_torch"):
+            item.add_marker(pytest.mark.skip(reason="this environment has no PyTorch"))
+
+
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
     """Without PyTorch (`make light`), leave out the tests that need it themselves, or one of the peers."""
     if HAS_TORCH or collection_path.suffix != ".py":
@@ -36,7 +42,7 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
 
 HAS_TORCH = importlib.util.find_spec("torch") is not None
 _ROOMS = r"(apps\.demo|models|losses|training|runtimes\.torch|transforms\.(augment|clips))"
-_PEERS = "kornia|monai|numba|pycocotools|skimage|sklearn|timm|torch"
+_PEERS = "kornia|monai|pycocotools|timm|torch"
 NEEDS_TORCH = re.compile(
     rf"^\s*(import|from) ({_PEERS}|moving|networks|stripes|intarsia\.{_ROOMS})\b|^\s*from intarsia import .*models",
     re.MULTILINE,

@@ -61,7 +61,7 @@ def info(
     json: Json = False,
 ) -> None:
     """Show a model's card; or an architecture's options, and what it costs with them."""
-    from intarsia.errors import UsageError, suggest
+    from intarsia.errors import UsageError, require, suggest
 
     architectures = [one for every in _architectures_by_medium().values() for one in every]
     if name in architectures:
@@ -74,6 +74,8 @@ def info(
         work = "" if found["gmacs"] is None else f", {found['gmacs']:.2f} GMAC for an image of {size}x{size} pixels"
         typer.echo(f"{found['parameters']:,} parameters with {counted(classes, 'class', 'classes')}{work}")
         return
+    if set_ and not architectures:
+        require("torch", "train")
     if set_:
         raise UsageError(f"--set changes the options of an architecture, and {name!r} is not one")
     from intarsia.bundle import Description

@@ -20,6 +20,7 @@ def photo(tmp_path: Path) -> Path:
     return tmp_path / "photo.png"
 
 
+@pytest.mark.needs_torch
 def test_a_photo_falls_into_segments(cli: Cli, photo: Path, tmp_path: Path) -> None:
     found = cli.json("segment", photo, "-m", "kmeans", "--set", "clusters=4", "-o", tmp_path / "out")
     assert sorted(found["records"][0]["areas"]) == [f"segment {number}" for number in range(1, 5)]
@@ -28,6 +29,7 @@ def test_a_photo_falls_into_segments(cli: Cli, photo: Path, tmp_path: Path) -> N
     assert "segment 1" in cli.out
 
 
+@pytest.mark.needs_torch
 def test_wrong_numbers_of_clusters(cli: Cli, photo: Path, tmp_path: Path) -> None:
     assert cli("segment", photo, "-m", "kmeans", "--set", "clusters=0", "-o", tmp_path / "out") == 4
     assert "clusters is a number from 1 to 255, not 0" in cli.err
@@ -51,6 +53,7 @@ def test_train_evaluate_and_info(cli: Cli, tiny_run: TinyRun, tmp_path: Path, ph
     assert cli("recipes", "show", "random-forest") == 0 and "scribbles" in cli.out
 
 
+@pytest.mark.needs_torch
 def test_strokes_on_one_photo(cli: Cli, photo: Path, tmp_path: Path) -> None:
     data = tmp_path / "strokes"
     (data / "images").mkdir(parents=True)

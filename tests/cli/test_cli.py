@@ -78,6 +78,7 @@ def test_debug_shows_the_traceback_wherever_it_stands(cli: Cli, tmp_path: Path) 
         cli("data", "info", tmp_path, "--debug")
 
 
+@pytest.mark.needs_torch
 def test_interruption_exits_130(cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def interrupt(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
@@ -87,6 +88,7 @@ def test_interruption_exits_130(cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_p
     assert "interrupted" in cli.err and "Traceback" not in cli.err
 
 
+@pytest.mark.needs_torch
 def test_a_defect_says_so_without_a_traceback(cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def fail(*_: Any, **__: Any) -> None:
         raise ZeroDivisionError("division by zero")
@@ -186,6 +188,7 @@ def test_train_prints_what_it_made(cli: Cli, tiny_run: TinyRun, tmp_path: Path) 
     assert "already holds a run" in cli.err
 
 
+@pytest.mark.needs_torch
 def test_train_says_what_is_wrong_with_a_recipe(cli: Cli, tmp_path: Path) -> None:
     recipe = tmp_path / "mine.yaml"
     recipe.write_text("training:\n  epoch: 3\n")
@@ -289,6 +292,7 @@ def test_models_list_and_info(cli: Cli, tiny_run: TinyRun) -> None:
     assert cli("models", "list") == 0 and "deeplabv3plus" in cli.out
 
 
+@pytest.mark.needs_torch
 def test_models_info_tells_what_an_architecture_costs_with_other_options(cli: Cli) -> None:
     options = ("--set", "encoder=test_resnet", "--set", "channels=[8, 8, 8, 8]")
     small = cli.json("models", "info", "unet", *options, "--classes", "2", "--size", "64")

@@ -146,6 +146,7 @@ def test_evaluate_takes_a_manifest(street: Path, cli: Cli) -> None:
     assert len(found["images"]) == 2
 
 
+@pytest.mark.needs_torch
 def test_train_on_a_data_set_that_is_not_there(cli: Cli, tmp_path: Path) -> None:
     assert cli("train", tmp_path / "cityscapes") == 2
     assert "If you mean the data set Cityscapes:\nHow to get it:\n  1. register at the homepage" in cli.err

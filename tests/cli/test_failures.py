@@ -51,8 +51,10 @@ def test_names_that_are_no_text(cli: Cli, odd: Path, tmp_path: Path) -> None:
     [
         ("metrics", "masks", "masks", "-o", "file/scores"),
         ("data", "show", ".", "-o", "file/show.jpg"),
-        ("train", ".", "-r", "unet", "-o", "file/run", "--set", "model.weights=none"),
-        ("train", ".", "-r", "svm", "-o", "file/run"),
+        pytest.param(
+            ("train", ".", "-r", "unet", "-o", "file/run", "--set", "model.weights=none"), marks=pytest.mark.needs_torch
+        ),
+        pytest.param(("train", ".", "-r", "svm", "-o", "file/run"), marks=pytest.mark.needs_torch),
         ("recipes", "copy", "unet", "-o", "file/unet.yaml"),
     ],
     ids=" ".join,
@@ -67,6 +69,7 @@ def test_places_that_cannot_be_made(
     assert "defect" not in cli.err
 
 
+@pytest.mark.needs_torch
 def test_a_name_that_leaves_no_room_for_the_results_fails_alone(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     for name in ("a.png", "n" * 251 + ".png", "z.png"):
