@@ -276,7 +276,7 @@ def misplaced(pairs: Sequence[tuple[File, File]]) -> tuple[list[str], list[str]]
     """Find TIFF masks that lie elsewhere than what they belong to; those that cover nothing of it apart, in words."""
     elsewhere, beside = [], []
     for image, mask in pairs:
-        if not all(isinstance(one, Path) and is_raster(one) for one in (image, mask)):
+        if not _are_rasters(image, mask):
             continue
         with opened_raster(Path(str(image))) as first, opened_raster(Path(str(mask))) as second:
             frames = GeoFrame.of(first), GeoFrame.of(second)
@@ -287,10 +287,14 @@ def misplaced(pairs: Sequence[tuple[File, File]]) -> tuple[list[str], list[str]]
     return elsewhere, beside
 
 
+def _are_rasters(*files: object) -> bool:
+    return all(isinstance(one, Path) and is_raster(one) for one in files)
+
+
 def by_window(split: PictureSplit) -> PictureSplit:
     """The split, as a `RasterSplit` where its images are GeoTIFFs (and rasterio is there to read them)."""
     some = [item.input for item in split.items[:: max(1, len(split) // _LOOKED_AT)]]
-    if not some or not all(isinstance(image, Path) and is_raster(image) for image in some):
+    if not some or not _are_rasters(*some):
         return split
     items = tuple(
         replace(item, input=Raster(item.input)) if isinstance(item.input, Path) else item for item in split.items
