@@ -146,9 +146,11 @@ def count_instances(
     counted: list[Counted] = []
     failures: dict[str, str] = {}
     notes: list[str] = []
-    for medium in dict.fromkeys(item.medium.name for item in items):
-        some = [item for item in items if item.medium.name == medium]
-        reading = _READINGS[medium]([Path(item.source) for item in some], classes, ignore)
+    groups: dict[str, list[Item]] = {}
+    for item in items:
+        groups.setdefault(item.medium.name, []).append(item)
+    for name, some in groups.items():
+        reading = _READINGS[name]([Path(item.source) for item in some], classes, ignore)
         chosen = _chosen(reading.space, of)
         notes += reading.notes
         for item in some:

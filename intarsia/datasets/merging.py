@@ -130,11 +130,8 @@ def _joined(name: str, space: LabelSpace, parts: Sequence[Split], names: Sequenc
             origins[items[-1].id] = number
     join = next((join for kind, join in _JOINS.items() if all(isinstance(part, kind) for part in parts)), None)
     if join is None:
-        first, other = parts[0], next(part for part in parts if part.medium != parts[0].medium)
-        raise UsageError(
-            f"data.sources joins data of one kind; those in {first.root} are {first.plural}, and those in {other.root} "
-            f"{other.plural}"
-        )
+        kinds = {part.plural: f"those in {part.root} are {part.plural}" for part in reversed(parts)}
+        raise UsageError(f"data.sources joins data of one kind; {', and '.join(reversed(kinds.values()))}")
     joined: Split = join(name, space, tuple(items), parts, names, origins, weights)
     return joined
 

@@ -15,7 +15,7 @@ from intarsia.inference.segmenting import Ways, segment_many
 from intarsia.inference.video import VideoPredictor
 from intarsia.inference.volumes import segment_volume
 from intarsia.media.images import ImageLike
-from intarsia.media.medium import MEDIA, medium_of
+from intarsia.media.medium import ROWS, medium_of
 from intarsia.media.source import PixelSource
 from intarsia.media.video import Frame
 from intarsia.media.volumes import VolumeReader
@@ -63,8 +63,7 @@ class Predictor(GridPredictor):
         Raises:
             DataError: the picture cannot be read.
         """
-        stills = [medium for medium in MEDIA if medium.form == "rows"]
-        reader = medium_of(source, self.given, media=stills).open(source, self.preprocessing, {})
+        reader = medium_of(source, self.given, media=ROWS).open(source, self.preprocessing, {})
         rows = self.rows(reader, probabilities=True)
         return np.concatenate([part.probabilities for part in rows if part.probabilities is not None], axis=1)
 

@@ -126,9 +126,7 @@ class VideoPredictor:
 
         Many streams, each with its own state, may share one predictor.
         """
-        if not isinstance(frame, Frame):
-            number = int((state or {}).get("index", 0))
-            frame = Frame(frame, number, number)
+        frame = Frame.of(frame, int((state or {}).get("index", 0)))
         start = time.perf_counter()
         labels, following, facts = self._steps.step(frame, state)
         seconds = time.perf_counter() - start

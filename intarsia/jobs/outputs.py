@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from intarsia.errors import UsageError, suggest
-from intarsia.media.medium import Medium
+from intarsia.media.medium import Form, Medium
 from intarsia.result import RENDERS, Render
 
 
@@ -46,12 +46,24 @@ OUTPUTS = {
 OUTLINED = frozenset({"polygons", "geopackage"})
 """Those that are outlines of the labels on the map."""
 
-_STILLS, _CLIPS = ("rows", "volume"), ("frames",)
+
+def _still(render: Render) -> str:
+    return ".png" if render.lossless else ".jpg"
+
+
+_DRAWN: Mapping[Form, Callable[[Render], str]] = {
+    "rows": _still,
+    "volume": _still,
+    "pages": lambda render: ".tif",
+    "frames": lambda render: ".webm" if render.alpha else ".mp4",
+    "points": lambda render: "",
+}
+"""How the name of a drawing ends, by the form of the medium; "" where there is none."""
 
 
 def kinds_for(medium: Medium) -> list[str]:
     """List what can be written of a medium."""
-    drawn = [name for name, render in RENDERS.items() if _drawn(render, medium)]
+    drawn = [name for name, render in RENDERS.items() if _DRAWN[medium.form](render)]
     return ["labels", *drawn, *(name for name, output in OUTPUTS.items() if medium.name in output.ends)]
 
 
@@ -95,19 +107,10 @@ def name_outputs(
         render = kind if isinstance(kind, Render) else RENDERS.get(kind)
         if render is not None:
             renders[render.name] = render
-            names[render.name] = f"{stem}.{render.name}{_drawn(render, medium)}"
+            names[render.name] = f"{stem}.{render.name}{_DRAWN[medium.form](render)}"
         elif kind == "labels":
             names["labels"] = f"{stem}{medium.labels(source)}"
         else:
             end = OUTPUTS[str(kind)].ends[medium.name]
             names[str(kind)] = stem + (end.replace(".mask", "") if "labels" in named else end)
     return names | dict(named), renders
-
-
-def _drawn(render: Render, medium: Medium) -> str:
-    """How the name of a drawing ends; "" where there is none."""
-    if medium.form == "pages":
-        return ".tif"
-    if medium.form in _STILLS:
-        return ".png" if render.lossless else ".jpg"
-    return (".webm" if render.alpha else ".mp4") if medium.form in _CLIPS else ""

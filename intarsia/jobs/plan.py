@@ -126,12 +126,9 @@ def _name_of(kind: str | Render) -> str:
 
 def _written_as(out: Path, item: Item, media: Sequence[Medium]) -> Medium:
     """The medium whose labels have the target's suffix, if the source can be taken for it."""
-    fitting = [one for one in media if out.name.lower().endswith(one.targets)]
-    if item.medium in fitting:
-        return item.medium
-    for medium in fitting:
-        if medium.form == item.medium.form and medium.claims(item.source):
-            return medium
+    for one in (item.medium, *media):
+        if out.name.lower().endswith(one.targets) and one.can_take(item):
+            return one
     if not item.medium.targets:
         raise UsageError(f"{out} is one file: name a folder, in which the results of {item.source} get their names")
     raise UsageError(

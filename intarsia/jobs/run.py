@@ -23,7 +23,7 @@ from intarsia.jobs.writing.rows import write_rows
 from intarsia.jobs.writing.volume import write_volume
 from intarsia.jobs.writing.work import Facts, Stopped, Work
 from intarsia.labels import LabelSpace
-from intarsia.media.medium import Form, check_options
+from intarsia.media.medium import Form, Medium, check_options
 from intarsia.preprocessing import AnyPreprocessing
 
 Stop = Callable[[], bool]
@@ -101,9 +101,9 @@ def check(predictor: JobPredictor, plan: Plan, options: JobOptions = _PLAIN) -> 
         UsageError: an option means nothing to a medium of the job, or does not fit the model.
     """
     _check_media(predictor, plan)
-    scheduled = next((task for task in plan.tasks if task.medium.form == "frames"), None)
-    if scheduled is not None and options.schedule:
-        prepared(predictor, scheduled, options)
+    if options.schedule:  # which may not fit the model
+        for medium in plan.media():
+            prepared(predictor, medium, options)
     for task in plan.tasks:
         medium = task.medium
         given = {*predictor.given, *(name for name in options.given() if name not in ("opacity", "schedule"))}
@@ -157,7 +157,7 @@ def run(
         OSError: the disk is full or cannot be written, so that no other task fares better.
         UsageError: the call itself is wrong.
     """
-    ready = prepared(predictor, task, options)
+    ready = prepared(predictor, task.medium, options)
     start = time.perf_counter()
     record = blank(task) | settled(ready, options).to_json() | {"input": fingerprint(task.source)}
 
@@ -287,9 +287,9 @@ class _Job:
             return None
 
 
-def prepared(predictor: JobPredictor, task: Task, options: JobOptions) -> Any:
-    """Make the predictor ready for a task's medium: on videos, with the job's schedule."""
-    if task.medium.form == "frames" and not isinstance(predictor, VideoPredictor):
+def prepared(predictor: JobPredictor, medium: Medium, options: JobOptions) -> Any:
+    """Make the predictor ready for a medium: on videos, with the job's schedule."""
+    if medium.form == "frames" and not isinstance(predictor, VideoPredictor):
         return VideoPredictor(predictor, **options.schedule)  # type: ignore[arg-type]
     return predictor
 
@@ -349,7 +349,7 @@ def _is_finished(predictor: JobPredictor, task: Task, manifest: Manifest, option
 
 def _differences(predictor: JobPredictor, task: Task, record: Record, options: JobOptions) -> list[str]:
     """What differs between a record and what this job would do, in words."""
-    identity = settled(prepared(predictor, task, options), options)
+    identity = settled(prepared(predictor, task.medium, options), options)
     if not record.get("earlier"):
         return identity.differences(record)
     # Lines of earlier versions hold one checksum, and do not tell the precision.

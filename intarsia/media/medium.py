@@ -91,6 +91,10 @@ class Medium:
         """Tell by the suffix alone whether a file can be one."""
         return Path(name).name.lower().endswith(self.suffixes)
 
+    def can_take(self, item: Item) -> bool:
+        """Tell whether what a source was taken for is this, or goes through as this all the same."""
+        return self is item.medium or (self.form == item.medium.form and self.claims(item.source))
+
 
 def _open_frames(source: Name, preprocessing: Any, options: Mapping[str, Any]) -> Any:
     if options.get("fps") is None:
@@ -167,6 +171,7 @@ PICTURE = Medium(
 MEDIA = (VIDEO, CLOUD, VOLUME, RASTER, STACK, PICTURE)
 """Every medium, in the order in which a source is tried; what is nothing else is taken for a picture."""
 STILLS = (VOLUME, RASTER, PICTURE)
+ROWS = (RASTER, PICTURE)
 
 
 def medium_of(source: object, given: Collection[str] = (), *, media: Sequence[Medium] = MEDIA) -> Medium:

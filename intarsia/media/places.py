@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intarsia.errors import DataError, require
-from intarsia.media.rasters import IDENTITY, GeoFrame, is_raster, opened_raster
+from intarsia.media.rasters import IDENTITY, GeoFrame, are_rasters, opened_raster
 
 BY_PIXELS = "if they fit pixel by pixel, take the mask's georeference away (gdal_edit.py -unsetgt MASK)"
 
@@ -142,9 +142,9 @@ def misplaced(pairs: Iterable[tuple[object, object]]) -> tuple[list[str], list[s
     """Find TIFF masks that lie elsewhere than what they belong to; those that cover nothing of it apart, in words."""
     elsewhere, beside = [], []
     for image, mask in pairs:
-        if not (isinstance(image, Path) and is_raster(image) and isinstance(mask, Path) and is_raster(mask)):
+        if not are_rasters(image, mask):
             continue
-        with opened_raster(image) as first, opened_raster(mask) as second:
+        with opened_raster(Path(str(image))) as first, opened_raster(Path(str(mask))) as second:
             frames = GeoFrame.of(first), GeoFrame.of(second)
         try:
             elsewhere += [f"{mask}: {said}" for said in (misfit(*frames),) if said]

@@ -240,6 +240,11 @@ def open_raster(
     return RasterReader(Path(path), bands, windows)
 
 
+def are_rasters(*files: object) -> bool:
+    """Whether all of them are files of rasters."""
+    return all(isinstance(one, Path) and is_raster(one) for one in files)
+
+
 def is_raster(path: str | os.PathLike[str]) -> bool:
     """Tell whether a file is a map rather than a photo: a TIFF with a georeference or more than four bands.
 

@@ -60,6 +60,11 @@ class Frame:
     pts: int
     index: int
 
+    @classmethod
+    def of(cls, given: Frame | RGB, index: int) -> Frame:
+        """A frame as it is, or a picture as the frame of that number, whose time is its number."""
+        return given if isinstance(given, Frame) else cls(given, index, index)
+
 
 class FrameSource(Protocol):
     """What gives frames.

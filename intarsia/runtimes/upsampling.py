@@ -151,7 +151,8 @@ def decide(
 
 def softmax(logits: Plane) -> Plane:
     """Turn logits (C, *S) into probabilities (C, *S) float32."""
-    powers: Plane = np.exp(logits - logits.max(axis=0))
+    powers: Plane = logits - logits.max(axis=0)
+    np.exp(powers, out=powers)
     powers /= powers.sum(axis=0)
     return powers
 

@@ -25,7 +25,6 @@ from intarsia.media.rasters import (
     GeoFrame,
     RasterReader,
     grid_windows,
-    is_raster,
     open_raster,
     opened_raster,
 )
@@ -275,7 +274,7 @@ def said_of_places(pairs: Sequence[tuple[File, File]]) -> tuple[str, ...]:
 def by_window(split: PictureSplit) -> PictureSplit:
     """The split, as a `RasterSplit` where its images are GeoTIFFs (and rasterio is there to read them)."""
     some = [item.input for item in split.items[:: max(1, len(split) // _LOOKED_AT)]]
-    if not some or not all(isinstance(image, Path) and is_raster(image) for image in some):
+    if not some or not are_rasters(*some):
         return split
     items = tuple(
         replace(item, input=Raster(item.input)) if isinstance(item.input, Path) else item for item in split.items
