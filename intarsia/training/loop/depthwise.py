@@ -76,10 +76,10 @@ def _weight_gradient(grad: Tensor, x: Tensor, weight: Tensor, stride: int, paddi
         return _own_gradients(grad, x, weight, stride, padding, dilation, [False, True, False])[1]
     wide = torch.promote_types(weight.dtype, torch.float32)
     total = torch.zeros(weight.shape, dtype=wide)
-    for image, kernel in zip(x, grad, strict=True):
-        moved = F.conv2d(
-            image[None].to(wide), kernel[:, None].to(wide), None, dilation, padding, stride, groups=len(weight)
-        )  # fmt: skip
+    for number in range(len(x)):
+        # Of a slice, unlike of an item, torch knows that it is channels-last.
+        image, kernel = x[number : number + 1].to(wide), grad[number][:, None].to(wide)
+        moved = F.conv2d(image, kernel, None, dilation, padding, stride, groups=len(weight))
         total += moved[0, :, None, :side, :side]
     return total.to(weight.dtype)
 
