@@ -24,6 +24,7 @@ from intarsia.media.rasters import (
     RASTER_SUFFIXES,
     GeoFrame,
     RasterReader,
+    are_rasters,
     grid_windows,
     open_raster,
     opened_raster,
