@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -22,27 +24,21 @@ _MEDIA: dict[Medium, str] = {"image": "Architecture", "video": "For video", "clo
 @app.command("list")
 def list_models(json: Json = False) -> None:
     """List bundled models (for `segment -m`) and architectures (for recipes), medium by medium."""
-    from intarsia.bundle import Description
-
-    bundles = [(path, Description.load(path)) for path in bundled_models().values()]
-    models: list[dict[str, Any]] = [
-        {
-            "name": path.stem,
-            "classes": list(bundle.space.names),
-            "architecture": bundle.architecture,
-            "megabytes": round(path.stat().st_size / 1e6, 1),
-            "license": bundle.card.get("license"),
-        }
-        for path, bundle in bundles
-    ]
+    models = [_bundled(path) for path in bundled_models().values()]
     known = _architectures_by_medium()
     if json:
         emit({"models": models, "architectures": [_architecture(name) for every in known.values() for name in every]})
         return
     table(
-        ("Bundled model", "Architecture", "Classes", "Size"),
-        [(m["name"], m["architecture"], ", ".join(m["classes"]), f"{m['megabytes']} MB") for m in models],
-    )
+        ("Bundled model", "Classes", "Size", "Values", "GFLOP/MP", "Here"),
+        [
+            (
+                m["name"], ", ".join(m["classes"]), f"{m['megabytes']} MB",
+                f"{m['parameters'] / 1e6:.1f} M", _or_dash(m["gflop_per_megapixel"], "{:.1f}"), _here(m["measured"]),
+            )
+            for m in models
+        ],
+    )  # fmt: skip
     for medium, every in known.items():
         table((_MEDIA[medium], "What it is"), [(name, found.summary) for name, found in every.items()])
     if not known:
@@ -101,6 +97,37 @@ def info(
         )
     else:
         typer.echo(model_card(bundle))
+
+
+def _bundled(path: Path) -> dict[str, Any]:
+    """What is listed of a bundled model; what was measured of it on this machine, the fastest first."""
+    from intarsia.bundle import Description
+    from intarsia.runtimes.choice import recall
+    from intarsia.runtimes.exported import gflop_per_megapixel
+
+    model = Description.load(path)
+    work = gflop_per_megapixel(model)
+    return {
+        "name": path.stem,
+        "classes": list(model.space.names),
+        "architecture": model.architecture,
+        "megabytes": round(path.stat().st_size / 1e6, 1),
+        "parameters": model.parameters(),
+        "gflop_per_megapixel": None if work is None else round(work, 1),
+        "measured": [asdict(one) for one in recall(model)],
+        "license": model.card.get("license"),
+    }
+
+
+def _or_dash(value: float | None, form: str) -> str:
+    return "-" if value is None else form.format(value)
+
+
+def _here(measured: Sequence[Mapping[str, Any]]) -> str:
+    """The fastest of what `intarsia benchmark` measured."""
+    if not measured:
+        return "not measured"
+    return "{milliseconds:.0f} ms, {runtime} {precision}".format(**measured[0])
 
 
 def _architectures_by_medium() -> Mapping[Medium, Mapping[str, Architecture]]:
