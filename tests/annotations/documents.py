@@ -72,8 +72,8 @@ def geometries(
         return Bezier(anchors, draw(handles), draw(handles))
     if kind is Mask:
         h, w = draw(st.integers(1, height)), draw(st.integers(1, width))
-        bits = draw(st.lists(st.booleans(), min_size=h * w, max_size=h * w))
-        bitmap = np.array(bits, np.bool_).reshape(h, w)
+        packed = draw(st.binary(min_size=-(-h * w // 8), max_size=-(-h * w // 8)))  # a draw a bit takes long
+        bitmap = np.unpackbits(np.frombuffer(packed, np.uint8), count=h * w).astype(np.bool_).reshape(h, w)
         bitmap[0, 0] = True
         return Mask(bitmap, draw(st.integers(0, width - w)), draw(st.integers(0, height - h))).cropped()
     if kind is Cuboid:
