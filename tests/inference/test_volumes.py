@@ -220,6 +220,19 @@ def test_volumes_are_measured_whole_and_in_their_own_millimetres(make_predictor:
         evaluate(make_predictor(Levels(), 3), split)
 
 
+def test_rankseg_decides_volumes_as_a_whole_here_as_there(make_predictor: MakePredictor, tmp_path: Path) -> None:
+    folder = make_set(tmp_path / "set", cases=1)
+    ranked = make_predictor(Levels(), 3, preprocessing=preprocessing(), decide="rankseg")
+    found = evaluate(ranked, open_dataset(folder, val_fraction=0).split("all"))
+    labels = ranked.segment(folder / "images" / "case0.nii.gz").labels
+    truth = np.asarray(nibabel.load(folder / "images" / "case0.nii.gz").dataobj).astype(int)
+    counts = np.zeros((3, 3), dtype=int)
+    np.add.at(counts, (truth.ravel(), labels.ravel().astype(int)), 1)
+    assert found.matrix.counts[:, :3].tolist() == counts.tolist()
+    plain = make_predictor(Levels(), 3, preprocessing=preprocessing())
+    assert (plain.segment(folder / "images" / "case0.nii.gz").labels != labels).any()
+
+
 def test_the_lits_protocol_is_in_the_millimetres_of_each_case(make_predictor: MakePredictor, tmp_path: Path) -> None:
     for index in range(2):
         _, labels = body((12, 12, 9), seed=index)
