@@ -16,7 +16,7 @@ from typing import Annotated
 import typer
 
 from intarsia import __version__
-from intarsia.cli import count, data, demo, doctor, evaluate, import_, metrics, models, recipes, segment, train
+from intarsia.cli import count, data, demo, doctor, evaluate, export, import_, metrics, models, recipes, segment, train
 from intarsia.cli.annotations import app as annotations_app
 from intarsia.cli.failures import explained
 from intarsia.cli.output import emit
@@ -39,6 +39,7 @@ app.command("segment")(segment.segment)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("metrics")(metrics.metrics)
+app.command("export")(export.export)
 app.command("count")(count.count)
 app.command("import")(import_.import_)
 app.add_typer(data.app, name="data")
