@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from intarsia.datasets.public.protocol import EvaluationProtocol
     from intarsia.evaluation import Evaluation
     from intarsia.evaluation.measures import Measure
+    from intarsia.exporting import Export
     from intarsia.inference import Predictor
     from intarsia.inference.clouds import CloudPredictor
     from intarsia.inference.pictures.ranking import Decision
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from intarsia.training import Run
 
 __version__ = "0.1.0"
-__all__ = ["LabelSpace", "Segmentation", "__version__", "cluster", "evaluate", "load", "segment", "train"]
+__all__ = ["LabelSpace", "Segmentation", "__version__", "cluster", "evaluate", "export", "load", "segment", "train"]
 
 DEFAULT_MODEL = "street"
 """The bundled model that is used where none is named."""
@@ -333,6 +334,51 @@ def evaluate(
     if folder is not None:
         write_evaluation(folder, found, worst_samples(predictor, measured, found, report=folder))
     return found
+
+
+def export(
+    model: str | os.PathLike[str],
+    file: str | os.PathLike[str],
+    *,
+    precision: str = "fp32",
+    calibrate: str | os.PathLike[str] | None = None,
+    verify: str | os.PathLike[str] | None = None,
+    options: ReadOptions | None = None,
+    max_drop: float = 0.3,
+    overwrite: bool = False,
+    stage: Callable[[str], None] | None = None,
+) -> Export:
+    """Write a model's network for another runtime, once it has been compared with the original.
+
+    Args:
+        model: a bundled name, a bundle file, or a run folder.
+        file: a name that ends in .onnx (for ONNX Runtime and OpenVINO) or .xml (for OpenVINO; its numbers go beside it
+            in a file that ends in .bin).
+        precision: "fp32"; "fp16" to store weights in half the bytes; of .xml "bf16" to compute in bfloat16 where the
+            processor does; or "int8" to compute in integers all layers that bear it.
+        calibrate: labelled data for int8: their train split sets the integers' ranges, their val split measures what
+            they cost.
+        verify: other labelled data to measure on. Without them, and without `calibrate`, only random inputs are
+            compared.
+        options: how the data are read, see `intarsia.recipe.ReadOptions`.
+        max_drop: mIoU in points that the file may lose on the labelled data. int8 gives layers back to floats until it
+            loses no more, or writes another precision; anything else is refused.
+        overwrite: replace earlier files.
+        stage: told what is done now.
+
+    Raises:
+        UsageError: there is no such model, what is asked for cannot be combined, or the file is there already.
+        ModelError: the network cannot be exported, or the exported one is not the same or not right enough; nothing is
+            written then.
+        DataError: the data cannot be used, or the file cannot be written.
+    """
+    from intarsia.exporting import export
+    from intarsia.recipe import ReadOptions
+
+    return export(
+        model, file, precision=precision, calibrate=calibrate, verify=verify, options=options or ReadOptions(),
+        max_drop=max_drop, overwrite=overwrite, stage=stage or (lambda what: None),
+    )  # fmt: skip
 
 
 def __getattr__(name: str) -> object:

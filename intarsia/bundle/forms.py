@@ -10,7 +10,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from intarsia.bundle import onnxfile, safetensorsfile
+from intarsia.bundle import irfile, onnxfile, safetensorsfile
 from intarsia.errors import ModelError
 
 METADATA_KEY = "intarsia"
@@ -57,7 +57,12 @@ ONNX = Form(
     "an ONNX file, but not an Intarsia model: it holds a network and no description of its classes and preprocessing; "
     "export one with: intarsia export MODEL -o FILE.onnx",
 )  # fmt: skip
-FORMS = (SAFETENSORS, ONNX)
+OPENVINO = Form(
+    ".xml", irfile.metadata, irfile.tensors, irfile.digest,
+    "a network for OpenVINO, but not an Intarsia model: it holds no description of its classes and preprocessing; "
+    "export one with: intarsia export MODEL -o FILE.xml",
+)  # fmt: skip
+FORMS = (SAFETENSORS, ONNX, OPENVINO)
 """Every form of file, the bundle's own first."""
 
 

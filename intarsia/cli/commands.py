@@ -16,6 +16,7 @@ _PLACES = {
     "evaluate": "evaluate:evaluate",
     "benchmark": "benchmark:benchmark",
     "metrics": "metrics:metrics",
+    "export": "export:export",
     "count": "count:count",
     "import": "import_:import_",
     "data": "data:app",

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import copy
 import logging
+import operator
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import onnx
 import torch
-from onnxscript import ir, optimizer
+from onnxscript import ir, opset18, optimizer
 from torch import Tensor, nn
 
-from intarsia.models import SegmentationModel
+from intarsia.errors import ModelError
+from intarsia.models import ImageModel, SegmentationModel
 
 OPSET = 18
 INPUT, OUTPUT = "image", "logits"
@@ -33,6 +36,39 @@ class _Logits(nn.Module):
         return self.network.logits(image)
 
 
+class _Averages(nn.Module):
+    """Averages over n x n regions of a map of any size, which ONNX's pooling only knows where n divides the sides."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self.count = count
+
+    def forward(self, x: Tensor) -> Tensor:
+        rows, columns = (self._shares(side) for side in x.shape[2:])
+        return rows @ x @ columns.transpose(0, 1)
+
+    def _shares(self, side: int) -> Tensor:
+        """(n, side): by how much each cell counts for each region; regions meet or overlap by one cell."""
+        region, cell = torch.arange(self.count)[:, None], torch.arange(side)[None]
+        first, last = region * side // self.count, ((region + 1) * side + self.count - 1) // self.count
+        inside = ((cell >= first) & (cell < last)).float()
+        return inside / (last - first).float()
+
+
+def require_exportable(model: SegmentationModel, title: str) -> ImageModel:
+    """Refuse a model that is no network of pictures with a fixed course of arithmetic.
+
+    Raises:
+        ModelError: it is not; says why, and what can be exported.
+    """
+    if model.unexportable or not isinstance(model, ImageModel):
+        raise ModelError(
+            f"{title} cannot be exported: {model.unexportable or 'it is no network of pictures'}. Networks of pictures, "
+            "rasters and volumes can be, and those for video as they see a single frame"
+        )
+    return model
+
+
 def to_onnx(model: SegmentationModel) -> onnx.ModelProto:
     """Translate a network: one input "image" (N, C, H, W), one output "logits" at the network's stride.
 
@@ -42,9 +78,11 @@ def to_onnx(model: SegmentationModel) -> onnx.ModelProto:
         model: in evaluation mode, float32; it is left as it is.
     """
     network = copy.deepcopy(model).eval().requires_grad_(False)
-    for module in network.modules():
+    for name, module in list(network.named_modules()):
         if getattr(module, "inplace", False):
             module.inplace = False  # what works in place is taken apart into much smaller steps
+        if isinstance(module, nn.AdaptiveAvgPool2d) and isinstance(module.output_size, int):
+            network.set_submodule(name, _Averages(module.output_size))
     batch, height, width = _TRACED
     free = torch.export.Dim.DYNAMIC
     with _quiet(), torch.no_grad():
@@ -56,11 +94,22 @@ def to_onnx(model: SegmentationModel) -> onnx.ModelProto:
             dynamic_shapes={"image": {0: free, 2: free, 3: free}},
             input_names=[INPUT],
             output_names=[OUTPUT],
+            custom_translation_table={round: _rounded, operator.floordiv: _floor_divided},
             optimize=False,
             verbose=False,
         )
     assert program is not None
     return _tidied(program.model)
+
+
+def _rounded(value: Any, digits: None = None) -> Any:
+    """Python's `round` of a side that was multiplied: to the nearest whole number, halves to the even one."""
+    return opset18.Cast(opset18.Round(value), to=onnx.TensorProto.INT64)
+
+
+def _floor_divided(side: Any, by: Any) -> Any:
+    """Division of sides towards minus infinity, on which rounding up, ``-(-side // by)``, relies; ONNX's cuts off."""
+    return opset18.Div(opset18.Sub(side, opset18.Mod(side, by)), by)
 
 
 def _tidied(model: ir.Model) -> onnx.ModelProto:
@@ -92,10 +141,12 @@ def _tidied(model: ir.Model) -> onnx.ModelProto:
 
 
 def _drop_zero_biases(model: ir.Model) -> None:
-    """The exporter gives every convolution a bias; of one that has none, it is zero and has no name of the network."""
+    """The exporter gives every convolution a bias; that of one without is zero, and no tensor of the state dict."""
     for node in model.graph:
         bias = node.inputs[2] if node.op_type in ("Conv", "ConvTranspose") and len(node.inputs) == 3 else None
-        if bias is not None and bias.const_value is not None and not bias.const_value.numpy().any():
+        if bias is None or bias.const_value is None or "." in (bias.name or ""):
+            continue
+        if not bias.const_value.numpy().any():
             node.resize_inputs(2)
     ir.passes.common.RemoveUnusedNodesPass()(model)
 

@@ -43,12 +43,14 @@ class SegmentationModel(nn.Module):
         align_corners: where the logits of an architecture lie that are smaller than its input: its resize convention.
         full_precision: its arithmetic does not bear rounding to bfloat16.
         takes_clips: `supervised` takes clips (T, N, in_channels, *S) as well; other models see each frame by itself.
+        unexportable: why other runtimes cannot compute it; "" where they can.
     """
 
     in_channels: int = 3
     align_corners: bool = False
     full_precision: bool = False
     takes_clips: bool = False
+    unexportable: str = ""
 
     @property
     def base(self) -> SegmentationModel:

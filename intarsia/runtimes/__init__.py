@@ -50,7 +50,21 @@ def _onnx(description: Description, precision: Precision, device: str) -> Runtim
     return OnnxRuntime.of(description, exported_file(description, ".onnx"), precision)
 
 
-RUNTIMES = {kind.name: kind for kind in (RuntimeKind("torch", _torch), RuntimeKind("onnx", _onnx))}
+def _openvino(description: Description, precision: Precision, device: str) -> Runtime:
+    from intarsia.runtimes.exported import exported_file, find_exported
+    from intarsia.runtimes.openvino import OpenVinoRuntime
+
+    if device not in ("auto", "cpu"):
+        raise UsageError(f"the runtime openvino computes on the CPU, not on {device!r}; use the runtime torch")
+    beside = find_exported(description, ".xml") or find_exported(description, ".onnx")
+    file = exported_file(description, ".xml") if beside is None else beside[0]
+    return OpenVinoRuntime.of(description, file, precision)
+
+
+RUNTIMES = {
+    kind.name: kind
+    for kind in (RuntimeKind("torch", _torch), RuntimeKind("onnx", _onnx), RuntimeKind("openvino", _openvino))
+}
 """Every runtime by name."""
 
 
@@ -94,6 +108,8 @@ def choose(description: Description, precision: Precision, device: str) -> str:
 
     if device not in (AUTO, "cpu") or (device == AUTO and _has_gpu() and importlib.util.find_spec("torch")):
         return "torch"
+    if os.path.splitext(description.source)[1].lower() == ".xml":  # nothing else opens it
+        return "openvino"
     found = find_exported(description, ".onnx")
     if found is None:
         return "torch"

@@ -80,6 +80,7 @@ class ClassicalModel(ImageModel):
     """
 
     full_precision = True
+    unexportable = "its features and its fitted head are no network; it needs no export to be fast"
     encoder: Features
     head: Head
 

@@ -21,6 +21,8 @@ class CloudModel(SegmentationModel):
     clouds (classification) give (N, C).
     """
 
+    unexportable = "a network of points chooses points and searches neighbours by code of its own, on torch"
+
     def points(self, rows: Tensor) -> Tensor:
         """(N, P, in_channels) rows to (N, P, C), or (N, C) for whole clouds."""
         raise NotImplementedError

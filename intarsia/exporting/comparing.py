@@ -1,0 +1,62 @@
+"""How much an exported network's logits and labels differ from those of the network it was made from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from intarsia.runtimes.contract import Floats, Runtime
+from intarsia.runtimes.upsampling import upsampled_labels
+
+_SIZES = ((96, 128), (67, 45), (33, 31), (32, 32), (5, 9), (1, 1))
+_DEVIATIONS = 2.0  # of normalised pixels, about
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What comparing two runtimes found.
+
+    Attributes:
+        difference: the largest of two logits.
+        agreement: share of pixels whose labels are the same, at the input's own size.
+        inputs: how many were compared.
+    """
+
+    difference: float
+    agreement: float
+    inputs: int
+
+
+def random_inputs(channels: int) -> list[Floats]:
+    """Draw inputs (1, channels, H, W) of odd and even sides, down to a single pixel; the same every time."""
+    generator = np.random.default_rng(0)
+    return [generator.normal(0, _DEVIATIONS, (1, channels, *size)).astype(np.float32) for size in _SIZES]
+
+
+def compare(made: Runtime, original: Runtime, inputs: Iterable[Floats], classes: int) -> Comparison:
+    """Compare an exported network with the one it was made from.
+
+    Args:
+        made: the exported one.
+        original: the one it was made from.
+        inputs: (1, C, H, W) each.
+        classes: number of channels of the logits.
+    """
+    difference, same, pixels, count = 0.0, 0, 0, 0
+    dtype = np.dtype(np.uint8 if classes <= 255 else np.uint16)
+    for x in inputs:
+        wanted, found = original.logits(x), made.logits(x)
+        if wanted.shape != found.shape:
+            return Comparison(float("inf"), 0.0, count)
+        difference = max(difference, float(np.abs(wanted - found).max()))
+        size = (x.shape[2], x.shape[3])
+        labels = [
+            upsampled_labels(logits, size, align_corners=original.align_corners, dtype=dtype)
+            for logits in (wanted, found)
+        ]
+        same += int(np.count_nonzero(labels[0] == labels[1]))
+        pixels += labels[0].size
+        count += 1
+    return Comparison(difference, same / max(pixels, 1), count)

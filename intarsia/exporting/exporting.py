@@ -1,0 +1,215 @@
+"""From a bundle to a file of another runtime, measured before it counts."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import onnx
+
+from intarsia import __version__
+from intarsia.bundle import METADATA_KEY, Bundle, Exported
+from intarsia.bundle.exported import EXPORTED_KEY
+from intarsia.datasets import Split
+from intarsia.errors import ModelError, UsageError, counted, require
+from intarsia.exporting.comparing import compare, random_inputs
+from intarsia.exporting.graph import OPSET, require_exportable, to_onnx
+from intarsia.exporting.quantising import Quantised, quantise
+from intarsia.exporting.seen import Like, Seen, checksum, hashes, points
+from intarsia.exporting.writing import halved, write_onnx, write_openvino
+from intarsia.models.restore import restore
+from intarsia.runtimes.contract import Runtime
+from intarsia.runtimes.onnx import OnnxRuntime
+from intarsia.runtimes.openvino import OpenVinoRuntime, has_bf16
+from intarsia.runtimes.processor import feature
+from intarsia.runtimes.torch import TorchRuntime
+
+SAME = 0.9999
+"""Share of labels in which a network in float32 has to agree with the one that it was made from."""
+_COMPARED = 10  # labelled items, besides random inputs
+
+Stage = Callable[[str], None]
+Write = Callable[[Mapping[str, str], Path], None]
+
+
+@dataclass(frozen=True)
+class Export:
+    """What was written, and what was measured before.
+
+    Attributes:
+        file: the exported network.
+        exported: what the file tells of it, its record included.
+        notes: sentences for people: what was decided otherwise than asked for, and why.
+    """
+
+    file: Path
+    exported: Exported
+    notes: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON form."""
+        return {"file": str(self.file), **self.exported.model_dump(mode="json"), "notes": list(self.notes)}
+
+
+@dataclass
+class Exporter:
+    """One bundle on its way into one file; see `export`."""
+
+    bundle: Bundle
+    file: Path
+    max_drop: float
+    stage: Stage
+    calibration: Split | None = None
+    verification: Split | None = None
+    notes: list[str] = field(default_factory=list)
+    record: dict[str, Any] = field(default_factory=dict)
+
+    def run(self, precision: str) -> Export:
+        """Translate, measure and write."""
+        model = require_exportable(restore(self.bundle), self.bundle.title)
+        self.original = TorchRuntime(model, precision="fp32", device="cpu")
+        self.record = {
+            "intarsia": __version__, "opset": OPSET, "processor": f"cpu {feature()}",
+            "versions": {name: str(require(name, "export").__version__) for name in ("torch", "onnx")},
+        }  # fmt: skip
+        self._note_data()
+        self.stage("translating the network")
+        network = to_onnx(model)
+        with tempfile.TemporaryDirectory() as folder:
+            self.draft = Path(folder) / f"network{self.file.suffix.lower()}"
+            write, exported = self._finish(network, precision)
+        write(self._texts(exported), self.file)
+        return Export(self.file, exported, tuple(self.notes))
+
+    def _note_data(self) -> None:
+        """Keep apart what is calibrated and what is verified on, and tell both in the record."""
+        if self.calibration is not None:
+            chosen = hashes(self.calibration, Seen(self.bundle, self.calibration, self.original).chosen)
+            self.record["calibration"] = {"items": len(chosen), "sha256": checksum(chosen)}
+        if self.verification is not None:
+            kept = hashes(self.verification, range(len(self.verification)))
+            self.record["verification"] = {"items": len(kept), "sha256": checksum(kept)}
+            both = len(set(chosen) & set(kept)) if self.calibration is not None else 0
+            if both:
+                raise UsageError(
+                    f"{counted(both, 'item')} of the data to verify on would be calibrated on too, and flatter the "
+                    "result; give --verify other data than --calibrate"
+                )
+
+    def _finish(self, network: onnx.ModelProto, precision: str) -> tuple[Write, Exported]:
+        """Make the network in the precision asked for, or in one that loses no more than it may."""
+        if self.file.suffix.lower() == ".onnx":
+            made = halved(network) if precision == "fp16" else network
+            return self._measured(lambda texts, file: write_onnx(made, texts, file), precision)
+        import openvino
+
+        graph = openvino.Core().read_model(network.SerializeToString())
+
+        def plain(texts: Mapping[str, str], file: Path) -> None:
+            write_openvino(graph, texts, file, half=precision == "fp16")
+
+        if precision != "int8":
+            return self._measured(plain, precision)
+        quantised = self._quantised(graph, plain)
+        if quantised is not None:
+            model = quantised.model
+            return self._measured(lambda texts, file: write_openvino(model, texts, file), "int8")
+        return self._measured(plain, "bf16" if has_bf16() else "fp32")
+
+    def _quantised(self, graph: Any, plain: Write) -> Quantised | None:
+        """The network in eight bits; None, and a note, if it cannot be had at this price."""
+        assert self.calibration is not None and self.verification is not None
+        _, exported = self._measured(plain, "fp32")  # the translation itself is right
+        split = self.verification
+        self.stage("quantising, and measuring what it costs")
+        made = quantise(
+            graph,
+            Seen(self.bundle, self.calibration, self.original),
+            len(split),
+            lambda network, indices: points(self.bundle, Like(self.original, network), split, indices),
+            self.max_drop,
+        )
+        floats, whole, last = made.scores[0], made.scores[1], made.scores[-1]
+        drops = {"all_layers": round(floats - whole, 3), "kept_layers": round(floats - last, 3)}
+        self.record["int8"] = {
+            "layers": len(made.layers), "given_back": list(made.given_back), "drop": drops, "max_drop": self.max_drop,
+        }  # fmt: skip
+        if made.given_back:
+            self.notes.append(
+                f"In int8 all layers cost {drops['all_layers']:.2f} points of mIoU. Given back to floats, which leaves "
+                f"a cost of {drops['kept_layers']:.2f}: {', '.join(made.given_back)}."
+            )
+        if made.layers and floats - last <= self.max_drop:
+            return made
+        instead = "bf16" if has_bf16() else "fp32"
+        self.notes.append(
+            f"int8 costs more than {self.max_drop:g} points of mIoU whichever layers are given back, so that this file "
+            f"is in {instead}."
+        )
+        return None
+
+    def _measured(self, write: Write, precision: str) -> tuple[Write, Exported]:
+        """Write a draft, compare it with the network it was made from, and refuse it if it is not right enough."""
+        self.stage(f"comparing in {precision}")
+        exported = Exported(
+            stride=self.original.stride, align_corners=self.original.align_corners, margin=self.original.margin,
+            precision=precision, origin=self.bundle.checksum(), agreement=0.0,
+        )  # fmt: skip
+        write(self._texts(exported), self.draft)
+        runtime = self._opened()
+        if precision == "bf16" and runtime.precision != "bf16":
+            self.notes.append(
+                "This processor does not compute in bfloat16: what is measured here is fp32. The file computes in "
+                "bfloat16 where the processor does."
+            )
+        inputs = random_inputs(runtime.in_channels)
+        if self.verification is not None:
+            inputs += Seen(self.bundle, self.verification, self.original, most=_COMPARED)
+        found = compare(runtime, self.original, inputs, len(self.bundle.space))
+        if precision == "fp32" and found.agreement < SAME:
+            raise ModelError(
+                f"{self.bundle.title}: {runtime.name} does not compute the same: {100 * found.agreement:.3f} % of the "
+                f"labels agree, logits differ by up to {found.difference:.3g}; nothing was written. This is a defect "
+                "of the translation; please report the architecture and its options"
+            )
+        record = {
+            **self.record, "difference": found.difference, "compared": found.inputs,
+            "measured": {"runtime": runtime.name, "precision": runtime.precision},
+            **self._gated(runtime, precision),
+        }  # fmt: skip
+        return write, exported.model_copy(update={"agreement": found.agreement, "record": record})
+
+    def _gated(self, runtime: Runtime, precision: str) -> dict[str, Any]:
+        """What the labels lose on data that nothing was calibrated on.
+
+        Raises:
+            ModelError: more than they may.
+        """
+        if self.verification is None:
+            return {}
+        wanted, _ = points(self.bundle, self.original, self.verification)
+        found, _ = points(self.bundle, runtime, self.verification)
+        drop = wanted - found
+        if not drop <= self.max_drop:
+            raise ModelError(
+                f"{self.bundle.title}: {precision} costs {drop:.2f} points of mIoU ({wanted:.2f} to {found:.2f}), more "
+                f"than {self.max_drop:g} (--max-drop); nothing was written"
+            )
+        miou = {"original": round(wanted, 3), "exported": round(found, 3), "drop": round(drop, 3)}
+        return {"verification": self.record["verification"] | {"miou": miou}}
+
+    def _opened(self) -> Runtime:
+        classes = len(self.bundle.space)
+        if self.draft.suffix == ".onnx":
+            return OnnxRuntime(self.draft, classes)
+        return OpenVinoRuntime(self.draft, classes)
+
+    def _texts(self, exported: Exported) -> dict[str, str]:
+        return {
+            METADATA_KEY: self.bundle.to_metadata(),
+            EXPORTED_KEY: json.dumps(exported.model_dump(mode="json"), allow_nan=False),
+        }

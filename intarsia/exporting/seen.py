@@ -1,0 +1,105 @@
+"""What a network sees of labelled data: the same pixels, preprocessing and tiles as in a prediction."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from intarsia.bundle import Description
+from intarsia.datasets import Split
+from intarsia.evaluation import evaluate
+from intarsia.inference import Predictor
+from intarsia.media.source import ArraySource, Place
+from intarsia.runtimes.contract import Floats, Runtime
+
+MOST = 300
+"""Items that a calibration looks at; more change its ranges little."""
+
+
+class Like:
+    """A runtime that answers as another one, but computes logits by a function.
+
+    Args:
+        other: whose stride, margin, ... it has.
+        compute: from (N, C, H, W) to logits.
+    """
+
+    name, precision = "like", "fp32"
+
+    def __init__(self, other: Runtime, compute: Callable[[Floats], Floats]) -> None:
+        self.processor, self.in_channels, self.stride = other.processor, other.in_channels, other.stride
+        self.align_corners, self.margin = other.align_corners, other.margin
+        self._compute = compute
+
+    def logits(self, x: Floats, place: Place | None = None) -> Floats:
+        return self._compute(x)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The inputs (1, C, H, W) that predicting a split gives a network, made anew each time they are asked for.
+
+    Attributes:
+        description: of the model.
+        split: pictures, rasters or slices, as the model sees them.
+        like: a runtime of the network.
+        most: items, spread over the split.
+    """
+
+    description: Description
+    split: Split
+    like: Runtime
+    most: int = MOST
+
+    @property
+    def chosen(self) -> list[int]:
+        """Indices of the items."""
+        count = len(self.split)
+        return sorted({round(index) for index in np.linspace(0, count - 1, min(count, self.most))})
+
+    def __iter__(self) -> Iterator[Floats]:
+        noted: list[Floats] = []
+
+        def note(x: Floats) -> Floats:
+            noted.append(x)
+            cells = (-(-side // self.like.stride) for side in x.shape[2:])
+            return np.zeros((len(x), len(self.description.space), *cells), dtype=np.float32)
+
+        predictor = Predictor(self.description, runtime=Like(self.like, note), refine="none")
+        for index in self.chosen:
+            image, _ = self.split.read(index)
+            for _ in predictor.rows(ArraySource(image, self.split.items[index].id, self.split.medium)):  # type: ignore[arg-type]
+                yield from noted
+                noted.clear()
+
+
+def hashes(split: Split, indices: Sequence[int]) -> list[str]:
+    """Compute the SHA-256 of what each item shows, whatever its file is called."""
+    found = []
+    for index in indices:
+        pixels: Any = split.read(index)[0]
+        found.append(hashlib.sha256(np.ascontiguousarray(pixels).data).hexdigest())
+    return found
+
+
+def checksum(of: Sequence[str]) -> str:
+    """Compute one SHA-256 of many, in any order."""
+    return hashlib.sha256("".join(sorted(of)).encode()).hexdigest()
+
+
+def points(
+    description: Description, runtime: Runtime, split: Split, indices: Sequence[int] | None = None
+) -> tuple[float, list[float]]:
+    """Measure the mIoU of a network on labelled items, without the refinement that its recipe may ask for.
+
+    Returns:
+        Of all of them together and of each, in points of 100.
+    """
+    part = split if indices is None else replace(split, items=tuple(split.items[index] for index in indices))
+    found = evaluate(Predictor(description, runtime=runtime, refine="none"), part)
+    each = {row.id: row.miou for row in found.images}
+    return 100 * found.scores.miou, [100 * float(np.nan_to_num(each.get(item.id, 0.0))) for item in part.items]
