@@ -21,6 +21,7 @@ from intarsia.exporting.graph import OPSET, require_exportable, to_onnx
 from intarsia.exporting.quantising import Quantised, quantise
 from intarsia.exporting.seen import Like, Seen, checksum, hashes, points
 from intarsia.exporting.writing import halved, write_onnx, write_openvino
+from intarsia.models.cost import gflop_per_megapixel
 from intarsia.models.restore import restore
 from intarsia.runtimes.contract import Runtime
 from intarsia.runtimes.onnx import OnnxRuntime
@@ -103,7 +104,7 @@ class Exporter:
     def _finish(self, network: onnx.ModelProto, precision: str) -> tuple[Write, Exported]:
         """Make the network in the precision asked for, or in one that loses no more than it may."""
         if self.file.suffix.lower() == ".onnx":
-            made = halved(network) if precision == "fp16" else network
+            made = halved(network, rounded=precision == "fp16")
             return self._measured(lambda texts, file: write_onnx(made, texts, file), precision)
         import openvino
 
@@ -158,6 +159,9 @@ class Exporter:
         exported = Exported(
             stride=self.original.stride, align_corners=self.original.align_corners, margin=self.original.margin,
             precision=precision, origin=self.bundle.checksum(), agreement=0.0,
+            gflop_per_megapixel=gflop_per_megapixel(
+                self.bundle.architecture, len(self.bundle.space), self.bundle.options
+            ),
         )  # fmt: skip
         write(self._texts(exported), self.draft)
         runtime = self._opened()

@@ -51,11 +51,16 @@ def write_openvino(network: Any, texts: Mapping[str, str], file: Path, *, half: 
         file.unlink(missing_ok=True)
 
 
-def halved(network: onnx.ModelProto) -> onnx.ModelProto:
+def halved(network: onnx.ModelProto, *, rounded: bool) -> onnx.ModelProto:
     """Store the weights (of two or more dimensions) of a copy as float16, from which they are computed in float32.
 
+    Args:
+        network: in float32.
+        rounded: whether weights may be rounded; if not, only those are stored so whose values float16 holds exactly, as
+            are those of bundles that were saved by half.
+
     Raises:
-        ModelError: a weight is too large for float16.
+        ModelError: a weight that shall be rounded is too large for float16.
     """
     made = copy.deepcopy(network)
     casts = []
@@ -63,16 +68,18 @@ def halved(network: onnx.ModelProto) -> onnx.ModelProto:
         if tensor.data_type != onnx.TensorProto.FLOAT or len(tensor.dims) < 2:
             continue
         with np.errstate(over="ignore"):
-            values = numpy_helper.to_array(tensor).astype(np.float16)
+            single, values = numpy_helper.to_array(tensor), numpy_helper.to_array(tensor).astype(np.float16)
+        if not rounded and not np.array_equal(single, values):
+            continue
         if not np.isfinite(values).all():
             raise ModelError(f"{tensor.name} has values that float16 cannot hold; export it in fp32")
-        name, single = tensor.name, f"{tensor.name}/float32"
+        name, cast = tensor.name, f"{tensor.name}/float32"
         tensor.CopyFrom(numpy_helper.from_array(values, name))
-        casts.append(onnx.helper.make_node("Cast", [name], [single], name=single, to=onnx.TensorProto.FLOAT))
+        casts.append(onnx.helper.make_node("Cast", [name], [cast], name=cast, to=onnx.TensorProto.FLOAT))
         for node in made.graph.node:
             for index, given in enumerate(node.input):
                 if given == name:
-                    node.input[index] = single
+                    node.input[index] = cast
     nodes = [*casts, *made.graph.node]
     del made.graph.node[:]
     made.graph.node.extend(nodes)
