@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, Self
 
 from intarsia.bundle import Description
-from intarsia.errors import DataError, IntarsiaError, UsageError, counted
+from intarsia.errors import DataError, UsageError, counted
 from intarsia.inference import Identity, VideoPredictor
+from intarsia.jobs.line import EXPECTED, Begun, Line, begin
 from intarsia.jobs.manifest import Manifest, earlier_settings, fingerprint, is_hopeless
 from intarsia.jobs.plan import Plan
 from intarsia.jobs.task import JobOptions, Record, Task
@@ -157,9 +159,23 @@ def run(
         OSError: the disk is full or cannot be written, so that no other task fares better.
         UsageError: the call itself is wrong.
     """
-    ready = prepared(predictor, task.medium, options)
     start = time.perf_counter()
-    record = blank(task) | settled(ready, options).to_json() | {"input": fingerprint(task.source)}
+    return _written(predictor, begin(task, predictor, options.given()), start, folder, options, stop, tell)
+
+
+def _written(
+    predictor: JobPredictor,
+    begun: Begun,
+    start: float,
+    folder: Path,
+    options: JobOptions,
+    stop: Stop,
+    tell: Tell | None,
+) -> Record:
+    """Write the outputs of a task that was begun; see `run`."""
+    task = begun.task
+    ready = prepared(predictor, task.medium, options)
+    record = blank(task) | settled(ready, options).to_json() | {"input": begun.input}
 
     def told(done: int, total: int | None) -> None:
         if stop():
@@ -170,10 +186,11 @@ def run(
     paths = {kind: folder / name for kind, name in task.outputs.items()}
     fresh = [path for path in paths.values() if not os.path.exists(path)]  # where Path raises of a name too long
     try:
-        reader = task.medium.open(task.source, ready.preprocessing, options.given())
-        work = Work(task, reader, paths, options, options.style(task, ready.space), told, stop)
+        if begun.error is not None:
+            raise begun.error
+        work = Work(task, begun.reader, paths, options, options.style(task, ready.space), told, stop, begun.parts)
         facts = WRITERS[task.medium.form](ready, work)
-    except (DataError, OSError, MemoryError, IntarsiaError) as error:
+    except EXPECTED as error:
         _remove(fresh)
         if is_hopeless(error) or isinstance(error, UsageError):
             raise
@@ -227,16 +244,20 @@ def run_all(
     waiting = {task.id for task in todo}
     result.skipped = [str(task.source) for task in plan.tasks if task.id not in waiting]
     job = _Job(predictor, plan, manifest, options, overwrite, stop, tell)
+    result.stopped = stop()
     try:
-        for task in todo:
-            record = None if stop() else job.attempt(task, result)
-            if record is not None:
-                result.records.append(record)
-                if finished is not None:
-                    finished(len(result.skipped) + len(result.records), len(plan.tasks), record)
-            result.stopped = result.stopped or stop() or (record is not None and record["status"] == "stopped")
-            if result.stopped:
-                break
+        with Line(() if result.stopped else todo, predictor, options.given(), job.claim) as line:
+            start = time.perf_counter()
+            for begun in line:
+                record = job.attempt(begun, start, result)
+                if record is not None:
+                    result.records.append(record)
+                    if finished is not None:
+                        finished(len(result.skipped) + len(result.records), len(plan.tasks), record)
+                result.stopped = result.stopped or stop() or (record is not None and record["status"] == "stopped")
+                if result.stopped:
+                    break
+                start = time.perf_counter()
     finally:
         if manifest is not None:
             manifest.tidy()
@@ -255,21 +276,29 @@ class _Job:
     stop: Stop
     tell: Tell | None
 
-    def attempt(self, task: Task, result: JobResult) -> Record | None:
-        """Do a task, unless somebody else does or did; None if so, or if it was stopped."""
+    @contextmanager
+    def claim(self, task: Task) -> Iterator[str]:
+        """Take a task, unless another worker is at it ("busy") or has done it since this job began ("done")."""
         if self.manifest is None:
-            return self._run(task, result)
+            yield ""
+            return
         with self.manifest.claim(task) as free:
-            if not free:
-                result.busy.append(str(task.source))
-                return None
-            if not self.overwrite and _is_finished(self.predictor, task, self.manifest, self.options):
-                result.skipped.append(str(task.source))  # by another worker, since this job began
-                return None
-            record = self._run(task, result)
-            if record is not None:
-                self._note(record, self.manifest)
-            return record
+            done = free and not self.overwrite and _is_finished(self.predictor, task, self.manifest, self.options)
+            yield "" if free and not done else "done" if done else "busy"
+
+    def attempt(self, begun: Begun, start: float, result: JobResult) -> Record | None:
+        """Finish a task; None if somebody else does or did, or if it was stopped."""
+        if begun.refusal:
+            (result.busy if begun.refusal == "busy" else result.skipped).append(str(begun.task.source))
+            return None
+        try:
+            record = _written(self.predictor, begun, start, self.plan.folder, self.options, self.stop, self.tell)
+        except Stopped:
+            result.stopped = True
+            return None
+        if self.manifest is not None:
+            self._note(record, self.manifest)
+        return record
 
     def _note(self, record: Record, manifest: Manifest) -> None:
         try:
@@ -278,13 +307,6 @@ class _Job:
             # Outputs of which no line tells would be taken for a stranger's.
             _remove([self.plan.folder / name for name in record["outputs"].values()])
             raise
-
-    def _run(self, task: Task, result: JobResult) -> Record | None:
-        try:
-            return run(self.predictor, task, self.plan.folder, options=self.options, stop=self.stop, tell=self.tell)
-        except Stopped:
-            result.stopped = True
-            return None
 
 
 def prepared(predictor: JobPredictor, medium: Medium, options: JobOptions) -> Any:

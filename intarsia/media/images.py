@@ -28,6 +28,7 @@ from intarsia.media.streaming import can_stream, filled_bits, stream_rows
 ImageLike: TypeAlias = str | os.PathLike[str] | bytes | Image.Image | NDArray[Any]
 
 MAX_PIXELS = 400_000_000
+_HELD_PIXELS = 16_000_000
 
 _WRITERS = {
     ".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF", ".bmp": "BMP",
@@ -54,6 +55,7 @@ class ImageReader:
         self._orientation = 1
         self._page, self._told = 0, ""
         self._windows = windows
+        self._held: RGB | None = None
         self._streamed = self.is_deep = False
         known_as, self._picture = _name_and_picture(source)
         self.name = name or known_as
@@ -76,6 +78,19 @@ class ImageReader:
             if self._orientation >= 5:
                 self.width, self.height = self.height, self.width
 
+    def hold(self) -> bool:
+        """Decode the picture now, if it is small enough to wait in memory; what is read later is taken from there.
+
+        Returns:
+            Whether it is held.
+
+        Raises:
+            DataError: as `read`.
+        """
+        if self.height * self.width <= _HELD_PIXELS:
+            self._held = self.read()
+        return self._held is not None
+
     def read(self) -> RGB:
         """Decode the whole picture.
 
@@ -85,6 +100,8 @@ class ImageReader:
         Raises:
             DataError: the file is truncated, corrupt, or of a kind that has no meaning as a photo.
         """
+        if self._held is not None:
+            return self._held
         if isinstance(self._picture, np.ndarray):
             return self._picture
         if self._streamed:
@@ -195,7 +212,7 @@ class ImageReader:
             yield image
 
     def _chunks(self) -> Iterator[RGB]:
-        if not self._streamed or not isinstance(self._picture, Path | bytes):
+        if self._held is not None or not self._streamed or not isinstance(self._picture, Path | bytes):
             return iter([self.read()])
         bits = self.bits if self._windows is None else 16
         return stream_rows(self._picture, self.name, page=self._page, bits=bits, windows=self._windows)

@@ -50,7 +50,7 @@ class MaskWriter:
         self._stack = ExitStack()
         self._above: NDArray[np.uint8] | int = 0  # the last row written, as bytes; zeros above the first
         # Masks hold long runs of one value: filter Up with run-length matches is both the fastest and the smallest.
-        self._deflate = zlib.compressobj(6, strategy=zlib.Z_RLE)
+        self._deflate = zlib.compressobj(1, strategy=zlib.Z_RLE)
         self._file: BinaryIO
 
     def __enter__(self) -> MaskWriter:

@@ -6,11 +6,14 @@ import os
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from intarsia.labels import LabelArray, LabelSpace
+
+_COUNTED = 1 << 24  # OpenCV counts in single precision, which holds whole numbers up to here
 
 
 class Result(ABC):
@@ -72,7 +75,14 @@ class Result(ABC):
 
 def count(labels: LabelArray, space: LabelSpace) -> NDArray[np.int64]:
     """Count the elements of each label, (`space.ignore_index` + 1,)."""
-    return np.bincount(labels.ravel(order="K"), minlength=space.ignore_index + 1)
+    size = space.ignore_index + 1
+    if labels.dtype != np.uint8:
+        return np.bincount(labels.ravel(order="K"), minlength=size)
+    flat, found = labels.reshape(-1, 1), np.zeros((256, 1), np.int64)
+    for start in range(0, len(flat), _COUNTED):
+        part = cv2.calcHist([flat[start : start + _COUNTED]], [0], None, [256], [0, 256])
+        found += part.reshape(256, 1).astype(np.int64)
+    return found[:size, 0]
 
 
 def areas(counts: NDArray[np.int64], space: LabelSpace) -> dict[str, float]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -86,8 +87,7 @@ def draw_overlay(pixels: Pixels, labels: LabelArray, style: Style) -> Pixels:
 def draw_colors(pixels: Pixels, labels: LabelArray, style: Style) -> Pixels:
     """Show the labels' colours alone; unlabelled pixels are black."""
     check_values(labels, style.space, "the labels")
-    found: Pixels = style.space.colors()[labels]
-    return found
+    return _colored(labels, style.space)
 
 
 def draw_outlines(pixels: Pixels, labels: LabelArray, style: Style) -> Pixels:
@@ -151,20 +151,27 @@ def blend(image: NDArray[np.uint8], labels: LabelArray, space: LabelSpace, opaci
         raise UsageError(f"opacity is between 0 (photo only) and 1 (colours only), not {opacity}")
     check_labels(labels, space)
     check_photo(image, labels)
-    color_weight = round(opacity * 256)
-    table = space.colors().astype(np.uint16) * np.uint16(color_weight) + np.uint16(128)
+    weight = round(opacity * 256) / 256
     result = np.empty_like(image)
     for top in range(0, len(labels), _BAND_ROWS):
         rows = slice(top, top + _BAND_ROWS)
         check_values(labels[rows], space, "the overlay")
-        mixed = image[rows] * np.uint16(256 - color_weight)
-        mixed += table[labels[rows]]
-        mixed >>= 8
-        result[rows] = mixed
+        # Sums are whole 256ths, so that adding less than one of them rounds halves up and nothing else.
+        cv2.addWeighted(image[rows], 1 - weight, _colored(labels[rows], space), weight, 1 / 1024, dst=result[rows])
         unknown = labels[rows] >= len(space)
         if unknown.any():
             result[rows][unknown] = image[rows][unknown]
     return result
+
+
+def _colored(labels: LabelArray, space: LabelSpace) -> Pixels:
+    """The colours (H, W, 3) of labels (H, W); what is no class is black."""
+    table = space.colors()
+    if labels.dtype != np.uint8:
+        return np.take(table, labels, axis=0)
+    padded = np.zeros((256, 1, 3), np.uint8)
+    padded[: len(table), 0] = table
+    return np.asarray(cv2.applyColorMap(np.ascontiguousarray(labels), padded), dtype=np.uint8)
 
 
 def check_photo(image: NDArray[Any], labels: NDArray[Any]) -> None:

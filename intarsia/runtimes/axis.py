@@ -56,10 +56,8 @@ class Axis:
             align_corners: whether the middles of the outermost pixels and cells coincide, rather than their edges.
         """
         places = np.arange(size, dtype=np.float64)
-        if align_corners:
-            position = places * ((cells - 1) / max(size - 1, 1))
-        else:
-            position = (places + 0.5) * (cells / size) - 0.5
+        corners, edges = (cells - 1) / max(size - 1, 1), cells / size
+        position = places * corners if align_corners else (places + 0.5) * edges - 0.5
         floor = np.floor(position)
         before = floor.astype(np.intp)
         after = np.minimum(before + 1, cells - 1)

@@ -207,8 +207,8 @@ def test_a_killed_job_is_taken_over(photos: Path, tmp_path: Path) -> None:
     tests = str(Path(__file__).parents[1])
     killed = subprocess.run([sys.executable, "-c", _KILLED, str(photos), str(out), tests], env=os.environ, timeout=100)
     assert killed.returncode == -signal.SIGKILL
-    (claim,) = (out / ".claims").iterdir()
-    assert json.loads(claim.read_text())["outputs"] == ["a.mask.png", "a.overlay.jpg"]
+    claims = [claim.read_text() for claim in (out / ".claims").iterdir()]  # the next ones were read ahead
+    assert sum('"outputs": ["a.mask.png", "a.overlay.jpg"]' in claim for claim in claims) == 1
     (out / ".a.mask.7.tmp.png").write_text("half")
     with (out / "manifest.jsonl").open("a") as manifest:  # another one was killed in the middle of a line
         manifest.write('{"source": "photos/a.p')

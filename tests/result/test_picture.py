@@ -62,6 +62,32 @@ def test_blend_is_within_one_level_of_the_exact_mix(photo: int, color: int, opac
     assert abs(int(mixed[0, 0, 0]) - (photo * (1 - opacity) + color * opacity)) <= 1
 
 
+@pytest.mark.parametrize("opacity", [0, 0.1, 0.25, 0.5, 0.7, 1])
+def test_blend_rounds_halves_up(opacity: float) -> None:
+    """Every grey of a photo with every grey of a class."""
+    space = LabelSpace(tuple(f"c{grey}" for grey in range(255)), tuple((grey, grey, grey) for grey in range(255)))
+    labels, photo = np.meshgrid(np.arange(255, dtype=np.uint8), np.arange(256, dtype=np.uint8))
+    weight = round(opacity * 256)
+    expected = (photo.astype(int) * (256 - weight) + labels.astype(int) * weight + 128) >> 8
+    assert np.array_equal(blend(np.dstack([photo] * 3), labels, space, opacity)[..., 1], expected)
+
+
+def test_more_classes_than_a_byte_holds_are_drawn_and_counted() -> None:
+    labels = np.array([[0, 299], [65535, 299]], np.uint16)
+    result = Segmentation(labels, MANY, image=np.full((2, 2, 3), 7, np.uint8))
+    assert np.array_equal(np.asarray(result.overlay(1))[0, 1], MANY.palette[299])
+    assert np.asarray(result.overlay(1))[1, 0].tolist() == [7, 7, 7]
+    assert np.flatnonzero(result.counts()).tolist() == [0, 299, 65535] and result.counts()[299] == 2
+
+
+def test_counts_are_those_of_every_label() -> None:
+    labels = np.random.default_rng(0).integers(0, 3, (70, 33), dtype=np.uint8)
+    labels[3, 5:9] = 255
+    assert np.array_equal(Segmentation(labels, SPACE).counts(), np.bincount(labels.ravel(), minlength=256))
+    assert Segmentation(labels[:, ::2], SPACE).counts().sum() == 70 * 17
+    assert Segmentation(labels[:0], SPACE).counts().tolist() == [0] * 256
+
+
 def test_blend_bands_join_without_a_seam() -> None:
     rng = np.random.default_rng(0)
     photo = rng.integers(0, 256, (150, 7, 3), dtype=np.uint8)

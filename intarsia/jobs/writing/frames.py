@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,11 +13,14 @@ import numpy as np
 from intarsia.files import atomic_path
 from intarsia.inference import FrameResult, VideoPredictor
 from intarsia.jobs.writing.work import Facts, Work
+from intarsia.media.ahead import Ahead
 from intarsia.media.newest import Newest
-from intarsia.media.video import Frame, FrameSource
+from intarsia.media.video import FrameSource
 from intarsia.media.videowriter import VideoWriter
 from intarsia.result import Render, Style
 from intarsia.result.contract import areas
+
+_FRAMES = 4  # that wait decoded
 
 
 class _Sink(Protocol):
@@ -45,8 +48,7 @@ def write_frames(predictor: VideoPredictor, work: Work) -> Facts:
     stopped = False
     with ExitStack() as stack:
         sinks = [stack.enter_context(_sink(kind, path, work)) for kind, path in work.paths.items()]
-        frames: Iterator[Frame] = iter(Newest(iter(source))) if source.is_live else iter(source)
-        for result in predictor.stream(frames):
+        for result in stack.enter_context(_results(predictor, source)):
             for sink in sinks:
                 sink.write(result)
             done, keys = done + 1, keys + result.key
@@ -60,6 +62,16 @@ def write_frames(predictor: VideoPredictor, work: Work) -> Facts:
         notes = (*source.notes, *(note for sink in sinks for note in sink.notes))
     size = (source.width, source.height, done)
     return Facts(size, areas(counts, predictor.space), notes, {"frames": done, "key_frames": keys}, stopped)
+
+
+@contextmanager
+def _results(predictor: VideoPredictor, source: FrameSource) -> Iterator[Iterable[FrameResult]]:
+    """The segmented frames: while one is written, the next is computed, and more are decoded; live ones are not old."""
+    if source.is_live:
+        yield predictor.stream(Newest(iter(source)))
+        return
+    with Ahead(source, _FRAMES) as frames, Ahead(predictor.stream(frames), 1) as results:
+        yield results
 
 
 def _sink(kind: str, path: Path, work: Work) -> AbstractContextManager[_Sink]:

@@ -83,7 +83,7 @@ class _ConfidencePicture:
 
 
 def write_rows(predictor: GridPredictor, work: Work) -> Facts:
-    """Segment a picture or raster from top to bottom into its outputs.
+    """Write what is found in a picture or raster, from top to bottom, into its outputs.
 
     Raises:
         UsageError: outlines without labels, or a confidence without probabilities.
@@ -95,7 +95,7 @@ def write_rows(predictor: GridPredictor, work: Work) -> Facts:
     counts = np.zeros(space.ignore_index + 1, dtype=np.int64)
     with ExitStack() as stack:
         sinks = [_sink(kind, path, work, stack) for kind, path in work.paths.items() if kind not in OUTLINED]
-        for rows in predictor.rows(reader):
+        for rows in work.parts:
             for sink in sinks:
                 sink.add(rows)
             counts += count(rows.labels, space)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ class Work:
         style: of its renders.
         tell: called with what is done and all of it (None if unknown); raises `Stopped` if the job shall stop.
         stops: whether the job shall stop, for writers that can end whole.
+        parts: what is computed of it, where that is not the writer's to do; see `jobs.line.PREDICTED`.
     """
 
     task: Task
@@ -36,6 +37,7 @@ class Work:
     style: Style
     tell: Callable[[int, int | None], None]
     stops: Callable[[], bool]
+    parts: Iterator[Any]
 
 
 @dataclass(frozen=True)
