@@ -78,7 +78,9 @@ def test_gradients_under_autocast_equal_those_of_float32(shape):
 
 
 @pytest.mark.parametrize(
-    "geometry", [(3, 1, 1, 1), (3, 2, 1, 1), (3, 1, 5, 5), (5, 1, 4, 2), (5, 2, 2, 1), (5, 2, 4, 2), (3, 2, 4, 1)], ids=str
+    "geometry",
+    [(3, 1, 1, 1), (3, 2, 1, 1), (3, 1, 5, 5), (5, 1, 4, 2), (5, 2, 2, 1), (5, 2, 4, 2), (3, 2, 4, 1)],
+    ids=str,
 )
 def test_gradients_are_the_derivative(geometry):
     torch.manual_seed(0)

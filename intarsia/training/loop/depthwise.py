@@ -22,7 +22,7 @@ from torch.nn import functional as F
 
 # From here on oneDNN's gradient by the weight is slower than a convolution with the output's gradient.
 _LARGE_KERNEL = 5
-# oneDNN's kernels for channels-last maps pad by so much themselves; beyond, they fall back to a matrix product a channel.
+# oneDNN's kernels for channels-last maps pad by so much themselves; beyond, it takes a matrix product for each channel.
 _OWN_PADDING = 4
 
 
