@@ -94,29 +94,32 @@ def open_runtime(name: str, description: Description, precision: Precision, devi
     """
     if precision not in PRECISIONS:
         raise UsageError(f"no precision is named {precision!r}.{suggest(precision, PRECISIONS)}")
-    return find_runtime(choose(description, precision, device) if name == AUTO else name).open(
-        description, precision, device
-    )
+    if name == AUTO:
+        name, precision = choose(description, precision, device)
+    return find_runtime(name).open(description, precision, device)
 
 
-def choose(description: Description, precision: Precision, device: str) -> str:
-    """Choose the runtime of a model: ONNX Runtime for a network exported with the same labels, else torch.
+def choose(description: Description, precision: Precision, device: str) -> tuple[str, Precision]:
+    """Choose the runtime of a model, and its precision: the fastest here that computes its exported network, else torch.
 
-    ONNX Runtime starts at once, without PyTorch. A GPU, or arithmetic that the exported file lacks, needs torch.
+    An exported network starts at once, without PyTorch; beside a bundle it counts only with the bundle's own labels. If
+    OpenVINO is installed, it and ONNX Runtime are measured once for a model and processor (see
+    `intarsia.runtimes.choice`). A GPU, or arithmetic that the exported file lacks, needs torch.
     """
+    from intarsia.runtimes.choice import fastest
     from intarsia.runtimes.exported import find_exported
 
     if device not in (AUTO, "cpu") or (device == AUTO and _has_gpu() and importlib.util.find_spec("torch")):
-        return "torch"
+        return "torch", precision
     if os.path.splitext(description.source)[1].lower() == ".xml":  # nothing else opens it
-        return "openvino"
+        return "openvino", precision
     found = find_exported(description, ".onnx")
-    if found is None:
-        return "torch"
-    file, exported = found
-    named = os.fspath(file) == description.source
-    same = exported.agreement >= _SAME_LABELS and precision in (AUTO, exported.precision)
-    return "onnx" if named or same else "torch"
+    if found is None or (os.fspath(found[0]) != description.source and found[1].agreement < _SAME_LABELS):
+        return "torch", precision
+    if importlib.util.find_spec("openvino") is not None:
+        best = fastest(description, precision, lambda name, way: open_runtime(name, description, way, "cpu"))
+        return best or ("torch", precision)
+    return ("onnx" if precision in (AUTO, found[1].precision) else "torch"), precision
 
 
 def _has_gpu() -> bool:

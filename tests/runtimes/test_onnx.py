@@ -85,7 +85,7 @@ def test_auto_takes_what_was_made_from_the_bundle_with_the_same_labels(tmp_path:
     weights = {"head.weight": np.zeros((2, 3, 1, 1), np.float32)}
     save_file(weights, bundle, metadata={"intarsia": description.to_metadata()})
     found = Description.load(bundle)
-    assert choose(found, "auto", "cpu") == "torch" and find_exported(found, ".onnx") is None
+    assert choose(found, "auto", "cpu")[0] == "torch" and find_exported(found, ".onnx") is None
     with pytest.raises(UsageError, match=r"no exported network beside it .* intarsia export .*net\.safetensors -o"):
         exported_file(found, ".onnx")
 
