@@ -35,9 +35,7 @@ class OpenVinoRuntime:
 
     name = "openvino"
 
-    def __init__(
-        self, file: Path, classes: int, *, precision: Precision = "auto", threads: int | None = None
-    ) -> None:
+    def __init__(self, file: Path, classes: int, *, precision: Precision = "auto", threads: int | None = None) -> None:
         require("openvino", "openvino")
         exported = Exported.load(file)
         self.stride, self.align_corners, self.margin = exported.stride, exported.align_corners, exported.margin
@@ -58,11 +56,19 @@ class OpenVinoRuntime:
     def logits(self, x: Floats, place: Place | None = None) -> Floats:
         if self._sizes is not None and (x.shape[2], x.shape[3]) not in self._sizes:
             said = ", ".join(f"{width}x{height}" for height, width in self._sizes)
-            raise ModelError(f"{self._file}: it was exported for pictures of {said} pixels, not {x.shape[3]}x{x.shape[2]}")
+            raise ModelError(
+                f"{self._file}: it was exported for pictures of {said} pixels, not {x.shape[3]}x{x.shape[2]}"
+            )
         try:
             found = self._network(np.ascontiguousarray(x), share_inputs=True)[0]
         except RuntimeError as error:
             raise ModelError(f"{self._file}: OpenVINO cannot compute it: {_last_line(error)}") from error
+        cells = tuple(-(-side // self.stride) for side in x.shape[2:])
+        if found.shape[2:] != cells:  # pooling that is larger than a small picture gives nothing, without an error
+            raise ModelError(
+                f"{self._file}: its network gives {found.shape[3]}x{found.shape[2]} cells for "
+                f"{x.shape[3]}x{x.shape[2]} pixels, not the {cells[1]}x{cells[0]} of its stride; export it again"
+            )
         logits: Floats = np.array(found, dtype=np.float32)
         return logits
 
