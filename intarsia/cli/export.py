@@ -62,8 +62,8 @@ def export(
 def _show(made: Export) -> None:
     told, record = made.exported, made.exported.record
     typer.echo(
-        f"{told.precision}: {100 * told.agreement:.3f} % of the labels are those of the original network, logits differ "
-        f"by up to {record['difference']:.2g} ({record['compared']} inputs)"
+        f"{told.precision}: {100 * told.agreement:.3f} % of the labels are those of the original network, logits "
+        f"differ by up to {record['difference']:.2g} ({record['compared']} inputs)"
     )
     if "miou" in record.get("verification", {}):
         miou = record["verification"]["miou"]

@@ -6,6 +6,7 @@ import json
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from intarsia.exporting.graph import OPSET, require_exportable, to_onnx
 from intarsia.exporting.quantising import Quantised, quantise
 from intarsia.exporting.seen import Like, Seen, checksum, hashes, points
 from intarsia.exporting.writing import halved, write_onnx, write_openvino
+from intarsia.models import ImageModel
 from intarsia.models.cost import gflop_per_megapixel
 from intarsia.models.restore import restore
 from intarsia.runtimes.contract import Runtime
@@ -66,6 +68,7 @@ class Exporter:
     stage: Stage
     calibration: Split | None = None
     verification: Split | None = None
+    translate: Callable[[ImageModel], onnx.ModelProto] = to_onnx
     notes: list[str] = field(default_factory=list)
     record: dict[str, Any] = field(default_factory=dict)
 
@@ -79,7 +82,7 @@ class Exporter:
         }  # fmt: skip
         self._note_data()
         self.stage("translating the network")
-        network = to_onnx(model)
+        network = self.translate(model)
         with tempfile.TemporaryDirectory() as folder:
             self.draft = Path(folder) / f"network{self.file.suffix.lower()}"
             write, exported = self._finish(network, precision)
@@ -124,7 +127,7 @@ class Exporter:
     def _quantised(self, graph: Any, plain: Write) -> Quantised | None:
         """The network in eight bits; None, and a note, if it cannot be had at this price."""
         assert self.calibration is not None and self.verification is not None
-        _, exported = self._measured(plain, "fp32")  # the translation itself is right
+        self._compared(plain, "fp32")  # the translation itself is right
         split = self.verification
         self.stage("quantising, and measuring what it costs")
         made = quantise(
@@ -154,7 +157,17 @@ class Exporter:
         return None
 
     def _measured(self, write: Write, precision: str) -> tuple[Write, Exported]:
-        """Write a draft, compare it with the network it was made from, and refuse it if it is not right enough."""
+        """Compare a draft, and measure what it costs."""
+        exported, runtime = self._compared(write, precision)
+        record = exported.record | self._gated(runtime, precision)
+        return write, exported.model_copy(update={"record": record})
+
+    def _compared(self, write: Write, precision: str) -> tuple[Exported, Runtime]:
+        """Write a draft, and compare it with the network it was made from.
+
+        Raises:
+            ModelError: its labels are others, though it computes in float32.
+        """
         self.stage(f"comparing in {precision}")
         exported = Exported(
             stride=self.original.stride, align_corners=self.original.align_corners, margin=self.original.margin,
@@ -183,9 +196,8 @@ class Exporter:
         record = {
             **self.record, "difference": found.difference, "compared": found.inputs,
             "measured": {"runtime": runtime.name, "precision": runtime.precision},
-            **self._gated(runtime, precision),
         }  # fmt: skip
-        return write, exported.model_copy(update={"agreement": found.agreement, "record": record})
+        return exported.model_copy(update={"agreement": found.agreement, "record": record}), runtime
 
     def _gated(self, runtime: Runtime, precision: str) -> dict[str, Any]:
         """What the labels lose on data that nothing was calibrated on.
@@ -195,7 +207,8 @@ class Exporter:
         """
         if self.verification is None:
             return {}
-        wanted, _ = points(self.bundle, self.original, self.verification)
+        self.stage(f"measuring {precision} on {counted(len(self.verification), 'labelled item')}")
+        wanted = self._wanted
         found, _ = points(self.bundle, runtime, self.verification)
         drop = wanted - found
         if not drop <= self.max_drop:
@@ -205,6 +218,12 @@ class Exporter:
             )
         miou = {"original": round(wanted, 3), "exported": round(found, 3), "drop": round(drop, 3)}
         return {"verification": self.record["verification"] | {"miou": miou}}
+
+    @cached_property
+    def _wanted(self) -> float:
+        """What the network itself reaches on the data to verify on."""
+        assert self.verification is not None
+        return points(self.bundle, self.original, self.verification)[0]
 
     def _opened(self) -> Runtime:
         classes = len(self.bundle.space)

@@ -63,8 +63,8 @@ def require_exportable(model: SegmentationModel, title: str) -> ImageModel:
     """
     if model.unexportable or not isinstance(model, ImageModel):
         raise ModelError(
-            f"{title} cannot be exported: {model.unexportable or 'it is no network of pictures'}. Networks of pictures, "
-            "rasters and volumes can be, and those for video as they see a single frame"
+            f"{title} cannot be exported: {model.unexportable or 'it is no network of pictures'}. Networks of "
+            "pictures, rasters and volumes can be, and those for video as they see a single frame"
         )
     return model
 
@@ -94,7 +94,7 @@ def to_onnx(model: SegmentationModel) -> onnx.ModelProto:
             dynamic_shapes={"image": {0: free, 2: free, 3: free}},
             input_names=[INPUT],
             output_names=[OUTPUT],
-            custom_translation_table={round: _rounded, operator.floordiv: _floor_divided},
+            custom_translation_table={round: _rounded, operator.floordiv: _floor_divided, operator.mod: _remainder},
             optimize=False,
             verbose=False,
         )
@@ -112,10 +112,20 @@ def _floor_divided(side: Any, by: Any) -> Any:
     return opset18.Div(opset18.Sub(side, opset18.Mod(side, by)), by)
 
 
+def _remainder(side: Any, by: Any) -> Any:
+    """Of a division towards minus infinity, as Python's."""
+    return opset18.Mod(side, by)
+
+
+def _is_kept(node: ir.Node) -> bool | None:
+    """Weights stay as the state dict has them: what turns them around is not computed beforehand."""
+    return False if any(value is not None and "." in (value.name or "") for value in node.inputs) else None
+
+
 def _tidied(model: ir.Model) -> onnx.ModelProto:
     """Fold constants, and leave out what only the translation needed."""
     optimizer.inline(model)
-    optimizer.fold_constants_ir(model)
+    optimizer.fold_constants_ir(model, should_fold=_is_kept)
     for tidy in (
         ir.passes.common.RemoveUnusedNodesPass(),
         ir.passes.common.RemoveUnusedFunctionsPass(),

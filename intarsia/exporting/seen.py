@@ -16,7 +16,7 @@ from intarsia.inference import Predictor
 from intarsia.media.source import ArraySource, Place
 from intarsia.runtimes.contract import Floats, Runtime
 
-MOST = 300
+MOST = 128
 """Items that a calibration looks at; more change its ranges little."""
 
 

@@ -100,7 +100,7 @@ def open_runtime(name: str, description: Description, precision: Precision, devi
 
 
 def choose(description: Description, precision: Precision, device: str) -> tuple[str, Precision]:
-    """Choose the runtime of a model, and its precision: the fastest here that computes its exported network, else torch.
+    """Choose the runtime of a model, and its precision: the fastest that computes its exported network, else torch.
 
     An exported network starts at once, without PyTorch; beside a bundle it counts only with the bundle's own labels. If
     OpenVINO is installed, it and ONNX Runtime are measured once for a model and processor (see

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,8 @@ from intarsia.bundle.forms import form_of
 from intarsia.errors import ModelError, UsageError
 from intarsia.labels import LabelSpace
 from intarsia.runtimes import choose
+from intarsia.runtimes.choice import fastest
+from intarsia.runtimes.contract import Precision
 from intarsia.runtimes.exported import exported_file, find_exported
 from intarsia.runtimes.onnx import OnnxRuntime
 
@@ -85,22 +88,72 @@ def test_auto_takes_what_was_made_from_the_bundle_with_the_same_labels(tmp_path:
     weights = {"head.weight": np.zeros((2, 3, 1, 1), np.float32)}
     save_file(weights, bundle, metadata={"intarsia": description.to_metadata()})
     found = Description.load(bundle)
-    assert choose(found, "auto", "cpu")[0] == "torch" and find_exported(found, ".onnx") is None
+    assert chosen(found) == "torch" and find_exported(found, ".onnx") is None
     with pytest.raises(UsageError, match=r"no exported network beside it .* intarsia export .*net\.safetensors -o"):
         exported_file(found, ".onnx")
 
     file = write_onnx(tmp_path / "net.onnx", description=found, origin=found.checksum())
-    assert choose(found, "auto", "cpu") == choose(found, "fp32", "cpu") == "onnx"
+    assert chosen(found) == chosen(found, "fp32") == "exported"
     assert exported_file(found, ".onnx") == file
-    assert choose(found, "bf16", "cpu") == choose(found, "auto", "cuda") == "torch"
-    assert choose(found.with_options({"channels": 3}), "auto", "cpu") == "torch"  # another network
+    assert chosen(found, "int8") == choose(found, "auto", "cuda")[0] == "torch"
+    assert chosen(found.with_options({"channels": 3})) == "torch"  # another network
 
     write_onnx(file, description=found, origin=found.checksum(), agreement=0.99)
-    assert choose(found, "auto", "cpu") == "torch" and choose(Description.load(file), "auto", "cpu") == "onnx"
+    assert chosen(found) == "torch" and chosen(Description.load(file)) == "exported"
     write_onnx(file, description=found, origin="of an earlier training")
-    assert choose(found, "auto", "cpu") == "torch"
+    assert chosen(found) == "torch"
     file.write_bytes(b"torn")
-    assert choose(found, "auto", "cpu") == "torch"
+    assert chosen(found) == "torch"
+
+
+def chosen(description: Description, precision: Precision = "auto") -> str:
+    """What is chosen on the CPU; which of the exported runtimes is faster, is this machine's matter."""
+    name = choose(description, precision, "cpu")[0]
+    return "exported" if name in ("onnx", "openvino") else name
+
+
+class Fake:
+    """A runtime that takes its time, and may round."""
+
+    in_channels, stride, align_corners, margin, processor = 3, 1, False, 0, "any"
+
+    def __init__(self, name: str, precision: str, seconds: float, *, rounds: bool = False) -> None:
+        self.name, self.precision, self._seconds, self._rounds = name, precision, seconds, rounds
+
+    def logits(self, x: np.ndarray, place: object = None) -> np.ndarray:
+        time.sleep(self._seconds)
+        first = x[:, :1] - (0.02 if self._rounds else 0)
+        return np.concatenate([first, np.zeros_like(first)], axis=1)
+
+
+@pytest.mark.parametrize(
+    ("openvino", "bf16", "wanted", "expected"),
+    [
+        (0.0, None, "auto", ("openvino", "fp32")),
+        (0.02, None, "auto", ("onnx", "fp32")),
+        (0.02, 0.0, "auto", ("openvino", "bf16")),
+        (0.02, 0.0, "fp32", ("onnx", "fp32")),
+        (0.02, 0.0045, "auto", ("onnx", "fp32")),  # not clearly faster
+        (0.02, None, "bf16", None),
+    ],
+)
+def test_the_fastest_is_measured_once_and_kept(
+    tmp_path: Path, openvino: float, bf16: float | None, wanted: Precision, expected: tuple[str, str] | None
+) -> None:
+    opened: list[tuple[str, str]] = []
+
+    def make(name: str, precision: Precision) -> Fake:
+        opened.append((name, precision))
+        if name == "openvino" and precision == "bf16" and bf16 is not None:
+            return Fake(name, "bf16", bf16, rounds=True)
+        if precision == "bf16":
+            raise UsageError("not here")
+        return Fake(name, "fp32", openvino if name == "openvino" else 0.005)
+
+    description = Description.load(write_onnx(tmp_path / "net.onnx"))
+    found = fastest(description, wanted, make, tmp_path / "kept")
+    assert found == expected and len(opened) == 4
+    assert fastest(description, wanted, make, tmp_path / "kept") == expected and len(opened) == 4
 
 
 @pytest.mark.parametrize(
