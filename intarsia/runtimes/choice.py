@@ -73,14 +73,14 @@ def remember(description: Description, measured: Sequence[Measured], folder: Pat
 
 
 def fastest(
-    description: Description, wanted: Precision, opened: Callable[[str, Precision], Runtime], folder: Path | None = None
+    description: Description, wanted: Precision, measured: Callable[[], list[Measured]], folder: Path | None = None
 ) -> tuple[str, Precision] | None:
     """Find the fastest runtime of an exported network; measured if OpenVINO was not yet, which takes about a second.
 
     Args:
         description: of the model.
         wanted: the precision asked for; "auto" for any. A rounded one counts only where it is clearly faster.
-        opened: makes a runtime ready, by name and precision.
+        measured: measures them, see `measure`.
         folder: where measurements are kept; None: see `cache_folder`.
 
     Returns:
@@ -88,7 +88,7 @@ def fastest(
     """
     known = recall(description, folder)
     if not any(one.runtime == "openvino" for one in known):
-        known = measure(opened)
+        known = measured()
         remember(description, known, folder)
     able = [one for one in known if one.runtime in _EXPORTED and wanted in ("auto", one.precision)]
     best = min(able, key=lambda one: one.milliseconds * (1 if one.agreement >= _SAME else 1 / _CLEARLY), default=None)

@@ -90,7 +90,7 @@ def test_what_cannot_be_measured_is_said(tmp_path: Path, photo: Path) -> None:
     with pytest.raises(UsageError, match=r"no runtime is named 'onyx'\. Did you mean 'onnx'"):
         benchmark(description, [photo], runtimes=["onyx"])
     broken = Description.load(write_onnx(tmp_path / "broken.onnx", network(operator="Nothing")))
-    with pytest.raises(ModelError, match="no runtime can compute it here: .*ONNX Runtime cannot open it"):
+    with pytest.raises(ModelError, match=r"no runtime can compute it here: .*ONNX Runtime cannot open it"):
         benchmark(broken, [photo])
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +17,7 @@ from intarsia.bundle.forms import form_of
 from intarsia.errors import ModelError, UsageError
 from intarsia.labels import LabelSpace
 from intarsia.runtimes import choose
-from intarsia.runtimes.choice import fastest
+from intarsia.runtimes.choice import Measured, fastest, measure
 from intarsia.runtimes.contract import Precision
 from intarsia.runtimes.exported import exported_file, find_exported
 from intarsia.runtimes.onnx import OnnxRuntime
@@ -112,48 +111,57 @@ def chosen(description: Description, precision: Precision = "auto") -> str:
     return "exported" if name in ("onnx", "openvino") else name
 
 
-class Fake:
-    """A runtime that takes its time, and may round."""
-
-    in_channels, stride, align_corners, margin, processor = 3, 1, False, 0, "any"
-
-    def __init__(self, name: str, precision: str, seconds: float, *, rounds: bool = False) -> None:
-        self.name, self.precision, self._seconds, self._rounds = name, precision, seconds, rounds
-
-    def logits(self, x: np.ndarray, place: object = None) -> np.ndarray:
-        time.sleep(self._seconds)
-        first = x[:, :1] - (0.02 if self._rounds else 0)
-        return np.concatenate([first, np.zeros_like(first)], axis=1)
-
-
 @pytest.mark.parametrize(
     ("openvino", "bf16", "wanted", "expected"),
     [
-        (0.0, None, "auto", ("openvino", "fp32")),
-        (0.02, None, "auto", ("onnx", "fp32")),
-        (0.02, 0.0, "auto", ("openvino", "bf16")),
-        (0.02, 0.0, "fp32", ("onnx", "fp32")),
-        (0.02, 0.0045, "auto", ("onnx", "fp32")),  # not clearly faster
-        (0.02, None, "bf16", None),
+        (40, None, "auto", ("openvino", "fp32")),
+        (60, None, "auto", ("onnx", "fp32")),
+        (60, 30, "auto", ("openvino", "bf16")),
+        (60, 30, "fp32", ("onnx", "fp32")),
+        (60, 45, "auto", ("onnx", "fp32")),  # it rounds, and is not clearly faster
+        (60, None, "bf16", None),
     ],
 )
 def test_the_fastest_is_measured_once_and_kept(
     tmp_path: Path, openvino: float, bf16: float | None, wanted: Precision, expected: tuple[str, str] | None
 ) -> None:
-    opened: list[tuple[str, str]] = []
-
-    def make(name: str, precision: Precision) -> Fake:
-        opened.append((name, precision))
-        if name == "openvino" and precision == "bf16" and bf16 is not None:
-            return Fake(name, "bf16", bf16, rounds=True)
-        if precision == "bf16":
-            raise UsageError("not here")
-        return Fake(name, "fp32", openvino if name == "openvino" else 0.005)
-
     description = Description.load(write_onnx(tmp_path / "net.onnx"))
-    found = fastest(description, wanted, make, tmp_path / "kept")
-    assert found == expected and len(opened) == 4
-    assert fastest(description, wanted, make, tmp_path / "kept") == expected and len(opened) == 4
+    found = [Measured("onnx", "fp32", 50, 1.0), Measured("openvino", "fp32", openvino, 1.0)]
+    found += [] if bf16 is None else [Measured("openvino", "bf16", bf16, 0.996)]
+    calls: list[int] = []
+
+    def measured() -> list[Measured]:
+        calls.append(1)
+        return found
+
+    for _ in range(2):
+        assert fastest(description, wanted, measured, tmp_path / "kept") == expected
+    assert len(calls) == 1
+
+
+class Fake:
+    """A runtime that may round."""
+
+    in_channels, stride, align_corners, margin, processor = 3, 1, False, 0, "any"
+
+    def __init__(self, name: str, precision: str) -> None:
+        self.name, self.precision = name, precision
+
+    def logits(self, x: np.ndarray, place: object = None) -> np.ndarray:
+        first = x[:, :1] - (0.02 if self.precision == "bf16" else 0)
+        return np.concatenate([first, np.zeros_like(first)], axis=1)
+
+
+def test_what_is_measured_of_exported_runtimes() -> None:
+    def make(name: str, precision: Precision) -> Fake:
+        if name == "onnx" and precision == "bf16":
+            raise UsageError("exported in fp32")
+        return Fake(name, "bf16" if precision == "bf16" else "fp32")
+
+    found = {(one.runtime, one.precision): one for one in measure(make, rounds=1)}
+    assert found.keys() == {("onnx", "fp32"), ("openvino", "fp32"), ("openvino", "bf16")}
+    assert found["openvino", "fp32"].agreement == 1 and 0.95 < found["openvino", "bf16"].agreement < 1
+    assert all(one.milliseconds > 0 for one in found.values())
 
 
 @pytest.mark.parametrize(
