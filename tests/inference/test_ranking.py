@@ -143,6 +143,9 @@ def test_a_class_that_is_nowhere_the_likeliest_gets_nothing() -> None:
     p = np.concatenate((p, np.full((1, 500), 0.05)))
     assert np.isinf(ranking_of(p).thresholds[2]) and np.isfinite(ranking_of(p).thresholds[:2]).all()
     assert set(decided(p)) == {0, 1}
+    found = Histograms(2)
+    found.add(np.array([[300.0, 200.0], [0.0, 0.0]], np.float32)[None, :, None], lambda top, bottom: None)
+    assert found.ranking().thresholds.tolist() == [0.5, np.inf]  # a probability of exactly 0
 
 
 def test_a_picture_is_decided_by_its_own_probabilities() -> None:

@@ -336,7 +336,8 @@ def _known(reader: PixelSource, cells: tuple[int, int], first: int, top: int, bo
     if holes is None:
         return None
     across = ((np.arange(cells[1]) + 0.5) * (reader.width / cells[1])).astype(np.intp)
-    return ~holes[np.ix_(down - down[0], across)]
+    known: NDArray[np.bool_] = ~holes[np.ix_(down - down[0], across)]
+    return known
 
 
 def _is_default(name: str, value: Any) -> bool:

@@ -104,11 +104,11 @@ class Histograms:
         if not present.any():  # nothing but holes: any decision will do
             return Ranking(np.zeros(len(present), np.float32), np.ones(len(present), np.float32))
         above, mass = (values[:, ::-1].cumsum(axis=1) for values in (self._counts, self._sums))
-        size = above + mass[:, -1:]
-        dice = mass / np.maximum(size, np.finfo(np.float64).tiny)
+        size = np.maximum(above + mass[:, -1:], 1e-9)  # a class may be impossible everywhere
+        dice = mass / size
         best = dice.argmax(axis=1)[:, None]
         thresholds, sizes = (np.take_along_axis(values, best, axis=1)[:, 0] for values in (dice, size))
-        weights = sizes[present].min() / sizes, 1.0  # between 0 and 1, whatever the size of the picture
+        weights = sizes[present].min() / sizes  # up to 1, whatever the size of the picture
         return Ranking(
-            np.where(present, thresholds, np.inf).astype(np.float32), np.where(present, *weights).astype(np.float32)
+            np.where(present, thresholds, np.inf).astype(np.float32), np.where(present, weights, 1).astype(np.float32)
         )
