@@ -12,7 +12,6 @@ from typing import Any
 
 import onnx
 
-from intarsia import __version__
 from intarsia.bundle import METADATA_KEY, Bundle, Exported
 from intarsia.bundle.exported import EXPORTED_KEY
 from intarsia.datasets import Split
@@ -77,7 +76,7 @@ class Exporter:
         model = require_exportable(restore(self.bundle), self.bundle.title)
         self.original = TorchRuntime(model, precision="fp32", device="cpu")
         self.record = {
-            "intarsia": __version__, "opset": OPSET, "processor": f"cpu {feature()}",
+            "opset": OPSET, "processor": f"cpu {feature()}",
             "versions": {name: str(require(name, "export").__version__) for name in ("torch", "onnx")},
         }  # fmt: skip
         self._note_data()

@@ -6,6 +6,7 @@ import copy
 import logging
 import operator
 import warnings
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -136,6 +137,7 @@ def _tidied(model: ir.Model) -> onnx.ModelProto:
         tidy(model)
     for value in list(model.graph.initializers.values()):
         value.name = (value.name or "").removeprefix(_PREFIX)
+    _name_layers(model)
     _drop_zero_biases(model)
     proto = ir.to_proto(model)
     del proto.graph.value_info[:]
@@ -148,6 +150,17 @@ def _tidied(model: ir.Model) -> onnx.ModelProto:
     proto.producer_name, proto.producer_version = "intarsia", ""
     onnx.checker.check_model(proto)
     return proto
+
+
+def _name_layers(model: ir.Model) -> None:
+    """Name each layer after its weight, so that reports can speak of it; a weight that is shared gets numbers."""
+    used: Counter[str] = Counter()
+    for node in model.graph:
+        names = [value.name or "" for value in node.inputs if value is not None]
+        name = next((name.removesuffix(".weight") for name in names if name.endswith(".weight")), None)
+        if name is not None:
+            node.name = f"{name}.{used[name]}" if used[name] else name
+            used[name] += 1
 
 
 def _drop_zero_biases(model: ir.Model) -> None:

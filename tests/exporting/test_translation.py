@@ -92,6 +92,8 @@ def test_tensors_keep_the_names_of_the_state_dict(translated: tuple[ImageModel, 
     held = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in network.graph.initializer}
     assert {name for name in held if "." in name} == set(state)
     assert all(np.array_equal(held[name], tensor) for name, tensor in state.items())
+    convolutions = [node for node in network.graph.node if node.op_type == "Conv"]
+    assert all(node.input[1] == f"{node.name}.weight" for node in convolutions), "layers are named as in the network"
     text = str(network.graph.node[0]) + str(network.graph.input) + str(network.graph.output)
     assert "metadata_props" not in text and "doc_string" not in text, "nothing tells of where it was made"
 
