@@ -15,7 +15,8 @@ from PIL import Image
 PACKAGE = Path(__file__).parents[1] / "intarsia"
 TORCH_FREE = (
     "media annotations result inference jobs labels files stopping threads zoo bundle preprocessing recipe datasets "
-    "evaluation metrics instances apps.counting runtimes.contract runtimes.upsampling refine.filters "
+    "evaluation metrics instances apps.counting benchmarking runtimes.contract runtimes.upsampling runtimes.choice "
+    "runtimes.onnx runtimes.openvino refine.filters "
     "refine.crf.compiled"
 )
 IMPORTED = re.compile(r"^ *from (intarsia[\w.]*) import (?:\(([^)]*)\)|(.*))$", re.MULTILINE)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
@@ -38,7 +39,7 @@ class Measured:
     """
 
     runtime: str
-    precision: Precision
+    precision: str
     milliseconds: float
     agreement: float
 
@@ -92,7 +93,7 @@ def fastest(
         remember(description, known, folder)
     able = [one for one in known if one.runtime in _EXPORTED and wanted in ("auto", one.precision)]
     best = min(able, key=lambda one: one.milliseconds * (1 if one.agreement >= _SAME else 1 / _CLEARLY), default=None)
-    return None if best is None else (best.runtime, best.precision)
+    return None if best is None else (best.runtime, cast(Precision, best.precision))
 
 
 def measure(opened: Callable[[str, Precision], Runtime], rounds: int = 5) -> list[Measured]:
