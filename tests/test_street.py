@@ -63,7 +63,7 @@ def test_street_segments_real_streets(real_data):
 def test_fast_and_plain_paths_agree(real_data):
     split = open_dataset(real_data / "camvid", ReadOptions(layout="camvid")).split("val")
     predictor = intarsia.load("street")
-    plain = restore(predictor.bundle)
+    plain = restore(Bundle.of(predictor.bundle))
     same = []
     for index in range(0, len(split), 25):
         image, _ = split.read(index)

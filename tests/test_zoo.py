@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from intarsia.bundle import Description, Exported
 from intarsia.errors import ModelError, UsageError
+from intarsia.runtimes.onnx import OnnxRuntime
 from intarsia.zoo import bundled_models, bundled_recipes, find_bundle, find_recipe
 
 
@@ -46,3 +48,15 @@ def test_recipes_are_found_by_name_and_file(tmp_path: Path) -> None:
 def test_names_cost_neither_torch_nor_numpy() -> None:
     code = "import sys, intarsia.zoo; print([name for name in ('torch', 'numpy') if name in sys.modules])"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
+
+
+def test_what_is_exported_belongs_to_its_bundle() -> None:
+    """A bundle that is trained anew and not exported again would silently fall back to torch."""
+    exported = [path.with_suffix(".onnx") for path in bundled_models().values() if path.with_suffix(".onnx").exists()]
+    assert [path.stem for path in exported].count("street") == 1
+    for file in exported:
+        told = Exported.load(file)
+        assert told.origin == Description.load(file.with_suffix(".safetensors")).checksum()
+        assert told.precision == "fp32" and told.agreement >= 0.9999 and told.gflop_per_megapixel
+        assert file.stat().st_size < 10e6
+        OnnxRuntime(file, len(Description.load(file).space))
