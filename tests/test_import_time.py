@@ -97,6 +97,13 @@ def test_rooms_that_do_not_train_load_no_torch() -> None:
     assert loaded & {"torch", "torchvision", "timm"} == set()
 
 
+def test_timm_and_torchvision_are_loaded_where_they_are_used() -> None:
+    """They take longer to load than torch, and many networks need neither."""
+    at_once = re.compile(r"^(?:from|import) (?:timm|torchvision)\b|^from intarsia\.models\.normact\b", re.MULTILINE)
+    found = [file.name for file in PACKAGE.rglob("*.py") if at_once.search(file.read_text(encoding="utf-8"))]
+    assert found == ["normact.py"]
+
+
 def test_imports_have_no_circles() -> None:
     """Not even inside functions or for type checkers."""
     modules = {}

@@ -26,6 +26,12 @@ _TIMM_ERRORS = (
 )  # fmt: skip
 
 
+_SIZE_KEEPING = (
+    nn.BatchNorm2d, nn.LayerNorm, nn.GroupNorm, nn.Dropout,
+    nn.ReLU, nn.ReLU6, nn.SiLU, nn.GELU, nn.Sigmoid, nn.Hardswish, nn.Hardsigmoid,
+)  # fmt: skip
+
+
 class TimmEncoder(Encoder):
     """Any timm backbone with ``features_only`` support that can take pictures of any size.
 
@@ -212,7 +218,17 @@ def _on_meta(name: str, options: dict[str, Any]) -> Any:
     import timm
 
     with torch.device("meta"):
-        return timm.create_model(name, pretrained=False, features_only=True, **options).eval()
+        backbone = timm.create_model(name, pretrained=False, features_only=True, **options).eval()
+    for (
+        module
+    ) in backbone.modules():  # sizes alone count, and on the meta device arithmetic takes longer than elsewhere
+        if isinstance(module, _SIZE_KEEPING):
+            module.forward = _as_it_is
+    return backbone
+
+
+def _as_it_is(x: Tensor) -> Tensor:
+    return x
 
 
 @lru_cache(maxsize=64)
