@@ -75,7 +75,7 @@ def _weight_gradient(grad: Tensor, x: Tensor, weight: Tensor, stride: int, paddi
     if side < _LARGE_KERNEL and dilation == 1:
         return _own_gradients(grad, x, weight, stride, padding, dilation, [False, True, False])[1]
     wide = torch.promote_types(weight.dtype, torch.float32)
-    total = torch.zeros(weight.shape, dtype=wide)
+    total = torch.zeros_like(weight, dtype=wide)
     for number in range(len(x)):
         # Of a slice, unlike of an item, torch knows that it is channels-last.
         image, kernel = x[number : number + 1].to(wide), grad[number][:, None].to(wide)

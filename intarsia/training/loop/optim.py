@@ -32,11 +32,9 @@ def build_optimizer(model: SegmentationModel, settings: recipe.Optimizer) -> tor
     for group in parameters:
         group["peak_lr"] = group["lr"]
     if settings.name == "sgd":
-        return torch.optim.SGD(
-            parameters, lr=settings.lr, momentum=settings.momentum, nesterov=settings.momentum > 0, fused=True
-        )
+        return torch.optim.SGD(parameters, lr=settings.lr, momentum=settings.momentum, nesterov=settings.momentum > 0)
     kind = torch.optim.Adam if settings.name == "adam" else torch.optim.AdamW
-    return kind(parameters, lr=settings.lr, fused=True)
+    return kind(parameters, lr=settings.lr)
 
 
 def freeze_norms(model: nn.Module) -> list[nn.BatchNorm1d | nn.BatchNorm2d]:

@@ -20,7 +20,8 @@ class PointwiseConv2d(nn.Conv2d):
             return super().forward(input)
         if torch.is_autocast_enabled("cpu"):
             return super().forward(input)
-        return F.linear(input.permute(0, 2, 3, 1), self.weight.flatten(1), self.bias).permute(0, 3, 1, 2)
+        weight = self.weight.permute(0, 2, 3, 1).flatten(1)  # its gradient is then channels-last, as the weight is
+        return F.linear(input.permute(0, 2, 3, 1), weight, self.bias).permute(0, 3, 1, 2)
 
 
 def use_fast_pointwise(model: nn.Module) -> None:
