@@ -7,9 +7,11 @@ import re
 import subprocess
 import sys
 from graphlib import TopologicalSorter
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 PACKAGE = Path(__file__).parents[1] / "intarsia"
@@ -73,6 +75,14 @@ def test_each_command_loads_only_what_it_needs(tmp_path: Path) -> None:
 def test_the_public_face_is_complete() -> None:
     loaded_by("import intarsia\nfor name in intarsia.__all__: getattr(intarsia, name)")
     loaded_by("from intarsia import *\nassert callable(load) and LabelSpace(('a',)).names == ('a',)")
+
+
+@pytest.mark.parametrize("room", ["datasets", "evaluation", "metrics", "recipe"])
+def test_rooms_that_load_late_give_what_they_promise(room: str) -> None:
+    found = import_module(f"intarsia.{room}")
+    assert all(callable(getattr(found, name)) for name in found.__all__)
+    with pytest.raises(AttributeError, match=f"module 'intarsia.{room}' has no attribute 'nothing'"):
+        found.nothing  # noqa: B018
 
 
 def test_a_misspelt_public_name_is_an_attribute_error() -> None:

@@ -53,58 +53,19 @@ __all__ = [
 
 # Loaded when they are asked for: a confusion matrix must not wait for all others.
 _ROOMS = {
-    "boundary": (
-        "BoundaryF1",
-        "BoundaryIoU",
-        "BoundaryScores",
-        "TrimapScores",
-        "boundary_band",
-    ),
-    "calibration": (
-        "Calibration",
-        "Reliability",
-    ),
-    "confusion": (
-        "ConfusionMatrix",
-        "Scores",
-    ),
-    "instance_iou": ("InstanceIoU",),
-    "instances": (
-        "InstanceAP",
-        "InstanceScores",
-    ),
-    "panoptic": (
-        "PanopticQuality",
-        "PanopticScores",
-    ),
-    "partitions": (
-        "PartitionAgreement",
-        "PartitionScores",
-    ),
-    "ranking": (
-        "Curve",
-        "PrecisionRecall",
-        "Ranking",
-    ),
-    "surface": (
-        "Distances",
-        "SurfaceDistance",
-        "SurfaceScores",
-        "surface_distances",
-    ),
-    "temporal": (
-        "Flicker",
-        "TemporalConsistency",
-        "VideoConsistency",
-        "move_labels",
-    ),
-    "volumes": (
-        "CaseScores",
-        "StructureCases",
-        "StructureScores",
-    ),
+    "boundary": "BoundaryF1 BoundaryIoU BoundaryScores TrimapScores boundary_band",
+    "calibration": "Calibration Reliability",
+    "confusion": "ConfusionMatrix Scores",
+    "instance_iou": "InstanceIoU",
+    "instances": "InstanceAP InstanceScores",
+    "panoptic": "PanopticQuality PanopticScores",
+    "partitions": "PartitionAgreement PartitionScores",
+    "ranking": "Curve PrecisionRecall Ranking",
+    "surface": "Distances SurfaceDistance SurfaceScores surface_distances",
+    "temporal": "Flicker TemporalConsistency VideoConsistency move_labels",
+    "volumes": "CaseScores StructureCases StructureScores",
 }
-_HOMES = {name: room for room, names in _ROOMS.items() for name in names}
+_HOMES = {name: room for room, names in _ROOMS.items() for name in names.split()}
 
 
 def __getattr__(name: str) -> object:

@@ -45,30 +45,10 @@ __all__ = [
 ]
 
 # Loaded when they are asked for: reading key=value of a command line must not wait for the models of all sections.
-_ROOMS = {
-    "assignments": ("read_assignments",),
-    "document": ("Recipe",),
-    "sections": (
-        "Augment",
-        "Clips",
-        "Cloud",
-        "CloudAugment",
-        "Data",
-        "Input",
-        "LossTerm",
-        "Model",
-        "Optimizer",
-        "ReadOptions",
-        "Refine",
-        "Remapping",
-        "Source",
-        "Training",
-    ),
-}
-_HOMES = {name: room for room, names in _ROOMS.items() for name in names}
+_ROOMS = {"Recipe": "document", "read_assignments": "assignments"}
 
 
 def __getattr__(name: str) -> object:
-    if name not in _HOMES:
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return getattr(import_module(f"{__name__}.{_ROOMS.get(name, 'sections')}"), name)

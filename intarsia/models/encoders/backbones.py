@@ -219,11 +219,10 @@ def _on_meta(name: str, options: dict[str, Any]) -> Any:
 
     with torch.device("meta"):
         backbone = timm.create_model(name, pretrained=False, features_only=True, **options).eval()
-    for (
-        module
-    ) in backbone.modules():  # sizes alone count, and on the meta device arithmetic takes longer than elsewhere
+    # Sizes alone count, and on the meta device arithmetic takes longer than elsewhere.
+    for module in backbone.modules():
         if isinstance(module, _SIZE_KEEPING):
-            module.forward = _as_it_is
+            module.forward = _as_it_is  # type: ignore[method-assign, assignment]
     return backbone
 
 
