@@ -99,7 +99,8 @@ def _compare(
     block, chosen = np.nonzero(possible[:, order].T)
     values = corners[:, chosen, order[block]]
     y, x = _pixels(down, i[order]), _pixels(across, j[order])
-    classes: LabelArray = chosen.astype(labels.dtype)
+    dtype: np.dtype[Any] = labels.dtype
+    classes: LabelArray = chosen.astype(dtype)
     found, lead = _winners(values, classes, count[order], rows.share[y][:, None], columns.share[x])
     labels.reshape(-1)[(y * columns.size)[:, None] + x] = found
     ties[y[(lead <= close[order]).any(axis=1)]] = True
