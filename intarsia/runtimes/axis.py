@@ -19,14 +19,14 @@ class Blocks(NamedTuple):
         before: the first cell of each block.
         after: the second cell of each block.
         start: the first pixel of each block.
-        count: pixels of each block.
+        size: pixels of each block.
         of: the block of each pixel.
     """
 
     before: Indices
     after: Indices
     start: Indices
-    count: Indices
+    size: Indices
     of: Indices
 
 

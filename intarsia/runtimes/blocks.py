@@ -54,7 +54,7 @@ def decide_blocks(logits: Plane, rows: Axis, columns: Axis, dtype: np.dtype[Any]
     labels: LabelArray = agreed[:, across.of][down.of]
     ties = np.zeros(rows.size, bool)
     vertical, horizontal = np.nonzero(undecided)
-    most = max(1, min(_PIXELS // int(down.count.max() * across.count.max()), _LOGITS // len(logits)))
+    most = max(1, min(_PIXELS // int(down.size.max() * across.size.max()), _LOGITS // len(logits)))
     for start in range(0, len(vertical), most):
         part = slice(start, start + most)
         _compare(labels, ties, logits, (rows, vertical[part]), (columns, horizontal[part]), slack)
@@ -99,7 +99,9 @@ def _compare(
     block, chosen = np.nonzero(possible[:, order].T)
     values = corners[:, chosen, order[block]]
     y, x = _pixels(down, i[order]), _pixels(across, j[order])
-    found, lead = _winners(values, chosen.astype(labels.dtype), count[order], rows.share[y][:, None], columns.share[x])
+    dtype: np.dtype[Any] = labels.dtype
+    classes: LabelArray = chosen.astype(dtype)
+    found, lead = _winners(values, classes, count[order], rows.share[y][:, None], columns.share[x])
     labels.reshape(-1)[(y * columns.size)[:, None] + x] = found
     ties[y[(lead <= close[order]).any(axis=1)]] = True
 
@@ -142,6 +144,6 @@ def _winners(
 
 def _pixels(blocks: Blocks, numbers: Indices) -> Indices:
     """The pixels (most, B) of B blocks; the last one again where a block has fewer."""
-    count = blocks.count[numbers]
-    pixels: Indices = blocks.start[numbers] + np.minimum(np.arange(count.max())[:, None], count - 1)
+    size = blocks.size[numbers]
+    pixels: Indices = blocks.start[numbers] + np.minimum(np.arange(size.max())[:, None], size - 1)
     return pixels
