@@ -104,15 +104,15 @@ class Exporter:
 
     def _finish(self, network: onnx.ModelProto, precision: str) -> tuple[Write, Exported]:
         """Make the network in the precision asked for, or in one that loses no more than it may."""
+        made = halved(network) if precision == "fp16" else network
         if self.file.suffix.lower() == ".onnx":
-            made = halved(network) if precision == "fp16" else network
             return self._measured(lambda texts, file: write_onnx(made, texts, file), precision)
         import openvino
 
-        graph = openvino.Core().read_model(network.SerializeToString())
+        graph = openvino.Core().read_model(made.SerializeToString())
 
         def plain(texts: Mapping[str, str], file: Path) -> None:
-            write_openvino(graph, texts, file, half=precision == "fp16")
+            write_openvino(graph, texts, file)
 
         if precision != "int8":
             return self._measured(plain, precision)
