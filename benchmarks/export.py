@@ -10,6 +10,7 @@ import tempfile
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -57,7 +58,10 @@ def inputs(channels: int) -> list[Floats]:
 def measure(name: str, folder: Path) -> list[Row]:
     """Translate one architecture, and compare it on each runtime."""
     torch.manual_seed(0)
-    options = {"encoder": ENCODER} if "encoder" in architecture(name).options else {}
+    known = architecture(name).options
+    options: dict[str, Any] = {"encoder": ENCODER} if "encoder" in known else {}
+    if "image_options" in known:
+        options = {"image_options": {"encoder": ENCODER}}
     start = time.process_time()
     try:
         model = require_exportable(build(name, classes=CLASSES, **options), name).eval()

@@ -105,15 +105,17 @@ class Exporter:
 
     def _finish(self, network: onnx.ModelProto, precision: str) -> tuple[Write, Exported]:
         """Make the network in the precision asked for, or in one that loses no more than it may."""
+        rounded = precision == "fp16"
         if self.file.suffix.lower() == ".onnx":
-            made = halved(network, rounded=precision == "fp16")
+            made = halved(network, rounded=rounded)
             return self._measured(lambda texts, file: write_onnx(made, texts, file), precision)
         import openvino
 
-        graph = openvino.Core().read_model(network.SerializeToString())
+        stored = halved(network, rounded=True) if rounded else network
+        graph = openvino.Core().read_model(stored.SerializeToString())
 
         def plain(texts: Mapping[str, str], file: Path) -> None:
-            write_openvino(graph, texts, file, half=precision == "fp16")
+            write_openvino(graph, texts, file)
 
         if precision != "int8":
             return self._measured(plain, precision)

@@ -95,7 +95,7 @@ def to_onnx(model: SegmentationModel) -> onnx.ModelProto:
             dynamic_shapes={"image": {0: free, 2: free, 3: free}},
             input_names=[INPUT],
             output_names=[OUTPUT],
-            custom_translation_table={round: _rounded, operator.floordiv: _floor_divided, operator.mod: _remainder},
+            custom_translation_table=_OF_SIDES,
             optimize=False,
             verbose=False,
         )
@@ -116,6 +116,15 @@ def _floor_divided(side: Any, by: Any) -> Any:
 def _remainder(side: Any, by: Any) -> Any:
     """Of a division towards minus infinity, as Python's."""
     return opset18.Mod(side, by)
+
+
+_OF_SIDES: dict[Any, Any] = {
+    round: _rounded,
+    operator.floordiv: _floor_divided,
+    operator.mod: _remainder,
+    torch.ops.aten.remainder.Scalar: _remainder,
+}
+"""What the exporter does not know of whole numbers, or gets wrong below zero."""
 
 
 def _is_kept(node: ir.Node) -> bool | None:

@@ -27,14 +27,13 @@ def write_onnx(network: onnx.ModelProto, texts: Mapping[str, str], file: Path) -
         temporary.write_bytes(described.SerializeToString(deterministic=True))
 
 
-def write_openvino(network: Any, texts: Mapping[str, str], file: Path, *, half: bool = False) -> None:
+def write_openvino(network: Any, texts: Mapping[str, str], file: Path) -> None:
     """Write a network of OpenVINO: its graph to `file` (.xml), its numbers beside it (.bin), both or none.
 
     Args:
         network: OpenVINO's model.
         texts: what the file carries beside the network.
         file: the graph's.
-        half: store weights as float16.
 
     Raises:
         DataError: the disk is full, or the folder cannot be written.
@@ -46,7 +45,7 @@ def write_openvino(network: Any, texts: Mapping[str, str], file: Path, *, half: 
     numbers = file.with_suffix(".bin")
     # The graph is renamed last: until then nothing here is a model, and never is one half of an earlier one.
     with atomic_path(file) as graph, atomic_path(numbers) as beside:
-        openvino.save_model(network, str(graph), compress_to_fp16=half)
+        openvino.save_model(network, str(graph), compress_to_fp16=False)
         sync(beside)
         file.unlink(missing_ok=True)
 
