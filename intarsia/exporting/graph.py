@@ -136,12 +136,13 @@ def _tidied(model: ir.Model) -> onnx.ModelProto:
     """Fold constants, and leave out what only the translation needed."""
     optimizer.inline(model)
     optimizer.fold_constants_ir(model, should_fold=_is_kept)
+    passes: Any = ir.passes.common  # half typed
     for tidy in (
-        ir.passes.common.RemoveUnusedNodesPass(),
-        ir.passes.common.RemoveUnusedFunctionsPass(),
-        ir.passes.common.RemoveUnusedOpsetsPass(),
-        ir.passes.common.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0),
-        ir.passes.common.ClearMetadataAndDocStringPass(),
+        passes.RemoveUnusedNodesPass(),
+        passes.RemoveUnusedFunctionsPass(),
+        passes.RemoveUnusedOpsetsPass(),
+        passes.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0),
+        passes.ClearMetadataAndDocStringPass(),
     ):
         tidy(model)
     for value in list(model.graph.initializers.values()):

@@ -102,19 +102,23 @@ def test_weights_in_half_the_bytes(translated: tuple[ImageModel, onnx.ModelProto
     model, network = translated
     original = TorchRuntime(model, precision="fp32", device="cpu")
     classes = int(original.logits(np.zeros((1, 3, 8, 8), np.float32)).shape[1])
-    made = halved(network)
+    made = halved(network, rounded=True)
     kinds = {len(t.dims) >= 2: t.data_type for t in made.graph.initializer if "." in t.name}
     assert kinds == {True: onnx.TensorProto.FLOAT16, False: onnx.TensorProto.FLOAT}
     file = written(made, original, tmp_path / "net.onnx", "fp16")
     for runtime in (OnnxRuntime(file, classes), OpenVinoRuntime(file, classes)):
         found = compare(runtime, original, random_inputs(3), classes)
         assert 0 < found.difference < 0.02 and found.agreement > 0.98 and runtime.precision == "fp16"
+    again = halved(made, rounded=False)
+    assert again == made, "what is stored so already stays"
+    plain = halved(network, rounded=False)
+    assert {t.data_type for t in plain.graph.initializer if len(t.dims) >= 2} == {onnx.TensorProto.FLOAT}
     weight = next(t for t in network.graph.initializer if len(t.dims) == 4)
     large = onnx.ModelProto.FromString(network.SerializeToString())
     tensor = next(t for t in large.graph.initializer if t.name == weight.name)
     tensor.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(weight) * 1e9, weight.name))
     with pytest.raises(ModelError, match=f"{weight.name} has values that float16 cannot hold; export it in fp32"):
-        halved(large)
+        halved(large, rounded=True)
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,8 @@ class ShortLite0(TimmEncoder):
         width = self.channels[4]
         backbone.conv_stem = nn.Conv2d(in_channels, _STEM, 3, stride=2, padding=1, bias=False)
         backbone.bn1 = BatchNormAct2d(_STEM)
-        down, dense = conv_norm_act(_STEM, _DENSE), conv_norm_act(_DENSE, width)
+        down: Any = conv_norm_act(_STEM, _DENSE)
+        dense: Any = conv_norm_act(_DENSE, width)
         down[0].stride = (2, 2)
         backbone.blocks[0] = nn.Identity()
         backbone.blocks[1] = nn.Sequential(down, dense[:2])  # as lite0's stages, it ends without an activation
@@ -57,5 +58,6 @@ class ShortLite0(TimmEncoder):
 
     def load_pretrained(self, state: dict[str, Tensor]) -> None:
         """Take lite0's weights for what the two have in common; the stem is trained."""
-        later = self.backbone.blocks[2:]  # type: ignore[index]
+        backbone: Any = self.backbone
+        later = backbone.blocks[2:]
         load_matching(later, {key.removeprefix("blocks."): value for key, value in state.items()}, self.name)
