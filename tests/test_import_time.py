@@ -62,6 +62,7 @@ def test_each_command_loads_only_what_it_needs(tmp_path: Path) -> None:
             HEAVY - {"pydantic", "numpy", "PIL", "cv2"}
             | {"intarsia.recipe.sections", "intarsia.datasets.public", "intarsia.reports", "rich.progress", "scipy"},
         ),
+        (["count", "prediction"], HEAVY - {"pydantic", "numpy", "PIL", "cv2"} | {"intarsia.reports", "rich.progress"}),
     ]
     code = (
         f"import os, sys\nos.chdir({str(tmp_path)!r})\nfrom intarsia.cli.main import main\n"
