@@ -44,7 +44,6 @@ from intarsia.training.loop.depthwise import use_fast_depthwise
 from intarsia.training.loop.ema import AveragedWeights
 from intarsia.training.loop.identity import differences, identity, is_extended
 from intarsia.training.loop.optim import build_optimizer, freeze_norms, learning_rate_factor, set_learning_rate
-from intarsia.training.loop.pointwise import use_fast_pointwise
 from intarsia.training.loop.precision import choose_precision
 from intarsia.training.loop.supervision import SupervisedPass, supervised_loss
 from intarsia.training.plan.setup import (
@@ -175,7 +174,6 @@ class _Trainer:
     def _fast(self, model: SegmentationModel) -> SegmentationModel:
         if self.world.device.type == "cpu":
             use_fast_depthwise(model)
-            use_fast_pointwise(model)
         return model
 
     def _train(self, stop: Stop) -> None:
