@@ -51,7 +51,7 @@ def decide_blocks(logits: Plane, rows: Axis, columns: Axis, dtype: np.dtype[Any]
     undecided = agreed == unknown
     if undecided.mean() > _MOST_UNDECIDED:
         return None
-    labels: LabelArray = agreed[:, across.of][down.of]
+    labels: LabelArray = agreed.take(across.of, axis=1).take(down.of, axis=0)
     ties = np.zeros(rows.size, bool)
     vertical, horizontal = np.nonzero(undecided)
     most = max(1, min(_PIXELS // int(down.size.max() * across.size.max()), _LOGITS // len(logits)))

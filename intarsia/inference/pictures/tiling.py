@@ -99,6 +99,9 @@ def join_tiles(
         For each row of tiles the logits that are final after it, (1, C, n, ceil(W / stride)); together they are the
         logits of the whole image.
     """
+    if len(rows) == len(columns) == 1:  # nothing to blend
+        yield network(next(windows), rows[0], columns[0])
+        return
     height, width = rows[-1][1], columns[-1][1]
     across = [taper(column, width, overlap, stride, margin) for column in columns]
     kept: tuple[Floats, Floats] | None = None
