@@ -59,7 +59,8 @@ def quantise(network: Any, seen: Iterable[Floats], items: int, measure: Measure,
     import openvino
 
     os.environ.setdefault("NNCF_CI", "1")  # or it would tell its makers of each use
-    nncf: Any = require("nncf", "quantize")
+    with _quiet("torch.utils.cpp_extension"):  # it wonders where CUDA's compiler is
+        nncf: Any = require("nncf", "quantize")
     scores: list[float] = []
 
     def validate(compiled: Any, given: Iterable[int]) -> tuple[float, list[float]]:
