@@ -26,7 +26,13 @@ NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
     "ddrnet, width 16": ("ddrnet", {"width": 16, "context_channels": 64}),
     "street-fast's ladder on efficientnet_lite0": (
         "swiftnet",
-        {"encoder": "efficientnet_lite0", "channels": [96, 96, 64, 32], "grids": [1], "separable": True},
+        {
+            "encoder": "efficientnet_lite0",
+            "channels": [64, 64, 64, 32, 16],
+            "grids": [1],
+            "finest": 2,
+            "separable": True,
+        },
     ),
     "bisenetv2, width 0.5": ("bisenetv2", {"width": 0.5, "head_channels": 128}),
     "ddrnet-23-slim": ("ddrnet", {}),

@@ -15,11 +15,9 @@ from intarsia.models.encoders import Encoder, build_encoder, require_stage
 from intarsia.models.layers import PooledNorm, conv_norm_act, resize, score_conv, separable_conv
 from intarsia.models.registry import register
 
-_FINEST = 4
-
 
 class SwiftNet(ImageModel):
-    """An encoder, a pyramid of pooled contexts and a ladder back to stride 4; see `swiftnet`."""
+    """An encoder, a pyramid of pooled contexts and a ladder back to a fine map; see `swiftnet`."""
 
     encoder: Encoder
 
@@ -31,16 +29,17 @@ class SwiftNet(ImageModel):
         classes: int,
         widths: Sequence[int],
         grids: Sequence[int],
+        finest: int,
         dropout: float,
     ) -> None:
         super().__init__()
-        stages = sorted((stage for stage in encoder.channels if stage >= _FINEST), reverse=True)
+        require_stage(encoder, finest)
+        stages = sorted((stage for stage in encoder.channels if stage >= finest), reverse=True)
         if len(widths) not in (1, len(stages)):
             raise ModelError(
                 f"channels: one number, or one for each of the encoder's stages {stages}, not {list(widths)}"
             )
         first, *rest = widths if len(widths) > 1 else [*widths] * len(stages)
-        require_stage(encoder, _FINEST)
         self.encoder = encoder
         self._rungs = stages[1:]
         self.pyramid = ContextPyramid(encoder.channels[stages[0]], first, grids)
@@ -112,6 +111,7 @@ def swiftnet(
     in_channels: int = 3,
     channels: int | Sequence[int] = 128,
     grids: Sequence[int] = (8, 4, 2, 1),
+    finest: int = 4,
     separable: bool = False,
     dropout: float = 0.0,
     drop_path: float = 0.0,
@@ -123,16 +123,17 @@ def swiftnet(
 
     Args:
         classes: number of output channels.
-        encoder: encoder name; its maps from stride 4 on are used.
+        encoder: encoder name; its maps from the finest on are used.
         in_channels: channels of the input.
         channels: width of the ladder, or that at each of the encoder's stages, deepest first.
         grids: cells along each side of the pooled contexts.
+        finest: stride that the ladder ends at, that of the logits: 4 in the paper, 2 for things a few pixels wide.
         separable: depthwise separable convolutions in the ladder.
         dropout: rate before the classifier.
         drop_path: stochastic depth of the encoder.
 
     Raises:
-        ModelError: another number of widths than the encoder has stages.
+        ModelError: another number of widths than the encoder has stages, or it has none as fine.
     """
     return SwiftNet(
         build_encoder(encoder, in_channels=in_channels, drop_path=drop_path),
@@ -140,5 +141,6 @@ def swiftnet(
         classes=classes,
         widths=[channels] if isinstance(channels, int) else channels,
         grids=grids,
+        finest=finest,
         dropout=dropout,
     )
