@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from timm.layers.norm_act import BatchNormAct2d
 from torch import Tensor, nn
 
 from intarsia.errors import ModelError
@@ -41,6 +40,8 @@ class ShortLite0(TimmEncoder):
             raise ModelError(f"encoder {self.name!r} has maps at strides 2, 4, 8 and 16, and cannot be dilated")
         super().__init__("efficientnet_lite0", in_channels=in_channels, deepest=deepest, **options)
         self.name = ShortLite0.name
+        from timm.layers.norm_act import BatchNormAct2d
+
         backbone: Any = self.backbone
         width = self.channels[4]
         stem = _conv(in_channels, _STEM, stride=2)
