@@ -15,6 +15,7 @@ import onnx
 import torch
 from onnxscript import ir, opset18, optimizer
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from intarsia.errors import ModelError
 from intarsia.models import ImageModel, SegmentationModel
@@ -35,6 +36,23 @@ class _Logits(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         return self.network.logits(image)
+
+
+class _Blocks(nn.Module):
+    """Averages of k x k blocks, at the border of what is there of them (pooling with `ceil_mode`).
+
+    OpenVINO's own pooling gives nothing, without an error, where a map is smaller than a block.
+    """
+
+    def __init__(self, side: int) -> None:
+        super().__init__()
+        self.side = side
+
+    def forward(self, x: Tensor) -> Tensor:
+        height, width = x.shape[2:]
+        missing = (0, -width % self.side, 0, -height % self.side)
+        there = F.pad(torch.ones(1, 1, height, width), missing)
+        return F.avg_pool2d(F.pad(x, missing), self.side) / F.avg_pool2d(there, self.side)
 
 
 class _Averages(nn.Module):
@@ -84,6 +102,10 @@ def to_onnx(model: SegmentationModel) -> onnx.ModelProto:
             module.inplace = False  # what works in place is taken apart into much smaller steps
         if isinstance(module, nn.AdaptiveAvgPool2d) and isinstance(module.output_size, int):
             network.set_submodule(name, _Averages(module.output_size))
+        if isinstance(module, nn.AvgPool2d) and module.ceil_mode:
+            side = module.kernel_size
+            if isinstance(side, int) and side == module.stride:
+                network.set_submodule(name, _Blocks(side))
     batch, height, width = _TRACED
     free = torch.export.Dim.DYNAMIC
     with _quiet(), torch.no_grad():
