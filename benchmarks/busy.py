@@ -35,14 +35,15 @@ def predicting(side: str) -> Callable[[], object]:
     import torch
 
     import intarsia
+    from intarsia.bundle import Bundle
     from intarsia.datasets.synthetic import draw_scene
     from intarsia.models.restore import restore
 
     picture, _ = draw_scene(SIZE, np.random.default_rng(0))
-    predictor = intarsia.load("street", long_side=0, device="cpu")
+    predictor = intarsia.load("street", long_side=0, device="cpu", runtime="torch")
     if side != PLAIN:
         return lambda: predictor.segment(picture)
-    model = restore(predictor.bundle).eval()
+    model = restore(Bundle.of(predictor.bundle)).eval()
 
     @torch.inference_mode()
     def plain() -> torch.Tensor:

@@ -58,7 +58,7 @@ def milliseconds(call: object, *values: object) -> float:
 @torch.inference_mode()
 def agreement(predictor: Predictor, split: Split, size: tuple[int, int]) -> float:
     """Share of pixels on which the fast path and the plain float32 model of the same bundle agree."""
-    model, same = restore(predictor.bundle), []
+    model, same = restore(Bundle.of(predictor.bundle)), []
     for index in range(0, len(split), 5):
         picture = resize_image(split.read(index)[0], *size)
         logits = resize(
@@ -79,7 +79,7 @@ def main() -> None:
     lite = smp.DeepLabV3Plus(f"tu-{LITE}", encoder_weights=None, classes=CLASSES).eval()
     plus = smp.DeepLabV3Plus("resnet50", encoder_weights=None, classes=CLASSES).eval()
     v3 = torchvision.deeplabv3_resnet50(weights=None, weights_backbone=None, num_classes=CLASSES).eval()
-    street = intarsia.load("street")
+    streets = {name: intarsia.load("street", runtime=name) for name in ("torch", "onnx", "openvino")}
     peers = {
         lite: "smp DeepLabV3Plus, lite0",
         plus: "smp DeepLabV3Plus, ResNet-50",
@@ -88,7 +88,7 @@ def main() -> None:
     cases = [
         ("the same network", random_predictor("deeplabv3plus", encoder=LITE, **AS_SMP), lite, SMALL, 40),
         ("decoder of street (128)", random_predictor("deeplabv3plus", encoder=LITE, **STREET), lite, SMALL, 40),
-        ("bundled street model", street, lite, SMALL, 40),
+        *((f"bundled street model by {name}", one, lite, SMALL, 40) for name, one in streets.items()),
         (
             "DeepLabv3+, the same network",
             random_predictor("deeplabv3plus", encoder="resnet50", dilate_first_block=True, **AS_SMP),
@@ -98,7 +98,7 @@ def main() -> None:
         ),
         ("DeepLabv3, the same network", random_predictor("deeplabv3", **AS_TORCHVISION), v3, LARGE, 3),
     ]
-    known = [("bundled street model", street, SMALL)]
+    known = [(f"bundled street model by {name}", one, SMALL) for name, one in streets.items()]
     if options.resnet50:
         trained = intarsia.load(options.resnet50, long_side=0)
         cases.append(("DeepLabv3+ ResNet-50, trained", trained, plus, LARGE, 8))
@@ -113,15 +113,15 @@ def main() -> None:
         )
         where = f"{size[1]}x{size[0]}: {case}"
         rows.append(compare(where, "pixels to labels", "ms/image", *times, f"{peers[peer]}, eager fp32"))
-    streets = Path(os.environ.get("INTARSIA_DATA", "../shared/data")) / "camvid"
-    if streets.is_dir():
-        split = open_dataset(streets, ReadOptions(layout="camvid")).split("val")
+    camvid = Path(os.environ.get("INTARSIA_DATA", "../shared/data")) / "camvid"
+    if camvid.is_dir():
+        split = open_dataset(camvid, ReadOptions(layout="camvid")).split("val")
         for case, predictor, size in known:
             share = agreement(predictor, split, size)
             where = f"{size[1]}x{size[0]}: {case}, CamVid val"
             rows.append(Row(where, "labels as its plain fp32 path", "", share, None, "", None))
     else:
-        print(f"no CamVid at {streets} (set INTARSIA_DATA): label agreement is not measured")
+        print(f"no CamVid at {camvid} (set INTARSIA_DATA): label agreement is not measured")
     report("Inference, batch 1", rows, options.json, threads=torch.get_num_threads())
 
 

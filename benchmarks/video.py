@@ -422,12 +422,12 @@ def heads(bundles: list[str], split: Split) -> list[Entry]:
     entries: list[Entry] = []
     sequence = None
     for path in bundles:
-        predictor = Predictor(Bundle.load(path))
+        predictor = Predictor(Bundle.load(path), runtime="torch")
         model = predictor.runtime.model
         network = model if isinstance(model, VideoSegmenter) else VideoSegmenter(Whole(model)).eval()
         sequence = sequence or Sequence(split, predictor)
         size = (sequence.frames[0].shape[2], sequence.frames[0].shape[3])
-        image = restore(predictor.bundle)
+        image = restore(Bundle.of(predictor.bundle))
         counted = part_gmacs(image if isinstance(image, VideoSegmenter) else VideoSegmenter(Whole(image)).eval(), size)
         if not entries and network.mixer is not None:
             entries.append(sequence.measure("the image model", VideoSegmenter(network.parts).eval(), counted))
