@@ -352,6 +352,9 @@ def test_doctor_reports_and_fails_on_a_damaged_bundled_model(
         "video",
         "clouds",
         "e57",
+        "export",
+        "openvino",
+        "quantize",
         "demo",
     }
     assert set(found["extras"]) == optional
