@@ -1,6 +1,5 @@
 """The first signal is a request, the second interrupts, and other threads are left alone."""
 
-import os
 import signal
 import threading
 
@@ -14,10 +13,10 @@ def test_the_first_signal_asks_and_the_second_interrupts(number):
     before = signal.getsignal(number)
     with stop_on_signals() as stopped:
         assert not stopped()
-        os.kill(os.getpid(), number)
+        signal.raise_signal(number)
         assert stopped()
         with pytest.raises(KeyboardInterrupt):
-            os.kill(os.getpid(), number)
+            signal.raise_signal(number)
     assert signal.getsignal(number) is before
 
 
@@ -27,7 +26,7 @@ def test_a_signal_ends_a_wait_at_once_and_no_step(number):
 
     def slow():
         yield 1
-        os.kill(os.getpid(), number)
+        signal.raise_signal(number)
         left.append("the wait went on")
         yield 2
 
@@ -39,7 +38,7 @@ def test_a_signal_ends_a_wait_at_once_and_no_step(number):
     with stop_on_signals() as stopped:
         for item in stopped.each([1, 2, 3]):
             if item == 2:
-                os.kill(os.getpid(), number)
+                signal.raise_signal(number)
             done.append(item)
     assert done == [1, 1, 2]
     with stop_on_signals() as stopped:

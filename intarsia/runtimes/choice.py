@@ -24,7 +24,8 @@ from intarsia.threads import cores
 _EXPORTED = ("onnx", "openvino")
 _PRECISIONS: tuple[Precision, ...] = ("auto", "bf16")
 _SIZE = (240, 320)
-_SAME, _CLEARLY = 0.9999, 0.85  # what rounds has to be clearly faster, not just on this throw of the dice
+_SAME, _NEARLY = 0.9999, 0.99
+_CLEARLY = 0.85  # what rounds has to be clearly faster, not just on this throw of the dice
 
 
 @dataclass(frozen=True)
@@ -91,9 +92,14 @@ def fastest(
     if not any(one.runtime == "openvino" for one in known):
         known = measured()
         remember(description, known, folder)
-    able = [one for one in known if one.runtime in _EXPORTED and wanted in ("auto", one.precision)]
+    able = [one for one in known if one.runtime in _EXPORTED and wanted in ("auto", one.precision) and _is_alike(one)]
     best = min(able, key=lambda one: one.milliseconds * (1 if one.agreement >= _SAME else 1 / _CLEARLY), default=None)
     return None if best is None else (best.runtime, cast(Precision, best.precision))
+
+
+def _is_alike(measured: Measured) -> bool:
+    """Whether the labels are the same, or, of what rounds, nearly so."""
+    return measured.agreement >= (_NEARLY if measured.precision == "bf16" else _SAME)
 
 
 def measure(opened: Callable[[str, Precision], Runtime], rounds: int = 5) -> list[Measured]:

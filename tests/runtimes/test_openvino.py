@@ -72,7 +72,7 @@ def test_a_network_that_gives_something_else_is_refused(tmp_path: Path) -> None:
 def test_auto_opens_such_a_file_by_openvino_alone(tmp_path: Path) -> None:
     file = write_ir(tmp_path / "net.xml")
     found = Description.load(file)
-    assert choose(found, "auto", "cpu") == "openvino"
+    assert choose(found, "auto", "cpu") == ("openvino", "auto")
     with pytest.raises(UsageError, match="the runtime openvino computes on the CPU, not on 'cuda'"):
         intarsia.load(file, runtime="openvino", device="cuda")
     with pytest.raises(ModelError, match=r"holds no weights by name.* Name the bundle"):
