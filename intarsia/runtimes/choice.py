@@ -25,7 +25,7 @@ _EXPORTED = ("onnx", "openvino")
 _PRECISIONS: tuple[Precision, ...] = ("auto", "bf16")
 _SIZE = (240, 320)
 _SAME, _NEARLY = 0.9999, 0.99
-# What rounds has to be clearly faster, not just on this throw of the dice; and OpenVINO takes most of a second longer to
+# What rounds has to be clearly faster, not just on this throw of the dice. OpenVINO takes most of a second longer to
 # start, which has to be made up for within a few dozen pictures.
 _CLEARLY, _LATER = 0.85, 1.5
 
