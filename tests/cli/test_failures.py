@@ -110,7 +110,7 @@ def test_sigterm_interrupts_like_ctrl_c() -> None:
     with interrupted_by_signals() as terminated:
         assert not terminated()
         with pytest.raises(KeyboardInterrupt):
-            os.kill(os.getpid(), signal.SIGTERM)
+            signal.raise_signal(signal.SIGTERM)
         assert terminated()
     assert signal.getsignal(signal.SIGTERM) is before
 
@@ -119,7 +119,7 @@ def test_sigterm_interrupts_like_ctrl_c() -> None:
 def test_an_interrupt_that_got_lost_stops_the_next_step(number: int) -> None:
     with interrupted_by_signals():
         with suppress(KeyboardInterrupt):  # as a finaliser of Python's does
-            os.kill(os.getpid(), number)
+            signal.raise_signal(number)
         with stop_on_signals() as stop:
             assert stop()
             assert list(stop.each([1, 2])) == []
@@ -130,6 +130,6 @@ def test_an_interrupt_that_got_lost_stops_the_next_step(number: int) -> None:
 @pytest.mark.parametrize(("number", "came"), [(signal.SIGTERM, True), (signal.SIGINT, False)])
 def test_a_signal_that_a_job_takes_is_known_outside(number: int, came: bool) -> None:
     with interrupted_by_signals() as terminated, stop_on_signals() as stop:
-        os.kill(os.getpid(), number)
+        signal.raise_signal(number)
         assert stop()
     assert terminated() is came

@@ -131,7 +131,7 @@ def test_a_live_source_ends_at_its_limit(predictor: Predictor, tmp_path: Path) -
 def test_an_interruption_leaves_playable_files(predictor: Predictor, clip: Path, tmp_path: Path) -> None:
     def interrupt(task: Task, done: int, total: int | None) -> None:
         if done == 4:
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
 
     before = signal.getsignal(signal.SIGINT)  # ignored, where the tests run in the background
     with stop_on_signals() as stop:
@@ -146,8 +146,8 @@ def test_a_second_interruption_stops_at_once_and_leaves_nothing(
     predictor: Predictor, clip: Path, tmp_path: Path
 ) -> None:
     def interrupt(task: Task, done: int, total: int | None) -> None:
-        os.kill(os.getpid(), signal.SIGINT)
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
 
     with stop_on_signals() as stop, pytest.raises(KeyboardInterrupt):
         one(predictor, clip, tmp_path, tell=interrupt, stop=stop)

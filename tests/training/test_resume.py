@@ -110,7 +110,7 @@ def test_ctrl_c_stops_after_the_step(scenes, recipe, tmp_path):
 
     def press():
         if next(polls) == 2:
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
         return False
 
     with pytest.raises(KeyboardInterrupt):
