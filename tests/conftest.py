@@ -45,9 +45,9 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
 
 HAS_TORCH = importlib.util.find_spec("torch") is not None
 _ROOMS = r"(apps\.demo|models|losses|training|runtimes\.torch|transforms\.(augment|clips))"
-_PEERS = "kornia|monai|pycocotools|timm|torch"
+_PEERS = "kornia|monai|onnx|openvino|pycocotools|timm|torch"
 NEEDS_TORCH = re.compile(
-    rf"^\s*(import|from) ({_PEERS}|moving|networks|stripes|intarsia\.{_ROOMS})\b|^\s*from intarsia import .*models",
+    rf"^\s*(import|from) ({_PEERS}|moving|networks|stripes|intarsia\.{_ROOMS})\b|^\s*from intarsia(\.apps)? import .*(demo|models)",
     re.MULTILINE,
 )
 
