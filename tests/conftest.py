@@ -45,10 +45,9 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
 
 HAS_TORCH = importlib.util.find_spec("torch") is not None
 _ROOMS = r"(apps\.demo|models|losses|training|runtimes\.torch|transforms\.(augment|clips))"
-_PEERS = "kornia|monai|onnx|openvino|pycocotools|timm|torch"
+_OTHERS = "ir_made|kornia|monai|moving|networks|onnx|openvino|pycocotools|stripes|timm|torch"
 NEEDS_TORCH = re.compile(
-    rf"^\s*(import|from) ({_PEERS}|moving|networks|stripes|intarsia\.{_ROOMS})\b|^\s*from intarsia(\.apps)? import .*(demo|models)",
-    re.MULTILINE,
+    rf"^\s*((import|from) ({_OTHERS}|intarsia\.{_ROOMS})\b|from intarsia(\.apps)? import .*(demo|models))", re.MULTILINE
 )
 
 
