@@ -83,8 +83,8 @@ def load(
             None for what the model's own recipe says.
         decide: how labels come from probabilities: "argmax", each pixel's likeliest class; or "rankseg", what maximises
             the expected Dice of every class of a picture or volume, which helps small ones.
-        runtime: what computes the network: "torch"; "onnx" for a network exported to a file of its own or beside the
-            bundle; or "auto", an exported network with the same labels if there is one, else torch.
+        runtime: what computes the network: "torch"; "onnx" or "openvino" for a network exported to a file of its own or
+            beside the bundle; or "auto", an exported network with the same labels if there is one, else torch.
         precision: arithmetic of the network: "fp32", "bf16", or "auto" for bfloat16 where the processor has it and it
             is faster.
         device: where the network computes: "cpu", "cuda", ...; "auto" takes a GPU if there is one.

@@ -8,6 +8,7 @@ import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -96,14 +97,14 @@ class Description:
         Raises:
             ModelError: its file cannot be read.
         """
-        digest = self._digest()
-        if self.source:
-            form_of(Path(self.source)).digest(Path(self.source), digest)
-        return digest.hexdigest()
+        return _checksum(self._head(), self.source, _stamp(self.source)) if self.source else self._digest().hexdigest()
 
     def _digest(self) -> hashlib._Hash:
+        return hashlib.sha256(self._head())
+
+    def _head(self) -> bytes:
         head = [self.architecture, self.options, self.space.to_json(), self.preprocessing.model_dump()]
-        return hashlib.sha256(json.dumps(head, sort_keys=True).encode())
+        return json.dumps(head, sort_keys=True).encode()
 
     def to_metadata(self) -> str:
         """Write it as the JSON text that bundle files carry; scores that do not exist become null."""
@@ -157,6 +158,25 @@ class Description:
         """
         file = Path(path)
         return cls.from_metadata(form_of(file).text(file), file)
+
+
+@lru_cache(maxsize=8)
+def _checksum(head: bytes, source: str, stamp: tuple[tuple[int, int], ...]) -> str:
+    """The checksum of what a file holds under a head; asked for several times while a model is opened."""
+    digest, file = hashlib.sha256(head), Path(source)
+    form_of(file).digest(file, digest)
+    return digest.hexdigest()
+
+
+def _stamp(source: str) -> tuple[tuple[int, int], ...]:
+    """When its files were written and how long they are; of what cannot be read, its form tells why."""
+    file = Path(source)
+    beside = form_of(file).beside
+    try:
+        found = [os.stat(one) for one in (file, *((file.with_suffix(beside),) if beside else ()))]
+    except OSError:
+        return ()
+    return tuple((one.st_mtime_ns, one.st_size) for one in found)
 
 
 def _finite(value: Any) -> Any:

@@ -43,6 +43,19 @@ class Exported(BaseModel):
     gflop_per_megapixel: float | None = Field(default=None, ge=0)
     record: dict[str, Any] = {}
 
+    def require_size(self, height: int, width: int, file: Path) -> None:
+        """Refuse a size that the network was not exported for.
+
+        Raises:
+            ModelError: there are sizes, and this is none of them.
+        """
+        if self.sizes is not None and (height, width) not in self.sizes:
+            said = ", ".join(f"{columns}x{rows}" for rows, columns in self.sizes)
+            raise ModelError(
+                f"{file}: it was exported for pictures of {said} pixels, not {width}x{height}; export it again without "
+                "sizes, or use the bundle it was made from"
+            )
+
     @classmethod
     def load(cls, file: Path) -> Exported:
         """Read it from a file.

@@ -26,6 +26,7 @@ class Form:
         metadata: reads the texts that a file carries, by key.
         tensors: reads the weights by name, in the types in which they are stored.
         digest: adds what decides a file's predictions to a checksum, its metadata apart.
+        beside: suffix of the file that belongs to it; "" if it is whole by itself.
         lacks: what a file of this form without a description is, and what to do instead.
     """
 
@@ -34,6 +35,7 @@ class Form:
     tensors: Callable[[Path], dict[str, NDArray[Any]]]
     digest: Callable[[Path, hashlib._Hash], None]
     lacks: str
+    beside: str = ""
 
     def text(self, file: Path) -> str:
         """Read the description's JSON.
@@ -61,6 +63,7 @@ OPENVINO = Form(
     ".xml", irfile.metadata, irfile.tensors, irfile.digest,
     "a network for OpenVINO, but not an Intarsia model: it holds no description of its classes and preprocessing; "
     "export one with: intarsia export MODEL -o FILE.xml",
+    beside=".bin",
 )  # fmt: skip
 FORMS = (SAFETENSORS, ONNX, OPENVINO)
 """Every form of file, the bundle's own first."""

@@ -110,7 +110,9 @@ def segment(
     set_: Options = None,
     runtime: Annotated[
         str,
-        typer.Option(help="What computes: torch, onnx, or auto: an exported network with the same labels, else torch."),
+        typer.Option(
+            help="What computes: torch, onnx, openvino, or auto: an exported network with the same labels, else torch."
+        ),
     ] = "auto",
     precision: Annotated[
         str,

@@ -41,12 +41,16 @@ def _torch(description: Description, precision: Precision, device: str) -> Runti
     return TorchRuntime.of(Bundle.of(description), precision, device)
 
 
+def _require_cpu(name: str, device: str) -> None:
+    if device not in (AUTO, "cpu"):
+        raise UsageError(f"the runtime {name} computes on the CPU, not on {device!r}; use the runtime torch")
+
+
 def _onnx(description: Description, precision: Precision, device: str) -> Runtime:
     from intarsia.runtimes.exported import exported_file
     from intarsia.runtimes.onnx import OnnxRuntime
 
-    if device not in ("auto", "cpu"):
-        raise UsageError(f"the runtime onnx computes on the CPU, not on {device!r}; use the runtime torch")
+    _require_cpu("onnx", device)
     return OnnxRuntime.of(description, exported_file(description, ".onnx"), precision)
 
 
@@ -54,8 +58,7 @@ def _openvino(description: Description, precision: Precision, device: str) -> Ru
     from intarsia.runtimes.exported import exported_file, find_exported
     from intarsia.runtimes.openvino import OpenVinoRuntime
 
-    if device not in ("auto", "cpu"):
-        raise UsageError(f"the runtime openvino computes on the CPU, not on {device!r}; use the runtime torch")
+    _require_cpu("openvino", device)
     beside = find_exported(description, ".xml") or find_exported(description, ".onnx")
     file = exported_file(description, ".xml") if beside is None else beside[0]
     return OpenVinoRuntime.of(description, file, precision)

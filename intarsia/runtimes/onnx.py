@@ -33,9 +33,9 @@ class OnnxRuntime:
     def __init__(self, file: Path, classes: int, *, threads: int | None = None) -> None:
         exported = Exported.load(file)
         self.stride, self.align_corners = exported.stride, exported.align_corners
-        self.margin, self.precision, self._sizes = exported.margin, exported.precision, exported.sizes
+        self.margin, self.precision = exported.margin, exported.precision
         self.processor = f"cpu {feature()}"
-        self._file = file
+        self._file, self._exported = file, exported
         self._session = _session(file, threads or cores())
         (given,), (made,) = self._session.get_inputs(), self._session.get_outputs()
         self._input = given.name
@@ -59,12 +59,7 @@ class OnnxRuntime:
         return found
 
     def logits(self, x: Floats, place: Place | None = None) -> Floats:
-        if self._sizes is not None and (x.shape[2], x.shape[3]) not in self._sizes:
-            said = ", ".join(f"{width}x{height}" for height, width in self._sizes)
-            raise ModelError(
-                f"{self._file}: it was exported for pictures of {said} pixels, not {x.shape[3]}x{x.shape[2]}; export "
-                "it again without sizes, or use the bundle it was made from"
-            )
+        self._exported.require_size(x.shape[2], x.shape[3], self._file)
         try:
             (found,) = self._session.run(None, {self._input: np.ascontiguousarray(x)})
         except Exception as error:  # ONNX Runtime's own errors have no common class

@@ -41,7 +41,7 @@ class OpenVinoRuntime:
         self.stride, self.align_corners, self.margin = exported.stride, exported.align_corners, exported.margin
         self.precision = _precision(file, exported, precision)
         self.processor = f"cpu {feature()}"
-        self._file, self._sizes = file, exported.sizes
+        self._file, self._exported = file, exported
         self._network = _compiled(file, self.precision, threads or cores())
         self.in_channels = _channels(file, self._network.inputs)
         made = _channels(file, self._network.outputs)
@@ -54,11 +54,7 @@ class OpenVinoRuntime:
         return cls(file, len(description.space), precision=precision)
 
     def logits(self, x: Floats, place: Place | None = None) -> Floats:
-        if self._sizes is not None and (x.shape[2], x.shape[3]) not in self._sizes:
-            said = ", ".join(f"{width}x{height}" for height, width in self._sizes)
-            raise ModelError(
-                f"{self._file}: it was exported for pictures of {said} pixels, not {x.shape[3]}x{x.shape[2]}"
-            )
+        self._exported.require_size(x.shape[2], x.shape[3], self._file)
         try:
             found = self._network(np.ascontiguousarray(x), share_inputs=True)[0]
         except RuntimeError as error:
