@@ -78,6 +78,10 @@ class BodyFinder:
         coarse = self._coarse(image)
         return [body for body, _ in self._bodies(image, coarse, _pieces(coarse)) if body.score >= _LEAST]
 
+    def person(self, image: NDArray[np.uint8]) -> Floats:
+        """Look once at who is in a photo (H, W, 3): (256, 256) float32, 0 to 1, stretched, by the network of `person`."""
+        return _sigmoid(self._coarse(image))
+
     def mask(self, image: NDArray[np.uint8]) -> Floats:
         """Find all that is people in a photo.
 
