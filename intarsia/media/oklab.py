@@ -76,8 +76,8 @@ def colour(said: str) -> tuple[int, int, int]:
 
 
 def _to_linear(lab: Floats) -> Floats:
-    linear: Floats = (lab @ _FROM_LAB) ** 3 @ _FROM_CONES
-    return linear
+    roots: Floats = lab @ _FROM_LAB
+    return np.asarray(roots * roots * roots @ _FROM_CONES, dtype=np.float32)
 
 
 def _in_gamut(lab: Floats) -> Floats:

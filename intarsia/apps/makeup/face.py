@@ -76,7 +76,7 @@ def paint_face(
         face: with its points.
         look: what is wanted.
         colours: of the look, as the picture has them.
-        others: further faces in the picture, which its hair does not cover.
+        others: further faces in the picture, to whom hair belongs that is nearer to them.
         hair: finds it; None where the look wants none.
 
     Returns:
@@ -145,7 +145,7 @@ def _hair(image: Pixels, face: HasPoints, others: Sequence[HasPoints], find: Hai
     height, width = image.shape[:2]
     scale = min(1.0, _WORKED / eye_distance(face))
     small = resized(image, max(1, round(height * scale)), max(1, round(width * scale)), cv2.INTER_AREA)
-    share = np.clip(find(small, Shifted(face.points * np.float32(scale))), 0, 1)
+    share = np.clip(find(small, Shifted(face.points * scale)), 0, 1)
     radius, variance = _STRANDS
     share = guided_filter(np.stack([1 - share, share]), small, radius=radius, epsilon=variance)[1]
     low, high = _SURE
@@ -154,7 +154,7 @@ def _hair(image: Pixels, face: HasPoints, others: Sequence[HasPoints], find: Hai
     return np.asarray(resized(sure, height, width, cv2.INTER_LINEAR) * kept, dtype=np.float32)
 
 
-def _box(points: Points, size: tuple[int, ...], reach: NDArray[np.floating]) -> tuple[slice, slice]:
+def _box(points: Points, size: tuple[int, ...], reach: NDArray[np.float64]) -> tuple[slice, slice]:
     """Rows and columns of a picture around points: so far left, up, right and down of them."""
     low = np.floor(points[:, :2].min(axis=0) - reach[:2]).astype(int)
     high = np.ceil(points[:, :2].max(axis=0) + reach[2:]).astype(int) + 1
@@ -162,4 +162,4 @@ def _box(points: Points, size: tuple[int, ...], reach: NDArray[np.floating]) -> 
 
 
 def _moved(face: HasPoints, place: tuple[slice, slice]) -> Shifted:
-    return Shifted(face.points - np.array([place[1].start, place[0].start, 0], dtype=np.float32))
+    return Shifted(face.points - np.array([place[1].start, place[0].start, 0]))

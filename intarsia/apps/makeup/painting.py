@@ -39,6 +39,7 @@ MEDIA = (VIDEO, PHOTO)
 """What can be made up."""
 
 _NO_FACE = "no face was found"
+_ANEW = 15  # frames after which those are looked for who came into view
 _LEAST = 0.5  # of a mask, for a pixel to count
 
 
@@ -151,12 +152,14 @@ class Filming:
         Raises:
             NothingFound: after the last frame, if none had a face.
         """
-        steadying, faces, found, name = Steadying(), None, 0, getattr(frames, "name", "the clip")
+        steadying, found, name = Steadying(), 0, getattr(frames, "name", "the clip")
+        faces: Sequence[Any] = ()
         colours = self._makeup.look.colours()
         for index, given in enumerate(frames):
             frame, start = Frame.of(given, index), time.perf_counter()
             finder = self._makeup._finder
-            faces = finder.track(frame.image, faces) if faces else finder.find(frame.image)
+            tracks = faces and index % _ANEW
+            faces = finder.track(frame.image, faces) if tracks else finder.find(frame.image)
             image = frame.image.copy()
             layers = self._makeup._paint(image, steadying.step(faces), colours)
             found += bool(layers)
