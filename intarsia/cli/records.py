@@ -74,6 +74,8 @@ def _show_record(record: Record, plan: Plan) -> None:
     if "polygons" in details:
         typer.echo(f"  {counted(details['polygons'], 'polygon')}")
     for note in record["notes"]:
+        if note in plan.notes:  # said once for all
+            continue
         typer.echo(f"  note: {note}")
     typer.echo("  " + "  ".join(str(plan.folder / name) for name in record["outputs"].values()))
 

@@ -79,7 +79,7 @@ class BodyFinder:
         return [body for body, _ in self._bodies(image, coarse, _pieces(coarse)) if body.score >= _LEAST]
 
     def person(self, image: NDArray[np.uint8]) -> Floats:
-        """Look once at who is in a photo (H, W, 3): (256, 256) float32, 0 to 1, stretched, by the network of `person`."""
+        """Look once at who is in a photo (H, W, 3): (256, 256) float32, 0 to 1, by the network of `person`."""
         return _sigmoid(self._coarse(image))
 
     def mask(self, image: NDArray[np.uint8]) -> Floats:
