@@ -68,7 +68,6 @@ class Exported(BaseModel):
             return cls.model_validate(json.loads(text or "null"))
         except (ValidationError, ValueError, RecursionError):
             raise ModelError(
-                f"{file}: it does not tell how its network is to be used by itself: it is one step of several, as of the "
-                "bundles face and body, or comes from another version; then export it again: intarsia export MODEL -o "
-                "FILE.onnx"
+                f"{file}: it does not tell how its network is to be used; export it again with this version: "
+                "intarsia export MODEL -o FILE.onnx (unless it is one step of several, as those of face and body are)"
             ) from None
