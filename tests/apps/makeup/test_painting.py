@@ -42,7 +42,8 @@ def makeup(look: Look = LIPS, *faces: DrawnFace) -> MakeUp:
     model = Description(
         space=LabelSpace(("rest", "face")), preprocessing=Preprocessing(), architecture="mesh", options={}
     )
-    return MakeUp(look, Known(*faces), lambda image, face: np.zeros(image.shape[:2], np.float32), [model])
+    hair = (lambda image, face: np.zeros(image.shape[:2], np.float32)) if look.hair else None
+    return MakeUp(look, Known(*faces), hair, [model])
 
 
 def run(sources: Any, out: Any, made: MakeUp | None = None, **options: Any) -> JobResult:
@@ -182,4 +183,4 @@ def test_a_clip_without_a_face_is_said(tmp_path: Path) -> None:
 def test_faces_of_clips_are_followed_and_new_ones_looked_for() -> None:
     made = makeup()
     list(made.filming().stream([drawn_face()] * 17))
-    assert made._finder.calls[1:] == ["find", *["track"] * 14, "find", "track"]  # type: ignore[attr-defined]
+    assert made.finder.calls[1:] == ["find", *["track"] * 14, "find", "track"]  # type: ignore[attr-defined]
