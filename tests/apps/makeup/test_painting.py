@@ -100,7 +100,7 @@ def test_a_file_that_is_no_picture_is_unusable(tmp_path: Path) -> None:
 
 def test_a_profile_is_said_and_left_alone_beside_others(tmp_path: Path) -> None:
     side = drawn_points((120, 150), 40).points.copy()
-    side[234, 0] = side[168, 0] - 3
+    side[234] = side[168] - np.array([3, 0, 0])
     photo(tmp_path / "a.png")
     alone = run(tmp_path / "a.png", tmp_path / "alone", makeup(LIPS, DrawnFace(side)))
     assert "seen from the side" in next(iter(alone.failures.values()))
