@@ -18,6 +18,8 @@ _PLACES = {
     "metrics": "metrics:metrics",
     "export": "export:export",
     "count": "count:count",
+    "makeup": "makeup:makeup",
+    "tryon": "tryon:tryon",
     "search": "search:app",
     "import": "import_:import_",
     "data": "data:app",

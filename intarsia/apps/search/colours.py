@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intarsia.errors import UsageError
-from intarsia.transforms.oklab import from_oklab, read_colour, to_oklab
+from intarsia.media.oklab import from_oklab, colour, to_oklab
 
 COUNT = 3
 TOLERANCE = 0.12
@@ -70,7 +70,7 @@ class Filter:
         """
         if not tolerance > 0:
             raise UsageError(f"a tolerance of colours is above 0 (and black and white are 1 apart), not {tolerance}")
-        return cls(read_colour(text), tolerance)
+        return cls(colour(text), tolerance)
 
     def passes(self, colours: NDArray[np.uint8], shares: NDArray[np.float32]) -> NDArray[np.bool_]:
         """Tell which things (N,) have this colour on a fifth of them at least; as `dominant` tells them, (N, 3, 3)."""

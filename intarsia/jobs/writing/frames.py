@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from intarsia.errors import counted
 from intarsia.files import atomic_path
 from intarsia.inference import FrameResult, VideoPredictor
 from intarsia.jobs.writing.work import Facts, Work
@@ -44,6 +46,7 @@ def write_frames(predictor: VideoPredictor, work: Work) -> Facts:
     limit = work.options.limit
     total = source.count if limit is None else min(limit, source.count or limit)
     counts = np.zeros(predictor.space.ignore_index + 1, dtype=np.int64)
+    told: Counter[str] = Counter()
     done = keys = 0
     stopped = False
     with ExitStack() as stack:
@@ -53,6 +56,7 @@ def write_frames(predictor: VideoPredictor, work: Work) -> Facts:
                 sink.write(result)
             done, keys = done + 1, keys + result.key
             counts += result.segmentation.counts()
+            told[result.note] += 1
             if work.stops():
                 stopped = True
                 break
@@ -60,6 +64,7 @@ def write_frames(predictor: VideoPredictor, work: Work) -> Facts:
                 break
             work.tell(done, total)
         notes = (*source.notes, *(note for sink in sinks for note in sink.notes))
+        notes += tuple(f"{note} ({times} of {counted(done, 'frame')})" for note, times in told.items() if note)
     size = (source.width, source.height, done)
     return Facts(size, areas(counts, predictor.space), notes, {"frames": done, "key_frames": keys}, stopped)
 

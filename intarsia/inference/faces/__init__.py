@@ -1,0 +1,1 @@
+"""Faces: found, tracked, and cut into their parts."""
