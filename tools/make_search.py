@@ -92,7 +92,7 @@ class SearchNet(nn.Module):
     def features(self, x: Tensor) -> Tensor:
         """From (N, 4, 224, 224), as `framed` makes it, to (N, F)."""
         thing = x[:, 3:]
-        maps = self.encoder.features((x[:, :3] - self.mean) / self.std)
+        maps = self.encoder((x[:, :3] - self.mean) / self.std)
         parts = [F.normalize(self._averaged(maps[stride], thing, stride)) for stride in STRIDES]
         silhouette = F.avg_pool2d(thing, SIDE // CELLS).flatten(1) - 0.5
         return torch.cat([*parts, F.normalize(silhouette)], dim=1)

@@ -33,7 +33,8 @@ def tryon(
         typer.Option(
             "-o",
             "--out",
-            help="Folder for the results (default of single photos: here), or for one photo its own name, ending in .png, .webp, .tif or .jpg.",
+            help="Folder for the results (for single photos default: here), or for one photo its own name, ending in "
+            ".png, .jpg, .webp or .tif.",
         ),
     ] = None,
     model: Annotated[

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intarsia.errors import UsageError
-from intarsia.media.oklab import from_oklab, colour, to_oklab
+from intarsia.media.oklab import colour, from_oklab, to_oklab
 
 COUNT = 3
 TOLERANCE = 0.12

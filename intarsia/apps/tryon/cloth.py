@@ -93,7 +93,8 @@ def _sampled(tile: Floats, places: Points) -> Floats:
     """Colours at places (x, y) in pixels of a picture that goes on mirrored."""
     height, width = tile.shape[:2]
     # Folded here: OpenCV mirrors only what lies near the picture.
-    maps = np.stack([_folded(places[:, :1], width), _folded(places[:, 1:], height)], axis=-1)
+    folded = [_folded(places[:, :1], width), _folded(places[:, 1:], height)]
+    maps = np.stack(folded, axis=-1).astype(np.float32)
     rows = [
         cv2.remap(tile, maps[start : start + _MOST], None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)  # type: ignore[call-overload]
         for start in range(0, len(maps), _MOST)
@@ -104,7 +105,7 @@ def _sampled(tile: Floats, places: Points) -> Floats:
 _MOST = 30_000  # rows of a map that OpenCV takes
 
 
-def _folded(x: NDArray[np.float32], length: int) -> NDArray[np.float32]:
+def _folded(x: Points, length: int) -> Points:
     turned = np.mod(x, 2 * length)
     return np.minimum(turned, 2 * length - 1 - turned).clip(0, length - 1)
 
