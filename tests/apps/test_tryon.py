@@ -163,6 +163,19 @@ def test_only_the_garment_changes(how: str, texture: Path, tmp_path: Path) -> No
     assert (found.alpha[~upper] == 0).all()
 
 
+def test_a_texture_bends_with_the_body_that_wears_it(texture: Path) -> None:
+    class Body:
+        points = pose() * np.array([120 / 200, 160 / 260, 1, 1], np.float32)
+
+    straight, bent = (
+        try_on(photo_of(), "upper", clothes=ByPlace(), texture=texture, bodies=bodies)
+        for bodies in (lambda photo: [], lambda photo: [Body()])
+    )
+    upper = labels_of(160, 120) == SPACE.index("upper")
+    assert (straight.image != bent.image).any(axis=2)[upper].mean() > 0.2
+    assert np.array_equal(straight.image[~upper], bent.image[~upper])
+
+
 def test_who_wears_no_such_garment_is_told() -> None:
     with pytest.raises(NothingFound, match="no garment of the class upper is found; there is: lower"):
         labels = np.where(labels_of(80, 60) == SPACE.index("upper"), 0, labels_of(80, 60)).astype(np.uint8)

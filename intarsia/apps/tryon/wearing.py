@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intarsia.apps.tryon.cloth import Cloth, plain, printed, said, worn
-from intarsia.apps.tryon.fitting import by_axes
+from intarsia.apps.tryon.fitting import Fit, Points, by_axes, by_body
 from intarsia.apps.tryon.shading import likeness, shade
 from intarsia.bundle import Description
 from intarsia.errors import NothingFound, UsageError, suggest
@@ -34,6 +34,7 @@ PERSON = ("skin", "hair", "glasses")
 
 _LEAST = 1 / 1000  # of a photo, below which a garment is a speck
 _PIECE = 0.02  # of the largest piece of a garment, below which another is a speck
+_INWARD = 0.7
 _FEATHER = 0.002  # of the photo's longer side, over which new cloth begins inside the garment
 
 
@@ -55,6 +56,16 @@ class Clothes(Protocol):
 
     def segment(self, source: Any) -> Any:
         """Labels of a photo, by names of classes."""
+
+
+class HasJoints(Protocol):
+    """A body: `intarsia.inference.bodies.Body`, or what stands for it."""
+
+    points: NDArray[np.float32]
+
+
+FindBodies = Callable[[NDArray[np.uint8]], Sequence[HasJoints]]
+"""From a photo (H, W, 3) uint8 RGB to the bodies on it; along one, textures bend."""
 
 
 @dataclass(frozen=True)
@@ -128,6 +139,7 @@ class TryingOn:
     Args:
         wish: what is tried on.
         clothes: model of clothes, which finds the garment, and again on the result.
+        bodies: finds the bodies that cloth is laid along; None lays it straight.
     """
 
     forms: frozenset[Form] = frozenset({"whole"})
@@ -135,8 +147,8 @@ class TryingOn:
     preprocessing = Preprocessing()
     is_free = False
 
-    def __init__(self, wish: Wish, clothes: Clothes) -> None:
-        self._wish, self._clothes = wish, clothes
+    def __init__(self, wish: Wish, clothes: Clothes, bodies: FindBodies | None = None) -> None:
+        self._wish, self._clothes, self._bodies = wish, clothes, bodies
         self.bundle, self.space = clothes.bundle, clothes.space
 
     def edit(self, photo: PhotoReader) -> Edited:
@@ -144,7 +156,7 @@ class TryingOn:
         pixels = photo.read()
         result = self._clothes.segment(pixels)
         try:
-            found = wear(pixels, result.labels, self._wish, self._clothes, photo)
+            found = wear(pixels, result.labels, self._wish, self._clothes, photo, self._bodies)
         except NothingFound as error:
             raise NothingFound(f"cannot change {photo.name}: {error}") from None
         shares = {found.garment: float((found.alpha > 0).mean())}
@@ -165,6 +177,7 @@ def try_on(
     garment: str,
     *,
     clothes: Clothes,
+    bodies: FindBodies | None = None,
     colour: str | None = None,
     texture: ImageLike | None = None,
     scale: float = 0.5,
@@ -176,6 +189,7 @@ def try_on(
         photo: a path, encoded bytes, a PIL image or an array (H, W, 3) uint8 RGB.
         garment: one of `GARMENTS`.
         clothes: model of clothes: ``intarsia.load("clothes")``.
+        bodies: finds the bodies that cloth is laid along; None lays it straight.
         colour: as people write it: a name or #rrggbb.
         texture: picture of a cloth or print.
         scale: width of the texture, in sizes of the garment (the root of its area).
@@ -189,11 +203,16 @@ def try_on(
     wish = Wish(garment, colour, texture, scale, other)
     opened = PhotoReader(photo)
     pixels = opened.read()
-    return wear(pixels, clothes.segment(pixels).labels, wish, clothes, opened)
+    return wear(pixels, clothes.segment(pixels).labels, wish, clothes, opened, bodies)
 
 
 def wear(
-    photo: NDArray[np.uint8], labels: LabelArray, wish: Wish, clothes: Clothes, reader: PhotoReader | None = None
+    photo: NDArray[np.uint8],
+    labels: LabelArray,
+    wish: Wish,
+    clothes: Clothes,
+    reader: PhotoReader | None = None,
+    bodies: FindBodies | None = None,
 ) -> TryOn:
     """Do what is wished, on the labels (H, W) of a photo (H, W, 3).
 
@@ -203,6 +222,7 @@ def wear(
         wish: what is tried on.
         clothes: the model.
         reader: of the photo, whose colour profile says what values stand for a colour; None: sRGB.
+        bodies: finds the bodies that cloth is laid along; None lays it straight.
 
     Raises:
         NothingFound: nobody wears such a garment, here or on the other photo.
@@ -210,8 +230,7 @@ def wear(
     """
     space = clothes.space
     mask = garment_mask(labels, space, wish.garment)
-    fit = by_axes(mask)
-    cloth = _cloth(wish, clothes, reader)
+    fit, cloth = _fitted(photo, mask, wish, clothes, reader, bodies)
     alpha = _feathered(mask)
     rows, columns = np.nonzero(mask)
     before = photo[rows, columns]
@@ -245,19 +264,49 @@ def garment_mask(labels: LabelArray, space: LabelSpace, garment: str) -> NDArray
     return np.asarray(kept[pieces])
 
 
-def _cloth(wish: Wish, clothes: Clothes, reader: PhotoReader | None) -> Cloth:
+def _fitted(
+    photo: NDArray[np.uint8],
+    mask: NDArray[np.bool_],
+    wish: Wish,
+    clothes: Clothes,
+    reader: PhotoReader | None,
+    bodies: FindBodies | None,
+) -> tuple[Fit, Cloth]:
+    """How cloth lies on the garment, and the cloth."""
+    straight = by_axes(mask)
     if wish.colour is not None:
         wanted = colour(wish.colour)
-        return plain(reader.own(wanted) if reader is not None else wanted, wish.colour)
+        return straight, plain(reader.own(wanted) if reader is not None else wanted, wish.colour)
+    along = _along(photo, mask, bodies)
     if wish.texture is not None:
-        return printed(wish.texture, scale=wish.scale)
+        return along or straight, printed(wish.texture, scale=wish.scale)
     assert wish.other is not None  # as `Wish` says
-    photo = read_image(wish.other)
+    other = read_image(wish.other)
     try:
-        mask = garment_mask(clothes.segment(photo).labels, clothes.space, wish.garment)
+        theirs = garment_mask(clothes.segment(other).labels, clothes.space, wish.garment)
     except NothingFound as error:
         raise UsageError(f"{said(wish.other)}: {error}; name another photo to take a garment from") from None
-    return worn(photo, mask, by_axes(mask), said(wish.other))
+    their_own = _along(other, theirs, bodies)
+    if along is None or their_own is None:
+        along, their_own = straight, by_axes(theirs)
+    return along, worn(other, theirs, their_own, said(wish.other))
+
+
+def _along(photo: NDArray[np.uint8], mask: NDArray[np.bool_], bodies: FindBodies | None) -> Fit | None:
+    """How cloth lies along the body that wears most of the garment; None where no body is found on it."""
+    if bodies is None:
+        return None
+    fits = [fit for body in bodies(photo) if (fit := by_body(body.points)) is not None]
+    inside = [_inside(fit.pixels, mask) for fit in fits]
+    return fits[int(np.argmax(inside))] if any(inside) else None
+
+
+def _inside(points: Points, mask: NDArray[np.bool_]) -> int:
+    """Count the joints that lie on a garment; they are moved a little to their middle, as many lie on its border."""
+    middle = points.mean(axis=0)
+    places = np.rint(middle + _INWARD * (points - middle)).astype(int)
+    seen = ((places >= 0) & (places < mask.shape[::-1])).all(axis=1)
+    return int(mask[places[seen, 1], places[seen, 0]].sum())
 
 
 def _feathered(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
