@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +21,7 @@ _TENSORS = ("vectors", "colours", "shares", "items")
 _DIGITS = 5  # of scores: what differs less is alike, and comes in the order of the names
 
 
-@dataclass(frozen=True)
-class Item:
+class Item(NamedTuple):
     """One photo in an index.
 
     Attributes:
@@ -217,7 +216,7 @@ class Index:
         """
         from safetensors.numpy import save
 
-        facts = json.dumps([list(asdict(item).values()) for item in self.items]).encode()
+        facts = json.dumps(self.items).encode()
         tensors = {
             "vectors": self.vectors.astype(np.float16), "colours": self.colours,
             "shares": self.shares.astype(np.float16), "items": np.frombuffer(facts, np.uint8),
