@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from intarsia.apps.makeup.hair import HairFinder, without
+from intarsia.apps.makeup.hair import HairFinder, never
 from intarsia.apps.makeup.look import Look
 from intarsia.apps.makeup.paint import feathered, recolour, smooth
 from intarsia.inference.faces.parts import HasPoints, Mask, Points, eye_distance, face_parts, filled, outline
@@ -150,7 +150,8 @@ def _hair(image: Pixels, face: HasPoints, others: Sequence[HasPoints], find: Hai
     share = guided_filter(np.stack([1 - share, share]), small, radius=radius, epsilon=variance)[1]
     low, high = _SURE
     sure = np.clip((share - low) / (high - low), 0, 1).astype(np.float32)
-    return without(resized(sure, height, width, cv2.INTER_LINEAR), others)
+    kept = 1 - np.minimum(1, 2 * never(face, others, (height, width)))
+    return np.asarray(resized(sure, height, width, cv2.INTER_LINEAR) * kept, dtype=np.float32)
 
 
 def _box(points: Points, size: tuple[int, ...], reach: NDArray[np.floating]) -> tuple[slice, slice]:

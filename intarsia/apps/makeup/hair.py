@@ -112,8 +112,11 @@ def _normal(lab: Floats, seen: Floats) -> Floats:
     return density
 
 
-def without(mask: Mask, faces: Sequence[HasPoints]) -> Mask:
-    """Take the ovals of faces out of a mask, in place."""
-    for face in faces:
-        mask *= 1 - filled(outline(face, "oval"), mask.shape)
-    return mask
+def never(face: HasPoints, others: Sequence[HasPoints], size: tuple[int, int]) -> Mask:
+    """Where a face's hair is not: its own eyes and mouth, and the ovals of other faces; (H, W), 0 to 1."""
+    shapes = [outline(face, name) for name in ("left_eye", "right_eye", "lips")]
+    shapes += [outline(one, "oval") for one in others]
+    found = np.zeros(size, dtype=np.float32)
+    for shape in shapes:
+        np.maximum(found, filled(shape, size), out=found)
+    return found

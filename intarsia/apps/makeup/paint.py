@@ -17,11 +17,12 @@ _AT_ONCE = 1 << 18  # pixels that are held as numbers
 _SAMPLES = 1 << 16  # pixels that tell a region's lightness
 _CORE = 0.9  # of the highest mask: what is softer may not belong to the region
 _EXTREMES = 0.5  # per cent of them that may be clipped, at either end
-_CALMEST = 0.4  # share of the lightness's texture that is left at least: in black and white there is little room
+_ROOM = 0.1  # of lightness, that texture gets below and above the mean at least: in black and white there is none
 _DARKEST = 0.067  # the lightness of sRGB's first grey above black; between the two there are no shades
 _COLOUR_TEXTURE = 0.5  # share of the colour's
 _NOISE = np.array([0.03, 0.012, 0.012], dtype=np.float32)  # of skin: lightness and colours vary this little in it
 _POLISH = 0.65  # share of what varies so little that is taken away
+_WHOLE = 0.9999
 _WORKED = 120  # pixels between the eyes where a skin is looked at
 
 
@@ -38,8 +39,8 @@ def recolour(image: Pixels, mask: Floats, target: tuple[int, int, int], strength
     """
     mean, low, high = _described(image, mask)
     wanted = to_oklab(np.array(target, dtype=np.uint8))
-    room = min(1.0, (wanted[0] - _DARKEST) / max(low, 1e-6), (1 - wanted[0]) / max(high, 1e-6))
-    calm = max(_CALMEST, room)
+    below, above = max(wanted[0] - _DARKEST, _ROOM), max(1 - wanted[0], _ROOM)
+    calm = min(1.0, below / max(low, 1e-6), above / max(high, 1e-6))
     texture = np.array([calm, _COLOUR_TEXTURE, _COLOUR_TEXTURE], dtype=np.float32)
     wanted[0] = min(max(wanted[0], _DARKEST + calm * low), 1 - calm * high)
 
@@ -82,7 +83,9 @@ def smooth(image: Pixels, mask: Floats, eyes: float, strength: float = 1.0) -> N
 def feathered(mask: Floats, radius: float) -> Floats:
     """Soften the edge of a mask (H, W), which grows by `radius` pixels (rounded, at least 1) and no farther."""
     side = 2 * max(1, round(radius)) + 1
-    return np.asarray(cv2.GaussianBlur(mask, (side, side), side / 5), dtype=np.float32)
+    soft = np.asarray(cv2.GaussianBlur(mask, (side, side), side / 5), dtype=np.float32)
+    soft[soft > _WHOLE] = 1  # sums of floats
+    return soft
 
 
 @dataclass(frozen=True)

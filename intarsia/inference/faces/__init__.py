@@ -1,1 +1,1 @@
-"""Faces: found, tracked, and cut into their parts."""
+"""Faces: where they are, and what their parts are."""

@@ -1,8 +1,8 @@
 """The parts of a face as masks, drawn from its points.
 
 The points are those of MediaPipe's face mesh with attention (Grishchenko et al. 2020, Attention Mesh,
-arXiv:2006.10962): 468 of the mesh, five of each iris. Its contours become smooth curves, and a curve becomes the share of each pixel that
-lies inside.
+arXiv:2006.10962): 468 of the mesh, five of each iris. Its contours become smooth curves, and a curve becomes the share of
+each pixel that lies inside.
 """
 
 from __future__ import annotations
@@ -112,8 +112,9 @@ def filled(polygon: Points, size: tuple[int, int]) -> Mask:
     for top in range(low[1], high[1], _BAND):
         bottom = min(top + _BAND, int(high[1]))
         canvas = np.zeros(((bottom - top) * _FINE, width * _FINE), dtype=np.uint8)
-        placed = fine - (0, (top - low[1]) * _FINE)
-        cv2.fillPoly(canvas, [np.rint(placed * (1 << _BITS)).astype(np.int32)], 255, shift=_BITS)
+        placed = [np.rint((fine - (0, (top - low[1]) * _FINE)) * (1 << _BITS)).astype(np.int32)]
+        cv2.fillPoly(canvas, placed, 255, shift=_BITS)
+        cv2.polylines(canvas, placed, True, 128, shift=_BITS)  # sub-pixels on the edge lie half inside
         shares = cv2.resize(canvas, (width, bottom - top), interpolation=cv2.INTER_AREA)
         mask[top:bottom, low[0] : high[0]] = shares / np.float32(255)
     return mask
