@@ -54,6 +54,7 @@ def tryon(
     """
     import intarsia
     from intarsia.apps.tryon import MEDIA, TRIED_ON, TryingOn, Wish
+    from intarsia.inference.bodies import find_bodies
     from intarsia.jobs import plan, run_all
     from intarsia.stopping import stop_on_signals
 
@@ -65,7 +66,7 @@ def tryon(
         show_plan(planned, json=json)
         return
     with stop_on_signals() as stop, progress_bar("trying on") as bar:
-        editor = TryingOn(wish, intarsia.load(model))
+        editor = TryingOn(wish, intarsia.load(model), find_bodies)
         result = run_all(
             editor, planned, overwrite=overwrite, stop=stop, finished=lambda done, total, _: bar(done, total)
         )

@@ -12,7 +12,7 @@ Points = NDArray[np.float64]
 
 _LEAST_VISIBLE = 0.5
 _ELONGATED = 1.6  # ratio of the axes from which on a garment's direction is that of its longer one
-_STIFFNESS = 1e-3
+_STIFFNESS = 0.1
 # Joints (numbered as in BlazePose, Bazarevsky et al. 2020, arXiv:2006.10204), and where they lie on flat clothes whose
 # trunk is 1 long: across from the middle, down from the shoulders. Even numbers are the body's right.
 _JOINTS = {
