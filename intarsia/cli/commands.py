@@ -19,6 +19,8 @@ _PLACES = {
     "export": "export:export",
     "count": "count:count",
     "makeup": "makeup:makeup",
+    "tryon": "tryon:tryon",
+    "search": "search:app",
     "import": "import_:import_",
     "data": "data:app",
     "annotations": "annotations:app",
