@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from intarsia.jobs import JobResult, Plan, Record
 
 _MOST_SHOWN = 10
+_THEN = "intarsia segment FOLDER/ -o out/   or   intarsia train YOUR-DATA/"
 
 
-def show_job(result: JobResult, plan: Plan, bundle: Description, model: str) -> None:
+def show_job(result: JobResult, plan: Plan, bundle: Description, model: str, *, then: str = _THEN) -> None:
     """Print what became of each source, the failures on standard error, and the sum of it."""
     for note in plan.notes:
         typer.echo(f"note: {note}")
@@ -34,7 +35,7 @@ def show_job(result: JobResult, plan: Plan, bundle: Description, model: str) -> 
     classes = counted(len(bundle.space), "class", "classes")
     typer.echo(f"{', '.join(counts)}. Model {model} ({bundle.architecture}, {classes}): {bundle.terms}")
     if result.done:
-        typer.echo("Next:  intarsia segment FOLDER/ -o out/   or   intarsia train YOUR-DATA/")
+        typer.echo(f"Next:  {then}")
 
 
 def _show_record(record: Record, plan: Plan) -> None:
@@ -46,6 +47,12 @@ def _show_record(record: Record, plan: Plan) -> None:
         typer.echo(f"  {', '.join(f'{name} {value:,.0f} ml' for name, value in details['millilitres'].items())}")
     if "polygons" in details:
         typer.echo(f"  {counted(details['polygons'], 'polygon')}")
+    if "dropped" in details:
+        late = f", {details['late']:,} late" if "late" in details else ""
+        typer.echo(f"  {counted(details['dropped'], 'frame')} left out to keep up{late}")
+    if "milliseconds" in details:
+        stages = (f"{name} {took['p50']:.1f} / {took['p99']:.1f}" for name, took in details["milliseconds"].items())
+        typer.echo(f"  milliseconds a frame (median / p99): {', '.join(stages)}")
     for note in record["notes"]:
         typer.echo(f"  note: {note}")
     typer.echo("  " + "  ".join(str(plan.folder / name) for name in record["outputs"].values()))

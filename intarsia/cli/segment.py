@@ -216,7 +216,7 @@ def segment(
             fps=fps, limit=limit, schedule=schedule, **exports.of_maps(write or ()),
         )  # fmt: skip
         if dry_run:
-            _show_plan(planned, json=json)
+            show_plan(planned, json=json)
             return
         named = model or next(
             (DEFAULT_MODELS[m.name] for m in planned.media() if m.name in DEFAULT_MODELS), DEFAULT_MODEL
@@ -227,7 +227,7 @@ def segment(
             "refine": read_refine(refine, refine_set),
         }  # fmt: skip
         predictor = _load(named, sources, set_ or [], settings)
-        result = _run(predictor, planned, options, overwrite=overwrite)
+        result = run_job(predictor, planned, options, overwrite=overwrite)
         _finish(predictor, planned, result, named, exports, overwrite=overwrite, json=json)
 
 
@@ -286,13 +286,13 @@ def _load(
     return intarsia.load(model, options=changes, **settings | read)
 
 
-def _run(predictor: Any, plan: Plan, options: JobOptions, *, overwrite: bool) -> JobResult:
+def run_job(predictor: Any, plan: Plan, options: JobOptions, *, overwrite: bool, what: str = "segmenting") -> JobResult:
     """Run the job under a bar that shows what is done of its one source, or of all."""
     from intarsia.jobs import run_all
     from intarsia.stopping import stop_on_signals
 
     single = len(plan.tasks) == 1
-    with stop_on_signals() as stop, progress_bar("segmenting", rate=single) as bar:
+    with stop_on_signals() as stop, progress_bar(what, rate=single) as bar:
         return run_all(
             predictor, plan, options=options, overwrite=overwrite, stop=stop,
             tell=(lambda task, done, total: bar(done, total or 0)) if single else None,
@@ -333,7 +333,8 @@ def _finish(
         raise typer.Exit(result.exit_code)
 
 
-def _show_plan(plan: Plan, *, json: bool) -> None:
+def show_plan(plan: Plan, *, json: bool) -> None:
+    """Say what a job would write."""
     planned = [
         {
             "source": str(task.source), "medium": task.medium.name,

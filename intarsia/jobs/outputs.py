@@ -29,6 +29,7 @@ class Output:
 OUTPUTS = {
     output.name: output
     for output in (
+        Output("records", "a line of JSON a frame: its time, areas, and what drawings saw", {"video": ".jsonl"}),
         Output("masks", "a folder of index masks, one a frame, with their times", {"video": ".masks"}),
         Output(
             "confidence", "the winner's probability, in per cent",

@@ -27,8 +27,12 @@ class _Sink(Protocol):
 
     def finish(self) -> None: ...
 
+    def details(self) -> dict[str, Any]:
+        """What is told of it in the record."""
+        return {}
 
-class _Labels:
+
+class _Labels(_Sink):
     def __init__(self, work: Work, path: Path, stack: ExitStack) -> None:
         writer = work.task.medium.writer
         if writer is None:
@@ -42,7 +46,7 @@ class _Labels:
         """The writer closes with the stack."""
 
 
-class _Drawn:
+class _Drawn(_Sink):
     def __init__(self, work: Work, kind: str, path: Path) -> None:
         self._path = path
         self._drawing = Drawing(work.reader.width, work.reader.height, work.task.renders[kind], work.style)
@@ -53,8 +57,11 @@ class _Drawn:
     def finish(self) -> None:
         self._drawing.save(self._path)
 
+    def details(self) -> dict[str, Any]:
+        return self._drawing.drawer.summary()
 
-class _ConfidenceMap:
+
+class _ConfidenceMap(_Sink):
     """On the raster's own grid."""
 
     def __init__(self, work: Work, path: Path, stack: ExitStack) -> None:
@@ -70,7 +77,7 @@ class _ConfidenceMap:
         """The writer closes with the stack."""
 
 
-class _ConfidencePicture:
+class _ConfidencePicture(_Sink):
     def __init__(self, work: Work, path: Path) -> None:
         self._path, self._unknown = path, work.style.space.ignore_index
         self._values = np.empty((work.reader.height, work.reader.width), dtype=np.uint8)
@@ -100,9 +107,10 @@ def write_rows(predictor: GridPredictor, work: Work) -> Facts:
                 sink.add(rows)
             counts += count(rows.labels, space)
             work.tell(rows.top + len(rows.labels), reader.height)
+    details: dict[str, Any] = {}
     for sink in sinks:
         sink.finish()
-    details: dict[str, Any] = {}
+        details |= sink.details()
     options = work.options
     for kind in OUTLINED & work.paths.keys():
         details["polygons"] = write_outlines(
