@@ -50,7 +50,7 @@ def _show_record(record: Record, plan: Plan) -> None:
     if "dropped" in details:
         late = f", {details['late']:,} late" if "late" in details else ""
         typer.echo(f"  {counted(details['dropped'], 'frame')} left out to keep up{late}")
-    if "milliseconds" in details:
+    if "frames" in details and "milliseconds" in details:
         stages = (f"{name} {took['p50']:.1f} / {took['p99']:.1f}" for name, took in details["milliseconds"].items())
         typer.echo(f"  milliseconds a frame (median / p99): {', '.join(stages)}")
     for note in record["notes"]:

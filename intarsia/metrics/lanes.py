@@ -49,10 +49,10 @@ def lane_scores(prediction: ArrayLike, target: ArrayLike, rows: ArrayLike, *, pi
         DataError: the shapes do not fit together.
     """
     height = np.asarray(rows, np.float64)
-    found, truth = (np.asarray(one, np.float64).reshape(-1, height.size) for one in (prediction, target))
     for one in (prediction, target):
-        if np.size(one) and np.shape(one)[-1:] != height.shape:
+        if np.size(one) and np.shape(one)[1:] != height.shape:
             raise DataError(f"lanes have a column for each of the {height.size} rows, these are {np.shape(one)}")
+    found, truth = (np.asarray(one, np.float64).reshape(-1, height.size) for one in (prediction, target))
     if len(found) > len(truth) + 2:  # too many to be taken seriously
         return LaneScores(0.0, 0.0, 1.0)
     limits = np.array([pixels / np.cos(_angle(lane, height)) for lane in truth])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 from typing import Any
 
 import cv2
@@ -12,17 +11,15 @@ from numpy.typing import NDArray
 
 from intarsia.apps.drive.camera import Camera, Ground
 from intarsia.apps.drive.hud import draw_scene
-from intarsia.apps.drive.lanes import fit_lanes, horizon_error
-from intarsia.apps.drive.markings import find_markings
+from intarsia.apps.drive.lanes import Curve, fit_lanes, horizon_error
+from intarsia.apps.drive.markings import Points, find_markings
 from intarsia.apps.drive.scene import (
     LEAST_ROAD,
     Lane,
+    Regions,
     Scene,
-    Thing,
+    find_regions,
     find_things,
-    free_road,
-    mask_of,
-    role_table,
     way_ahead,
     with_sides,
 )
@@ -38,7 +35,7 @@ Mask = NDArray[np.bool_]
 
 WORKING = 640  # columns at which a picture is looked at
 _LEAST_SIDE = 64
-_RIM = 4  # pixels around the road, where the paint of its border lies
+_RIM = 2  # pixels of the regions around the road, where the paint of its border lies
 _LOOK_AGAIN = 3  # frames from one look for the vanishing point to the next
 _SLIP = 0.04  # of the height: most by which lanes move the horizon at once
 
@@ -76,29 +73,18 @@ class Driver:
         height, width = labels.shape
         if min(height, width) < _LEAST_SIDE:
             raise DataError(f"a picture of {width}x{height} shows no lanes; {_LEAST_SIDE} pixels a side are the least")
-        scale = WORKING / width
-        size = (WORKING, max(1, round(height * scale)))
         with self.times("regions"):
-            small = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-            kinds = np.asarray(cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST), space.dtype)
-            masks = {role: mask_of(kinds, table) for role, table in role_table(space).items()}
-            road = masks.pop("road")
-            share = float(road.mean())
-            free = free_road(road)
-        if share < LEAST_ROAD:
-            ground = self._ground or expected(road)
-            lanes, lost = self._tracker.update((), ground)
-        else:
-            ground, lanes, lost = self._lanes(np.asarray(small, np.uint8), road, masks)
+            regions = find_regions(labels, space)
+        ground, lanes, lost = self._lanes(image, regions)
         with self.times("things"):
-            things = find_things(masks, ground)
-            ahead = way_ahead(free, ground)
-        bottom = np.flatnonzero(road.any(1))
-        row = float(bottom[-1]) if len(bottom) else size[1] - 1.0
-        row = max(row, ground.y + 2)
-        lanes = with_sides(lanes, ground, row - ground.y)
-        scene = Scene(size, ground, lanes, lost, row, share, free, ahead, things)
-        return self._remember(_enlarged(scene, (width, height), 1 / scale))
+            row = max(regions.lowest, ground.y + 2)
+            lanes = with_sides(lanes, ground, row - ground.y)
+            ahead, things = way_ahead(regions, ground), find_things(regions, ground)
+        self._scene = Scene(
+            (width, height), ground, lanes, lost, row, regions.share, regions.free, ahead, things
+        )  # fmt: skip
+        self._seen[self._scene.status] += 1
+        return self._scene
 
     def draw(self, pixels: Pixels, labels: LabelArray, style: Style) -> Pixels:
         """See, and draw what is seen over the picture (H, W, 3)."""
@@ -122,47 +108,48 @@ class Driver:
                 "it shows no road: drive is for pictures from behind a windscreen, by day; another model (--model) "
                 "may know other roads"
             )
-        if pictures == 1:
-            return self.facts()
-        return {"scenes": dict(self._seen), "milliseconds": self.times.to_json()}
+        told = {"scenes": dict(self._seen), "milliseconds": self.times.to_json()}
+        return self.facts() | told if pictures == 1 else told
 
-    def _lanes(
-        self, image: Pixels, road: Mask, things: dict[str, Mask]
-    ) -> tuple[Ground, tuple[Lane, ...], tuple[int, ...]]:
-        """Where the ground lies, and its lanes."""
-        near = _grown(road, _RIM) & ~_grown(np.logical_or.reduce(list(things.values())), _RIM)
+    def _lanes(self, image: Pixels, regions: Regions) -> tuple[Ground, tuple[Lane, ...], tuple[int, ...]]:
+        """Where the ground lies and the lanes on it, in pixels of the picture; and the numbers of lost lanes."""
+        scale = WORKING / image.shape[1]
+        if regions.share < LEAST_ROAD:
+            ground = self._ground or expected(regions.road).scaled(scale / regions.scale)
+            lanes, lost = self._tracker.update((), ground)
+            return ground.scaled(1 / scale), tuple(lane.scaled(1 / scale) for lane in lanes), lost
         with self.times("horizon"):
-            ground = self._horizon(image, road, near)
+            small, near = _reduced(image, regions)
+            ground = self._horizon(small, near, regions)
         with self.times("markings"):
-            points = find_markings(image, near, ground)
+            points = find_markings(small, near, ground)
         with self.times("lanes"):
             curves = fit_lanes(points, WORKING, seed=self.seed, before=self._tracker.shape)
-            if self.camera is None and len(points):
-                most = _SLIP * len(image)
-                error = max(float(np.clip(horizon_error(points, curves), -most, most)), 1 - float(points.down.min()))
-                if self._ground is None and error:  # there may be no next picture
-                    points, ground = points.raised(error), ground.at(ground.x, ground.y - error)
-                    curves = fit_lanes(points, WORKING, seed=self.seed)
-                    error = 0.0
-                self._ground = steadied(ground, ground.at(ground.x, ground.y - error))
+            if self.camera is None:
+                ground, curves = self._levelled(ground, points, curves, len(small))
             lanes, lost = self._tracker.update(curves, ground)
-        return ground, lanes, lost
+        return ground.scaled(1 / scale), tuple(lane.scaled(1 / scale) for lane in lanes), lost
 
-    def _horizon(self, image: Pixels, road: Mask, near: Mask) -> Ground:
+    def _horizon(self, image: Pixels, near: Mask, regions: Regions) -> Ground:
         """The ground by the camera; else by what is seen, and was seen before."""
         if self.camera is not None:
             return self.camera.ground(image.shape[1], image.shape[0])
         before = self._ground
         if before is not None and sum(self._seen.values()) % _LOOK_AGAIN:
             return before
-        gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-        found = find_vanishing_point(np.asarray(gray, np.uint8), near, before or expected(road))
+        guess = before or expected(regions.road).scaled(WORKING / regions.road.shape[1])
+        found = find_vanishing_point(np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.uint8), near, guess)
         return found if before is None else steadied(before, found)
 
-    def _remember(self, scene: Scene) -> Scene:
-        self._scene = scene
-        self._seen[scene.status] += 1
-        return scene
+    def _levelled(self, ground: Ground, points: Points, curves: list[Curve], height: int) -> tuple[Ground, list[Curve]]:
+        """Correct the horizon by the lanes that were found: of a first picture at once, later little by little."""
+        error = float(np.clip(horizon_error(points, curves), -_SLIP * height, _SLIP * height))
+        if self._ground is None and error:  # there may be no next picture
+            error = max(error, 1 - float(points.down.min()))
+            points, ground = points.raised(error), ground.at(ground.x, ground.y - error)
+            curves, error = fit_lanes(points, WORKING, seed=self.seed), 0.0
+        self._ground = steadied(ground, ground.at(ground.x, ground.y - error))
+        return ground, curves
 
 
 def drive_render(camera: Camera | None = None) -> Render:
@@ -173,31 +160,13 @@ def drive_render(camera: Camera | None = None) -> Render:
     )  # fmt: skip
 
 
-def _grown(mask: Mask, by: int) -> Mask:
-    side = 2 * by + 1
-    return cv2.dilate(mask.view(np.uint8), np.ones((side, side), np.uint8)).view(np.bool_)
-
-
-def _enlarged(scene: Scene, size: tuple[int, int], factor: float) -> Scene:
-    """The scene in the picture's own pixels."""
-    lanes = tuple(
-        replace(
-            lane,
-            curve=replace(
-                lane.curve, turn=lane.curve.turn * factor, bend=lane.curve.bend * factor**2,
-                near=(lane.curve.near[0] * factor, lane.curve.near[1] * factor),
-            ),
-        )
-        for lane in scene.lanes
-    )  # fmt: skip
-    things = tuple(_enlarged_thing(thing, factor) for thing in scene.things)
-    ahead = None if scene.free_row is None else scene.free_row * factor
-    return replace(
-        scene, size=size, ground=scene.ground.scaled(factor), lanes=lanes, row=scene.row * factor, free_row=ahead,
-        things=things,
-    )  # fmt: skip
-
-
-def _enlarged_thing(thing: Thing, factor: float) -> Thing:
-    left, top, width, height = (round(side * factor) for side in thing.box)
-    return replace(thing, box=(left, top, width, height))
+def _reduced(image: Pixels, regions: Regions) -> tuple[Pixels, Mask]:
+    """The picture as wide as it is looked at, and where paint may be: on the road and its rim, not on things."""
+    height, width = image.shape[:2]
+    size = (WORKING, max(1, round(height * WORKING / width)))
+    way = cv2.INTER_AREA if width > WORKING else cv2.INTER_LINEAR
+    rim = np.ones((2 * _RIM + 1, 2 * _RIM + 1), np.uint8)
+    things = np.logical_or.reduce(list(regions.things.values()))
+    road, above = (np.asarray(cv2.dilate(mask.view(np.uint8), rim), np.uint8) for mask in (regions.road, things))
+    near = cv2.resize(road & ~above, size, interpolation=cv2.INTER_NEAREST)
+    return np.asarray(cv2.resize(image, size, interpolation=way), np.uint8), np.asarray(near, np.uint8).view(np.bool_)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from intarsia.apps.drive.markings import Points
+from intarsia.apps.drive.markings import REACH, Points
 
 Floats = NDArray[np.float32]
 
@@ -21,6 +21,7 @@ _LEAST_ROWS = 8
 _CHANCE = 2.5  # times what clutter gives
 _GRID = 0.03  # camera heights between places where a lane is looked for
 _HELD = 0.02  # how firmly the horizon stays where it is
+_BIN = 0.12  # camera heights
 _PULL = 6.0  # points' worth of what the other lanes say of the curve
 
 
@@ -70,7 +71,7 @@ def fit_lanes(points: Points, width: int, *, seed: int = 0, before: tuple[float,
     free = np.ones(len(points), bool)
     found: list[Curve] = []
     turned = points.across - _curve(points.down, *shape)
-    grid = np.arange(-6, 6, _GRID, dtype=np.float32)
+    grid = np.arange(-REACH, REACH, _GRID, dtype=np.float32)
     near = np.abs(grid[:, None] - turned) * points.down < _tolerance(points.down)
     open_ = np.ones(len(grid), bool)
     for _ in range(3 * MOST):
@@ -161,8 +162,9 @@ def _together(points: Points, curve: Floats) -> float:
     """How much paint lies along the parallels of a curve, few of them counting more than many."""
     turned = points.across - _curve(points.down, float(curve[1]), float(curve[2]))
     wide = _tolerance(points.down) / points.down
-    bins = np.clip(((turned + 6) / 0.12).astype(np.intp), 0, 99)
-    held = np.bincount(bins, points.weight / np.maximum(1, wide / 0.12), minlength=100)
+    count = round(2 * REACH / _BIN)
+    bins = np.clip(((turned + REACH) / _BIN).astype(np.intp), 0, count - 1)
+    held = np.bincount(bins, points.weight / np.maximum(1, wide / _BIN), minlength=count)
     pairs = held[:-1] + held[1:]
     return float(np.sort(pairs)[-2 * MOST :] @ np.sort(pairs)[-2 * MOST :])
 

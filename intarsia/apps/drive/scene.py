@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import cv2
@@ -25,6 +25,7 @@ ROLES = {
 }
 """What classes are to a driver, by their names in lower case."""
 
+_COLUMNS = 320  # at which regions are looked at
 _WIDEST = 3.0  # camera heights to the border of the own lane
 _CORRIDOR = 0.6  # camera heights that the own way is wide to each side
 _LEAST_THING = 0.0004  # of the picture
@@ -47,6 +48,14 @@ class Lane:
     curve: Curve
     seen: bool = True
     side: Literal["left", "right", ""] = ""
+
+    def scaled(self, factor: float) -> Lane:
+        """The same lane in a picture that is larger by a factor."""
+        curve = self.curve
+        near = (curve.near[0] * factor, curve.near[1] * factor)
+        return replace(
+            self, curve=replace(curve, turn=curve.turn * factor, bend=curve.bend * factor**2, near=near)
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -75,7 +84,7 @@ class Scene:
         lost: numbers of lanes that were followed until now.
         row: where the position across is measured: the lowest row of the road, in pixels.
         road: share of the picture that is road.
-        free: (h, w) the road that can be driven on from here, at the working size.
+        free: (h, w) the piece of the road that the vehicle stands on, at a size of its own.
         free_row: row up to which the own way is free; None where it is not at all.
         things: the largest first.
     """
@@ -150,17 +159,59 @@ def _round(value: float | None) -> float | None:
     return None if value is None else round(value, 1)
 
 
-def role_table(space: LabelSpace) -> dict[str, NDArray[np.uint8]]:
-    """For each role, 1 for each label that has it, 0 for the others.
+@dataclass(frozen=True)
+class Regions:
+    """Where the classes' roles are, reduced to 320 columns.
+
+    Attributes:
+        scale: columns of theirs for each of the picture.
+        road: (h, w).
+        free: the piece of the road that the vehicle stands on.
+        things: vehicles and people, by kind.
+    """
+
+    scale: float
+    road: Mask
+    free: Mask
+    things: dict[str, Mask]
+
+    @property
+    def share(self) -> float:
+        """Of the picture that is road."""
+        return float(self.road.mean())
+
+    @property
+    def lowest(self) -> float:
+        """The lowest row of the road, in pixels of the picture; the last row where there is none."""
+        rows = np.flatnonzero(self.road.any(1))
+        return (float(rows[-1]) if len(rows) else len(self.road) - 1) / self.scale
+
+
+def find_regions(labels: LabelArray, space: LabelSpace) -> Regions:
+    """Find what a driver looks for in labels (H, W) of `space`.
 
     Raises:
         DataError: no class is a road.
     """
-    size = np.iinfo(space.dtype).max + 1
+    height, width = labels.shape
+    scale = _COLUMNS / width
+    size = (_COLUMNS, max(1, round(height * scale)))
+    small = np.asarray(cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST), space.dtype)
+    masks = {role: table[small] for role, table in _roles(space).items()}
+    road = masks.pop("road")
+    return Regions(scale, road, _underneath(road), masks)
+
+
+def _roles(space: LabelSpace) -> dict[str, Mask]:
+    """For each role, which labels have it.
+
+    Raises:
+        DataError: no class is a road.
+    """
     found = {}
     for role, names in ROLES.items():
-        table = np.zeros(size, np.uint8)
-        table[[index for index, name in enumerate(space.names) if name.lower().replace("_", " ") in names]] = 1
+        table = np.zeros(np.iinfo(space.dtype).max + 1, bool)
+        table[[index for index, name in enumerate(space.names) if name.lower().replace("_", " ") in names]] = True
         found[role] = table
     if not found["road"].any():
         raise DataError(
@@ -169,13 +220,7 @@ def role_table(space: LabelSpace) -> dict[str, NDArray[np.uint8]]:
     return found
 
 
-def mask_of(labels: LabelArray, table: NDArray[np.uint8]) -> Mask:
-    """Where labels (H, W) have a role."""
-    looked: NDArray[np.uint8] = cv2.LUT(labels, table) if labels.dtype == np.uint8 else table[labels]  # type: ignore[assignment]
-    return looked.view(np.bool_)
-
-
-def free_road(road: Mask) -> Mask:
+def _underneath(road: Mask) -> Mask:
     """The piece of the road that the vehicle stands on: the one with most of the lowest middle of the picture."""
     count, parts = cv2.connectedComponents(road.view(np.uint8), connectivity=4)
     height, width = road.shape
@@ -184,29 +229,32 @@ def free_road(road: Mask) -> Mask:
     return np.equal(parts, int(here.argmax())) if here.any() else np.zeros_like(road)
 
 
-def way_ahead(free: Mask, ground: Ground) -> float | None:
+def way_ahead(regions: Regions, ground: Ground) -> float | None:
     """The row up to which the way straight ahead is free, from the bottom of the free road; None if nothing is."""
+    free, ground = regions.free, ground.scaled(regions.scale)
     height, width = free.shape
     rows = np.arange(height - 1, max(0, int(ground.y) + 2), -1)
     if not len(rows):
         return None
-    columns = ground.ahead + (ground.x - ground.ahead) * (rows[-1] - rows[:, None]) / max(1, rows[-1] - rows[0])
+    columns = ground.ahead + (ground.x - ground.ahead) * (rows[0] - rows[:, None]) / max(1, rows[0] - rows[-1])
     columns = columns + np.linspace(-_CORRIDOR, _CORRIDOR, 9) * (rows[:, None] - ground.y)
     open_ = free[rows[:, None], np.clip(columns, 0, width - 1).astype(np.intp)].mean(1) > 0.5
     if not open_.any():
         return None
     first = int(open_.argmax())  # below it is the bonnet
     shut = np.flatnonzero(~open_[first:])
-    return float(rows[first + int(shut[0]) - 1] if len(shut) else rows[-1])
+    last = rows[first + int(shut[0]) - 1] if len(shut) else rows[-1]
+    return float(last) / regions.scale
 
 
-def find_things(masks: dict[str, Mask], ground: Ground) -> tuple[Thing, ...]:
+def find_things(regions: Regions, ground: Ground) -> tuple[Thing, ...]:
     """Vehicles and people as connected regions, the largest first."""
     found: list[tuple[int, Thing]] = []
-    for kind, mask in masks.items():
+    for kind, mask in regions.things.items():
         _, _, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=8)
-        for left, top, width, height, area in stats[1:].tolist():
+        for *sides, area in stats[1:].tolist():
             if area >= _LEAST_THING * mask.size:
+                left, top, width, height = (round(side / regions.scale) for side in sides)
                 found.append((area, Thing(kind, (left, top, width, height), ground.distance(top + height))))
     found.sort(key=lambda one: (-one[0], one[1].box))
     return tuple(thing for _, thing in found[:_MOST_THINGS])
@@ -219,7 +267,4 @@ def with_sides(lanes: Sequence[Lane], ground: Ground, down: float) -> tuple[Lane
     right = min((place for place in places if 0 < place < _WIDEST), default=None)
     sides: dict[float | None, Literal["left", "right"]] = {left: "left", right: "right"}
     sides.pop(None, None)
-    return tuple(
-        Lane(lane.number, lane.curve, lane.seen, sides.get(place, ""))
-        for lane, place in zip(lanes, places, strict=True)
-    )
+    return tuple(replace(lane, side=sides.get(place, "")) for lane, place in zip(lanes, places, strict=True))
