@@ -45,6 +45,8 @@ def _show_record(record: Record, plan: Plan) -> None:
     details: dict[str, Any] = record["details"]
     if "millilitres" in details:
         typer.echo(f"  {', '.join(f'{name} {value:,.0f} ml' for name, value in details['millilitres'].items())}")
+    if "instances" in details:
+        typer.echo(f"  {counted(details['instances'], 'thing')}")
     if "polygons" in details:
         typer.echo(f"  {counted(details['polygons'], 'polygon')}")
     if "dropped" in details:

@@ -35,6 +35,10 @@ OUTPUTS = {
             "confidence", "the winner's probability, in per cent",
             {"picture": ".confidence.png", "raster": ".confidence.tif"},
         ),
+        Output(
+            "instances", "a number for every thing",
+            {"picture": ".instances.png", "raster": ".instances.tif", "volume": ".instances.nii.gz"},
+        ),
         Output("polygons", "the outlines as GeoJSON in map coordinates", {"raster": ".mask.geojson"}),
         Output("geopackage", "the outlines as a GeoPackage", {"raster": ".mask.gpkg"}),
         Output("top", "the classes seen from above", {"cloud": ".top.png"}),

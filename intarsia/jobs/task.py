@@ -48,6 +48,7 @@ class JobOptions:
         fps: frames a second of folders and patterns of pictures that are taken for videos.
         outline_tolerance: of the polygons of maps, how far they may be simplified, in map units.
         outline_least_area: of the polygons of maps, the smallest, in squared map units.
+        instances: of the output of that name, what its things are; the options of `Result.instances`.
         limit: of videos, stop after so many frames.
         deadline: of videos, milliseconds after which a frame is worth nothing: they are taken at their own pace, as a
             camera's are, no more than one waits, and what would come too late is left out.
@@ -64,6 +65,7 @@ class JobOptions:
     fps: float | None = None
     outline_tolerance: float = 0.0
     outline_least_area: float = 0.0
+    instances: Mapping[str, Any] = field(default_factory=dict)
     limit: int | None = None
     deadline: float | None = None
     schedule: Mapping[str, Any] = field(default_factory=dict)

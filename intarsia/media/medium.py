@@ -142,7 +142,7 @@ VOLUME = Medium(
     "volume", "volumes", "voxel", "volume", "picture", VOLUME_SUFFIXES, is_volume,
     lambda source, preprocessing, options: open_volume(source, series=options.get("series")),
     labels=lambda path: ".mask.nii.gz", targets=NIFTI_SUFFIXES, outputs=_NAMED, stem=volume_stem, folder=is_series,
-    takes=_GRID | {"window", "series"},
+    takes=_GRID | {"window", "series", "instances"},
 )  # fmt: skip
 RASTER = Medium(
     "raster", "rasters", "pixel", "rows", "picture", RASTER_SUFFIXES, is_raster,
@@ -153,7 +153,7 @@ RASTER = Medium(
     writer=lambda path, reader, space: GeoTiffWriter(
         path, reader.frame, dtype=space.dtype, nodata=space.ignore_index, space=space
     ),
-    takes=_GRID | {"bands", "window", "confidence", "keep", "outline_tolerance", "outline_least_area"},
+    takes=_GRID | {"bands", "window", "confidence", "instances", "keep", "outline_tolerance", "outline_least_area"},
 )  # fmt: skip
 STACK = Medium(
     "stack", "stacks", "pixel", "pages", "picture", STACK_SUFFIXES, is_stack,
@@ -165,7 +165,7 @@ PICTURE = Medium(
     lambda source, preprocessing, options: open_image(source, windows=preprocessing.windows),
     labels=lambda path: ".mask.png", targets=(".png",), outputs=_NAMED, types=(bytes, Image.Image, np.ndarray),
     writer=lambda path, reader, space: MaskWriter(path, reader.width, reader.height, space),
-    takes=_GRID | {"window", "confidence", "keep", "annotations"},
+    takes=_GRID | {"window", "confidence", "instances", "keep", "annotations"},
 )  # fmt: skip
 
 MEDIA = (VIDEO, CLOUD, VOLUME, RASTER, STACK, PICTURE)

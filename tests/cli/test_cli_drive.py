@@ -44,11 +44,6 @@ def frames() -> list[np.ndarray]:
     return [draw_road(course=Course(shift=0.02 * index), dashed=False, seed=index).image for index in range(5)]
 
 
-@pytest.fixture
-def cli(capsys: pytest.CaptureFixture[str]) -> Cli:
-    return Cli(capsys)
-
-
 def test_a_clip_becomes_a_display_and_records(
     predictor: Predictor, frames: list[np.ndarray], tmp_path: Path, cli: Cli
 ) -> None:
