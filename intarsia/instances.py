@@ -206,7 +206,7 @@ def _sure_depth(region: Mask, sure: Floats | None) -> Floats:
     total = np.zeros(region.shape, np.float32)
     for level in _LEVELS:
         total += _depth(region & (sure >= level))
-    return total / len(_LEVELS)
+    return total / np.float32(len(_LEVELS))
 
 
 Place = tuple[int, ...]
