@@ -27,6 +27,12 @@ class DataError(IntarsiaError):
     exit_code: ClassVar[int] = 3
 
 
+class NothingFound(DataError):
+    """A file is good, but what somebody looks for is not in it."""
+
+    exit_code: ClassVar[int] = 1
+
+
 class ModelError(IntarsiaError):
     """A model, checkpoint or bundle cannot be built, loaded or trained."""
 

@@ -19,6 +19,7 @@ _PLACES = {
     "metrics": "metrics:metrics",
     "export": "export:export",
     "count": "count:count",
+    "makeup": "makeup:makeup",
     "import": "import_:import_",
     "data": "data:app",
     "annotations": "annotations:app",

@@ -9,7 +9,7 @@ import typer
 
 from intarsia import DEFAULT_MODEL
 from intarsia.cli.output import Json, emit
-from intarsia.cli.records import show_job
+from intarsia.cli.records import show_job, show_plan
 from intarsia.errors import UsageError
 
 
@@ -67,7 +67,7 @@ def drive(
     """
     import intarsia
     from intarsia.apps.drive import Camera, drive_render
-    from intarsia.cli.segment import run_job, show_plan
+    from intarsia.cli.segment import run_job
     from intarsia.jobs import JobOptions, plan
 
     if overwrite and resume:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from intarsia.cli.output import seconds
+from intarsia.cli.output import emit, seconds, table
 from intarsia.errors import counted
 
 if TYPE_CHECKING:
@@ -19,6 +19,15 @@ _THEN = "intarsia segment FOLDER/ -o out/   or   intarsia train YOUR-DATA/"
 
 def show_job(result: JobResult, plan: Plan, bundle: Description, model: str, *, then: str = _THEN) -> None:
     """Print what became of each source, the failures on standard error, and the sum of it."""
+    show_records(result, plan)
+    classes = counted(len(bundle.space), "class", "classes")
+    typer.echo(f"{summed(result)}. Model {model} ({bundle.architecture}, {classes}): {bundle.terms}")
+    if result.done:
+        typer.echo(f"Next:  {then}")
+
+
+def show_records(result: JobResult, plan: Plan) -> None:
+    """Print what became of each source, and the failures on standard error."""
     for note in plan.notes:
         typer.echo(f"note: {note}")
     whole = [record for record in result.records if record["status"] != "error"]
@@ -28,14 +37,32 @@ def show_job(result: JobResult, plan: Plan, bundle: Description, model: str, *, 
         typer.echo(f"... and {len(whole) - _MOST_SHOWN} more; all of them in {plan.folder / 'manifest.jsonl'}")
     for source, reason in result.failures.items():
         typer.echo(f"failed: {reason if source in reason else f'{source}: {reason}'}", err=True)
+
+
+def summed(result: JobResult) -> str:
+    """Count what became of the sources, in words."""
     counts = [f"{len(result.done)} done"]
     counts += [f"{len(result.skipped)} were done before"] if result.skipped else []
     counts += [f"{len(result.busy)} in work elsewhere"] if result.busy else []
     counts += [f"{len(result.failures)} failed"] if result.failures else []
-    classes = counted(len(bundle.space), "class", "classes")
-    typer.echo(f"{', '.join(counts)}. Model {model} ({bundle.architecture}, {classes}): {bundle.terms}")
-    if result.done:
-        typer.echo(f"Next:  {then}")
+    return ", ".join(counts)
+
+
+def show_plan(plan: Plan, *, json: bool) -> None:
+    """Print what a job would write."""
+    planned = [
+        {
+            "source": str(task.source), "medium": task.medium.name,
+            "outputs": {kind: str(path) for kind, path in plan.paths(task).items()},
+        }
+        for task in plan.tasks
+    ]  # fmt: skip
+    if json:
+        emit({"planned": planned, "notes": list(plan.notes)})
+    else:
+        for note in plan.notes:
+            typer.echo(f"note: {note}")
+        table(("Source", "Results"), [(str(one["source"]), "  ".join(one["outputs"].values())) for one in planned])  # type: ignore[attr-defined]
 
 
 def _show_record(record: Record, plan: Plan) -> None:

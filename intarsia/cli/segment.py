@@ -11,8 +11,8 @@ import typer
 
 from intarsia import DEFAULT_MODEL, DEFAULT_MODELS
 from intarsia.cli.flags import give_flags
-from intarsia.cli.output import Decide, Json, Options, Refine, RefineOptions, emit, progress_bar, read_refine, table
-from intarsia.cli.records import show_job
+from intarsia.cli.output import Decide, Json, Options, Refine, RefineOptions, emit, progress_bar, read_refine
+from intarsia.cli.records import show_job, show_plan
 from intarsia.cli.things import FLAGS, Things, read_things
 from intarsia.errors import UsageError, counted
 
@@ -347,23 +347,6 @@ def _finish(
             typer.echo(f"  {line}")
     if result.exit_code:
         raise typer.Exit(result.exit_code)
-
-
-def show_plan(plan: Plan, *, json: bool) -> None:
-    """Say what a job would write."""
-    planned = [
-        {
-            "source": str(task.source), "medium": task.medium.name,
-            "outputs": {kind: str(path) for kind, path in plan.paths(task).items()},
-        }
-        for task in plan.tasks
-    ]  # fmt: skip
-    if json:
-        emit({"planned": planned, "notes": list(plan.notes)})
-    else:
-        for note in plan.notes:
-            typer.echo(f"note: {note}")
-        table(("Source", "Results"), [(str(one["source"]), "  ".join(one["outputs"].values())) for one in planned])  # type: ignore[attr-defined]
 
 
 def read_codes(said: Iterable[str]) -> dict[str, int]:

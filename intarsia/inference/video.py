@@ -39,6 +39,7 @@ class FrameResult:
         ran: the parts that ran; see `StepResult`.
         cut: whether the stream began anew here.
         seconds: from the frame to its labels.
+        note: what is to be told of it, in a few words; "" for nothing.
     """
 
     segmentation: Segmentation
@@ -48,6 +49,7 @@ class FrameResult:
     ran: tuple[str, ...]
     cut: bool
     seconds: float
+    note: str = ""
 
 
 class VideoPredictor:

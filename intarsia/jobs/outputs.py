@@ -8,6 +8,7 @@ from pathlib import Path
 
 from intarsia.errors import UsageError, suggest
 from intarsia.media.medium import Form, Medium
+from intarsia.media.photos import photo_suffix
 from intarsia.result import RENDERS, Render
 
 
@@ -52,23 +53,24 @@ OUTLINED = frozenset({"polygons", "geopackage"})
 """Those that are outlines of the labels on the map."""
 
 
-def _still(render: Render) -> str:
+def _still(render: Render, source: Path) -> str:
     return ".png" if render.lossless else ".jpg"
 
 
-_DRAWN: Mapping[Form, Callable[[Render], str]] = {
+_DRAWN: Mapping[Form, Callable[[Render, Path], str]] = {
     "rows": _still,
     "volume": _still,
-    "pages": lambda render: ".tif",
-    "frames": lambda render: ".webm" if render.alpha else ".mp4",
-    "points": lambda render: "",
+    "pages": lambda render, source: ".tif",
+    "frames": lambda render, source: ".webm" if render.alpha else ".mp4",
+    "points": lambda render, source: "",
+    "whole": lambda render, source: ".png" if render.lossless else photo_suffix(source),
 }
-"""How the name of a drawing ends, by the form of the medium; "" where there is none."""
+"""How the name of a drawing ends, by the form of the medium and the source; "" where there is none."""
 
 
 def kinds_for(medium: Medium) -> list[str]:
     """List what can be written of a medium."""
-    drawn = [name for name, render in RENDERS.items() if _DRAWN[medium.form](render)]
+    drawn = [name for name, render in RENDERS.items() if _DRAWN[medium.form](render, Path())]
     return ["labels", *drawn, *(name for name, output in OUTPUTS.items() if medium.name in output.ends)]
 
 
@@ -112,7 +114,7 @@ def name_outputs(
         render = kind if isinstance(kind, Render) else RENDERS.get(kind)
         if render is not None:
             renders[render.name] = render
-            names[render.name] = f"{stem}.{render.name}{_DRAWN[medium.form](render)}"
+            names[render.name] = f"{stem}.{render.name}{_DRAWN[medium.form](render, source)}"
         elif kind == "labels":
             names["labels"] = f"{stem}{medium.labels(source)}"
         else:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol, Self
 
 from intarsia.bundle import Description
-from intarsia.errors import DataError, UsageError, counted
+from intarsia.errors import DataError, NothingFound, UsageError, counted
 from intarsia.inference import Identity, VideoPredictor
 from intarsia.jobs.line import EXPECTED, Begun, Line, begin
 from intarsia.jobs.manifest import Manifest, earlier_settings, fingerprint, is_hopeless
@@ -23,6 +23,7 @@ from intarsia.jobs.writing.pages import write_pages
 from intarsia.jobs.writing.points import write_points
 from intarsia.jobs.writing.rows import write_rows
 from intarsia.jobs.writing.volume import write_volume
+from intarsia.jobs.writing.whole import write_whole
 from intarsia.jobs.writing.work import Facts, Stopped, Work
 from intarsia.labels import LabelSpace
 from intarsia.media.medium import Form, Medium, check_options
@@ -35,6 +36,7 @@ _PLAIN = JobOptions()
 
 WRITERS: dict[Form, Callable[[Any, Work], Facts]] = {
     "rows": write_rows, "volume": write_volume, "frames": write_frames, "points": write_points, "pages": write_pages,
+    "whole": write_whole,
 }  # fmt: skip
 """What writes the outputs of a task, by the form of its medium."""
 
@@ -83,12 +85,16 @@ class JobResult:
 
     @property
     def exit_code(self) -> int:
-        """How a command ends that ran the job: 0 all done, 1 some failed, 3 all failed, 130 stopped."""
+        """How a command ends that ran the job: 0 all done, 1 some failed, 3 all failed, 130 stopped.
+
+        Files that are good, and only hold nothing of what is looked for, never make it 3.
+        """
         if self.stopped:
             return INTERRUPTED
         if not self.failures:
             return 0
-        return PARTLY if self.done or self.skipped or self.busy else DataError.exit_code
+        empty = all(record["details"].get("found") == 0 for record in self.records)
+        return PARTLY if self.done or self.skipped or self.busy or empty else DataError.exit_code
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON form."""
@@ -195,7 +201,8 @@ def _written(
         if is_hopeless(error) or isinstance(error, UsageError):
             raise
         reason = str(error) or type(error).__name__
-        return record | {"status": "error", "error": reason, "outputs": {}, "seconds": _since(start)}
+        details = {"found": 0} if isinstance(error, NothingFound) else {}
+        return record | {"status": "error", "error": reason, "details": details, "seconds": _since(start)}
     except BaseException:
         _remove(fresh)
         raise
@@ -310,7 +317,9 @@ class _Job:
 
 
 def prepared(predictor: JobPredictor, medium: Medium, options: JobOptions) -> Any:
-    """Make the predictor ready for a medium: on videos, with the job's schedule."""
+    """Make the predictor ready for a medium: on videos as it says itself, or with the job's schedule."""
+    if medium.form == "frames" and hasattr(predictor, "filming"):
+        return predictor.filming()
     if medium.form == "frames" and not isinstance(predictor, VideoPredictor):
         return VideoPredictor(predictor, **options.schedule)  # type: ignore[arg-type]
     return predictor

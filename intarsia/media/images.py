@@ -5,10 +5,11 @@ from __future__ import annotations
 import io
 import os
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -268,13 +269,19 @@ def read_mask(path: str | os.PathLike[str], *, colors: bool = False) -> Stored:
     return read_mask_file(Path(path), os.fspath(path), MAX_PIXELS).shown(colors=colors)
 
 
-def write_image(path: str | os.PathLike[str], picture: RGB | Image.Image, quality: int = 92) -> None:
+def write_image(
+    path: str | os.PathLike[str],
+    picture: RGB | Image.Image,
+    quality: int = 92,
+    encoding: Mapping[str, Any] = MappingProxyType({}),
+) -> None:
     """Write a picture, whole or not at all, in the format that the suffix names.
 
     Args:
         path: target ending in .jpg, .png, .webp, .tif or .bmp.
         picture: (H, W, 3) uint8 RGB, (H, W) uint8 gray, or a PIL image.
         quality: 1..100, of JPEG and WebP.
+        encoding: further options of Pillow's writer: exif, icc_profile, qtables, ...
 
     Raises:
         UsageError: the suffix names no known format.
@@ -287,11 +294,11 @@ def write_image(path: str | os.PathLike[str], picture: RGB | Image.Image, qualit
         )
     image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
     kind = _WRITERS[suffix]
-    options = {"quality": quality} if kind in ("JPEG", "WEBP") else {}
+    options = {"quality": quality} if kind in ("JPEG", "WEBP") and "qtables" not in encoding else {}
     # Encoded in memory, because Pillow reports a full disk without the system's reason.
     buffer = io.BytesIO()
     try:
-        image.save(buffer, kind, **options)
+        image.save(buffer, kind, **options, **encoding)
     except (OSError, ValueError) as error:
         raise DataError(f"cannot write {os.fspath(path)} as {kind}: {error}") from error
     with atomic_path(path) as temporary:

@@ -26,6 +26,8 @@ from intarsia.media.dicom import is_flat, is_series
 from intarsia.media.geotiff import GeoTiffWriter
 from intarsia.media.header import DICOM_SUFFIXES, FOREIGN_SUFFIXES
 from intarsia.media.images import IMAGE_SUFFIXES, open_image
+from intarsia.media.photos import WRITTEN_SUFFIXES as PHOTO_SUFFIXES
+from intarsia.media.photos import PhotoReader
 from intarsia.media.png import MaskWriter
 from intarsia.media.rasters import RASTER_SUFFIXES, is_raster, open_raster
 from intarsia.media.stacks import STACK_SUFFIXES, StackReader, is_stack
@@ -34,7 +36,7 @@ from intarsia.media.videowriter import WRITTEN_SUFFIXES
 from intarsia.media.volumes import NIFTI_SUFFIXES, VOLUME_SUFFIXES, is_volume, open_volume, volume_stem
 
 Name = str | os.PathLike[str]
-Form = Literal["rows", "volume", "frames", "points", "pages"]
+Form = Literal["rows", "volume", "frames", "points", "pages", "whole"]
 _SHOWN = 4
 
 
@@ -53,7 +55,8 @@ class Medium:
         name: in records and messages.
         things: several of them, in words.
         unit: one element of it, in words.
-        form: how it is gone through: rows of pixels from top to bottom, a volume, frames, points, pages.
+        form: how it is gone through: rows of pixels from top to bottom, a volume, frames, points, pages, or a
+            picture that is changed as a whole.
         family: media that lie in one folder together and that the same models are for.
         suffixes: of files that can be one.
         sniff: from a name (and, where that does not tell, the first bytes) to whether it is one.
@@ -167,6 +170,12 @@ PICTURE = Medium(
     writer=lambda path, reader, space: MaskWriter(path, reader.width, reader.height, space),
     takes=_GRID | {"window", "confidence", "instances", "keep", "annotations"},
 )  # fmt: skip
+
+PHOTO = replace(
+    PICTURE, form="whole", open=lambda source, preprocessing, options: PhotoReader(source), targets=PHOTO_SUFFIXES,
+    outputs=("overlay",), writer=None, takes=frozenset(),
+)  # fmt: skip
+"""Pictures that an app changes, and writes as they are but for that; no medium of `MEDIA`."""
 
 MEDIA = (VIDEO, CLOUD, VOLUME, RASTER, STACK, PICTURE)
 """Every medium, in the order in which a source is tried; what is nothing else is taken for a picture."""

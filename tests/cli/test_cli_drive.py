@@ -105,7 +105,7 @@ def test_pictures_of_any_kind(
 def test_no_road_is_said_and_nothing_is_written(predictor: Predictor, tmp_path: Path, cli: Cli) -> None:
     (tmp_path / "in").mkdir()
     Image.new("RGB", (320, 200), (180, 180, 180)).save(tmp_path / "in" / "blank.png")
-    assert cli("drive", tmp_path / "in" / "blank.png", "-o", tmp_path / "out") == 3
+    assert cli("drive", tmp_path / "in" / "blank.png", "-o", tmp_path / "out") == 1
     assert "blank.png: it shows no road" in cli.err
     assert not list((tmp_path / "out").glob("*.jpg"))
     Image.fromarray(draw_road().image).save(tmp_path / "in" / "road.png")

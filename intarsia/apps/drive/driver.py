@@ -25,7 +25,7 @@ from intarsia.apps.drive.scene import (
 )
 from intarsia.apps.drive.tracking import LaneTracker
 from intarsia.apps.drive.vanishing import expected, find_vanishing_point, steadied
-from intarsia.errors import DataError
+from intarsia.errors import DataError, NothingFound
 from intarsia.jobs.timing import Times
 from intarsia.labels import LabelArray, LabelSpace
 from intarsia.result import Render, Style
@@ -100,11 +100,11 @@ class Driver:
         """What all pictures showed.
 
         Raises:
-            DataError: there was no road in any of them.
+            NothingFound: there was no road in any of them.
         """
         pictures = sum(self._seen.values())
         if pictures and self._seen["no road"] == pictures:
-            raise DataError(
+            raise NothingFound(
                 "it shows no road: drive is for pictures from behind a windscreen, by day; another model (--model) "
                 "may know other roads"
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from intarsia.errors import counted
 from intarsia.files import atomic_path
 from intarsia.inference import FrameResult, VideoPredictor
 from intarsia.jobs.timing import Times
@@ -47,6 +49,7 @@ def write_frames(predictor: VideoPredictor, work: Work) -> Facts:
     limit = work.options.limit
     total = source.count if limit is None else min(limit, source.count or limit)
     counts = np.zeros(predictor.space.ignore_index + 1, dtype=np.int64)
+    told: Counter[str] = Counter()
     done = keys = 0
     stopped = False
     drawers = {kind: render.begin() for kind, render in work.task.renders.items()}
@@ -60,6 +63,7 @@ def write_frames(predictor: VideoPredictor, work: Work) -> Facts:
             stream.finished(result)
             done, keys = done + 1, keys + result.key
             counts += result.segmentation.counts()
+            told[result.note] += 1
             if work.stops():
                 stopped = True
                 break
@@ -67,12 +71,13 @@ def write_frames(predictor: VideoPredictor, work: Work) -> Facts:
                 break
             work.tell(done, total)
         notes = (*source.notes, *(note for sink in sinks for note in sink.notes))
+        notes += tuple(f"{note} ({times} of {counted(done, 'frame')})" for note, times in told.items() if note)
     details: dict[str, Any] = {"frames": done, "key_frames": keys} | stream.details()
     for drawer in drawers.values():
-        told = drawer.summary()
-        if "milliseconds" in told:
-            told["milliseconds"] = stream.times.to_json() | told["milliseconds"]
-        details |= told
+        summary = drawer.summary()
+        if "milliseconds" in summary:
+            summary["milliseconds"] = stream.times.to_json() | summary["milliseconds"]
+        details |= summary
     return Facts((source.width, source.height, done), areas(counts, predictor.space), notes, details, stopped)
 
 
