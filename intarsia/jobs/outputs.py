@@ -30,10 +30,15 @@ class Output:
 OUTPUTS = {
     output.name: output
     for output in (
+        Output("records", "a line of JSON a frame: its time, areas, and what drawings saw", {"video": ".jsonl"}),
         Output("masks", "a folder of index masks, one a frame, with their times", {"video": ".masks"}),
         Output(
             "confidence", "the winner's probability, in per cent",
             {"picture": ".confidence.png", "raster": ".confidence.tif"},
+        ),
+        Output(
+            "instances", "a number for every thing",
+            {"picture": ".instances.png", "raster": ".instances.tif", "volume": ".instances.nii.gz"},
         ),
         Output("polygons", "the outlines as GeoJSON in map coordinates", {"raster": ".mask.geojson"}),
         Output("geopackage", "the outlines as a GeoPackage", {"raster": ".mask.gpkg"}),

@@ -114,7 +114,7 @@ def check(predictor: JobPredictor, plan: Plan, options: JobOptions = _PLAIN) -> 
             prepared(predictor, medium, options)
     for task in plan.tasks:
         medium = task.medium
-        given = {*predictor.given, *(name for name in options.given() if name not in ("opacity", "schedule"))}
+        given = {*predictor.given, *(name for name in options.given() if name not in ("opacity", "schedule", "app"))}
         if options.schedule:
             given.add("video_set")
         check_options(medium, given)

@@ -132,7 +132,7 @@ VIDEO = Medium(
     _open_frames,
     labels=lambda path: ".mask.mkv", targets=WRITTEN_SUFFIXES, outputs=("overlay",), sequence="fps",
     stem=lambda path: path.name.replace(":", "-") if path.name.startswith("camera:") else path.stem,
-    takes=frozenset({"long_side", "video", "video_set", "fps", "limit", "keep"}),
+    takes=frozenset({"long_side", "video", "video_set", "fps", "limit", "deadline", "keep"}),
 )  # fmt: skip
 CLOUD = Medium(
     "cloud", "point clouds", "point", "points", "cloud", CLOUD_SUFFIXES, is_cloud,
@@ -145,7 +145,7 @@ VOLUME = Medium(
     "volume", "volumes", "voxel", "volume", "picture", VOLUME_SUFFIXES, is_volume,
     lambda source, preprocessing, options: open_volume(source, series=options.get("series")),
     labels=lambda path: ".mask.nii.gz", targets=NIFTI_SUFFIXES, outputs=_NAMED, stem=volume_stem, folder=is_series,
-    takes=_GRID | {"window", "series"},
+    takes=_GRID | {"window", "series", "instances"},
 )  # fmt: skip
 RASTER = Medium(
     "raster", "rasters", "pixel", "rows", "picture", RASTER_SUFFIXES, is_raster,
@@ -156,7 +156,7 @@ RASTER = Medium(
     writer=lambda path, reader, space: GeoTiffWriter(
         path, reader.frame, dtype=space.dtype, nodata=space.ignore_index, space=space
     ),
-    takes=_GRID | {"bands", "window", "confidence", "keep", "outline_tolerance", "outline_least_area"},
+    takes=_GRID | {"bands", "window", "confidence", "instances", "keep", "outline_tolerance", "outline_least_area"},
 )  # fmt: skip
 STACK = Medium(
     "stack", "stacks", "pixel", "pages", "picture", STACK_SUFFIXES, is_stack,
@@ -168,7 +168,7 @@ PICTURE = Medium(
     lambda source, preprocessing, options: open_image(source, windows=preprocessing.windows),
     labels=lambda path: ".mask.png", targets=(".png",), outputs=_NAMED, types=(bytes, Image.Image, np.ndarray),
     writer=lambda path, reader, space: MaskWriter(path, reader.width, reader.height, space),
-    takes=_GRID | {"window", "confidence", "keep", "annotations"},
+    takes=_GRID | {"window", "confidence", "instances", "keep", "annotations"},
 )  # fmt: skip
 
 PHOTO = replace(
