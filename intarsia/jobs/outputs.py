@@ -63,7 +63,7 @@ _DRAWN: Mapping[Form, Callable[[Render, Path], str]] = {
     "pages": lambda render, source: ".tif",
     "frames": lambda render, source: ".webm" if render.alpha else ".mp4",
     "points": lambda render, source: "",
-    "whole": lambda render, source: ".png" if render.lossless else photo_suffix(source),
+    "photo": lambda render, source: ".png" if render.lossless else photo_suffix(source),
 }
 """How the name of a drawing ends, by the form of the medium and the source; "" where there is none."""
 

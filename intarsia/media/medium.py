@@ -36,7 +36,7 @@ from intarsia.media.videowriter import WRITTEN_SUFFIXES
 from intarsia.media.volumes import NIFTI_SUFFIXES, VOLUME_SUFFIXES, is_volume, open_volume, volume_stem
 
 Name = str | os.PathLike[str]
-Form = Literal["rows", "volume", "frames", "points", "pages", "whole"]
+Form = Literal["rows", "volume", "frames", "points", "pages", "photo"]
 _SHOWN = 4
 
 
@@ -172,7 +172,7 @@ PICTURE = Medium(
 )  # fmt: skip
 
 PHOTO = replace(
-    PICTURE, form="whole", open=lambda source, preprocessing, options: PhotoReader(source), targets=PHOTO_SUFFIXES,
+    PICTURE, form="photo", open=lambda source, preprocessing, options: PhotoReader(source), targets=PHOTO_SUFFIXES,
     outputs=("overlay",), writer=None, takes=frozenset(),
 )  # fmt: skip
 """Pictures that an app changes, and writes as they are but for that; no medium of `MEDIA`."""
