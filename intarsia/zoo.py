@@ -14,7 +14,8 @@ _BEST = "best.safetensors"
 
 def bundled_models() -> dict[str, Path]:
     """Name and bundle file of every model that ships with the package."""
-    return {path.stem: path for path in sorted((_PACKAGE / "zoo").glob("*.safetensors"))}
+    files = [path for suffix in (".onnx", ".safetensors") for path in (_PACKAGE / "zoo").glob(f"*{suffix}")]
+    return {path.stem: path for path in sorted(files)}  # a bundle with an exported network beside it is itself meant
 
 
 def bundled_recipes() -> dict[str, Path]:
