@@ -18,6 +18,7 @@ _PLACES = {
     "metrics": "metrics:metrics",
     "export": "export:export",
     "count": "count:count",
+    "handwriting": "handwriting:handwriting",
     "import": "import_:import_",
     "data": "data:app",
     "annotations": "annotations:app",

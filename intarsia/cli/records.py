@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from intarsia.cli.output import seconds
+from intarsia.cli.output import emit, seconds, table
 from intarsia.errors import counted
 
 if TYPE_CHECKING:
@@ -37,6 +37,23 @@ def show_job(result: JobResult, plan: Plan, bundle: Description, model: str) -> 
         typer.echo("Next:  intarsia segment FOLDER/ -o out/   or   intarsia train YOUR-DATA/")
 
 
+def show_plan(plan: Plan, *, json: bool) -> None:
+    """Print what a job would write."""
+    planned = [
+        {
+            "source": str(task.source), "medium": task.medium.name,
+            "outputs": {kind: str(path) for kind, path in plan.paths(task).items()},
+        }
+        for task in plan.tasks
+    ]  # fmt: skip
+    if json:
+        emit({"planned": planned, "notes": list(plan.notes)})
+    else:
+        for note in plan.notes:
+            typer.echo(f"note: {note}")
+        table(("Source", "Results"), [(str(one["source"]), "  ".join(one["outputs"].values())) for one in planned])  # type: ignore[attr-defined]
+
+
 def _show_record(record: Record, plan: Plan) -> None:
     typer.echo(f"{record['source']}  ({', '.join(_facts(record))})")
     areas = [f"{name} {100 * share:.1f} %" for name, share in record["areas"].items()]
@@ -44,6 +61,9 @@ def _show_record(record: Record, plan: Plan) -> None:
     details: dict[str, Any] = record["details"]
     if "millilitres" in details:
         typer.echo(f"  {', '.join(f'{name} {value:,.0f} ml' for name, value in details['millilitres'].items())}")
+    if "lines" in details:
+        words = f", {counted(details['words'], 'word')}" if "words" in details else ""
+        typer.echo(f"  {counted(details['lines'], 'line')}{words}")
     if "polygons" in details:
         typer.echo(f"  {counted(details['polygons'], 'polygon')}")
     for note in record["notes"]:

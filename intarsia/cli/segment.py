@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from intarsia import DEFAULT_MODEL, DEFAULT_MODELS
-from intarsia.cli.output import Decide, Json, Options, Refine, RefineOptions, emit, progress_bar, read_refine, table
-from intarsia.cli.records import show_job
+from intarsia.cli.output import Decide, Json, Options, Refine, RefineOptions, emit, progress_bar, read_refine
+from intarsia.cli.records import show_job, show_plan
 from intarsia.errors import UsageError, counted
 
 if TYPE_CHECKING:
@@ -216,7 +216,7 @@ def segment(
             fps=fps, limit=limit, schedule=schedule, **exports.of_maps(write or ()),
         )  # fmt: skip
         if dry_run:
-            _show_plan(planned, json=json)
+            show_plan(planned, json=json)
             return
         named = model or next(
             (DEFAULT_MODELS[m.name] for m in planned.media() if m.name in DEFAULT_MODELS), DEFAULT_MODEL
@@ -331,22 +331,6 @@ def _finish(
             typer.echo(f"  {line}")
     if result.exit_code:
         raise typer.Exit(result.exit_code)
-
-
-def _show_plan(plan: Plan, *, json: bool) -> None:
-    planned = [
-        {
-            "source": str(task.source), "medium": task.medium.name,
-            "outputs": {kind: str(path) for kind, path in plan.paths(task).items()},
-        }
-        for task in plan.tasks
-    ]  # fmt: skip
-    if json:
-        emit({"planned": planned, "notes": list(plan.notes)})
-    else:
-        for note in plan.notes:
-            typer.echo(f"note: {note}")
-        table(("Source", "Results"), [(str(one["source"]), "  ".join(one["outputs"].values())) for one in planned])  # type: ignore[attr-defined]
 
 
 def read_codes(said: Iterable[str]) -> dict[str, int]:

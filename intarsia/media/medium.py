@@ -34,7 +34,7 @@ from intarsia.media.videowriter import WRITTEN_SUFFIXES
 from intarsia.media.volumes import NIFTI_SUFFIXES, VOLUME_SUFFIXES, is_volume, open_volume, volume_stem
 
 Name = str | os.PathLike[str]
-Form = Literal["rows", "volume", "frames", "points", "pages"]
+Form = Literal["rows", "volume", "frames", "points", "pages", "whole"]
 _SHOWN = 4
 
 
@@ -53,7 +53,7 @@ class Medium:
         name: in records and messages.
         things: several of them, in words.
         unit: one element of it, in words.
-        form: how it is gone through: rows of pixels from top to bottom, a volume, frames, points, pages.
+        form: how it is gone through: rows of pixels from top to bottom, a volume, frames, points, pages, or as a whole.
         family: media that lie in one folder together and that the same models are for.
         suffixes: of files that can be one.
         sniff: from a name (and, where that does not tell, the first bytes) to whether it is one.
