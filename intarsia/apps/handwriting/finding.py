@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Self
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from intarsia.apps.handwriting.cores import Core, find_cores, typical_height
-from intarsia.apps.handwriting.ink import dividing, find_ink, find_rules
+from intarsia.apps.handwriting.ink import dividing, find_ink, find_rules, without_strokes
 from intarsia.apps.handwriting.order import reading_order
 from intarsia.apps.handwriting.page import SPACE, Line, PageLines
 from intarsia.apps.handwriting.shapes import assign_ink, baseline, box, outline
@@ -27,7 +28,6 @@ Ints = NDArray[np.int64]
 
 TEXT = "text"
 """The class of a model that finds the middles of lines."""
-_RULE, _RULE_SHARE, _BRIDGED = 4.0, 1 / 24, 1.5  # heights of a line and share of the page that a rule is long; its gaps
 _BESIDE = 0.5  # heights from a rule within which text stands at it
 
 
@@ -82,13 +82,13 @@ class LineFinder:
         pixels = reader.picture(reader.thumbnail(width, height))
         text = self._predictor.probabilities(pixels)[self._predictor.space.index(TEXT)]
         tall = typical_height(text)
-        ink = find_ink(pixels)
-        longest = max(_RULE * tall, _RULE_SHARE * max(ink.shape))
-        rules = find_rules(ink, longest, _BRIDGED * tall)
+        grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
+        ink = find_ink(grey)
+        rules = find_rules(grey, ink, tall)
         labels, cores = find_cores(text, dividing(rules, text, _BESIDE * tall))
-        found = assign_ink(ink & ~rules & ~find_rules(ink.T, longest, 1).T, labels, cores)
+        found = assign_ink(without_strokes(ink & ~rules, tall), labels, cores)
         scale = np.array([reader.width / width, reader.height / height])
-        lines = [self._line(core, xs, ys, ink.shape, scale) for core, xs, ys in _with_ink(cores, found.labels)]
+        lines = [self._line(core, xs, ys, grey.shape, scale) for core, xs, ys in _with_ink(cores, found.labels)]
         regions = reading_order(_level_boxes(cores), tall)
         return PageLines(
             tuple(tuple(lines[index] for index in region) for region in regions), reader, pixels,

@@ -9,6 +9,10 @@ from numpy.typing import NDArray
 _WINDOW = 1 / 24  # of the longer side
 _CONTRAST, _LEAST = 0.2, 12.0
 
+_TALL, _GAP = 4.0, 1.5  # heights of a line: rules are longer, and gaps within them shorter
+_RULE, _FAINT_RULE = 1 / 24, 1 / 6  # of the longer side, that rules are long at least
+_FAINT = 12.0  # levels that a faint rule is darker than the paper beside it
+_WIDE = 0.5  # heights of a line; what is wider is no rule but a column of initials, or a shadow
 _TEXT, _ACROSS = 0.3, 0.6
 _CROSSED = 0.6  # of the height where text stands at a rule
 
@@ -17,14 +21,13 @@ def find_ink(page: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Tell ink from paper by the mean and the deviation of each pixel's neighbourhood (Sauvola & Pietikainen, 2000).
 
     Args:
-        page: (h, w, 3) RGB or (h, w) grey.
+        page: (h, w) grey.
 
     Returns:
         (h, w), True where there is ink; nowhere on an even page.
     """
-    grey = cv2.cvtColor(page, cv2.COLOR_RGB2GRAY) if page.ndim == 3 else page
-    values = grey.astype(np.float32)
-    side = max(3, round(max(grey.shape) * _WINDOW)) | 1
+    values = page.astype(np.float32)
+    side = max(3, round(max(page.shape) * _WINDOW)) | 1
     mean = cv2.blur(values, (side, side), borderType=cv2.BORDER_REFLECT)
     square = cv2.sqrBoxFilter(values, cv2.CV_32F, (side, side), borderType=cv2.BORDER_REFLECT)
     deviation = np.sqrt(np.maximum(square - mean * mean, 0))
@@ -32,21 +35,37 @@ def find_ink(page: NDArray[np.uint8]) -> NDArray[np.bool_]:
     return np.asarray(values < limit)
 
 
-def find_rules(ink: NDArray[np.bool_], length: float, gap: float) -> NDArray[np.bool_]:
-    """Find vertical rules, as between the columns of a table: dark runs that are longer than any letter.
+def find_rules(page: NDArray[np.uint8], ink: NDArray[np.bool_], height: float) -> NDArray[np.bool_]:
+    """Find vertical rules, as between the columns of a table.
+
+    A rule is ink that runs on for longer than any letter; or, be it fainter than ink, a narrow dark band over a good
+    part of the page, where each column is averaged over a line's height, which fades letters.
 
     Args:
+        page: (h, w) grey.
         ink: (h, w).
-        length: of the shortest, in pixels.
-        gap: of the longest that is bridged, where letters cross a rule, in pixels.
+        height: of a line, in pixels.
 
     Returns:
         (h, w), True on rules and one pixel beside them.
     """
-    # Leaning rules are steps of runs; widened, each is one.
-    wide = cv2.dilate(ink.astype(np.uint8), np.ones((1, 3), np.uint8))
-    runs = cv2.morphologyEx(wide, cv2.MORPH_OPEN, np.ones((max(3, round(length)), 1), np.uint8))
-    return np.asarray(cv2.morphologyEx(runs, cv2.MORPH_CLOSE, np.ones((max(1, round(gap)), 1), np.uint8)) > 0)
+    tall, across = max(3, round(height)) | 1, max(5, round(_WIDE * height)) | 1
+    columns = cv2.blur(page.astype(np.float32), (1, tall), borderType=cv2.BORDER_REFLECT)
+    paper = cv2.morphologyEx(columns, cv2.MORPH_CLOSE, np.ones((1, across), np.uint8))  # without what is narrow
+    runs = np.zeros(ink.shape, np.uint8)
+    for dark, share in ((ink, _RULE), (columns < paper - _FAINT, _FAINT_RULE)):
+        least = max(_TALL * height, share * max(ink.shape))
+        wide = cv2.dilate(dark.astype(np.uint8), np.ones((1, 3), np.uint8))  # leaning rules are steps of runs
+        runs |= cv2.morphologyEx(wide, cv2.MORPH_OPEN, np.ones((max(3, round(least)), 1), np.uint8))
+    gap = max(1, round(_GAP * height))
+    return np.asarray(cv2.morphologyEx(runs, cv2.MORPH_CLOSE, np.ones((gap, 1), np.uint8)) > 0)
+
+
+def without_strokes(ink: NDArray[np.bool_], height: float) -> NDArray[np.bool_]:
+    """Take level rules, and the strokes that fill lines up, out of ink; they are longer than any letter."""
+    least = max(3, round(max(_TALL * height, _RULE * max(ink.shape))))
+    strokes = cv2.morphologyEx(ink.astype(np.uint8), cv2.MORPH_OPEN, np.ones((1, least), np.uint8))
+    return ink & (strokes == 0)
 
 
 def dividing(rules: NDArray[np.bool_], text: NDArray[np.float32], reach: float) -> NDArray[np.bool_]:
