@@ -12,6 +12,7 @@ _CONTRAST, _LEAST = 0.2, 12.0
 _TALL, _GAP = 4.0, 1.5  # heights of a line: rules are longer, and gaps within them shorter
 _RULE, _FAINT_RULE = 1 / 24, 1 / 6  # of the longer side, that rules are long at least
 _FAINT = 12.0  # levels that a faint rule is darker than the paper beside it
+_SHORT = 0.3  # heights over which a column is averaged: less than the white between lines
 _WIDE = 0.5  # heights of a line; what is wider is no rule but a column of initials, or a shadow
 _TEXT, _ACROSS = 0.3, 0.6
 _CROSSED = 0.6  # of the height where text stands at a rule
@@ -39,7 +40,7 @@ def find_rules(page: NDArray[np.uint8], ink: NDArray[np.bool_], height: float) -
     """Find vertical rules, as between the columns of a table.
 
     A rule is ink that runs on for longer than any letter; or, be it fainter than ink, a narrow dark band over a good
-    part of the page, where each column is averaged over a line's height, which fades letters.
+    part of the page, which letters leave again between one line and the next.
 
     Args:
         page: (h, w) grey.
@@ -49,8 +50,8 @@ def find_rules(page: NDArray[np.uint8], ink: NDArray[np.bool_], height: float) -
     Returns:
         (h, w), True on rules and one pixel beside them.
     """
-    tall, across = max(3, round(height)) | 1, max(5, round(_WIDE * height)) | 1
-    columns = cv2.blur(page.astype(np.float32), (1, tall), borderType=cv2.BORDER_REFLECT)
+    short, across = max(3, round(_SHORT * height)) | 1, max(5, round(_WIDE * height)) | 1
+    columns = cv2.blur(page.astype(np.float32), (1, short), borderType=cv2.BORDER_REFLECT)
     paper = cv2.morphologyEx(columns, cv2.MORPH_CLOSE, np.ones((1, across), np.uint8))  # without what is narrow
     runs = np.zeros(ink.shape, np.uint8)
     for dark, share in ((ink, _RULE), (columns < paper - _FAINT, _FAINT_RULE)):
