@@ -22,6 +22,7 @@ _PLACES = {
     "makeup": "makeup:makeup",
     "tryon": "tryon:tryon",
     "search": "search:app",
+    "handwriting": "handwriting:handwriting",
     "import": "import_:import_",
     "data": "data:app",
     "annotations": "annotations:app",

@@ -74,6 +74,9 @@ def _show_record(record: Record, plan: Plan) -> None:
         typer.echo(f"  {', '.join(f'{name} {value:,.0f} ml' for name, value in details['millilitres'].items())}")
     if "instances" in details:
         typer.echo(f"  {counted(details['instances'], 'thing')}")
+    if "lines" in details:
+        words = f", {counted(details['words'], 'word')}" if "words" in details else ""
+        typer.echo(f"  {counted(details['lines'], 'line')}{words}")
     if "polygons" in details:
         typer.echo(f"  {counted(details['polygons'], 'polygon')}")
     if "dropped" in details:

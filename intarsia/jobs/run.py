@@ -24,6 +24,7 @@ from intarsia.jobs.writing.photo import write_photo
 from intarsia.jobs.writing.points import write_points
 from intarsia.jobs.writing.rows import write_rows
 from intarsia.jobs.writing.volume import write_volume
+from intarsia.jobs.writing.whole import write_whole
 from intarsia.jobs.writing.work import Facts, Stopped, Work
 from intarsia.labels import LabelSpace
 from intarsia.media.medium import Form, Medium, check_options
@@ -37,6 +38,7 @@ _PLAIN = JobOptions()
 WRITERS: dict[Form, Callable[[Any, Work], Facts]] = {
     "rows": write_rows, "volume": write_volume, "frames": write_frames, "points": write_points, "pages": write_pages,
     "photo": write_photo,
+    "whole": write_whole,
 }  # fmt: skip
 """What writes the outputs of a task, by the form of its medium."""
 
