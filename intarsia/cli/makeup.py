@@ -74,7 +74,8 @@ def makeup(
         result = _run(open_makeup(look, model=model), planned, overwrite=overwrite)
         if not json:
             show_records(result, planned)
-            typer.echo(f"{summed(result)}. Only for pictures of people who agreed; see docs/makeup.md.")
+            agreed = " Only for pictures of people who agreed; see docs/makeup.md." if result.done else ""
+            typer.echo(f"{summed(result)}.{agreed}")
         elif not result.stopped:
             emit({"out": str(planned.folder), "look": look.to_json(), "notes": list(planned.notes), **result.to_json()})
         if result.exit_code:

@@ -20,6 +20,7 @@ from intarsia.jobs.plan import Plan
 from intarsia.jobs.task import JobOptions, Record, Task
 from intarsia.jobs.writing.frames import write_frames
 from intarsia.jobs.writing.pages import write_pages
+from intarsia.jobs.writing.photo import write_photo
 from intarsia.jobs.writing.points import write_points
 from intarsia.jobs.writing.rows import write_rows
 from intarsia.jobs.writing.volume import write_volume
@@ -36,6 +37,7 @@ _PLAIN = JobOptions()
 
 WRITERS: dict[Form, Callable[[Any, Work], Facts]] = {
     "rows": write_rows, "volume": write_volume, "frames": write_frames, "points": write_points, "pages": write_pages,
+    "photo": write_photo,
     "whole": write_whole,
 }  # fmt: skip
 """What writes the outputs of a task, by the form of its medium."""
@@ -114,7 +116,7 @@ def check(predictor: JobPredictor, plan: Plan, options: JobOptions = _PLAIN) -> 
             prepared(predictor, medium, options)
     for task in plan.tasks:
         medium = task.medium
-        given = {*predictor.given, *(name for name in options.given() if name not in ("opacity", "schedule"))}
+        given = {*predictor.given, *(name for name in options.given() if name not in ("opacity", "schedule", "app"))}
         if options.schedule:
             given.add("video_set")
         check_options(medium, given)

@@ -30,7 +30,7 @@ _SURE = (0.2, 0.8)  # shares of hair that are taken for none and all of it
 _STRANDS = (3, 1e-4)  # radius and variance of the filter that pulls the hair's mask to the picture's edges
 _MARGIN = 0.3  # around the points, in eye distances
 _SMALLEST = 8.0  # pixels between the eyes
-_FLATTEST = 0.15  # share of the face's width that is seen of one of its sides
+_FLATTEST = 0.1  # share of the face's width that is seen of one of its sides
 # Between the eyes, on the temples: how the face is turned tells which of the two hides behind it.
 _BRIDGE, _TEMPLES = 168, (234, 454)
 

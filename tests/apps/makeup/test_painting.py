@@ -42,7 +42,8 @@ def makeup(look: Look = LIPS, *faces: DrawnFace) -> MakeUp:
     model = Description(
         space=LabelSpace(("rest", "face")), preprocessing=Preprocessing(), architecture="mesh", options={}
     )
-    return MakeUp(look, Known(*faces), lambda image, face: np.zeros(image.shape[:2], np.float32), [model])
+    hair = (lambda image, face: np.zeros(image.shape[:2], np.float32)) if look.hair else None
+    return MakeUp(look, Known(*faces), hair, [model])
 
 
 def run(sources: Any, out: Any, made: MakeUp | None = None, **options: Any) -> JobResult:
@@ -99,7 +100,7 @@ def test_a_file_that_is_no_picture_is_unusable(tmp_path: Path) -> None:
 
 def test_a_profile_is_said_and_left_alone_beside_others(tmp_path: Path) -> None:
     side = drawn_points((120, 150), 40).points.copy()
-    side[234, 0] = side[168, 0] - 3
+    side[234] = side[168] - np.array([3, 0, 0])
     photo(tmp_path / "a.png")
     alone = run(tmp_path / "a.png", tmp_path / "alone", makeup(LIPS, DrawnFace(side)))
     assert "seen from the side" in next(iter(alone.failures.values()))
@@ -182,4 +183,4 @@ def test_a_clip_without_a_face_is_said(tmp_path: Path) -> None:
 def test_faces_of_clips_are_followed_and_new_ones_looked_for() -> None:
     made = makeup()
     list(made.filming().stream([drawn_face()] * 17))
-    assert made._finder.calls[1:] == ["find", *["track"] * 14, "find", "track"]  # type: ignore[attr-defined]
+    assert made.finder.calls[1:] == ["find", *["track"] * 14, "find", "track"]  # type: ignore[attr-defined]
