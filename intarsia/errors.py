@@ -27,6 +27,12 @@ class DataError(IntarsiaError):
     exit_code: ClassVar[int] = 3
 
 
+class NothingFound(DataError):
+    """What was looked for is not there: nobody in a photo, no line on a page. The file itself is sound."""
+
+    exit_code = 1
+
+
 class ModelError(IntarsiaError):
     """A model, checkpoint or bundle cannot be built, loaded or trained."""
 

@@ -12,6 +12,7 @@ from typer.main import get_command
 
 _PLACES = {
     "segment": "segment:segment",
+    "portrait": "portrait:portrait",
     "train": "train:train",
     "evaluate": "evaluate:evaluate",
     "benchmark": "benchmark:benchmark",

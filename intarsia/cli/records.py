@@ -14,13 +14,14 @@ if TYPE_CHECKING:
     from intarsia.jobs import JobResult, Plan, Record
 
 _MOST_SHOWN = 10
+_NEXT = "intarsia segment FOLDER/ -o out/   or   intarsia train YOUR-DATA/"
 
 
-def show_job(result: JobResult, plan: Plan, bundle: Description, model: str) -> None:
+def show_job(result: JobResult, plan: Plan, bundle: Description, model: str, following: str = _NEXT) -> None:
     """Print what became of each source, the failures on standard error, and the sum of it."""
     for note in plan.notes:
         typer.echo(f"note: {note}")
-    whole = [record for record in result.records if record["status"] != "error"]
+    whole = [record for record in result.records if record["error"] is None]
     for record in whole[:_MOST_SHOWN]:
         _show_record(record, plan)
     if len(whole) > _MOST_SHOWN:
@@ -34,7 +35,7 @@ def show_job(result: JobResult, plan: Plan, bundle: Description, model: str) -> 
     classes = counted(len(bundle.space), "class", "classes")
     typer.echo(f"{', '.join(counts)}. Model {model} ({bundle.architecture}, {classes}): {bundle.terms}")
     if result.done:
-        typer.echo("Next:  intarsia segment FOLDER/ -o out/   or   intarsia train YOUR-DATA/")
+        typer.echo(f"Next:  {following}")
 
 
 def _show_record(record: Record, plan: Plan) -> None:

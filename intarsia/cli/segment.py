@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from intarsia import DEFAULT_MODEL, DEFAULT_MODELS
-from intarsia.cli.output import Decide, Json, Options, Refine, RefineOptions, emit, progress_bar, read_refine, table
+from intarsia.cli.output import Decide, Json, Options, Refine, RefineOptions, emit, progress_bar, read_refine
+from intarsia.cli.planned import run_plan, show_plan
 from intarsia.cli.records import show_job
 from intarsia.errors import UsageError, counted
 
 if TYPE_CHECKING:
     from intarsia.inference import Predictor
     from intarsia.inference.clouds import CloudPredictor
-    from intarsia.jobs import JobOptions, JobResult, Plan
+    from intarsia.jobs import JobResult, Plan
 
 _GRIDS, _VIDEO, _CLOUDS = "GeoTIFFs and volumes", "Video", "Point clouds"
 
@@ -216,7 +217,7 @@ def segment(
             fps=fps, limit=limit, schedule=schedule, **exports.of_maps(write or ()),
         )  # fmt: skip
         if dry_run:
-            _show_plan(planned, json=json)
+            show_plan(planned, json=json)
             return
         named = model or next(
             (DEFAULT_MODELS[m.name] for m in planned.media() if m.name in DEFAULT_MODELS), DEFAULT_MODEL
@@ -227,7 +228,7 @@ def segment(
             "refine": read_refine(refine, refine_set),
         }  # fmt: skip
         predictor = _load(named, sources, set_ or [], settings)
-        result = _run(predictor, planned, options, overwrite=overwrite)
+        result = run_plan(predictor, planned, options, "segmenting", overwrite=overwrite)
         _finish(predictor, planned, result, named, exports, overwrite=overwrite, json=json)
 
 
@@ -286,20 +287,6 @@ def _load(
     return intarsia.load(model, options=changes, **settings | read)
 
 
-def _run(predictor: Any, plan: Plan, options: JobOptions, *, overwrite: bool) -> JobResult:
-    """Run the job under a bar that shows what is done of its one source, or of all."""
-    from intarsia.jobs import run_all
-    from intarsia.stopping import stop_on_signals
-
-    single = len(plan.tasks) == 1
-    with stop_on_signals() as stop, progress_bar("segmenting", rate=single) as bar:
-        return run_all(
-            predictor, plan, options=options, overwrite=overwrite, stop=stop,
-            tell=(lambda task, done, total: bar(done, total or 0)) if single else None,
-            finished=None if single else lambda done, total, _: bar(done, total),
-        )  # fmt: skip
-
-
 def _finish(
     predictor: Any, plan: Plan, result: JobResult, model: str, exports: Exports, *, overwrite: bool, json: bool
 ) -> None:
@@ -331,22 +318,6 @@ def _finish(
             typer.echo(f"  {line}")
     if result.exit_code:
         raise typer.Exit(result.exit_code)
-
-
-def _show_plan(plan: Plan, *, json: bool) -> None:
-    planned = [
-        {
-            "source": str(task.source), "medium": task.medium.name,
-            "outputs": {kind: str(path) for kind, path in plan.paths(task).items()},
-        }
-        for task in plan.tasks
-    ]  # fmt: skip
-    if json:
-        emit({"planned": planned, "notes": list(plan.notes)})
-    else:
-        for note in plan.notes:
-            typer.echo(f"note: {note}")
-        table(("Source", "Results"), [(str(one["source"]), "  ".join(one["outputs"].values())) for one in planned])  # type: ignore[attr-defined]
 
 
 def read_codes(said: Iterable[str]) -> dict[str, int]:

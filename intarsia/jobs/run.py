@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol, Self
 
 from intarsia.bundle import Description
-from intarsia.errors import DataError, UsageError, counted
+from intarsia.errors import DataError, NothingFound, UsageError, counted
 from intarsia.inference import Identity, VideoPredictor
 from intarsia.jobs.line import EXPECTED, Begun, Line, begin
 from intarsia.jobs.manifest import Manifest, earlier_settings, fingerprint, is_hopeless
@@ -79,16 +79,17 @@ class JobResult:
     @property
     def failures(self) -> dict[str, str]:
         """Reason by source, of each that failed."""
-        return {record["source"]: record["error"] for record in self.records if record["status"] == "error"}
+        return {record["source"]: record["error"] for record in self.records if record["error"] is not None}
 
     @property
     def exit_code(self) -> int:
-        """How a command ends that ran the job: 0 all done, 1 some failed, 3 all failed, 130 stopped."""
+        """How a command ends that ran the job: 0 all done, 1 some failed or held nothing, 3 all failed, 130 stopped."""
         if self.stopped:
             return INTERRUPTED
         if not self.failures:
             return 0
-        return PARTLY if self.done or self.skipped or self.busy else DataError.exit_code
+        empty = any(record["status"] == "nothing" for record in self.records)
+        return PARTLY if self.done or self.skipped or self.busy or empty else DataError.exit_code
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON form."""
@@ -150,9 +151,10 @@ def run(
         tell: called with the task, what of it is done and all of it (None if unknown).
 
     Returns:
-        The same keys for every medium, plain JSON: id, source, medium, status ("done", "error" or "stopped"), error,
-        outputs (name below the folder by kind), size, areas (share by class), seconds, notes, details (what only its
-        medium has), model, settings, runtime (what decides the labels), input (size and time of the source).
+        The same keys for every medium, plain JSON: id, source, medium, status ("done", "error", "nothing" (what is
+        looked for is not in it) or "stopped"), error, outputs (name below the folder by kind), size, areas (share by
+        class), seconds, notes, details (what only its medium has), model, settings, runtime (what decides the labels),
+        input (size and time of the source).
 
     Raises:
         Stopped: by `stop`, before there was something whole.
@@ -175,7 +177,7 @@ def _written(
     """Write the outputs of a task that was begun; see `run`."""
     task = begun.task
     ready = prepared(predictor, task.medium, options)
-    record = blank(task) | settled(ready, options).to_json() | {"input": begun.input}
+    record = blank(task) | settled(ready, options, task).to_json() | {"input": begun.input}
 
     def told(done: int, total: int | None) -> None:
         if stop():
@@ -195,7 +197,8 @@ def _written(
         if is_hopeless(error) or isinstance(error, UsageError):
             raise
         reason = str(error) or type(error).__name__
-        return record | {"status": "error", "error": reason, "outputs": {}, "seconds": _since(start)}
+        status = "nothing" if isinstance(error, NothingFound) else "error"
+        return record | {"status": status, "error": reason, "outputs": {}, "seconds": _since(start)}
     except BaseException:
         _remove(fresh)
         raise
@@ -316,11 +319,12 @@ def prepared(predictor: JobPredictor, medium: Medium, options: JobOptions) -> An
     return predictor
 
 
-def settled(predictor: Any, options: JobOptions) -> Identity:
-    """Tell what decides the outputs: the predictor's identity, and the job's options."""
+def settled(predictor: Any, options: JobOptions, task: Task) -> Identity:
+    """Tell what decides the outputs: the predictor's identity, the job's options, and what renders were told."""
     found: Identity = predictor.identity()
     chosen = {name: value for name, value in options.given().items() if name != "schedule"}
-    return Identity(found.model, found.settings | chosen, found.runtime)
+    drawn = {name: dict(render.settings) for name, render in task.renders.items() if render.settings}
+    return Identity(found.model, found.settings | chosen | drawn, found.runtime)
 
 
 def blank(task: Task) -> Record:
@@ -371,7 +375,7 @@ def _is_finished(predictor: JobPredictor, task: Task, manifest: Manifest, option
 
 def _differences(predictor: JobPredictor, task: Task, record: Record, options: JobOptions) -> list[str]:
     """What differs between a record and what this job would do, in words."""
-    identity = settled(prepared(predictor, task.medium, options), options)
+    identity = settled(prepared(predictor, task.medium, options), options, task)
     if not record.get("earlier"):
         return identity.differences(record)
     # Lines of earlier versions hold one checksum, and do not tell the precision.

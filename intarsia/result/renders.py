@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -62,17 +62,24 @@ class Render:
         alpha: it draws RGBA.
         lossless: of stills, it is written as PNG instead of JPEG.
         keeps: it needs the classes that stay.
+        of: name of the class that it is a drawing of; then it draws the whole picture at once, from how likely each
+            pixel is of it, (h, w) float32, 0 to 1, in place of labels; of videos perhaps at a smaller size.
+        settings: what besides pixels and labels decides the drawing, as plain JSON, for records.
     """
 
     name: str
-    draw: Callable[[Pixels, LabelArray, Style], Pixels]
+    draw: Callable[[Pixels, Any, Style], Pixels]
     above: int = 0
     alpha: bool = False
     lossless: bool = False
     keeps: bool = False
+    of: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     def check(self, style: Style) -> None:
-        """Raise a UsageError if classes to keep are missing."""
+        """Raise a UsageError if classes to keep are missing, or there is no such class."""
+        if self.of:
+            style.space.index(self.of)
         if self.keeps and not style.keep:
             raise UsageError(
                 f"{self.name} needs the classes that stay: keep (--keep), for instance {style.space.names[0]}"

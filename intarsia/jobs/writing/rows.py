@@ -17,9 +17,11 @@ from intarsia.jobs.writing.work import Facts, Work
 from intarsia.media.geotiff import GeoTiffWriter
 from intarsia.media.images import write_image
 from intarsia.media.outlines import write_outlines
+from intarsia.result import Render
 from intarsia.result.contract import areas, count
 
 _UNKNOWN = 255  # of confidences in per cent
+_FINE = 95  # of JPEGs that take a photo's place
 
 
 class _Sink(Protocol):
@@ -52,6 +54,27 @@ class _Drawn:
 
     def finish(self) -> None:
         self._drawing.save(self._path)
+
+
+class _Whole:
+    """What is drawn of the whole picture at once, in the picture's own colour space."""
+
+    def __init__(self, work: Work, path: Path, render: Render) -> None:
+        self._path, self._render, self._work = path, render, work
+        size = (work.reader.height, work.reader.width)
+        self._picture = np.empty((*size, 3), dtype=np.uint8)
+        self._shares = np.empty(size, dtype=np.float32)
+        self._class = work.style.space.index(render.of)
+
+    def add(self, rows: Rows) -> None:
+        if rows.probabilities is None:
+            raise ValueError("these rows come without probabilities")
+        place = slice(rows.top, rows.top + len(rows.labels))
+        self._picture[place], self._shares[place] = rows.image, rows.probabilities[self._class]
+
+    def finish(self) -> None:
+        drawn = self._render.draw(self._picture, self._shares, self._work.style)
+        write_image(self._path, drawn, quality=_FINE, profile=getattr(self._work.reader, "profile", None))
 
 
 class _ConfidenceMap:
@@ -118,7 +141,10 @@ def write_rows(predictor: GridPredictor, work: Work) -> Facts:
 
 
 def _sink(kind: str, path: Path, work: Work, stack: ExitStack) -> _Sink:
-    if kind in work.task.renders:
+    render = work.task.renders.get(kind)
+    if render is not None and render.of:
+        return _Whole(work, path, render)
+    if render is not None:
         return _Drawn(work, kind, path)
     if kind == "confidence":
         return _ConfidenceMap(work, path, stack) if hasattr(work.reader, "frame") else _ConfidencePicture(work, path)
