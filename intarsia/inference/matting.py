@@ -98,7 +98,7 @@ class Matting:
         (height, width), (rows, columns) = self._size, self._kinds.shape
         down = (np.arange(top, top + len(pixels)) * rows) // height
         across = (np.arange(width) * columns) // width
-        kinds = self._kinds[down][:, across]
+        kinds = self._kinds[np.ix_(down, across)]
         edge = np.flatnonzero(kinds == EDGE)
         place = np.zeros((2, -(-len(edge) // _ROW) * _ROW), dtype=np.float32)
         place[0, : len(edge)] = (edge % width + 0.5) * (columns / width) - 0.5
