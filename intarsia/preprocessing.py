@@ -57,6 +57,7 @@ class Preprocessing(_Seen):
         mean: subtracted per channel, of values in 0..1; a single value turns colour pictures to grey first.
         std: divided by per channel, as many values as `mean`.
         long_side: images are resized so that their longer side has this many pixels; None keeps their own size.
+        size: (height, width) to which images are stretched, whatever their own sides; instead of `long_side`.
         window: (low, high) stored values (Hounsfield units, reflectances) that become 0 and 1, once or for each
             channel; None takes 8-bit values as they are, and each volume's own 0.5th and 99.5th percentile.
         slices: of a model for volumes, how many neighbouring slices are its channels; None for pictures and rasters.
@@ -67,6 +68,7 @@ class Preprocessing(_Seen):
     mean: tuple[float, ...] = (0.485, 0.456, 0.406)
     std: tuple[_Positive, ...] = (0.229, 0.224, 0.225)
     long_side: int | None = Field(default=None, ge=1)
+    size: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] | None = None
     window: tuple[float, float] | tuple[tuple[float, float], ...] | None = None
     slices: int | None = Field(default=None, ge=1)
     axis: Literal["axial", "coronal", "sagittal"] = "axial"
@@ -92,6 +94,8 @@ class Preprocessing(_Seen):
     def describe(self) -> str:
         """Say in words what the network sees."""
         size = "native size" if self.long_side is None else f"longer side resized to {self.long_side} pixels"
+        if self.size is not None:
+            size = f"stretched to {self.size[1]}x{self.size[0]} pixels"
         if self.slices is not None:
             many = f"{self.slices} neighbouring {self.axis} slices" if self.slices > 1 else f"single {self.axis} slices"
             window = "each volume's own range" if self.windows is None else f"values {_range(self.windows[0])}"
@@ -126,6 +130,10 @@ class Preprocessing(_Seen):
             raise UsageError(
                 f"long_side is a number of pixels, or 0 for each picture's own size, not {wanted['long_side']}"
             )
+        if "long_side" in wanted and self.size is not None:
+            raise UsageError(
+                f"long_side: this model sees every picture {self.describe()}; leave the working size to it"
+            )
         if "long_side" in wanted:
             wanted["long_side"] = wanted["long_side"] or None
         try:
@@ -138,6 +146,8 @@ class Preprocessing(_Seen):
     def _check(self) -> Preprocessing:
         if self.slices is not None and self.bands is not None:
             raise ValueError("slices are of volumes and bands of rasters; a model takes one of them")
+        if self.size is not None and (self.long_side is not None or self.slices is not None):
+            raise ValueError("size is of pictures and rasters, and says all of their working size: long_side is none")
         if self.slices is not None and self.slices % 2 == 0:
             raise ValueError(f"slices is an odd number, the slice itself in the middle, not {self.slices}")
         channels = self.slices or (self.bands and len(self.bands))
@@ -161,7 +171,7 @@ class Preprocessing(_Seen):
     def _plain(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Without what only rasters and volumes have: bundles for pictures stay readable by earlier versions."""
         plain: dict[str, Any] = serialise(self)
-        unused = {"window": None, "slices": None, "axis": "axial", "bands": None}
+        unused = {"size": None, "window": None, "slices": None, "axis": "axial", "bands": None}
         return {name: value for name, value in plain.items() if name not in unused or value != unused[name]}
 
 

@@ -13,8 +13,10 @@ _BEST = "best.safetensors"
 
 
 def bundled_models() -> dict[str, Path]:
-    """Name and bundle file of every model that ships with the package."""
-    return {path.stem: path for path in sorted((_PACKAGE / "zoo").glob("*.safetensors"))}
+    """Name and bundle file of every model that ships with the package; some are an ONNX network alone."""
+    folder = _PACKAGE / "zoo"
+    found = {path.stem: path for suffix in (".onnx", ".safetensors") for path in folder.glob(f"*{suffix}")}
+    return dict(sorted(found.items()))
 
 
 def bundled_recipes() -> dict[str, Path]:

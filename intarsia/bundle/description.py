@@ -15,12 +15,14 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from intarsia.bundle.forms import form_of
-from intarsia.errors import DataError, ModelError
+from intarsia.errors import DataError, ModelError, UsageError
 from intarsia.files import encoded
 from intarsia.labels import LabelSpace
 from intarsia.preprocessing import AnyPreprocessing, read_preprocessing
 
 FORMAT = 1
+CONVERTED = "converted"
+"""The architecture of other people's networks, bundled as ONNX files: they predict, and cannot be built anew."""
 _Positive = Annotated[float, Field(gt=0)]
 
 
@@ -74,12 +76,23 @@ class Description:
         return self.source or self.architecture
 
     @property
+    def is_converted(self) -> bool:
+        """Whether its network is all there is: it can be computed as it stands, but neither trained nor changed."""
+        return self.architecture == CONVERTED
+
+    @property
     def terms(self) -> str:
         """Under which terms it may be used, as its card says."""
         return str(self.card.get("license") or self.card.get("terms") or "no terms stated")
 
     def with_options(self, options: Mapping[str, Any]) -> Self:
-        """The same weights in an architecture built with other options, such as a smaller ``output_stride``."""
+        """The same weights in an architecture built with other options, such as a smaller ``output_stride``.
+
+        Raises:
+            UsageError: a converted network has none to change.
+        """
+        if options and self.is_converted:
+            raise UsageError(f"{self.title}: a converted network has no options to change: {', '.join(options)}")
         return replace(self, options={**self.options, **options})
 
     def parameters(self) -> int:

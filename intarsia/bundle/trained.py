@@ -76,12 +76,17 @@ class Bundle(Description):
         """Add the weights to a description, from the file that it came from.
 
         Raises:
-            ModelError: they cannot be read.
+            ModelError: they cannot be read, or belong to no architecture.
         """
         import torch
 
         if isinstance(description, cls):
             return description
+        if description.is_converted:
+            raise ModelError(
+                f"{description.title}: a converted network: ONNX Runtime and OpenVINO compute it as it stands, and "
+                "PyTorch can neither compute nor train it. To train a model of your own: intarsia train DATA"
+            )
         file = Path(description.source)
         state = {
             name: torch.from_numpy(np.require(values, requirements="W"))

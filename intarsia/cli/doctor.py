@@ -111,15 +111,18 @@ def _by_torch() -> dict[str, Any]:
 def _model(path: Path) -> dict[str, Any]:
     from intarsia.bundle import Bundle, Description
     from intarsia.runtimes.exported import find_exported
+    from intarsia.runtimes.network import Network
     from intarsia.runtimes.onnx import OnnxRuntime
 
     try:
         bundle = Description.load(path)
         bundle.checksum()
-        exported = find_exported(bundle, ".onnx")
+        exported = None if bundle.is_converted else find_exported(bundle, ".onnx")
+        if bundle.is_converted:
+            Network(path)
         if exported is not None:
             OnnxRuntime(exported[0], len(bundle.space))
-        if _has_torch():
+        if _has_torch() and not bundle.is_converted:
             from intarsia.models.restore import restore
 
             restore(Bundle.of(bundle))
@@ -130,7 +133,7 @@ def _model(path: Path) -> dict[str, Any]:
         "ok": True,
         "classes": len(bundle.space),
         "megabytes": round(path.stat().st_size / 1e6, 1),
-        "runtimes": [*(["onnx"] if exported is not None else []), "torch"],
+        "runtimes": ["onnx"] if bundle.is_converted else [*(["onnx"] if exported is not None else []), "torch"],
     }
 
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from intarsia.bundle import Bundle
+from intarsia.bundle import Description
 from intarsia.datasets import Split, open_dataset
 from intarsia.errors import UsageError
 from intarsia.exporting.exporting import Export, Exporter, Stage
@@ -34,7 +34,7 @@ def export(
     """Export a model; see `intarsia.export`."""
     target = Path(file)
     check_request(target, precision, calibrated=calibrate is not None, max_drop=max_drop, overwrite=overwrite)
-    exporter = Exporter(Bundle.load(find_bundle(model)), target, max_drop, stage)
+    exporter = Exporter(Description.load(find_bundle(model)), target, max_drop, stage)
     if calibrate is not None:
         splits = open_dataset(calibrate, options).splits
         exporter.calibration = _seen(exporter.bundle, splits, ("train",))
@@ -45,7 +45,7 @@ def export(
     return exporter.run(precision)
 
 
-def _seen(bundle: Bundle, splits: Mapping[str, Split], usual: Sequence[str]) -> Split:
+def _seen(bundle: Description, splits: Mapping[str, Split], usual: Sequence[str]) -> Split:
     """The first of the usual splits, as the model sees it."""
     name = next((name for name in usual if name in splits and len(splits[name])), None)
     if name is None:

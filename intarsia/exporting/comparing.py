@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,10 +29,10 @@ class Comparison:
     inputs: int
 
 
-def random_inputs(channels: int) -> list[Floats]:
-    """Draw inputs (1, channels, H, W) of odd and even sides, down to a single pixel; the same every time."""
+def random_inputs(channels: int, sizes: Sequence[tuple[int, int]] | None = None) -> list[Floats]:
+    """Draw inputs (1, channels, H, W), the same every time: of `sizes`, or of odd and even sides down to one pixel."""
     generator = np.random.default_rng(0)
-    return [generator.normal(0, _DEVIATIONS, (1, channels, *size)).astype(np.float32) for size in _SIZES]
+    return [generator.normal(0, _DEVIATIONS, (1, channels, *size)).astype(np.float32) for size in sizes or _SIZES]
 
 
 def compare(made: Runtime, original: Runtime, inputs: Iterable[Floats], classes: int) -> Comparison:

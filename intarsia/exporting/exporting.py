@@ -12,7 +12,7 @@ from typing import Any
 
 import onnx
 
-from intarsia.bundle import METADATA_KEY, Bundle, Exported
+from intarsia.bundle import METADATA_KEY, Bundle, Description, Exported
 from intarsia.bundle.exported import EXPORTED_KEY
 from intarsia.datasets import Split
 from intarsia.errors import ModelError, UsageError, counted, require
@@ -22,9 +22,9 @@ from intarsia.exporting.quantising import Quantised, quantise
 from intarsia.exporting.seen import Like, Seen, checksum, hashes, points
 from intarsia.exporting.writing import halved, write_onnx, write_openvino
 from intarsia.models import ImageModel
-from intarsia.models.cost import gflop_per_megapixel
 from intarsia.models.restore import restore
 from intarsia.runtimes.contract import Runtime
+from intarsia.runtimes.exported import gflop_per_megapixel
 from intarsia.runtimes.onnx import OnnxRuntime
 from intarsia.runtimes.openvino import OpenVinoRuntime, has_bf16
 from intarsia.runtimes.processor import feature
@@ -61,7 +61,7 @@ class Export:
 class Exporter:
     """One bundle on its way into one file; see `export`."""
 
-    bundle: Bundle
+    bundle: Description
     file: Path
     max_drop: float
     stage: Stage
@@ -70,23 +70,31 @@ class Exporter:
     translate: Callable[[ImageModel], onnx.ModelProto] = to_onnx
     notes: list[str] = field(default_factory=list)
     record: dict[str, Any] = field(default_factory=dict)
+    sizes: tuple[tuple[int, int], ...] | None = None
 
     def run(self, precision: str) -> Export:
         """Translate, measure and write."""
-        model = require_exportable(restore(self.bundle), self.bundle.title)
-        self.original = TorchRuntime(model, precision="fp32", device="cpu")
+        self.original, network = self._opened_original()
         self.record = {
             "opset": OPSET, "processor": f"cpu {feature()}",
             "versions": {name: str(require(name, "export").__version__) for name in ("torch", "onnx")},
         }  # fmt: skip
         self._note_data()
-        self.stage("translating the network")
-        network = self.translate(model)
         with tempfile.TemporaryDirectory() as folder:
             self.draft = Path(folder) / f"network{self.file.suffix.lower()}"
             write, exported = self._finish(network, precision)
         write(self._texts(exported), self.file)
         return Export(self.file, exported, tuple(self.notes))
+
+    def _opened_original(self) -> tuple[Runtime, onnx.ModelProto]:
+        """What the file is compared with, and its network translated; a converted one is an ONNX network already."""
+        self.stage("translating the network")
+        if self.bundle.is_converted:
+            file = Path(self.bundle.source)
+            self.sizes = Exported.load(file).sizes
+            return OnnxRuntime(file, len(self.bundle.space)), onnx.load(file)
+        model = require_exportable(restore(Bundle.of(self.bundle)), self.bundle.title)
+        return TorchRuntime(model, precision="fp32", device="cpu"), self.translate(model)
 
     def _note_data(self) -> None:
         """Keep apart what is calibrated and what is verified on, and tell both in the record."""
@@ -172,10 +180,8 @@ class Exporter:
         self.stage(f"comparing in {precision}")
         exported = Exported(
             stride=self.original.stride, align_corners=self.original.align_corners, margin=self.original.margin,
-            precision=precision, origin=self.bundle.checksum(), agreement=0.0,
-            gflop_per_megapixel=gflop_per_megapixel(
-                self.bundle.architecture, len(self.bundle.space), self.bundle.options
-            ),
+            precision=precision, sizes=self.sizes, origin=self.bundle.checksum(), agreement=0.0,
+            gflop_per_megapixel=gflop_per_megapixel(self.bundle),
         )  # fmt: skip
         write(self._texts(exported), self.draft)
         runtime = self._opened()
@@ -184,7 +190,7 @@ class Exporter:
                 "This processor does not compute in bfloat16: what is measured here is fp32. The file computes in "
                 "bfloat16 where the processor does."
             )
-        inputs = random_inputs(runtime.in_channels)
+        inputs = random_inputs(runtime.in_channels, self.sizes)
         if self.verification is not None:
             inputs += Seen(self.bundle, self.verification, self.original, most=_COMPARED)
         found = compare(runtime, self.original, inputs, len(self.bundle.space))

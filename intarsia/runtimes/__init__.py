@@ -109,7 +109,7 @@ def choose(description: Description, precision: Precision, device: str) -> tuple
     OpenVINO is installed, it and ONNX Runtime are measured once for a model and processor (see
     `intarsia.runtimes.choice`). A GPU, or arithmetic that the exported file lacks, needs torch.
     """
-    from intarsia.runtimes.choice import fastest, measure
+    from intarsia.runtimes.choice import SIZE, fastest, measure
     from intarsia.runtimes.exported import find_exported
 
     if device not in (AUTO, "cpu") or (device == AUTO and _has_gpu() and importlib.util.find_spec("torch")):
@@ -120,8 +120,11 @@ def choose(description: Description, precision: Precision, device: str) -> tuple
     if found is None or (os.fspath(found[0]) != description.source and found[1].agreement < _SAME_LABELS):
         return "torch", precision
     if importlib.util.find_spec("openvino") is not None:
+        size = SIZE if found[1].sizes is None else found[1].sizes[0]
         best = fastest(
-            description, precision, lambda: measure(lambda name, way: open_runtime(name, description, way, "cpu"))
+            description,
+            precision,
+            lambda: measure(lambda name, way: open_runtime(name, description, way, "cpu"), size=size),
         )
         return best or ("torch", precision)
     return ("onnx" if precision in (AUTO, found[1].precision) else "torch"), precision

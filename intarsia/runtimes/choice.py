@@ -23,7 +23,7 @@ from intarsia.threads import cores
 
 _EXPORTED = ("onnx", "openvino")
 _PRECISIONS: tuple[Precision, ...] = ("auto", "bf16")
-_SIZE = (240, 320)
+SIZE = (240, 320)
 _SAME, _NEARLY = 0.9999, 0.99
 # What rounds has to be clearly faster, not just on this throw of the dice. OpenVINO takes most of a second longer to
 # start, which has to be made up for within a few dozen pictures.
@@ -110,12 +110,15 @@ def _is_alike(measured: Measured) -> bool:
     return measured.agreement >= (_NEARLY if measured.precision == "bf16" else _SAME)
 
 
-def measure(opened: Callable[[str, Precision], Runtime], rounds: int = 5) -> list[Measured]:
+def measure(
+    opened: Callable[[str, Precision], Runtime], rounds: int = 5, *, size: tuple[int, int] = SIZE
+) -> list[Measured]:
     """Measure the runtimes of an exported network in turns, the fastest first: the best of a few rounds of each.
 
     Args:
         opened: makes a runtime ready, by name and precision; one that cannot be had is left out.
         rounds: that count.
+        size: (height, width) of the picture that they compute.
     """
     runtimes: dict[tuple[str, str], Runtime] = {}
     for name in _EXPORTED:
@@ -126,7 +129,7 @@ def measure(opened: Callable[[str, Precision], Runtime], rounds: int = 5) -> lis
                 continue
             runtimes.setdefault((name, one.precision), one)
     channels = next(iter(runtimes.values())).in_channels if runtimes else 0
-    picture = np.sin(np.linspace(0, 400, channels * math.prod(_SIZE), dtype=np.float32)).reshape(1, channels, *_SIZE)
+    picture = np.sin(np.linspace(0, 400, channels * math.prod(size), dtype=np.float32)).reshape(1, channels, *size)
     labels = {key: one.logits(picture).argmax(axis=1) for key, one in runtimes.items()}  # warms up
     best = dict.fromkeys(runtimes, math.inf)
     for _ in range(rounds):

@@ -58,6 +58,8 @@ def gflop_per_megapixel(description: Description) -> float | None:
 
     An exported file tells it; without one, it is counted on the network itself, which needs PyTorch.
     """
+    if description.is_converted:
+        return None
     found = find_exported(description, ".onnx")
     if found is not None and found[1].gflop_per_megapixel is not None:
         return found[1].gflop_per_megapixel

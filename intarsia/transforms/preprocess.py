@@ -11,7 +11,9 @@ from intarsia.preprocessing import Preprocessing
 
 
 def working_size(height: int, width: int, preprocessing: Preprocessing) -> tuple[int, int]:
-    """(height, width) at which the network sees an image of this size: its own, or the one `long_side` asks for."""
+    """(height, width) at which the network sees an image: its own, or what `long_side` or `size` asks for."""
+    if preprocessing.size is not None:
+        return preprocessing.size
     if preprocessing.long_side is None:
         return height, width
     scale = preprocessing.long_side / max(height, width)

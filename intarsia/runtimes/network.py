@@ -1,0 +1,88 @@
+"""Network: any bundled ONNX network with named outputs, on ONNX Runtime, without PyTorch."""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from intarsia.bundle import Description, onnxfile
+from intarsia.errors import ModelError
+from intarsia.runtimes.contract import Floats
+from intarsia.threads import cores
+
+
+class Network:
+    """A network of one input in an ONNX file, made ready to compute; its threads do not spin.
+
+    Args:
+        file: whole by itself, as every bundled one is.
+        threads: that compute it; None: as many as this process may use.
+
+    Attributes:
+        file: that it came from.
+        shape: of its input; a name where any length will do.
+        outputs: shape of each of its outputs, by name.
+
+    Raises:
+        ModelError: the file is missing, damaged, or its network takes more than one input.
+    """
+
+    def __init__(self, file: Path, *, threads: int | None = None) -> None:
+        # From version 1.32 on its packages tell Microsoft of their use and keep a name for this machine, unless told
+        # not to before they are imported.
+        os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+        import onnxruntime
+
+        onnxfile.check(file)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads, options.inter_op_num_threads = threads or cores(), 1
+        options.log_severity_level = 4  # what is wrong is raised, and said once
+        # A thread that waits sleeps, so that other processes may compute what it waits for.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        try:
+            self._session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # ONNX Runtime's own errors have no common class
+            raise ModelError(f"{file}: ONNX Runtime cannot open it: {_first_line(error)}") from error
+        inputs = self._session.get_inputs()
+        if len(inputs) != 1:
+            raise ModelError(f"{file}: its network takes {len(inputs)} inputs, not one")
+        self.file = file
+        self.shape: tuple[int | str | None, ...] = tuple(inputs[0].shape)
+        self.outputs: dict[str, tuple[int | str | None, ...]] = {
+            one.name: tuple(one.shape) for one in self._session.get_outputs()
+        }
+        self._input = inputs[0].name
+
+    @cached_property
+    def description(self) -> Description:
+        """All that its file tells besides the network.
+
+        Raises:
+            ModelError: the file holds none.
+        """
+        return Description.load(self.file)
+
+    def run(self, x: Floats) -> dict[str, Floats]:
+        """Compute all outputs.
+
+        Args:
+            x: float32, in the shape of the input.
+
+        Returns:
+            Each output by its name, float32.
+
+        Raises:
+            ModelError: it cannot compute an input of this shape.
+        """
+        try:
+            found = self._session.run(None, {self._input: np.ascontiguousarray(x)})
+        except Exception as error:
+            raise ModelError(f"{self.file}: ONNX Runtime cannot compute it: {_first_line(error)}") from error
+        return dict(zip(self.outputs, found, strict=True))
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
