@@ -96,7 +96,8 @@ def _draw(photo: Pixels, shares: Floats, _: Style, *, ground: Ground) -> Pixels:
         return np.concatenate(parts)
     found = _covering(ground, np.asarray(small, dtype=np.uint8), matting.alpha, size)
     for top, pixels in _bands(photo):
-        matting.rows(top, pixels).over(pixels, found[top : top + _ROWS])
+        place = slice(top, top + len(pixels))
+        found[place] = matting.rows(top, pixels).over(pixels, found[place])
     return found
 
 

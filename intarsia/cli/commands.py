@@ -13,6 +13,7 @@ from typer.main import get_command
 _PLACES = {
     "segment": "segment:segment",
     "portrait": "portrait:portrait",
+    "background": "background:background",
     "train": "train:train",
     "evaluate": "evaluate:evaluate",
     "benchmark": "benchmark:benchmark",

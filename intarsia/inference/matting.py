@@ -34,7 +34,7 @@ class Matte(NamedTuple):
         kinds: (h, W) uint8: `INSIDE` where alpha is 1, `EDGE` where it may be between, 0 where it is 0.
         edge: (n,) places of the edge's pixels in the rows, counted from left to right and then down.
         alpha: (n,) float32, 0 to 1: the share of each that the thing covers.
-        colours: (n, 3) float32, 0 to 255: the thing's own, without what shines through.
+        colours: (3, n) float32, 0 to 255: the thing's own, without what shines through.
     """
 
     kinds: Pixels
@@ -43,21 +43,23 @@ class Matte(NamedTuple):
     colours: Floats
 
     def over(self, pixels: Pixels, ground: Pixels) -> Pixels:
-        """Put the thing in these rows of a picture (h, W, 3) over others of their size, in place of them.
+        """Put the thing in these rows of a picture (h, W, 3) over others of their size, which may be written on.
 
         Values are mixed as they are stored, as they were taken apart. Where alpha is 1, pixels stay what they are.
         """
+        ground = np.ascontiguousarray(ground)
         cv2.copyTo(pixels, (self.kinds == INSIDE).view(np.uint8), ground)
-        flat, share = ground.reshape(-1, 3), self.alpha[:, None]
-        behind = flat[self.edge].astype(np.float32)
-        flat[self.edge] = np.rint(behind + share * (self.colours - behind))
+        flat = _colours(ground)
+        mixed = _planar(flat[self.edge])
+        mixed += self.alpha * (self.colours - mixed)
+        flat[self.edge] = _colours(np.rint(mixed).astype(np.uint8).T)
         return ground
 
     def cut_out(self, pixels: Pixels) -> Pixels:
         """These rows of a picture (h, W, 3) with all but the thing transparent: (h, W, 4)."""
         found = np.zeros((*pixels.shape[:2], 4), dtype=np.uint8)
         cv2.copyTo(np.dstack([pixels, np.full_like(self.kinds, 255)]), (self.kinds == INSIDE).view(np.uint8), found)
-        found.reshape(-1, 4)[self.edge] = np.rint(np.column_stack([self.colours, 255 * self.alpha]))
+        found.reshape(-1, 4)[self.edge] = np.rint(np.vstack([self.colours, 255 * self.alpha])).T
         return found
 
 
@@ -85,7 +87,7 @@ class Matting:
         inside |= _enclosed(~inside, outside)
         slopes, offset = Guide(picture, max(1, round(_REACH * cell)), _EPSILON).lines(mask.astype(np.float64))
         lines = _STEEPER * np.dstack([*slopes, offset - 0.5]).astype(np.float32)
-        self.alpha = _shares(lines.reshape(-1, 4), colours.reshape(-1, 3)).reshape(mask.shape)
+        self.alpha = _shares(lines.reshape(-1, 4).T, colours.reshape(-1, 3).T).reshape(mask.shape)
         self.alpha[inside], self.alpha[outside] = 1, 0
         radius = max(1, round(_FUSED * cell))
         near, far = (weighted_mean(colours, weight, radius) for weight in (self.alpha, 1 - self.alpha))
@@ -98,17 +100,17 @@ class Matting:
         (height, width), (rows, columns) = self._size, self._kinds.shape
         down = (np.arange(top, top + len(pixels)) * rows) // height
         across = (np.arange(width) * columns) // width
-        kinds = self._kinds[np.ix_(down, across)]
+        kinds = np.take(np.take(self._kinds, across, axis=1), down, axis=0)
         edge = np.flatnonzero(kinds == EDGE)
         place = np.zeros((2, -(-len(edge) // _ROW) * _ROW), dtype=np.float32)
         place[0, : len(edge)] = (edge % width + 0.5) * (columns / width) - 0.5
         place[1, : len(edge)] = (edge // width + top + 0.5) * (rows / height) - 0.5
-        lines, near, far = (_looked_up(table, place)[: len(edge)] for table in self._tables)
-        own = pixels.reshape(-1, 3)[edge].astype(np.float32) / 255
+        lines, near, far = (_looked_up(table, place)[:, : len(edge)] for table in self._tables)
+        own = _planar(_colours(pixels)[edge]) / 255
         alpha = _shares(lines, own)
-        share = alpha[:, None]
-        colours = np.where(share < 1, near + share * (own - share * near - (1 - share) * far), own)
-        return Matte(kinds, edge, alpha, np.clip(colours, 0, 1) * 255)
+        near += alpha * (own - far - alpha * (near - far))
+        np.copyto(near, own, where=alpha == 1)
+        return Matte(kinds, edge, alpha, np.clip(near, 0, 1, out=near) * 255)
 
 
 def working_size(height: int, width: int, side: int = WORKING_SIDE) -> tuple[int, int]:
@@ -119,16 +121,16 @@ def working_size(height: int, width: int, side: int = WORKING_SIDE) -> tuple[int
 
 def weighted_mean(values: Floats, weight: Floats, radius: int) -> Floats:
     """The weighted mean of values (h, w, C) around each pixel; where nothing near has any weight, from further away."""
-    weighted = np.dstack([values * weight[..., None], weight])
-    every: Floats = weighted.reshape(-1, weighted.shape[2]).sum(axis=0)
-    found = np.broadcast_to(every[:-1] / max(float(every[-1]), 1e-9), values.shape)
+    planes = [plane * weight for plane in cv2.split(values)]
+    found = [np.full_like(weight, plane.mean() / max(float(weight.mean()), 1e-9)) for plane in planes]
     for factor in (9, 3, 1):
         size = (2 * radius * factor + 1, 2 * radius * factor + 1)
-        around = cv2.blur(cv2.blur(weighted, size, borderType=cv2.BORDER_REFLECT), size, borderType=cv2.BORDER_REFLECT)
-        total = around[..., -1:]
+        total = cv2.blur(weight, size, borderType=cv2.BORDER_REFLECT)
         share = np.minimum(total * 20, 1)
-        found = found + share * (around[..., :-1] / np.maximum(total, 1e-9) - found)
-    return found
+        inverse = share / np.maximum(total, 1e-9)
+        for mean, plane in zip(found, planes, strict=True):
+            mean += cv2.blur(plane, size, borderType=cv2.BORDER_REFLECT) * inverse - share * mean
+    return np.asarray(cv2.merge(found), dtype=np.float32)
 
 
 def _surely(mask: NDArray[np.bool_], cell: float) -> NDArray[np.bool_]:
@@ -147,15 +149,26 @@ def _enclosed(doubtful: NDArray[np.bool_], outside: NDArray[np.bool_]) -> NDArra
 
 
 def _shares(lines: Floats, colours: Floats) -> Floats:
-    """Alpha by slopes and offset (n, 4) of colours (n, 3); what is next to 0 or 1 is that."""
-    alpha: Floats = np.einsum("nc,nc->n", lines[:, :3], colours) + (lines[:, 3] + np.float32(0.5))
+    """Alpha by slopes and offset (4, n) of colours (3, n); what is next to 0 or 1 is that."""
+    alpha: Floats = sum(slope * colour for slope, colour in zip(lines, colours, strict=False)) + lines[3]
+    alpha += np.float32(0.5)
     np.copyto(alpha, 1, where=alpha > 1 - _NEXT_TO_NOTHING)
     np.copyto(alpha, 0, where=alpha < _NEXT_TO_NOTHING)
     return alpha
 
 
 def _looked_up(table: Floats, place: Floats) -> Floats:
-    """Values (n, C) of a table (h, w, C) at places (2, n), x and y, between its pixels."""
+    """Values (C, n) of a table (h, w, C) at places (2, n), x and y, between its pixels."""
     x, y = place.reshape(2, -1, _ROW)
     found = cv2.remap(table, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(found, dtype=np.float32).reshape(-1, table.shape[2])
+    return np.ascontiguousarray(np.asarray(found, dtype=np.float32).reshape(-1, table.shape[2]).T)
+
+
+def _colours(pixels: Pixels) -> NDArray[np.void]:
+    """Pixels (..., 3) as single things (n,), which are looked up in one go; a view, where they lie together."""
+    return np.ascontiguousarray(pixels).reshape(-1, 3).view("V3")[:, 0]
+
+
+def _planar(colours: NDArray[np.void]) -> Floats:
+    """Colours (n,) as (3, n) float32, 0 to 255."""
+    return colours.view(np.uint8).reshape(-1, 3).T.astype(np.float32, order="C")

@@ -39,6 +39,8 @@ class FrameResult:
         ran: the parts that ran; see `StepResult`.
         cut: whether the stream began anew here.
         seconds: from the frame to its labels.
+        shares: (h, w) float32, how likely each pixel is of one class, at the size that the network sees; None unless
+            the predictor tells it, see `SteadyPredictor`.
     """
 
     segmentation: Segmentation
@@ -48,6 +50,7 @@ class FrameResult:
     ran: tuple[str, ...]
     cut: bool
     seconds: float
+    shares: NDArray[np.float32] | None = None
 
 
 class VideoPredictor:

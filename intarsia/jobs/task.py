@@ -49,6 +49,7 @@ class JobOptions:
         outline_tolerance: of the polygons of maps, how far they may be simplified, in map units.
         outline_least_area: of the polygons of maps, the smallest, in squared map units.
         limit: of videos, stop after so many frames.
+        latency: of cameras, the longest delay in seconds from a frame to its result; what would come later is dropped.
         schedule: of videos, how work is spread over the frames; see `VideoPredictor`.
     """
 
@@ -62,11 +63,12 @@ class JobOptions:
     outline_tolerance: float = 0.0
     outline_least_area: float = 0.0
     limit: int | None = None
+    latency: float | None = None
     schedule: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Check the numbers."""
-        for name in ("fps", "limit"):
+        for name in ("fps", "limit", "latency"):
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise UsageError(f"{name} is a positive number, not {value}")

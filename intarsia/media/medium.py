@@ -129,7 +129,7 @@ VIDEO = Medium(
     _open_frames,
     labels=lambda path: ".mask.mkv", targets=WRITTEN_SUFFIXES, outputs=("overlay",), sequence="fps",
     stem=lambda path: path.name.replace(":", "-") if path.name.startswith("camera:") else path.stem,
-    takes=frozenset({"long_side", "video", "video_set", "fps", "limit", "keep"}),
+    takes=frozenset({"long_side", "video", "video_set", "fps", "limit", "latency", "keep"}),
 )  # fmt: skip
 CLOUD = Medium(
     "cloud", "point clouds", "point", "points", "cloud", CLOUD_SUFFIXES, is_cloud,

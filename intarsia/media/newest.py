@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from typing import Generic, TypeVar
 
@@ -22,10 +23,10 @@ class Newest(Generic[T]):
     def __init__(self, items: Iterator[T]) -> None:
         self._items = items
         self._ready = threading.Condition()
-        self._held: list[T] = []
+        self._held: list[tuple[T, float]] = []
         self._ended = False
         self._error: BaseException | None = None
-        self.dropped = 0
+        self.dropped, self._arrived = 0, 0.0
         self._thread = threading.Thread(target=self._read, daemon=True, name="intarsia-live")
 
     def __iter__(self) -> Iterator[T]:
@@ -36,7 +37,7 @@ class Newest(Generic[T]):
                     self._ready.wait_for(lambda: self._held or self._ended)
                     if not self._held:
                         break
-                    item = self._held.pop()
+                    item, self._arrived = self._held.pop()
                 yield item
         finally:
             with self._ready:
@@ -45,6 +46,10 @@ class Newest(Generic[T]):
         if self._error is not None:
             raise self._error
 
+    def age(self) -> float:
+        """Seconds since the item came that was handed out last."""
+        return time.perf_counter() - self._arrived
+
     def _read(self) -> None:
         try:
             for item in self._items:
@@ -52,7 +57,7 @@ class Newest(Generic[T]):
                     if self._ended:
                         break
                     self.dropped += len(self._held)
-                    self._held = [item]
+                    self._held = [(item, time.perf_counter())]
                     self._ready.notify()
         except BaseException as error:  # handed over to the thread that waits
             self._error = error

@@ -3,31 +3,38 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
+from intarsia.errors import NothingFound
 from intarsia.files import atomic_path
 from intarsia.inference import FrameResult, VideoPredictor
 from intarsia.jobs.writing.work import Facts, Work
+from intarsia.labels import LabelArray, LabelSpace
 from intarsia.media.ahead import Ahead
 from intarsia.media.newest import Newest
-from intarsia.media.video import FrameSource
+from intarsia.media.video import Frame, FrameSource
 from intarsia.media.videowriter import VideoWriter
 from intarsia.result import Render, Style
 from intarsia.result.contract import areas
 
 _FRAMES = 4  # that wait decoded
+_LEAST = 1e-4  # of all pixels, that a drawing is of
 
 
 class _Sink(Protocol):
     @property
     def notes(self) -> list[str]: ...
 
-    def write(self, result: FrameResult) -> None: ...
+    def draw(self, result: FrameResult) -> Any:
+        """Make what is written; called in the order of frames, ahead of `write`."""
+
+    def write(self, result: FrameResult, drawing: Any) -> None: ...
 
 
 def write_frames(predictor: VideoPredictor, work: Work) -> Facts:
@@ -46,11 +53,16 @@ def write_frames(predictor: VideoPredictor, work: Work) -> Facts:
     counts = np.zeros(predictor.space.ignore_index + 1, dtype=np.int64)
     done = keys = 0
     stopped = False
+    live = _Live(source, work.options.latency) if source.is_live else None
     with ExitStack() as stack:
         sinks = [stack.enter_context(_sink(kind, path, work)) for kind, path in work.paths.items()]
-        for result in stack.enter_context(_results(predictor, source)):
-            for sink in sinks:
-                sink.write(result)
+        for result, drawings in stack.enter_context(_results(predictor, live or source, sinks)):
+            if live is not None and live.is_late():
+                continue
+            for sink, drawing in zip(sinks, drawings, strict=True):
+                sink.write(result, drawing)
+            if live is not None:
+                live.note()
             done, keys = done + 1, keys + result.key
             counts += result.segmentation.counts()
             if work.stops():
@@ -59,19 +71,69 @@ def write_frames(predictor: VideoPredictor, work: Work) -> Facts:
             if done == limit:
                 break
             work.tell(done, total)
+        _require_found(work, counts, predictor.space)
         notes = (*source.notes, *(note for sink in sinks for note in sink.notes))
     size = (source.width, source.height, done)
-    return Facts(size, areas(counts, predictor.space), notes, {"frames": done, "key_frames": keys}, stopped)
+    details = {"frames": done, "key_frames": keys} | ({} if live is None else live.told(done))
+    return Facts(size, areas(counts, predictor.space), notes, details, stopped)
+
+
+def _require_found(work: Work, counts: NDArray[np.int64], space: LabelSpace) -> None:
+    """Raise if what a drawing is of is in no frame; what is half written goes away then."""
+    for render in work.task.renders.values():
+        if render.of and counts[space.index(render.of)] < _LEAST * counts.sum():
+            raise NothingFound(f"no {render.of} is found in its frames")
+
+
+class _Live:
+    """The frames of a live source, the newest at a time, and how long they take until they are written."""
+
+    def __init__(self, source: FrameSource, latency: float | None) -> None:
+        self._frames: Newest[Frame] = Newest(iter(source))
+        self._latency, self._sum, self._most = latency, 0.0, 0.0
+
+    def __iter__(self) -> Iterator[Frame]:
+        return iter(self._frames)
+
+    def is_late(self) -> bool:
+        """Drop a frame whose result is ready too late; true if it is dropped."""
+        late = self._latency is not None and self._frames.age() > self._latency
+        self._frames.dropped += late
+        return late
+
+    def note(self) -> None:
+        """Note the delay of what was written."""
+        delay = self._frames.age()
+        self._sum, self._most = self._sum + delay, max(self._most, delay)
+
+    def told(self, frames: int) -> dict[str, float]:
+        """Tell of the delays, in milliseconds, and how many frames were dropped."""
+        mean = 1000 * self._sum / max(1, frames)
+        return {"dropped": self._frames.dropped, "delay_ms": round(mean, 1), "longest_ms": round(1000 * self._most, 1)}
+
+
+Drawn = tuple[FrameResult, list[Any]]
+"""A result, and what each sink drew of it."""
 
 
 @contextmanager
-def _results(predictor: VideoPredictor, source: FrameSource) -> Iterator[Iterable[FrameResult]]:
-    """The segmented frames: while one is written, the next is computed, and more are decoded; live ones are not old."""
-    if source.is_live:
-        yield predictor.stream(Newest(iter(source)))
+def _results(
+    predictor: VideoPredictor, source: FrameSource | _Live, sinks: Sequence[_Sink]
+) -> Iterator[Iterable[Drawn]]:
+    """The segmented frames: while one is written, the next is drawn, one computed, more decoded; live ones are new."""
+
+    def drawn(results: Iterable[FrameResult]) -> Iterator[Drawn]:
+        return ((result, [sink.draw(result) for sink in sinks]) for result in results)
+
+    if isinstance(source, _Live):
+        yield drawn(predictor.stream(source))
         return
-    with Ahead(source, _FRAMES) as frames, Ahead(predictor.stream(frames), 1) as results:
-        yield results
+    with (
+        Ahead(source, _FRAMES) as frames,
+        Ahead(predictor.stream(frames), 1) as results,
+        Ahead(drawn(results), 1) as ready,
+    ):
+        yield ready
 
 
 def _sink(kind: str, path: Path, work: Work) -> AbstractContextManager[_Sink]:
@@ -98,6 +160,9 @@ class _File:
     def __exit__(self, *error: Any) -> None:
         self._writer.__exit__(*error)
 
+    def write(self, result: FrameResult, drawing: NDArray[Any]) -> None:
+        self._writer.write(drawing, result.frame.pts)
+
 
 class _Labels(_File):
     """Class indices, lossless."""
@@ -105,8 +170,8 @@ class _Labels(_File):
     def __init__(self, path: Path, source: FrameSource) -> None:
         super().__init__(_writer(path, "labels", source, sound=False))
 
-    def write(self, result: FrameResult) -> None:
-        self._writer.write(result.segmentation.labels, result.frame.pts)
+    def draw(self, result: FrameResult) -> LabelArray:
+        return result.segmentation.labels
 
 
 class _Drawn(_File):
@@ -116,10 +181,9 @@ class _Drawn(_File):
         super().__init__(_writer(path, "alpha" if render.alpha else "colour", source, sound=True))
         self._render, self._style = render, style
 
-    def write(self, result: FrameResult) -> None:
-        self._writer.write(
-            self._render.draw(result.frame.image, result.segmentation.labels, self._style), result.frame.pts
-        )
+    def draw(self, result: FrameResult) -> NDArray[np.uint8]:
+        seen = result.shares if self._render.of else result.segmentation.labels
+        return self._render.draw(result.frame.image, seen, self._style)
 
 
 def _writer(path: Path, kind: str, source: FrameSource, *, sound: bool) -> VideoWriter:
@@ -142,7 +206,10 @@ class _Masks:
             old.unlink()
         return self
 
-    def write(self, result: FrameResult) -> None:
+    def draw(self, result: FrameResult) -> None:
+        """Masks are written as they are."""
+
+    def write(self, result: FrameResult, drawing: None) -> None:
         name = f"{result.frame.index:06d}.png"
         result.segmentation.save(self._folder / name)
         self._times[name] = round(float(result.frame.pts * self._time_base), 6)
