@@ -60,6 +60,9 @@ def _facts(record: Record) -> list[str]:
         speed = f", {frames / took:.1f} fps" if took else ""
         found = [f"{size[0]}x{size[1]}", f"{counted(frames, 'frame')} in {seconds(took)}{speed}"]
         found += [counted(keys, "key frame")] if keys != frames else []
+        if "delay_ms" in details:
+            found += [f"delay {details['delay_ms']:.0f} ms, at most {details['longest_ms']:.0f} ms"]
+            found += [f"{counted(details['dropped'], 'frame')} dropped"]
         return found + (["stopped; what is written is complete up to here"] if record["status"] == "stopped" else [])
     if "pages" in details:
         return [f"{size[0]}x{size[1]}", counted(size[2], "page"), seconds(took)]

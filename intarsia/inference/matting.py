@@ -102,7 +102,7 @@ class Matting:
         across = (np.arange(width) * columns) // width
         kinds = np.take(np.take(self._kinds, across, axis=1), down, axis=0)
         edge = np.flatnonzero(kinds == EDGE)
-        place = np.zeros((2, -(-len(edge) // _ROW) * _ROW), dtype=np.float32)
+        place = np.zeros((2, (len(edge) // _ROW + 1) * _ROW), dtype=np.float32)
         place[0, : len(edge)] = (edge % width + 0.5) * (columns / width) - 0.5
         place[1, : len(edge)] = (edge // width + top + 0.5) * (rows / height) - 0.5
         lines, near, far = (_looked_up(table, place)[:, : len(edge)] for table in self._tables)

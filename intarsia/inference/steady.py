@@ -68,8 +68,9 @@ class _Steady:
             moved, strange = _moved(picture, earlier["picture"], earlier["shares"])
             cut = float(strange.mean()) > _CUT
             if not cut:
-                sure = np.abs(2 * shares - 1) ** 3
-                kept = (_KEPT_IN_DOUBT + (_KEPT - _KEPT_IN_DOUBT) * sure) * np.exp(-((strange / _STRANGE) ** 2))
+                sure = np.abs(2 * shares - 1)
+                kept = _KEPT_IN_DOUBT + (_KEPT - _KEPT_IN_DOUBT) * sure * sure * sure
+                kept *= np.exp(-np.square(strange / _STRANGE))
                 shares = shares + kept * (moved - shares)
         following = {
             "index": int(earlier.get("index", 0)) + 1, "size": frame.image.shape, "picture": picture, "shares": shares,

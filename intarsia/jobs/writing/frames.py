@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from intarsia.errors import NothingFound
+from intarsia.errors import DataError, NothingFound
 from intarsia.files import atomic_path
 from intarsia.inference import FrameResult, VideoPredictor
 from intarsia.jobs.writing.work import Facts, Work
@@ -57,20 +57,21 @@ def write_frames(predictor: VideoPredictor, work: Work) -> Facts:
     with ExitStack() as stack:
         sinks = [stack.enter_context(_sink(kind, path, work)) for kind, path in work.paths.items()]
         for result, drawings in stack.enter_context(_results(predictor, live or source, sinks)):
-            if live is not None and live.is_late():
-                continue
-            for sink, drawing in zip(sinks, drawings, strict=True):
-                sink.write(result, drawing)
-            if live is not None:
-                live.note()
-            done, keys = done + 1, keys + result.key
-            counts += result.segmentation.counts()
+            if live is None or not live.is_late():
+                for sink, drawing in zip(sinks, drawings, strict=True):
+                    sink.write(result, drawing)
+                done, keys = done + 1, keys + result.key
+                counts += result.segmentation.counts()
+                if live is not None:
+                    live.note()
             if work.stops():
                 stopped = True
                 break
             if done == limit:
                 break
             work.tell(done, total)
+        if live is not None:
+            live.check(done)
         _require_found(work, counts, predictor.space)
         notes = (*source.notes, *(note for sink in sinks for note in sink.notes))
     size = (source.width, source.height, done)
@@ -105,6 +106,11 @@ class _Live:
         """Note the delay of what was written."""
         delay = self._frames.age()
         self._sum, self._most = self._sum + delay, max(self._most, delay)
+
+    def check(self, frames: int) -> None:
+        """Raise if all frames were late."""
+        if not frames and self._latency is not None:
+            raise DataError(f"no frame came out within {1000 * self._latency:.0f} ms; allow a longer latency")
 
     def told(self, frames: int) -> dict[str, float]:
         """Tell of the delays, in milliseconds, and how many frames were dropped."""
