@@ -81,7 +81,7 @@ class Camera:
 
     name, width, height, count, is_live, audio = "camera:9", 160, 96, None, True, None
     time_base, rate, aspect = Fraction(1, 1000), Fraction(25), Fraction(1)
-    notes: list[str] = []
+    notes = ()
 
     def __init__(self, frames: int) -> None:
         self._frames = frames

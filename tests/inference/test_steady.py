@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from people import red_disc, red_people
@@ -23,7 +25,7 @@ def noisy(count: int, step: float = 0.0) -> list[np.ndarray]:
 
 
 def changes(labels: list[np.ndarray]) -> float:
-    return float(np.mean([(now != before).mean() for before, now in zip(labels, labels[1:], strict=False)]))
+    return float(np.mean([(now != before).mean() for before, now in pairwise(labels)]))
 
 
 def test_doubt_flickers_less_than_half_as_much() -> None:
