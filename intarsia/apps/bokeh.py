@@ -35,7 +35,7 @@ def out_of_focus(picture: Pixels, alpha: Floats, strength: float) -> Floats:
     """
     longest = max(picture.shape[:2])
     apart = cv2.dilate((alpha > 0).view(np.uint8), np.ones((3, 3), np.uint8)) == 0
-    weight = apart.astype(np.float32)
+    weight = (apart if apart.any() else alpha == 0).astype(np.float32)
     light = _LIGHT[picture]
     radius = _radii(alpha, longest * _WIDEST * strength)
     steps = np.linspace(_NEAREST, 1, _LAYERS) * (longest * _WIDEST * strength)

@@ -64,8 +64,9 @@ def portrait(
     """
     render = portrait_render(Blur(blur) if background == BLUR else read_ground(background))
     predictor: Predictor = intarsia.load(model) if isinstance(model, str | os.PathLike) else model
-    shares = predictor.probabilities(photo)[predictor.space.index(PERSON)]
-    return Image.fromarray(render.draw(read_image(photo), shares, Style(predictor.space)))
+    pixels = read_image(photo)
+    shares = predictor.probabilities(pixels)[predictor.space.index(PERSON)]
+    return Image.fromarray(render.draw(pixels, shares, Style(predictor.space)))
 
 
 def portrait_render(ground: Ground, *, lossless: bool = False) -> Render:
