@@ -23,18 +23,16 @@ from common import Row, arguments, report
 from numpy.typing import NDArray
 
 import intarsia
-from intarsia.apps.background import CLIPS, background_render
+from intarsia.apps.background import MEDIA, Backgrounds, Filming, background_output
 from intarsia.apps.grounds import Plain
 from intarsia.inference import SteadyPredictor
 from intarsia.jobs import JobOptions, plan, run_all
-from intarsia.labels import LabelSpace
 from intarsia.media.images import read_image
 from intarsia.media.video import Frame, open_video
 from intarsia.media.videowriter import VideoWriter
 from intarsia.metrics import BoundaryF1, Flicker
-from intarsia.result import Style
 
-WHITE, BLACK = (Plain(np.full((1, 1, 3), level, np.uint8)) for level in (255, 0))
+WHITE, BLACK, GREY = (Plain(np.full((1, 1, 3), level, np.uint8)) for level in (255, 0, 90))
 RATE = 24
 SIZE = (1280, 720)
 
@@ -51,7 +49,7 @@ def steadiness(pictures: Path, masks: Path, limit: int | None) -> list[Row]:
     found = {
         "frames alone": [_alone(predictor, frame) for frame in frames],
         "steady mask": [result.segmentation.labels for result in results],
-        "matte": [_matte(predictor.space, frame, result.shares) for frame, result in zip(frames, results, strict=True)],
+        "matte": [_matte(predictor, frame, result.shares) for frame, result in zip(frames, results, strict=True)],
     }
     flows = [_flow(now, before) for before, now in itertools.pairwise(frames)]
     scores = {name: _scores(labels, truths, flows) for name, labels in found.items()}
@@ -69,9 +67,9 @@ def _alone(predictor: Any, frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return labels
 
 
-def _matte(space: LabelSpace, frame: NDArray[np.uint8], shares: NDArray[np.float32] | None) -> NDArray[np.uint8]:
+def _matte(predictor: Any, frame: NDArray[np.uint8], shares: NDArray[np.float32] | None) -> NDArray[np.uint8]:
     """Where white and black behind the person differ by less than half: there, more than half is the person."""
-    white, black = (background_render(one).draw(frame, shares, Style(space)) for one in (WHITE, BLACK))
+    white, black = (Filming(predictor, one).draw(frame, np.asarray(shares)) for one in (WHITE, BLACK))
     return (cv2.absdiff(white, black)[..., 0] < 128).view(np.uint8)
 
 
@@ -116,18 +114,14 @@ def write(path: Path, frames: Iterator[NDArray[np.uint8]]) -> None:
 def stages(clip: Path, count: int) -> list[Row]:
     """Processor time of each stage alone, on one thread, a frame."""
     predictor = intarsia.load("person")
-    steady, style = SteadyPredictor(predictor, "person"), Style(predictor.space)
-    render = background_render(Plain(np.full((1, 1, 3), 90, np.uint8)))
+    steady, filming = SteadyPredictor(predictor, "person"), Filming(predictor, GREY)
     frames: list[Frame] = []
     rows = [_timed("decode", count, lambda: frames.extend(itertools.islice(open_video(clip), count)))]
     results: list[Any] = []
     rows.append(_timed("mask, steady", count, lambda: results.extend(steady.stream(frames))))
     drawn: list[Any] = []
-    rows.append(
-        _timed(
-            "matte and mix", count, lambda: drawn.extend(render.draw(r.frame.image, r.shares, style) for r in results)
-        )
-    )
+    draws = (filming.draw(result.frame.image, np.asarray(result.shares)) for result in results)
+    rows.append(_timed("matte and mix", count, lambda: drawn.extend(draws)))
     rows.append(_timed("encode", count, lambda: write(clip.with_name("again.mp4"), iter(drawn))))
     total = sum(row.ours for row in rows)
     return [*rows, Row("1280x720", "all stages", "ms", total, None, "", None)]
@@ -141,13 +135,12 @@ def _timed(stage: str, count: int, work: Callable[[], object]) -> Row:
 
 def whole(clip: Path, frames: int) -> list[Row]:
     """Frames a second of the whole job, and how much memory grows from its first half to its second."""
-    predictor = SteadyPredictor(intarsia.load("person"), "person")
-    render = background_render(Plain(np.full((1, 1, 3), 90, np.uint8)))
+    backgrounds = Backgrounds(intarsia.load("person"), GREY)
     held: list[float] = []
-    planned = plan(clip, clip.parent / "out", outputs=[render], media=CLIPS)
+    planned = plan(clip, clip.parent / "out", outputs=[background_output(GREY)], media=MEDIA)
     start = time.perf_counter()
     run_all(
-        predictor, planned, options=JobOptions(limit=frames),
+        backgrounds, planned, options=JobOptions(limit=frames),
         tell=lambda task, done, total: held.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
     )  # fmt: skip
     rate = frames / (time.perf_counter() - start)

@@ -21,9 +21,8 @@ from numpy.typing import NDArray
 
 import intarsia
 from intarsia.apps.grounds import Blur
-from intarsia.apps.portrait import portrait_render
+from intarsia.apps.portrait import put_before
 from intarsia.inference.matting import INSIDE, Matting, working_size
-from intarsia.result import Style
 
 Floats = NDArray[np.float32]
 GROUNDS = ("coffee", "brick", "grass", "gravel", "rocket", "hubble_deep_field")
@@ -153,8 +152,7 @@ def leaks() -> list[Row]:
     y, x = np.mgrid[:400, :600]
     alpha = np.clip(120.5 - np.hypot(x - 300, y - 200), 0, 1).astype(np.float32)
     mixed = alpha[..., None] * np.array([255, 0, 0]) + (1 - alpha[..., None]) * np.array([0, 0, 255])
-    style = Style(intarsia.load("person").space)
-    drawn = portrait_render(Blur(1.0)).draw(np.rint(mixed).astype(np.uint8), alpha, style)
+    drawn = put_before(np.rint(mixed).astype(np.uint8), alpha, Blur(1.0))
     naive = cv2.blur(np.rint(mixed).astype(np.uint8), (48, 48))
     outside = alpha == 0
     rows = []
@@ -173,7 +171,7 @@ def large(megapixels: int) -> list[Row]:
     predictor = intarsia.load("person")
     shares = np.ascontiguousarray(predictor.probabilities(photo)[1])
     start = time.process_time()
-    portrait_render(Blur(0.6)).draw(photo, shares, Style(predictor.space))
+    put_before(photo, shares, Blur(0.6))
     taken = time.process_time() - start
     return [Row(f"photo of {megapixels} megapixels", "processor time of the drawing", "s", taken, None, "", None)]
 

@@ -28,9 +28,9 @@ class DataError(IntarsiaError):
 
 
 class NothingFound(DataError):
-    """What was looked for is not there: nobody in a photo, no line on a page. The file itself is sound."""
+    """A file is good, but what somebody looks for is not in it."""
 
-    exit_code = 1
+    exit_code: ClassVar[int] = 1
 
 
 class ModelError(IntarsiaError):

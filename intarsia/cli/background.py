@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 from intarsia.cli.output import Json
+from intarsia.cli.people import run_app
+from intarsia.cli.records import show_plan
 from intarsia.errors import UsageError
 
 _NEXT = "intarsia background CLIP --with beach.jpg   or   --with transparent -o clip.webm"
@@ -15,7 +17,8 @@ _NEXT = "intarsia background CLIP --with beach.jpg   or   --with transparent -o 
 
 def background(
     sources: Annotated[
-        list[str], typer.Argument(metavar="CLIP", help="Videos, camera:0, folders or glob patterns; - for a pipe.")
+        list[str],
+        typer.Argument(metavar="CLIP", help="Videos, camera:0, photos, folders or glob patterns; - for a pipe."),
     ],
     behind: Annotated[
         str,
@@ -31,9 +34,9 @@ def background(
         ),
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Stop after so many frames.")] = None,
-    latency: Annotated[
+    deadline: Annotated[
         float | None,
-        typer.Option(min=1, metavar="MS", help="Cameras: drop frames that would come out later than this."),
+        typer.Option(min=1, metavar="MS", help="Drop frames that would come out later than this; files go as if live."),
     ] = None,
     model: Annotated[
         str, typer.Option("-m", "--model", help="Bundled model, bundle file or run folder with a class person.")
@@ -47,16 +50,13 @@ def background(
 ) -> None:
     """Change what is behind the people of videos: writes NAME.background.mp4, with the video's own times and sound.
 
-    Transparent videos are NAME.background.webm. A video in which nobody is found is said, and not written; the command
-    then ends with 1.
+    Transparent videos are NAME.background.webm; of photos NAME.background.jpg or .png is written. What has nobody in it
+    is said, and not written; the command then ends with 1.
     """
     import intarsia
-    from intarsia.apps.background import CLIPS, background_render
+    from intarsia.apps.background import MEDIA, Backgrounds, background_output
     from intarsia.apps.grounds import BLUR, Blur, read_ground
-    from intarsia.apps.portrait import PERSON
     from intarsia.cli.pipes import piped
-    from intarsia.cli.planned import run_plan, show_plan, tell
-    from intarsia.inference import SteadyPredictor
     from intarsia.jobs import JobOptions, plan
 
     if overwrite and resume:
@@ -65,11 +65,9 @@ def background(
         raise UsageError("--blur is how far --with blur goes; leave it out, or choose --with blur")
     ground = Blur(blur) if blur is not None else read_ground(behind)
     with piped(sources, out, ["background"], as_json=json) as (sources, out):
-        planned = plan(sources, out, outputs=[background_render(ground)], media=CLIPS)
-        options = JobOptions(limit=limit, latency=None if latency is None else latency / 1000)
+        planned = plan(sources, out, outputs=[background_output(ground)], media=MEDIA)
         if dry_run:
             show_plan(planned, json=json)
             return
-        predictor = SteadyPredictor(intarsia.load(model), PERSON)
-        result = run_plan(predictor, planned, options, "frames", overwrite=overwrite)
-        tell(planned, result, predictor.bundle, model, _NEXT, json=json)
+        backgrounds, options = Backgrounds(intarsia.load(model), ground), JobOptions(limit=limit, deadline=deadline)
+        run_app(backgrounds, planned, model, "frames", _NEXT, options, overwrite=overwrite, json=json)

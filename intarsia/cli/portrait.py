@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 from intarsia.cli.output import Json
+from intarsia.cli.people import run_app
+from intarsia.cli.records import show_plan
 from intarsia.errors import UsageError
 
 _NEXT = "intarsia portrait PHOTO --background transparent   or   intarsia background CLIP --with blur"
@@ -50,10 +52,9 @@ def portrait(
     """
     import intarsia
     from intarsia.apps.grounds import Blur, read_ground
-    from intarsia.apps.portrait import PHOTOS, check_file, portrait_render
+    from intarsia.apps.portrait import MEDIA, Portraits, check_files, portrait_output
     from intarsia.cli.pipes import piped
-    from intarsia.cli.planned import run_plan, show_plan, tell
-    from intarsia.jobs import JobOptions, plan
+    from intarsia.jobs import plan
 
     if overwrite and resume:
         raise UsageError("--overwrite does everything again, --resume continues; choose one")
@@ -61,12 +62,10 @@ def portrait(
         raise UsageError("--blur is the photo's own background, --background another one; choose one")
     ground = read_ground(background) if background is not None else Blur() if blur is None else Blur(blur)
     with piped(sources, out, ["portrait"], as_json=json) as (sources, out):
-        render = portrait_render(ground, lossless=lossless)
-        planned = plan(sources, out, outputs=[render], media=PHOTOS)
-        check_file(planned, render)
+        planned = plan(sources, out, outputs=[portrait_output(ground, lossless=lossless)], media=MEDIA)
+        check_files(planned)
         if dry_run:
             show_plan(planned, json=json)
             return
-        predictor = intarsia.load(model)
-        result = run_plan(predictor, planned, JobOptions(), "portraits", overwrite=overwrite)
-        tell(planned, result, predictor.bundle, model, _NEXT, json=json)
+        portraits = Portraits(intarsia.load(model), ground)
+        run_app(portraits, planned, model, "portraits", _NEXT, overwrite=overwrite, json=json)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from intarsia.cli.output import seconds
+from intarsia.cli.output import emit, seconds, table
 from intarsia.errors import counted
 
 if TYPE_CHECKING:
@@ -14,28 +14,55 @@ if TYPE_CHECKING:
     from intarsia.jobs import JobResult, Plan, Record
 
 _MOST_SHOWN = 10
-_NEXT = "intarsia segment FOLDER/ -o out/   or   intarsia train YOUR-DATA/"
+_THEN = "intarsia segment FOLDER/ -o out/   or   intarsia train YOUR-DATA/"
 
 
-def show_job(result: JobResult, plan: Plan, bundle: Description, model: str, following: str = _NEXT) -> None:
+def show_job(result: JobResult, plan: Plan, bundle: Description, model: str, *, then: str = _THEN) -> None:
     """Print what became of each source, the failures on standard error, and the sum of it."""
+    show_records(result, plan)
+    classes = counted(len(bundle.space), "class", "classes")
+    typer.echo(f"{summed(result)}. Model {model} ({bundle.architecture}, {classes}): {bundle.terms}")
+    if result.done:
+        typer.echo(f"Next:  {then}")
+
+
+def show_records(result: JobResult, plan: Plan) -> None:
+    """Print what became of each source, and the failures on standard error."""
     for note in plan.notes:
         typer.echo(f"note: {note}")
-    whole = [record for record in result.records if record["error"] is None]
+    whole = [record for record in result.records if record["status"] != "error"]
     for record in whole[:_MOST_SHOWN]:
         _show_record(record, plan)
     if len(whole) > _MOST_SHOWN:
         typer.echo(f"... and {len(whole) - _MOST_SHOWN} more; all of them in {plan.folder / 'manifest.jsonl'}")
     for source, reason in result.failures.items():
         typer.echo(f"failed: {reason if source in reason else f'{source}: {reason}'}", err=True)
+
+
+def summed(result: JobResult) -> str:
+    """Count what became of the sources, in words."""
     counts = [f"{len(result.done)} done"]
     counts += [f"{len(result.skipped)} were done before"] if result.skipped else []
     counts += [f"{len(result.busy)} in work elsewhere"] if result.busy else []
     counts += [f"{len(result.failures)} failed"] if result.failures else []
-    classes = counted(len(bundle.space), "class", "classes")
-    typer.echo(f"{', '.join(counts)}. Model {model} ({bundle.architecture}, {classes}): {bundle.terms}")
-    if result.done:
-        typer.echo(f"Next:  {following}")
+    return ", ".join(counts)
+
+
+def show_plan(plan: Plan, *, json: bool) -> None:
+    """Print what a job would write."""
+    planned = [
+        {
+            "source": str(task.source), "medium": task.medium.name,
+            "outputs": {kind: str(path) for kind, path in plan.paths(task).items()},
+        }
+        for task in plan.tasks
+    ]  # fmt: skip
+    if json:
+        emit({"planned": planned, "notes": list(plan.notes)})
+    else:
+        for note in plan.notes:
+            typer.echo(f"note: {note}")
+        table(("Source", "Results"), [(str(one["source"]), "  ".join(one["outputs"].values())) for one in planned])  # type: ignore[attr-defined]
 
 
 def _show_record(record: Record, plan: Plan) -> None:
@@ -45,8 +72,19 @@ def _show_record(record: Record, plan: Plan) -> None:
     details: dict[str, Any] = record["details"]
     if "millilitres" in details:
         typer.echo(f"  {', '.join(f'{name} {value:,.0f} ml' for name, value in details['millilitres'].items())}")
+    if "instances" in details:
+        typer.echo(f"  {counted(details['instances'], 'thing')}")
+    if "lines" in details:
+        words = f", {counted(details['words'], 'word')}" if "words" in details else ""
+        typer.echo(f"  {counted(details['lines'], 'line')}{words}")
     if "polygons" in details:
         typer.echo(f"  {counted(details['polygons'], 'polygon')}")
+    if "dropped" in details:
+        late = f", {details['late']:,} late" if "late" in details else ""
+        typer.echo(f"  {counted(details['dropped'], 'frame')} left out to keep up{late}")
+    if "frames" in details and "milliseconds" in details:
+        stages = (f"{name} {took['p50']:.1f} / {took['p99']:.1f}" for name, took in details["milliseconds"].items())
+        typer.echo(f"  milliseconds a frame (median / p99): {', '.join(stages)}")
     for note in record["notes"]:
         typer.echo(f"  note: {note}")
     typer.echo("  " + "  ".join(str(plan.folder / name) for name in record["outputs"].values()))
@@ -60,9 +98,6 @@ def _facts(record: Record) -> list[str]:
         speed = f", {frames / took:.1f} fps" if took else ""
         found = [f"{size[0]}x{size[1]}", f"{counted(frames, 'frame')} in {seconds(took)}{speed}"]
         found += [counted(keys, "key frame")] if keys != frames else []
-        if "delay_ms" in details:
-            found += [f"delay {details['delay_ms']:.0f} ms, at most {details['longest_ms']:.0f} ms"]
-            found += [f"{counted(details['dropped'], 'frame')} dropped"]
         return found + (["stopped; what is written is complete up to here"] if record["status"] == "stopped" else [])
     if "pages" in details:
         return [f"{size[0]}x{size[1]}", counted(size[2], "page"), seconds(took)]

@@ -39,6 +39,7 @@ class FrameResult:
         ran: the parts that ran; see `StepResult`.
         cut: whether the stream began anew here.
         seconds: from the frame to its labels.
+        note: what is to be told of it, in a few words; "" for nothing.
         shares: (h, w) float32, how likely each pixel is of one class, at the size that the network sees; None unless
             the predictor tells it, see `SteadyPredictor`.
     """
@@ -50,6 +51,7 @@ class FrameResult:
     ran: tuple[str, ...]
     cut: bool
     seconds: float
+    note: str = ""
     shares: NDArray[np.float32] | None = None
 
 

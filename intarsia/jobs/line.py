@@ -16,10 +16,10 @@ from intarsia.media.ahead import Ahead
 from intarsia.media.medium import Form
 from intarsia.preprocessing import AnyPreprocessing
 
-PREDICTED: Mapping[Form, Callable[[Any, Any, Task], Iterable[Any]]] = {
-    "rows": lambda predictor, reader, task: predictor.rows(
-        reader, probabilities=any(render.of for render in task.renders.values())
-    )
+PREDICTED: Mapping[Form, Callable[[Any, Any], Iterable[Any]]] = {
+    "rows": lambda predictor, reader: predictor.rows(reader),
+    "photo": lambda predictor, reader: [predictor.edit(reader)],
+    "whole": lambda predictor, reader: [predictor.segment_opened(reader)],
 }
 """What is computed ahead of its writing, by the form of the medium: parts of a result."""
 
@@ -76,7 +76,7 @@ def _opened(task: Task, preprocessing: AnyPreprocessing, options: Mapping[str, A
 def _computed(begun: Begun, predictor: Any) -> Iterator[Any]:
     compute = PREDICTED.get(begun.task.medium.form)
     if compute is not None and begun.reader is not None:
-        yield from compute(predictor, begun.reader, begun.task)
+        yield from compute(predictor, begun.reader)
 
 
 class Line:

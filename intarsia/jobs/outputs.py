@@ -8,6 +8,7 @@ from pathlib import Path
 
 from intarsia.errors import UsageError, suggest
 from intarsia.media.medium import Form, Medium
+from intarsia.media.photos import photo_suffix
 from intarsia.result import RENDERS, Render
 
 
@@ -29,16 +30,27 @@ class Output:
 OUTPUTS = {
     output.name: output
     for output in (
+        Output("records", "a line of JSON a frame: its time, areas, and what drawings saw", {"video": ".jsonl"}),
         Output("masks", "a folder of index masks, one a frame, with their times", {"video": ".masks"}),
         Output(
             "confidence", "the winner's probability, in per cent",
             {"picture": ".confidence.png", "raster": ".confidence.tif"},
         ),
+        Output(
+            "instances", "a number for every thing",
+            {"picture": ".instances.png", "raster": ".instances.tif", "volume": ".instances.nii.gz"},
+        ),
         Output("polygons", "the outlines as GeoJSON in map coordinates", {"raster": ".mask.geojson"}),
         Output("geopackage", "the outlines as a GeoPackage", {"raster": ".mask.gpkg"}),
         Output("top", "the classes seen from above", {"cloud": ".top.png"}),
         Output("side", "the classes seen from the south", {"cloud": ".side.png"}),
-        Output("page", "a page that shows the cloud in 3D", {"cloud": ".html"}),
+        Output(
+            "page", "a page that shows the cloud in 3D; of handwriting, PAGE XML",
+            {"cloud": ".html", "handwriting": ".page.xml"},
+        ),
+        Output("alto", "lines as ALTO 4", {"handwriting": ".alto.xml"}),
+        Output("json", "lines as JSON", {"handwriting": ".lines.json"}),
+        Output("crops", "a folder of pictures, one a line", {"handwriting": ".lines"}),
     )
 }  # fmt: skip
 """Every kind of output besides the labels and the renders."""
@@ -47,23 +59,25 @@ OUTLINED = frozenset({"polygons", "geopackage"})
 """Those that are outlines of the labels on the map."""
 
 
-def _still(render: Render) -> str:
+def _still(render: Render, source: Path) -> str:
     return ".png" if render.lossless else ".jpg"
 
 
-_DRAWN: Mapping[Form, Callable[[Render], str]] = {
+_DRAWN: Mapping[Form, Callable[[Render, Path], str]] = {
     "rows": _still,
     "volume": _still,
-    "pages": lambda render: ".tif",
-    "frames": lambda render: ".webm" if render.alpha else ".mp4",
-    "points": lambda render: "",
+    "pages": lambda render, source: ".tif",
+    "frames": lambda render, source: ".webm" if render.alpha else ".mp4",
+    "points": lambda render, source: "",
+    "photo": lambda render, source: ".png" if render.lossless else photo_suffix(source),
+    "whole": _still,
 }
-"""How the name of a drawing ends, by the form of the medium; "" where there is none."""
+"""How the name of a drawing ends, by the form of the medium and the source; "" where there is none."""
 
 
 def kinds_for(medium: Medium) -> list[str]:
     """List what can be written of a medium."""
-    drawn = [name for name, render in RENDERS.items() if _DRAWN[medium.form](render)]
+    drawn = [name for name, render in RENDERS.items() if _DRAWN[medium.form](render, Path())]
     return ["labels", *drawn, *(name for name, output in OUTPUTS.items() if medium.name in output.ends)]
 
 
@@ -107,7 +121,7 @@ def name_outputs(
         render = kind if isinstance(kind, Render) else RENDERS.get(kind)
         if render is not None:
             renders[render.name] = render
-            names[render.name] = f"{stem}.{render.name}{_DRAWN[medium.form](render)}"
+            names[render.name] = f"{stem}.{render.name}{_DRAWN[medium.form](render, source)}"
         elif kind == "labels":
             names["labels"] = f"{stem}{medium.labels(source)}"
         else:

@@ -20,9 +20,11 @@ from intarsia.jobs.plan import Plan
 from intarsia.jobs.task import JobOptions, Record, Task
 from intarsia.jobs.writing.frames import write_frames
 from intarsia.jobs.writing.pages import write_pages
+from intarsia.jobs.writing.photo import write_photo
 from intarsia.jobs.writing.points import write_points
 from intarsia.jobs.writing.rows import write_rows
 from intarsia.jobs.writing.volume import write_volume
+from intarsia.jobs.writing.whole import write_whole
 from intarsia.jobs.writing.work import Facts, Stopped, Work
 from intarsia.labels import LabelSpace
 from intarsia.media.medium import Form, Medium, check_options
@@ -35,6 +37,8 @@ _PLAIN = JobOptions()
 
 WRITERS: dict[Form, Callable[[Any, Work], Facts]] = {
     "rows": write_rows, "volume": write_volume, "frames": write_frames, "points": write_points, "pages": write_pages,
+    "photo": write_photo,
+    "whole": write_whole,
 }  # fmt: skip
 """What writes the outputs of a task, by the form of its medium."""
 
@@ -79,16 +83,19 @@ class JobResult:
     @property
     def failures(self) -> dict[str, str]:
         """Reason by source, of each that failed."""
-        return {record["source"]: record["error"] for record in self.records if record["error"] is not None}
+        return {record["source"]: record["error"] for record in self.records if record["status"] == "error"}
 
     @property
     def exit_code(self) -> int:
-        """How a command ends that ran the job: 0 all done, 1 some failed or held nothing, 3 all failed, 130 stopped."""
+        """How a command ends that ran the job: 0 all done, 1 some failed, 3 all failed, 130 stopped.
+
+        Files that are good, and only hold nothing of what is looked for, never make it 3.
+        """
         if self.stopped:
             return INTERRUPTED
         if not self.failures:
             return 0
-        empty = any(record["status"] == "nothing" for record in self.records)
+        empty = all(record["details"].get("found") == 0 for record in self.records)
         return PARTLY if self.done or self.skipped or self.busy or empty else DataError.exit_code
 
     def to_json(self) -> dict[str, Any]:
@@ -109,7 +116,7 @@ def check(predictor: JobPredictor, plan: Plan, options: JobOptions = _PLAIN) -> 
             prepared(predictor, medium, options)
     for task in plan.tasks:
         medium = task.medium
-        given = {*predictor.given, *(name for name in options.given() if name not in ("opacity", "schedule"))}
+        given = {*predictor.given, *(name for name in options.given() if name not in ("opacity", "schedule", "app"))}
         if options.schedule:
             given.add("video_set")
         check_options(medium, given)
@@ -151,10 +158,9 @@ def run(
         tell: called with the task, what of it is done and all of it (None if unknown).
 
     Returns:
-        The same keys for every medium, plain JSON: id, source, medium, status ("done", "error", "nothing" (what is
-        looked for is not in it) or "stopped"), error, outputs (name below the folder by kind), size, areas (share by
-        class), seconds, notes, details (what only its medium has), model, settings, runtime (what decides the labels),
-        input (size and time of the source).
+        The same keys for every medium, plain JSON: id, source, medium, status ("done", "error" or "stopped"), error,
+        outputs (name below the folder by kind), size, areas (share by class), seconds, notes, details (what only its
+        medium has), model, settings, runtime (what decides the labels), input (size and time of the source).
 
     Raises:
         Stopped: by `stop`, before there was something whole.
@@ -177,7 +183,7 @@ def _written(
     """Write the outputs of a task that was begun; see `run`."""
     task = begun.task
     ready = prepared(predictor, task.medium, options)
-    record = blank(task) | settled(ready, options, task).to_json() | {"input": begun.input}
+    record = blank(task) | settled(ready, options).to_json() | {"input": begun.input}
 
     def told(done: int, total: int | None) -> None:
         if stop():
@@ -197,8 +203,8 @@ def _written(
         if is_hopeless(error) or isinstance(error, UsageError):
             raise
         reason = str(error) or type(error).__name__
-        status = "nothing" if isinstance(error, NothingFound) else "error"
-        return record | {"status": status, "error": reason, "outputs": {}, "seconds": _since(start)}
+        details = {"found": 0} if isinstance(error, NothingFound) else {}
+        return record | {"status": "error", "error": reason, "details": details, "seconds": _since(start)}
     except BaseException:
         _remove(fresh)
         raise
@@ -313,18 +319,19 @@ class _Job:
 
 
 def prepared(predictor: JobPredictor, medium: Medium, options: JobOptions) -> Any:
-    """Make the predictor ready for a medium: on videos, with the job's schedule."""
+    """Make the predictor ready for a medium: on videos as it says itself, or with the job's schedule."""
+    if medium.form == "frames" and hasattr(predictor, "filming"):
+        return predictor.filming()
     if medium.form == "frames" and not isinstance(predictor, VideoPredictor):
         return VideoPredictor(predictor, **options.schedule)  # type: ignore[arg-type]
     return predictor
 
 
-def settled(predictor: Any, options: JobOptions, task: Task) -> Identity:
-    """Tell what decides the outputs: the predictor's identity, the job's options, and what renders were told."""
+def settled(predictor: Any, options: JobOptions) -> Identity:
+    """Tell what decides the outputs: the predictor's identity, and the job's options."""
     found: Identity = predictor.identity()
     chosen = {name: value for name, value in options.given().items() if name != "schedule"}
-    drawn = {name: dict(render.settings) for name, render in task.renders.items() if render.settings}
-    return Identity(found.model, found.settings | chosen | drawn, found.runtime)
+    return Identity(found.model, found.settings | chosen, found.runtime)
 
 
 def blank(task: Task) -> Record:
@@ -375,7 +382,7 @@ def _is_finished(predictor: JobPredictor, task: Task, manifest: Manifest, option
 
 def _differences(predictor: JobPredictor, task: Task, record: Record, options: JobOptions) -> list[str]:
     """What differs between a record and what this job would do, in words."""
-    identity = settled(prepared(predictor, task.medium, options), options, task)
+    identity = settled(prepared(predictor, task.medium, options), options)
     if not record.get("earlier"):
         return identity.differences(record)
     # Lines of earlier versions hold one checksum, and do not tell the precision.

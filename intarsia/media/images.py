@@ -5,10 +5,11 @@ from __future__ import annotations
 import io
 import os
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -33,8 +34,6 @@ _HELD_PIXELS = 16_000_000
 _WRITERS = {
     ".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF", ".bmp": "BMP",
 }  # fmt: skip
-WRITTEN = tuple(_WRITERS)
-"""Suffixes of the pictures that are written."""
 
 
 class ImageReader:
@@ -46,8 +45,6 @@ class ImageReader:
         height: rows, EXIF orientation applied.
         is_deep: whether its samples have 16 bits.
         medium: "picture".
-        profile: the ICC profile of its colours, which are read as they are stored; None without one, or if it is of
-            other colours than RGB.
     """
 
     medium: Pixels = "picture"
@@ -61,7 +58,6 @@ class ImageReader:
         self._windows = windows
         self._held: RGB | None = None
         self._streamed = self.is_deep = False
-        self.profile: bytes | None = None
         known_as, self._picture = _name_and_picture(source)
         self.name = name or known_as
         if isinstance(self._picture, np.ndarray):
@@ -74,8 +70,6 @@ class ImageReader:
                 self._page = image.tell()
             self.is_deep = is_deep(image)
             self._told = "" if windows is not None else str(image.info.get("note", ""))
-            if image.mode in ("RGB", "RGBA", "P"):
-                self.profile = image.info.get("icc_profile") or None
             stored = orientation(image)
             self.width, self.height = image.size
             self._streamed = stored == 1 and not isinstance(self._picture, Image.Image) and can_stream(image)
@@ -276,7 +270,10 @@ def read_mask(path: str | os.PathLike[str], *, colors: bool = False) -> Stored:
 
 
 def write_image(
-    path: str | os.PathLike[str], picture: RGB | Image.Image, quality: int = 92, profile: bytes | None = None
+    path: str | os.PathLike[str],
+    picture: RGB | Image.Image,
+    quality: int = 92,
+    encoding: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
     """Write a picture, whole or not at all, in the format that the suffix names.
 
@@ -284,7 +281,7 @@ def write_image(
         path: target ending in .jpg, .png, .webp, .tif or .bmp.
         picture: (H, W, 3) uint8 RGB, (H, W) uint8 gray, or a PIL image.
         quality: 1..100, of JPEG and WebP.
-        profile: ICC profile of its colours; None for none.
+        encoding: further options of Pillow's writer: exif, icc_profile, qtables, ...
 
     Raises:
         UsageError: the suffix names no known format.
@@ -297,13 +294,11 @@ def write_image(
         )
     image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
     kind = _WRITERS[suffix]
-    options: dict[str, Any] = {"quality": quality} if kind in ("JPEG", "WEBP") else {}
-    if profile is not None and kind != "BMP":
-        options["icc_profile"] = profile
+    options = {"quality": quality} if kind in ("JPEG", "WEBP") and "qtables" not in encoding else {}
     # Encoded in memory, because Pillow reports a full disk without the system's reason.
     buffer = io.BytesIO()
     try:
-        image.save(buffer, kind, **options)
+        image.save(buffer, kind, **options, **encoding)
     except (OSError, ValueError) as error:
         raise DataError(f"cannot write {os.fspath(path)} as {kind}: {error}") from error
     with atomic_path(path) as temporary:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -51,6 +51,23 @@ class Style:
         return table
 
 
+class Follower(Protocol):
+    """Draws the pictures of one source in their order, and remembers what it saw in them."""
+
+    def draw(self, pixels: Pixels, labels: LabelArray, style: Style) -> Pixels:
+        """Draw the next picture; see `Render`."""
+
+    def facts(self) -> dict[str, Any]:
+        """Tell what the last picture showed, as plain JSON."""
+
+    def summary(self) -> dict[str, Any]:
+        """Tell what all pictures showed, as plain JSON.
+
+        Raises:
+            DataError: nothing was there to draw.
+        """
+
+
 @dataclass(frozen=True)
 class Render:
     """One way to draw labels.
@@ -62,28 +79,42 @@ class Render:
         alpha: it draws RGBA.
         lossless: of stills, it is written as PNG instead of JPEG.
         keeps: it needs the classes that stay.
-        of: name of the class that it is a drawing of; then it draws the whole picture at once, from how likely each
-            pixel is of it, (h, w) float32, 0 to 1, in place of labels; of videos perhaps at a smaller size.
-        settings: what besides pixels and labels decides the drawing, as plain JSON, for records.
+        whole: it needs whole pictures, not rows of them.
+        follow: makes what draws the pictures of one source, where a drawing depends on those before.
     """
 
     name: str
-    draw: Callable[[Pixels, Any, Style], Pixels]
+    draw: Callable[[Pixels, LabelArray, Style], Pixels]
     above: int = 0
     alpha: bool = False
     lossless: bool = False
     keeps: bool = False
-    of: str = ""
-    settings: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    whole: bool = False
+    follow: Callable[[], Follower] | None = None
+
+    def begin(self) -> Follower:
+        """Make what draws the pictures of one source."""
+        return _Each(self.draw) if self.follow is None else self.follow()
 
     def check(self, style: Style) -> None:
-        """Raise a UsageError if classes to keep are missing, or there is no such class."""
-        if self.of:
-            style.space.index(self.of)
+        """Raise a UsageError if classes to keep are missing."""
         if self.keeps and not style.keep:
             raise UsageError(
                 f"{self.name} needs the classes that stay: keep (--keep), for instance {style.space.names[0]}"
             )
+
+
+@dataclass(frozen=True)
+class _Each:
+    """Draws every picture by itself."""
+
+    draw: Callable[[Pixels, LabelArray, Style], Pixels]
+
+    def facts(self) -> dict[str, Any]:
+        return {}
+
+    def summary(self) -> dict[str, Any]:
+        return {}
 
 
 def draw_overlay(pixels: Pixels, labels: LabelArray, style: Style) -> Pixels:

@@ -31,7 +31,7 @@ def test_a_portrait_is_written_continued_and_told(cli: Cli, photo: Path, tmp_pat
     out = tmp_path / "out"
     told = cli.json("portrait", photo, "-o", out)
     assert told["records"][0]["outputs"] == {"portrait": "me.portrait.jpg"}
-    assert told["records"][0]["settings"]["portrait"] == {"background": "blur", "strength": 0.6}
+    assert told["records"][0]["settings"]["strength"] == 0.6
     assert Image.open(out / "me.portrait.jpg").size == (300, 200)
     assert cli.json("portrait", photo, "-o", out)["skipped"] == [str(photo)]
     assert cli("portrait", photo, "-o", out, "--blur", "0.3") == 2 and "--overwrite" in cli.err

@@ -3,38 +3,36 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-from intarsia.errors import DataError, NothingFound
+from intarsia.errors import counted
 from intarsia.files import atomic_path
 from intarsia.inference import FrameResult, VideoPredictor
+from intarsia.jobs.timing import Times
 from intarsia.jobs.writing.work import Facts, Work
-from intarsia.labels import LabelArray, LabelSpace
 from intarsia.media.ahead import Ahead
 from intarsia.media.newest import Newest
+from intarsia.media.pace import paced
 from intarsia.media.video import Frame, FrameSource
 from intarsia.media.videowriter import VideoWriter
-from intarsia.result import Render, Style
+from intarsia.result import Render
 from intarsia.result.contract import areas
+from intarsia.result.renders import Follower
 
 _FRAMES = 4  # that wait decoded
-_LEAST = 1e-4  # of all pixels, that a drawing is of
 
 
 class _Sink(Protocol):
     @property
     def notes(self) -> list[str]: ...
 
-    def draw(self, result: FrameResult) -> Any:
-        """Make what is written; called in the order of frames, ahead of `write`."""
-
-    def write(self, result: FrameResult, drawing: Any) -> None: ...
+    def write(self, result: FrameResult) -> None: ...
 
 
 def write_frames(predictor: VideoPredictor, work: Work) -> Facts:
@@ -51,102 +49,80 @@ def write_frames(predictor: VideoPredictor, work: Work) -> Facts:
     limit = work.options.limit
     total = source.count if limit is None else min(limit, source.count or limit)
     counts = np.zeros(predictor.space.ignore_index + 1, dtype=np.int64)
+    told: Counter[str] = Counter()
     done = keys = 0
     stopped = False
-    live = _Live(source, work.options.latency) if source.is_live else None
+    drawers = {kind: render.begin() for kind, render in work.task.renders.items()}
     with ExitStack() as stack:
-        sinks = [stack.enter_context(_sink(kind, path, work)) for kind, path in work.paths.items()]
-        for result, drawings in stack.enter_context(_results(predictor, live or source, sinks)):
-            if live is None or not live.is_late():
-                for sink, drawing in zip(sinks, drawings, strict=True):
-                    sink.write(result, drawing)
-                done, keys = done + 1, keys + result.key
-                counts += result.segmentation.counts()
-                if live is not None:
-                    live.note()
+        sinks = [stack.enter_context(_sink(kind, work, drawers)) for kind in sorted(work.paths, key="records".__eq__)]
+        stream = stack.enter_context(_stream(predictor, source, work.options.deadline))
+        for result in stream.results:
+            with stream.times("writing"):
+                for sink in sinks:
+                    sink.write(result)
+            stream.finished(result)
+            done, keys = done + 1, keys + result.key
+            counts += result.segmentation.counts()
+            told[result.note] += 1
             if work.stops():
                 stopped = True
                 break
             if done == limit:
                 break
             work.tell(done, total)
-        if live is not None:
-            live.check(done)
-        _require_found(work, counts, predictor.space)
         notes = (*source.notes, *(note for sink in sinks for note in sink.notes))
-    size = (source.width, source.height, done)
-    details = {"frames": done, "key_frames": keys} | ({} if live is None else live.told(done))
-    return Facts(size, areas(counts, predictor.space), notes, details, stopped)
+        notes += tuple(f"{note} ({times} of {counted(done, 'frame')})" for note, times in told.items() if note)
+    details: dict[str, Any] = {"frames": done, "key_frames": keys} | stream.details()
+    for drawer in drawers.values():
+        summary = drawer.summary()
+        if "milliseconds" in summary:
+            summary["milliseconds"] = stream.times.to_json() | summary["milliseconds"]
+        details |= summary
+    return Facts((source.width, source.height, done), areas(counts, predictor.space), notes, details, stopped)
 
 
-def _require_found(work: Work, counts: NDArray[np.int64], space: LabelSpace) -> None:
-    """Raise if what a drawing is of is in no frame; what is half written goes away then."""
-    for render in work.task.renders.values():
-        if render.of and counts[space.index(render.of)] < _LEAST * counts.sum():
-            raise NothingFound(f"no {render.of} is found in its frames")
+class _Stream:
+    """The segmented frames, how long they took, and of live ones how old they are and how many were passed over."""
 
+    def __init__(self, results: Iterable[FrameResult], newest: Newest[Frame] | None, deadline: float | None) -> None:
+        self.results, self.times = results, Times()
+        self._newest, self._deadline, self._late = newest, deadline, 0
 
-class _Live:
-    """The frames of a live source, the newest at a time, and how long they take until they are written."""
+    def finished(self, result: FrameResult) -> None:
+        """A frame's outputs are written."""
+        self.times.add("network", result.seconds)
+        if self._newest is not None:
+            age = self._newest.age
+            self.times.add("delay", age)
+            self._late += self._deadline is not None and age > self._deadline
 
-    def __init__(self, source: FrameSource, latency: float | None) -> None:
-        self._frames: Newest[Frame] = Newest(iter(source))
-        self._latency, self._sum, self._most = latency, 0.0, 0.0
-
-    def __iter__(self) -> Iterator[Frame]:
-        return iter(self._frames)
-
-    def is_late(self) -> bool:
-        """Drop a frame whose result is ready too late; true if it is dropped."""
-        late = self._latency is not None and self._frames.age() > self._latency
-        self._frames.dropped += late
-        return late
-
-    def note(self) -> None:
-        """Note the delay of what was written."""
-        delay = self._frames.age()
-        self._sum, self._most = self._sum + delay, max(self._most, delay)
-
-    def check(self, frames: int) -> None:
-        """Raise if all frames were late."""
-        if not frames and self._latency is not None:
-            raise DataError(f"no frame came out within {1000 * self._latency:.0f} ms; allow a longer latency")
-
-    def told(self, frames: int) -> dict[str, float]:
-        """Tell of the delays, in milliseconds, and how many frames were dropped."""
-        mean = 1000 * self._sum / max(1, frames)
-        return {"dropped": self._frames.dropped, "delay_ms": round(mean, 1), "longest_ms": round(1000 * self._most, 1)}
-
-
-Drawn = tuple[FrameResult, list[Any]]
-"""A result, and what each sink drew of it."""
+    def details(self) -> dict[str, Any]:
+        if self._newest is None:
+            return {}
+        late = {} if self._deadline is None else {"late": self._late}
+        return {"dropped": self._newest.dropped, **late, "milliseconds": self.times.to_json()}
 
 
 @contextmanager
-def _results(
-    predictor: VideoPredictor, source: FrameSource | _Live, sinks: Sequence[_Sink]
-) -> Iterator[Iterable[Drawn]]:
-    """The segmented frames: while one is written, the next is drawn, one computed, more decoded; live ones are new."""
-
-    def drawn(results: Iterable[FrameResult]) -> Iterator[Drawn]:
-        return ((result, [sink.draw(result) for sink in sinks]) for result in results)
-
-    if isinstance(source, _Live):
-        yield drawn(predictor.stream(source))
+def _stream(predictor: VideoPredictor, source: FrameSource, deadline: float | None) -> Iterator[_Stream]:
+    """The segmented frames: while one is written, the next is computed, and more are decoded; live ones are not old."""
+    if source.is_live or deadline is not None:
+        seconds = None if deadline is None else deadline / 1000
+        newest = Newest(iter(source) if source.is_live else paced(source), deadline=seconds)
+        yield _Stream(predictor.stream(newest), newest, seconds)
         return
-    with (
-        Ahead(source, _FRAMES) as frames,
-        Ahead(predictor.stream(frames), 1) as results,
-        Ahead(drawn(results), 1) as ready,
-    ):
-        yield ready
+    with Ahead(source, _FRAMES) as frames, Ahead(predictor.stream(frames), 1) as results:
+        yield _Stream(results, None, None)
 
 
-def _sink(kind: str, path: Path, work: Work) -> AbstractContextManager[_Sink]:
+def _sink(kind: str, work: Work, drawers: Mapping[str, Follower]) -> AbstractContextManager[_Sink]:
+    path = work.paths[kind]
     if kind == "masks":
         return _Masks(path, work.reader)
+    if kind == "records":
+        return _Records(path, work.reader, drawers.values())
     render = work.task.renders.get(kind)
-    return _Labels(path, work.reader) if render is None else _Drawn(path, work.reader, render, work.style)
+    return _Labels(path, work.reader) if render is None else _Drawn(work, render, drawers[kind])
 
 
 class _File:
@@ -166,9 +142,6 @@ class _File:
     def __exit__(self, *error: Any) -> None:
         self._writer.__exit__(*error)
 
-    def write(self, result: FrameResult, drawing: NDArray[Any]) -> None:
-        self._writer.write(drawing, result.frame.pts)
-
 
 class _Labels(_File):
     """Class indices, lossless."""
@@ -176,20 +149,21 @@ class _Labels(_File):
     def __init__(self, path: Path, source: FrameSource) -> None:
         super().__init__(_writer(path, "labels", source, sound=False))
 
-    def draw(self, result: FrameResult) -> LabelArray:
-        return result.segmentation.labels
+    def write(self, result: FrameResult) -> None:
+        self._writer.write(result.segmentation.labels, result.frame.pts)
 
 
 class _Drawn(_File):
     """The labels as a render draws them."""
 
-    def __init__(self, path: Path, source: FrameSource, render: Render, style: Style) -> None:
-        super().__init__(_writer(path, "alpha" if render.alpha else "colour", source, sound=True))
-        self._render, self._style = render, style
+    def __init__(self, work: Work, render: Render, drawer: Follower) -> None:
+        kind = "alpha" if render.alpha else "colour"
+        super().__init__(_writer(work.paths[render.name], kind, work.reader, sound=True))
+        self._drawer, self._style = drawer, work.style
 
-    def draw(self, result: FrameResult) -> NDArray[np.uint8]:
-        seen = result.shares if self._render.of else result.segmentation.labels
-        return self._render.draw(result.frame.image, seen, self._style)
+    def write(self, result: FrameResult) -> None:
+        drawn = self._drawer.draw(result.frame.image, result.segmentation.labels, self._style)
+        self._writer.write(drawn, result.frame.pts)
 
 
 def _writer(path: Path, kind: str, source: FrameSource, *, sound: bool) -> VideoWriter:
@@ -197,6 +171,32 @@ def _writer(path: Path, kind: str, source: FrameSource, *, sound: bool) -> Video
         path, kind=kind, width=source.width, height=source.height, time_base=source.time_base, rate=source.rate,
         audio=source.audio if sound else None, aspect=source.aspect,
     )  # fmt: skip
+
+
+class _Records:
+    """A line of JSON a frame: its number, its time, the share of each class, and what the drawings saw in it."""
+
+    def __init__(self, path: Path, source: FrameSource, drawers: Iterable[Follower]) -> None:
+        self._path, self._time_base, self._drawers = path, source.time_base, list(drawers)
+        self._stack = ExitStack()
+        self.notes: list[str] = []
+
+    def __enter__(self) -> _Records:
+        with ExitStack() as stack:
+            temporary = stack.enter_context(atomic_path(self._path))
+            self._file = stack.enter_context(temporary.open("w", encoding="utf-8"))
+            self._stack = stack.pop_all()
+        return self
+
+    def write(self, result: FrameResult) -> None:
+        seconds = round(float(result.frame.pts * self._time_base), 6)
+        line = {"frame": result.frame.index, "seconds": seconds, "areas": result.segmentation.areas()}
+        for drawer in self._drawers:
+            line |= drawer.facts()
+        self._file.write(json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n")
+
+    def __exit__(self, *error: Any) -> None:
+        self._stack.__exit__(*error)
 
 
 class _Masks:
@@ -212,10 +212,7 @@ class _Masks:
             old.unlink()
         return self
 
-    def draw(self, result: FrameResult) -> None:
-        """Masks are written as they are."""
-
-    def write(self, result: FrameResult, drawing: None) -> None:
+    def write(self, result: FrameResult) -> None:
         name = f"{result.frame.index:06d}.png"
         result.segmentation.save(self._folder / name)
         self._times[name] = round(float(result.frame.pts * self._time_base), 6)

@@ -1,0 +1,96 @@
+"""`intarsia makeup`: lips, hair, skin, eyes and brows of the faces in photos and clips."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from intarsia.cli.output import Json, emit, progress_bar
+from intarsia.cli.records import show_plan, show_records, summed
+from intarsia.errors import UsageError
+
+if TYPE_CHECKING:
+    from intarsia.apps.makeup import MakeUp
+    from intarsia.jobs import JobResult, Plan
+
+_COLOUR = "COLOUR"
+
+
+def makeup(
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SOURCE", help="Photos, videos, camera:0, folders or glob patterns; - for standard input."
+        ),
+    ],
+    lips: Annotated[
+        str | None, typer.Option(metavar=_COLOUR, help="Colour of the lips: '#b0123b', or a name such as crimson.")
+    ] = None,
+    hair: Annotated[str | None, typer.Option(metavar=_COLOUR, help="Colour of the hair.")] = None,
+    skin: Annotated[str | None, typer.Option(metavar="smooth", help="smooth: even the skin out, edges stay.")] = None,
+    eyes: Annotated[str | None, typer.Option(metavar=_COLOUR, help="Colour of the irises.")] = None,
+    brows: Annotated[str | None, typer.Option(metavar=_COLOUR, help="Colour of the eyebrows.")] = None,
+    strength: Annotated[
+        float, typer.Option(min=0, max=1, help="Of all of it: 0 changes nothing, 1 is the very colour.")
+    ] = 0.8,
+    model: Annotated[
+        str | None,
+        typer.Option("-m", "--model", help="A model of your own with a class hair; else hair is found by its colour."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--out",
+            help="Folder for the results (for single sources default: here), or for one source its own name, ending in "
+            ".png, .jpg, .webp or .tif, of a video in .mp4, .mov, .mkv or .webm.",
+        ),
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing results.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue an interrupted job (what is finished is always skipped).")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be written.")] = False,
+    json: Json = False,
+) -> None:
+    """Make up the faces in photos and clips: writes NAME.makeup.jpg (of PNG and others .png, of videos .mp4).
+
+    What is painted keeps its texture, and all else its very pixels. Only for pictures of people who agree.
+    """
+    from intarsia.apps.makeup import MADE_UP, MEDIA, Look, open_makeup
+    from intarsia.cli.pipes import piped
+    from intarsia.jobs import plan
+
+    if overwrite and resume:
+        raise UsageError("--overwrite does everything again, --resume continues; choose one")
+    look = Look(lips, hair, skin, eyes, brows, strength)  # type: ignore[arg-type]  # which it checks itself
+    with piped(sources, out, (), as_json=json) as (sources, out):
+        planned = plan(sources, out, outputs=(MADE_UP,), media=MEDIA)
+        if dry_run:
+            show_plan(planned, json=json)
+            return
+        result = _run(open_makeup(look, model=model), planned, overwrite=overwrite)
+        if not json:
+            show_records(result, planned)
+            agreed = " Only for pictures of people who agreed; see docs/makeup.md." if result.done else ""
+            typer.echo(f"{summed(result)}.{agreed}")
+        elif not result.stopped:
+            emit({"out": str(planned.folder), "look": look.to_json(), "notes": list(planned.notes), **result.to_json()})
+        if result.exit_code:
+            raise typer.Exit(result.exit_code)
+
+
+def _run(makeup: MakeUp, plan: Plan, *, overwrite: bool) -> JobResult:
+    """Run the job under a bar that shows what is done of its one source, or of all."""
+    from intarsia.jobs import run_all
+    from intarsia.stopping import stop_on_signals
+
+    single = len(plan.tasks) == 1
+    with stop_on_signals() as stop, progress_bar("painting", rate=single) as bar:
+        return run_all(
+            makeup, plan, overwrite=overwrite, stop=stop,
+            tell=(lambda task, done, total: bar(done, total or 0)) if single else None,
+            finished=None if single else lambda done, total, _: bar(done, total),
+        )  # fmt: skip
