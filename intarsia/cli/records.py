@@ -86,6 +86,8 @@ def _show_record(record: Record, plan: Plan) -> None:
         stages = (f"{name} {took['p50']:.1f} / {took['p99']:.1f}" for name, took in details["milliseconds"].items())
         typer.echo(f"  milliseconds a frame (median / p99): {', '.join(stages)}")
     for note in record["notes"]:
+        if note in plan.notes:  # said once for all
+            continue
         typer.echo(f"  note: {note}")
     typer.echo("  " + "  ".join(str(plan.folder / name) for name in record["outputs"].values()))
 

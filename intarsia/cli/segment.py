@@ -39,8 +39,9 @@ def segment(
         typer.Option(
             "-m",
             "--model",
-            help=f"Bundled model, bundle file or run folder; default: {DEFAULT_MODEL}, for point clouds "
-            f"{DEFAULT_MODELS['cloud']}. Or kmeans, which needs no training and no labels (--set clusters=6).",
+            help=f"Bundled model, bundle file or run folder; default: what a look at some pictures says (people, a "
+            f"page, else {DEFAULT_MODEL}), for point clouds {DEFAULT_MODELS['cloud']}. Or kmeans, which needs no "
+            "training and no labels (--set clusters=6).",
         ),
     ] = None,
     out: Annotated[
@@ -189,6 +190,7 @@ def segment(
     The masks of GeoTIFFs are GeoTIFFs (.mask.tif), those of volumes are NIfTI files (.mask.nii.gz). Of videos,
     NAME.overlay.mp4 is written. Of a point cloud, every point gets its class: NAME.labels.laz is written.
     """
+    from intarsia.cli.choice import choose_model
     from intarsia.cli.pipes import piped
     from intarsia.cli.schedule import read_schedule
     from intarsia.jobs import JobOptions, plan
@@ -223,9 +225,9 @@ def segment(
         if dry_run:
             show_plan(planned, json=json)
             return
-        named = model or next(
-            (DEFAULT_MODELS[m.name] for m in planned.media() if m.name in DEFAULT_MODELS), DEFAULT_MODEL
-        )
+        named = model
+        if named is None:
+            named, planned = choose_model(planned)
         settings = {
             "long_side": long_side, "bands": bands, "window": window, "tile": tile, "tta": tta, "runtime": runtime,
             "precision": precision, "confidence": things.confidence(planned, write or ()), "decide": decide,

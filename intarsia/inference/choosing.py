@@ -13,12 +13,16 @@ from numpy.typing import NDArray
 from intarsia.errors import DataError
 from intarsia.inference.bodies import BodyFinder
 from intarsia.inference.faces.finding import FaceFinder
+from intarsia.media.images import ImageLike
+from intarsia.media.medium import ROWS, medium_of
+from intarsia.preprocessing import Preprocessing
 from intarsia.transforms.preprocess import resize_image
 from intarsia.zoo import bundled_models
 
 OTHERWISE = "street"
 """What is neither people nor a page gets this model."""
 _SIDE = 640  # pixels at which a picture is looked at
+_MOST_PIXELS = 100_000_000
 _LOOKED_AT = 5  # pictures of many
 _NEAR = 0.05  # of the picture that people fill
 _CLEAR = 0.7  # undecided pixels of their mask, at most, for one that is decided
@@ -86,6 +90,19 @@ def choose_for(pictures: Sequence[Callable[[], NDArray[np.uint8]]]) -> Choice:
     if len(found) == 1:
         return first
     return Choice(model, f"the choice for {count} of the {len(found)} pictures that were looked at")
+
+
+def look(picture: ImageLike) -> NDArray[np.uint8]:
+    """Read a picture to look at it: (H, W, 3) uint8 RGB.
+
+    Raises:
+        DataError: it cannot be read, or has too many pixels for a look.
+    """
+    reader = medium_of(picture, media=ROWS).open(picture, Preprocessing(), {})
+    if reader.height * reader.width > _MOST_PIXELS:
+        raise DataError(f"{reader.name} has too many pixels for a look; name a model")
+    pixels: NDArray[np.uint8] = reader.picture(reader.read())
+    return pixels
 
 
 def _chosen(chooser: Chooser, pictures: Iterable[Callable[[], NDArray[np.uint8]]]) -> Iterable[Choice]:

@@ -208,7 +208,8 @@ def _written(
     except BaseException:
         _remove(fresh)
         raise
-    told_of = {"size": list(facts.size), "areas": facts.areas, "notes": list(facts.notes), "details": facts.details}
+    notes = [*task.notes, *facts.notes]
+    told_of = {"size": list(facts.size), "areas": facts.areas, "notes": notes, "details": facts.details}
     status = "stopped" if facts.stopped else "done"
     return record | told_of | {"status": status, "outputs": dict(task.outputs), "seconds": _since(start)}
 
@@ -338,7 +339,7 @@ def blank(task: Task) -> Record:
     """Begin a record: all keys that every medium has."""
     return {
         "id": task.id, "source": str(task.source), "medium": task.medium.name, "status": "", "error": None,
-        "outputs": {}, "size": None, "areas": {}, "seconds": 0.0, "notes": [], "details": {},
+        "outputs": {}, "size": None, "areas": {}, "seconds": 0.0, "notes": list(task.notes), "details": {},
     }  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw
 from intarsia.apps import search
 from intarsia.apps.search.embedding import SIDE
 from intarsia.media.images import read_image
+from intarsia.runtimes.network import Network
 
 
 def drawn(file: Path, shape: str, colour: str, ground: str = "white") -> Path:
@@ -106,17 +107,15 @@ def test_odd_pictures_get_vectors_of_length_1(tmp_path: Path) -> None:
         assert found.vector.shape == (128,)
 
 
-def test_what_lies_around_a_thing_hardly_moves_its_vector(tmp_path: Path) -> None:
-    from intarsia.runtimes.network import Network
-
+def test_what_lies_around_a_thing_moves_its_vector_less_than_that_of_the_whole_photo() -> None:
     network = Network(Path(search.__file__).parents[2] / "zoo" / "search.onnx")
     random = np.random.default_rng(0)
     thing = np.zeros((2, 4, SIDE, SIDE), np.float32)
     thing[:, 3, 40:190, 60:160] = 1
-    thing[:, :3] = random.uniform(0, 1, (2, 3, SIDE, SIDE))
+    thing[0, :3] = random.uniform(0, 1, (3, SIDE, SIDE))
+    thing[1, 0] = np.linspace(0, 1, SIDE)
     thing[:, :3, 40:190, 60:160] = 0.3
     masked = network.run(thing)["embedding"]
     thing[:, 3] = 1
     whole = network.run(thing)["embedding"]
-    assert masked[0] @ masked[1] > whole[0] @ whole[1] - 1e-3
-    assert masked[0] @ masked[1] > 0.9
+    assert masked[0] @ masked[1] > whole[0] @ whole[1]

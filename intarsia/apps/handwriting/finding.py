@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Self
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from intarsia.apps.handwriting.cores import Core, find_cores, typical_height
 from intarsia.apps.handwriting.ink import dividing, find_ink, find_rules, without_strokes
 from intarsia.apps.handwriting.order import reading_order
-from intarsia.apps.handwriting.page import SPACE, Line, PageLines
+from intarsia.apps.handwriting.page import SPACE, Line, PageLines, Points
 from intarsia.apps.handwriting.shapes import assign_ink, baseline, box, outline
 from intarsia.apps.handwriting.words import find_words
 from intarsia.errors import ModelError
@@ -88,24 +88,29 @@ class LineFinder:
         labels, cores = find_cores(text, dividing(rules, text, _BESIDE * tall))
         found = assign_ink(without_strokes(ink & ~rules, tall), labels, cores)
         scale = np.array([reader.width / width, reader.height / height])
-        lines = [self._line(core, xs, ys, grey.shape, scale) for core, xs, ys in _with_ink(cores, found.labels)]
+        inked = list(_with_ink(cores, found.labels))
+        words = find_words(inked) if self._words else [[] for _ in inked]
+        lines = [_line(*one, grey.shape, scale, some) for one, some in zip(inked, words, strict=True)]
         regions = reading_order(_level_boxes(cores), tall)
         return PageLines(
             tuple(tuple(lines[index] for index in region) for region in regions), reader, pixels,
             found.pieces, found.lost, found.lost_share, self._words,
         )  # fmt: skip
 
-    def _line(self, core: Core, xs: Ints, ys: Ints, size: tuple[int, ...], scale: NDArray[np.float64]) -> Line:
-        page = (size[0], size[1])
-        ring = outline(core, xs, ys, page)
-        words = find_words(core, xs, ys) if self._words and len(xs) else []
-        return Line(
-            np.round(baseline(core, xs, ys) * scale, 1),
-            np.round((box(core, page) if ring is None else ring) * scale, 1),
-            float(core.height * scale[1]),
-            tuple(np.round(word * scale, 1) for word in words),
-            ring is None,
-        )
+
+def _line(
+    core: Core, xs: Ints, ys: Ints, size: tuple[int, ...], scale: NDArray[np.float64], words: Sequence[Points]
+) -> Line:
+    """A line in pixels of the page."""
+    page = (size[0], size[1])
+    ring = outline(core, xs, ys, page)
+    return Line(
+        np.round(baseline(core, xs, ys) * scale, 1),
+        np.round((box(core, page) if ring is None else ring) * scale, 1),
+        float(core.height * scale[1]),
+        tuple(np.round(word * scale, 1) for word in words),
+        ring is None,
+    )
 
 
 def _with_ink(cores: list[Core], labels: NDArray[np.int32]) -> Iterator[tuple[Core, Ints, Ints]]:

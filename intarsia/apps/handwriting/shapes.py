@@ -16,10 +16,10 @@ _REACH = 0.9  # how far from its core a line's ink lies, in heights
 _EXTENSION = 1.3  # how far beyond its ends, likewise
 _TALL = 3.0  # heights of a line that no letter has: rules, frames, stains
 _SPECK = 0.08  # heights; what is smaller is no ink but dust
-_BIN = 0.35  # width of the steps of outlines, in heights
-_MARGIN = 0.06  # around the ink, in heights
+_BIN = 0.4  # width of the steps of outlines, in heights
+_MARGIN = 0.18  # around the ink, in heights
 _LEAST_UP, _LEAST_DOWN = 0.35, 0.3  # from the middle to an outline where there is no ink, in heights
-_MOST_UP, _MOST_DOWN = 1.3, 1.1  # and where tails of letters reach far
+_MOST_UP, _MOST_DOWN = 1.1, 0.9  # and where tails of letters reach far
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,11 @@ from intarsia.media.oklab import Floats, from_oklab, to_oklab
 _DARKEST = 0.35  # lightness of a garment below which its folds are told by differences, as ratios there are noise
 _BLACK = 0.2  # of cloth: below, 8 bits have no room for folds
 _BRIGHTEST = 0.99
+_HIGHEST = 0.99  # share of the garment that gets no brighter than there is room
 _LEAST_GAIN = 0.35  # of the folds, on cloth so bright that there is no room above it
 
 
-def shade(garment: NDArray[np.uint8], cloth: Floats) -> NDArray[np.uint8]:
+def shade(garment: NDArray[np.uint8], cloth: Floats, inner: NDArray[np.bool_] | None = None) -> NDArray[np.uint8]:
     """Give cloth the shading of the garment in whose place it is.
 
     The lightness of OKLab goes with the cube root of light, so that light which changes by a factor changes lightness
@@ -23,16 +24,18 @@ def shade(garment: NDArray[np.uint8], cloth: Floats) -> NDArray[np.uint8]:
         garment: (N, 3) uint8 sRGB, the pixels of the garment.
         cloth: (N, 3) or (3,), OKLab, the colour of the new cloth at each of them, evenly lit. Black becomes the
             darkest that still shows folds.
+        inner: (N,), the pixels that tell how light the garment is; at its border there may be others. None: all.
 
     Returns:
         (N, 3) uint8 sRGB.
     """
     lightness = to_oklab(garment)[:, 0]
-    middle = np.median(lightness)
+    sure = lightness if inner is None else lightness[inner]
+    middle = float(np.median(sure))
     wanted = np.broadcast_to(cloth, (len(garment), 3)).copy()
     wanted[:, 0] = np.maximum(wanted[:, 0], _BLACK)
-    folds = (lightness - middle) / max(float(middle), _DARKEST)
-    highest = float(np.quantile(folds, 0.99))
+    folds = (lightness - middle) / max(middle, _DARKEST)
+    highest = (float(np.quantile(sure, _HIGHEST)) - middle) / max(middle, _DARKEST)
     room = max(_BRIGHTEST / float(np.quantile(wanted[:, 0], 0.9)), 1.0) - 1
     gain = 1.0 if highest <= room else max(_LEAST_GAIN, room / highest)
     exposure = min(1.0, (1 + room) / (1 + gain * max(highest, 0.0)))

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from intarsia.apps.tryon.borders import distance_inside, soften
 from intarsia.apps.tryon.cloth import Cloth, plain, printed, said, worn
 from intarsia.apps.tryon.fitting import Fit, Points, by_axes, by_body
 from intarsia.apps.tryon.shading import likeness, shade
@@ -35,7 +36,7 @@ PERSON = ("skin", "hair", "glasses")
 _LEAST = 1 / 1000  # of a photo, below which a garment is a speck
 _PIECE = 0.02  # of the largest piece of a garment, below which another is a speck
 _INWARD = 0.7
-_FEATHER = 0.002  # of the photo's longer side, over which new cloth begins inside the garment
+_INNER = 0.04  # of a garment's size, from its border to where all pixels surely belong to it
 
 
 TRIED_ON = Render("tryon", lambda pixels, labels, style: pixels, lossless=True)
@@ -231,16 +232,19 @@ def wear(
     space = clothes.space
     mask = garment_mask(labels, space, wish.garment)
     fit, cloth = _fitted(photo, mask, wish, clothes, reader, bodies)
-    alpha = _feathered(mask)
-    rows, columns = np.nonzero(mask)
+    others = (labels != space.index(wish.garment)) & (labels != space.index("background"))
+    depth = distance_inside(mask)
+    alpha = soften(photo, mask, depth, others)
+    rows, columns = np.nonzero(alpha)
     before = photo[rows, columns]
     lab = cloth.at(fit.to_cloth(np.stack([columns, rows], axis=1).astype(np.float64)))
-    after = shade(before, lab)
+    inner = depth[rows, columns] > _INNER * np.sqrt(mask.sum())
+    after = shade(before, lab, inner if inner.any() else None)
     weight = alpha[rows, columns][:, None]
     image = photo.copy()
     image[rows, columns] = np.rint(before + weight * (after.astype(np.float32) - before)).astype(np.uint8)
     person = np.isin(labels, [space.index(name) for name in PERSON if name in space.names])
-    axes = _measured(photo, image, mask, person, lab)
+    axes = _measured(photo, image, alpha, person, lab)
     again = clothes.segment(image)[wish.garment]
     axes["shape"] = round(float((again & mask).sum() / (again | mask).sum()), 4)
     return TryOn(image, alpha, wish.garment, cloth.said, axes)
@@ -309,34 +313,25 @@ def _inside(points: Points, mask: NDArray[np.bool_]) -> int:
     return int(mask[places[seen, 1], places[seen, 0]].sum())
 
 
-def _feathered(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """How much is new: 1 inside, less towards the border of the garment, 0 from the border on."""
-    width = max(1.0, _FEATHER * max(mask.shape))
-    # Beyond the photo a garment goes on.
-    inside = cv2.copyMakeBorder(mask.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_REPLICATE)
-    deep = np.asarray(cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_5))[1:-1, 1:-1]
-    return np.asarray((deep / (width + 1)).clip(0, 1), np.float32)
-
-
 def _measured(
-    before: NDArray[np.uint8], after: NDArray[np.uint8], mask: NDArray[np.bool_], person: NDArray[np.bool_], lab: Floats
+    before: NDArray[np.uint8], after: NDArray[np.uint8], alpha: Floats, person: NDArray[np.bool_], lab: Floats
 ) -> dict[str, float]:
     """Tell what a try-on kept, and how near it comes to the cloth; see `TryOn`.
 
     Args:
         before: (H, W, 3).
         after: (H, W, 3).
-        mask: (H, W), the garment.
+        alpha: (H, W), how much of each pixel is new.
         person: (H, W), skin, hair and glasses.
-        lab: (N, 3) or (3,), OKLab, of the new cloth at each pixel of the mask.
+        lab: (N, 3) or (3,), OKLab, of the new cloth at each pixel that is new in part.
     """
     same = (before == after).all(axis=2)
-    deep = cv2.erode(mask.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0  # without the feather
-    chosen = deep[mask] if deep.any() else np.ones(int(mask.sum()), bool)
-    old, new = before[mask][chosen], after[mask][chosen]
+    weights = alpha[alpha > 0]
+    chosen = weights == 1 if (weights == 1).any() else weights > 0
+    old, new = before[alpha > 0][chosen], after[alpha > 0][chosen]
     cloth = np.broadcast_to(lab, (len(chosen), 3))[chosen]
     return {
-        "background": _share(same, ~mask),
+        "background": _share(same, alpha == 0),
         "identity": _share(same, person),
         "shading": round(likeness(old, new, cloth), 4),
         "texture": round(float(np.linalg.norm((to_oklab(new) - cloth)[:, 1:], axis=1).mean()), 4),
