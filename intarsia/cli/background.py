@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from intarsia.cli.output import Json
-from intarsia.cli.people import run_app
+from intarsia.cli.planned import end_job, run_job
 from intarsia.cli.records import show_plan
 from intarsia.errors import UsageError
 
@@ -70,4 +70,5 @@ def background(
             show_plan(planned, json=json)
             return
         backgrounds, options = Backgrounds(intarsia.load(model), ground), JobOptions(limit=limit, deadline=deadline)
-        run_app(backgrounds, planned, model, "frames", _NEXT, options, overwrite=overwrite, json=json)
+        result = run_job(backgrounds, planned, options, overwrite=overwrite, what="frames")
+        end_job(backgrounds, planned, result, model, then=_NEXT, json=json)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from intarsia.cli.output import Json
-from intarsia.cli.people import run_app
+from intarsia.cli.planned import end_job, run_job
 from intarsia.cli.records import show_plan
 from intarsia.errors import UsageError
 
@@ -68,4 +68,5 @@ def portrait(
             show_plan(planned, json=json)
             return
         portraits = Portraits(intarsia.load(model), ground)
-        run_app(portraits, planned, model, "portraits", _NEXT, overwrite=overwrite, json=json)
+        result = run_job(portraits, planned, overwrite=overwrite, what="portraits")
+        end_job(portraits, planned, result, model, then=_NEXT, json=json)
