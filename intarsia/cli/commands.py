@@ -12,6 +12,7 @@ from typer.main import get_command
 
 _PLACES = {
     "segment": "segment:segment",
+    "drive": "drive:drive",
     "train": "train:train",
     "evaluate": "evaluate:evaluate",
     "benchmark": "benchmark:benchmark",
@@ -19,6 +20,9 @@ _PLACES = {
     "export": "export:export",
     "count": "count:count",
     "makeup": "makeup:makeup",
+    "tryon": "tryon:tryon",
+    "search": "search:app",
+    "handwriting": "handwriting:handwriting",
     "import": "import_:import_",
     "data": "data:app",
     "annotations": "annotations:app",

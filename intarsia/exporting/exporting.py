@@ -26,7 +26,7 @@ from intarsia.models.restore import restore
 from intarsia.runtimes.contract import Runtime
 from intarsia.runtimes.exported import gflop_per_megapixel
 from intarsia.runtimes.onnx import OnnxRuntime
-from intarsia.runtimes.openvino import OpenVinoRuntime, has_bf16
+from intarsia.runtimes.openvino import OpenVinoRuntime, core, has_bf16
 from intarsia.runtimes.processor import feature
 from intarsia.runtimes.torch import TorchRuntime
 
@@ -117,10 +117,8 @@ class Exporter:
         if self.file.suffix.lower() == ".onnx":
             made = halved(network, rounded=rounded)
             return self._measured(lambda texts, file: write_onnx(made, texts, file), precision)
-        import openvino
-
         stored = halved(network, rounded=True) if rounded else network
-        graph = openvino.Core().read_model(stored.SerializeToString())
+        graph = core().read_model(stored.SerializeToString())
 
         def plain(texts: Mapping[str, str], file: Path) -> None:
             write_openvino(graph, texts, file)

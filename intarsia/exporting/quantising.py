@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from typing import Any
+from unittest.mock import patch
 
 from intarsia.errors import ModelError, require
 from intarsia.exporting.seen import MOST
 from intarsia.runtimes.contract import Floats
+from intarsia.runtimes.openvino import core
 
 _RANKED = 20
 """Items on which layers are ranked by how much they cost; each layer takes a pass over them."""
@@ -70,7 +72,9 @@ def quantise(network: Any, seen: Iterable[Floats], items: int, measure: Measure,
             scores.append(miou)
         return miou, each
 
-    with _quiet("nncf"), tempfile.TemporaryDirectory() as folder:
+    # NNCF would open a core of its own for every network that it tries; see `core`.
+    ours = {"Core": core, "compile_model": core().compile_model}
+    with _quiet("nncf"), patch.multiple(openvino, **ours), tempfile.TemporaryDirectory() as folder:
         try:
             made = nncf.quantize_with_accuracy_control(
                 network.clone(), nncf.Dataset(seen), nncf.Dataset(range(items)), validate, max_drop=max_drop,
@@ -84,7 +88,7 @@ def quantise(network: Any, seen: Iterable[Floats], items: int, measure: Measure,
             )  # fmt: skip
         except (RuntimeError, ValueError, nncf.InternalError) as error:
             raise ModelError(f"NNCF cannot quantise this network: {error}; export it in another precision") from error
-        first = _in_eight_bits(openvino.Core().read_model(f"{folder}/intermediate_model.xml"))
+        first = _in_eight_bits(core().read_model(f"{folder}/intermediate_model.xml"))
     layers = _in_eight_bits(made)
     return Quantised(made, layers, tuple(name for name in first if name not in layers), tuple(scores))
 

@@ -70,4 +70,10 @@ def _open(bundle: Description, runtime: Runtime | str, precision: Precision, dev
         return runtime
     if not isinstance(bundle, Bundle) and not bundle.source:
         raise UsageError(f"{bundle.title} is a description without weights; name a bundle, or give a runtime")
+    if bundle.is_converted:
+        from intarsia.inference.pipelines import open_steps
+
+        steps = open_steps(bundle, runtime, precision, device)
+        if steps is not None:
+            return steps
     return open_runtime(runtime, bundle, precision, device)

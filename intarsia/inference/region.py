@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from intarsia.runtimes.contract import Floats
 from intarsia.transforms.preprocess import resize_image
 
-Points = NDArray[np.float64]
+Points = NDArray[np.float32]
 """(n, 2) or (n, 3): x and y in pixels of a photo, and depth in the same measure."""
 _SPARSE = 4  # pixels of a photo for one of a crop: beyond it, means are taken first
 
@@ -60,7 +60,7 @@ class Region:
         """Points (n, 2) or (n, 3) of its crop of `size` pixels to those of the photo; depths in the same measure."""
         matrix = self._to_photo(size)
         flat = points[:, :2] @ matrix[:, :2].T + matrix[:, 2]
-        return np.concatenate([flat, points[:, 2:3] * (self.side / size)], axis=1)
+        return np.concatenate([flat, points[:, 2:3] * (self.side / size)], axis=1, dtype=np.float32)
 
     def spread(self, values: Floats, height: int, width: int, beyond: float) -> Floats:
         """Lay values (n, n) of its crop over the photo: (height, width) float32, `beyond` outside it."""

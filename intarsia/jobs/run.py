@@ -20,6 +20,7 @@ from intarsia.jobs.plan import Plan
 from intarsia.jobs.task import JobOptions, Record, Task
 from intarsia.jobs.writing.frames import write_frames
 from intarsia.jobs.writing.pages import write_pages
+from intarsia.jobs.writing.photo import write_photo
 from intarsia.jobs.writing.points import write_points
 from intarsia.jobs.writing.rows import write_rows
 from intarsia.jobs.writing.volume import write_volume
@@ -36,6 +37,7 @@ _PLAIN = JobOptions()
 
 WRITERS: dict[Form, Callable[[Any, Work], Facts]] = {
     "rows": write_rows, "volume": write_volume, "frames": write_frames, "points": write_points, "pages": write_pages,
+    "photo": write_photo,
     "whole": write_whole,
 }  # fmt: skip
 """What writes the outputs of a task, by the form of its medium."""
@@ -114,7 +116,7 @@ def check(predictor: JobPredictor, plan: Plan, options: JobOptions = _PLAIN) -> 
             prepared(predictor, medium, options)
     for task in plan.tasks:
         medium = task.medium
-        given = {*predictor.given, *(name for name in options.given() if name not in ("opacity", "schedule"))}
+        given = {*predictor.given, *(name for name in options.given() if name not in ("opacity", "schedule", "app"))}
         if options.schedule:
             given.add("video_set")
         check_options(medium, given)
@@ -206,7 +208,8 @@ def _written(
     except BaseException:
         _remove(fresh)
         raise
-    told_of = {"size": list(facts.size), "areas": facts.areas, "notes": list(facts.notes), "details": facts.details}
+    notes = [*task.notes, *facts.notes]
+    told_of = {"size": list(facts.size), "areas": facts.areas, "notes": notes, "details": facts.details}
     status = "stopped" if facts.stopped else "done"
     return record | told_of | {"status": status, "outputs": dict(task.outputs), "seconds": _since(start)}
 
@@ -336,7 +339,7 @@ def blank(task: Task) -> Record:
     """Begin a record: all keys that every medium has."""
     return {
         "id": task.id, "source": str(task.source), "medium": task.medium.name, "status": "", "error": None,
-        "outputs": {}, "size": None, "areas": {}, "seconds": 0.0, "notes": [], "details": {},
+        "outputs": {}, "size": None, "areas": {}, "seconds": 0.0, "notes": list(task.notes), "details": {},
     }  # fmt: skip
 
 

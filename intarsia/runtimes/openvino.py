@@ -70,10 +70,22 @@ class OpenVinoRuntime:
 
 
 @cache
+def core() -> Any:
+    """Open OpenVINO, once for the whole process: what reads and compiles its networks.
+
+    While a `Core` lives, signals run on memory of its own (for processors with AMX). If several go in another order
+    than they came, that memory is one that was given back, and the next Ctrl-C ends the process. So there is one.
+
+    Raises:
+        UsageError: it is not installed.
+    """
+    return require("openvino", "openvino").Core()
+
+
+@cache
 def has_bf16() -> bool:
     """Tell whether OpenVINO computes in bfloat16 itself on this processor."""
-    core: Any = require("openvino", "openvino").Core()
-    return "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return "BF16" in core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def _precision(file: Path, exported: Exported, wanted: Precision) -> str:
@@ -90,8 +102,6 @@ def _precision(file: Path, exported: Exported, wanted: Precision) -> str:
 
 def _compiled(file: Path, precision: str, threads: int) -> Any:
     """Compile a network that reads nothing but its files, whose threads leave the cores to others."""
-    import openvino
-
     if file.suffix.lower() == ".xml":
         files = [file, irfile.check(file)]
     else:
@@ -101,9 +111,8 @@ def _compiled(file: Path, precision: str, threads: int) -> Any:
         "PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": 1, "INFERENCE_NUM_THREADS": threads, "ENABLE_CPU_PINNING": False,
         "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",
     }  # fmt: skip
-    core = openvino.Core()
     try:
-        return core.compile_model(core.read_model(*map(str, files)), "CPU", settings)
+        return core().compile_model(core().read_model(*map(str, files)), "CPU", settings)
     except RuntimeError as error:
         raise ModelError(f"{file}: OpenVINO cannot open it: {_last_line(error)}") from error
 

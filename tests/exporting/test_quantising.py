@@ -12,6 +12,7 @@ from openvino import opset13 as ops
 
 from intarsia.exporting.quantising import quantise
 from intarsia.runtimes.contract import Floats
+from intarsia.runtimes.openvino import core
 
 _RNG = np.random.default_rng(0)
 CHANNELS, ITEMS = 8, 6
@@ -50,7 +51,7 @@ def inputs(seed: int) -> list[Floats]:
 
 def agreement(model: openvino.Model) -> Callable[[Callable[[Floats], Floats], list[int]], tuple[float, list[float]]]:
     """Measure labels against those of the network in floats, in points of 100."""
-    original = openvino.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    original = core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     pictures = inputs(1)
     wanted = [original(x)[0].argmax(1) for x in pictures]
 
@@ -76,6 +77,6 @@ def test_layers_that_cost_too_much_are_given_back() -> None:
     floats, whole, last = made.scores[0], made.scores[1], made.scores[-1]
     assert floats == 100 and whole < 90, "in eight bits the small channels drown"
     assert "head" in made.given_back and "head" not in made.layers
-    compiled = openvino.Core().compile_model(made.model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    compiled = core().compile_model(made.model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     assert agreement(model)(lambda x: compiled(x)[0], list(range(ITEMS)))[0] == pytest.approx(last, abs=0.5)
     assert last >= 99 or not made.layers

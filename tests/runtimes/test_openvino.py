@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -32,6 +34,20 @@ def test_any_size_and_batch(tmp_path: Path, shape: tuple[int, int]) -> None:
     logits = runtime.logits(np.ones((3, 3, *shape), np.float32))
     assert logits.shape == (3, 2, -(-shape[0] // 4), -(-shape[1] // 4)) and logits.dtype == np.float32
     assert np.allclose(logits[:, 1], 0.5) and np.allclose(logits[:, 0], -0.5)
+
+
+def test_a_signal_is_survived_after_networks_were_given_up(tmp_path: Path) -> None:
+    """In a process of its own, which a signal on memory that was given back would end."""
+    script = (
+        "import signal, sys; from pathlib import Path; from intarsia.runtimes.openvino import OpenVinoRuntime\n"
+        "first, second = (OpenVinoRuntime(Path(sys.argv[1]), 2) for _ in range(2))\n"
+        "del first; del second\n"
+        "signal.signal(signal.SIGINT, lambda *_: print('answered'))\n"
+        "signal.raise_signal(signal.SIGINT)"
+    )
+    file = write_ir(tmp_path / "net.xml")
+    done = subprocess.run([sys.executable, "-c", script, file], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "answered\n"), done.stderr
 
 
 def test_results_do_not_share_memory(tmp_path: Path) -> None:

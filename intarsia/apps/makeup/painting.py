@@ -63,7 +63,7 @@ class MakeUp:
         models: descriptions of what computes; they tell one job's results from another's.
     """
 
-    forms: frozenset[Form] = frozenset({"whole", "frames"})
+    forms: frozenset[Form] = frozenset({"photo", "frames"})
     given: frozenset[str] = frozenset()
     preprocessing = Preprocessing()
     space = SPACE

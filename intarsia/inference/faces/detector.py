@@ -88,8 +88,8 @@ class Detector:
     def _detection(self, box: Floats, index: int, score: float, view: Region) -> Detection:
         places = box.reshape(-1, 2).astype(np.float64)
         half = places[1] / 2 * (view.side / _SIZE)
-        places = view.to_photo(places + self._anchors[index] * _SIZE, _SIZE)
-        return Detection(np.concatenate([places[0] - half, places[0] + half]), places[2:], score)
+        moved = view.to_photo(places + self._anchors[index] * _SIZE, _SIZE).astype(np.float64)
+        return Detection(np.concatenate([moved[0] - half, moved[0] + half]), moved[2:], score)
 
 
 def _centres(cells: int, each: int) -> NDArray[np.float64]:
