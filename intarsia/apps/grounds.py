@@ -66,7 +66,7 @@ class Plain:
     @property
     def settings(self) -> dict[str, Any]:
         """What tells it from others, as plain JSON."""
-        checksum = hashlib.sha256(np.ascontiguousarray(self.picture)).hexdigest()
+        checksum = hashlib.sha256(self.picture.tobytes()).hexdigest()
         return {"background": checksum, "size": list(self.picture.shape[1::-1])}
 
     def covering(self, height: int, width: int) -> Pixels:
