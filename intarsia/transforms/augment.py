@@ -77,9 +77,10 @@ class RandomFlip:
 
     def __init__(self, horizontal: float, vertical: float, sides: Sequence[tuple[int, int]] = ()) -> None:
         self.horizontal, self.vertical = horizontal, vertical
-        self._others = np.arange(1 << 16) if sides else None
-        for left, right in sides if self._others is not None else ():
-            self._others[[left, right]] = right, left
+        others = np.arange(1 << 16)
+        for left, right in sides:
+            others[[left, right]] = right, left
+        self._others = others if sides else None
 
     def __call__(self, image: Pixels, labels: Labels, random: np.random.Generator) -> tuple[Pixels, Labels]:
         """Mirrored (H, W, C) pixels and (H, W) labels, or the given ones."""

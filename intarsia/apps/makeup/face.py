@@ -25,7 +25,7 @@ FEATHER = {"skin": 0.06, "lips": 0.03, "brows": 0.04, "eyes": 0.015, "hair": 0.0
 
 _PUPIL = 0.45  # of the iris's radius
 _AROUND = (3.2, 2.8, 4.5)  # the region that hair is looked for in: to the sides, up and down, in eye distances
-_WORKED = 60  # pixels between the eyes where hair is looked for
+_WORKED = 40  # pixels between the eyes where hair is looked for
 _SURE = (0.2, 0.8)  # shares of hair that are taken for none and all of it
 _STRANDS = (3, 1e-4)  # radius and variance of the filter that pulls the hair's mask to the picture's edges
 _MARGIN = 0.3  # around the points, in eye distances

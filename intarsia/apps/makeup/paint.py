@@ -17,7 +17,7 @@ _AT_ONCE = 1 << 18  # pixels that are held as numbers
 _SAMPLES = 1 << 16  # pixels that tell a region's lightness
 _CORE = 0.9  # of the highest mask: what is softer may not belong to the region
 _EXTREMES = 0.5  # per cent of them that may be clipped, at either end
-_ROOM = 0.08  # of lightness, that texture gets below and above the mean at least: in black and white there is none
+_ROOM = 0.1  # of lightness, that texture gets below and above the mean at least: in black and white there is none
 _DARKEST = 0.067  # the lightness of sRGB's first grey above black; between the two there are no shades
 _COLOUR_TEXTURE = 0.5  # share of the colour's
 _NOISE = np.array([0.03, 0.012, 0.012], dtype=np.float32)  # of skin: lightness and colours vary this little in it
