@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-import intarsia
 from intarsia.apps.bokeh import out_of_focus
 from intarsia.apps.grounds import BLUR, Blur, Ground, Transparent, read_ground
+from intarsia.apps.loading import load_predictor
 from intarsia.errors import NothingFound, UsageError
 from intarsia.inference import Identity
 from intarsia.inference.editing import Edited
@@ -68,9 +68,8 @@ def portrait(
         UsageError: an argument out of range, or a model without people.
     """
     ground = Blur(blur) if background == BLUR else read_ground(background)
-    predictor: Predictor = intarsia.load(model) if isinstance(model, str | os.PathLike) else model
-    pixels = read_image(photo)
-    return Image.fromarray(put_before(pixels, Portraits(predictor, ground).shares(pixels), ground))
+    portraits, pixels = Portraits(load_predictor(model), ground), read_image(photo)
+    return Image.fromarray(put_before(pixels, portraits.shares(pixels), ground))
 
 
 class Portraits:
