@@ -1,9 +1,9 @@
 """Video background: flicker and edges beside frames that are judged alone; processor time by stage; memory.
 
-On the clip dance-twirl of DAVIS 2016 (davis_person/ in INTARSIA_DATA, every frame labelled), the labels of the steady mask
-and of the finished matte are compared with the network's own of each frame: flips (pixels a second that change although
-the truth there does not), flicker (the same along the motion) and boundary F1. A clip that is made here is timed: a
-photo (of scikit-image) under a moving camera, at 1280x720.
+On the clip dance-twirl of DAVIS 2016 (davis_person/ in INTARSIA_DATA, every frame labelled), the labels of the steady
+mask and of the finished matte are compared with the network's own of each frame: flips (pixels a second that change
+although the truth there does not), flicker (the same along the motion) and boundary F1. A clip that is made here is
+timed: a photo (of scikit-image) under a moving camera, at 1280x720.
 """
 
 from __future__ import annotations

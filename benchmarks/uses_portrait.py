@@ -1,9 +1,9 @@
 """Portrait mode: alpha at edges beside the person mask alone, pymatting and GrabCut; leaks; seconds of a large photo.
 
-Keyed portraits (portraits_public_domain/ in INTARSIA_DATA: images/NAME.jpg and alpha/NAME.png) are put over textures and
-plain colours (of scikit-image). pymatting is compared where it is installed. Everybody starts from the same mask of the bundled model. Errors are x 1000, within a band
-around the true edge (pixels with 0 < alpha < 1, five pixels wider on each side); colours in levels of 255, where alpha
-is between .1 and .98.
+Keyed portraits (portraits_public_domain/ in INTARSIA_DATA: images/NAME.jpg and alpha/NAME.png) are put over textures
+and plain colours (of scikit-image). pymatting is compared where it is installed. Everybody starts from the same mask of
+the bundled model. Errors are x 1000, within a band around the true edge (pixels with 0 < alpha < 1, five of the
+portrait's own pixels wider on each side); colours in levels of 255, where alpha is between .1 and .98.
 """
 
 from __future__ import annotations

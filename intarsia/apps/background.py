@@ -111,7 +111,7 @@ class Filming(SteadyPredictor):
                 results = stack.enter_context(Ahead(results, 1))
             for result in results:
                 shares: Floats = np.asarray(result.shares)
-                found = found or np.count_nonzero(shares > 0.5) >= LEAST * shares.size
+                found = found or bool(np.count_nonzero(shares > 0.5) >= LEAST * shares.size)
                 drawn = self.draw(result.frame.image, shares)
                 yield replace(result, frame=replace(result.frame, image=drawn))
         if not found:

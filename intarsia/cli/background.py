@@ -64,7 +64,7 @@ def background(
     if blur is not None and behind != BLUR:
         raise UsageError("--blur is how far --with blur goes; leave it out, or choose --with blur")
     ground = Blur(blur) if blur is not None else read_ground(behind)
-    with piped(sources, out, ["background"], as_json=json) as (sources, out):
+    with piped(sources, out, (), as_json=json) as (sources, out):
         planned = plan(sources, out, outputs=[background_output(ground)], media=MEDIA)
         if dry_run:
             show_plan(planned, json=json)

@@ -61,7 +61,7 @@ def portrait(
     if background is not None and blur is not None:
         raise UsageError("--blur is the photo's own background, --background another one; choose one")
     ground = read_ground(background) if background is not None else Blur() if blur is None else Blur(blur)
-    with piped(sources, out, ["portrait"], as_json=json) as (sources, out):
+    with piped(sources, out, (), as_json=json) as (sources, out):
         planned = plan(sources, out, outputs=[portrait_output(ground, lossless=lossless)], media=MEDIA)
         check_files(planned)
         if dry_run:
