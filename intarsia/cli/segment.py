@@ -12,6 +12,7 @@ import typer
 from intarsia import DEFAULT_MODEL, DEFAULT_MODELS
 from intarsia.cli.flags import give_flags
 from intarsia.cli.output import Decide, Json, Options, Refine, RefineOptions, emit, progress_bar, read_refine
+from intarsia.cli.planned import run_job
 from intarsia.cli.records import show_job, show_plan
 from intarsia.cli.things import FLAGS, Things, read_things
 from intarsia.errors import UsageError, counted
@@ -19,7 +20,7 @@ from intarsia.errors import UsageError, counted
 if TYPE_CHECKING:
     from intarsia.inference import Predictor
     from intarsia.inference.clouds import CloudPredictor
-    from intarsia.jobs import JobOptions, JobResult, Plan
+    from intarsia.jobs import JobResult, Plan
 
 _NONE = Things()
 _GRIDS, _VIDEO, _CLOUDS = "GeoTIFFs and volumes", "Video", "Point clouds"
@@ -294,20 +295,6 @@ def _load(
         "window": None if settings["window"] is None else read_pair(settings["window"]),
     }
     return intarsia.load(model, options=changes, **settings | read)
-
-
-def run_job(predictor: Any, plan: Plan, options: JobOptions, *, overwrite: bool, what: str = "segmenting") -> JobResult:
-    """Run the job under a bar that shows what is done of its one source, or of all."""
-    from intarsia.jobs import run_all
-    from intarsia.stopping import stop_on_signals
-
-    single = len(plan.tasks) == 1
-    with stop_on_signals() as stop, progress_bar(what, rate=single) as bar:
-        return run_all(
-            predictor, plan, options=options, overwrite=overwrite, stop=stop,
-            tell=(lambda task, done, total: bar(done, total or 0)) if single else None,
-            finished=None if single else lambda done, total, _: bar(done, total),
-        )  # fmt: skip
 
 
 def _finish(

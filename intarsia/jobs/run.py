@@ -83,7 +83,7 @@ class JobResult:
     @property
     def failures(self) -> dict[str, str]:
         """Reason by source, of each that failed."""
-        return {record["source"]: record["error"] for record in self.records if record["status"] == "error"}
+        return {record["source"]: record["error"] for record in self.records if record["error"] is not None}
 
     @property
     def exit_code(self) -> int:
@@ -95,7 +95,7 @@ class JobResult:
             return INTERRUPTED
         if not self.failures:
             return 0
-        empty = all(record["details"].get("found") == 0 for record in self.records)
+        empty = all(record["status"] == "nothing" for record in self.records)
         return PARTLY if self.done or self.skipped or self.busy or empty else DataError.exit_code
 
     def to_json(self) -> dict[str, Any]:
@@ -158,9 +158,10 @@ def run(
         tell: called with the task, what of it is done and all of it (None if unknown).
 
     Returns:
-        The same keys for every medium, plain JSON: id, source, medium, status ("done", "error" or "stopped"), error,
-        outputs (name below the folder by kind), size, areas (share by class), seconds, notes, details (what only its
-        medium has), model, settings, runtime (what decides the labels), input (size and time of the source).
+        The same keys for every medium, plain JSON: id, source, medium, status ("done", "error", "nothing" (what is
+        looked for is not in it) or "stopped"), error, outputs (name below the folder by kind), size, areas (share by
+        class), seconds, notes, details (what only its medium has), model, settings, runtime (what decides the labels),
+        input (size and time of the source).
 
     Raises:
         Stopped: by `stop`, before there was something whole.
@@ -203,8 +204,8 @@ def _written(
         if is_hopeless(error) or isinstance(error, UsageError):
             raise
         reason = str(error) or type(error).__name__
-        details = {"found": 0} if isinstance(error, NothingFound) else {}
-        return record | {"status": "error", "error": reason, "details": details, "seconds": _since(start)}
+        status = "nothing" if isinstance(error, NothingFound) else "error"
+        return record | {"status": status, "error": reason, "seconds": _since(start)}
     except BaseException:
         _remove(fresh)
         raise

@@ -141,7 +141,7 @@ def framed(photo: NDArray[np.uint8], mask: NDArray[np.bool_]) -> NDArray[np.floa
     if zoom < 1:  # warping takes single pixels; a smaller photo has averages
         size = max(1, round(width * zoom)), max(1, round(height * zoom))
         photo = np.asarray(cv2.resize(photo, size, interpolation=cv2.INTER_AREA), np.uint8)
-    shown, thing = np.asarray(photo, np.float32) / 255, mask.astype(np.float32)
+    shown, thing = photo.astype(np.float32) / np.float32(255), mask.astype(np.float32)
     parts = [_placed(one, (height, width), (top, left), zoom, beyond) for one, beyond in ((shown, _GREY), (thing, 0.0))]
     return np.concatenate(parts)
 

@@ -217,7 +217,7 @@ class Index:
         from safetensors.numpy import save
 
         facts = json.dumps(self.items).encode()
-        tensors = {
+        tensors: dict[str, NDArray[Any]] = {
             "vectors": self.vectors.astype(np.float16), "colours": self.colours,
             "shares": self.shares.astype(np.float16), "items": np.frombuffer(facts, np.uint8),
         }  # fmt: skip

@@ -86,7 +86,8 @@ def _filled(lab: Floats, inside: NDArray[np.bool_]) -> Floats:
     )
     colours = np.zeros((int(nearest.max()) + 1, 3), np.float32)
     colours[nearest[inside]] = lab[inside]
-    return colours[nearest]
+    filled: Floats = colours[nearest]
+    return filled
 
 
 def _sampled(tile: Floats, places: Points) -> Floats:
@@ -107,7 +108,8 @@ _MOST = 30_000  # rows of a map that OpenCV takes
 
 def _folded(x: Points, length: int) -> Points:
     turned = np.mod(x, 2 * length)
-    return np.minimum(turned, 2 * length - 1 - turned).clip(0, length - 1)
+    inside: Points = np.minimum(turned, 2 * length - 1 - turned).clip(0, length - 1)
+    return inside
 
 
 def _reduced(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:

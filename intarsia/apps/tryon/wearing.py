@@ -62,7 +62,9 @@ class Clothes(Protocol):
 class HasJoints(Protocol):
     """A body: `intarsia.inference.bodies.Body`, or what stands for it."""
 
-    points: NDArray[np.float32]
+    @property
+    def points(self) -> NDArray[np.float32]:
+        """(33, 4): x and y in pixels, depth, visibility."""
 
 
 FindBodies = Callable[[NDArray[np.uint8]], Sequence[HasJoints]]
