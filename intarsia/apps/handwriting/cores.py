@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -45,7 +46,7 @@ class Core:
         """Of the line, tails of letters left out."""
         return HEIGHT * self.thickness
 
-    def at(self, x: NDArray[np.float64] | float) -> NDArray[np.float64]:
+    def at(self, x: NDArray[Any] | float) -> NDArray[np.float64]:
         """The middle's y at any x; beyond its ends it goes on straight."""
         x = np.asarray(x, np.float64)
         inner = np.interp(x, np.arange(self.left, self.right), self.centre)
@@ -138,7 +139,7 @@ def nearest_label(labels: Ints) -> tuple[Ints, Floats]:
 
 def _measure(labels: Ints, count: int, text: Floats) -> list[Core]:
     """The core of every label that has pixels, by its middle in each column."""
-    height, width = labels.shape
+    width = labels.shape[1]
     ys, xs = np.nonzero(labels)
     key = labels[ys, xs].astype(np.int64) * width + xs
     weight = text[ys, xs].astype(np.float64)

@@ -18,6 +18,7 @@ from intarsia.apps.handwriting.shapes import assign_ink, baseline, box, outline
 from intarsia.apps.handwriting.words import find_words
 from intarsia.errors import ModelError
 from intarsia.inference import Identity, Predictor
+from intarsia.inference.clouds import CloudPredictor
 from intarsia.labels import LabelSpace
 from intarsia.media.medium import Form
 from intarsia.media.source import PixelSource
@@ -44,8 +45,8 @@ class LineFinder:
 
     forms: frozenset[Form] = frozenset({"whole"})
 
-    def __init__(self, predictor: Predictor, *, words: bool = False) -> None:
-        if TEXT not in predictor.space.names:
+    def __init__(self, predictor: Predictor | CloudPredictor, *, words: bool = False) -> None:
+        if not isinstance(predictor, Predictor) or TEXT not in predictor.space.names:
             raise ModelError(
                 f"{predictor.bundle.title}: it has no class {TEXT!r}, so that it finds no lines; use handwriting"
             )
@@ -82,7 +83,7 @@ class LineFinder:
         pixels = reader.picture(reader.thumbnail(width, height))
         text = self._predictor.probabilities(pixels)[self._predictor.space.index(TEXT)]
         tall = typical_height(text)
-        grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
+        grey = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), np.uint8)
         ink = find_ink(grey)
         rules = find_rules(grey, ink, tall)
         labels, cores = find_cores(text, dividing(rules, text, _BESIDE * tall))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from intarsia.apps.handwriting.cores import Core, Floats, Ints, nearest_label
+from intarsia.apps.handwriting.cores import Core, Ints, nearest_label
 
 Points = NDArray[np.float64]
 
@@ -86,7 +87,7 @@ def _owner(piece: Ints, line: Ints, count: int, lines: int) -> Ints:
     return np.where(several, -1, found).astype(np.int32)
 
 
-def _take_ends(owner: Ints, boxes: Ints, cores: list[Core]) -> None:
+def _take_ends(owner: Ints, boxes: NDArray[Any], cores: list[Core]) -> None:
     """Give first and last letters that stand apart, such as initials, to the line that goes on through them."""
     left, top, width, height = (boxes[:, index] for index in (
         cv2.CC_STAT_LEFT, cv2.CC_STAT_TOP, cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT))  # fmt: skip
@@ -130,7 +131,7 @@ def outline(core: Core, xs: NDArray[np.int64], ys: NDArray[np.int64], size: tupl
     x = np.concatenate([[left - margin], x, [right + margin]])
     top, bottom = (np.concatenate([edge[:1], edge, edge[-1:]]) for edge in (top, bottom))
     ring = np.concatenate([np.stack([x, top], 1), np.stack([x, bottom], 1)[::-1]])
-    return np.round(np.clip(ring, 0, size[::-1]), 1)
+    return np.asarray(np.round(np.clip(ring, 0, size[::-1]), 1), np.float64)
 
 
 def box(core: Core, size: tuple[int, int]) -> Points:
@@ -138,7 +139,7 @@ def box(core: Core, size: tuple[int, int]) -> Points:
     x = np.array([core.left, core.right], np.float64)
     y = core.at(x)
     ring = np.concatenate([np.stack([x, y - core.height / 2], 1), np.stack([x, y + core.height / 2], 1)[::-1]])
-    return np.round(np.clip(ring, 0, size[::-1]), 1)
+    return np.asarray(np.round(np.clip(ring, 0, size[::-1]), 1), np.float64)
 
 
 def baseline(core: Core, xs: NDArray[np.int64], ys: NDArray[np.int64]) -> Points:
