@@ -74,7 +74,7 @@ def assign_ink(ink: NDArray[np.bool_], labels: Ints, cores: list[Core]) -> Ink:
     return Ink(found, int(large.sum()), int(lost.sum()), int(sizes[lost].sum()) / total if total else 0.0)
 
 
-def _owner(piece: Ints, line: Ints, count: int, lines: int) -> Ints:
+def _owner(piece: NDArray[Any], line: Ints, count: int, lines: int) -> Ints:
     """The line that holds most of each piece: 0 none, -1 several."""
     keys, sizes = np.unique(piece.astype(np.int64) * lines + line, return_counts=True)
     total = np.bincount(piece, minlength=count)
