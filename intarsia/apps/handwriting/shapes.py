@@ -49,15 +49,16 @@ def assign_ink(ink: NDArray[np.bool_], labels: Ints, cores: list[Core]) -> Ink:
         cores: one a label.
     """
     count, pieces, boxes, _ = cv2.connectedComponentsWithStats(ink.astype(np.uint8), connectivity=8)
-    heights = np.array([0.0, *(core.height for core in cores)])
-    typical = float(np.median(heights[1:])) if cores else 0.02 * max(ink.shape)
+    heights = np.zeros(int(labels.max()) + 1)
+    heights[[core.label for core in cores]] = [core.height for core in cores]
+    typical = float(np.median([core.height for core in cores])) if cores else 0.02 * max(ink.shape)
     large = boxes[:, cv2.CC_STAT_AREA] >= max(4.0, (_SPECK * typical) ** 2)
     large[0] = False
     nearest, distance = nearest_label(labels)
     ys, xs = np.nonzero(ink)
     piece = pieces[ys, xs]
     line = np.where(distance[ys, xs] <= _REACH * heights[nearest[ys, xs]], nearest[ys, xs], 0)
-    whole = _owner(piece, line, count, len(cores) + 1)
+    whole = _owner(piece, line, count, len(heights))
     touched = np.zeros(count, np.bool_)
     touched[pieces[(labels > 0) & ink]] = True
     # A piece that is too tall for its line is cut, or, where it touches no line's middle, in none.

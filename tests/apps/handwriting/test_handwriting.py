@@ -135,7 +135,7 @@ def test_ink_in_no_line_is_told(finder: LineFinder) -> None:
 def test_the_command_writes_continues_and_says_what_is_blank(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "pages").mkdir()
     Image.fromarray(written()).save(tmp_path / "pages/a.png")
-    Image.new("RGB", (300, 200), "white").save(tmp_path / "pages/blank.png")
+    Image.new("RGB", (120, 90), "white").save(tmp_path / "pages/blank.png")
     common = (
         "handwriting",
         tmp_path / "pages",
@@ -187,16 +187,15 @@ def test_a_model_of_something_else_is_refused() -> None:
 
 
 def test_pages_of_real_hands(real_data: Path) -> None:
-    """A few pages; the documentation has the numbers of all of them."""
+    """One page; the documentation has the numbers of all of them."""
     finder = LineFinder(intarsia.load("handwriting", runtime="onnx"))
-    for name, least in (("handwriting_wills", 0.95), ("handwriting_registers", 0.85)):
-        first = next(one for one in page_files.read(real_data / name).images() if one.image)
-        assert first.image is not None
-        lines = finder.segment_opened(open_image(first.image)).lines
-        truths = [s for s in first.shapes if s.label == "Baseline" and isinstance(s.geometry, Polyline)]
-        middles = np.array([np.mean(s.geometry.points, axis=0) for s in truths if isinstance(s.geometry, Polyline)])
-        rings = [line.outline.astype(np.float32) for line in lines]
-        inside = [
-            any(cv2.pointPolygonTest(ring, (float(x), float(y) - 3), False) >= 0 for ring in rings) for x, y in middles
-        ]
-        assert np.mean(inside) >= least
+    first = next(one for one in page_files.read(real_data / "handwriting_registers").images() if one.image)
+    assert first.image is not None
+    lines = finder.segment_opened(open_image(first.image)).lines
+    truths = [s for s in first.shapes if s.label == "Baseline" and isinstance(s.geometry, Polyline)]
+    middles = np.array([np.mean(s.geometry.points, axis=0) for s in truths if isinstance(s.geometry, Polyline)])
+    rings = [line.outline.astype(np.float32) for line in lines]
+    inside = [
+        any(cv2.pointPolygonTest(ring, (float(x), float(y) - 3), False) >= 0 for ring in rings) for x, y in middles
+    ]
+    assert np.mean(inside) >= 0.85
