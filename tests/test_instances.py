@@ -7,7 +7,7 @@ import pytest
 from scipy import ndimage
 
 from intarsia.errors import DataError, UsageError
-from intarsia.instances import measure_instances, number_instances
+from intarsia.instances import countable_classes, measure_instances, number_instances
 
 
 def discs(*middles: tuple[int, int], radius: int = 8, size: tuple[int, int] = (40, 60)) -> np.ndarray:
@@ -101,3 +101,74 @@ def test_measurements() -> None:
 def test_bad_input_is_explained(labels, options, error, said) -> None:
     with pytest.raises(error, match=said):
         number_instances(labels, [1], **options)
+
+
+def peanut(left: float, right: float, apart: int, scale: int = 1) -> np.ndarray:
+    """Two discs that touch."""
+    rows, columns = np.indices((40 * scale, 80 * scale))
+    return np.any(
+        [
+            (rows - 20 * scale) ** 2 + (columns - place * scale) ** 2 <= (radius * scale) ** 2
+            for place, radius in ((25, left), (25 + apart, right))
+        ],
+        axis=0,
+    ).astype(np.uint8)
+
+
+@pytest.mark.parametrize("scale", [1, 3])
+@pytest.mark.parametrize("neighbours", [4, 8])
+def test_a_neck_parts_things_of_any_size(scale: int, neighbours: int) -> None:
+    labels = peanut(12, 9, 20, scale)  # the way between is about half as deep as the smaller one
+    assert number_instances(labels, [1], neighbours=neighbours).max() == 1
+    found = number_instances(labels, [1], neighbours=neighbours, neck=0.7)
+    assert found.max() == 2 and ((found > 0) == (labels > 0)).all()
+    assert found[20 * scale, 25 * scale] != found[20 * scale, 45 * scale]
+    assert number_instances(labels, [1], neighbours=neighbours, neck=0.1).max() == 1
+    turned = number_instances(np.ascontiguousarray(labels.T), [1], neighbours=neighbours, neck=0.7)
+    assert (np.bincount(turned.ravel()) == np.bincount(found.ravel())).all()
+
+
+def test_doubt_narrows_a_neck() -> None:
+    labels = np.zeros((20, 50), np.uint8)
+    labels[5:15, 5:45] = 1  # a bar: nothing of its shape says where
+    sure = np.ones(labels.shape, np.float16)
+    sure[:, 20:30] = 0.5
+    assert number_instances(labels, [1], neck=0.5).max() == 1
+    found = number_instances(labels, [1], neck=0.5, weights=sure)
+    assert found.max() == 2 and found[10, 10] != found[10, 40]
+    assert number_instances(labels, [1], neck=0.5, weights=np.zeros(labels.shape)).max() == 1
+
+
+@pytest.mark.parametrize("shape", [(30, 40), (7, 12, 11)])
+def test_cutting_keeps_every_element_and_refines_the_components(shape: tuple[int, ...]) -> None:
+    pytest.importorskip("scipy")
+    noise = ndimage.gaussian_filter(np.random.default_rng(1).random(shape), 1.5)
+    labels = (noise > np.median(noise)).astype(np.uint8)
+    whole, cut = number_instances(labels, [1]), number_instances(labels, [1], neck=0.6)
+    assert ((cut > 0) == (labels > 0)).all() and cut.max() >= whole.max()
+    for number in range(1, cut.max() + 1):
+        assert len(np.unique(whole[cut == number])) == 1
+        assert number_instances((cut == number).astype(np.uint8), [1]).max() == 1  # in one piece
+    assert np.array_equal(cut, number_instances(labels, [1], neck=0.6))
+
+
+def test_necks_and_weights_are_checked() -> None:
+    labels = np.ones((4, 4), int)
+    for wrong in (0, 1, -0.5):
+        with pytest.raises(UsageError, match="share between 0 and 1"):
+            number_instances(labels, [1], neck=wrong)
+    with pytest.raises(UsageError, match="instead of a distance"):
+        number_instances(labels, [1], neck=0.5, distance=3)
+    with pytest.raises(DataError, match="weights are of the labels' shape"):
+        number_instances(labels, [1], neck=0.5, weights=np.ones((2, 2)))
+
+
+def test_what_has_things() -> None:
+    names = ("Sky", "Road", "Car", "Pedestrian")
+    assert countable_classes(names) == [2, 3] and countable_classes(names, ["Road"]) == [1]
+    assert countable_classes(("background", "cell")) == [1] == countable_classes(("dark", "bright"))
+    assert countable_classes(("Car", "Road")) == [0]
+    with pytest.raises(UsageError, match="Did you mean 'Car'"):
+        countable_classes(names, ["Cars"])
+    with pytest.raises(UsageError, match="known to have things"):
+        countable_classes(("Sky", "Road"))

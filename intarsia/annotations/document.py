@@ -218,7 +218,7 @@ class Attribute:
 
 @dataclass(frozen=True)
 class Category:
-    """One class as the tool declares it: name, colour, number in the file, fields, names of a skeleton's points."""
+    """One class as the tool declares it: name, colour, number, fields, a skeleton's points, whether it has things."""
 
     name: str
     color: Color | None = None
@@ -226,6 +226,7 @@ class Category:
     group: str = ""
     attributes: tuple[Attribute, ...] = ()
     keypoints: tuple[str, ...] = ()
+    thing: bool = True
 
 
 @dataclass

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -13,6 +13,7 @@ from intarsia.annotations.document import IGNORE_NAMES, AnnotatedImage, Shape
 from intarsia.annotations.geometry import Mask, Polygon
 from intarsia.annotations.raster import DrawingRules, background_label, rasterize
 from intarsia.annotations.vectors import outer_ring
+from intarsia.instances import measure_instances
 from intarsia.labels import LabelArray, LabelSpace
 
 
@@ -71,6 +72,26 @@ def pieces(labels: LabelArray, space: LabelSpace, min_area: float = 0) -> tuple[
                 mask = numbers[y : y + height, x : x + width] == number
                 found.append((area, Shape(space.names[value], Mask(mask, x, y))))
     return tuple(shape for _, shape in sorted(found, key=lambda entry: -entry[0]))
+
+
+def numbered(labels: LabelArray, numbers: NDArray[Any], space: LabelSpace, *, stuff: bool) -> tuple[Shape, ...]:
+    """A label map with the numbers of its things as one mask a thing, in their order.
+
+    Args:
+        labels: (H, W) labels of `space`.
+        numbers: (H, W) from 1, each of one class; 0 where there is no thing.
+        space: the classes.
+        stuff: also give what has no number, one mask a class.
+    """
+    found = []
+    for one in measure_instances(np.asarray(numbers, np.int32), labels):
+        (top, bottom), (left, right) = one.box
+        mask = numbers[top:bottom, left:right] == one.number
+        found.append(Shape(space.names[one.label], Mask(mask, left, top)))
+    rest = np.where(numbers == 0, labels, space.ignore_index) if stuff else labels[:0]
+    for value in np.flatnonzero(np.bincount(rest.ravel(), minlength=1)[: len(space)]).tolist():
+        found.append(Shape(space.names[value], Mask(rest == value).cropped()))
+    return tuple(found)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -11,20 +10,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
-
 from intarsia.classlists import ClassList
 from intarsia.datasets.layouts.maskfolders import Side
 from intarsia.datasets.layouts.survey import detect
 from intarsia.datasets.layouts.volumes import survey_volumes
 from intarsia.datasets.meaning import choose
-from intarsia.errors import DataError, UsageError, require, suggest
-from intarsia.files import atomic_path, write_text
+from intarsia.errors import DataError, UsageError, suggest
+from intarsia.files import write_text
 from intarsia.instances import Instance, Numbers, measure_instances, number_instances, thing_classes
 from intarsia.labels import LabelArray, LabelSpace
-from intarsia.media.geotiff import GeoTiffWriter
+from intarsia.media.instancefile import MOST_IN_PNG, save_geotiff, save_nifti, save_png, save_tiff
 from intarsia.media.maskfile import ARRAY_SUFFIX
 from intarsia.media.medium import PICTURE, RASTER, STILLS, VOLUME, Item, expand
 from intarsia.media.rasters import open_raster
@@ -34,7 +29,6 @@ TABLE = "instances.csv"
 _COLUMNS = ("mask", "instance", "class", "size", "x", "y", "z", "left", "top", "front", "width", "height", "depth")
 _ENDING = ".instances"  # of the names of label images
 _VIEWS = (".overlay", ".colors", ".outlines", ".confidence", ".alpha")  # what is written beside NAME.mask.png
-_MOST_IN_PNG = 65_535
 _MOST_UNNAMED = 64  # classes; more are hardly meant
 
 
@@ -114,6 +108,7 @@ def count_instances(
     neighbours: int | None = None,
     least: int = 1,
     distance: float | None = None,
+    neck: float | None = None,
     overwrite: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Count:
@@ -130,6 +125,7 @@ def count_instances(
         neighbours: see `number_instances`.
         least: see `number_instances`.
         distance: see `number_instances`.
+        neck: see `number_instances`.
         overwrite: replace an earlier table.
         progress: called after each mask with the number done and the number of all.
 
@@ -159,7 +155,9 @@ def count_instances(
             except DataError as error:
                 failures[str(item.source)] = str(error)
             else:
-                numbers = number_instances(labels, chosen, neighbours=neighbours, least=least, distance=distance)
+                numbers = number_instances(
+                    labels, chosen, neighbours=neighbours, least=least, distance=distance, neck=neck
+                )
                 written = folder and reading.save(Path(item.source), folder / f"{_stem(item)}{_ENDING}", numbers)
                 things = measure_instances(numbers, labels)
                 counted.append(Counted(str(item.source), _stem(item), things, chosen, written))
@@ -246,36 +244,23 @@ def _chosen(space: LabelSpace, of: Sequence[str]) -> dict[int, str]:
 
 def _save_picture(source: Path, stem: Path, numbers: Numbers) -> Path:
     """16-bit PNG, or 32-bit TIFF where there are more things than it can number."""
-    few = int(numbers.max(initial=0)) <= _MOST_IN_PNG
+    few = int(numbers.max(initial=0)) <= MOST_IN_PNG
     path = stem.with_name(f"{stem.name}{'.png' if few else '.tif'}")
-    buffer = io.BytesIO()
-    picture = Image.fromarray(numbers.astype(np.uint16 if few else np.int32))
-    picture.save(buffer, "PNG" if few else "TIFF", **({} if few else {"compression": "tiff_adobe_deflate"}))
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(buffer.getvalue())
+    (save_png if few else save_tiff)(path, numbers)
     return path
 
 
 def _save_raster(source: Path, stem: Path, numbers: Numbers) -> Path:
     """GeoTIFF at the mask's place on the map."""
-    kind: NDArray[Any] = numbers.astype(np.uint16 if numbers.max(initial=0) <= _MOST_IN_PNG else np.uint32)
     path = stem.with_name(f"{stem.name}.tif")
-    with GeoTiffWriter(path, open_raster(source).frame, dtype=kind.dtype, nodata=0) as writer:
-        writer.write(kind)
+    save_geotiff(path, numbers, open_raster(source).frame)
     return path
 
 
 def _save_volume(source: Path, stem: Path, numbers: Numbers) -> Path:
     """NIfTI on the mask's grid."""
     path = stem.with_name(f"{stem.name}.nii.gz")
-    image = require("nibabel", "volumes").Nifti1Image(numbers, open_volume(source).grid.affine)
-    image.header.set_xyzt_units("mm")
-    with (
-        atomic_path(path) as temporary,
-        temporary.open("wb") as file,
-        gzip.GzipFile("", "wb", compresslevel=6, fileobj=file, mtime=0) as packed,
-    ):
-        image.to_stream(packed)
+    save_nifti(path, numbers, open_volume(source).grid)
     return path
 
 

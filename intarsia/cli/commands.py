@@ -12,6 +12,9 @@ from typer.main import get_command
 
 _PLACES = {
     "segment": "segment:segment",
+    "portrait": "portrait:portrait",
+    "background": "background:background",
+    "drive": "drive:drive",
     "train": "train:train",
     "evaluate": "evaluate:evaluate",
     "benchmark": "benchmark:benchmark",
@@ -21,6 +24,7 @@ _PLACES = {
     "makeup": "makeup:makeup",
     "tryon": "tryon:tryon",
     "search": "search:app",
+    "handwriting": "handwriting:handwriting",
     "import": "import_:import_",
     "data": "data:app",
     "annotations": "annotations:app",

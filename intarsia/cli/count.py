@@ -39,6 +39,14 @@ def count(
             metavar="DISTANCE", help="Split things that touch, where their middles are at least so many pixels apart."
         ),
     ] = None,
+    neck: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SHARE",
+            help="Split things that touch, of any size, where the way between them is narrower than this share of the "
+            "lesser one's width; 0.3 is a good start.",
+        ),
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier table.")] = False,
     json: Json = False,
 ) -> None:
@@ -50,7 +58,7 @@ def count(
     with progress_bar("counting") as progress:
         found = count_instances(
             masks, out, classes=named, of=of or (), ignore=ignore or (), neighbours=neighbours, least=least,
-            distance=split, overwrite=overwrite, progress=progress,
+            distance=split, neck=neck, overwrite=overwrite, progress=progress,
         )  # fmt: skip
     if json:
         emit(found.to_json())

@@ -14,22 +14,23 @@ if TYPE_CHECKING:
     from intarsia.jobs import JobResult, Plan, Record
 
 _MOST_SHOWN = 10
+_THEN = "intarsia segment FOLDER/ -o out/   or   intarsia train YOUR-DATA/"
 
 
-def show_job(result: JobResult, plan: Plan, bundle: Description, model: str) -> None:
+def show_job(result: JobResult, plan: Plan, bundle: Description, model: str, *, then: str = _THEN) -> None:
     """Print what became of each source, the failures on standard error, and the sum of it."""
     show_records(result, plan)
     classes = counted(len(bundle.space), "class", "classes")
     typer.echo(f"{summed(result)}. Model {model} ({bundle.architecture}, {classes}): {bundle.terms}")
     if result.done:
-        typer.echo("Next:  intarsia segment FOLDER/ -o out/   or   intarsia train YOUR-DATA/")
+        typer.echo(f"Next:  {then}")
 
 
 def show_records(result: JobResult, plan: Plan) -> None:
     """Print what became of each source, and the failures on standard error."""
     for note in plan.notes:
         typer.echo(f"note: {note}")
-    whole = [record for record in result.records if record["status"] != "error"]
+    whole = [record for record in result.records if record["error"] is None]
     for record in whole[:_MOST_SHOWN]:
         _show_record(record, plan)
     if len(whole) > _MOST_SHOWN:
@@ -71,9 +72,22 @@ def _show_record(record: Record, plan: Plan) -> None:
     details: dict[str, Any] = record["details"]
     if "millilitres" in details:
         typer.echo(f"  {', '.join(f'{name} {value:,.0f} ml' for name, value in details['millilitres'].items())}")
+    if "instances" in details:
+        typer.echo(f"  {counted(details['instances'], 'thing')}")
+    if "lines" in details:
+        words = f", {counted(details['words'], 'word')}" if "words" in details else ""
+        typer.echo(f"  {counted(details['lines'], 'line')}{words}")
     if "polygons" in details:
         typer.echo(f"  {counted(details['polygons'], 'polygon')}")
+    if "dropped" in details:
+        late = f", {details['late']:,} late" if "late" in details else ""
+        typer.echo(f"  {counted(details['dropped'], 'frame')} left out to keep up{late}")
+    if "frames" in details and "milliseconds" in details:
+        stages = (f"{name} {took['p50']:.1f} / {took['p99']:.1f}" for name, took in details["milliseconds"].items())
+        typer.echo(f"  milliseconds a frame (median / p99): {', '.join(stages)}")
     for note in record["notes"]:
+        if note in plan.notes:  # said once for all
+            continue
         typer.echo(f"  note: {note}")
     typer.echo("  " + "  ".join(str(plan.folder / name) for name in record["outputs"].values()))
 

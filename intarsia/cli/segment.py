@@ -10,15 +10,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from intarsia import DEFAULT_MODEL, DEFAULT_MODELS
+from intarsia.cli.flags import give_flags
 from intarsia.cli.output import Decide, Json, Options, Refine, RefineOptions, emit, progress_bar, read_refine
+from intarsia.cli.planned import run_job
 from intarsia.cli.records import show_job, show_plan
+from intarsia.cli.things import FLAGS, Things, read_things
 from intarsia.errors import UsageError, counted
 
 if TYPE_CHECKING:
     from intarsia.inference import Predictor
     from intarsia.inference.clouds import CloudPredictor
-    from intarsia.jobs import JobOptions, JobResult, Plan
+    from intarsia.jobs import JobResult, Plan
 
+_NONE = Things()
 _GRIDS, _VIDEO, _CLOUDS = "GeoTIFFs and volumes", "Video", "Point clouds"
 
 
@@ -36,8 +40,9 @@ def segment(
         typer.Option(
             "-m",
             "--model",
-            help=f"Bundled model, bundle file or run folder; default: {DEFAULT_MODEL}, for point clouds "
-            f"{DEFAULT_MODELS['cloud']}. Or kmeans, which needs no training and no labels (--set clusters=6).",
+            help=f"Bundled model, bundle file or run folder; default: what a look at some pictures says (people, a "
+            f"page, else {DEFAULT_MODEL}), for point clouds {DEFAULT_MODELS['cloud']}. Or kmeans, which needs no "
+            "training and no labels (--set clusters=6).",
         ),
     ] = None,
     out: Annotated[
@@ -72,6 +77,7 @@ def segment(
             "`intarsia annotations tools`; repeatable.",
         ),
     ] = None,
+    things: Things = _NONE,
     outline_tolerance: Annotated[
         float | None,
         typer.Option(
@@ -185,6 +191,7 @@ def segment(
     The masks of GeoTIFFs are GeoTIFFs (.mask.tif), those of volumes are NIfTI files (.mask.nii.gz). Of videos,
     NAME.overlay.mp4 is written. Of a point cloud, every point gets its class: NAME.labels.laz is written.
     """
+    from intarsia.cli.choice import choose_model
     from intarsia.cli.pipes import piped
     from intarsia.cli.schedule import read_schedule
     from intarsia.jobs import JobOptions, plan
@@ -198,12 +205,13 @@ def segment(
         "keep": keep, "annotations": annotations, "tta": tta, "long_side": long_side, "tile": tile,
         "refine": refine or refine_set, "decide": decide != "argmax", "bands": bands, "window": window,
         "series": series, "columns": columns, "codes": codes, "category": category, "video": video,
-        "video_set": video_set, "fps": fps, "limit": limit,
+        "video_set": video_set, "fps": fps, "limit": limit, "instances": things.asked,
     }  # fmt: skip
     given = [name for name, value in asked.items() if value is not None and value is not False]
     exports = _exports(annotations, outline_tolerance, outline_least_area, polygons=bool(OUTLINED & set(write or ())))
+    things.check(exports.tools)
     with piped(sources, out, write or (), as_json=json) as (sources, out):
-        planned = plan(sources, out, outputs=write or (), given=given)
+        planned = plan(sources, out, outputs=things.outputs(write or ()), given=given)
         for medium in planned.media():
             check_options(medium, given, spell=lambda name: f"--{name.replace('_', '-')}")
         if exports.tools and not planned.keeps_manifest:
@@ -213,22 +221,25 @@ def segment(
         schedule = read_schedule(video, video_set or ())
         options = JobOptions(
             keep=tuple(keep or ()), columns=columns, codes=read_codes(codes or ()), category=category, series=series,
-            fps=fps, limit=limit, schedule=schedule, **exports.of_maps(write or ()),
+            fps=fps, limit=limit, schedule=schedule, instances=things.options, **exports.of_maps(write or ()),
         )  # fmt: skip
         if dry_run:
             show_plan(planned, json=json)
             return
-        named = model or next(
-            (DEFAULT_MODELS[m.name] for m in planned.media() if m.name in DEFAULT_MODELS), DEFAULT_MODEL
-        )
+        named = model
+        if named is None:
+            named, planned = choose_model(planned)
         settings = {
             "long_side": long_side, "bands": bands, "window": window, "tile": tile, "tta": tta, "runtime": runtime,
-            "precision": precision, "confidence": "confidence" in (write or ()), "decide": decide,
+            "precision": precision, "confidence": things.confidence(planned, write or ()), "decide": decide,
             "refine": read_refine(refine, refine_set),
         }  # fmt: skip
         predictor = _load(named, sources, set_ or [], settings)
-        result = _run(predictor, planned, options, overwrite=overwrite)
-        _finish(predictor, planned, result, named, exports, overwrite=overwrite, json=json)
+        result = run_job(predictor, planned, options, overwrite=overwrite)
+        _finish(predictor, planned, result, named, exports, things, overwrite=overwrite, json=json)
+
+
+segment = give_flags(segment, "things", FLAGS, read_things)
 
 
 @dataclass(frozen=True)
@@ -239,7 +250,7 @@ class Exports:
     tolerance: float | None
     least_area: float | None
 
-    def of_maps(self, write: Sequence[str]) -> dict[str, float]:
+    def of_maps(self, write: Sequence[str]) -> dict[str, Any]:
         """The job's options of polygons, where they are written."""
         from intarsia.jobs.outputs import OUTLINED
 
@@ -286,22 +297,16 @@ def _load(
     return intarsia.load(model, options=changes, **settings | read)
 
 
-def _run(predictor: Any, plan: Plan, options: JobOptions, *, overwrite: bool) -> JobResult:
-    """Run the job under a bar that shows what is done of its one source, or of all."""
-    from intarsia.jobs import run_all
-    from intarsia.stopping import stop_on_signals
-
-    single = len(plan.tasks) == 1
-    with stop_on_signals() as stop, progress_bar("segmenting", rate=single) as bar:
-        return run_all(
-            predictor, plan, options=options, overwrite=overwrite, stop=stop,
-            tell=(lambda task, done, total: bar(done, total or 0)) if single else None,
-            finished=None if single else lambda done, total, _: bar(done, total),
-        )  # fmt: skip
-
-
 def _finish(
-    predictor: Any, plan: Plan, result: JobResult, model: str, exports: Exports, *, overwrite: bool, json: bool
+    predictor: Any,
+    plan: Plan,
+    result: JobResult,
+    model: str,
+    exports: Exports,
+    things: Things,
+    *,
+    overwrite: bool,
+    json: bool,
 ) -> None:
     """Write the export that was asked for, tell what was done, and end with the job's exit code."""
     from intarsia.jobs.preannotation import write_preannotations
@@ -311,7 +316,7 @@ def _finish(
         for tool in exports.tools:
             written[tool] = write_preannotations(
                 plan, predictor.space, tool,
-                tolerance=exports.tolerance, min_area=exports.least_area, overwrite=overwrite,
+                tolerance=exports.tolerance, min_area=exports.least_area, of=things.of, overwrite=overwrite,
             )  # fmt: skip
     if not json:
         show_job(result, plan, predictor.bundle, model)

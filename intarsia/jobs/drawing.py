@@ -20,27 +20,38 @@ _JPEG_SIDE = 65_000
 class Drawing:
     """Collect a picture's drawing from rows; above 25 megapixels reduced to at most 4096 pixels on the longer side.
 
+    What needs the whole picture is drawn at the end, over the reduced one where it is that large.
+
     Args:
         width: columns of the picture.
         height: rows of the picture.
         render: draws.
         style: how.
+
+    Attributes:
+        drawer: draws, and tells what it saw.
     """
 
     def __init__(self, width: int, height: int, render: Render, style: Style) -> None:
         self._render, self._style = render, style
+        self.drawer = render.begin()
         longer = max(width, height)
         reduce = width * height > FULL_PIXELS or longer > _JPEG_SIDE
         self._factor = -(-longer // _REDUCED_SIDE) if reduce else 1
-        channels = 4 if render.alpha else 3
+        channels = 4 if render.alpha and not render.whole else 3
         self._image = np.empty((-(-height // self._factor), -(-width // self._factor), channels), dtype=np.uint8)
         self._filled = 0
         self._rest = np.empty((0, width, channels), dtype=np.uint8)
         self._above: tuple[NDArray[np.uint8], LabelArray] | None = None
+        self._labels: list[LabelArray] = []
+        self._seen = 0
 
     def add(self, photo: NDArray[np.uint8], labels: LabelArray) -> None:
         """Append the next rows of the picture (h, W, 3) and their labels (h, W)."""
-        rows = self._drawn(photo, labels)
+        rows = photo if self._render.whole else self._drawn(photo, labels)
+        if self._render.whole:
+            self._labels.append(labels[-self._seen % self._factor :: self._factor, :: self._factor].copy())
+            self._seen += len(labels)
         if len(self._rest):
             rows = np.concatenate([self._rest, rows])
         whole = len(rows) // self._factor * self._factor
@@ -50,19 +61,22 @@ class Drawing:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the drawing after the last rows, whole or not at all."""
         self._put(self._rest)
-        write_image(path, self._image)
+        image = self._image
+        if self._render.whole:
+            image = self.drawer.draw(image, np.concatenate(self._labels, dtype=self._style.space.dtype), self._style)
+        write_image(path, image)
 
     def _drawn(self, photo: NDArray[np.uint8], labels: LabelArray) -> NDArray[np.uint8]:
         """The rows drawn, with as many above them as the render looks at."""
         above = self._render.above
         if not above:
-            return self._render.draw(photo, labels, self._style)
+            return self.drawer.draw(photo, labels, self._style)
         if self._above is not None:
             photo = np.concatenate([self._above[0], photo])
             labels = np.concatenate([self._above[1], labels])
         known = 0 if self._above is None else len(self._above[0])
         self._above = photo[-above:].copy(), labels[-above:].copy()
-        return self._render.draw(photo, labels, self._style)[known:]
+        return self.drawer.draw(photo, labels, self._style)[known:]
 
     def _put(self, rows: NDArray[np.uint8]) -> None:
         if not len(rows):

@@ -30,16 +30,27 @@ class Output:
 OUTPUTS = {
     output.name: output
     for output in (
+        Output("records", "a line of JSON a frame: its time, areas, and what drawings saw", {"video": ".jsonl"}),
         Output("masks", "a folder of index masks, one a frame, with their times", {"video": ".masks"}),
         Output(
             "confidence", "the winner's probability, in per cent",
             {"picture": ".confidence.png", "raster": ".confidence.tif"},
         ),
+        Output(
+            "instances", "a number for every thing",
+            {"picture": ".instances.png", "raster": ".instances.tif", "volume": ".instances.nii.gz"},
+        ),
         Output("polygons", "the outlines as GeoJSON in map coordinates", {"raster": ".mask.geojson"}),
         Output("geopackage", "the outlines as a GeoPackage", {"raster": ".mask.gpkg"}),
         Output("top", "the classes seen from above", {"cloud": ".top.png"}),
         Output("side", "the classes seen from the south", {"cloud": ".side.png"}),
-        Output("page", "a page that shows the cloud in 3D", {"cloud": ".html"}),
+        Output(
+            "page", "a page that shows the cloud in 3D; of handwriting, PAGE XML",
+            {"cloud": ".html", "handwriting": ".page.xml"},
+        ),
+        Output("alto", "lines as ALTO 4", {"handwriting": ".alto.xml"}),
+        Output("json", "lines as JSON", {"handwriting": ".lines.json"}),
+        Output("crops", "a folder of pictures, one a line", {"handwriting": ".lines"}),
     )
 }  # fmt: skip
 """Every kind of output besides the labels and the renders."""
@@ -58,7 +69,8 @@ _DRAWN: Mapping[Form, Callable[[Render, Path], str]] = {
     "pages": lambda render, source: ".tif",
     "frames": lambda render, source: ".webm" if render.alpha else ".mp4",
     "points": lambda render, source: "",
-    "whole": lambda render, source: ".png" if render.lossless else photo_suffix(source),
+    "photo": lambda render, source: ".png" if render.lossless else photo_suffix(source),
+    "whole": _still,
 }
 """How the name of a drawing ends, by the form of the medium and the source; "" where there is none."""
 

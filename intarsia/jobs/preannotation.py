@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from intarsia.annotations import AnnotatedImage, Category, Lost, rasterize, write_annotations
-from intarsia.annotations.layers import layered, pieces
+from intarsia.annotations import AnnotatedImage, Category, Lost, Shape, rasterize, write_annotations
+from intarsia.annotations.layers import layered, numbered, pieces
 from intarsia.annotations.tools import tool_named, tools
 from intarsia.errors import UsageError
+from intarsia.instances import countable_classes
 from intarsia.jobs.plan import Plan
-from intarsia.labels import LabelSpace
+from intarsia.labels import LabelArray, LabelSpace
 from intarsia.media.images import read_mask
+from intarsia.media.maskfile import Stored
 
 _TOLERANCE = 1.0
 _LEAST = 16
+PANOPTIC = "coco-panoptic"
+INSTANCES = ("coco", PANOPTIC)
+"""The tools whose files keep things apart pixel by pixel."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +35,7 @@ class PreAnnotation:
         images: how many images it describes.
         lost: what the tool cannot express.
         changed: the pixels that have another class when the shapes are drawn as the tool draws them.
-        pixels: of all images together.
+        pixels: of all images together; where only things are described, of these.
     """
 
     path: Path
@@ -71,6 +76,7 @@ def write_preannotations(
     *,
     tolerance: float | None = None,
     min_area: float | None = None,
+    of: Sequence[str] | None = None,
     overwrite: bool = False,
 ) -> PreAnnotation:
     """Write the masks that a job left in its folder as one annotation tool's export, beside them.
@@ -86,6 +92,8 @@ def write_preannotations(
         tolerance: pixels by which outlines may be simplified, so that they can be corrected by hand; None: 1.0, and
             none for formats that keep masks. 0 keeps every pixel.
         min_area: smaller pieces, in pixels, are left out; None: 16, and 0 for formats that keep masks.
+        of: the classes whose things the job told apart, as `Result.instances` takes them: each becomes an annotation,
+            and in a panoptic file what is no thing one a class; None: there are no things.
         overwrite: replace an export that is there.
 
     Raises:
@@ -99,26 +107,37 @@ def write_preannotations(
     counts = [0, 0]
     done = [(task, plan.folder / task.outputs["labels"]) for task in plan.tasks if "labels" in task.outputs]
     done = [(task, mask) for task, mask in done if mask.is_file()]
+    things = {space.names[index] for index in countable_classes(space.names, of or ())} if of is not None else None
+
+    def shapes(labels: LabelArray, numbers: Stored | None) -> tuple[Shape, ...]:
+        if numbers is not None:
+            return numbered(labels, numbers, space, stuff=tool == PANOPTIC)
+        if exact:
+            return pieces(labels, space, least)
+        simple = _TOLERANCE if tolerance is None else tolerance
+        return layered(labels, space, rule=chosen.drawing.rule, tolerance=simple, min_area=least)
 
     def documents() -> Iterator[AnnotatedImage]:
         for task, mask in done:
             labels, suffix = read_mask(mask), Path(task.source).suffix
-            simple = _TOLERANCE if tolerance is None else tolerance
+            numbers = None if things is None else read_mask(plan.folder / task.outputs["instances"])
             document = AnnotatedImage(
                 name=f"{task.id.removesuffix(suffix)}{suffix}",
                 image=Path(os.path.abspath(task.source)),
                 width=labels.shape[1],
                 height=labels.shape[0],
-                shapes=pieces(labels, space, least)
-                if exact
-                else layered(labels, space, rule=chosen.drawing.rule, tolerance=simple, min_area=least),
+                shapes=shapes(labels, numbers),
             )
             drawn = rasterize(document, (labels.shape[0], labels.shape[1]), space, chosen.drawing)
-            counts[0] += int(np.count_nonzero(drawn != labels))
-            counts[1] += labels.size
+            said = np.ones_like(labels, bool) if numbers is None or tool == PANOPTIC else numbers > 0
+            counts[0] += int(np.count_nonzero((drawn != labels) & said))
+            counts[1] += int(said.sum())
             yield document
 
-    categories = [Category(name, color) for name, color in zip(space.names, space.palette, strict=True)]
+    categories = [
+        Category(name, color, thing=things is None or name in things)
+        for name, color in zip(space.names, space.palette, strict=True)
+    ]
     lost = write_annotations(documents(), target, tool=tool, categories=categories)
     lost.forget("has no place for the color of a class")  # the model's, not an annotator's
     return PreAnnotation(target, len(done), lost, *counts)

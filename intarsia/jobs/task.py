@@ -25,6 +25,7 @@ class Task:
         medium: what the source is.
         outputs: what is written, by kind: a posix path below the output folder.
         renders: those of the outputs that are drawn, by kind.
+        notes: what was decided about it before it was opened, in sentences; they begin its record's.
     """
 
     source: Path | str
@@ -32,6 +33,7 @@ class Task:
     medium: Medium
     outputs: Mapping[str, str]
     renders: Mapping[str, Render] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -48,8 +50,12 @@ class JobOptions:
         fps: frames a second of folders and patterns of pictures that are taken for videos.
         outline_tolerance: of the polygons of maps, how far they may be simplified, in map units.
         outline_least_area: of the polygons of maps, the smallest, in squared map units.
+        instances: of the output of that name, what its things are; the options of `Result.instances`.
         limit: of videos, stop after so many frames.
+        deadline: of videos, milliseconds after which a frame is worth nothing: they are taken at their own pace, as a
+            camera's are, no more than one waits, and what would come too late is left out.
         schedule: of videos, how work is spread over the frames; see `VideoPredictor`.
+        app: what an app's drawings depend on, plain JSON; a job is continued with the same.
     """
 
     opacity: float = 0.5
@@ -61,12 +67,15 @@ class JobOptions:
     fps: float | None = None
     outline_tolerance: float = 0.0
     outline_least_area: float = 0.0
+    instances: Mapping[str, Any] = field(default_factory=dict)
     limit: int | None = None
+    deadline: float | None = None
     schedule: Mapping[str, Any] = field(default_factory=dict)
+    app: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Check the numbers."""
-        for name in ("fps", "limit"):
+        for name in ("fps", "limit", "deadline"):
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise UsageError(f"{name} is a positive number, not {value}")

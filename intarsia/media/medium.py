@@ -36,7 +36,7 @@ from intarsia.media.videowriter import WRITTEN_SUFFIXES
 from intarsia.media.volumes import NIFTI_SUFFIXES, VOLUME_SUFFIXES, is_volume, open_volume, volume_stem
 
 Name = str | os.PathLike[str]
-Form = Literal["rows", "volume", "frames", "points", "pages", "whole"]
+Form = Literal["rows", "volume", "frames", "points", "pages", "photo", "whole"]
 _SHOWN = 4
 
 
@@ -55,8 +55,8 @@ class Medium:
         name: in records and messages.
         things: several of them, in words.
         unit: one element of it, in words.
-        form: how it is gone through: rows of pixels from top to bottom, a volume, frames, points, pages, or a
-            picture that is changed as a whole.
+        form: how it is gone through: rows of pixels from top to bottom, a volume, frames, points, pages, a
+            photo that is changed, or whatever gives one result as a whole.
         family: media that lie in one folder together and that the same models are for.
         suffixes: of files that can be one.
         sniff: from a name (and, where that does not tell, the first bytes) to whether it is one.
@@ -132,7 +132,7 @@ VIDEO = Medium(
     _open_frames,
     labels=lambda path: ".mask.mkv", targets=WRITTEN_SUFFIXES, outputs=("overlay",), sequence="fps",
     stem=lambda path: path.name.replace(":", "-") if path.name.startswith("camera:") else path.stem,
-    takes=frozenset({"long_side", "video", "video_set", "fps", "limit", "keep"}),
+    takes=frozenset({"long_side", "video", "video_set", "fps", "limit", "deadline", "keep"}),
 )  # fmt: skip
 CLOUD = Medium(
     "cloud", "point clouds", "point", "points", "cloud", CLOUD_SUFFIXES, is_cloud,
@@ -145,7 +145,7 @@ VOLUME = Medium(
     "volume", "volumes", "voxel", "volume", "picture", VOLUME_SUFFIXES, is_volume,
     lambda source, preprocessing, options: open_volume(source, series=options.get("series")),
     labels=lambda path: ".mask.nii.gz", targets=NIFTI_SUFFIXES, outputs=_NAMED, stem=volume_stem, folder=is_series,
-    takes=_GRID | {"window", "series"},
+    takes=_GRID | {"window", "series", "instances"},
 )  # fmt: skip
 RASTER = Medium(
     "raster", "rasters", "pixel", "rows", "picture", RASTER_SUFFIXES, is_raster,
@@ -156,7 +156,7 @@ RASTER = Medium(
     writer=lambda path, reader, space: GeoTiffWriter(
         path, reader.frame, dtype=space.dtype, nodata=space.ignore_index, space=space
     ),
-    takes=_GRID | {"bands", "window", "confidence", "keep", "outline_tolerance", "outline_least_area"},
+    takes=_GRID | {"bands", "window", "confidence", "instances", "keep", "outline_tolerance", "outline_least_area"},
 )  # fmt: skip
 STACK = Medium(
     "stack", "stacks", "pixel", "pages", "picture", STACK_SUFFIXES, is_stack,
@@ -168,11 +168,11 @@ PICTURE = Medium(
     lambda source, preprocessing, options: open_image(source, windows=preprocessing.windows),
     labels=lambda path: ".mask.png", targets=(".png",), outputs=_NAMED, types=(bytes, Image.Image, np.ndarray),
     writer=lambda path, reader, space: MaskWriter(path, reader.width, reader.height, space),
-    takes=_GRID | {"window", "confidence", "keep", "annotations"},
+    takes=_GRID | {"window", "confidence", "instances", "keep", "annotations"},
 )  # fmt: skip
 
 PHOTO = replace(
-    PICTURE, form="whole", open=lambda source, preprocessing, options: PhotoReader(source), targets=PHOTO_SUFFIXES,
+    PICTURE, form="photo", open=lambda source, preprocessing, options: PhotoReader(source), targets=PHOTO_SUFFIXES,
     outputs=("overlay",), writer=None, takes=frozenset(),
 )  # fmt: skip
 """Pictures that an app changes, and writes as they are but for that; no medium of `MEDIA`."""

@@ -4,16 +4,32 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from typing import Any, ClassVar, NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from intarsia.errors import DataError
+from intarsia.instances import NECK, Instance, Numbers, countable_classes, measure_instances, number_instances
 from intarsia.labels import LabelArray, LabelSpace
 
+MOST_NUMBERED = 50_000_000  # elements in which things are told apart; each takes some 40 bytes meanwhile
 _COUNTED = 1 << 24  # OpenCV counts in single precision, which holds whole numbers up to here
+
+
+class Instances(NamedTuple):
+    """The things of a result.
+
+    Attributes:
+        numbers: of the labels' shape: each thing's number from 1, 0 elsewhere.
+        things: class, size, centre and box of each, in the order of their numbers.
+    """
+
+    numbers: Numbers
+    things: tuple[Instance, ...]
 
 
 class Result(ABC):
@@ -64,6 +80,29 @@ class Result(ABC):
     def areas(self) -> dict[str, float]:
         """Compute the share of all elements (0..1) of each class that occurs, largest first."""
         return areas(self.counts(), self.space)
+
+    def instances(self, of: Sequence[str] = (), *, least: int = 1, neck: float | None = NECK) -> Instances:
+        """Tell the things of some classes apart: connected regions, cut where two touch by a narrow neck.
+
+        Where the network's confidence is known, its doubt between two things narrows the neck.
+
+        Args:
+            of: names of the classes; () for all but the background, and what is known to be no things (sky, road, ...).
+            least: smallest number of elements.
+            neck: see `intarsia.instances.number_instances`; None cuts nothing.
+
+        Raises:
+            UsageError: there is no such class, none has things, or a number is out of range.
+            DataError: it is no picture and no volume, or has more than 50 million elements.
+        """
+        if self.labels.size > MOST_NUMBERED:
+            raise DataError(
+                f"{self.source}: things are told apart in up to {MOST_NUMBERED / 1e6:.0f} million elements, these are "
+                f"{self.labels.size / 1e6:.0f}; cut it into parts"
+            )
+        classes = countable_classes(self.space.names, of)
+        numbers = number_instances(self.labels, classes, least=least, neck=neck, weights=self.confidence)
+        return Instances(numbers, measure_instances(numbers, self.labels))
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON form, without the labels themselves."""

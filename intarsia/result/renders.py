@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -51,6 +51,23 @@ class Style:
         return table
 
 
+class Follower(Protocol):
+    """Draws the pictures of one source in their order, and remembers what it saw in them."""
+
+    def draw(self, pixels: Pixels, labels: LabelArray, style: Style) -> Pixels:
+        """Draw the next picture; see `Render`."""
+
+    def facts(self) -> dict[str, Any]:
+        """Tell what the last picture showed, as plain JSON."""
+
+    def summary(self) -> dict[str, Any]:
+        """Tell what all pictures showed, as plain JSON.
+
+        Raises:
+            DataError: nothing was there to draw.
+        """
+
+
 @dataclass(frozen=True)
 class Render:
     """One way to draw labels.
@@ -62,6 +79,8 @@ class Render:
         alpha: it draws RGBA.
         lossless: of stills, it is written as PNG instead of JPEG.
         keeps: it needs the classes that stay.
+        whole: it needs whole pictures, not rows of them.
+        follow: makes what draws the pictures of one source, where a drawing depends on those before.
     """
 
     name: str
@@ -70,6 +89,12 @@ class Render:
     alpha: bool = False
     lossless: bool = False
     keeps: bool = False
+    whole: bool = False
+    follow: Callable[[], Follower] | None = None
+
+    def begin(self) -> Follower:
+        """Make what draws the pictures of one source."""
+        return _Each(self.draw) if self.follow is None else self.follow()
 
     def check(self, style: Style) -> None:
         """Raise a UsageError if classes to keep are missing."""
@@ -77,6 +102,19 @@ class Render:
             raise UsageError(
                 f"{self.name} needs the classes that stay: keep (--keep), for instance {style.space.names[0]}"
             )
+
+
+@dataclass(frozen=True)
+class _Each:
+    """Draws every picture by itself."""
+
+    draw: Callable[[Pixels, LabelArray, Style], Pixels]
+
+    def facts(self) -> dict[str, Any]:
+        return {}
+
+    def summary(self) -> dict[str, Any]:
+        return {}
 
 
 def draw_overlay(pixels: Pixels, labels: LabelArray, style: Style) -> Pixels:

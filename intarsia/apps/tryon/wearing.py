@@ -145,7 +145,7 @@ class TryingOn:
         bodies: finds the bodies that cloth is laid along; None lays it straight.
     """
 
-    forms: frozenset[Form] = frozenset({"whole"})
+    forms: frozenset[Form] = frozenset({"photo"})
     given: frozenset[str] = frozenset()
     preprocessing = Preprocessing()
     is_free = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,13 +14,16 @@ import numpy as np
 from intarsia.errors import counted
 from intarsia.files import atomic_path
 from intarsia.inference import FrameResult, VideoPredictor
+from intarsia.jobs.timing import Times
 from intarsia.jobs.writing.work import Facts, Work
 from intarsia.media.ahead import Ahead
 from intarsia.media.newest import Newest
-from intarsia.media.video import FrameSource
+from intarsia.media.pace import paced
+from intarsia.media.video import Frame, FrameSource
 from intarsia.media.videowriter import VideoWriter
-from intarsia.result import Render, Style
+from intarsia.result import Render
 from intarsia.result.contract import areas
+from intarsia.result.renders import Follower
 
 _FRAMES = 4  # that wait decoded
 
@@ -49,11 +52,15 @@ def write_frames(predictor: VideoPredictor, work: Work) -> Facts:
     told: Counter[str] = Counter()
     done = keys = 0
     stopped = False
+    drawers = {kind: render.begin() for kind, render in work.task.renders.items()}
     with ExitStack() as stack:
-        sinks = [stack.enter_context(_sink(kind, path, work)) for kind, path in work.paths.items()]
-        for result in stack.enter_context(_results(predictor, source)):
-            for sink in sinks:
-                sink.write(result)
+        sinks = [stack.enter_context(_sink(kind, work, drawers)) for kind in sorted(work.paths, key="records".__eq__)]
+        stream = stack.enter_context(_stream(predictor, source, work.options.deadline))
+        for result in stream.results:
+            with stream.times("writing"):
+                for sink in sinks:
+                    sink.write(result)
+            stream.finished(result)
             done, keys = done + 1, keys + result.key
             counts += result.segmentation.counts()
             told[result.note] += 1
@@ -65,25 +72,57 @@ def write_frames(predictor: VideoPredictor, work: Work) -> Facts:
             work.tell(done, total)
         notes = (*source.notes, *(note for sink in sinks for note in sink.notes))
         notes += tuple(f"{note} ({times} of {counted(done, 'frame')})" for note, times in told.items() if note)
-    size = (source.width, source.height, done)
-    return Facts(size, areas(counts, predictor.space), notes, {"frames": done, "key_frames": keys}, stopped)
+    details: dict[str, Any] = {"frames": done, "key_frames": keys} | stream.details()
+    for drawer in drawers.values():
+        summary = drawer.summary()
+        if "milliseconds" in summary:
+            summary["milliseconds"] = stream.times.to_json() | summary["milliseconds"]
+        details |= summary
+    return Facts((source.width, source.height, done), areas(counts, predictor.space), notes, details, stopped)
+
+
+class _Stream:
+    """The segmented frames, how long they took, and of live ones how old they are and how many were passed over."""
+
+    def __init__(self, results: Iterable[FrameResult], newest: Newest[Frame] | None, deadline: float | None) -> None:
+        self.results, self.times = results, Times()
+        self._newest, self._deadline, self._late = newest, deadline, 0
+
+    def finished(self, result: FrameResult) -> None:
+        """A frame's outputs are written."""
+        self.times.add("network", result.seconds)
+        if self._newest is not None:
+            age = self._newest.age
+            self.times.add("delay", age)
+            self._late += self._deadline is not None and age > self._deadline
+
+    def details(self) -> dict[str, Any]:
+        if self._newest is None:
+            return {}
+        late = {} if self._deadline is None else {"late": self._late}
+        return {"dropped": self._newest.dropped, **late, "milliseconds": self.times.to_json()}
 
 
 @contextmanager
-def _results(predictor: VideoPredictor, source: FrameSource) -> Iterator[Iterable[FrameResult]]:
+def _stream(predictor: VideoPredictor, source: FrameSource, deadline: float | None) -> Iterator[_Stream]:
     """The segmented frames: while one is written, the next is computed, and more are decoded; live ones are not old."""
-    if source.is_live:
-        yield predictor.stream(Newest(iter(source)))
+    if source.is_live or deadline is not None:
+        seconds = None if deadline is None else deadline / 1000
+        newest = Newest(iter(source) if source.is_live else paced(source), deadline=seconds)
+        yield _Stream(predictor.stream(newest), newest, seconds)
         return
     with Ahead(source, _FRAMES) as frames, Ahead(predictor.stream(frames), 1) as results:
-        yield results
+        yield _Stream(results, None, None)
 
 
-def _sink(kind: str, path: Path, work: Work) -> AbstractContextManager[_Sink]:
+def _sink(kind: str, work: Work, drawers: Mapping[str, Follower]) -> AbstractContextManager[_Sink]:
+    path = work.paths[kind]
     if kind == "masks":
         return _Masks(path, work.reader)
+    if kind == "records":
+        return _Records(path, work.reader, drawers.values())
     render = work.task.renders.get(kind)
-    return _Labels(path, work.reader) if render is None else _Drawn(path, work.reader, render, work.style)
+    return _Labels(path, work.reader) if render is None else _Drawn(work, render, drawers[kind])
 
 
 class _File:
@@ -117,14 +156,14 @@ class _Labels(_File):
 class _Drawn(_File):
     """The labels as a render draws them."""
 
-    def __init__(self, path: Path, source: FrameSource, render: Render, style: Style) -> None:
-        super().__init__(_writer(path, "alpha" if render.alpha else "colour", source, sound=True))
-        self._render, self._style = render, style
+    def __init__(self, work: Work, render: Render, drawer: Follower) -> None:
+        kind = "alpha" if render.alpha else "colour"
+        super().__init__(_writer(work.paths[render.name], kind, work.reader, sound=True))
+        self._drawer, self._style = drawer, work.style
 
     def write(self, result: FrameResult) -> None:
-        self._writer.write(
-            self._render.draw(result.frame.image, result.segmentation.labels, self._style), result.frame.pts
-        )
+        drawn = self._drawer.draw(result.frame.image, result.segmentation.labels, self._style)
+        self._writer.write(drawn, result.frame.pts)
 
 
 def _writer(path: Path, kind: str, source: FrameSource, *, sound: bool) -> VideoWriter:
@@ -132,6 +171,32 @@ def _writer(path: Path, kind: str, source: FrameSource, *, sound: bool) -> Video
         path, kind=kind, width=source.width, height=source.height, time_base=source.time_base, rate=source.rate,
         audio=source.audio if sound else None, aspect=source.aspect,
     )  # fmt: skip
+
+
+class _Records:
+    """A line of JSON a frame: its number, its time, the share of each class, and what the drawings saw in it."""
+
+    def __init__(self, path: Path, source: FrameSource, drawers: Iterable[Follower]) -> None:
+        self._path, self._time_base, self._drawers = path, source.time_base, list(drawers)
+        self._stack = ExitStack()
+        self.notes: list[str] = []
+
+    def __enter__(self) -> _Records:
+        with ExitStack() as stack:
+            temporary = stack.enter_context(atomic_path(self._path))
+            self._file = stack.enter_context(temporary.open("w", encoding="utf-8"))
+            self._stack = stack.pop_all()
+        return self
+
+    def write(self, result: FrameResult) -> None:
+        seconds = round(float(result.frame.pts * self._time_base), 6)
+        line = {"frame": result.frame.index, "seconds": seconds, "areas": result.segmentation.areas()}
+        for drawer in self._drawers:
+            line |= drawer.facts()
+        self._file.write(json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n")
+
+    def __exit__(self, *error: Any) -> None:
+        self._stack.__exit__(*error)
 
 
 class _Masks:

@@ -14,9 +14,12 @@ from intarsia.inference import GridPredictor, Rows
 from intarsia.jobs.drawing import Drawing
 from intarsia.jobs.outputs import OUTLINED
 from intarsia.jobs.writing.work import Facts, Work
+from intarsia.labels import LabelArray
 from intarsia.media.geotiff import GeoTiffWriter
 from intarsia.media.images import write_image
+from intarsia.media.instancefile import save_geotiff, save_png
 from intarsia.media.outlines import write_outlines
+from intarsia.result import Segmentation
 from intarsia.result.contract import areas, count
 
 _UNKNOWN = 255  # of confidences in per cent
@@ -27,8 +30,12 @@ class _Sink(Protocol):
 
     def finish(self) -> None: ...
 
+    def details(self) -> dict[str, Any]:
+        """What is told of it in the record."""
+        return {}
 
-class _Labels:
+
+class _Labels(_Sink):
     def __init__(self, work: Work, path: Path, stack: ExitStack) -> None:
         writer = work.task.medium.writer
         if writer is None:
@@ -42,7 +49,7 @@ class _Labels:
         """The writer closes with the stack."""
 
 
-class _Drawn:
+class _Drawn(_Sink):
     def __init__(self, work: Work, kind: str, path: Path) -> None:
         self._path = path
         self._drawing = Drawing(work.reader.width, work.reader.height, work.task.renders[kind], work.style)
@@ -53,8 +60,11 @@ class _Drawn:
     def finish(self) -> None:
         self._drawing.save(self._path)
 
+    def details(self) -> dict[str, Any]:
+        return self._drawing.drawer.summary()
 
-class _ConfidenceMap:
+
+class _ConfidenceMap(_Sink):
     """On the raster's own grid."""
 
     def __init__(self, work: Work, path: Path, stack: ExitStack) -> None:
@@ -70,7 +80,7 @@ class _ConfidenceMap:
         """The writer closes with the stack."""
 
 
-class _ConfidencePicture:
+class _ConfidencePicture(_Sink):
     def __init__(self, work: Work, path: Path) -> None:
         self._path, self._unknown = path, work.style.space.ignore_index
         self._values = np.empty((work.reader.height, work.reader.width), dtype=np.uint8)
@@ -80,6 +90,36 @@ class _ConfidencePicture:
 
     def finish(self) -> None:
         write_image(self._path, self._values)
+
+
+class _Instances(_Sink):
+    """Things are told apart at the end, when the whole picture is known."""
+
+    def __init__(self, work: Work, path: Path) -> None:
+        self._work, self._path = work, path
+        self._labels: list[LabelArray] = []
+        self._confidence: list[NDArray[np.float16]] = []
+        self._count = 0
+
+    def add(self, rows: Rows) -> None:
+        self._labels.append(rows.labels)
+        if rows.confidence is not None:
+            self._confidence.append(rows.confidence)
+
+    def finish(self) -> None:
+        reader, space = self._work.reader, self._work.style.space
+        labels = np.concatenate(self._labels, dtype=space.dtype)
+        sure = np.concatenate(self._confidence) if self._confidence else None
+        whole = Segmentation(labels, space, confidence=sure, source=reader.name)
+        found = whole.instances(**self._work.options.instances)
+        self._count = len(found.things)
+        if hasattr(reader, "frame"):
+            save_geotiff(self._path, found.numbers, reader.frame)
+        else:
+            save_png(self._path, found.numbers)
+
+    def details(self) -> dict[str, Any]:
+        return {"instances": self._count}
 
 
 def write_rows(predictor: GridPredictor, work: Work) -> Facts:
@@ -100,9 +140,10 @@ def write_rows(predictor: GridPredictor, work: Work) -> Facts:
                 sink.add(rows)
             counts += count(rows.labels, space)
             work.tell(rows.top + len(rows.labels), reader.height)
+    details: dict[str, Any] = {}
     for sink in sinks:
         sink.finish()
-    details: dict[str, Any] = {}
+        details |= sink.details()
     options = work.options
     for kind in OUTLINED & work.paths.keys():
         details["polygons"] = write_outlines(
@@ -120,6 +161,8 @@ def write_rows(predictor: GridPredictor, work: Work) -> Facts:
 def _sink(kind: str, path: Path, work: Work, stack: ExitStack) -> _Sink:
     if kind in work.task.renders:
         return _Drawn(work, kind, path)
+    if kind == "instances":
+        return _Instances(work, path)
     if kind == "confidence":
         return _ConfidenceMap(work, path, stack) if hasattr(work.reader, "frame") else _ConfidencePicture(work, path)
     return _Labels(work, path, stack)

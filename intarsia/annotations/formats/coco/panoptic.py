@@ -141,7 +141,7 @@ def write(documents: Iterable[Document], path: Path, *, categories: Sequence[Cat
         annotations.append({"image_id": images[-1]["id"], "file_name": str(name), "segments_info": segments})
     if not images:
         raise DataError(f"{path}: there are no annotations to write")
-    value = {"images": images, "annotations": annotations, "categories": classes.entries(isthing=1)}
+    value = {"images": images, "annotations": annotations, "categories": classes.entries(things=True)}
     write_text(path, to_json(value) + "\n")
     return lost
 

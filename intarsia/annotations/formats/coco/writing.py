@@ -101,11 +101,13 @@ class Classes:
             self._categories[label] = replace(self._categories[label], keypoints=names)
         return not known or known == names
 
-    def entries(self, **more: Any) -> list[dict[str, Any]]:
-        """The categories as COCO lists them."""
+    def entries(self, *, things: bool = False) -> list[dict[str, Any]]:
+        """The categories as COCO lists them, of panoptic files with whether they have things."""
         found = []
         for name, category in self._categories.items():
-            entry: dict[str, Any] = {"id": self._ids[name], "name": name, "supercategory": category.group} | more
+            entry: dict[str, Any] = {"id": self._ids[name], "name": name, "supercategory": category.group}
+            if things:
+                entry["isthing"] = int(category.thing)
             if category.color:
                 entry["color"] = list(category.color)
             if category.keypoints:

@@ -1,0 +1,86 @@
+"""`intarsia drive`: road, lanes, vehicles and people from behind a windscreen, as a head-up display and as records."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from intarsia import DEFAULT_MODEL
+from intarsia.cli.output import Json
+from intarsia.cli.planned import end_job, run_job
+from intarsia.cli.records import show_plan
+from intarsia.errors import UsageError
+
+
+def drive(
+    sources: Annotated[
+        list[str],
+        typer.Argument(metavar="SOURCE", help="Videos, camera:0, pictures, folders or glob patterns of either."),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "-o", "--out", help="Folder for the results (default of single sources: here), or a video's name."
+        ),
+    ] = None,
+    camera: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Calibration (YAML: height in metres, focal in pixels of size, pitch in degrees): gives centimetres. "
+            "Without it the horizon is looked for, and places are told in pixels.",
+        ),
+    ] = None,
+    deadline: Annotated[
+        float | None,
+        typer.Option(
+            metavar="MS",
+            help="Take frames at their own pace; leave out, and count, those whose result would be older than this.",
+        ),
+    ] = None,
+    write: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KIND",
+            help="What is written besides the display: records (of videos, a line of JSON a frame), labels, overlay, "
+            "...; repeatable.",
+        ),
+    ] = None,
+    model: Annotated[
+        str, typer.Option("-m", "--model", help="Street model: a bundled name, a bundle file or a run folder.")
+    ] = DEFAULT_MODEL,
+    fps: Annotated[
+        float | None, typer.Option(help="Take a folder or pattern of pictures as a video of so many frames a second.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Stop after so many frames.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing results.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue an interrupted job (what is finished is always skipped).")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be written.")] = False,
+    json: Json = False,
+) -> None:
+    """See road, lanes, vehicles and people: writes NAME.drive.mp4 of each video, NAME.drive.jpg of each picture.
+
+    A look at what such a camera shows, not a system to drive by.
+    """
+    import intarsia
+    from intarsia.apps.drive import Camera, drive_render
+    from intarsia.jobs import JobOptions, plan
+
+    if overwrite and resume:
+        raise UsageError("--overwrite does everything again, --resume continues; choose one")
+    calibration = None if camera is None else Camera.load(camera)
+    asked = {"fps": fps, "limit": limit, "deadline": deadline}
+    given = [name for name, value in asked.items() if value is not None]
+    planned = plan(sources, out, outputs=[drive_render(calibration), *(write or ())], given=given)
+    app = {} if calibration is None else {"camera": calibration.model_dump(mode="json")}
+    options = JobOptions(fps=fps, limit=limit, deadline=deadline, app=app)
+    if dry_run:
+        show_plan(planned, json=json)
+        return
+    predictor = intarsia.load(model)
+    result = run_job(predictor, planned, options, overwrite=overwrite, what="driving")
+    end_job(predictor, planned, result, model, then="intarsia drive CLIP --write records", json=json)
