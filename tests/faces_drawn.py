@@ -13,10 +13,7 @@ OVAL = (
     136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109,
 )  # fmt: skip
 LOWER_LIP, UPPER_LIP = (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291), (61, 185, 40, 39, 37, 0, 267, 269, 270, 409)
-LOWER_MOUTH, UPPER_MOUTH = (
-    (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308),
-    (78, 191, 80, 81, 82, 13, 312, 311, 310, 415),
-)
+LOWER_MOUTH, UPPER_MOUTH = (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308), (78, 191, 80, 81, 82, 13, 312, 311, 310, 415)
 LIDS = {
     -1: ((33, 7, 163, 144, 145, 153, 154, 155, 133), (33, 246, 161, 160, 159, 158, 157, 173, 133)),
     1: ((362, 382, 381, 380, 374, 373, 390, 249, 263), (362, 398, 384, 385, 386, 387, 388, 466, 263)),
@@ -64,9 +61,7 @@ def drawn_points(middle: tuple[float, float] = (160, 150), eyes: float = 80, ope
     return DrawnFace(points.astype(np.float32))
 
 
-def _arc(
-    at: NDArray[np.float64], chain: tuple[int, ...], start: tuple[float, float], end: tuple[float, float], bend: float
-) -> None:
+def _arc(at: NDArray[np.float64], chain: tuple[int, ...], start: tuple[float, float], end: tuple[float, float], bend: float) -> None:
     t = np.linspace(0, 1, len(chain))[:, None]
     at[list(chain)] = (1 - t) * start + t * np.array(end) + 4 * t * (1 - t) * (0, bend)
 

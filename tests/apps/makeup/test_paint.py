@@ -53,10 +53,7 @@ def test_black_and_white_are_reached(name: str, low: int, high: int) -> None:
 @settings(max_examples=25, deadline=None)
 def test_outside_of_the_mask_no_bit_changes(strength: float, seed: int) -> None:
     before, mask = textured(seed), region()
-    for paint in (
-        lambda image: recolour(image, mask, (176, 18, 59), strength),
-        lambda image: smooth(image, mask, 40, strength),
-    ):
+    for paint in (lambda image: recolour(image, mask, (176, 18, 59), strength), lambda image: smooth(image, mask, 40, strength)):
         after = before.copy()
         paint(after)
         assert np.array_equal(after[mask == 0], before[mask == 0])
@@ -75,9 +72,7 @@ def test_strength_lies_between() -> None:
     for strength in (0.25, 0.5, 0.75, 1.0):
         image = textured()
         recolour(image, region(), (40, 60, 190), strength)
-        distances.append(
-            np.linalg.norm(to_oklab(image[20:40, 25:55]).mean(axis=(0, 1)) - to_oklab(np.uint8([40, 60, 190])))
-        )
+        distances.append(np.linalg.norm(to_oklab(image[20:40, 25:55]).mean(axis=(0, 1)) - to_oklab(np.uint8([40, 60, 190]))))
     assert distances == sorted(distances, reverse=True)
 
 
@@ -93,6 +88,7 @@ def test_an_empty_mask_changes_nothing() -> None:
     after = before.copy()
     recolour(after, np.zeros((60, 80), dtype=np.float32), (0, 0, 0))
     assert np.array_equal(after, before)
+
 
 
 def test_skin_becomes_even_and_its_edges_stay() -> None:
