@@ -194,7 +194,8 @@ def segment(
     Args:
         source: a path, encoded bytes, a PIL image or an array for one picture; a folder, a glob pattern or an iterable
             of sources for many; the path of a point cloud.
-        model: as for `load`, None for the bundled one for pictures or for point clouds; or "kmeans", which is fitted to
+        model: as for `load`; None for what a look at one picture says (people, a page, else street), for many pictures
+            "street", and for point clouds "airborne-lidar"; or "kmeans", which is fitted to
             these pictures and needs no labels (see `cluster`).
 
     Raises:
@@ -209,7 +210,12 @@ def segment(
     if is_clustering(model):
         given = list(source) if isinstance(source, Iterator) else source  # read twice
         return cluster(given).segment(given)
-    found: Any = load(model or DEFAULT_MODELS.get(medium_of(source).name, DEFAULT_MODEL))
+    medium = medium_of(source).name
+    if model is None and medium == "picture" and (isinstance(source, bytes) or not isinstance(source, Iterable)):
+        from intarsia.inference.choosing import choose_for, look
+
+        model = choose_for([lambda: look(source)]).model
+    found: Any = load(model or DEFAULT_MODELS.get(medium, DEFAULT_MODEL))
     result: Segmentation | Iterator[Segmentation] | CloudSegmentation = found.segment(source)
     return result
 

@@ -13,7 +13,10 @@ OVAL = (
     136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109,
 )  # fmt: skip
 LOWER_LIP, UPPER_LIP = (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291), (61, 185, 40, 39, 37, 0, 267, 269, 270, 409)
-LOWER_MOUTH, UPPER_MOUTH = (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308), (78, 191, 80, 81, 82, 13, 312, 311, 310, 415)
+LOWER_MOUTH, UPPER_MOUTH = (
+    (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308),
+    (78, 191, 80, 81, 82, 13, 312, 311, 310, 415),
+)
 LIDS = {
     -1: ((33, 7, 163, 144, 145, 153, 154, 155, 133), (33, 246, 161, 160, 159, 158, 157, 173, 133)),
     1: ((362, 382, 381, 380, 374, 373, 390, 249, 263), (362, 398, 384, 385, 386, 387, 388, 466, 263)),
@@ -56,12 +59,14 @@ def drawn_points(middle: tuple[float, float] = (160, 150), eyes: float = 80, ope
         for edge, down in zip(BROWS[side], (-0.4, -0.28), strict=True):
             _arc(at, edge, (side * 0.5 - 0.32, down), (side * 0.5 + 0.32, down), -0.06)
         iris = np.array([(0, 0), (0.12, 0), (0, -0.12), (-0.12, 0), (0, 0.12)])
-        at[list(IRISES[side])] = iris + (side * 0.5, 0)
+        at[list(IRISES[side])] = iris + np.array([side * 0.5, 0])
     points = np.concatenate([at * eyes + middle, np.zeros((478, 1))], axis=1)
     return DrawnFace(points.astype(np.float32))
 
 
-def _arc(at: NDArray[np.float64], chain: tuple[int, ...], start: tuple[float, float], end: tuple[float, float], bend: float) -> None:
+def _arc(
+    at: NDArray[np.float64], chain: tuple[int, ...], start: tuple[float, float], end: tuple[float, float], bend: float
+) -> None:
     t = np.linspace(0, 1, len(chain))[:, None]
     at[list(chain)] = (1 - t) * start + t * np.array(end) + 4 * t * (1 - t) * (0, bend)
 
@@ -70,31 +75,39 @@ def drawn_face(size: tuple[int, int] = (400, 320), faces: tuple[DrawnFace, ...] 
     """Draw faces with hair, teeth and a grained skin on a plain ground, (H, W, 3) uint8; by default one."""
     picture = np.full((*size, 3), (120, 150, 170), dtype=np.uint8)
     for face in faces or (drawn_points(),):
-        points = face.points[:, :2]
-        eyes = float(np.linalg.norm(points[473] - points[468]))
-        middle = (points[468] + points[473]) / 2
-
-        def disc(x: float, y: float, wide: float, high: float, colour: tuple[int, int, int]) -> None:
-            place = tuple(int(v) for v in middle + (x * eyes, y * eyes))
-            axes = (max(1, round(wide * eyes)), max(1, round(high * eyes)))
-            cv2.ellipse(picture, place, axes, 0, 0, 360, colour, -1, cv2.LINE_AA)
-
-        def shape(*chains: tuple[int, ...], colour: tuple[int, int, int]) -> None:
-            around = [index for chain in chains for index in chain]
-            cv2.fillPoly(picture, [np.rint(points[around]).astype(np.int32)], colour, cv2.LINE_AA)
-
-        disc(0, -0.1, 1.35, 1.6, (70, 45, 30))
-        disc(0, 2.6, 1.9, 1.1, (60, 70, 110))
-        disc(0, 1.6, 0.5, 0.6, (205, 150, 120))
-        shape(OVAL, colour=(222, 170, 140))
-        disc(0, 0.55, 0.12, 0.2, (205, 150, 120))
-        shape(LOWER_LIP, UPPER_LIP[::-1], colour=(190, 95, 95))
-        if points[14, 1] - points[13, 1] >= 1:
-            shape(LOWER_MOUTH, UPPER_MOUTH[::-1], colour=(240, 238, 230))
-        for side in (-1, 1):
-            shape(LIDS[side][0], LIDS[side][1][::-1], colour=(245, 245, 245))
-            shape(BROWS[side][0], BROWS[side][1][::-1], colour=(85, 55, 40))
-            disc(side * 0.5, 0, 0.12, 0.12, (110, 80, 50))
-            disc(side * 0.5, 0, 0.05, 0.05, (15, 12, 12))
+        _Drawing(picture, face).draw()
     grain = np.random.default_rng(0).normal(0, 5, (*size, 1))
     return np.clip(picture + grain, 0, 255).astype(np.uint8)
+
+
+class _Drawing:
+    """One face on a picture."""
+
+    def __init__(self, picture: NDArray[np.uint8], face: DrawnFace) -> None:
+        self._picture, self._points = picture, face.points[:, :2]
+        left, right = self._points[[468, 473]]
+        self._eyes, self._middle = float(np.linalg.norm(right - left)), (left + right) / 2
+
+    def draw(self) -> None:
+        self._disc(0, -0.1, 1.35, 1.6, (70, 45, 30))
+        self._disc(0, 2.6, 1.9, 1.1, (60, 70, 110))
+        self._disc(0, 1.6, 0.5, 0.6, (205, 150, 120))
+        self._shape((222, 170, 140), OVAL)
+        self._disc(0, 0.55, 0.12, 0.2, (205, 150, 120))
+        self._shape((190, 95, 95), LOWER_LIP, UPPER_LIP[::-1])
+        if self._points[14, 1] - self._points[13, 1] >= 1:
+            self._shape((240, 238, 230), LOWER_MOUTH, UPPER_MOUTH[::-1])
+        for side in (-1, 1):
+            self._shape((245, 245, 245), LIDS[side][0], LIDS[side][1][::-1])
+            self._shape((85, 55, 40), BROWS[side][0], BROWS[side][1][::-1])
+            self._disc(side * 0.5, 0, 0.12, 0.12, (110, 80, 50))
+            self._disc(side * 0.5, 0, 0.05, 0.05, (15, 12, 12))
+
+    def _disc(self, x: float, y: float, wide: float, high: float, colour: tuple[int, int, int]) -> None:
+        place = tuple(int(v) for v in self._middle + np.array([x, y]) * self._eyes)
+        axes = (max(1, round(wide * self._eyes)), max(1, round(high * self._eyes)))
+        cv2.ellipse(self._picture, place, axes, 0, 0, 360, colour, -1, cv2.LINE_AA)
+
+    def _shape(self, colour: tuple[int, int, int], *chains: tuple[int, ...]) -> None:
+        around = [index for chain in chains for index in chain]
+        cv2.fillPoly(self._picture, [np.rint(self._points[around]).astype(np.int32)], colour, cv2.LINE_AA)

@@ -69,5 +69,5 @@ class Exported(BaseModel):
         except (ValidationError, ValueError, RecursionError):
             raise ModelError(
                 f"{file}: it does not tell how its network is to be used; export it again with this version: "
-                "intarsia export MODEL -o FILE.onnx"
+                "intarsia export MODEL -o FILE.onnx (unless it is one step of several, as those of face and body are)"
             ) from None

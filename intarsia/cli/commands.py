@@ -12,6 +12,8 @@ from typer.main import get_command
 
 _PLACES = {
     "segment": "segment:segment",
+    "portrait": "portrait:portrait",
+    "background": "background:background",
     "drive": "drive:drive",
     "train": "train:train",
     "evaluate": "evaluate:evaluate",
@@ -20,6 +22,9 @@ _PLACES = {
     "export": "export:export",
     "count": "count:count",
     "makeup": "makeup:makeup",
+    "tryon": "tryon:tryon",
+    "search": "search:app",
+    "handwriting": "handwriting:handwriting",
     "import": "import_:import_",
     "data": "data:app",
     "annotations": "annotations:app",

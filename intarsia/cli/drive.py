@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from intarsia import DEFAULT_MODEL
-from intarsia.cli.output import Json, emit
-from intarsia.cli.records import show_job, show_plan
+from intarsia.cli.output import Json
+from intarsia.cli.planned import end_job, run_job
+from intarsia.cli.records import show_plan
 from intarsia.errors import UsageError
 
 
@@ -67,7 +68,6 @@ def drive(
     """
     import intarsia
     from intarsia.apps.drive import Camera, drive_render
-    from intarsia.cli.segment import run_job
     from intarsia.jobs import JobOptions, plan
 
     if overwrite and resume:
@@ -83,9 +83,4 @@ def drive(
         return
     predictor = intarsia.load(model)
     result = run_job(predictor, planned, options, overwrite=overwrite, what="driving")
-    if not json:
-        show_job(result, planned, predictor.bundle, model, then="intarsia drive CLIP --write records")
-    elif not result.stopped:
-        emit({"out": str(planned.folder), "model": model, "notes": list(planned.notes), **result.to_json()})
-    if result.exit_code:
-        raise typer.Exit(result.exit_code)
+    end_job(predictor, planned, result, model, then="intarsia drive CLIP --write records", json=json)

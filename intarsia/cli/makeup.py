@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from intarsia.cli.output import Json, emit, progress_bar
+from intarsia.cli.output import Json, emit
+from intarsia.cli.planned import run_job
 from intarsia.cli.records import show_plan, show_records, summed
 from intarsia.errors import UsageError
 
 if TYPE_CHECKING:
-    from intarsia.apps.makeup import MakeUp
-    from intarsia.jobs import JobResult, Plan
+    pass
 
 _COLOUR = "COLOUR"
 
@@ -71,25 +71,12 @@ def makeup(
         if dry_run:
             show_plan(planned, json=json)
             return
-        result = _run(open_makeup(look, model=model), planned, overwrite=overwrite)
+        result = run_job(open_makeup(look, model=model), planned, overwrite=overwrite, what="painting")
         if not json:
             show_records(result, planned)
-            typer.echo(f"{summed(result)}. Only for pictures of people who agreed; see docs/makeup.md.")
+            agreed = " Only for pictures of people who agreed; see docs/makeup.md." if result.done else ""
+            typer.echo(f"{summed(result)}.{agreed}")
         elif not result.stopped:
             emit({"out": str(planned.folder), "look": look.to_json(), "notes": list(planned.notes), **result.to_json()})
         if result.exit_code:
             raise typer.Exit(result.exit_code)
-
-
-def _run(makeup: MakeUp, plan: Plan, *, overwrite: bool) -> JobResult:
-    """Run the job under a bar that shows what is done of its one source, or of all."""
-    from intarsia.jobs import run_all
-    from intarsia.stopping import stop_on_signals
-
-    single = len(plan.tasks) == 1
-    with stop_on_signals() as stop, progress_bar("painting", rate=single) as bar:
-        return run_all(
-            makeup, plan, overwrite=overwrite, stop=stop,
-            tell=(lambda task, done, total: bar(done, total or 0)) if single else None,
-            finished=None if single else lambda done, total, _: bar(done, total),
-        )  # fmt: skip

@@ -30,7 +30,7 @@ def show_records(result: JobResult, plan: Plan) -> None:
     """Print what became of each source, and the failures on standard error."""
     for note in plan.notes:
         typer.echo(f"note: {note}")
-    whole = [record for record in result.records if record["status"] != "error"]
+    whole = [record for record in result.records if record["error"] is None]
     for record in whole[:_MOST_SHOWN]:
         _show_record(record, plan)
     if len(whole) > _MOST_SHOWN:
@@ -74,6 +74,9 @@ def _show_record(record: Record, plan: Plan) -> None:
         typer.echo(f"  {', '.join(f'{name} {value:,.0f} ml' for name, value in details['millilitres'].items())}")
     if "instances" in details:
         typer.echo(f"  {counted(details['instances'], 'thing')}")
+    if "lines" in details:
+        words = f", {counted(details['words'], 'word')}" if "words" in details else ""
+        typer.echo(f"  {counted(details['lines'], 'line')}{words}")
     if "polygons" in details:
         typer.echo(f"  {counted(details['polygons'], 'polygon')}")
     if "dropped" in details:
@@ -83,6 +86,8 @@ def _show_record(record: Record, plan: Plan) -> None:
         stages = (f"{name} {took['p50']:.1f} / {took['p99']:.1f}" for name, took in details["milliseconds"].items())
         typer.echo(f"  milliseconds a frame (median / p99): {', '.join(stages)}")
     for note in record["notes"]:
+        if note in plan.notes:  # said once for all
+            continue
         typer.echo(f"  note: {note}")
     typer.echo("  " + "  ".join(str(plan.folder / name) for name in record["outputs"].values()))
 

@@ -12,6 +12,7 @@ import typer
 from intarsia import DEFAULT_MODEL, DEFAULT_MODELS
 from intarsia.cli.flags import give_flags
 from intarsia.cli.output import Decide, Json, Options, Refine, RefineOptions, emit, progress_bar, read_refine
+from intarsia.cli.planned import run_job
 from intarsia.cli.records import show_job, show_plan
 from intarsia.cli.things import FLAGS, Things, read_things
 from intarsia.errors import UsageError, counted
@@ -19,7 +20,7 @@ from intarsia.errors import UsageError, counted
 if TYPE_CHECKING:
     from intarsia.inference import Predictor
     from intarsia.inference.clouds import CloudPredictor
-    from intarsia.jobs import JobOptions, JobResult, Plan
+    from intarsia.jobs import JobResult, Plan
 
 _NONE = Things()
 _GRIDS, _VIDEO, _CLOUDS = "GeoTIFFs and volumes", "Video", "Point clouds"
@@ -39,8 +40,9 @@ def segment(
         typer.Option(
             "-m",
             "--model",
-            help=f"Bundled model, bundle file or run folder; default: {DEFAULT_MODEL}, for point clouds "
-            f"{DEFAULT_MODELS['cloud']}. Or kmeans, which needs no training and no labels (--set clusters=6).",
+            help=f"Bundled model, bundle file or run folder; default: what a look at some pictures says (people, a "
+            f"page, else {DEFAULT_MODEL}), for point clouds {DEFAULT_MODELS['cloud']}. Or kmeans, which needs no "
+            "training and no labels (--set clusters=6).",
         ),
     ] = None,
     out: Annotated[
@@ -189,6 +191,7 @@ def segment(
     The masks of GeoTIFFs are GeoTIFFs (.mask.tif), those of volumes are NIfTI files (.mask.nii.gz). Of videos,
     NAME.overlay.mp4 is written. Of a point cloud, every point gets its class: NAME.labels.laz is written.
     """
+    from intarsia.cli.choice import choose_model
     from intarsia.cli.pipes import piped
     from intarsia.cli.schedule import read_schedule
     from intarsia.jobs import JobOptions, plan
@@ -223,9 +226,9 @@ def segment(
         if dry_run:
             show_plan(planned, json=json)
             return
-        named = model or next(
-            (DEFAULT_MODELS[m.name] for m in planned.media() if m.name in DEFAULT_MODELS), DEFAULT_MODEL
-        )
+        named = model
+        if named is None:
+            named, planned = choose_model(planned)
         settings = {
             "long_side": long_side, "bands": bands, "window": window, "tile": tile, "tta": tta, "runtime": runtime,
             "precision": precision, "confidence": things.confidence(planned, write or ()), "decide": decide,
@@ -292,20 +295,6 @@ def _load(
         "window": None if settings["window"] is None else read_pair(settings["window"]),
     }
     return intarsia.load(model, options=changes, **settings | read)
-
-
-def run_job(predictor: Any, plan: Plan, options: JobOptions, *, overwrite: bool, what: str = "segmenting") -> JobResult:
-    """Run the job under a bar that shows what is done of its one source, or of all."""
-    from intarsia.jobs import run_all
-    from intarsia.stopping import stop_on_signals
-
-    single = len(plan.tasks) == 1
-    with stop_on_signals() as stop, progress_bar(what, rate=single) as bar:
-        return run_all(
-            predictor, plan, options=options, overwrite=overwrite, stop=stop,
-            tell=(lambda task, done, total: bar(done, total or 0)) if single else None,
-            finished=None if single else lambda done, total, _: bar(done, total),
-        )  # fmt: skip
 
 
 def _finish(

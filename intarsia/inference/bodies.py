@@ -19,7 +19,7 @@ from intarsia.zoo import bundled_models
 
 _SIZE = 256
 _SEEN = Preprocessing(mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0), size=(_SIZE, _SIZE))
-_NOTHING = -60.0  # a logit of what is surely no person
+_NOTHING = -9.2  # a logit of what is surely no person; greater ones would shift edges that are interpolated
 _LEAST = 0.5  # of a probability
 _SMALLEST = 0.002  # of the photo: the share of a piece of mask that is looked at
 _MOST = 8  # bodies of a photo
@@ -78,6 +78,10 @@ class BodyFinder:
         coarse = self._coarse(image)
         return [body for body, _ in self._bodies(image, coarse, _pieces(coarse)) if body.score >= _LEAST]
 
+    def person(self, image: NDArray[np.uint8]) -> Floats:
+        """Look once at who is in a photo (H, W, 3): (256, 256) float32, 0 to 1, by the network of `person`."""
+        return _sigmoid(self._coarse(image))
+
     def mask(self, image: NDArray[np.uint8]) -> Floats:
         """Find all that is people in a photo.
 
@@ -105,7 +109,7 @@ class BodyFinder:
         """Logits (256, 256) of the mask of `person`, of a photo and of its mirror image."""
         both = np.concatenate([prepare(one, _SEEN) for one in (image, np.ascontiguousarray(image[:, ::-1]))])
         made = self._person.run(both)["logits"]
-        logits = np.clip(made[:, 1] - made[:, 0], _NOTHING / 2, -_NOTHING / 2)
+        logits = made[:, 1] - made[:, 0]
         return np.asarray((logits[0] + logits[1, :, ::-1]) / 2, np.float32)
 
     def _bodies(self, image: NDArray[np.uint8], coarse: Floats, pieces: Sequence[_Piece]) -> list[tuple[Body, bool]]:
@@ -133,7 +137,8 @@ class BodyFinder:
         made = self._body.run(crop.transpose(2, 0, 1)[None])
         raw = made["points"][0]
         points = np.concatenate([region.to_photo(raw[:, :3], _SIZE), _sigmoid(raw[:, 3:4])], axis=1)
-        logits = region.spread(made["mask"][0, 0], image.shape[0], image.shape[1], beyond=_NOTHING)
+        mask = np.clip(made["mask"][0, 0], _NOTHING, -_NOTHING)
+        logits = region.spread(mask, image.shape[0], image.shape[1], beyond=_NOTHING)
         return _View(points, logits, float(made["score"][0, 0]))
 
 

@@ -14,7 +14,7 @@ class Edited:
     """A changed picture.
 
     Attributes:
-        pixels: (H, W, 3) uint8 RGB; its transparency stays as it was.
+        pixels: (H, W, 3) uint8 RGB, whose transparency stays as it was, or (H, W, 4) RGBA.
         areas: share of the picture by what it was changed to, largest first.
         notes: what was decided or left out, in sentences.
         details: what only this app has, as plain JSON.

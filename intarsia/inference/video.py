@@ -40,6 +40,8 @@ class FrameResult:
         cut: whether the stream began anew here.
         seconds: from the frame to its labels.
         note: what is to be told of it, in a few words; "" for nothing.
+        shares: (h, w) float32, how likely each pixel is of one class, at the size that the network sees; None unless
+            the predictor tells it, see `SteadyPredictor`.
     """
 
     segmentation: Segmentation
@@ -50,6 +52,7 @@ class FrameResult:
     cut: bool
     seconds: float
     note: str = ""
+    shares: NDArray[np.float32] | None = None
 
 
 class VideoPredictor:

@@ -44,7 +44,13 @@ OUTPUTS = {
         Output("geopackage", "the outlines as a GeoPackage", {"raster": ".mask.gpkg"}),
         Output("top", "the classes seen from above", {"cloud": ".top.png"}),
         Output("side", "the classes seen from the south", {"cloud": ".side.png"}),
-        Output("page", "a page that shows the cloud in 3D", {"cloud": ".html"}),
+        Output(
+            "page", "a page that shows the cloud in 3D; of handwriting, PAGE XML",
+            {"cloud": ".html", "handwriting": ".page.xml"},
+        ),
+        Output("alto", "lines as ALTO 4", {"handwriting": ".alto.xml"}),
+        Output("json", "lines as JSON", {"handwriting": ".lines.json"}),
+        Output("crops", "a folder of pictures, one a line", {"handwriting": ".lines"}),
     )
 }  # fmt: skip
 """Every kind of output besides the labels and the renders."""
@@ -63,7 +69,8 @@ _DRAWN: Mapping[Form, Callable[[Render, Path], str]] = {
     "pages": lambda render, source: ".tif",
     "frames": lambda render, source: ".webm" if render.alpha else ".mp4",
     "points": lambda render, source: "",
-    "whole": lambda render, source: ".png" if render.lossless else photo_suffix(source),
+    "photo": lambda render, source: ".png" if render.lossless else photo_suffix(source),
+    "whole": _still,
 }
 """How the name of a drawing ends, by the form of the medium and the source; "" where there is none."""
 

@@ -24,7 +24,7 @@ class Plan:
         tasks: one a source.
         keeps_manifest: whether the folder gets a manifest, so that the job can be continued and shared; a single file
             of labels gets none.
-        notes: what was left out of the sources, in sentences.
+        notes: what was left out of the sources, or decided for all of them, in sentences.
     """
 
     folder: Path

@@ -20,6 +20,7 @@ from intarsia.jobs.plan import Plan
 from intarsia.jobs.task import JobOptions, Record, Task
 from intarsia.jobs.writing.frames import write_frames
 from intarsia.jobs.writing.pages import write_pages
+from intarsia.jobs.writing.photo import write_photo
 from intarsia.jobs.writing.points import write_points
 from intarsia.jobs.writing.rows import write_rows
 from intarsia.jobs.writing.volume import write_volume
@@ -36,6 +37,7 @@ _PLAIN = JobOptions()
 
 WRITERS: dict[Form, Callable[[Any, Work], Facts]] = {
     "rows": write_rows, "volume": write_volume, "frames": write_frames, "points": write_points, "pages": write_pages,
+    "photo": write_photo,
     "whole": write_whole,
 }  # fmt: skip
 """What writes the outputs of a task, by the form of its medium."""
@@ -81,7 +83,7 @@ class JobResult:
     @property
     def failures(self) -> dict[str, str]:
         """Reason by source, of each that failed."""
-        return {record["source"]: record["error"] for record in self.records if record["status"] == "error"}
+        return {record["source"]: record["error"] for record in self.records if record["error"] is not None}
 
     @property
     def exit_code(self) -> int:
@@ -93,7 +95,7 @@ class JobResult:
             return INTERRUPTED
         if not self.failures:
             return 0
-        empty = all(record["details"].get("found") == 0 for record in self.records)
+        empty = all(record["status"] == "nothing" for record in self.records)
         return PARTLY if self.done or self.skipped or self.busy or empty else DataError.exit_code
 
     def to_json(self) -> dict[str, Any]:
@@ -156,9 +158,10 @@ def run(
         tell: called with the task, what of it is done and all of it (None if unknown).
 
     Returns:
-        The same keys for every medium, plain JSON: id, source, medium, status ("done", "error" or "stopped"), error,
-        outputs (name below the folder by kind), size, areas (share by class), seconds, notes, details (what only its
-        medium has), model, settings, runtime (what decides the labels), input (size and time of the source).
+        The same keys for every medium, plain JSON: id, source, medium, status ("done", "error", "nothing" (what is
+        looked for is not in it) or "stopped"), error, outputs (name below the folder by kind), size, areas (share by
+        class), seconds, notes, details (what only its medium has), model, settings, runtime (what decides the labels),
+        input (size and time of the source).
 
     Raises:
         Stopped: by `stop`, before there was something whole.
@@ -201,12 +204,13 @@ def _written(
         if is_hopeless(error) or isinstance(error, UsageError):
             raise
         reason = str(error) or type(error).__name__
-        details = {"found": 0} if isinstance(error, NothingFound) else {}
-        return record | {"status": "error", "error": reason, "details": details, "seconds": _since(start)}
+        status = "nothing" if isinstance(error, NothingFound) else "error"
+        return record | {"status": status, "error": reason, "seconds": _since(start)}
     except BaseException:
         _remove(fresh)
         raise
-    told_of = {"size": list(facts.size), "areas": facts.areas, "notes": list(facts.notes), "details": facts.details}
+    notes = [*task.notes, *facts.notes]
+    told_of = {"size": list(facts.size), "areas": facts.areas, "notes": notes, "details": facts.details}
     status = "stopped" if facts.stopped else "done"
     return record | told_of | {"status": status, "outputs": dict(task.outputs), "seconds": _since(start)}
 
@@ -336,7 +340,7 @@ def blank(task: Task) -> Record:
     """Begin a record: all keys that every medium has."""
     return {
         "id": task.id, "source": str(task.source), "medium": task.medium.name, "status": "", "error": None,
-        "outputs": {}, "size": None, "areas": {}, "seconds": 0.0, "notes": [], "details": {},
+        "outputs": {}, "size": None, "areas": {}, "seconds": 0.0, "notes": list(task.notes), "details": {},
     }  # fmt: skip
 
 

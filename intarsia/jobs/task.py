@@ -25,6 +25,7 @@ class Task:
         medium: what the source is.
         outputs: what is written, by kind: a posix path below the output folder.
         renders: those of the outputs that are drawn, by kind.
+        notes: what was decided about it before it was opened, in sentences; they begin its record's.
     """
 
     source: Path | str
@@ -32,6 +33,7 @@ class Task:
     medium: Medium
     outputs: Mapping[str, str]
     renders: Mapping[str, Render] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ from intarsia.media.videowriter import WRITTEN_SUFFIXES
 from intarsia.media.volumes import NIFTI_SUFFIXES, VOLUME_SUFFIXES, is_volume, open_volume, volume_stem
 
 Name = str | os.PathLike[str]
-Form = Literal["rows", "volume", "frames", "points", "pages", "whole"]
+Form = Literal["rows", "volume", "frames", "points", "pages", "photo", "whole"]
 _SHOWN = 4
 
 
@@ -55,8 +55,8 @@ class Medium:
         name: in records and messages.
         things: several of them, in words.
         unit: one element of it, in words.
-        form: how it is gone through: rows of pixels from top to bottom, a volume, frames, points, pages, or a
-            picture that is changed as a whole.
+        form: how it is gone through: rows of pixels from top to bottom, a volume, frames, points, pages, a
+            photo that is changed, or whatever gives one result as a whole.
         family: media that lie in one folder together and that the same models are for.
         suffixes: of files that can be one.
         sniff: from a name (and, where that does not tell, the first bytes) to whether it is one.
@@ -172,7 +172,7 @@ PICTURE = Medium(
 )  # fmt: skip
 
 PHOTO = replace(
-    PICTURE, form="whole", open=lambda source, preprocessing, options: PhotoReader(source), targets=PHOTO_SUFFIXES,
+    PICTURE, form="photo", open=lambda source, preprocessing, options: PhotoReader(source), targets=PHOTO_SUFFIXES,
     outputs=("overlay",), writer=None, takes=frozenset(),
 )  # fmt: skip
 """Pictures that an app changes, and writes as they are but for that; no medium of `MEDIA`."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import ImageColor
@@ -42,8 +43,8 @@ _SLACK = 1e-4
 
 def to_oklab(rgb: NDArray[np.uint8]) -> Floats:
     """Turn sRGB (..., 3) uint8 into OKLab (..., 3): lightness 0 to 1, and two axes of colour of about -0.4 to 0.4."""
-    lab: Floats = np.cbrt(_LINEAR[rgb] @ _TO_CONES) @ _TO_LAB
-    return lab
+    lab: Floats = _power(_LINEAR[rgb.reshape(-1, 3)] @ _TO_CONES, 1 / 3) @ _TO_LAB
+    return lab.reshape(rgb.shape)
 
 
 def from_oklab(lab: Floats) -> NDArray[np.uint8]:
@@ -53,11 +54,12 @@ def from_oklab(lab: Floats) -> NDArray[np.uint8]:
     """
     flat = lab.reshape(-1, 3)
     linear = _to_linear(flat)
-    outside = np.flatnonzero(((linear < -_SLACK) | (linear > 1 + _SLACK)).any(axis=1))
+    off = np.abs(linear - np.float32(0.5))
+    outside = np.flatnonzero(np.maximum(np.maximum(off[:, 0], off[:, 1]), off[:, 2]) > 0.5 + _SLACK)
     if len(outside):
         linear[outside] = _to_linear(_in_gamut(flat[outside]))
     np.clip(linear, 0, 1, out=linear)
-    codes: Floats = np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** np.float32(1 / 2.4) - 0.055)
+    codes: Floats = np.where(linear <= 0.0031308, linear * 12.92, 1.055 * _power(linear, 1 / 2.4) - 0.055)
     return np.rint(codes * 255).astype(np.uint8).reshape(lab.shape)
 
 
@@ -75,9 +77,14 @@ def colour(said: str) -> tuple[int, int, int]:
         ) from None
 
 
+def _power(values: Floats, exponent: float) -> Floats:
+    """Powers of numbers that are not negative; several times as fast as NumPy's."""
+    return np.asarray(cv2.pow(values, exponent), dtype=np.float32).reshape(values.shape) if values.size else values
+
+
 def _to_linear(lab: Floats) -> Floats:
-    linear: Floats = (lab @ _FROM_LAB) ** 3 @ _FROM_CONES
-    return linear
+    roots: Floats = lab @ _FROM_LAB
+    return np.asarray(roots * roots * roots @ _FROM_CONES, dtype=np.float32)
 
 
 def _in_gamut(lab: Floats) -> Floats:

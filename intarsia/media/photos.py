@@ -102,15 +102,15 @@ class PhotoReader(ImageReader):
 
         Args:
             path: target ending in one of `WRITTEN_SUFFIXES`.
-            pixels: (height, width, 3) uint8 RGB, upright.
+            pixels: (height, width, 3) uint8 RGB, upright, with the picture's own transparency; or (height, width, 4).
 
         Raises:
             DataError: transparency goes to a JPEG file; the disk is full, or the folder cannot be written.
             UsageError: the suffix names no known format.
         """
         is_jpeg = Path(path).suffix.lower() in JPEG_SUFFIXES
-        alpha = self.alpha()
-        if is_jpeg and alpha is not None:
+        alpha = self.alpha() if pixels.shape[2] == 3 else None
+        if is_jpeg and (alpha is not None or pixels.shape[2] == 4):
             raise DataError(f"cannot write {os.fspath(path)}: {self.name} is transparent, and JPEG is not; name a .png")
         whole = pixels if alpha is None else np.dstack([pixels, alpha])
         said = {"exif": self._exif, "icc_profile": self._profile}

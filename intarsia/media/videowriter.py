@@ -246,7 +246,7 @@ class VideoWriter:
         else:
             self._notes.append(
                 f"{self.path.suffix} cannot hold the sound's format ({sound.stream.codec_context.name}); "
-                "it was left out; write .mkv to keep it"
+                f"it was left out; write {'.mov' if self.kind == 'alpha' else '.mkv'} to keep it"
             )
 
 

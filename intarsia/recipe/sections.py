@@ -148,6 +148,9 @@ class Augment(Section):
 
     scale: tuple[Positive, Positive] = Field((0.5, 2.0), description="zoom range, drawn log-uniformly")
     flip: Fraction = Field(0.5, description="probability of a horizontal flip")
+    sides: list[tuple[str, str]] = Field(
+        [], description="pairs of classes that change places in a horizontal flip, as left and right do"
+    )
     vertical_flip: Fraction = Field(0.0, description="probability of a vertical flip")
     rotate: Annotated[float, Field(ge=0, le=180)] = Field(0.0, description="most degrees, applied half of the time")
     elastic: Annotated[float, Field(ge=0)] = Field(

@@ -41,21 +41,45 @@ def guided_filter(probs: Array, image: Any, *, radius: int = 3, epsilon: float =
     if radius < 1 or not epsilon > 0:
         raise UsageError(f"radius is at least 1 and epsilon positive, not {radius} and {epsilon}")
     maps, picture, kept = _checked(probs, image, prune)
-    guide: list[Doubles] = [channel / 255 for channel in np.moveaxis(picture, 2, 0)]
-    count = _box(np.ones(picture.shape[:2]), radius)
-    mean = [_box(channel, radius) / count for channel in guide]
-    inverse = _inverse_covariance(guide, mean, count, radius, epsilon)
+    guide = Guide(picture, radius, epsilon)
     out = np.zeros(maps.shape, np.float32)
     for index in kept:
-        values = maps[index].astype(np.float64)
-        average = _box(values, radius) / count
-        shared = [_box(channel * values, radius) / count - m * average for channel, m in zip(guide, mean, strict=True)]
-        slopes = [_dot(row, shared) for row in inverse]
-        offset = average - _dot(slopes, mean)
-        filtered = _box(offset, radius)
-        filtered += _dot([_box(slope, radius) for slope in slopes], guide)
-        out[index] = filtered / count
+        slopes, offset = guide.lines(maps[index].astype(np.float64))
+        out[index] = offset + _dot(slopes, guide.channels)
     return like(probs, _normalised(out))
+
+
+class Guide:
+    """A picture whose colours lead the guided filter.
+
+    Args:
+        picture: (H, W, 3) uint8 RGB.
+        radius: of the windows.
+        epsilon: see `guided_filter`.
+
+    Attributes:
+        channels: its colours, 0 to 1, (H, W) each.
+    """
+
+    def __init__(self, picture: NDArray[np.uint8], radius: int, epsilon: float) -> None:
+        self.channels: list[Doubles] = [channel / 255 for channel in np.moveaxis(picture, 2, 0)]
+        self._radius, self._count = radius, _box(np.ones(picture.shape[:2]), radius)
+        self._mean = [self._average(channel) for channel in self.channels]
+        self._inverse = _inverse_covariance(self.channels, self._mean, self._count, radius, epsilon)
+
+    def lines(self, values: Doubles) -> tuple[list[Doubles], Doubles]:
+        """What makes values (H, W) of colours: a slope for each channel and an offset, averaged over all windows."""
+        average = self._average(values)
+        shared = [
+            self._average(channel * values) - mean * average
+            for channel, mean in zip(self.channels, self._mean, strict=True)
+        ]
+        slopes = [_dot(row, shared) for row in self._inverse]
+        offset = average - _dot(slopes, self._mean)
+        return [self._average(slope) for slope in slopes], self._average(offset)
+
+    def _average(self, values: Doubles) -> Doubles:
+        return _box(values, self._radius) / self._count
 
 
 def joint_bilateral(

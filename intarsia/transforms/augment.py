@@ -67,10 +67,20 @@ class RandomScaleCrop:
 
 
 class RandomFlip:
-    """Mirror at random, left to right and top to bottom."""
+    """Mirror at random, left to right and top to bottom.
 
-    def __init__(self, horizontal: float, vertical: float) -> None:
+    Args:
+        horizontal: probability of the one.
+        vertical: and of the other.
+        sides: pairs of labels that change places when left becomes right.
+    """
+
+    def __init__(self, horizontal: float, vertical: float, sides: Sequence[tuple[int, int]] = ()) -> None:
         self.horizontal, self.vertical = horizontal, vertical
+        others = np.arange(1 << 16)
+        for left, right in sides:
+            others[[left, right]] = right, left
+        self._others = others if sides else None
 
     def __call__(self, image: Pixels, labels: Labels, random: np.random.Generator) -> tuple[Pixels, Labels]:
         """Mirrored (H, W, C) pixels and (H, W) labels, or the given ones."""
@@ -78,6 +88,8 @@ class RandomFlip:
             if random.random() < probability:
                 image = np.asarray(cv2.flip(image, axis), dtype=np.uint8).reshape(image.shape)
                 labels = np.asarray(cv2.flip(labels, axis))
+                if axis == 1 and self._others is not None:
+                    labels = self._others[labels].astype(labels.dtype)
         return image, labels
 
 
@@ -192,12 +204,15 @@ class TrainingTransform:
         augment: strengths and probabilities.
         crop: height and width of the result.
         ignore_index: label of filled regions.
+        sides: pairs of labels that change places when left becomes right.
 
     Raises:
         UsageError: changes of colour are wanted of pictures that do not have three channels.
     """
 
-    def __init__(self, augment: Augment, crop: Sequence[int], *, ignore_index: int) -> None:
+    def __init__(
+        self, augment: Augment, crop: Sequence[int], *, ignore_index: int, sides: Sequence[tuple[int, int]] = ()
+    ) -> None:
         self._steps: list[RandomElastic | RandomPerspective | RandomRotation | RandomScaleCrop | RandomFlip] = []
         if augment.elastic:
             self._steps.append(RandomElastic(augment.elastic))
@@ -206,10 +221,10 @@ class TrainingTransform:
         if augment.rotate:
             self._steps.append(RandomRotation(augment.rotate, ignore_index=ignore_index))
         self._steps.append(RandomScaleCrop(crop, augment.scale, ignore_index=ignore_index))
-        self._steps.append(RandomFlip(augment.flip, augment.vertical_flip))
+        self._steps.append(RandomFlip(augment.flip, augment.vertical_flip, sides))
         self._color = RandomColor(augment)
         bends = augment.rotate or augment.elastic or augment.perspective
-        self._keeps_size = not bends and tuple(augment.scale) == (1, 1)
+        self._keeps_size = not bends and not sides and tuple(augment.scale) == (1, 1)
         self._crop = (crop[0], crop[1])
         # A turned crop reaches beyond its sides, as far as its diagonal at most.
         turned = min(1.0, math.sin(math.radians(min(augment.rotate, 90))))

@@ -159,3 +159,12 @@ def test_the_command_says_what_is_wrong(cli: Cli, bundle: Bundle, tmp_path: Path
     assert cli("export", "airborne-lidar", "-o", tmp_path / "net.onnx") == 4
     assert "cannot be exported: a network of points" in cli.err
     assert cli("export", "stret", "-o", tmp_path / "net.onnx") == 2 and "Did you mean 'street'?" in cli.err
+
+
+def test_a_converted_network_is_written_as_it_stands(tmp_path: Path) -> None:
+    found = intarsia.export("person", tmp_path / "person.onnx")
+    assert found.exported.sizes == ((256, 256),) and found.exported.agreement == 1
+    copied = Description.load(found.file)
+    assert copied.is_converted and copied.card["origin"].startswith("mediapipe 0.10.21")
+    with pytest.raises(ModelError, match=r"face.onnx: .* unless it is one step of several"):
+        intarsia.export("face", tmp_path / "face.onnx")

@@ -49,12 +49,13 @@ def test_lighter_than_white_is_white() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "meant"), [("#b0123b", (176, 18, 59)), ("Red", (255, 0, 0)), ("rgb(1, 2, 3)", (1, 2, 3)), ("#fff", (255,) * 3)]
+    ("said", "meant"),
+    [("#b0123b", (176, 18, 59)), ("Red", (255, 0, 0)), ("rgb(1, 2, 3)", (1, 2, 3)), ("#fff", (255,) * 3)],
 )
 def test_colours_by_name(said: str, meant: tuple[int, int, int]) -> None:
     assert colour(said) == meant
 
 
 def test_no_colour_is_said_with_the_closest() -> None:
-    with pytest.raises(UsageError, match="'crimsn' is no colour.*Did you mean 'crimson'"):
+    with pytest.raises(UsageError, match=r"'crimsn' is no colour.*Did you mean 'crimson'"):
         colour("crimsn")

@@ -162,3 +162,15 @@ def test_a_label_map_that_is_bent_does_not_repeat():
     assert TrainingTransform(still, (40, 60), ignore_index=255).repeats(40, 60)
     for change in ({"elastic": 3.0}, {"perspective": 0.1}, {"rotate": 5.0}, {"scale": (0.9, 1.0)}):
         assert not TrainingTransform(still.model_copy(update=change), (40, 60), ignore_index=255).repeats(40, 60)
+
+
+def test_sides_change_places_in_a_mirrored_picture() -> None:
+    image, labels = np.zeros((8, 12, 3), np.uint8), np.repeat(np.uint8([[1, 2, 3, 255]]), 8, axis=0).repeat(3, axis=1)
+    always = STILL.model_copy(update={"flip": 1.0})
+    _, mirrored = TrainingTransform(always, (8, 12), ignore_index=255, sides=[(1, 3)])(image, labels, 0)
+    assert mirrored[0].tolist() == [255] * 3 + [1] * 3 + [2] * 3 + [3] * 3
+    assert mirrored.dtype == torch.uint8
+    _, deep = TrainingTransform(always, (8, 12), ignore_index=255, sides=[(1, 3)])(image, labels.astype(np.uint16), 0)
+    assert np.array_equal(deep, mirrored)
+    kept = TrainingTransform(STILL.model_copy(update={"flip": 0.0}), (8, 12), ignore_index=255, sides=[(1, 3)])
+    assert np.array_equal(kept(image, labels, 0)[1], labels)

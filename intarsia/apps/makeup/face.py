@@ -25,12 +25,12 @@ FEATHER = {"skin": 0.06, "lips": 0.03, "brows": 0.04, "eyes": 0.015, "hair": 0.0
 
 _PUPIL = 0.45  # of the iris's radius
 _AROUND = (3.2, 2.8, 4.5)  # the region that hair is looked for in: to the sides, up and down, in eye distances
-_WORKED = 60  # pixels between the eyes where hair is looked for
+_WORKED = 40  # pixels between the eyes where hair is looked for
 _SURE = (0.2, 0.8)  # shares of hair that are taken for none and all of it
 _STRANDS = (3, 1e-4)  # radius and variance of the filter that pulls the hair's mask to the picture's edges
 _MARGIN = 0.3  # around the points, in eye distances
 _SMALLEST = 8.0  # pixels between the eyes
-_FLATTEST = 0.15  # share of the face's width that is seen of one of its sides
+_FLATTEST = 0.1  # share of the face's width that is seen of one of its sides
 # Between the eyes, on the temples: how the face is turned tells which of the two hides behind it.
 _BRIDGE, _TEMPLES = 168, (234, 454)
 
@@ -76,7 +76,7 @@ def paint_face(
         face: with its points.
         look: what is wanted.
         colours: of the look, as the picture has them.
-        others: further faces in the picture, which its hair does not cover.
+        others: further faces in the picture, to whom hair belongs that is nearer to them.
         hair: finds it; None where the look wants none.
 
     Returns:
@@ -145,7 +145,7 @@ def _hair(image: Pixels, face: HasPoints, others: Sequence[HasPoints], find: Hai
     height, width = image.shape[:2]
     scale = min(1.0, _WORKED / eye_distance(face))
     small = resized(image, max(1, round(height * scale)), max(1, round(width * scale)), cv2.INTER_AREA)
-    share = np.clip(find(small, Shifted(face.points * np.float32(scale))), 0, 1)
+    share = np.clip(find(small, Shifted(face.points * scale)), 0, 1)
     radius, variance = _STRANDS
     share = guided_filter(np.stack([1 - share, share]), small, radius=radius, epsilon=variance)[1]
     low, high = _SURE
@@ -154,7 +154,7 @@ def _hair(image: Pixels, face: HasPoints, others: Sequence[HasPoints], find: Hai
     return np.asarray(resized(sure, height, width, cv2.INTER_LINEAR) * kept, dtype=np.float32)
 
 
-def _box(points: Points, size: tuple[int, ...], reach: NDArray[np.floating]) -> tuple[slice, slice]:
+def _box(points: Points, size: tuple[int, ...], reach: NDArray[np.float64]) -> tuple[slice, slice]:
     """Rows and columns of a picture around points: so far left, up, right and down of them."""
     low = np.floor(points[:, :2].min(axis=0) - reach[:2]).astype(int)
     high = np.ceil(points[:, :2].max(axis=0) + reach[2:]).astype(int) + 1
@@ -162,4 +162,4 @@ def _box(points: Points, size: tuple[int, ...], reach: NDArray[np.floating]) -> 
 
 
 def _moved(face: HasPoints, place: tuple[slice, slice]) -> Shifted:
-    return Shifted(face.points - np.array([place[1].start, place[0].start, 0], dtype=np.float32))
+    return Shifted(face.points - np.array([place[1].start, place[0].start, 0]))

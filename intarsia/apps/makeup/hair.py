@@ -113,10 +113,17 @@ def _normal(lab: Floats, seen: Floats) -> Floats:
 
 
 def never(face: HasPoints, others: Sequence[HasPoints], size: tuple[int, int]) -> Mask:
-    """Where a face's hair is not: its own eyes and mouth, and the ovals of other faces; (H, W), 0 to 1."""
-    shapes = [outline(face, name) for name in ("left_eye", "right_eye", "lips")]
-    shapes += [outline(one, "oval") for one in others]
+    """Where a face's hair is not: its own eyes, brows and mouth, and what is nearer to another face; (H, W), 0 to 1."""
     found = np.zeros(size, dtype=np.float32)
-    for shape in shapes:
-        np.maximum(found, filled(shape, size), out=found)
+    for name in ("left_eye", "right_eye", "left_brow", "right_brow", "lips"):
+        np.maximum(found, filled(outline(face, name), size), out=found)
+    for other in others:
+        np.maximum(found, filled(outline(other, "oval"), size), out=found)
+        found[_distance(other, size) < _distance(face, size)] = 1
     return found
+
+
+def _distance(face: HasPoints, size: tuple[int, int]) -> Floats:
+    """How far each pixel is from a face, squared, in eye distances."""
+    x, y, _ = _own_axes(face, size)
+    return x * x + y * y

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import intarsia
-from intarsia.apps.makeup.hair import HairFinder, by_colour, by_network
+from intarsia.apps.makeup.hair import by_colour, by_network
 from intarsia.apps.makeup.look import Look
 from intarsia.apps.makeup.painting import MakeUp
 from intarsia.bundle import Description
@@ -50,17 +50,13 @@ def open_makeup(look: Look, *, model: str | os.PathLike[str] | None = None) -> M
     """
     if model is not None and not look.hair:
         raise UsageError("a model is needed for hair alone; say its colour (--hair brown), or leave the model out")
-    face = Description.load(find_bundle("face"))
+    models = [Description.load(find_bundle(name)) for name in ("face-detector", "face")]
     if not look.hair:
-        return MakeUp(look, FaceFinder(), None, (face,))
-    named: Any = intarsia.load("person" if model is None else model)
-    return MakeUp(look, FaceFinder(), by_colour(named) if model is None else _by(named), (face, named.bundle))
-
-
-def _by(predictor: Any) -> HairFinder:
-    if "hair" not in predictor.space.names:
-        names = ", ".join(predictor.space.names)
-        raise UsageError(
-            f"{predictor.bundle.title} has no class hair, only {names}; name a model of the parts of faces"
-        )
-    return by_network(predictor, predictor.space.index("hair"))
+        return MakeUp(look, FaceFinder(), None, models)
+    known = Description.load(find_bundle("person" if model is None else model))
+    if model is not None and "hair" not in known.space.names:
+        names = ", ".join(known.space.names)
+        raise UsageError(f"{known.title} has no class hair, only {names}; name a model of the parts of faces")
+    predictor: Any = intarsia.load("person", runtime="onnx") if model is None else intarsia.load(model)
+    hair = by_colour(predictor) if model is None else by_network(predictor, known.space.index("hair"))
+    return MakeUp(look, FaceFinder(), hair, [*models, known])

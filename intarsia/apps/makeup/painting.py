@@ -39,6 +39,7 @@ MEDIA = (VIDEO, PHOTO)
 """What can be made up."""
 
 _NO_FACE = "no face was found"
+_ANEW = 15  # frames after which those are looked for who came into view
 _LEAST = 0.5  # of a mask, for a pixel to count
 
 
@@ -58,19 +59,18 @@ class MakeUp:
     Args:
         look: what is painted.
         finder: finds faces.
-        hair: finds hair; needed where the look colours it.
+        hair: finds hair; None where the look leaves it as it is.
         models: descriptions of what computes; they tell one job's results from another's.
     """
 
-    forms: frozenset[Form] = frozenset({"whole", "frames"})
+    forms: frozenset[Form] = frozenset({"photo", "frames"})
     given: frozenset[str] = frozenset()
     preprocessing = Preprocessing()
     space = SPACE
     is_free = False
 
     def __init__(self, look: Look, finder: Finder, hair: HairFinder | None, models: Sequence[Description]) -> None:
-        self.look, self._finder = look, finder
-        self._hair = hair if look.hair else None
+        self.look, self.finder, self.hair = look, finder, hair
         self._models, self.bundle = models, models[0]
 
     def paint(self, image: Pixels) -> tuple[Pixels, list[list[Layer]]]:
@@ -85,7 +85,7 @@ class MakeUp:
         Raises:
             NothingFound: there is no face, or none that can be painted.
         """
-        faces = self._finder.find(image)
+        faces = self.finder.find(image)
         painted = image.copy()
         layers = self._paint(painted, faces, self.look.colours())
         if not layers:
@@ -95,7 +95,7 @@ class MakeUp:
     def edit(self, photo: PhotoReader) -> Edited:
         """Make up an opened photo; see `paint`."""
         image = photo.read()
-        faces = self._finder.find(image)
+        faces = self.finder.find(image)
         painted = image.copy()
         colours = {name: photo.own(colour) for name, colour in self.look.colours().items()}
         layers = self._paint(painted, faces, colours)
@@ -124,7 +124,7 @@ class MakeUp:
     def _paint(self, image: Pixels, faces: Sequence[HasPoints], colours: Colours) -> list[list[Layer]]:
         good = [face for face in faces if not refusal(face)]
         return [
-            paint_face(image, face, self.look, colours, [one for one in faces if one is not face], self._hair)
+            paint_face(image, face, self.look, colours, [one for one in faces if one is not face], self.hair)
             for face in good
         ]
 
@@ -151,12 +151,14 @@ class Filming:
         Raises:
             NothingFound: after the last frame, if none had a face.
         """
-        steadying, faces, found, name = Steadying(), None, 0, getattr(frames, "name", "the clip")
+        steadying, found, name = Steadying(), 0, getattr(frames, "name", "the clip")
+        faces: Sequence[Any] = ()
         colours = self._makeup.look.colours()
         for index, given in enumerate(frames):
             frame, start = Frame.of(given, index), time.perf_counter()
-            finder = self._makeup._finder
-            faces = finder.track(frame.image, faces) if faces else finder.find(frame.image)
+            finder = self._makeup.finder
+            tracks = faces and index % _ANEW
+            faces = finder.track(frame.image, faces) if tracks else finder.find(frame.image)
             image = frame.image.copy()
             layers = self._makeup._paint(image, steadying.step(faces), colours)
             found += bool(layers)

@@ -43,7 +43,7 @@ class Steadying:
         before = min(near, key=lambda one: _apart(one, face)).points
         step = face.points - before
         share = np.clip(np.linalg.norm(step[:, :2], axis=1, keepdims=True) / (_MOVING * eyes), _STILL, 1)
-        return Steadied((before + share * step).astype(np.float32))
+        return Steadied(before + share * step)
 
 
 def _apart(one: HasPoints, other: HasPoints) -> float:

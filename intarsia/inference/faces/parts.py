@@ -1,19 +1,19 @@
 """The parts of a face as masks, drawn from its points.
 
 The points are those of MediaPipe's face mesh with attention (Grishchenko et al. 2020, Attention Mesh,
-arXiv:2006.10962): 468 of the mesh, five of each iris. Its contours become smooth curves, and a curve becomes the share of
-each pixel that lies inside.
+arXiv:2006.10962): 468 of the mesh, five of each iris. Its contours become smooth curves, and a curve becomes the share
+of each pixel that lies inside.
 """
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Points = NDArray[np.float32]
+Points = NDArray[np.floating[Any]]
 Mask = NDArray[np.float32]
 Chain = tuple[int, ...]
 

@@ -1,22 +1,24 @@
-"""Photos that are changed: written as they were read, with all that their files said."""
+"""Sources that give one result as a whole, which writes itself in the forms that its names ask for."""
 
 from __future__ import annotations
 
-from intarsia.inference.editing import Editor
+from typing import Any
+
 from intarsia.jobs.writing.work import Facts, Work
-from intarsia.media.photos import PhotoReader
+from intarsia.media.images import write_image
 
 
-def write_whole(editor: Editor, work: Work) -> Facts:
-    """Change an opened photo into its outputs.
+def write_whole(predictor: Any, work: Work) -> Facts:
+    """Write what was found in a source: renders of it as pictures, everything else as `Result.save` does.
 
     Raises:
-        NothingFound: what should be changed is not in it.
-        DataError: the photo cannot be read, or a file cannot be written.
+        DataError: the source cannot be read, or a file cannot be written.
     """
-    photo: PhotoReader = work.reader
-    edited = editor.edit(photo)
-    work.tell(0, 1)
-    for path in work.paths.values():
-        photo.save(path, edited.pixels)
-    return Facts((photo.width, photo.height), edited.areas, (*photo.notes, *edited.notes), edited.details)
+    (result,) = work.parts
+    for kind, path in work.paths.items():
+        if kind in work.task.renders:
+            render = work.task.renders[kind]
+            write_image(path, result.render(render, opacity=work.style.opacity, keep=work.style.keep))
+        else:
+            result.save(path)
+    return Facts(result.size, result.areas(), result.notes, result.details)

@@ -56,8 +56,9 @@ class PictureFeed:
             self._say(f"decoded pictures kept in memory: {', '.join(kept) or 'none, they do not fit'}")
 
     def samples(self, maps: Maps) -> TorchDataset[Sample]:
-        ignore_index = self.split.space.ignore_index
-        transform = TrainingTransform(self._recipe.augment, self._recipe.input.crop, ignore_index=ignore_index)
+        space, augment = self.split.space, self._recipe.augment
+        sides = [(space.index(left), space.index(right)) for left, right in augment.sides]
+        transform = TrainingTransform(augment, self._recipe.input.crop, ignore_index=space.ignore_index, sides=sides)
         return TrainingSamples(self._reader, transform, self._recipe.training.seed, maps=maps)
 
     def inputs(self, batch: Batch) -> Tensor:

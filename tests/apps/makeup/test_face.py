@@ -108,7 +108,7 @@ def test_faces_that_cannot_be_painted_are_refused() -> None:
     assert refusal(drawn_points(eyes=7)) == "it is too small"
     side = drawn_points().points.copy()
     side[:, 0] = 160 + (side[:, 0] - 160) * 0.6
-    side[234, 0] = side[168, 0] - 5
+    side[234] = side[168] - np.array([5, 0, 0])
     assert refusal(DrawnFace(side)) == "it is seen from the side"
 
 

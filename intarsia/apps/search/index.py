@@ -1,0 +1,257 @@
+"""The index: vectors and facts of photos in one file, gone through whole for each question, so nothing is missed."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from intarsia.apps.search.colours import COUNT, Filter
+from intarsia.errors import DataError, UsageError, suggest
+from intarsia.files import atomic_path
+
+FORMAT = 1
+_TENSORS = ("vectors", "colours", "shares", "items")
+_DIGITS = 5  # of scores: what differs less is alike, and comes in the order of the names
+
+
+class Item(NamedTuple):
+    """One photo in an index.
+
+    Attributes:
+        name: posix path from the folder of the index.
+        size: bytes of the file.
+        time: of its last change, in nanoseconds.
+        folder: name of the folder that it lies in.
+        category: what it shows, as the network says.
+        mask: how the thing was found in it: "clothes", "foreground" or "whole".
+    """
+
+    name: str
+    size: int
+    time: int
+    folder: str
+    category: str
+    mask: str
+
+
+@dataclass(frozen=True)
+class Match:
+    """One answer.
+
+    Attributes:
+        rank: from 1.
+        score: cosine of the angle between the vectors, -1..1; 1 is alike.
+        path: of the photo.
+        item: what the index holds of it.
+        colours: its main colours as "#rrggbb", the largest first.
+    """
+
+    rank: int
+    score: float
+    path: Path
+    item: Item
+    colours: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON form."""
+        item = self.item
+        return {
+            "rank": self.rank, "score": self.score, "path": str(self.path), "name": item.name, "folder": item.folder,
+            "category": item.category, "mask": item.mask, "colours": list(self.colours),
+        }  # fmt: skip
+
+
+@dataclass
+class Index:
+    """Photos by what they look like.
+
+    Attributes:
+        file: that it is kept in; names of photos start from its folder.
+        model: checksum of the network that made the vectors.
+        masked: whether they are of the things that the photos show; if not, of the whole photos.
+        items: the photos, in the order of their names.
+        vectors: (N, D) float32, of length 1.
+        colours: (N, 3, 3) uint8 sRGB, the main colours of each.
+        shares: (N, 3) float32, of the thing, of each colour.
+    """
+
+    file: Path
+    model: str
+    masked: bool = True
+    items: list[Item] = field(default_factory=list)
+    vectors: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+    colours: NDArray[np.uint8] = field(default_factory=lambda: np.zeros((0, COUNT, 3), np.uint8))
+    shares: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, COUNT), np.float32))
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def path(self, item: Item) -> Path:
+        """Where a photo lies."""
+        return Path(os.path.normpath(self.file.parent / item.name))
+
+    def name(self, path: Path) -> str:
+        """What a photo is called in this index."""
+        return Path(os.path.relpath(path.absolute(), self.file.absolute().parent)).as_posix()
+
+    def find(
+        self,
+        photo: Any,
+        *,
+        count: int = 10,
+        colour: str | Filter | None = None,
+        category: str | None = None,
+        embedder: Any = None,
+    ) -> list[Match]:
+        """Find the photos that look most like one.
+
+        Args:
+            photo: a path, encoded bytes, a PIL image or an array (H, W, 3) uint8 RGB. A photo that is in the index is
+                not its own answer, if it is given by its path.
+            count: most answers.
+            colour: only things of this colour: a name, "#rrggbb", or a `Filter` with a tolerance of your own.
+            category: only things of this folder, or that the network takes for this category.
+            embedder: an `Embedder` that was made before; None makes one.
+
+        Raises:
+            DataError: the photo cannot be read.
+            UsageError: no such colour or category.
+            ModelError: the index was made by another version's network.
+        """
+        from intarsia.apps.search.embedding import Embedder
+        from intarsia.media.images import read_image
+
+        ready = embedder or Embedder(masked=self.masked)
+        ready.check(self)
+        allowed = self.allowed(colour, category)
+        if isinstance(photo, str | os.PathLike):
+            own = self.name(Path(photo))
+            allowed &= np.array([item.name != own for item in self.items], bool)
+        return self.nearest(ready.embed(read_image(photo)).vector, count, allowed)
+
+    def allowed(self, colour: str | Filter | None = None, category: str | None = None) -> NDArray[np.bool_]:
+        """Tell which photos (N,) have a colour and are of a category.
+
+        Raises:
+            UsageError: no such colour or category.
+        """
+        found = np.ones(len(self), bool)
+        if colour is not None:
+            wanted = Filter.of(colour) if isinstance(colour, str) else colour
+            found &= wanted.passes(self.colours, self.shares)
+        if category is not None:
+            known = {name for item in self.items for name in (item.folder, item.category)}
+            if category not in known:
+                raise UsageError(f"no photo in {self.file} is of the class {category!r}.{suggest(category, known)}")
+            found &= np.array([category in (item.folder, item.category) for item in self.items], bool)
+        return found
+
+    def nearest(
+        self, vector: NDArray[np.float32], count: int = 10, allowed: NDArray[np.bool_] | None = None
+    ) -> list[Match]:
+        """Compare a vector (D,) of length 1 with all; equals come in the order of their names.
+
+        Raises:
+            UsageError: `count` is below 1.
+        """
+        if count < 1:
+            raise UsageError(f"the number of answers is 1 or more, not {count}")
+        if not len(self):
+            return []
+        # Not by BLAS, in which equal rows may get sums that differ in the last digit.
+        scores = np.round(np.einsum("nd,d->n", self.vectors, vector), _DIGITS)
+        if allowed is not None:
+            scores[~allowed] = -np.inf
+        least = np.partition(scores, -min(count, len(scores)))[-min(count, len(scores))]
+        candidates = np.flatnonzero((scores >= least) & (scores > -np.inf))
+        order = candidates[np.argsort(-scores[candidates], kind="stable")][:count]
+        return [self._match(rank, int(index), float(scores[index])) for rank, index in enumerate(order, 1)]
+
+    def _match(self, rank: int, index: int, score: float) -> Match:
+        item = self.items[index]
+        shown = zip(self.colours[index], self.shares[index], strict=True)
+        colours = tuple("#{:02x}{:02x}{:02x}".format(*colour) for colour, share in shown if share > 0)
+        return Match(rank, round(score, _DIGITS), self.path(item), item, colours)
+
+    def keep(self, kept: NDArray[np.bool_]) -> Index:
+        """Make an index of some of the photos (N,)."""
+        items = [item for item, stays in zip(self.items, kept, strict=True) if stays]
+        return replace(
+            self, items=items, vectors=self.vectors[kept], colours=self.colours[kept], shares=self.shares[kept]
+        )
+
+    def with_photos(
+        self,
+        items: Sequence[Item],
+        vectors: NDArray[np.float32],
+        colours: NDArray[np.uint8],
+        shares: NDArray[np.float32],
+    ) -> Index:
+        """Make an index with more photos; those of the same name are replaced."""
+        names = {item.name for item in items}
+        rest = self.keep(np.array([item.name not in names for item in self.items], bool))
+        every = [*rest.items, *items]
+        order = np.array(sorted(range(len(every)), key=lambda index: every[index].name), int)
+        old = rest.vectors if len(rest) else np.zeros((0, vectors.shape[1]), np.float32)
+        return replace(
+            self,
+            items=[every[index] for index in order],
+            vectors=np.concatenate([old, vectors])[order],
+            colours=np.concatenate([rest.colours, colours])[order],
+            shares=np.concatenate([rest.shares, shares])[order],
+        )
+
+    def save(self) -> None:
+        """Write it to its file, whole or not at all: until then the file is what it was.
+
+        Raises:
+            DataError: the disk is full, or the folder cannot be written.
+        """
+        from safetensors.numpy import save
+
+        facts = json.dumps(self.items).encode()
+        tensors: dict[str, NDArray[Any]] = {
+            "vectors": self.vectors.astype(np.float16), "colours": self.colours,
+            "shares": self.shares.astype(np.float16), "items": np.frombuffer(facts, np.uint8),
+        }  # fmt: skip
+        head = json.dumps({"format": FORMAT, "model": self.model, "masked": self.masked})
+        data = save(tensors, {"intarsia.search": head})
+        with atomic_path(self.file) as temporary:
+            temporary.write_bytes(data)
+
+    @classmethod
+    def load(cls, file: str | os.PathLike[str]) -> Self:
+        """Read an index.
+
+        Raises:
+            DataError: the file is missing, damaged, no index, or written by a newer version.
+        """
+        from safetensors import SafetensorError, safe_open
+
+        path = Path(file)
+        if not path.is_file():
+            raise DataError(f"{path}: no such index; make one: intarsia search build PHOTOS/ -o {path}")
+        try:
+            with safe_open(path, "np") as opened:
+                head = json.loads((opened.metadata() or {})["intarsia.search"])
+                if head["format"] > FORMAT:
+                    raise DataError(f"{path}: written by a newer version; upgrade: pip install -U intarsia")
+                held = {name: opened.get_tensor(name) for name in _TENSORS}
+            items = [Item(*facts) for facts in json.loads(held["items"].tobytes())]
+            lengths = {len(items), *(len(held[name]) for name in _TENSORS[:-1])}
+            if len(lengths) != 1:
+                raise ValueError("its parts differ in length")
+        except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
+            raise DataError(f"{path}: no index of photos, or a damaged one ({error}); build it again") from error
+        vectors = held["vectors"].astype(np.float32)
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True).clip(1e-6)
+        return cls(
+            path, head["model"], head["masked"], items, vectors, held["colours"], held["shares"].astype(np.float32)
+        )

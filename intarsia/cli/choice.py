@@ -1,0 +1,26 @@
+"""Which model `segment` takes where none is named."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from intarsia import DEFAULT_MODEL, DEFAULT_MODELS
+
+if TYPE_CHECKING:
+    from intarsia.jobs import Plan
+
+
+def choose_model(plan: Plan) -> tuple[str, Plan]:
+    """Choose a model for the sources of a job; its notes, and those of its tasks, then tell why."""
+    from intarsia.inference.choosing import choose_for, look
+
+    media = [medium.name for medium in plan.media()]
+    known = next((DEFAULT_MODELS[name] for name in media if name in DEFAULT_MODELS), None)
+    if known is not None or media != ["picture"]:
+        return known or DEFAULT_MODEL, plan
+    choice = choose_for([partial(look, task.source) for task in plan.tasks])
+    note = str(choice)
+    tasks = tuple(replace(task, notes=(*task.notes, note)) for task in plan.tasks)
+    return choice.model, replace(plan, tasks=tasks, notes=(*plan.notes, note))

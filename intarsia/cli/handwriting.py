@@ -1,0 +1,82 @@
+"""`intarsia handwriting`: the lines and words of pages, in reading order."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from intarsia.cli.output import Json, emit, progress_bar
+from intarsia.cli.records import show_job, show_plan
+from intarsia.cli.target import Overwrite
+from intarsia.errors import UsageError
+
+if TYPE_CHECKING:
+    from intarsia.jobs import JobResult
+
+
+def handwriting(
+    sources: Annotated[
+        list[str], typer.Argument(metavar="PAGE", help="Pictures of pages, folders or glob patterns.")
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option("-o", "--out", help="Folder for the results (for single pages default: here), or FILE.xml (PAGE)."),
+    ] = None,
+    write: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KIND",
+            help="What is written; repeatable: page (PAGE XML, the default), alto (ALTO 4), json, crops (a folder with "
+            "a level picture of each line), overlay (the lines drawn on the page).",
+        ),
+    ] = None,
+    words: Annotated[bool, typer.Option("--words", help="Also divide lines into words.")] = False,
+    model: Annotated[
+        str, typer.Option("-m", "--model", help="Bundled model or model file with a class text.")
+    ] = "handwriting",
+    long_side: Annotated[
+        int | None,
+        typer.Option(min=32, help="Working size in pixels of the longer side; default 960. More for small writing."),
+    ] = None,
+    runtime: Annotated[str, typer.Option(help="What computes: onnx, openvino, or auto.")] = "auto",
+    overwrite: Overwrite = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue an interrupted job (what is finished is always skipped).")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be written.")] = False,
+    json: Json = False,
+) -> None:
+    """Find the lines of handwritten pages: baselines and outlines in reading order, words by the gaps between them.
+
+    Ink that is in no line is counted and told. Exits with 1 when a page has no line at all, or some could not be read.
+    """
+    import intarsia
+    from intarsia.apps.handwriting import PAGE, LineFinder
+    from intarsia.jobs import plan, run_all
+    from intarsia.stopping import stop_on_signals
+
+    if overwrite and resume:
+        raise UsageError("--overwrite does everything again, --resume continues; choose one")
+    planned = plan(sources, out, outputs=write or (), media=(PAGE,))
+    if dry_run:
+        show_plan(planned, json=json)
+        return
+    finder = LineFinder(intarsia.load(model, long_side=long_side, runtime=runtime), words=words)
+    with stop_on_signals() as stop, progress_bar("reading") as bar:
+        result = run_all(
+            finder, planned, overwrite=overwrite, stop=stop, finished=lambda done, total, _: bar(done, total)
+        )
+    if not json:
+        show_job(result, planned, finder.bundle, model)
+    elif not result.stopped:
+        emit({"out": str(planned.folder), "model": model, "notes": list(planned.notes), **result.to_json()})
+    code = result.exit_code or _blank(result)
+    if code:
+        raise typer.Exit(code)
+
+
+def _blank(result: JobResult) -> int:
+    """1 if a page has no line."""
+    return int(any(not record["details"]["lines"] for record in result.done))

@@ -1,0 +1,48 @@
+"""Planned jobs: run under a progress bar, and told of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from intarsia.cli.output import emit, progress_bar
+from intarsia.cli.records import show_job
+
+if TYPE_CHECKING:
+    from intarsia.jobs import JobOptions, JobResult, Plan
+
+
+def run_job(
+    predictor: Any, plan: Plan, options: JobOptions | None = None, *, overwrite: bool, what: str = "segmenting"
+) -> JobResult:
+    """Run the job under a bar that shows what is done of its one source, or of all."""
+    from intarsia.jobs import JobOptions, run_all
+    from intarsia.stopping import stop_on_signals
+
+    single = len(plan.tasks) == 1
+    with stop_on_signals() as stop, progress_bar(what, rate=single) as bar:
+        return run_all(
+            predictor, plan, options=options or JobOptions(), overwrite=overwrite, stop=stop,
+            tell=(lambda task, done, total: bar(done, total or 0)) if single else None,
+            finished=None if single else lambda done, total, _: bar(done, total),
+        )  # fmt: skip
+
+
+def end_job(predictor: Any, plan: Plan, result: JobResult, model: str, *, then: str, json: bool) -> None:
+    """Tell what a job did, and end with its exit code.
+
+    Args:
+        predictor: that was run.
+        plan: of the job.
+        result: what it did.
+        model: how the user named it.
+        then: what to try next.
+        json: tell it for machines.
+    """
+    if not json:
+        show_job(result, plan, predictor.bundle, model, then=then)
+    elif not result.stopped:  # of which the command itself tells, in JSON too
+        emit({"out": str(plan.folder), "model": model, "notes": list(plan.notes), **result.to_json()})
+    if result.exit_code:
+        raise typer.Exit(result.exit_code)

@@ -1,0 +1,79 @@
+"""`intarsia tryon`: a garment on photos in another colour, cloth or print."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from intarsia.cli.output import Json, emit, progress_bar
+from intarsia.cli.records import show_plan, show_records, summed
+from intarsia.errors import UsageError
+
+MODEL = "clothes"
+
+
+def tryon(
+    sources: Annotated[
+        list[str], typer.Argument(metavar="PHOTO...", help="Photos of people, folders or glob patterns.")
+    ],
+    garment: Annotated[
+        str,
+        typer.Option("-g", "--garment", help="What is changed: upper, outer, dress, lower, legs, shoes, hat, bag."),
+    ],
+    colour: Annotated[str | None, typer.Option(metavar="COLOUR", help="A name, or #rrggbb.")] = None,
+    texture: Annotated[Path | None, typer.Option(metavar="FILE", help="Picture of a cloth or print.")] = None,
+    scale: Annotated[float, typer.Option(help="Width of the texture, in sizes of the garment.")] = 0.5,
+    from_: Annotated[
+        Path | None, typer.Option("--from", metavar="PHOTO", help="Photo of somebody who wears such a garment.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--out",
+            help="Folder for the results (for single photos default: here), or for one photo its own name, ending in "
+            ".png, .jpg, .webp or .tif.",
+        ),
+    ] = None,
+    model: Annotated[
+        str, typer.Option("-m", "--model", help="Model of clothes: a bundled name, a bundle file or a run folder.")
+    ] = MODEL,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing results.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue an interrupted job (what is finished is always skipped).")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be written.")] = False,
+    json: Json = False,
+) -> None:
+    """Show a garment in another colour, texture, or as somebody else wears it: writes NAME.tryon.png of each photo.
+
+    Everything but the garment stays as it is, bit for bit. Exits with 1 when a photo shows no such garment. Only for
+    pictures of people who agree.
+    """
+    import intarsia
+    from intarsia.apps.tryon import MEDIA, TRIED_ON, TryingOn, Wish
+    from intarsia.inference.bodies import find_bodies
+    from intarsia.jobs import plan, run_all
+    from intarsia.stopping import stop_on_signals
+
+    if overwrite and resume:
+        raise UsageError("--overwrite does everything again, --resume continues; choose one")
+    wish = Wish(garment, colour, texture, scale, from_)
+    planned = plan(sources, out, outputs=(TRIED_ON,), media=MEDIA)
+    if dry_run:
+        show_plan(planned, json=json)
+        return
+    with stop_on_signals() as stop, progress_bar("trying on") as bar:
+        editor = TryingOn(wish, intarsia.load(model), find_bodies)
+        result = run_all(
+            editor, planned, overwrite=overwrite, stop=stop, finished=lambda done, total, _: bar(done, total)
+        )
+    if not json:
+        show_records(result, planned)
+        typer.echo(f"{summed(result)}. Only for pictures of people who agreed; see docs/tryon.md.")
+    elif not result.stopped:
+        emit({"out": str(planned.folder), "wish": wish.to_json(), "notes": list(planned.notes), **result.to_json()})
+    if result.exit_code:
+        raise typer.Exit(result.exit_code)

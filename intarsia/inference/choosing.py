@@ -1,0 +1,125 @@
+"""Which bundled model a picture gets when none is named: a cheap look at what it shows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from intarsia.errors import DataError
+from intarsia.inference.bodies import BodyFinder
+from intarsia.inference.faces.finding import FaceFinder
+from intarsia.media.images import ImageLike
+from intarsia.media.medium import ROWS, medium_of
+from intarsia.preprocessing import Preprocessing
+from intarsia.transforms.preprocess import resize_image
+from intarsia.zoo import bundled_models
+
+OTHERWISE = "street"
+"""What is neither people nor a page gets this model."""
+_SIDE = 640  # pixels at which a picture is looked at
+_MOST_PIXELS = 100_000_000
+_LOOKED_AT = 5  # pictures of many
+_NEAR = 0.05  # of the picture that people fill
+_CLEAR = 0.7  # undecided pixels of their mask, at most, for one that is decided
+_FACE = 0.1  # of the longer side
+# A page: bright and pale, with much ink in many pieces, and nobody on it.
+_PAPER, _PALE, _INK, _PIECES, _NOBODY = 150, 60, 0.03, 100, 0.02
+_DARKER = 25  # than the paper about it
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A model, and why.
+
+    Attributes:
+        model: name of a bundled model.
+        reason: half a sentence for people.
+    """
+
+    model: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"model {self.model}: {self.reason} (-m decides otherwise)"
+
+
+class Chooser:
+    """Looks at pictures; the rule was set on people of all sizes, faces, streets, pages and textures."""
+
+    def __init__(self) -> None:
+        self._bodies, self._faces = BodyFinder(), FaceFinder()
+        self._known = bundled_models()
+
+    def choose(self, image: NDArray[np.uint8]) -> Choice:
+        """Choose for one picture (H, W, 3) uint8 RGB."""
+        scale = min(1.0, _SIDE / max(image.shape[:2]))
+        seen = resize_image(image, *(max(1, round(side * scale)) for side in image.shape[:2]))
+        mask = self._bodies.person(seen)
+        share = float(np.mean(mask > 0.5))
+        if share >= _NEAR and float(np.mean(np.abs(mask - 0.5) < 0.4)) <= _CLEAR * share and self._is_somebody(seen):
+            return Choice("person", f"people fill {100 * share:.0f} % of it")
+        if "handwriting" in self._known and share < _NOBODY and _is_page(seen):
+            return Choice("handwriting", "it is a page of writing")
+        return Choice(OTHERWISE, "neither people close by nor a page of writing were seen")
+
+    def _is_somebody(self, image: NDArray[np.uint8]) -> bool:
+        side = max(image.shape[:2])
+        return bool(self._bodies.find(image)) or any(
+            float((face.box[2:] - face.box[:2]).max()) > _FACE * side for face in self._faces.find(image)
+        )
+
+
+def choose_for(pictures: Sequence[Callable[[], NDArray[np.uint8]]]) -> Choice:
+    """Choose one model for some pictures, by a few of them; what most of these show decides.
+
+    Args:
+        pictures: read one each; those that cannot be read are left to whoever segments them.
+    """
+    step = max(1, -(-len(pictures) // _LOOKED_AT))
+    chooser = Chooser()
+    found = list(_chosen(chooser, pictures[::step]))
+    if not found:
+        return Choice(OTHERWISE, "no picture could be looked at")
+    (model, count), *_ = Counter(one.model for one in found).most_common()
+    first = next(one for one in found if one.model == model)
+    if len(found) == 1:
+        return first
+    return Choice(model, f"the choice for {count} of the {len(found)} pictures that were looked at")
+
+
+def look(picture: ImageLike) -> NDArray[np.uint8]:
+    """Read a picture to look at it: (H, W, 3) uint8 RGB.
+
+    Raises:
+        DataError: it cannot be read, or has too many pixels for a look.
+    """
+    reader = medium_of(picture, media=ROWS).open(picture, Preprocessing(), {})
+    if reader.height * reader.width > _MOST_PIXELS:
+        raise DataError(f"{reader.name} has too many pixels for a look; name a model")
+    pixels: NDArray[np.uint8] = reader.picture(reader.read())
+    return pixels
+
+
+def _chosen(chooser: Chooser, pictures: Iterable[Callable[[], NDArray[np.uint8]]]) -> Iterable[Choice]:
+    for read in pictures:
+        try:
+            image = read()
+        except DataError:
+            continue
+        yield chooser.choose(image)
+
+
+def _is_page(image: NDArray[np.uint8]) -> bool:
+    """Whether a picture is a page of writing: dark strokes on something bright and pale."""
+    grey, saturation = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.cvtColor(image, cv2.COLOR_RGB2HSV)[..., 1]
+    paper = cv2.medianBlur(grey, 31).astype(np.int16)
+    ink = (paper - grey > _DARKER).astype(np.uint8)
+    if np.median(paper) < _PAPER or np.median(saturation) > _PALE or ink.mean() < _INK:
+        return False
+    _, _, facts, _ = cv2.connectedComponentsWithStats(ink)
+    return int(np.count_nonzero(facts[1:, cv2.CC_STAT_AREA] > 8)) >= _PIECES
