@@ -1,13 +1,14 @@
 """Lanes on roads that are drawn, by the TuSimple rule on a few real frames, and the time of every stage.
 
-    python benchmarks/uses_drive.py --data DATA
+    python benchmarks/uses_drive.py
 
-DATA holds ``lanes/tusimple`` (images, instance: a value a lane) and ``camvid/val``; without it only drawn roads are
-measured. Six frames are a smoke test: their mean has the interval that is told, and proves nothing.
+$INTARSIA_DATA holds ``lanes/tusimple`` (images, instance: a value a lane) and ``camvid/val``; without it only drawn
+roads are measured. Six frames are a smoke test: their mean has the interval that is told, and proves nothing.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -121,13 +122,12 @@ def stages(folder: Path, count: int) -> Iterator[Row]:
 
 
 def main() -> None:
-    parser = arguments(__doc__ or "")
-    parser.add_argument("--data", type=Path, help="folder of real data")
-    options = parser.parse_args()
+    options = arguments(__doc__ or "").parse_args()
+    data = Path(os.environ.get("INTARSIA_DATA", "../shared/data"))
     rows = list(drawn_roads(4 if options.quick else 25))
-    if options.data is not None:
-        rows += tusimple(options.data / "lanes" / "tusimple")
-        rows += stages(options.data / "camvid" / "val", 8 if options.quick else 60)
+    if data.is_dir():
+        rows += tusimple(data / "lanes" / "tusimple")
+        rows += stages(data / "camvid" / "val", 8 if options.quick else 60)
     report("Driving", rows, options.json, threads=cv2.getNumThreads())
 
 

@@ -1,8 +1,8 @@
 """Panoptic quality of things that touch: connected components beside cuts at necks, on pedestrians and cells.
 
-    python benchmarks/uses_instances.py --data DATA
+    python benchmarks/uses_instances.py
 
-DATA holds ``pedestrians`` (Penn-Fudan: images, masks of numbered people) and ``isbi_em`` (image, label: 255 a cell).
+$INTARSIA_DATA holds ``pedestrians`` (Penn-Fudan: images, masks of numbered people) and ``isbi_em`` (image, label: 255 a cell).
 Pedestrians are told apart in their true regions, and in those of the bundled model person; cells in the regions of a
 random forest that is trained here on eight slices. Every second picture was used to choose the share of a neck; what
 is told is of the others.
@@ -10,6 +10,7 @@ is told is of the others.
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -84,17 +85,18 @@ def cells(folder: Path, every: int) -> Iterator[Case]:
 
 
 def main() -> None:
-    parser = arguments(__doc__ or "")
-    parser.add_argument("--data", type=Path, required=True, help="folder of real data")
-    options = parser.parse_args()
+    options = arguments(__doc__ or "").parse_args()
+    data = Path(os.environ.get("INTARSIA_DATA", "../shared/data"))
+    if not data.is_dir():
+        raise SystemExit(f"no data at {data} (set INTARSIA_DATA)")
     every = 8 if options.quick else 1
     plain: dict[str, dict[str, Any]] = {"components": {}, "necks of 0.45": {"neck": 0.45}}
     usual = {"components": {}, f"necks of {NECK}": {"neck": NECK}, "the same, weighted": {"neck": NECK, "sure": True}}
-    pedestrians = options.data / "pedestrians"
+    pedestrians = data / "pedestrians"
     found = [
         *rows("pedestrians, true regions", quality(people(pedestrians, every, predicted=False), 1, plain)),
         *rows("pedestrians, person", quality(people(pedestrians, every, predicted=True), LEAST_PERSON, usual)),
-        *rows("cells, random forest", quality(cells(options.data / "isbi_em", every), LEAST_CELL, usual)),
+        *rows("cells, random forest", quality(cells(data / "isbi_em", every), LEAST_CELL, usual)),
     ]
     report("Things that touch", found, options.json, threads=1)
 
