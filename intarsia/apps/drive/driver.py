@@ -138,8 +138,8 @@ class Driver:
             ground = self.camera.ground(image.shape[1], image.shape[0])
             if ground.y > _LOWEST * len(image):
                 raise UsageError(
-                    f"the camera file puts the horizon at {100 * ground.y / len(image):.0f} % of the picture's height, so "
-                    "no road is below it; pitch is in degrees downwards, focal in pixels of pictures of size"
+                    f"the camera file puts the horizon at {100 * ground.y / len(image):.0f} % of the picture's height, "
+                    "so no road is below it; pitch is in degrees downwards, focal in pixels of pictures of size"
                 )
             return ground
         before = self._ground
