@@ -2,7 +2,8 @@
 
     python benchmarks/uses_instances.py
 
-$INTARSIA_DATA holds ``pedestrians`` (Penn-Fudan: images, masks of numbered people) and ``isbi_em`` (image, label: 255 a cell).
+$INTARSIA_DATA holds ``pedestrians`` (Penn-Fudan: images, masks of numbered people) and ``isbi_em`` (image, label: 255 a
+cell).
 Pedestrians are told apart in their true regions, and in those of the bundled model person; cells in the regions of a
 random forest that is trained here on eight slices. Every second picture was used to choose the share of a neck; what
 is told is of the others.
