@@ -117,12 +117,13 @@ def _model(path: Path) -> dict[str, Any]:
     try:
         bundle = Description.load(path)
         bundle.checksum()
-        exported = None if bundle.is_converted else find_exported(bundle, ".onnx")
-        if bundle.is_converted:
+        alone = path.suffix == ".onnx"  # a network that nothing here could build anew
+        exported = None if alone else find_exported(bundle, ".onnx")
+        if alone:
             Network(path)
         if exported is not None:
             OnnxRuntime(exported[0], len(bundle.space))
-        if _has_torch() and not bundle.is_converted:
+        if _has_torch() and not alone:
             from intarsia.models.restore import restore
 
             restore(Bundle.of(bundle))
@@ -133,7 +134,7 @@ def _model(path: Path) -> dict[str, Any]:
         "ok": True,
         "classes": len(bundle.space),
         "megabytes": round(path.stat().st_size / 1e6, 1),
-        "runtimes": ["onnx"] if bundle.is_converted else [*(["onnx"] if exported is not None else []), "torch"],
+        "runtimes": ["onnx"] if alone else [*(["onnx"] if exported is not None else []), "torch"],
     }
 
 

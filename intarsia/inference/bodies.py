@@ -25,7 +25,7 @@ _SMALLEST = 0.002  # of the photo: the share of a piece of mask that is looked a
 _MOST = 8  # bodies of a photo
 _TIGHT, _LOOSE = 1.0, 1.25  # of the box: two views of the same body
 # A body is whole if it is so much taller than wide, its ankles are seen, and both networks roughly agree on it.
-_TALL, _ANKLES, _AGREED = 1.6, (27, 28), 0.5
+_TALL, _ANKLES, _VISIBLE, _AGREED = 1.6, (27, 28), 0.4, 0.5
 _CENTRE, _RIM = 33, 34  # points of the network's own: of the hips, and of a circle about the body
 _COUNT = 33
 
@@ -123,11 +123,12 @@ class BodyFinder:
             tight, loose = (self._seen(image, Region(centre, side * scale)) for scale in (_TIGHT, _LOOSE))
             upright = self._seen(image, _upright(loose.points))
             own = _sigmoid(_resized(np.where(piece.near, coarse, _NOTHING).astype(np.float32), height, width))
-            mean = sum((_sigmoid(view.logits) for view in (tight, loose, upright)), np.zeros_like(own)) / np.float32(3)
+            views = [_sigmoid(view.logits) for view in (tight, loose, upright)]
+            mean = np.asarray(np.mean([own, *views], axis=0), np.float32)
             whole = (
                 box[3] > _TALL * box[2]
-                and loose.points[list(_ANKLES), 3].min() > _LEAST
-                and _agreement(mean > _LEAST, own > _LEAST) > _AGREED
+                and loose.points[list(_ANKLES), 3].min() > _VISIBLE
+                and _agreement(np.mean(views, axis=0) > _LEAST, own > _LEAST) > _AGREED
             )
             found.append((Body(upright.points[:_COUNT], mean if whole else own, upright.score), bool(whole)))
         return found

@@ -26,9 +26,9 @@ _MOST_PIXELS = 100_000_000
 _LOOKED_AT = 5  # pictures of many
 _NEAR = 0.05  # of the picture that people fill
 _CLEAR = 0.7  # undecided pixels of their mask, at most, for one that is decided
-_FACE = 0.1  # of the longer side
+_FACE, _SURE = 0.1, 0.9  # of the longer side; of a face's score
 # A page: bright and pale, with much ink in many pieces, and nobody on it.
-_PAPER, _PALE, _INK, _PIECES, _NOBODY = 150, 60, 0.03, 100, 0.02
+_PAPER, _PALE, _INK, _PIECES, _NOBODY = 150, 50, 0.03, 100, 0.02
 _DARKER = 25  # than the paper about it
 
 
@@ -49,7 +49,7 @@ class Choice:
 
 
 class Chooser:
-    """Looks at pictures; the rule was set on people of all sizes, faces, streets, pages and textures."""
+    """Looks at pictures; its rule was set on people of all sizes, faces, streets, pages and textures."""
 
     def __init__(self) -> None:
         self._bodies, self._faces = BodyFinder(), FaceFinder()
@@ -70,7 +70,8 @@ class Chooser:
     def _is_somebody(self, image: NDArray[np.uint8]) -> bool:
         side = max(image.shape[:2])
         return bool(self._bodies.find(image)) or any(
-            float((face.box[2:] - face.box[:2]).max()) > _FACE * side for face in self._faces.find(image)
+            face.score > _SURE and float((face.box[2:] - face.box[:2]).max()) > _FACE * side
+            for face in self._faces.find(image)
         )
 
 

@@ -58,9 +58,10 @@ def gflop_per_megapixel(description: Description) -> float | None:
 
     An exported file tells it; without one, it is counted on the network itself, which needs PyTorch.
     """
-    if description.is_converted:
-        return None
-    found = find_exported(description, ".onnx")
+    try:
+        found = find_exported(description, ".onnx")
+    except ModelError:
+        return None  # a network that is one step of several
     if found is not None and found[1].gflop_per_megapixel is not None:
         return found[1].gflop_per_megapixel
     if importlib.util.find_spec("torch") is None:
