@@ -1,16 +1,18 @@
 """Portrait mode: alpha at edges beside the person mask alone, pymatting and GrabCut; leaks; seconds of a large photo.
 
-Keyed portraits (a folder with images/NAME.jpg and alpha/NAME.png) are put over pictures of textures, streets and plain
-colours (of scikit-image). Everybody starts from the same mask of the bundled model. Errors are x 1000, within a band
-around the true edge (pixels with 0 < alpha < 1, five pixels wider on each side); colours in levels of 255, where alpha
-is between .1 and .98.
+Keyed portraits (portraits_public_domain/ in INTARSIA_DATA: images/NAME.jpg and alpha/NAME.png) are put over textures
+and plain colours (of scikit-image). pymatting is compared where it is installed. Everybody starts from the same mask of
+the bundled model. Errors are x 1000, within a band around the true edge (pixels with 0 < alpha < 1, five of the
+portrait's own pixels wider on each side); colours in levels of 255, where alpha is between .1 and .98.
 """
 
 from __future__ import annotations
 
+import os
 import time
 from collections import defaultdict
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -178,13 +180,15 @@ def large(megapixels: int) -> list[Row]:
 
 def main() -> None:
     parser = arguments(__doc__ or "")
-    parser.add_argument("--portraits", type=Path, help="folder with images/ and alpha/ of keyed portraits")
-    parser.add_argument("--peers", nargs="*", default=["GrabCut"], help="GrabCut, pymatting (pip install pymatting)")
     args = parser.parse_args()
     cv2.setNumThreads(1)
     rows = leaks() + large(4 if args.quick else 24)
-    if args.portraits is not None:
-        rows += edges(args.portraits, 6 if args.quick else 40, args.peers)
+    portraits = Path(os.environ.get("INTARSIA_DATA", "../shared/data")) / "portraits_public_domain"
+    if portraits.is_dir():
+        peers = ["GrabCut", *(["pymatting"] if find_spec("pymatting") else [])]
+        rows += edges(portraits, 6 if args.quick else 20, peers)
+    else:
+        print(f"no portraits at {portraits} (set INTARSIA_DATA): edges are not measured")
     report("Portrait mode", rows, args.json, threads=1)
 
 

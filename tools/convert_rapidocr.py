@@ -3,10 +3,10 @@
     pip download rapidocr==3.10.0 --no-deps -d wheels
     python tools/convert_rapidocr.py wheels/rapidocr-3.10.0-py3-none-any.whl
 
-Needs the extra `export` (for the package onnx). What is changed: the first layer takes red, green and blue in this order
-instead of blue, green and red; sides that are no multiples of 32 are filled up by their last pixels, and what was found
-there is cut off; and in place of the probability p of text come two logits, 0 and ln(p / (1 - p)), whose softmax is
-(1 - p, p). Weights keep their 32 bits: in sixteen, probabilities would differ by up to 0.02.
+Needs the extra `export` (for the package onnx). What is changed: the first layer takes red, green and blue in this
+order instead of blue, green and red; sides that are no multiples of 32 are filled up by their last pixels, and what was
+found there is cut off; and in place of the probability p of text come two logits, 0 and ln(p / (1 - p)), whose softmax
+is (1 - p, p). Weights keep their 32 bits: in sixteen, probabilities would differ by up to 0.02.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ CARD = {
     "license": "Apache-2.0, copyright Baidu and the PaddleOCR authors",
     "notice": "The weights are those of PP-OCRv6_small_det, and the file around them was changed, see Changes. Naming "
     "their origin implies no endorsement by its owners.",
-    "limits": "It finds text, and does not read it. Stamps, ruled lines, clerks' notes and printed forms are text, too. "
-    "Lines of less than about 8 pixels at the working size, text that stands upright, and rubbed-out ink are missed; "
-    "`intarsia handwriting` counts the ink that is in no line. Measured on French hands of the 13th to the 20th century "
-    "only.",
-    "origin": f"`{MEMBER}` in the wheel of `rapidocr` 3.10.0 on PyPI, SHA-256 `{SHA256}`; upstream: PP-OCRv6_small_det "
-    "of PaddleOCR (github.com/PaddlePaddle/PaddleOCR).",
-    "changes": "The first layer takes red, green, blue instead of blue, green, red. Sides that are no multiples of 32 are "
-    "filled up within the network. Two logits whose softmax is the original's probability stand in its place. Weights are unchanged. Made by `tools/convert_rapidocr.py`.",
+    "limits": "It finds text, and does not read it. Stamps, clerks' notes and printed forms are text, too. Lines of "
+    "less than about 8 pixels at the working size, text that stands upright, and rubbed-out ink are missed; `intarsia "
+    "handwriting` counts the ink that is in no line. Measured on French hands of the 13th to the 20th century only.",
+    "origin": f"`{MEMBER}` in the wheel of `rapidocr` 3.10.0 on PyPI, SHA-256 `{SHA256}`; upstream: "
+    "PP-OCRv6_small_det of PaddleOCR (github.com/PaddlePaddle/PaddleOCR).",
+    "changes": "The first layer takes red, green, blue instead of blue, green, red. Sides that are no multiples of 32 "
+    "are filled up within the network. Two logits whose softmax is the original's probability stand in its place. "
+    "Weights are unchanged. Made by `tools/convert_rapidocr.py`.",
 }
 
 

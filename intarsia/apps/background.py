@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-import intarsia
 from intarsia.apps.bokeh import out_of_focus
 from intarsia.apps.grounds import BLUR, Blur, Ground, Plain, Transparent, read_ground
+from intarsia.apps.loading import load_predictor
 from intarsia.apps.portrait import LEAST, MODEL, PERSON, Portraits
 from intarsia.errors import NothingFound
 from intarsia.inference.matting import Floats, Matting, Pixels, working_size
@@ -59,9 +59,8 @@ def background(
         UsageError: an argument out of range, or PyAV is not installed.
     """
     ground = Blur(blur) if behind == BLUR else read_ground(behind)
-    predictor: Predictor = intarsia.load(model) if isinstance(model, str | os.PathLike) else model
     frames = open_video(source)
-    for result in Filming(predictor, ground).stream(Newest(iter(frames)) if frames.is_live else frames):
+    for result in Filming(load_predictor(model), ground).stream(Newest(iter(frames)) if frames.is_live else frames):
         yield result.frame.image
 
 
@@ -91,9 +90,13 @@ class Filming(SteadyPredictor):
 
     def __init__(self, predictor: Predictor, ground: Ground) -> None:
         super().__init__(predictor, PERSON)
-        self._ground = ground
+        self._grid, self._ground = predictor, ground
         self._scaled: Pixels = np.empty((0, 0, 3), dtype=np.uint8)
         self.settings = self.settings | ground.settings
+
+    def at(self, runtime: Mapping[str, Any]) -> Self:
+        """Make the same on another runtime."""
+        return type(self)(self._grid.at(runtime), self._ground)
 
     def stream(self, frames: Iterable[Frame | Pixels], state: State | None = None) -> Iterator[FrameResult]:
         """Change frames lazily, in order: while one is drawn, the next one's mask is computed, but of live ones.
@@ -108,7 +111,7 @@ class Filming(SteadyPredictor):
                 results = stack.enter_context(Ahead(results, 1))
             for result in results:
                 shares: Floats = np.asarray(result.shares)
-                found = found or np.count_nonzero(shares > 0.5) >= LEAST * shares.size
+                found = found or bool(np.count_nonzero(shares > 0.5) >= LEAST * shares.size)
                 drawn = self.draw(result.frame.image, shares)
                 yield replace(result, frame=replace(result.frame, image=drawn))
         if not found:

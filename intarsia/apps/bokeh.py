@@ -61,8 +61,9 @@ def _radii(alpha: Floats, widest: float) -> Floats:
 def _disc(radius: float) -> Floats:
     """A disc with a sum of 1; pixels at its rim count as far as they lie in it."""
     side = np.arange(-int(np.ceil(radius)), int(np.ceil(radius)) + 1)
-    disc = np.clip(radius + 0.5 - np.hypot(side[:, None], side), 0, 1).astype(np.float32)
-    return disc / disc.sum()
+    disc: Floats = np.clip(radius + 0.5 - np.hypot(side[:, None], side), 0, 1).astype(np.float32)
+    disc /= disc.sum()
+    return disc
 
 
 def _stored(light: Floats) -> Floats:

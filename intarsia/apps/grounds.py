@@ -15,6 +15,7 @@ from PIL import ImageColor
 
 from intarsia.errors import UsageError, suggest
 from intarsia.media.images import read_image
+from intarsia.media.oklab import colour
 
 Pixels = NDArray[np.uint8]
 TRANSPARENT, BLUR = "transparent", "blur"
@@ -66,7 +67,7 @@ class Plain:
     @property
     def settings(self) -> dict[str, Any]:
         """What tells it from others, as plain JSON."""
-        checksum = hashlib.sha256(np.ascontiguousarray(self.picture)).hexdigest()
+        checksum = hashlib.sha256(self.picture.tobytes()).hexdigest()
         return {"background": checksum, "size": list(self.picture.shape[1::-1])}
 
     def covering(self, height: int, width: int) -> Pixels:
@@ -100,11 +101,11 @@ def read_ground(said: str | os.PathLike[str]) -> Ground:
     if name in (BLUR, TRANSPARENT):
         return Blur() if name == BLUR else Transparent()
     try:
-        colour = ImageColor.getrgb(name)[:3]
-    except ValueError:
+        values = colour(name)
+    except UsageError:
         if Path(name).suffix:
             raise UsageError(f"there is no file {name} to be the background") from None
         known = suggest(name, [BLUR, TRANSPARENT, *ImageColor.colormap])
         advice = known if known.startswith(" Did") else f" Say {BLUR}, {TRANSPARENT}, #rrggbb, or navy for instance."
         raise UsageError(f"{name!r} is neither a picture file nor a colour.{advice}") from None
-    return Plain(np.full((1, 1, 3), colour, dtype=np.uint8))
+    return Plain(np.full((1, 1, 3), values, dtype=np.uint8))

@@ -12,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-import intarsia
 from intarsia.apps.bokeh import out_of_focus
-from intarsia.apps.grounds import BLUR, Blur, Ground, Transparent, read_ground
+from intarsia.apps.grounds import BLUR, Blur, Ground, Plain, Transparent, read_ground
+from intarsia.apps.loading import load_predictor
 from intarsia.errors import NothingFound, UsageError
 from intarsia.inference import Identity
 from intarsia.inference.editing import Edited
 from intarsia.inference.matting import Floats, Matting, Pixels, working_size
-from intarsia.media.images import ImageLike, read_image
+from intarsia.media.images import ImageLike, open_image, read_image
 from intarsia.media.medium import PHOTO, Form
 from intarsia.media.photos import PhotoReader
 from intarsia.media.video import is_video
@@ -68,9 +68,8 @@ def portrait(
         UsageError: an argument out of range, or a model without people.
     """
     ground = Blur(blur) if background == BLUR else read_ground(background)
-    predictor: Predictor = intarsia.load(model) if isinstance(model, str | os.PathLike) else model
-    pixels = read_image(photo)
-    return Image.fromarray(put_before(pixels, Portraits(predictor, ground).shares(pixels), ground))
+    portraits, pixels = Portraits(load_predictor(model), ground), read_image(photo)
+    return Image.fromarray(put_before(pixels, portraits.shares(pixels), ground))
 
 
 class Portraits:
@@ -112,7 +111,9 @@ class Portraits:
 
     def shares(self, pixels: Pixels) -> Floats:
         """How likely each pixel of a picture (H, W, 3) is a person, (H, W) float32."""
-        return self._predictor.probabilities(pixels)[self._class]
+        rows = self._predictor.rows(open_image(pixels), probabilities=True)
+        some = [part.probabilities[self._class].copy() for part in rows if part.probabilities is not None]
+        return np.concatenate(some)
 
     def edit(self, photo: PhotoReader) -> Edited:
         """Put the people of an opened photo before the ground; what is transparent in it counts as white."""
@@ -169,7 +170,7 @@ def _bands(photo: Pixels) -> list[tuple[int, Pixels]]:
     return [(top, photo[top : top + _ROWS]) for top in range(0, len(photo), _ROWS)]
 
 
-def _covering(ground: Ground, small: Pixels, alpha: Floats, size: tuple[int, int]) -> Pixels:
+def _covering(ground: Blur | Plain, small: Pixels, alpha: Floats, size: tuple[int, int]) -> Pixels:
     """The ground at the photo's own size."""
     if not isinstance(ground, Blur):
         return ground.covering(*size)

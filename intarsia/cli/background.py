@@ -53,9 +53,9 @@ def background(
     Transparent videos are NAME.background.webm; of photos NAME.background.jpg or .png is written. What has nobody in it
     is said, and not written; the command then ends with 1.
     """
-    import intarsia
     from intarsia.apps.background import MEDIA, Backgrounds, background_output
     from intarsia.apps.grounds import BLUR, Blur, read_ground
+    from intarsia.apps.loading import load_predictor
     from intarsia.cli.pipes import piped
     from intarsia.jobs import JobOptions, plan
 
@@ -64,11 +64,11 @@ def background(
     if blur is not None and behind != BLUR:
         raise UsageError("--blur is how far --with blur goes; leave it out, or choose --with blur")
     ground = Blur(blur) if blur is not None else read_ground(behind)
-    with piped(sources, out, ["background"], as_json=json) as (sources, out):
+    with piped(sources, out, (), as_json=json) as (sources, out):
         planned = plan(sources, out, outputs=[background_output(ground)], media=MEDIA)
         if dry_run:
             show_plan(planned, json=json)
             return
-        backgrounds, options = Backgrounds(intarsia.load(model), ground), JobOptions(limit=limit, deadline=deadline)
+        backgrounds, options = Backgrounds(load_predictor(model), ground), JobOptions(limit=limit, deadline=deadline)
         result = run_job(backgrounds, planned, options, overwrite=overwrite, what="frames")
         end_job(backgrounds, planned, result, model, then=_NEXT, json=json)

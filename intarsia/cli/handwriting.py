@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 
 def handwriting(
-    sources: Annotated[
-        list[str], typer.Argument(metavar="PAGE", help="Pictures of pages, folders or glob patterns.")
-    ],
+    sources: Annotated[list[str], typer.Argument(metavar="PAGE", help="Pictures of pages, folders or glob patterns.")],
     out: Annotated[
         Path | None,
-        typer.Option("-o", "--out", help="Folder for the results (for single pages default: here), or FILE.xml (PAGE)."),
+        typer.Option(
+            "-o", "--out", help="Folder for the results (for single pages default: here), or FILE.xml (PAGE)."
+        ),
     ] = None,
     write: Annotated[
         list[str] | None,

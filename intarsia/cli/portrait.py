@@ -50,8 +50,8 @@ def portrait(
 
     A photo in which nobody is found is said, and not written; the command then ends with 1.
     """
-    import intarsia
     from intarsia.apps.grounds import Blur, read_ground
+    from intarsia.apps.loading import load_predictor
     from intarsia.apps.portrait import MEDIA, Portraits, check_files, portrait_output
     from intarsia.cli.pipes import piped
     from intarsia.jobs import plan
@@ -61,12 +61,12 @@ def portrait(
     if background is not None and blur is not None:
         raise UsageError("--blur is the photo's own background, --background another one; choose one")
     ground = read_ground(background) if background is not None else Blur() if blur is None else Blur(blur)
-    with piped(sources, out, ["portrait"], as_json=json) as (sources, out):
+    with piped(sources, out, (), as_json=json) as (sources, out):
         planned = plan(sources, out, outputs=[portrait_output(ground, lossless=lossless)], media=MEDIA)
         check_files(planned)
         if dry_run:
             show_plan(planned, json=json)
             return
-        portraits = Portraits(intarsia.load(model), ground)
+        portraits = Portraits(load_predictor(model), ground)
         result = run_job(portraits, planned, overwrite=overwrite, what="portraits")
         end_job(portraits, planned, result, model, then=_NEXT, json=json)

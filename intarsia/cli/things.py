@@ -85,7 +85,7 @@ FLAGS: dict[str, tuple[Any, Any]] = {
                 metavar="SHARE",
                 rich_help_panel=_PANEL,
                 help="Things that touch are cut where the way between them is narrower than this share of the lesser "
-                "one's width; 0 cuts nothing. Default: 0.3.",
+                "one's width; 0 cuts nothing. Default: 0.2.",
             ),
         ],
         None,

@@ -82,7 +82,7 @@ class Matting:
 
     def __init__(self, picture: Pixels, mask: Floats, size: tuple[int, int]) -> None:
         cell = max(picture.shape[:2]) / _MASK_SIDE
-        colours = picture.astype(np.float32) / 255
+        colours: Floats = picture.astype(np.float32) / np.float32(255)
         inside, outside = _surely(mask > _SURE, cell), _surely(mask < _ABSENT, cell)
         inside |= _enclosed(~inside, outside)
         slopes, offset = Guide(picture, max(1, round(_REACH * cell)), _EPSILON).lines(mask.astype(np.float64))
@@ -92,6 +92,7 @@ class Matting:
         radius = max(1, round(_FUSED * cell))
         near, far = (weighted_mean(colours, weight, radius) for weight in (self.alpha, 1 - self.alpha))
         self._tables = (lines, near, far)
+        inside, outside = _surely(self.alpha == 1, 1), _surely(self.alpha == 0, 1)
         self._kinds = np.where(inside, INSIDE, np.where(outside, 0, EDGE)).astype(np.uint8)
         self._size = size
 
@@ -106,7 +107,7 @@ class Matting:
         place[0, : len(edge)] = (edge % width + 0.5) * (columns / width) - 0.5
         place[1, : len(edge)] = (edge // width + top + 0.5) * (rows / height) - 0.5
         lines, near, far = (_looked_up(table, place)[:, : len(edge)] for table in self._tables)
-        own = _planar(_colours(pixels)[edge]) / 255
+        own: Floats = _planar(_colours(pixels)[edge]) / np.float32(255)
         alpha = _shares(lines, own)
         near += alpha * (own - far - alpha * (near - far))
         np.copyto(near, own, where=alpha == 1)
@@ -145,7 +146,8 @@ def _enclosed(doubtful: NDArray[np.bool_], outside: NDArray[np.bool_]) -> NDArra
     pieces = cv2.connectedComponents(doubtful.view(np.uint8), connectivity=8)[1]
     reached = np.zeros(pieces.max(initial=0) + 1, dtype=bool)
     reached[pieces[outside]] = True
-    return doubtful & ~reached[pieces]
+    enclosed: NDArray[np.bool_] = doubtful & ~reached[pieces]
+    return enclosed
 
 
 def _shares(lines: Floats, colours: Floats) -> Floats:

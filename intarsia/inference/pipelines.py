@@ -78,7 +78,10 @@ class FaceRuntime(_Steps):
 
 PIPELINES: dict[str, Callable[[], Runtime]] = {"body": BodyRuntime, "face": FaceRuntime}
 """What computes a converted network that is only one step, by the name that its description gives it."""
-_NO_PIXELS = {"face-detector": "finds faces for the bundle face and no pixels; segment with that: -m face"}
+_NO_PIXELS = {
+    "face-detector": "finds faces for the bundle face and no pixels; segment with that: -m face",
+    "search": "makes vectors for intarsia search, and no pixels",
+}
 
 
 def open_steps(bundle: Description, runtime: str, precision: Precision, device: str) -> Runtime | None:

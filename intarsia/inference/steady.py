@@ -60,7 +60,8 @@ class _Steady:
     def step(self, frame: Frame, state: State | None) -> tuple[LabelArray, State, dict[str, Any]]:
         runtime, earlier = self._predictor.runtime, dict(state or {})
         preprocessing = self._predictor.preprocessing
-        picture = resize_image(frame.image, *working_size(*frame.image.shape[:2], preprocessing))
+        height, width = frame.image.shape[:2]
+        picture = resize_image(frame.image, *working_size(height, width, preprocessing))
         shares = softmax(runtime.logits(normalise(picture, preprocessing))[0])[self._class]
         picture = resize_image(picture, *shares.shape)
         cut = earlier.get("size") != frame.image.shape
@@ -75,7 +76,6 @@ class _Steady:
         following = {
             "index": int(earlier.get("index", 0)) + 1, "size": frame.image.shape, "picture": picture, "shares": shares,
         }  # fmt: skip
-        height, width = frame.image.shape[:2]
         likely = cv2.resize(shares, (width, height), interpolation=cv2.INTER_LINEAR) > 0.5
         kind = self._predictor.space.dtype.type
         labels = np.where(likely, kind(self._class), kind(self._class == 0))

@@ -59,7 +59,7 @@ def test_all_outputs(predictor: Predictor, clip: Path, tmp_path: Path) -> None:
     )  # fmt: skip
     assert (record["size"], record["details"]) == ([64, 48, 12], {"frames": 12, "key_frames": 12})
     assert record["status"] == "done" and sum(record["areas"].values()) == pytest.approx(1)
-    assert record["notes"] == [".webm cannot hold the sound's format (aac); it was left out; write .mkv to keep it"]
+    assert record["notes"] == [".webm cannot hold the sound's format (aac); it was left out; write .mov to keep it"]
     assert seen == [(index, 12) for index in range(1, 13)]
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "drive.alpha.webm", "drive.mask.mkv", "drive.masks", "drive.outlines.mp4", "drive.overlay.mp4", "manifest.jsonl"

@@ -20,7 +20,7 @@ _POINTS = 24  # of a line
 def draw_scene(pixels: Pixels, scene: Scene) -> Pixels:
     """Draw a scene over its picture (H, W, 3) RGB; returns a new one."""
     shown = pixels.copy()
-    scale = max(0.4, pixels.shape[1] / 1280)
+    scale = max(0.5, pixels.shape[1] / 1280)
     _tint(shown, scene)
     for lane in scene.lanes:
         _line(shown, scene, lane, scale)

@@ -13,7 +13,7 @@ from intarsia.apps.drive.camera import Ground
 Floats = NDArray[np.float32]
 
 ROWS = 100  # of the bird's-eye view
-REACH = 5.0  # camera heights to each side
+REACH = 6.0  # camera heights to each side
 _STEP = 0.024  # camera heights a column
 _STRIPE, _BESIDE = 5, 8  # columns: width of paint, and how far from its middle the road is looked at
 _NEAREST = 4  # columns between two stripes of a row

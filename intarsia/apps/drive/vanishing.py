@@ -14,7 +14,7 @@ _EDGES = 400  # strongest ones that vote
 _GRID = 9  # candidates along each side
 _SHARP = 0.08  # sine of the angle by which an edge's direction may miss
 _CLOSE = 4  # rows: edges nearer to a candidate do not vote for it
-_ACROSS, _UP = 0.15, 0.08  # how far from what is expected, as shares of width and height
+_ACROSS, _UP = 0.15, 0.05  # how far from what is expected, as shares of width and height
 _GAIN = 0.15  # of a new frame
 _STEEP = 0.25  # least rise of an edge along the road, in columns a row
 

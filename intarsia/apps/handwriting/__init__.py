@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from intarsia.apps.handwriting.finding import LineFinder
 from intarsia.apps.handwriting.page import Line, PageLines
+from intarsia.inference import Predictor
 from intarsia.media.images import ImageLike
 from intarsia.media.medium import PICTURE
 
@@ -20,19 +21,15 @@ PAGE = replace(
 
 
 def find_lines(
-    page: ImageLike,
-    *,
-    model: str | os.PathLike[str] = "handwriting",
-    words: bool = False,
-    long_side: int | None = None,
+    page: ImageLike, *, model: str | os.PathLike[str] | Predictor = "handwriting", words: bool = False
 ) -> PageLines:
     """Find the lines of one page.
 
     Args:
         page: a path, encoded bytes, a PIL image or an array ((H, W), (H, W, 3) RGB or (H, W, 4), uint8).
-        model: a bundled name or a bundle file with a class "text".
+        model: a bundled name or a bundle file with a class "text"; or a loaded one, for instance
+            ``intarsia.load("handwriting", long_side=1440)`` for small writing.
         words: also find words.
-        long_side: working size in pixels of the longer side; None: the model's own. More for small writing.
 
     Returns:
         The lines in reading order, none of a blank page; coordinates are pixels of the page, EXIF orientation applied.
@@ -43,5 +40,5 @@ def find_lines(
     """
     import intarsia
 
-    finder = LineFinder(intarsia.load(model, long_side=long_side), words=words)
+    finder = LineFinder(intarsia.load(model) if isinstance(model, str | os.PathLike) else model, words=words)
     return finder.segment_opened(PICTURE.open(page, finder.preprocessing, {}))

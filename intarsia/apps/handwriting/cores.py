@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -45,12 +46,12 @@ class Core:
         """Of the line, tails of letters left out."""
         return HEIGHT * self.thickness
 
-    def at(self, x: NDArray[np.float64] | float) -> NDArray[np.float64]:
+    def at(self, x: NDArray[Any] | float) -> NDArray[np.float64]:
         """The middle's y at any x; beyond its ends it goes on straight."""
         x = np.asarray(x, np.float64)
         inner = np.interp(x, np.arange(self.left, self.right), self.centre)
         before, after = np.minimum(x - self.left, 0), np.maximum(x - self.right + 1, 0)
-        return inner + before * self.slope(0) + after * self.slope(-1)
+        return np.asarray(inner + before * self.slope(0) + after * self.slope(-1), np.float64)
 
     def slope(self, end: int) -> float:
         """Rise per column at the left (0) or right (-1) end."""
@@ -83,10 +84,10 @@ def _pieces(text: Floats) -> tuple[Ints, int]:
     count, labels = cv2.connectedComponents((text > _LOW).astype(np.uint8), connectivity=4)
     sure = np.zeros(count, np.bool_)
     sure[labels[text > _SURE]] = True
-    labels = np.where(sure[labels], labels, 0).astype(np.int32)
+    found = np.where(sure[labels], labels, 0).astype(np.int32)
     for level in _LEVELS:
-        labels, count = _split(labels, count, text > level)
-    return labels, count
+        found, count = _split(found, count, text > level)
+    return found, count
 
 
 def _split(labels: Ints, count: int, higher: NDArray[np.bool_]) -> tuple[Ints, int]:
@@ -116,7 +117,7 @@ def _split(labels: Ints, count: int, higher: NDArray[np.bool_]) -> tuple[Ints, i
     return inverse.reshape(labels.shape).astype(np.int32), len(names)
 
 
-def _overlap(left: NDArray[np.int32], width: NDArray[np.int32]) -> bool:
+def _overlap(left: NDArray[Any], width: NDArray[Any]) -> bool:
     """Whether any two spans overlap by a good part of the shorter one."""
     right = left + width
     shared = np.minimum(right[:, None], right) - np.maximum(left[:, None], left)
@@ -138,7 +139,7 @@ def nearest_label(labels: Ints) -> tuple[Ints, Floats]:
 
 def _measure(labels: Ints, count: int, text: Floats) -> list[Core]:
     """The core of every label that has pixels, by its middle in each column."""
-    height, width = labels.shape
+    width = labels.shape[1]
     ys, xs = np.nonzero(labels)
     key = labels[ys, xs].astype(np.int64) * width + xs
     weight = text[ys, xs].astype(np.float64)
@@ -199,11 +200,11 @@ def _joined(cores: list[Core], rules: NDArray[np.bool_]) -> dict[int, int]:
                 pairs.append((cost, a.label, b.label))
     followed: set[int] = set()
     preceded: set[int] = set()
-    for _, a, b in sorted(pairs):
-        if a not in followed and b not in preceded and root(a) != root(b):
-            followed.add(a)
-            preceded.add(b)
-            parents[root(b)] = root(a)
+    for _, one, next_one in sorted(pairs):
+        if one not in followed and next_one not in preceded and root(one) != root(next_one):
+            followed.add(one)
+            preceded.add(next_one)
+            parents[root(next_one)] = root(one)
     return {label: root(label) for label in parents}
 
 

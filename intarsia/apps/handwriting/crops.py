@@ -38,9 +38,7 @@ def write_crops(reader: PixelSource, lines: Sequence[tuple[Points, Points]], fol
         write_image(folder / f"{index + 1:04d}.png", crop)
 
 
-def level_crops(
-    reader: PixelSource, lines: Sequence[tuple[Points, Points]]
-) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+def level_crops(reader: PixelSource, lines: Sequence[tuple[Points, Points]]) -> Iterator[tuple[int, NDArray[np.uint8]]]:
     """Cut out lines so that their baselines are level.
 
     Yields:

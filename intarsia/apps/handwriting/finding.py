@@ -18,6 +18,7 @@ from intarsia.apps.handwriting.shapes import assign_ink, baseline, box, outline
 from intarsia.apps.handwriting.words import find_words
 from intarsia.errors import ModelError
 from intarsia.inference import Identity, Predictor
+from intarsia.inference.clouds import CloudPredictor
 from intarsia.labels import LabelSpace
 from intarsia.media.medium import Form
 from intarsia.media.source import PixelSource
@@ -28,6 +29,7 @@ Ints = NDArray[np.int64]
 
 TEXT = "text"
 """The class of a model that finds the middles of lines."""
+_DARKEST, _FAINTEST = 0.02, 6.0  # share of the darkest pixels of a line, and levels that they are darker than most
 _BESIDE = 0.5  # heights from a rule within which text stands at it
 
 
@@ -44,8 +46,8 @@ class LineFinder:
 
     forms: frozenset[Form] = frozenset({"whole"})
 
-    def __init__(self, predictor: Predictor, *, words: bool = False) -> None:
-        if TEXT not in predictor.space.names:
+    def __init__(self, predictor: Predictor | CloudPredictor, *, words: bool = False) -> None:
+        if not isinstance(predictor, Predictor) or TEXT not in predictor.space.names:
             raise ModelError(
                 f"{predictor.bundle.title}: it has no class {TEXT!r}, so that it finds no lines; use handwriting"
             )
@@ -82,13 +84,15 @@ class LineFinder:
         pixels = reader.picture(reader.thumbnail(width, height))
         text = self._predictor.probabilities(pixels)[self._predictor.space.index(TEXT)]
         tall = typical_height(text)
-        grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
+        grey = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), np.uint8)
         ink = find_ink(grey)
         rules = find_rules(grey, ink, tall)
         labels, cores = find_cores(text, dividing(rules, text, _BESIDE * tall))
+        cores = [core for core, xs, ys in _with_pixels(cores, labels) if _is_written(grey[ys, xs])]
+        labels = np.where(np.isin(labels, [core.label for core in cores]), labels, 0).astype(np.int32)
         found = assign_ink(without_strokes(ink & ~rules, tall), labels, cores)
         scale = np.array([reader.width / width, reader.height / height])
-        inked = list(_with_ink(cores, found.labels))
+        inked = list(_with_pixels(cores, found.labels))
         words = find_words(inked) if self._words else [[] for _ in inked]
         lines = [_line(*one, grey.shape, scale, some) for one, some in zip(inked, words, strict=True)]
         regions = reading_order(_level_boxes(cores), tall)
@@ -113,8 +117,8 @@ def _line(
     )
 
 
-def _with_ink(cores: list[Core], labels: NDArray[np.int32]) -> Iterator[tuple[Core, Ints, Ints]]:
-    """Each core, and x and y of the ink with its label."""
+def _with_pixels(cores: list[Core], labels: NDArray[np.int32]) -> Iterator[tuple[Core, Ints, Ints]]:
+    """Each core, and x and y of the pixels with its label."""
     ys, xs = np.nonzero(labels)
     label = labels[ys, xs]
     order = np.argsort(label, kind="stable")
@@ -122,6 +126,11 @@ def _with_ink(cores: list[Core], labels: NDArray[np.int32]) -> Iterator[tuple[Co
     for core in cores:
         start, end = np.searchsorted(label[order], [core.label, core.label + 1])
         yield core, xs[start:end], ys[start:end]
+
+
+def _is_written(values: NDArray[np.uint8]) -> bool:
+    """Whether there is anything on the paper, be it too faint for ink: networks see lines on even paper, too."""
+    return float(np.median(values) - np.quantile(values, _DARKEST)) >= _FAINTEST
 
 
 def _level_boxes(cores: list[Core]) -> NDArray[np.float64]:

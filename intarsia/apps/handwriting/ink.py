@@ -53,20 +53,20 @@ def find_rules(page: NDArray[np.uint8], ink: NDArray[np.bool_], height: float) -
     short, across = max(3, round(_SHORT * height)) | 1, max(5, round(_WIDE * height)) | 1
     columns = cv2.blur(page.astype(np.float32), (1, short), borderType=cv2.BORDER_REFLECT)
     paper = cv2.morphologyEx(columns, cv2.MORPH_CLOSE, np.ones((1, across), np.uint8))  # without what is narrow
-    runs = np.zeros(ink.shape, np.uint8)
+    runs = np.zeros(ink.shape, np.bool_)
     for dark, share in ((ink, _RULE), (columns < paper - _FAINT, _FAINT_RULE)):
-        least = max(_TALL * height, share * max(ink.shape))
+        least = max(_TALL * height, share * max(ink.shape), 3)
         wide = cv2.dilate(dark.astype(np.uint8), np.ones((1, 3), np.uint8))  # leaning rules are steps of runs
-        runs |= cv2.morphologyEx(wide, cv2.MORPH_OPEN, np.ones((max(3, round(least)), 1), np.uint8))
+        runs |= cv2.morphologyEx(wide, cv2.MORPH_OPEN, np.ones((round(least) | 1, 1), np.uint8)) > 0
     gap = max(1, round(_GAP * height))
-    return np.asarray(cv2.morphologyEx(runs, cv2.MORPH_CLOSE, np.ones((gap, 1), np.uint8)) > 0)
+    return np.asarray(cv2.morphologyEx(runs.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((gap, 1), np.uint8)) > 0)
 
 
 def without_strokes(ink: NDArray[np.bool_], height: float) -> NDArray[np.bool_]:
     """Take level rules, and the strokes that fill lines up, out of ink; they are longer than any letter."""
-    least = max(3, round(max(_TALL * height, _RULE * max(ink.shape))))
+    least = round(max(_TALL * height, _RULE * max(ink.shape), 3)) | 1  # odd, or what is opened moves
     strokes = cv2.morphologyEx(ink.astype(np.uint8), cv2.MORPH_OPEN, np.ones((1, least), np.uint8))
-    return ink & (strokes == 0)
+    return np.asarray(ink & (strokes == 0))
 
 
 def dividing(rules: NDArray[np.bool_], text: NDArray[np.float32], reach: float) -> NDArray[np.bool_]:
@@ -82,4 +82,4 @@ def dividing(rules: NDArray[np.bool_], text: NDArray[np.float32], reach: float) 
     count, labels = cv2.connectedComponents(rules.astype(np.uint8), connectivity=8)
     across, beside = (np.bincount(labels[rules & where], minlength=count) for where in (text > _ACROSS, near))
     printed = across > _CROSSED * np.maximum(beside, 1)
-    return rules & ~printed[labels]
+    return np.asarray(rules & ~printed[labels])

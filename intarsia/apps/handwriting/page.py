@@ -27,7 +27,9 @@ from intarsia.result.contract import areas, count
 
 Points = NDArray[np.float64]
 
-SPACE = LabelSpace(("background", "line", "next line", "baseline"), ((0, 0, 0), (38, 84, 190), (20, 140, 70), (200, 30, 40)))
+SPACE = LabelSpace(
+    ("background", "line", "next line", "baseline"), ((0, 0, 0), (38, 84, 190), (20, 140, 70), (200, 30, 40))
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,9 +79,10 @@ class PageLines(Result):
     lost: int = 0
     lost_share: float = 0.0
     with_words: bool = False
-    space: ClassVar[LabelSpace] = SPACE
-    confidence: ClassVar[None] = None
     medium: ClassVar[str] = "handwriting"
+
+    def __post_init__(self) -> None:
+        self.space, self.confidence = SPACE, None
 
     @property
     def lines(self) -> tuple[Line, ...]:
@@ -136,7 +139,9 @@ class PageLines(Result):
         counts = count(np.where(self.labels > 0, 1, 0).astype(np.uint8), SPACE)
         return areas(counts, SPACE)
 
-    def render(self, kind: str | Render = "overlay", *, opacity: float = 0.3, keep: tuple[str, ...] = ()) -> Image.Image:
+    def render(
+        self, kind: str | Render = "overlay", *, opacity: float = 0.3, keep: tuple[str, ...] = ()
+    ) -> Image.Image:
         """Draw the lines on the page, reduced if it is large; see `Segmentation.render`."""
         return Segmentation(self.labels, SPACE, image=self.thumbnail).render(kind, opacity=opacity, keep=keep)
 
@@ -158,7 +163,9 @@ class PageLines(Result):
         elif name.endswith(".lines"):
             write_crops(self.reader, [(line.baseline, line.outline) for line in self.lines], target)
         else:
-            raise UsageError(f"{target}: lines are written as .page.xml, .alto.xml, .json or .lines (a folder of crops)")
+            raise UsageError(
+                f"{target}: lines are written as .page.xml, .alto.xml, .json or .lines (a folder of crops)"
+            )
 
     def document(self) -> AnnotatedImage:
         """The lines as an annotated image: regions, lines, baselines and words in reading order."""
@@ -166,7 +173,7 @@ class PageLines(Result):
         number = 0
         for region in self.regions:
             corners = np.concatenate([line.outline for line in region])
-            left, top, right, bottom = *corners.min(axis=0), *corners.max(axis=0)
+            (left, top), (right, bottom) = corners.min(axis=0).tolist(), corners.max(axis=0).tolist()
             shapes.append(Shape("TextRegion", Polygon.of([(left, top), (right, top), (right, bottom), (left, bottom)])))
             for line in region:
                 number += 1

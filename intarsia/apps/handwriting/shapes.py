@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from intarsia.apps.handwriting.cores import Core, Floats, Ints, nearest_label
+from intarsia.apps.handwriting.cores import Core, Ints, nearest_label
 
 Points = NDArray[np.float64]
 
@@ -48,15 +49,16 @@ def assign_ink(ink: NDArray[np.bool_], labels: Ints, cores: list[Core]) -> Ink:
         cores: one a label.
     """
     count, pieces, boxes, _ = cv2.connectedComponentsWithStats(ink.astype(np.uint8), connectivity=8)
-    heights = np.array([0.0, *(core.height for core in cores)])
-    typical = float(np.median(heights[1:])) if cores else 0.02 * max(ink.shape)
+    heights = np.zeros(int(labels.max()) + 1)
+    heights[[core.label for core in cores]] = [core.height for core in cores]
+    typical = float(np.median([core.height for core in cores])) if cores else 0.02 * max(ink.shape)
     large = boxes[:, cv2.CC_STAT_AREA] >= max(4.0, (_SPECK * typical) ** 2)
     large[0] = False
     nearest, distance = nearest_label(labels)
     ys, xs = np.nonzero(ink)
     piece = pieces[ys, xs]
     line = np.where(distance[ys, xs] <= _REACH * heights[nearest[ys, xs]], nearest[ys, xs], 0)
-    whole = _owner(piece, line, count, len(cores) + 1)
+    whole = _owner(piece, line, count, len(heights))
     touched = np.zeros(count, np.bool_)
     touched[pieces[(labels > 0) & ink]] = True
     # A piece that is too tall for its line is cut, or, where it touches no line's middle, in none.
@@ -73,7 +75,7 @@ def assign_ink(ink: NDArray[np.bool_], labels: Ints, cores: list[Core]) -> Ink:
     return Ink(found, int(large.sum()), int(lost.sum()), int(sizes[lost].sum()) / total if total else 0.0)
 
 
-def _owner(piece: Ints, line: Ints, count: int, lines: int) -> Ints:
+def _owner(piece: NDArray[Any], line: Ints, count: int, lines: int) -> Ints:
     """The line that holds most of each piece: 0 none, -1 several."""
     keys, sizes = np.unique(piece.astype(np.int64) * lines + line, return_counts=True)
     total = np.bincount(piece, minlength=count)
@@ -86,7 +88,7 @@ def _owner(piece: Ints, line: Ints, count: int, lines: int) -> Ints:
     return np.where(several, -1, found).astype(np.int32)
 
 
-def _take_ends(owner: Ints, boxes: Ints, cores: list[Core]) -> None:
+def _take_ends(owner: Ints, boxes: NDArray[Any], cores: list[Core]) -> None:
     """Give first and last letters that stand apart, such as initials, to the line that goes on through them."""
     left, top, width, height = (boxes[:, index] for index in (
         cv2.CC_STAT_LEFT, cv2.CC_STAT_TOP, cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT))  # fmt: skip
@@ -130,7 +132,7 @@ def outline(core: Core, xs: NDArray[np.int64], ys: NDArray[np.int64], size: tupl
     x = np.concatenate([[left - margin], x, [right + margin]])
     top, bottom = (np.concatenate([edge[:1], edge, edge[-1:]]) for edge in (top, bottom))
     ring = np.concatenate([np.stack([x, top], 1), np.stack([x, bottom], 1)[::-1]])
-    return np.round(np.clip(ring, 0, size[::-1]), 1)
+    return np.asarray(np.round(np.clip(ring, 0, size[::-1]), 1), np.float64)
 
 
 def box(core: Core, size: tuple[int, int]) -> Points:
@@ -138,7 +140,7 @@ def box(core: Core, size: tuple[int, int]) -> Points:
     x = np.array([core.left, core.right], np.float64)
     y = core.at(x)
     ring = np.concatenate([np.stack([x, y - core.height / 2], 1), np.stack([x, y + core.height / 2], 1)[::-1]])
-    return np.round(np.clip(ring, 0, size[::-1]), 1)
+    return np.asarray(np.round(np.clip(ring, 0, size[::-1]), 1), np.float64)
 
 
 def baseline(core: Core, xs: NDArray[np.int64], ys: NDArray[np.int64]) -> Points:

@@ -88,8 +88,8 @@ class MakeUp:
         faces = self.finder.find(image)
         painted = image.copy()
         layers = self._paint(painted, faces, self.look.colours())
-        if not layers:
-            raise NothingFound(_reason(faces))
+        if reason := _reason(faces, layers):
+            raise NothingFound(reason)
         return painted, layers
 
     def edit(self, photo: PhotoReader) -> Edited:
@@ -99,14 +99,15 @@ class MakeUp:
         painted = image.copy()
         colours = {name: photo.own(colour) for name, colour in self.look.colours().items()}
         layers = self._paint(painted, faces, colours)
-        if not layers:
-            raise NothingFound(f"cannot make up {photo.name}: {_reason(faces)}")
-        left = len(faces) - len(layers)
-        notes = (f"{counted(left, 'face')} left as {'it is' if left == 1 else 'they are'}: {_reasons(faces)}",)
-        return Edited(
-            painted, areas(count(_labels(image.shape[:2], layers), SPACE), SPACE), notes if left else (),
-            {"faces": len(layers)},
-        )  # fmt: skip
+        if reason := _reason(faces, layers):
+            raise NothingFound(f"cannot make up {photo.name}: {reason}")
+        notes = []
+        if left := len(faces) - len(layers):
+            notes.append(f"{counted(left, 'face')} left as {'it is' if left == 1 else 'they are'}: {_reasons(faces)}")
+        if missing := _missing(layers):
+            notes.append(f"not found on a face: {', '.join(missing)}")
+        found = areas(count(_labels(image.shape[:2], layers), SPACE), SPACE)
+        return Edited(painted, found, tuple(notes), {"faces": len(layers)})
 
     def filming(self) -> Filming:
         """Make it ready for one clip."""
@@ -151,7 +152,7 @@ class Filming:
         Raises:
             NothingFound: after the last frame, if none had a face.
         """
-        steadying, found, name = Steadying(), 0, getattr(frames, "name", "the clip")
+        steadying, found, name, reason = Steadying(), 0, getattr(frames, "name", "the clip"), _NO_FACE
         faces: Sequence[Any] = ()
         colours = self._makeup.look.colours()
         for index, given in enumerate(frames):
@@ -161,15 +162,16 @@ class Filming:
             faces = finder.track(frame.image, faces) if tracks else finder.find(frame.image)
             image = frame.image.copy()
             layers = self._makeup._paint(image, steadying.step(faces), colours)
-            found += bool(layers)
+            reason = _reason(faces, layers)
+            found += not reason
             labels = _labels(image.shape[:2], layers)
-            note = "" if layers else f"left as it is: {_reason(faces)}"
+            note = reason and f"left as it is: {reason}"
             yield FrameResult(
                 Segmentation(labels, SPACE, image=image), Frame(image, frame.pts, frame.index), key=True, age=0,
                 ran=("face",), cut=index == 0, seconds=time.perf_counter() - start, note=note,
             )  # fmt: skip
         if not found:
-            raise NothingFound(f"cannot make up {name}: {_NO_FACE} in it")
+            raise NothingFound(f"cannot make up {name}: {reason}")
 
 
 def _labels(size: tuple[int, ...], faces: Sequence[Sequence[Layer]]) -> NDArray[np.uint8]:
@@ -185,8 +187,17 @@ def _reasons(faces: Sequence[HasPoints]) -> str:
     return ", or ".join(dict.fromkeys(reason for face in faces if (reason := refusal(face))))
 
 
-def _reason(faces: Sequence[HasPoints]) -> str:
-    """Why nothing was painted."""
+def _missing(layers: Sequence[Sequence[Layer]]) -> list[str]:
+    """The names of what was nowhere on a face."""
+    return list(dict.fromkeys(one.name for face in layers for one in face if not (one.mask >= _LEAST).any()))
+
+
+def _reason(faces: Sequence[HasPoints], layers: Sequence[Sequence[Layer]]) -> str:
+    """Why nothing was painted; "" if something was."""
+    if any((one.mask >= _LEAST).any() for face in layers for one in face):
+        return ""
+    if layers:
+        return f"not found on its face: {', '.join(_missing(layers))}"
     if not faces:
         return f"{_NO_FACE}; faces have to be seen from the front, and their eyes at least 8 pixels apart"
     return f"its only face cannot be painted: {_reasons(faces)}" if len(faces) == 1 else f"no face: {_reasons(faces)}"

@@ -35,7 +35,7 @@ PERSON = ("skin", "hair", "glasses")
 
 _LEAST = 1 / 1000  # of a photo, below which a garment is a speck
 _PIECE = 0.02  # of the largest piece of a garment, below which another is a speck
-_INWARD = 0.7
+_INWARD = 0.7  # of the way from the middle of a body's joints, where they are looked for on a garment
 _INNER = 0.04  # of a garment's size, from its border to where all pixels surely belong to it
 
 
@@ -77,7 +77,7 @@ class TryOn:
 
     Attributes:
         image: (H, W, 3) uint8 RGB.
-        alpha: (H, W) float32 0..1, how much of each pixel is new; 0 outside of the garment.
+        alpha: (H, W) float32 0..1, how much of each pixel is new; 0 outside of the garment and its soft border.
         garment: what was changed.
         cloth: what it is made of now, in words.
         axes: what can be told of it: the shares of the "background" and of "identity" (skin, hair, glasses) that are

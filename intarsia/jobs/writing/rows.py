@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,13 +25,16 @@ from intarsia.result.contract import areas, count
 _UNKNOWN = 255  # of confidences in per cent
 
 
-class _Sink(Protocol):
-    def add(self, rows: Rows) -> None: ...
+class _Sink:
+    """One output; told of in the record by what it says of itself."""
 
-    def finish(self) -> None: ...
+    def add(self, rows: Rows) -> None:
+        raise NotImplementedError
+
+    def finish(self) -> None:
+        """Write what is left, where not all is written as rows come."""
 
     def details(self) -> dict[str, Any]:
-        """What is told of it in the record."""
         return {}
 
 
@@ -44,9 +47,6 @@ class _Labels(_Sink):
 
     def add(self, rows: Rows) -> None:
         self._writer.write(rows.labels)
-
-    def finish(self) -> None:
-        """The writer closes with the stack."""
 
 
 class _Drawn(_Sink):
@@ -75,9 +75,6 @@ class _ConfidenceMap(_Sink):
 
     def add(self, rows: Rows) -> None:
         self._writer.write(_percent(rows, self._unknown))
-
-    def finish(self) -> None:
-        """The writer closes with the stack."""
 
 
 class _ConfidencePicture(_Sink):

@@ -109,6 +109,15 @@ def test_a_profile_is_said_and_left_alone_beside_others(tmp_path: Path) -> None:
     assert beside.records[0]["notes"] == ["1 face left as it is: it is seen from the side"]
 
 
+def test_what_is_not_found_is_said_and_never_a_silent_copy(tmp_path: Path) -> None:
+    photo(tmp_path / "a.png")
+    bald = run(tmp_path / "a.png", tmp_path / "bald", makeup(Look(hair="red")))
+    assert bald.exit_code == 1
+    assert "not found on its face: hair" in next(iter(bald.failures.values()))
+    both = run(tmp_path / "a.png", tmp_path / "both", makeup(Look(hair="red", lips="red")))
+    assert both.records[0]["notes"] == ["not found on a face: hair"]
+
+
 def test_jobs_continue_and_other_looks_are_told_apart(tmp_path: Path) -> None:
     photo(tmp_path / "a.png")
     run(tmp_path / "a.png", tmp_path / "out")

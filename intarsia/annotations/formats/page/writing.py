@@ -103,8 +103,9 @@ def write_alto(document: AnnotatedImage, path: Path) -> None:
             for word_index, word in enumerate(line.words):
                 _alto_element(element, "String", f"l{number}w{word_index + 1}", word, size).set("CONTENT", "")
             if not line.words:
-                place = {key: element.get(key, "") for key in ("HPOS", "VPOS", "WIDTH", "HEIGHT")}
-                ElementTree.SubElement(element, "String", CONTENT="", **place)
+                whole = ElementTree.SubElement(element, "String", CONTENT="")
+                for key in ("HPOS", "VPOS", "WIDTH", "HEIGHT"):
+                    whole.set(key, element.get(key, ""))
     _write(root, path)
 
 
