@@ -143,6 +143,8 @@ def main() -> None:
     )  # fmt: skip
     parser.add_argument("--grounds", type=Path, help="folder of pictures to paste things on; default: train itself")
     options = parser.parse_args()
+    if not options.data.is_dir():
+        raise SystemExit(f"no data at {options.data} (--data, or set INTARSIA_DATA)")
     rows = [*quality(options.data, options.grounds, quick=options.quick), *speed(options.data, quick=options.quick)]
     report("Visual search", rows, options.json, threads=1)
 

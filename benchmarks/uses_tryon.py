@@ -84,6 +84,8 @@ def main() -> None:
         help="Clothing Co-Parsing: images/, masks/, labels.txt; default: in $INTARSIA_DATA",
     )  # fmt: skip
     options = parser.parse_args()
+    if not options.data.is_dir():
+        raise SystemExit(f"no data at {options.data} (--data, or set INTARSIA_DATA)")
     recipe = Recipe.load(bundled_recipe("clothes"))
     data = open_dataset(options.data, ReadOptions(remap=recipe.data.remap))
     split = next(iter(data.splits.values()))
