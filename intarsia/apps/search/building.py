@@ -106,7 +106,7 @@ def add(
     photos = find_photos(sources)
     with _held(Path(file)) as index:
         ready = embedder or Embedder(masked=index.masked)
-        ready.check(index)
+        index.check(ready)
         return _grown(Report(index), photos, ready, progress, stop)
 
 

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import cv2
 import numpy as np
@@ -15,12 +15,9 @@ from numpy.typing import NDArray
 from intarsia.apps.search.colours import dominant
 from intarsia.apps.search.foreground import Kind, Segments, find_thing
 from intarsia.bundle import onnxfile
-from intarsia.errors import DataError, ModelError, UsageError
+from intarsia.errors import DataError
 from intarsia.runtimes.network import Network
 from intarsia.zoo import bundled_models
-
-if TYPE_CHECKING:
-    from intarsia.apps.search.index import Index
 
 SIDE = 224
 """Pixels of a side of what the network sees."""
@@ -83,23 +80,6 @@ class Embedder:
     def categories(self) -> tuple[str, ...]:
         """What the network can take a thing for."""
         return self._network.description.space.names
-
-    def check(self, index: Index) -> None:
-        """Refuse an index whose vectors another network made.
-
-        Raises:
-            ModelError: another version's did.
-        UsageError: its vectors are of things, and this one's of whole photos, or the other way round.
-        """
-        if index.masked != self.masked:
-            raise UsageError(
-                f"{index.file} holds {'things' if index.masked else 'whole photos'}, and this looks at the other"
-            )
-        if index.model != self.checksum:
-            raise ModelError(
-                f"{index.file} was made by the network of another version, whose vectors mean something else; build it "
-                f"again: intarsia search build PHOTOS/ -o {index.file} --overwrite"
-            )
 
     def embed(self, photo: NDArray[np.uint8]) -> Embedded:
         """Make the vector of a photo (H, W, 3) uint8 RGB.

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intarsia.apps.search.colours import COUNT, Filter
-from intarsia.errors import DataError, UsageError, suggest
+from intarsia.apps.search.embedding import Embedder
+from intarsia.errors import DataError, ModelError, UsageError, suggest
 from intarsia.files import atomic_path
 
 FORMAT = 1
@@ -108,7 +109,7 @@ class Index:
         count: int = 10,
         colour: str | Filter | None = None,
         category: str | None = None,
-        embedder: Any = None,
+        embedder: Embedder | None = None,
     ) -> list[Match]:
         """Find the photos that look most like one.
 
@@ -125,16 +126,32 @@ class Index:
             UsageError: no such colour or category.
             ModelError: the index was made by another version's network.
         """
-        from intarsia.apps.search.embedding import Embedder
         from intarsia.media.images import read_image
 
         ready = embedder or Embedder(masked=self.masked)
-        ready.check(self)
+        self.check(ready)
         allowed = self.allowed(colour, category)
         if isinstance(photo, str | os.PathLike):
             own = self.name(Path(photo))
             allowed &= np.array([item.name != own for item in self.items], bool)
         return self.nearest(ready.embed(read_image(photo)).vector, count, allowed)
+
+    def check(self, embedder: Embedder) -> None:
+        """Refuse an embedder whose vectors cannot be compared with these.
+
+        Raises:
+            ModelError: another version's network made these.
+            UsageError: these are of things, and the embedder's of whole photos, or the other way round.
+        """
+        if self.masked != embedder.masked:
+            raise UsageError(
+                f"{self.file} holds {'things' if self.masked else 'whole photos'}, and this looks at the other"
+            )
+        if self.model != embedder.checksum:
+            raise ModelError(
+                f"{self.file} was made by the network of another version, whose vectors mean something else; build it "
+                f"again: intarsia search build PHOTOS/ -o {self.file} --overwrite"
+            )
 
     def allowed(self, colour: str | Filter | None = None, category: str | None = None) -> NDArray[np.bool_]:
         """Tell which photos (N,) have a colour and are of a category.
