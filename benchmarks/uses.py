@@ -1,7 +1,4 @@
-"""The uses, one after the other: quality and milliseconds of each app, beside its peers, as `uses_NAME.py` measures them.
-
-    python benchmarks/uses.py [NAME ...] [--quick] [--json FILE]
-"""
+"""Quality and milliseconds of every use, beside its peers, one after the other: all that `uses_NAME.py` measure."""
 
 from __future__ import annotations
 

@@ -2,7 +2,8 @@
 
     python benchmarks/uses_instances.py
 
-$INTARSIA_DATA holds ``pedestrians`` (Penn-Fudan: images, masks of numbered people) and ``isbi_em`` (image, label: 255 a cell).
+$INTARSIA_DATA holds ``pedestrians`` (Penn-Fudan: images, masks of numbered people) and ``isbi_em`` (image, label: 255 a
+cell).
 Pedestrians are told apart in their true regions, and in those of the bundled model person; cells in the regions of a
 random forest that is trained here on eight slices. Every second picture was used to choose the share of a neck; what
 is told is of the others.
@@ -25,8 +26,8 @@ from intarsia.instances import NECK, number_instances
 from intarsia.media.images import read_mask, write_image
 from intarsia.metrics.panoptic import PanopticQuality
 
-Case = tuple[NDArray[np.uint8], NDArray[Any] | None, NDArray[np.int32], NDArray[np.uint8]]
-"""A predicted region and its confidence, the true things, and where they are (255: unknown)."""
+Case = tuple[NDArray[np.uint8], NDArray[np.int32], NDArray[np.uint8]]
+"""A predicted region, the true things, and where they are (255: unknown)."""
 
 TRAINED = 8  # slices
 LEAST_CELL, LEAST_PERSON = 60, 0.001  # pixels; share of the picture
@@ -35,12 +36,10 @@ LEAST_CELL, LEAST_PERSON = 60, 0.001  # pixels; share of the picture
 def quality(cases: Iterable[Case], least: float, ways: dict[str, dict[str, Any]]) -> dict[str, float]:
     """Panoptic quality of each way to tell things apart."""
     found = {name: PanopticQuality(2, things=[1]) for name in ways}
-    for region, sure, things, truth in cases:
+    for region, things, truth in cases:
         smallest = int(least) if least >= 1 else max(1, int(least * region.size))
         for name, way in ways.items():
-            chosen = dict(way)
-            weights = sure if chosen.pop("sure", False) else None
-            numbers = number_instances(region, [1], least=smallest, weights=weights, **chosen)
+            numbers = number_instances(region, [1], least=smallest, **way)
             found[name].update(
                 (numbers > 0).astype(np.uint8), truth, prediction_instances=numbers, target_instances=things
             )
@@ -54,15 +53,15 @@ def rows(case: str, scores: dict[str, float]) -> Iterator[Row]:
 
 
 def people(folder: Path, every: int, *, predicted: bool) -> Iterator[Case]:
-    model = intarsia.load("person", confidence=True) if predicted else None
+    model = intarsia.load("person") if predicted else None
     for file in sorted((folder / "masks").glob("*.png"))[1::2][::every]:
         things = read_mask(file).astype(np.int32)
         truth = (things > 0).astype(np.uint8)
         if model is None:
-            yield truth, None, things, truth
+            yield truth, things, truth
         else:
             result = model.segment(str(folder / "images" / f"{file.stem}.jpg"))
-            yield (result.labels == 1).astype(np.uint8), result.confidence, things, truth
+            yield (result.labels == 1).astype(np.uint8), things, truth
 
 
 def cells(folder: Path, every: int) -> Iterator[Case]:
@@ -75,13 +74,13 @@ def cells(folder: Path, every: int) -> Iterator[Case]:
             write_image(Path(place) / "data" / "masks" / f"{name}.png", mask)
             write_image(Path(place) / "data" / "images" / f"{name}.png", read_mask(folder / "image" / f"{name}.png"))
         run = intarsia.train(Path(place) / "data", Path(place) / "run", recipe="random_forest", progress=False)
-        model = intarsia.load(run.best, confidence=True)
+        model = intarsia.load(run.best)
     for name in names[TRAINED:][1::2][::every]:
         result = model.segment(str(folder / "image" / f"{name}.png"))
         inside = (read_mask(folder / "label" / f"{name}.png") > 127).astype(np.uint8)
         things = number_instances(inside, [1], neighbours=4, least=10)
         truth = np.where((inside > 0) & (things == 0), 255, inside).astype(np.uint8)
-        yield (result.labels == 1).astype(np.uint8), result.confidence, things, truth
+        yield (result.labels == 1).astype(np.uint8), things, truth
 
 
 def main() -> None:
@@ -91,7 +90,7 @@ def main() -> None:
         raise SystemExit(f"no data at {data} (set INTARSIA_DATA)")
     every = 8 if options.quick else 1
     plain: dict[str, dict[str, Any]] = {"components": {}, "necks of 0.45": {"neck": 0.45}}
-    usual = {"components": {}, f"necks of {NECK}": {"neck": NECK}, "the same, weighted": {"neck": NECK, "sure": True}}
+    usual = {"components": {}, f"necks of {NECK}": {"neck": NECK}}
     pedestrians = data / "pedestrians"
     found = [
         *rows("pedestrians, true regions", quality(people(pedestrians, every, predicted=False), 1, plain)),

@@ -1,6 +1,6 @@
 """Visual search: whether the nearest photo is of the same category, masked and not, and what a question takes.
 
-    python benchmarks/uses_search.py path/to/clothes_cc0 [--grounds path/to/photos]
+    python benchmarks/uses_search.py [--data path/to/clothes_cc0] [--grounds path/to/photos]
 
 The gallery is train, the questions are test (validation where there is no test), as in the data set's own parts; the
 head has seen train only. On busy grounds each thing is pasted on a part of another picture, galleries and questions
@@ -10,6 +10,7 @@ them, averaged over the whole photo, and the same with a head fitted to them on 
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 import time
@@ -135,9 +136,15 @@ def least(work: Any, rounds: int = 10) -> float:
 
 def main() -> None:
     parser = arguments(__doc__ or "")
-    parser.add_argument("data", type=Path, help="the CC0 clothes: train/CATEGORY/ID.jpg and test or validation")
+    held = Path(os.environ.get("INTARSIA_DATA", "../shared/data"))
+    parser.add_argument(
+        "--data", type=Path, default=held / "clothes_cc0",
+        help="the CC0 clothes: train/CATEGORY/ID.jpg and test or validation; default: in $INTARSIA_DATA",
+    )  # fmt: skip
     parser.add_argument("--grounds", type=Path, help="folder of pictures to paste things on; default: train itself")
     options = parser.parse_args()
+    if not options.data.is_dir():
+        raise SystemExit(f"no data at {options.data} (--data, or set INTARSIA_DATA)")
     rows = [*quality(options.data, options.grounds, quick=options.quick), *speed(options.data, quick=options.quick)]
     report("Visual search", rows, options.json, threads=1)
 

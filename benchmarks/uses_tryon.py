@@ -1,6 +1,6 @@
 """Try-on: whether only the garment changes, whether its folds stay, and what a photo takes.
 
-    python benchmarks/uses_tryon.py path/to/ccp
+    python benchmarks/uses_tryon.py [--data path/to/ccp]
 
 Masks are the data's own, merged as in the recipe `clothes`, so that this measures what is done to a garment and not how
 well it is found; `intarsia evaluate clothes path/to/ccp` measures that. The largest garment of each photo gets four
@@ -9,6 +9,7 @@ colours and a texture. Beside it: hue and saturation replaced in HSV, which is w
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from functools import partial
@@ -77,8 +78,14 @@ def least(work: Callable[[], Any], rounds: int = 5) -> float:
 
 def main() -> None:
     parser = arguments(__doc__ or "")
-    parser.add_argument("data", type=Path, help="Clothing Co-Parsing: images/, masks/, labels.txt")
+    held = Path(os.environ.get("INTARSIA_DATA", "../shared/data"))
+    parser.add_argument(
+        "--data", type=Path, default=held / "clothes_ccp",
+        help="Clothing Co-Parsing: images/, masks/, labels.txt; default: in $INTARSIA_DATA",
+    )  # fmt: skip
     options = parser.parse_args()
+    if not options.data.is_dir():
+        raise SystemExit(f"no data at {options.data} (--data, or set INTARSIA_DATA)")
     recipe = Recipe.load(bundled_recipe("clothes"))
     data = open_dataset(options.data, ReadOptions(remap=recipe.data.remap))
     split = next(iter(data.splits.values()))

@@ -40,9 +40,8 @@ class Instance:
 
 
 NECK = 0.2
-"""Usual share for `number_instances` where confidences are weights: chosen on halves of Penn-Fudan and ISBI 2012."""
+"""Usual share for `number_instances`: chosen on halves of Penn-Fudan and ISBI 2012."""
 
-_LEVELS = (0.0, 0.6, 0.7, 0.8, 0.9)
 _STUFF = frozenset(
     {
         "background", "sky", "road", "pavement", "sidewalk", "building", "wall", "fence", "pole", "tree", "vegetation",
@@ -87,7 +86,6 @@ def number_instances(
     least: int = 1,
     distance: float | None = None,
     neck: float | None = None,
-    weights: ArrayLike | None = None,
 ) -> Numbers:
     """Number the connected components of each class; two classes never share an instance.
 
@@ -101,9 +99,6 @@ def number_instances(
             the watershed of the distance (Vincent & Soille 1991).
         neck: split things that touch, of any size: where the way from one middle to the other is nowhere deeper than
             this share (0..1) of the lesser middle's depth; None splits nothing. Instead of `distance`.
-        weights: of `labels`' shape, 0..1, how sure each element is: with `neck`, a depth is the mean of the distances
-            to the outside and to where they fall below 0.6, 0.7, 0.8 and 0.9, so that doubt between two things parts
-            them.
 
     Returns:
         Numbers from 1 in the order of the classes, 0 elsewhere; of the shape of `labels`.
@@ -124,15 +119,12 @@ def number_instances(
         raise UsageError(f"the distance between the middles of parts is above 0, not {distance}")
     if neck is not None and (distance is not None or not 0 < neck < 1):
         raise UsageError(f"a neck is a share between 0 and 1, instead of a distance, not {neck}")
-    sure = None if weights is None else np.asarray(weights, np.float32)
-    if sure is not None and sure.shape != array.shape:
-        raise DataError(f"weights are of the labels' shape {array.shape}, not {sure.shape}")
     numbers = np.zeros(array.shape, np.int32)
     total = 0
     for index in classes:
         region = array == index
         if neck is not None:
-            parts = _cut(region, _sure_depth(region, sure), neck, neighbours != sides)
+            parts = _cut(region, _depth(region), neck, neighbours != sides)
         else:
             parts = _components(region, touching=neighbours != sides)
         if distance is not None:
@@ -197,16 +189,6 @@ def _depth(region: Mask) -> Floats:
     if region.ndim == 2:
         return np.asarray(cv2.distanceTransform(region.view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE), np.float32)
     return np.asarray(require("scipy.ndimage", "volumes").distance_transform_edt(region), np.float32)
-
-
-def _sure_depth(region: Mask, sure: Floats | None) -> Floats:
-    """Distance to the outside, averaged over how sure the inside is."""
-    if sure is None:
-        return _depth(region)
-    total = np.zeros(region.shape, np.float32)
-    for level in _LEVELS:
-        total += _depth(region & (sure >= level))
-    return total / np.float32(len(_LEVELS))
 
 
 Place = tuple[int, ...]

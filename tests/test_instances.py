@@ -128,17 +128,6 @@ def test_a_neck_parts_things_of_any_size(scale: int, neighbours: int) -> None:
     assert (np.bincount(turned.ravel()) == np.bincount(found.ravel())).all()
 
 
-def test_doubt_narrows_a_neck() -> None:
-    labels = np.zeros((20, 50), np.uint8)
-    labels[5:15, 5:45] = 1  # a bar: nothing of its shape says where
-    sure = np.ones(labels.shape, np.float16)
-    sure[:, 20:30] = 0.5
-    assert number_instances(labels, [1], neck=0.5).max() == 1
-    found = number_instances(labels, [1], neck=0.5, weights=sure)
-    assert found.max() == 2 and found[10, 10] != found[10, 40]
-    assert number_instances(labels, [1], neck=0.5, weights=np.zeros(labels.shape)).max() == 1
-
-
 @pytest.mark.parametrize("shape", [(30, 40), (7, 12, 11)])
 def test_cutting_keeps_every_element_and_refines_the_components(shape: tuple[int, ...]) -> None:
     pytest.importorskip("scipy")
@@ -152,15 +141,13 @@ def test_cutting_keeps_every_element_and_refines_the_components(shape: tuple[int
     assert np.array_equal(cut, number_instances(labels, [1], neck=0.6))
 
 
-def test_necks_and_weights_are_checked() -> None:
+def test_necks_are_checked() -> None:
     labels = np.ones((4, 4), int)
     for wrong in (0, 1, -0.5):
         with pytest.raises(UsageError, match="share between 0 and 1"):
             number_instances(labels, [1], neck=wrong)
     with pytest.raises(UsageError, match="instead of a distance"):
         number_instances(labels, [1], neck=0.5, distance=3)
-    with pytest.raises(DataError, match="weights are of the labels' shape"):
-        number_instances(labels, [1], neck=0.5, weights=np.ones((2, 2)))
 
 
 def test_what_has_things() -> None:

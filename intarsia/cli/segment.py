@@ -231,7 +231,7 @@ def segment(
             named, planned = choose_model(planned)
         settings = {
             "long_side": long_side, "bands": bands, "window": window, "tile": tile, "tta": tta, "runtime": runtime,
-            "precision": precision, "confidence": things.confidence(planned, write or ()), "decide": decide,
+            "precision": precision, "confidence": "confidence" in (write or ()), "decide": decide,
             "refine": read_refine(refine, refine_set),
         }  # fmt: skip
         predictor = _load(named, sources, set_ or [], settings)

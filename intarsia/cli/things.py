@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from intarsia.errors import UsageError
-
-if TYPE_CHECKING:
-    from intarsia.jobs import Plan
 
 _PANEL = "Instances"
 _USUAL = ("labels", "overlay")
@@ -32,10 +29,6 @@ class Things:
     def outputs(self, write: Sequence[str]) -> list[str]:
         """What is written, the numbers of the things among it."""
         return [*(write or _USUAL), "instances"] if self.asked else list(write)
-
-    def confidence(self, plan: Plan, write: Sequence[str]) -> bool:
-        """Whether the network's confidence is needed: it is written, or tells where things touch."""
-        return "confidence" in write or (self.asked and all(medium.form == "rows" for medium in plan.media()))
 
     def check(self, tools: Sequence[str]) -> None:
         """Refuse annotation tools whose files hold no things.

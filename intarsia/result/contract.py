@@ -84,8 +84,6 @@ class Result(ABC):
     def instances(self, of: Sequence[str] = (), *, least: int = 1, neck: float | None = NECK) -> Instances:
         """Tell the things of some classes apart: connected regions, cut where two touch by a narrow neck.
 
-        Where the network's confidence is known, its doubt between two things narrows the neck.
-
         Args:
             of: names of the classes; () for all but the background, and what is known to be no things (sky, road, ...).
             least: smallest number of elements.
@@ -101,7 +99,7 @@ class Result(ABC):
                 f"{self.labels.size / 1e6:.0f}; cut it into parts"
             )
         classes = countable_classes(self.space.names, of)
-        numbers = number_instances(self.labels, classes, least=least, neck=neck, weights=self.confidence)
+        numbers = number_instances(self.labels, classes, least=least, neck=neck)
         return Instances(numbers, measure_instances(numbers, self.labels))
 
     def to_json(self) -> dict[str, Any]:

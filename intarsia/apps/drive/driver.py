@@ -25,7 +25,7 @@ from intarsia.apps.drive.scene import (
 )
 from intarsia.apps.drive.tracking import LaneTracker
 from intarsia.apps.drive.vanishing import expected, find_vanishing_point, steadied
-from intarsia.errors import DataError, NothingFound
+from intarsia.errors import DataError, NothingFound, UsageError
 from intarsia.jobs.timing import Times
 from intarsia.labels import LabelArray, LabelSpace
 from intarsia.result import Render, Style
@@ -37,6 +37,7 @@ WORKING = 640  # columns at which a picture is looked at
 _LEAST_SIDE = 64
 _RIM = 2  # pixels of the regions around the road, where the paint of its border lies
 _LOOK_AGAIN = 3  # frames from one look for the vanishing point to the next
+_LOWEST = 0.9  # of the height: a horizon below it leaves no road
 _SLIP = 0.04  # of the height: most by which lanes move the horizon at once
 
 
@@ -69,6 +70,7 @@ class Driver:
 
         Raises:
             DataError: the picture is too small, or no class is a road.
+            UsageError: the camera has its horizon below the picture.
         """
         height, width = labels.shape
         if min(height, width) < _LEAST_SIDE:
@@ -133,7 +135,13 @@ class Driver:
     def _horizon(self, image: Pixels, near: Mask, regions: Regions) -> Ground:
         """The ground by the camera; else by what is seen, and was seen before."""
         if self.camera is not None:
-            return self.camera.ground(image.shape[1], image.shape[0])
+            ground = self.camera.ground(image.shape[1], image.shape[0])
+            if ground.y > _LOWEST * len(image):
+                raise UsageError(
+                    f"the camera file puts the horizon at {100 * ground.y / len(image):.0f} % of the picture's height, "
+                    "so no road is below it; pitch is in degrees downwards, focal in pixels of pictures of size"
+                )
+            return ground
         before = self._ground
         if before is not None and sum(self._seen.values()) % _LOOK_AGAIN:
             return before

@@ -28,7 +28,7 @@ from intarsia.result.contract import areas, count
 Points = NDArray[np.float64]
 
 SPACE = LabelSpace(
-    ("background", "line", "next line", "baseline"), ((0, 0, 0), (38, 84, 190), (20, 140, 70), (200, 30, 40))
+    ("background", "line", "next line", "baseline"), ((255, 255, 255), (38, 84, 190), (20, 140, 70), (200, 30, 40))
 )
 
 

@@ -80,12 +80,14 @@ def paint_face(
         hair: finds it; None where the look wants none.
 
     Returns:
-        What was painted: the picture is as it was where all masks are 0.
+        What was painted: the picture is as it was where all masks are 0. Nothing of a face that lies outside of it.
     """
     eyes, size = eye_distance(face), image.shape[:2]
+    place = _box(face.points, size, np.full(4, _MARGIN * eyes))
+    if not image[place].size:
+        return []
     layers = []
     if any((look.skin, look.brows, look.eyes, look.lips)):
-        place = _box(face.points, size, np.full(4, _MARGIN * eyes))
         near = _moved(face, place)
         masks = _masks(face_parts(near, image[place].shape[:2]), near, image[place], look)
         layers += [Layer(name, place, mask) for name, mask in masks.items()]

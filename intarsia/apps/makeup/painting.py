@@ -196,8 +196,8 @@ def _reason(faces: Sequence[HasPoints], layers: Sequence[Sequence[Layer]]) -> st
     """Why nothing was painted; "" if something was."""
     if any((one.mask >= _LEAST).any() for face in layers for one in face):
         return ""
-    if layers:
-        return f"not found on its face: {', '.join(_missing(layers))}"
+    if missing := _missing(layers):
+        return f"not found on its face: {', '.join(missing)}"
     if not faces:
         return f"{_NO_FACE}; faces have to be seen from the front, and their eyes at least 8 pixels apart"
     return f"its only face cannot be painted: {_reasons(faces)}" if len(faces) == 1 else f"no face: {_reasons(faces)}"

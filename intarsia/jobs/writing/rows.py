@@ -95,20 +95,15 @@ class _Instances(_Sink):
     def __init__(self, work: Work, path: Path) -> None:
         self._work, self._path = work, path
         self._labels: list[LabelArray] = []
-        self._confidence: list[NDArray[np.float16]] = []
         self._count = 0
 
     def add(self, rows: Rows) -> None:
         self._labels.append(rows.labels)
-        if rows.confidence is not None:
-            self._confidence.append(rows.confidence)
 
     def finish(self) -> None:
         reader, space = self._work.reader, self._work.style.space
         labels = np.concatenate(self._labels, dtype=space.dtype)
-        sure = np.concatenate(self._confidence) if self._confidence else None
-        whole = Segmentation(labels, space, confidence=sure, source=reader.name)
-        found = whole.instances(**self._work.options.instances)
+        found = Segmentation(labels, space, source=reader.name).instances(**self._work.options.instances)
         self._count = len(found.things)
         if hasattr(reader, "frame"):
             save_geotiff(self._path, found.numbers, reader.frame)

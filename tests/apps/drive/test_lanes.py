@@ -76,6 +76,8 @@ def test_what_cannot_be_seen_is_refused() -> None:
     road = draw_road()
     with pytest.raises(DataError, match="knows no road"):
         Driver().look(road.image, road.labels, LabelSpace(("cat", "dog", "cow", "hen", "pig")))
+    with pytest.raises(UsageError, match=r"horizon at 1\d\d %"):
+        look(road, CAMERA.model_copy(update={"pitch": -30}))
     with pytest.raises(DataError, match="64 pixels"):
         Driver().look(road.image[:40], road.labels[:40], SPACE)
 

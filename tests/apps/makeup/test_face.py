@@ -120,6 +120,12 @@ def test_a_face_at_the_border_is_painted_as_far_as_it_is_seen() -> None:
     assert not same[:60, :60].all()
 
 
+def test_a_face_outside_of_the_picture_is_not_painted() -> None:
+    before, after, layers = painted(ALL, drawn_points((-400, 900), 80))
+    assert layers == []
+    assert np.array_equal(before, after)
+
+
 def test_a_grey_picture_is_painted() -> None:
     grey = np.repeat(drawn_face().mean(axis=2, keepdims=True).astype(np.uint8), 3, axis=2)
     look = Look(lips="#b0123b", strength=1)
