@@ -64,15 +64,13 @@ class Detector:
         self._preprocessing = expect(self._network.description.preprocessing, Preprocessing, refusal)
         self._anchors = np.concatenate([_centres(16, 2), _centres(8, 6)])
 
-    def find(self, image: NDArray[np.uint8]) -> list[Detection]:
-        """Find the faces of a photo (H, W, 3) RGB, the large ones first."""
-        found: list[Detection] = []
+    def levels(self, image: NDArray[np.uint8]) -> Iterator[list[Detection]]:
+        """Find the faces of a photo (H, W, 3) RGB: in all of it, then in tiles of a half and of a quarter."""
         for views in _levels(*image.shape[:2]):
-            new: list[Detection] = []
+            found: list[Detection] = []
             for first in range(0, len(views), _BATCH):
-                new += self._seen(image, views[first : first + _BATCH])
-            found += [one for one in _suppressed(new) if not any(_is_same(one, other) for other in found)]
-        return found
+                found += self._seen(image, views[first : first + _BATCH])
+            yield _suppressed(found)
 
     def _seen(self, image: NDArray[np.uint8], views: list[Region]) -> list[Detection]:
         """All boxes of some views, many of a face."""

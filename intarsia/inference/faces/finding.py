@@ -15,6 +15,7 @@ from intarsia.zoo import bundled_models
 
 _SIZE = 192
 _LEAST = 0.5  # of the probability that there is a face at all
+_KNOWN = 0.3  # of the union of a detection's box and a face's: it is that face
 _SAME = 0.5  # of the union of two faces' boxes: they are one
 _ENLARGED = 1.5
 _EYES = (33, 263)  # their outer corners
@@ -68,7 +69,13 @@ class FaceFinder:
         Returns:
             The faces, the largest first; none is no error.
         """
-        return self._looked_at(image, [found.region() for found in self._detector.find(image)])
+        found: list[Face] = []
+        for level in self._detector.levels(
+            image
+        ):  # what a coarse look takes for a face and is none, a finer one may find
+            new = [one for one in level if not any(overlap(one.box, face.box) > _KNOWN for face in found)]
+            found += self._looked_at(image, [one.region() for one in new], found)
+        return sorted(found, key=_area, reverse=True)
 
     def track(self, image: NDArray[np.uint8], before: Sequence[Face]) -> list[Face]:
         """Find the faces of the next frame of a video, those of the frame before first and in their order.
@@ -79,13 +86,13 @@ class FaceFinder:
             image: (H, W, 3) uint8 RGB.
             before: the faces of the frame before.
         """
-        kept = self._looked_at(image, [face.region() for face in before], ordered=False)
+        kept = self._looked_at(image, [face.region() for face in before])
         if before and len(kept) == len(before):
             return kept
         return kept + [face for face in self.find(image) if not any(_is_same(face, one) for one in kept)]
 
-    def _looked_at(self, image: NDArray[np.uint8], regions: Sequence[Region], *, ordered: bool = True) -> list[Face]:
-        """The faces in some regions, each once."""
+    def _looked_at(self, image: NDArray[np.uint8], regions: Sequence[Region], known: Sequence[Face] = ()) -> list[Face]:
+        """The faces in some regions, each once, and none of the known ones."""
         found: list[Face] = []
         for first in range(0, len(regions), _BATCH):
             some = regions[first : first + _BATCH]
@@ -94,9 +101,9 @@ class FaceFinder:
             scores = 1 / (1 + np.exp(-made["flag"][:, 0].clip(-80, 80)))
             for region, points, score in zip(some, made["points"], scores, strict=True):
                 face = Face(region.to_photo(points, _SIZE), float(score))
-                if score >= _LEAST and not any(_is_same(face, other) for other in found):
+                if score >= _LEAST and not any(_is_same(face, other) for other in (*known, *found)):
                     found.append(face)
-        return sorted(found, key=_area, reverse=True) if ordered else found
+        return found
 
 
 def _is_same(one: Face, other: Face) -> bool:

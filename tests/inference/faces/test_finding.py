@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -108,3 +109,10 @@ def test_a_region_is_turned_as_the_eyes_are() -> None:
     region = Detection(np.array([0.0, 0, 20, 10]), points, 1.0).region()
     assert region.centre == (10, 5) and region.side == 30 and region.angle == pytest.approx(np.pi / 4)
     assert overlap(np.array([0.0, 0, 2, 2]), np.array([1.0, 0, 3, 2])) == pytest.approx(1 / 3)
+
+
+def test_a_face_that_a_coarse_look_misplaces_is_found(finder: FaceFinder, astronaut: np.ndarray) -> None:
+    large = np.full((1333, 2000, 3), 120, np.uint8)
+    large[167:667, 333:833] = cv2.resize(astronaut, (500, 500), interpolation=cv2.INTER_AREA)
+    (found,) = finder.find(large)
+    assert np.hypot(*(found.points[468, :2] - found.points[473, :2])) == pytest.approx(EYES * 500 / 512, rel=0.1)
