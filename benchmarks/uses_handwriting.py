@@ -1,18 +1,20 @@
 """Lines and words of handwritten pages against labelled ones: found, merged, F1 of outlines, word counts, seconds.
 
-    python benchmarks/uses_handwriting.py PAGES/ [--peer XML-OF-ANOTHER-TOOL/ --peer-seconds 30]
+    python benchmarks/uses_handwriting.py [PAGES/ [--peer XML-OF-ANOTHER-TOOL/ --peer-seconds 30]]
 
-PAGES holds pictures with PAGE or ALTO files beside them. A labelled line's core is the part of its outline within half
-of its mean height above its baseline. It is found if one of our outlines holds at least half of the core, and merged if
-that outline holds at least half of another line's core, too. F1 pairs outlines one to one by their intersection over
-union. Where only a part of a page's lines is labelled, recall and F1 are lower bounds of what they would be.
+PAGES holds pictures with PAGE or ALTO files beside them; without it, pages are drawn in a written font. A labelled
+line's core is the part of its outline within half of its mean height above its baseline. It is found if one of our
+outlines holds at least half of the core, and merged if that outline holds at least half of another line's core, too. F1
+pairs outlines one to one by their intersection over union. Where only a part of a page's lines is labelled, precision
+and F1 are lower bounds of what they would be.
 """
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import cv2
@@ -21,11 +23,12 @@ from common import Row, arguments, report
 from numpy.typing import NDArray
 
 import intarsia
-from intarsia.annotations import AnnotatedImage
+from intarsia.annotations import AnnotatedImage, Shape
 from intarsia.annotations.formats import page
-from intarsia.annotations.geometry import Polygon, Polyline
+from intarsia.annotations.formats.page.writing import write_page
+from intarsia.annotations.geometry import Geometry, Polygon, Polyline
 from intarsia.apps.handwriting import LineFinder
-from intarsia.media.images import open_image
+from intarsia.media.images import open_image, write_image
 
 Points = NDArray[np.float64]
 BARS = (0.5, 0.75)
@@ -136,6 +139,43 @@ def matched(iou: Points, bar: float) -> int:
     return len(taken[0])
 
 
+def drawn(folder: Path) -> Path:
+    """Two pages of four lines, one of them leaning, with their PAGE files."""
+    for name, rise in (("level", 0), ("leaning", 20)):
+        picture = np.full((480, 640, 3), 235, np.uint8)
+        shapes = [Shape("TextRegion", Polygon.of([(0, 0), (640, 0), (640, 480), (0, 480)]))]
+        for row in range(4):
+            (width, height), _ = cv2.getTextSize("the quick brown fox", cv2.FONT_HERSHEY_SCRIPT_COMPLEX, 1.1, 2)
+            y = 80 + 90 * row
+            cv2.putText(
+                picture,
+                "the quick brown fox",
+                (50, y),
+                cv2.FONT_HERSHEY_SCRIPT_COMPLEX,
+                1.1,
+                (60, 40, 30),
+                2,
+                cv2.LINE_AA,
+            )
+            ring = [(50, y - height), (50 + width, y - height), (50 + width, y + 12), (50, y + 12)]
+            attributes = {"text": "the quick brown fox"}
+            shapes.append(Shape("TextLine", Polygon.of(ring), row + 1, attributes=attributes))
+            shapes.append(Shape("Baseline", Polyline(((50, y), (50 + width, y))), row + 1))
+        turn = np.array([[1.0, 0.0, 0.0], [-rise / 640, 1.0, rise]])
+        write_image(
+            folder / f"{name}.png", np.asarray(cv2.warpAffine(picture, turn, (640, 480), borderValue=(235,) * 3))
+        )
+        moved = [replace(shape, geometry=_moved(shape.geometry, turn)) for shape in shapes]
+        write_page(AnnotatedImage(f"{name}.png", width=640, height=480, shapes=tuple(moved)), folder / f"{name}.xml")
+    return folder
+
+
+def _moved(geometry: Geometry, turn: NDArray[np.float64]) -> Geometry:
+    points = geometry.rings[0] if isinstance(geometry, Polygon) else geometry.points  # type: ignore[union-attr]
+    found = tuple((float(x), float(y)) for x, y in np.array(points) @ turn[:, :2].T + turn[:, 2])
+    return Polygon.of(found) if isinstance(geometry, Polygon) else Polyline(found)
+
+
 def pages(folder: Path, quick: bool) -> Iterator[AnnotatedImage]:
     """Labelled pages whose picture is there."""
     found = [one for one in page.read(folder).images() if one.image is not None and truths_of(one)]
@@ -170,17 +210,19 @@ def peer(folder: Path, documents: Iterable[AnnotatedImage]) -> Tally:
 
 def main() -> None:
     parser = arguments(__doc__ or "")
-    parser.add_argument("pages", type=Path, help="folder of labelled pages")
+    parser.add_argument("pages", type=Path, nargs="?", help="folder of labelled pages; default: drawn ones")
     parser.add_argument("--peer", type=Path, metavar="FOLDER", help="another tool's PAGE or ALTO files of these pages")
     parser.add_argument("--peer-name", default="kraken")
     parser.add_argument("--peer-seconds", type=float, help="that it took for a page")
     parser.add_argument("--long-side", type=int)
     options = parser.parse_args()
     finder = LineFinder(intarsia.load("handwriting", long_side=options.long_side), words=True)
-    documents = list(pages(options.pages, options.quick))
-    ours = measure(finder, documents)
+    with tempfile.TemporaryDirectory() as folder:
+        place = options.pages or drawn(Path(folder))
+        documents = list(pages(place, options.quick and options.pages is not None))
+        ours = measure(finder, documents)
     other = peer(options.peer, documents) if options.peer else None
-    case = f"{options.pages.name}, {len(documents)} pages, {ours.truths} lines"
+    case = f"{options.pages.name if options.pages else 'drawn'}, {len(documents)} pages, {ours.truths} lines"
 
     def row(metric: str, value: float, theirs: float | None = None, unit: str = "", ratio: float | None = None) -> Row:
         return Row(case, metric, unit, value, theirs, options.peer_name if theirs is not None else "", ratio)

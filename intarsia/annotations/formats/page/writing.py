@@ -67,7 +67,8 @@ def write_page(document: AnnotatedImage, path: Path, *, creator: str = "Intarsia
             if line.baseline is not None:
                 ElementTree.SubElement(element, "Baseline", points=_points(line.baseline, size))
             for word_index, word in enumerate(line.words):
-                _page_element(element, "Word", f"l{number}w{word_index + 1}", word, size)
+                _add_text(_page_element(element, "Word", f"l{number}w{word_index + 1}", word, size), word)
+            _add_text(element, line.shape)
     _write(root, path)
 
 
@@ -101,9 +102,11 @@ def write_alto(document: AnnotatedImage, path: Path) -> None:
             if line.baseline is not None:
                 element.set("BASELINE", _points(line.baseline, size))
             for word_index, word in enumerate(line.words):
-                _alto_element(element, "String", f"l{number}w{word_index + 1}", word, size).set("CONTENT", "")
+                _alto_element(element, "String", f"l{number}w{word_index + 1}", word, size).set(
+                    "CONTENT", word.attributes.get("text", "")
+                )
             if not line.words:
-                whole = ElementTree.SubElement(element, "String", CONTENT="")
+                whole = ElementTree.SubElement(element, "String", CONTENT=line.shape.attributes.get("text", ""))
                 for key in ("HPOS", "VPOS", "WIDTH", "HEIGHT"):
                     whole.set(key, element.get(key, ""))
     _write(root, path)
@@ -136,6 +139,12 @@ def _page_element(
     element = ElementTree.SubElement(parent, name, id=identity)
     ElementTree.SubElement(element, "Coords", points=_points(shape, size))
     return element
+
+
+def _add_text(element: ElementTree.Element, shape: Shape) -> None:
+    """Its transcription, where it has one."""
+    if shape.attributes.get("text"):
+        ElementTree.SubElement(ElementTree.SubElement(element, "TextEquiv"), "Unicode").text = shape.attributes["text"]
 
 
 def _alto_element(
