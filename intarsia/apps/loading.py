@@ -8,6 +8,7 @@ from typing import Any
 import intarsia
 from intarsia.errors import UsageError
 from intarsia.inference import Predictor
+from intarsia.inference.clouds import CloudPredictor
 
 
 def load_predictor(model: str | os.PathLike[str] | Predictor, **options: Any) -> Predictor:
@@ -20,9 +21,9 @@ def load_predictor(model: str | os.PathLike[str] | Predictor, **options: Any) ->
     Raises:
         UsageError: no model has this name, or it is one of point clouds.
     """
-    if isinstance(model, Predictor):
+    if not isinstance(model, str | os.PathLike):
         return model
     found = intarsia.load(model, **options)
-    if not isinstance(found, Predictor):
+    if isinstance(found, CloudPredictor):
         raise UsageError(f"{os.fspath(model)} is a model of point clouds; this needs one of pictures")
     return found

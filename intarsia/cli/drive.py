@@ -66,8 +66,8 @@ def drive(
 
     A look at what such a camera shows, not a system to drive by.
     """
-    import intarsia
     from intarsia.apps.drive import Camera, drive_render
+    from intarsia.apps.loading import load_predictor
     from intarsia.jobs import JobOptions, plan
 
     if overwrite and resume:
@@ -81,6 +81,6 @@ def drive(
     if dry_run:
         show_plan(planned, json=json)
         return
-    predictor = intarsia.load(model)
+    predictor = load_predictor(model)
     result = run_job(predictor, planned, options, overwrite=overwrite, what="driving")
     end_job(predictor, planned, result, model, then="intarsia drive CLIP --write records", json=json)

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from intarsia.cli.output import Json, emit, progress_bar
-from intarsia.cli.records import show_job, show_plan
+from intarsia.cli.output import Json
+from intarsia.cli.planned import end_job, run_job
+from intarsia.cli.records import show_plan
 from intarsia.cli.target import Overwrite
 from intarsia.errors import UsageError
-
-if TYPE_CHECKING:
-    from intarsia.jobs import JobResult
 
 
 def handwriting(
@@ -52,10 +50,9 @@ def handwriting(
 
     Ink that is in no line is counted and told. Exits with 1 when a page has no line at all, or some could not be read.
     """
-    import intarsia
     from intarsia.apps.handwriting import PAGE, LineFinder
-    from intarsia.jobs import plan, run_all
-    from intarsia.stopping import stop_on_signals
+    from intarsia.apps.loading import load_predictor
+    from intarsia.jobs import plan
 
     if overwrite and resume:
         raise UsageError("--overwrite does everything again, --resume continues; choose one")
@@ -63,20 +60,6 @@ def handwriting(
     if dry_run:
         show_plan(planned, json=json)
         return
-    finder = LineFinder(intarsia.load(model, long_side=long_side, runtime=runtime), words=words)
-    with stop_on_signals() as stop, progress_bar("reading") as bar:
-        result = run_all(
-            finder, planned, overwrite=overwrite, stop=stop, finished=lambda done, total, _: bar(done, total)
-        )
-    if not json:
-        show_job(result, planned, finder.bundle, model)
-    elif not result.stopped:
-        emit({"out": str(planned.folder), "model": model, "notes": list(planned.notes), **result.to_json()})
-    code = result.exit_code or _blank(result)
-    if code:
-        raise typer.Exit(code)
-
-
-def _blank(result: JobResult) -> int:
-    """1 if a page has no line."""
-    return int(any(not record["details"]["lines"] for record in result.done))
+    finder = LineFinder(load_predictor(model, long_side=long_side, runtime=runtime), words=words)
+    result = run_job(finder, planned, overwrite=overwrite, what="reading")
+    end_job(finder, planned, result, model, then="intarsia handwriting PAGE --write crops --words", json=json)

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from intarsia.cli.output import Json, emit
-from intarsia.cli.planned import run_job
-from intarsia.cli.records import show_plan, show_records, summed
+from intarsia.cli.output import Json
+from intarsia.cli.planned import AGREED, end_job, run_job
+from intarsia.cli.records import show_plan
 from intarsia.errors import UsageError
-
-if TYPE_CHECKING:
-    pass
 
 _COLOUR = "COLOUR"
 
@@ -71,12 +68,6 @@ def makeup(
         if dry_run:
             show_plan(planned, json=json)
             return
-        result = run_job(open_makeup(look, model=model), planned, overwrite=overwrite, what="painting")
-        if not json:
-            show_records(result, planned)
-            agreed = " Only for pictures of people who agreed; see docs/makeup.md." if result.done else ""
-            typer.echo(f"{summed(result)}.{agreed}")
-        elif not result.stopped:
-            emit({"out": str(planned.folder), "look": look.to_json(), "notes": list(planned.notes), **result.to_json()})
-        if result.exit_code:
-            raise typer.Exit(result.exit_code)
+        painter = open_makeup(look, model=model)
+        result = run_job(painter, planned, overwrite=overwrite, what="painting")
+        end_job(painter, planned, result, "face", then=AGREED, json=json)

@@ -12,6 +12,9 @@ from intarsia.cli.records import show_job
 if TYPE_CHECKING:
     from intarsia.jobs import JobOptions, JobResult, Plan
 
+AGREED = "ask people before you change their pictures, and before you show them"
+"""What comes after an app that changes how people look."""
+
 
 def run_job(
     predictor: Any, plan: Plan, options: JobOptions | None = None, *, overwrite: bool, what: str = "segmenting"

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from intarsia.cli.output import Json, emit, progress_bar
-from intarsia.cli.records import show_plan, show_records, summed
+from intarsia.cli.output import Json
+from intarsia.cli.planned import AGREED, end_job, run_job
+from intarsia.cli.records import show_plan
 from intarsia.errors import UsageError
 
 MODEL = "clothes"
@@ -52,11 +53,10 @@ def tryon(
     Everything but the garment stays as it is, bit for bit. Exits with 1 when a photo shows no such garment. Only for
     pictures of people who agree.
     """
-    import intarsia
+    from intarsia.apps.loading import load_predictor
     from intarsia.apps.tryon import MEDIA, TRIED_ON, TryingOn, Wish
     from intarsia.inference.bodies import find_bodies
-    from intarsia.jobs import plan, run_all
-    from intarsia.stopping import stop_on_signals
+    from intarsia.jobs import plan
 
     if overwrite and resume:
         raise UsageError("--overwrite does everything again, --resume continues; choose one")
@@ -65,15 +65,6 @@ def tryon(
     if dry_run:
         show_plan(planned, json=json)
         return
-    with stop_on_signals() as stop, progress_bar("trying on") as bar:
-        editor = TryingOn(wish, intarsia.load(model), find_bodies)
-        result = run_all(
-            editor, planned, overwrite=overwrite, stop=stop, finished=lambda done, total, _: bar(done, total)
-        )
-    if not json:
-        show_records(result, planned)
-        typer.echo(f"{summed(result)}. Only for pictures of people who agreed; see docs/tryon.md.")
-    elif not result.stopped:
-        emit({"out": str(planned.folder), "wish": wish.to_json(), "notes": list(planned.notes), **result.to_json()})
-    if result.exit_code:
-        raise typer.Exit(result.exit_code)
+    editor = TryingOn(wish, load_predictor(model), find_bodies)
+    result = run_job(editor, planned, overwrite=overwrite, what="trying on")
+    end_job(editor, planned, result, model, then=AGREED, json=json)

@@ -19,7 +19,7 @@ from intarsia.preprocessing import AnyPreprocessing
 PREDICTED: Mapping[Form, Callable[[Any, Any], Iterable[Any]]] = {
     "rows": lambda predictor, reader: predictor.rows(reader),
     "photo": lambda predictor, reader: [predictor.edit(reader)],
-    "whole": lambda predictor, reader: [predictor.segment_opened(reader)],
+    "whole": lambda predictor, reader: [predictor.whole(reader)],
 }
 """What is computed ahead of its writing, by the form of the medium: parts of a result."""
 

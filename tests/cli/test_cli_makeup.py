@@ -24,7 +24,7 @@ def face(tmp_path: Path) -> Path:
 def test_a_face_is_made_up(cli: Cli, face: Path, tmp_path: Path) -> None:
     assert cli("makeup", face, "--lips", "#b0123b", "--strength", "1", "-o", tmp_path / "out") == 0
     assert "lips" in cli.out
-    assert "people who agreed" in cli.out
+    assert "ask people" in cli.out
     before, after = drawn_face(), np.asarray(Image.open(tmp_path / "out" / "face.makeup.png"))
     parts = face_parts(drawn_points(), before.shape[:2])
     changed = (before != after).any(axis=2)
@@ -35,8 +35,8 @@ def test_a_face_is_made_up(cli: Cli, face: Path, tmp_path: Path) -> None:
 
 def test_the_record_is_json(cli: Cli, face: Path, tmp_path: Path) -> None:
     told = cli.json("makeup", face, "--lips", "red", "--skin", "smooth", "--hair", "navy", "-o", tmp_path / "out")
-    assert told["look"] == {"lips": "red", "hair": "navy", "skin": "smooth", "strength": 0.8}
     (record,) = told["records"]
+    assert record["settings"] == {"lips": "red", "hair": "navy", "skin": "smooth", "strength": 0.8}
     assert record["outputs"] == {"makeup": "face.makeup.png"}
     assert record["details"] == {"faces": 1}
     assert record["areas"]["hair"] > 0.1

@@ -16,7 +16,7 @@ from intarsia.apps.handwriting.order import reading_order
 from intarsia.apps.handwriting.page import SPACE, Line, PageLines, Points
 from intarsia.apps.handwriting.shapes import assign_ink, baseline, box, outline
 from intarsia.apps.handwriting.words import find_words
-from intarsia.errors import ModelError
+from intarsia.errors import ModelError, NothingFound
 from intarsia.inference import Identity, Predictor
 from intarsia.inference.clouds import CloudPredictor
 from intarsia.labels import LabelSpace
@@ -73,6 +73,18 @@ class LineFinder:
     def at(self, runtime: Mapping[str, Any]) -> Self:
         """Make the same finder in the precision that a record tells of."""
         return type(self)(self._predictor.at(runtime), words=self._words)
+
+    def whole(self, reader: PixelSource) -> PageLines:
+        """Find the lines of a page for a job.
+
+        Raises:
+            NothingFound: it has none.
+            DataError: it cannot be read.
+        """
+        found = self.segment_opened(reader)
+        if not found.lines:
+            raise NothingFound(f"{reader.name}: no line of writing is found")
+        return found
 
     def segment_opened(self, reader: PixelSource) -> PageLines:
         """Find the lines of a page; it is seen at the model's working size, however large it is.
