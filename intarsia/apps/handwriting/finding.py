@@ -83,7 +83,7 @@ class LineFinder:
         """
         found = self.segment_opened(reader)
         if not found.lines:
-            raise NothingFound(f"{reader.name}: no line of writing is found")
+            raise NothingFound(f"{reader.name}: {found.notes[0]}")
         return found
 
     def segment_opened(self, reader: PixelSource) -> PageLines:

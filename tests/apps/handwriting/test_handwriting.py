@@ -152,7 +152,7 @@ def test_the_command_writes_continues_and_says_what_is_blank(cli: Cli, tmp_path:
     assert planned[0]["outputs"]["alto"] == str(tmp_path / "out/a.alto.xml")
     assert not (tmp_path / "out").exists()
     assert cli(*common, *kinds) == 1
-    assert "4 lines" in cli.out and "no line of writing is found" in cli.err
+    assert "4 lines" in cli.out and "no line of text was found" in cli.err
     names = {path.name for path in (tmp_path / "out").iterdir()}
     assert {
         "a.page.xml",
