@@ -85,7 +85,7 @@ class Matting:
         colours: Floats = picture.astype(np.float32) / np.float32(255)
         inside, outside = _surely(mask > _SURE, cell), _surely(mask < _ABSENT, cell)
         inside |= _enclosed(~inside, outside)
-        slopes, offset = Guide(picture, max(1, round(_REACH * cell)), _EPSILON).lines(mask.astype(np.float64))
+        slopes, offset = Guide(picture, max(1, round(_REACH * cell)), _EPSILON, np.float32).lines(mask)
         lines = _STEEPER * np.dstack([*slopes, offset - 0.5]).astype(np.float32)
         self.alpha = _shares(lines.reshape(-1, 4).T, colours.reshape(-1, 3).T).reshape(mask.shape)
         self.alpha[inside], self.alpha[outside] = 1, 0

@@ -16,7 +16,7 @@ from intarsia.refine.crf.kernels import Features
 
 Floats = NDArray[np.float32]
 # Where colours are proportional, the guided filter's windows are all but singular, and float32 has too few digits.
-Doubles = NDArray[np.float64]
+Reals = NDArray[np.floating[Any]]
 
 
 def guided_filter(probs: Array, image: Any, *, radius: int = 3, epsilon: float = 1e-4, prune: float = 0.01) -> Array:
@@ -56,21 +56,24 @@ class Guide:
         picture: (H, W, 3) uint8 RGB.
         radius: of the windows.
         epsilon: see `guided_filter`.
+        kind: float64, or float32 where thousandths of the result do not count, which is twice as fast.
 
     Attributes:
         channels: its colours, 0 to 1, (H, W) each.
     """
 
-    def __init__(self, picture: NDArray[np.uint8], radius: int, epsilon: float) -> None:
-        self.channels: list[Doubles] = [channel / 255 for channel in np.moveaxis(picture, 2, 0)]
-        self._radius, self._count = radius, _box(np.ones(picture.shape[:2]), radius)
-        self._mean = [self._average(channel) for channel in self.channels]
+    def __init__(
+        self, picture: NDArray[np.uint8], radius: int, epsilon: float, kind: type[np.floating[Any]] = np.float64
+    ) -> None:
+        self.channels: list[Reals] = [channel.astype(kind) / kind(255) for channel in np.moveaxis(picture, 2, 0)]
+        self._radius, self._count = radius, _box(np.ones(picture.shape[:2], kind), radius)
+        self._mean: list[Reals] = [self._average(channel) for channel in self.channels]
         self._inverse = _inverse_covariance(self.channels, self._mean, self._count, radius, epsilon)
 
-    def lines(self, values: Doubles) -> tuple[list[Doubles], Doubles]:
+    def lines(self, values: Reals) -> tuple[list[Reals], Reals]:
         """What makes values (H, W) of colours: a slope for each channel and an offset, averaged over all windows."""
         average = self._average(values)
-        shared = [
+        shared: list[Reals] = [
             self._average(channel * values) - mean * average
             for channel, mean in zip(self.channels, self._mean, strict=True)
         ]
@@ -78,7 +81,7 @@ class Guide:
         offset = average - _dot(slopes, self._mean)
         return [self._average(slope) for slope in slopes], self._average(offset)
 
-    def _average(self, values: Doubles) -> Doubles:
+    def _average(self, values: Reals) -> Reals:
         return _box(values, self._radius) / self._count
 
 
@@ -130,24 +133,24 @@ def _checked(probs: Any, image: Any, prune: float) -> tuple[NDArray[Any], NDArra
     return maps, picture, likely(maps.reshape(len(maps), -1), prune)
 
 
-def _box(values: Doubles, radius: int) -> Doubles:
+def _box(values: Reals, radius: int) -> Reals:
     """Sums over windows, which end at the picture's border."""
     size = (2 * radius + 1, 2 * radius + 1)
-    return np.asarray(cv2.boxFilter(values, cv2.CV_64F, size, normalize=False, borderType=cv2.BORDER_CONSTANT))
+    return np.asarray(cv2.boxFilter(values, -1, size, normalize=False, borderType=cv2.BORDER_CONSTANT))
 
 
-def _dot(left: list[Doubles], right: list[Doubles]) -> Doubles:
+def _dot(left: list[Reals], right: list[Reals]) -> Reals:
     """The scalar product of two vectors of maps."""
-    product: Doubles = left[0] * right[0] + left[1] * right[1] + left[2] * right[2]
+    product: Reals = left[0] * right[0] + left[1] * right[1] + left[2] * right[2]
     return product
 
 
 def _inverse_covariance(
-    guide: list[Doubles], mean: list[Doubles], count: Doubles, radius: int, epsilon: float
-) -> list[list[Doubles]]:
+    guide: list[Reals], mean: list[Reals], count: Reals, radius: int, epsilon: float
+) -> list[list[Reals]]:
     """Of the colours in each window, plus epsilon on the diagonal: rows of a symmetric 3x3 matrix of maps."""
 
-    def covariance(i: int, j: int) -> Doubles:
+    def covariance(i: int, j: int) -> Reals:
         return _box(guide[i] * guide[j], radius) / count - mean[i] * mean[j] + (epsilon if i == j else 0)
 
     rr, rg, rb = covariance(0, 0), covariance(0, 1), covariance(0, 2)

@@ -103,10 +103,12 @@ def filled(polygon: Points, size: tuple[int, int]) -> Mask:
         (height, width) float32, 0 to 1, in steps of a sixteenth of a pixel.
     """
     mask = np.zeros(size, dtype=np.float32)
-    low = np.maximum(np.floor(polygon.min(axis=0)), 0).astype(int)
-    high = np.minimum(np.ceil(polygon.max(axis=0)) + 1, (size[1], size[0])).astype(int)
-    if (low >= high).any():
+    # A pixel more on each side: where OpenCV cuts a line off, it may lie a sub-pixel beside itself.
+    low = np.maximum(np.floor(polygon.min(axis=0)), -1).astype(int)
+    high = np.minimum(np.ceil(polygon.max(axis=0)) + 1, (size[1] + 1, size[0] + 1)).astype(int)
+    if (np.maximum(low, 0) >= np.minimum(high, (size[1], size[0]))).any():
         return mask
+    left, right = max(low[0], 0), min(high[0], size[1])
     fine = (polygon - low + 0.5) * _FINE - 0.5
     width = int(high[0] - low[0])
     for top in range(low[1], high[1], _BAND):
@@ -116,7 +118,10 @@ def filled(polygon: Points, size: tuple[int, int]) -> Mask:
         cv2.fillPoly(canvas, placed, 255, shift=_BITS)
         cv2.polylines(canvas, placed, True, 128, shift=_BITS)  # sub-pixels on the edge lie half inside
         shares = cv2.resize(canvas, (width, bottom - top), interpolation=cv2.INTER_AREA)
-        mask[top:bottom, low[0] : high[0]] = shares / np.float32(255)
+        first, last = max(top, 0), min(bottom, size[0])
+        mask[first:last, left:right] = shares[first - top : last - top, left - low[0] : right - low[0]] / np.float32(
+            255
+        )
     return mask
 
 
