@@ -10,6 +10,7 @@ import typer
 from intarsia.cli.output import Json
 from intarsia.cli.planned import end_job, run_job
 from intarsia.cli.records import show_plan
+from intarsia.cli.target import DryRun, Overwrite, Resume, refuse_both
 from intarsia.errors import UsageError
 
 _NEXT = "intarsia background CLIP --with beach.jpg   or   --with transparent -o clip.webm"
@@ -41,11 +42,9 @@ def background(
     model: Annotated[
         str, typer.Option("-m", "--model", help="Bundled model, bundle file or run folder with a class person.")
     ] = "person",
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing results.")] = False,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Continue an interrupted job (what is finished is always skipped).")
-    ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be written.")] = False,
+    overwrite: Overwrite = False,
+    resume: Resume = False,
+    dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
     """Change what is behind the people of videos: writes NAME.background.mp4, with the video's own times and sound.
@@ -59,8 +58,7 @@ def background(
     from intarsia.cli.pipes import piped
     from intarsia.jobs import JobOptions, plan
 
-    if overwrite and resume:
-        raise UsageError("--overwrite does everything again, --resume continues; choose one")
+    refuse_both(overwrite=overwrite, resume=resume)
     if blur is not None and behind != BLUR:
         raise UsageError("--blur is how far --with blur goes; leave it out, or choose --with blur")
     ground = Blur(blur) if blur is not None else read_ground(behind)

@@ -11,7 +11,7 @@ from intarsia import DEFAULT_MODEL
 from intarsia.cli.output import Json
 from intarsia.cli.planned import end_job, run_job
 from intarsia.cli.records import show_plan
-from intarsia.errors import UsageError
+from intarsia.cli.target import DryRun, Overwrite, Resume, refuse_both
 
 
 def drive(
@@ -55,11 +55,9 @@ def drive(
         float | None, typer.Option(help="Take a folder or pattern of pictures as a video of so many frames a second.")
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Stop after so many frames.")] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing results.")] = False,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Continue an interrupted job (what is finished is always skipped).")
-    ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be written.")] = False,
+    overwrite: Overwrite = False,
+    resume: Resume = False,
+    dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
     """See road, lanes, vehicles and people: writes NAME.drive.mp4 of each video, NAME.drive.jpg of each picture.
@@ -70,8 +68,7 @@ def drive(
     from intarsia.apps.loading import load_predictor
     from intarsia.jobs import JobOptions, plan
 
-    if overwrite and resume:
-        raise UsageError("--overwrite does everything again, --resume continues; choose one")
+    refuse_both(overwrite=overwrite, resume=resume)
     calibration = None if camera is None else Camera.load(camera)
     asked = {"fps": fps, "limit": limit, "deadline": deadline}
     given = [name for name, value in asked.items() if value is not None]

@@ -10,8 +10,7 @@ import typer
 from intarsia.cli.output import Json
 from intarsia.cli.planned import end_job, run_job
 from intarsia.cli.records import show_plan
-from intarsia.cli.target import Overwrite
-from intarsia.errors import UsageError
+from intarsia.cli.target import DryRun, Overwrite, Resume, refuse_both
 
 
 def handwriting(
@@ -40,10 +39,8 @@ def handwriting(
     ] = None,
     runtime: Annotated[str, typer.Option(help="What computes: onnx, openvino, or auto.")] = "auto",
     overwrite: Overwrite = False,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Continue an interrupted job (what is finished is always skipped).")
-    ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be written.")] = False,
+    resume: Resume = False,
+    dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
     """Find the lines of handwritten pages: baselines and outlines in reading order, words by the gaps between them.
@@ -54,8 +51,7 @@ def handwriting(
     from intarsia.apps.loading import load_predictor
     from intarsia.jobs import plan
 
-    if overwrite and resume:
-        raise UsageError("--overwrite does everything again, --resume continues; choose one")
+    refuse_both(overwrite=overwrite, resume=resume)
     planned = plan(sources, out, outputs=write or (), media=(PAGE,))
     if dry_run:
         show_plan(planned, json=json)

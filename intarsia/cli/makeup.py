@@ -10,7 +10,7 @@ import typer
 from intarsia.cli.output import Json
 from intarsia.cli.planned import AGREED, end_job, run_job
 from intarsia.cli.records import show_plan
-from intarsia.errors import UsageError
+from intarsia.cli.target import DryRun, Overwrite, Resume, refuse_both
 
 _COLOUR = "COLOUR"
 
@@ -45,11 +45,9 @@ def makeup(
             ".png, .jpg, .webp or .tif, of a video in .mp4, .mov, .mkv or .webm.",
         ),
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing results.")] = False,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Continue an interrupted job (what is finished is always skipped).")
-    ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be written.")] = False,
+    overwrite: Overwrite = False,
+    resume: Resume = False,
+    dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
     """Make up the faces in photos and clips: writes NAME.makeup.jpg (of PNG and others .png, of videos .mp4).
@@ -60,8 +58,7 @@ def makeup(
     from intarsia.cli.pipes import piped
     from intarsia.jobs import plan
 
-    if overwrite and resume:
-        raise UsageError("--overwrite does everything again, --resume continues; choose one")
+    refuse_both(overwrite=overwrite, resume=resume)
     look = Look(lips, hair, skin, eyes, brows, strength)  # type: ignore[arg-type]  # which it checks itself
     with piped(sources, out, (), as_json=json) as (sources, out):
         planned = plan(sources, out, outputs=(MADE_UP,), media=MEDIA)

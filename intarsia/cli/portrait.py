@@ -10,6 +10,7 @@ import typer
 from intarsia.cli.output import Json
 from intarsia.cli.planned import end_job, run_job
 from intarsia.cli.records import show_plan
+from intarsia.cli.target import DryRun, Overwrite, Resume, refuse_both
 from intarsia.errors import UsageError
 
 _NEXT = "intarsia portrait PHOTO --background transparent   or   intarsia background CLIP --with blur"
@@ -39,11 +40,9 @@ def portrait(
     model: Annotated[
         str, typer.Option("-m", "--model", help="Bundled model, bundle file or run folder with a class person.")
     ] = "person",
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing results.")] = False,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Continue an interrupted job (what is finished is always skipped).")
-    ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be written.")] = False,
+    overwrite: Overwrite = False,
+    resume: Resume = False,
+    dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
     """Put what is behind the people of photos out of focus, or another background there: writes NAME.portrait.jpg.
@@ -56,8 +55,7 @@ def portrait(
     from intarsia.cli.pipes import piped
     from intarsia.jobs import plan
 
-    if overwrite and resume:
-        raise UsageError("--overwrite does everything again, --resume continues; choose one")
+    refuse_both(overwrite=overwrite, resume=resume)
     if background is not None and blur is not None:
         raise UsageError("--blur is the photo's own background, --background another one; choose one")
     ground = read_ground(background) if background is not None else Blur() if blur is None else Blur(blur)

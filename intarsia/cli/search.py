@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from intarsia.cli.output import Json, emit, progress_bar, table
+from intarsia.cli.target import DryRun
 from intarsia.errors import UsageError, counted
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ _MASKS = {"clothes": "clothes found in", "foreground": "cut out of its ground in
 app = typer.Typer(no_args_is_help=True, help="Find photos, foremost of clothes, by what they look like.")
 Photos = Annotated[list[str], typer.Argument(metavar="PHOTO...", help="Photos, folders or glob patterns.")]
 InIndex = Annotated[Path, typer.Option("-i", "--index", metavar="FILE", help="The index.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done.")]
 
 
 @app.command()

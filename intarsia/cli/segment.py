@@ -14,6 +14,7 @@ from intarsia.cli.flags import give_flags
 from intarsia.cli.output import Decide, Json, Options, Refine, RefineOptions, emit, progress_bar, read_refine
 from intarsia.cli.planned import run_job
 from intarsia.cli.records import show_job, show_plan
+from intarsia.cli.target import DryRun, Overwrite, Resume, refuse_both
 from intarsia.cli.things import FLAGS, Things, read_things
 from intarsia.errors import UsageError, counted
 
@@ -96,10 +97,8 @@ def segment(
             "map's polygons in squared map units (default 0).",
         ),
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing results.")] = False,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Continue an interrupted job (what is finished is always skipped).")
-    ] = False,
+    overwrite: Overwrite = False,
+    resume: Resume = False,
     tta: Annotated[
         bool,
         typer.Option("--tta", help="Average over the mirrored picture, or the turned cloud: slower, often better."),
@@ -183,7 +182,7 @@ def segment(
         ),
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, rich_help_panel=_VIDEO, help="Stop after so many frames.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be written.")] = False,
+    dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
     """Give every pixel (voxel, point) its class: writes NAME.mask.png and NAME.overlay.jpg for each picture.
@@ -199,8 +198,7 @@ def segment(
     from intarsia.jobs.preannotation import preannotation_path
     from intarsia.media.medium import check_options
 
-    if overwrite and resume:
-        raise UsageError("--overwrite does everything again, --resume continues; choose one")
+    refuse_both(overwrite=overwrite, resume=resume)
     asked = {
         "keep": keep, "annotations": annotations, "tta": tta, "long_side": long_side, "tile": tile,
         "refine": refine or refine_set, "decide": decide != "argmax", "bands": bands, "window": window,

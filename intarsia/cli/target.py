@@ -1,4 +1,4 @@
-"""Where commands write: -o names the file or folder, --overwrite replaces what is there."""
+"""Where commands write: -o names the file or folder, --overwrite replaces what is there, --resume goes on."""
 
 from __future__ import annotations
 
@@ -10,6 +10,20 @@ import typer
 from intarsia.errors import UsageError
 
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Continue an interrupted job (what is finished is always skipped).")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be written.")]
+
+
+def refuse_both(*, overwrite: bool, resume: bool) -> None:
+    """Refuse --overwrite and --resume together.
+
+    Raises:
+        UsageError: both are given.
+    """
+    if overwrite and resume:
+        raise UsageError("--overwrite does everything again, --resume continues; choose one")
 
 
 def require_new(target: Path, *, overwrite: bool) -> None:

@@ -10,7 +10,7 @@ import typer
 from intarsia.cli.output import Json
 from intarsia.cli.planned import AGREED, end_job, run_job
 from intarsia.cli.records import show_plan
-from intarsia.errors import UsageError
+from intarsia.cli.target import DryRun, Overwrite, Resume, refuse_both
 
 MODEL = "clothes"
 
@@ -41,11 +41,9 @@ def tryon(
     model: Annotated[
         str, typer.Option("-m", "--model", help="Model of clothes: a bundled name, a bundle file or a run folder.")
     ] = MODEL,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing results.")] = False,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Continue an interrupted job (what is finished is always skipped).")
-    ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be written.")] = False,
+    overwrite: Overwrite = False,
+    resume: Resume = False,
+    dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
     """Show a garment in another colour, texture, or as somebody else wears it: writes NAME.tryon.png of each photo.
@@ -58,8 +56,7 @@ def tryon(
     from intarsia.inference.bodies import find_bodies
     from intarsia.jobs import plan
 
-    if overwrite and resume:
-        raise UsageError("--overwrite does everything again, --resume continues; choose one")
+    refuse_both(overwrite=overwrite, resume=resume)
     wish = Wish(garment, colour, texture, scale, from_)
     planned = plan(sources, out, outputs=(TRIED_ON,), media=MEDIA)
     if dry_run:
