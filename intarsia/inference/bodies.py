@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import cv2
 import numpy as np
@@ -65,9 +65,13 @@ class BodyFinder:
     """
 
     def __init__(self, *, threads: int | None = None) -> None:
-        models = bundled_models()
-        self._person = Network(models["person"], threads=threads)
-        self._body = Network(models["body"], threads=threads)
+        self._threads = threads
+        self._person = Network(bundled_models()["person"], threads=threads)
+
+    @cached_property
+    def _body(self) -> Network:
+        """Opened where there is somebody to look at."""
+        return Network(bundled_models()["body"], threads=self._threads)
 
     def find(self, image: NDArray[np.uint8]) -> list[Body]:
         """Find the bodies of a photo, the largest first; none is no error.

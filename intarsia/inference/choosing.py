@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -52,8 +53,12 @@ class Chooser:
     """Looks at pictures; its rule was set on people of all sizes, faces, streets, pages and textures."""
 
     def __init__(self) -> None:
-        self._bodies, self._faces = BodyFinder(), FaceFinder()
-        self._known = bundled_models()
+        self._bodies, self._known = BodyFinder(), bundled_models()
+
+    @cached_property
+    def _faces(self) -> FaceFinder:
+        """Opened where there may be somebody."""
+        return FaceFinder()
 
     def choose(self, image: NDArray[np.uint8]) -> Choice:
         """Choose for one picture (H, W, 3) uint8 RGB."""
@@ -69,10 +74,10 @@ class Chooser:
 
     def _is_somebody(self, image: NDArray[np.uint8]) -> bool:
         side = max(image.shape[:2])
-        return bool(self._bodies.find(image)) or any(
+        return any(
             face.score > _SURE and float((face.box[2:] - face.box[:2]).max()) > _FACE * side
             for face in self._faces.find(image)
-        )
+        ) or bool(self._bodies.find(image))
 
 
 def choose_for(pictures: Sequence[Callable[[], NDArray[np.uint8]]]) -> Choice:
