@@ -17,6 +17,7 @@ from intarsia.apps.grounds import BLUR, Blur, Ground, Plain, Transparent, read_g
 from intarsia.apps.loading import load_predictor
 from intarsia.errors import NothingFound, UsageError
 from intarsia.inference import Identity
+from intarsia.inference.choosing import Chooser
 from intarsia.inference.editing import Edited
 from intarsia.inference.matting import Floats, Matting, Pixels, working_size
 from intarsia.media.images import ImageLike, open_image, read_image
@@ -89,6 +90,7 @@ class Portraits:
         self._predictor, self._ground = predictor, ground
         self._class = predictor.space.index(PERSON)
         self.bundle, self.space, self.given = predictor.bundle, predictor.space, predictor.given
+        self._look = Chooser() if predictor.bundle.is_converted else None
 
     @property
     def preprocessing(self) -> Any:
@@ -110,7 +112,13 @@ class Portraits:
         return type(self)(self._predictor.at(runtime), self._ground)
 
     def shares(self, pixels: Pixels) -> Floats:
-        """How likely each pixel of a picture (H, W, 3) is a person, (H, W) float32."""
+        """How likely each pixel of a picture (H, W, 3) is a person, (H, W) float32.
+
+        Raises:
+            NothingFound: a bundled model of people is asked, and neither a face nor a body is seen.
+        """
+        if self._look is not None and not self._look.sees_somebody(pixels):
+            raise NothingFound("neither a face nor a body is seen in this photo, so there is nobody to put anywhere")
         rows = self._predictor.rows(open_image(pixels), probabilities=True)
         some = [part.probabilities[self._class].copy() for part in rows if part.probabilities is not None]
         return np.concatenate(some)

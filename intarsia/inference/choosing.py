@@ -62,22 +62,27 @@ class Chooser:
 
     def choose(self, image: NDArray[np.uint8]) -> Choice:
         """Choose for one picture (H, W, 3) uint8 RGB."""
-        scale = min(1.0, _SIDE / max(image.shape[:2]))
-        seen = resize_image(image, *(max(1, round(side * scale)) for side in image.shape[:2]))
+        seen = _reduced(image)
         mask = self._bodies.person(seen)
         share = float(np.mean(mask > 0.5))
-        if share >= _NEAR and float(np.mean(np.abs(mask - 0.5) < 0.4)) <= _CLEAR * share and self._is_somebody(seen):
+        if share >= _NEAR and float(np.mean(np.abs(mask - 0.5) < 0.4)) <= _CLEAR * share and self.sees_somebody(seen):
             return Choice("person", f"people fill {100 * share:.0f} % of it")
         if "handwriting" in self._known and share < _NOBODY and _is_page(seen):
             return Choice("handwriting", "it is a page of writing")
         return Choice(OTHERWISE, "neither people close by nor a page of writing were seen")
 
-    def _is_somebody(self, image: NDArray[np.uint8]) -> bool:
-        side = max(image.shape[:2])
+    def sees_somebody(self, image: NDArray[np.uint8]) -> bool:
+        """Tell whether a face or a body is in a picture (H, W, 3): masks of people alone see them in cups and cats."""
+        seen = _reduced(image)
         return any(
-            face.score > _SURE and float((face.box[2:] - face.box[:2]).max()) > _FACE * side
-            for face in self._faces.find(image)
-        ) or bool(self._bodies.find(image))
+            face.score > _SURE and float((face.box[2:] - face.box[:2]).max()) > _FACE * max(seen.shape[:2])
+            for face in self._faces.find(seen)
+        ) or bool(self._bodies.find(seen))
+
+
+def _reduced(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    scale = min(1.0, _SIDE / max(image.shape[:2]))
+    return resize_image(image, *(max(1, round(side * scale)) for side in image.shape[:2]))
 
 
 def choose_for(pictures: Sequence[Callable[[], NDArray[np.uint8]]]) -> Choice:

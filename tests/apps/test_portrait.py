@@ -105,3 +105,9 @@ def test_a_file_is_the_background(tmp_path) -> None:  # type: ignore[no-untyped-
     photo, alpha = red_disc()
     found = pixels(photo, background=tmp_path / "wall.png")
     assert (found[alpha == 0] == 9).mean() > 0.99
+
+
+def test_a_cup_is_nobody() -> None:
+    coffee = np.asarray(pytest.importorskip("skimage.data").coffee())
+    with pytest.raises(NothingFound, match="neither a face nor a body"):
+        portrait(coffee)
