@@ -9,7 +9,6 @@ timed: a photo (of scikit-image) under a moving camera, at 1280x720.
 from __future__ import annotations
 
 import itertools
-import os
 import resource
 import tempfile
 import time
@@ -20,7 +19,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-from common import Row, arguments, report
+from common import DATA, Row, arguments, report
 from numpy.typing import NDArray
 
 import intarsia
@@ -164,7 +163,7 @@ def main() -> None:
         rows += whole(clip, count)
         cv2.setNumThreads(1)
         rows += stages(clip, 20 if args.quick else 60)
-    data = Path(os.environ.get("INTARSIA_DATA", "../shared/data")) / "davis_person"
+    data = DATA / "davis_person"
     if data.is_dir():
         pictures, masks = (data / kind / "480p" / "dance-twirl" for kind in ("JPEGImages", "Annotations"))
         rows += steadiness(pictures, masks, 12 if args.quick else None)

@@ -8,7 +8,6 @@ roads are measured. Six frames are a smoke test: their mean has the interval tha
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Iterator
@@ -16,7 +15,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from common import Row, arguments, report
+from common import DATA, Row, arguments, report
 from numpy.typing import NDArray
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
@@ -123,7 +122,7 @@ def stages(folder: Path, count: int) -> Iterator[Row]:
 
 def main() -> None:
     options = arguments(__doc__ or "").parse_args()
-    data = Path(os.environ.get("INTARSIA_DATA", "../shared/data"))
+    data = DATA
     rows = list(drawn_roads(4 if options.quick else 25))
     if data.is_dir():
         rows += tusimple(data / "lanes" / "tusimple")

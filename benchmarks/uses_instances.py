@@ -11,14 +11,13 @@ is told is of the others.
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from common import Row, arguments, report
+from common import DATA, Row, arguments, report
 from numpy.typing import NDArray
 
 import intarsia
@@ -85,7 +84,7 @@ def cells(folder: Path, every: int) -> Iterator[Case]:
 
 def main() -> None:
     options = arguments(__doc__ or "").parse_args()
-    data = Path(os.environ.get("INTARSIA_DATA", "../shared/data"))
+    data = DATA
     if not data.is_dir():
         raise SystemExit(f"no data at {data} (set INTARSIA_DATA)")
     every = 8 if options.quick else 1

@@ -9,7 +9,6 @@ a side.
 
 from __future__ import annotations
 
-import os
 import time
 from collections import defaultdict
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from common import Row, arguments, report
+from common import DATA, Row, arguments, report
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -110,7 +109,7 @@ class Measured:
 
 def main() -> None:
     parser = arguments(__doc__.splitlines()[0])
-    default = Path(os.environ.get("INTARSIA_DATA", Path(__file__).parents[2] / "shared" / "data"))
+    default = DATA
     parser.add_argument("--faces", type=Path, default=default / "faces_celebamask", help="folder of images/ and masks/")
     given = parser.parse_args()
     makeup = open_makeup(Look(hair="red"))

@@ -8,7 +8,6 @@ the rule by which `body` chooses between its networks was tried on the rest.
 from __future__ import annotations
 
 import json
-import os
 import statistics
 import subprocess
 import tempfile
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from common import Row, arguments, report
+from common import DATA, Row, arguments, report
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -148,7 +147,7 @@ def main() -> None:
     parser = arguments(__doc__ or "")
     parser.add_argument("--mediapipe", metavar="PYTHON", help="an interpreter that has mediapipe 0.10.21")
     given = parser.parse_args()
-    data = Path(os.environ.get("INTARSIA_DATA", Path(__file__).parents[2] / "shared" / "data"))
+    data = DATA
     rows = list(quality(data, given.mediapipe, 8 if given.quick else MOST))
     photo = next((path for folder in SETS for path in sorted((data / folder / "images").glob("*"))), None)
     if photo is None:

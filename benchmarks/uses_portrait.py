@@ -8,7 +8,6 @@ portrait's own pixels wider on each side); colours in levels of 255, where alpha
 
 from __future__ import annotations
 
-import os
 import time
 from collections import defaultdict
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
-from common import Row, arguments, report
+from common import DATA, Row, arguments, report
 from numpy.typing import NDArray
 
 import intarsia
@@ -183,7 +182,7 @@ def main() -> None:
     args = parser.parse_args()
     cv2.setNumThreads(1)
     rows = leaks() + large(4 if args.quick else 24)
-    portraits = Path(os.environ.get("INTARSIA_DATA", "../shared/data")) / "portraits_public_domain"
+    portraits = DATA / "portraits_public_domain"
     if portraits.is_dir():
         peers = ["GrabCut", *(["pymatting"] if find_spec("pymatting") else [])]
         rows += edges(portraits, 6 if args.quick else 20, peers)

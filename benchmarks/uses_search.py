@@ -10,16 +10,14 @@ them, averaged over the whole photo, and the same with a head fitted to them on 
 
 from __future__ import annotations
 
-import os
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from common import Row, arguments, report
+from common import DATA, Row, arguments, least, report
 from numpy.typing import NDArray
 
 sys.path.append(str(Path(__file__).parents[1] / "tools"))
@@ -124,21 +122,10 @@ def speed(data: Path, *, quick: bool) -> list[Row]:
     ]
 
 
-def least(work: Any, rounds: int = 10) -> float:
-    """Milliseconds of the fastest of some rounds: other programs only ever slow one down."""
-    took = []
-    for _ in range(rounds):
-        start = time.perf_counter()
-        work()
-        took.append(time.perf_counter() - start)
-    return 1000 * min(took)
-
-
 def main() -> None:
     parser = arguments(__doc__ or "")
-    held = Path(os.environ.get("INTARSIA_DATA", "../shared/data"))
     parser.add_argument(
-        "--data", type=Path, default=held / "clothes_cc0",
+        "--data", type=Path, default=DATA / "clothes_cc0",
         help="the CC0 clothes: train/CATEGORY/ID.jpg and test or validation; default: in $INTARSIA_DATA",
     )  # fmt: skip
     parser.add_argument("--grounds", type=Path, help="folder of pictures to paste things on; default: train itself")

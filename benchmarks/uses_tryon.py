@@ -9,16 +9,13 @@ colours and a texture. Beside it: hue and saturation replaced in HSV, which is w
 
 from __future__ import annotations
 
-import os
-import time
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
-from common import Row, arguments, report
+from common import DATA, Row, arguments, least, report
 from numpy.typing import NDArray
 
 from intarsia.apps.tryon import GARMENTS, Wish, wear
@@ -66,21 +63,10 @@ def share(values: list[float]) -> float:
     return float(np.mean(np.array(values) >= 0.95))
 
 
-def least(work: Callable[[], Any], rounds: int = 5) -> float:
-    """Milliseconds of the fastest of some rounds: other programs only ever slow one down."""
-    took = []
-    for _ in range(rounds):
-        start = time.perf_counter()
-        work()
-        took.append(time.perf_counter() - start)
-    return 1000 * min(took)
-
-
 def main() -> None:
     parser = arguments(__doc__ or "")
-    held = Path(os.environ.get("INTARSIA_DATA", "../shared/data"))
     parser.add_argument(
-        "--data", type=Path, default=held / "clothes_ccp",
+        "--data", type=Path, default=DATA / "clothes_ccp",
         help="Clothing Co-Parsing: images/, masks/, labels.txt; default: in $INTARSIA_DATA",
     )  # fmt: skip
     options = parser.parse_args()
@@ -113,7 +99,7 @@ def main() -> None:
         printed.append(wear(photo, labels, texture, known).axes["shading"])
         if len(took) < TIMED:
             job = partial(wear, photo, labels, texture, known)
-            took.append(least(job))
+            took.append(least(job, 5))
     low = {name: (min(values), float(np.median(values))) for name, values in found.items()}
     case = f"{len(printed)} photos, {len(COLOURS)} colours"
     rows = [
