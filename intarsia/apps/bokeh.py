@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intarsia.inference.matting import weighted_mean
+from intarsia.media.oklab import LINEAR, stored
 
 Floats = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
@@ -36,7 +37,7 @@ def out_of_focus(picture: Pixels, alpha: Floats, strength: float) -> Floats:
     longest = max(picture.shape[:2])
     apart = cv2.dilate((alpha > 0).view(np.uint8), np.ones((3, 3), np.uint8)) == 0
     weight = (apart if apart.any() else alpha == 0).astype(np.float32)
-    light = _LIGHT[picture]
+    light = LINEAR[picture]
     radius = _radii(alpha, longest * _WIDEST * strength)
     steps = np.linspace(_NEAREST, 1, _LAYERS) * (longest * _WIDEST * strength)
     far = weighted_mean(light, weight, max(1, round(steps[-1])))
@@ -47,7 +48,7 @@ def out_of_focus(picture: Pixels, alpha: Floats, strength: float) -> Floats:
         total = blurred[..., 3:]
         layer = np.where(total > _SEEN, blurred[..., :3] / np.maximum(total, _SEEN), far)
         found += layer * np.clip(1 - np.abs(radius - step) / (steps[1] - steps[0]), 0, 1)[..., None]
-    return _stored(found)
+    return stored(found)
 
 
 def _radii(alpha: Floats, widest: float) -> Floats:
@@ -64,19 +65,3 @@ def _disc(radius: float) -> Floats:
     disc: Floats = np.clip(radius + 0.5 - np.hypot(side[:, None], side), 0, 1).astype(np.float32)
     disc /= disc.sum()
     return disc
-
-
-def _stored(light: Floats) -> Floats:
-    """Linear light, 0 to 1, as sRGB stores it, 0 to 255 (IEC 61966-2-1)."""
-    light = np.clip(light, 0, 1)
-    found: Floats = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055) * 255
-    return found
-
-
-def _table() -> Floats:
-    stored = np.arange(256) / 255
-    return np.where(stored <= 0.04045, stored / 12.92, ((stored + 0.055) / 1.055) ** 2.4).astype(np.float32)
-
-
-_LIGHT = _table()
-"""The linear light of each stored value."""

@@ -36,14 +36,15 @@ _TO_CONES, _TO_LAB = (matrix.T.astype(np.float32) for matrix in (_CONES, _LAB))
 _FROM_LAB, _FROM_CONES = (np.linalg.inv(matrix).T.astype(np.float32) for matrix in (_LAB, _CONES))
 
 _CODES = np.arange(256) / 255
-_LINEAR = np.where(_CODES <= 0.04045, _CODES / 12.92, ((_CODES + 0.055) / 1.055) ** 2.4).astype(np.float32)
+LINEAR = np.where(_CODES <= 0.04045, _CODES / 12.92, ((_CODES + 0.055) / 1.055) ** 2.4).astype(np.float32)
+"""The linear light, 0 to 1, of each value that sRGB stores (IEC 61966-2-1)."""
 _HALVINGS = 10  # of what a colour's chroma may be off, when it is brought back into the gamut
 _SLACK = 1e-4
 
 
 def to_oklab(rgb: NDArray[np.uint8]) -> Floats:
     """Turn sRGB (..., 3) uint8 into OKLab (..., 3): lightness 0 to 1, and two axes of colour of about -0.4 to 0.4."""
-    lab: Floats = _power(_LINEAR[rgb.reshape(-1, 3)] @ _TO_CONES, 1 / 3) @ _TO_LAB
+    lab: Floats = _power(LINEAR[rgb.reshape(-1, 3)] @ _TO_CONES, 1 / 3) @ _TO_LAB
     return lab.reshape(rgb.shape)
 
 
@@ -58,9 +59,14 @@ def from_oklab(lab: Floats) -> NDArray[np.uint8]:
     outside = np.flatnonzero(np.maximum(np.maximum(off[:, 0], off[:, 1]), off[:, 2]) > 0.5 + _SLACK)
     if len(outside):
         linear[outside] = _to_linear(_in_gamut(flat[outside]))
-    np.clip(linear, 0, 1, out=linear)
-    codes: Floats = np.where(linear <= 0.0031308, linear * 12.92, 1.055 * _power(linear, 1 / 2.4) - 0.055)
-    return np.rint(codes * 255).astype(np.uint8).reshape(lab.shape)
+    return np.rint(stored(linear)).astype(np.uint8).reshape(lab.shape)
+
+
+def stored(linear: Floats) -> Floats:
+    """Find what sRGB stores for linear light, 0 to 255 and not rounded; what is below 0 or above 1 is cut."""
+    light = np.clip(linear, 0, 1)
+    codes: Floats = np.where(light <= 0.0031308, light * 12.92, 1.055 * _power(light, 1 / 2.4) - 0.055)
+    return codes * np.float32(255)
 
 
 def colour(said: str) -> tuple[int, int, int]:
