@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from studio.programs import CHROMIUM, missing
 from studio.stub import Stub
-from studio.tools import CHROMIUM, missing
 
 
 @pytest.fixture(scope="session")

@@ -59,9 +59,9 @@ def scene(width: int, height: int, classes: int = 5) -> LabelArray:
 def photo_of(labels: LabelArray) -> NDArray[np.uint8]:
     """A photo that goes with labels: flat colours with a little noise that is the same each time."""
     table = np.random.default_rng(3).integers(40, 220, (512, 3), dtype=np.uint8)
-    rgb = table[labels].astype(np.int16)
-    rgb += np.random.default_rng(4).integers(-6, 7, labels.shape, dtype=np.int16)[..., None]
-    return rgb.clip(0, 255).astype(np.uint8)
+    rgb: NDArray[np.uint8] = table[labels]
+    rgb += np.random.default_rng(4).integers(0, 13, labels.shape, dtype=np.uint8)[..., None]
+    return rgb
 
 
 class Stub:
@@ -69,6 +69,7 @@ class Stub:
 
     Args:
         width, height: of the one sample.
+        magnified: how many times it is drawn larger.
         names: classes of the models.
         project: whether the project holds the picture already; otherwise the page must take the sample.
         key: what requests must carry; "" for none.
@@ -80,13 +81,14 @@ class Stub:
         height: int = 200,
         names: tuple[str, ...] = NAMES,
         *,
+        magnified: int = 1,
         project: bool = False,
         key: str = "",
     ) -> None:
         self.space, self.key = LabelSpace(names), key
-        self.truth = scene(width, height, len(names))
+        self.truth = scene(width, height, len(names)).repeat(magnified, 0).repeat(magnified, 1)
         self.photo = io.BytesIO()
-        Image.fromarray(photo_of(self.truth)).save(self.photo, "BMP" if width * height > 4_000_000 else "PNG")
+        Image.fromarray(photo_of(self.truth)).save(self.photo, "BMP" if self.truth.size > 4_000_000 else "PNG")
         self.items: list[dict[str, Any]] = []
         self.stored: dict[str, tuple[int, bytes]] = {}
         self.requests: list[tuple[str, str]] = []

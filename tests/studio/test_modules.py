@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from studio.programs import HERE, package, program
 from studio.stub import STUDIO, mask_png, read_mask, scene
-from studio.tools import HERE, package, program
 
 from intarsia.labels import LabelArray, LabelSpace
 

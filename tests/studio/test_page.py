@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 from studio.conftest import Studio
+from studio.programs import package
 from studio.stub import Stub
-from studio.tools import package
 
 SAVED = "#saved[data-how=saved]"
 HERE = "#saved[data-how=here]"
@@ -39,10 +39,10 @@ def test_an_empty_project_begins_with_the_sample_predicted(studio: Studio, stub:
     assert stub.stored == {}, "a prediction that nobody touched is not saved"
 
 
-@pytest.mark.parametrize("query", ["", "?painter=flat"])
+@pytest.mark.parametrize("query", ["?painter=gl", "?painter=flat"])
 def test_a_stroke_changes_what_it_covers_and_the_screen_shows_it(browser: Any, stub: Stub, query: str) -> None:
     studio = Studio(browser, stub, query)
-    painter = "FlatPainter" if query else "GlPainter"
+    painter = "FlatPainter" if "flat" in query else "GlPainter"
     assert studio.tell("return view.painter.constructor.name") == painter
     studio.tell("view.opacity = 1; view.redraw()")
     before = np.array(studio.labels()).reshape(stub.truth.shape)
@@ -184,7 +184,7 @@ def test_showing_hiding_and_colouring_touch_the_palette_alone(studio: Studio, st
     assert studio.tell("return state.labels.version") == version
 
 
-@pytest.mark.parametrize("query", ["", "?painter=flat"])
+@pytest.mark.parametrize("query", ["?painter=gl", "?painter=flat"])
 def test_two_models_side_by_side_and_their_difference(browser: Any, stub: Stub, query: str) -> None:
     studio = Studio(browser, stub, query)
     page = studio.page

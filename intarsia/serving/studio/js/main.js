@@ -27,10 +27,10 @@ export { addPanel } from "./panels.js";
 export { openItem } from "./picture.js";
 export { editor, state };
 
-/** `?painter=flat` does without the graphics card, for machines where its driver draws wrongly. */
-const flat = new URLSearchParams(location.search).get("painter") === "flat";
+/** `?painter=flat` does without the graphics card, for machines where its driver draws wrongly; `gl` insists on it. */
+const painter = new URLSearchParams(location.search).get("painter") ?? "";
 
-export const view = new View(/** @type {HTMLCanvasElement} */ (byId("canvas")), { flat });
+export const view = new View(/** @type {HTMLCanvasElement} */ (byId("canvas")), painter);
 
 function showColors() {
   const style = getComputedStyle(document.documentElement);

@@ -15,12 +15,13 @@ const MARGIN = 2;
 export class View extends EventTarget {
   /**
    * @param {HTMLCanvasElement} canvas fills its parent.
-   * @param {{flat?: boolean}} [options] flat: do without WebGL2 even where it exists.
+   * @param {string} [wanted] "gl" or "flat"; default: WebGL2 where a graphics card computes it, for a program that plays
+   *   one takes ten times as long as a plain canvas.
    */
-  constructor(canvas, { flat = false } = {}) {
+  constructor(canvas, wanted = "") {
     super();
     this.canvas = canvas;
-    this.flat = flat;
+    this.wanted = wanted;
     /** @type {import("./view/scene.js").Painter & {finish: () => void}} */
     this.painter = this.makePainter();
     /** Pixels of the screen per pixel of the picture. */
@@ -59,7 +60,8 @@ export class View extends EventTarget {
   }
 
   makePainter() {
-    return (this.flat ? null : GlPainter.on(this.canvas)) ?? new FlatPainter(this.canvas);
+    const gl = this.wanted === "flat" ? null : GlPainter.on(this.canvas, this.wanted === "gl");
+    return gl ?? new FlatPainter(this.canvas);
   }
 
   /** Fill a fresh context after the graphics card lost the old one. */

@@ -21,11 +21,17 @@ export class GlPainter {
   /**
    * Open WebGL2 on a canvas.
    * @param {HTMLCanvasElement} canvas
+   * @param {boolean} always also where a program plays the graphics card
    * @returns {GlPainter | null} null where the browser has none
    */
-  static on(canvas) {
-    // What was drawn stays, so that a stroke draws only its own box again.
-    const gl = canvas.getContext("webgl2", { alpha: false, antialias: false, depth: false, preserveDrawingBuffer: true });
+  static on(canvas, always) {
+    const gl = canvas.getContext("webgl2", {
+      alpha: false,
+      antialias: false,
+      depth: false,
+      preserveDrawingBuffer: true, // what was drawn stays, so that a stroke draws only its own box again
+      failIfMajorPerformanceCaveat: !always,
+    });
     return gl && new GlPainter(gl);
   }
 
