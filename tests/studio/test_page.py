@@ -210,13 +210,18 @@ def test_two_models_side_by_side_and_their_difference(browser: Any, stub: Stub, 
     studio.context.close()
 
 
-def test_the_pointer_reads_class_and_confidence(studio: Studio, stub: Stub) -> None:
-    studio.page.mouse.move(*studio.point(160, 100))
-    assert studio.page.text_content("#readout") == "building · 160, 100"
+@pytest.mark.parametrize("query", ["?painter=gl", "?painter=flat"])
+def test_the_pointer_reads_class_and_confidence(browser: Any, stub: Stub, query: str) -> None:
+    studio = Studio(browser, stub, query)
     studio.page.keyboard.press("u")
     studio.until("[data-action=uncertainty][aria-pressed=true]")
-    studio.page.mouse.move(*studio.point(161, 100))
-    assert studio.page.text_content("#readout") == "building · 50 % sure · 161, 100"
+    studio.page.mouse.move(*studio.point(160, 100))
+    assert studio.page.text_content("#readout") == "building · 50 % sure · 160, 100"
+    unsure, sure = shown(studio, 310, 100), shown(studio, 8, 10)
+    assert unsure[0] > 180 and unsure[0] > unsure[1] + 60, "red where the model is unsure"
+    studio.page.keyboard.press("u")
+    assert shown(studio, 310, 100) != unsure and shown(studio, 8, 10) == sure
+    studio.context.close()
 
 
 def test_what_is_painted_reaches_the_server(studio: Studio, stub: Stub) -> None:
@@ -230,7 +235,8 @@ def test_what_is_painted_reaches_the_server(studio: Studio, stub: Stub) -> None:
     assert stub.stored["0"][0] == 2 and stub.saved().ravel().tolist() == studio.labels()
 
 
-def test_a_killed_page_loses_nothing_that_is_a_second_old(studio: Studio, stub: Stub) -> None:
+def killed_after_a_stroke(studio: Studio, stub: Stub) -> list[int]:
+    """Paint while the server refuses, and kill the page; what it showed."""
     stub.refuse_labels = True
     studio.drag((100, 100), (140, 130))
     labels = studio.labels()
@@ -239,11 +245,33 @@ def test_a_killed_page_loses_nothing_that_is_a_second_old(studio: Studio, stub: 
         studio.page.goto("chrome://crash", timeout=10_000)
     stub.refuse_labels = False
     assert stub.stored == {}
+    return labels
+
+
+def test_a_killed_page_loses_nothing_that_it_kept(studio: Studio, stub: Stub) -> None:
+    labels = killed_after_a_stroke(studio, stub)
     page = studio.open()
     assert studio.labels(page) == labels
     assert "is here again" in page.text_content("#message")
     studio.until(SAVED, page)
     assert stub.saved().ravel().tolist() == labels
+
+
+def test_what_a_killed_page_kept_does_not_go_over_what_others_saved(studio: Studio, stub: Stub) -> None:
+    labels = killed_after_a_stroke(studio, stub)
+    theirs = np.full_like(stub.truth, 2)
+    stub.save_elsewhere(theirs)
+    for _ in range(2):  # a page that goes without an answer is asked again
+        page = studio.open()
+        studio.until(CONFLICT, page)
+        assert studio.labels(page)[110 * 320 + 110] == labels[110 * 320 + 110] == 0
+        page.close()
+    assert stub.saved().tolist() == theirs.tolist()
+    page = studio.open()
+    studio.until(CONFLICT, page)
+    page.click("#conflict button[value=theirs]")
+    studio.until(SAVED, page)
+    assert studio.labels(page) == theirs.ravel().tolist() == stub.saved().ravel().tolist()
 
 
 @pytest.mark.parametrize("answer", ["mine", "theirs", "compare"])

@@ -184,6 +184,7 @@ export class LabelMap {
     if (this.stamps[tile] !== this.edit) {
       this.stamps[tile] = this.edit;
       this.recorder?.(tile);
+      this.unsaved.delete(tile); // what changed last stands last, and is saved first
     }
     this.unsaved.add(tile);
   }
