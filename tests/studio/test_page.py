@@ -63,6 +63,56 @@ def test_a_stroke_changes_what_it_covers_and_the_screen_shows_it(browser: Any, s
     studio.context.close()
 
 
+@pytest.mark.parametrize("query", ["?painter=gl", "?painter=flat"])
+def test_large_pictures_show_their_own_pixels(browser: Any, query: str) -> None:
+    with Stub(1250, 300, magnified=4) as stub:  # wider than the overview: the tiles of the photo are needed
+        studio = Studio(browser, stub, query)
+        with Image.open(io.BytesIO(stub.photo.getvalue())) as image:
+            pixels = np.asarray(image.convert("RGB"))
+        for x, y in ((3071, 1100), (3072, 1024), (40, 30)):
+            studio.tell(f"view.zoom = 8; view.x = {x} - 50; view.y = {y} - 40; view.opacity = 1; view.moved()")
+            assert shown(studio, x, y) == stub.space.palette[stub.truth[y, x]]
+            studio.page.keyboard.press("t")
+            assert shown(studio, x, y) == tuple(pixels[y, x])
+            assert shown(studio, x + 1, y + 1) == tuple(pixels[y + 1, x + 1])
+            studio.page.keyboard.press("t")
+        studio.context.close()
+
+
+@pytest.mark.parametrize("query", ["?painter=gl", "?painter=flat"])
+def test_outlines_are_lines_at_every_zoom(browser: Any, stub: Stub, query: str) -> None:
+    studio = Studio(browser, stub, query)
+    studio.page.keyboard.press("o")
+    edge = 67  # the first row of buildings, below the sky
+    for zoom in (2, 16):
+        studio.tell(f"view.zoom = {zoom}; view.x = 180 - 400 / {zoom}; view.y = {edge} - 300 / {zoom}; view.moved()")
+        x, y = studio.point(180, edge - 0.5)
+        studio.page.wait_for_timeout(60)
+        shot = studio.page.screenshot(clip={"x": int(x), "y": round(y) - 6, "width": 1, "height": 12})
+        with Image.open(io.BytesIO(shot)) as image:
+            column = [tuple(pixel) for pixel in np.asarray(image.convert("RGB"))[:, 0]]
+        assert column[5] == stub.space.palette[0] and column[6] == stub.space.palette[1]
+        assert 1 <= column.count(stub.space.palette[0]) <= 2 and 1 <= column.count(stub.space.palette[1]) <= 2
+    studio.context.close()
+
+
+def test_a_lost_graphics_card_comes_back_with_everything(browser: Any, stub: Stub) -> None:
+    studio = Studio(browser, stub, "?painter=gl")
+    studio.tell("view.opacity = 1; view.redraw()")
+    studio.drag((100, 60), (120, 60))
+    studio.tell(
+        """const card = view.painter.gl.getExtension('WEBGL_lose_context');
+        const back = new Promise((done) => view.canvas.addEventListener('webglcontextrestored', done, { once: true }));
+        card.loseContext();
+        await new Promise((done) => setTimeout(done, 50));
+        card.restoreContext();
+        await back"""
+    )
+    assert shown(studio, 110, 60) == stub.space.palette[0]
+    assert shown(studio, 250, 100) == stub.space.palette[1]
+    studio.context.close()
+
+
 def test_every_tool_edits_and_locks_hold(studio: Studio, stub: Stub) -> None:
     page = studio.page
     page.keyboard.press("3")

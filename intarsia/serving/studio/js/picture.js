@@ -133,9 +133,21 @@ async function storedLabels(path, frame) {
 async function predictedLabels(path, query, model) {
   const answer = await call(`${path}/predict`, { method: "POST", query: { ...query, model } });
   const note = answer.headers.get("X-Note");
-  if (note) state.say(decodeURIComponent(note));
+  if (note) state.say(decoded(note));
   const [map] = await Promise.all([readMap(answer), refreshClasses()]);
   return map;
+}
+
+/**
+ * Read what a header says; one whose author left a lone "%" in is shown as it is.
+ * @param {string} text
+ */
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 /** Take over the classes of the project: a prediction may have brought new ones. */
