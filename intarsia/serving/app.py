@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -14,7 +15,7 @@ from prometheus_client import CollectorRegistry, Gauge
 import intarsia
 from intarsia.errors import IntarsiaError
 from intarsia.serving import problems
-from intarsia.serving.engine import Engine
+from intarsia.serving.engine import Call, Engine
 from intarsia.serving.guard import Guard
 from intarsia.serving.routes import ROUTERS
 from intarsia.serving.settings import Settings
@@ -77,7 +78,7 @@ async def _load(app: FastAPI, engine: Engine, names: list[str]) -> None:
     try:
         for name in names:
             predictor = await engine.predictor(name)
-            await asyncio.to_thread(warm, predictor)
+            await engine.compute(Call(), predictor, partial(warm, predictor))
     except IntarsiaError as error:
         logger.error("cannot load %s: %s", name, error)
         return

@@ -88,7 +88,7 @@ def read_inference(body: bytes, head: str | None) -> tuple[Inference, Upload]:
         raise _wrong(f"send one input named {IMAGE!r}; there are {[one.name for one in asked.inputs]}")
     (sent,) = asked.inputs
     size = sent.parameters.get("binary_data_size")
-    if size is None and end < len(body) or size is not None and size != len(body) - end:
+    if (size or 0) != len(body) - end:
         raise _wrong(f"{len(body) - end} bytes follow the JSON, and binary_data_size is {size}")
     return asked, _picture(sent, None if size is None else body[end:])
 
@@ -134,7 +134,7 @@ def _values(sent: Input) -> bytes:
         values = np.asarray(sent.data)
     except ValueError:
         values = np.zeros(0, object)
-    if values.dtype.kind not in "iu" or values.size and not 0 <= values.min() <= values.max() <= 255:
+    if values.dtype.kind not in "iu" or (values.size and not 0 <= values.min() <= values.max() <= 255):
         raise _wrong("its data are not whole numbers from 0 to 255, in lists of equal lengths")
     return values.astype(np.uint8).tobytes()
 

@@ -120,7 +120,7 @@ def test_bytes_come_behind_the_json_where_they_are_asked_for(client: TestClient,
     confidence, labels = json.loads(both.content[:size])["outputs"]
     assert (confidence["datatype"], confidence["parameters"]) == ("FP32", {"binary_data_size": 9600})
     values = np.frombuffer(both.content[size:], "<f4").reshape(40, 60)
-    assert 0.5 <= values.min() and values.max() <= 1
+    assert values.min() >= 0.5 and values.max() <= 1
     assert labels["datatype"] == "INT64" and np.array_equal(np.reshape(labels["data"], (40, 60)), expected)
 
 

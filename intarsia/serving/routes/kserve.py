@@ -19,7 +19,6 @@ from intarsia.serving.tensors import (
     CONFIDENCE,
     IMAGE,
     LABELS,
-    Inference,
     datatype,
     read_inference,
     wanted_outputs,
@@ -98,7 +97,8 @@ _TENSOR = {
     "type": "object", "required": ["name", "shape", "datatype"],
     "properties": {
         "name": {"const": IMAGE}, "datatype": {"enum": ["UINT8", "BYTES"]}, "parameters": {"type": "object"},
-        "shape": {"type": "array", "items": {"type": "integer", "minimum": 0}, "maxItems": 8}, "data": {"type": "array"},
+        "shape": {"type": "array", "items": {"type": "integer", "minimum": 0}, "maxItems": 8},
+        "data": {"type": "array"},
     },
 }  # fmt: skip
 _REQUEST = {
