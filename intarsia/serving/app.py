@@ -17,7 +17,7 @@ from intarsia.errors import IntarsiaError
 from intarsia.serving import problems
 from intarsia.serving.engine import Call, Engine
 from intarsia.serving.guard import Guard
-from intarsia.serving.routes import ROUTERS
+from intarsia.serving.routes import ROUTERS, rembg
 from intarsia.serving.settings import Settings
 from intarsia.serving.warming import warm
 
@@ -58,7 +58,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.default, app.state.ready = wanted[0], False
     Gauge("intarsia_waiting", "Requests in work or waiting", registry=registry).set_function(lambda: engine.waiting)
     problems.install(app)
-    for router in ROUTERS:
+    for router in (*ROUTERS, rembg.router) if settings.rembg else ROUTERS:
         app.include_router(router)
     app.add_middleware(Guard, settings=settings, registry=registry)
     return app
