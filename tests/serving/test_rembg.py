@@ -32,7 +32,9 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def rembg(model: Path) -> Iterator[TestClient]:
-    with TestClient(create_app(Settings(models=(str(model),), rembg=True, state=model.parent / "state"))) as client:
+    stones = write_onnx(model.parent / "stones.onnx", stride=1, space=LabelSpace(("sand", "stone")))
+    settings = Settings(models=(str(model), str(stones)), rembg=True, state=model.parent / "state")
+    with TestClient(create_app(settings)) as client:
         yield client
 
 
@@ -101,7 +103,8 @@ def test_what_cannot_be_done_says_why(rembg: TestClient, png: bytes) -> None:
     cases = [
         (removed(rembg, png, model="u2net"), 404, "no model is named 'u2net'"),
         (removed(rembg, png, model="persn"), 404, "Did you mean 'person'?"),
-        (removed(rembg, png, model="street"), 422, "person"),
+        (removed(rembg, png, model="stones"), 422, "person"),
+        (removed(rembg, png, model="stones", ppm="1"), 422, "person"),
         (removed(rembg, png, bgc="red"), 422, "255,255,255,255"),
         (removed(rembg, png, bgc="1,2,3,256"), 422, "bgc"),
         (removed(rembg, png, bgc="1,2"), 422, "bgc"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from functools import lru_cache
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -110,8 +111,14 @@ async def _matted(engine: Engine, call: Call, predictor: Predictor, upload: Uplo
     photo.name = upload.name
     with call.stages("decode"):
         await asyncio.to_thread(photo.hold)
-    edited = await engine.compute(call, predictor, lambda: Portraits(predictor, Transparent()).edit(photo))
+    edited = await engine.compute(call, predictor, lambda: _cutter(predictor).edit(photo))
     return edited.pixels
+
+
+@lru_cache(maxsize=4)
+def _cutter(predictor: Predictor) -> Portraits:
+    """Portrait mode of a loaded model, kept because what looks for faces and bodies takes as long as the photo."""
+    return Portraits(predictor, Transparent())
 
 
 async def _hard(engine: Engine, call: Call, predictor: Predictor, upload: Upload) -> NDArray[np.uint8]:
