@@ -67,7 +67,9 @@ def convert(
     return client.post("/v1/convert", params={"to": to, **q}, files=sent)
 
 
-@pytest.mark.parametrize("to", ["coco", "cvat", "rectlabel", "labelstudio", "via", "labelme", "masks", "yolo", "geojson"])
+@pytest.mark.parametrize(
+    "to", ["coco", "cvat", "rectlabel", "labelstudio", "via", "labelme", "masks", "yolo", "geojson"]
+)
 def test_files_and_losses_are_those_of_the_command(
     client: TestClient, to: str, tmp_path: Path, temporary: Path
 ) -> None:
