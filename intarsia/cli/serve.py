@@ -56,6 +56,10 @@ def serve(
         Path | None, typer.Option(metavar="FOLDER", help="For jobs and projects; default: ~/.local/state/intarsia.")
     ] = None,
     rembg: Annotated[bool, typer.Option("--rembg", help="Also answer as rembg's server does, at /api/remove.")] = False,
+    label_studio_files: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Where Label Studio keeps its uploads; its tasks name files below it."),
+    ] = None,
     log_json: Annotated[bool, typer.Option("--log-json", help="Log a line of JSON a request.")] = False,
     json: Json = False,
 ) -> None:
@@ -72,6 +76,7 @@ def serve(
         models=tuple(model or ()), host=host, port=port, api_key=api_key, insecure=insecure, max_bytes=max_bytes,
         max_pixels=max_pixels, max_scores=max_scores, queue=queue, deadline=deadline, ttl=ttl,
         state=state or default_state(), data=data, rembg=rembg, log_json=log_json,
+        label_studio_files=label_studio_files,
     )  # fmt: skip
     app = create_app(settings)
     logging.basicConfig(format="%(message)s" if log_json else "%(asctime)s %(levelname)s %(message)s")
