@@ -207,7 +207,11 @@ class Scenes:
         else:
             seen = cv2.warpAffine(pixels, matrix, (SIDE, SIDE), borderValue=GREY)
         truth = cv2.warpAffine(
-            labels, matrix, (SIDE, SIDE), flags=cv2.INTER_NEAREST, borderValue=OUTSIDE  # type: ignore[call-overload]
+            labels,
+            matrix,
+            (SIDE, SIDE),
+            flags=cv2.INTER_NEAREST,
+            borderValue=OUTSIDE,  # type: ignore[call-overload]
         )
         if random.random() < 0.5:
             seen, truth = np.ascontiguousarray(seen[:, ::-1]), np.ascontiguousarray(truth[:, ::-1])
@@ -332,7 +336,8 @@ def _pasted(
     size = ground.shape[1::-1]
     scale = random.uniform(0.3, 1.0) * min(size[0] / thing.shape[1], size[1] / thing.shape[0])
     x, y = (
-        random.uniform(-0.2, 1.2) * (room - scale * length) for room, length in zip(size, thing.shape[::-1], strict=True)
+        random.uniform(-0.2, 1.2) * (room - scale * length)
+        for room, length in zip(size, thing.shape[::-1], strict=True)
     )
     matrix = np.array([[scale, 0, x], [0, scale, y]])
     share = cv2.warpAffine(cv2.GaussianBlur(thing.astype(np.float32), (3, 3), 0), matrix, size)[..., None]

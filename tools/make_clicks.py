@@ -73,7 +73,9 @@ class ClickNet(nn.Module):
         self.encoder, channels = model.encoder, model.encoder.channels
         self.register_buffer("mean", 255 * torch.tensor(self.encoder.mean).view(1, 3, 1, 1))
         self.register_buffer("std", 255 * torch.tensor(self.encoder.std).view(1, 3, 1, 1))
-        self.fine = nn.Sequential(nn.Conv2d(CHANNELS, 16, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(16), nn.ReLU())
+        self.fine = nn.Sequential(
+            nn.Conv2d(CHANNELS, 16, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(16), nn.ReLU()
+        )
         self.join = nn.Sequential(
             nn.Conv2d(16, 24, 3, stride=2, padding=1), nn.ReLU(), nn.Conv2d(24, channels[JOIN], 1)
         )
@@ -188,7 +190,10 @@ def train(net: ClickNet, scenes: Scenes, minutes: float, file: Path) -> None:
         shown.append(float((both / np.maximum(either, 1)).mean()))
         if step % 50 == 0:
             took = (time.monotonic() - start) / step
-            print(f"step {step}, {100 * gone:.0f} %: loss {loss.item():.3f}, IoU {np.mean(shown[-50:]):.3f}, {took:.2f} s a step", flush=True)
+            print(
+                f"step {step}, {100 * gone:.0f} %: loss {loss.item():.3f}, IoU {np.mean(shown[-50:]):.3f}, {took:.2f} s a step",
+                flush=True,
+            )
         if time.monotonic() - saved > 180:
             saved = time.monotonic()
             torch.save(averaged, file)
