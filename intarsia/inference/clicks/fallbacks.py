@@ -64,6 +64,6 @@ class Walker:
         if not (seeds == 2).any() or not (seeds == 0).any():
             return np.asarray(seeds != 2, np.float32)
         walks = self._segmentation.random_walker(
-            view.pixels.astype(np.float64) / 255, seeds, beta=300, mode="cg_j", return_full_prob=True, channel_axis=-1
+            view.pixels.astype(np.float64) / 255, seeds, beta=300, mode="bf", return_full_prob=True, channel_axis=-1
         )
         return np.asarray(walks[0], np.float32)

@@ -11,7 +11,8 @@ from intarsia.inference.clicks.view import Mask
 PURE = 0.75
 """What moves is likely on average by so much: of what is right by more than half, the IoU of its class cannot fall."""
 _THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9)
-_DOUBTED = 0.8  # of the clicked pixel's own likelihood, where the network doubts it
+_SURE = 0.8  # as likely is the clicked pixel at least; where the network doubts it, it doubts all around it too much
+_CLUELESS = 0.2  # less said of the clicked pixel says nothing of what is around it
 
 Likely = NDArray[np.float32]
 
@@ -25,30 +26,30 @@ def connected(mask: Mask, cell: tuple[int, int]) -> Mask:
     return np.asarray(filled[1:-1, 1:-1] == 2)
 
 
-def moving(likely: Likely, free: Mask, cell: tuple[int, int]) -> tuple[Mask, float]:
-    """Find what a click moves, and the likelihood from which on.
+def moving(likely: Likely, free: Mask, cell: tuple[int, int]) -> tuple[Likely, Mask, float]:
+    """Find what a click moves.
 
     The connected part around the click of all that is likelier than not. Where that is not likely enough as a whole,
-    the likelier part of it. Where the click itself is thought unlikely, which it cannot be, less has to do.
+    the likelier part of it. Where the click itself is thought unlikely, which it cannot be, all is likelier than said.
 
     Args:
         likely: (S, S), of being what was clicked.
         free: (S, S), what may move.
         cell: (column, row) of the click.
+
+    Returns:
+        How likely all is, given the click; (S, S), what moves; and the likelihood at its border.
     """
     column, row = cell
+    likely = np.minimum(likely * max(1.0, _SURE / max(float(likely[row, column]), _CLUELESS)), np.float32(1))
+    likely[row, column] = 1
     free = free.copy()
     free[row, column] = True
-    own = float(likely[row, column])
-    scale = min(1.0, _DOUBTED * own / _THRESHOLDS[0])
-    for threshold in _THRESHOLDS:
-        least = max(threshold * scale, 1 / 255)
-        chosen = (likely >= least) & free
-        chosen[row, column] = True
-        part = connected(chosen, cell)
-        if float(likely[part].mean()) >= PURE * scale:
+    for least in _THRESHOLDS:
+        part = connected((likely >= least) & free, cell)
+        if float(likely[part].mean()) >= PURE:
             break
-    return part, least
+    return likely, part, least
 
 
 def settled(likely: Likely, part: Mask, same: Mask, least: float) -> tuple[NDArray[np.uint8], int]:
@@ -65,7 +66,6 @@ def settled(likely: Likely, part: Mask, same: Mask, least: float) -> tuple[NDArr
     """
     near = cv2.dilate(part.astype(np.uint8), cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))) > 0
     shown = np.where(near & same, np.float32(1), np.where(near, likely, np.float32(0)))
-    shown[part] = np.maximum(shown[part], least)
     return np.ceil(255 * shown).astype(np.uint8), int(255 * least)
 
 

@@ -218,8 +218,7 @@ class ClickSession:
         for look in range(_LOOKS):
             square = self._holding(box, length, pixel)
             view, free = self._view(square, pixel, kind)
-            likely = self._model.probability(view)
-            part, least = moving(likely, free, square.cell(*pixel))
+            likely, part, least = moving(self._model.probability(view), free, square.cell(*pixel))
             box = square.box(part, size)
             closer = max(_CLOSER * _longer(box), least_length)
             last = self._model.whole or look == _LOOKS - 1
