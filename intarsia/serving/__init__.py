@@ -1,0 +1,5 @@
+"""Serving: models over HTTP, and the studio in the browser (extra `serve`)."""
+
+from intarsia.serving.settings import Settings
+
+__all__ = ["Settings"]
