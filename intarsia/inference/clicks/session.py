@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -132,18 +132,25 @@ class ClickSession:
         self._locked[:] = False
         self._locked[indices] = True
 
-    def relabel(self, labels: LabelArray) -> None:
-        """Take other labels, that were corrected by other means; clicks and steps are forgotten.
+    def relabel(self, labels: LabelArray, clicks: Iterable[tuple[int, int, int]] = ()) -> None:
+        """Take other labels, that were corrected by other means; steps are forgotten.
+
+        Args:
+            labels: (H, W).
+            clicks: column, row and class of those that were made before; those count with which the labels agree.
 
         Raises:
-            DataError: they do not fit the space.
-            UsageError: they have another size.
+            DataError: the labels do not fit the space.
+            UsageError: they have another size, or a click is outside.
         """
         check_labels(labels, self.space)
         check_values(labels, self.space, "labels")
         if labels.shape != self._labels.shape:
-            raise UsageError(f"the labels have {labels.shape[::-1]} pixels, not {self._labels.shape[::-1]}")
-        self._labels, self._clicks, self._steps = labels.copy(), {}, []
+            size, given = (" x ".join(map(str, shape[::-1])) for shape in (self._labels.shape, labels.shape))
+            raise UsageError(f"the picture has {size} pixels, the labels {given}")
+        known = {self._pixel(x, y): kind for x, y, kind in clicks}
+        self._labels, self._steps = labels.copy(), []
+        self._clicks = {(x, y): kind for (x, y), kind in known.items() if labels[y, x] == kind}
 
     def click(self, x: float, y: float, cls: str | int) -> Changed:
         """Say that the region around a pixel has a class.

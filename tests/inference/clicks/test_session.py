@@ -136,7 +136,7 @@ def test_wrong_arguments_are_told() -> None:
         session.click(1, 1, "thng")
     with pytest.raises(UsageError, match="no class 4"):
         session.click(1, 1, 4)
-    with pytest.raises(UsageError, match="pixels"):
+    with pytest.raises(UsageError, match="the picture has 160 x 120 pixels, the labels 160 x 119"):
         session.relabel(truth[1:])
 
 
@@ -146,6 +146,8 @@ def test_relabel_forgets_clicks() -> None:
     session.click(40, 40, 1)
     session.relabel(truth)
     assert (session.labels == truth).all() and session.clicks == () and session.steps == 0
+    session.relabel(truth, [(40, 40, 1), (41, 40, 2)])
+    assert session.clicks == ((40, 40, 1),)
 
 
 def test_labels_given_are_neither_changed_nor_handed_out_to_be() -> None:
