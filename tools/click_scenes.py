@@ -19,7 +19,7 @@ from intarsia.inference.clicks.view import View
 from intarsia.media.images import read_image
 
 UNKNOWN, OUTSIDE = 255, 252
-SIDE = 192
+SIDE = 128
 LONG_SIDE = 576
 PASTED, OTHER = 250, 251  # classes that no set has
 GREY = (114, 114, 114)

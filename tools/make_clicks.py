@@ -41,7 +41,7 @@ SHARES = {
     "camvid": 0.27, "clothes_ccp": 0.34, "isbi_em": 0.06, "liver_ct_slices": 0.07, "portraits_public_domain": 0.14,
     "handwriting": 0.02, "handwriting_wills": 0.06, "handwriting_registers": 0.04,
 }  # fmt: skip
-SEEN = 256  # side of the views that the bundle is asked about
+SEEN = 160  # side of the views that the bundle is asked about
 BATCH = 16
 MOST_CLICKS = 6
 JOIN = 4  # the stride at which masks and clicks meet the encoder's maps
@@ -187,8 +187,7 @@ def train(net: ClickNet, scenes: Scenes, minutes: float, file: Path) -> None:
     while (gone := (time.monotonic() - start) / 60 / minutes) < 1:
         for group, peak in zip(optimizer.param_groups, peaks, strict=True):
             group["lr"] = peak * min(1, (step + 1) / 200) * (0.5 + 0.5 * np.cos(np.pi * gone)) + 1e-6
-        batch = carried[: BATCH // 2]
-        batch += [scenes.draw() for _ in range(BATCH - len(batch))]
+        batch = carried + [scenes.draw() for _ in range(BATCH - len(carried))]
         x = torch.from_numpy(np.stack([stacked(scene.view()) for scene in batch])).float()
         targets, weights = zip(*(scene.target() for scene in batch), strict=True)
         target, weight = torch.from_numpy(np.stack(targets)).float(), torch.from_numpy(np.stack(weights))
@@ -207,13 +206,14 @@ def train(net: ClickNet, scenes: Scenes, minutes: float, file: Path) -> None:
                 if tensor.is_floating_point():
                     averaged[name].lerp_(tensor, 1 - keep)
         likely = (logits.detach() > 0).numpy()
-        after = [scene.moved(mask) for scene, mask in zip(batch, likely, strict=True)]
-        order = random.permutation(len(after))
-        carried = [
-            again
-            for again in (after[n].clicked(random) for n in order if len(after[n].clicks) < MOST_CLICKS)
-            if again is not None
-        ]
+        carried = []
+        for place in random.permutation(len(batch)):
+            after = batch[place].moved(likely[place]) if len(batch[place].clicks) < MOST_CLICKS else None
+            again = after.clicked(random) if after is not None else None
+            if again is not None:
+                carried.append(again)
+            if len(carried) == BATCH // 2:
+                break
         both = (likely & (np.stack(targets)) & (np.stack(weights) == 1)).sum(axis=(1, 2))
         either = ((likely | np.stack(targets)) & (np.stack(weights) == 1)).sum(axis=(1, 2))
         shown.append(float((both / np.maximum(either, 1)).mean()))

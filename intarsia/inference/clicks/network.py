@@ -17,11 +17,11 @@ class ClickNetwork:
         threads: that compute it; None: as many as this process may use.
     """
 
-    side = 256
     whole = False
 
     def __init__(self, *, threads: int | None = None) -> None:
         self._network = Network(bundled_models()["clicks"], threads=threads)
+        self.side = int(str(self._network.shape[2]))
 
     def probability(self, view: View) -> Likely:
         """Tell how likely each pixel of a view is of the thing that was clicked."""
