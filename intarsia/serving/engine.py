@@ -205,6 +205,10 @@ class Engine:
 
     async def compute(self, call: Call, predictor: AnyPredictor, function: Callable[[], T]) -> T:
         """Run what computes on a model's runtime on the thread of that runtime."""
+        return await self.compute_on(call, predictor.runtime.name, function)
+
+    async def compute_on(self, call: Call, runtime: str, function: Callable[[], T]) -> T:
+        """Run what computes on a runtime, by its name, on the thread of that runtime."""
         asked = time.perf_counter()
 
         def timed() -> T:
@@ -213,7 +217,7 @@ class Engine:
             with call.stages("predict"):
                 return function()
 
-        return await asyncio.get_running_loop().run_in_executor(self._thread(predictor.runtime.name), timed)
+        return await asyncio.get_running_loop().run_in_executor(self._thread(runtime), timed)
 
     def _thread(self, runtime: str) -> ThreadPoolExecutor:
         if runtime not in self._threads:

@@ -1,11 +1,12 @@
 """Routes, one file a family."""
 
-from intarsia.serving.routes import convert, health, kserve, labelstudio, models, segment, studio
+from intarsia.serving.routes import convert, health, interactive, kserve, labelstudio, models, segment, studio
 
 ROUTERS = (
     health.router,
     models.router,
     segment.router,
+    interactive.router,
     convert.router,
     kserve.router,
     labelstudio.router,
