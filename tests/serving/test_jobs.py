@@ -114,7 +114,7 @@ def test_a_video_is_a_raw_body(server: TestClient, tmp_path: Path) -> None:
     assert over["state"] == "done", over
     assert {one["name"] for one in over["outputs"]} == {"clip.jsonl", "clip.mask.mkv"}
     lines = server.get(f"/v1/jobs/{over['id']}/results/clip.jsonl").text.splitlines()
-    assert len([line for line in lines if "time" in json.loads(line)]) == 4
+    assert [json.loads(line)["frame"] for line in lines] == [0, 1, 2, 3]
 
 
 def test_pictures_in_an_archive_become_a_video(server: TestClient) -> None:
@@ -423,3 +423,18 @@ def test_jobs_are_told_without_what_is_the_servers_own(own: Settings) -> None:
     assert set(told) == {
         "id", "kind", "state", "what", "done", "total", "created", "error", "exit_code", "notes", "seconds", "outputs",
     }  # fmt: skip
+
+
+def test_clouds_and_volumes_are_jobs_too(server: TestClient, tmp_path: Path) -> None:
+    pytest.importorskip("laspy")
+    pytest.importorskip("nibabel")
+    from volumes_made import body, write_nifti
+
+    scan = write_nifti(tmp_path / "ct.nii.gz", body()[0])
+    found = server.post("/v1/jobs?model=bright&name=ct.nii.gz", content=scan.read_bytes())
+    over = ended(server, found.json()["id"])
+    assert over["state"] == "failed" and over["exit_code"] in (2, 3) and "/" not in over["error"], over
+    points = np.random.default_rng(0).uniform(0, 8, (50, 4)).astype(np.float32).tobytes()
+    found = server.post("/v1/jobs?name=scan.bin", content=points)
+    over = ended(server, found.json()["id"])
+    assert over["state"] == "failed" and over["error"].startswith("scan.bin: ") and over["exit_code"] == 3, over
