@@ -1,12 +1,25 @@
 """Routes, one file a family."""
 
-from intarsia.serving.routes import convert, health, interactive, kserve, labelstudio, models, segment, studio
+from intarsia.serving.routes import (
+    clouds,
+    convert,
+    health,
+    interactive,
+    jobs,
+    kserve,
+    labelstudio,
+    models,
+    segment,
+    studio,
+)
 
 ROUTERS = (
     health.router,
     models.router,
     segment.router,
     interactive.router,
+    clouds.router,
+    jobs.router,
     convert.router,
     kserve.router,
     labelstudio.router,
