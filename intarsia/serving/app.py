@@ -18,6 +18,7 @@ from intarsia.serving.engine import Engine
 from intarsia.serving.guard import Guard
 from intarsia.serving.routes import ROUTERS
 from intarsia.serving.settings import Settings
+from intarsia.serving.uses.shelf import Shelf
 from intarsia.serving.warming import warm
 
 logger = logging.getLogger("intarsia.serving")
@@ -30,7 +31,7 @@ def create_app(settings: Settings) -> FastAPI:
         settings: of the server.
 
     Returns:
-        An ASGI application, whose `state` holds `settings`, `engine`, `registry` and `ready`.
+        An ASGI application, whose `state` holds `settings`, `engine`, `registry`, `uses` and `ready`.
 
     Raises:
         UsageError: it would listen beyond this machine without a key, or there is no such model.
@@ -54,7 +55,7 @@ def create_app(settings: Settings) -> FastAPI:
         description="Every pixel of a picture gets its class. Errors are problem+json with file, reason and fix.",
     )  # fmt: skip
     app.state.settings, app.state.engine, app.state.registry = settings, engine, registry
-    app.state.default, app.state.ready = wanted[0], False
+    app.state.default, app.state.ready, app.state.uses = wanted[0], False, Shelf()
     Gauge("intarsia_waiting", "Requests in work or waiting", registry=registry).set_function(lambda: engine.waiting)
     problems.install(app)
     for router in ROUTERS:
