@@ -31,7 +31,8 @@ class Asked(BaseModel):
     """What may be asked of a use; each use has fields of its own.
 
     A field's JSON schema also says `option`, what the command calls it ("" where it has none), `argument`, what Python
-    calls it (likewise), and `format`: "color", "ground" (blur, transparent, a colour or a picture), "model", "session".
+    calls it (likewise), and `format`: "color", "ground" (blur, transparent, a colour or a picture), "blur" (of the
+    ground blur alone), "model", "session".
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -166,8 +167,8 @@ class Use:
         asked: its parameters.
         make: does it.
         command: the words that begin the same on the command line.
-        python: the same in Python, by the parameter `write` ("" where that has no other value): a text with {file},
-            {arguments} and {out}.
+        python: the same in Python, by the parameter `write` ("" stands for its default): a text with {file},
+            {arguments} and {stem}.
         photo: what the photo is called: "photo" or "page".
         files: further ones.
         consent: what to ask people for, if it changes how they look.

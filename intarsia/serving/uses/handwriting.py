@@ -68,11 +68,17 @@ async def _written(work: Work, form: str, found: PageLines) -> Made:
     return await work.written(write, _ENDS[form])
 
 
-_FIND = "from intarsia.apps.handwriting import find_lines\n\nfind_lines({file}{arguments})"
+_PYTHON = """from intarsia.apps.handwriting import find_lines
+
+find_lines({file}{arguments})"""
 
 HANDWRITING = Use(
     "handwriting", "Handwriting", "Finds the lines and words of a page, in reading order.",
     AskedHandwriting, handwriting, "intarsia handwriting",
-    {"": _FIND + ".save({out})", "overlay": _FIND + '.render("overlay").save({out})'},
+    {
+        "": _PYTHON + '.save("{stem}.page.xml")', "alto": _PYTHON + '.save("{stem}.alto.xml")',
+        "json": _PYTHON + '.save("{stem}.lines.json")',
+        "overlay": _PYTHON + '.render("overlay").save("{stem}.overlay.jpg")',
+    },
     photo="page", needs="handwriting",
 )  # fmt: skip

@@ -106,6 +106,6 @@ MAKEUP = Use(
     "makeup", "Make-up", "Paints lips, hair, skin, eyes and brows of the faces in a photo; their texture stays.",
     AskedMakeUp, makeup, "intarsia makeup",
     {"": "from PIL import Image\n\nfrom intarsia.apps.makeup import make_up\n\n"
-         "Image.fromarray(make_up({file}{arguments})).save({out})"},
+         'Image.fromarray(make_up({file}{arguments})).save("{stem}.makeup.png")'},
     consent=AGREED, live=True,
 )  # fmt: skip

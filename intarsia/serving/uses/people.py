@@ -42,7 +42,13 @@ class Blurring(Asked):
 
     blur: Annotated[
         float | None,
-        Field(gt=0, le=1, title="Blur", description="How far out of focus the background is; default: 0.6."),
+        Field(
+            gt=0,
+            le=1,
+            title="Blur",
+            description="How far out of focus the background is; default: 0.6.",
+            json_schema_extra=said(format=BLUR),
+        ),
     ] = None
     lossless: Annotated[
         bool,
@@ -211,7 +217,7 @@ def _reduced(picture: RGB) -> RGB:
 
 _PYTHON = """from intarsia.apps.portrait import portrait
 
-portrait({file}{arguments}).save({out})"""
+portrait({file}{arguments}).save("{stem}.portrait.png")"""
 
 PORTRAIT = Use(
     "portrait", "Portrait", "Puts what is behind the people of a photo out of focus, or something else there.",

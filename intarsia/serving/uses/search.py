@@ -242,7 +242,7 @@ for match in index.find({file}{arguments}):
 
 SEARCH = Use(
     "search", "Search", "Finds, among some photos, those that look most like this one.",
-    AskedSearch, search, "intarsia search find", {"": _PYTHON},
+    AskedSearch, search, "intarsia search build photos/\nintarsia search find", {"": _PYTHON},
     files=(
         FileField("photos", f"Photos to search among, or a zip of them; at most {MOST}.", "", "", many=True),
         FileField("index", "An index that `intarsia search build` has made.", "--index", "", pictures=False),

@@ -70,7 +70,7 @@ from intarsia.apps.tryon import try_on
 from intarsia.inference.bodies import find_bodies
 
 found = try_on({file}{arguments}, clothes=intarsia.load("clothes"), bodies=find_bodies)
-Image.fromarray(found.image).save({out})"""
+Image.fromarray(found.image).save("{stem}.tryon.png")"""
 
 TRYON = Use(
     "tryon", "Try-on", "Shows a garment in another colour, in another cloth, or as somebody else wears it.",
