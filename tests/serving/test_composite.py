@@ -64,6 +64,11 @@ def cli(capsys: pytest.CaptureFixture[str]) -> Cli:
     return Cli(capsys)
 
 
+@pytest.fixture
+def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
 def encoded(pixels: NDArray[np.uint8], kind: str = "PNG") -> bytes:
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, kind)
@@ -93,7 +98,13 @@ def post(server: TestClient, address: str, photo: bytes = FACE, **files: Any) ->
     ],
 )
 def test_answers_have_the_bytes_of_the_commands(
-    server: TestClient, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str, command: str, target: str
+    server: TestClient,
+    cli: Cli,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    address: str,
+    command: str,
+    target: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("her.png").write_bytes(FACE)
@@ -141,9 +152,7 @@ def test_nobody_there_is_told_as_such(server: TestClient, address: str) -> None:
         ("search?tolerance=0.1", 422, "tolerance"),
     ],
 )
-def test_what_means_nothing_is_refused_with_the_fix(
-    server: TestClient, address: str, status: int, told: str
-) -> None:
+def test_what_means_nothing_is_refused_with_the_fix(server: TestClient, address: str, status: int, told: str) -> None:
     found = post(server, address)
     assert found.status_code == status and told in found.json()["detail"], found.text
 
@@ -177,13 +186,13 @@ def test_a_garment_gets_another_colour_and_nothing_else_changes(server: TestClie
     assert wrong.status_code == 400 and "t.png" in wrong.json()["detail"]
 
 
-def test_lines_of_a_page_in_every_form(server: TestClient, cli: Cli, tmp_path: Path, monkeypatch: Any) -> None:
+def test_lines_of_a_page_in_every_form(server: TestClient, cli: Cli, empty_folder: None) -> None:
     page = np.full((420, 560, 3), 235, np.uint8)
     for row, text in enumerate(("the quick brown fox", "jumps over a lazy dog")):
         cv2.putText(page, text, (50, 120 + 90 * row), cv2.FONT_HERSHEY_SCRIPT_COMPLEX, 1.1, (60, 40, 30), 2)
-    monkeypatch.chdir(tmp_path)
     Path("her.png").write_bytes(encoded(page))
-    assert cli("handwriting", "her.png", *"--write json --write overlay --words --long-side 640".split()) == 0, cli.err
+    options = ("--write", "json", "--write", "overlay", "--words", "--long-side", "640")
+    assert cli("handwriting", "her.png", *options) == 0, cli.err
     address = "handwriting?words=true&long_side=640&write="
     found = {form: post(server, address + form, encoded(page)) for form in ("page", "alto", "json", "overlay")}
     assert found["json"].content == Path("her.lines.json").read_bytes()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import os
 import re
 import shutil
 import threading
@@ -58,6 +59,11 @@ class Page:
         }"""
         self.page.evaluate(script, base64.b64encode(photo).decode())
 
+    def photograph(self, name: str) -> None:
+        """Keep what is seen as a picture for the documentation, if somebody asked for pictures."""
+        if folder := os.environ.get("STUDIO_PICTURES"):
+            self.page.screenshot(path=Path(folder) / f"{name}.jpg", type="jpeg", quality=85)
+
     def open(self, name: str) -> Any:
         """Open the panel of a use."""
         panel = self.page.locator(f"#panel-{name}")
@@ -96,7 +102,7 @@ def shown(browser: Any, address: str) -> Iterator[Page]:
 
 def test_a_portrait_is_made_compared_downloaded_and_said_elsewhere(shown: Page, address: str, tmp_path: Path) -> None:
     panel, page = shown.open("use-portrait"), shown.page
-    assert "Ask people before you change their pictures" in panel.inner_text()
+    assert "Only with the consent of those who are in the picture" in panel.inner_text()
     panel.locator("[data-ground]").select_option("colour")
     assert not panel.get_by_text("Blur", exact=True).is_visible()
     panel.locator("input[type=color]").fill(NAVY)
@@ -112,6 +118,7 @@ def test_a_portrait_is_made_compared_downloaded_and_said_elsewhere(shown: Page, 
     page.locator("#use-beside input").fill("25")
     clip = "document.querySelector('#use-beside img:last-child').style.clipPath"
     assert page.evaluate(clip) == "inset(0px 0px 0px 25%)"
+    shown.photograph("studio-uses")
     page.get_by_role("button", name="Close").click()
     said = {}
     for title in ("curl", "shell", "Python"):
@@ -216,6 +223,7 @@ def test_the_camera_is_shown_before_another_background_with_its_delay(camera: An
     until(page, f"{PIXEL}(5, 5)[0] < 40 && {PIXEL}(5, 5)[2] > 90")
     assert page.evaluate(f"[{CANVAS}.width, {CANVAS}.height]") == [640, 480]
     assert page.evaluate(f"{PIXEL}(320, 240)[0]") > 150, "the face stays what it is"
+    shown.photograph("studio-live")
     page.get_by_label("Show").select_option(label="Make-up")
     page.locator("#live .use-field", has_text="Lips").locator("input[type=checkbox]").check()
     until(page, f"{PIXEL}(5, 5)[0] > 80")
@@ -225,6 +233,6 @@ def test_the_camera_is_shown_before_another_background_with_its_delay(camera: An
     for use in ("background", "makeup"):
         assert any(f"/composite/{use}?" in url and "session=" in url for url in asked)
     page.keyboard.press("Escape")
-    assert not page.evaluate("document.querySelector('#live')")
+    page.locator("#live").wait_for(state="detached")
     assert shown.complaints == []
     shown.context.close()

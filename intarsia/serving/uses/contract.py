@@ -23,7 +23,10 @@ from intarsia.serving.settings import Settings
 from intarsia.serving.uploads import Form, Upload, check_picture
 from intarsia.serving.uses.shelf import Shelf
 
-AGREED = "Ask people before you change their pictures, and before you show them."
+AGREED = (
+    "Only with the consent of those who are in the picture: ask them before you change it, and before you show it. It "
+    "does not tell who somebody is."
+)
 """What is told with every use that changes how people look."""
 
 
@@ -32,7 +35,7 @@ class Asked(BaseModel):
 
     A field's JSON schema also says `option`, what the command calls it ("" where it has none), `argument`, what Python
     calls it (likewise), and `format`: "color", "ground" (blur, transparent, a colour or a picture), "blur" (of the
-    ground blur alone), "model", "session".
+    ground blur alone), "model", "session"; and `usual`: the number that stands for none.
     """
 
     model_config = ConfigDict(extra="forbid")

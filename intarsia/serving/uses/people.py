@@ -37,34 +37,28 @@ Session = Annotated[
 ]
 
 
-class Blurring(Asked):
-    """What portraits and backgrounds have in common."""
-
-    blur: Annotated[
-        float | None,
-        Field(
-            gt=0,
-            le=1,
-            title="Blur",
-            description="How far out of focus the background is; default: 0.6.",
-            json_schema_extra=said(format=BLUR),
-        ),
-    ] = None
-    lossless: Annotated[
-        bool,
-        Field(
-            title="Lossless",
-            description="Answer PNG: the people's pixels are those of the photo, bit for bit.",
-            json_schema_extra=said(argument=""),
-        ),
-    ] = False
-    model: Annotated[
-        str,
-        Field(description="With a class person.", json_schema_extra=said(format="model")),
-    ] = MODEL
+Blurred = Annotated[
+    float | None,
+    Field(
+        gt=0,
+        le=1,
+        title="Blur",
+        description="How far out of focus the background is; default: 0.6.",
+        json_schema_extra=said(format=BLUR, usual="0.6"),
+    ),
+]
+Model = Annotated[str, Field(description="With a class person.", json_schema_extra=said(format="model"))]
 
 
-class AskedPortrait(Blurring):
+def _lossless(**more: str) -> Any:
+    return Field(
+        title="Lossless",
+        description="Answer PNG: the people's pixels are those of the photo, bit for bit.",
+        json_schema_extra=said(argument="", **more),
+    )
+
+
+class AskedPortrait(Asked):
     """What may be asked of a portrait."""
 
     background: Annotated[
@@ -76,9 +70,12 @@ class AskedPortrait(Blurring):
             json_schema_extra=said(format="ground"),
         ),
     ] = None
+    blur: Blurred = None
+    lossless: Annotated[bool, _lossless()] = False
+    model: Model = MODEL
 
 
-class AskedBackground(Blurring):
+class AskedBackground(Asked):
     """What may be asked of a background."""
 
     behind: Annotated[
@@ -91,14 +88,9 @@ class AskedBackground(Blurring):
             json_schema_extra=said(format="ground", option="--with"),
         ),
     ] = None
-    lossless: Annotated[
-        bool,
-        Field(
-            title="Lossless",
-            description="Answer PNG: the people's pixels are those of the photo, bit for bit.",
-            json_schema_extra=said(option="", argument=""),
-        ),
-    ] = False
+    blur: Blurred = None
+    lossless: Annotated[bool, _lossless(option="")] = False
+    model: Model = MODEL
     session: Session = None
 
 
@@ -114,7 +106,7 @@ async def background(work: Work, asked: AskedBackground) -> Outcome:
     return await _portrait(work, asked, await _ground(work, "behind", asked.behind, asked.blur), "background")
 
 
-async def _portrait(work: Work, asked: Blurring, ground: Ground, name: str) -> Outcome:
+async def _portrait(work: Work, asked: AskedPortrait | AskedBackground, ground: Ground, name: str) -> Outcome:
     photo = await work.photo()
     predictor = await work.predictor(asked.model)
     portraits = await work.shelf.app(

@@ -52,7 +52,7 @@ class AskedSearch(Asked):
             le=2,
             title="Tolerance",
             description="In OKLab, up to which colours are the same; default 0.12.",
-            json_schema_extra=said(argument=""),
+            json_schema_extra=said(argument="", usual="0.12"),
         ),
     ] = None
     category: Annotated[

@@ -69,10 +69,10 @@ function switchControl(title, about) {
  */
 function rangeControl(title, about) {
   const least = about.minimum ?? (about.exclusiveMinimum ?? 0) + 0.05;
-  const input = make("input", { type: "range", min: String(least), max: String(about.maximum), step: "0.05" });
-  const shown = make("output", {}, about.default == null ? "usual" : String(about.default));
+  const input = make("input", { type: "range", min: String(least), max: String(about.maximum), step: "0.01" });
+  input.value = String(about.default ?? about.usual ?? least);
+  const shown = make("output", {}, input.value);
   let touched = false;
-  if (about.default != null) input.value = String(about.default);
   input.addEventListener("input", () => {
     touched = true;
     shown.textContent = input.value;

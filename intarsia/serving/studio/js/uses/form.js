@@ -12,10 +12,11 @@ import { parametersOf } from "./schema.js";
 /**
  * Make a form.
  * @param {Use} use
+ * @param {string[]} [without] parameters that make no sense where the form stands
  * @returns {{element: HTMLElement, read: () => Promise<Wish>}} `read` gives what is wanted now
  */
-export function makeForm(use) {
-  const fields = parametersOf(use);
+export function makeForm(use, without = []) {
+  const fields = parametersOf(use).filter(({ name }) => !without.includes(name));
   const grounds = new Set(fields.filter(({ about }) => about.format === "ground").map(({ name }) => name));
   const controls = fields.map(({ name, about, optional }) => {
     return { name, about, control: controlOf(name, about, optional, use.files.some((file) => file.name === name)) };

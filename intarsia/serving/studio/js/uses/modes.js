@@ -33,7 +33,7 @@ export function overlayMode() {
  * @returns {Mode}
  */
 export function streamMode(use) {
-  const form = makeForm(use);
+  const form = makeForm(use, ["lossless"]); // lossless frames are slow
   const session = crypto.randomUUID();
   /** The picture that the server remembers for this stream. @type {File | null} */
   let known = null;

@@ -2,9 +2,9 @@
 
 /**
  * One parameter, as JSON schema: `option` is what the command calls it, `argument` what Python does, "" where it has none.
- * @typedef {{type?: string, enum?: string[], format?: string, title?: string, description?: string, default?: unknown,
+ * @typedef {{type?: string, enum?: string[], const?: string, format?: string, title?: string, description?: string, default?: unknown,
  *   minimum?: number, maximum?: number, exclusiveMinimum?: number, option?: string, argument?: string,
- *   anyOf?: Parameter[]}} Parameter
+ *   usual?: string, anyOf?: Parameter[]}} Parameter
  */
 /** @typedef {{name: string, about: string, option: string, argument: string, many: boolean, pictures: boolean}} FileField */
 /**
@@ -27,6 +27,7 @@ export function parametersOf(use) {
     .filter(([, about]) => !NOT_ASKED.includes(about.format ?? ""))
     .map(([name, about]) => {
       const kind = about.anyOf?.find(({ type }) => type !== "null") ?? {};
-      return { name, about: { ...kind, ...about }, optional: !use.parameters.required?.includes(name) };
+      const values = kind.const === undefined ? {} : { enum: [kind.const] };
+      return { name, about: { ...kind, ...values, ...about }, optional: !use.parameters.required?.includes(name) };
     });
 }
