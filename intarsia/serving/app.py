@@ -20,6 +20,7 @@ from intarsia.serving.guard import Guard
 from intarsia.serving.jobs import Jobs
 from intarsia.serving.routes import ROUTERS, rembg
 from intarsia.serving.settings import Settings
+from intarsia.serving.uses.shelf import Shelf
 from intarsia.serving.warming import warm
 
 logger = logging.getLogger("intarsia.serving")
@@ -32,7 +33,7 @@ def create_app(settings: Settings) -> FastAPI:
         settings: of the server.
 
     Returns:
-        An ASGI application, whose `state` holds `settings`, `engine`, `jobs`, `registry` and `ready`.
+        An ASGI application, whose `state` holds `settings`, `engine`, `jobs`, `registry`, `uses` and `ready`.
 
     Raises:
         UsageError: it would listen beyond this machine without a key, or there is no such model.
@@ -59,7 +60,7 @@ def create_app(settings: Settings) -> FastAPI:
         description="Every pixel of a picture gets its class. Errors are problem+json with file, reason and fix.",
     )  # fmt: skip
     app.state.settings, app.state.engine, app.state.jobs, app.state.registry = settings, engine, jobs, registry
-    app.state.default, app.state.ready = wanted[0], False
+    app.state.default, app.state.ready, app.state.uses = wanted[0], False, Shelf()
     Gauge("intarsia_waiting", "Requests in work or waiting", registry=registry).set_function(lambda: engine.waiting)
     problems.install(app)
     for router in (*ROUTERS, rembg.router) if settings.rembg else ROUTERS:

@@ -155,10 +155,13 @@ class Engine:
         self._variants.move_to_end(key)
         return self._variants[key]
 
+    async def load(self, function: Callable[[], T]) -> T:
+        """Run what opens networks on the thread that loads, one after the other."""
+        return await asyncio.get_running_loop().run_in_executor(self._loader, function)
+
     async def _load(self, name: str) -> AnyPredictor:
         try:
-            loop = asyncio.get_running_loop()
-            found = await loop.run_in_executor(self._loader, intarsia.load, self._files[name])
+            found = await self.load(lambda: intarsia.load(self._files[name]))
             self._loaded[name] = found
             return found
         finally:

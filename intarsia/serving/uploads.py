@@ -55,6 +55,11 @@ class Upload:
         return self.name.removesuffix(self.suffix) or "upload"
 
     @property
+    def path(self) -> Path:
+        """A relative path that stands for it where only a name is looked at."""
+        return Path(f"upload{self.suffix}")
+
+    @property
     def is_plain(self) -> bool:
         """Whether it can be nothing but one picture, so that it needs no file."""
         name = f"upload{self.suffix}"

@@ -2,6 +2,7 @@
 
 from intarsia.serving.routes import (
     clouds,
+    composite,
     convert,
     health,
     interactive,
@@ -19,6 +20,7 @@ ROUTERS = (
     segment.router,
     interactive.router,
     clouds.router,
+    composite.router,
     jobs.router,
     convert.router,
     kserve.router,
