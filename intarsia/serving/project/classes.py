@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from intarsia.errors import UsageError
-from intarsia.labels import Color, LabelSpace, distinct_colors
+from intarsia.labels import Color, LabelArray, LabelSpace, distinct_colors
 
 _HEX = re.compile(r"#[0-9a-fA-F]{6}")
 
@@ -21,11 +21,13 @@ class Classes:
         space: names and colours by number.
         order: the numbers in the order in which people see them.
         chosen: whether data or a person said them; else they are a model's, and may give way to another model's.
+        known_as: former names, and those of models, by which a class is still found: the number by the name.
     """
 
     space: LabelSpace
     order: tuple[int, ...]
     chosen: bool
+    known_as: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def of(cls, space: LabelSpace, *, chosen: bool) -> Classes:
@@ -66,7 +68,20 @@ class Classes:
         doubled = sorted({name for name in names if names.count(name) > 1})
         if doubled:
             raise UsageError(f"two classes are named {doubled[0]!r}; give one of them another name")
-        return Classes(LabelSpace(tuple(names), tuple(colors), self.space.ignore_index), tuple(order), chosen=True)
+        space = LabelSpace(tuple(names), tuple(colors), self.space.ignore_index)
+        former = {name: index for index, name in enumerate(self.space.names) if name not in names}
+        return Classes(space, tuple(order), chosen=True, known_as={**self.known_as, **former})
+
+    def lookup_from(self, other: LabelSpace) -> LabelArray:
+        """Lookup table from a model's labels to the project's, by the names that classes have or had."""
+        rename = {
+            name: self.space.names[index] for name, index in self.known_as.items() if name not in self.space.names
+        }
+        return self.space.lookup_from(other, rename)
+
+    def lacks(self, other: LabelSpace) -> tuple[str, ...]:
+        """The classes of a model that the project has no counterpart for."""
+        return tuple(name for name in other.names if name not in self.space.names and name not in self.known_as)
 
     def _check(self, order: list[int]) -> None:
         missing = sorted(set(range(len(self.space))) - set(order))
@@ -82,13 +97,18 @@ class Classes:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON form."""
-        return {**self.space.to_json(), "order": list(self.order), "chosen": self.chosen}
+        return {
+            **self.space.to_json(),
+            "order": list(self.order),
+            "chosen": self.chosen,
+            "known_as": dict(self.known_as),
+        }
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Classes:
         """Read `to_json`'s form."""
         space = LabelSpace.from_json(value)
-        return cls(space, tuple(value["order"]), bool(value["chosen"]))
+        return cls(space, tuple(value["order"]), bool(value["chosen"]), dict(value["known_as"]))
 
 
 def hex_of(color: Color) -> str:

@@ -27,7 +27,7 @@ def safe_stem(name: str, taken: Collection[str]) -> str:
         taken: earlier results, casefolded.
     """
     last = re.split(r"[/\\]", unicodedata.normalize("NFKC", name).rstrip("/\\"))[-1]
-    bare = last[: len(last) - len(known_suffix(last))]
+    bare = stem_of(last)
     kept = "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in bare)
     stem = re.sub(r"\.{2,}", ".", re.sub(r"_{2,}", "_", kept)).strip("._-")[:_LONGEST].rstrip("._-")
     while len(stem.encode()) > 2 * _LONGEST:
@@ -45,6 +45,11 @@ def known_suffix(name: str) -> str:
     """The suffix of a file that Intarsia reads, as it stands in the name; "" of any other."""
     low = name.lower()
     return next((name[-len(suffix) :] for suffix in _SUFFIXES if low.endswith(suffix)), "")
+
+
+def stem_of(name: str) -> str:
+    """The name of a file without its suffix, .nii.gz as one."""
+    return name[: len(name) - len(known_suffix(name))]
 
 
 def suffix_to_keep(name: str) -> str:

@@ -15,6 +15,7 @@ import numpy as np
 from intarsia.errors import DataError, UsageError
 from intarsia.labels import LabelArray, LabelSpace, check_values
 from intarsia.media.maskfile import read_mask_file
+from intarsia.media.png import encode_mask
 from intarsia.serving.project.catalogue import HIDDEN, Catalogue
 from intarsia.serving.project.classes import Classes
 from intarsia.serving.project.document import Stored
@@ -22,9 +23,7 @@ from intarsia.serving.project.drafts import Draft, Drafts
 from intarsia.serving.project.items import Found, labels_as
 from intarsia.serving.project.names import safe_stem
 from intarsia.serving.project.publishing import (
-    FRAMES,
     frame_name,
-    mask_bytes,
     mask_path,
     publish,
     publish_frame,
@@ -121,7 +120,7 @@ class Project(Catalogue):
         saved = self.revisions.read(name, frame)
         if saved is not None or found.truth is None or frame >= len(found.truth.places):
             return saved
-        return mask_bytes(self.truth(name, frame), self.space), 1
+        return encode_mask(self.truth(name, frame), self.space), 1
 
     def truth(self, name: str, frame: int = 0) -> LabelArray:
         """The labels that the data set brings along, in the project's classes."""
@@ -183,7 +182,7 @@ class Project(Catalogue):
             saved = self.revisions.read(name, frame)
             labels = self.truth(name) if saved is None else self.decoded(name, saved[0], name)
             space = self.space
-            write_classes(self.folder if picture is None else self.folder / FRAMES, space)
+            write_classes(self.folder, space)
             if picture is None:
                 publish(self.folder, name, found, labels, space)
             else:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from intarsia.media.pixels import RGB
 from intarsia.media.rasters import open_raster
 from intarsia.media.volumes import open_volume
 from intarsia.serving.project.items import Found
-from intarsia.serving.project.names import known_suffix
+from intarsia.serving.project.names import known_suffix, stem_of
 from intarsia.serving.project.revisions import Saved
 
 VOLUMES, FRAMES = "volumes", "frames"
@@ -90,7 +89,8 @@ def publish_volume(
     target = mask_path(folder, name, item, 0)
     make_folder(target.parent)
     reader.write(target, np.ascontiguousarray(reader.grid.stored(labels, "axial")), space)
-    write_classes(folder / VOLUMES, space)
+    for place in (folder, folder / VOLUMES):
+        write_classes(place, space)
     return target
 
 
@@ -101,8 +101,8 @@ def withdraw(folder: Path, name: str, frames: list[int]) -> None:
     for frame in frames:
         names += [(folder / FRAMES / part, frame_name(name, frame)) for part in ("images", "masks")]
     for place, stem in names:
-        for path in place.glob(f"{_literal(stem)}.*"):
-            if path.name[: len(path.name) - len(known_suffix(path.name))] == stem:
+        for path in place.glob("*"):
+            if stem_of(path.name) == stem:
                 path.unlink(missing_ok=True)
 
 
@@ -127,14 +127,6 @@ def write_mask(path: Path, labels: LabelArray, space: LabelSpace) -> None:
         writer.write(labels)
 
 
-def mask_bytes(labels: LabelArray, space: LabelSpace) -> bytes:
-    """Labels as an index mask in memory: palette PNG, or 16-bit gray where its values need it."""
-    with tempfile.TemporaryDirectory(prefix="intarsia-") as place:
-        path = Path(place) / "mask.png"
-        write_mask(path, labels, space)
-        return path.read_bytes()
-
-
 class _Size:
     def __init__(self, height: int, width: int) -> None:
         self.height, self.width = height, width
@@ -143,10 +135,6 @@ class _Size:
 def _georeferenced(path: Path) -> object:
     """A raster by its header, whatever its bands: only where it lies is asked for."""
     return open_raster(path, bands=(1, 1, 1), windows=((0.0, 1.0),))
-
-
-def _literal(text: str) -> str:
-    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in text)
 
 
 def _bring(place: Path, name: str, item: Found) -> None:
