@@ -81,11 +81,14 @@ def _of_tool(project: Project, folder: Path, form: str, target: Path) -> Export:
 
     with tempfile.TemporaryDirectory(prefix="intarsia-export-") as place:
         out = Path(place) / "out"
-        # The files name their photos as those that people will put beside them, in images/.
+        # The files name their photos as those that people will put beside them, in images/; some look into them.
+        (out / "images").mkdir(parents=True)
+        for image, _ in pairs:
+            (out / "images" / image.name).symlink_to(image.resolve())
         written = out / f"{form}{tool.suffix}" if tool.suffix else out
         lost = write_predicted(documents(out / "images"), written, form, space, None)
         with zipfile.ZipFile(target, "w") as archive:
-            for path in sorted(path for path in out.rglob("*") if path.is_file()):
+            for path in sorted(path for path in out.rglob("*") if path.is_file() and not path.is_symlink()):
                 _add(archive, path, path.relative_to(out).as_posix())
     return Export(target, tuple(lost.lines()))
 

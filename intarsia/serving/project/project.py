@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -13,13 +13,14 @@ from typing import Any, Literal
 import numpy as np
 
 from intarsia.errors import DataError, UsageError
+from intarsia.files import atomic_path
 from intarsia.labels import LabelArray, LabelSpace, check_values
 from intarsia.media.maskfile import read_mask_file
 from intarsia.media.png import encode_mask
 from intarsia.serving.project.catalogue import HIDDEN, Catalogue
 from intarsia.serving.project.classes import Classes
 from intarsia.serving.project.document import Stored
-from intarsia.serving.project.drafts import Draft, Drafts
+from intarsia.serving.project.drafts import Drafts
 from intarsia.serving.project.items import Found, labels_as
 from intarsia.serving.project.names import safe_stem
 from intarsia.serving.project.publishing import (
@@ -260,12 +261,31 @@ class Project(Catalogue):
                 else:
                     self._publish(name, frame)
 
-    # Drafts
+    # Models
 
-    def draft(self, name: str, frame: int, model: str) -> Draft | None:
-        """The draft of a model that is kept; None where there is none of this model."""
-        found = self.drafts.of(name).get(frame)
-        return found if found is not None and found.model == model else None
+    def models(self) -> dict[str, Path]:
+        """The models that learnt from this project, by name."""
+        place = self.folder / HIDDEN / "models"
+        return {path.stem: path for path in sorted(place.glob("*.safetensors")) if not path.name.startswith(".")}
+
+    def keep_model(self, name: str, bundle: Path, *, taken: Collection[str]) -> tuple[str, Path]:
+        """Keep a model that learnt from this project.
+
+        Args:
+            name: that it shall have, or begin with.
+            bundle: its file, which is copied.
+            taken: names that it may not have.
+
+        Returns:
+            Its name and its file.
+        """
+        with locked(self.folder / HIDDEN):
+            known = {one.casefold() for one in (*taken, *self.models())}
+            found = safe_stem(name, known)
+            target = self.folder / HIDDEN / "models" / f"{found}.safetensors"
+            with atomic_path(target) as temporary:
+                shutil.copyfile(bundle, temporary)
+        return found, target
 
 
 def _is_older(path: Path, saved: Saved | None) -> bool:
