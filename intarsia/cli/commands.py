@@ -20,6 +20,7 @@ _PLACES = {
     "benchmark": "benchmark:benchmark",
     "metrics": "metrics:metrics",
     "export": "export:export",
+    "serve": "serve:serve",
     "count": "count:count",
     "makeup": "makeup:makeup",
     "tryon": "tryon:tryon",

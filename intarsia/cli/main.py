@@ -18,10 +18,10 @@ from typer.main import get_group
 
 from intarsia import __version__
 from intarsia.cli.commands import Commands
-from intarsia.cli.failures import explained
 from intarsia.cli.output import emit
 from intarsia.cli.target import explain
 from intarsia.errors import IntarsiaError
+from intarsia.failures import explained
 from intarsia.stopping import INTERRUPTED, TERMINATED, interrupted_by_signals
 from intarsia.threads import share_cores
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from intarsia.annotations import AnnotatedImage, Category, Lost, Shape, rasterize, write_annotations
 from intarsia.annotations.layers import layered, numbered, pieces
-from intarsia.annotations.tools import tool_named, tools
+from intarsia.annotations.tools import Tool, tool_named, tools
 from intarsia.errors import UsageError
 from intarsia.instances import countable_classes
 from intarsia.jobs.plan import Plan
@@ -102,20 +102,10 @@ def write_preannotations(
     """
     target = preannotation_path(plan.folder, tool, overwrite=overwrite)
     chosen = tool_named(tool)
-    exact = chosen.exact and tolerance is None
-    least = min_area if min_area is not None else 0 if exact else _LEAST
     counts = [0, 0]
     done = [(task, plan.folder / task.outputs["labels"]) for task in plan.tasks if "labels" in task.outputs]
     done = [(task, mask) for task, mask in done if mask.is_file()]
     things = {space.names[index] for index in countable_classes(space.names, of or ())} if of is not None else None
-
-    def shapes(labels: LabelArray, numbers: Stored | None) -> tuple[Shape, ...]:
-        if numbers is not None:
-            return numbered(labels, numbers, space, stuff=tool == PANOPTIC)
-        if exact:
-            return pieces(labels, space, least)
-        simple = _TOLERANCE if tolerance is None else tolerance
-        return layered(labels, space, rule=chosen.drawing.rule, tolerance=simple, min_area=least)
 
     def documents() -> Iterator[AnnotatedImage]:
         for task, mask in done:
@@ -126,7 +116,7 @@ def write_preannotations(
                 image=Path(os.path.abspath(task.source)),
                 width=labels.shape[1],
                 height=labels.shape[0],
-                shapes=shapes(labels, numbers),
+                shapes=shapes_for(chosen, labels, space, tolerance=tolerance, min_area=min_area, numbers=numbers),
             )
             drawn = rasterize(document, (labels.shape[0], labels.shape[1]), space, chosen.drawing)
             said = np.ones_like(labels, bool) if numbers is None or tool == PANOPTIC else numbers > 0
@@ -134,10 +124,47 @@ def write_preannotations(
             counts[1] += int(said.sum())
             yield document
 
+    lost = write_predicted(documents(), target, tool, space, things)
+    return PreAnnotation(target, len(done), lost, *counts)
+
+
+def shapes_for(
+    tool: Tool,
+    labels: LabelArray,
+    space: LabelSpace,
+    *,
+    tolerance: float | None = None,
+    min_area: float | None = None,
+    numbers: Stored | None = None,
+) -> tuple[Shape, ...]:
+    """Make the shapes by which a tool keeps a label map (H, W); for the arguments, see `write_preannotations`.
+
+    Args:
+        tool: that will read them.
+        labels: class indices of `space`.
+        space: the classes.
+        tolerance: pixels by which outlines may be simplified.
+        min_area: smaller pieces, in pixels, are left out.
+        numbers: each thing's number, where things were told apart.
+    """
+    if numbers is not None:
+        return numbered(labels, numbers, space, stuff=tool.name == PANOPTIC)
+    exact = tool.exact and tolerance is None
+    least = min_area if min_area is not None else 0 if exact else _LEAST
+    if exact:
+        return pieces(labels, space, least)
+    simple = _TOLERANCE if tolerance is None else tolerance
+    return layered(labels, space, rule=tool.drawing.rule, tolerance=simple, min_area=least)
+
+
+def write_predicted(
+    documents: Iterable[AnnotatedImage], target: Path, tool: str, space: LabelSpace, things: Collection[str] | None
+) -> Lost:
+    """Write documents of a model's classes as a tool's files; `things` are those of its classes (None: all)."""
     categories = [
         Category(name, color, thing=things is None or name in things)
         for name, color in zip(space.names, space.palette, strict=True)
     ]
-    lost = write_annotations(documents(), target, tool=tool, categories=categories)
+    lost = write_annotations(documents, target, tool=tool, categories=categories)
     lost.forget("has no place for the color of a class")  # the model's, not an annotator's
-    return PreAnnotation(target, len(done), lost, *counts)
+    return lost

@@ -1,7 +1,8 @@
-"""Index masks as PNG files, written band by band."""
+"""Index masks as PNG files, band by band."""
 
 from __future__ import annotations
 
+import io
 import os
 import struct
 import zlib
@@ -24,9 +25,6 @@ _BAND_ROWS = 64
 class MaskWriter:
     """Write an index mask as PNG, band by band, in constant memory, whole or not at all.
 
-    The file is a palette PNG (mode "P" in Pillow) whose pixel values are the class indices, shown in the label space's
-    colours; with more than 256 values it is a 16-bit gray PNG (PNG specification, third edition, W3C 2025).
-
     Args:
         path: target ending in .png.
         width: columns of the whole mask.
@@ -46,36 +44,73 @@ class MaskWriter:
         if width < 1 or height < 1:
             raise DataError(f"cannot write the mask {self.path}: {width}x{height} has no pixels")
         self.width, self.height, self.space = width, height, space
-        self._rows = 0
         self._stack = ExitStack()
-        self._above: NDArray[np.uint8] | int = 0  # the last row written, as bytes; zeros above the first
-        # Masks hold long runs of one value: filter Up with run-length matches is both the fastest and the smallest.
-        self._deflate = zlib.compressobj(1, strategy=zlib.Z_RLE)
-        self._file: BinaryIO
+        self._mask: _Mask
 
     def __enter__(self) -> MaskWriter:
         with ExitStack() as stack:
             temporary = stack.enter_context(atomic_path(self.path))
-            self._file = stack.enter_context(temporary.open("wb"))
-            wide = self.space.dtype == np.uint16
-            self._file.write(b"\x89PNG\r\n\x1a\n")
-            depth, color_type = (16, 0) if wide else (8, 3)
-            self._chunk(b"IHDR", struct.pack(">IIBBBBB", self.width, self.height, depth, color_type, 0, 0, 0))
-            if not wide:
-                self._chunk(b"PLTE", self.space.colors().tobytes())
+            file = stack.enter_context(temporary.open("wb"))
+            self._mask = _Mask(file, str(self.path), self.width, self.height, self.space)
             self._stack = stack.pop_all()
         return self
 
     def write(self, rows: LabelArray) -> None:
         """Append (h, width) labels of `space.dtype` below the rows written so far."""
-        check_labels(rows, self.space)
-        if rows.shape[1] != self.width:
-            raise DataError(f"the mask {self.path} is {self.width} wide, these rows are {rows.shape[1]}")
-        if self._rows + len(rows) > self.height:
-            raise DataError(f"too many rows for the mask {self.path} of height {self.height}")
+        self._mask.write(rows)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self._stack.__exit__(kind, error, trace)  # removes the half-written file, explains a full disk
+            return
+        with self._stack:
+            self._mask.end()
+
+
+def encode_mask(labels: LabelArray, space: LabelSpace) -> bytes:
+    """Encode a whole index mask (H, W) as the bytes of the file that `MaskWriter` writes.
+
+    Raises:
+        DataError: labels of another type, or outside the label space.
+    """
+    file = io.BytesIO()
+    mask = _Mask(file, "in memory", labels.shape[1], labels.shape[0], space)
+    mask.write(labels)
+    mask.end()
+    return file.getvalue()
+
+
+class _Mask:
+    """An index mask on its way into a PNG file.
+
+    It is a palette PNG (mode "P" in Pillow) whose pixel values are the class indices, shown in the label space's
+    colours; with more than 256 values it is a 16-bit gray PNG (PNG specification, third edition, W3C 2025).
+    """
+
+    def __init__(self, file: BinaryIO, name: str, width: int, height: int, space: LabelSpace) -> None:
+        self._file, self._name, self._width, self._height, self._space = file, name, width, height, space
+        self._rows = 0
+        self._above: NDArray[np.uint8] | int = 0  # the last row written, as bytes; zeros above the first
+        # Masks hold long runs of one value: filter Up with run-length matches is both the fastest and the smallest.
+        self._deflate = zlib.compressobj(1, strategy=zlib.Z_RLE)
+        wide = space.dtype == np.uint16
+        file.write(b"\x89PNG\r\n\x1a\n")
+        depth, color_type = (16, 0) if wide else (8, 3)
+        self._chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, color_type, 0, 0, 0))
+        if not wide:
+            self._chunk(b"PLTE", space.colors().tobytes())
+
+    def write(self, rows: LabelArray) -> None:
+        check_labels(rows, self._space)
+        if rows.shape[1] != self._width:
+            raise DataError(f"the mask {self._name} is {self._width} wide, these rows are {rows.shape[1]}")
+        if self._rows + len(rows) > self._height:
+            raise DataError(f"too many rows for the mask {self._name} of height {self._height}")
         for top in range(0, len(rows), _BAND_ROWS):
             band = rows[top : top + _BAND_ROWS]
-            check_values(band, self.space, str(self.path))
+            check_values(band, self._space, self._name)
             samples = band.astype(band.dtype.newbyteorder(">"), order="C").view(np.uint8).reshape(len(band), -1)
             lines = np.empty((len(band), 1 + samples.shape[1]), dtype=np.uint8)
             lines[:, 0] = 2  # filter type Up: each byte minus the one above it
@@ -85,17 +120,11 @@ class MaskWriter:
             self._data(self._deflate.compress(lines.data))
         self._rows += len(rows)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if error is not None:
-            self._stack.__exit__(kind, error, trace)  # removes the half-written file, explains a full disk
-            return
-        with self._stack:
-            if self._rows != self.height:
-                raise DataError(f"too few rows for the mask {self.path}: {self._rows} of {self.height}")
-            self._data(self._deflate.flush())
-            self._chunk(b"IEND", b"")
+    def end(self) -> None:
+        if self._rows != self._height:
+            raise DataError(f"too few rows for the mask {self._name}: {self._rows} of {self._height}")
+        self._data(self._deflate.flush())
+        self._chunk(b"IEND", b"")
 
     def _data(self, compressed: bytes) -> None:
         if compressed:

@@ -14,8 +14,8 @@ import pytest
 from commands import Cli
 from PIL import Image
 
-from intarsia.cli.failures import explained
 from intarsia.errors import DataError, ModelError
+from intarsia.failures import explained
 from intarsia.stopping import interrupted_by_signals, stop_on_signals
 
 ODD = os.fsdecode(b"gr\xfcn")  # Latin-1, as old archives and sticks give

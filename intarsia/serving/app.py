@@ -1,0 +1,84 @@
+"""The application: engine, guard and routes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry, Gauge
+
+import intarsia
+from intarsia.errors import IntarsiaError
+from intarsia.serving import problems
+from intarsia.serving.engine import Engine
+from intarsia.serving.guard import Guard
+from intarsia.serving.routes import ROUTERS
+from intarsia.serving.settings import Settings
+from intarsia.serving.warming import warm
+
+logger = logging.getLogger("intarsia.serving")
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Make the application of a server.
+
+    Args:
+        settings: of the server.
+
+    Returns:
+        An ASGI application, whose `state` holds `settings`, `engine`, `registry` and `ready`.
+
+    Raises:
+        UsageError: it would listen beyond this machine without a key, or there is no such model.
+        ModelError: a named model is missing.
+    """
+    settings.check()
+    engine, registry = Engine(settings), CollectorRegistry()
+    wanted = [_make_known(engine, model) for model in settings.models] or [intarsia.DEFAULT_MODEL]
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        loading = asyncio.create_task(_load(app, engine, wanted))
+        yield
+        engine.draining = True
+        loading.cancel()
+        engine.close()
+
+    app = FastAPI(
+        title="Intarsia", version=intarsia.__version__, docs_url=None, redoc_url=None, lifespan=lifespan,
+        telemetry={"tracing": False, "metrics": False},
+        description="Every pixel of a picture gets its class. Errors are problem+json with file, reason and fix.",
+    )  # fmt: skip
+    app.state.settings, app.state.engine, app.state.registry = settings, engine, registry
+    app.state.default, app.state.ready = wanted[0], False
+    Gauge("intarsia_waiting", "Requests in work or waiting", registry=registry).set_function(lambda: engine.waiting)
+    problems.install(app)
+    for router in ROUTERS:
+        app.include_router(router)
+    app.add_middleware(Guard, settings=settings, registry=registry)
+    return app
+
+
+def _make_known(engine: Engine, model: str) -> str:
+    """The name that a model, given by name, file or run folder, has here."""
+    if model in engine.names:
+        return model
+    name = Path(model).stem if Path(model).is_file() else Path(model).name
+    engine.add(name, model)
+    return name
+
+
+async def _load(app: FastAPI, engine: Engine, names: list[str]) -> None:
+    """Load and warm up what is wanted, then say that the server is ready."""
+    try:
+        for name in names:
+            predictor = await engine.predictor(name)
+            await asyncio.to_thread(warm, predictor)
+    except IntarsiaError as error:
+        logger.error("cannot load %s: %s", name, error)
+        return
+    app.state.ready = True

@@ -1,0 +1,257 @@
+"""Engine: the models of a server, and the one place where requests wait for them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from starlette.requests import Request
+
+import intarsia
+from intarsia.bundle import Description
+from intarsia.errors import suggest
+from intarsia.inference import Predictor
+from intarsia.inference.choosing import Choice, Chooser
+from intarsia.inference.clouds import CloudPredictor
+from intarsia.media.pixels import RGB
+from intarsia.serving.problems import CLIENT_GONE, NOT_FOUND, TOO_LATE, TOO_MANY, UNAVAILABLE, Problem
+from intarsia.serving.settings import Settings
+from intarsia.serving.stages import Stages
+from intarsia.zoo import bundled_models, find_bundle
+
+T = TypeVar("T")
+AnyPredictor = Predictor | CloudPredictor
+
+_MOST_VARIANTS = 16  # of loaded models with other options
+_NICE = 10  # of the thread that loads
+
+
+class GivenUp(Exception):
+    """Work that nobody waits for any more."""
+
+
+@dataclass
+class Call:
+    """One request on its way through the engine.
+
+    Attributes:
+        request: of the client; None: nobody can leave.
+        stages: where its time goes.
+        left: set when nobody waits for it any more.
+    """
+
+    request: Request | None = None
+    stages: Stages = field(default_factory=Stages)
+    left: threading.Event = field(default_factory=threading.Event)
+
+    def check(self) -> None:
+        """Raise `GivenUp` when nobody waits for it any more; asked between two steps of long work."""
+        if self.left.is_set():
+            raise GivenUp
+
+
+class Engine:
+    """The models of a server.
+
+    Models are loaded by one thread of low priority, each once, whoever asks for it meanwhile. All that computes on a
+    runtime does so on that runtime's one thread, which may use all cores. What does not fit into the queue is sent away
+    at once, so that what is answered is answered soon.
+
+    Args:
+        settings: of the server.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.draining = False
+        self._files: dict[str, str] = {name: str(path) for name, path in bundled_models().items()}
+        self._loaded: dict[str, AnyPredictor] = {}
+        self._variants: OrderedDict[tuple[str, str], AnyPredictor] = OrderedDict()
+        self._loading: dict[str, asyncio.Task[AnyPredictor]] = {}
+        self._loader = ThreadPoolExecutor(1, "loader", initializer=_yield_cores)
+        self._threads: dict[str, ThreadPoolExecutor] = {}
+        self._chooser: Chooser | None = None
+        self._inside = 0
+        self._descriptions: dict[str, Description] = {}
+        self._usual = 1.0  # seconds that a request takes, of late
+
+    def add(self, name: str, source: str | os.PathLike[str]) -> None:
+        """Make a model known by a name, in place of an earlier one of that name."""
+        self._files[name] = str(find_bundle(source))
+        for known in (self._loaded, self._descriptions):
+            known.pop(name, None)
+        for key in [key for key in self._variants if key[0] == name]:
+            del self._variants[key]
+
+    @property
+    def names(self) -> list[str]:
+        """The models that may be asked for."""
+        return sorted(self._files)
+
+    @property
+    def waiting(self) -> int:
+        """Requests that are computed, or wait for it."""
+        return self._inside
+
+    def is_loaded(self, name: str) -> bool:
+        """Tell whether a model is ready."""
+        return name in self._loaded
+
+    def description(self, name: str) -> Description:
+        """Read all of a model but its weights.
+
+        Raises:
+            Problem: there is no such model.
+        """
+        if name not in self._files:
+            raise Problem(NOT_FOUND, f"no model is named {name!r}.{suggest(name, self._files)}")
+        if name not in self._descriptions:
+            self._descriptions[name] = Description.load(find_bundle(self._files[name]))
+        return self._descriptions[name]
+
+    async def predictor(self, name: str, options: Mapping[str, Any] | None = None) -> AnyPredictor:
+        """Give a model, loading it if need be.
+
+        Args:
+            name: one of `names`.
+            options: of prediction, as for `intarsia.load`, but for runtime, precision and device.
+
+        Raises:
+            Problem: there is no such model.
+            UsageError: an option that means nothing to it, or is out of range.
+        """
+        found = self._loaded.get(name)
+        if found is None:
+            self.description(name)
+            task = self._loading.get(name)
+            if task is None:
+                task = self._loading[name] = asyncio.create_task(self._load(name))
+            found = await asyncio.shield(task)
+        given = {key: value for key, value in (options or {}).items() if value is not None and value is not False}
+        if not given:
+            return found
+        key = (name, repr(sorted(given.items())))
+        if key not in self._variants:
+            self._variants[key] = type(found).with_options(found.bundle, given | {"runtime": found.runtime})
+            while len(self._variants) > _MOST_VARIANTS:
+                self._variants.popitem(last=False)
+        self._variants.move_to_end(key)
+        return self._variants[key]
+
+    async def _load(self, name: str) -> AnyPredictor:
+        try:
+            loop = asyncio.get_running_loop()
+            found = await loop.run_in_executor(self._loader, intarsia.load, self._files[name])
+            self._loaded[name] = found
+            return found
+        finally:
+            self._loading.pop(name, None)
+
+    async def choose(self, call: Call, pixels: RGB) -> Choice:
+        """Choose a model for a picture (H, W, 3) that none was named for."""
+
+        def look() -> Choice:
+            self._chooser = self._chooser or Chooser()
+            return self._chooser.choose(pixels)
+
+        with call.stages("look"):
+            return await asyncio.get_running_loop().run_in_executor(self._thread("onnx"), look)
+
+    async def admitted(self, call: Call, work: Callable[[], Any]) -> Any:
+        """Await the coroutine of `work` behind the queue.
+
+        Raises:
+            Problem: the queue is full (429), the server ends (503), the deadline is over (504), the client left.
+        """
+        self.check_room()
+        self._inside += 1
+        start = time.perf_counter()
+        try:
+            async with asyncio.timeout(self.settings.deadline):
+                return await _unless_left(call, asyncio.ensure_future(work()))
+        except TimeoutError:
+            raise Problem(
+                TOO_LATE,
+                f"not done within {self.settings.deadline:g} s; send less, post it to /v1/jobs, or raise --deadline",
+            ) from None
+        except GivenUp:
+            raise Problem(CLIENT_GONE, "the client left") from None
+        finally:
+            call.left.set()
+            self._inside -= 1
+            self._usual += 0.2 * (time.perf_counter() - start - self._usual)
+
+    def check_room(self) -> None:
+        """Raise a `Problem` if a request that comes now cannot be served."""
+        if self.draining:
+            raise Problem(
+                UNAVAILABLE, "the server is about to end; ask again in a moment", headers={"Retry-After": "5"}
+            )
+        if self._inside > self.settings.queue:
+            wait = max(1, round(self._usual * self._inside))
+            raise Problem(
+                TOO_MANY,
+                f"{self._inside} requests are in work and no more may wait; ask again in {wait} s",
+                headers={"Retry-After": str(wait)},
+            )
+
+    async def compute(self, call: Call, predictor: AnyPredictor, function: Callable[[], T]) -> T:
+        """Run what computes on a model's runtime on the thread of that runtime."""
+        asked = time.perf_counter()
+
+        def timed() -> T:
+            call.check()
+            call.stages.add("queue", 1000 * (time.perf_counter() - asked))
+            with call.stages("predict"):
+                return function()
+
+        return await asyncio.get_running_loop().run_in_executor(self._thread(predictor.runtime.name), timed)
+
+    def _thread(self, runtime: str) -> ThreadPoolExecutor:
+        if runtime not in self._threads:
+            self._threads[runtime] = ThreadPoolExecutor(1, f"model-{runtime}")
+        return self._threads[runtime]
+
+    def close(self) -> None:
+        """Let the threads go; what they compute is not waited for."""
+        for pool in (self._loader, *self._threads.values()):
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+async def _unless_left(call: Call, work: asyncio.Future[T]) -> T:
+    """Await work; `GivenUp` as soon as the client is seen to have left."""
+    request = call.request
+    if request is None:
+        return await work
+    gone: asyncio.Future[None] = asyncio.ensure_future(_leaves(request))
+    futures: set[asyncio.Future[Any]] = {work, gone}
+    try:
+        await asyncio.wait(futures, return_when=asyncio.FIRST_COMPLETED)
+        if work.done():
+            return work.result()
+        raise GivenUp
+    finally:
+        for future in futures:
+            future.cancel()
+            with suppress(asyncio.CancelledError, Exception):
+                await future
+
+
+async def _leaves(request: Request) -> None:
+    """Wait until the client of a request, whose body was read, leaves."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def _yield_cores() -> None:
+    """Let this thread compute only where no other wants to."""
+    with suppress(OSError, AttributeError):
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)

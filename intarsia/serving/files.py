@@ -1,0 +1,84 @@
+"""Rasters and volumes, which a job of one source segments as the command does: place on the map and axes are kept."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+from starlette.responses import Response
+
+from intarsia.errors import DataError, NothingFound, UsageError
+from intarsia.inference.clouds import CloudPredictor
+from intarsia.jobs import JobOptions, plan, run
+from intarsia.jobs.outputs import kinds_for
+from intarsia.media.medium import Medium, medium_of
+from intarsia.serving.answers import media_type, pack
+from intarsia.serving.engine import AnyPredictor, Call, Engine
+from intarsia.serving.problems import UNSUPPORTED, Problem
+from intarsia.serving.uploads import Upload, check_room, saved
+
+_AT_ONCE = ("rows", "volume", "points")
+
+
+async def segment_file(
+    engine: Engine,
+    call: Call,
+    upload: Upload,
+    model: str,
+    options: Mapping[str, Any],
+    kind: str | None,
+    job: JobOptions | None = None,
+) -> Response:
+    """Segment one upload that needs to be a file.
+
+    Args:
+        engine: with the models.
+        call: the request.
+        upload: what was sent.
+        model: name of the model.
+        options: of the predictor.
+        kind: what is written of it: one of `jobs.outputs.kinds_for`; None, "tif" and "nii" for its labels.
+        job: options of the job.
+
+    Raises:
+        Problem: it is too large, or is answered by /v1/jobs alone.
+        DataError: it cannot be read.
+    """
+    async with saved(upload) as path:
+        medium = medium_of(path)
+        if medium.form not in _AT_ONCE:
+            raise Problem(UNSUPPORTED, f"{upload.name} is one of {medium.things}: post it to /v1/jobs")
+        wanted = "labels" if kind in (None, "png", "tif", "nii") else str(kind)
+        if wanted not in kinds_for(medium):
+            raise UsageError(f"{kind} is not made of {medium.things}; of them: {', '.join(kinds_for(medium))}")
+        predictor = await engine.predictor(model, options)
+        _check_size(path, medium, predictor, engine)
+        planned = plan(path, path.parent / "out", outputs=[wanted])
+        (task,) = planned.tasks
+        record = await engine.compute(
+            call, predictor,
+            lambda: run(predictor, task, planned.folder, options=job or JobOptions(), stop=call.left.is_set),
+        )  # fmt: skip
+        if record["error"] is not None:
+            reason = str(record["error"]).replace(str(path), upload.name)
+            raise (NothingFound if record["status"] == "nothing" else DataError)(reason)
+        with call.stages("encode"):
+            content, suffix = await asyncio.to_thread(pack, planned.paths(task)[wanted])
+    ends = task.outputs[wanted].removeprefix(task.id)
+    headers = {
+        "Server-Timing": call.stages.header(), "X-Model": quote(model),
+        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(upload.stem + ends)}",
+    }  # fmt: skip
+    return Response(content, media_type=media_type(suffix), headers=headers)
+
+
+def _check_size(path: Any, medium: Medium, predictor: AnyPredictor, engine: Engine) -> None:
+    """Judge a raster or volume by its header."""
+    if isinstance(predictor, CloudPredictor):
+        return
+    predictor.preprocessing.check_medium(medium.name, path.name)
+    reader = medium.open(path, predictor.preprocessing, {})
+    depth = getattr(reader, "depth", 1)
+    check_room(reader.width * reader.height * depth, engine.settings, len(predictor.space), "this file")

@@ -1,0 +1,150 @@
+"""Guard: what every request passes, whatever it asks for."""
+
+from __future__ import annotations
+
+import hmac
+import json
+import logging
+import re
+import time
+import uuid
+from typing import Any
+from urllib.parse import urlsplit
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from intarsia.serving.problems import BAD_REQUEST, CLIENT_GONE, TOO_LARGE, UNAUTHORIZED, Problem, answer, problem_of
+from intarsia.serving.settings import Settings
+
+logger = logging.getLogger("intarsia.serving")
+
+POLICY = (
+    "default-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; worker-src 'self' blob:; "
+    "connect-src 'self'; style-src 'self'; script-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; "
+    "frame-ancestors 'none'"
+)
+"""Content Security Policy: nothing comes from elsewhere, and nobody frames the studio."""
+
+OPEN = frozenset({"/healthz", "/readyz", "/version", "/", "/docs", "/openapi.json"})
+"""Paths that need no key; neither do the studio's own files, which hold no data."""
+
+_LOCAL = frozenset({"localhost", "127.0.0.1", "[::1]", "testserver"})
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_PLAIN_ID = re.compile(r"[\w.:-]{1,64}", re.ASCII)
+
+
+class Guard:
+    """Checks key, host and origin, names requests, counts and logs them, and lets every error leave as a problem.
+
+    Args:
+        app: what is guarded.
+        settings: of the server.
+        registry: of the metrics.
+    """
+
+    def __init__(self, app: ASGIApp, settings: Settings, registry: CollectorRegistry) -> None:
+        self._app, self._settings = app, settings
+        self._requests = Counter("intarsia_requests", "Answered requests", ["route", "status"], registry=registry)
+        self._seconds = Histogram("intarsia_request_seconds", "From request to answer", ["route"], registry=registry)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or answer it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers, start = Headers(scope=scope), time.perf_counter()
+        said = headers.get("x-request-id", "")
+        scope["request_id"] = said if _PLAIN_ID.fullmatch(said) else uuid.uuid4().hex
+        status = 0
+
+        async def told(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                _add_headers(MutableHeaders(scope=message), scope)
+            await send(message)
+
+        try:
+            refusal = self._refusal(scope, headers)
+            if refusal is not None:
+                await answer(Request(scope), refusal)(scope, receive, told)
+            else:
+                await self._app(scope, self._within(receive), told)
+        except Exception as error:
+            problem = problem_of(error)
+            if problem.status >= 500:
+                logger.exception("%s %s failed", scope["method"], scope["path"])
+            if not status:
+                await answer(Request(scope), problem)(scope, receive, told)
+        finally:
+            self._count(scope, status or CLIENT_GONE, time.perf_counter() - start)
+
+    def _refusal(self, scope: Scope, headers: Headers) -> Problem | None:
+        """Why a request is not served."""
+        length = headers.get("content-length", "")
+        if length.isdecimal() and int(length) > self._settings.max_bytes:
+            return self._too_large()
+        host = headers.get("host", "")
+        name = host.rpartition(":")[0] if re.search(r":\d+$", host) else host
+        if self._settings.is_local and name.lower() not in _LOCAL:
+            return Problem(BAD_REQUEST, f"this server answers to localhost alone, and was called {host!r}")
+        origin = headers.get("origin")
+        if scope["method"] not in _SAFE and origin is not None and urlsplit(origin).netloc != host:
+            return Problem(403, f"pages of {origin} may not use this server")
+        key = self._settings.api_key
+        path: str = scope["path"]
+        if key is None or path in OPEN or path.startswith("/studio/"):
+            return None
+        scheme, _, given = headers.get("authorization", "").partition(" ")
+        given = given if scheme.lower() == "bearer" else headers.get("x-api-key", "")
+        if hmac.compare_digest(given.encode(), key.get_secret_value().encode()):
+            return None
+        return Problem(
+            UNAUTHORIZED, "this server wants a key: send Authorization: Bearer KEY, or X-API-Key: KEY",
+            headers={"WWW-Authenticate": "Bearer"},
+        )  # fmt: skip
+
+    def _within(self, receive: Receive) -> Receive:
+        """Receive no more bytes than a body may have, whatever its header says."""
+        got = 0
+
+        async def limited() -> Message:
+            nonlocal got
+            message = await receive()
+            got += len(message.get("body", b""))
+            if got > self._settings.max_bytes:
+                raise self._too_large()
+            return message
+
+        return limited
+
+    def _too_large(self) -> Problem:
+        return Problem(
+            TOO_LARGE,
+            f"the body has more than {self._settings.max_bytes:,} bytes; send less, or raise --max-bytes",
+            headers={"Connection": "close"},
+        )
+
+    def _count(self, scope: Scope, status: int, seconds: float) -> None:
+        route = getattr(scope.get("route"), "path", "none")
+        self._requests.labels(route, str(status)).inc()
+        self._seconds.labels(route).observe(seconds)
+        line: dict[str, Any] = {
+            "method": scope["method"], "path": scope["path"], "status": status,
+            "milliseconds": round(1000 * seconds, 1), "request_id": scope["request_id"],
+        }  # fmt: skip
+        if self._settings.log_json:
+            logger.info(json.dumps(line))
+        else:
+            logger.info("%(method)s %(path)s %(status)s %(milliseconds)s ms", line)
+
+
+def _add_headers(headers: MutableHeaders, scope: Scope) -> None:
+    headers["X-Request-Id"] = scope["request_id"]
+    headers["Content-Security-Policy"] = POLICY
+    headers["X-Content-Type-Options"] = "nosniff"
+    headers["Referrer-Policy"] = "no-referrer"
+    headers.setdefault("Cache-Control", "no-store")

@@ -1,0 +1,91 @@
+"""Errors as problem+json (RFC 9457): what went wrong, why, and what to do."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+
+from intarsia.errors import DataError, IntarsiaError, ModelError, NothingFound
+from intarsia.failures import explained
+
+BAD_REQUEST, UNAUTHORIZED, NOT_FOUND, CONFLICT = 400, 401, 404, 409
+NOT_ACCEPTABLE, TOO_LARGE, UNSUPPORTED, UNPROCESSABLE = 406, 413, 415, 422
+TOO_MANY, UNAVAILABLE, TOO_LATE = 429, 503, 504
+CLIENT_GONE = 499
+"""Of requests whose client left; nobody reads the answer, the log does."""
+MEDIA_TYPE = "application/problem+json"
+
+
+class Problem(Exception):
+    """An answer that is an error.
+
+    Args:
+        status: of HTTP.
+        detail: the thing, the reason and the fix, in sentences.
+        headers: further ones of the answer.
+        more: further members of the JSON object.
+    """
+
+    def __init__(self, status: int, detail: str, *, headers: dict[str, str] | None = None, **more: Any) -> None:
+        super().__init__(detail)
+        self.status, self.detail, self.headers, self.more = status, detail, headers or {}, more
+
+    def document(self) -> dict[str, Any]:
+        """The JSON object."""
+        title = "Client Closed Request" if self.status == CLIENT_GONE else HTTPStatus(self.status).phrase
+        return {"type": "about:blank", "title": title, "status": self.status, "detail": self.detail, **self.more}
+
+
+def problem_of(error: Exception) -> Problem:
+    """Tell any error as a problem; 500 is for defects alone."""
+    if isinstance(error, Problem):
+        return error
+    known = error if isinstance(error, IntarsiaError) else explained(error)
+    if known is None:
+        return Problem(
+            500, f"{type(error).__name__}: {error}. This is a defect in Intarsia; the server's log shows where"
+        )
+    status = UNPROCESSABLE
+    if isinstance(known, ModelError):
+        status = UNAVAILABLE
+    elif isinstance(known, DataError) and not isinstance(known, NothingFound):
+        status = BAD_REQUEST
+    return Problem(status, str(known), kind=type(known).__name__, exit_code=known.exit_code)
+
+
+def answer(request: Request, problem: Problem) -> Response:
+    """Make the response of a problem, which names its request."""
+    more = {"instance": request.url.path, "request_id": request.scope.get("request_id")}
+    return JSONResponse(problem.document() | more, problem.status, problem.headers, media_type=MEDIA_TYPE)
+
+
+def install(app: FastAPI) -> None:
+    """Let every error of an app leave as a problem."""
+
+    async def of_framework(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        detail = str(error.detail)
+        if error.status_code == NOT_FOUND and detail == "Not Found":
+            detail = f"there is nothing at {request.url.path}; /docs lists what there is"
+        return answer(request, Problem(error.status_code, detail, headers=dict(error.headers or {})))
+
+    async def of_arguments(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        wrong = [
+            {"where": ".".join(str(part) for part in one["loc"]), "reason": str(one["msg"])} for one in error.errors()
+        ]
+        said = "; ".join(f"{one['where']}: {one['reason']}" for one in wrong)
+        return answer(request, Problem(UNPROCESSABLE, said, errors=wrong))
+
+    async def of_us(request: Request, error: Exception) -> Response:
+        return answer(request, problem_of(error))
+
+    app.add_exception_handler(HTTPException, of_framework)
+    app.add_exception_handler(RequestValidationError, of_arguments)
+    for kind in (Problem, IntarsiaError, OSError, MemoryError, UnicodeError, ModuleNotFoundError):
+        app.add_exception_handler(kind, of_us)

@@ -1,0 +1,48 @@
+"""The studio's own files, and samples to begin with."""
+
+from __future__ import annotations
+
+import mimetypes
+from pathlib import Path
+
+from fastapi import APIRouter, Request, Response
+from starlette.responses import FileResponse
+
+from intarsia.serving.problems import NOT_FOUND, Problem
+
+router = APIRouter(tags=["studio"])
+
+FOLDER = Path(__file__).parents[1] / "studio"
+_KINDS = {".js": "text/javascript", ".css": "text/css", ".html": "text/html", ".svg": "image/svg+xml"}
+
+
+@router.get("/", include_in_schema=False)
+async def studio(request: Request) -> Response:
+    """Open the studio."""
+    return _file(request, "index.html")
+
+
+@router.get("/docs", include_in_schema=False)
+async def docs(request: Request) -> Response:
+    """Show what the API offers."""
+    return _file(request, "docs.html")
+
+
+@router.get("/studio/{path:path}", include_in_schema=False)
+async def studio_file(request: Request, path: str) -> Response:
+    """Send one of the studio's files."""
+    return _file(request, path)
+
+
+def _file(request: Request, name: str) -> Response:
+    """Send a file of the studio's folder, of which only those that are there can be named."""
+    known = {path.relative_to(FOLDER).as_posix(): path for path in FOLDER.rglob("*") if path.is_file()}
+    if name not in known:
+        raise Problem(NOT_FOUND, f"the studio has no file {name!r}")
+    path = known[name]
+    kind = _KINDS.get(path.suffix) or mimetypes.guess_type(path.name)[0]
+    found = FileResponse(path, media_type=kind, headers={"Cache-Control": "no-cache"})
+    found.set_stat_headers(path.stat())
+    if request.headers.get("if-none-match") == found.headers["etag"]:
+        return Response(status_code=304, headers={"ETag": found.headers["etag"], "Cache-Control": "no-cache"})
+    return found
