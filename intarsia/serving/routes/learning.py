@@ -146,9 +146,10 @@ def _known(name: str, places: Mapping[str, Path], thing: str) -> Path:
 
 
 @router.get("/options")
-async def show_options() -> dict[str, Any]:
-    """List the forms of export and the ways of learning."""
+async def show_options(request: Request) -> dict[str, Any]:
+    """List the forms of export and the ways of learning, and tell how large an upload may be."""
     return {
+        "max_bytes": request.app.state.settings.max_bytes,
         "exports": [{"name": name, "about": about} for name, about in forms().items()],
         "learning": [{"name": name, "about": about} for name, about in HOWS.items()],
     }

@@ -135,8 +135,7 @@ async def change_project(request: Request, changes: Changes) -> dict[str, Any]:
 async def add_items(request: Request) -> dict[str, Any]:
     """Add files, sent as a form; what cannot be used is told beside what was added."""
     project = await project_of(request)
-    settings: Settings = request.app.state.settings
-    form = await read_form(request, settings)
+    form = await read_form(request)
     uploads = [upload for files in form.files.values() for upload in files]
     if not uploads:
         raise Problem(UNPROCESSABLE, "no file was sent; send files as a form (curl -F file=@photo.jpg)")
@@ -247,7 +246,7 @@ async def save_labels(request: Request, item: str, frame: Frame = 0) -> Response
         raise Problem(
             _UNSAID, 'say which revision the labels began with: If-Match: "3", as the ETag told; "0" for the first'
         )
-    mask = (await read_form(request, request.app.state.settings)).file()
+    mask = (await read_form(request)).file()
     try:
         revision = await asked(project.put, item, mask.content, expected=int(said[1]), frame=frame)
     except Conflict as error:
