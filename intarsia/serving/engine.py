@@ -117,6 +117,15 @@ class Engine:
             self._descriptions[name] = Description.load(find_bundle(self._files[name]))
         return self._descriptions[name]
 
+    def file(self, name: str) -> str:
+        """The file of a model, or its run folder.
+
+        Raises:
+            Problem: there is no such model.
+        """
+        self.description(name)
+        return self._files[name]
+
     async def predictor(self, name: str, options: Mapping[str, Any] | None = None) -> AnyPredictor:
         """Give a model, loading it if need be.
 

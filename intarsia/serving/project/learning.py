@@ -97,8 +97,8 @@ def going_on(model: str) -> Recipe:
     description = Description.load(path)
     if not description.recipe:
         raise UsageError(
-            f"{model} was converted from a network of others, without what training needs; name a model that Intarsia "
-            "trained (street, or one of your own), or learn by a recipe"
+            f"{Path(model).stem} was converted from a network of others, without what training needs; name a model "
+            "that Intarsia trained (street, or one of your own), or learn by a recipe"
         )
     own = Recipe.from_dict(description.recipe)
     optimizer = own.optimizer

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Protocol
 from urllib.parse import quote
@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.background import BackgroundTask
 from starlette.responses import FileResponse, JSONResponse
 
+from intarsia import DEFAULT_MODEL
 from intarsia.errors import UsageError, suggest
 from intarsia.inference.clouds import CloudPredictor
 from intarsia.media.images import ImageReader
@@ -22,12 +23,12 @@ from intarsia.serving.engine import Call, Engine
 from intarsia.serving.problems import UNAVAILABLE, UNSUPPORTED, Problem
 from intarsia.serving.project import Project
 from intarsia.serving.project.exporting import export, forms
-from intarsia.serving.project.learning import HOWS, How, Tell, train_job
+from intarsia.serving.project.learning import HOWS, How, Tell, going_on, train_job
 from intarsia.serving.project.predicting import Answer, kept, say, source_for
 from intarsia.serving.routes.project import Frame, asked, project_of
 from intarsia.serving.uploads import check_room
 from intarsia.stopping import Stop
-from intarsia.zoo import bundled_models, bundled_recipes
+from intarsia.zoo import bundled_recipes
 
 router = APIRouter(prefix="/v1/project", tags=["project"])
 
@@ -123,9 +124,10 @@ async def train(request: Request, learning: Learning) -> Response:
     runner: Runner | None = getattr(request.app.state, "jobs", None)
     if runner is None:
         raise Problem(UNAVAILABLE, "this server runs no jobs")
-    bases = bundled_models() | await asyncio.to_thread(project.models)
-    base = None if learning.base is None else str(_known(learning.base, bases, "model"))
-    recipe = None if learning.recipe is None else str(_known(learning.recipe, bundled_recipes(), "recipe"))
+    base = None if learning.base is None else engine.file(learning.base)
+    if learning.how == "finetune":
+        await asked(going_on, base or DEFAULT_MODEL)
+    recipe = None if learning.recipe is None else str(_recipe_file(learning.recipe))
     loop = asyncio.get_running_loop()
 
     def work(folder: Path, stop: Stop, tell: Tell) -> Path:
@@ -138,11 +140,12 @@ async def train(request: Request, learning: Learning) -> Response:
     return JSONResponse(job, 202, {"Location": f"/v1/jobs/{job['id']}"})
 
 
-def _known(name: str, places: Mapping[str, Path], thing: str) -> Path:
-    """The file behind a name; nothing that a client says is taken for a path."""
-    if name not in places:
-        raise UsageError(f"no {thing} is named {name!r}.{suggest(name, places)}")
-    return places[name]
+def _recipe_file(name: str) -> Path:
+    """The file of a bundled recipe; nothing that a client says is taken for a path."""
+    known = bundled_recipes()
+    if name not in known:
+        raise UsageError(f"no recipe is named {name!r}.{suggest(name, known)}")
+    return known[name]
 
 
 @router.get("/options")

@@ -52,6 +52,7 @@ function makeMenu() {
   const samples = make("div", { className: "samples" });
   entries.append(samples);
   const menu = make("details", { id: "add" }, make("summary", {}, "Add pictures"), files, folder, entries);
+  entries.addEventListener("click", () => (menu.open = false));
   menu.addEventListener("toggle", () => menu.open && !samples.hasChildNodes() && void showSamples(samples));
   return menu;
 }
@@ -136,9 +137,9 @@ export async function add(files) {
       refused.push(`${file.name}: ${reasonOf(error)}`);
     }
   }
+  await list.reload();
   box.remove();
   finish(added, refused, stop.signal.aborted);
-  await list.reload();
   const first = list.items.find(({ id }) => id === added[0]?.id) ?? added[0];
   if (first) await list.open(first);
 }
@@ -152,7 +153,7 @@ export async function add(files) {
  */
 async function addOne(file, place, bar, text, signal) {
   if (file.size > limit) {
-    const size = (bytes) => `${(bytes / 2 ** 20).toFixed(0)} MB`;
+    const size = (/** @type {number} */ bytes) => `${(bytes / 2 ** 20).toFixed(0)} MB`;
     throw new Refused(413, `Too large: ${size(file.size)}, and the server takes ${size(limit)}; send it smaller.`);
   }
   return upload(file, {

@@ -38,7 +38,7 @@ async function build(body, list) {
   const showModels = () => {
     const chosen = base.value || state.model;
     base.replaceChildren(...state.models.map(({ name, title }) => make("option", { value: name }, title || name)));
-    base.value = chosen;
+    if (chosen) base.value = chosen;
   };
   state.on("models", showModels);
   showModels();

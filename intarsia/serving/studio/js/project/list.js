@@ -4,7 +4,7 @@ import { call } from "../api.js";
 import { byId, make } from "../dom.js";
 import { onAction } from "../keys.js";
 import { openItem, state } from "../main.js";
-import { fetchItems, ORDERS, pathOf, percent, reasonOf } from "./items.js";
+import { fetchItem, fetchItems, ORDERS, pathOf, percent, reasonOf } from "./items.js";
 
 /** @typedef {import("./items.js").Listed} Listed */
 /** @typedef {import("./items.js").Order} Order */
@@ -188,10 +188,26 @@ export function startList() {
   onAction("next", () => void list.step(1));
   onAction("previous", () => void list.step(-1));
   state.on("item", () => list.mark());
-  state.on("saved", (how) => {
-    if (how === "saved" && state.item) list.update({ id: state.item.id, state: state.item.state });
+  state.on("saved", (how) => how === "saved" && void refresh(list));
+  let before = "";
+  state.on("busy", (what) => {
+    if (before.startsWith("Predict") && !what) void refresh(list);
+    before = what;
   });
   return list;
+}
+
+/**
+ * Write anew how far the open picture is.
+ * @param {PictureList} list
+ */
+async function refresh(list) {
+  if (!state.item) return;
+  try {
+    list.update(await fetchItem(state.item.id));
+  } catch (error) {
+    state.say(reasonOf(error), "error");
+  }
 }
 
 /**
