@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,6 +25,7 @@ from intarsia.media.images import read_mask
 from intarsia.media.png import encode_mask
 from intarsia.serving.project import Conflict, NoItem, Project, open_project
 from intarsia.serving.project.names import safe_stem
+from intarsia.serving.project.painting import painted
 from intarsia.serving.project.revisions import Revisions
 
 SPACE = LabelSpace(("sky", "road", "cat"), ((1, 2, 3), (200, 0, 0), (0, 200, 0)))
@@ -343,3 +346,71 @@ def test_a_kill_at_any_step_leaves_the_old_or_the_new_labels(tmp_path: Path) -> 
         if "done" in done.stdout:
             break
     assert seen == {1, 2} and "done" in done.stdout
+
+
+def test_a_folder_of_photos_is_opened_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    picture(tmp_path / "data" / "a.jpg"), picture(tmp_path / "data" / "trip" / "b.jpeg")
+    monkeypatch.setattr("intarsia.serving.project.items.open_dataset", None)  # which looks into every file
+    assert list(open_project(tmp_path, tmp_path / "data", default=lambda: SPACE).items()) == ["a", "trip_b"]
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_an_annotation_tool_s_export_is_opened(tmp_path: Path, packed: bool) -> None:
+    picture(tmp_path / "data" / "a.png")
+    shape = {"label": "cat", "points": [[4, 4], [20, 4], [20, 16], [4, 16]], "shape_type": "polygon"}
+    document = {"version": "5", "imagePath": "a.png", "imageHeight": 24, "imageWidth": 32, "shapes": [shape]}
+    (tmp_path / "data" / "a.json").write_text(json.dumps(document | {"flags": {}, "imageData": None}))
+    data = tmp_path / "data"
+    if packed:
+        data = Path(shutil.make_archive(str(tmp_path / "export"), "zip", data))
+    for _ in range(2):
+        project = open_project(tmp_path / "state", data, default=lambda: SPACE)
+        assert list(project.items()) == ["a"] and "cat" in project.space.names
+        cat = project.space.names.index("cat")
+        labels = project.truth("a")
+        assert (labels[5:15, 5:19] == cat).all() and not (labels[18:] == cat).any()
+    project.put("a", encode_mask(np.full(SIZE, cat, np.uint8), project.space), expected=1)
+    image = project.folder / "images" / "a.png"
+    assert image.is_symlink() is not packed  # what was unpacked does not last
+    del project
+    assert (open_dataset(project_folder(tmp_path), val_fraction=0).first.read(0)[1] == cat).all()
+
+
+def project_folder(tmp_path: Path) -> Path:
+    (found,) = (tmp_path / "state" / "projects").iterdir()
+    return found
+
+
+@given(st.sampled_from(["P", "L"]), st.integers(1, 40), st.integers(1, 40), st.integers(0, 2**32 - 1))
+def test_painting_changes_colours_alone(mode: str, width: int, height: int, seed: int) -> None:
+    labels = np.random.default_rng(seed).integers(0, 3, (height, width)).astype(np.uint8)
+    image = Image.fromarray(labels)
+    if mode == "P":
+        image.putpalette([9, 9, 9] * 256)
+    file = io.BytesIO()
+    image.save(file, "PNG", bits=8)
+    found = painted(file.getvalue(), SPACE)
+    assert found is not None
+    with Image.open(io.BytesIO(found)) as again:
+        assert again.mode == "P" and np.array_equal(np.asarray(again), labels)
+        palette = again.getpalette("RGB")
+        assert palette is not None and palette[:9] == [1, 2, 3, 200, 0, 0, 0, 200, 0]
+
+
+@pytest.mark.parametrize(("mode", "bits"), [("RGB", 8), ("I;16", 16), ("P", 2), ("1", 1)])
+def test_masks_of_other_forms_are_written_anew(workspace: Project, mode: str, bits: int) -> None:
+    labels = np.ones(SIZE, np.uint8)
+    file = io.BytesIO()
+    if mode == "RGB":
+        Image.fromarray(np.dstack([labels] * 3)).save(file, "PNG")
+        with pytest.raises(DataError, match="32x24 colours"):
+            workspace.put("a", file.getvalue(), expected=0)
+        return
+    image = Image.fromarray(labels.astype(np.uint16)) if bits == 16 else Image.fromarray(labels).convert(mode)
+    image = Image.fromarray(labels.astype(bool)) if mode == "1" else image
+    image.save(file, "PNG", **({"bits": bits} if mode == "P" else {}))
+    assert painted(file.getvalue(), SPACE) is None
+    if mode == "P":  # convert chose its own indices
+        return
+    workspace.put("a", file.getvalue(), expected=0)
+    assert np.array_equal(read_mask(workspace.folder / "masks" / "a.png"), labels)

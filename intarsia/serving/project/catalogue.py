@@ -17,7 +17,7 @@ from intarsia.media.medium import medium_of
 from intarsia.serving.project.classes import Classes
 from intarsia.serving.project.document import Document, Stored, with_ids
 from intarsia.serving.project.items import FOLDERS, Content, Found, called, content_of, workspace_content
-from intarsia.serving.project.names import safe_stem, suffix_to_keep
+from intarsia.serving.project.names import safe_stem, stem_of, suffix_to_keep
 from intarsia.serving.project.revisions import locked
 from intarsia.serving.project.views import Facts, Views
 
@@ -109,7 +109,7 @@ class Catalogue:
 
     def _stems(self) -> set[str]:
         """What files in the project's own folders are called, casefolded."""
-        return {safe_stem(found.place, ()).casefold() for found in workspace_content(self.folder).found}
+        return {stem_of(path.name).casefold() for place in FOLDERS.values() for path in (self.folder / place).glob("*")}
 
     def items(self) -> dict[str, Found]:
         """All items by id, in the order of their names."""
@@ -119,7 +119,7 @@ class Catalogue:
             found = {document.ids[one.place]: one for one in self._given.found}
             links = frozenset(document.ids.values())
             for one in workspace_content(self.folder).found:
-                name = safe_stem(one.place, ())
+                name = stem_of(one.place)
                 if name not in links:
                     found[name] = one
             shown = {name: one for name, one in found.items() if name not in document.hidden}

@@ -4,24 +4,32 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
 
+from intarsia.annotations.archive import is_zip, unpack
 from intarsia.datasets import Dataset, open_dataset
+from intarsia.datasets.layouts.pairing import folder_meaning
 from intarsia.datasets.layouts.volumes import VolumeSplit
 from intarsia.datasets.parts import File, Page, path_of, place
 from intarsia.datasets.pictures import PictureSplit
 from intarsia.errors import DataError
+from intarsia.files import below
 from intarsia.labels import LabelArray, LabelSpace
 from intarsia.media.header import opened, own_frames
-from intarsia.media.medium import CLOUD, MEDIA, STACK, STILLS, VIDEO, Medium, expand, medium_of
+from intarsia.media.medium import MEDIA, STACK, VIDEO, Medium, expand
+from intarsia.media.rasters import RASTER_SUFFIXES, is_raster
 
 MediumName = Literal["picture", "raster", "volume", "video", "cloud"]
-FOLDERS = {"picture": "images", "raster": "images", "volume": "volumes/images", "video": "videos", "cloud": "clouds"}
+FOLDERS: dict[MediumName, str] = {
+    "picture": "images", "raster": "images", "volume": "volumes/images", "video": "videos", "cloud": "clouds",
+}  # fmt: skip
 """Where a workspace keeps the files of each medium."""
+_KEPT: dict[str, MediumName] = {place: medium for medium, place in FOLDERS.items() if medium != "raster"}
+_PHOTOS = (".jpg", ".jpeg")  # nobody keeps masks so, as it blurs them
 
 
 @dataclass(frozen=True)
@@ -54,12 +62,14 @@ class Found:
         medium: what it is.
         source: where it is read from.
         truth: labels that the data set brings along; None where it has none.
+        lasting: whether its file outlives the process; what an archive was unpacked to does not.
     """
 
     place: str
     medium: MediumName
     source: File
     truth: Truth | None = None
+    lasting: bool = True
 
     @property
     def file(self) -> Path:
@@ -91,6 +101,9 @@ def content_of(data: Path) -> Content:
     """
     if not data.exists():
         raise DataError(f"{data}: no such file or folder")
+    photos = _photos_alone(data)
+    if photos:
+        return Content(tuple(Found(place(path, data), "picture", path) for path in photos), None, ())
     try:
         dataset = open_dataset(data, val_fraction=0)
     except DataError as error:
@@ -102,7 +115,21 @@ def content_of(data: Path) -> Content:
     labelled = list(_labelled(dataset))
     others = [Found(place(path, dataset.root), "picture", path) for path in dataset.unpaired_images]
     every = sorted([*labelled, *others], key=lambda one: one.place)
+    if is_zip(data):
+        root = unpack(data).folder.resolve()  # where the data set lies as long as it is in use; another one every time
+        every = [replace(one, place=place(one.file.resolve(), root), lasting=False) for one in every]
     return Content(tuple(every), dataset.space, dataset.notes)
+
+
+def _photos_alone(data: Path) -> list[Path]:
+    """The photos of a folder that holds nothing else, so that no file of it could be a label; else nothing.
+
+    However many there are, that is told at once, where opening a data set looks into all of them.
+    """
+    every = list(below(data)) if data.is_dir() else []
+    photos = [path for path in every if path.suffix.lower() in _PHOTOS]
+    others = (path for path in every if path.suffix.lower() not in _PHOTOS)
+    return photos if all(path.is_dir() and folder_meaning(path.name)[1] != "mask" for path in others) else []
 
 
 def _labelled(dataset: Dataset) -> Iterator[Found]:
@@ -160,15 +187,16 @@ _NAMES: dict[str, MediumName] = {
 def workspace_content(folder: Path) -> Content:
     """What a workspace holds: the files in its own folders, whose stems are their ids."""
     found = []
-    for place_, media in (("images", STILLS), ("volumes/images", STILLS), ("videos", (VIDEO,)), ("clouds", (CLOUD,))):
+    for place_, medium in _KEPT.items():
         if not (folder / place_).is_dir():
             continue
         with os.scandir(folder / place_) as entries:
             names = sorted(entry.name for entry in entries if not entry.name.startswith("."))
         for name in names:
             path = folder / place_ / name
-            medium = medium_of(path, media=media)
-            found.append(Found(name, called(medium), path))
+            # Only maps have to be told from pictures, which takes a look into them.
+            is_map = medium == "picture" and name.lower().endswith(RASTER_SUFFIXES) and is_raster(path)
+            found.append(Found(name, "raster" if is_map else medium, path))
     return Content(tuple(found), None, ())
 
 

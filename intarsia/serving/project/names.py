@@ -13,7 +13,7 @@ _LONGEST = 80  # characters of a stem
 _RESERVED = frozenset(
     ["con", "prn", "aux", "nul", *(f"com{n}" for n in range(10)), *(f"lpt{n}" for n in range(10))]
 )  # names that Windows keeps for devices, whatever their suffix
-_SUFFIXES = tuple(sorted({suffix for medium in MEDIA for suffix in medium.suffixes}, key=len, reverse=True))
+_SUFFIXES = frozenset(suffix for medium in MEDIA for suffix in medium.suffixes)
 
 
 def safe_stem(name: str, taken: Collection[str]) -> str:
@@ -43,8 +43,12 @@ def safe_stem(name: str, taken: Collection[str]) -> str:
 
 def known_suffix(name: str) -> str:
     """The suffix of a file that Intarsia reads, as it stands in the name; "" of any other."""
-    low = name.lower()
-    return next((name[-len(suffix) :] for suffix in _SUFFIXES if low.endswith(suffix)), "")
+    start = name.find(".")
+    while start >= 0:  # the longest one first: .nii.gz before .gz
+        if name[start:].lower() in _SUFFIXES:
+            return name[start:]
+        start = name.find(".", start + 1)
+    return ""
 
 
 def stem_of(name: str) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 import shutil
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,11 +17,11 @@ from intarsia.media.maskfile import read_mask_file
 from intarsia.media.png import encode_mask
 from intarsia.serving.project.catalogue import HIDDEN, Catalogue
 from intarsia.serving.project.classes import Classes
-from intarsia.serving.project.document import Stored
 from intarsia.serving.project.drafts import Drafts
 from intarsia.serving.project.items import Found, labels_as
 from intarsia.serving.project.names import safe_stem
 from intarsia.serving.project.publishing import (
+    Labels,
     frame_name,
     mask_path,
     publish,
@@ -180,9 +178,9 @@ class Project(Catalogue):
         found = self.item(name)
         picture = self.views.picture(found, frame) if found.medium == "video" else None
         with locked(self.folder / HIDDEN):
-            saved = self.revisions.read(name, frame)
-            labels = self.truth(name) if saved is None else self.decoded(name, saved[0], name)
-            space = self.space
+            there, space = self.labels(name, frame), self.space
+            assert there is not None
+            labels = Labels(there[0], lambda: self.decoded(name, there[0], name))
             write_classes(self.folder, space)
             if picture is None:
                 publish(self.folder, name, found, labels, space)
@@ -293,30 +291,3 @@ def _is_older(path: Path, saved: Saved | None) -> bool:
     if not path.exists():
         return True
     return saved is not None and path.stat().st_mtime_ns < saved.path.stat().st_mtime_ns
-
-
-def folder_for(state: Path, data: Path) -> Path:
-    """The project folder of somebody's data, below the folder for states: readable, and one for each place."""
-    place = os.path.abspath(data)
-    mark = hashlib.sha256(os.fsencode(place)).hexdigest()[:8]
-    return state / "projects" / f"{safe_stem(place, ())}-{mark}"
-
-
-def open_project(state: Path, data: Path | None, *, default: Callable[[], LabelSpace]) -> Project:
-    """Open what the studio works on.
-
-    Args:
-        state: the folder for everything that is saved.
-        data: somebody's pictures or data set, which are only read; or a project that the studio made earlier, which
-            goes on; None for a workspace in the folder for states.
-        default: the classes where neither data nor people say them.
-
-    Raises:
-        DataError: as `Catalogue`.
-    """
-    if data is None:
-        return Project(state / "workspace", default=default)
-    if (data / HIDDEN / "project.json").is_file():
-        of = Stored(data / HIDDEN / "project.json").read().data
-        return Project(data, Path(of) if of else None, default=default)
-    return Project(folder_for(state, data), data, default=default)

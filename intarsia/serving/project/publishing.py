@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,16 +16,30 @@ from intarsia.errors import DataError
 from intarsia.files import atomic_path, make_folder, write_json
 from intarsia.labels import LabelArray, LabelSpace
 from intarsia.media.images import read_mask, write_image
-from intarsia.media.medium import PICTURE, RASTER
+from intarsia.media.medium import RASTER
 from intarsia.media.pixels import RGB
+from intarsia.media.png import encode_mask
 from intarsia.media.rasters import open_raster
 from intarsia.media.volumes import open_volume
 from intarsia.serving.project.items import Found
 from intarsia.serving.project.names import known_suffix, stem_of
+from intarsia.serving.project.painting import painted
 from intarsia.serving.project.revisions import Saved
 
 VOLUMES, FRAMES = "volumes", "frames"
 """Folders of a project that are data sets of their own: what lies in one is of one kind."""
+
+
+class Labels(NamedTuple):
+    """A label map.
+
+    Attributes:
+        png: as it was saved.
+        read: decodes it to (H, W) of the project's classes.
+    """
+
+    png: bytes
+    read: Callable[[], LabelArray]
 
 
 def write_classes(folder: Path, space: LabelSpace) -> None:
@@ -31,40 +47,38 @@ def write_classes(folder: Path, space: LabelSpace) -> None:
     write_json(folder / "classes.json", space.to_json())
 
 
-def publish(folder: Path, name: str, item: Found, labels: LabelArray, space: LabelSpace) -> Path:
+def publish(folder: Path, name: str, item: Found, labels: Labels, space: LabelSpace) -> None:
     """Write the labels of a still picture where trainings look for them; of a GeoTIFF with its place on the map.
 
-    The picture itself is linked to where it lies, unless it is there already; where links cannot be made it is copied.
+    The picture itself is linked to where it lies, unless it is there already; where links cannot be made, or the file
+    does not last, it is copied.
 
     Args:
         folder: of the project.
         name: the item's id.
         item: a picture or raster.
-        labels: (H, W), of the project's classes.
+        labels: as PNG, and how they are read as (H, W) of the project's classes.
         space: these.
-
-    Returns:
-        The mask.
     """
     _bring(folder / "images", name, item)
-    raster, target = item.medium == "raster", mask_path(folder, name, item, 0)
+    target = mask_path(folder, name, item, 0)
+    if item.medium != "raster":
+        _write_mask(target, labels, space)
+        return
     make_folder(target.parent)
-    reader = _georeferenced(item.file) if raster else _Size(*labels.shape)
-    writer = (RASTER if raster else PICTURE).writer
-    assert writer is not None
-    with writer(target, reader, space) as rows:
-        rows.write(labels)
-    return target
+    reader = open_raster(item.file, bands=(1, 1, 1), windows=((0.0, 1.0),))  # only where it lies is asked for
+    assert RASTER.writer is not None
+    with RASTER.writer(target, reader, space) as rows:
+        rows.write(labels.read())
 
 
-def publish_frame(folder: Path, name: str, picture: RGB, labels: LabelArray, space: LabelSpace) -> Path:
+def publish_frame(folder: Path, name: str, picture: RGB, labels: Labels, space: LabelSpace) -> None:
     """Write one frame of a video with its labels, as a picture of its own."""
-    for part in ("images", "masks"):
-        make_folder(folder / FRAMES / part)
-    write_image(folder / FRAMES / "images" / f"{name}.png", picture, encoding={"compress_level": 1})
-    target = folder / FRAMES / "masks" / f"{name}.png"
-    write_mask(target, labels, space)
-    return target
+    image = folder / FRAMES / "images" / f"{name}.png"
+    make_folder(image.parent)
+    if not image.exists():
+        write_image(image, picture, encoding={"compress_level": 1})
+    _write_mask(folder / FRAMES / "masks" / f"{name}.png", labels, space)
 
 
 def publish_volume(
@@ -120,21 +134,12 @@ def frame_name(name: str, frame: int) -> str:
     return f"{name}_{frame:06d}"
 
 
-def write_mask(path: Path, labels: LabelArray, space: LabelSpace) -> None:
-    """Write an index mask as PNG, palette where it fits."""
-    assert PICTURE.writer is not None
-    with PICTURE.writer(path, _Size(*labels.shape), space) as writer:
-        writer.write(labels)
-
-
-class _Size:
-    def __init__(self, height: int, width: int) -> None:
-        self.height, self.width = height, width
-
-
-def _georeferenced(path: Path) -> object:
-    """A raster by its header, whatever its bands: only where it lies is asked for."""
-    return open_raster(path, bands=(1, 1, 1), windows=((0.0, 1.0),))
+def _write_mask(path: Path, labels: Labels, space: LabelSpace) -> None:
+    """Write an index mask in the project's colours, from the very pixels that were saved where it can be."""
+    make_folder(path.parent)
+    mask = painted(labels.png, space) or encode_mask(labels.read(), space)
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(mask)
 
 
 def _bring(place: Path, name: str, item: Found) -> None:
@@ -152,12 +157,15 @@ def _bring(place: Path, name: str, item: Found) -> None:
     if target.exists():
         return
     with suppress(FileExistsError):
-        try:
-            os.symlink(item.file.absolute(), target, target_is_directory=item.file.is_dir())
-        except FileExistsError:
-            raise
-        except OSError:  # a file system, or a Windows, without links
-            if item.file.is_dir():
-                raise DataError(f"cannot link {item.file} into {place}; choose a folder that takes links") from None
-            with atomic_path(target) as temporary:
-                shutil.copyfile(item.file, temporary)
+        if item.lasting:
+            try:
+                os.symlink(item.file.absolute(), target, target_is_directory=item.file.is_dir())
+                return
+            except FileExistsError:
+                raise
+            except OSError:  # a file system, or a Windows, without links
+                pass
+        if item.file.is_dir():
+            raise DataError(f"cannot link {item.file} into {place}; choose a folder that takes links (--state)")
+        with atomic_path(target) as temporary:
+            shutil.copyfile(item.file, temporary)
