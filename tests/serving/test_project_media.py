@@ -6,9 +6,11 @@ import io
 import zipfile
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from filmed import moving_squares
 from PIL import Image
 from volumes_made import body, write_nifti
 
@@ -146,39 +148,38 @@ def test_maps_keep_their_place(project: Project, tmp_path: Path, dtype: str, ban
         assert np.array_equal(file.read(1), labels)
 
 
-def clip(path: Path, *, rate: int = 10, codec: str = "mpeg4", pts: list[int] | None = None, **options: str) -> Path:
+def clip(path: Path, pts: list[int] | None = None, *, rotation: int = 0, bf: int = 0) -> Path:
+    """Twenty frames a second and a half long, of key frames every six; times before 0 are cut away by an edit list."""
     av = pytest.importorskip("av")
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=rate, options=options)
+    with av.open(str(path), "w", container_options={"avoid_negative_ts": "disabled"}) as container:
+        stream = container.add_stream("libx264", rate=10, options={"crf": "5", "g": "6", "bf": str(bf)})
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-        stream.gop_size = 6
-        stream.time_base = Fraction(1, 100)
         stream.codec_context.time_base = Fraction(1, 100)
-        if options.get("bf"):
-            stream.max_b_frames = int(options["bf"])
-        for number, when in enumerate(pts or [10 * n for n in range(20)]):
-            pixels = np.full((48, 64, 3), (number * 12) % 256, np.uint8)
-            pixels[:, : 3 * number + 1] = 255
-            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+        if rotation:
+            stream.set_display_rotation(rotation)
+        for picture, when in zip(moving_squares(20), pts or range(0, 200, 10), strict=False):
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
             frame.pts, frame.time_base = when, Fraction(1, 100)
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
     return path
 
 
-CLIPS = {
-    "constant rate": {}, "b-frames": {"bf": "2"},
+CLIPS: dict[str, dict[str, Any]] = {
+    "constant rate": {}, "b-frames": {"bf": 2}, "rotated": {"rotation": 90},
     "variable rate": {"pts": [0, 3, 10, 14, 40, 41, 43, 60, 90, 91, 95, 120, 124, 130, 160, 170]},
+    "edit list": {"pts": list(range(-35, 165, 10)), "bf": 2},
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", CLIPS)
 def test_frames_in_any_order_are_those_of_a_reading(tmp_path: Path, name: str) -> None:
-    path = clip(tmp_path / "clip.mp4", **CLIPS[name])  # type: ignore[arg-type]
+    path = clip(tmp_path / "clip.mp4", **CLIPS[name])
     every = list(open_video(path))
+    assert len(every) == (16 if name in ("variable rate", "edit list") else 20)
     seeking = SeekingVideo(path)
     assert list(seeking.pts) == [frame.pts for frame in every]
-    for index in (len(every) - 1, 0, 7, 6, 11, 5):
+    for index in (len(every) - 1, 0, 7, 6, 11, 5, 1):
         found = seeking.frame(index)
         assert (found.index, found.pts) == (index, every[index].pts)
         assert np.array_equal(found.image, every[index].image)
