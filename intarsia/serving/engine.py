@@ -76,7 +76,7 @@ class Engine:
         self._loaded: dict[str, AnyPredictor] = {}
         self._variants: OrderedDict[tuple[str, str], AnyPredictor] = OrderedDict()
         self._loading: dict[str, asyncio.Task[AnyPredictor]] = {}
-        self._loader = ThreadPoolExecutor(1, "loader", initializer=_yield_cores)
+        self._loader = ThreadPoolExecutor(1, "loader", initializer=yield_cores)
         self._threads: dict[str, ThreadPoolExecutor] = {}
         self._chooser: Chooser | None = None
         self._inside = 0
@@ -95,6 +95,15 @@ class Engine:
     def names(self) -> list[str]:
         """The models that may be asked for."""
         return sorted(self._files)
+
+    def source(self, name: str) -> str:
+        """The file of a model.
+
+        Raises:
+            Problem: there is no such model.
+        """
+        self.description(name)
+        return self._files[name]
 
     @property
     def waiting(self) -> int:
@@ -116,15 +125,6 @@ class Engine:
         if name not in self._descriptions:
             self._descriptions[name] = Description.load(find_bundle(self._files[name]))
         return self._descriptions[name]
-
-    def file(self, name: str) -> str:
-        """The file of a model, or its run folder.
-
-        Raises:
-            Problem: there is no such model.
-        """
-        self.description(name)
-        return self._files[name]
 
     async def predictor(self, name: str, options: Mapping[str, Any] | None = None) -> AnyPredictor:
         """Give a model, loading it if need be.
@@ -260,7 +260,7 @@ async def _leaves(request: Request) -> None:
         pass
 
 
-def _yield_cores() -> None:
-    """Let this thread compute only where no other wants to."""
+def yield_cores(nice: int = _NICE) -> None:
+    """Let this thread, and those that it begins, compute only where no other wants to; 19 yields most."""
     with suppress(OSError, AttributeError):
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), nice)
