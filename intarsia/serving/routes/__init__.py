@@ -9,7 +9,9 @@ from intarsia.serving.routes import (
     jobs,
     kserve,
     labelstudio,
+    learning,
     models,
+    project,
     segment,
     studio,
 )
@@ -22,6 +24,8 @@ ROUTERS = (
     clouds.router,
     composite.router,
     jobs.router,
+    project.router,
+    learning.router,
     convert.router,
     kserve.router,
     labelstudio.router,
