@@ -309,7 +309,7 @@ def test_a_stream_remembers_its_picture_and_one_without_asks_for_it(server: Test
     for found in (first, second):
         assert decoded(found.content)[0, 0].tolist() == [10, 60, 90]
     stages = [part.partition(";")[0] for part in second.headers["server-timing"].split(", ")]
-    assert stages == ["read", "load", "decode", "queue", "predict", "draw", "encode"]
+    assert stages == ["read", "load", "decode", "queue", "network", "predict", "draw", "encode"]
 
 
 def test_faces_of_a_stream_are_followed_and_empty_frames_stay(server: TestClient) -> None:
