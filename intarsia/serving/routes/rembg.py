@@ -124,7 +124,7 @@ def _cutter(predictor: Predictor) -> Portraits:
 async def _hard(engine: Engine, call: Call, predictor: Predictor, upload: Upload) -> NDArray[np.uint8]:
     """The pixels of the class: (H, W, 4), either opaque or transparent."""
     index = predictor.space.index(PERSON)
-    result = await predict(engine, call, predictor, upload)
+    result = await predict(engine, call, predictor, upload, photo=True)
     assert result.image is not None
     return np.dstack([result.image, np.where(result.labels == index, np.uint8(255), np.uint8(0))])
 
