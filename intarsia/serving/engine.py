@@ -76,7 +76,7 @@ class Engine:
         self._loaded: dict[str, AnyPredictor] = {}
         self._variants: OrderedDict[tuple[str, str], AnyPredictor] = OrderedDict()
         self._loading: dict[str, asyncio.Task[AnyPredictor]] = {}
-        self._loader = ThreadPoolExecutor(1, "loader", initializer=_yield_cores)
+        self._loader = ThreadPoolExecutor(1, "loader", initializer=yield_cores)
         self._threads: dict[str, ThreadPoolExecutor] = {}
         self._chooser: Chooser | None = None
         self._inside = 0
@@ -95,6 +95,15 @@ class Engine:
     def names(self) -> list[str]:
         """The models that may be asked for."""
         return sorted(self._files)
+
+    def source(self, name: str) -> str:
+        """The file of a model.
+
+        Raises:
+            Problem: there is no such model.
+        """
+        self.description(name)
+        return self._files[name]
 
     @property
     def waiting(self) -> int:
@@ -206,16 +215,13 @@ class Engine:
                 headers={"Retry-After": str(wait)},
             )
 
-    async def compute(self, call: Call, predictor: AnyPredictor | None, function: Callable[[], T]) -> T:
-        """Run what computes on a model's runtime on the thread of that runtime.
+    async def compute(self, call: Call, predictor: AnyPredictor, function: Callable[[], T]) -> T:
+        """Run what computes on a model's runtime on the thread of that runtime."""
+        return await self.compute_on(call, predictor.runtime.name, function)
 
-        Args:
-            call: the request.
-            predictor: the model; None for networks that are nobody's model, which ONNX Runtime computes.
-            function: what computes.
-        """
+    async def compute_on(self, call: Call, runtime: str, function: Callable[[], T]) -> T:
+        """Run what computes on a runtime, by its name, on the thread of that runtime."""
         asked = time.perf_counter()
-        runtime = "onnx" if predictor is None else predictor.runtime.name
 
         def timed() -> T:
             call.check()
@@ -261,7 +267,7 @@ async def _leaves(request: Request) -> None:
         pass
 
 
-def _yield_cores() -> None:
-    """Let this thread compute only where no other wants to."""
+def yield_cores(nice: int = _NICE) -> None:
+    """Let this thread, and those that it begins, compute only where no other wants to; 19 yields most."""
     with suppress(OSError, AttributeError):
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), nice)

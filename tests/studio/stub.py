@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 import tempfile
 import threading
 from email.parser import BytesParser
@@ -97,7 +98,7 @@ class Stub:
         self.refuse_labels = False
         if project:
             self.add("picture.png")
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), type("Answers", (Answers,), {"stub": self}))
+        self.server = Server(("127.0.0.1", 0), type("Answers", (Answers,), {"stub": self}))
         self.server.daemon_threads = True
         self.address = f"http://127.0.0.1:{self.server.server_address[1]}"
 
@@ -142,6 +143,14 @@ class Stub:
     def save_elsewhere(self, labels: LabelArray, item: str = "0") -> None:
         """Save as another tab would."""
         self.stored[item] = (self.stored.get(item, (0, b""))[0] + 1, mask_png(labels, self.space))
+
+
+class Server(ThreadingHTTPServer):
+    """Says nothing of pages that went before their answer came."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class Answers(BaseHTTPRequestHandler):

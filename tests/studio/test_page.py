@@ -63,6 +63,56 @@ def test_a_stroke_changes_what_it_covers_and_the_screen_shows_it(browser: Any, s
     studio.context.close()
 
 
+@pytest.mark.parametrize("query", ["?painter=gl", "?painter=flat"])
+def test_large_pictures_show_their_own_pixels(browser: Any, query: str) -> None:
+    with Stub(1250, 300, magnified=4) as stub:  # wider than the overview: the tiles of the photo are needed
+        studio = Studio(browser, stub, query)
+        with Image.open(io.BytesIO(stub.photo.getvalue())) as image:
+            pixels = np.asarray(image.convert("RGB"))
+        for x, y in ((3071, 1100), (3072, 1024), (40, 30)):
+            studio.tell(f"view.zoom = 8; view.x = {x} - 50; view.y = {y} - 40; view.opacity = 1; view.moved()")
+            assert shown(studio, x, y) == stub.space.palette[stub.truth[y, x]]
+            studio.page.keyboard.press("t")
+            assert shown(studio, x, y) == tuple(pixels[y, x])
+            assert shown(studio, x + 1, y + 1) == tuple(pixels[y + 1, x + 1])
+            studio.page.keyboard.press("t")
+        studio.context.close()
+
+
+@pytest.mark.parametrize("query", ["?painter=gl", "?painter=flat"])
+def test_outlines_are_lines_at_every_zoom(browser: Any, stub: Stub, query: str) -> None:
+    studio = Studio(browser, stub, query)
+    studio.page.keyboard.press("o")
+    edge = 67  # the first row of buildings, below the sky
+    for zoom in (2, 16):
+        studio.tell(f"view.zoom = {zoom}; view.x = 180 - 400 / {zoom}; view.y = {edge} - 300 / {zoom}; view.moved()")
+        x, y = studio.point(180, edge - 0.5)
+        studio.page.wait_for_timeout(60)
+        shot = studio.page.screenshot(clip={"x": int(x), "y": round(y) - 6, "width": 1, "height": 12})
+        with Image.open(io.BytesIO(shot)) as image:
+            column = [tuple(pixel) for pixel in np.asarray(image.convert("RGB"))[:, 0]]
+        assert column[5] == stub.space.palette[0] and column[6] == stub.space.palette[1]
+        assert 1 <= column.count(stub.space.palette[0]) <= 2 and 1 <= column.count(stub.space.palette[1]) <= 2
+    studio.context.close()
+
+
+def test_a_lost_graphics_card_comes_back_with_everything(browser: Any, stub: Stub) -> None:
+    studio = Studio(browser, stub, "?painter=gl")
+    studio.tell("view.opacity = 1; view.redraw()")
+    studio.drag((100, 60), (120, 60))
+    studio.tell(
+        """const card = view.painter.gl.getExtension('WEBGL_lose_context');
+        const back = new Promise((done) => view.canvas.addEventListener('webglcontextrestored', done, { once: true }));
+        card.loseContext();
+        await new Promise((done) => setTimeout(done, 50));
+        card.restoreContext();
+        await back"""
+    )
+    assert shown(studio, 110, 60) == stub.space.palette[0]
+    assert shown(studio, 250, 100) == stub.space.palette[1]
+    studio.context.close()
+
+
 def test_every_tool_edits_and_locks_hold(studio: Studio, stub: Stub) -> None:
     page = studio.page
     page.keyboard.press("3")
@@ -210,13 +260,18 @@ def test_two_models_side_by_side_and_their_difference(browser: Any, stub: Stub, 
     studio.context.close()
 
 
-def test_the_pointer_reads_class_and_confidence(studio: Studio, stub: Stub) -> None:
-    studio.page.mouse.move(*studio.point(160, 100))
-    assert studio.page.text_content("#readout") == "building · 160, 100"
+@pytest.mark.parametrize("query", ["?painter=gl", "?painter=flat"])
+def test_the_pointer_reads_class_and_confidence(browser: Any, stub: Stub, query: str) -> None:
+    studio = Studio(browser, stub, query)
     studio.page.keyboard.press("u")
     studio.until("[data-action=uncertainty][aria-pressed=true]")
-    studio.page.mouse.move(*studio.point(161, 100))
-    assert studio.page.text_content("#readout") == "building · 50 % sure · 161, 100"
+    studio.page.mouse.move(*studio.point(160, 100))
+    assert studio.page.text_content("#readout") == "building · 50 % sure · 160, 100"
+    unsure, sure = shown(studio, 310, 100), shown(studio, 8, 10)
+    assert unsure[0] > 180 and unsure[0] > unsure[1] + 60, "red where the model is unsure"
+    studio.page.keyboard.press("u")
+    assert shown(studio, 310, 100) != unsure and shown(studio, 8, 10) == sure
+    studio.context.close()
 
 
 def test_what_is_painted_reaches_the_server(studio: Studio, stub: Stub) -> None:
@@ -230,7 +285,8 @@ def test_what_is_painted_reaches_the_server(studio: Studio, stub: Stub) -> None:
     assert stub.stored["0"][0] == 2 and stub.saved().ravel().tolist() == studio.labels()
 
 
-def test_a_killed_page_loses_nothing_that_is_a_second_old(studio: Studio, stub: Stub) -> None:
+def killed_after_a_stroke(studio: Studio, stub: Stub) -> list[int]:
+    """Paint while the server refuses, and kill the page; what it showed."""
     stub.refuse_labels = True
     studio.drag((100, 100), (140, 130))
     labels = studio.labels()
@@ -239,11 +295,33 @@ def test_a_killed_page_loses_nothing_that_is_a_second_old(studio: Studio, stub: 
         studio.page.goto("chrome://crash", timeout=10_000)
     stub.refuse_labels = False
     assert stub.stored == {}
+    return labels
+
+
+def test_a_killed_page_loses_nothing_that_it_kept(studio: Studio, stub: Stub) -> None:
+    labels = killed_after_a_stroke(studio, stub)
     page = studio.open()
     assert studio.labels(page) == labels
     assert "is here again" in page.text_content("#message")
     studio.until(SAVED, page)
     assert stub.saved().ravel().tolist() == labels
+
+
+def test_what_a_killed_page_kept_does_not_go_over_what_others_saved(studio: Studio, stub: Stub) -> None:
+    labels = killed_after_a_stroke(studio, stub)
+    theirs = np.full_like(stub.truth, 2)
+    stub.save_elsewhere(theirs)
+    for _ in range(2):  # a page that goes without an answer is asked again
+        page = studio.open()
+        studio.until(CONFLICT, page)
+        assert studio.labels(page)[110 * 320 + 110] == labels[110 * 320 + 110] == 0
+        page.close()
+    assert stub.saved().tolist() == theirs.tolist()
+    page = studio.open()
+    studio.until(CONFLICT, page)
+    page.click("#conflict button[value=theirs]")
+    studio.until(SAVED, page)
+    assert studio.labels(page) == theirs.ravel().tolist() == stub.saved().ravel().tolist()
 
 
 @pytest.mark.parametrize("answer", ["mine", "theirs", "compare"])

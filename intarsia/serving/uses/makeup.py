@@ -60,7 +60,7 @@ async def makeup(work: Work, asked: AskedMakeUp) -> Outcome:
     if asked.session is not None:
         return await _film(work, (asked.session, look), painter)
     photo = await work.photo()
-    edited = await work.engine.compute(work.call, None, lambda: painter.edit(photo))
+    edited = await work.engine.compute_on(work.call, "onnx", lambda: painter.edit(photo))
     made = await work.written(lambda path: photo.save(path, edited.pixels), f".makeup{photo_suffix(work.upload.path)}")
     return Outcome(made, (*photo.notes, *edited.notes), edited.details)
 
@@ -92,7 +92,7 @@ async def _film(work: Work, key: tuple[str, Look], painter: MakeUp) -> Outcome:
     async with stream.turn:
         frame = await work.pixels(work.upload)
         try:
-            found = await work.engine.compute(work.call, None, lambda: stream.memory.step(frame))
+            found = await work.engine.compute_on(work.call, "onnx", lambda: stream.memory.step(frame))
         except BaseException:
             work.shelf.streams.drop(key_of_stream)  # what was broken off cannot go on
             raise

@@ -224,7 +224,7 @@ async def _embedded(work: Work, embedder: Embedder, upload: Upload) -> Embedded:
     if known is not None:
         return known
     pixels = await work.pixels(upload)
-    seen = await work.engine.compute(work.call, None, lambda: embedder.embed(pixels))
+    seen = await work.engine.compute_on(work.call, "onnx", lambda: embedder.embed(pixels))
     work.shelf.vectors.put(key, seen)
     return seen
 

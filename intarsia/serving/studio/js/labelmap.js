@@ -114,12 +114,14 @@ export class LabelMap {
    * @param {LabelArray} values as `readTile` gave them.
    */
   writeTile(tile, values) {
+    const { data, counts } = this;
     const box = this.tileBox(tile);
     for (let y = box.top, from = 0; y < box.bottom; y++) {
       for (let at = y * this.width + box.left, end = y * this.width + box.right; at < end; at++, from++) {
-        this.counts[this.data[at]]--;
-        this.counts[values[from]]++;
-        this.data[at] = values[from];
+        if (data[at] === values[from]) continue;
+        counts[data[at]]--;
+        counts[values[from]]++;
+        data[at] = values[from];
       }
     }
     this.unsaved.add(tile);
@@ -184,6 +186,7 @@ export class LabelMap {
     if (this.stamps[tile] !== this.edit) {
       this.stamps[tile] = this.edit;
       this.recorder?.(tile);
+      this.unsaved.delete(tile); // what changed last stands last, and is saved first
     }
     this.unsaved.add(tile);
   }

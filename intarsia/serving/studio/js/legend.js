@@ -11,6 +11,11 @@ import { state } from "./state.js";
 const SHARES_EVERY = 200;
 const SAVE_AFTER = 600;
 
+/** @typedef {{row: HTMLElement, swatch: HTMLInputElement, name: HTMLElement, share: HTMLElement, alone: HTMLElement,
+ *   eye: HTMLElement, lock: HTMLElement}} Row one class, in the order of the list */
+
+/** @type {Row[]} */
+let rows = [];
 let safe = false;
 let sharesTimer = 0;
 let saveTimer = 0;
@@ -23,13 +28,13 @@ export function startLegend(view) {
   const repaint = () => {
     const size = state.labels?.counts.length ?? 256;
     view.setPalette(paletteTable(state.classes, state.hidden, safe, size));
-    for (const [position, row] of rows().entries()) refresh(row, position);
+    rows.forEach(refresh);
   };
   state.on("classes", () => {
     build();
     repaint();
   });
-  for (const name of /** @type {const} */ (["locks", "current"])) state.on(name, () => rows().forEach(refresh));
+  for (const name of /** @type {const} */ (["locks", "current"])) state.on(name, () => rows.forEach(refresh));
   state.on("labels", (box) => {
     if (!box) repaint();
     sharesTimer ||= setTimeout(writeShares, SHARES_EVERY);
@@ -44,12 +49,9 @@ function repaintSoon() {
   dispatchEvent(new Event("palette"));
 }
 
-function rows() {
-  return /** @type {HTMLElement[]} */ ([...byId("legend-list").children]);
-}
-
 function build() {
-  byId("legend-list").replaceChildren(...state.classes.map(makeRow));
+  rows = state.classes.map(makeRow);
+  byId("legend-list").replaceChildren(...rows.map(({ row }) => row));
   byId("legend-filter").hidden = state.classes.length < 12;
   byId("legend-count").textContent = String(state.classes.length);
   filter();
@@ -59,12 +61,13 @@ function build() {
 /**
  * @param {ClassInfo} info
  * @param {number} position
+ * @returns {Row}
  */
 function makeRow(info, position) {
   const { index, name } = info;
   const number = position < 10 ? String((position + 1) % 10) : "";
-  const color = make("input", { type: "color", className: "swatch", "aria-label": `Colour of ${name}` });
-  color.addEventListener("input", () => recolour(info, color.value));
+  const swatch = make("input", { type: "color", className: "swatch", "aria-label": `Colour of ${name}` });
+  swatch.addEventListener("input", () => recolour(info, swatch.value));
   const label = make("button", { type: "button", className: "name" }, make("span", {}, name), make("kbd", {}, number));
   label.addEventListener("click", () => state.setCurrent(index));
   label.addEventListener("keydown", (event) => {
@@ -72,7 +75,7 @@ function makeRow(info, position) {
     event.preventDefault();
     event.stopPropagation();
     takeNext(event.key === "ArrowDown" ? 1 : -1);
-    /** @type {HTMLElement | null} */ (byId("legend-list").querySelector(".row.current .name"))?.focus();
+    rows.find(({ row }) => row.classList.contains("current"))?.name.focus();
   });
   const eye = make("button", { type: "button", className: "tiny eye", "aria-label": `Show ${name}` }, icon("eye"));
   eye.addEventListener("click", (event) => (event.altKey ? solo(index) : toggleHidden(index)));
@@ -81,56 +84,65 @@ function makeRow(info, position) {
   const lock = make("button", { type: "button", className: "tiny lock", "aria-label": `Lock ${name}` }, icon("lock"));
   lock.addEventListener("click", () => toggleLock(index));
   const share = make("span", { className: "share" });
-  return make("li", { className: "row" }, color, label, share, alone, eye, lock);
+  const row = make("li", { className: "row" }, swatch, label, share, alone, eye, lock);
+  return { row, swatch, name: label, share, alone, eye, lock };
 }
 
 /**
- * Show the state of a row.
- * @param {HTMLElement} row
+ * Show the state of a class.
+ * @param {Row} parts
  * @param {number} position
  */
-function refresh(row, position) {
+function refresh({ row, swatch, name, alone, eye, lock }, position) {
   const { index, color } = state.classes[position];
-  const shown = safe ? safeColor(position) : color;
   const isCurrent = index === state.current;
+  const isHidden = state.hidden.has(index);
   row.classList.toggle("current", isCurrent);
-  row.classList.toggle("hidden-class", state.hidden.has(index));
-  row.setAttribute("data-color", shown);
-  const swatch = /** @type {HTMLInputElement} */ (row.querySelector(".swatch"));
-  swatch.value = shown;
+  row.classList.toggle("hidden-class", isHidden);
+  swatch.value = safe ? safeColor(position) : color;
   swatch.disabled = safe;
-  press(row, ".name", isCurrent);
-  press(row, ".eye", !state.hidden.has(index));
-  press(row, ".lock", state.locked.has(index));
-  press(row, ".alone", isSolo(index));
+  press(name, isCurrent);
+  press(eye, !isHidden);
+  press(lock, state.locked.has(index));
+  press(alone, isSolo(index));
   // One stop of the Tab key for the whole list: the row in hand.
-  for (const field of row.querySelectorAll("button, input")) /** @type {HTMLElement} */ (field).tabIndex = isCurrent ? 0 : -1;
+  for (const field of [swatch, name, alone, eye, lock]) field.tabIndex = isCurrent ? 0 : -1;
 }
 
 /**
- * @param {HTMLElement} row
- * @param {string} button
+ * @param {HTMLElement} button
  * @param {boolean} pressed
  */
-function press(row, button, pressed) {
-  row.querySelector(button)?.setAttribute("aria-pressed", String(pressed));
+function press(button, pressed) {
+  button.setAttribute("aria-pressed", String(pressed));
+}
+
+/**
+ * Return the colour that a class is shown in now.
+ * @param {number} index
+ * @returns {string | null} "#rrggbb"; null when it is no class
+ */
+export function shownColor(index) {
+  const position = state.classes.findIndex((each) => each.index === index);
+  if (position < 0) return null;
+  return safe ? safeColor(position) : state.classes[position].color;
 }
 
 function writeShares() {
   sharesTimer = 0;
   const { labels } = state;
-  rows().forEach((row, position) => {
+  rows.forEach(({ row, share: field }, position) => {
     const pixels = labels?.counts[state.classes[position].index] ?? 0;
     const share = labels ? (100 * pixels) / labels.data.length : 0;
     const text = !pixels ? "" : share < 0.1 ? "< 0.1 %" : `${share.toFixed(1)} %`;
-    /** @type {HTMLElement} */ (row.querySelector(".share")).textContent = text;
+    field.textContent = text;
     row.classList.toggle("absent", !pixels);
   });
 }
 
 function filter() {
   const words = /** @type {HTMLInputElement} */ (byId("legend-filter")).value.trim().toLowerCase();
-  rows().forEach((row, position) => (row.hidden = !state.classes[position].name.toLowerCase().includes(words)));
+  rows.forEach(({ row }, position) => (row.hidden = !state.classes[position].name.toLowerCase().includes(words)));
 }
 
 /**
@@ -175,7 +187,7 @@ function takeNext(step) {
   const position = state.classes.findIndex(({ index }) => index === state.current);
   const next = state.classes[position + step];
   if (next) state.setCurrent(next.index);
-  byId("legend-list").children[position + step]?.scrollIntoView({ block: "nearest" });
+  rows[position + step]?.row.scrollIntoView({ block: "nearest" });
 }
 
 function bindActions() {

@@ -62,6 +62,8 @@ async function openLabels(mine, path, stored) {
   state.emit("labels", null);
   const picture = `${location.pathname}:${path}:${frame}`;
   await watch({ path: `${path}/labels`, picture, query }, map, stored?.revision ?? 0);
+  // A draft is kept beside its doubt, so this costs no second prediction; without one nobody is told.
+  if (!stored || state.item?.uncertainty != null) fetchUncertainty().catch(() => {});
 }
 
 /**
@@ -129,7 +131,30 @@ async function storedLabels(path, frame) {
  * @param {string} model
  */
 async function predictedLabels(path, query, model) {
-  return readMap(await call(`${path}/predict`, { method: "POST", query: { ...query, model } }));
+  const answer = await call(`${path}/predict`, { method: "POST", query: { ...query, model } });
+  const note = answer.headers.get("X-Note");
+  if (note) state.say(decoded(note));
+  const [map] = await Promise.all([readMap(answer), refreshClasses()]);
+  return map;
+}
+
+/**
+ * Read what a header says; one whose author left a lone "%" in is shown as it is.
+ * @param {string} text
+ */
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+/** Take over the classes of the project: a prediction may have brought new ones. */
+async function refreshClasses() {
+  const { classes, ignore_index: ignoreIndex } = await callJson("/v1/project", { query: { limit: 0 } });
+  const same = JSON.stringify(classes) === JSON.stringify(state.classes) && ignoreIndex === state.ignoreIndex;
+  if (classes.length && !same) state.setClasses(classes, ignoreIndex);
 }
 
 /** @param {Response} answer */
@@ -153,9 +178,8 @@ function readPhoto(file) {
 export async function openProject() {
   const [models, project] = await Promise.all([callJson("/v1/models"), callJson("/v1/project")]);
   state.models = models.models.filter((/** @type {import("./state.js").Model} */ { medium }) => medium !== "cloud");
-  state.model = models.default ?? "";
   state.emit("models");
-  const fallback = state.models.find(({ name }) => name === state.model) ?? state.models[0];
+  const fallback = state.models.find(({ name }) => name === models.default) ?? state.models[0];
   const known = project.classes.length ? project : fallback;
   if (known) state.setClasses(known.classes, known.ignore_index);
   const items = project.items.length ? project.items : await addSample();

@@ -1,6 +1,7 @@
 /** The class and the confidence under the pointer. */
 
 import { byId } from "./dom.js";
+import { shownColor } from "./legend.js";
 import { state } from "./state.js";
 
 /**
@@ -25,9 +26,9 @@ export function startPointer(view, gestures) {
       parts.push(`${x}, ${y}`);
     }
     readout.textContent = parts.join(" · ");
-    const shown = state.classes.findIndex(({ index }) => index === label);
-    swatch.hidden = shown < 0;
-    if (shown >= 0) swatch.style.background = byId("legend-list").children[shown]?.getAttribute("data-color") ?? "";
+    const color = shownColor(label);
+    swatch.hidden = color === null;
+    swatch.style.background = color ?? "";
   };
   gestures.addEventListener("place", write);
   state.on("labels", write);

@@ -18,6 +18,7 @@ const HERE_AFTER = 300;
 const HERE_AT_MOST = 800; // also while one long stroke goes on
 const THERE_AFTER = 2000;
 const AGAIN_AFTER = 10000;
+const TILES_AT_ONCE = 64;
 
 /** @typedef {{map: LabelMap, path: string, picture: string, query: {frame?: number}}} Target what is being edited */
 
@@ -64,6 +65,7 @@ export async function watch(place, map, current) {
     state.say("What was not yet saved is here again.");
   } else {
     conflict = { revision: current };
+    revision = draft.revision; // until somebody decides: a page that goes now must be asked again
     void decide();
   }
   await saveHere();
@@ -95,16 +97,22 @@ function plan(after) {
 async function saveHere() {
   clearTimeout(hereTimer);
   waitingSince = 0;
-  if (!target?.map.unsaved.size) return;
-  const { map, picture } = target;
-  const tiles = new Map([...map.unsaved].map((tile) => [tile, pack(map.readTile(tile))]));
-  map.unsaved.clear();
-  try {
-    await keepDraft({ picture, revision, width: map.width, height: map.height }, tiles);
-    if (!conflict) state.emit("saved", "here");
-  } catch {
-    for (const tile of tiles.keys()) map.unsaved.add(tile); // full, or forbidden: the server still gets it
+  const mine = target;
+  if (!mine?.map.unsaved.size) return;
+  const { map, picture } = mine;
+  while (map.unsaved.size) {
+    // The latest first, and not too many at once: a prediction that is saved for the first time is every tile.
+    const tiles = [...map.unsaved].slice(-TILES_AT_ONCE);
+    for (const tile of tiles) map.unsaved.delete(tile);
+    const packed = new Map(tiles.map((tile) => [tile, pack(map.readTile(tile))]));
+    try {
+      await keepDraft({ picture, revision, width: map.width, height: map.height }, packed);
+    } catch {
+      for (const tile of tiles) map.unsaved.add(tile);
+      return; // full, or forbidden: the server still gets it
+    }
   }
+  if (!conflict && target === mine) state.emit("saved", "here");
 }
 
 function saveThere() {

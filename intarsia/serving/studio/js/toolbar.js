@@ -111,7 +111,7 @@ function startViewButtons(view) {
   onAction("outlines", () => toggle("outlines", (view.outlines = !view.outlines)));
   onAction("uncertainty", async () => {
     try {
-      if (!view.heat && !state.uncertainty) view.setHeat(await fetchUncertainty());
+      if (!view.heat) view.setHeat(await fetchUncertainty());
       toggle("uncertainty", (view.heat = !view.heat));
     } catch (error) {
       state.say(error instanceof Error ? error.message : String(error), "error");
@@ -133,7 +133,8 @@ function startViewButtons(view) {
 function startModel() {
   const choice = /** @type {HTMLSelectElement} */ (byId("model"));
   state.on("models", () => {
-    choice.replaceChildren(...state.models.map(({ name, title }) => make("option", { value: name }, title || name)));
+    const options = state.models.map(({ name, title }) => make("option", { value: name }, title || name));
+    choice.replaceChildren(make("option", { value: "" }, "Model by a look"), ...options);
     choice.value = state.model;
     choice.hidden = !state.models.length;
   });

@@ -127,18 +127,20 @@ export class FlatPainter {
    * @param {Box} box
    */
   drawLabels(scene, pane, box) {
-    const places = placesOf(scene, pane, box);
     const { labels, other, heat, photo } = this;
     const map = pane.source === 2 ? other : labels;
+    if (!photo) return;
+    const places = placesOf(scene, pane, box, photo);
     if (pane.source === 3 && labels && other) {
       this.lay(box, (points) => this.differ(points, places, scene, labels, other));
     } else if (pane.source > 0 && map) {
       this.lay(box, (points) => {
-        if (scene.outlines) this.outline(points, places, map, scene.line * scene.pixel);
-        else this.fill(points, places, map, scene.opacity);
+        if (!scene.outlines) return this.fill(points, places, map, scene.opacity);
+        const before = placesOf(scene, pane, box, photo, -scene.line);
+        this.outline(points, places, before, placesOf(scene, pane, box, photo, scene.line), map);
       });
     }
-    if (scene.heat && heat && photo) this.lay(box, (points) => this.glow(points, places, heat, photo.width));
+    if (scene.heat && heat) this.lay(box, (points) => this.glow(points, places, heat, photo.width));
   }
 
   /**
@@ -179,22 +181,21 @@ export class FlatPainter {
   /**
    * @param {Uint32Array} points
    * @param {Places} places
+   * @param {Places} before places a line's width to the left and above
+   * @param {Places} after to the right and below
    * @param {LabelMap} map
-   * @param {number} reach in pixels of the picture
    */
-  outline(points, { columns, rows }, map, reach) {
-    const { data, width, height } = map;
-    const step = Math.max(1, Math.round(reach));
+  outline(points, { columns, rows }, before, after, { data, width }) {
     for (let y = 0, to = 0; y < rows.length; y++) {
       const base = rows[y] * width;
-      const above = Math.max(0, rows[y] - step) * width;
-      const below = Math.min(height - 1, rows[y] + step) * width;
+      const above = before.rows[y] * width;
+      const below = after.rows[y] * width;
       for (let x = 0; x < columns.length; x++, to++) {
         const at = columns[x];
         const id = data[base + at];
         if (
-          data[base + Math.max(0, at - step)] !== id ||
-          data[base + Math.min(width - 1, at + step)] !== id ||
+          data[base + before.columns[x]] !== id ||
+          data[base + after.columns[x]] !== id ||
           data[above + at] !== id ||
           data[below + at] !== id
         ) {
@@ -240,19 +241,22 @@ export class FlatPainter {
 }
 
 /**
+ * Return the pixels of the picture under the points of a box of the screen.
  * @param {Scene} scene
  * @param {Pane} pane
  * @param {Box} box
+ * @param {{width: number, height: number}} size of the picture
+ * @param {number} [shift] right and down, in pixels of the screen
  * @returns {Places}
  */
-function placesOf(scene, pane, box) {
-  const columns = new Int32Array(box.right - box.left);
-  const rows = new Int32Array(box.bottom - box.top);
-  for (let x = 0; x < columns.length; x++) {
-    columns[x] = Math.max(0, Math.floor((box.left + x + 0.5 - pane.start) * scene.pixel + scene.x));
-  }
-  for (let y = 0; y < rows.length; y++) {
-    rows[y] = Math.max(0, Math.floor((box.top + y + 0.5 - pane.top) * scene.pixel + scene.y));
-  }
-  return { columns, rows };
+function placesOf(scene, pane, box, { width, height }, shift = 0) {
+  /** @param {number} length @param {number} first @param {number} from @param {number} most */
+  const along = (length, first, from, most) =>
+    Int32Array.from({ length }, (_, i) =>
+      Math.min(most - 1, Math.max(0, Math.floor((first + i + 0.5 + shift) * scene.pixel + from))),
+    );
+  return {
+    columns: along(box.right - box.left, box.left - pane.start, scene.x, width),
+    rows: along(box.bottom - box.top, box.top - pane.top, scene.y, height),
+  };
 }

@@ -25,13 +25,9 @@ export class GlPainter {
    * @returns {GlPainter | null} null where the browser has none
    */
   static on(canvas, always) {
-    const gl = canvas.getContext("webgl2", {
-      alpha: false,
-      antialias: false,
-      depth: false,
-      preserveDrawingBuffer: true, // what was drawn stays, so that a stroke draws only its own box again
-      failIfMajorPerformanceCaveat: !always,
-    });
+    if (!always && !hasCard()) return null;
+    // What was drawn stays, so that a stroke draws only its own box again.
+    const gl = canvas.getContext("webgl2", { alpha: false, antialias: false, depth: false, preserveDrawingBuffer: true });
     return gl && new GlPainter(gl);
   }
 
@@ -302,6 +298,16 @@ export class GlPainter {
     if (!this.places.has(name)) this.places.set(name, this.gl.getUniformLocation(this.program, name));
     return this.places.get(name) ?? null;
   }
+}
+
+/** Say whether a graphics card, not a program that plays one, computes WebGL2. Asked of a canvas of its own. */
+function hasCard() {
+  const gl = new OffscreenCanvas(1, 1).getContext("webgl2", { failIfMajorPerformanceCaveat: true });
+  if (!gl) return false;
+  const names = gl.getExtension("WEBGL_debug_renderer_info");
+  const renderer = String(gl.getParameter(names ? names.UNMASKED_RENDERER_WEBGL : gl.RENDERER));
+  gl.getExtension("WEBGL_lose_context")?.loseContext();
+  return !/swiftshader|llvmpipe|softpipe|software|basic render/i.test(renderer);
 }
 
 /** @param {{width: number, height: number}} size */

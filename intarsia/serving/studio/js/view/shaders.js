@@ -76,8 +76,8 @@ void main() {
   }
   if (heated == 1) {
     float unsure = texture(heat, at / size).r;
-    vec3 glow = mix(vec3(0.99, 0.75, 0.2), vec3(0.85, 0.05, 0.1), unsure);
-    rgb = mix(rgb * 0.6, glow, smoothstep(0.05, 0.75, unsure) * 0.9);
+    vec3 glow = vec3(0.99 - 0.14 * unsure, 0.745 - 0.7 * unsure, 0.2);
+    if (unsure >= 0.0625) rgb = mix(rgb, glow, min(0.9, 1.3 * unsure));
   }
   color = vec4(rgb, 1.0);
 }`;
