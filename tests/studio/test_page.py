@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from studio.conftest import Studio
+from studio.pages import Studio
 from studio.programs import package
 from studio.stub import Stub
 

@@ -3,11 +3,12 @@
 import { union } from "./box.js";
 import { FlatPainter } from "./view/flat.js";
 import { GlPainter } from "./view/gl.js";
+import { panesOf } from "./view/layouts.js";
 
 /** @typedef {import("./box.js").Box} Box */
 /** @typedef {import("./labelmap.js").LabelMap} LabelMap */
 /** @typedef {import("./view/scene.js").Pane} Pane */
-/** @typedef {"single" | "swipe" | "side" | "difference"} Layout */
+/** @typedef {import("./view/layouts.js").Layout} Layout */
 
 const MOST_ZOOM = 64;
 const MARGIN = 2;
@@ -159,28 +160,9 @@ export class View extends EventTarget {
     if (this.painter.draw(scene, stale === "all" ? null : stale)) this.redraw();
   }
 
-  /**
-   * Return the parts of the screen and what each shows.
-   * @returns {Pane[]}
-   */
+  /** Return the parts of the screen and what each shows. */
   panes() {
-    const { width, height } = this.canvas;
-    const own = this.showLabels ? 1 : 0;
-    const whole = { left: 0, top: 0, right: width, bottom: height, start: 0 };
-    if (this.layout === "difference") return [{ ...whole, source: 3 }];
-    if (this.layout === "single") return [{ ...whole, source: own }];
-    const other = this.other ? 2 : 0;
-    const middle = Math.round(width * (this.layout === "side" ? 0.5 : this.split));
-    if (this.layout === "side") {
-      return [
-        { ...whole, right: middle, source: own },
-        { ...whole, left: middle, start: middle, source: other },
-      ];
-    }
-    return [
-      { ...whole, right: middle, source: other },
-      { ...whole, left: middle, source: own },
-    ];
+    return panesOf(this, this.canvas.width, this.canvas.height);
   }
 
   /**

@@ -2,8 +2,8 @@
 
 import { intersection } from "../box.js";
 import { contextOf, overviewOf } from "../photo.js";
+import { hasCard, link } from "./card.js";
 import { shownPart } from "./scene.js";
-import { FRAGMENT, VERTEX } from "./shaders.js";
 
 /** @typedef {import("../labelmap.js").LabelMap} LabelMap */
 /** @typedef {import("../box.js").Box} Box */
@@ -300,38 +300,7 @@ export class GlPainter {
   }
 }
 
-/** Say whether a graphics card, not a program that plays one, computes WebGL2. Asked of a canvas of its own. */
-function hasCard() {
-  const gl = new OffscreenCanvas(1, 1).getContext("webgl2", { failIfMajorPerformanceCaveat: true });
-  if (!gl) return false;
-  const names = gl.getExtension("WEBGL_debug_renderer_info");
-  const renderer = String(gl.getParameter(names ? names.UNMASKED_RENDERER_WEBGL : gl.RENDERER));
-  gl.getExtension("WEBGL_lose_context")?.loseContext();
-  return !/swiftshader|llvmpipe|softpipe|software|basic render/i.test(renderer);
-}
-
 /** @param {{width: number, height: number}} size */
 function layersOf({ width, height }) {
   return Math.ceil(width / TILE) * Math.ceil(height / TILE);
-}
-
-/** @param {WebGL2RenderingContext} gl */
-function link(gl) {
-  const program = gl.createProgram();
-  for (const [kind, text] of /** @type {[number, string][]} */ ([
-    [gl.VERTEX_SHADER, VERTEX],
-    [gl.FRAGMENT_SHADER, FRAGMENT],
-  ])) {
-    const shader = /** @type {WebGLShader} */ (gl.createShader(kind));
-    gl.shaderSource(shader, text);
-    gl.compileShader(shader);
-    gl.attachShader(program, shader);
-  }
-  gl.bindAttribLocation(program, 0, "corner");
-  gl.linkProgram(program);
-  if (!gl.getProgramParameter(program, gl.LINK_STATUS) && !gl.isContextLost()) {
-    const shaders = gl.getAttachedShaders(program) ?? [];
-    throw new Error(shaders.map((shader) => gl.getShaderInfoLog(shader)).join("\n"));
-  }
-  return program;
 }
