@@ -143,8 +143,8 @@ export class View extends EventTarget {
     cancelAnimationFrame(this.frame);
     this.frame = 0;
     const { stale } = this;
-    this.stale = null;
     if (!stale) return;
+    this.stale = null;
     const scene = {
       panes: this.panes(),
       x: this.x,
@@ -219,9 +219,9 @@ export class View extends EventTarget {
   /** Room that tools and options take from the whole picture, in pixels of the screen. */
   insets() {
     const narrow = this.canvas.clientWidth < 600;
-    const [left, right, top, bottom] = narrow ? [46, 6, 6, 52] : [64, 14, 14, 62];
-    const ratio = this.ratio();
-    return { left: left * ratio, right: right * ratio, top: top * ratio, bottom: bottom * ratio };
+    const sides = narrow ? [46, 6, 6, 52] : [64, 14, 14, 62];
+    const [left, right, top, bottom] = sides.map((side) => side * this.ratio());
+    return { left, right, top, bottom };
   }
 
   /** Show the whole picture. */
@@ -244,11 +244,11 @@ export class View extends EventTarget {
    */
   zoomBy(factor, clientX, clientY) {
     const frame = this.canvas.getBoundingClientRect();
-    const clientAt = { x: clientX ?? frame.left + frame.width / 2, y: clientY ?? frame.top + frame.height / 2 };
-    const before = this.placeAt(clientAt.x, clientAt.y);
+    const [x, y] = [clientX ?? frame.left + frame.width / 2, clientY ?? frame.top + frame.height / 2];
+    const before = this.placeAt(x, y);
     const least = this.photo ? Math.min(1, 32 / Math.max(this.photo.width, this.photo.height)) : 0.01;
     this.zoom = Math.min(MOST_ZOOM, Math.max(least, this.zoom * factor));
-    const after = this.placeAt(clientAt.x, clientAt.y);
+    const after = this.placeAt(x, y);
     this.x += before.x - after.x;
     this.y += before.y - after.y;
     this.moved();
@@ -295,8 +295,8 @@ export class View extends EventTarget {
     if (canvas.width === width && canvas.height === height) return;
     canvas.width = width;
     canvas.height = height;
-    if (this.fitted) this.fit();
-    this.moved(this.fitted);
+    if (this.fitted && this.photo) this.fit();
+    else this.moved(this.fitted);
     this.flush(); // a canvas that changed its size is empty: do not show that
   }
 }
