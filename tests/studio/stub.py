@@ -95,7 +95,7 @@ class Stub:
         self.requests: list[tuple[str, str]] = []
         self.clicks: list[dict[str, Any]] = []
         self.lock = threading.Lock()
-        self.refuse_labels = False
+        self.refuse_labels = self.forgets = False
         if project:
             self.add("picture.png")
         self.server = Server(("127.0.0.1", 0), type("Answers", (Answers,), {"stub": self}))
@@ -238,6 +238,8 @@ class Answers(BaseHTTPRequestHandler):
             if not part.is_multipart()
         }
         clicks = json.loads(parts["clicks"])
+        if "session" in parts and self.stub.forgets:
+            return self.problem(404, "This session is not known.")
         self.stub.clicks.append(parts)
         last = clicks[-1]
         left, top = last["x"] - 10, last["y"] - 10
