@@ -19,6 +19,17 @@ TOO_MANY, UNAVAILABLE, TOO_LATE = 429, 503, 504
 CLIENT_GONE = 499
 """Of requests whose client left; nobody reads the answer, the log does."""
 MEDIA_TYPE = "application/problem+json"
+_MEMBERS = {
+    "type": {"type": "string"}, "title": {"type": "string"}, "status": {"type": "integer"},
+    "detail": {"type": "string"}, "instance": {"type": "string"}, "request_id": {"type": "string"},
+}  # fmt: skip
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    "default": {
+        "description": "What went wrong, why, and what to do (RFC 9457)",
+        "content": {MEDIA_TYPE: {"schema": {"type": "object", "required": list(_MEMBERS), "properties": _MEMBERS}}},
+    }
+}
+"""How the documentation of the API tells errors, for every route."""
 
 
 class Problem(Exception):

@@ -68,7 +68,7 @@ _DOCUMENTED: dict[str, Any] = {
 }  # fmt: skip
 
 
-@router.get("/remove", status_code=UNPROCESSABLE)
+@router.get("/remove", response_class=Response)
 async def refuse_address(request: Request) -> Response:
     """Refuse to fetch a photo."""
     raise Problem(
