@@ -51,6 +51,11 @@ def serve(
         int, typer.Option(min=0, help="Requests that may wait while one is computed; others get 429 at once.")
     ] = 1,
     deadline: Annotated[float, typer.Option(min=0.1, help="Seconds after which a request is given up (504).")] = 60.0,
+    max_points: Annotated[
+        int, typer.Option(min=1, help="Largest point cloud that is answered at once; larger ones are jobs.")
+    ] = 10_000_000,
+    max_job_bytes: Annotated[int, typer.Option(min=1, help="Largest body of a request for a job.")] = 8 << 30,
+    max_jobs: Annotated[int, typer.Option(min=0, help="Jobs that may wait; others get 429 at once.")] = 20,
     ttl: Annotated[float, typer.Option(min=1, help="Seconds that results of jobs are kept.")] = 24 * 3600.0,
     state: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="For jobs and projects; default: ~/.local/state/intarsia.")
@@ -75,6 +80,7 @@ def serve(
     settings = Settings(
         models=tuple(model or ()), host=host, port=port, api_key=api_key, insecure=insecure, max_bytes=max_bytes,
         max_pixels=max_pixels, max_scores=max_scores, queue=queue, deadline=deadline, ttl=ttl,
+        max_points=max_points, max_job_bytes=max_job_bytes, max_jobs=max_jobs,
         state=state or default_state(), data=data, rembg=rembg, log_json=log_json,
         label_studio_files=label_studio_files,
     )  # fmt: skip

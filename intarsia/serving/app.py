@@ -17,8 +17,10 @@ from intarsia.errors import IntarsiaError
 from intarsia.serving import problems
 from intarsia.serving.engine import Call, Engine
 from intarsia.serving.guard import Guard
+from intarsia.serving.jobs import Jobs
 from intarsia.serving.routes import ROUTERS, rembg
 from intarsia.serving.settings import Settings
+from intarsia.serving.uses.shelf import Shelf
 from intarsia.serving.warming import warm
 
 logger = logging.getLogger("intarsia.serving")
@@ -31,7 +33,7 @@ def create_app(settings: Settings) -> FastAPI:
         settings: of the server.
 
     Returns:
-        An ASGI application, whose `state` holds `settings`, `engine`, `registry` and `ready`.
+        An ASGI application, whose `state` holds `settings`, `engine`, `jobs`, `registry`, `uses` and `ready`.
 
     Raises:
         UsageError: it would listen beyond this machine without a key, or there is no such model.
@@ -39,14 +41,17 @@ def create_app(settings: Settings) -> FastAPI:
     """
     settings.check()
     engine, registry = Engine(settings), CollectorRegistry()
+    jobs = Jobs(settings, engine)
     wanted = [_make_known(engine, model) for model in settings.models] or [intarsia.DEFAULT_MODEL]
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         loading = asyncio.create_task(_load(app, engine, wanted))
+        await asyncio.to_thread(jobs.start)
         yield
         engine.draining = True
         loading.cancel()
+        await asyncio.to_thread(jobs.close)
         engine.close()
 
     app = FastAPI(
@@ -54,8 +59,8 @@ def create_app(settings: Settings) -> FastAPI:
         telemetry={"tracing": False, "metrics": False}, responses=problems.RESPONSES,
         description="Every pixel of a picture gets its class. Errors are problem+json with file, reason and fix.",
     )  # fmt: skip
-    app.state.settings, app.state.engine, app.state.registry = settings, engine, registry
-    app.state.default, app.state.ready = wanted[0], False
+    app.state.settings, app.state.engine, app.state.jobs, app.state.registry = settings, engine, jobs, registry
+    app.state.default, app.state.ready, app.state.uses = wanted[0], False, Shelf()
     Gauge("intarsia_waiting", "Requests in work or waiting", registry=registry).set_function(lambda: engine.waiting)
     problems.install(app)
     for router in (*ROUTERS, rembg.router) if settings.rembg else ROUTERS:

@@ -76,7 +76,7 @@ class Engine:
         self._loaded: dict[str, AnyPredictor] = {}
         self._variants: OrderedDict[tuple[str, str], AnyPredictor] = OrderedDict()
         self._loading: dict[str, asyncio.Task[AnyPredictor]] = {}
-        self._loader = ThreadPoolExecutor(1, "loader", initializer=_yield_cores)
+        self._loader = ThreadPoolExecutor(1, "loader", initializer=yield_cores)
         self._threads: dict[str, ThreadPoolExecutor] = {}
         self._chooser: Chooser | None = None
         self._inside = 0
@@ -95,6 +95,15 @@ class Engine:
     def names(self) -> list[str]:
         """The models that may be asked for."""
         return sorted(self._files)
+
+    def source(self, name: str) -> str:
+        """The file of a model.
+
+        Raises:
+            Problem: there is no such model.
+        """
+        self.description(name)
+        return self._files[name]
 
     @property
     def waiting(self) -> int:
@@ -146,10 +155,13 @@ class Engine:
         self._variants.move_to_end(key)
         return self._variants[key]
 
+    async def load(self, function: Callable[[], T]) -> T:
+        """Run what opens networks on the thread that loads, one after the other."""
+        return await asyncio.get_running_loop().run_in_executor(self._loader, function)
+
     async def _load(self, name: str) -> AnyPredictor:
         try:
-            loop = asyncio.get_running_loop()
-            found = await loop.run_in_executor(self._loader, intarsia.load, self._files[name])
+            found = await self.load(lambda: intarsia.load(self._files[name]))
             self._loaded[name] = found
             return found
         finally:
@@ -205,6 +217,10 @@ class Engine:
 
     async def compute(self, call: Call, predictor: AnyPredictor, function: Callable[[], T]) -> T:
         """Run what computes on a model's runtime on the thread of that runtime."""
+        return await self.compute_on(call, predictor.runtime.name, function)
+
+    async def compute_on(self, call: Call, runtime: str, function: Callable[[], T]) -> T:
+        """Run what computes on a runtime, by its name, on the thread of that runtime."""
         asked = time.perf_counter()
 
         def timed() -> T:
@@ -213,7 +229,7 @@ class Engine:
             with call.stages("predict"):
                 return function()
 
-        return await asyncio.get_running_loop().run_in_executor(self._thread(predictor.runtime.name), timed)
+        return await asyncio.get_running_loop().run_in_executor(self._thread(runtime), timed)
 
     def _thread(self, runtime: str) -> ThreadPoolExecutor:
         if runtime not in self._threads:
@@ -251,7 +267,7 @@ async def _leaves(request: Request) -> None:
         pass
 
 
-def _yield_cores() -> None:
-    """Let this thread compute only where no other wants to."""
+def yield_cores(nice: int = _NICE) -> None:
+    """Let this thread, and those that it begins, compute only where no other wants to; 19 yields most."""
     with suppress(OSError, AttributeError):
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), nice)

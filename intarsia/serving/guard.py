@@ -31,6 +31,9 @@ POLICY = (
 OPEN = frozenset({"/healthz", "/readyz", "/version", "/", "/docs", "/openapi.json"})
 """Paths that need no key; neither do the studio's own files, which hold no data."""
 
+JOBS = "/v1/jobs"
+"""Where jobs are posted."""
+
 _LOCAL = frozenset({"localhost", "127.0.0.1", "[::1]", "testserver"})
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _PLAIN_ID = re.compile(r"[\w.:-]{1,64}", re.ASCII)
@@ -72,7 +75,7 @@ class Guard:
             if refusal is not None:
                 await answer(Request(scope), refusal)(scope, receive, told)
             else:
-                await self._app(scope, self._within(receive), told)
+                await self._app(scope, self._within(scope, receive), told)
         except Exception as error:
             problem = problem_of(error)
             if problem.status >= 500:
@@ -84,9 +87,9 @@ class Guard:
 
     def _refusal(self, scope: Scope, headers: Headers) -> Problem | None:
         """Why a request is not served."""
-        length = headers.get("content-length", "")
-        if length.isdecimal() and int(length) > self._settings.max_bytes:
-            return self._too_large()
+        length, most = headers.get("content-length", ""), self._most(scope)
+        if length.isdecimal() and int(length) > most:
+            return self._too_large(most)
         host = headers.get("host", "")
         name = host.rpartition(":")[0] if re.search(r":\d+$", host) else host
         if self._settings.is_local and name.lower() not in _LOCAL:
@@ -107,24 +110,29 @@ class Guard:
             headers={"WWW-Authenticate": "Bearer"},
         )  # fmt: skip
 
-    def _within(self, receive: Receive) -> Receive:
+    def _most(self, scope: Scope) -> int:
+        """The bytes that a body may have: those of jobs go to disk, all others into memory."""
+        return self._settings.max_job_bytes if scope["path"] == JOBS else self._settings.max_bytes
+
+    def _within(self, scope: Scope, receive: Receive) -> Receive:
         """Receive no more bytes than a body may have, whatever its header says."""
-        got = 0
+        got, most = 0, self._most(scope)
 
         async def limited() -> Message:
             nonlocal got
             message = await receive()
             got += len(message.get("body", b""))
-            if got > self._settings.max_bytes:
-                raise self._too_large()
+            if got > most:
+                raise self._too_large(most)
             return message
 
         return limited
 
-    def _too_large(self) -> Problem:
+    def _too_large(self, most: int) -> Problem:
+        option = "--max-bytes" if most == self._settings.max_bytes else "--max-job-bytes"
         return Problem(
             TOO_LARGE,
-            f"the body has more than {self._settings.max_bytes:,} bytes; send less, or raise --max-bytes",
+            f"the body has more than {most:,} bytes; send less, or raise {option}",
             headers={"Connection": "close"},
         )
 

@@ -15,7 +15,7 @@ from intarsia.failures import explained
 
 BAD_REQUEST, UNAUTHORIZED, NOT_FOUND, CONFLICT = 400, 401, 404, 409
 NOT_ACCEPTABLE, TOO_LARGE, UNSUPPORTED, UNPROCESSABLE = 406, 413, 415, 422
-TOO_MANY, UNAVAILABLE, TOO_LATE = 429, 503, 504
+TOO_MANY, UNAVAILABLE, TOO_LATE, NO_SPACE = 429, 503, 504, 507
 CLIENT_GONE = 499
 """Of requests whose client left; nobody reads the answer, the log does."""
 MEDIA_TYPE = "application/problem+json"

@@ -31,6 +31,9 @@ class Settings(BaseModel):
         max_scores: bytes of pixels x classes x 4 of a picture that is answered at once.
         queue: requests that may wait for a model while it computes; further ones are sent away with 429.
         deadline: seconds after which a request is given up.
+        max_job_bytes: of the body of a request for a job.
+        max_jobs: that wait; further ones are sent away with 429.
+        max_points: of a point cloud that is answered at once.
         ttl: seconds that the results of a job are kept.
         state: folder for jobs and projects.
         data: what the studio opens: pictures, a data set, or an annotation tool's export.
@@ -51,6 +54,9 @@ class Settings(BaseModel):
     max_scores: Annotated[int, Field(gt=0)] = 8 << 30
     queue: Annotated[int, Field(ge=0)] = 1
     deadline: Annotated[float, Field(gt=0)] = 60.0
+    max_job_bytes: Annotated[int, Field(gt=0)] = 8 << 30
+    max_jobs: Annotated[int, Field(ge=0)] = 20
+    max_points: Annotated[int, Field(gt=0)] = 10_000_000
     ttl: Annotated[float, Field(gt=0)] = 24 * 3600.0
     state: Path = Field(default_factory=default_state)
     data: Path | None = None

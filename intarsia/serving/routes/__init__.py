@@ -1,11 +1,31 @@
 """Routes, one file a family."""
 
-from intarsia.serving.routes import convert, health, kserve, labelstudio, models, segment, studio
+from intarsia.serving.routes import (
+    clouds,
+    composite,
+    convert,
+    health,
+    interactive,
+    jobs,
+    kserve,
+    labelstudio,
+    learning,
+    models,
+    project,
+    segment,
+    studio,
+)
 
 ROUTERS = (
     health.router,
     models.router,
     segment.router,
+    interactive.router,
+    clouds.router,
+    composite.router,
+    jobs.router,
+    project.router,
+    learning.router,
     convert.router,
     kserve.router,
     labelstudio.router,
