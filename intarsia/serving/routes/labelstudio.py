@@ -8,14 +8,14 @@ from collections.abc import Mapping
 from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, BeforeValidator, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, FailFast, Field, ValidationError
 
 from intarsia.errors import IntarsiaError
 from intarsia.serving.documenting import JSON, form, takes
 from intarsia.serving.engine import Call
 from intarsia.serving.labelconfig import Matches, match_labels, read_config
 from intarsia.serving.labelstudio import picture_of, predictions
-from intarsia.serving.problems import UNPROCESSABLE, Problem, problem_of
+from intarsia.serving.problems import UNPROCESSABLE, Problem, problem_of, reasons
 from intarsia.serving.routes.segment import choose, engine_of, predict, settings_of
 from intarsia.serving.uploads import Form, Upload, read_body, read_form
 
@@ -42,7 +42,7 @@ class Task(BaseModel):
 class Predicting(BaseModel):
     """A request for predictions."""
 
-    tasks: list[Task]
+    tasks: Annotated[list[Task], FailFast()]
     label_config: str
     params: Given = {}
 
@@ -162,5 +162,4 @@ def _read(kind: type[Asked], body: bytes) -> Asked:
     try:
         return kind.model_validate_json(body)
     except ValidationError as error:
-        said = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
-        raise Problem(UNPROCESSABLE, f"not what Label Studio sends: {said}") from None
+        raise Problem(UNPROCESSABLE, f"not what Label Studio sends: {reasons(error)}") from None

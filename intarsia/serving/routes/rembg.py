@@ -22,7 +22,7 @@ from intarsia.media.photos import PhotoReader
 from intarsia.serving.answers import Made, encode_picture
 from intarsia.serving.documenting import FILE, form, gives, takes
 from intarsia.serving.engine import Call, Engine
-from intarsia.serving.problems import UNPROCESSABLE, Problem
+from intarsia.serving.problems import UNPROCESSABLE, Problem, reasons
 from intarsia.serving.routes.segment import choose, engine_of, predict, read, to_response
 from intarsia.serving.uploads import Upload
 
@@ -138,5 +138,4 @@ def _read(said: dict[str, str]) -> Removing:
     try:
         return Removing.model_validate(said)
     except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
-        raise Problem(UNPROCESSABLE, wrong) from None
+        raise Problem(UNPROCESSABLE, reasons(error)) from None
