@@ -20,7 +20,7 @@ from intarsia.serving.app import create_app
 from intarsia.serving.running import address, listen
 from intarsia.serving.settings import Settings
 
-EXAMPLES = 8  # of each operation
+EXAMPLES = 5  # of each operation
 
 
 @pytest.fixture(scope="module")
