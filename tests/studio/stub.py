@@ -194,6 +194,8 @@ class Answers(BaseHTTPRequestHandler):
                 self.send(told | {"items": stub.items})
             case "PATCH", ["project"]:
                 self.send({})
+            case "GET", ["uses"]:
+                self.send([])
             case "GET", ["samples"]:
                 self.send([{"name": "scene.png", "title": "Scene", "credit": "drawn"}])
             case ("GET", ["samples", _]) | ("GET", ["project", "items", _, "image"]):
