@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import threading
 import time
@@ -80,6 +81,7 @@ class Engine:
         self._threads: dict[str, ThreadPoolExecutor] = {}
         self._chooser: Chooser | None = None
         self._inside = 0
+        self._answered = -math.inf
         self._descriptions: dict[str, Description] = {}
         self._usual = 1.0  # seconds that a request takes, of late
 
@@ -109,6 +111,11 @@ class Engine:
     def waiting(self) -> int:
         """Requests that are computed, or wait for it."""
         return self._inside
+
+    @property
+    def idle(self) -> float:
+        """Seconds since somebody waited for an answer; 0 while somebody does."""
+        return 0.0 if self._inside else time.perf_counter() - self._answered
 
     def is_loaded(self, name: str) -> bool:
         """Tell whether a model is ready."""
@@ -196,6 +203,7 @@ class Engine:
         finally:
             call.left.set()
             self._inside -= 1
+            self._answered = time.perf_counter()
             self._usual += 0.2 * (time.perf_counter() - start - self._usual)
 
     def check_room(self) -> None:

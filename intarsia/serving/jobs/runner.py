@@ -20,10 +20,11 @@ from intarsia.serving.jobs.apps import uses
 from intarsia.serving.jobs.kinds import Kind, Outcome, Work
 from intarsia.serving.jobs.segmenting import segmenting
 from intarsia.serving.jobs.store import Folder, Job, Output, State, Store
+from intarsia.serving.jobs.yielding import give_way
 from intarsia.serving.problems import CONFLICT, NOT_FOUND, TOO_MANY, UNAVAILABLE, Problem
 from intarsia.serving.settings import Settings
 
-_NICE = 19  # of the thread, and of those that its models compute with
+_NICE = 10  # of the thread, and of those that its models compute with
 _MOST_STARTS = 3  # of a job that each time ended the server
 _EVERY = 60.0  # seconds between two looks at what is too old
 _GRACE = 15.0  # seconds in which the work may stop when the server ends
@@ -32,8 +33,8 @@ _GRACE = 15.0  # seconds in which the work may stop when the server ends
 class Jobs:
     """The jobs of a server.
 
-    One is run at a time, with a model of its own, on a thread of the lowest priority: its steps share the cores with
-    answers only where these leave some. What was running when the server ended is queued again when it starts, and
+    One is run at a time, with a model of its own, on a thread of low priority, whose next step waits while the server
+    answers. What was running when the server ended is queued again when it starts, and
     goes on where its manifest, or its checkpoint, ends.
 
     Args:
@@ -222,11 +223,15 @@ class Jobs:
         if kind is None:
             return Outcome(1, f"this server knows no jobs of the kind {job.kind}")
 
+        def stop() -> bool:
+            give_way(self._engine)
+            return job.leaving or self.stops
+
         def tell(what: str, value: Mapping[str, Any]) -> None:
             self._told(job, what, value)
 
         try:
-            return kind.run(Work(job.spec, folder, lambda: job.leaving or self.stops, tell))
+            return kind.run(Work(job.spec, folder, stop, tell))
         except (Stopped, KeyboardInterrupt):
             return Outcome(INTERRUPTED)
         except BaseException as error:  # panics of libraries in Rust among them: the thread has to live on
