@@ -598,3 +598,20 @@ def test_real_street_scenes(real_data: Path) -> None:
         mask = read_mask(camvid / "valannot" / f"{photo.stem}.png")
         assert (mask.shape, mask.dtype) == ((360, 480), np.uint8)
         assert set(np.unique(mask)) <= set(range(12))
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize("subsampling", [0, 1, 2])
+@pytest.mark.parametrize("size", [(64, 48), (17, 5), (1, 1)])
+def test_jpeg_files_have_the_pixels_that_pillow_decodes(
+    tmp_path: Path, size: tuple[int, int], subsampling: int, progressive: bool
+) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3)).astype(np.uint8)
+    path = tmp_path / "a.jpg"
+    Image.fromarray(noise).save(path, quality=60, subsampling=subsampling, progressive=progressive)
+    expected = np.asarray(Image.open(path))
+    for source in (path, path.read_bytes()):
+        assert np.array_equal(open_image(source).read(), expected)
+        assert np.array_equal(read_image(source), expected)
+    padded = path.read_bytes() + bytes(7)
+    assert np.array_equal(open_image(padded).read(), expected)
