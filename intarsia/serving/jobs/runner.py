@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -23,6 +25,8 @@ from intarsia.serving.jobs.store import Folder, Job, Output, State, Store
 from intarsia.serving.jobs.yielding import give_way
 from intarsia.serving.problems import CONFLICT, NOT_FOUND, TOO_MANY, UNAVAILABLE, Problem
 from intarsia.serving.settings import Settings
+
+logger = logging.getLogger("intarsia.serving")
 
 _NICE = 10  # of the thread, and of those that its models compute with
 _MOST_STARTS = 3  # of a job that each time ended the server
@@ -54,13 +58,18 @@ class Jobs:
         self._jobs: dict[str, Job] = {}
         self._changed = threading.Condition(threading.RLock())
         self._arriving: list[str] = []
-        self._ends = False
+        self._ends, self._refusal = False, "the server does not do jobs yet; ask again in a moment"
         self._lock: IO[bytes] | None = None
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
         """Take the folder of jobs, read what is in it, and begin to work; another server's folder is left to it."""
-        if not self._take():
+        try:
+            self._refusal = self._take()
+        except OSError as error:
+            logger.warning("no jobs are done: %s", error)
+            self._refusal = "the server cannot write into its state folder; start it with --state FOLDER"
+        if self._refusal:
             return
         for job in self.store.load():
             self._jobs[job.id] = job
@@ -77,6 +86,8 @@ class Jobs:
             self._changed.notify_all()
         if self._thread is not None:
             self._thread.join(_GRACE)
+            if self._thread.is_alive():  # its folder stays taken until the process is gone
+                return
             self._thread = None
         if self._lock is not None:
             self._lock.close()
@@ -91,15 +102,12 @@ class Jobs:
         """Raise a `Problem` if a job that comes now is not taken."""
         if self.stops:
             raise Problem(UNAVAILABLE, "the server is about to end; ask again later", headers={"Retry-After": "5"})
-        if self._thread is None:
-            raise Problem(
-                UNAVAILABLE,
-                "another server has this state folder and does its jobs; start this one with --state FOLDER",
-            )
-        waiting = len(self._arriving) + sum(job.state == "queued" for job in self.all())
+        if self._refusal:
+            raise Problem(UNAVAILABLE, self._refusal)
+        waiting = len(self._arriving) + sum(not job.is_over for job in self.all())
         if waiting > self._settings.max_jobs:
             raise Problem(
-                TOO_MANY, f"{waiting} jobs wait and no more may; ask again when one is done, or raise --max-jobs",
+                TOO_MANY, f"{waiting} jobs are there and no more may wait; ask again later, or raise --max-jobs",
                 headers={"Retry-After": "30"},
             )  # fmt: skip
 
@@ -184,19 +192,20 @@ class Jobs:
                 if job.ended is not None and self._clock() - job.ended > self._settings.ttl:
                     self._remove(job)
 
-    def _take(self) -> bool:
-        """Lock the folder of jobs for this process; the system lets go when it dies."""
+    def _take(self) -> str:
+        """Lock the folder of jobs for this process, or say why not; the system lets go when it dies."""
         self.store.folder.mkdir(parents=True, exist_ok=True)
         held = (self.store.folder / "lock").open("wb")
         if not lock(held):
             held.close()
-            return False
+            return "another server does the jobs of this state folder; start this one with --state FOLDER"
         self._lock = held
-        return True
+        return ""
 
     def _work(self) -> None:
         yield_cores(_NICE)
         while True:
+            self.sweep()
             with self._changed:
                 while not self._ends and (job := self._next()) is None:
                     self._changed.wait(_EVERY)
@@ -247,7 +256,7 @@ class Jobs:
             if what == "curve":
                 if job.curve and value["epoch"] <= job.curve[-1]["epoch"]:  # of before a restart
                     return
-                job.curve.append(dict(value))
+                job.curve.append({name: one if _is_plain(one) else None for name, one in value.items()})
                 self.store.save(job)
             else:
                 job.what, job.done, job.total = str(value["what"]), int(value["done"]), value["total"]
@@ -290,6 +299,11 @@ class Jobs:
         del self._jobs[job.id]
         job.changes += 1
         self.store.remove(job.id)
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether JSON has it, which has no NaN."""
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def _outputs(out: Path, names: tuple[str, ...]) -> list[Output]:
