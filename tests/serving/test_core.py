@@ -231,3 +231,11 @@ def test_it_is_ready_when_its_models_are(client: TestClient) -> None:
 )  # fmt: skip
 def test_names_of_uploads_lead_nowhere(said: str, made: str) -> None:
     assert safe_name(said) == made
+
+
+def test_samples_are_pictures_with_a_credit(client: TestClient) -> None:
+    for one in client.get("/v1/samples").json():
+        assert one["credit"]
+        picture = Image.open(io.BytesIO(client.get(f"/v1/samples/{one['name']}").content))
+        assert min(picture.size) > 200
+    assert client.get("/v1/samples/coffe").json()["detail"].endswith("Did you mean 'coffee'?")

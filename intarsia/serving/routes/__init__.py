@@ -12,6 +12,7 @@ from intarsia.serving.routes import (
     learning,
     models,
     project,
+    samples,
     segment,
     studio,
 )
@@ -26,6 +27,7 @@ ROUTERS = (
     jobs.router,
     project.router,
     learning.router,
+    samples.router,
     convert.router,
     kserve.router,
     labelstudio.router,

@@ -124,7 +124,7 @@ async def train(request: Request, learning: Learning) -> Response:
     runner: Runner | None = getattr(request.app.state, "jobs", None)
     if runner is None:
         raise Problem(UNAVAILABLE, "this server runs no jobs")
-    base = None if learning.base is None else engine.file(learning.base)
+    base = None if learning.base is None else engine.source(learning.base)
     if learning.how == "finetune":
         await asked(going_on, base or DEFAULT_MODEL)
     recipe = None if learning.recipe is None else str(_recipe_file(learning.recipe))
