@@ -418,6 +418,24 @@ def test_a_defect_fails_its_job_alone(server: TestClient, own: Settings) -> None
     assert unknown["state"] == "failed" and "never" in unknown["error"]
 
 
+def test_a_state_that_cannot_be_kept_does_not_end_the_work(
+    server: TestClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    work, jobs = held(server), jobs_of(server)
+    job = jobs.submit("held", {})
+    assert work.started.wait(30)
+
+    def full(job: Job) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(jobs.store, "save", full)
+        work.go.set()
+        assert ended(server, job.id)["state"] == "done"
+    assert "is not kept" in caplog.text
+    assert ended(server, jobs.submit("held", {}).id)["state"] == "done"
+
+
 def test_ids_cannot_be_guessed(server: TestClient) -> None:
     held(server).go.set()
     ids = {jobs_of(server).submit("held", {}).id for _ in range(8)}

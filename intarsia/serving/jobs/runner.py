@@ -7,8 +7,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from contextlib import contextmanager
 from typing import IO, Any
 
 from intarsia.errors import IntarsiaError
@@ -16,12 +15,11 @@ from intarsia.failures import explained
 from intarsia.files import lock
 from intarsia.jobs.run import INTERRUPTED
 from intarsia.jobs.writing.work import Stopped
-from intarsia.serving.answers import media_type
 from intarsia.serving.engine import Engine, yield_cores
 from intarsia.serving.jobs.apps import uses
 from intarsia.serving.jobs.kinds import Kind, Outcome, Work
 from intarsia.serving.jobs.segmenting import segmenting
-from intarsia.serving.jobs.store import Folder, Job, Output, State, Store
+from intarsia.serving.jobs.store import Folder, Job, State, Store
 from intarsia.serving.jobs.yielding import give_way
 from intarsia.serving.problems import CONFLICT, NOT_FOUND, TOO_MANY, UNAVAILABLE, Problem
 from intarsia.serving.settings import Settings
@@ -38,8 +36,8 @@ class Jobs:
     """The jobs of a server.
 
     One is run at a time, with a model of its own, on a thread of low priority, whose next step waits while the server
-    answers. What was running when the server ended is queued again when it starts, and
-    goes on where its manifest, or its checkpoint, ends.
+    answers. What was running when the server ended is queued again when it starts, and goes on where its manifest, or
+    its checkpoint, ends.
 
     Args:
         settings: of the server.
@@ -223,8 +221,7 @@ class Jobs:
     def _begin(self, job: Job) -> None:
         job.state, job.began, job.done, job.total = "running", self._clock(), 0, None
         job.starts += 1
-        job.changes += 1
-        self.store.save(job)
+        self._save(job)
 
     def _run(self, job: Job) -> Outcome:
         """Do a job's work; whatever goes wrong is told, and the next job is done."""
@@ -257,10 +254,10 @@ class Jobs:
                 if job.curve and value["epoch"] <= job.curve[-1]["epoch"]:  # of before a restart
                     return
                 job.curve.append({name: one if _is_plain(one) else None for name, one in value.items()})
-                self.store.save(job)
+                self._save(job)
             else:
                 job.what, job.done, job.total = str(value["what"]), int(value["done"]), value["total"]
-            job.changes += 1
+                job.changes += 1
 
     def _finish(self, job: Job, outcome: Outcome) -> None:
         with self._changed:
@@ -278,9 +275,8 @@ class Jobs:
         job.state, job.ended, job.exit_code = state, self._clock(), outcome.exit_code
         job.error = None if outcome.error is None else folder.hide(outcome.error)
         job.notes = folder.hide(list(outcome.notes))
-        job.outputs = list(_outputs(folder.out, outcome.files))
-        job.changes += 1
-        self.store.save(job)
+        job.outputs = folder.outputs(outcome.files)
+        self._save(job)
 
     def _again(self, job: Job, starts: int | None = None) -> None:
         """Queue once more what the server's end interrupted; not what each time ends the server."""
@@ -292,8 +288,15 @@ class Jobs:
             self._end(job, "failed", Outcome(1, reason))
             return
         job.state = "queued"
+        self._save(job)
+
+    def _save(self, job: Job) -> None:
+        """Write down what changed; where that fails, on a full disk, the next server begins the job again."""
         job.changes += 1
-        self.store.save(job)
+        try:
+            self.store.save(job)
+        except (OSError, IntarsiaError) as error:
+            logger.warning("the state of job %s is not kept: %s", job.id, error)
 
     def _remove(self, job: Job) -> None:
         del self._jobs[job.id]
@@ -304,17 +307,3 @@ class Jobs:
 def _is_plain(value: Any) -> bool:
     """Whether JSON has it, which has no NaN."""
     return not isinstance(value, float) or math.isfinite(value)
-
-
-def _outputs(out: Path, names: tuple[str, ...]) -> list[Output]:
-    """The files behind names of results; only what lies below the folder."""
-    found: dict[str, Output] = {}
-    root = out.resolve()
-    for name in names:
-        place = out / name
-        for file in sorted(place.rglob("*")) if place.is_dir() else [place]:
-            with suppress(OSError, ValueError):
-                if file.is_file() and file.resolve().is_relative_to(root):
-                    told = file.relative_to(out).as_posix()
-                    found[told] = Output(name=told, bytes=file.stat().st_size, media_type=media_type(file.suffix))
-    return list(found.values())
