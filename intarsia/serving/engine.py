@@ -26,6 +26,7 @@ from intarsia.media.pixels import RGB
 from intarsia.serving.problems import CLIENT_GONE, NOT_FOUND, TOO_LATE, TOO_MANY, UNAVAILABLE, Problem
 from intarsia.serving.settings import Settings
 from intarsia.serving.stages import Stages
+from intarsia.serving.yielding import Way
 from intarsia.zoo import bundled_models, find_bundle
 
 T = TypeVar("T")
@@ -68,6 +69,10 @@ class Engine:
 
     Args:
         settings: of the server.
+
+    Attributes:
+        draining: whether the server is about to end.
+        way: by which work that nobody waits for lets answers go first.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -82,6 +87,7 @@ class Engine:
         self._chooser: Chooser | None = None
         self._inside = 0
         self._answered = -math.inf
+        self.way = Way(self._idle, lambda: self.draining)
         self._descriptions: dict[str, Description] = {}
         self._usual = 1.0  # seconds that a request takes, of late
 
@@ -112,8 +118,7 @@ class Engine:
         """Requests that are computed, or wait for it."""
         return self._inside
 
-    @property
-    def idle(self) -> float:
+    def _idle(self) -> float:
         """Seconds since somebody waited for an answer; 0 while somebody does."""
         return 0.0 if self._inside else time.perf_counter() - self._answered
 

@@ -20,7 +20,6 @@ from intarsia.serving.jobs.apps import uses
 from intarsia.serving.jobs.kinds import Kind, Outcome, Work
 from intarsia.serving.jobs.segmenting import segmenting
 from intarsia.serving.jobs.store import Folder, Job, State, Store
-from intarsia.serving.jobs.yielding import give_way
 from intarsia.serving.problems import CONFLICT, NOT_FOUND, TOO_MANY, UNAVAILABLE, Problem
 from intarsia.serving.settings import Settings
 
@@ -230,7 +229,7 @@ class Jobs:
             return Outcome(1, f"this server knows no jobs of the kind {job.kind}")
 
         def stop() -> bool:
-            give_way(self._engine)
+            self._engine.way.give()
             return job.leaving or self.stops
 
         def tell(what: str, value: Mapping[str, Any]) -> None:

@@ -15,7 +15,7 @@ from intarsia.jobs.run import PARTLY
 from intarsia.runtimes.contract import Runtime
 from intarsia.serving.engine import Engine
 from intarsia.serving.jobs.kinds import Outcome, Work
-from intarsia.serving.jobs.yielding import Yielding
+from intarsia.serving.yielding import Yielding
 
 _MOST_REASONS = 3
 
@@ -31,7 +31,7 @@ def load_model(engine: Engine, name: str, **options: Any) -> Predictor | CloudPr
         found = intarsia.load(source, **options)
     except IntarsiaError as error:
         raise type(error)(str(error).replace(source, name)) from error
-    found.runtime = cast(Runtime, Yielding(found.runtime, engine))
+    found.runtime = cast(Runtime, Yielding(found.runtime, engine.way))
     return found
 
 
