@@ -1,6 +1,6 @@
 """Yielding: work that nobody waits for takes its next step when nobody waits for an answer.
 
-A low priority alone does not do it: what has begun holds memory's bandwidth and Python's lock, whatever its priority.
+A low priority alone is not enough: what has begun holds memory's bandwidth and Python's lock, whatever its priority.
 """
 
 from __future__ import annotations
