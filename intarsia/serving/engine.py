@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import threading
 import time
@@ -26,6 +27,7 @@ from intarsia.runtimes.timed import Timed
 from intarsia.serving.problems import CLIENT_GONE, NOT_FOUND, TOO_LATE, TOO_MANY, UNAVAILABLE, Problem
 from intarsia.serving.settings import Settings
 from intarsia.serving.stages import Stages
+from intarsia.serving.yielding import Way
 from intarsia.zoo import bundled_models, find_bundle
 
 T = TypeVar("T")
@@ -68,6 +70,10 @@ class Engine:
 
     Args:
         settings: of the server.
+
+    Attributes:
+        draining: whether the server is about to end.
+        way: by which work that nobody waits for lets answers go first.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -81,6 +87,8 @@ class Engine:
         self._threads: dict[str, ThreadPoolExecutor] = {}
         self._chooser: Chooser | None = None
         self._inside = 0
+        self._answered = -math.inf
+        self.way = Way(self._idle, lambda: self.draining)
         self._descriptions: dict[str, Description] = {}
         self._usual = 1.0  # seconds that a request takes, of late
 
@@ -110,6 +118,10 @@ class Engine:
     def waiting(self) -> int:
         """Requests that are computed, or wait for it."""
         return self._inside
+
+    def _idle(self) -> float:
+        """Seconds since somebody waited for an answer; 0 while somebody does."""
+        return 0.0 if self._inside else time.perf_counter() - self._answered
 
     def is_loaded(self, name: str) -> bool:
         """Tell whether a model is ready."""
@@ -199,6 +211,7 @@ class Engine:
         finally:
             call.left.set()
             self._inside -= 1
+            self._answered = time.perf_counter()
             self._usual += 0.2 * (time.perf_counter() - start - self._usual)
 
     def check_room(self) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import threading
+import warnings
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,13 +17,14 @@ import pytest
 from filmed import moving_squares, write_clip
 from PIL import Image
 from pydantic import SecretStr
+from starlette.requests import Request
 from starlette.testclient import TestClient
 
 from intarsia.serving.app import create_app
-from intarsia.serving.jobs import Job, Jobs, Kind, Outcome, Work
+from intarsia.serving.jobs import Job, Jobs, Kind, Outcome, Work, receiving
+from intarsia.serving.jobs.store import Folder
+from intarsia.serving.problems import Problem
 from intarsia.serving.settings import Settings
-
-FORM = dict[str, Any]
 
 
 @pytest.fixture
@@ -238,7 +241,7 @@ def test_a_key_is_needed_where_one_is_set(own: Settings) -> None:
 def test_kinds_tell_their_options(server: TestClient) -> None:
     kinds = {kind["name"]: kind for kind in server.get("/v1/jobs/kinds").json()["kinds"]}
     assert list(kinds) == ["segment", "portrait", "background", "makeup", "tryon", "handwriting", "drive"]
-    assert "with" in kinds["background"]["options"] and kinds["tryon"]["files"] == ["files", "texture", "from"]
+    assert "behind" in kinds["background"]["options"] and kinds["tryon"]["files"] == ["files", "texture", "from"]
 
 
 class Held:
@@ -284,12 +287,14 @@ def test_a_job_that_runs_is_cancelled_and_one_that_is_over_goes(server: TestClie
 def test_too_many_jobs_wait(own: Settings, jpeg: bytes) -> None:
     with TestClient(create_app(own.model_copy(update={"max_jobs": 0}))) as client:
         work = held(client)
-        for _ in range(2):
-            jobs_of(client).submit("held", {})
+        jobs_of(client).submit("held", {})
         assert work.started.wait(30)
         found = client.post("/v1/jobs?model=bright", files={"files": ("a.jpg", jpeg, "image/jpeg")})
         assert found.status_code == 429 and found.headers["retry-after"]
         work.go.set()
+        ended(client, jobs_of(client).all()[0].id)
+        found = client.post("/v1/jobs?model=bright", files={"files": ("a.jpg", jpeg, "image/jpeg")})
+        assert found.status_code == 202
 
 
 def test_what_was_interrupted_goes_on_after_a_restart(own: Settings) -> None:
@@ -376,7 +381,7 @@ def test_a_curve_is_told_once_and_can_be_taken_up(server: TestClient) -> None:
     def learn(work: Work) -> Outcome:
         work.tell("progress", {"what": "training", "done": 2, "total": 3})
         for epoch in (1, 2, 1, 2, 3):  # a training that was resumed tells its rows anew
-            work.tell("curve", {"epoch": epoch, "loss": 1 / epoch, "miou": None})
+            work.tell("curve", {"epoch": epoch, "loss": 1 / epoch, "miou": float("nan")})
         return Outcome(0, files=("model/best.safetensors", "../job.json"))
 
     work.then = learn
@@ -386,7 +391,8 @@ def test_a_curve_is_told_once_and_can_be_taken_up(server: TestClient) -> None:
     (out / "best.safetensors").write_bytes(b"weights")
     work.go.set()
     events = follow(server, job.id)
-    assert [data["epoch"] for name, _, data in events if name == "curve"] == [1, 2, 3]
+    rows = [data for name, _, data in events if name == "curve"]
+    assert rows == [{"epoch": epoch, "loss": 1 / epoch, "miou": None} for epoch in (1, 2, 3)]
     over = events[-1][2]
     assert (over["what"], over["done"], over["total"]) == ("training", 2, 3)
     assert [one["name"] for one in over["outputs"]] == ["model/best.safetensors"]
@@ -410,6 +416,24 @@ def test_a_defect_fails_its_job_alone(server: TestClient, own: Settings) -> None
     assert ended(server, jobs_of(server).submit("held", {}).id)["state"] == "done"
     unknown = ended(server, jobs_of(server).submit("never", {}).id)
     assert unknown["state"] == "failed" and "never" in unknown["error"]
+
+
+def test_a_state_that_cannot_be_kept_does_not_end_the_work(
+    server: TestClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    work, jobs = held(server), jobs_of(server)
+    job = jobs.submit("held", {})
+    assert work.started.wait(30)
+
+    def full(job: Job) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(jobs.store, "save", full)
+        work.go.set()
+        assert ended(server, job.id)["state"] == "done"
+    assert "is not kept" in caplog.text
+    assert ended(server, jobs.submit("held", {}).id)["state"] == "done"
 
 
 def test_ids_cannot_be_guessed(server: TestClient) -> None:
@@ -438,3 +462,49 @@ def test_clouds_and_volumes_are_jobs_too(server: TestClient, tmp_path: Path) -> 
     found = server.post("/v1/jobs?name=scan.bin", content=points)
     over = ended(server, found.json()["id"])
     assert over["state"] == "failed" and over["error"].startswith("scan.bin: ") and over["exit_code"] == 3, over
+
+
+def test_a_state_folder_that_cannot_be_written_only_ends_jobs(own: Settings, jpeg: bytes) -> None:
+    own.state.mkdir()
+    (own.state / "jobs").write_text("a file")
+    with TestClient(create_app(own)) as client:
+        found = client.post("/v1/jobs?model=bright", files={"files": ("a.jpg", jpeg, "image/jpeg")})
+        assert found.status_code == 503 and "--state" in found.json()["detail"]
+        assert client.post("/v1/segment?model=bright", content=jpeg).status_code == 200
+
+
+FORM = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.jpg"\r\n\r\nhello'
+
+
+@pytest.mark.parametrize(
+    ("messages", "status", "said"),
+    [
+        ([{"type": "http.request", "body": FORM, "more_body": True}, {"type": "http.disconnect"}], 499, "left"),
+        ([{"type": "http.request", "body": FORM, "more_body": True}], 504, "nothing came"),
+    ],
+)
+def test_a_body_that_breaks_off_leaves_nothing_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, messages: list[Any], status: int, said: str
+) -> None:
+    monkeypatch.setattr(receiving, "PATIENCE", 0.05)
+    folder = Folder(tmp_path)
+    folder.input.mkdir()
+    left = iter(messages)
+
+    async def receive() -> Any:
+        found = next(left, None)
+        return found if found is not None else await asyncio.Event().wait()
+
+    headers = [(b"content-type", b"multipart/form-data; boundary=x")]
+    request = Request({"type": "http", "method": "POST", "headers": headers, "query_string": b""}, receive)
+    with pytest.raises(Problem, match=said) as raised:
+        asyncio.run(receiving.receive(request, folder, ()))
+    assert raised.value.status == status
+
+
+def test_the_document_of_the_api_is_made_without_a_warning(server: TestClient) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        document = server.get("/openapi.json").json()
+    body = document["paths"]["/v1/jobs"]["post"]["requestBody"]["content"]
+    assert set(body) == {"multipart/form-data", "application/octet-stream"}

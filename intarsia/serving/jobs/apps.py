@@ -10,14 +10,13 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-import numpy as np
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 import intarsia
 from intarsia.apps.background import MEDIA as BACKGROUNDS
 from intarsia.apps.background import Backgrounds, background_output
 from intarsia.apps.drive import Camera, drive_render
-from intarsia.apps.grounds import BLUR, TRANSPARENT, Blur, Ground, Plain, Transparent, read_ground
+from intarsia.apps.grounds import BLUR, Blur, Ground, Plain, named_ground
 from intarsia.apps.handwriting import PAGE, LineFinder
 from intarsia.apps.loading import load_predictor
 from intarsia.apps.makeup import MADE_UP, Look, open_makeup
@@ -29,8 +28,8 @@ from intarsia.apps.tryon import TRIED_ON, TryingOn, Wish
 from intarsia.errors import UsageError
 from intarsia.inference.bodies import find_bodies
 from intarsia.jobs import JobOptions, Plan, plan
+from intarsia.media.images import read_image
 from intarsia.media.medium import check_options
-from intarsia.media.oklab import colour
 from intarsia.serving.engine import Engine
 from intarsia.serving.jobs.kinds import Asked, Kind, Outcome, Work
 from intarsia.serving.jobs.running import load_model, run_plan, sum_up
@@ -63,12 +62,8 @@ class Portraying(Using):
 class Backing(Using):
     """Of `background`."""
 
-    model_config = ConfigDict(extra="forbid", populate_by_name=True)
-
     model: str | None = "person"
-    behind: Annotated[
-        str | None, Field(alias="with", max_length=100, description="blur, a colour, or transparent; or a file.")
-    ] = None
+    behind: Annotated[str | None, Field(max_length=100, description="blur, a colour, transparent; or a file.")] = None
     blur: float | None = None
     limit: Annotated[int | None, Field(ge=1)] = None
     deadline: Annotated[float | None, Field(ge=1)] = None
@@ -125,7 +120,7 @@ def uses(engine: Engine) -> list[Kind]:
 
     return [
         make("portrait", "What is behind the people of photos is out of focus", Portraying, _portrait, "background"),
-        make("background", "Another background behind the people of videos", Backing, _background, "with"),
+        make("background", "Another background behind the people of videos", Backing, _background, "behind"),
         make("makeup", "Lips, hair, skin, eyes and brows of the faces in photos and videos", Painting, _makeup),
         make("tryon", "A garment in another colour or cloth", Trying, _tryon, "texture", "from"),
         make("handwriting", "The lines of handwritten pages, in reading order", Reading, _handwriting),
@@ -176,12 +171,8 @@ def read_backdrop(said: str | None, blur: float | None, file: Path | None) -> Gr
     if file is not None and said is not None:
         raise UsageError("send a background as a file, or say what it is, not both")
     if file is not None:
-        return read_ground(file)
-    if said is None or said == BLUR:
-        return Blur() if blur is None else Blur(blur)
-    if said == TRANSPARENT:
-        return Transparent()
-    return Plain(np.full((1, 1, 3), colour(said), dtype=np.uint8))
+        return Plain(read_image(file))
+    return named_ground(said or BLUR) if blur is None else Blur(blur)
 
 
 def _portrait(engine: Engine, asked: Portraying, folder: Folder) -> Planned:
@@ -192,7 +183,7 @@ def _portrait(engine: Engine, asked: Portraying, folder: Folder) -> Planned:
 
 
 def _background(engine: Engine, asked: Backing, folder: Folder) -> Planned:
-    ground = read_backdrop(asked.behind, asked.blur, folder.extra_file("with"))
+    ground = read_backdrop(asked.behind, asked.blur, folder.extra_file("behind"))
     planned = _plan(folder, [background_output(ground)], BACKGROUNDS)
     options = JobOptions(limit=asked.limit, deadline=asked.deadline)
     return planned, options, lambda: Backgrounds(_model(engine, asked), ground)

@@ -56,7 +56,7 @@ class Receiver:
         self._file: IO[bytes] | None = None
         self._sum: Any = None
         self._part = _Part()
-        self._taken: set[str] = set()
+        self._numbers: dict[str, int] = {}
         self._told: list[tuple[str, str, str]] = []
         self._count = self._unseen = 0
         self._whole = False
@@ -175,9 +175,11 @@ class Receiver:
     def _free(self, name: str) -> str:
         """A name that no other file has, whatever the case of its letters."""
         stem, dot, suffix = name.partition(".")
-        names = (name, *(f"{stem}-{number}{dot}{suffix}" for number in range(2, MOST_FILES + 2)))
-        found = next(one for one in names if one.lower() not in self._taken)
-        self._taken.add(found.lower())
+        found, numbers = name, self._numbers
+        while found.lower() in numbers:
+            numbers[name.lower()] += 1
+            found = f"{stem}-{numbers[name.lower()]}{dot}{suffix}"
+        numbers[found.lower()] = 1
         return found
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from contextlib import contextmanager
 from typing import IO, Any
 
 from intarsia.errors import IntarsiaError
@@ -14,16 +15,17 @@ from intarsia.failures import explained
 from intarsia.files import lock
 from intarsia.jobs.run import INTERRUPTED
 from intarsia.jobs.writing.work import Stopped
-from intarsia.serving.answers import media_type
 from intarsia.serving.engine import Engine, yield_cores
 from intarsia.serving.jobs.apps import uses
 from intarsia.serving.jobs.kinds import Kind, Outcome, Work
 from intarsia.serving.jobs.segmenting import segmenting
-from intarsia.serving.jobs.store import Folder, Job, Output, State, Store
+from intarsia.serving.jobs.store import Folder, Job, State, Store
 from intarsia.serving.problems import CONFLICT, NOT_FOUND, TOO_MANY, UNAVAILABLE, Problem
 from intarsia.serving.settings import Settings
 
-_NICE = 19  # of the thread, and of those that its models compute with
+logger = logging.getLogger("intarsia.serving")
+
+_NICE = 10  # of the thread, and of those that its models compute with
 _MOST_STARTS = 3  # of a job that each time ended the server
 _EVERY = 60.0  # seconds between two looks at what is too old
 _GRACE = 15.0  # seconds in which the work may stop when the server ends
@@ -32,9 +34,9 @@ _GRACE = 15.0  # seconds in which the work may stop when the server ends
 class Jobs:
     """The jobs of a server.
 
-    One is run at a time, with a model of its own, on a thread of the lowest priority: its steps share the cores with
-    answers only where these leave some. What was running when the server ended is queued again when it starts, and
-    goes on where its manifest, or its checkpoint, ends.
+    One is run at a time, with a model of its own, on a thread of low priority, whose next step waits while the server
+    answers. What was running when the server ended is queued again when it starts, and goes on where its manifest, or
+    its checkpoint, ends.
 
     Args:
         settings: of the server.
@@ -53,13 +55,18 @@ class Jobs:
         self._jobs: dict[str, Job] = {}
         self._changed = threading.Condition(threading.RLock())
         self._arriving: list[str] = []
-        self._ends = False
+        self._ends, self._refusal = False, "the server does not do jobs yet; ask again in a moment"
         self._lock: IO[bytes] | None = None
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
         """Take the folder of jobs, read what is in it, and begin to work; another server's folder is left to it."""
-        if not self._take():
+        try:
+            self._refusal = self._take()
+        except OSError as error:
+            logger.warning("no jobs are done: %s", error)
+            self._refusal = "the server cannot write into its state folder; start it with --state FOLDER"
+        if self._refusal:
             return
         for job in self.store.load():
             self._jobs[job.id] = job
@@ -76,6 +83,8 @@ class Jobs:
             self._changed.notify_all()
         if self._thread is not None:
             self._thread.join(_GRACE)
+            if self._thread.is_alive():  # its folder stays taken until the process is gone
+                return
             self._thread = None
         if self._lock is not None:
             self._lock.close()
@@ -90,15 +99,12 @@ class Jobs:
         """Raise a `Problem` if a job that comes now is not taken."""
         if self.stops:
             raise Problem(UNAVAILABLE, "the server is about to end; ask again later", headers={"Retry-After": "5"})
-        if self._thread is None:
-            raise Problem(
-                UNAVAILABLE,
-                "another server has this state folder and does its jobs; start this one with --state FOLDER",
-            )
-        waiting = len(self._arriving) + sum(job.state == "queued" for job in self.all())
+        if self._refusal:
+            raise Problem(UNAVAILABLE, self._refusal)
+        waiting = len(self._arriving) + sum(not job.is_over for job in self.all())
         if waiting > self._settings.max_jobs:
             raise Problem(
-                TOO_MANY, f"{waiting} jobs wait and no more may; ask again when one is done, or raise --max-jobs",
+                TOO_MANY, f"{waiting} jobs are there and no more may wait; ask again later, or raise --max-jobs",
                 headers={"Retry-After": "30"},
             )  # fmt: skip
 
@@ -183,19 +189,20 @@ class Jobs:
                 if job.ended is not None and self._clock() - job.ended > self._settings.ttl:
                     self._remove(job)
 
-    def _take(self) -> bool:
-        """Lock the folder of jobs for this process; the system lets go when it dies."""
+    def _take(self) -> str:
+        """Lock the folder of jobs for this process, or say why not; the system lets go when it dies."""
         self.store.folder.mkdir(parents=True, exist_ok=True)
         held = (self.store.folder / "lock").open("wb")
         if not lock(held):
             held.close()
-            return False
+            return "another server does the jobs of this state folder; start this one with --state FOLDER"
         self._lock = held
-        return True
+        return ""
 
     def _work(self) -> None:
         yield_cores(_NICE)
         while True:
+            self.sweep()
             with self._changed:
                 while not self._ends and (job := self._next()) is None:
                     self._changed.wait(_EVERY)
@@ -213,8 +220,7 @@ class Jobs:
     def _begin(self, job: Job) -> None:
         job.state, job.began, job.done, job.total = "running", self._clock(), 0, None
         job.starts += 1
-        job.changes += 1
-        self.store.save(job)
+        self._save(job)
 
     def _run(self, job: Job) -> Outcome:
         """Do a job's work; whatever goes wrong is told, and the next job is done."""
@@ -222,11 +228,15 @@ class Jobs:
         if kind is None:
             return Outcome(1, f"this server knows no jobs of the kind {job.kind}")
 
+        def stop() -> bool:
+            self._engine.way.give()
+            return job.leaving or self.stops
+
         def tell(what: str, value: Mapping[str, Any]) -> None:
             self._told(job, what, value)
 
         try:
-            return kind.run(Work(job.spec, folder, lambda: job.leaving or self.stops, tell))
+            return kind.run(Work(job.spec, folder, stop, tell))
         except (Stopped, KeyboardInterrupt):
             return Outcome(INTERRUPTED)
         except BaseException as error:  # panics of libraries in Rust among them: the thread has to live on
@@ -242,11 +252,11 @@ class Jobs:
             if what == "curve":
                 if job.curve and value["epoch"] <= job.curve[-1]["epoch"]:  # of before a restart
                     return
-                job.curve.append(dict(value))
-                self.store.save(job)
+                job.curve.append({name: one if _is_plain(one) else None for name, one in value.items()})
+                self._save(job)
             else:
                 job.what, job.done, job.total = str(value["what"]), int(value["done"]), value["total"]
-            job.changes += 1
+                job.changes += 1
 
     def _finish(self, job: Job, outcome: Outcome) -> None:
         with self._changed:
@@ -264,9 +274,8 @@ class Jobs:
         job.state, job.ended, job.exit_code = state, self._clock(), outcome.exit_code
         job.error = None if outcome.error is None else folder.hide(outcome.error)
         job.notes = folder.hide(list(outcome.notes))
-        job.outputs = list(_outputs(folder.out, outcome.files))
-        job.changes += 1
-        self.store.save(job)
+        job.outputs = folder.outputs(outcome.files)
+        self._save(job)
 
     def _again(self, job: Job, starts: int | None = None) -> None:
         """Queue once more what the server's end interrupted; not what each time ends the server."""
@@ -278,8 +287,15 @@ class Jobs:
             self._end(job, "failed", Outcome(1, reason))
             return
         job.state = "queued"
+        self._save(job)
+
+    def _save(self, job: Job) -> None:
+        """Write down what changed; where that fails, on a full disk, the next server begins the job again."""
         job.changes += 1
-        self.store.save(job)
+        try:
+            self.store.save(job)
+        except (OSError, IntarsiaError) as error:
+            logger.warning("the state of job %s is not kept: %s", job.id, error)
 
     def _remove(self, job: Job) -> None:
         del self._jobs[job.id]
@@ -287,15 +303,6 @@ class Jobs:
         self.store.remove(job.id)
 
 
-def _outputs(out: Path, names: tuple[str, ...]) -> list[Output]:
-    """The files behind names of results; only what lies below the folder."""
-    found: dict[str, Output] = {}
-    root = out.resolve()
-    for name in names:
-        place = out / name
-        for file in sorted(place.rglob("*")) if place.is_dir() else [place]:
-            with suppress(OSError, ValueError):
-                if file.is_file() and file.resolve().is_relative_to(root):
-                    told = file.relative_to(out).as_posix()
-                    found[told] = Output(name=told, bytes=file.stat().st_size, media_type=media_type(file.suffix))
-    return list(found.values())
+def _is_plain(value: Any) -> bool:
+    """Whether JSON has it, which has no NaN."""
+    return not isinstance(value, float) or math.isfinite(value)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -13,6 +14,7 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel, Field, ValidationError
 
 from intarsia.files import write_text
+from intarsia.serving.answers import media_type
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 ENDED: frozenset[State] = frozenset({"done", "failed", "cancelled"})
@@ -122,6 +124,19 @@ class Folder:
     def extra_file(self, name: str) -> Path | None:
         """The file that was sent for an option."""
         return next(iter(sorted(self.extra.glob(f"{name}.*"))), None) if self.extra.is_dir() else None
+
+    def outputs(self, names: Iterable[str]) -> list[Output]:
+        """List the files behind names of results: of a folder all in it, and only what lies below `out`."""
+        found: dict[str, Output] = {}
+        root = self.out.resolve()
+        for name in names:
+            place = self.out / name
+            for file in sorted(place.rglob("*")) if place.is_dir() else [place]:
+                with suppress(OSError, ValueError):
+                    if file.is_file() and file.resolve().is_relative_to(root):
+                        told = file.relative_to(self.out).as_posix()
+                        found[told] = Output(name=told, bytes=file.stat().st_size, media_type=media_type(file.suffix))
+        return list(found.values())
 
     def hide(self, value: T) -> T:
         """Take this server's paths out of plain JSON, so that names start where the client's do."""

@@ -142,7 +142,8 @@ async def send_records(request: Request, job: str) -> Response:
     return StreamingResponse(lines(), media_type="application/x-ndjson")
 
 
-@router.api_route("/{job}/results/{name:path}", methods=["GET", "HEAD"], response_class=Response)
+@router.head("/{job}/results/{name:path}", include_in_schema=False)
+@router.get("/{job}/results/{name:path}", response_class=Response)
 async def send_result(request: Request, job: str, name: str) -> Response:
     """Send a file that a job made, or a part of it (`Range`)."""
     jobs = jobs_of(request)
@@ -166,7 +167,7 @@ def read_asked(request: Request, kind: type[Asked]) -> Asked:
         RequestValidationError: one is unknown, or out of range.
     """
     query, said = request.query_params, dict[str, Any]()
-    lists = {field.alias or name for name, field in kind.model_fields.items() if get_origin(field.annotation) is tuple}
+    lists = {name for name, field in kind.model_fields.items() if get_origin(field.annotation) is tuple}
     for name in query:
         if name not in _OWN:
             said[name] = query.getlist(name) if name in lists else query[name]
