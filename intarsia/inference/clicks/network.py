@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from intarsia.inference.clicks.region import Likely
-from intarsia.inference.clicks.view import View, stacked
+from intarsia.bundle import onnxfile
+from intarsia.inference.clicks.trust import KEY, Trust
+from intarsia.inference.clicks.view import Likely, View, stacked
 from intarsia.runtimes.network import Network
 from intarsia.zoo import bundled_models
 
@@ -21,6 +22,7 @@ class ClickNetwork:
 
     def __init__(self, *, threads: int | None = None) -> None:
         self._network = Network(bundled_models()["clicks"], threads=threads)
+        self.trust: Trust | None = Trust.from_text(onnxfile.metadata(self._network.file).get(KEY, ""))
         self.side = int(str(self._network.shape[2]))
 
     def probability(self, view: View) -> Likely:

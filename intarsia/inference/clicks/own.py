@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intarsia.errors import ModelError
-from intarsia.inference.clicks.region import Likely
-from intarsia.inference.clicks.view import View
+from intarsia.inference.clicks.trust import Trust
+from intarsia.inference.clicks.view import Likely, View
 from intarsia.runtimes.network import computed, open_session
 
 _NEEDED = ("image_embeddings", "point_coords", "point_labels")
@@ -42,6 +42,7 @@ class OwnClicks:
     """
 
     whole = True
+    trust: Trust | None = None
 
     def __init__(
         self,

@@ -6,50 +6,57 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from intarsia.inference.clicks.view import Mask
+from intarsia.inference.clicks.trust import Traits, Trust
+from intarsia.inference.clicks.view import Likely, Mask, View
 
-PURE = 0.75
-"""What moves is likely on average by so much: of what is right by more than half, the IoU of its class cannot fall."""
-_THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9)
-_SURE = 0.8  # as likely is the clicked pixel at least; where the network doubts it, it doubts all around it too much
-_CLUELESS = 0.2  # less said of the clicked pixel says nothing of what is around it
+EVEN = 0.5
+"""What is likelier is likelier than not."""
+_HIGHER = (0.7, 0.9, 0.97)
+_REACHES = (0.25, 0.12, 0.06, 0.03, 0.0)  # of the view's side, around the click
 
-Likely = NDArray[np.float32]
+Cell = tuple[int, int]
 
 
-def connected(mask: Mask, cell: tuple[int, int]) -> Mask:
-    """The connected part of a mask (S, S) that holds a cell (column, row), which the mask has."""
+def connected(mask: Mask, cell: Cell) -> Mask:
+    """The connected part of a mask (S, S) that holds a cell (column, row), which counts as in it."""
     filled = np.pad(mask.astype(np.uint8), 1)
     column, row = cell
+    filled[row + 1, column + 1] = 1
     found = np.zeros((filled.shape[0] + 2, filled.shape[1] + 2), np.uint8)
     cv2.floodFill(filled, found, (column + 1, row + 1), 2, flags=4)
     return np.asarray(filled[1:-1, 1:-1] == 2)
 
 
-def moving(likely: Likely, free: Mask, cell: tuple[int, int]) -> tuple[Likely, Mask, float]:
-    """Find what a click moves.
+def candidates(likely: Likely, free: Mask, cell: Cell) -> list[tuple[Mask, float]]:
+    """All that a click might move, the largest first, each with the likelihood at its border.
 
-    The connected part around the click of all that is likelier than not. Where that is not likely enough as a whole,
-    the likelier part of it. Where the click itself is thought unlikely, which it cannot be, all is likelier than said.
+    What is connected to the click and likelier than not; what of it is likelier than that; and what of it is near.
 
     Args:
         likely: (S, S), of being what was clicked.
         free: (S, S), what may move.
         cell: (column, row) of the click.
-
-    Returns:
-        How likely all is, given the click; (S, S), what moves; and the likelihood at its border.
     """
-    column, row = cell
-    likely = np.minimum(likely * max(1.0, _SURE / max(float(likely[row, column]), _CLUELESS)), np.float32(1))
-    likely[row, column] = 1
-    free = free.copy()
-    free[row, column] = True
-    for least in _THRESHOLDS:
-        part = connected((likely >= least) & free, cell)
-        if float(likely[part].mean()) >= PURE:
-            break
-    return likely, part, least
+    whole = connected((likely >= EVEN) & free, cell)
+    found = [(whole, EVEN)]
+    found += [(connected((likely >= least) & whole, cell), least) for least in _HIGHER]
+    rows, columns = np.ogrid[: len(likely), : len(likely)]
+    away = np.hypot(columns - cell[0], rows - cell[1])
+    found += [(connected((away <= reach * len(likely)) & whole, cell), EVEN) for reach in _REACHES]
+    return sorted(found, key=lambda one: -int(one[0].sum()))
+
+
+def trusted(view: View, likely: Likely, free: Mask, cell: Cell, trust: Trust | None) -> tuple[Mask, float]:
+    """Choose what a click moves, and the likelihood at its border.
+
+    The largest candidate that is trusted to be more right than wrong: of what moves and is so, the IoU of its class
+    cannot fall. If none is, the clicked cell alone. Without trust the first one.
+    """
+    found = candidates(likely, free, cell)
+    if trust is None:
+        return found[0]
+    traits = Traits(view, likely, cell)
+    return next((one for one in found if trust.probability(traits.of(one[0])) >= trust.least), found[-1])
 
 
 def settled(likely: Likely, part: Mask, same: Mask, least: float) -> tuple[NDArray[np.uint8], int]:
@@ -66,6 +73,7 @@ def settled(likely: Likely, part: Mask, same: Mask, least: float) -> tuple[NDArr
     """
     near = cv2.dilate(part.astype(np.uint8), cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))) > 0
     shown = np.where(near & same, np.float32(1), np.where(near, likely, np.float32(0)))
+    shown[part] = np.maximum(shown[part], least)
     return np.ceil(255 * shown).astype(np.uint8), int(255 * least)
 
 

@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intarsia.errors import UsageError, suggest
+from intarsia.inference.clicks.contract import ClickModel
 from intarsia.inference.clicks.fallbacks import GrabCut, Walker
 from intarsia.inference.clicks.network import ClickNetwork
-from intarsia.inference.clicks.region import connected, ends_inside, moving, settled
+from intarsia.inference.clicks.region import EVEN, connected, ends_inside, settled, trusted
 from intarsia.inference.clicks.square import Box, Halves, Square
-from intarsia.inference.clicks.view import RADIUS, ClickModel, Mask, View
+from intarsia.inference.clicks.view import RADIUS, Mask, View
 from intarsia.labels import LabelArray, LabelSpace, check_labels, check_values
 from intarsia.media.pixels import RGB
 
@@ -225,13 +226,15 @@ class ClickSession:
         for look in range(_LOOKS):
             square = self._holding(box, length, pixel)
             view, free = self._view(square, pixel, kind)
-            likely, part, least = moving(self._model.probability(view), free, square.cell(*pixel))
+            likely, cell = self._model.probability(view), square.cell(*pixel)
+            part = connected((likely >= EVEN) & free, cell)
             box = square.box(part, size)
             closer = max(_CLOSER * _longer(box), least_length)
             last = self._model.whole or look == _LOOKS - 1
             if last or closer > _WORTH * length or not ends_inside(part, view.inside):
                 break
             length = closer
+        part, least = trusted(view, likely, free, cell, self._model.trust)
         return square, *settled(likely, part, view.same, least)
 
     def _holding(self, box: Box, length: float, pixel: Pixel) -> Square:

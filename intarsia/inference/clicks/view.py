@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol
 
 import cv2
 import numpy as np
@@ -18,6 +17,7 @@ CHANNELS = 7
 """Of the bundled network's input: red, green, blue, `same`, `source`, clicks for and clicks against."""
 
 Mask = NDArray[np.bool_]
+Likely = NDArray[np.float32]
 Points = tuple[tuple[float, float], ...]
 
 
@@ -40,22 +40,6 @@ class View:
     inside: Mask
     yes: Points
     no: Points = ()
-
-
-class ClickModel(Protocol):
-    """Decides how far a click reaches.
-
-    Attributes:
-        side: S of the views that it takes.
-        whole: it wants to see all of the picture at each click, instead of the part around the click.
-    """
-
-    side: int
-    whole: bool
-
-    def probability(self, view: View) -> NDArray[np.float32]:
-        """Tell how likely each pixel of a view is of the thing that was clicked, (S, S) in 0..1."""
-        ...
 
 
 def drawn(points: Iterable[tuple[float, float]], side: int) -> NDArray[np.uint8]:

@@ -6,8 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
+from intarsia.inference.clicks import ClickModel
 from intarsia.inference.clicks.fallbacks import GrabCut, Walker
-from intarsia.inference.clicks.view import ClickModel, View, stacked
+from intarsia.inference.clicks.view import View, stacked
 
 
 def disc(side: int) -> tuple[View, np.ndarray]:

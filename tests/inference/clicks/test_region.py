@@ -3,14 +3,32 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
-from intarsia.inference.clicks.region import PURE, connected, ends_inside, moving, settled
+from intarsia.errors import ModelError
+from intarsia.inference.clicks.region import candidates, connected, ends_inside, settled, trusted
+from intarsia.inference.clicks.trust import Traits, Trust
+from intarsia.inference.clicks.view import View
+
+TRAITS = 11
+
+
+def view(side: int = 20) -> View:
+    everywhere = np.ones((side, side), bool)
+    return View(np.zeros((side, side, 3), np.uint8), ~everywhere, everywhere, everywhere, ((9.0, 9.0),))
+
+
+def by(trait: int, weight: float, middle: float, least: float = 0.5) -> Trust:
+    """Trust by one trait alone."""
+    weights = [0.0] * TRAITS
+    weights[trait] = weight
+    return Trust((middle,) * TRAITS, tuple(weights), 0.0, least)
 
 
 def test_only_the_part_around_the_click_moves() -> None:
     likely = np.full((20, 20), 0.1, np.float32)
     likely[2:6, 2:6] = likely[10:15, 10:15] = 0.9
-    _, part, least = moving(likely, np.ones((20, 20), bool), (11, 12))
+    part, least = trusted(view(), likely, np.ones((20, 20), bool), (11, 12), None)
     assert least == 0.5
     expected = np.zeros((20, 20), bool)
     expected[10:15, 10:15] = True
@@ -18,35 +36,63 @@ def test_only_the_part_around_the_click_moves() -> None:
 
 
 def test_what_may_not_move_cuts_the_region() -> None:
-    likely = np.full((10, 10), 0.9, np.float32)
-    free = np.ones((10, 10), bool)
+    likely = np.full((20, 20), 0.9, np.float32)
+    free = np.ones((20, 20), bool)
     free[:, 5] = False
-    _, part, _ = moving(likely, free, (2, 2))
+    part, _ = trusted(view(), likely, free, (2, 2), None)
     assert part[:, :5].all() and not part[:, 5:].any()
 
 
-def test_a_doubtful_region_shrinks_to_its_likelier_part() -> None:
-    likely = np.full((20, 20), 0.55, np.float32)
-    likely[8:12, 8:12] = 0.95
-    _, part, least = moving(likely, np.ones((20, 20), bool), (9, 9))
-    assert least == 0.6 and part.sum() == 16 and likely[part].mean() >= PURE
+def test_candidates_are_nested_around_the_click_and_the_last_is_its_cell() -> None:
+    likely = np.full((20, 20), 0.6, np.float32)
+    likely[6:13, 6:13] = 0.95
+    found = candidates(likely, np.ones((20, 20), bool), (9, 9))
+    sizes = [int(part.sum()) for part, _ in found]
+    assert sizes == sorted(sizes, reverse=True) and sizes[0] == 400 and sizes[-1] == 1
+    assert all(part[9, 9] for part, _ in found)
+    assert {least for part, least in found if part.sum() == 49} == {0.7, 0.9}
 
 
-def test_the_clicked_cell_always_moves() -> None:
-    _, part, _ = moving(np.zeros((8, 8), np.float32), np.zeros((8, 8), bool), (3, 4))
-    assert part.sum() == 1 and part[4, 3]
+def test_the_largest_candidate_that_is_trusted_moves() -> None:
+    likely = np.full((20, 20), 0.6, np.float32)
+    likely[6:13, 6:13] = 0.95
+    everywhere = np.ones((20, 20), bool)
+    part, least = trusted(view(), likely, everywhere, (9, 9), by(0, 50.0, 0.9))
+    assert part.sum() == 49 and least == 0.7
+    nothing, _ = trusted(view(), likely, everywhere, (9, 9), by(0, 50.0, 2.0))
+    assert nothing.sum() == 1 and nothing[9, 9]
 
 
-def test_a_doubted_click_needs_less() -> None:
-    likely = np.full((20, 20), 0.02, np.float32)
-    likely[5:10, 5:10] = 0.3
-    given, part, _ = moving(likely, np.ones((20, 20), bool), (7, 7))
-    assert part.sum() == 25 and given[6, 6] == np.float32(0.8)
+def test_traits_tell_size_depth_and_colour() -> None:
+    seen = view()
+    pixels = seen.pixels.copy()
+    pixels[:, 10:] = 100
+    traits = Traits(View(pixels, seen.same, seen.source, seen.inside, seen.yes), np.ones((20, 20), np.float32), (4, 4))
+    part = np.zeros((20, 20), bool)
+    part[2:7, 2:7] = True
+    told = traits.of(part)
+    assert told[0] == 1 and told[1] == pytest.approx(np.log(0.25)) and told[4] == 1 and told[5] == 0
+    assert told[2] == told[3] == pytest.approx(3 / 5, abs=0.1)
+    assert traits.of(np.ones((20, 20), bool))[5] == pytest.approx(1.0, abs=0.1)
+
+
+def test_trust_is_read_back_from_text() -> None:
+    trust = by(3, 1.5, 0.25, 0.9)
+    assert Trust.from_text(trust.to_text()) == trust
+    assert trust.probability(np.full(TRAITS, 0.25)) == 0.5
+    for text in ("", "{}", '{"middle": 3}'):
+        with pytest.raises(ModelError, match="trust in its clicks cannot be read"):
+            Trust.from_text(text)
 
 
 def test_connected_takes_neighbours_by_sides_alone() -> None:
     mask = np.eye(6, dtype=bool)
     assert connected(mask, (2, 2)).sum() == 1
+
+
+def test_the_clicked_cell_is_always_in_it() -> None:
+    part = connected(np.zeros((8, 8), bool), (3, 4))
+    assert part.sum() == 1 and part[4, 3]
 
 
 def test_what_has_the_class_is_joined_without_a_seam() -> None:

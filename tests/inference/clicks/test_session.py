@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from intarsia.errors import DataError, UsageError
 from intarsia.inference.clicks import METHODS, ClickSession, View
+from intarsia.inference.clicks.trust import Trust
 from intarsia.labels import LabelSpace
 
 SPACE = LabelSpace(("ground", "thing", "other", "sky"))
@@ -23,6 +24,7 @@ class Colored:
 
     side: int = 64
     whole: bool = False
+    trust: Trust | None = None
 
     def probability(self, view: View) -> NDArray[np.float32]:
         x, y = (min(max(round(value), 0), self.side - 1) for value in view.yes[-1])
@@ -37,6 +39,7 @@ class Noise:
     seed: int
     side: int = 32
     whole: bool = False
+    trust: Trust | None = None
 
     def probability(self, view: View) -> NDArray[np.float32]:
         return np.random.default_rng(self.seed).random(view.same.shape, dtype=np.float32) ** 0.3
