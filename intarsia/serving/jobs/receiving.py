@@ -245,9 +245,7 @@ def check_space(place: Path, needed: int) -> None:
     """
     free = shutil.disk_usage(place).free
     if free - _SPARE < needed:
-        raise Problem(
-            NO_SPACE, f"the server's disk has no room for {needed:,} bytes more; remove finished jobs"
-        )
+        raise Problem(NO_SPACE, f"the server's disk has no room for {needed:,} bytes more; remove finished jobs")
 
 
 def unpacked_bytes(archive: Path) -> int:

@@ -187,6 +187,17 @@ class Project(Catalogue):
             else:
                 publish_frame(self.folder, frame_name(name, frame), picture, labels, space)
 
+    def labelled(self) -> list[str]:
+        """The items that have labels.
+
+        Raises:
+            DataError: there are none.
+        """
+        names = [name for name in self.items() if self.status(name).labelled]
+        if not names:
+            raise DataError(f"nothing in {self.name} is labelled yet; correct a picture, and save it, first")
+        return names
+
     def gather(self, tell: Callable[[int, int], None] | None = None) -> Path:
         """Bring the data set in the folder up to date: volumes, the data's own labels, what a crash left undone.
 
@@ -199,9 +210,7 @@ class Project(Catalogue):
         Raises:
             DataError: nothing is labelled, or something cannot be read or written.
         """
-        names = [name for name in self.items() if self.status(name).labelled]
-        if not names:
-            raise DataError(f"nothing in {self.name} is labelled yet; correct a picture, and save it, first")
+        names = self.labelled()
         for done, name in enumerate(names, start=1):
             found, saved = self.item(name), self.revisions.of(name)
             if found.medium == "volume":
