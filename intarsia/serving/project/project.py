@@ -275,6 +275,10 @@ class Project(Catalogue):
         place = self.folder / HIDDEN / "models"
         return {path.stem: path for path in sorted(place.glob("*.safetensors")) if not path.name.startswith(".")}
 
+    def newest_model(self) -> str | None:
+        """The model that learnt from this project last; None where none did."""
+        return max(self.models().items(), key=lambda one: one[1].stat().st_mtime_ns, default=(None, None))[0]
+
     def keep_model(self, name: str, bundle: Path, *, taken: Collection[str]) -> tuple[str, Path]:
         """Keep a model that learnt from this project.
 

@@ -30,7 +30,7 @@ from intarsia.zoo import bundled_recipes
 
 router = APIRouter(prefix="/v1/project", tags=["project"])
 
-Model = Annotated[str | None, Query(description="Default: the draft that is there, or what a look says.")]
+Model = Annotated[str | None, Query(description="Default: that of the draft, else what learnt from this project.")]
 
 
 @router.post("/items/{item}/predict", response_class=Response)
@@ -53,7 +53,11 @@ async def show_uncertainty(request: Request, item: str, model: Model = None, fra
 
 
 async def _answer(request: Request, call: Call, item: str, model: str | None, frame: int) -> tuple[Answer, str]:
-    """The draft that is kept, or a new one behind the queue; and why this model, where none was named."""
+    """The draft that is kept, or a new one behind the queue; and why this model, where a look chose it.
+
+    Where none is named it is the model that learnt from this project last, else the one that the server was started
+    with, else what a look at the picture says.
+    """
     project, engine = await project_of(request), request.app.state.engine
     there = (await asked(project.drafts.of, item)).get(frame) if model is None else None
     known = await asked(kept, project, item, frame, model or (there.model if there else ""))
@@ -74,6 +78,8 @@ async def _predict(
     found, note = await asked(project.item, item), ""
     width, height, _ = await asked(project.views.facts, found)
     check_room(width * height, engine.settings, 1, found.place)
+    if model is None:
+        model = await asked(project.newest_model) or (request.app.state.default if engine.settings.models else None)
     if model is None:
         with call.stages("decode"):
             pixels = await asked(project.views.picture, found, frame)
