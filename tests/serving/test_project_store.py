@@ -233,6 +233,7 @@ def test_classes_are_renamed_recoloured_reordered_and_added(workspace: Project) 
         ([{"index": 0, "name": "sky"}], "'road' is missing"),
         ([{"index": n, "name": "x"} for n in range(3)], "two classes are named 'x'"),
         ([{"index": n, "name": " "} for n in range(3)], "class 0 has no name"),
+        ([{"index": n, "name": f"{n}\0"} for n in range(3)], "cannot be shown"),
         ([{"index": n, "name": str(n), "color": "red"} for n in range(3)], "#rrggbb"),
         ([{"index": n, "name": str(n)} for n in (0, 1, 2, 2)], "each once"),
         ([{"index": n, "name": str(n)} for n in range(3)] + [{"name": f"n{n}"} for n in range(300)], "too many"),

@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import os
+import subprocess
+import sys
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -299,6 +302,12 @@ def test_exports_are_the_api_s_bytes(studio: Page, pictures: list[Path]) -> None
     command = panel.get_by_label("Command").input_value()
     assert f"curl -f -o labels.zip '{studio.address}/v1/project/export?format=png'" in command
     assert f"'{studio.address}/v1/segment?model=bright&format=coco'" in command
+    panel.get_by_role("button", name="Copy as Python").click()
+    folder = pictures[1].parent
+    script = panel.get_by_label("Command").input_value()
+    subprocess.run([sys.executable, "-c", script], cwd=folder, check=True, env={**os.environ, "no_proxy": "*"})
+    assert (folder / "labels.zip").read_bytes() == content
+    assert json.loads((folder / "answer").read_bytes())["annotations"] == segmented.json()["annotations"]
 
 
 @pytest.mark.parametrize(

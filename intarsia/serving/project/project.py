@@ -240,7 +240,8 @@ class Project(Catalogue):
         before = self.space
         after = self._stored.change(lambda document: replace(document, classes=document.classes.changed(rows))).classes
         if after.space != before:
-            self._repaint()
+            write_classes(self.folder, after.space)
+            self._repaint(recoloured=after.space.palette[: len(before)] != before.palette)
         return after
 
     def adopt(self, space: LabelSpace) -> bool:
@@ -258,14 +259,14 @@ class Project(Catalogue):
         self._stored.change(lambda document: replace(document, classes=Classes.of(space, chosen=False)))
         return True
 
-    def _repaint(self) -> None:
-        """Write classes and colours of what is in the data set anew."""
+    def _repaint(self, *, recoloured: bool) -> None:
+        """Write anew what holds the classes' colours, or their names, as maps and scans do."""
         for name in self.revisions.items() & set(self.items()):
             found = self.item(name)
-            for frame in self.revisions.of(name):
-                if found.medium == "volume":
-                    mask_path(self.folder, name, found, frame).unlink(missing_ok=True)
-                else:
+            if found.medium == "volume":
+                mask_path(self.folder, name, found, 0).unlink(missing_ok=True)  # written by `gather`
+            elif recoloured or found.medium == "raster":
+                for frame in self.revisions.of(name):
                     self._publish(name, frame)
 
     # Models
