@@ -61,6 +61,10 @@ def serve(
         Path | None, typer.Option(metavar="FOLDER", help="For jobs and projects; default: ~/.local/state/intarsia.")
     ] = None,
     rembg: Annotated[bool, typer.Option("--rembg", help="Also answer as rembg's server does, at /api/remove.")] = False,
+    label_studio_files: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Where Label Studio keeps its uploads; its tasks name files below it."),
+    ] = None,
     log_json: Annotated[bool, typer.Option("--log-json", help="Log a line of JSON a request.")] = False,
     json: Json = False,
 ) -> None:
@@ -78,6 +82,7 @@ def serve(
         max_pixels=max_pixels, max_scores=max_scores, queue=queue, deadline=deadline, ttl=ttl,
         max_points=max_points, max_job_bytes=max_job_bytes, max_jobs=max_jobs,
         state=state or default_state(), data=data, rembg=rembg, log_json=log_json,
+        label_studio_files=label_studio_files,
     )  # fmt: skip
     app = create_app(settings)
     logging.basicConfig(format="%(message)s" if log_json else "%(asctime)s %(levelname)s %(message)s")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from intarsia.bundle import Description, onnxfile
 from intarsia.errors import ModelError
@@ -31,21 +34,7 @@ class Network:
     """
 
     def __init__(self, file: Path, *, threads: int | None = None) -> None:
-        # From version 1.32 on its packages tell Microsoft of their use and keep a name for this machine, unless told
-        # not to before they are imported.
-        os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-        import onnxruntime
-
-        onnxfile.check(file)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads, options.inter_op_num_threads = threads or cores(), 1
-        options.log_severity_level = 4  # what is wrong is raised, and said once
-        # A thread that waits sleeps, so that other processes may compute what it waits for.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        try:
-            self._session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # ONNX Runtime's own errors have no common class
-            raise ModelError(f"{file}: ONNX Runtime cannot open it: {_first_line(error)}") from error
+        self._session = open_session(file, threads)
         inputs = self._session.get_inputs()
         if len(inputs) != 1:
             raise ModelError(f"{file}: its network takes {len(inputs)} inputs, not one")
@@ -77,11 +66,47 @@ class Network:
         Raises:
             ModelError: it cannot compute an input of this shape.
         """
-        try:
-            found = self._session.run(None, {self._input: np.ascontiguousarray(x)})
-        except Exception as error:
-            raise ModelError(f"{self.file}: ONNX Runtime cannot compute it: {_first_line(error)}") from error
-        return dict(zip(self.outputs, found, strict=True))
+        return computed(self._session, {self._input: np.ascontiguousarray(x)}, self.file)
+
+
+def open_session(file: Path, threads: int | None = None) -> Any:
+    """Open an ONNX file in ONNX Runtime, so that its threads do not spin.
+
+    Args:
+        file: whole by itself.
+        threads: that compute it; None: as many as this process may use.
+
+    Raises:
+        ModelError: the file is missing or damaged.
+    """
+    # From version 1.32 on its packages tell Microsoft of their use and keep a name for this machine, unless told not to
+    # before they are imported.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    import onnxruntime
+
+    onnxfile.check(file)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = threads or cores(), 1
+    options.log_severity_level = 4  # what is wrong is raised, and said once
+    # A thread that waits sleeps, so that other processes may compute what it waits for.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        return onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime's own errors have no common class
+        raise ModelError(f"{file}: ONNX Runtime cannot open it: {_first_line(error)}") from error
+
+
+def computed(session: Any, inputs: Mapping[str, NDArray[Any]], file: Path) -> dict[str, Floats]:
+    """Compute all outputs of an open session, by name.
+
+    Raises:
+        ModelError: it cannot compute inputs of these shapes; the message names the file.
+    """
+    try:
+        found = session.run(None, dict(inputs))
+    except Exception as error:
+        raise ModelError(f"{file}: ONNX Runtime cannot compute it: {_first_line(error)}") from error
+    return {output.name: value for output, value in zip(session.get_outputs(), found, strict=True)}
 
 
 def _first_line(error: Exception) -> str:

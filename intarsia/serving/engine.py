@@ -155,10 +155,13 @@ class Engine:
         self._variants.move_to_end(key)
         return self._variants[key]
 
+    async def load(self, function: Callable[[], T]) -> T:
+        """Run what opens networks on the thread that loads, one after the other."""
+        return await asyncio.get_running_loop().run_in_executor(self._loader, function)
+
     async def _load(self, name: str) -> AnyPredictor:
         try:
-            loop = asyncio.get_running_loop()
-            found = await loop.run_in_executor(self._loader, intarsia.load, self._files[name])
+            found = await self.load(lambda: intarsia.load(self._files[name]))
             self._loaded[name] = found
             return found
         finally:
@@ -214,6 +217,10 @@ class Engine:
 
     async def compute(self, call: Call, predictor: AnyPredictor, function: Callable[[], T]) -> T:
         """Run what computes on a model's runtime on the thread of that runtime."""
+        return await self.compute_on(call, predictor.runtime.name, function)
+
+    async def compute_on(self, call: Call, runtime: str, function: Callable[[], T]) -> T:
+        """Run what computes on a runtime, by its name, on the thread of that runtime."""
         asked = time.perf_counter()
 
         def timed() -> T:
@@ -222,7 +229,7 @@ class Engine:
             with call.stages("predict"):
                 return function()
 
-        return await asyncio.get_running_loop().run_in_executor(self._thread(predictor.runtime.name), timed)
+        return await asyncio.get_running_loop().run_in_executor(self._thread(runtime), timed)
 
     def _thread(self, runtime: str) -> ThreadPoolExecutor:
         if runtime not in self._threads:

@@ -38,6 +38,7 @@ class Settings(BaseModel):
         state: folder for jobs and projects.
         data: what the studio opens: pictures, a data set, or an annotation tool's export.
         rembg: whether rembg's own route is there.
+        label_studio_files: folder in which Label Studio keeps its uploads; None: its tasks must carry their pictures.
         log_json: write the log as JSON, a line a request.
     """
 
@@ -60,14 +61,17 @@ class Settings(BaseModel):
     state: Path = Field(default_factory=default_state)
     data: Path | None = None
     rembg: bool = False
+    label_studio_files: Path | None = None
     log_json: bool = False
 
     def check(self) -> None:
-        """Refuse to listen beyond this machine without a key.
+        """Refuse to listen beyond this machine without a key, or to read a folder that is not there.
 
         Raises:
-            UsageError: says how it is made safe.
+            UsageError: says how it is made safe, or that there is no such folder.
         """
+        if self.label_studio_files is not None and not self.label_studio_files.is_dir():
+            raise UsageError(f"--label-studio-files: there is no folder {self.label_studio_files}")
         if not (self.is_local or self.api_key or self.insecure):
             raise UsageError(
                 f"--host {self.host} lets other machines in: give a key that they must know (--api-key, or the "

@@ -55,6 +55,11 @@ class Upload:
         return self.name.removesuffix(self.suffix) or "upload"
 
     @property
+    def path(self) -> Path:
+        """A relative path that stands for it where only a name is looked at."""
+        return Path(f"upload{self.suffix}")
+
+    @property
     def is_plain(self) -> bool:
         """Whether it can be nothing but one picture, so that it needs no file."""
         name = f"upload{self.suffix}"
@@ -96,19 +101,35 @@ async def read_form(request: Request) -> Form:
         Problem: it is too large (413), did not come within time (504), or is no form as the header says (400, 422).
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == "multipart/form-data":
+        async with _patience(), request.form(max_files=MOST_FILES, max_fields=MOST_FIELDS) as form:
+            return await _of_form(form)
+    body = await read_body(request)
+    if not body:
+        return Form()
+    return Form({"file": [Upload(body, safe_name(request.query_params.get("name", "")), _suffix("", kind, sent=True))]})
+
+
+async def read_body(request: Request) -> bytes:
+    """Read a body whole, whatever it is; how large it may be, the guard decides.
+
+    Raises:
+        Problem: it did not come within time (504).
+    """
+    async with _patience():
+        return await request.body()
+
+
+@asynccontextmanager
+async def _patience() -> AsyncIterator[None]:
+    """Let a body come within `PATIENCE`."""
     try:
         async with asyncio.timeout(PATIENCE):
-            if kind == "multipart/form-data":
-                async with request.form(max_files=MOST_FILES, max_fields=MOST_FIELDS) as form:
-                    return await _of_form(form)
-            body = await request.body()
+            yield
     except TimeoutError:
         raise Problem(
             TOO_LATE, f"the body did not come within {PATIENCE:g} s", headers={"Connection": "close"}
         ) from None
-    if not body:
-        return Form()
-    return Form({"file": [Upload(body, safe_name(request.query_params.get("name", "")), _suffix("", kind, sent=True))]})
 
 
 def safe_name(said: str) -> str:

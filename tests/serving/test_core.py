@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import io
 import json
-import struct
 import threading
 import time
 import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
+from bombs import bomb
 from PIL import Image
 from pydantic import SecretStr
 from starlette.testclient import TestClient
@@ -30,18 +29,6 @@ def index_mask(content: bytes) -> np.ndarray:
     image = Image.open(io.BytesIO(content))
     assert image.mode == "P"
     return np.asarray(image)
-
-
-def bomb(side: int) -> bytes:
-    """A PNG whose header tells of side x side pixels, in a few kilobytes."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    head = struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
-    return (
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(bytes(side))) + chunk(b"IEND", b"")
-    )
 
 
 def test_a_form_and_a_raw_body_get_the_mask_that_python_gets(
@@ -244,3 +231,11 @@ def test_it_is_ready_when_its_models_are(client: TestClient) -> None:
 )  # fmt: skip
 def test_names_of_uploads_lead_nowhere(said: str, made: str) -> None:
     assert safe_name(said) == made
+
+
+def test_samples_are_pictures_with_a_credit(client: TestClient) -> None:
+    for one in client.get("/v1/samples").json():
+        assert one["credit"]
+        picture = Image.open(io.BytesIO(client.get(f"/v1/samples/{one['name']}").content))
+        assert min(picture.size) > 200
+    assert client.get("/v1/samples/coffe").json()["detail"].endswith("Did you mean 'coffee'?")

@@ -1,9 +1,36 @@
 """Routes, one file a family."""
 
-from intarsia.serving.routes import clouds, health, jobs, learning, models, project, segment, studio
+from intarsia.serving.routes import (
+    clouds,
+    composite,
+    convert,
+    health,
+    interactive,
+    jobs,
+    kserve,
+    labelstudio,
+    learning,
+    models,
+    project,
+    samples,
+    segment,
+    studio,
+)
 
 ROUTERS = (
-    health.router, models.router, segment.router, clouds.router, jobs.router, project.router, learning.router,
+    health.router,
+    models.router,
+    segment.router,
+    interactive.router,
+    clouds.router,
+    composite.router,
+    jobs.router,
+    project.router,
+    learning.router,
+    samples.router,
+    convert.router,
+    kserve.router,
+    labelstudio.router,
     studio.router,
-)  # fmt: skip
+)
 """Every family, in the order of the documentation."""
