@@ -35,7 +35,8 @@ def create_app(settings: Settings) -> FastAPI:
         settings: of the server.
 
     Returns:
-        An ASGI application, whose `state` holds `settings`, `engine`, `jobs`, `project`, `registry`, `uses` and `ready`.
+        An ASGI application, whose `state` holds `settings`, `engine`, `jobs`, `project`, `registry`, `uses` and
+        `ready`.
 
     Raises:
         UsageError: it would listen beyond this machine without a key, or there is no such model.

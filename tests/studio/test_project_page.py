@@ -58,6 +58,7 @@ class Page:
         self.complaints: list[str] = []
         self.page = self.context.new_page()
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.route("**/v1/samples", lambda route: route.fulfill(json=[]))  # with which an empty project begins
 
     def open(self) -> Any:
         self.page.goto(self.address)
@@ -117,6 +118,17 @@ def test_pictures_are_added_listed_and_opened(studio: Page, pictures: list[Path]
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
     page.locator("#item-name", has_text="c.png").wait_for()
+
+
+def test_samples_are_offered(studio: Page) -> None:
+    page = studio.page
+    page.unroute("**/v1/samples")
+    page.locator("#add summary").click()
+    sample = studio.get("/v1/samples").json()[0]
+    page.get_by_role("button", name=f"Sample: {sample['title']}").click()
+    page.locator(".pictures li img[src]").wait_for()
+    page.locator("#add[open]").wait_for(state="detached")
+    assert len(shown(studio)) == 1
 
 
 def test_dropped_and_pasted_files_are_added(studio: Page, pictures: list[Path]) -> None:
