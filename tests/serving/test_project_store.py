@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -204,6 +205,15 @@ def test_gather_writes_the_data_s_own_labels_and_mends_what_a_crash_left(tmp_pat
     assert told == [(1, 2), (2, 2)]
     masks = {path.stem: int(read_mask(path)[-1, -1]) for path in (project.folder / "masks").iterdir()}
     assert masks == {"images_one": 1, "images_two": 2}
+
+
+def test_what_an_ended_process_left_is_swept_away(workspace: Project) -> None:
+    incoming = workspace.folder / ".intarsia" / "incoming"
+    for name, age in (("old.png", 2 * 24 * 3600), ("new.png", 60)):
+        (incoming / name).write_bytes(b"half")
+        os.utime(incoming / name, (time.time() - age,) * 2)
+    Project(workspace.folder, default=lambda: SPACE)
+    assert [path.name for path in incoming.iterdir()] == ["new.png"]
 
 
 def test_nothing_to_gather(workspace: Project) -> None:
