@@ -61,7 +61,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     app = FastAPI(
         title="Intarsia", version=intarsia.__version__, docs_url=None, redoc_url=None, lifespan=lifespan,
-        telemetry={"tracing": False, "metrics": False},
+        telemetry={"tracing": False, "metrics": False}, responses=problems.RESPONSES,
         description="Every pixel of a picture gets its class. Errors are problem+json with file, reason and fix.",
     )  # fmt: skip
     app.state.settings, app.state.engine, app.state.jobs, app.state.registry = settings, engine, jobs, registry

@@ -16,6 +16,7 @@ from intarsia.annotations.archive import is_zip
 from intarsia.annotations.document import Document
 from intarsia.annotations.finding import walk
 from intarsia.annotations.tools import tool_named
+from intarsia.annotations.writing import size_of
 from intarsia.errors import DataError, IntarsiaError
 from intarsia.media.header import IMAGE_SUFFIXES, opened
 from intarsia.serving.answers import Made, media_type, pack
@@ -26,6 +27,8 @@ from intarsia.serving.uploads import Upload, check_room
 _MOST_UNPACKED = 4
 """Times the largest body: what an archive may unpack to."""
 _MOST_FRAMES = 100_000
+_SAY_PLACES = ("labelme",)
+"""Tools whose files say where a photo lies: here that is beside them, and not in this server's folders."""
 _PREFIX = "intarsia-serve-"
 _OURS = rf"/(intarsia-archive-|{_PREFIX})[^/\s]+?(/(in|out|files))?(/|(?=[\s:,;)]|$))"
 
@@ -91,7 +94,7 @@ def _convert(
     for kept in (place, *([export.unpacked.folder] if export.unpacked else [])):
         _check_pictures(kept, settings)
     target = out / f"{Path(files[0].name).stem}{tool_named(to).suffix}"
-    lost = write_annotations(_checked(export, settings), target, tool=to)
+    lost = write_annotations(_checked(export, to, settings), target, tool=to)
     content, suffix = pack(out)
     made = Made(content, media_type(suffix), suffix, tuple(without_folders(line) for line in lost.lines()))
     losses = [one | {"examples": [without_folders(said) for said in one["examples"]]} for one in lost.to_json()]
@@ -119,7 +122,7 @@ def _check_pictures(folder: Path, settings: Settings) -> None:
         check_room(width * height, settings, 1, path.name)
 
 
-def _checked(export: AnnotationSet, settings: Settings) -> AnnotationSet:
+def _checked(export: AnnotationSet, to: str, settings: Settings) -> AnnotationSet:
     """The export, whose documents are within limits."""
 
     def stream(lost: Lost) -> Iterator[Document]:
@@ -129,6 +132,9 @@ def _checked(export: AnnotationSet, settings: Settings) -> AnnotationSet:
                 frames = 1 + (document.stop - document.start) // max(document.step, 1)
                 if frames > _MOST_FRAMES:
                     raise Problem(TOO_LARGE, f"{document.name} has {frames:,} frames, the limit is {_MOST_FRAMES:,}")
+            elif to in _SAY_PLACES:
+                width, height = size_of(document)
+                document = replace(document, image=None, width=width, height=height)
             yield document
 
     return replace(export, stream=stream)

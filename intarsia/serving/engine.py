@@ -22,6 +22,7 @@ from intarsia.inference import Predictor
 from intarsia.inference.choosing import Choice, Chooser
 from intarsia.inference.clouds import CloudPredictor
 from intarsia.media.pixels import RGB
+from intarsia.runtimes.timed import Timed
 from intarsia.serving.problems import CLIENT_GONE, NOT_FOUND, TOO_LATE, TOO_MANY, UNAVAILABLE, Problem
 from intarsia.serving.settings import Settings
 from intarsia.serving.stages import Stages
@@ -161,8 +162,7 @@ class Engine:
 
     async def _load(self, name: str) -> AnyPredictor:
         try:
-            found = await self.load(lambda: intarsia.load(self._files[name]))
-            self._loaded[name] = found
+            found = self._loaded[name] = await self.load(lambda: _timed(intarsia.load(self._files[name])))
             return found
         finally:
             self._loading.pop(name, None)
@@ -216,8 +216,19 @@ class Engine:
             )
 
     async def compute(self, call: Call, predictor: AnyPredictor, function: Callable[[], T]) -> T:
-        """Run what computes on a model's runtime on the thread of that runtime."""
-        return await self.compute_on(call, predictor.runtime.name, function)
+        """Run what computes on a model's runtime on the thread of that runtime; "predict" is all but the network."""
+        runtime = predictor.runtime
+
+        def counted() -> T:
+            before = getattr(runtime, "seconds", 0.0)
+            try:
+                return function()
+            finally:
+                network = 1000 * (getattr(runtime, "seconds", 0.0) - before)
+                call.stages.add("network", network)
+                call.stages.add("predict", -network)
+
+        return await self.compute_on(call, runtime.name, counted)
 
     async def compute_on(self, call: Call, runtime: str, function: Callable[[], T]) -> T:
         """Run what computes on a runtime, by its name, on the thread of that runtime."""
@@ -240,6 +251,11 @@ class Engine:
         """Let the threads go; what they compute is not waited for."""
         for pool in (self._loader, *self._threads.values()):
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _timed(predictor: AnyPredictor) -> AnyPredictor:
+    """The same predictor, whose runtime tells how long it computes."""
+    return type(predictor).with_options(predictor.bundle, {"runtime": Timed(predictor.runtime)})
 
 
 async def _unless_left(call: Call, work: asyncio.Future[T]) -> T:

@@ -10,6 +10,7 @@ import base64
 import binascii
 import json
 import math
+import re
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -20,7 +21,7 @@ from pydantic import BaseModel, Field, ValidationError
 from intarsia.errors import suggest
 from intarsia.labels import LabelSpace
 from intarsia.result import Segmentation
-from intarsia.serving.problems import BAD_REQUEST, TOO_LARGE, Problem
+from intarsia.serving.problems import BAD_REQUEST, TOO_LARGE, Problem, reasons
 from intarsia.serving.uploads import Upload
 
 MOST_JSON = 32 << 20
@@ -28,6 +29,7 @@ MOST_JSON = 32 << 20
 IMAGE, LABELS, CONFIDENCE = "image", "labels", "confidence"
 
 _CODES = {"uint8": "UINT8", "uint16": "UINT16", "float32": "FP32", "int64": "INT64"}
+_MOST = 8  # tensors, and their dimensions
 _LENGTH = 4  # bytes before an element of BYTES
 
 
@@ -35,7 +37,7 @@ class Input(BaseModel):
     """A tensor that is sent."""
 
     name: str
-    shape: Annotated[list[Annotated[int, Field(ge=0)]], Field(max_length=8)]
+    shape: Annotated[list[Annotated[int, Field(ge=0)]], Field(max_length=_MOST)]
     datatype: str
     parameters: dict[str, Any] = {}
     data: Any = None
@@ -53,8 +55,8 @@ class Inference(BaseModel):
 
     id: str | None = None
     parameters: dict[str, Any] = {}
-    inputs: list[Input]
-    outputs: list[Output] = []
+    inputs: Annotated[list[Input], Field(max_length=_MOST)]
+    outputs: Annotated[list[Output], Field(max_length=_MOST)] = []
 
 
 def read_inference(body: bytes, head: str | None) -> tuple[Inference, Upload]:
@@ -70,8 +72,8 @@ def read_inference(body: bytes, head: str | None) -> tuple[Inference, Upload]:
     Raises:
         Problem: it is not what the protocol says (400), or too much JSON (413).
     """
-    if head is not None and not (head.isascii() and head.isdecimal() and int(head) <= len(body)):
-        raise _wrong(f"Inference-Header-Content-Length is {head!r}, and the body has {len(body)} bytes")
+    if head is not None and not (re.fullmatch("[0-9]{1,15}", head) and int(head) <= len(body)):
+        raise _wrong(f"Inference-Header-Content-Length is {head[:20]!r}, and the body has {len(body)} bytes")
     end = len(body) if head is None else int(head)
     if end > MOST_JSON:
         raise Problem(
@@ -82,8 +84,7 @@ def read_inference(body: bytes, head: str | None) -> tuple[Inference, Upload]:
     try:
         asked = Inference.model_validate_json(body[:end])
     except ValidationError as error:
-        said = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
-        raise _wrong(f"no request for inference: {said}") from None
+        raise _wrong(f"no request for inference: {reasons(error)}") from None
     if [one.name for one in asked.inputs] != [IMAGE]:
         raise _wrong(f"send one input named {IMAGE!r}; there are {[one.name for one in asked.inputs]}")
     (sent,) = asked.inputs

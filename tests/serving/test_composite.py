@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import tempfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -143,6 +144,8 @@ def test_nobody_there_is_told_as_such(server: TestClient, address: str) -> None:
         ("portrait?model=street", 422, "person"),
         ("makeup", 422, "nothing to paint"),
         ("makeup?lips=rad", 422, "Did you mean 'red'?"),
+        ("makeup?lips=rgb(300,0,0)", 422, "no colour"),
+        ("handwriting?model=person", 422, "no class 'text'"),
         ("tryon?colour=red", 422, "garment"),
         ("tryon?garment=upper&model=red", 422, "one of colour, texture and another photo"),
         ("tryon?garment=uper&colour=red&model=red", 422, "Did you mean 'upper'?"),
@@ -214,8 +217,10 @@ def test_a_road_is_seen_with_metres_where_the_camera_is_known(server: TestClient
     assert json.loads(unquote(shown.headers["x-facts"]))["position"] == known["position"]
     nowhere = post(server, "drive?model=bright", encoded(np.zeros((100, 100, 3), np.uint8)))
     assert nowhere.status_code == 422 and nowhere.json()["kind"] == "NothingFound"
-    wrong = post(server, "drive?model=bright", road, camera=("camera.yaml", b"hight: 2", "application/yaml"))
-    assert wrong.status_code == 422 and wrong.json()["detail"].startswith("camera.yaml: ")
+    for text in (b"hight: 2", b"{height: 1, focal: 100, size: [0, 0]}", b"!!python/name:os.system"):
+        wrong = post(server, "drive?model=bright", road, camera=("camera.yaml", text, "application/yaml"))
+        assert wrong.status_code == 422 and "camera.yaml" in wrong.json()["detail"]
+        assert tempfile.gettempdir() not in wrong.json()["detail"]
 
 
 def things() -> dict[str, bytes]:
@@ -251,6 +256,10 @@ def test_photos_a_zip_and_an_index_give_the_same_ranks(server: TestClient, tmp_p
         np.testing.assert_allclose(scores, [match.score for match in expected], atol=2e-3)
     assert first["matches"][0]["picture"].startswith("data:image/jpeg;base64,")
     assert third["matches"][0]["picture"] is None
+    search.Index(tmp_path / "old.index", "another version", True).save()
+    old = ("old.index", (tmp_path / "old.index").read_bytes(), "application/octet-stream")
+    refused = post(server, "search", query, index=old)
+    assert refused.status_code == 422 and refused.json()["detail"].startswith("old.index was made by the network of")
     assert second["matches"][0]["folder"] == "shop" and second["photos"] == 3
 
 
@@ -295,6 +304,7 @@ def test_frames_of_a_stream_are_steadied_as_in_a_clip(server: TestClient) -> Non
     found = [decoded(frame(server, address, one).content) for one in frames]
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_array_equal(one, other)
+    assert frame(server, f"{address}&model=body", frames[0]).status_code == 200, "another model begins anew"
     alone = decoded(frame(server, address.replace(STREAM, "stream-0002"), frames[2]).content)
     assert (alone != found[2]).any(), "another stream has seen nothing before"
 
@@ -309,7 +319,7 @@ def test_a_stream_remembers_its_picture_and_one_without_asks_for_it(server: Test
     for found in (first, second):
         assert decoded(found.content)[0, 0].tolist() == [10, 60, 90]
     stages = [part.partition(";")[0] for part in second.headers["server-timing"].split(", ")]
-    assert stages == ["read", "load", "decode", "queue", "predict", "draw", "encode"]
+    assert stages == ["read", "load", "decode", "queue", "network", "predict", "draw", "encode"]
 
 
 def test_faces_of_a_stream_are_followed_and_empty_frames_stay(server: TestClient) -> None:

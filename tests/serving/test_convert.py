@@ -124,6 +124,10 @@ def test_photos_tell_sizes(client: TestClient, temporary: Path) -> None:
     found = convert(client, "coco", ("a.txt", text), photos={"a.png": png()}, **{"from": "yolo"})
     assert found.status_code == 200, found.text
     assert found.json()["annotations"][0]["bbox"] == [22.5, 10, 15, 20]
+    found = convert(client, "labelme", ("a.txt", text), photos={"a.png": png()}, **{"from": "yolo"})
+    archive = zipfile.ZipFile(io.BytesIO(found.content))
+    told = json.loads(archive.read("a/a.json"))
+    assert (told["imagePath"], told["imageWidth"], told["imageHeight"]) == ("a.png", 60, 40)
     assert list(temporary.iterdir()) == []
 
 

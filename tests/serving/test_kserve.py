@@ -154,6 +154,8 @@ def wrong_requests(photo: np.ndarray) -> list[tuple[dict[str, Any], int, str]]:
         (binary({"inputs": [image(photo)]}, b"more"), 400, "4 bytes follow the JSON"),
         ({"content": b"{}", "headers": {HEAD: "3"}}, 400, "the body has 2 bytes"),
         ({"content": b"{}", "headers": {HEAD: "-1"}}, 400, "the body has 2 bytes"),
+        ({"content": b"{}", "headers": {HEAD: 5000 * "9"}}, 400, "the body has 2 bytes"),
+        ({"json": {"inputs": [1] * 100_000}}, 400, "no request for inference"),
         ({"content": b"{}", "headers": {"Content-Encoding": "gzip"}}, 415, "Content-Encoding"),
     ]  # fmt: skip
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import sys
 import tempfile
 import threading
@@ -95,7 +96,7 @@ class Stub:
         self.requests: list[tuple[str, str]] = []
         self.clicks: list[dict[str, Any]] = []
         self.lock = threading.Lock()
-        self.refuse_labels = False
+        self.refuse_labels = self.forgets = False
         if project:
             self.add("picture.png")
         self.server = Server(("127.0.0.1", 0), type("Answers", (Answers,), {"stub": self}))
@@ -238,6 +239,8 @@ class Answers(BaseHTTPRequestHandler):
             if not part.is_multipart()
         }
         clicks = json.loads(parts["clicks"])
+        if "session" in parts and self.stub.forgets:
+            return self.problem(404, "This session is not known.")
         self.stub.clicks.append(parts)
         last = clicks[-1]
         left, top = last["x"] - 10, last["y"] - 10
@@ -250,7 +253,10 @@ class Answers(BaseHTTPRequestHandler):
         file = STUDIO / name
         if ".." in name or not file.is_file():
             return self.problem(404, f"The studio has no {name}.")
-        self.send(file.read_bytes(), KINDS[file.suffix])
+        content = file.read_bytes()
+        if name == "index.html":  # the editor alone: other rooms ask for what this server has not
+            content = re.sub(rb"<script[^>]*/js/(?!main\.js)[^>]*></script>", b"", content)
+        self.send(content, KINDS[file.suffix])
 
     def problem(self, status: int, detail: str) -> None:
         told = {"type": "about:blank", "title": "A problem", "status": status, "detail": detail}

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
+import json
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
-from studio.conftest import Studio
+from studio.pages import Studio
 from studio.programs import package
 from studio.stub import Stub
 
@@ -170,12 +171,16 @@ def test_a_click_is_answered_by_the_server(studio: Studio, stub: Stub) -> None:
     assert stub.clicks[0]["file"] and stub.clicks[0]["labels"] and "session" not in stub.clicks[0]
     assert stub.clicks[1]["session"] == b"s1" and "labels" not in stub.clicks[1]
     assert stub.clicks[1]["clicks"] == b'[{"x":200,"y":20,"class":3},{"x":240,"y":20,"class":3}]'
-    studio.drag((20, 20), (25, 20))  # nothing: a drag with this tool is a click
-    studio.until(IDLE)
+    names = [each["name"] for each in json.loads(stub.clicks[0]["classes"])]
+    assert names == list(stub.space.names)
     page.keyboard.press("Control+z")
     page.mouse.click(*studio.point(150, 20))
     studio.until(IDLE)
     assert "labels" in stub.clicks[-1], "after an undo the server must be told the labels again"
+    stub.forgets = True
+    page.mouse.click(*studio.point(260, 20))
+    studio.until(IDLE)
+    assert "file" in stub.clicks[-1] and studio.tell("return state.labels.at(260, 20)") == 3
 
 
 def test_the_keyboard_alone_paints(studio: Studio, stub: Stub) -> None:

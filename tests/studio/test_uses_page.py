@@ -36,7 +36,7 @@ class Page:
     """The studio with a drawn face as its picture."""
 
     def __init__(self, browser: Any, address: str) -> None:
-        self.context = browser.new_context(viewport={"width": 1300, "height": 900}, accept_downloads=True)
+        self.context = browser.new_context(viewport={"width": 1300, "height": 1300}, accept_downloads=True)
         self.complaints: list[str] = []
         page = self.page = self.context.new_page()
         page.set_default_timeout(PATIENCE)
@@ -59,10 +59,10 @@ class Page:
         }"""
         self.page.evaluate(script, base64.b64encode(photo).decode())
 
-    def photograph(self, name: str) -> None:
-        """Keep what is seen as a picture for the documentation, if somebody asked for pictures."""
+    def photograph(self, element: Any, name: str) -> None:
+        """Keep what is seen of an element as a picture for the documentation, if somebody asked for pictures."""
         if folder := os.environ.get("STUDIO_PICTURES"):
-            self.page.screenshot(path=Path(folder) / f"{name}.jpg", type="jpeg", quality=85)
+            element.screenshot(path=Path(folder) / f"{name}.jpg", type="jpeg", quality=85)
 
     def open(self, name: str) -> Any:
         """Open the panel of a use."""
@@ -114,12 +114,12 @@ def test_a_portrait_is_made_compared_downloaded_and_said_elsewhere(shown: Page, 
     loading.value.save_as(tmp_path / "made.png")
     made = np.asarray(Image.open(tmp_path / "made.png"))
     assert made.shape == (400, 320, 3) and made[2, 2].tolist() == [0, 0, 128]
+    shown.photograph(panel, "studio-uses")
     panel.locator(".use-answer").click()
     page.locator("#use-beside input").fill("25")
     clip = "document.querySelector('#use-beside img:last-child').style.clipPath"
     assert page.evaluate(clip) == "inset(0px 0px 0px 25%)"
-    shown.photograph("studio-uses")
-    page.get_by_role("button", name="Close").click()
+    page.locator("#use-beside").get_by_role("button", name="Close").click()
     said = {}
     for title in ("curl", "shell", "Python"):
         panel.get_by_role("button", name=f"Copy as {title}").click()
@@ -197,7 +197,7 @@ def camera(tmp_path_factory: pytest.TempPathFactory, browser: Any) -> Iterator[A
 
 def test_the_camera_is_shown_before_another_background_with_its_delay(camera: Any, address: str) -> None:
     shown = Page(camera, f"{address}/#live")
-    page = shown.page
+    page, live = shown.page, shown.page.locator("#live")
     asked: list[str] = []
     pending = most = 0
 
@@ -215,24 +215,24 @@ def test_the_camera_is_shown_before_another_background_with_its_delay(camera: An
     page.on("request", begins)
     page.on("requestfinished", ends)
     page.on("requestfailed", ends)
-    page.get_by_label("Show").select_option(label="Background")
-    page.locator("#live [data-ground]").select_option("colour")
-    page.locator("#live input[type=color]").fill(NAVY)
-    page.get_by_role("button", name="Start the camera").click()
+    live.locator("#live-mode").select_option(label="Background")
+    live.locator("[data-ground]").select_option("colour")
+    live.locator("input[type=color]").fill(NAVY)
+    live.get_by_role("button", name="Start the camera").click()
     page.locator("#live-meter", has_text=re.compile(r"^[1-9].*server: .*predict")).wait_for()
     until(page, f"{PIXEL}(5, 5)[0] < 40 && {PIXEL}(5, 5)[2] > 90")
     assert page.evaluate(f"[{CANVAS}.width, {CANVAS}.height]") == [640, 480]
     assert page.evaluate(f"{PIXEL}(320, 240)[0]") > 150, "the face stays what it is"
-    shown.photograph("studio-live")
-    page.get_by_label("Show").select_option(label="Make-up")
-    page.locator("#live .use-field", has_text="Lips").locator("input[type=checkbox]").check()
+    shown.photograph(live, "studio-live")
+    live.locator("#live-mode").select_option(label="Make-up")
+    live.locator(".use-field", has_text="Lips").locator("input[type=checkbox]").check()
     until(page, f"{PIXEL}(5, 5)[0] > 80")
-    page.get_by_role("button", name="Stop").click()
-    page.get_by_role("button", name="Start the camera").wait_for()
+    live.get_by_role("button", name="Stop").click()
+    live.get_by_role("button", name="Start the camera").wait_for()
     assert most == 1, "never two frames on their way"
     for use in ("background", "makeup"):
         assert any(f"/composite/{use}?" in url and "session=" in url for url in asked)
     page.keyboard.press("Escape")
-    page.locator("#live").wait_for(state="detached")
+    live.wait_for(state="detached")
     assert shown.complaints == []
     shown.context.close()

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import JSONResponse
 
 from intarsia.serving.converting import Converted, convert
+from intarsia.serving.documenting import BYTES, FILE, FILES, JSON, form, gives, takes
 from intarsia.serving.engine import Call
 from intarsia.serving.problems import UNPROCESSABLE, Problem
 from intarsia.serving.routes.segment import engine_of, settings_of
@@ -21,7 +22,6 @@ from intarsia.serving.uploads import Upload, read_body, read_form, safe_name
 router = APIRouter(prefix="/v1", tags=["convert"])
 
 _MOST_TOLD = 4000  # characters of losses in a header
-_JSON = "application/json"
 
 
 class Converting(BaseModel):
@@ -34,31 +34,10 @@ class Converting(BaseModel):
     name: Annotated[str, Field(max_length=200, description="Of the file, where the body is the file itself.")] = ""
 
 
-_FILES = {"type": "array", "items": {"type": "string", "format": "binary"}}
-_DOCUMENTED: dict[str, Any] = {
-    "openapi_extra": {
-        "requestBody": {
-            "required": True,
-            "content": {
-                "multipart/form-data": {
-                    "schema": {"type": "object", "required": ["file"], "properties": {"file": _FILES, "photos": _FILES}}
-                },
-                "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
-            },
-        }
-    },
-    "responses": {
-        200: {
-            "content": {
-                _JSON: {"schema": {"type": "object"}},
-                "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
-            }
-        }
-    },
-}
+_TAKEN = takes({"multipart/form-data": form({"file": FILES, "photos": FILES}), BYTES: FILE})
 
 
-@router.post("/convert", response_class=Response, **_DOCUMENTED)
+@router.post("/convert", response_class=Response, openapi_extra=_TAKEN, responses=gives(JSON, BYTES))
 async def convert_annotations(request: Request, asked: Annotated[Converting, Query()]) -> Response:
     """Write annotations for another tool.
 
@@ -77,7 +56,7 @@ async def convert_annotations(request: Request, asked: Annotated[Converting, Que
             found = await asyncio.to_thread(convert, files, photos, asked.to, asked.tool, settings_of(request))
         headers = {"X-From": found.source, "Server-Timing": call.stages.header()}
         wanted = [part.partition(";")[0].strip() for part in request.headers.get("accept", "").lower().split(",")]
-        if _JSON in wanted:
+        if JSON in wanted:
             return JSONResponse(_enveloped(found, asked.to), headers=headers)
         told = _short(found.made.losses)
         headers |= {"X-Losses": quote(told, safe=" ;:,()")} if told else {}
@@ -95,8 +74,8 @@ async def _sent(request: Request, name: str) -> tuple[list[Upload], list[Upload]
         files = [_named(Upload(body, safe_name(name), ""))] if body else []
         photos: list[Upload] = []
     else:
-        form = await read_form(request)
-        files, photos = [_named(one) for one in form.files.get("file", [])], form.files.get("photos", [])
+        sent = (await read_form(request)).files
+        files, photos = [_named(one) for one in sent.get("file", [])], sent.get("photos", [])
     if not files:
         raise Problem(
             UNPROCESSABLE,

@@ -11,6 +11,7 @@ from fastapi.routing import APIRoute
 
 import intarsia
 from intarsia.errors import IntarsiaError
+from intarsia.serving.documenting import BYTES, FILE, JSON, form, gives, takes
 from intarsia.serving.engine import Call, Engine
 from intarsia.serving.problems import UNAVAILABLE, UNSUPPORTED, Problem, problem_of
 from intarsia.serving.routes.health import readyz
@@ -93,38 +94,29 @@ async def show_model_ready(request: Request, model: str) -> dict[str, Any]:
     return {"name": model, "ready": True}
 
 
-_TENSOR = {
-    "type": "object", "required": ["name", "shape", "datatype"],
-    "properties": {
+_TENSOR = form(
+    {
         "name": {"const": IMAGE}, "datatype": {"enum": ["UINT8", "BYTES"]}, "parameters": {"type": "object"},
         "shape": {"type": "array", "items": {"type": "integer", "minimum": 0}, "maxItems": 8},
         "data": {"type": "array"},
     },
-}  # fmt: skip
-_REQUEST = {
-    "type": "object", "required": ["inputs"],
-    "properties": {
+    ["name", "shape", "datatype"],
+)  # fmt: skip
+_WANTED = form({"name": {"enum": [LABELS, CONFIDENCE]}, "parameters": {"type": "object"}}, ["name"])
+_REQUEST = form(
+    {
         "id": {"type": "string"}, "parameters": {"type": "object"},
         "inputs": {"type": "array", "minItems": 1, "maxItems": 1, "items": _TENSOR},
-        "outputs": {
-            "type": "array",
-            "items": {
-                "type": "object", "required": ["name"],
-                "properties": {"name": {"enum": [LABELS, CONFIDENCE]}, "parameters": {"type": "object"}},
-            },
-        },
+        "outputs": {"type": "array", "items": _WANTED},
     },
-}  # fmt: skip
-_ANY_BYTES = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
-_DOCUMENTED: dict[str, Any] = {
-    "openapi_extra": {
-        "requestBody": {"required": True, "content": {"application/json": {"schema": _REQUEST}} | _ANY_BYTES}
-    },
-    "responses": {200: {"content": {"application/json": {"schema": {"type": "object"}}} | _ANY_BYTES}},
-}
+    ["inputs"],
+)  # fmt: skip
 
 
-@router.post("/models/{model}/infer", response_class=Response, **_DOCUMENTED)
+@router.post(
+    "/models/{model}/infer", response_class=Response, openapi_extra=takes({JSON: _REQUEST, BYTES: FILE}),
+    responses=gives(JSON, BYTES),
+)  # fmt: skip
 async def infer(request: Request, model: str) -> Response:
     """Give every pixel of a picture its class: `image` in, `labels` and, if asked for, `confidence` out."""
     engine, call = engine_of(request), Call(request)
@@ -142,9 +134,12 @@ async def infer(request: Request, model: str) -> Response:
         result = await predict(engine, call, predictor, picture)
         with call.stages("encode"):
             content, head = await asyncio.to_thread(write_answer, asked, wanted, result, model)
-        kind = "application/json" if head is None else "application/octet-stream"
         headers = {} if head is None else {_HEAD: str(head)}
-        return Response(content, media_type=kind, headers=headers | {"Server-Timing": call.stages.header()})
+        return Response(
+            content,
+            media_type=JSON if head is None else BYTES,
+            headers=headers | {"Server-Timing": call.stages.header()},
+        )
 
     found: Response = await engine.admitted(call, work)
     return found

@@ -8,13 +8,14 @@ from collections.abc import Mapping
 from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, BeforeValidator, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, FailFast, Field, ValidationError
 
 from intarsia.errors import IntarsiaError
+from intarsia.serving.documenting import JSON, form, takes
 from intarsia.serving.engine import Call
 from intarsia.serving.labelconfig import Matches, match_labels, read_config
 from intarsia.serving.labelstudio import picture_of, predictions
-from intarsia.serving.problems import UNPROCESSABLE, Problem, problem_of
+from intarsia.serving.problems import UNPROCESSABLE, Problem, problem_of, reasons
 from intarsia.serving.routes.segment import choose, engine_of, predict, settings_of
 from intarsia.serving.uploads import Form, Upload, read_body, read_form
 
@@ -41,7 +42,7 @@ class Task(BaseModel):
 class Predicting(BaseModel):
     """A request for predictions."""
 
-    tasks: list[Task]
+    tasks: Annotated[list[Task], FailFast()]
     label_config: str
     params: Given = {}
 
@@ -52,9 +53,8 @@ class Event(BaseModel):
     action: str
 
 
-def _documented(properties: Mapping[str, Any]) -> dict[str, Any]:
-    schema = {"type": "object", "required": list(properties), "properties": dict(properties)}
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+def _takes(properties: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    return takes({JSON: form(properties, list(properties))})
 
 
 @router.get("/")
@@ -64,7 +64,7 @@ async def show_health(request: Request) -> dict[str, str]:
     return {"status": "UP", "model_class": f"Intarsia {request.app.state.default}"}
 
 
-@router.post("/setup", openapi_extra=_documented({"schema": {"type": "string"}}))
+@router.post("/setup", openapi_extra=_takes({"schema": {"type": "string"}}))
 async def set_up(request: Request) -> dict[str, Any]:
     """Check a labelling interface against the model's classes, and load the model."""
     engine = engine_of(request)
@@ -83,9 +83,7 @@ async def set_up(request: Request) -> dict[str, Any]:
 
 @router.post(
     "/predict",
-    openapi_extra=_documented(
-        {"tasks": {"type": "array", "items": {"type": "object"}}, "label_config": {"type": "string"}}
-    ),
+    openapi_extra=_takes({"tasks": {"type": "array", "items": {"type": "object"}}, "label_config": {"type": "string"}}),
 )
 async def predict_tasks(request: Request) -> dict[str, Any]:
     """Predict regions of tasks, for the labels of their labelling interface that are classes of the model.
@@ -96,9 +94,9 @@ async def predict_tasks(request: Request) -> dict[str, Any]:
     engine, call = engine_of(request), Call(request)
     engine.check_room()
     is_form = request.headers.get("content-type", "").startswith("multipart/form-data")
-    form = await read_form(request) if is_form else Form()
-    asked = _read(Predicting, form.fields.get("request", "").encode() if is_form else await read_body(request))
-    beside = {upload.name: upload for uploads in form.files.values() for upload in uploads}
+    sent = await read_form(request) if is_form else Form()
+    asked = _read(Predicting, sent.fields.get("request", "").encode() if is_form else await read_body(request))
+    beside = {upload.name: upload for uploads in sent.files.values() for upload in uploads}
     if asked.params.get("context"):
         raise Problem(UNPROCESSABLE, "clicks on a picture are not answered: turn off interactive preannotations")
 
@@ -114,7 +112,7 @@ async def predict_tasks(request: Request) -> dict[str, Any]:
     return found
 
 
-@router.post("/webhook", status_code=201, openapi_extra=_documented({"action": {"type": "string"}}))
+@router.post("/webhook", status_code=201, openapi_extra=_takes({"action": {"type": "string"}}))
 async def note_event(request: Request) -> dict[str, Any]:
     """Take note of what has happened in a project; nothing is trained by it."""
     event, state = _read(Event, await read_body(request)), request.app.state
@@ -164,5 +162,4 @@ def _read(kind: type[Asked], body: bytes) -> Asked:
     try:
         return kind.model_validate_json(body)
     except ValidationError as error:
-        said = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
-        raise Problem(UNPROCESSABLE, f"not what Label Studio sends: {said}") from None
+        raise Problem(UNPROCESSABLE, f"not what Label Studio sends: {reasons(error)}") from None

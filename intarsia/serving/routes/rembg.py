@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from functools import lru_cache
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import quote
 
 import cv2
@@ -20,8 +20,9 @@ from intarsia.apps.portrait import PERSON, Portraits
 from intarsia.inference import Predictor
 from intarsia.media.photos import PhotoReader
 from intarsia.serving.answers import Made, encode_picture
+from intarsia.serving.documenting import FILE, form, gives, takes
 from intarsia.serving.engine import Call, Engine
-from intarsia.serving.problems import UNPROCESSABLE, Problem
+from intarsia.serving.problems import UNPROCESSABLE, Problem, reasons
 from intarsia.serving.routes.segment import choose, engine_of, predict, read, to_response
 from intarsia.serving.uploads import Upload
 
@@ -49,26 +50,10 @@ class Removing(BaseModel):
     extras: str = ""
 
 
-_DOCUMENTED: dict[str, Any] = {
-    "openapi_extra": {
-        "requestBody": {
-            "required": True,
-            "content": {
-                "multipart/form-data": {
-                    "schema": {
-                        "type": "object", "required": ["file"],
-                        "properties": {"file": {"type": "string", "format": "binary"}}
-                        | {name: {"type": "string"} for name in _FIELDS},
-                    }
-                }
-            },
-        }
-    },
-    "responses": {200: {"content": {"image/png": {"schema": {"type": "string", "format": "binary"}}}}},
-}  # fmt: skip
+_TAKEN = takes({"multipart/form-data": form({"file": FILE} | {name: {"type": "string"} for name in _FIELDS})})
 
 
-@router.get("/remove", status_code=UNPROCESSABLE)
+@router.get("/remove", response_class=Response, responses=gives("image/png"))
 async def refuse_address(request: Request) -> Response:
     """Refuse to fetch a photo."""
     raise Problem(
@@ -76,7 +61,7 @@ async def refuse_address(request: Request) -> Response:
     )
 
 
-@router.post("/remove", response_class=Response, **_DOCUMENTED)
+@router.post("/remove", response_class=Response, openapi_extra=_TAKEN, responses=gives("image/png"))
 async def remove(request: Request) -> Response:
     """Cut the people out of a photo: PNG with transparency, or the mask alone.
 
@@ -85,11 +70,11 @@ async def remove(request: Request) -> Response:
     """
     engine, call = engine_of(request), Call(request)
     engine.check_room()
-    form = await read(request, call)
-    said = {**request.query_params, **form.fields}
+    sent = await read(request, call)
+    said = {**request.query_params, **sent.fields}
     if "url" in said:
         raise Problem(UNPROCESSABLE, "url: this server fetches nothing: post the photo itself as the field 'file'")
-    asked, upload = _read({name: said[name] for name in _FIELDS if name in said}), form.file()
+    asked, upload = _read({name: said[name] for name in _FIELDS if name in said}), sent.file()
     colour = _colour(asked.bgc)
 
     async def work() -> Response:
@@ -124,7 +109,7 @@ def _cutter(predictor: Predictor) -> Portraits:
 async def _hard(engine: Engine, call: Call, predictor: Predictor, upload: Upload) -> NDArray[np.uint8]:
     """The pixels of the class: (H, W, 4), either opaque or transparent."""
     index = predictor.space.index(PERSON)
-    result = await predict(engine, call, predictor, upload)
+    result = await predict(engine, call, predictor, upload, photo=True)
     assert result.image is not None
     return np.dstack([result.image, np.where(result.labels == index, np.uint8(255), np.uint8(0))])
 
@@ -153,5 +138,4 @@ def _read(said: dict[str, str]) -> Removing:
     try:
         return Removing.model_validate(said)
     except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
-        raise Problem(UNPROCESSABLE, wrong) from None
+        raise Problem(UNPROCESSABLE, reasons(error)) from None

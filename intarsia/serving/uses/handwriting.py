@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from intarsia.apps.handwriting import LineFinder, PageLines
+from intarsia.apps.handwriting.finding import TEXT
+from intarsia.errors import UsageError
 from intarsia.jobs import JobOptions
 from intarsia.media.images import open_image, write_image
 from intarsia.serving.answers import Made
@@ -50,6 +52,8 @@ async def handwriting(work: Work, asked: AskedHandwriting) -> Outcome:
     upload = work.upload
     check_picture(upload, work.settings, 1)
     predictor = await work.predictor(asked.model, {"long_side": asked.long_side})
+    if TEXT not in predictor.space.names:
+        raise UsageError(f"{asked.model} has no class {TEXT!r}, so that it finds no lines; use handwriting")
     finder = LineFinder(predictor, words=asked.words)
     reader = open_image(upload.content, name=upload.name, windows=finder.preprocessing.windows)
     with work.call.stages("decode"):

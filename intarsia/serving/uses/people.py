@@ -144,18 +144,22 @@ class Clip:
     Attributes:
         state: of the steadying.
         picture: that came with a frame, to be behind people.
+        model: that the state is of.
         key: of what `filming` was made for.
         filming: puts people before the ground.
     """
 
     state: State | None = None
     picture: Plain | None = None
+    model: Predictor | None = None
     key: Any = None
     filming: Filming | None = None
 
     def before(self, key: Any, predictor: Predictor, ground: Ground) -> Filming:
-        """Make it ready for frames, or keep what is ready."""
+        """Make it ready for frames, or keep what is ready; another model begins anew."""
         if self.filming is None or self.key != key:
+            if predictor is not self.model:
+                self.model, self.state = predictor, None
             self.key, self.filming = key, Filming(predictor, ground)
         return self.filming
 

@@ -18,7 +18,7 @@ from pydantic import Field
 
 from intarsia.annotations.archive import is_zip, unpack
 from intarsia.apps.search import Embedded, Embedder, Filter, Index, Item, Match
-from intarsia.errors import DataError, IntarsiaError
+from intarsia.errors import DataError, IntarsiaError, ModelError, UsageError
 from intarsia.media.header import IMAGE_SUFFIXES
 from intarsia.media.images import open_image
 from intarsia.serving.answers import Made
@@ -99,7 +99,7 @@ async def search(work: Work, asked: AskedSearch) -> Outcome:
         photos = await _photos(work)
         stored = await _built(work, embedder, photos, failures)
     else:
-        stored.check(embedder)
+        _check(stored, embedder)
     query = await _embedded(work, embedder, work.upload)
     allowed = stored.allowed(wanted, asked.category)
     allowed &= np.array([not _is_same(photos.get(item.name), work.upload) for item in stored.items], bool)
@@ -122,9 +122,23 @@ async def _index(work: Work) -> Index | None:
         raise Problem(UNPROCESSABLE, "send photos, or an index of some, but not both")
     async with saved(upload) as path:
         try:
-            return await asyncio.to_thread(Index.load, path)
+            found = await asyncio.to_thread(Index.load, path)
         except DataError as error:
             raise DataError(str(error).replace(str(path), upload.name)) from error
+    found.file = Path(upload.name)  # for messages
+    return found
+
+
+def _check(index: Index, embedder: Embedder) -> None:
+    """Refuse an index of another version, which is the client's to make again.
+
+    Raises:
+        UsageError: it is one.
+    """
+    try:
+        index.check(embedder)
+    except ModelError as error:
+        raise UsageError(str(error)) from error
 
 
 async def _photos(work: Work) -> dict[str, Upload]:

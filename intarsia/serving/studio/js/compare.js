@@ -13,8 +13,11 @@ import { state } from "./state.js";
 
 const PREDICTION = "\u0000prediction"; // no model can have this name
 
+const RESULT_AFTER = 500;
+
 /** @type {View} */
 let view;
+let resultTimer = 0;
 let source = PREDICTION;
 /** @type {HTMLSelectElement | null} */
 let choice = null;
@@ -30,7 +33,10 @@ export function startCompare(shown) {
   });
   state.on("models", fillChoice);
   state.on("item", refresh);
-  state.on("labels", (box) => view.layout === "difference" && box && view.redraw());
+  state.on("labels", () => {
+    clearTimeout(resultTimer);
+    if (view.other) resultTimer = setTimeout(writeResult, RESULT_AFTER);
+  });
   startDivider();
 }
 
@@ -116,6 +122,10 @@ function refresh() {
   }
   byId("divider").hidden = view.layout !== "swipe";
   placeDivider();
+  writeResult();
+}
+
+function writeResult() {
   const result = document.getElementById("compare-result");
   if (result) result.textContent = view.other && state.labels ? differenceText(state.labels, view.other) : "";
 }

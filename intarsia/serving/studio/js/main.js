@@ -41,6 +41,9 @@ function showColors() {
 
 /** @returns {Promise<import("./state.js").Item[]>} */
 async function start() {
+  // The view hears first: the others tell what it shows.
+  state.on("item", () => view.show(state.photo, state.labels));
+  state.on("labels", (box) => (box ? view.updateLabels() : view.setLabels(state.labels)));
   const gestures = new Gestures(view);
   startDialogs();
   startToolbar(view);
@@ -56,8 +59,6 @@ async function start() {
     const label = place ? (state.labels?.at(Math.round(place.x), Math.round(place.y)) ?? -1) : -1;
     if (state.classes.some(({ index }) => index === label)) state.setCurrent(label);
   });
-  state.on("item", () => view.show(state.photo, state.labels));
-  state.on("labels", (box) => (box ? view.updateLabels() : view.setLabels(state.labels)));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", showColors);
   showColors();
   try {

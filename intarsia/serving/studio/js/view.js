@@ -3,11 +3,12 @@
 import { union } from "./box.js";
 import { FlatPainter } from "./view/flat.js";
 import { GlPainter } from "./view/gl.js";
+import { panesOf } from "./view/layouts.js";
 
 /** @typedef {import("./box.js").Box} Box */
 /** @typedef {import("./labelmap.js").LabelMap} LabelMap */
 /** @typedef {import("./view/scene.js").Pane} Pane */
-/** @typedef {"single" | "swipe" | "side" | "difference"} Layout */
+/** @typedef {import("./view/layouts.js").Layout} Layout */
 
 const MOST_ZOOM = 64;
 const MARGIN = 2;
@@ -142,8 +143,8 @@ export class View extends EventTarget {
     cancelAnimationFrame(this.frame);
     this.frame = 0;
     const { stale } = this;
-    this.stale = null;
     if (!stale) return;
+    this.stale = null;
     const scene = {
       panes: this.panes(),
       x: this.x,
@@ -159,28 +160,9 @@ export class View extends EventTarget {
     if (this.painter.draw(scene, stale === "all" ? null : stale)) this.redraw();
   }
 
-  /**
-   * Return the parts of the screen and what each shows.
-   * @returns {Pane[]}
-   */
+  /** Return the parts of the screen and what each shows. */
   panes() {
-    const { width, height } = this.canvas;
-    const own = this.showLabels ? 1 : 0;
-    const whole = { left: 0, top: 0, right: width, bottom: height, start: 0 };
-    if (this.layout === "difference") return [{ ...whole, source: 3 }];
-    if (this.layout === "single") return [{ ...whole, source: own }];
-    const other = this.other ? 2 : 0;
-    const middle = Math.round(width * (this.layout === "side" ? 0.5 : this.split));
-    if (this.layout === "side") {
-      return [
-        { ...whole, right: middle, source: own },
-        { ...whole, left: middle, start: middle, source: other },
-      ];
-    }
-    return [
-      { ...whole, right: middle, source: other },
-      { ...whole, left: middle, source: own },
-    ];
+    return panesOf(this, this.canvas.width, this.canvas.height);
   }
 
   /**
@@ -237,9 +219,9 @@ export class View extends EventTarget {
   /** Room that tools and options take from the whole picture, in pixels of the screen. */
   insets() {
     const narrow = this.canvas.clientWidth < 600;
-    const [left, right, top, bottom] = narrow ? [46, 6, 6, 52] : [64, 14, 14, 62];
-    const ratio = this.ratio();
-    return { left: left * ratio, right: right * ratio, top: top * ratio, bottom: bottom * ratio };
+    const sides = narrow ? [46, 6, 6, 52] : [64, 14, 14, 62];
+    const [left, right, top, bottom] = sides.map((side) => side * this.ratio());
+    return { left, right, top, bottom };
   }
 
   /** Show the whole picture. */
@@ -262,11 +244,11 @@ export class View extends EventTarget {
    */
   zoomBy(factor, clientX, clientY) {
     const frame = this.canvas.getBoundingClientRect();
-    const clientAt = { x: clientX ?? frame.left + frame.width / 2, y: clientY ?? frame.top + frame.height / 2 };
-    const before = this.placeAt(clientAt.x, clientAt.y);
+    const [x, y] = [clientX ?? frame.left + frame.width / 2, clientY ?? frame.top + frame.height / 2];
+    const before = this.placeAt(x, y);
     const least = this.photo ? Math.min(1, 32 / Math.max(this.photo.width, this.photo.height)) : 0.01;
     this.zoom = Math.min(MOST_ZOOM, Math.max(least, this.zoom * factor));
-    const after = this.placeAt(clientAt.x, clientAt.y);
+    const after = this.placeAt(x, y);
     this.x += before.x - after.x;
     this.y += before.y - after.y;
     this.moved();
@@ -313,8 +295,8 @@ export class View extends EventTarget {
     if (canvas.width === width && canvas.height === height) return;
     canvas.width = width;
     canvas.height = height;
-    if (this.fitted) this.fit();
-    this.moved(this.fitted);
+    if (this.fitted && this.photo) this.fit();
+    else this.moved(this.fitted);
     this.flush(); // a canvas that changed its size is empty: do not show that
   }
 }

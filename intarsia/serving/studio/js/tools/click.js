@@ -1,6 +1,6 @@
 /** Click: the server's network finds the region that belongs to the click, starting from the labels as they are. */
 
-import { call } from "../api.js";
+import { ApiError, call } from "../api.js";
 import { editor } from "../editor.js";
 import { decode, encode } from "../pngclient.js";
 import { state } from "../state.js";
@@ -8,7 +8,7 @@ import { state } from "../state.js";
 /** @typedef {{x: number, y: number, class: number}} Click */
 /**
  * What the server remembers, and what of ours it knows.
- * @typedef {{id: string, map: import("../labelmap.js").LabelMap, version: number, clicks: Click[]}} Session
+ * @typedef {{id: string, map: import("../labelmap.js").LabelMap, classes: string, version: number, clicks: Click[]}} Session
  */
 
 /** @type {Session | null} */
@@ -22,7 +22,8 @@ let busy = false;
 async function send(click) {
   const { labels: map, photoFile } = state;
   if (!map || !photoFile) return;
-  const known = session?.map === map ? session : null;
+  const classes = classesForServer(state);
+  const known = session?.map === map && session.classes === classes ? session : null;
   const sent = map.version;
   const current = known?.version === sent;
   const clicks = [...(current ? known.clicks : []), click];
@@ -30,9 +31,10 @@ async function send(click) {
   if (known) form.set("session", known.id);
   else form.set("file", photoFile, "photo");
   if (!current) form.set("labels", await encode(map, state.colors()), "labels.png");
+  form.set("classes", classes);
   form.set("clicks", JSON.stringify(clicks));
   form.set("locked", JSON.stringify(lockedFor(state)));
-  const answer = await call("/v1/segment/interactive", { method: "POST", query: { model: state.model }, body: form });
+  const answer = await call("/v1/segment/interactive", { method: "POST", body: form });
   const patch = await decode(await answer.arrayBuffer());
   const [left, top, right, bottom] = (answer.headers.get("X-Box") ?? "0,0,0,0").split(",").map(Number);
   if (state.labels !== map) return; // another picture was opened meanwhile
@@ -40,8 +42,35 @@ async function send(click) {
   if (right > left && bottom > top) {
     editor.apply((labels, keep) => labels.paste({ left, top, right, bottom }, patch.data, keep));
   }
-  session = { id: answer.headers.get("X-Session") ?? "", map, version: before === sent ? map.version : -1, clicks };
+  const version = before === sent ? map.version : -1; // what was painted meanwhile the server must be told
+  session = { id: answer.headers.get("X-Session") ?? "", map, classes, version, clicks };
   if (map.version === before) state.say("The click changed nothing: is the class locked, or already there?");
+}
+
+/**
+ * Send a click; once more with everything where the server has forgotten what it knew.
+ * @param {Click} click
+ */
+async function sendAgain(click) {
+  const known = session !== null;
+  try {
+    await send(click);
+  } catch (error) {
+    session = null; // what the server knows is no longer sure
+    if (!known || !(error instanceof ApiError) || error.status !== 404) throw error;
+    await send(click);
+  }
+}
+
+/**
+ * Return the classes as the server reads them: a list by index, without gaps.
+ * @param {import("../state.js").State} from
+ */
+function classesForServer({ classes }) {
+  const most = Math.max(...classes.map(({ index }) => index));
+  const rows = Array.from({ length: most + 1 }, (_, index) => ({ name: `class ${index}`, color: "#000000" }));
+  for (const { index, name, color } of classes) rows[index] = { name, color };
+  return JSON.stringify(rows);
 }
 
 /**
@@ -65,11 +94,8 @@ export const click = {
     if (state.labels.at(point.x, point.y) < 0) return;
     busy = true;
     state.emit("busy", "Looking for the region");
-    send(point)
-      .catch((/** @type {Error} */ error) => {
-        session = null; // what the server knows is no longer sure
-        state.say(error.message, "error");
-      })
+    sendAgain(point)
+      .catch((/** @type {Error} */ error) => state.say(error.message, "error"))
       .finally(() => {
         busy = false;
         state.emit("busy", "");

@@ -9,11 +9,15 @@ import { parametersOf } from "./schema.js";
 /** @typedef {import("./schema.js").Wish} Wish */
 /** @typedef {import("./schema.js").FileField} FileField */
 
+/** Stands, in commands, for a file with the pictures of the project. */
+const ALL = "photos.zip";
+
 /**
  * Make a form.
  * @param {Use} use
  * @param {string[]} [without] parameters that make no sense where the form stands
- * @returns {{element: HTMLElement, read: () => Promise<Wish>}} `read` gives what is wanted now
+ * @returns {{element: HTMLElement, read: (sending: boolean) => Promise<Wish>}} `read` gives what is wanted now; unless it
+ *   is `sending`, a name stands for the pictures of the project
  */
 export function makeForm(use, without = []) {
   const fields = parametersOf(use).filter(({ name }) => !without.includes(name));
@@ -28,8 +32,11 @@ export function makeForm(use, without = []) {
   ground?.addEventListener("change", () => blur && (blur.hidden = ground.value !== BLUR));
   return { element, read };
 
-  /** @returns {Promise<Wish>} */
-  async function read() {
+  /**
+   * @param {boolean} sending
+   * @returns {Promise<Wish>}
+   */
+  async function read(sending) {
     /** @type {Wish} */
     const wish = { values: {}, files: {} };
     for (const { name, control } of controls) {
@@ -39,7 +46,7 @@ export function makeForm(use, without = []) {
       if (sent.length) wish.files[name] = sent;
     }
     for (const { name, chosen } of files) {
-      const sent = await chosen();
+      const sent = await chosen(sending);
       if (sent.length) wish.files[name] = sent;
     }
     return wish;
@@ -57,6 +64,9 @@ function fileControl(field) {
   input.disabled = own.checked;
   const element = make("div", { className: "use-file" }, make("label", {}, make("span", {}, field.about), input));
   if (field.many) element.append(make("label", { className: "choice" }, own, make("span", {}, "The pictures of the project")));
-  const chosen = async () => (field.many && own.checked ? projectPhotos() : [...(input.files ?? [])]);
+  const chosen = async (/** @type {boolean} */ sending) => {
+    if (!field.many || !own.checked) return [...(input.files ?? [])];
+    return sending ? projectPhotos() : [new File([], ALL)];
+  };
   return { name: field.name, element, chosen };
 }

@@ -2,6 +2,7 @@
 
 import { ApiError } from "../api.js";
 import { make } from "../dom.js";
+import { state } from "../state.js";
 import { Meter } from "./meter.js";
 import { overlayMode, streamMode } from "./modes.js";
 import { reasonOf } from "./panel.js";
@@ -20,6 +21,10 @@ const BREATH = 300; // milliseconds before a busy server is asked again
  * @param {Use[]} uses
  */
 export function openLive(uses) {
+  if (!isSecureContext) {
+    state.say("Browsers give the camera to pages of this machine (http://127.0.0.1) or over https alone.", "error");
+    return;
+  }
   const page = new LivePage([overlayMode(), ...uses.filter(({ live }) => live).map(streamMode)]);
   document.body.append(page.element);
   page.element.showModal();
@@ -35,7 +40,7 @@ class LivePage {
     this.video = make("video", { muted: true, playsInline: true, width: 160, height: 120 });
     this.video.setAttribute("aria-label", "What the camera sees");
     this.canvas = make("canvas", { width: WIDTH, height: HEIGHT, role: "img", "aria-label": "What the server makes of it" });
-    this.meter = make("output", { id: "live-meter" });
+    this.meter = make("p", { id: "live-meter" }); // no live region: it changes with every frame
     this.trouble = make("p", { role: "alert", className: "use-error" });
     this.start = make("button", { type: "button", className: "primary" }, "Start the camera");
     this.place = make("div", { className: "use-form" });
@@ -102,7 +107,8 @@ class LivePage {
     let { mode } = this;
     let meter = new Meter();
     while (!signal.aborted) {
-      await nextFrame(this.video);
+      await nextFrame(this.video, signal);
+      if (signal.aborted) break;
       if (mode !== this.mode) [mode, meter] = [this.mode, new Meter()];
       const start = performance.now();
       context?.drawImage(this.video, 0, 0);
@@ -125,9 +131,17 @@ class LivePage {
 }
 
 /**
- * Wait until the camera has a frame that was not there before.
+ * Wait until the camera has a frame that was not there before, or nobody wants one any more.
  * @param {HTMLVideoElement} video
+ * @param {AbortSignal} signal
  */
-function nextFrame(video) {
-  return new Promise((resolve) => video.requestVideoFrameCallback(resolve));
+function nextFrame(video, signal) {
+  return new Promise((resolve) => {
+    const done = () => {
+      signal.removeEventListener("abort", done);
+      resolve(undefined);
+    };
+    signal.addEventListener("abort", done);
+    video.requestVideoFrameCallback(done);
+  });
 }

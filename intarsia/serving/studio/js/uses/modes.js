@@ -40,7 +40,7 @@ export function streamMode(use) {
 
   /** @type {Mode["send"]} */
   async function send(frame, signal) {
-    const wish = await form.read();
+    const wish = await form.read(true);
     wish.values.session = session;
     const [[field, [picture]] = ["", []]] = Object.entries(wish.files);
     if (picture && picture !== known) {

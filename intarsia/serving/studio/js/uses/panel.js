@@ -33,7 +33,7 @@ export function buildPanel(body, use) {
     try {
       const photo = state.photoFile;
       if (!photo) throw new Error("Open a picture first.");
-      const answer = await ask(use, await form.read(), photo, photoName());
+      const answer = await ask(use, await form.read(true), photo, photoName());
       await show(place, answer, photo, `${use.name}.bin`);
     } catch (error) {
       place.replaceChildren(make("p", { role: "alert", className: "use-error" }, reasonOf(error)));
@@ -60,7 +60,7 @@ export function reasonOf(error) {
 /**
  * Buttons that copy the same request for elsewhere.
  * @param {Use} use
- * @param {() => Promise<Wish>} read
+ * @param {(sending: boolean) => Promise<Wish>} read
  */
 function makeCopies(use, read) {
   const text = make("textarea", { readOnly: true, rows: 4, hidden: true, "aria-label": `${use.title} elsewhere` });
@@ -73,7 +73,7 @@ function makeCopies(use, read) {
     button.addEventListener("click", async () => {
       try {
         const name = state.item?.name.split("/").at(-1) ?? "photo.jpg";
-        text.value = write(use, await read(), { origin: location.origin, name, needsKey: sessionStorage.getItem("intarsia-key") !== null });
+        text.value = write(use, await read(false), { origin: location.origin, name, needsKey: sessionStorage.getItem("intarsia-key") !== null });
         text.hidden = false;
         await copy(text);
       } catch (error) {

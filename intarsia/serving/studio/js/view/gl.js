@@ -2,8 +2,8 @@
 
 import { intersection } from "../box.js";
 import { contextOf, overviewOf } from "../photo.js";
+import { hasCard, link } from "./card.js";
 import { shownPart } from "./scene.js";
-import { FRAGMENT, VERTEX } from "./shaders.js";
 
 /** @typedef {import("../labelmap.js").LabelMap} LabelMap */
 /** @typedef {import("../box.js").Box} Box */
@@ -50,8 +50,7 @@ export class GlPainter {
     gl.useProgram(this.program);
     gl.enable(gl.SCISSOR_TEST);
     gl.pixelStorei(gl.UNPACK_ALIGNMENT, 1);
-    const corners = gl.createBuffer();
-    gl.bindBuffer(gl.ARRAY_BUFFER, corners);
+    gl.bindBuffer(gl.ARRAY_BUFFER, gl.createBuffer());
     gl.bufferData(gl.ARRAY_BUFFER, new Float32Array([-1, -1, 1, -1, -1, 1, 1, 1]), gl.STATIC_DRAW);
     gl.enableVertexAttribArray(0);
     gl.vertexAttribPointer(0, 2, gl.FLOAT, false, 0, 0);
@@ -59,10 +58,7 @@ export class GlPainter {
     this.places = new Map();
     for (const [name, unit] of Object.entries(UNITS)) gl.uniform1i(this.place(name), unit);
     this.copy = contextOf(new OffscreenCanvas(TILE, TILE), true);
-    this.setPhoto(null);
-    this.setLabels(null);
-    this.setOther(null);
-    this.setHeat(null);
+    for (const empty of [this.setPhoto, this.setLabels, this.setOther, this.setHeat]) empty.call(this, null);
     this.setPalette(new Uint8Array(1024));
   }
 
@@ -188,8 +184,8 @@ export class GlPainter {
     const size = this.photo ?? { width: 0, height: 0 };
     const detail = this.photo ? this.photo.width / this.overviewSize : 1;
     const more = this.photo !== null && detail > 1 && scene.pixel < detail && this.loadVisible(scene);
-    const whole = { left: 0, top: 0, right: gl.drawingBufferWidth, bottom: gl.drawingBufferHeight };
-    gl.viewport(0, 0, whole.right, whole.bottom);
+    const height = gl.drawingBufferHeight;
+    gl.viewport(0, 0, gl.drawingBufferWidth, height);
     gl.uniform2f(this.place("size"), size.width, size.height);
     gl.uniform2f(this.place("origin"), scene.x, scene.y);
     gl.uniform1f(this.place("pixel"), scene.pixel);
@@ -203,10 +199,10 @@ export class GlPainter {
     gl.uniform3fv(this.place("back"), scene.back.map((channel) => channel / 255));
     gl.uniform3fv(this.place("accent"), scene.accent.map((channel) => channel / 255));
     for (const pane of scene.panes) {
-      const box = intersection(pane, clip ? (intersection(clip, whole) ?? { left: 0, top: 0, right: 0, bottom: 0 }) : whole);
+      const box = clip ? intersection(pane, clip) : pane;
       if (!box) continue;
-      gl.scissor(box.left, whole.bottom - box.bottom, box.right - box.left, box.bottom - box.top);
-      gl.uniform3f(this.place("pane"), pane.start, pane.top, whole.bottom);
+      gl.scissor(box.left, height - box.bottom, box.right - box.left, box.bottom - box.top);
+      gl.uniform3f(this.place("pane"), pane.start, pane.top, height);
       gl.uniform1i(this.place("source"), this.sourceOf(pane));
       gl.drawArrays(gl.TRIANGLE_STRIP, 0, 4);
     }
@@ -300,38 +296,7 @@ export class GlPainter {
   }
 }
 
-/** Say whether a graphics card, not a program that plays one, computes WebGL2. Asked of a canvas of its own. */
-function hasCard() {
-  const gl = new OffscreenCanvas(1, 1).getContext("webgl2", { failIfMajorPerformanceCaveat: true });
-  if (!gl) return false;
-  const names = gl.getExtension("WEBGL_debug_renderer_info");
-  const renderer = String(gl.getParameter(names ? names.UNMASKED_RENDERER_WEBGL : gl.RENDERER));
-  gl.getExtension("WEBGL_lose_context")?.loseContext();
-  return !/swiftshader|llvmpipe|softpipe|software|basic render/i.test(renderer);
-}
-
 /** @param {{width: number, height: number}} size */
 function layersOf({ width, height }) {
   return Math.ceil(width / TILE) * Math.ceil(height / TILE);
-}
-
-/** @param {WebGL2RenderingContext} gl */
-function link(gl) {
-  const program = gl.createProgram();
-  for (const [kind, text] of /** @type {[number, string][]} */ ([
-    [gl.VERTEX_SHADER, VERTEX],
-    [gl.FRAGMENT_SHADER, FRAGMENT],
-  ])) {
-    const shader = /** @type {WebGLShader} */ (gl.createShader(kind));
-    gl.shaderSource(shader, text);
-    gl.compileShader(shader);
-    gl.attachShader(program, shader);
-  }
-  gl.bindAttribLocation(program, 0, "corner");
-  gl.linkProgram(program);
-  if (!gl.getProgramParameter(program, gl.LINK_STATUS) && !gl.isContextLost()) {
-    const shaders = gl.getAttachedShaders(program) ?? [];
-    throw new Error(shaders.map((shader) => gl.getShaderInfoLog(shader)).join("\n"));
-  }
-  return program;
 }
