@@ -18,6 +18,8 @@ from intarsia.serving import problems
 from intarsia.serving.engine import Call, Engine
 from intarsia.serving.guard import Guard
 from intarsia.serving.jobs import Jobs
+from intarsia.serving.project.current import Current
+from intarsia.serving.project.learning import TRAIN, training
 from intarsia.serving.routes import ROUTERS, rembg
 from intarsia.serving.settings import Settings
 from intarsia.serving.uses.shelf import Shelf
@@ -33,7 +35,8 @@ def create_app(settings: Settings) -> FastAPI:
         settings: of the server.
 
     Returns:
-        An ASGI application, whose `state` holds `settings`, `engine`, `jobs`, `registry`, `uses` and `ready`.
+        An ASGI application, whose `state` holds `settings`, `engine`, `jobs`, `project`, `registry`, `uses` and
+        `ready`.
 
     Raises:
         UsageError: it would listen beyond this machine without a key, or there is no such model.
@@ -43,6 +46,8 @@ def create_app(settings: Settings) -> FastAPI:
     engine, registry = Engine(settings), CollectorRegistry()
     jobs = Jobs(settings, engine)
     wanted = [_make_known(engine, model) for model in settings.models] or [intarsia.DEFAULT_MODEL]
+    project = Current(settings, engine, wanted[0])
+    jobs.kinds[TRAIN] = training(engine, project)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -60,7 +65,7 @@ def create_app(settings: Settings) -> FastAPI:
         description="Every pixel of a picture gets its class. Errors are problem+json with file, reason and fix.",
     )  # fmt: skip
     app.state.settings, app.state.engine, app.state.jobs, app.state.registry = settings, engine, jobs, registry
-    app.state.default, app.state.ready, app.state.uses = wanted[0], False, Shelf()
+    app.state.default, app.state.ready, app.state.project, app.state.uses = wanted[0], False, project, Shelf()
     Gauge("intarsia_waiting", "Requests in work or waiting", registry=registry).set_function(lambda: engine.waiting)
     problems.install(app)
     for router in (*ROUTERS, rembg.router) if settings.rembg else ROUTERS:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +43,7 @@ def opened(content: bytes) -> np.ndarray:
 
 
 def mask(studio: TestClient, value: int = 1) -> bytes:
-    return encode_mask(np.full((40, 60), value, np.uint8), studio.app.state.project.space)  # type: ignore[attr-defined]
+    return encode_mask(np.full((40, 60), value, np.uint8), studio.app.state.project.get().space)  # type: ignore[attr-defined]
 
 
 def test_an_empty_workspace_has_the_default_model_s_classes(studio: TestClient) -> None:
@@ -128,7 +128,7 @@ def test_labels_without_a_revision_are_not_taken(studio: TestClient, item: str, 
 
 
 def test_labels_that_do_not_fit(studio: TestClient, item: str, jpeg: bytes) -> None:
-    wrong = encode_mask(np.zeros((3, 3), np.uint8), studio.app.state.project.space)  # type: ignore[attr-defined]
+    wrong = encode_mask(np.zeros((3, 3), np.uint8), studio.app.state.project.get().space)  # type: ignore[attr-defined]
     for content in (wrong, jpeg, b"junk"):
         found = studio.put(f"{item}/labels", content=content, headers={"If-Match": "0"})
         assert found.status_code == 400 and found.json()["detail"]
@@ -136,9 +136,7 @@ def test_labels_that_do_not_fit(studio: TestClient, item: str, jpeg: bytes) -> N
 
 
 def test_a_prediction_is_a_draft_with_its_doubt(studio: TestClient, item: str) -> None:
-    found = studio.post(f"{item}/predict")
-    assert found.status_code == 200 and found.headers["x-model"]
-    found = studio.post(f"{item}/predict", params={"model": "bright"})
+    found = studio.post(f"{item}/predict")  # by the model that the server was started with
     labels = opened(found.content)
     assert (labels[:, :20] == 0).all() and (labels[:, 30:] == 1).all()
     assert found.headers["x-model"] == "bright"
@@ -236,33 +234,25 @@ def test_slices_of_a_scan(studio: TestClient, tmp_path: Path) -> None:
     assert names == ["volumes/masks/scan.nii.gz", "classes.json"]
 
 
-def test_a_server_without_jobs_cannot_learn(studio: TestClient) -> None:
-    if not hasattr(studio.app.state, "jobs"):  # type: ignore[attr-defined]
-        assert studio.post("/v1/project/train", json={"how": "scribbles"}).status_code == 503
-
-
-class Runner:
-    """Runs a training at once."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def start_training(self, name: str, work: Callable[..., Path]) -> dict[str, Any]:
-        work(self.folder, lambda: False, lambda kind, value: None)
-        return {"id": "1", "kind": "train"}
-
-
 @pytest.mark.needs_torch
-def test_a_trained_model_appears_among_the_models(studio: TestClient, item: str, tmp_path: Path) -> None:
+def test_a_trained_model_appears_among_the_models(studio: TestClient, item: str, jpeg: bytes) -> None:
     pytest.importorskip("sklearn")
-    studio.app.state.jobs = Runner(tmp_path / "run")  # type: ignore[attr-defined]
+    assert studio.post("/v1/project/train", json={"how": "scribbles"}).status_code == 400  # nothing is labelled
     strokes = np.full((40, 60), 255, np.uint8)
     strokes[10:14, 2:20], strokes[10:14, 35:55] = 0, 1
-    strokes = encode_mask(strokes, studio.app.state.project.space)  # type: ignore[attr-defined]
+    strokes = encode_mask(strokes, studio.app.state.project.get().space)  # type: ignore[attr-defined]
     studio.put(f"{item}/labels", content=strokes, headers={"If-Match": "0"})
     started = studio.post("/v1/project/train", json={"how": "scribbles", "name": "My model"})
-    assert (started.status_code, started.headers["location"]) == (202, "/v1/jobs/1")
+    assert started.status_code == 202 and started.json()["kind"] == "train"
+    told = studio.get(f"{started.headers['location']}/events").text  # until it is over
+    assert "event: curve" in told and '"epoch": 1' in told
+    job = studio.get(started.headers["location"]).json()
+    assert (job["state"], job["error"]) == ("done", None)
+    assert job["notes"] == ["the model is named My_model"]
+    assert [one["name"] for one in job["outputs"]] == ["best.safetensors", "report.html"]
     assert "My_model" in {one["name"] for one in studio.get("/v1/models").json()["models"]}
+    studio.post("/v1/project/items", files={"file": ("other.jpg", jpeg)})
+    assert studio.post("/v1/project/items/other/predict").headers["x-model"] == "My_model"  # the newest
     labels = opened(studio.post(f"{item}/predict", params={"model": "My_model"}).content)
     assert (labels[:, :20] == 0).mean() > 0.95 and (labels[:, 30:] == 1).mean() > 0.95
     for wrong, status in (

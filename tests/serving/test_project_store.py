@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -206,6 +207,15 @@ def test_gather_writes_the_data_s_own_labels_and_mends_what_a_crash_left(tmp_pat
     assert masks == {"images_one": 1, "images_two": 2}
 
 
+def test_what_an_ended_process_left_is_swept_away(workspace: Project) -> None:
+    incoming = workspace.folder / ".intarsia" / "incoming"
+    for name, age in (("old.png", 2 * 24 * 3600), ("new.png", 60)):
+        (incoming / name).write_bytes(b"half")
+        os.utime(incoming / name, (time.time() - age,) * 2)
+    Project(workspace.folder, default=lambda: SPACE)
+    assert [path.name for path in incoming.iterdir()] == ["new.png"]
+
+
 def test_nothing_to_gather(workspace: Project) -> None:
     with pytest.raises(DataError, match="nothing in work is labelled yet"):
         workspace.gather()
@@ -233,6 +243,7 @@ def test_classes_are_renamed_recoloured_reordered_and_added(workspace: Project) 
         ([{"index": 0, "name": "sky"}], "'road' is missing"),
         ([{"index": n, "name": "x"} for n in range(3)], "two classes are named 'x'"),
         ([{"index": n, "name": " "} for n in range(3)], "class 0 has no name"),
+        ([{"index": n, "name": f"{n}\0"} for n in range(3)], "cannot be shown"),
         ([{"index": n, "name": str(n), "color": "red"} for n in range(3)], "#rrggbb"),
         ([{"index": n, "name": str(n)} for n in (0, 1, 2, 2)], "each once"),
         ([{"index": n, "name": str(n)} for n in range(3)] + [{"name": f"n{n}"} for n in range(300)], "too many"),

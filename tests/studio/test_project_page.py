@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import os
+import subprocess
+import sys
 import threading
 import zipfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +22,6 @@ pytest.importorskip("fastapi", reason="needs intarsia[serve]")
 import uvicorn
 from onnx_made import write_onnx
 from PIL import Image
-from starlette.responses import StreamingResponse
 from studio.programs import package
 from volumes_made import body, write_nifti
 
@@ -36,22 +38,6 @@ def picture(path: Path, start: int) -> Path:
     return path
 
 
-class Runner:
-    """Says that it trains, and tells a curve."""
-
-    def start_training(self, name: str, work: Any) -> dict[str, Any]:
-        return {"id": "7", "kind": "train", "state": "queued"}
-
-
-async def events(job: str) -> StreamingResponse:
-    async def told() -> AsyncIterator[str]:
-        for epoch in (1, 2, 3):
-            yield f"event: curve\ndata: {json.dumps({'epoch': epoch, 'loss': 1 / epoch, 'miou': epoch / 4})}\n\n"
-        yield f"event: state\ndata: {json.dumps({'id': job, 'state': 'done', 'done': 3, 'total': 3})}\n\n"
-
-    return StreamingResponse(told(), media_type="text/event-stream")
-
-
 class Page:
     """A server, and a page of it."""
 
@@ -63,8 +49,6 @@ class Page:
             max_bytes=1 << 20,
         )
         self.app = create_app(self.settings)
-        self.app.state.jobs = Runner()
-        self.app.add_api_route("/v1/jobs/{job}/events", events)
         socket = listen(self.settings)
         self.address = address(socket)
         self.server = uvicorn.Server(uvicorn.Config(self.app, log_config=None, ws="none"))
@@ -74,6 +58,7 @@ class Page:
         self.complaints: list[str] = []
         self.page = self.context.new_page()
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.route("**/v1/samples", lambda route: route.fulfill(json=[]))  # with which an empty project begins
 
     def open(self) -> Any:
         self.page.goto(self.address)
@@ -133,6 +118,17 @@ def test_pictures_are_added_listed_and_opened(studio: Page, pictures: list[Path]
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
     page.locator("#item-name", has_text="c.png").wait_for()
+
+
+def test_samples_are_offered(studio: Page) -> None:
+    page = studio.page
+    page.unroute("**/v1/samples")
+    page.locator("#add summary").click()
+    sample = studio.get("/v1/samples").json()[0]
+    page.get_by_role("button", name=f"Sample: {sample['title']}").click()
+    page.locator(".pictures li img[src]").wait_for()
+    page.locator("#add[open]").wait_for(state="detached")
+    assert len(shown(studio)) == 1
 
 
 def test_dropped_and_pasted_files_are_added(studio: Page, pictures: list[Path]) -> None:
@@ -262,25 +258,30 @@ def test_frames_by_their_times(studio: Page, tmp_path: Path) -> None:
     assert {"draft.000002.json", "draft.000003.json", "draft.000004.json"} <= {path.name for path in drafts}
 
 
-def test_a_training_shows_its_curve(studio: Page) -> None:
+@pytest.mark.needs_torch
+def test_a_training_shows_its_curve_and_its_model_predicts(studio: Page, pictures: list[Path]) -> None:
+    pytest.importorskip("sklearn")
+    studio.add(pictures[1])
+    panel, page = studio.panel("learn"), studio.page
+    page.locator(".pictures .item-state", has_text="unsure").wait_for()
+    mask = studio.context.request.post(f"{studio.address}/v1/project/items/b/predict?model=bright").body()
+    labels = f"{studio.address}/v1/project/items/b/labels"
+    headers = {"If-Match": "0", "Content-Type": "image/png"}
+    assert studio.context.request.put(labels, data=mask, headers=headers).status == 204
+    panel.get_by_role("button", name="Learn", exact=True).click()
+    panel.get_by_role("img", name="Epoch 1, mIoU 100.0 %, best 100.0 %").wait_for()
+    panel.get_by_text("is ready, and predicts from now on").wait_for()
+    assert page.locator("#model").input_value() == "scribbles"
+
+
+def test_a_training_that_cannot_start_says_why(studio: Page) -> None:
     panel = studio.panel("learn")
+    panel.get_by_role("button", name="Learn", exact=True).click()
+    panel.get_by_role("alert").get_by_text("nothing in workspace is labelled yet").wait_for()
     panel.get_by_text("A network that is there already").click()
     panel.get_by_label("Model that goes on").select_option("bright")
     panel.get_by_role("button", name="Learn", exact=True).click()
     panel.get_by_role("alert").get_by_text("bright was converted").wait_for()
-    panel.get_by_label("Model that goes on").select_option("street")
-    with studio.page.expect_request(lambda request: request.url.endswith("/v1/project/train")) as asked:
-        panel.get_by_role("button", name="Learn", exact=True).click()
-    assert asked.value.post_data_json == {"how": "finetune", "base": "street"}
-    panel.get_by_role("img", name="Epoch 3, loss 0.333 (dashed), mIoU 75.0 %, best 75.0 %").wait_for()
-    panel.get_by_text("Done.").wait_for()
-
-
-def test_a_training_that_cannot_start_says_why(studio: Page) -> None:
-    studio.app.state.jobs = None
-    panel = studio.panel("learn")
-    panel.get_by_role("button", name="Learn", exact=True).click()
-    assert "runs no jobs" in panel.get_by_role("alert").inner_text()
 
 
 def test_exports_are_the_api_s_bytes(studio: Page, pictures: list[Path]) -> None:
@@ -308,10 +309,17 @@ def test_exports_are_the_api_s_bytes(studio: Page, pictures: list[Path]) -> None
         multipart={"file": {"name": "b.png", "mimeType": "image/png", "buffer": pictures[1].read_bytes()}},
     )
     assert json.loads(Path(download.value.path()).read_bytes()) == segmented.json()
+    page.locator("#model").select_option("bright")
     panel.get_by_role("button", name="Copy as curl").click()
     command = panel.get_by_label("Command").input_value()
     assert f"curl -f -o labels.zip '{studio.address}/v1/project/export?format=png'" in command
     assert f"'{studio.address}/v1/segment?model=bright&format=coco'" in command
+    panel.get_by_role("button", name="Copy as Python").click()
+    folder = pictures[1].parent
+    script = panel.get_by_label("Command").input_value()
+    subprocess.run([sys.executable, "-c", script], cwd=folder, check=True, env={**os.environ, "no_proxy": "*"})
+    assert (folder / "labels.zip").read_bytes() == content
+    assert json.loads((folder / "answer").read_bytes())["annotations"] == segmented.json()["annotations"]
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from intarsia.datasets.classfile import find_class_file
@@ -23,6 +24,7 @@ from intarsia.serving.project.views import Facts, Views
 
 HIDDEN = ".intarsia"
 """The folder of a project that holds what is nobody's business but the studio's; trainings do not look into it."""
+_DAY = 24 * 3600  # seconds
 _TICK = 50_000_000  # nanoseconds in which a folder may change twice without its time telling
 
 
@@ -48,6 +50,7 @@ class Catalogue:
         self.folder, self.data = folder, data
         self.views = Views()
         make_folder(folder / HIDDEN / "items")
+        _sweep(folder / HIDDEN / "incoming")
         self._stored = Stored(folder / HIDDEN / "project.json")
         self._given = Content((), None, ()) if data is None else content_of(Path(os.path.abspath(data)))
         document = self._stored.start(lambda: self._first(default))
@@ -188,3 +191,11 @@ class Catalogue:
             make_folder(target.parent)
             os.replace(found.file, target)
         return stem
+
+
+def _sweep(incoming: Path) -> None:
+    """Remove what processes left that were ended while they added something, a day ago or longer."""
+    for path in incoming.glob("*"):
+        with suppress(OSError):
+            if time.time() - path.stat().st_mtime > _DAY:
+                path.unlink()

@@ -65,6 +65,9 @@ class Classes:
         unnamed = [index for index, name in enumerate(names) if not name]
         if unnamed:
             raise UsageError(f"class {unnamed[0]} has no name; give it one")
+        odd = [name for name in names if not name.isprintable()]
+        if odd:
+            raise UsageError(f"{odd[0]!r} is no name of a class: it has characters that cannot be shown")
         doubled = sorted({name for name in names if names.count(name) > 1})
         if doubled:
             raise UsageError(f"two classes are named {doubled[0]!r}; give one of them another name")

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import intarsia
+from intarsia import DEFAULT_MODEL
 from intarsia.bundle import Description
 from intarsia.errors import UsageError
 from intarsia.recipe import Recipe
+from intarsia.serving.engine import Engine
+from intarsia.serving.jobs.kinds import Kind, Outcome, Tell, Work
+from intarsia.serving.project.current import Current
 from intarsia.serving.project.project import Project
 from intarsia.serving.project.publishing import VOLUMES
 from intarsia.stopping import Stop, never
 from intarsia.zoo import find_bundle
 
 How = Literal["scribbles", "finetune", "recipe"]
-Tell = Callable[[str, Mapping[str, Any]], None]
-"""Told what happens: "progress" with `what`, `done` and `total`; "curve" with an epoch's `epoch`, `loss`, `miou`."""
-
+TRAIN = "train"
+"""The kind of job."""
 HOWS: dict[How, str] = {
     "scribbles": "A random forest, from a few strokes, in seconds",
     "finetune": "A network that is there already goes on with these pictures",
@@ -27,6 +29,35 @@ HOWS: dict[How, str] = {
 }
 _FEW = 5  # pictures; of so few none is held back to measure on
 _EPOCHS, _RATE = 20, 0.5  # of fine-tuning; the rate as a share of that of the model's own recipe
+
+
+def training(engine: Engine, current: Current) -> Kind:
+    """The kind of job that learns from the server's project; its model joins the others."""
+
+    def run(work: Work) -> Outcome:
+        spec, project = work.spec, current.get()
+        best = train_job(
+            project, spec["how"], work.folder.out, recipe=spec["recipe"], base=spec["base"], stop=work.stop,
+            tell=work.tell,
+        )  # fmt: skip
+        name, path = project.keep_model(spec["name"], best, taken=engine.names)
+        engine.add(name, path)
+        files = tuple(file for file in (best.name, "report.html") if (work.folder.out / file).exists())
+        return Outcome(notes=(f"the model is named {name}",), files=files)
+
+    return Kind(TRAIN, "Learn from what was corrected in the studio", run)
+
+
+def check(project: Project, how: How, base: str | None) -> None:
+    """Refuse, before it is promised, what cannot be learnt.
+
+    Raises:
+        UsageError: the model cannot go on.
+        DataError: nothing is labelled.
+    """
+    if how == "finetune":
+        going_on(base or DEFAULT_MODEL)
+    project.labelled()
 
 
 def train_job(
@@ -45,7 +76,7 @@ def train_job(
     Args:
         project: what was corrected.
         how: one of `HOWS`.
-        folder: run folder, which does not exist yet.
+        folder: run folder; a training that was begun in it goes on.
         recipe: of "recipe": a bundled one; None takes what suits the data.
         base: of "finetune": the model that goes on, a bundled name or a file.
         changes: recipe keys to change, as for `intarsia.train`.
@@ -61,19 +92,20 @@ def train_job(
         ModelError: the model cannot be trained.
         KeyboardInterrupt: it was stopped.
     """
+    begun = (folder / "checkpoints").exists()
     data = _data(project, tell)
-    few = sum(bool(project.status(name).labelled) for name in project.items()) < _FEW
+    few = len(project.labelled()) < _FEW
     chosen: Recipe | str | None = recipe
     every = [f"data.ignore=[{project.space.ignore_index}]", *(["data.val=train"] if few else [])]
     if how == "scribbles":
         chosen = "scribbles"
     elif how == "finetune":
-        chosen = going_on(base or intarsia.DEFAULT_MODEL)
+        chosen = going_on(base or DEFAULT_MODEL)
     elif how != "recipe":
         raise UsageError(f"there is no way of learning named {how!r}; there are {', '.join(HOWS)}")
     curve = _Curve(folder / "log.jsonl", tell)
     run = intarsia.train(
-        data, folder, recipe=chosen, changes=[*every, *changes], progress=False,
+        data, folder, recipe=chosen, changes=[*every, *changes], resume=begun, progress=False,
         stop=lambda: curve.follow() or stop(),
     )  # fmt: skip
     curve.follow()
@@ -83,7 +115,7 @@ def train_job(
 def _data(project: Project, tell: Tell) -> Path:
     """The folder that is trained on: of pictures and frames, or of volumes where there is nothing else."""
     folder = project.gather(lambda done, total: tell("progress", {"what": "labels", "done": done, "total": total}))
-    media = {project.item(name).medium for name in project.items() if project.status(name).labelled}
+    media = {project.item(name).medium for name in project.labelled()}
     return folder / VOLUMES if media == {"volume"} else folder
 
 

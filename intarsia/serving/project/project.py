@@ -187,6 +187,17 @@ class Project(Catalogue):
             else:
                 publish_frame(self.folder, frame_name(name, frame), picture, labels, space)
 
+    def labelled(self) -> list[str]:
+        """The items that have labels.
+
+        Raises:
+            DataError: there are none.
+        """
+        names = [name for name in self.items() if self.status(name).labelled]
+        if not names:
+            raise DataError(f"nothing in {self.name} is labelled yet; correct a picture, and save it, first")
+        return names
+
     def gather(self, tell: Callable[[int, int], None] | None = None) -> Path:
         """Bring the data set in the folder up to date: volumes, the data's own labels, what a crash left undone.
 
@@ -199,9 +210,7 @@ class Project(Catalogue):
         Raises:
             DataError: nothing is labelled, or something cannot be read or written.
         """
-        names = [name for name in self.items() if self.status(name).labelled]
-        if not names:
-            raise DataError(f"nothing in {self.name} is labelled yet; correct a picture, and save it, first")
+        names = self.labelled()
         for done, name in enumerate(names, start=1):
             found, saved = self.item(name), self.revisions.of(name)
             if found.medium == "volume":
@@ -231,7 +240,8 @@ class Project(Catalogue):
         before = self.space
         after = self._stored.change(lambda document: replace(document, classes=document.classes.changed(rows))).classes
         if after.space != before:
-            self._repaint()
+            write_classes(self.folder, after.space)
+            self._repaint(recoloured=after.space.palette[: len(before)] != before.palette)
         return after
 
     def adopt(self, space: LabelSpace) -> bool:
@@ -249,14 +259,14 @@ class Project(Catalogue):
         self._stored.change(lambda document: replace(document, classes=Classes.of(space, chosen=False)))
         return True
 
-    def _repaint(self) -> None:
-        """Write classes and colours of what is in the data set anew."""
+    def _repaint(self, *, recoloured: bool) -> None:
+        """Write anew what holds the classes' colours, or their names, as maps and scans do."""
         for name in self.revisions.items() & set(self.items()):
             found = self.item(name)
-            for frame in self.revisions.of(name):
-                if found.medium == "volume":
-                    mask_path(self.folder, name, found, frame).unlink(missing_ok=True)
-                else:
+            if found.medium == "volume":
+                mask_path(self.folder, name, found, 0).unlink(missing_ok=True)  # written by `gather`
+            elif recoloured or found.medium == "raster":
+                for frame in self.revisions.of(name):
                     self._publish(name, frame)
 
     # Models
@@ -265,6 +275,10 @@ class Project(Catalogue):
         """The models that learnt from this project, by name."""
         place = self.folder / HIDDEN / "models"
         return {path.stem: path for path in sorted(place.glob("*.safetensors")) if not path.name.startswith(".")}
+
+    def newest_model(self) -> str | None:
+        """The model that learnt from this project last; None where none did."""
+        return max(self.models().items(), key=lambda one: one[1].stat().st_mtime_ns, default=(None, None))[0]
 
     def keep_model(self, name: str, bundle: Path, *, taken: Collection[str]) -> tuple[str, Path]:
         """Keep a model that learnt from this project.

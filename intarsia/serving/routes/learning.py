@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import shutil
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request, Response
@@ -15,24 +14,23 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.background import BackgroundTask
 from starlette.responses import FileResponse, JSONResponse
 
-from intarsia import DEFAULT_MODEL
 from intarsia.errors import UsageError, suggest
 from intarsia.inference.clouds import CloudPredictor
 from intarsia.media.images import ImageReader
 from intarsia.serving.engine import Call, Engine
-from intarsia.serving.problems import UNAVAILABLE, UNSUPPORTED, Problem
+from intarsia.serving.problems import UNSUPPORTED, Problem
 from intarsia.serving.project import Project
 from intarsia.serving.project.exporting import export, forms
-from intarsia.serving.project.learning import HOWS, How, Tell, going_on, train_job
+from intarsia.serving.project.learning import HOWS, TRAIN, How, check
 from intarsia.serving.project.predicting import Answer, kept, say, source_for
+from intarsia.serving.routes.jobs import jobs_of
 from intarsia.serving.routes.project import Frame, asked, project_of
 from intarsia.serving.uploads import check_room
-from intarsia.stopping import Stop
 from intarsia.zoo import bundled_recipes
 
 router = APIRouter(prefix="/v1/project", tags=["project"])
 
-Model = Annotated[str | None, Query(description="Default: the draft that is there, or what a look says.")]
+Model = Annotated[str | None, Query(description="Default: that of the draft, else what learnt from this project.")]
 
 
 @router.post("/items/{item}/predict", response_class=Response)
@@ -55,7 +53,11 @@ async def show_uncertainty(request: Request, item: str, model: Model = None, fra
 
 
 async def _answer(request: Request, call: Call, item: str, model: str | None, frame: int) -> tuple[Answer, str]:
-    """The draft that is kept, or a new one behind the queue; and why this model, where none was named."""
+    """The draft that is kept, or a new one behind the queue; and why this model, where a look chose it.
+
+    Where none is named it is the model that learnt from this project last, else the one that the server was started
+    with, else what a look at the picture says.
+    """
     project, engine = await project_of(request), request.app.state.engine
     there = (await asked(project.drafts.of, item)).get(frame) if model is None else None
     known = await asked(kept, project, item, frame, model or (there.model if there else ""))
@@ -76,6 +78,8 @@ async def _predict(
     found, note = await asked(project.item, item), ""
     width, height, _ = await asked(project.views.facts, found)
     check_room(width * height, engine.settings, 1, found.place)
+    if model is None:
+        model = await asked(project.newest_model) or (request.app.state.default if engine.settings.models else None)
     if model is None:
         with call.stages("decode"):
             pixels = await asked(project.views.picture, found, frame)
@@ -109,35 +113,18 @@ class Learning(BaseModel):
     name: Annotated[str | None, Field(max_length=60, description="Of the model; none: by the way of learning.")] = None
 
 
-class Runner(Protocol):
-    """What runs long work beside the server, and keeps its state: `app.state.jobs`."""
-
-    def start_training(self, name: str, work: Callable[[Path, Stop, Tell], Path]) -> dict[str, Any]:
-        """Start a training whose model shall have a name; `work` gets the run folder, and returns the bundle."""
-
-
 @router.post("/train", status_code=202)
 async def train(request: Request, learning: Learning) -> Response:
     """Learn from everything in the project that has labels; the answer is a job (see /v1/jobs)."""
-    project = await project_of(request)
+    project, jobs = await project_of(request), jobs_of(request)
     engine: Engine = request.app.state.engine
-    runner: Runner | None = getattr(request.app.state, "jobs", None)
-    if runner is None:
-        raise Problem(UNAVAILABLE, "this server runs no jobs")
     base = None if learning.base is None else engine.source(learning.base)
-    if learning.how == "finetune":
-        await asked(going_on, base or DEFAULT_MODEL)
     recipe = None if learning.recipe is None else str(_recipe_file(learning.recipe))
-    loop = asyncio.get_running_loop()
-
-    def work(folder: Path, stop: Stop, tell: Tell) -> Path:
-        best = train_job(project, learning.how, folder, recipe=recipe, base=base, stop=stop, tell=tell)
-        name, path = project.keep_model(learning.name or learning.how, best, taken=engine.names)
-        loop.call_soon_threadsafe(engine.add, name, path)
-        return path
-
-    job = await asyncio.to_thread(runner.start_training, learning.name or learning.how, work)
-    return JSONResponse(job, 202, {"Location": f"/v1/jobs/{job['id']}"})
+    await asked(check, project, learning.how, base)
+    jobs.check_room()
+    spec = {"how": learning.how, "recipe": recipe, "base": base, "name": learning.name or learning.how}
+    job = await asyncio.to_thread(jobs.submit, TRAIN, spec)
+    return JSONResponse(jobs.tell(job), 202, {"Location": f"/v1/jobs/{job.id}"})
 
 
 def _recipe_file(name: str) -> Path:

@@ -12,9 +12,9 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from intarsia.errors import IntarsiaError
-from intarsia.serving.engine import Engine
 from intarsia.serving.problems import CONFLICT, NOT_FOUND, TOO_LARGE, UNPROCESSABLE, Problem
-from intarsia.serving.project import Conflict, NoItem, Order, Project, open_project
+from intarsia.serving.project import Conflict, NoItem, Order, Project
+from intarsia.serving.project.current import Current
 from intarsia.serving.project.items import Found
 from intarsia.serving.project.views import encode, stamp
 from intarsia.serving.settings import Settings
@@ -26,29 +26,18 @@ T = TypeVar("T")
 _UNSAID = 428  # Precondition Required
 _MOST = 500  # items of one answer
 _TAG = re.compile(r'(?:W/)?"?(\d{1,15})"?')
-_opening = asyncio.Lock()
 
 Frame = Annotated[int, Query(ge=0, description="Of a video or the slice of a volume, from 0.")]
 
 
 async def project_of(request: Request) -> Project:
-    """The project that the studio works on, opened when it is first asked for.
+    """The project that the studio works on.
 
     Raises:
         DataError: the data cannot be opened.
     """
-    state = request.app.state
-    async with _opening:
-        if getattr(state, "project", None) is None:
-            settings: Settings = state.settings
-            engine: Engine = state.engine
-            state.project = await asyncio.to_thread(
-                open_project, settings.state, settings.data, default=lambda: engine.description(state.default).space
-            )
-            for name, path in state.project.models().items():
-                engine.add(name, path)
-    project: Project = state.project
-    return project
+    current: Current = request.app.state.project
+    return await asyncio.to_thread(current.get)
 
 
 async def asked(function: Callable[..., T], *arguments: Any, **named: Any) -> T:

@@ -26,25 +26,25 @@ export function curlOf({ origin, project, picture, model, name, needsKey }) {
 }
 
 /**
- * Write what the requests do in Python, without the server for the picture.
+ * Write the requests for Python, which needs nothing installed for them.
  * @param {Asked} asked
  */
-export function pythonOf({ origin, project, model, name, needsKey }) {
-  const address = JSON.stringify(`${origin}/v1/project/export?format=${encodeURIComponent(project)}`);
-  const request = needsKey
-    ? `urllib.request.Request(${address}, headers={"Authorization": "Bearer " + os.environ["INTARSIA_API_KEY"]})`
-    : address;
+export function pythonOf({ origin, project, picture, model, name, needsKey }) {
+  const text = (/** @type {string} */ value) => JSON.stringify(value);
+  const query = new URLSearchParams({ ...(model ? { model } : {}), format: picture });
   return [
     ...(needsKey ? ["import os"] : []),
     "import urllib.request",
+    "from pathlib import Path",
     "",
-    "import intarsia",
-    "",
+    needsKey ? 'headers = {"Authorization": "Bearer " + os.environ["INTARSIA_API_KEY"]}' : "headers = {}",
     "# all labels of the project",
-    `with urllib.request.urlopen(${request}) as answer, open("labels.zip", "wb") as file:`,
-    "    file.write(answer.read())",
+    `address = ${text(`${origin}/v1/project/export?format=${encodeURIComponent(project)}`)}`,
+    'Path("labels.zip").write_bytes(urllib.request.urlopen(urllib.request.Request(address, headers=headers)).read())',
     "# what the model says of a picture",
-    `result = intarsia.load(${JSON.stringify(model || "street")}).segment(${JSON.stringify(name)})`,
-    'result.save("mask.png")',
+    `address = ${text(`${origin}/v1/segment?${query}`)}`,
+    `photo = Path(${text(name)}).read_bytes()`,
+    'headers["Content-Type"] = "application/octet-stream"',
+    'Path("answer").write_bytes(urllib.request.urlopen(urllib.request.Request(address, photo, headers)).read())',
   ].join("\n");
 }

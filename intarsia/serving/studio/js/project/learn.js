@@ -28,13 +28,6 @@ async function build(body, list) {
   const start = make("button", { type: "button", className: "primary" }, "Learn");
   const progress = make("div", { className: "training" });
   body.append(ways, baseRow, start, progress, ...predictNext(list));
-  /** @type {{name: string, about: string}[]} */
-  const learning = await callJson("/v1/project/options").then((told) => told.learning, () => []);
-  for (const [place, { name, about }] of learning.entries()) {
-    const radio = make("input", { type: "radio", name: "how", value: name, checked: place === 0 });
-    radio.addEventListener("change", () => (baseRow.hidden = name !== "finetune"));
-    ways.append(make("label", { className: "choice" }, radio, make("span", {}, about)));
-  }
   const showModels = () => {
     const chosen = base.value || state.model;
     base.replaceChildren(...state.models.map(({ name, title }) => make("option", { value: name }, title || name)));
@@ -55,6 +48,13 @@ async function build(body, list) {
       start.disabled = false;
     }
   });
+  /** @type {{name: string, about: string}[]} */
+  const learning = await callJson("/v1/project/options").then((told) => told.learning, () => []);
+  for (const [place, { name, about }] of learning.entries()) {
+    const radio = make("input", { type: "radio", name: "how", value: name, checked: place === 0 });
+    radio.addEventListener("change", () => (baseRow.hidden = name !== "finetune"));
+    ways.append(make("label", { className: "choice" }, radio, make("span", {}, about)));
+  }
 }
 
 /**

@@ -72,6 +72,7 @@ export class PictureList {
   #row(item) {
     const picture = make("img", { alt: "", width: 1, height: 1, className: "thumbnail" });
     picture.dataset.id = item.id;
+    if (item.frames) picture.dataset.frame = String(startOf(item));
     const open = make("button", { type: "button", className: "picture" }, picture, make("span", { className: "caption" }));
     open.addEventListener("click", () => void this.open(item));
     const remove = make("button", { type: "button", className: "tiny remove", "aria-label": `Remove ${item.name}` }, "×");
@@ -221,7 +222,8 @@ function startOf(item) {
 /** @param {HTMLImageElement} picture */
 async function showThumbnail(picture) {
   try {
-    const answer = await call(pathOf(picture.dataset.id ?? "", "/image"), { query: { max_side: SIDE } });
+    const { id = "", frame } = picture.dataset;
+    const answer = await call(pathOf(id, "/image"), { query: { max_side: SIDE, frame } });
     const address = URL.createObjectURL(await answer.blob());
     picture.addEventListener("load", () => URL.revokeObjectURL(address), { once: true });
     picture.src = address;
