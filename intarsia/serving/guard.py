@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import hmac
 import json
 import logging
@@ -101,9 +103,7 @@ class Guard:
         path: str = scope["path"]
         if key is None or path in OPEN or path.startswith("/studio/"):
             return None
-        scheme, _, given = headers.get("authorization", "").partition(" ")
-        given = given if scheme.lower() == "bearer" else headers.get("x-api-key", "")
-        if hmac.compare_digest(given.encode(), key.get_secret_value().encode()):
+        if hmac.compare_digest(_key(headers), key.get_secret_value().encode()):
             return None
         return Problem(
             UNAUTHORIZED, "this server wants a key: send Authorization: Bearer KEY, or X-API-Key: KEY",
@@ -148,6 +148,19 @@ class Guard:
             logger.info(json.dumps(line))
         else:
             logger.info("%(method)s %(path)s %(status)s %(milliseconds)s ms", line)
+
+
+def _key(headers: Headers) -> bytes:
+    """The key that a client sends: as a bearer's token, as X-API-Key, or as the password of the basic scheme."""
+    scheme, _, given = headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return given.strip().encode()
+    if scheme.lower() == "basic":
+        try:
+            return base64.b64decode(given, validate=True).partition(b":")[2]
+        except binascii.Error:
+            return b""
+    return headers.get("x-api-key", "").encode()
 
 
 def _add_headers(headers: MutableHeaders, scope: Scope) -> None:

@@ -148,6 +148,8 @@ def test_a_key_is_asked_for_where_it_counts(settings: Settings, jpeg: bytes) -> 
         assert client.get("/v1/models", headers={"Authorization": "Bearer sesam"}).status_code == 401
         assert client.get("/v1/models", headers={"Authorization": "Bearer sesame"}).status_code == 200
         assert client.get("/v1/models", headers={"X-API-Key": "sesame"}).status_code == 200
+        assert client.get("/v1/models", auth=("anybody", "sesame")).status_code == 200
+        assert client.get("/v1/models", headers={"Authorization": "Basic ?"}).status_code == 401
 
 
 def test_pages_from_elsewhere_and_foreign_names_are_refused(client: TestClient, jpeg: bytes) -> None:
@@ -239,3 +241,11 @@ def test_samples_are_pictures_with_a_credit(client: TestClient) -> None:
         picture = Image.open(io.BytesIO(client.get(f"/v1/samples/{one['name']}").content))
         assert min(picture.size) > 200
     assert client.get("/v1/samples/coffe").json()["detail"].endswith("Did you mean 'coffee'?")
+
+
+def test_labelme_looks_for_the_photo_beside_its_file(client: TestClient, jpeg: bytes) -> None:
+    files = {"file": ("a.jpg", jpeg, "image/jpeg")}
+    found = client.post("/v1/segment?model=bright&format=labelme", files=files)
+    with zipfile.ZipFile(io.BytesIO(found.content)) as archive:
+        assert sorted(archive.namelist()) == ["a.json", "labels.txt"]
+        assert json.loads(archive.read("a.json"))["imagePath"] == "a.jpg"

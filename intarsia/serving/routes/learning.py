@@ -40,7 +40,7 @@ async def predict_item(request: Request, item: str, model: Model = None, frame: 
     answer, note = await _answer(request, call, item, model, frame)
     left = ", ".join(answer.draft.left_out)
     said = {"X-Note": note, "X-Left-Out": left, "X-Uncertainty": f"{answer.draft.uncertainty:.6f}"}
-    headers = {name: quote(value, safe=" :,.%") for name, value in said.items() if value}
+    headers = {name: quote(value, safe=" :,.") for name, value in said.items() if value}
     headers |= {"X-Model": quote(answer.draft.model), "Server-Timing": call.stages.header()}
     return Response(answer.labels, media_type="image/png", headers=headers)
 

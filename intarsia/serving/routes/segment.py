@@ -185,7 +185,7 @@ async def respond(call: Call, answer: Answer, result: Segmentation, wish: Wish, 
     """Encode an answer beside the models."""
     with call.stages("encode"):
         made = await asyncio.to_thread(answer.make, result, wish)
-    return to_response(call, made, {"X-Model": quote(model, safe="/ :"), "X-Note": quote(note, safe=" :,%")})
+    return to_response(call, made, {"X-Model": quote(model, safe="/ :"), "X-Note": quote(note, safe=" :,")})
 
 
 def to_response(call: Call, made: Made, headers: dict[str, str] | None = None) -> Response:

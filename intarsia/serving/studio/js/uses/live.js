@@ -22,7 +22,7 @@ const BREATH = 300; // milliseconds before a busy server is asked again
  */
 export function openLive(uses) {
   if (!isSecureContext) {
-    state.say("Browsers give the camera to pages of this machine (http://127.0.0.1) or over https alone.", "error");
+    state.say("Browsers give the camera to pages of this machine (127.0.0.1) or over https alone.", "error");
     return;
   }
   const page = new LivePage([overlayMode(), ...uses.filter(({ live }) => live).map(streamMode)]);
