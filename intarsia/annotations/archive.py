@@ -82,7 +82,7 @@ def _unpacked(path: Path) -> Unpacked:
     place = Path(tempfile.mkdtemp(prefix=_PREFIX))
     lock = _lock(place)
     try:
-        _extract(path, place / "files")
+        extract(path, place / "files")
     except BaseException:
         _remove(place, lock, os.getpid())
         raise
@@ -131,7 +131,12 @@ def _remove_leftovers() -> None:
             shutil.rmtree(path.parent, ignore_errors=True)
 
 
-def _extract(path: Path, folder: Path) -> None:
+def extract(path: Path, folder: Path) -> None:
+    """Unpack a zip archive into a folder that is not there yet; for what is checked, see `unpack`.
+
+    Raises:
+        DataError: not a zip file or damaged, encrypted, a name that leads outside, too many files, a bomb.
+    """
     try:
         folder.mkdir()
         with zipfile.ZipFile(path) as archive:

@@ -96,8 +96,15 @@ def read_ground(said: str | os.PathLike[str]) -> Ground:
         DataError: the picture cannot be read.
     """
     name = os.fspath(said)
-    if Path(name).exists():
-        return Plain(read_image(name))
+    return Plain(read_image(name)) if Path(name).exists() else named_ground(name)
+
+
+def named_ground(name: str) -> Ground:
+    """Understand a ground that needs no file: ``blur``, ``transparent`` or a colour.
+
+    Raises:
+        UsageError: it is none of them.
+    """
     if name in (BLUR, TRANSPARENT):
         return Blur() if name == BLUR else Transparent()
     try:

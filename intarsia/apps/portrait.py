@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
@@ -110,6 +111,12 @@ class Portraits:
     def at(self, runtime: Mapping[str, Any]) -> Self:
         """Make the same on another runtime."""
         return type(self)(self._predictor.at(runtime), self._ground)
+
+    def before(self, ground: Ground) -> Self:
+        """Make the same before another ground; the networks that it has opened are shared."""
+        made = copy(self)
+        made._ground = ground
+        return made
 
     def shares(self, pixels: Pixels) -> Floats:
         """How likely each pixel of a picture (H, W, 3) is a person, (H, W) float32.

@@ -19,12 +19,12 @@ from intarsia.inference import Predictor
 from intarsia.labels import LabelArray
 from intarsia.media.images import ImageLike
 from intarsia.media.medium import STILLS, medium_of
-from intarsia.media.source import Place
 from intarsia.runtimes import RUNTIMES, find_runtime, open_runtime
 from intarsia.runtimes.choice import Measured, remember
-from intarsia.runtimes.contract import Floats, Precision, Runtime
+from intarsia.runtimes.contract import Precision
 from intarsia.runtimes.exported import gflop_per_megapixel
 from intarsia.runtimes.processor import feature
+from intarsia.runtimes.timed import Timed
 from intarsia.threads import cores
 
 STAGES = ("decode", "prepare", "network", "decide", "encode")
@@ -83,23 +83,6 @@ class Benchmark:
         return {**asdict(self), "floor": self.floor}
 
 
-class _Timed:
-    """A runtime that counts the time spent in it."""
-
-    def __init__(self, runtime: Runtime) -> None:
-        self._runtime, self.seconds, self.pixels = runtime, 0.0, 0
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._runtime, name)
-
-    def logits(self, x: Floats, place: Place | None = None) -> Floats:
-        start = time.perf_counter()
-        found = self._runtime.logits(x, place)
-        self.seconds += time.perf_counter() - start
-        self.pixels += x.shape[2] * x.shape[3]
-        return found
-
-
 def benchmark(
     description: Description,
     sources: Sequence[ImageLike],
@@ -153,7 +136,7 @@ def benchmark(
     )  # fmt: skip
 
 
-def _opened(description: Description, names: Sequence[str] | None, refused: dict[str, str]) -> Iterator[_Timed]:
+def _opened(description: Description, names: Sequence[str] | None, refused: dict[str, str]) -> Iterator[Timed]:
     """Every runtime in each of its precisions; why one is not, into `refused`, or raised if it was asked for."""
     for name in names or RUNTIMES:
         find_runtime(name)
@@ -170,10 +153,10 @@ def _opened(description: Description, names: Sequence[str] | None, refused: dict
                 continue  # a precision that it does not have
             if runtime.precision not in seen:
                 seen.add(runtime.precision)
-                yield _Timed(runtime)
+                yield Timed(runtime)
 
 
-def _measured(predictor: Predictor, runtime: _Timed, source: ImageLike, folder: Path) -> dict[str, float]:
+def _measured(predictor: Predictor, runtime: Timed, source: ImageLike, folder: Path) -> dict[str, float]:
     """Seconds of one picture, by stage; the whole is measured by itself."""
     before = runtime.seconds
     start = time.perf_counter()
@@ -192,7 +175,7 @@ def _measured(predictor: Predictor, runtime: _Timed, source: ImageLike, folder: 
     return {**found, "decide": max(0.0, end - start - sum(found.values())), "whole": end - start}
 
 
-def _timing(runtime: _Timed, taken: Sequence[dict[str, float]], agreement: float) -> Timing:
+def _timing(runtime: Timed, taken: Sequence[dict[str, float]], agreement: float) -> Timing:
     medians = {name: statistics.median(one[name] for one in taken) * 1e3 for name in (*STAGES, "whole")}
     whole = medians.pop("whole")
     return Timing(runtime.name, runtime.precision, medians, whole, agreement)

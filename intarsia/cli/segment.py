@@ -190,12 +190,12 @@ def segment(
     The masks of GeoTIFFs are GeoTIFFs (.mask.tif), those of volumes are NIfTI files (.mask.nii.gz). Of videos,
     NAME.overlay.mp4 is written. Of a point cloud, every point gets its class: NAME.labels.laz is written.
     """
-    from intarsia.cli.choice import choose_model
+    from intarsia.apps.choosing import choose_model
     from intarsia.cli.pipes import piped
-    from intarsia.cli.schedule import read_schedule
     from intarsia.jobs import JobOptions, plan
     from intarsia.jobs.outputs import OUTLINED
     from intarsia.jobs.preannotation import preannotation_path
+    from intarsia.jobs.schedule import read_schedule
     from intarsia.media.medium import check_options
 
     refuse_both(overwrite=overwrite, resume=resume)

@@ -51,11 +51,20 @@ def serve(
         int, typer.Option(min=0, help="Requests that may wait while one is computed; others get 429 at once.")
     ] = 1,
     deadline: Annotated[float, typer.Option(min=0.1, help="Seconds after which a request is given up (504).")] = 60.0,
+    max_points: Annotated[
+        int, typer.Option(min=1, help="Largest point cloud that is answered at once; larger ones are jobs.")
+    ] = 10_000_000,
+    max_job_bytes: Annotated[int, typer.Option(min=1, help="Largest body of a request for a job.")] = 8 << 30,
+    max_jobs: Annotated[int, typer.Option(min=0, help="Jobs that may wait; others get 429 at once.")] = 20,
     ttl: Annotated[float, typer.Option(min=1, help="Seconds that results of jobs are kept.")] = 24 * 3600.0,
     state: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="For jobs and projects; default: ~/.local/state/intarsia.")
     ] = None,
     rembg: Annotated[bool, typer.Option("--rembg", help="Also answer as rembg's server does, at /api/remove.")] = False,
+    label_studio_files: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Where Label Studio keeps its uploads; its tasks name files below it."),
+    ] = None,
     log_json: Annotated[bool, typer.Option("--log-json", help="Log a line of JSON a request.")] = False,
     json: Json = False,
 ) -> None:
@@ -71,7 +80,9 @@ def serve(
     settings = Settings(
         models=tuple(model or ()), host=host, port=port, api_key=api_key, insecure=insecure, max_bytes=max_bytes,
         max_pixels=max_pixels, max_scores=max_scores, queue=queue, deadline=deadline, ttl=ttl,
+        max_points=max_points, max_job_bytes=max_job_bytes, max_jobs=max_jobs,
         state=state or default_state(), data=data, rembg=rembg, log_json=log_json,
+        label_studio_files=label_studio_files,
     )  # fmt: skip
     app = create_app(settings)
     logging.basicConfig(format="%(message)s" if log_json else "%(asctime)s %(levelname)s %(message)s")

@@ -67,15 +67,17 @@ class Predictor(GridPredictor):
         rows = self.rows(reader, probabilities=True)
         return np.concatenate([part.probabilities for part in rows if part.probabilities is not None], axis=1)
 
-    def segment_opened(self, reader: PixelSource) -> Segmentation:
-        """Segment one opened picture whole."""
+    def segment_opened(self, reader: PixelSource, *, photo: bool = True) -> Segmentation:
+        """Segment one opened picture whole; `photo`: the result holds the picture too."""
         size = (reader.height, reader.width)
         labels = np.empty(size, dtype=self.space.dtype)
-        image = np.empty((*size, 3), dtype=np.uint8)
+        image = np.empty((*size, 3), dtype=np.uint8) if photo else None
         confidence = np.empty(size, dtype=np.float16) if self.confidence else None
         for part in self.rows(reader):
             place = slice(part.top, part.top + len(part.labels))
-            labels[place], image[place] = part.labels, part.image
+            labels[place] = part.labels
+            if image is not None:
+                image[place] = part.image
             if confidence is not None and part.confidence is not None:
                 confidence[place] = part.confidence
         return Segmentation(labels, self.space, confidence=confidence, source=reader.name, image=image)

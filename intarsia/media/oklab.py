@@ -76,7 +76,10 @@ def colour(said: str) -> tuple[int, int, int]:
         UsageError: it is none; the message suggests the closest name.
     """
     try:
-        return ImageColor.getrgb(said)[:3]
+        red, green, blue = ImageColor.getrgb(said)[:3]
+        if max(red, green, blue) > 255:
+            raise ValueError(said)
+        return red, green, blue
     except ValueError:
         raise UsageError(
             f"{said!r} is no colour: write it as '#b0123b' or by its name.{suggest(said.lower(), ImageColor.colormap)}"

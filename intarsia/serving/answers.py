@@ -132,14 +132,15 @@ def _annotations(tool: str, result: Segmentation, wish: Wish) -> Made:
     height, width = result.labels.shape
     shapes = shapes_for(chosen, result.labels, result.space)
     with tempfile.TemporaryDirectory(prefix="intarsia-serve-") as folder:
-        photo = Path(folder) / "photos" / f"{wish.name}{wish.suffix}"
-        photo.parent.mkdir()
-        photo.write_bytes(wish.photo)  # some tools name a photo by its bytes
+        target = Path(folder) / f"{wish.name}{chosen.suffix}"
+        place = target.parent if chosen.suffix else target
+        photo = place / chosen.photos / f"{wish.name}{wish.suffix}"
+        photo.parent.mkdir(parents=True, exist_ok=True)
+        photo.write_bytes(wish.photo)  # where the tool looks for it; some name a photo by its bytes
         document = AnnotatedImage(photo.name, image=photo, width=width, height=height, shapes=shapes)
-        target = Path(folder) / "out" / f"{wish.name}{chosen.suffix}"
-        target.parent.mkdir()
         lost = write_predicted([document], target, tool, result.space, None)
-        content, suffix = pack(target.parent)
+        photo.unlink()
+        content, suffix = pack(place)
     return Made(content, media_type(suffix), suffix, tuple(lost.lines()))
 
 

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -14,10 +15,14 @@ from prometheus_client import CollectorRegistry, Gauge
 import intarsia
 from intarsia.errors import IntarsiaError
 from intarsia.serving import problems
-from intarsia.serving.engine import Engine
+from intarsia.serving.engine import Call, Engine
 from intarsia.serving.guard import Guard
-from intarsia.serving.routes import ROUTERS
+from intarsia.serving.jobs import Jobs
+from intarsia.serving.project.current import Current
+from intarsia.serving.project.learning import TRAIN, training
+from intarsia.serving.routes import ROUTERS, rembg
 from intarsia.serving.settings import Settings
+from intarsia.serving.uses.shelf import Shelf
 from intarsia.serving.warming import warm
 
 logger = logging.getLogger("intarsia.serving")
@@ -30,7 +35,8 @@ def create_app(settings: Settings) -> FastAPI:
         settings: of the server.
 
     Returns:
-        An ASGI application, whose `state` holds `settings`, `engine`, `registry` and `ready`.
+        An ASGI application, whose `state` holds `settings`, `engine`, `jobs`, `project`, `registry`, `uses` and
+        `ready`.
 
     Raises:
         UsageError: it would listen beyond this machine without a key, or there is no such model.
@@ -38,26 +44,31 @@ def create_app(settings: Settings) -> FastAPI:
     """
     settings.check()
     engine, registry = Engine(settings), CollectorRegistry()
+    jobs = Jobs(settings, engine)
     wanted = [_make_known(engine, model) for model in settings.models] or [intarsia.DEFAULT_MODEL]
+    project = Current(settings, engine, wanted[0])
+    jobs.kinds[TRAIN] = training(engine, project)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         loading = asyncio.create_task(_load(app, engine, wanted))
+        await asyncio.to_thread(jobs.start)
         yield
         engine.draining = True
         loading.cancel()
+        await asyncio.to_thread(jobs.close)
         engine.close()
 
     app = FastAPI(
         title="Intarsia", version=intarsia.__version__, docs_url=None, redoc_url=None, lifespan=lifespan,
-        telemetry={"tracing": False, "metrics": False},
+        telemetry={"tracing": False, "metrics": False}, responses=problems.RESPONSES,
         description="Every pixel of a picture gets its class. Errors are problem+json with file, reason and fix.",
     )  # fmt: skip
-    app.state.settings, app.state.engine, app.state.registry = settings, engine, registry
-    app.state.default, app.state.ready = wanted[0], False
+    app.state.settings, app.state.engine, app.state.jobs, app.state.registry = settings, engine, jobs, registry
+    app.state.default, app.state.ready, app.state.project, app.state.uses = wanted[0], False, project, Shelf()
     Gauge("intarsia_waiting", "Requests in work or waiting", registry=registry).set_function(lambda: engine.waiting)
     problems.install(app)
-    for router in ROUTERS:
+    for router in (*ROUTERS, rembg.router) if settings.rembg else ROUTERS:
         app.include_router(router)
     app.add_middleware(Guard, settings=settings, registry=registry)
     return app
@@ -77,7 +88,7 @@ async def _load(app: FastAPI, engine: Engine, names: list[str]) -> None:
     try:
         for name in names:
             predictor = await engine.predictor(name)
-            await asyncio.to_thread(warm, predictor)
+            await engine.compute(Call(), predictor, partial(warm, predictor))
     except IntarsiaError as error:
         logger.error("cannot load %s: %s", name, error)
         return

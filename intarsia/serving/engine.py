@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import threading
 import time
@@ -22,9 +23,11 @@ from intarsia.inference import Predictor
 from intarsia.inference.choosing import Choice, Chooser
 from intarsia.inference.clouds import CloudPredictor
 from intarsia.media.pixels import RGB
+from intarsia.runtimes.timed import Timed
 from intarsia.serving.problems import CLIENT_GONE, NOT_FOUND, TOO_LATE, TOO_MANY, UNAVAILABLE, Problem
 from intarsia.serving.settings import Settings
 from intarsia.serving.stages import Stages
+from intarsia.serving.yielding import Way
 from intarsia.zoo import bundled_models, find_bundle
 
 T = TypeVar("T")
@@ -67,6 +70,10 @@ class Engine:
 
     Args:
         settings: of the server.
+
+    Attributes:
+        draining: whether the server is about to end.
+        way: by which work that nobody waits for lets answers go first.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -76,10 +83,12 @@ class Engine:
         self._loaded: dict[str, AnyPredictor] = {}
         self._variants: OrderedDict[tuple[str, str], AnyPredictor] = OrderedDict()
         self._loading: dict[str, asyncio.Task[AnyPredictor]] = {}
-        self._loader = ThreadPoolExecutor(1, "loader", initializer=_yield_cores)
+        self._loader = ThreadPoolExecutor(1, "loader", initializer=yield_cores)
         self._threads: dict[str, ThreadPoolExecutor] = {}
         self._chooser: Chooser | None = None
         self._inside = 0
+        self._answered = -math.inf
+        self.way = Way(self._idle, lambda: self.draining)
         self._descriptions: dict[str, Description] = {}
         self._usual = 1.0  # seconds that a request takes, of late
 
@@ -96,10 +105,23 @@ class Engine:
         """The models that may be asked for."""
         return sorted(self._files)
 
+    def source(self, name: str) -> str:
+        """The file of a model.
+
+        Raises:
+            Problem: there is no such model.
+        """
+        self.description(name)
+        return self._files[name]
+
     @property
     def waiting(self) -> int:
         """Requests that are computed, or wait for it."""
         return self._inside
+
+    def _idle(self) -> float:
+        """Seconds since somebody waited for an answer; 0 while somebody does."""
+        return 0.0 if self._inside else time.perf_counter() - self._answered
 
     def is_loaded(self, name: str) -> bool:
         """Tell whether a model is ready."""
@@ -146,11 +168,13 @@ class Engine:
         self._variants.move_to_end(key)
         return self._variants[key]
 
+    async def load(self, function: Callable[[], T]) -> T:
+        """Run what opens networks on the thread that loads, one after the other."""
+        return await asyncio.get_running_loop().run_in_executor(self._loader, function)
+
     async def _load(self, name: str) -> AnyPredictor:
         try:
-            loop = asyncio.get_running_loop()
-            found = await loop.run_in_executor(self._loader, intarsia.load, self._files[name])
-            self._loaded[name] = found
+            found = self._loaded[name] = await self.load(lambda: _timed(intarsia.load(self._files[name])))
             return found
         finally:
             self._loading.pop(name, None)
@@ -187,6 +211,7 @@ class Engine:
         finally:
             call.left.set()
             self._inside -= 1
+            self._answered = time.perf_counter()
             self._usual += 0.2 * (time.perf_counter() - start - self._usual)
 
     def check_room(self) -> None:
@@ -204,8 +229,19 @@ class Engine:
             )
 
     async def compute(self, call: Call, predictor: AnyPredictor, function: Callable[[], T]) -> T:
-        """Run what computes on a model's runtime on the thread of that runtime."""
-        return await self.compute_on(call, predictor.runtime.name, function)
+        """Run what computes on a model's runtime on the thread of that runtime; "predict" is all but the network."""
+        runtime = predictor.runtime
+
+        def counted() -> T:
+            before = getattr(runtime, "seconds", 0.0)
+            try:
+                return function()
+            finally:
+                network = 1000 * (getattr(runtime, "seconds", 0.0) - before)
+                call.stages.add("network", network)
+                call.stages.add("predict", -network)
+
+        return await self.compute_on(call, runtime.name, counted)
 
     async def compute_on(self, call: Call, runtime: str, function: Callable[[], T]) -> T:
         """Run what computes on a runtime, by its name, on the thread of that runtime."""
@@ -228,6 +264,11 @@ class Engine:
         """Let the threads go; what they compute is not waited for."""
         for pool in (self._loader, *self._threads.values()):
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _timed(predictor: AnyPredictor) -> AnyPredictor:
+    """The same predictor, whose runtime tells how long it computes."""
+    return type(predictor).with_options(predictor.bundle, {"runtime": Timed(predictor.runtime)})
 
 
 async def _unless_left(call: Call, work: asyncio.Future[T]) -> T:
@@ -255,7 +296,7 @@ async def _leaves(request: Request) -> None:
         pass
 
 
-def _yield_cores() -> None:
-    """Let this thread compute only where no other wants to."""
+def yield_cores(nice: int = _NICE) -> None:
+    """Let this thread, and those that it begins, compute only where no other wants to; 19 yields most."""
     with suppress(OSError, AttributeError):
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), nice)

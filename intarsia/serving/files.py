@@ -1,22 +1,24 @@
-"""Rasters and volumes, which a job of one source segments as the command does: place on the map and axes are kept."""
+"""Rasters, volumes and clouds, which a job of one source segments as the command does: place and axes are kept."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from starlette.responses import Response
 
-from intarsia.errors import DataError, NothingFound, UsageError
-from intarsia.inference.clouds import CloudPredictor
+from intarsia.errors import DataError, IntarsiaError, NothingFound, UsageError
 from intarsia.jobs import JobOptions, plan, run
 from intarsia.jobs.outputs import kinds_for
+from intarsia.jobs.run import check
 from intarsia.media.medium import Medium, medium_of
 from intarsia.serving.answers import media_type, pack
 from intarsia.serving.engine import AnyPredictor, Call, Engine
-from intarsia.serving.problems import UNSUPPORTED, Problem
+from intarsia.serving.points import count_points
+from intarsia.serving.problems import TOO_LARGE, UNSUPPORTED, Problem
 from intarsia.serving.uploads import Upload, check_room, saved
 
 _AT_ONCE = ("rows", "volume", "points")
@@ -47,25 +49,40 @@ async def segment_file(
         DataError: it cannot be read.
     """
     async with saved(upload) as path:
-        medium = medium_of(path)
-        if medium.form not in _AT_ONCE:
-            raise Problem(UNSUPPORTED, f"{upload.name} is one of {medium.things}: post it to /v1/jobs")
-        wanted = "labels" if kind in (None, "png", "tif", "nii") else str(kind)
-        if wanted not in kinds_for(medium):
-            raise UsageError(f"{kind} is not made of {medium.things}; of them: {', '.join(kinds_for(medium))}")
-        predictor = await engine.predictor(model, options)
-        _check_size(path, medium, predictor, engine)
-        planned = plan(path, path.parent / "out", outputs=[wanted])
-        (task,) = planned.tasks
-        record = await engine.compute(
-            call, predictor,
-            lambda: run(predictor, task, planned.folder, options=job or JobOptions(), stop=call.left.is_set),
-        )  # fmt: skip
-        if record["error"] is not None:
-            reason = str(record["error"]).replace(str(path), upload.name)
-            raise (NothingFound if record["status"] == "nothing" else DataError)(reason)
-        with call.stages("encode"):
-            content, suffix = await asyncio.to_thread(pack, planned.paths(task)[wanted])
+        try:
+            return await _segmented(engine, call, upload, path, model, options, kind, job or JobOptions())
+        except IntarsiaError as error:
+            raise type(error)(str(error).replace(str(path), upload.name)) from error
+
+
+async def _segmented(
+    engine: Engine,
+    call: Call,
+    upload: Upload,
+    path: Path,
+    model: str,
+    options: Mapping[str, Any],
+    kind: str | None,
+    job: JobOptions,
+) -> Response:
+    medium = medium_of(path, job.given())
+    if medium.form not in _AT_ONCE:
+        raise Problem(UNSUPPORTED, f"{upload.name} is one of {medium.things}: post it to /v1/jobs")
+    wanted = "labels" if kind in (None, "png", "tif", "nii") else str(kind)
+    if wanted not in kinds_for(medium):
+        raise UsageError(f"{kind} is not made of {medium.things}; of them: {', '.join(kinds_for(medium))}")
+    predictor = await engine.predictor(model, options)
+    planned = plan(path, path.parent / "out", outputs=[wanted], given=list(job.given()))
+    check(predictor, planned, job)
+    await asyncio.to_thread(_check_size, path, upload.name, medium, predictor, engine)
+    (task,) = planned.tasks
+    record = await engine.compute(
+        call, predictor, lambda: run(predictor, task, planned.folder, options=job, stop=call.left.is_set)
+    )
+    if record["error"] is not None:
+        raise (NothingFound if record["status"] == "nothing" else DataError)(str(record["error"]))
+    with call.stages("encode"):
+        content, suffix = await asyncio.to_thread(pack, planned.paths(task)[wanted])
     ends = task.outputs[wanted].removeprefix(task.id)
     headers = {
         "Server-Timing": call.stages.header(), "X-Model": quote(model),
@@ -74,11 +91,16 @@ async def segment_file(
     return Response(content, media_type=media_type(suffix), headers=headers)
 
 
-def _check_size(path: Any, medium: Medium, predictor: AnyPredictor, engine: Engine) -> None:
-    """Judge a raster or volume by its header."""
-    if isinstance(predictor, CloudPredictor):
+def _check_size(path: Path, name: str, medium: Medium, predictor: AnyPredictor, engine: Engine) -> None:
+    """Judge a raster, volume or cloud by its header."""
+    if medium.form == "points":
+        count, most = count_points(path), engine.settings.max_points
+        if count > most:
+            raise Problem(
+                TOO_LARGE,
+                f"{name} has {count:,} points, the limit is {most:,}; post it to /v1/jobs, or raise --max-points",
+            )
         return
-    predictor.preprocessing.check_medium(medium.name, path.name)
     reader = medium.open(path, predictor.preprocessing, {})
     depth = getattr(reader, "depth", 1)
-    check_room(reader.width * reader.height * depth, engine.settings, len(predictor.space), "this file")
+    check_room(reader.width * reader.height * depth, engine.settings, len(predictor.space), name)

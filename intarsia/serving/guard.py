@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import hmac
 import json
 import logging
@@ -30,6 +32,9 @@ POLICY = (
 
 OPEN = frozenset({"/healthz", "/readyz", "/version", "/", "/docs", "/openapi.json"})
 """Paths that need no key; neither do the studio's own files, which hold no data."""
+
+JOBS = "/v1/jobs"
+"""Where jobs are posted."""
 
 _LOCAL = frozenset({"localhost", "127.0.0.1", "[::1]", "testserver"})
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -72,7 +77,7 @@ class Guard:
             if refusal is not None:
                 await answer(Request(scope), refusal)(scope, receive, told)
             else:
-                await self._app(scope, self._within(receive), told)
+                await self._app(scope, self._within(scope, receive), told)
         except Exception as error:
             problem = problem_of(error)
             if problem.status >= 500:
@@ -84,9 +89,9 @@ class Guard:
 
     def _refusal(self, scope: Scope, headers: Headers) -> Problem | None:
         """Why a request is not served."""
-        length = headers.get("content-length", "")
-        if length.isdecimal() and int(length) > self._settings.max_bytes:
-            return self._too_large()
+        length, most = headers.get("content-length", ""), self._most(scope)
+        if length.isdecimal() and int(length) > most:
+            return self._too_large(most)
         host = headers.get("host", "")
         name = host.rpartition(":")[0] if re.search(r":\d+$", host) else host
         if self._settings.is_local and name.lower() not in _LOCAL:
@@ -98,33 +103,36 @@ class Guard:
         path: str = scope["path"]
         if key is None or path in OPEN or path.startswith("/studio/"):
             return None
-        scheme, _, given = headers.get("authorization", "").partition(" ")
-        given = given if scheme.lower() == "bearer" else headers.get("x-api-key", "")
-        if hmac.compare_digest(given.encode(), key.get_secret_value().encode()):
+        if hmac.compare_digest(_key(headers), key.get_secret_value().encode()):
             return None
         return Problem(
             UNAUTHORIZED, "this server wants a key: send Authorization: Bearer KEY, or X-API-Key: KEY",
             headers={"WWW-Authenticate": "Bearer"},
         )  # fmt: skip
 
-    def _within(self, receive: Receive) -> Receive:
+    def _most(self, scope: Scope) -> int:
+        """The bytes that a body may have: those of jobs go to disk, all others into memory."""
+        return self._settings.max_job_bytes if scope["path"] == JOBS else self._settings.max_bytes
+
+    def _within(self, scope: Scope, receive: Receive) -> Receive:
         """Receive no more bytes than a body may have, whatever its header says."""
-        got = 0
+        got, most = 0, self._most(scope)
 
         async def limited() -> Message:
             nonlocal got
             message = await receive()
             got += len(message.get("body", b""))
-            if got > self._settings.max_bytes:
-                raise self._too_large()
+            if got > most:
+                raise self._too_large(most)
             return message
 
         return limited
 
-    def _too_large(self) -> Problem:
+    def _too_large(self, most: int) -> Problem:
+        option = "--max-bytes" if most == self._settings.max_bytes else "--max-job-bytes"
         return Problem(
             TOO_LARGE,
-            f"the body has more than {self._settings.max_bytes:,} bytes; send less, or raise --max-bytes",
+            f"the body has more than {most:,} bytes; send less, or raise {option}",
             headers={"Connection": "close"},
         )
 
@@ -140,6 +148,19 @@ class Guard:
             logger.info(json.dumps(line))
         else:
             logger.info("%(method)s %(path)s %(status)s %(milliseconds)s ms", line)
+
+
+def _key(headers: Headers) -> bytes:
+    """The key that a client sends: as a bearer's token, as X-API-Key, or as the password of the basic scheme."""
+    scheme, _, given = headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return given.strip().encode()
+    if scheme.lower() == "basic":
+        try:
+            return base64.b64decode(given, validate=True).partition(b":")[2]
+        except binascii.Error:
+            return b""
+    return headers.get("x-api-key", "").encode()
 
 
 def _add_headers(headers: MutableHeaders, scope: Scope) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
@@ -15,10 +16,22 @@ from intarsia.failures import explained
 
 BAD_REQUEST, UNAUTHORIZED, NOT_FOUND, CONFLICT = 400, 401, 404, 409
 NOT_ACCEPTABLE, TOO_LARGE, UNSUPPORTED, UNPROCESSABLE = 406, 413, 415, 422
-TOO_MANY, UNAVAILABLE, TOO_LATE = 429, 503, 504
+TOO_MANY, UNAVAILABLE, TOO_LATE, NO_SPACE = 429, 503, 504, 507
 CLIENT_GONE = 499
 """Of requests whose client left; nobody reads the answer, the log does."""
 MEDIA_TYPE = "application/problem+json"
+_TOLD = 5
+_MEMBERS = {
+    "type": {"type": "string"}, "title": {"type": "string"}, "status": {"type": "integer"},
+    "detail": {"type": "string"}, "instance": {"type": "string"}, "request_id": {"type": "string"},
+}  # fmt: skip
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    "default": {
+        "description": "What went wrong, why, and what to do (RFC 9457)",
+        "content": {MEDIA_TYPE: {"schema": {"type": "object", "required": list(_MEMBERS), "properties": _MEMBERS}}},
+    }
+}
+"""How the documentation of the API tells errors, for every route."""
 
 
 class Problem(Exception):
@@ -56,6 +69,12 @@ def problem_of(error: Exception) -> Problem:
     elif isinstance(known, DataError) and not isinstance(known, NothingFound):
         status = BAD_REQUEST
     return Problem(status, str(known), kind=type(known).__name__, exit_code=known.exit_code)
+
+
+def reasons(error: ValidationError) -> str:
+    """Tell in a sentence what is wrong with what a client sent: the first things of it."""
+    wrong = error.errors(include_url=False, include_context=False, include_input=False)[:_TOLD]
+    return "; ".join(": ".join([*filter(None, [".".join(map(str, one["loc"]))]), one["msg"]]) for one in wrong)
 
 
 def answer(request: Request, problem: Problem) -> Response:

@@ -30,7 +30,7 @@ _TYPES = {
     "image/jpeg": ".jpg", "image/png": ".png", "image/webp": ".webp", "image/bmp": ".bmp", "image/gif": ".gif",
     "image/tiff": ".tif", "image/avif": ".avif", "image/jp2": ".jp2", "application/dicom": ".dcm",
     "application/gzip": ".nii.gz", "application/vnd.las": ".las", "application/vnd.laszip": ".laz", "video/mp4": ".mp4",
-    "video/webm": ".webm", "video/quicktime": ".mov", "video/x-matroska": ".mkv",
+    "model/ply": ".ply", "video/webm": ".webm", "video/quicktime": ".mov", "video/x-matroska": ".mkv",
 }  # fmt: skip
 _UNTOLD = ("", "application/octet-stream", "application/x-www-form-urlencoded")
 
@@ -53,6 +53,11 @@ class Upload:
     def stem(self) -> str:
         """The name without its suffix."""
         return self.name.removesuffix(self.suffix) or "upload"
+
+    @property
+    def path(self) -> Path:
+        """A relative path that stands for it where only a name is looked at."""
+        return Path(f"upload{self.suffix}")
 
     @property
     def is_plain(self) -> bool:
@@ -96,19 +101,35 @@ async def read_form(request: Request) -> Form:
         Problem: it is too large (413), did not come within time (504), or is no form as the header says (400, 422).
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == "multipart/form-data":
+        async with _patience(), request.form(max_files=MOST_FILES, max_fields=MOST_FIELDS) as form:
+            return await _of_form(form)
+    body = await read_body(request)
+    if not body:
+        return Form()
+    return Form({"file": [Upload(body, safe_name(request.query_params.get("name", "")), _suffix("", kind, sent=True))]})
+
+
+async def read_body(request: Request) -> bytes:
+    """Read a body whole, whatever it is; how large it may be, the guard decides.
+
+    Raises:
+        Problem: it did not come within time (504).
+    """
+    async with _patience():
+        return await request.body()
+
+
+@asynccontextmanager
+async def _patience() -> AsyncIterator[None]:
+    """Let a body come within `PATIENCE`."""
     try:
         async with asyncio.timeout(PATIENCE):
-            if kind == "multipart/form-data":
-                async with request.form(max_files=MOST_FILES, max_fields=MOST_FIELDS) as form:
-                    return await _of_form(form)
-            body = await request.body()
+            yield
     except TimeoutError:
         raise Problem(
             TOO_LATE, f"the body did not come within {PATIENCE:g} s", headers={"Connection": "close"}
         ) from None
-    if not body:
-        return Form()
-    return Form({"file": [Upload(body, safe_name(request.query_params.get("name", "")), _suffix("", kind, sent=True))]})
 
 
 def safe_name(said: str) -> str:
@@ -116,6 +137,18 @@ def safe_name(said: str) -> str:
     last = PurePosixPath(said.replace("\\", "/")).name
     plain = "".join(one for one in last if one.isprintable() and one not in '<>:"|?*').strip(" .")
     return plain[-_LONGEST:].lstrip(" .") or "upload"
+
+
+def file_name(said: str, kind: str) -> str:
+    """Make of what a client calls a file a name that leads nowhere, with a suffix that says what the file is.
+
+    Args:
+        said: the name.
+        kind: content type, which decides where the name has no known suffix.
+    """
+    name = safe_name(said)
+    known = name.lower().endswith((*_SUFFIXES, ".zip"))
+    return name if known else name + (".zip" if kind == "application/zip" else _TYPES.get(kind, ""))
 
 
 async def _of_form(form: FormData) -> Form:
@@ -190,7 +223,8 @@ async def saved(upload: Upload) -> AsyncIterator[Path]:
     """Keep an upload in a folder of its own, which goes with the block."""
     folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="intarsia-serve-"))
     try:
-        path = folder / f"upload{upload.suffix}"
+        path = folder / "in" / f"upload{upload.suffix}"  # scans have their labels in a folder beside theirs
+        path.parent.mkdir()
         await asyncio.to_thread(path.write_bytes, upload.content)
         yield path
     finally:

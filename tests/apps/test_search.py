@@ -72,7 +72,7 @@ def test_where_nothing_differs_the_whole_photo_counts(size: tuple[int, int]) -> 
     assert found.all()
 
 
-def test_clothes_come_before_the_ground() -> None:
+def test_clothes_count_where_no_ground_differs() -> None:
     class Clothes:
         def segment(self, source: Any) -> Any:
             from intarsia.labels import LabelSpace
@@ -82,7 +82,8 @@ def test_clothes_come_before_the_ground() -> None:
             labels[:30] = 1
             return Segmentation(labels, LabelSpace(("background", "dress", "skin")))
 
-    found, kind = find_thing(disc()[0], Clothes())
+    assert find_thing(disc()[0], Clothes())[1] == "foreground"
+    found, kind = find_thing(np.full((96, 96, 3), 90, np.uint8), Clothes())
     assert kind == "clothes"
     assert found[:30].all()
     assert not found[30:].any()

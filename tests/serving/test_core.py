@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import io
 import json
-import struct
 import threading
 import time
 import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
+from bombs import bomb
 from PIL import Image
 from pydantic import SecretStr
 from starlette.testclient import TestClient
@@ -30,18 +29,6 @@ def index_mask(content: bytes) -> np.ndarray:
     image = Image.open(io.BytesIO(content))
     assert image.mode == "P"
     return np.asarray(image)
-
-
-def bomb(side: int) -> bytes:
-    """A PNG whose header tells of side x side pixels, in a few kilobytes."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    head = struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
-    return (
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(bytes(side))) + chunk(b"IEND", b"")
-    )
 
 
 def test_a_form_and_a_raw_body_get_the_mask_that_python_gets(
@@ -161,6 +148,8 @@ def test_a_key_is_asked_for_where_it_counts(settings: Settings, jpeg: bytes) -> 
         assert client.get("/v1/models", headers={"Authorization": "Bearer sesam"}).status_code == 401
         assert client.get("/v1/models", headers={"Authorization": "Bearer sesame"}).status_code == 200
         assert client.get("/v1/models", headers={"X-API-Key": "sesame"}).status_code == 200
+        assert client.get("/v1/models", auth=("anybody", "sesame")).status_code == 200
+        assert client.get("/v1/models", headers={"Authorization": "Basic ?"}).status_code == 401
 
 
 def test_pages_from_elsewhere_and_foreign_names_are_refused(client: TestClient, jpeg: bytes) -> None:
@@ -244,3 +233,19 @@ def test_it_is_ready_when_its_models_are(client: TestClient) -> None:
 )  # fmt: skip
 def test_names_of_uploads_lead_nowhere(said: str, made: str) -> None:
     assert safe_name(said) == made
+
+
+def test_samples_are_pictures_with_a_credit(client: TestClient) -> None:
+    for one in client.get("/v1/samples").json():
+        assert one["credit"]
+        picture = Image.open(io.BytesIO(client.get(f"/v1/samples/{one['name']}").content))
+        assert min(picture.size) > 200
+    assert client.get("/v1/samples/coffe").json()["detail"].endswith("Did you mean 'coffee'?")
+
+
+def test_labelme_looks_for_the_photo_beside_its_file(client: TestClient, jpeg: bytes) -> None:
+    files = {"file": ("a.jpg", jpeg, "image/jpeg")}
+    found = client.post("/v1/segment?model=bright&format=labelme", files=files)
+    with zipfile.ZipFile(io.BytesIO(found.content)) as archive:
+        assert sorted(archive.namelist()) == ["a.json", "labels.txt"]
+        assert json.loads(archive.read("a.json"))["imagePath"] == "a.jpg"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field, PositiveInt, ValidationError
 
 from intarsia.errors import UsageError
 from intarsia.files import reason
@@ -23,7 +23,9 @@ class Camera(Section):
 
     height: float = Field(gt=0, le=10, description="metres above the road")
     focal: float = Field(gt=0, description="focal length in pixels of a picture of `size`")
-    size: tuple[int, int] = Field(description="width and height of the pictures that it was measured with")
+    size: tuple[PositiveInt, PositiveInt] = Field(
+        description="width and height of the pictures that it was measured with"
+    )
     pitch: float = Field(0.0, gt=-45, lt=45, description="degrees by which it looks down")
     centre: tuple[float, float] | None = Field(None, description="principal point; none: the middle of the picture")
     offset: float = Field(0.0, gt=-5, lt=5, description="metres by which it sits right of the vehicle's middle")

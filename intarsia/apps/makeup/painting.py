@@ -73,6 +73,10 @@ class MakeUp:
         self.look, self.finder, self.hair = look, finder, hair
         self._models, self.bundle = models, models[0]
 
+    def with_look(self, look: Look) -> MakeUp:
+        """Make another make-up with the same networks; hair is found if they were opened for a look with hair."""
+        return MakeUp(look, self.finder, self.hair if look.hair else None, self._models)
+
     def paint(self, image: Pixels) -> tuple[Pixels, list[list[Layer]]]:
         """Make up every face of a picture.
 

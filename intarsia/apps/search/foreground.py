@@ -1,4 +1,4 @@
-"""What of a photo is the thing: clothes by the clothes model, else what differs from the border, else all of it."""
+"""What of a photo is the thing: what differs from the border, else clothes by the clothes model, else all of it."""
 
 from __future__ import annotations
 
@@ -35,16 +35,17 @@ def find_thing(photo: NDArray[np.uint8], clothes: Segments | None = None) -> tup
         clothes: model of clothes on people; None does without.
 
     Returns:
-        (h, w), at a size of its own, and how it was found: "clothes" by the model, "foreground" by its difference from
-        the border of the photo, or "whole" where neither found anything to believe.
+        (h, w), at a size of its own, and how it was found: "foreground" by its difference from the border of the
+        photo, "clothes" by the model, which knows clothes on people and no others, or "whole" where neither found
+        anything to believe.
     """
+    mask = cut_out(photo)
+    if _SHARES[0] <= mask.mean() <= _SHARES[1]:
+        return mask, "foreground"
     if clothes is not None:
         worn = _worn(clothes.segment(photo))
         if worn.mean() >= _LEAST_CLOTHES:
             return worn, "clothes"
-    mask = cut_out(photo)
-    if _SHARES[0] <= mask.mean() <= _SHARES[1]:
-        return mask, "foreground"
     return np.ones_like(mask), "whole"
 
 

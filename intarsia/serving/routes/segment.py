@@ -75,7 +75,7 @@ async def segment(request: Request, asked: Annotated[Segmenting, Query()]) -> Re
                 engine, call, upload, asked.model or request.app.state.default, asked.options(answer), asked.format
             )
         name, predictor, note = await choose(request, call, upload, asked.model, asked.options(answer))
-        result = await predict(engine, call, predictor, upload)
+        result = await predict(engine, call, predictor, upload, photo=answer.photo)
         return await respond(call, answer, result, asked.wish(upload), name, note)
 
     found: Response = await engine.admitted(call, work)
@@ -163,19 +163,29 @@ async def choose(
     return model, predictor, note
 
 
-async def predict(engine: Engine, call: Call, predictor: Predictor, upload: Upload) -> Segmentation:
-    """Decode a picture beside the models, and segment it on the thread of its model's runtime."""
+async def predict(
+    engine: Engine, call: Call, predictor: Predictor, upload: Upload, *, photo: bool = False
+) -> Segmentation:
+    """Decode a picture beside the models, and segment it on the thread of its model's runtime.
+
+    Args:
+        engine: with the models.
+        call: the request.
+        predictor: the model.
+        upload: the picture.
+        photo: the result holds the picture too.
+    """
     reader = open_image(upload.content, name=upload.name, windows=predictor.preprocessing.windows)
     with call.stages("decode"):
         await asyncio.to_thread(reader.hold)
-    return await engine.compute(call, predictor, lambda: predictor.segment_opened(reader))
+    return await engine.compute(call, predictor, lambda: predictor.segment_opened(reader, photo=photo))
 
 
 async def respond(call: Call, answer: Answer, result: Segmentation, wish: Wish, model: str, note: str) -> Response:
     """Encode an answer beside the models."""
     with call.stages("encode"):
         made = await asyncio.to_thread(answer.make, result, wish)
-    return to_response(call, made, {"X-Model": quote(model, safe="/ :"), "X-Note": quote(note, safe=" :,%")})
+    return to_response(call, made, {"X-Model": quote(model, safe="/ :"), "X-Note": quote(note, safe=" :,")})
 
 
 def to_response(call: Call, made: Made, headers: dict[str, str] | None = None) -> Response:

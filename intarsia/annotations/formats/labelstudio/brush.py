@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from intarsia.annotations.rle import MOST_PIXELS, runs
+from intarsia.annotations.rle import MOST_PIXELS, Counts, runs
 from intarsia.errors import DataError
 
 _WIDTHS = (4, 8, 12, 16)
@@ -66,16 +66,26 @@ def decode(codes: Sequence[int], size: tuple[int, int]) -> NDArray[np.bool_]:
 
 def encode(bitmap: NDArray[np.bool_]) -> list[int]:
     """The bytes of a brush that covers the pixels (H, W)."""
-    total = bitmap.size * _CHANNELS
-    parts = [f"{total:032b}", f"{7:05b}", *(f"{width - 1:04b}" for width in _WIDTHS)]
-    for number, count in enumerate(runs(bitmap, "C").tolist()):
-        value = "1" * 8 if number % 2 else "0" * 8
-        left = count * _CHANNELS
-        while left:
-            length = min(left, 1 << _WIDTHS[-1])
-            index = next(index for index, width in enumerate(_WIDTHS) if length <= 1 << width)
-            parts.append(f"1{index:02b}{length - 1:0{_WIDTHS[index]}b}{value}")
-            left -= length
-    bits = "".join(parts)
-    bits += "0" * (-len(bits) % 8)
-    return [int(bits[place : place + 8], 2) for place in range(0, len(bits), 8)]
+    head = f"{bitmap.size * _CHANNELS:032b}{7:05b}" + "".join(f"{width - 1:04b}" for width in _WIDTHS)
+    lengths, inside = _codes(runs(bitmap, "C") * _CHANNELS)
+    index = np.searchsorted(1 << np.array(_WIDTHS), lengths)
+    sizes = 3 + np.array(_WIDTHS)[index] + 8  # bits of a code: repeated, width, length - 1, value
+    codes = (0b100 | index) << (sizes - 3) | (lengths - 1) << 8 | np.where(inside, 255, 0)
+    ends = len(head) + np.cumsum(sizes)
+    bits = np.zeros(int(ends[-1]) if len(ends) else len(head), np.uint8)
+    bits[: len(head)] = [int(bit) for bit in head]
+    for place in range(3 + _WIDTHS[-1] + 8):
+        has = sizes > place
+        bits[ends[has] - 1 - place] = codes[has] >> place & 1
+    packed: list[int] = np.packbits(bits).tolist()
+    return packed
+
+
+def _codes(counts: Counts) -> tuple[Counts, NDArray[np.bool_]]:
+    """Runs of bytes, none longer than a code can say and none empty, and whether each is inside."""
+    longest = 1 << _WIDTHS[-1]
+    parts = -(-counts // longest)
+    lengths = np.full(int(parts.sum()), longest, np.int64)
+    some = parts > 0
+    lengths[np.cumsum(parts)[some] - 1] = (counts - (parts - 1) * longest)[some]
+    return lengths, np.repeat(np.arange(len(counts)) % 2 == 1, parts)

@@ -61,7 +61,7 @@ def _results(document: AnnotatedImage, size: tuple[int, int], lost: Lost) -> Ite
     for drawn in document.shapes:
         fitting = fitted(drawn, lost, document.name, _ACCEPTED, angles=True, drawing=DRAWING)
         for shape in singles(fitting, lost, document.name):
-            kind, value = _region(shape, size)
+            kind, value = region(shape, size)
             place += 1
             yield {
                 "id": uuid.uuid5(uuid.NAMESPACE_URL, f"{document.name}#{place}").hex[:10],
@@ -75,8 +75,8 @@ def _results(document: AnnotatedImage, size: tuple[int, int], lost: Lost) -> Ite
             } | ({} if shape.score is None else {"score": shape.score})
 
 
-def _region(shape: Shape, size: tuple[int, int]) -> tuple[str, dict[str, Any]]:
-    """The kind and the value of a shape, in percent of the image's sides."""
+def region(shape: Shape, size: tuple[int, int]) -> tuple[str, dict[str, Any]]:
+    """Give the kind and the value of a shape in an image of `size` (W, H), in percent of its sides."""
     width, height = size[0] / 100, size[1] / 100
     match shape.geometry:
         case Polygon():

@@ -1,21 +1,17 @@
-"""Which model `segment` takes where none is named."""
+"""Which model a job takes where none is named."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
 
 from intarsia import DEFAULT_MODEL, DEFAULT_MODELS
-
-if TYPE_CHECKING:
-    from intarsia.jobs import Plan
+from intarsia.inference.choosing import choose_for, look
+from intarsia.jobs.plan import Plan
 
 
 def choose_model(plan: Plan) -> tuple[str, Plan]:
     """Choose a model for the sources of a job; its notes, and those of its tasks, then tell why."""
-    from intarsia.inference.choosing import choose_for, look
-
     media = [medium.name for medium in plan.media()]
     known = next((DEFAULT_MODELS[name] for name in media if name in DEFAULT_MODELS), None)
     if known is not None or media != ["picture"]:

@@ -1,4 +1,4 @@
-"""The options of `intarsia segment` that spread work over the frames of a video."""
+"""How work is spread over the frames of a video, as people say it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def read_schedule(method: str | None, assignments: Sequence[str]) -> dict[str, Any]:
-    """Read --video and --video-set.
+    """Read a method, and KEY=VALUE of its options (`--video` and `--video-set`).
 
     Raises:
         UsageError: no such option, or a value of the wrong kind.

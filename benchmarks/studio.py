@@ -1,0 +1,192 @@
+"""The studio's page beside the bounds we set: strokes, toggles, undo and drafts in Chromium without a graphics card.
+
+Milliseconds from a movement of the brush to its pixels, of showing or hiding a class, of undo, and until a stroke is
+kept in the browser. The server is the one of the page's tests, so that only the page is measured.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import statistics
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from common import Row, arguments, report
+
+if TYPE_CHECKING:
+    from stub import Stub
+
+sys.path.append(str(Path(__file__).parents[1] / "tests" / "studio"))
+
+WINDOW = {"width": 1400, "height": 900}
+# Megapixels -> sides of a drawn scene, how many times it is magnified, and the bound of a stroke in milliseconds.
+SIZES = {16: (1330, 758, 4, 16.0), 64: (1155, 866, 8, 33.0)}
+TOGGLE, KEPT = 16.0, 1000.0
+
+# From the event to the picture with its pixels: `work` is what the page computes, `seen` also waits for the frame.
+WATCH = """
+async () => {
+  const { view } = await import('/studio/js/main.js');
+  window.took = { work: [], seen: [] };
+  let start = 0;
+  addEventListener('pointermove', () => (start = performance.now()), true);
+  addEventListener('pointermove', (event) => {
+    if (!event.buttons) return;
+    const began = start;
+    const handled = performance.now() - began;
+    const flush = view.flush;
+    let drawing = 0;
+    view.flush = () => {
+      const from = performance.now();
+      flush.call(view);
+      view.painter.finish();
+      drawing = performance.now() - from;
+    };
+    requestAnimationFrame(() => {
+      view.flush = flush;
+      took.work.push(handled + drawing);
+      took.seen.push(performance.now() - began);
+    });
+  });
+}
+"""
+
+TOGGLES = """
+async (count) => {
+  const { view, state } = await import('/studio/js/main.js');
+  const took = [];
+  for (let i = 0; i < count; i++) {
+    const eye = document.querySelectorAll('#legend-list .eye')[i % state.classes.length];
+    await new Promise(requestAnimationFrame);
+    const from = performance.now();
+    eye.click();
+    view.flush();
+    view.painter.finish();
+    took.push(performance.now() - from);
+  }
+  return took;
+}
+"""
+
+UNDO = """
+async () => {
+  const { editor, view } = await import('/studio/js/main.js');
+  const took = [];
+  const bytes = editor.history.bytes;
+  while (editor.history.past.length) {
+    await new Promise(requestAnimationFrame);
+    const from = performance.now();
+    editor.undo();
+    view.flush();
+    view.painter.finish();
+    took.push(performance.now() - from);
+  }
+  return { took, bytes };
+}
+"""
+
+
+def late(values: list[float]) -> float:
+    """The value that 95 of 100 stay below."""
+    return statistics.quantiles(values, n=20, method="inclusive")[-1]
+
+
+def stroke(page: Any, moves: int, line: int) -> None:
+    """Drag over the picture by real movements of the mouse."""
+    y = 120 + 37 * line % 600
+    page.mouse.move(200, y)
+    page.mouse.down()
+    for step in range(moves):
+        page.mouse.move(200 + 700 * step / moves, y + 40 * (step % 7) / 7)
+    page.mouse.up()
+
+
+def opened(browser: Any, stub: Stub, query: str) -> Any:
+    page = browser.new_page(viewport=WINDOW)
+    page.goto(stub.address + query)
+    page.evaluate("async () => { await (await import('/studio/js/main.js')).started }")
+    page.evaluate(WATCH)
+    return page
+
+
+def row(case: str, metric: str, unit: str, ours: float, bound: float | None) -> Row:
+    ratio = None if bound is None else bound / max(ours, 1e-9)
+    return Row(case, metric, unit, ours, bound, "" if bound is None else "bound", ratio)
+
+
+def measure(browser: Any, megapixels: int, query: str, *, quick: bool) -> list[Row]:
+    """All rows of one size and one way of drawing."""
+    from stub import Stub
+
+    width, height, magnified, bound = SIZES[megapixels]
+    strokes, moves = (4, 15) if quick else (10, 30)
+    names = tuple(f"class {index}" for index in range(150))
+    with Stub(width, height, names, magnified=magnified) as stub:
+        page = opened(browser, stub, query)
+        painter = page.evaluate("async () => (await import('/studio/js/main.js')).view.painter.constructor.name")
+        rows = []
+        for zoom in ("whole", "1:1"):
+            case = f"{megapixels} MP, {painter}, {zoom}"
+            page.keyboard.press("Home" if zoom == "whole" else "End")
+            page.wait_for_timeout(1000)  # tiles of the photo that are seen for the first time
+            page.evaluate("took.work.length = took.seen.length = 0")
+            for line in range(strokes):
+                page.keyboard.press(str(line % 10))
+                stroke(page, moves, line)
+            took = page.evaluate("took")
+            rows.append(row(case, "stroke to pixel p95", "ms", late(took["work"]), bound))
+            rows.append(row(case, "with the wait for the frame p95", "ms", late(took["seen"]), None))
+        settle(page)
+        toggled = page.evaluate(TOGGLES, 20 if quick else 60)
+        rows.append(row(case, "a class of 150 shown or hidden p50", "ms", statistics.median(toggled), TOGGLE))
+        rows.append(row(case, "a class of 150 shown or hidden p95", "ms", late(toggled), TOGGLE))
+        undone = page.evaluate(UNDO)
+        rows.append(row(case, "undo p95", "ms", late(undone["took"]), None))
+        rows.append(row(case, f"history of {len(undone['took'])} strokes", "MB", undone["bytes"] / 1e6, None))
+        rows.append(row(case, "stroke kept in the browser after", "ms", kept(page), KEPT))
+        page.close()
+    return rows
+
+
+def settle(page: Any) -> None:
+    """Wait until the server has everything, so that saving is not measured with what follows."""
+    page.wait_for_timeout(1000)
+    page.wait_for_selector("#saved[data-how=saved]")
+
+
+def kept(page: Any) -> float:
+    """Milliseconds from the end of a stroke until the browser's database has it."""
+    settle(page)
+    page.evaluate(
+        """async () => {
+          const { state } = await import('/studio/js/main.js');
+          window.keptAt = new Promise((done) => {
+            state.on('saved', (how) => window.upAt && how === 'here' && done(performance.now()));
+          });
+          addEventListener('pointerup', () => (window.upAt = performance.now()), { once: true, capture: true });
+        }"""
+    )
+    stroke(page, 10, 3)
+    took: float = page.evaluate("async () => (await keptAt) - upAt")
+    return took
+
+
+def main() -> None:
+    options = arguments(__doc__ or "").parse_args()
+    from playwright.sync_api import sync_playwright
+    from programs import CHROMIUM
+
+    rows = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=CHROMIUM)
+        for megapixels in (16,) if options.quick else tuple(SIZES):
+            rows += measure(browser, megapixels, "/", quick=options.quick)
+        rows += measure(browser, 16, "/?painter=gl", quick=options.quick)
+        browser.close()
+    report("The studio", rows, options.json, threads=os.cpu_count() or 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,213 @@
+"""The items of a project: what lies in a folder that was given, or in a workspace of the studio's own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from intarsia.annotations.archive import is_zip, unpack
+from intarsia.datasets import Dataset, open_dataset
+from intarsia.datasets.layouts.pairing import folder_meaning
+from intarsia.datasets.layouts.volumes import VolumeSplit
+from intarsia.datasets.parts import File, Page, path_of, place
+from intarsia.datasets.pictures import PictureSplit
+from intarsia.errors import DataError
+from intarsia.files import below
+from intarsia.labels import LabelArray, LabelSpace
+from intarsia.media.header import opened, own_frames
+from intarsia.media.medium import MEDIA, STACK, VIDEO, Medium, expand
+from intarsia.media.rasters import RASTER_SUFFIXES, is_raster
+
+MediumName = Literal["picture", "raster", "volume", "video", "cloud"]
+FOLDERS: dict[MediumName, str] = {
+    "picture": "images", "raster": "images", "volume": "volumes/images", "video": "videos", "cloud": "clouds",
+}  # fmt: skip
+"""Where a workspace keeps the files of each medium."""
+_KEPT: dict[str, MediumName] = {place: medium for medium, place in FOLDERS.items() if medium != "raster"}
+_PHOTOS = (".jpg", ".jpeg")  # nobody keeps masks so, as it blurs them
+
+
+@dataclass(frozen=True)
+class Truth:
+    """Labels that a data set brings along.
+
+    Attributes:
+        split: that reads them, by the data set's own rules.
+        places: of the item in it; of a volume those of its slices, by number.
+    """
+
+    split: PictureSplit
+    places: tuple[int, ...]
+
+    def read(self, frame: int) -> LabelArray:
+        """The labels (H, W) in the data set's classes.
+
+        Raises:
+            DataError: damaged, or of another size than the picture.
+        """
+        return self.split.target(self.split.items[self.places[frame]])
+
+
+@dataclass(frozen=True)
+class Found:
+    """Something that can be labelled.
+
+    Attributes:
+        place: its name in its folder, with forward slashes: what it is known by from one day to the next.
+        medium: what it is.
+        source: where it is read from.
+        truth: labels that the data set brings along; None where it has none.
+        lasting: whether its file outlives the process; what an archive was unpacked to does not.
+    """
+
+    place: str
+    medium: MediumName
+    source: File
+    truth: Truth | None = None
+    lasting: bool = True
+
+    @property
+    def file(self) -> Path:
+        """The file (or folder) that it lies in."""
+        return path_of(self.source)
+
+
+class Content(NamedTuple):
+    """What a folder holds.
+
+    Attributes:
+        found: its items, in the order of their names.
+        space: the classes of its labels; None where it brings none.
+        notes: what was decided or left out, in sentences.
+    """
+
+    found: tuple[Found, ...]
+    space: LabelSpace | None
+    notes: tuple[str, ...]
+
+
+def content_of(data: Path) -> Content:
+    """Find what a folder holds: pictures, a labelled data set, or an annotation tool's export; or a single file.
+
+    Labels that cannot be used are no reason to refuse the pictures: the notes say why they are left out.
+
+    Raises:
+        DataError: there is nothing that can be labelled.
+    """
+    if not data.exists():
+        raise DataError(f"{data}: no such file or folder")
+    photos = _photos_alone(data)
+    if photos:
+        return Content(tuple(Found(place(path, data), "picture", path) for path in photos), None, ())
+    try:
+        dataset = open_dataset(data, val_fraction=0)
+    except DataError as error:
+        notes = () if "but no masks" in str(error) else (f"Its labels are not shown: {error}",)
+        found = tuple(_unlabelled(data))
+        if not found:
+            raise
+        return Content(found, None, notes)
+    labelled = list(_labelled(dataset))
+    others = [Found(place(path, dataset.root), "picture", path) for path in dataset.unpaired_images]
+    every = sorted([*labelled, *others], key=lambda one: one.place)
+    if is_zip(data):
+        root = unpack(data).folder.resolve()  # where the data set lies as long as it is in use; another one every time
+        every = [replace(one, place=place(one.file.resolve(), root), lasting=False) for one in every]
+    return Content(tuple(every), dataset.space, dataset.notes)
+
+
+def _photos_alone(data: Path) -> list[Path]:
+    """The photos of a folder that holds nothing else, so that no file of it could be a label; else nothing.
+
+    However many there are, that is told at once, where opening a data set looks into all of them.
+    """
+    every = list(below(data)) if data.is_dir() else []
+    photos = [path for path in every if path.suffix.lower() in _PHOTOS]
+    others = (path for path in every if path.suffix.lower() not in _PHOTOS)
+    return photos if all(path.is_dir() and folder_meaning(path.name)[1] != "mask" for path in others) else []
+
+
+def _labelled(dataset: Dataset) -> Iterator[Found]:
+    for split in dataset.splits.values():
+        if isinstance(split, VolumeSplit):
+            slices: dict[str, list[int]] = {}
+            for index, item in enumerate(split.items):
+                slices.setdefault(item.id.rpartition("/")[0], []).append(index)
+            for name, (volume, _) in split.cases().items():
+                yield Found(place(volume, dataset.root), "volume", volume, Truth(split, tuple(slices[name])))
+        elif isinstance(split, PictureSplit):
+            medium: MediumName = "raster" if split.medium == "raster" else "picture"
+            for index, item in enumerate(split.items):
+                yield Found(place(item.input, dataset.root), medium, item.input, Truth(split, (index,)))
+        else:
+            yield from (Found(place(item.input, dataset.root), "cloud", item.input) for item in split.items)
+
+
+def _unlabelled(data: Path) -> Iterator[Found]:
+    """What can be labelled, whatever it is: the first family of media, and videos beside."""
+    seen: set[Path] = set()
+    for media in (MEDIA, (VIDEO,)):
+        try:
+            sources = expand(data, media=media)
+        except DataError:
+            continue
+        for item in sources.items:
+            path = Path(os.path.abspath(item.source))
+            if path not in seen:
+                seen.add(path)
+                yield from parts_of(path, item.name.as_posix(), item.medium)
+
+
+def parts_of(path: Path, name: str, medium: Medium) -> Iterator[Found]:
+    """A file as one item, or the pages of a stack as one each."""
+    if medium is STACK:
+        with opened(path, str(path)) as stack:
+            pages = own_frames(stack)
+        yield from (Found(f"{name} page {number + 1}", "picture", Page(path, number)) for number in pages)
+    else:
+        yield Found(name, called(medium), path)
+
+
+def called(medium: Medium) -> MediumName:
+    """What the studio calls a medium; a stack of pages is a picture to it, which its reader may refuse."""
+    return _NAMES[medium.name]
+
+
+_NAMES: dict[str, MediumName] = {
+    "picture": "picture", "stack": "picture", "raster": "raster", "volume": "volume", "video": "video",
+    "cloud": "cloud",
+}  # fmt: skip
+
+
+def workspace_content(folder: Path) -> Content:
+    """What a workspace holds: the files in its own folders, whose stems are their ids."""
+    found = []
+    for place_, medium in _KEPT.items():
+        if not (folder / place_).is_dir():
+            continue
+        with os.scandir(folder / place_) as entries:
+            names = sorted(entry.name for entry in entries if not entry.name.startswith("."))
+        for name in names:
+            path = folder / place_ / name
+            # Only maps have to be told from pictures, which takes a look into them.
+            is_map = medium == "picture" and name.lower().endswith(RASTER_SUFFIXES) and is_raster(path)
+            found.append(Found(name, "raster" if is_map else medium, path))
+    return Content(tuple(found), None, ())
+
+
+def labels_as(space: LabelSpace, of: LabelSpace) -> Callable[[LabelArray], LabelArray]:
+    """From labels of one space to those of another, by the names of the classes."""
+    if space.names == of.names[: len(space)] and of.names == space.names and space.ignore_index == of.ignore_index:
+        return lambda labels: labels
+    table = space.lookup_from(of)
+
+    def mapped(labels: LabelArray) -> LabelArray:
+        turned: LabelArray = table[np.minimum(labels, of.ignore_index)]
+        return turned
+
+    return mapped

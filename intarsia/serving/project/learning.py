@@ -1,0 +1,164 @@
+"""Learning from what was corrected: one function that any runner of jobs can call."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Literal
+
+import intarsia
+from intarsia import DEFAULT_MODEL
+from intarsia.bundle import Description
+from intarsia.errors import UsageError
+from intarsia.recipe import Recipe
+from intarsia.serving.engine import Engine
+from intarsia.serving.jobs.kinds import Kind, Outcome, Tell, Work
+from intarsia.serving.project.current import Current
+from intarsia.serving.project.project import Project
+from intarsia.serving.project.publishing import VOLUMES
+from intarsia.stopping import Stop, never
+from intarsia.zoo import find_bundle
+
+How = Literal["scribbles", "finetune", "recipe"]
+TRAIN = "train"
+"""The kind of job."""
+HOWS: dict[How, str] = {
+    "scribbles": "A random forest, from a few strokes, in seconds",
+    "finetune": "A network that is there already goes on with these pictures",
+    "recipe": "A new network, by a recipe that suits these pictures",
+}
+_FEW = 5  # pictures; of so few none is held back to measure on
+_EPOCHS, _RATE = 20, 0.5  # of fine-tuning; the rate as a share of that of the model's own recipe
+
+
+def training(engine: Engine, current: Current) -> Kind:
+    """The kind of job that learns from the server's project; its model joins the others."""
+
+    def run(work: Work) -> Outcome:
+        spec, project = work.spec, current.get()
+        best = train_job(
+            project, spec["how"], work.folder.out, recipe=spec["recipe"], base=spec["base"], stop=work.stop,
+            tell=work.tell,
+        )  # fmt: skip
+        name, path = project.keep_model(spec["name"], best, taken=engine.names)
+        engine.add(name, path)
+        files = tuple(file for file in (best.name, "report.html") if (work.folder.out / file).exists())
+        return Outcome(notes=(f"the model is named {name}",), files=files)
+
+    return Kind(TRAIN, "Learn from what was corrected in the studio", run)
+
+
+def check(project: Project, how: How, base: str | None) -> None:
+    """Refuse, before it is promised, what cannot be learnt.
+
+    Raises:
+        UsageError: the model cannot go on.
+        DataError: nothing is labelled.
+    """
+    if how == "finetune":
+        going_on(base or DEFAULT_MODEL)
+    project.labelled()
+
+
+def train_job(
+    project: Project,
+    how: How,
+    folder: Path,
+    *,
+    recipe: str | None = None,
+    base: str | None = None,
+    changes: tuple[str, ...] = (),
+    stop: Stop = never,
+    tell: Tell = lambda kind, value: None,
+) -> Path:
+    """Train a model on everything in a project that has labels.
+
+    Args:
+        project: what was corrected.
+        how: one of `HOWS`.
+        folder: run folder; a training that was begun in it goes on.
+        recipe: of "recipe": a bundled one; None takes what suits the data.
+        base: of "finetune": the model that goes on, a bundled name or a file.
+        changes: recipe keys to change, as for `intarsia.train`.
+        stop: asked after each step; true ends the training.
+        tell: told progress, and the curve epoch by epoch.
+
+    Returns:
+        The best bundle.
+
+    Raises:
+        UsageError: no such way, recipe or model, or the model cannot go on.
+        DataError: nothing is labelled, or the labels do not suffice.
+        ModelError: the model cannot be trained.
+        KeyboardInterrupt: it was stopped.
+    """
+    begun = (folder / "checkpoints").exists()
+    data = _data(project, tell)
+    few = len(project.labelled()) < _FEW
+    chosen: Recipe | str | None = recipe
+    every = [f"data.ignore=[{project.space.ignore_index}]", *(["data.val=train"] if few else [])]
+    if how == "scribbles":
+        chosen = "scribbles"
+    elif how == "finetune":
+        chosen = going_on(base or DEFAULT_MODEL)
+    elif how != "recipe":
+        raise UsageError(f"there is no way of learning named {how!r}; there are {', '.join(HOWS)}")
+    curve = _Curve(folder / "log.jsonl", tell)
+    run = intarsia.train(
+        data, folder, recipe=chosen, changes=[*every, *changes], resume=begun, progress=False,
+        stop=lambda: curve.follow() or stop(),
+    )  # fmt: skip
+    curve.follow()
+    return run.best
+
+
+def _data(project: Project, tell: Tell) -> Path:
+    """The folder that is trained on: of pictures and frames, or of volumes where there is nothing else."""
+    folder = project.gather(lambda done, total: tell("progress", {"what": "labels", "done": done, "total": total}))
+    media = {project.item(name).medium for name in project.labelled()}
+    return folder / VOLUMES if media == {"volume"} else folder
+
+
+def going_on(model: str) -> Recipe:
+    """The recipe by which a model goes on learning: its own, from its weights, with fewer and smaller steps.
+
+    Raises:
+        UsageError: the model was not trained by a recipe, as converted ones are not.
+    """
+    path = find_bundle(model)
+    description = Description.load(path)
+    if not description.recipe:
+        raise UsageError(
+            f"{Path(model).stem} was converted from a network of others, without what training needs; name a model "
+            "that Intarsia trained (street, or one of your own), or learn by a recipe"
+        )
+    own = Recipe.from_dict(description.recipe)
+    optimizer = own.optimizer
+    slower = None if optimizer.encoder_lr is None else _RATE * optimizer.encoder_lr
+    said = own.said() | {"data": {}, "card": {}}
+    return Recipe.from_dict(said, origin=f"the recipe of {model}").override(
+        {
+            "name": f"{Path(model).stem}-more", "description": f"{Path(model).stem}, which went on with other pictures",
+            "model.weights": str(path), "optimizer.lr": _RATE * optimizer.lr, "optimizer.encoder_lr": slower,
+            "training.epochs": _EPOCHS, "training.validate_every": 2, "training.batch_size": 2,
+        }
+    )  # fmt: skip
+
+
+class _Curve:
+    """Tells the rows of a training's log once each, as they come."""
+
+    def __init__(self, log: Path, tell: Tell) -> None:
+        self._log, self._tell, self._told, self._size = log, tell, 0, -1
+
+    def follow(self) -> bool:
+        """Tell what is new; false, so that it can stand before what is asked."""
+        size = self._log.stat().st_size if self._log.exists() else -1
+        if size != self._size:
+            self._size = size
+            rows = [json.loads(line) for line in self._log.read_text(encoding="utf-8").splitlines()]
+            for row in rows[self._told :]:
+                named = {"epoch": row["epoch"], "loss": row.get("loss"), "miou": row.get("val_miou")}
+                self._tell("curve", named | {"seconds": row.get("seconds")})
+            self._told = len(rows)
+        return False

@@ -1,0 +1,307 @@
+"""Project: pictures, their labels with revisions, and their classes, in one folder; no HTTP in it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from intarsia.errors import DataError, UsageError
+from intarsia.files import atomic_path
+from intarsia.labels import LabelArray, LabelSpace, check_values
+from intarsia.media.maskfile import read_mask_file
+from intarsia.media.png import encode_mask
+from intarsia.serving.project.catalogue import HIDDEN, Catalogue
+from intarsia.serving.project.classes import Classes
+from intarsia.serving.project.drafts import Drafts
+from intarsia.serving.project.items import Found, labels_as
+from intarsia.serving.project.names import safe_stem
+from intarsia.serving.project.publishing import (
+    Labels,
+    frame_name,
+    mask_path,
+    publish,
+    publish_frame,
+    publish_volume,
+    withdraw,
+    write_classes,
+)
+from intarsia.serving.project.revisions import Revisions, Saved, locked
+
+State = Literal["new", "predicted", "corrected"]
+Order = Literal["name", "uncertainty", "worst"]
+
+
+@dataclass(frozen=True)
+class Status:
+    """How far an item is.
+
+    Attributes:
+        revision: grows with every saved label map of it; 0 without any.
+        state: whether nobody, a model or a person said its labels.
+        uncertainty: of its drafts on average; None without any.
+        agreement: of its drafts with labels that were there, on average.
+        labelled: frames with labels.
+    """
+
+    revision: int
+    state: State
+    uncertainty: float | None
+    agreement: float | None
+    labelled: tuple[int, ...]
+
+
+class Project(Catalogue):
+    """A folder with pictures, labels and classes that several processes may work on; see `Catalogue`."""
+
+    def __init__(self, folder: Path, data: Path | None = None, *, default: Callable[[], LabelSpace]) -> None:
+        super().__init__(folder, data, default=default)
+        self.revisions, self.drafts = Revisions(folder / HIDDEN / "items"), Drafts(folder / HIDDEN / "items")
+
+    def status(self, name: str) -> Status:
+        """How far an item is."""
+        found, saved, drafts = self.item(name), self.revisions.of(name), self.drafts.of(name)
+        frames = set(saved)
+        if found.truth is not None:
+            frames |= set(range(len(found.truth.places)))
+        state: State = "corrected" if frames else "predicted" if drafts else "new"
+        known = [one.agreement for one in drafts.values() if one.agreement is not None]
+        return Status(
+            sum(one.revision for one in saved.values()) or int(bool(frames)),
+            state,
+            float(np.mean([one.uncertainty for one in drafts.values()])) if drafts else None,
+            float(np.mean(known)) if known else None,
+            tuple(sorted(frames)),
+        )
+
+    def listed(self, order: Order = "name") -> list[str]:
+        """All ids: by name; the most uncertain drafts first; or what agrees least with labels that were there."""
+        names = list(self.items())
+        if order == "name":
+            return names
+        touched = self.revisions.items()
+        states = {name: self.status(name) for name in names if name in touched}
+
+        def key(name: str) -> tuple[float, float]:
+            state = states.get(name)
+            if state is None or state.uncertainty is None:
+                return 2.0, 0.0
+            if order == "worst":
+                return (0.0, state.agreement) if state.agreement is not None else (1.0, -state.uncertainty)
+            return float(state.state == "corrected"), -state.uncertainty
+
+        return sorted(names, key=key)
+
+    def remove(self, name: str) -> None:
+        """Take an item out of the project, with its labels; a file of somebody's own data stays as it is."""
+        found = self.item(name)
+        withdraw(self.folder, name, [*self.revisions.of(name)])
+        if name in self._stored.read().ids.values():
+            self._stored.change(lambda document: replace(document, hidden=document.hidden | {name}))
+        else:
+            found.file.unlink(missing_ok=True)
+        shutil.rmtree(self.folder / HIDDEN / "items" / name, ignore_errors=True)
+
+    # Labels
+
+    def labels(self, name: str, frame: int = 0) -> tuple[bytes, int] | None:
+        """The labels of an item as an index PNG, and their revision; None where there are none.
+
+        Raises:
+            NoItem: there is no such item.
+            DataError: the data's own labels cannot be read.
+        """
+        found = self.item(name)
+        saved = self.revisions.read(name, frame)
+        if saved is not None or found.truth is None or frame >= len(found.truth.places):
+            return saved
+        return encode_mask(self.truth(name, frame), self.space), 1
+
+    def truth(self, name: str, frame: int = 0) -> LabelArray:
+        """The labels that the data set brings along, in the project's classes."""
+        found, document = self.item(name), self._stored.read()
+        assert found.truth is not None
+        origin = document.origin or document.classes.space
+        labels = labels_as(origin, found.truth.split.space)(found.truth.read(frame))
+        # Classes keep their numbers, whatever is done to their names.
+        return labels.astype(document.classes.space.dtype)
+
+    def decoded(self, name: str, data: bytes, what: str) -> LabelArray:
+        """An index PNG as labels of the project's classes, of the size of an item.
+
+        Raises:
+            DataError: it is no index mask, of another size, or holds values that are no class.
+        """
+        width, height, _ = self.facts(name)
+        values = read_mask_file(data, what, max(1, width * height)).values
+        if values.shape != (height, width):
+            size = "x".join(str(side) for side in values.shape[1::-1])
+            raise DataError(f"{what} is {size}{' colours' * (values.ndim == 3)}, and {name} is {width}x{height}")
+        space = self.space
+        labels: LabelArray = values.astype(np.uint16)
+        check_values(labels, space, what)
+        return labels.astype(space.dtype)
+
+    def put(self, name: str, data: bytes, *, expected: int, frame: int = 0) -> int:
+        """Save the labels of an item, and write them where trainings read them.
+
+        Args:
+            name: the item's id.
+            data: an index PNG of the item's size.
+            expected: the revision that it began with; 0 for the first.
+            frame: of a video or the slice of a volume.
+
+        Returns:
+            The new revision.
+
+        Raises:
+            Conflict: somebody else saved meanwhile; nothing is changed.
+            DataError: it does not fit, or cannot be written.
+            UsageError: there is no such item or frame.
+        """
+        found = self.item(name)
+        if not 0 <= frame < (self.facts(name).frames or 1):
+            raise UsageError(f"{name} has no frame {frame}")
+        self.decoded(name, data, f"the labels of {name}")
+        base = int(found.truth is not None and frame < len(found.truth.places))
+        revision = self.revisions.save(name, frame, data, expected=expected, base=base)
+        if found.medium != "volume":  # which is written as a whole, by `gather`
+            self._publish(name, frame)
+        return revision
+
+    def _publish(self, name: str, frame: int) -> None:
+        """Write the newest labels of a picture or frame into the data set."""
+        found = self.item(name)
+        picture = self.views.picture(found, frame) if found.medium == "video" else None
+        with locked(self.folder / HIDDEN):
+            there, space = self.labels(name, frame), self.space
+            assert there is not None
+            labels = Labels(there[0], lambda: self.decoded(name, there[0], name))
+            write_classes(self.folder, space)
+            if picture is None:
+                publish(self.folder, name, found, labels, space)
+            else:
+                publish_frame(self.folder, frame_name(name, frame), picture, labels, space)
+
+    def labelled(self) -> list[str]:
+        """The items that have labels.
+
+        Raises:
+            DataError: there are none.
+        """
+        names = [name for name in self.items() if self.status(name).labelled]
+        if not names:
+            raise DataError(f"nothing in {self.name} is labelled yet; correct a picture, and save it, first")
+        return names
+
+    def gather(self, tell: Callable[[int, int], None] | None = None) -> Path:
+        """Bring the data set in the folder up to date: volumes, the data's own labels, what a crash left undone.
+
+        Args:
+            tell: called with how many items are done, and of how many.
+
+        Returns:
+            The folder.
+
+        Raises:
+            DataError: nothing is labelled, or something cannot be read or written.
+        """
+        names = self.labelled()
+        for done, name in enumerate(names, start=1):
+            found, saved = self.item(name), self.revisions.of(name)
+            if found.medium == "volume":
+                self._gather_volume(name, found, saved)
+            else:
+                for frame in sorted(saved) or [0]:
+                    if _is_older(mask_path(self.folder, name, found, frame), saved.get(frame)):
+                        self._publish(name, frame)
+            if tell is not None:
+                tell(done, len(names))
+        return self.folder
+
+    def _gather_volume(self, name: str, found: Found, saved: Mapping[int, Saved]) -> None:
+        target, space = mask_path(self.folder, name, found, 0), self.space
+        newest = max(saved.values(), key=lambda one: one.path.stat().st_mtime_ns, default=None)
+        if not _is_older(target, newest):
+            return
+        base: LabelArray | None = None
+        if found.truth is not None:
+            base = np.stack([self.truth(name, frame) for frame in range(len(found.truth.places))]).astype(space.dtype)
+        publish_volume(self.folder, name, found, dict(saved), base, space)
+
+    # Classes
+
+    def change_classes(self, rows: Sequence[Mapping[str, Any]]) -> Classes:
+        """Add, rename, recolour and reorder classes; see `Classes.changed`."""
+        before = self.space
+        after = self._stored.change(lambda document: replace(document, classes=document.classes.changed(rows))).classes
+        if after.space != before:
+            write_classes(self.folder, after.space)
+            self._repaint(recoloured=after.space.palette[: len(before)] != before.palette)
+        return after
+
+    def adopt(self, space: LabelSpace) -> bool:
+        """Take a model's classes, while nobody has said any and nothing is labelled.
+
+        Returns:
+            Whether they are the project's now.
+        """
+        if self.space.names == space.names:
+            return True
+        if self.classes.chosen or any(
+            self.status(name).labelled for name in self.revisions.items() & set(self.items())
+        ):
+            return False
+        self._stored.change(lambda document: replace(document, classes=Classes.of(space, chosen=False)))
+        return True
+
+    def _repaint(self, *, recoloured: bool) -> None:
+        """Write anew what holds the classes' colours, or their names, as maps and scans do."""
+        for name in self.revisions.items() & set(self.items()):
+            found = self.item(name)
+            if found.medium == "volume":
+                mask_path(self.folder, name, found, 0).unlink(missing_ok=True)  # written by `gather`
+            elif recoloured or found.medium == "raster":
+                for frame in self.revisions.of(name):
+                    self._publish(name, frame)
+
+    # Models
+
+    def models(self) -> dict[str, Path]:
+        """The models that learnt from this project, by name."""
+        place = self.folder / HIDDEN / "models"
+        return {path.stem: path for path in sorted(place.glob("*.safetensors")) if not path.name.startswith(".")}
+
+    def newest_model(self) -> str | None:
+        """The model that learnt from this project last; None where none did."""
+        return max(self.models().items(), key=lambda one: one[1].stat().st_mtime_ns, default=(None, None))[0]
+
+    def keep_model(self, name: str, bundle: Path, *, taken: Collection[str]) -> tuple[str, Path]:
+        """Keep a model that learnt from this project.
+
+        Args:
+            name: that it shall have, or begin with.
+            bundle: its file, which is copied.
+            taken: names that it may not have.
+
+        Returns:
+            Its name and its file.
+        """
+        with locked(self.folder / HIDDEN):
+            known = {one.casefold() for one in (*taken, *self.models())}
+            found = safe_stem(name, known)
+            target = self.folder / HIDDEN / "models" / f"{found}.safetensors"
+            with atomic_path(target) as temporary:
+                shutil.copyfile(bundle, temporary)
+        return found, target
+
+
+def _is_older(path: Path, saved: Saved | None) -> bool:
+    """Whether what was written for trainings is older than what was saved, or not there."""
+    if not path.exists():
+        return True
+    return saved is not None and path.stat().st_mtime_ns < saved.path.stat().st_mtime_ns

@@ -1,0 +1,38 @@
+"""Pictures to begin with."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+
+from fastapi import APIRouter
+from starlette.responses import FileResponse
+
+from intarsia.errors import suggest
+from intarsia.serving.problems import NOT_FOUND, Problem
+
+router = APIRouter(prefix="/v1/samples", tags=["studio"])
+
+FOLDER = Path(__file__).parents[1] / "samples"
+
+
+@cache
+def samples() -> dict[str, dict[str, str]]:
+    """Name, title and credit of every sample, by name."""
+    told = json.loads((FOLDER / "samples.json").read_text(encoding="utf-8"))
+    return {one["name"]: one for one in told}
+
+
+@router.get("")
+async def list_samples() -> list[dict[str, str]]:
+    """List pictures to begin with, and who made them."""
+    return list(samples().values())
+
+
+@router.get("/{name}", response_class=FileResponse)
+async def send_sample(name: str) -> FileResponse:
+    """Send a picture to begin with."""
+    if name not in samples():
+        raise Problem(NOT_FOUND, f"no sample is named {name!r}.{suggest(name, samples())}")
+    return FileResponse(FOLDER / f"{name}.jpg", media_type="image/jpeg", headers={"Cache-Control": "no-cache"})

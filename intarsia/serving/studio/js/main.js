@@ -1,0 +1,72 @@
+/**
+ * The studio. Other rooms (`project/`, `cloud/`) are modules that index.html loads after this one; they use
+ *
+ * - `addPanel({id, title, build})` for a panel at the right, and the element `#items` for their list at the left,
+ * - `openItem(item, options)`, `state` and its events, `editor` for edits that can be undone, `view` for what is shown,
+ * - `started`: the items of the project, when the first of them was opened.
+ */
+
+import { compareWith, startCompare } from "./compare.js";
+import { startDialogs } from "./dialogs.js";
+import { byId } from "./dom.js";
+import { editor } from "./editor.js";
+import { Gestures } from "./gestures.js";
+import { onAction, startKeys } from "./keys.js";
+import { startLegend } from "./legend.js";
+import { startOverlay } from "./overlay.js";
+import { parseHex } from "./palettes.js";
+import { openProject } from "./picture.js";
+import { startPointer } from "./pointer.js";
+import { startSaving } from "./saving.js";
+import { state } from "./state.js";
+import { holdLock } from "./store.js";
+import { startToolbar } from "./toolbar.js";
+import { View } from "./view.js";
+
+export { addPanel } from "./panels.js";
+export { openItem } from "./picture.js";
+export { editor, state };
+
+/** `?painter=flat` does without the graphics card, for machines where its driver draws wrongly; `gl` insists on it. */
+const painter = new URLSearchParams(location.search).get("painter") ?? "";
+
+export const view = new View(/** @type {HTMLCanvasElement} */ (byId("canvas")), painter);
+
+function showColors() {
+  const style = getComputedStyle(document.documentElement);
+  view.back = parseHex(style.getPropertyValue("--stage").trim());
+  view.accent = parseHex(style.getPropertyValue("--mark").trim());
+  view.redraw();
+}
+
+/** @returns {Promise<import("./state.js").Item[]>} */
+async function start() {
+  // The view hears first: the others tell what it shows.
+  state.on("item", () => view.show(state.photo, state.labels));
+  state.on("labels", (box) => (box ? view.updateLabels() : view.setLabels(state.labels)));
+  const gestures = new Gestures(view);
+  startDialogs();
+  startToolbar(view);
+  startLegend(view);
+  startCompare(view);
+  startPointer(view, gestures);
+  startOverlay(view, gestures);
+  startSaving(compareWith);
+  startKeys();
+  holdLock();
+  onAction("pick", () => {
+    const { place } = gestures;
+    const label = place ? (state.labels?.at(Math.round(place.x), Math.round(place.y)) ?? -1) : -1;
+    if (state.classes.some(({ index }) => index === label)) state.setCurrent(label);
+  });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", showColors);
+  showColors();
+  try {
+    return await openProject();
+  } catch (error) {
+    state.say(error instanceof Error ? error.message : String(error), "error");
+    return [];
+  }
+}
+
+export const started = start();

@@ -1,0 +1,53 @@
+/** Masks to PNG and back in a worker, so that a large one never holds up the brush. */
+
+/** @typedef {import("./png.js").Mask} Mask */
+
+/** @type {Worker | null} */
+let worker = null;
+let last = 0;
+/** @type {Map<number, {resolve: (value: any) => void, reject: (error: Error) => void}>} */
+const waiting = new Map();
+
+/**
+ * Decode an index mask.
+ * @param {ArrayBuffer} file
+ * @returns {Promise<Mask>}
+ */
+export function decode(file) {
+  return ask({ file }, [file]);
+}
+
+/**
+ * Encode an index mask; the mask is copied first and may change meanwhile.
+ * @param {Mask} mask
+ * @param {string[]} colors "#rrggbb" by class index
+ * @returns {Promise<Blob>}
+ */
+export async function encode({ width, height, data }, colors) {
+  const copy = data.slice();
+  const bytes = await ask({ mask: { width, height, data: copy }, colors }, [copy.buffer]);
+  return new Blob([bytes], { type: "image/png" });
+}
+
+/**
+ * @param {object} message
+ * @param {Transferable[]} moved
+ * @returns {Promise<any>}
+ */
+function ask(message, moved) {
+  worker ??= start();
+  const id = ++last;
+  worker.postMessage({ id, ...message }, moved);
+  return new Promise((resolve, reject) => waiting.set(id, { resolve, reject }));
+}
+
+function start() {
+  const made = new Worker(new URL("./pngworker.js", import.meta.url), { type: "module" });
+  made.onmessage = ({ data: { id, result, error } }) => {
+    const promise = waiting.get(id);
+    waiting.delete(id);
+    if (error) promise?.reject(new Error(error));
+    else promise?.resolve(result);
+  };
+  return made;
+}

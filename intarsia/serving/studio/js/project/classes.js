@@ -1,0 +1,121 @@
+/** The panel "Edit classes": add, rename, recolour and reorder. Numbers in the masks stay; only what people see changes. */
+
+import { sendJson } from "../api.js";
+import { make } from "../dom.js";
+import { addPanel, state } from "../main.js";
+import { reasonOf } from "./items.js";
+
+/** @typedef {{index?: number, name: string, color?: string}} Row */
+
+export function startClasses() {
+  addPanel({ id: "classes", title: "Edit classes", build });
+}
+
+/** @param {HTMLElement} body */
+function build(body) {
+  const rows = make("ol", { className: "class-rows" });
+  const name = make("input", { type: "text", placeholder: "New class", "aria-label": "Name of a new class", maxLength: 200 });
+  const add = make("button", { type: "submit" }, "Add");
+  const form = make("form", { className: "add-class" }, name, add);
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const text = name.value.trim();
+    if (text && (await save([...current(), { name: text }]))) {
+      name.value = "";
+      const made = state.classes.find((each) => each.name === text);
+      if (made) state.setCurrent(made.index);
+    }
+  });
+  body.append(rows, form);
+  const show = () => rows.replaceChildren(...state.classes.map((_, place) => makeRow(place, rows)));
+  state.on("classes", show);
+  show();
+}
+
+/** @returns {Row[]} */
+function current() {
+  return state.classes.map(({ index, name, color }) => ({ index, name, color }));
+}
+
+/**
+ * @param {number} place
+ * @param {HTMLElement} rows
+ */
+function makeRow(place, rows) {
+  const { name, color } = state.classes[place];
+  const swatch = make("input", { type: "color", className: "swatch", value: color, "aria-label": `Colour of class ${name}` });
+  swatch.addEventListener("change", () => void change(place, { color: swatch.value }));
+  const field = make("input", { type: "text", value: name, maxLength: 200, "aria-label": `Name of class ${name}` });
+  field.addEventListener("change", async () => {
+    const text = field.value.trim();
+    if (!text || !(await change(place, { name: text }))) field.value = name;
+  });
+  const row = make("li", { draggable: true }, swatch, field, mover(place, -1, rows), mover(place, 1, rows));
+  field.addEventListener("focus", () => (row.draggable = false)); // text is marked by dragging, too
+  field.addEventListener("blur", () => (row.draggable = true));
+  row.addEventListener("dragstart", (event) => event.dataTransfer?.setData("text/x-class", String(place)));
+  row.addEventListener("dragover", (event) => event.dataTransfer?.types.includes("text/x-class") && event.preventDefault());
+  row.addEventListener("drop", (event) => {
+    const from = event.dataTransfer?.getData("text/x-class");
+    if (!from) return;
+    event.preventDefault();
+    event.stopPropagation();
+    void move(Number(from), place);
+  });
+  return row;
+}
+
+/**
+ * @param {number} place
+ * @param {1 | -1} step
+ * @param {HTMLElement} rows
+ */
+function mover(place, step, rows) {
+  const { name } = state.classes[place];
+  const label = `Move class ${name} ${step > 0 ? "down" : "up"}`;
+  const button = make("button", { type: "button", className: "tiny", "aria-label": label }, step > 0 ? "↓" : "↑");
+  button.disabled = !state.classes[place + step];
+  button.addEventListener("click", async () => {
+    if (!(await move(place, place + step))) return;
+    const again = [...rows.querySelectorAll("button")].find((each) => each.getAttribute("aria-label") === label);
+    if (again && !again.disabled) again.focus();
+    else /** @type {HTMLElement | null} */ (rows.children[place + step]?.querySelector("button:enabled"))?.focus();
+  });
+  return button;
+}
+
+/**
+ * @param {number} from
+ * @param {number} to
+ */
+function move(from, to) {
+  const rows = current();
+  const [row] = rows.splice(from, 1);
+  rows.splice(to, 0, row);
+  return save(rows);
+}
+
+/**
+ * @param {number} place
+ * @param {Partial<Row>} changed
+ */
+function change(place, changed) {
+  const rows = current();
+  rows[place] = { ...rows[place], ...changed };
+  return save(rows);
+}
+
+/**
+ * @param {Row[]} classes
+ * @returns {Promise<boolean>} whether the server took them
+ */
+async function save(classes) {
+  try {
+    const told = await (await sendJson("PATCH", "/v1/project", { classes })).json();
+    state.setClasses(told.classes, told.ignore_index);
+    return true;
+  } catch (error) {
+    state.say(reasonOf(error), "error");
+    return false;
+  }
+}

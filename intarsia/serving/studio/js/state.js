@@ -1,0 +1,118 @@
+/**
+ * What the studio works on, and the one hub of its events.
+ *
+ * Events: "item" (another picture), "labels" (detail: the box that changed, or null for all), "classes" (list, colours or
+ * what is shown), "locks", "current", "busy" (detail: what is being waited for, or ""), "message" (detail: {text, kind}),
+ * "saved" (detail: "saved", "saving", "here", "conflict" or ""), "models".
+ */
+
+/** @typedef {import("./box.js").Box} Box */
+/** @typedef {{index: number, name: string, color: string}} ClassInfo */
+/** @typedef {{name: string, title: string, medium: string, classes: ClassInfo[], ignore_index: number}} Model */
+/**
+ * @typedef {{id: string, name: string, medium: string, width: number, height: number, frames?: number,
+ *   revision: number, state: string, uncertainty: number | null}} Item
+ */
+/** @typedef {"item" | "labels" | "classes" | "locks" | "current" | "busy" | "message" | "saved" | "models"} EventName */
+
+export class State extends EventTarget {
+  constructor() {
+    super();
+    /** @type {Item | null} */
+    this.item = null;
+    /** Frame of a video or slice of a volume. */
+    this.frame = 0;
+    /** @type {ImageBitmap | null} */
+    this.photo = null;
+    /** The photo's file as the server sent it. @type {Blob | null} */
+    this.photoFile = null;
+    /** @type {import("./labelmap.js").LabelMap | null} */
+    this.labels = null;
+    /** What the model said, before any correction. @type {import("./labelmap.js").LabelMap | null} */
+    this.prediction = null;
+    /** Grey: 0 sure to 255 unsure. @type {import("./png.js").Mask | null} */
+    this.uncertainty = null;
+    /** @type {ClassInfo[]} */
+    this.classes = [];
+    this.ignoreIndex = 255;
+    /** @type {Model[]} */
+    this.models = [];
+    /** Name of the model that predicts; "" leaves the choice to the server. */
+    this.model = "";
+    /** @type {Set<number>} */
+    this.locked = new Set();
+    /** The one class that edits may change; null: all. @type {number | null} */
+    this.only = null;
+    /** @type {Set<number>} */
+    this.hidden = new Set();
+    /** Class that is painted. */
+    this.current = 0;
+  }
+
+  /**
+   * Tell everybody about a change.
+   * @param {EventName} name
+   * @param {unknown} [detail]
+   */
+  emit(name, detail) {
+    this.dispatchEvent(new CustomEvent(name, { detail }));
+  }
+
+  /**
+   * Listen.
+   * @param {EventName} name
+   * @param {(detail: any) => void} heard
+   */
+  on(name, heard) {
+    this.addEventListener(name, (event) => heard(/** @type {CustomEvent} */ (event).detail));
+  }
+
+  /**
+   * Show a message to people, also to those who hear the page.
+   * @param {string} text
+   * @param {"info" | "error"} [kind]
+   */
+  say(text, kind = "info") {
+    this.emit("message", { text, kind });
+  }
+
+  /**
+   * Replace the classes, keeping the one in hand where it still exists.
+   * @param {ClassInfo[]} classes
+   * @param {number} ignoreIndex
+   */
+  setClasses(classes, ignoreIndex) {
+    this.classes = classes.map((each) => ({ ...each }));
+    this.ignoreIndex = ignoreIndex;
+    const known = new Set(classes.map((each) => each.index));
+    for (const set of [this.locked, this.hidden]) for (const index of set) if (!known.has(index)) set.delete(index);
+    if (this.only !== null && !known.has(this.only)) this.only = null;
+    if (!known.has(this.current)) this.current = classes[0]?.index ?? 0;
+    this.emit("classes");
+    this.emit("current");
+    this.emit("locks");
+  }
+
+  /** @param {number} index */
+  setCurrent(index) {
+    this.current = index;
+    this.emit("current");
+  }
+
+  /**
+   * Return the name of a class, or what stands for no class.
+   * @param {number} index
+   */
+  nameOf(index) {
+    return this.classes.find((each) => each.index === index)?.name ?? (index === this.ignoreIndex ? "unknown" : `class ${index}`);
+  }
+
+  /** Return "#rrggbb" by class index, black between. */
+  colors() {
+    const colors = /** @type {string[]} */ ([]);
+    for (const { index, color } of this.classes) colors[index] = color;
+    return Array.from(colors, (color) => color ?? "#000000");
+  }
+}
+
+export const state = new State();

@@ -1,0 +1,356 @@
+"""The studio's list of pictures and its panels, in a browser at a real server."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import os
+import subprocess
+import sys
+import threading
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("fastapi", reason="needs intarsia[serve]")
+
+import uvicorn
+from onnx_made import write_onnx
+from PIL import Image
+from studio.programs import package
+from volumes_made import body, write_nifti
+
+from intarsia.serving.app import create_app
+from intarsia.serving.running import address, listen
+from intarsia.serving.settings import Settings
+
+
+def picture(path: Path, start: int) -> Path:
+    """Dark left of a column, bright right of it."""
+    pixels = np.zeros((40, 60, 3), np.uint8)
+    pixels[:, start:] = 255
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+class Page:
+    """A server, and a page of it."""
+
+    def __init__(self, browser: Any, folder: Path) -> None:
+        self.settings = Settings(
+            models=(str(write_onnx(folder / "bright.onnx", stride=1)),),
+            state=folder / "state",
+            port=0,
+            max_bytes=1 << 20,
+        )
+        self.app = create_app(self.settings)
+        socket = listen(self.settings)
+        self.address = address(socket)
+        self.server = uvicorn.Server(uvicorn.Config(self.app, log_config=None, ws="none"))
+        self.thread = threading.Thread(target=lambda: asyncio.run(self.server.serve([socket])))
+        self.thread.start()
+        self.context = browser.new_context(viewport={"width": 1300, "height": 900}, accept_downloads=True)
+        self.complaints: list[str] = []
+        self.page = self.context.new_page()
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.route("**/v1/samples", lambda route: route.fulfill(json=[]))  # with which an empty project begins
+
+    def open(self) -> Any:
+        self.page.goto(self.address)
+        self.page.evaluate("async () => { await (await import('/studio/js/project/index.js')).ready }")
+        return self.page
+
+    def add(self, *paths: Path) -> None:
+        self.page.set_input_files("#add-files", [str(path) for path in paths])
+        self.page.locator(".uploads").first.wait_for()
+        self.page.locator(".uploads").wait_for(state="detached")
+
+    def panel(self, name: str) -> Any:
+        panel = self.page.locator(f"#panel-{name}")
+        if panel.get_attribute("open") is None:
+            panel.locator("summary").click()
+        return panel
+
+    def get(self, path: str) -> Any:
+        return self.context.request.get(f"{self.address}{path}")
+
+    def close(self) -> None:
+        self.context.close()
+        self.server.should_exit = True
+        self.thread.join()
+
+
+@pytest.fixture
+def studio(browser: Any, tmp_path: Path) -> Iterator[Page]:
+    page = Page(browser, tmp_path)
+    page.open()
+    yield page
+    page.close()
+    assert page.complaints == []
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> list[Path]:
+    return [picture(tmp_path / f"{name}.png", start) for name, start in (("a", 10), ("b", 30), ("c", 50))]
+
+
+def shown(studio: Page) -> list[str]:
+    names: list[str] = studio.page.locator(".pictures .item-name").all_inner_texts()
+    return names
+
+
+def test_pictures_are_added_listed_and_opened(studio: Page, pictures: list[Path]) -> None:
+    studio.add(*pictures)
+    assert shown(studio) == ["a.png", "b.png", "c.png"]
+    page = studio.page
+    page.locator("#item-name", has_text="a.png").wait_for()
+    page.locator(".pictures li:first-child .item-state", has_text="unsure").wait_for()
+    page.locator(".pictures li:first-child img[src]").wait_for()
+    page.keyboard.press("n")
+    page.locator("#item-name", has_text="b.png").wait_for()
+    assert page.locator(".picture[aria-current=true] .item-name").inner_text() == "b.png"
+    page.locator(".pictures li:nth-child(2) .picture").focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    page.locator("#item-name", has_text="c.png").wait_for()
+
+
+def test_samples_are_offered(studio: Page) -> None:
+    page = studio.page
+    page.unroute("**/v1/samples")
+    page.locator("#add summary").click()
+    sample = studio.get("/v1/samples").json()[0]
+    page.get_by_role("button", name=f"Sample: {sample['title']}").click()
+    page.locator(".pictures li img[src]").wait_for()
+    page.locator("#add[open]").wait_for(state="detached")
+    assert len(shown(studio)) == 1
+
+
+def test_dropped_and_pasted_files_are_added(studio: Page, pictures: list[Path]) -> None:
+    script = """([name, bytes, kind]) => {
+        const data = new DataTransfer();
+        data.items.add(new File([new Uint8Array(bytes)], name));
+        const event = kind === "drop" ? new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true })
+            : new ClipboardEvent("paste", { clipboardData: data, bubbles: true });
+        document.body.dispatchEvent(event);
+    }"""
+    for path, kind in zip(pictures, ("drop", "paste"), strict=False):
+        studio.page.evaluate(script, [path.name, list(path.read_bytes()), kind])
+        studio.page.locator(".pictures .item-name", has_text=path.name).wait_for()
+
+
+def test_what_is_refused_says_why(studio: Page, pictures: list[Path], tmp_path: Path) -> None:
+    (tmp_path / "text.png").write_text("no picture")
+    (tmp_path / "huge.png").write_bytes(bytes(2 << 20))
+    studio.add(tmp_path / "text.png", pictures[0], tmp_path / "huge.png")
+    said = studio.page.locator(".refused").inner_text()
+    assert "Not added: 2" in said and "text.png: cannot read text.png: it is not an image" in said
+    assert "huge.png: Too large: 2 MB, and the server takes 1 MB" in said
+    assert shown(studio) == ["a.png"]
+    studio.page.get_by_role("button", name="Close").click()
+    assert studio.page.locator(".refused").count() == 0
+
+
+def test_a_busy_server_is_asked_again(studio: Page, pictures: list[Path]) -> None:
+    answers = iter([429])
+
+    def busy(route: Any) -> None:
+        status = next(answers, None) if route.request.method == "POST" else None
+        if status is None:
+            route.fallback()
+        else:
+            route.fulfill(status=status, headers={"Retry-After": "1"}, json={"title": "full", "status": status})
+
+    studio.page.route("**/v1/project/items", busy)
+    studio.add(pictures[0])
+    assert shown(studio) == ["a.png"] and next(answers, None) is None
+
+
+def test_a_picture_is_removed(studio: Page, pictures: list[Path]) -> None:
+    studio.add(*pictures)
+    studio.page.on("dialog", lambda dialog: dialog.accept())
+    studio.page.get_by_role("button", name="Remove b.png").click()
+    studio.page.locator(".pictures li", has_text="b.png").wait_for(state="detached")
+    assert [one["id"] for one in studio.get("/v1/project").json()["items"]] == ["a", "c"]
+
+
+def test_the_most_uncertain_come_first(studio: Page, tmp_path: Path) -> None:
+    for name, level in (("a", 0), ("b", 118), ("c", 255)):
+        Image.new("RGB", (60, 40), (level,) * 3).save(tmp_path / f"{name}.png")
+    studio.add(*(tmp_path / f"{name}.png" for name in "abc"))
+    panel = studio.panel("learn")
+    panel.get_by_label("How many pictures").fill("3")
+    panel.get_by_role("button", name="Predict the next").click()
+    studio.page.locator("#message", has_text="3 pictures predicted").wait_for()
+    studio.page.get_by_label("Order of the pictures").select_option("uncertainty")
+    studio.page.locator(".pictures li:first-child .item-name", has_text="b.png").wait_for()
+    assert "predicted" in studio.page.locator(".pictures li:first-child .item-state").inner_text()
+
+
+def test_classes_are_edited_by_keyboard(studio: Page) -> None:
+    panel = studio.panel("classes")
+    page = studio.page
+    before = [one["name"] for one in studio.get("/v1/project").json()["classes"]]
+    panel.get_by_label("Name of a new class").fill("haze")
+    page.keyboard.press("Enter")
+    panel.get_by_label("Name of class haze").wait_for()
+    panel.get_by_role("button", name="Move class haze up").focus()
+    page.keyboard.press("Enter")
+    panel.locator(f"li:nth-child({len(before)}) input[type=text]").and_(
+        panel.get_by_label("Name of class haze")
+    ).wait_for()
+    panel.get_by_label(f"Name of class {before[0]}").fill("night")
+    page.keyboard.press("Tab")
+    panel.get_by_label("Name of class night").wait_for()
+    classes = studio.get("/v1/project").json()["classes"]
+    assert [one["name"] for one in classes] == ["night", *before[1:-1], "haze", before[-1]]
+    assert [one["index"] for one in classes] == [0, *range(1, len(before) - 1), len(before), len(before) - 1]
+    page.locator("#legend-list .name", has_text="haze").wait_for()
+    panel.get_by_label("Name of class night").fill("haze")
+    page.keyboard.press("Tab")
+    page.locator("#message[data-kind=error]", has_text="two classes are named 'haze'").wait_for()
+    assert panel.get_by_label("Name of class night").input_value() == "night"
+
+
+def test_slices_and_windows(studio: Page, tmp_path: Path) -> None:
+    values, _ = body()
+    studio.add(write_nifti(tmp_path / "scan.nii.gz", values))
+    panel = studio.panel("slices")
+    panel.get_by_role("button", name="Bone").wait_for()
+    assert panel.locator("output").inner_text() == "5 of 9"
+    assert studio.page.locator("#panel-frames").is_hidden()
+    with studio.page.expect_request(lambda request: "frame=5" in request.url and "/image" in request.url):
+        panel.get_by_label("Slice").focus()
+        studio.page.keyboard.press("ArrowRight")
+    assert panel.locator("output").inner_text() == "6 of 9"
+    with studio.page.expect_request(lambda request: "window=-450%2C1050" in request.url and "frame=5" in request.url):
+        panel.get_by_role("button", name="Bone").click()
+    panel.get_by_label("Value that is black").fill("5000")
+    studio.page.keyboard.press("Tab")
+    studio.page.locator("#message[data-kind=error]", has_text="below the white one").wait_for()
+
+
+def test_frames_by_their_times(studio: Page, tmp_path: Path) -> None:
+    av = pytest.importorskip("av")
+    with av.open(str(tmp_path / "clip.mp4"), "w") as container:
+        stream = container.add_stream("mpeg4", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for number in range(12):
+            frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 20 * number, np.uint8), format="rgb24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    studio.add(tmp_path / "clip.mp4")
+    panel, page = studio.panel("frames"), studio.page
+    panel.get_by_text("Frame 1 of 12, 0.000 s").wait_for()
+    with page.expect_request(lambda request: "frame=4" in request.url and "/image" in request.url):  # ahead of time
+        panel.get_by_role("button", name="Next frame").click()
+    panel.get_by_text("Frame 2 of 12, 0.100 s").wait_for()
+    panel.get_by_label("First frame").fill("3")
+    panel.get_by_label("Last frame").fill("5")
+    panel.get_by_role("button", name="Predict", exact=True).click()
+    page.locator("#message", has_text="Frames 3 to 5 are predicted").wait_for()
+    drafts = (studio.settings.state / "workspace" / ".intarsia" / "items" / "clip").glob("draft.*.json")
+    assert {"draft.000002.json", "draft.000003.json", "draft.000004.json"} <= {path.name for path in drafts}
+
+
+@pytest.mark.needs_torch
+def test_a_training_shows_its_curve_and_its_model_predicts(studio: Page, pictures: list[Path]) -> None:
+    pytest.importorskip("sklearn")
+    studio.add(pictures[1])
+    panel, page = studio.panel("learn"), studio.page
+    page.locator(".pictures .item-state", has_text="unsure").wait_for()
+    mask = studio.context.request.post(f"{studio.address}/v1/project/items/b/predict?model=bright").body()
+    labels = f"{studio.address}/v1/project/items/b/labels"
+    headers = {"If-Match": "0", "Content-Type": "image/png"}
+    assert studio.context.request.put(labels, data=mask, headers=headers).status == 204
+    panel.get_by_role("button", name="Learn", exact=True).click()
+    panel.get_by_role("img", name="Epoch 1, mIoU 100.0 %, best 100.0 %").wait_for()
+    panel.get_by_text("is ready, and predicts from now on").wait_for()
+    assert page.locator("#model").input_value() == "scribbles"
+
+
+def test_a_training_that_cannot_start_says_why(studio: Page) -> None:
+    panel = studio.panel("learn")
+    panel.get_by_role("button", name="Learn", exact=True).click()
+    panel.get_by_role("alert").get_by_text("nothing in workspace is labelled yet").wait_for()
+    panel.get_by_text("A network that is there already").click()
+    panel.get_by_label("Model that goes on").select_option("bright")
+    panel.get_by_role("button", name="Learn", exact=True).click()
+    panel.get_by_role("alert").get_by_text("bright was converted").wait_for()
+
+
+def test_exports_are_the_api_s_bytes(studio: Page, pictures: list[Path]) -> None:
+    studio.add(pictures[1])
+    page = studio.page
+    page.locator(".pictures .item-state", has_text="unsure").wait_for()
+    mask = studio.context.request.post(f"{studio.address}/v1/project/items/b/predict").body()
+    saved = studio.context.request.put(
+        f"{studio.address}/v1/project/items/b/labels", data=mask, headers={"If-Match": "0", "Content-Type": "image/png"}
+    )
+    assert saved.status == 204
+    panel = studio.panel("export")
+    panel.get_by_label("Form of the project").select_option("png")
+    with page.expect_download() as download:
+        panel.get_by_role("button", name="Download: whole project").click()
+    assert download.value.suggested_filename == "workspace-png.zip"
+    content = Path(download.value.path()).read_bytes()
+    assert content == studio.get("/v1/project/export?format=png").body()
+    assert "masks/b.png" in zipfile.ZipFile(io.BytesIO(content)).namelist()
+    panel.get_by_label("Form of the picture").select_option("coco")
+    with page.expect_download() as download:
+        panel.get_by_role("button", name="Download: this picture").click()
+    segmented = studio.context.request.post(
+        f"{studio.address}/v1/segment?model=bright&format=coco",
+        multipart={"file": {"name": "b.png", "mimeType": "image/png", "buffer": pictures[1].read_bytes()}},
+    )
+    assert json.loads(Path(download.value.path()).read_bytes()) == segmented.json()
+    page.locator("#model").select_option("bright")
+    panel.get_by_role("button", name="Copy as curl").click()
+    command = panel.get_by_label("Command").input_value()
+    assert f"curl -f -o labels.zip '{studio.address}/v1/project/export?format=png'" in command
+    assert f"'{studio.address}/v1/segment?model=bright&format=coco'" in command
+    panel.get_by_role("button", name="Copy as Python").click()
+    folder = pictures[1].parent
+    script = panel.get_by_label("Command").input_value()
+    subprocess.run([sys.executable, "-c", script], cwd=folder, check=True, env={**os.environ, "no_proxy": "*"})
+    assert (folder / "labels.zip").read_bytes() == content
+    assert json.loads((folder / "answer").read_bytes())["annotations"] == segmented.json()["annotations"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("plain.png", "plain.png"), ("a b", "'a b'"), ("it's", "'it'\\''s'"), ("$(x)", "'$(x)'")]
+)
+def test_words_of_a_shell(studio: Page, text: str, expected: str) -> None:
+    script = "async (text) => (await import('/studio/js/project/commands.js')).quoted(text)"
+    assert studio.page.evaluate(script, text) == expected
+
+
+def test_events_of_the_server_are_read(studio: Page) -> None:
+    script = """async () => {
+        const { parse } = await import('/studio/js/project/events.js');
+        return [parse('event: curve\\ndata: {"epoch":\\ndata: 1}'), parse(': still here'), parse('data: 2')];
+    }"""
+    expected = [{"event": "curve", "data": {"epoch": 1}}, None, {"event": "message", "data": 2}]
+    assert studio.page.evaluate(script) == expected
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_keeps_anybody_out(studio: Page, pictures: list[Path], tmp_path: Path, scheme: str) -> None:
+    axe = (package("axe-core") / "axe.min.js").read_text("utf-8")
+    (tmp_path / "text.png").write_text("no picture")
+    studio.page.emulate_media(color_scheme=scheme)
+    studio.add(*pictures, tmp_path / "text.png")
+    values, _ = body()
+    studio.add(write_nifti(tmp_path / "scan.nii.gz", values))
+    for name in ("classes", "learn", "export", "slices"):
+        studio.panel(name)
+    studio.page.locator("#add summary").click()
+    studio.page.locator("#panel-slices").get_by_role("button", name="Usual").wait_for()
+    studio.page.evaluate(axe)
+    found = studio.page.evaluate("async () => (await axe.run()).violations")
+    assert [f"{one['id']}: {node['html'][:120]}" for one in found for node in one["nodes"]] == []
