@@ -95,7 +95,7 @@ def test_of_what_is_not_held_one_is_taken_at_a_time(photos: Path, tmp_path: Path
 def test_small_pictures_are_held() -> None:
     small, large = (
         open_image(np.full((4, 6, 3), 9, np.uint8)),
-        open_image(np.broadcast_to(np.uint8(9), (4001, 4000, 3))),
+        open_image(np.broadcast_to(np.uint8(9), (6001, 5000, 3))),
     )
     assert small.hold() and not large.hold()
     assert small.read()[0, 0].tolist() == [9, 9, 9] and [len(band) for band in small.bands([(0, 3), (2, 4)])] == [3, 2]
