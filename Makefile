@@ -24,7 +24,7 @@ types: $(VENV)/.dev-installed
 imports: $(VENV)/.dev-installed
 	$(BIN)/lint-imports
 
-pytest: $(VENV)/.dev-installed
+pytest: $(VENV)/.dev-installed $(VENV)/.studio-installed
 	$(BIN)/pytest -n 2
 
 # What predicts without PyTorch, in an environment that has none: the tests that need it leave themselves out.
@@ -55,6 +55,11 @@ $(VENV)/.dev-installed: pyproject.toml | $(BIN)/python
 	# Metrics are compared with it; of what it requires, its viewer's packages and one made for Python 2 are not needed.
 	$(BIN)/python -m pip install --disable-pip-version-check -q --no-deps cityscapesscripts==2.3.0
 	@touch $@ $(VENV)/.demo-installed
+
+# What checks the studio's pages comes from npm; without it, and without Chromium, these tests leave themselves out.
+$(VENV)/.studio-installed: tests/studio/package-lock.json | $(BIN)/python
+	if command -v npm >/dev/null; then npm ci --prefix tests/studio --silent --no-audit --no-fund; fi
+	@touch $@
 
 $(VENV)-light/.installed: pyproject.toml | $(BIN)/python
 	$(PYTHON) -m venv $(VENV)-light

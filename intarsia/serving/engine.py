@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import os
 import threading
 import time
@@ -27,14 +26,12 @@ from intarsia.runtimes.timed import Timed
 from intarsia.serving.problems import CLIENT_GONE, NOT_FOUND, TOO_LATE, TOO_MANY, UNAVAILABLE, Problem
 from intarsia.serving.settings import Settings
 from intarsia.serving.stages import Stages
-from intarsia.serving.yielding import Way
 from intarsia.zoo import bundled_models, find_bundle
 
 T = TypeVar("T")
 AnyPredictor = Predictor | CloudPredictor
 
 _MOST_VARIANTS = 16  # of loaded models with other options
-_NICE = 10  # of the thread that loads
 
 
 class GivenUp(Exception):
@@ -64,7 +61,7 @@ class Call:
 class Engine:
     """The models of a server.
 
-    Models are loaded by one thread of low priority, each once, whoever asks for it meanwhile. All that computes on a
+    Models are loaded by one thread, each once, whoever asks for it meanwhile. All that computes on a
     runtime does so on that runtime's one thread, which may use all cores. What does not fit into the queue is sent away
     at once, so that what is answered is answered soon.
 
@@ -73,7 +70,6 @@ class Engine:
 
     Attributes:
         draining: whether the server is about to end.
-        way: by which work that nobody waits for lets answers go first.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -83,12 +79,10 @@ class Engine:
         self._loaded: dict[str, AnyPredictor] = {}
         self._variants: OrderedDict[tuple[str, str], AnyPredictor] = OrderedDict()
         self._loading: dict[str, asyncio.Task[AnyPredictor]] = {}
-        self._loader = ThreadPoolExecutor(1, "loader", initializer=yield_cores)
+        self._loader = ThreadPoolExecutor(1, "loader")
         self._threads: dict[str, ThreadPoolExecutor] = {}
         self._chooser: Chooser | None = None
         self._inside = 0
-        self._answered = -math.inf
-        self.way = Way(self._idle, lambda: self.draining)
         self._descriptions: dict[str, Description] = {}
         self._usual = 1.0  # seconds that a request takes, of late
 
@@ -118,10 +112,6 @@ class Engine:
     def waiting(self) -> int:
         """Requests that are computed, or wait for it."""
         return self._inside
-
-    def _idle(self) -> float:
-        """Seconds since somebody waited for an answer; 0 while somebody does."""
-        return 0.0 if self._inside else time.perf_counter() - self._answered
 
     def is_loaded(self, name: str) -> bool:
         """Tell whether a model is ready."""
@@ -211,7 +201,6 @@ class Engine:
         finally:
             call.left.set()
             self._inside -= 1
-            self._answered = time.perf_counter()
             self._usual += 0.2 * (time.perf_counter() - start - self._usual)
 
     def check_room(self) -> None:
@@ -294,9 +283,3 @@ async def _leaves(request: Request) -> None:
     """Wait until the client of a request, whose body was read, leaves."""
     while (await request.receive())["type"] != "http.disconnect":
         pass
-
-
-def yield_cores(nice: int = _NICE) -> None:
-    """Let this thread, and those that it begins, compute only where no other wants to; 19 yields most."""
-    with suppress(OSError, AttributeError):
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), nice)

@@ -52,6 +52,7 @@ def test_every_stage_is_told(client: TestClient, jpeg: bytes) -> None:
         "load",
         "decode",
         "queue",
+        "network",
         "predict",
         "encode",
     ]

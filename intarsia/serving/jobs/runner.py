@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import IO, Any
 
 from intarsia.errors import IntarsiaError
@@ -15,7 +16,7 @@ from intarsia.failures import explained
 from intarsia.files import lock
 from intarsia.jobs.run import INTERRUPTED
 from intarsia.jobs.writing.work import Stopped
-from intarsia.serving.engine import Engine, yield_cores
+from intarsia.serving.engine import Engine
 from intarsia.serving.jobs.apps import uses
 from intarsia.serving.jobs.kinds import Kind, Outcome, Work
 from intarsia.serving.jobs.segmenting import segmenting
@@ -200,7 +201,8 @@ class Jobs:
         return ""
 
     def _work(self) -> None:
-        yield_cores(_NICE)
+        with suppress(OSError, AttributeError):  # answers go first
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
         while True:
             self.sweep()
             with self._changed:
@@ -229,7 +231,6 @@ class Jobs:
             return Outcome(1, f"this server knows no jobs of the kind {job.kind}")
 
         def stop() -> bool:
-            self._engine.way.give()
             return job.leaving or self.stops
 
         def tell(what: str, value: Mapping[str, Any]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import intarsia
 from intarsia.errors import IntarsiaError, counted
@@ -12,27 +12,23 @@ from intarsia.inference import Predictor
 from intarsia.inference.clouds import CloudPredictor
 from intarsia.jobs import JobOptions, JobResult, Manifest, Plan, run_all
 from intarsia.jobs.run import PARTLY
-from intarsia.runtimes.contract import Runtime
 from intarsia.serving.engine import Engine
 from intarsia.serving.jobs.kinds import Outcome, Work
-from intarsia.serving.yielding import Yielding
 
 _MOST_REASONS = 3
 
 
 def load_model(engine: Engine, name: str, **options: Any) -> Predictor | CloudPredictor:
-    """Load a model that the server knows, for a job alone: its steps wait while the server answers.
+    """Load a model that the server knows, for a job alone: its threads have the job's priority.
 
     Raises:
         IntarsiaError: see `intarsia.load`.
     """
     source = engine.source(name)
     try:
-        found = intarsia.load(source, **options)
+        return intarsia.load(source, **options)
     except IntarsiaError as error:
         raise type(error)(str(error).replace(source, name)) from error
-    found.runtime = cast(Runtime, Yielding(found.runtime, engine.way))
-    return found
 
 
 def run_plan(work: Work, predictor: Any, plan: Plan, options: JobOptions, what: str) -> JobResult:
