@@ -158,8 +158,8 @@ def main() -> None:
     rows: list[Row] = []
     for name in SETS:
         if not options.only or name in options.only:
-            found = things(name, options.data, 4 if options.quick else 40, GOAL)
-            rows += compared(name, found, models, 2 if options.quick else 12)
+            found = things(name, options.data, 8 if options.quick else 40, GOAL)
+            rows += compared(name, found, models, 3 if options.quick else 12)
     if not options.only or "time" in options.only:
         photo = things("people *", options.data, 1, GOAL)[0].image
         for millions in (1, 4, 16):

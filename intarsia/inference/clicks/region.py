@@ -14,6 +14,8 @@ EVEN = 0.5
 _HIGHER = (0.7, 0.9, 0.97)
 _REACHES = (0.25, 0.12, 0.06, 0.03, 0.0)  # of the view's side, around the click
 
+_LITTLE = 0.1  # of what is new: a share of a quarter that is right is then enough
+
 Cell = tuple[int, int]
 
 
@@ -46,17 +48,32 @@ def candidates(likely: Likely, free: Mask, cell: Cell) -> list[tuple[Mask, float
     return sorted(found, key=lambda one: -int(one[0].sum()))
 
 
-def trusted(view: View, likely: Likely, free: Mask, cell: Cell, trust: Trust | None) -> tuple[Mask, float]:
+def trusted(
+    view: View, likely: Likely, free: Mask, cell: Cell, trust: Trust | None, has: float = np.inf
+) -> tuple[Mask, float]:
     """Choose what a click moves, and the likelihood at its border.
 
     The largest candidate that is trusted to be more right than wrong: of what moves and is so, the IoU of its class
-    cannot fall. If none is, the clicked cell alone. Without trust the first one.
+    cannot fall. If none is, the clicked cell alone. A class that has little yet has little to lose: if a share p of n
+    new cells is right and the class has a, its IoU was at most a / (a + p n), and falls only if p / (1 - p) is less.
+    Without trust the first candidate.
+
+    Args:
+        view: that was looked at.
+        likely: (S, S), of being what was clicked.
+        free: (S, S), what may move.
+        cell: (column, row) of the click.
+        trust: in regions.
+        has: what the class has already in all of the picture, in cells of this view.
     """
     found = candidates(likely, free, cell)
     if trust is None:
         return found[0]
     traits = Traits(view, likely, cell)
-    return next((one for one in found if trust.probability(traits.of(one[0])) >= trust.least), found[-1])
+    for part, least in found:
+        if has <= _LITTLE * part.sum() or trust.probability(traits.of(part)) >= trust.least:
+            return part, least
+    return found[-1]
 
 
 def settled(likely: Likely, part: Mask, same: Mask, least: float) -> tuple[NDArray[np.uint8], int]:

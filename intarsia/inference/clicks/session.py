@@ -218,10 +218,13 @@ class ClickSession:
         """
         size = self._labels.shape
         longest = max(size)
+        coarse = Square.around((0, 0, size[1], size[0]), longest, size, _COARSE)
+        labels, inside = coarse.labels(self._labels)
         least_length = min(max(_LEAST, longest * _LEAST_SHARE), longest)
         box, length = (0, 0, size[1], size[0]), float(longest)
         if not self._model.whole:
-            box = self._extent(pixel)
+            alike = (labels == self._labels[pixel[1], pixel[0]]) & inside
+            box = coarse.box(connected(alike, coarse.cell(*pixel)), size)
             length = min(max(_AROUND * _longer(box), least_length), longest)
         for look in range(_LOOKS):
             square = self._holding(box, length, pixel)
@@ -234,7 +237,8 @@ class ClickSession:
             if last or closer > _WORTH * length or not ends_inside(part, view.inside):
                 break
             length = closer
-        part, least = trusted(view, likely, free, cell, self._model.trust)
+        has = float(((labels == kind) & inside).sum()) * (coarse.scale / square.scale) ** 2
+        part, least = trusted(view, likely, free, cell, self._model.trust, has)
         return square, *settled(likely, part, view.same, least)
 
     def _holding(self, box: Box, length: float, pixel: Pixel) -> Square:
@@ -242,16 +246,6 @@ class ClickSession:
         size = self._labels.shape
         square = Square.around(box, length, size, self._model.side)
         return square if square.holds(*pixel) else Square.around((*pixel, *pixel), length, size, self._model.side)
-
-    def _extent(self, pixel: Pixel) -> Box:
-        """The box, about, of the connected region of one class that a pixel lies in."""
-        size = self._labels.shape
-        square = Square.around((0, 0, size[1], size[0]), max(size), size, _COARSE)
-        labels, inside = square.labels(self._labels)
-        cell = square.cell(*pixel)
-        alike = (labels == self._labels[pixel[1], pixel[0]]) & inside
-        alike[cell[1], cell[0]] = True
-        return square.box(connected(alike, cell), size)
 
     def _view(self, square: Square, pixel: Pixel, kind: int) -> tuple[View, Mask]:
         """What the model sees of a square, and what may move of it."""
