@@ -78,10 +78,12 @@ class FaceRuntime(_Steps):
 
 PIPELINES: dict[str, Callable[[], Runtime]] = {"body": BodyRuntime, "face": FaceRuntime}
 """What computes a converted network that is only one step, by the name that its description gives it."""
-_NO_PIXELS = {
+NO_PIXELS = {
+    "clicks": "moves regions that were clicked, and finds none by itself: intarsia serve, or ClickSession",
     "face-detector": "finds faces for the bundle face and no pixels; segment with that: -m face",
     "search": "makes vectors for intarsia search, and no pixels",
 }
+"""What bundled networks are for that label no pixels by themselves."""
 
 
 def open_steps(bundle: Description, runtime: str, precision: Precision, device: str) -> Runtime | None:
@@ -91,8 +93,8 @@ def open_steps(bundle: Description, runtime: str, precision: Precision, device: 
         UsageError: it gives no pixels by itself, or is asked to be computed otherwise than on ONNX Runtime.
     """
     network = str(bundle.options.get("network"))
-    if network in _NO_PIXELS:
-        raise UsageError(f"{bundle.title} {_NO_PIXELS[network]}")
+    if network in NO_PIXELS:
+        raise UsageError(f"{bundle.title} {NO_PIXELS[network]}")
     if network not in PIPELINES:
         return None
     if runtime not in ("auto", "onnx") or precision not in ("auto", "fp32") or device not in ("auto", "cpu"):

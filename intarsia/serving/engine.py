@@ -21,6 +21,7 @@ from intarsia.errors import suggest
 from intarsia.inference import Predictor
 from intarsia.inference.choosing import Choice, Chooser
 from intarsia.inference.clouds import CloudPredictor
+from intarsia.inference.pipelines import NO_PIXELS
 from intarsia.media.pixels import RGB
 from intarsia.runtimes.timed import Timed
 from intarsia.serving.problems import CLIENT_GONE, NOT_FOUND, TOO_LATE, TOO_MANY, UNAVAILABLE, Problem
@@ -75,7 +76,7 @@ class Engine:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.draining = False
-        self._files: dict[str, str] = {name: str(path) for name, path in bundled_models().items()}
+        self._files = {name: str(path) for name, path in bundled_models().items() if name not in NO_PIXELS}
         self._loaded: dict[str, AnyPredictor] = {}
         self._variants: OrderedDict[tuple[str, str], AnyPredictor] = OrderedDict()
         self._loading: dict[str, asyncio.Task[AnyPredictor]] = {}

@@ -64,6 +64,8 @@ def test_steps_are_models_of_pictures(astronaut: np.ndarray) -> None:
 
 
 def test_steps_say_how_they_are_computed() -> None:
+    with pytest.raises(UsageError, match="moves regions that were clicked"):
+        intarsia.load("clicks")
     with pytest.raises(UsageError, match=r"finds faces for the bundle face and no pixels; .* -m face"):
         intarsia.load("face-detector")
     with pytest.raises(UsageError, match=r"body.onnx is computed by the runtime onnx, in fp32 on the CPU"):

@@ -221,6 +221,7 @@ def test_it_is_ready_when_its_models_are(client: TestClient) -> None:
     assert client.get("/readyz").json() == {"status": "ready"}
     told = {one["name"]: one for one in client.get("/v1/models").json()["models"]}
     assert told["bright"]["loaded"] and [one["name"] for one in told["bright"]["classes"]] == ["dark", "bright"]
+    assert not {"clicks", "search", "face-detector"} & told.keys()
     assert told["person"]["medium"] == "picture" and told["airborne-lidar"]["medium"] == "cloud"
     assert 'intarsia_requests_total{route="/readyz",status="200"}' in client.get("/metrics").text
 
