@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -195,6 +195,7 @@ def segment(
     from intarsia.jobs import JobOptions, plan
     from intarsia.jobs.outputs import OUTLINED
     from intarsia.jobs.preannotation import preannotation_path
+    from intarsia.jobs.said import read_codes
     from intarsia.jobs.schedule import read_schedule
     from intarsia.media.medium import check_options
 
@@ -273,6 +274,7 @@ def _load(
 ) -> Predictor | CloudPredictor:
     """Load the model, or cluster the pictures."""
     import intarsia
+    from intarsia.jobs.said import read_window
     from intarsia.media.rasters import check_bands
     from intarsia.recipe import read_assignments
 
@@ -290,7 +292,7 @@ def _load(
             )  # fmt: skip
     read = {
         "bands": None if settings["bands"] is None else check_bands(settings["bands"]),
-        "window": None if settings["window"] is None else read_pair(settings["window"]),
+        "window": None if settings["window"] is None else read_window(settings["window"]),
     }
     return intarsia.load(model, options=changes, **settings | read)
 
@@ -334,33 +336,3 @@ def _finish(
             typer.echo(f"  {line}")
     if result.exit_code:
         raise typer.Exit(result.exit_code)
-
-
-def read_codes(said: Iterable[str]) -> dict[str, int]:
-    """Read the class codes of --codes.
-
-    Raises:
-        UsageError: one is not of the form CLASS=CODE.
-    """
-    codes = {}
-    for one in said:
-        name, _, code = one.rpartition("=")
-        if not name or not code.isdecimal():
-            raise UsageError(f"--codes is CLASS=CODE, for instance rest=1, not {one!r}")
-        codes[name] = int(code)
-    return codes
-
-
-def read_pair(text: str) -> tuple[float, float]:
-    """Read the numbers of --window.
-
-    Raises:
-        UsageError: they are not two, the lower one first.
-    """
-    try:
-        low, high = (float(part) for part in text.split(","))
-    except ValueError:
-        low = high = 0.0
-    if not low < high:
-        raise UsageError(f"--window is two numbers with a comma between, the lower one first, not {text!r}")
-    return low, high

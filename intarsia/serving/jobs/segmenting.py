@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -14,6 +13,7 @@ from intarsia.errors import UsageError
 from intarsia.jobs import JobOptions, Plan, plan
 from intarsia.jobs.outputs import OUTLINED
 from intarsia.jobs.preannotation import INSTANCES, preannotation_path, write_preannotations
+from intarsia.jobs.said import read_codes, read_window
 from intarsia.jobs.schedule import read_schedule
 from intarsia.media.medium import check_options
 from intarsia.recipe import read_assignments
@@ -165,36 +165,6 @@ def _run(engine: Engine, work: Work) -> Outcome:
                 of=things, overwrite=True,
             ).path  # fmt: skip
     return sum_up(planned, result, written)
-
-
-def read_codes(said: Iterable[str]) -> dict[str, int]:
-    """Read the class codes of LAS files.
-
-    Raises:
-        UsageError: one is not of the form CLASS=CODE.
-    """
-    codes = {}
-    for one in said:
-        name, _, code = one.rpartition("=")
-        if not name or not code.isdecimal() or len(code) > 3:
-            raise UsageError(f"codes are CLASS=CODE, for instance rest=1, not {one!r}")
-        codes[name] = int(code)
-    return codes
-
-
-def read_window(said: str) -> tuple[float, float]:
-    """Read the stored values that become black and white.
-
-    Raises:
-        UsageError: they are not two, the lower one first.
-    """
-    try:
-        low, high = (float(part) for part in said.split(","))
-    except ValueError:
-        low = high = 0.0
-    if not low < high:
-        raise UsageError(f"window is two numbers with a comma between, the lower one first, not {said!r}")
-    return low, high
 
 
 def _usual(name: str) -> Any:

@@ -10,10 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from intarsia import DEFAULT_MODELS
 from intarsia.jobs import JobOptions
+from intarsia.jobs.said import read_codes
 from intarsia.preprocessing import CloudPreprocessing
 from intarsia.serving.engine import Call, Engine
 from intarsia.serving.files import segment_file
-from intarsia.serving.jobs.segmenting import read_codes
 from intarsia.serving.points import suffix_by_bytes
 from intarsia.serving.problems import UNSUPPORTED, Problem
 from intarsia.serving.uploads import Upload, read_form, safe_name
