@@ -19,7 +19,8 @@ _GOLDEN = 0.6180339887498949
 _CELLS = 1023  # of the curve along the longest side
 _SHARES = (0.01, 0.99)  # between which most points lie
 _LEAST_SHARE = 1 / 16  # of a side that they fill, for 16 bits to be fine enough
-_STEPS = {2: (1 << 16) - 2, 4: (1 << 32) - 2}  # of positions by bytes; the highest value means: nowhere
+# Of positions, by bytes. The highest number means: nowhere; 32-bit floats must tell it from all others.
+_STEPS = {2: (1 << 16) - 2, 4: (1 << 32) - 1024}
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,7 +137,7 @@ def _along_curve(
     relative: NDArray[np.float64], known: NDArray[np.bool_], extent: NDArray[np.float64]
 ) -> NDArray[np.uint32]:
     """Sort points along Morton's curve; those of one cell by their index, those without a place last."""
-    factor = _CELLS / max(float(extent.max()), np.finfo(float).tiny)
+    factor = _CELLS / (float(extent.max()) or 1.0)
     code = np.zeros(len(relative), np.uint64)
     for axis in range(3):
         cells = np.nan_to_num(relative[:, axis] * factor, nan=0.0, posinf=0.0, neginf=0.0).astype(np.uint64)

@@ -53,12 +53,13 @@ class Rules(NamedTuple):
 
     def table(self, space: LabelSpace) -> NDArray[np.bool_]:
         """Whether a label may change, by label."""
-        found = np.full(space.ignore_index + 1, self.only is None and self.visible is None)
-        allowed = [label for label in self.visible or range(len(found)) if label < len(found)]
-        found[allowed] = self.only is None
-        if self.only is not None and self.only in allowed:
-            found[self.only] = True
-        found[[label for label in self.locked if label < len(found)]] = False
+        labels = set(range(space.ignore_index + 1))
+        if self.visible is not None:
+            labels &= set(self.visible)
+        if self.only is not None:
+            labels &= {self.only}
+        found = np.zeros(space.ignore_index + 1, np.bool_)
+        found[[*labels.difference(self.locked)]] = True
         return found
 
 
