@@ -72,12 +72,13 @@ class Page:
     def tell(self, script: str) -> Any:
         return self.page.evaluate(f"async () => {{ {STAGE} {script} }}")
 
+    def until(self, condition: str) -> None:
+        """Wait until something holds of the stage."""
+        self.tell(f"const {{ view }} = stage;while (!({condition})) await new Promise((done) => setTimeout(done, 20));")
+
     def rest(self) -> None:
         """Wait until every point is on the screen."""
-        self.page.wait_for_function(
-            "import('/studio/js/cloud/index.js').then(({ stage: { view, session } }) => session.isLoaded && "
-            "view.drawn === view.loaded && !view.frame)"
-        )
+        self.until("stage.session?.isLoaded && view.drawn === view.loaded && !view.frame")
 
     def labels(self) -> np.ndarray:
         return np.array(self.tell("return [...stage.session.labels]"), np.uint8)
@@ -135,7 +136,7 @@ def test_a_lasso_changes_the_points_in_it_and_undo_brings_them_back(cloud: Page)
     written = laspy.read(waiting.value.path())
     assert waiting.value.suggested_filename == "scan.las" and set(np.asarray(written.classification)) == {2}
     page.keyboard.press("Control+z")
-    page.wait_for_function("import('/studio/js/cloud/index.js').then(({ stage }) => stage.session.revision === 2)")
+    cloud.until("stage.session.revision === 2")
     assert (cloud.labels() == before).all()
     assert (cloud.shown() == cloud.rgb("building")).all(axis=2).mean() == pytest.approx(share, abs=0.002)
 
@@ -151,7 +152,7 @@ def test_the_legend_hides_locks_and_a_polygon_by_keys_obeys(cloud: Page) -> None
         for key in keys:
             page.keyboard.press(key)
         page.keyboard.press("Enter")
-    cloud.tell("state.setCurrent(state.classes.find(({ name }) => name === 'high_vegetation')?.index ?? 0)")
+    cloud.tell(f"state.setCurrent({cloud.number('building')})")
     before = cloud.labels()
     page.keyboard.press("Enter")
     page.locator("#message", has_text="points changed").wait_for()
@@ -175,8 +176,8 @@ def test_a_toggle_writes_the_palette_alone(cloud: Page) -> None:
 
 def test_views_by_mouse_and_keys_and_modes(cloud: Page) -> None:
     page = cloud.page
-    first = cloud.shown()
     page.locator("#cloud-canvas").focus()
+    first = cloud.shown()
     for key in ("ArrowLeft", "+", "Shift+ArrowUp"):
         page.keyboard.press(key)
         assert (cloud.shown() != first).any(axis=2).mean() > 0.02, key
