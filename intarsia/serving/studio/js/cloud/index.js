@@ -6,7 +6,7 @@
 import { callJson } from "../api.js";
 import { byId, icon, make } from "../dom.js";
 import { shownColor } from "../legend.js";
-import { editor, state, view as picture } from "../main.js";
+import { editor, started, state, view as picture } from "../main.js";
 import { parseHex } from "../palettes.js";
 import { reasonOf } from "../project/items.js";
 import { leave } from "../saving.js";
@@ -232,3 +232,6 @@ addIcons();
 
 export const stage = new CloudStage();
 addEventListener("open-cloud", (event) => void stage.open(/** @type {CustomEvent} */ (event).detail));
+void started.then(([first]) => {
+  if (!state.item && first?.medium === "cloud") void stage.open(first); // a project of clouds alone
+});

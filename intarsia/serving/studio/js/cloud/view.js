@@ -32,6 +32,10 @@ export class CloudView {
     /** The part that is being drawn. @type {{sync: WebGLSync, since: number, count: number} | null} */
     this.going = null;
     canvas.addEventListener("webglcontextlost", (event) => event.preventDefault());
+    canvas.addEventListener("webglcontextrestored", () => {
+      this.painter = CloudPainter.on(canvas);
+      this.going = null;
+    });
     new ResizeObserver(() => this.resize()).observe(canvas);
   }
 
