@@ -183,7 +183,8 @@ def test_views_by_mouse_and_keys_and_modes(cloud: Page) -> None:
         assert (cloud.shown() != first).any(axis=2).mean() > 0.02, key
     page.keyboard.press("Home")
     cloud.tell("stage.view.camera.look(-0.6, 0.75); stage.view.redraw()")
-    assert (cloud.shown() == first).mean() > 0.99
+    inside = (slice(4, -4), slice(4, -4))  # of the ring that tells the focus
+    assert (cloud.shown()[inside] == first[inside]).all()
     page.get_by_role("button", name="Height", exact=True).click()
     by_height = cloud.shown()
     assert (by_height != first).any(axis=2).mean() > 0.05
