@@ -19,6 +19,7 @@ let opening = 0;
  */
 export async function openItem(item, options = {}) {
   const mine = ++opening;
+  if (item.medium === "cloud") return void dispatchEvent(new CustomEvent("open-cloud", { detail: item }));
   state.emit("busy", `Opening ${item.name}`);
   try {
     await leave();

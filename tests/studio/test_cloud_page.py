@@ -1,0 +1,246 @@
+"""Point clouds in a browser at a real server: what is seen, what a lasso changes, undo, and what a toggle costs."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("fastapi", reason="needs intarsia[serve]")
+pytest.importorskip("laspy")
+
+import laspy
+import uvicorn
+from PIL import Image
+from studio.programs import package
+
+from intarsia.labels import LabelSpace
+from intarsia.media.clouds import PointCloud, open_cloud, write_labels
+from intarsia.serving.app import create_app
+from intarsia.serving.running import address, listen
+from intarsia.serving.settings import Settings
+
+SPACE = LabelSpace(("ground", "building"))
+STAGE = (
+    "const { stage } = await import('/studio/js/cloud/index.js'); const { state } = await import('/studio/js/main.js');"
+)
+
+
+def scan(path: Path, count: int = 60_000) -> Path:
+    """A floor, and a block on it; the block is classified as a building."""
+    random = np.random.default_rng(0)
+    xyz = random.uniform(0, [100, 100, 0.2], (count, 3))
+    block = slice(0, count // 3)
+    xyz[block] = random.uniform([40, 40, 0], [60, 60, 20], (count // 3, 3))
+    labels = np.zeros(count, np.uint8)
+    labels[block] = 1
+    cloud = PointCloud(xyz + np.array([5e5, 5e6, 100]), {"intensity": random.integers(0, 999, count).astype(np.uint16)})
+    write_labels(open_cloud(cloud), path, labels, SPACE)
+    return path
+
+
+class Page:
+    """A server with a cloud, and a page that shows it."""
+
+    def __init__(self, browser: Any, folder: Path, count: int = 60_000, **options: Any) -> None:
+        data = folder / "data"
+        data.mkdir()
+        self.file = scan(data / "scan.las", count)
+        self.settings = Settings(state=folder / "state", data=data, port=0)
+        socket = listen(self.settings)
+        self.address = address(socket)
+        self.server = uvicorn.Server(uvicorn.Config(create_app(self.settings), log_config=None, ws="none"))
+        self.thread = threading.Thread(target=lambda: asyncio.run(self.server.serve([socket])))
+        self.thread.start()
+        self.context = browser.new_context(viewport={"width": 1200, "height": 800}, accept_downloads=True, **options)
+        self.complaints: list[str] = []
+        self.page = self.context.new_page()
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("console", lambda said: self.complaints.append(said.text) if said.type == "error" else None)
+
+    def open(self) -> None:
+        self.page.goto(self.address)
+        self.page.locator(".pictures .picture").first.click()
+        self.page.locator("#panel-cloud .note", has_text="0 points").wait_for()
+
+    def tell(self, script: str) -> Any:
+        return self.page.evaluate(f"async () => {{ {STAGE} {script} }}")
+
+    def until(self, condition: str) -> None:
+        """Wait until something holds of the stage."""
+        self.tell(f"const {{ view }} = stage;while (!({condition})) await new Promise((done) => setTimeout(done, 20));")
+
+    def rest(self) -> None:
+        """Wait until every point is on the screen."""
+        self.until("stage.session?.isLoaded && view.drawn === view.loaded && !view.frame")
+
+    def labels(self) -> np.ndarray:
+        return np.array(self.tell("return [...stage.session.labels]"), np.uint8)
+
+    def shown(self) -> np.ndarray:
+        """The colours of the view (H, W, 3)."""
+        self.rest()
+        with Image.open(io.BytesIO(self.page.locator("#cloud-canvas").screenshot())) as image:
+            return np.asarray(image.convert("RGB"))
+
+    def number(self, name: str) -> int:
+        found: int = self.tell(f"return state.classes.find((each) => each.name === '{name}').index")
+        return found
+
+    def rgb(self, name: str) -> tuple[int, int, int]:
+        text = self.tell(f"return state.classes.find((each) => each.name === '{name}').color")
+        return int(text[1:3], 16), int(text[3:5], 16), int(text[5:7], 16)
+
+    def close(self) -> None:
+        self.context.close()
+        self.server.should_exit = True
+        self.thread.join()
+
+
+@pytest.fixture
+def cloud(browser: Any, tmp_path: Path) -> Iterator[Page]:
+    page = Page(browser, tmp_path)
+    page.open()
+    yield page
+    page.close()
+    assert page.complaints == []
+
+
+def test_a_lasso_changes_the_points_in_it_and_undo_brings_them_back(cloud: Page) -> None:
+    page, ground, building = cloud.page, cloud.number("ground"), cloud.number("building")
+    before = cloud.labels()
+    assert np.bincount(before)[[ground, building]].tolist() == [40_000, 20_000]
+    seen = cloud.shown()
+    share = (seen == cloud.rgb("building")).all(axis=2).mean()
+    assert share > 0.01 and (seen == cloud.rgb("ground")).all(axis=2).mean() > 0.05
+    page.keyboard.press("b")
+    page.locator("#legend-list .name", has_text="ground").click()
+    box = page.locator("#cloud-canvas").bounding_box()
+    places = [(0.1, 0.1), (0.9, 0.1), (0.9, 0.9), (0.1, 0.9)]
+    page.mouse.move(box["x"] + 0.1 * box["width"], box["y"] + 0.1 * box["height"])
+    page.mouse.down()
+    for x, y in places[1:]:
+        page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"], steps=4)
+    page.mouse.up()
+    page.locator("#message", has_text="20,000 points changed").wait_for()
+    assert (cloud.labels() == ground).all()
+    assert not (cloud.shown() == cloud.rgb("building")).all(axis=2).any()
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="Download with labels").click()
+    written = laspy.read(waiting.value.path())
+    assert waiting.value.suggested_filename == "scan.las" and set(np.asarray(written.classification)) == {2}
+    page.keyboard.press("Control+z")
+    cloud.until("stage.session.revision === 2")
+    assert (cloud.labels() == before).all()
+    assert (cloud.shown() == cloud.rgb("building")).all(axis=2).mean() == pytest.approx(share, abs=0.002)
+
+
+def test_the_legend_hides_locks_and_a_polygon_by_keys_obeys(cloud: Page) -> None:
+    page = cloud.page
+    page.locator("#legend-list .row", has_text="building").hover()
+    page.get_by_role("button", name="Show building", exact=True).click()
+    assert not (cloud.shown() == cloud.rgb("building")).all(axis=2).any()
+    page.keyboard.press("p")
+    page.locator("#cloud-canvas").focus()
+    for keys in (["ArrowLeft"] * 30 + ["ArrowUp"] * 30, ["ArrowRight"] * 60, ["ArrowDown"] * 60, ["ArrowLeft"] * 60):
+        for key in keys:
+            page.keyboard.press(key)
+        page.keyboard.press("Enter")
+    cloud.tell(f"state.setCurrent({cloud.number('building')})")
+    before = cloud.labels()
+    page.keyboard.press("Enter")
+    page.locator("#message", has_text="points changed").wait_for()
+    after = cloud.labels()
+    changed = before != after
+    assert changed.any() and set(before[changed]) == {cloud.number("ground")}
+
+
+def test_a_toggle_writes_the_palette_alone(cloud: Page) -> None:
+    cloud.rest()
+    cloud.tell(
+        "const { gl } = stage.view.painter; window.bytes = 0; const put = gl.bufferSubData.bind(gl);"
+        "gl.bufferSubData = (...all) => { window.bytes += all[2].byteLength; put(...all); };"
+        "const image = gl.texImage2D.bind(gl);"
+        "gl.texImage2D = (...all) => { window.texels = all[3] * all[4]; image(...all); };"
+    )
+    cloud.page.keyboard.press("h")
+    cloud.rest()
+    assert cloud.page.evaluate("[window.bytes, window.texels]") == [0, 256]
+
+
+def test_views_by_mouse_and_keys_and_modes(cloud: Page) -> None:
+    page = cloud.page
+    page.locator("#cloud-canvas").focus()
+    first = cloud.shown()
+    for key in ("ArrowLeft", "+", "Shift+ArrowUp"):
+        page.keyboard.press(key)
+        assert (cloud.shown() != first).any(axis=2).mean() > 0.02, key
+    page.keyboard.press("Home")
+    cloud.tell("stage.view.camera.look(-0.6, 0.75); stage.view.redraw()")
+    inside = (slice(4, -4), slice(4, -4))  # of the ring that tells the focus
+    assert (cloud.shown()[inside] == first[inside]).all()
+    page.get_by_role("button", name="Height", exact=True).click()
+    by_height = cloud.shown()
+    assert (by_height != first).any(axis=2).mean() > 0.05
+    assert page.get_by_role("button", name="Colour", exact=True).is_disabled()
+    page.get_by_label("Lowest height").fill("500")
+    assert (cloud.shown() != by_height).any(axis=2).mean() > 0.05
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_is_accessible(browser: Any, tmp_path: Path, scheme: str) -> None:
+    axe = (package("axe-core") / "axe.min.js").read_text("utf-8")
+    cloud = Page(browser, tmp_path, color_scheme=scheme)
+    try:
+        cloud.open()
+        cloud.page.evaluate(axe)
+        found = cloud.page.evaluate("async () => (await axe.run()).violations")
+        assert [f"{one['id']}: {node['html'][:120]}" for one in found for node in one["nodes"]] == []
+    finally:
+        cloud.close()
+    assert cloud.complaints == []
+
+
+def test_without_webgl2_people_are_told(browser: Any, tmp_path: Path) -> None:
+    cloud = Page(browser, tmp_path)
+    try:
+        cloud.page.add_init_script(
+            "const get = HTMLCanvasElement.prototype.getContext; HTMLCanvasElement.prototype.getContext = "
+            "function (kind, ...rest) { return kind === 'webgl2' ? null : get.call(this, kind, ...rest); };"
+        )
+        cloud.page.goto(cloud.address)
+        cloud.page.locator(".pictures .picture").first.click()
+        cloud.page.locator("#cloud-hint", has_text="no WebGL2").wait_for()
+    finally:
+        cloud.close()
+    assert cloud.complaints == []
+
+
+def test_two_million_points_follow_the_hand(browser: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cloud = Page(browser, tmp_path, 2_000_000)
+    try:
+        cloud.page.goto(cloud.address)
+        cloud.page.locator(".pictures .picture").first.click()
+        cloud.page.locator("#panel-cloud .note", has_text="2,000,000 points").wait_for(timeout=120_000)
+        cloud.rest()
+        frames = cloud.tell(
+            "const { view } = stage; const { gl } = view.painter; const pixel = new Uint8Array(4);"
+            "const time = (count) => { const since = performance.now(); view.camera.turn += 0.02;"
+            "view.painter.draw(view.scene(), 0, count); gl.readPixels(0, 0, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, pixel);"
+            "return performance.now() - since; };"
+            "return { part: Array.from({ length: 15 }, () => time(view.budget)), whole: time(view.loaded), "
+            "budget: view.budget }"
+        )
+        assert cloud.tell("return stage.view.loaded") == 2_000_000
+        with capsys.disabled():
+            part = np.median(frames["part"])
+            print(f"\n2 M points: a part of {frames['budget']:,} in {part:.0f} ms, all in {frames['whole']:.0f} ms")
+    finally:
+        cloud.close()
+    assert cloud.complaints == []
