@@ -119,7 +119,8 @@ def test_codes_of_las(scenes: Path, tmp_path: Path, tiny_cloud: Path, cli: Cli) 
     record = cli.json("segment", source, "-m", tiny_cloud, "-o", out, *codes)["records"][0]
     assert record["settings"]["codes"] == {"ground": 1, "building": 17, "water": 18}
     assert set(np.unique(laspy.read(out).classification).tolist()) <= {1, 17, 18}
-    for said, told in (("water", "are CLASS=CODE"), ("watr=3", "Did you mean 'water'"), ("water=6", "code of building")):
+    wrong = (("water", "are CLASS=CODE"), ("watr=3", "Did you mean 'water'"), ("water=6", "code of building"))
+    for said, told in wrong:
         assert cli("segment", source, "-m", tiny_cloud, "-o", tmp_path / "d.las", "--codes", said) == 2
         assert told in cli.err
     assert cli("segment", source, "-m", tiny_cloud, "-o", tmp_path / "d.ply", "--codes", "water=3") == 2
