@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 
 from intarsia.errors import DataError, IntarsiaError, ModelError, NothingFound
@@ -58,6 +59,8 @@ def problem_of(error: Exception) -> Problem:
     """Tell any error as a problem; 500 is for defects alone."""
     if isinstance(error, Problem):
         return error
+    if isinstance(error, ClientDisconnect):
+        return Problem(CLIENT_GONE, "the client left before its body had come")
     known = error if isinstance(error, IntarsiaError) else explained(error)
     if known is None:
         return Problem(

@@ -1,0 +1,39 @@
+"""What hostile or broken clients send: nothing of it is a defect of the server, and nothing of it stays."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+
+@pytest.mark.parametrize("origin", ["null", "http://[", "", "http://testserver:1", "http://testserver.evil.example"])
+def test_origins_that_are_none_of_ours_are_refused(client: TestClient, origin: str) -> None:
+    found = client.post("/ls/webhook", json={"action": "x"}, headers={"Origin": origin})
+    assert found.status_code == 403, found.text
+    assert client.post("/ls/webhook", json={"action": "x"}, headers={"Origin": "http://testserver"}).status_code == 201
+
+
+def test_a_client_that_leaves_in_the_middle_of_its_body_is_no_failure(
+    client: TestClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    sent: list[dict[str, Any]] = []
+    told = [{"type": "http.request", "body": b"\x89PNG", "more_body": True}, {"type": "http.disconnect"}]
+
+    async def receive() -> dict[str, Any]:
+        return told.pop(0) if len(told) > 1 else told[0]
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http", "method": "POST", "path": "/v1/segment", "raw_path": b"/v1/segment", "query_string": b"",
+        "root_path": "", "headers": [(b"host", b"localhost")], "http_version": "1.1", "scheme": "http",
+    }  # fmt: skip
+    with caplog.at_level(logging.INFO, "intarsia.serving"):
+        asyncio.run(client.app(scope, receive, send))  # type: ignore[arg-type]
+    assert sent[0]["status"] == 499
+    assert "POST /v1/segment 499" in caplog.text and "failed" not in caplog.text
