@@ -17,6 +17,21 @@ def test_origins_that_are_none_of_ours_are_refused(client: TestClient, origin: s
     assert client.post("/ls/webhook", json={"action": "x"}, headers={"Origin": "http://testserver"}).status_code == 201
 
 
+@pytest.mark.parametrize(
+    ("path", "sent"),
+    [
+        ("/v1/render", {"data": {"classes": "[" * 100_000}, "files": {"labels": b"\x89PNG"}}),
+        ("/v1/convert?to=coco", {"files": {"file": ("a.json", b'{"a":' * 100_000)}}),
+        ("/v2/models/bright/infer", {"content": b'{"inputs":' + b"[" * 100_000}),
+        ("/ls/predict", {"content": b'{"tasks":' + b"[" * 100_000}),
+        ("/v1/segment/interactive?model=bright", {"data": {"clicks": "[" * 100_000}, "files": {"file": b"\x89PNG"}}),
+    ],
+)
+def test_json_that_is_nested_without_end_is_refused(client: TestClient, path: str, sent: dict[str, Any]) -> None:
+    found = client.post(path, **sent)
+    assert found.status_code in (400, 422), found.text
+
+
 def test_a_client_that_leaves_in_the_middle_of_its_body_is_no_failure(
     client: TestClient, caplog: pytest.LogCaptureFixture
 ) -> None:
