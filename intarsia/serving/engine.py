@@ -22,7 +22,7 @@ from intarsia.inference import Predictor
 from intarsia.inference.choosing import Choice, Chooser
 from intarsia.inference.clouds import CloudPredictor
 from intarsia.media.pixels import RGB
-from intarsia.runtimes.timed import Timed
+from intarsia.runtimes.timed import Timed, nothing
 from intarsia.serving.problems import CLIENT_GONE, NOT_FOUND, TOO_LATE, TOO_MANY, UNAVAILABLE, Problem
 from intarsia.serving.settings import Settings
 from intarsia.serving.stages import Stages
@@ -218,15 +218,20 @@ class Engine:
             )
 
     async def compute(self, call: Call, predictor: AnyPredictor, function: Callable[[], T]) -> T:
-        """Run what computes on a model's runtime on the thread of that runtime; "predict" is all but the network."""
+        """Run what computes on a model's runtime on the thread of that runtime; "predict" is all but the network.
+
+        It ends between two parts of the picture as soon as nobody waits for it any more.
+        """
         runtime = predictor.runtime
+        assert isinstance(runtime, Timed)
 
         def counted() -> T:
-            before = getattr(runtime, "seconds", 0.0)
+            before, runtime.check = runtime.seconds, call.check
             try:
                 return function()
             finally:
-                network = 1000 * (getattr(runtime, "seconds", 0.0) - before)
+                runtime.check = nothing
+                network = 1000 * (runtime.seconds - before)
                 call.stages.add("network", network)
                 call.stages.add("predict", -network)
 

@@ -6,8 +6,11 @@ import asyncio
 import logging
 from typing import Any
 
+import numpy as np
 import pytest
 from starlette.testclient import TestClient
+
+from intarsia.serving.engine import Call, GivenUp
 
 
 @pytest.mark.parametrize("origin", ["null", "http://[", "", "http://testserver:1", "http://testserver.evil.example"])
@@ -30,6 +33,32 @@ def test_origins_that_are_none_of_ours_are_refused(client: TestClient, origin: s
 def test_json_that_is_nested_without_end_is_refused(client: TestClient, path: str, sent: dict[str, Any]) -> None:
     found = client.post(path, **sent)
     assert found.status_code in (400, 422), found.text
+
+
+def test_a_small_picture_is_not_enlarged_beyond_the_limits(client: TestClient, jpeg: bytes) -> None:
+    found = client.post("/v1/segment?model=bright&long_side=20000", content=jpeg)
+    assert found.status_code == 413 and "long_side=20000 has 266.7 megapixels" in found.json()["detail"]
+    assert client.post("/v1/segment?model=bright&long_side=120", content=jpeg).status_code == 200
+
+
+def test_what_nobody_waits_for_ends_before_the_next_part_of_the_picture(client: TestClient, jpeg: bytes) -> None:
+    assert client.post("/v1/segment?model=bright", content=jpeg).status_code == 200
+    engine = client.app.state.engine  # type: ignore[attr-defined]
+    predictor, call, parts = engine._loaded["bright"], Call(), []
+
+    def work() -> None:
+        for part in range(9):
+            predictor.runtime.logits(np.zeros((1, 3, 4, 4), np.float32))
+            parts.append(part)
+            call.left.set()
+
+    async def compute() -> None:
+        await engine.compute(call, predictor, work)
+
+    with pytest.raises(GivenUp):
+        asyncio.run(compute())
+    assert parts == [0]
+    assert client.post("/v1/segment?model=bright", content=jpeg).status_code == 200
 
 
 def test_a_client_that_leaves_in_the_middle_of_its_body_is_no_failure(

@@ -22,7 +22,7 @@ from intarsia.serving.engine import Call, Engine
 from intarsia.serving.files import segment_file
 from intarsia.serving.problems import UNPROCESSABLE, UNSUPPORTED, Problem
 from intarsia.serving.settings import Settings
-from intarsia.serving.uploads import Form, Upload, check_picture, read_form
+from intarsia.serving.uploads import Form, Upload, check_picture, check_working, read_form
 
 router = APIRouter(prefix="/v1", tags=["segment"])
 
@@ -156,10 +156,11 @@ async def choose(
     if isinstance(description.preprocessing, CloudPreprocessing):
         raise Problem(UNSUPPORTED, f"{model} is a model of point clouds: post them to /v1/pointclouds/segment")
     description.preprocessing.check_medium("picture", upload.name)
-    check_picture(upload, settings_of(request), len(description.space))
+    width, height = check_picture(upload, settings_of(request), len(description.space))
     with call.stages("load"):
         predictor = await engine.predictor(model, options)
     assert isinstance(predictor, Predictor)
+    check_working(upload.name, width, height, predictor.preprocessing, settings_of(request), len(predictor.space))
     return model, predictor, note
 
 
