@@ -5,12 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
+import uvicorn
 from starlette.testclient import TestClient
+from uvicorn.server import ServerState
 
 from intarsia.serving.engine import Call, GivenUp
+from intarsia.serving.running import Patient
+from intarsia.serving.uploads import PATIENCE
 
 
 @pytest.mark.parametrize("origin", ["null", "http://[", "", "http://testserver:1", "http://testserver.evil.example"])
@@ -81,3 +86,36 @@ def test_a_client_that_leaves_in_the_middle_of_its_body_is_no_failure(
         asyncio.run(client.app(scope, receive, send))  # type: ignore[arg-type]
     assert sent[0]["status"] == 499
     assert "POST /v1/segment 499" in caplog.text and "failed" not in caplog.text
+
+
+class _Loop:
+    """A loop whose time is turned by hand."""
+
+    def __init__(self) -> None:
+        self.looks: list[tuple[Any, ...]] = []
+
+    def call_later(self, seconds: float, function: Any, *arguments: Any) -> mock.Mock:
+        self.looks.append((seconds, function, arguments))
+        return mock.Mock()
+
+    def turn(self) -> None:
+        seconds, function, arguments = self.looks.pop()
+        assert seconds == PATIENCE
+        function(*arguments)
+
+
+def test_a_connection_on_which_no_request_comes_is_ended() -> None:
+    loop, transport = _Loop(), mock.Mock()
+    config = uvicorn.Config(mock.Mock(), log_config=None)
+    connection = Patient(config=config, server_state=ServerState(), app_state={}, _loop=loop)
+    connection.connection_made(transport)
+    connection.data_received(b"GET /healthz HTTP/1.1\r\nHos")
+    connection.cycle = mock.Mock(response_complete=False)
+    loop.turn()  # a request is in work, however long
+    loop.turn()
+    connection.cycle.response_complete = True
+    loop.turn()  # it is done since the last look
+    transport.close.assert_not_called()
+    loop.turn()
+    transport.close.assert_called_once_with()
+    assert not loop.looks
