@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar
 
 from starlette.requests import Request
@@ -107,6 +108,10 @@ class Engine:
         """
         self.description(name)
         return self._files[name]
+
+    def folder(self, name: str) -> Path:
+        """The folder of a model's file."""
+        return Path(self._files[name]).absolute().parent
 
     @property
     def waiting(self) -> int:

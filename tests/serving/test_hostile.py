@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 from typing import Any
 from unittest import mock
@@ -13,9 +14,12 @@ import uvicorn
 from starlette.testclient import TestClient
 from uvicorn.server import ServerState
 
+from intarsia.errors import DataError
 from intarsia.serving.engine import Call, GivenUp
 from intarsia.serving.running import Patient
+from intarsia.serving.settings import Settings
 from intarsia.serving.uploads import PATIENCE
+from intarsia.zoo import find_bundle
 
 
 @pytest.mark.parametrize("origin", ["null", "http://[", "", "http://testserver:1", "http://testserver.evil.example"])
@@ -64,6 +68,27 @@ def test_what_nobody_waits_for_ends_before_the_next_part_of_the_picture(client: 
         asyncio.run(compute())
     assert parts == [0]
     assert client.post("/v1/segment?model=bright", content=jpeg).status_code == 200
+
+
+@pytest.mark.parametrize("model", ["clicks", "face-detector", "search"])
+def test_models_that_give_no_labels_are_refused_without_telling_where_they_lie(
+    client: TestClient, jpeg: bytes, model: str
+) -> None:
+    found = client.post(f"/v1/segment?model={model}", content=jpeg)
+    assert found.status_code in (422, 503) and f"{model}.onnx" in found.json()["detail"]
+    assert str(find_bundle(model).parent) not in found.text
+
+
+def test_a_full_disk_is_told_as_such_and_without_folders(
+    client: TestClient, settings: Settings, jpeg: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*arguments: Any) -> None:
+        cause = OSError(errno.ENOSPC, "No space left on device")
+        raise DataError(f"cannot write {settings.state}/workspace/a.jpg: the disk is full") from cause
+
+    monkeypatch.setattr("intarsia.serving.project.project.Project.add", full)
+    found = client.post("/v1/project/items", files={"file": ("a.jpg", jpeg)})
+    assert found.status_code == 507 and found.json()["detail"] == "cannot write workspace/a.jpg: the disk is full"
 
 
 def test_a_client_that_leaves_in_the_middle_of_its_body_is_no_failure(
