@@ -11,6 +11,7 @@ import re
 import time
 import uuid
 from typing import Any
+from urllib.parse import quote
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from starlette.datastructures import Headers, MutableHeaders
@@ -80,7 +81,7 @@ class Guard:
         except Exception as error:
             problem = problem_of(error)
             if problem.status >= 500:
-                logger.exception("%s %s failed", scope["method"], scope["path"])
+                logger.exception("%s %s failed", scope["method"], quote(scope["path"]))
             if not status:
                 await answer(Request(scope), problem)(scope, receive, told)
         finally:
@@ -146,7 +147,7 @@ class Guard:
         if self._settings.log_json:
             logger.info(json.dumps(line))
         else:
-            logger.info("%(method)s %(path)s %(status)s %(milliseconds)s ms", line)
+            logger.info("%(method)s %(path)s %(status)s %(milliseconds)s ms", line | {"path": quote(scope["path"])})
 
 
 def _key(headers: Headers) -> bytes:

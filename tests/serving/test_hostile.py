@@ -91,6 +91,19 @@ def test_a_full_disk_is_told_as_such_and_without_folders(
     assert found.status_code == 507 and found.json()["detail"] == "cannot write workspace/a.jpg: the disk is full"
 
 
+def test_classes_that_are_none_are_refused_in_a_line(client: TestClient) -> None:
+    found = client.post("/v1/render", data={"classes": '[{"name": 1}]'}, files={"labels": b"x"})
+    assert found.status_code == 422
+    assert found.json()["detail"].endswith("(name: Input should be a valid string)")
+
+
+def test_a_path_makes_no_lines_of_the_log(client: TestClient, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "intarsia.serving"):
+        assert client.get("/%0AGET%20/fake%20200%1B[2J").status_code == 404
+    (line,) = [record.getMessage() for record in caplog.records if record.name == "intarsia.serving"]
+    assert line.startswith("GET /%0AGET%20/fake%20200%1B%5B2J 404 ")
+
+
 def test_a_client_that_leaves_in_the_middle_of_its_body_is_no_failure(
     client: TestClient, caplog: pytest.LogCaptureFixture
 ) -> None:
