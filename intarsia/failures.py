@@ -21,6 +21,8 @@ def explained(error: Exception) -> IntarsiaError | None:
     if isinstance(error, ModuleNotFoundError) and error.name in _OF_TRAINING:
         return UsageError(f"{error.name} is not installed; it comes with: pip install 'intarsia[train]'")
     text = str(error)
+    if isinstance(error, RecursionError) and "JSON" in text:
+        return DataError("the JSON has lists or objects nested more deeply than anything read here; make it flat")
     if isinstance(error, MemoryError) or any(sign in text for sign in _NO_MEMORY):
         return ModelError(
             f"there is not enough memory ({text.splitlines()[0] if text else 'of this computer'}); close other "

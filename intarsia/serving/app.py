@@ -35,8 +35,8 @@ def create_app(settings: Settings) -> FastAPI:
         settings: of the server.
 
     Returns:
-        An ASGI application, whose `state` holds `settings`, `engine`, `jobs`, `project`, `registry`, `uses` and
-        `ready`.
+        An ASGI application, whose `state` holds `settings`, `engine`, `jobs`, `project`, `registry`, `uses`,
+        `folders` (which no answer names) and `ready`.
 
     Raises:
         UsageError: it would listen beyond this machine without a key, or there is no such model.
@@ -66,12 +66,21 @@ def create_app(settings: Settings) -> FastAPI:
     )  # fmt: skip
     app.state.settings, app.state.engine, app.state.jobs, app.state.registry = settings, engine, jobs, registry
     app.state.default, app.state.ready, app.state.project, app.state.uses = wanted[0], False, project, Shelf()
+    app.state.folders = _folders(settings, engine)
     Gauge("intarsia_waiting", "Requests in work or waiting", registry=registry).set_function(lambda: engine.waiting)
     problems.install(app)
     for router in (*ROUTERS, rembg.router) if settings.rembg else ROUTERS:
         app.include_router(router)
     app.add_middleware(Guard, settings=settings, registry=registry)
     return app
+
+
+def _folders(settings: Settings, engine: Engine) -> list[Path]:
+    """The folders that are nobody's business, the inner ones first."""
+    found = {settings.state.absolute(), *(engine.folder(name) for name in engine.names)}
+    if settings.data is not None:
+        found.add(settings.data.absolute())
+    return sorted(found, key=lambda place: len(place.parts), reverse=True)
 
 
 def _make_known(engine: Engine, model: str) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar
 
 from starlette.requests import Request
@@ -23,7 +24,7 @@ from intarsia.inference.choosing import Choice, Chooser
 from intarsia.inference.clouds import CloudPredictor
 from intarsia.inference.pipelines import NO_PIXELS
 from intarsia.media.pixels import RGB
-from intarsia.runtimes.timed import Timed
+from intarsia.runtimes.timed import Timed, nothing
 from intarsia.serving.problems import CLIENT_GONE, NOT_FOUND, TOO_LATE, TOO_MANY, UNAVAILABLE, Problem
 from intarsia.serving.settings import Settings
 from intarsia.serving.stages import Stages
@@ -108,6 +109,10 @@ class Engine:
         """
         self.description(name)
         return self._files[name]
+
+    def folder(self, name: str) -> Path:
+        """The folder of a model's file."""
+        return Path(self._files[name]).absolute().parent
 
     @property
     def waiting(self) -> int:
@@ -219,15 +224,20 @@ class Engine:
             )
 
     async def compute(self, call: Call, predictor: AnyPredictor, function: Callable[[], T]) -> T:
-        """Run what computes on a model's runtime on the thread of that runtime; "predict" is all but the network."""
+        """Run what computes on a model's runtime on the thread of that runtime; "predict" is all but the network.
+
+        It ends between two parts of the picture as soon as nobody waits for it any more.
+        """
         runtime = predictor.runtime
+        assert isinstance(runtime, Timed)
 
         def counted() -> T:
-            before = getattr(runtime, "seconds", 0.0)
+            before, runtime.check = runtime.seconds, call.check
             try:
                 return function()
             finally:
-                network = 1000 * (getattr(runtime, "seconds", 0.0) - before)
+                runtime.check = nothing
+                network = 1000 * (runtime.seconds - before)
                 call.stages.add("network", network)
                 call.stages.add("predict", -network)
 

@@ -15,11 +15,12 @@ from intarsia.jobs import JobOptions, plan, run
 from intarsia.jobs.outputs import kinds_for
 from intarsia.jobs.run import check
 from intarsia.media.medium import Medium, medium_of
+from intarsia.preprocessing import Preprocessing
 from intarsia.serving.answers import media_type, pack
 from intarsia.serving.engine import AnyPredictor, Call, Engine
 from intarsia.serving.points import count_points
 from intarsia.serving.problems import TOO_LARGE, UNSUPPORTED, Problem
-from intarsia.serving.uploads import Upload, check_room, saved
+from intarsia.serving.uploads import Upload, check_room, check_working, saved
 
 _AT_ONCE = ("rows", "volume", "points")
 
@@ -104,3 +105,5 @@ def _check_size(path: Path, name: str, medium: Medium, predictor: AnyPredictor, 
     reader = medium.open(path, predictor.preprocessing, {})
     depth = getattr(reader, "depth", 1)
     check_room(reader.width * reader.height * depth, engine.settings, len(predictor.space), name)
+    if isinstance(predictor.preprocessing, Preprocessing):
+        check_working(name, reader.width, reader.height, predictor.preprocessing, engine.settings, len(predictor.space))

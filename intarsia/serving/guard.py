@@ -11,7 +11,7 @@ import re
 import time
 import uuid
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from starlette.datastructures import Headers, MutableHeaders
@@ -81,7 +81,7 @@ class Guard:
         except Exception as error:
             problem = problem_of(error)
             if problem.status >= 500:
-                logger.exception("%s %s failed", scope["method"], scope["path"])
+                logger.exception("%s %s failed", scope["method"], quote(scope["path"]))
             if not status:
                 await answer(Request(scope), problem)(scope, receive, told)
         finally:
@@ -97,7 +97,7 @@ class Guard:
         if self._settings.is_local and name.lower() not in _LOCAL:
             return Problem(BAD_REQUEST, f"this server answers to localhost alone, and was called {host!r}")
         origin = headers.get("origin")
-        if scope["method"] not in _SAFE and origin is not None and urlsplit(origin).netloc != host:
+        if scope["method"] not in _SAFE and origin is not None and origin.partition("://")[2] != host:
             return Problem(403, f"pages of {origin} may not use this server")
         key = self._settings.api_key
         path: str = scope["path"]
@@ -147,7 +147,7 @@ class Guard:
         if self._settings.log_json:
             logger.info(json.dumps(line))
         else:
-            logger.info("%(method)s %(path)s %(status)s %(milliseconds)s ms", line)
+            logger.info("%(method)s %(path)s %(status)s %(milliseconds)s ms", line | {"path": quote(scope["path"])})
 
 
 def _key(headers: Headers) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from http import HTTPStatus
 from typing import Any
 
@@ -9,6 +10,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 
 from intarsia.errors import DataError, IntarsiaError, ModelError, NothingFound
@@ -21,6 +23,7 @@ CLIENT_GONE = 499
 """Of requests whose client left; nobody reads the answer, the log does."""
 MEDIA_TYPE = "application/problem+json"
 _TOLD = 5
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 _MEMBERS = {
     "type": {"type": "string"}, "title": {"type": "string"}, "status": {"type": "integer"},
     "detail": {"type": "string"}, "instance": {"type": "string"}, "request_id": {"type": "string"},
@@ -58,13 +61,17 @@ def problem_of(error: Exception) -> Problem:
     """Tell any error as a problem; 500 is for defects alone."""
     if isinstance(error, Problem):
         return error
+    if isinstance(error, ClientDisconnect):
+        return Problem(CLIENT_GONE, "the client left before its body had come")
     known = error if isinstance(error, IntarsiaError) else explained(error)
     if known is None:
         return Problem(
             500, f"{type(error).__name__}: {error}. This is a defect in Intarsia; the server's log shows where"
         )
     status = UNPROCESSABLE
-    if isinstance(known, ModelError):
+    if any(isinstance(one, OSError) and one.errno in _FULL for one in (error, error.__cause__)):
+        status = NO_SPACE
+    elif isinstance(known, ModelError):
         status = UNAVAILABLE
     elif isinstance(known, DataError) and not isinstance(known, NothingFound):
         status = BAD_REQUEST
@@ -78,9 +85,18 @@ def reasons(error: ValidationError) -> str:
 
 
 def answer(request: Request, problem: Problem) -> Response:
-    """Make the response of a problem, which names its request."""
+    """Make the response of a problem, which names its request, and none of this server's folders."""
     more = {"instance": request.url.path, "request_id": request.scope.get("request_id")}
-    return JSONResponse(problem.document() | more, problem.status, problem.headers, media_type=MEDIA_TYPE)
+    told = {name: _without_folders(value, request) for name, value in problem.document().items()}
+    return JSONResponse(told | more, problem.status, problem.headers, media_type=MEDIA_TYPE)
+
+
+def _without_folders(value: Any, request: Request) -> Any:
+    """A text without the folders of models, state and data, so that names of files are left."""
+    if isinstance(value, str):
+        for place in request.app.state.folders:
+            value = value.replace(f"{place}/", "")
+    return value
 
 
 def install(app: FastAPI) -> None:

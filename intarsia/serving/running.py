@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import signal
 import socket
@@ -12,13 +13,41 @@ from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from intarsia.errors import DataError
 from intarsia.files import reason
 from intarsia.serving.settings import Settings
+from intarsia.serving.uploads import PATIENCE
 
 GRACE = 20
 """Seconds in which what is in work when the server is told to end may be finished."""
+
+
+class Patient(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
+    """A connection that ends when for `PATIENCE` no request comes, whole headers and all.
+
+    uvicorn itself waits without end for the headers of a request, so that a few idle clients would take every
+    connection that the system lets a process have.
+    """
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin to wait for the first request."""
+        super().connection_made(transport)
+        self._look = self.loop.call_later(PATIENCE, self._end_if_idle, None)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Wait no more."""
+        self._look.cancel()
+        super().connection_lost(error)
+
+    def _end_if_idle(self, seen: object) -> None:
+        """End it if no request has come since the last look; `seen`: the latest one then, itself if it was busy."""
+        is_idle = self.cycle is None or self.cycle.response_complete
+        if is_idle and self.cycle is seen:
+            self.transport.close()
+            return
+        self._look = self.loop.call_later(PATIENCE, self._end_if_idle, self.cycle if is_idle else self)
 
 
 class Server(uvicorn.Server):
@@ -87,6 +116,6 @@ def run(app: FastAPI, found: socket.socket, listening: Callable[[], None]) -> No
     logging.getLogger("intarsia.serving").setLevel(logging.INFO)
     config: dict[str, Any] = {
         "log_config": None, "access_log": False, "server_header": False, "timeout_graceful_shutdown": GRACE,
-        "lifespan": "on", "ws": "none", "proxy_headers": False,
+        "lifespan": "on", "ws": "none", "proxy_headers": False, "http": Patient,
     }  # fmt: skip
     Server(uvicorn.Config(app, **config), app, listening).run(sockets=[found])

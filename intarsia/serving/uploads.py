@@ -16,8 +16,10 @@ from starlette.requests import Request
 
 from intarsia.media.header import check_frames, opened
 from intarsia.media.medium import MEDIA, PICTURE
+from intarsia.preprocessing import Preprocessing
 from intarsia.serving.problems import TOO_LARGE, TOO_LATE, UNPROCESSABLE, UNSUPPORTED, Problem
 from intarsia.serving.settings import Settings
+from intarsia.transforms.preprocess import working_size
 
 PATIENCE = 30.0
 """Seconds in which a body must have come."""
@@ -196,6 +198,18 @@ def check_picture(upload: Upload, settings: Settings, classes: int) -> tuple[int
         check_frames(image, upload.name)
     check_room(width * height, settings, classes, upload.name)
     return width, height
+
+
+def check_working(
+    name: str, width: int, height: int, preprocessing: Preprocessing, settings: Settings, classes: int
+) -> None:
+    """Refuse what `long_side` would enlarge to more than is answered at once.
+
+    Raises:
+        Problem: too many pixels, or pixels x classes, at the size at which the network sees it.
+    """
+    rows, columns = working_size(height, width, preprocessing)
+    check_room(rows * columns, settings, classes, f"{name} at long_side={preprocessing.long_side}")
 
 
 def check_room(pixels: int, settings: Settings, classes: int, name: str) -> None:

@@ -101,6 +101,7 @@ def test_a_picture_that_is_too_large_is_shown_smaller(studio: TestClient) -> Non
     whole = studio.get("/v1/project/items/big/image")
     assert whole.status_code == 413 and "--max-pixels" in whole.json()["detail"]
     assert opened(studio.get("/v1/project/items/big/image?max_side=200").content).shape == (150, 200, 3)
+    assert studio.get("/v1/project/items/big/image?max_side=20000").status_code == 413
     assert studio.post("/v1/project/items/big/predict").status_code == 413
 
 

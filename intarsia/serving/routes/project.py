@@ -182,9 +182,9 @@ async def show_image(
     values, settings = _window(window), request.app.state.settings
 
     def drawn() -> bytes:
+        _require_pixels(project, found, settings, max_side)
         if max_side is not None:
             return encode(project.views.thumbnail(found, max_side, frame, values))
-        _require_pixels(project, found, settings)
         return encode(project.views.picture(found, frame, values))
 
     return Response(await asked(drawn), media_type="image/png", headers=headers)
@@ -202,12 +202,14 @@ def _window(text: str | None) -> tuple[float, float] | None:
     return low, high
 
 
-def _require_pixels(project: Project, found: Found, settings: Settings) -> None:
+def _require_pixels(project: Project, found: Found, settings: Settings, max_side: int | None) -> None:
     width, height, _ = project.views.facts(found)
-    if width * height > settings.max_pixels:
+    longest = max(width, height)
+    pixels = width * height * (min(max_side or longest, longest) / longest) ** 2
+    if pixels > settings.max_pixels:
         raise Problem(
             TOO_LARGE,
-            f"{found.place} has {width * height / 1e6:.1f} megapixels, the limit is {settings.max_pixels / 1e6:g}; ask "
+            f"{found.place} has {pixels / 1e6:.1f} megapixels, the limit is {settings.max_pixels / 1e6:g}; ask "
             "for less (max_side), or raise --max-pixels",
         )
 

@@ -20,9 +20,9 @@ from intarsia.result import Segmentation
 from intarsia.serving.answers import Answer, Made, Wish, choose_answer
 from intarsia.serving.engine import Call, Engine
 from intarsia.serving.files import segment_file
-from intarsia.serving.problems import UNPROCESSABLE, UNSUPPORTED, Problem
+from intarsia.serving.problems import UNPROCESSABLE, UNSUPPORTED, Problem, reasons
 from intarsia.serving.settings import Settings
-from intarsia.serving.uploads import Form, Upload, check_picture, read_form
+from intarsia.serving.uploads import Form, Upload, check_picture, check_working, read_form
 
 router = APIRouter(prefix="/v1", tags=["segment"])
 
@@ -156,10 +156,11 @@ async def choose(
     if isinstance(description.preprocessing, CloudPreprocessing):
         raise Problem(UNSUPPORTED, f"{model} is a model of point clouds: post them to /v1/pointclouds/segment")
     description.preprocessing.check_medium("picture", upload.name)
-    check_picture(upload, settings_of(request), len(description.space))
+    width, height = check_picture(upload, settings_of(request), len(description.space))
     with call.stages("load"):
         predictor = await engine.predictor(model, options)
     assert isinstance(predictor, Predictor)
+    check_working(upload.name, width, height, predictor.preprocessing, settings_of(request), len(predictor.space))
     return model, predictor, note
 
 
@@ -213,10 +214,11 @@ def read_classes(form: Form, field: str = "classes") -> LabelSpace:
     try:
         said = json.loads(form.fields.get(field, ""))
         classes = [_Class.model_validate(one) for one in said]
-    except (ValueError, TypeError, ValidationError) as error:
+    except (ValueError, TypeError) as error:
+        why = reasons(error) if isinstance(error, ValidationError) else error
         raise Problem(
             UNPROCESSABLE,
-            f'{field}: name a model, or send the classes as JSON: [{{"name": "sky", "color": "#4682b4"}}] ({error})',
+            f'{field}: name a model, or send the classes as JSON: [{{"name": "sky", "color": "#4682b4"}}] ({why})',
         ) from error
     colors = tuple(
         (int(one.color[1:3], 16), int(one.color[3:5], 16), int(one.color[5:7], 16)) for one in classes if one.color
