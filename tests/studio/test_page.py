@@ -413,6 +413,8 @@ def test_everybody_can_use_the_page(browser: Any, scheme: str, width: int) -> No
         page.evaluate("document.getElementById('conflict').showModal()")
         found += check(page)
         assert found == []
+        studio.tell("state.say('a long story '.repeat(20))")
+        assert page.evaluate("document.body.scrollWidth") == width, "nothing lies beside the window"
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert studio.complaints == []
         studio.context.close()
