@@ -53,6 +53,14 @@ def test_an_empty_workspace_has_the_default_model_s_classes(studio: TestClient) 
     assert found["classes"] == model["classes"]
 
 
+def test_models_that_are_a_step_of_something_else_are_not_offered(studio: TestClient) -> None:
+    names = {one["name"] for one in studio.get("/v1/models").json()["models"]}
+    assert {"person", "face"} <= names
+    assert not names & {"clicks", "face-detector", "search"}
+    refused = studio.post("/v1/segment?model=clicks", content=b"")
+    assert refused.status_code < 500
+
+
 def test_pictures_are_listed_a_part_at_a_time(studio: TestClient, jpeg: bytes) -> None:
     files = [("file", (f"{letter}.jpg", jpeg)) for letter in "cab"]
     assert len(studio.post("/v1/project/items", files=files).json()["items"]) == 3

@@ -32,6 +32,18 @@ SEGMENTED = """async () => {
   return [...state.labels.data];
 }"""
 
+PLACE = """async ([x, y]) => {
+  const { view } = await import("/studio/js/main.js");
+  const frame = view.canvas.getBoundingClientRect();
+  const point = view.pointOf(x, y);
+  return [frame.x + point.x, frame.y + point.y];
+}"""
+
+CLASS_IS = """async ([x, y, label]) => {
+  const { state } = await import("/studio/js/state.js");
+  return state.labels.data[y * state.labels.width + x] === label;
+}"""
+
 
 @pytest.fixture(scope="module")
 def page(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
@@ -70,6 +82,34 @@ def test_the_sample_is_segmented_as_soon_as_the_page_is_open(page: Any) -> None:
     assert accessible(page) == []
     if folder := os.environ.get("STUDIO_PICTURES"):
         page.screenshot(path=Path(folder) / "studio.jpg", type="jpeg", quality=85)
+
+
+def test_a_click_and_a_stroke_correct_the_sample_and_export_is_at_hand(page: Any) -> None:
+    page.goto("/")
+    before = page.evaluate(SEGMENTED)
+    page.wait_for_selector("#panel-export")
+    page.locator("#canvas").focus()
+    page.keyboard.press("2")
+    page.keyboard.press("b")
+    stroke = [page.evaluate(PLACE, place) for place in ([34, 340], [24, 370], [22, 405])]
+    page.mouse.move(*stroke[0])
+    page.mouse.down()
+    for place in stroke[1:]:
+        page.mouse.move(*place, steps=5)
+    page.mouse.up()
+    painted = page.evaluate(SEGMENTED)
+    assert painted != before
+    page.keyboard.press("c")
+    page.keyboard.press("1")
+    with page.expect_response("**/v1/segment/interactive*") as clicked:
+        page.mouse.click(*page.evaluate(PLACE, [380, 440]))  # the helmet is no person
+    assert clicked.value.ok
+    page.wait_for_function(CLASS_IS, arg=[380, 440, 0])
+    page.locator("#panel-export summary").click()
+    page.locator("#panel-export select option").first.wait_for(state="attached")
+    assert accessible(page) == []
+    if folder := os.environ.get("STUDIO_PICTURES"):
+        page.screenshot(path=Path(folder) / "studio-correct.jpg", type="jpeg", quality=85)
 
 
 def test_the_api_tells_of_itself(page: Any) -> None:

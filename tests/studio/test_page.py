@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from studio.pages import Studio
 from studio.programs import package
-from studio.stub import Stub
+from studio.stub import Stub, mask_png
 
 SAVED = "#saved[data-how=saved]"
 HERE = "#saved[data-how=here]"
@@ -38,6 +38,34 @@ def test_an_empty_project_begins_with_the_sample_predicted(studio: Studio, stub:
     share = 100 * float(np.mean(stub.truth == 0))
     assert studio.page.locator("#legend-list .share").first.text_content() == f"{share:.1f} %"
     assert stub.stored == {}, "a prediction that nobody touched is not saved"
+
+
+DRAFTS = """const { leave } = await import("/studio/js/saving.js");
+await leave();
+const [{ name }] = await indexedDB.databases();
+const opened = indexedDB.open(name);
+await new Promise((done) => (opened.onsuccess = done));
+const all = opened.result.transaction("drafts").objectStore("drafts").getAll();
+await new Promise((done) => (all.onsuccess = done));
+return all.result.map(({ picture }) => picture);"""
+
+
+def test_drafts_are_of_a_project_and_of_what_somebody_changed(studio: Studio, stub: Stub) -> None:
+    assert studio.tell(DRAFTS) == [], "a prediction is not kept when its picture is left"
+    stub.refuse_labels = True  # what the server has needs no draft
+    studio.drag((100, 60), (150, 60))
+    assert studio.tell(DRAFTS) == ["stub:/v1/project/items/0:0"], "another project at this address has items 0, too"
+
+
+def test_classes_that_the_project_lacks_are_told_and_erase_nothing(studio: Studio, stub: Stub) -> None:
+    def answer(route: Any) -> None:
+        left_out = {"X-Left-Out": "cat, dog", "Content-Type": "image/png"}
+        route.fulfill(body=mask_png(np.full_like(stub.truth, 255), stub.space), headers=left_out)
+
+    studio.page.route("**/predict*", answer)
+    studio.page.keyboard.press("r")
+    studio.page.locator("#message", has_text="this project has no such classes: cat, dog").wait_for()
+    assert studio.labels() == stub.truth.ravel().tolist()
 
 
 @pytest.mark.parametrize("query", ["?painter=gl", "?painter=flat"])
@@ -385,6 +413,8 @@ def test_everybody_can_use_the_page(browser: Any, scheme: str, width: int) -> No
         page.evaluate("document.getElementById('conflict').showModal()")
         found += check(page)
         assert found == []
+        studio.tell("state.say('a long story '.repeat(20))")
+        assert page.evaluate("document.body.scrollWidth") == width, "nothing lies beside the window"
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert studio.complaints == []
         studio.context.close()

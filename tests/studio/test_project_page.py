@@ -320,6 +320,13 @@ def test_exports_are_the_api_s_bytes(studio: Page, pictures: list[Path]) -> None
     subprocess.run([sys.executable, "-c", script], cwd=folder, check=True, env={**os.environ, "no_proxy": "*"})
     assert (folder / "labels.zip").read_bytes() == content
     assert json.loads((folder / "answer").read_bytes())["annotations"] == segmented.json()["annotations"]
+    panel.get_by_label("Form of the picture").select_option("alpha")
+    page.locator("#legend-list li").nth(1).click()
+    with page.expect_download() as download:
+        panel.get_by_role("button", name="Download: this picture").click()
+    assert download.value.suggested_filename == "b.alpha.png"
+    with Image.open(download.value.path()) as cutout:
+        assert np.asarray(cutout)[20, [5, 55], 3].tolist() == [0, 255], "the class in hand is kept"
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
+from intarsia.inference.pipelines import gives_pixels
 from intarsia.labels import LabelSpace
 from intarsia.preprocessing import CloudPreprocessing
 from intarsia.serving.answers import answers
@@ -16,9 +17,12 @@ router = APIRouter(prefix="/v1", tags=["models"])
 
 @router.get("/models")
 async def list_models(request: Request) -> dict[str, Any]:
-    """List the models that may be asked for."""
+    """List the models that may be asked to segment."""
     engine: Engine = request.app.state.engine
-    return {"default": request.app.state.default, "models": [_told(engine, name) for name in engine.names]}
+    return {
+        "default": request.app.state.default,
+        "models": [_told(engine, name) for name in engine.names if gives_pixels(engine.description(name))],
+    }
 
 
 @router.get("/models/{name}")

@@ -143,6 +143,6 @@ function showSheet() {
 
 /** @param {string[]} keys */
 function chips(keys) {
-  const shown = keys.length > 4 ? [keys[0], "…", keys[keys.length - 1]] : keys;
+  const shown = keys.length > 3 ? [keys[0], "…", keys[keys.length - 1]] : keys;
   return shown.map((key) => make("kbd", {}, readable(key)));
 }

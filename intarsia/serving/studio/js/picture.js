@@ -61,7 +61,7 @@ async function openLabels(mine, path, stored) {
   state.prediction = stored ? null : map.copy();
   editor.open(map);
   state.emit("labels", null);
-  const picture = `${location.pathname}:${path}:${frame}`;
+  const picture = `${state.project}:${path}:${frame}`;
   await watch({ path: `${path}/labels`, picture, query }, map, stored?.revision ?? 0);
   // A draft is kept beside its doubt, so this costs no second prediction; without one nobody is told.
   if (!stored || state.item?.uncertainty != null) fetchUncertainty().catch(() => {});
@@ -79,6 +79,7 @@ export async function predictAgain() {
   try {
     const map = await predictOpen(state.model);
     if (state.labels !== labels || !map) return;
+    if (map.data.every((label) => label === state.ignoreIndex)) return; // a model of other things: it was told which
     state.prediction = map;
     const box = { left: 0, top: 0, right: labels.width, bottom: labels.height };
     editor.apply((own, keep) => own.paste(box, map.data, keep));
@@ -133,8 +134,10 @@ async function storedLabels(path, frame) {
  */
 async function predictedLabels(path, query, model) {
   const answer = await call(`${path}/predict`, { method: "POST", query: { ...query, model } });
+  const left = answer.headers.get("X-Left-Out");
   const note = answer.headers.get("X-Note");
-  if (note) state.say(decoded(note));
+  if (left) state.say(`Left out, because this project has no such classes: ${decoded(left)}. Add them under Edit classes.`);
+  else if (note) state.say(decoded(note));
   const [map] = await Promise.all([readMap(answer), refreshClasses()]);
   return map;
 }
@@ -180,6 +183,7 @@ export async function openProject() {
   const [models, project] = await Promise.all([callJson("/v1/models"), callJson("/v1/project")]);
   state.models = models.models.filter((/** @type {import("./state.js").Model} */ { medium }) => medium !== "cloud");
   state.emit("models");
+  state.project = project.folder ?? project.name;
   const fallback = state.models.find(({ name }) => name === models.default) ?? state.models[0];
   const known = project.classes.length ? project : fallback;
   if (known) state.setClasses(known.classes, known.ignore_index);

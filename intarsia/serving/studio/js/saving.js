@@ -74,9 +74,10 @@ export async function watch(place, map, current) {
 
 /** Save what is due, before another picture is opened or the page goes. */
 export async function leave() {
+  if (!thereTimer) return; // nobody changed anything: a prediction is not kept as if somebody had
   clearTimeout(thereTimer);
   await saveHere();
-  if (thereTimer) await saveThere();
+  await saveThere();
 }
 
 function schedule() {

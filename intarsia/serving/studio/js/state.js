@@ -18,6 +18,8 @@
 export class State extends EventTarget {
   constructor() {
     super();
+    /** What tells this project from others at the same address: its folder, or else its name. */
+    this.project = "";
     /** @type {Item | null} */
     this.item = null;
     /** Frame of a video or slice of a volume. */

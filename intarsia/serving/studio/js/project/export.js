@@ -69,12 +69,23 @@ async function downloadPicture(format) {
   if (!item || !labels || !photoFile) throw new Error("Open a picture first.");
   const stem = (item.name.split("/").at(-1) ?? item.name).replace(/\.[^.]+$/, "");
   const form = new FormData();
-  form.append("file", photoFile, `${stem}.png`);
+  form.append("file", photoFile, nameOf(item.name)); // annotations tell whose they are
   form.append("labels", new Blob([await encode(labels, state.colors())], { type: "image/png" }), `${stem}.png`);
   form.append("classes", JSON.stringify(byNumber()));
-  const answer = await call("/v1/render", { method: "POST", body: form, query: { format } });
-  save(await answer.blob(), nameIn(answer) ?? `${stem}.${format}${endingOf(answer)}`);
+  const keep = format === "alpha" ? state.nameOf(state.current) : undefined;
+  const answer = await call("/v1/render", { method: "POST", body: form, query: { format, keep } });
+  const ending = endingOf(answer);
+  save(await answer.blob(), nameIn(answer) ?? `${stem}${ending === `.${format}` ? "" : `.${format}`}${ending}`);
   tellLosses(answer);
+}
+
+/**
+ * Name what is shown of an item: pictures as they are called, all else, which the server drew, as PNG.
+ * @param {string} name
+ */
+function nameOf(name) {
+  const last = name.split("/").at(-1) ?? name;
+  return /\.(jpe?g|png|webp|bmp|gif)$/i.test(last) ? last : `${last.replace(/\.[^.]+$/, "")}.png`;
 }
 
 /** The classes in the order of their numbers, as encoders take them. */
