@@ -82,14 +82,8 @@ NO_PIXELS = {
     "clicks": "moves regions that were clicked, and finds none by itself: intarsia serve, or ClickSession",
     "face-detector": "finds faces for the bundle face and no pixels; segment with that: -m face",
     "search": "makes vectors for intarsia search, and no pixels",
-    "clicks": "moves regions of labels that are there, by clicks, and segments nothing by itself",
 }
 """What bundled networks are for that label no pixels by themselves."""
-
-
-def gives_pixels(bundle: Description) -> bool:
-    """Tell whether a model segments by itself, and is not only one step of something else."""
-    return bundle.options.get("network") not in _NO_PIXELS
 
 
 def open_steps(bundle: Description, runtime: str, precision: Precision, device: str) -> Runtime | None:

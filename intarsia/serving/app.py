@@ -89,6 +89,7 @@ def _make_known(engine: Engine, model: str) -> str:
         return model
     name = Path(model).stem if Path(model).is_file() else Path(model).name
     engine.add(name, model)
+    engine.description(name)  # a file that is no model is refused now, not when somebody asks for it
     return name
 
 

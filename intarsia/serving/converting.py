@@ -24,6 +24,7 @@ from intarsia.serving.problems import TOO_LARGE, UNPROCESSABLE, Problem
 from intarsia.serving.settings import Settings
 from intarsia.serving.uploads import Upload, check_room
 
+_MOST_MEMBERS = 10_000  # of an archive that is answered at once
 _MOST_UNPACKED = 4
 """Times the largest body: what an archive may unpack to."""
 _MOST_FRAMES = 100_000
@@ -104,11 +105,14 @@ def _convert(
 def _check_archive(path: Path, settings: Settings) -> None:
     """Judge a zip archive by its directory; one that has none is left to the reader."""
     most = _MOST_UNPACKED * settings.max_bytes
-    total = 0
+    total = members = 0
     if is_zip(path):
         damage = (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, ValueError)
         with suppress(*damage), zipfile.ZipFile(path) as archive:
+            members = len(archive.infolist())
             total = sum(member.file_size for member in archive.infolist())
+    if members > _MOST_MEMBERS:
+        raise Problem(TOO_LARGE, f"{path.name} holds {members:,} files, the limit is {_MOST_MEMBERS:,}; send less")
     if total > most:
         raise Problem(TOO_LARGE, f"{path.name} would unpack to {total:,} bytes, the limit is {most:,}; send less")
 

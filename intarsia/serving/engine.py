@@ -285,9 +285,10 @@ async def _unless_left(call: Call, work: asyncio.Future[T]) -> T:
         raise GivenUp
     finally:
         for future in futures:
-            future.cancel()
-            with suppress(asyncio.CancelledError, Exception):
-                await future
+            if not future.done():  # of one that is, a second look would forget where its error came from
+                future.cancel()
+                with suppress(asyncio.CancelledError, Exception):
+                    await future
 
 
 async def _leaves(request: Request) -> None:

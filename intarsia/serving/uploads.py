@@ -26,6 +26,7 @@ PATIENCE = 30.0
 MOST_FILES, MOST_FIELDS = 100, 100
 
 _LONGEST = 100  # characters of a name
+_LONGEST_SIDE = 65_535  # pixels, as JPEG has it: lines of pixels cost far more than their number
 
 _SUFFIXES = tuple(sorted({suffix for medium in MEDIA for suffix in medium.suffixes}, key=len, reverse=True))
 _TYPES = {
@@ -196,6 +197,11 @@ def check_picture(upload: Upload, settings: Settings, classes: int) -> tuple[int
     with opened(upload.content, upload.name) as image:
         width, height = image.size
         check_frames(image, upload.name)
+    if max(width, height) > _LONGEST_SIDE:
+        raise Problem(
+            TOO_LARGE,
+            f"{upload.name} is {width}x{height}; sides of up to {_LONGEST_SIDE} pixels are answered at once",
+        )
     check_room(width * height, settings, classes, upload.name)
     return width, height
 

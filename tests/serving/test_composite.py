@@ -27,6 +27,7 @@ from intarsia.bundle import Description
 from intarsia.inference import Predictor
 from intarsia.labels import LabelSpace
 from intarsia.preprocessing import Preprocessing
+from intarsia.runtimes.timed import Timed
 from intarsia.serving.app import create_app
 from intarsia.serving.routes.composite import USES
 from intarsia.serving.settings import Settings
@@ -55,7 +56,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     app = create_app(Settings(models=("person",), state=tmp_path_factory.mktemp("state")))
     engine = app.state.engine
     for name, space, runtime in (("red", CLOTHES, Red()), ("bright", ROADS, Bright())):
-        engine._files[name], engine._loaded[name] = name, predictor(space, runtime)
+        engine._files[name], engine._loaded[name] = name, predictor(space, Timed(runtime))
     with TestClient(app) as client:
         yield client
 

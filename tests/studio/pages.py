@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from studio.stub import Stub
@@ -55,3 +56,10 @@ class Studio:
     def until(self, selector: str, page: Any = None) -> None:
         """Wait until an element is there."""
         (page or self.page).wait_for_selector(selector, state="attached")
+
+    def until_labels(self, expected: list[int]) -> None:
+        """Wait until the map has these labels."""
+        end = time.monotonic() + 60
+        while self.labels() != expected:
+            assert time.monotonic() < end, "the labels did not come"
+            self.page.wait_for_timeout(20)

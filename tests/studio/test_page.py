@@ -68,6 +68,20 @@ def test_classes_that_the_project_lacks_are_told_and_erase_nothing(studio: Studi
     assert studio.labels() == stub.truth.ravel().tolist()
 
 
+def test_predicting_an_untouched_picture_again_is_no_correction(studio: Studio, stub: Stub) -> None:
+    other = np.full_like(stub.truth, 3)
+    answer = {"body": mask_png(other, stub.space), "headers": {"Content-Type": "image/png"}}
+    studio.page.route("**/predict*", lambda route: route.fulfill(**answer))
+    studio.page.keyboard.press("r")
+    studio.until_labels(other.ravel().tolist())
+    assert studio.tell("return editor.history.past.length") == 0
+    studio.page.keyboard.press("5")
+    studio.drag((100, 60), (150, 60))  # now it is touched
+    studio.page.keyboard.press("r")
+    studio.until_labels(other.ravel().tolist())
+    assert studio.tell("return editor.history.past.length") == 2
+
+
 @pytest.mark.parametrize("query", ["?painter=gl", "?painter=flat"])
 def test_a_stroke_changes_what_it_covers_and_the_screen_shows_it(browser: Any, stub: Stub, query: str) -> None:
     studio = Studio(browser, stub, query)

@@ -6,7 +6,6 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
-from intarsia.inference.pipelines import gives_pixels
 from intarsia.labels import LabelSpace
 from intarsia.preprocessing import CloudPreprocessing
 from intarsia.serving.answers import answers
@@ -21,7 +20,7 @@ async def list_models(request: Request) -> dict[str, Any]:
     engine: Engine = request.app.state.engine
     return {
         "default": request.app.state.default,
-        "models": [_told(engine, name) for name in engine.names if gives_pixels(engine.description(name))],
+        "models": [_told(engine, name) for name in engine.names],
     }
 
 

@@ -12,6 +12,9 @@ import { state } from "./state.js";
 /** Counts openings, so that a slow answer for a picture that was left is not shown. */
 let opening = 0;
 
+/** @param {Item} item */
+const pathOf = (item) => `/v1/project/items/${encodeURIComponent(item.id)}`;
+
 /**
  * Open an item of the project.
  * @param {Item} item
@@ -23,7 +26,7 @@ export async function openItem(item, options = {}) {
   state.emit("busy", `Opening ${item.name}`);
   try {
     await leave();
-    const path = `/v1/project/items/${encodeURIComponent(item.id)}`;
+    const path = pathOf(item);
     const labels = storedLabels(path, options.frame);
     labels.catch(() => {}); // reported below, after the picture
     const file = await (await call(`${path}/image`, { query: options })).blob();
@@ -47,28 +50,39 @@ export async function openItem(item, options = {}) {
  * @param {{map: LabelMap, revision: number} | null} stored
  */
 async function openLabels(mine, path, stored) {
-  const { frame } = state;
-  const query = state.item?.frames ? { frame } : {};
+  const query = state.item?.frames ? { frame: state.frame } : {};
   let map = stored?.map;
   if (!map) {
     if (!state.models.length && !state.classes.length) return;
     state.emit("busy", "Predicting");
     map = await predictedLabels(path, query, state.model);
-    map.touchAll(); // the server keeps no prediction: what is corrected must be saved whole
   }
   if (mine !== opening) return;
-  state.labels = map;
-  state.prediction = stored ? null : map.copy();
-  editor.open(map);
-  state.emit("labels", null);
-  const picture = `${state.project}:${path}:${frame}`;
-  await watch({ path: `${path}/labels`, picture, query }, map, stored?.revision ?? 0);
+  await takeInHand(path, map, stored ? stored.revision : null);
   // A draft is kept beside its doubt, so this costs no second prediction; without one nobody is told.
   if (!stored || state.item?.uncertainty != null) fetchUncertainty().catch(() => {});
 }
 
 /**
- * Predict the open picture again; one step of undo, and what is locked stays.
+ * Take labels of the open picture in hand, with nothing to undo.
+ * @param {string} path
+ * @param {LabelMap} map
+ * @param {number | null} revision at the server; null of a prediction
+ */
+async function takeInHand(path, map, revision) {
+  const { item, frame, project } = state;
+  if (revision === null) map.touchAll(); // the server keeps no prediction: what is corrected must be saved whole
+  state.labels = map;
+  state.prediction = revision === null ? map.copy() : null;
+  editor.open(map);
+  state.emit("labels", null);
+  const query = item?.frames ? { frame } : {};
+  await watch({ path: `${path}/labels`, picture: `${project}:${path}:${frame}`, query }, map, revision ?? 0);
+}
+
+/**
+ * Predict the open picture again. What somebody corrected becomes the new prediction in one step of undo, and what is
+ * locked stays; a prediction that nobody touched gives way to the new one, and is no correction.
  * @returns {Promise<void>}
  */
 export async function predictAgain() {
@@ -80,6 +94,7 @@ export async function predictAgain() {
     const map = await predictOpen(state.model);
     if (state.labels !== labels || !map) return;
     if (map.data.every((label) => label === state.ignoreIndex)) return; // a model of other things: it was told which
+    if (!item.revision && !editor.history?.past.length) return await takeInHand(pathOf(item), map, null);
     state.prediction = map;
     const box = { left: 0, top: 0, right: labels.width, bottom: labels.height };
     editor.apply((own, keep) => own.paste(box, map.data, keep));
@@ -97,8 +112,7 @@ export async function predictAgain() {
  */
 export async function predictOpen(model) {
   if (!state.item) return null;
-  const path = `/v1/project/items/${encodeURIComponent(state.item.id)}`;
-  return predictedLabels(path, state.item.frames ? { frame: state.frame } : {}, model);
+  return predictedLabels(pathOf(state.item), state.item.frames ? { frame: state.frame } : {}, model);
 }
 
 /** Fetch where the model is unsure about the open picture, once. */
@@ -106,7 +120,7 @@ export async function fetchUncertainty() {
   const { item, frame } = state;
   if (!item || state.uncertainty) return state.uncertainty;
   const query = item.frames ? { frame } : {};
-  const answer = await call(`/v1/project/items/${encodeURIComponent(item.id)}/uncertainty`, { query });
+  const answer = await call(`${pathOf(item)}/uncertainty`, { query });
   const mask = await decode(await answer.arrayBuffer());
   if (state.item === item && state.frame === frame) state.uncertainty = mask;
   return mask;
