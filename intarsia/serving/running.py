@@ -20,6 +20,7 @@ from intarsia.files import reason
 from intarsia.serving.settings import Settings
 from intarsia.serving.uploads import PATIENCE
 
+_BACKLOG = 256  # connections that wait to be taken
 GRACE = 20
 """Seconds in which what is in work when the server is told to end may be finished."""
 
@@ -96,6 +97,7 @@ def listen(settings: Settings) -> socket.socket:
     found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         found.bind((settings.host, settings.port))
+        found.listen(_BACKLOG)  # who comes before the server is up waits, instead of being refused
     except OSError as error:
         found.close()
         raise DataError(

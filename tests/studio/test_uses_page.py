@@ -68,6 +68,7 @@ class Page:
         """Open the panel of a use."""
         panel = self.page.locator(f"#panel-{name}")
         panel.locator("summary").click()
+        panel.locator(".panel-body > *").first.wait_for()
         return panel
 
 
