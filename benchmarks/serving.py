@@ -33,7 +33,7 @@ from intarsia.threads import cores
 
 SAMPLE = Path(__file__).parents[1] / "intarsia" / "serving" / "samples" / "astronaut.jpg"
 SIZES = {"2 MP": (1640, 1230), "16 MP": (4640, 3480)}
-CLIENTS = 6  # of a server that computes one answer while another waits
+CLIENTS = 6
 
 
 class Served:

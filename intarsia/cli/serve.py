@@ -49,7 +49,7 @@ def serve(
     ] = 8 << 30,
     queue: Annotated[
         int, typer.Option(min=0, help="Requests that may wait while one is computed; others get 429 at once.")
-    ] = 1,
+    ] = 0,
     deadline: Annotated[float, typer.Option(min=0.1, help="Seconds after which a request is given up (504).")] = 60.0,
     max_points: Annotated[
         int, typer.Option(min=1, help="Largest point cloud that is answered at once; larger ones are jobs.")

@@ -52,7 +52,7 @@ class Settings(BaseModel):
     max_bytes: Annotated[int, Field(gt=0)] = 256 << 20
     max_pixels: Annotated[int, Field(gt=0)] = 40_000_000
     max_scores: Annotated[int, Field(gt=0)] = 8 << 30
-    queue: Annotated[int, Field(ge=0)] = 1
+    queue: Annotated[int, Field(ge=0)] = 0
     deadline: Annotated[float, Field(gt=0)] = 60.0
     max_job_bytes: Annotated[int, Field(gt=0)] = 8 << 30
     max_jobs: Annotated[int, Field(ge=0)] = 20

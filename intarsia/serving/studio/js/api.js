@@ -2,11 +2,14 @@
 
 /** @typedef {{type?: string, title: string, status: number, detail?: string, fix?: string}} Problem */
 /**
+ * `patient`: a server that is busy is asked again when it says; false where the answer would come too late.
  * @typedef {{method?: string, query?: Record<string, string | number | undefined>, body?: BodyInit | null,
- *   headers?: Record<string, string>, signal?: AbortSignal}} Options
+ *   headers?: Record<string, string>, signal?: AbortSignal, patient?: boolean}} Options
  */
 
 const KEY = "intarsia-key";
+const BUSY = 429;
+const MOST_TRIES = 10;
 
 export class ApiError extends Error {
   /** @param {Problem} problem */
@@ -33,10 +36,16 @@ export function setKeyAsker(ask) {
  * @throws {ApiError} what the server says is wrong, or that it does not answer
  */
 export async function call(path, options = {}) {
-  for (let first = true; ; first = false) {
+  const { patient = true } = options;
+  for (let tries = 1; ; tries++) {
     const response = await send(path, options);
     if (response.ok) return response;
-    if (response.status === 401 && first) {
+    if (response.status === BUSY && patient && tries < MOST_TRIES) {
+      const seconds = Number(response.headers.get("Retry-After")) || 1;
+      await new Promise((resolve) => setTimeout(resolve, 1000 * seconds));
+      continue;
+    }
+    if (response.status === 401 && tries === 1) {
       const key = await askKey();
       if (key) {
         sessionStorage.setItem(KEY, key);

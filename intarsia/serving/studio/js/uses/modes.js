@@ -23,7 +23,7 @@ export function overlayMode() {
   model.value = state.models.some(({ name }) => name === "person") ? "person" : state.model;
   const element = make("label", { className: "use-field" }, make("span", {}, "Model"), model);
   const send = (/** @type {Blob} */ frame, /** @type {AbortSignal} */ signal) =>
-    call("/v1/segment", { method: "POST", query: { model: model.value, format: "overlay" }, headers: JPEG, body: frame, signal });
+    call("/v1/segment", { method: "POST", query: { model: model.value, format: "overlay" }, headers: JPEG, body: frame, signal, patient: false });
   return { title: "Overlay", consent: "", element, send };
 }
 
@@ -50,7 +50,7 @@ export function streamMode(use) {
     }
     const query = picture ? { ...queryOf(wish), [field]: "picture" } : queryOf(wish);
     try {
-      return await call(`/v1/composite/${use.name}`, { method: "POST", query, headers: JPEG, body: frame, signal });
+      return await call(`/v1/composite/${use.name}`, { method: "POST", query, headers: JPEG, body: frame, signal, patient: false });
     } catch (error) {
       if (!(error instanceof ApiError && error.status === CONFLICT)) throw error;
       known = null;
