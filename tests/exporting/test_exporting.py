@@ -6,6 +6,7 @@ import json
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
 import torch
@@ -78,11 +79,12 @@ def test_a_file_segments_as_its_bundle(bundle: Bundle, data: Path, tmp_path: Pat
     described = Description.load(made.file)
     assert described.space == bundle.space and described.preprocessing == bundle.preprocessing
     picture = next(iter((data / "images").iterdir()))
-    labels = [
-        intarsia.load(made.file).segment(picture).labels,
-        intarsia.inference.Predictor(bundle, precision="fp32").segment(picture).labels,
-    ]
-    assert (labels[0] == labels[1]).mean() >= (0.9999 if precision == "fp32" else 0.98)
+    whole = intarsia.inference.Predictor(bundle, precision="fp32")
+    same = intarsia.load(made.file).segment(picture).labels == whole.segment(picture).labels
+    assert same.mean() >= 0.98
+    if precision == "fp32":  # sums are rounded in another order: only what is as good as a tie may differ
+        second, first = np.sort(whole.probabilities(picture), axis=0)[-2:]
+        assert same[first - second > 1e-3].all() and (first - second > 1e-3).mean() > 0.9
     assert sorted(path.name for path in tmp_path.iterdir()) == (["net.bin", "net.xml"] if name == "net.xml" else [name])
     numbers = tmp_path / ("net.bin" if name == "net.xml" else name)
     stored = sum(tensor.numel() for tensor in bundle.state.values())
