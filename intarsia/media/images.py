@@ -90,7 +90,7 @@ class ImageReader:
             DataError: as `read`.
         """
         if self.height * self.width <= _HELD_PIXELS:
-            self._held = self.read()
+            self._held = self._read(fast=True)
         return self._held is not None
 
     def read(self) -> RGB:
@@ -102,6 +102,10 @@ class ImageReader:
         Raises:
             DataError: the file is truncated, corrupt, or of a kind that has no meaning as a photo.
         """
+        return self._read()
+
+    def _read(self, *, fast: bool = False) -> RGB:
+        """The whole picture; `fast`: by OpenCV, never where a process may be forked meanwhile (its locks go along)."""
         if self._held is not None:
             return self._held
         if isinstance(self._picture, np.ndarray):
@@ -114,7 +118,7 @@ class ImageReader:
                 end += len(chunk)
             return pixels
         with self._opened(self._picture) as image:
-            return upright(_decoded(image, self.name, self._windows, whole=True), self._orientation)
+            return upright(_decoded(image, self.name, self._windows, fast=fast), self._orientation)
 
     def bands(self, edges: Iterable[tuple[int, int]]) -> Iterator[RGB]:
         """Decode windows of rows, each source row once; large pictures are never whole in memory.
@@ -249,7 +253,7 @@ def read_image(source: ImageLike, *, windows: Windows | None = None) -> RGB:
         check_frames(image, name)
         stored = orientation(image)
         if stored > 1 or not can_stream(image):
-            return upright(_decoded(image, name, windows, whole=True), 1 if image.format == "TIFF" else stored)
+            return upright(_decoded(image, name, windows), 1 if image.format == "TIFF" else stored)
     return open_image(source, windows=windows).read()
 
 
@@ -326,16 +330,16 @@ def _source_bytes(picture: Path | bytes | Image.Image) -> int | None:
     return file_size(picture) if isinstance(picture, Path) else None
 
 
-def _decoded(image: Image.Image, name: str, windows: Windows | None, *, whole: bool = False) -> RGB:
+def _decoded(image: Image.Image, name: str, windows: Windows | None, *, fast: bool = False) -> RGB:
     """The pixels of an opened picture; 16-bit colours are decoded from its file, before Pillow makes 8 bits of them.
 
     Args:
         image: not yet decoded.
         name: for messages.
         windows: see `open_image`.
-        whole: it is wanted at its own size.
+        fast: by OpenCV where it gives the same; it is wanted at its own size.
     """
-    pixels = _jpeg(image) if whole and image.format == "JPEG" and image.mode == "RGB" else None
+    pixels = _jpeg(image) if fast and image.format == "JPEG" and image.mode == "RGB" else None
     if pixels is not None:
         return pixels
     if not is_deep(image) or image.mode.startswith("I;16"):

@@ -308,8 +308,6 @@ def collate(samples: Sequence[Sample]) -> Batch:
 def batches(samples: Dataset[Sample], order: StepBatches, workers: int) -> DataLoader[Any]:
     """The loader of a whole training: its workers live until the last step."""
     forks = "fork" in multiprocessing.get_all_start_methods()
-    if workers and forks:
-        cv2.setNumThreads(0)  # a fork copies OpenCV's locks, but not the threads that would open them
     return DataLoader(
         samples,
         batch_sampler=order,
