@@ -52,18 +52,19 @@ class Shard:
         folder: the output folder.
         worker: who adds; shown in the file's name, which is new each time.
 
+    Attributes:
+        name: of the file.
+
     Raises:
         DataError: the folder cannot be written.
     """
 
     def __init__(self, folder: Path, worker: str) -> None:
-        name = f"{socket.gethostname()}-{worker}-{os.getpid()}-{secrets.token_hex(4)}.jsonl"
-        self._file = folder / SHARDS / name
-        with _told(self._file):
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            self._stream = self._file.open("xb", buffering=0)
-            lock(self._stream)
-            sync(self._file.parent)
+        with _told(folder / SHARDS):
+            (folder / SHARDS).mkdir(parents=True, exist_ok=True)
+            self._file, self._stream = _own(folder / SHARDS, f"{socket.gethostname()}-{worker}-{os.getpid()}")
+            sync(folder / SHARDS)
+        self.name = self._file.name
 
     def add(self, record: Record) -> None:
         """Append a line.
@@ -78,6 +79,16 @@ class Shard:
     def close(self) -> None:
         """Let go of it, so that it can be gathered."""
         self._stream.close()
+
+
+def _own(folder: Path, owner: str) -> tuple[Path, IO[bytes]]:
+    """Make a new file and lock it, before anybody takes it for one that was left and gathers it."""
+    while True:
+        file = folder / f"{owner}-{secrets.token_hex(4)}.jsonl"
+        stream = file.open("xb", buffering=0)
+        if lock(stream) and file.exists():
+            return file, stream
+        stream.close()
 
 
 def gather(folder: Path, lines: Lines) -> None:
