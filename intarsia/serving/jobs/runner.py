@@ -258,10 +258,14 @@ class Jobs:
                 if job.curve and value["epoch"] <= job.curve[-1]["epoch"]:  # of before a restart
                     return
                 job.curve.append({name: one if _is_plain(one) else None for name, one in value.items()})
+                job.starts = 1
                 self._save(job)
-            else:
-                job.what, job.done, job.total = str(value["what"]), int(value["done"]), value["total"]
-                job.changes += 1
+                return
+            job.what, job.done, job.total = str(value["what"]), int(value["done"]), value["total"]
+            job.changes += 1
+            if value.get("kept") and job.starts > 1:  # it gets on, however often the server ends
+                job.starts = 1
+                self._save(job)
 
     def _finish(self, job: Job, outcome: Outcome) -> None:
         with self._changed:
@@ -280,16 +284,15 @@ class Jobs:
         job.error = None if outcome.error is None else folder.hide(outcome.error)
         job.notes = folder.hide(list(outcome.notes))
         job.outputs = folder.outputs(outcome.files)
+        folder.clear()
         self._save(job)
 
     def _again(self, job: Job, starts: int | None = None) -> None:
         """Queue once more what the server's end interrupted; not what each time ends the server."""
         job.starts = job.starts if starts is None else starts
         if job.starts >= _MOST_STARTS:
-            reason = (
-                f"the server ended without a word {job.starts} times while this was done, for want of memory perhaps"
-            )
-            self._end(job, "failed", Outcome(1, reason))
+            reason = f"the server ended without a word {job.starts} times at the same part of this; for want of memory?"
+            self._end(job, "failed", Outcome(1, reason, files=self.store.place(job.id).finished()))
             return
         job.state = "queued"
         self._save(job)

@@ -18,11 +18,12 @@ def run_plan(work: Work, predictor: Any, plan: Plan, options: JobOptions, what: 
     """Run a plan, and tell what is done of its one source, or of all."""
     parts: list[int | None] = [None]
 
+    single = len(plan.tasks) == 1
+
     def told(done: int, total: int | None) -> None:
         parts[0] = total
-        work.tell("progress", {"what": what, "done": done, "total": total})
+        work.tell("progress", {"what": what, "done": done, "total": total, "kept": not single})
 
-    single = len(plan.tasks) == 1
     result = run_all(
         predictor, plan, options=options, stop=work.stop,
         tell=(lambda task, done, total: told(done, total)) if single else None,
