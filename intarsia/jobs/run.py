@@ -7,13 +7,14 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol, Self
 
 from intarsia.bundle import Description
 from intarsia.errors import DataError, NothingFound, UsageError, counted
 from intarsia.inference import Identity, VideoPredictor
+from intarsia.jobs.forecast import check_room
 from intarsia.jobs.line import EXPECTED, Begun, Line, begin
 from intarsia.jobs.manifest import Manifest, earlier_settings, fingerprint, is_hopeless
 from intarsia.jobs.plan import Plan
@@ -244,7 +245,8 @@ def run_all(
 
     Raises:
         UsageError: outputs exist that another model or tool made; says what differs. Or an option does not fit.
-        DataError: the model is for another medium; or the disk is full: the job can be continued.
+        DataError: the model is for another medium; a source needs more memory than there is; or the disk is full: the
+            job can be continued.
     """
     manifest = Manifest(plan.folder) if plan.keeps_manifest else None
     if manifest is not None and not overwrite:
@@ -255,6 +257,7 @@ def run_all(
     waiting = {task.id for task in todo}
     result.skipped = [str(task.source) for task in plan.tasks if task.id not in waiting]
     job = _Job(predictor, plan, manifest, options, overwrite, stop, tell)
+    check_room(predictor, replace(plan, tasks=tuple(todo)), options)
     result.stopped = stop()
     try:
         with Line(() if result.stopped else todo, predictor, options.given(), job.claim) as line:
