@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,19 +14,8 @@ pytest.importorskip("mkdocs", reason="needs intarsia[docs]")
 from docs.shell import ROOT
 from handbook.check import check_configuration, check_navigation, check_site, check_sources
 from handbook.html import Built
-from handbook.stage import SITE
 
 CONFIG = ROOT / "mkdocs.yml"
-
-
-@pytest.fixture(scope="module")
-def site() -> Path:
-    """The site, built in the order that `make docs` has; its problems are the error."""
-    paths = os.pathsep.join([str(ROOT / "tools"), str(ROOT)])
-    command = [sys.executable, "-m", "handbook"]
-    done = subprocess.run(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": paths}, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return SITE
 
 
 def test_it_is_built_without_a_problem(site: Path) -> None:

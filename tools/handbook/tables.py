@@ -77,8 +77,8 @@ def metrics_page() -> str:
     return "\n".join(
         [
             "# Metrics by name\n\n[Definitions and conventions](../metrics.md) stand on a page of their own.\n",
-            "## Asked for on the command line\n\nOf `intarsia evaluate` and `intarsia metrics`, beside IoU, F1, precision "
-            "and recall, which are always told.\n",
+            "## Asked for on the command line\n\nOf `intarsia evaluate` and `intarsia metrics`, beside IoU, F1, "
+            "precision and recall, which are always told.\n",
             _table(("option", "what is measured"), measures),
             "## In Python\n\nAll of `intarsia.metrics`; those that gather have `update`, `merge` and `compute`.\n",
             _table(("name", "what it is"), classes),
