@@ -33,6 +33,9 @@ JOB = Path(__file__).with_name("exactly_once_job.py")
 _PATIENCE = 10.0  # seconds in which a process that was killed must be gone
 _WATCH = 2.0  # seconds in which a worker between its outputs and their line is looked for
 _MOST_STARTS = 200
+# How a driver may end: killed, with tasks that others are at, well, with tasks that were given up; and where its
+# workers were killed three times in a row before they began.
+_ENDS = (-signal.SIGKILL, UNFINISHED, 0, 1, 4)
 _YEARS = 10 * 365 * 86400.0
 
 
@@ -71,10 +74,17 @@ class Round:
             self.full_disk()
             self.full += 1
         while sum(self.landed.values()) < kills and not self.is_done():
-            time.sleep(self.random.uniform(0.0, 0.8))
+            if self.random.random() < 0.9:  # the others may be hit before they are at any task
+                self.wait_for_work()
+            time.sleep(self.random.uniform(0.0, 0.3))
             self.disturb()
         while not self.is_done():
             time.sleep(0.05)
+
+    def wait_for_work(self) -> None:
+        """Wait until a task is in work."""
+        while not any((self.out / ".claims").glob("*.json")) and not self.is_done():
+            time.sleep(0.02)
 
     def is_done(self) -> bool:
         """Start what has ended before its end; true when a driver has found everything done."""
@@ -82,7 +92,7 @@ class Round:
             code = None if driver is None else driver.poll()
             if driver is not None and code is None:
                 continue
-            if driver is not None and code not in (-signal.SIGKILL, UNFINISHED, 0, 1):
+            if driver is not None and code not in _ENDS:
                 raise SystemExit(f"a driver ended with {code}: {driver.communicate()[1].decode()[-2000:]}")
             if code == 0 and (self.out / "manifest.jsonl").exists():
                 for other in self.drivers:
@@ -108,7 +118,7 @@ class Round:
 
     def disturb(self) -> None:
         """Kill something."""
-        kinds = ["worker"] * 3 + ["between"] * 3 + ["driver"] * 2 + ["node"] * bool(self.cluster)
+        kinds = ["worker"] * 3 + ["between"] * 4 + ["driver"] + ["node"] * bool(self.cluster)
         kind = self.random.choice(kinds)
         if kind == "driver":
             driver = self.random.choice(self.drivers)
@@ -260,9 +270,10 @@ def start_cluster() -> Any:
     """A cluster of two nodes on this machine."""
     from ray.cluster_utils import Cluster
 
-    return Cluster(
-        initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False, "node_ip_address": "127.0.0.1"}
-    )
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(JOB.parent), *sys.path])
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    cluster.add_node(num_cpus=1, include_dashboard=False)
+    return cluster
 
 
 def main() -> int:

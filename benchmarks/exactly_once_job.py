@@ -39,13 +39,13 @@ def predictor() -> Predictor:
     return Predictor(Description("threshold", {}, LabelSpace(("dark", "bright")), preprocessing), runtime=Threshold())
 
 
-def write_pictures(folder: Path, count: int, seed: int) -> None:
-    """Write pictures of noise, some of them in a sub-folder."""
+def write_pictures(folder: Path, count: int, seed: int, size: tuple[int, int] = (48, 64)) -> None:
+    """Write pictures of noise, (height, width) pixels, some of them in a sub-folder."""
     random = np.random.default_rng(seed)
     for index in range(count):
         file = folder / ("deep/" if index % 3 == 0 else "") / f"{index:04d}.png"
         file.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(random.integers(0, 256, (48, 64, 3), dtype=np.uint8)).save(file)
+        Image.fromarray(random.integers(0, 256, (*size, 3), dtype=np.uint8)).save(file)
 
 
 def main(source: str, out: str, engine: str, shift: float) -> int:
