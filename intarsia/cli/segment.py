@@ -15,7 +15,7 @@ from intarsia.cli.flags import give_flags
 from intarsia.cli.output import Decide, Json, Options, Refine, RefineOptions, emit, progress_bar, read_refine
 from intarsia.cli.planned import On, read_on, run_job
 from intarsia.cli.records import show_job, show_plan
-from intarsia.cli.target import DryRun, Overwrite, Resume, refuse_both
+from intarsia.cli.target import JobDryRun, Overwrite, Resume, refuse_both
 from intarsia.cli.things import FLAGS, Things, read_things
 from intarsia.errors import UsageError, counted
 
@@ -184,7 +184,7 @@ def segment(
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, rich_help_panel=_VIDEO, help="Stop after so many frames.")] = None,
     on: On = None,
-    dry_run: DryRun = False,
+    dry_run: JobDryRun = False,
     json: Json = False,
 ) -> None:
     """Give every pixel (voxel, point) its class: writes NAME.mask.png and NAME.overlay.jpg for each picture.
@@ -192,9 +192,10 @@ def segment(
     The masks of GeoTIFFs are GeoTIFFs (.mask.tif), those of volumes are NIfTI files (.mask.nii.gz). Of videos,
     NAME.overlay.mp4 is written. Of a point cloud, every point gets its class: NAME.labels.laz is written.
     """
+    import intarsia
     from intarsia.apps.choosing import choose_model
     from intarsia.cli.pipes import piped
-    from intarsia.jobs import JobOptions, plan
+    from intarsia.jobs import JobOptions, forecast, plan
     from intarsia.jobs.outputs import OUTLINED
     from intarsia.jobs.preannotation import preannotation_path
     from intarsia.jobs.said import read_codes
@@ -225,9 +226,6 @@ def segment(
             keep=tuple(keep or ()), columns=columns, codes=read_codes(codes or ()), category=category, series=series,
             fps=fps, limit=limit, schedule=schedule, instances=things.options, **exports.of_maps(write or ()),
         )  # fmt: skip
-        if dry_run:
-            show_plan(planned, json=json)
-            return
         named = model
         if named is None:
             named, planned = choose_model(planned)
@@ -236,7 +234,13 @@ def segment(
             "precision": precision, "confidence": "confidence" in (write or ()), "decide": decide,
             "refine": read_refine(refine, refine_set),
         }  # fmt: skip
+        if dry_run and intarsia.is_clustering(named):  # which begins by reading all of them
+            show_plan(planned, None, json=json)
+            return
         predictor, make = _load(named, sources, set_ or [], settings)
+        if dry_run:
+            show_plan(planned, forecast(predictor, planned, options), json=json)
+            return
         result = run_job(predictor, planned, options, overwrite=overwrite, engine=engine, make=make)
         _finish(predictor, planned, result, named, exports, things, overwrite=overwrite, json=json)
 

@@ -6,12 +6,13 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from intarsia.errors import DataError, NothingFound, UsageError
 from intarsia.files import checksum, remove
+from intarsia.jobs.forecast import check_room
 from intarsia.jobs.line import EXPECTED, Begun, Line, begin
 from intarsia.jobs.manifest import Manifest, is_hopeless
 from intarsia.jobs.plan import Plan
@@ -235,7 +236,8 @@ def run_all(
 
     Raises:
         UsageError: outputs exist that another model or tool made; says what differs. Or an option does not fit.
-        DataError: the model is for another medium; or the disk is full: the job can be continued.
+        DataError: the model is for another medium; a source needs more memory than there is; or the disk is full: the
+            job can be continued.
     """
     manifest = Manifest(plan.folder) if plan.keeps_manifest else None
     if manifest is not None:
@@ -247,6 +249,7 @@ def run_all(
     todo = [task for task in plan.tasks if not is_skipped(predictor, task, plan, manifest, options, overwrite)]
     waiting = {task.id for task in todo}
     result.skipped = [str(task.source) for task in plan.tasks if task.id not in waiting]
+    check_room(predictor, replace(plan, tasks=tuple(todo)), options)
     attempts = Attempts(predictor, plan.folder, manifest, options, overwrite, stop, tell)
     result.stopped = stop()
     try:
