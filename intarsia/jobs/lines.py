@@ -100,10 +100,17 @@ class Lines:
 
     def _catch_up(self) -> None:
         """Note where the lines stand that were added since the last time."""
-        self._read_on(self._folder / MANIFEST)
-        found = [self._read_on(shard) for shard in shards(self._folder)]
-        if not all(found):  # one was gathered meanwhile
-            self._read_on(self._folder / MANIFEST)
+        manifest = self._folder / MANIFEST
+        self._read_on(manifest)
+        there = {shard for shard in shards(self._folder) if self._read_on(shard)}
+        gathered = self._read.keys() - there - {manifest}
+        if gathered:
+            self._read_on(manifest)
+        for shard in gathered:
+            del self._read[shard]
+            if self._base is not None and shard in self._files:
+                with self._base:
+                    self._base.execute("DELETE FROM line WHERE file = ?", (self._files.index(shard),))
 
     def _read_on(self, file: Path) -> bool:
         """Read what a file has got since the last time; False if there is no such file."""

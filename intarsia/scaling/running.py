@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 
-from intarsia.errors import UsageError
+from intarsia.errors import DataError, UsageError
 from intarsia.jobs import JobOptions, JobResult, Manifest, Plan, Record, Task
 from intarsia.jobs.log import Shard
 from intarsia.jobs.manifest import fingerprint
@@ -87,25 +87,32 @@ def run_on(
             manifest.add(record)
             return record
 
+    terms = Terms(
+        make, predictor.identity(), options, overwrite, os.getcwd(), str(plan.folder), shard.name, _threads(engine)
+    )
     try:
-        terms = Terms(
-            make, predictor.identity(), options, overwrite, os.getcwd(), str(plan.folder), shard.name,
-            _threads(engine),
-        )  # fmt: skip
         with _pool(engine, terms) as pool:
             for outcome in Driver(pool, todo, quarantine, stop).outcomes():
                 result.add(outcome)
                 if outcome.record is not None and finished is not None:
                     finished(len(result.skipped) + len(result.records), len(plan.tasks), outcome.record)
-        result.stopped = result.stopped or stop()
-    finally:
-        shard.close()
-        manifest.gather()
-        manifest.tidy()
-        if made:
-            with suppress(OSError):  # something was written
-                plan.folder.rmdir()
+    except BaseException:
+        with suppress(DataError):  # of a disk that is full, what made it so is told
+            _end(manifest, shard, made)
+        raise
+    _end(manifest, shard, made)
+    result.stopped = result.stopped or stop()
     return result
+
+
+def _end(manifest: Manifest, shard: Shard, made: bool) -> None:
+    """Put all lines into one file, and leave nothing else behind."""
+    shard.close()
+    manifest.gather()
+    manifest.tidy()
+    if made:
+        with suppress(OSError):  # something was written
+            manifest.folder.rmdir()
 
 
 def _threads(engine: Engine) -> int:

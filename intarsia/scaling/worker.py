@@ -80,7 +80,7 @@ class Worker:
         manifest = Manifest(self._folder, self._shard)
         attempts = Attempts(self._predictor, self._folder, manifest, terms.options, terms.overwrite, inbox.is_stopped)
         try:
-            for outcome in attempts.of(inbox.tasks()):
+            for outcome in attempts.of(inbox.tasks(), inbox.stop):
                 yield Answer.of(outcome)
         finally:
             self._shard.close()
@@ -93,7 +93,7 @@ class Worker:
         if predictor.is_free and found.runtime != wanted.runtime:
             predictor = predictor.at(wanted.runtime)
             found = predictor.identity()
-        differences = found.differences(wanted.to_json())
+        differences = wanted.differences(found.to_json())
         if differences:
             raise UsageError(
                 f"{socket.gethostname()} would give other labels than the machine that began the job, by "
