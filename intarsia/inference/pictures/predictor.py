@@ -228,18 +228,19 @@ class GridPredictor(Ready):
         for bands in layout.plan:
             held = np.concatenate([held, next(chunks)], axis=2) if held.size else next(chunks)
             if self._ranks and ranking is None:  # this is the whole picture
-                found = Histograms(len(self.space))
-                found.add(held, partial(_known, reader, layout.cells, 0))
-                ranking = found.ranking()
-            for top, bottom in bands:
-                image = reader.picture(pixels.photo(top, bottom))
-                if not scored:
-                    labels = layout.upsampling.labels(held, first, (top, bottom), self.space.dtype)
-                    yield Rows(top, labels, None, image)
-                    continue
-                planes = layout.upsampling.planes(held, first, (top, bottom))
-                labels, confidence, every = self._labels(planes, ranking, probabilities)
-                yield Rows(top, labels, confidence, image, every)
+                histograms = Histograms(len(self.space))
+                histograms.add(held, partial(_known, reader, layout.cells, 0))
+                ranking = histograms.ranking()
+            if scored:
+                for top, bottom in bands:
+                    image = reader.picture(pixels.photo(top, bottom))
+                    planes = layout.upsampling.planes(held, first, (top, bottom))
+                    labels, confidence, every = self._labels(planes, ranking, probabilities)
+                    yield Rows(top, labels, confidence, image, every)
+            else:
+                found = layout.upsampling.labels_by_band(held, first, bands, self.space.dtype)
+                for (top, bottom), labels in zip(bands, found, strict=True):
+                    yield Rows(top, labels, None, reader.picture(pixels.photo(top, bottom)))
             keep = layout.upsampling.first_cell(bands[-1][1]) if bands else first
             held, first = held[:, :, keep - first :].copy(), keep
 
