@@ -85,11 +85,16 @@ def sum_confusion(matrix: ConfusionMatrix, world: World) -> None:
 
 def first_says(flag: bool, world: World) -> bool:
     """The main process's value of a flag, in every process."""
+    return bool(number_of_first(flag, world))
+
+
+def number_of_first(number: float, world: World) -> float:
+    """The main process's value of a number, in every process."""
     if world.size == 1:
-        return flag
-    shared = torch.tensor(int(flag), device=world.device)
+        return number
+    shared = torch.tensor(number, dtype=torch.float32, device=world.device)
     dist.broadcast(shared, src=0)
-    return bool(shared)
+    return float(shared)
 
 
 def text_of_first(text: str, world: World) -> str:

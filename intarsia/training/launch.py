@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -60,9 +61,19 @@ def sole_training(folder: Path, say: Callable[[str], None], *, patient: bool) ->
             waits = True
             time.sleep(_PAUSE)
         try:
+            _sweep(folder)
             stream.truncate(0)
             stream.write(launch())
             stream.flush()
             yield
         finally:
             unlock(stream)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what a killed training left half written: nobody else writes here now."""
+    for path in (*folder.glob(".*.tmp.*"), *folder.glob("checkpoints/.*.tmp")):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)

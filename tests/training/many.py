@@ -59,7 +59,7 @@ def attempt(data: str, folder: Path, said: str, resume: bool) -> list[int | None
     for process in processes:
         process.start()
     for process in processes:
-        process.join(120)
+        process.join(400)
         if process.is_alive():
             process.kill()
             process.join()

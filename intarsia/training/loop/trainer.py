@@ -30,7 +30,7 @@ from intarsia.models.weights import initialise
 from intarsia.recipe import Recipe
 from intarsia.runtimes.torch import has_bf16
 from intarsia.stopping import Stop, never, stop_on_signals
-from intarsia.training.distributed import World, first_says, join_world
+from intarsia.training.distributed import World, first_says, join_world, number_of_first
 from intarsia.training.feeds.batches import Batch, StepBatches, batches, default_workers, mix
 from intarsia.training.feeds.clips import ClipTraining
 from intarsia.training.feeds.opening import open_feed
@@ -273,12 +273,15 @@ class _Trainer:
         return step > 0 and step % self.per_epoch == 0 and (not rows or rows[-1]["step"] < step)
 
     def _is_over_time(self) -> bool:
-        """Whether the minutes are used up, in every process alike."""
-        return first_says(self._share_of_time() >= 1, self.world)
+        """Whether the minutes are used up."""
+        return self._share_of_time() >= 1
 
     def _share_of_time(self) -> float:
+        """How much of the minutes is used up, by the clock of the first process: all take the same learning rate."""
         minutes = self.recipe.training.minutes
-        return 0.0 if minutes is None else (time.monotonic() - self.started) / (60 * minutes)
+        if minutes is None:
+            return 0.0
+        return number_of_first((time.monotonic() - self.started) / (60 * minutes), self.world)
 
     def _progress(self, stop: Stop) -> Progress:
         # Processes that add up their counts after a validation cannot leave it one by one.
