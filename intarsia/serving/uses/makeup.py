@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
@@ -97,7 +96,7 @@ async def _film(work: Work, key: tuple[str, Look], painter: MakeUp) -> Outcome:
             raise
     with work.call.stages("encode"):
         picture = Image.fromarray(found.frame.image)
-        made = await asyncio.to_thread(encode_picture, picture, lossless=False)
+        made = await work.beside(lambda: encode_picture(picture, lossless=False))
     return Outcome(made, (found.note,) if found.note else ())
 
 
