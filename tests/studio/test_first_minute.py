@@ -81,8 +81,6 @@ def test_the_sample_is_segmented_as_soon_as_the_page_is_open(page: Any) -> None:
     assert np.array_equal(np.array(labels, np.uint8).reshape(mask.shape), mask)
     page.wait_for_selector("#panel-live-camera")
     assert accessible(page) == []
-    if folder := os.environ.get("STUDIO_PICTURES"):
-        page.screenshot(path=Path(folder) / "studio.jpg", type="jpeg", quality=85)
 
 
 def test_a_click_and_a_stroke_correct_the_sample_and_export_is_at_hand(page: Any) -> None:
