@@ -24,7 +24,7 @@ from intarsia.serving.project.learning import TRAIN, training
 from intarsia.serving.routes import ROUTERS, rembg
 from intarsia.serving.settings import Settings
 from intarsia.serving.uses.shelf import Shelf
-from intarsia.serving.warming import warm
+from intarsia.serving.warming import warm, warm_look
 
 logger = logging.getLogger("intarsia.serving")
 
@@ -105,3 +105,5 @@ async def _load(app: FastAPI, engine: Engine, names: list[str]) -> None:
         logger.error("cannot load %s: %s", name, error)
         return
     app.state.ready = True
+    if not app.state.settings.models:
+        await warm_look(engine)
