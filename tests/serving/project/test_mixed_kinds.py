@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +18,8 @@ from intarsia.errors import DataError, UsageError
 from intarsia.labels import LabelSpace
 from intarsia.media.clouds import PointCloud, open_cloud, read_cloud, write_labels
 from intarsia.media.png import encode_mask
-from intarsia.serving.project import Project
+from intarsia.serving.project import Project, learning
+from intarsia.serving.project.cloudpublishing import publish_clouds
 from intarsia.serving.project.clouds import Clouds
 from intarsia.serving.project.exporting import export
 from intarsia.serving.project.kinds import in_words, kinds_of
@@ -123,26 +126,30 @@ def test_what_is_not_labelled_cannot_be_learnt_from(project: Project) -> None:
     assert chosen(project, None) == ("cloud", "")
 
 
-@pytest.mark.needs_torch
-def test_clouds_train_with_the_classes_of_the_project(project: Project, tmp_path: Path) -> None:
-    pytest.importorskip("sklearn")
-    from intarsia.bundle import Description
-    from intarsia.serving.project.cloudpublishing import publish_clouds
-
+def test_clouds_train_with_the_classes_of_the_project(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     labels = label_all(project)
     split = open_dataset(publish_clouds(project), val_fraction=0).first
     assert isinstance(split, CloudSplit) and split.space.names == SPACE.names
     for index, item in enumerate(split.items):
         assert np.array_equal(split.read(index)[1], labels[item.id])
-    changes = ("data.classes=null", "cloud.features=[height]", "model.options.trees=4", "training.pixels=500")
-    best = train_job(project, "recipe", tmp_path / "run", kind="cloud", recipe="airborne-forest", changes=changes)
-    assert Description.load(best).space.names == SPACE.names
-    label_cloud(project, "a")  # nothing changed: what was written stays
-    before = (project.folder / "points" / "a.laz").stat().st_mtime_ns
-    publish_clouds(project)
-    assert (project.folder / "points" / "a.laz").stat().st_mtime_ns == before
+    before = {path.name: path.stat().st_mtime_ns for path in (project.folder / "points").iterdir()}
+    asked: dict[str, Any] = {}
+
+    def train(data: Path, run: Path, **given: Any) -> SimpleNamespace:
+        asked.update(given, data=data)
+        return SimpleNamespace(best=run / "best.safetensors")
+
+    monkeypatch.setattr(learning.intarsia, "train", train)
+    best = train_job(project, "finetune", tmp_path / "run", kind="cloud")
+    assert best.name == "best.safetensors" and asked["data"] == project.folder / "points"
+    assert asked["recipe"].model.architecture == "randlanet"
+    assert "data.val=train" in asked["changes"]  # of two clouds none is held back
+    after = {path.name: path.stat().st_mtime_ns for path in (project.folder / "points").iterdir()}
+    assert all(after[name] == before[name] for name in ("a.laz", "b.ply"))  # nothing changed
     project.remove("a")
-    assert [path.name for path in (project.folder / "points").glob("a*")] == []
+    assert sorted(path.name for path in (project.folder / "points").iterdir()) == ["b.ply", "classes.txt"]
 
 
 def test_a_series_of_slices_becomes_a_volume_that_trainings_read(tmp_path: Path) -> None:
