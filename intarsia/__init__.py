@@ -215,8 +215,14 @@ def segment(
         given = list(source) if isinstance(source, Iterator) else source  # read twice
         return cluster(given).segment(given)
     medium = medium_of(source).name
-    named = isinstance(source, str | os.PathLike) and os.path.isfile(source)
-    if model is None and medium == "picture" and (named or isinstance(source, bytes | Image.Image | np.ndarray)):
+    if (
+        model is None
+        and medium == "picture"
+        and (
+            isinstance(source, bytes | Image.Image | np.ndarray)
+            or (isinstance(source, str | os.PathLike) and os.path.isfile(source))
+        )
+    ):
         from intarsia.inference.choosing import choose_for, look
 
         model = choose_for([lambda: look(source)]).model
