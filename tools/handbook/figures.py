@@ -1,6 +1,6 @@
 """Draw the figures of the explanation pages anew, each computed by the package itself.
 
-    PYTHONPATH=tools:tests:. python -m handbook.figures
+PYTHONPATH=tools:tests:. python -m handbook.figures
 """
 
 from __future__ import annotations

@@ -13,7 +13,10 @@ from pathlib import Path
 from handbook.html import Built
 
 _TITLE = 4  # a word of the title counts as much as so many of the text
-_COMMON = frozenset("a an and are at by do for from has have how i in is it my of on or the to what which with".split())
+_COMMON = {
+    "a", "an", "and", "are", "at", "by", "do", "for", "from", "has", "have", "how",
+    "i", "in", "is", "it", "my", "of", "on", "or", "the", "to", "what", "which", "with",
+}  # fmt: skip
 
 
 class Search:

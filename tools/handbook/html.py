@@ -8,7 +8,6 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote
 
-
 _EMPTY_HEADING = re.compile(r"<th((?: [a-z]+=\"[^\"]*\")*)></th>")
 
 
