@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import glob
 import hashlib
 import importlib
 import json
@@ -54,6 +55,31 @@ def _temporary(target: Path) -> str:
     return f".{hashlib.sha256(os.fsencode(target.name)).hexdigest()[:16]}.{os.getpid()}.tmp{target.suffix}"
 
 
+def sweep(target: Path) -> None:
+    """Remove what processes that were killed left of a file, or below a folder, when they wrote by `atomic_path`.
+
+    What others are at stays.
+    """
+    beside = f".{glob.escape(target.stem)}.*.tmp{glob.escape(target.suffix)}"
+    for path in target.rglob(".*.tmp*") if target.is_dir() else target.parent.glob(beside):
+        left = _LEFT.fullmatch(path.name)
+        if left is not None and path.is_file() and not _lives(int(left[1])):
+            path.unlink(missing_ok=True)
+
+
+def _lives(process: int) -> bool:
+    if os.name == "nt":  # where asking would interrupt it
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):  # somebody else's; or no process ever had this number
+        return True
+    return True
+
+
+_LEFT = re.compile(r"\..+\.(\d+)\.tmp(\.[^.]*)?")
 _LONGEST = 255  # bytes of a name, on the common file systems
 
 

@@ -135,9 +135,10 @@ class Manifest:
             except ValueError:
                 begun = _BEGINNING.match(line)
                 if begun is not None:
-                    self._torn.add(json.loads(begun[1]))
+                    with suppress(ValueError):  # the id itself is damaged
+                        self._torn.add(json.loads(begun[1]))
                 continue
-            if isinstance(record, dict) and "status" in record:
+            if _is_record(record):
                 found = _as_today(record)
                 self._last[str(found["id"])] = found
                 self._torn.discard(str(found["id"]))
@@ -204,6 +205,18 @@ def _digest(name: str) -> str:
     return hashlib.sha256(os.fsencode(name)).hexdigest()[:24]
 
 
+# Of what must be right for a line to be of use; a damaged one is as if it were not there, and its source is done again.
+_TYPES = {"id": str, "source": str, "status": str, "outputs": dict, "runtime": dict, "settings": dict}
+
+
+def _is_record(line: Any) -> bool:
+    return (
+        isinstance(line, dict)
+        and "status" in line
+        and all(isinstance(line[key], kind) for key, kind in _TYPES.items() if line.get(key) is not None)
+    )
+
+
 # What earlier versions called the outputs in their lines.
 _EARLIER = {"mask": "labels", "labels": "labels", "overlay": "overlay", "top": "top", "side": "side", "viewer": "page"}
 
@@ -211,7 +224,7 @@ _EARLIER = {"mask": "labels", "labels": "labels", "overlay": "overlay", "top": "
 def _as_today(record: Record) -> Record:
     """A line in today's form; lines of earlier versions name their outputs one by one and have no id."""
     if "outputs" in record and "id" in record:
-        return record
+        return {"input": None, "error": None, "source": record["id"], **record}
     outputs = {today: record[key] for key, today in _EARLIER.items() if record.get(key)}
     name = outputs.get("labels", record.get("source"))
     return {"input": None, **record, "id": name, "outputs": outputs, "earlier": True}
