@@ -111,8 +111,11 @@ def test_what_killed_processes_left_is_swept(tmp_path: Path) -> None:
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
     (tmp_path / "in").mkdir()
-    left = [tmp_path / "in" / f".a.{gone.pid}.tmp.png", tmp_path / f".b c.{gone.pid}.tmp.json"]
-    kept = [tmp_path / "in" / name for name in (f".a.{os.getpid()}.tmp.png", ".a.x.tmp.png", "a.1.tmp.png")]
+    left = [tmp_path / "in" / f".a.{gone.pid}-0a1b2c.tmp.png", tmp_path / f".b c.{gone.pid}-0a1b2c.tmp.json"]
+    kept = [
+        tmp_path / "in" / name
+        for name in (f".a.{os.getpid()}-0a1b2c.tmp.png", ".a.x-0a1b2c.tmp.png", "a.1-0a1b2c.tmp.png")
+    ]
     for path in (*left, *kept):
         path.touch()
     sweep(tmp_path / "in")

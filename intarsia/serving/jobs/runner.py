@@ -19,6 +19,8 @@ from intarsia.jobs.writing.work import Stopped
 from intarsia.serving.engine import Engine
 from intarsia.serving.jobs.apps import uses
 from intarsia.serving.jobs.kinds import Kind, Outcome, Work
+from intarsia.serving.jobs.loaded import Loaded
+from intarsia.serving.jobs.searching import searching
 from intarsia.serving.jobs.segmenting import segmenting
 from intarsia.serving.jobs.store import Folder, Job, State, Store
 from intarsia.serving.problems import CONFLICT, NOT_FOUND, TOO_MANY, UNAVAILABLE, Problem
@@ -29,15 +31,15 @@ logger = logging.getLogger("intarsia.serving")
 _NICE = 10  # of the thread, and of those that its models compute with
 _MOST_STARTS = 3  # of a job that each time ended the server
 _EVERY = 60.0  # seconds between two looks at what is too old
+_LONGEST_NUMBER = 20  # characters of a process's number
 _GRACE = 15.0  # seconds in which the work may stop when the server ends
 
 
 class Jobs:
     """The jobs of a server.
 
-    One is run at a time, with a model of its own, on a thread of low priority, whose next step waits while the server
-    answers. What was running when the server ended is queued again when it starts, and goes on where its manifest, or
-    its checkpoint, ends.
+    One is run at a time, on a thread of low priority, with a model of its own, which is kept for the next one. What was
+    running when the server ended is queued again when it starts, and goes on where its manifest or checkpoint ends.
 
     Args:
         settings: of the server.
@@ -52,7 +54,9 @@ class Jobs:
     def __init__(self, settings: Settings, engine: Engine, *, clock: Callable[[], float] = time.time) -> None:
         self._settings, self._engine, self._clock = settings, engine, clock
         self.store = Store(settings.state / "jobs")
-        self.kinds: dict[str, Kind] = {kind.name: kind for kind in (segmenting(engine), *uses(engine))}
+        self._loaded = Loaded(engine)
+        own = (segmenting(self._loaded), *uses(self._loaded), searching())
+        self.kinds: dict[str, Kind] = {kind.name: kind for kind in own}
         self._jobs: dict[str, Job] = {}
         self._changed = threading.Condition(threading.RLock())
         self._arriving: list[str] = []
@@ -193,10 +197,15 @@ class Jobs:
     def _take(self) -> str:
         """Lock the folder of jobs for this process, or say why not; the system lets go when it dies."""
         self.store.folder.mkdir(parents=True, exist_ok=True)
-        held = (self.store.folder / "lock").open("wb")
+        held = (self.store.folder / "lock").open("a+b")
         if not lock(held):
+            held.seek(0)
+            other = held.read(_LONGEST_NUMBER).decode("ascii", errors="replace") or "unknown"
             held.close()
-            return "another server does the jobs of this state folder; start this one with --state FOLDER"
+            return f"another server (process {other}) does the jobs of this state folder; start this one with --state"
+        held.truncate(0)
+        held.write(b"%d" % os.getpid())
+        held.flush()
         self._lock = held
         return ""
 
@@ -209,6 +218,7 @@ class Jobs:
                 while not self._ends and (job := self._next()) is None:
                     self._changed.wait(_EVERY)
                     self.sweep()
+                    self._loaded.release()
                 if self._ends or job is None:
                     return
                 self._begin(job)
@@ -254,10 +264,14 @@ class Jobs:
                 if job.curve and value["epoch"] <= job.curve[-1]["epoch"]:  # of before a restart
                     return
                 job.curve.append({name: one if _is_plain(one) else None for name, one in value.items()})
+                job.starts = 1
                 self._save(job)
-            else:
-                job.what, job.done, job.total = str(value["what"]), int(value["done"]), value["total"]
-                job.changes += 1
+                return
+            job.what, job.done, job.total = str(value["what"]), int(value["done"]), value["total"]
+            job.changes += 1
+            if value.get("kept") and job.starts > 1:  # it gets on, however often the server ends
+                job.starts = 1
+                self._save(job)
 
     def _finish(self, job: Job, outcome: Outcome) -> None:
         with self._changed:
@@ -276,16 +290,15 @@ class Jobs:
         job.error = None if outcome.error is None else folder.hide(outcome.error)
         job.notes = folder.hide(list(outcome.notes))
         job.outputs = folder.outputs(outcome.files)
+        folder.clear()
         self._save(job)
 
     def _again(self, job: Job, starts: int | None = None) -> None:
         """Queue once more what the server's end interrupted; not what each time ends the server."""
         job.starts = job.starts if starts is None else starts
         if job.starts >= _MOST_STARTS:
-            reason = (
-                f"the server ended without a word {job.starts} times while this was done, for want of memory perhaps"
-            )
-            self._end(job, "failed", Outcome(1, reason))
+            reason = f"the server ended without a word {job.starts} times at the same part of this; for want of memory?"
+            self._end(job, "failed", Outcome(1, reason, files=self.store.place(job.id).finished()))
             return
         job.state = "queued"
         self._save(job)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
+import time
 from collections.abc import Mapping
+from functools import partial
 from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Request
@@ -12,16 +13,17 @@ from pydantic import BaseModel, BeforeValidator, FailFast, Field, ValidationErro
 
 from intarsia.errors import IntarsiaError
 from intarsia.serving.documenting import JSON, form, takes
-from intarsia.serving.engine import Call
+from intarsia.serving.engine import Call, Engine
 from intarsia.serving.labelconfig import Matches, match_labels, read_config
 from intarsia.serving.labelstudio import picture_of, predictions
-from intarsia.serving.problems import UNPROCESSABLE, Problem, problem_of, reasons
+from intarsia.serving.problems import TOO_LATE, UNPROCESSABLE, Problem, problem_of, reasons
 from intarsia.serving.routes.segment import choose, engine_of, predict, settings_of
 from intarsia.serving.uploads import Form, Upload, read_body, read_form
 
 logger = logging.getLogger("intarsia.serving")
 router = APIRouter(prefix="/ls", tags=["label studio"])
 
+_SHARE = 0.7  # of the deadline, after which no further task is begun
 Asked = TypeVar("Asked", bound=BaseModel)
 Given = Annotated[dict[str, Any], BeforeValidator(lambda value: value or {})]  # null stands for nothing
 
@@ -67,17 +69,17 @@ async def show_health(request: Request) -> dict[str, str]:
 @router.post("/setup", openapi_extra=_takes({"schema": {"type": "string"}}))
 async def set_up(request: Request) -> dict[str, Any]:
     """Check a labelling interface against the model's classes, and load the model."""
-    engine = engine_of(request)
+    engine, call = engine_of(request), Call(request)
     engine.check_room()
     asked = _read(Setup, await read_body(request))
 
     async def work() -> dict[str, Any]:
-        name, matches, version = await _prepared(request, asked.label_config)
+        name, matches, version = await _prepared(request, call, asked.label_config)
         names = engine.description(name).space.names
         labels = {label: names[index] for _, drawn in matches.drawn for index, label in drawn.items()}
         return {"model_version": version, "labels": labels, "unknown_labels": matches.unknown}
 
-    found: dict[str, Any] = await engine.admitted(Call(request), work)
+    found: dict[str, Any] = await engine.admitted(call, work)
     return found
 
 
@@ -88,8 +90,9 @@ async def set_up(request: Request) -> dict[str, Any]:
 async def predict_tasks(request: Request) -> dict[str, Any]:
     """Predict regions of tasks, for the labels of their labelling interface that are classes of the model.
 
-    A task whose picture cannot be used gets no regions, and a `problem` that says why. The body may also be a form
-    with the JSON as the field `request`, and with pictures that tasks name.
+    A task whose picture cannot be used, or which is not reached before the deadline, gets a `problem` that says why in
+    place of a `result`: Label Studio keeps nothing of it, and asks for it again the next time. The body may also be a
+    form with the JSON as the field `request`, and with pictures that tasks name.
     """
     engine, call = engine_of(request), Call(request)
     engine.check_room()
@@ -101,11 +104,13 @@ async def predict_tasks(request: Request) -> dict[str, Any]:
         raise Problem(UNPROCESSABLE, "clicks on a picture are not answered: turn off interactive preannotations")
 
     async def work() -> dict[str, Any]:
-        name, matches, version = await _prepared(request, asked.label_config)
-        results = [
-            {"result": [], "score": 0.0} | await _predicted(request, call, task, beside, name, matches)
-            for task in asked.tasks
-        ]
+        start, results = time.monotonic(), list[dict[str, Any]]()
+        name, matches, version = await _prepared(request, call, asked.label_config)
+        for task in asked.tasks:
+            in_time = not results or time.monotonic() - start < _SHARE * engine.settings.deadline
+            results.append(
+                await _predicted(request, call, task, beside, name, matches) if in_time else _not_reached(engine)
+            )
         return {"results": [one | {"model_version": version} for one in results], "model_version": version}
 
     found: dict[str, Any] = await engine.admitted(call, work)
@@ -123,7 +128,7 @@ async def note_event(request: Request) -> dict[str, Any]:
     }  # fmt: skip
 
 
-async def _prepared(request: Request, config: str) -> tuple[str, Matches, str]:
+async def _prepared(request: Request, call: Call, config: str) -> tuple[str, Matches, str]:
     """The model that a labelling interface asks for: its name, the labels that it knows, and its version."""
     engine, controls = engine_of(request), read_config(config)
     name = next((control.model for control in controls if control.model), request.app.state.default)
@@ -131,7 +136,7 @@ async def _prepared(request: Request, config: str) -> tuple[str, Matches, str]:
     description.preprocessing.check_medium("picture", "a task")
     matches = match_labels(controls, description.space)
     predictor = await engine.predictor(name)
-    return name, matches, f"{name}@{(await asyncio.to_thread(predictor.identity)).model[:8]}"
+    return name, matches, f"{name}@{(await engine.beside(call, predictor.identity)).model[:8]}"
 
 
 async def _predicted(
@@ -140,17 +145,24 @@ async def _predicted(
     """The prediction of one task, or its problem."""
     variables = {control.variable for control, labels in matches.drawn if labels}
     results = {}
+    engine, settings = engine_of(request), settings_of(request)
     try:
         for variable in sorted(variables):
-            upload = await asyncio.to_thread(picture_of, task.data.get(variable), beside, settings_of(request))
+            upload = await engine.beside(call, partial(picture_of, task.data.get(variable), beside, settings))
             _, predictor, _ = await choose(request, call, upload, model, {"confidence": True})
-            results[variable] = await predict(engine_of(request), call, predictor, upload)
+            results[variable] = await predict(engine, call, predictor, upload)
     except (Problem, IntarsiaError) as error:
         problem = problem_of(error)
         logger.warning("Label Studio's task %s: %s", task.id, problem.detail)
         return {"problem": problem.document()}
     with call.stages("encode"):
-        return await asyncio.to_thread(predictions, results, matches)
+        return await engine.beside(call, lambda: predictions(results, matches))
+
+
+def _not_reached(engine: Engine) -> dict[str, Any]:
+    """What is said of a task for which there is no time left: Label Studio sends all that were selected at once."""
+    said = f"not reached within --deadline ({engine.settings.deadline:g} s); retrieve predictions again for the rest"
+    return {"problem": Problem(TOO_LATE, said).document()}
 
 
 def _read(kind: type[Asked], body: bytes) -> Asked:
