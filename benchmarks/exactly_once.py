@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -83,8 +83,14 @@ class Round:
 
     def wait_for_work(self) -> None:
         """Wait until a task is in work."""
-        while not any((self.out / ".claims").glob("*.json")) and not self.is_done():
+        while not any(said_by(note["pid"]) for note in self.claims()) and not self.is_done():
             time.sleep(0.02)
+
+    def claims(self) -> Iterator[dict[str, Any]]:
+        """What the claims say, those of workers that died too."""
+        for claim in (self.out / ".claims").glob("*.json"):
+            with suppress(OSError, ValueError):
+                yield json.loads(claim.read_text())
 
     def is_done(self) -> bool:
         """Start what has ended before its end; true when a driver has found everything done."""
@@ -145,17 +151,13 @@ class Round:
         """Kill a worker whose outputs have their names, and whose line is not written."""
         until = time.monotonic() + _WATCH
         while time.monotonic() < until:
-            for claim in (self.out / ".claims").glob("*.json"):
-                try:
-                    note = json.loads(claim.read_text())
-                except (OSError, ValueError):
-                    continue
+            for note in self.claims():
                 if not all((self.out / name).exists() for name in note["outputs"]) or self.has_line(note["id"]):
                     continue
                 if killed(note["pid"]):
                     late = self.has_line(note["id"])
                     self.landed["worker after its line" if late else "between rename and line"] += 1
-                return
+                    return
 
     def has_line(self, name: str) -> bool:
         """Whether a task has a line anywhere."""

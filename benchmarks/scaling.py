@@ -1,9 +1,8 @@
 """Scaling: `segment --on local:N` beside the plain loop, and two workers beside one.
 
-By the clock, pictures a second once all workers are at work: the first part of a job, in which they begin, is left
-out.
-By the processors, the time that all processes of a job take for one more picture, which other programs disturb less. One
-thread a worker, and one for the plain loop.
+By the clock, pictures a second once all workers are at work: the first part of a job, in which they begin, is left out.
+By the processors, the time of all processes for one more picture, which other programs disturb less. One thread a
+worker, and one for the plain loop.
 """
 
 from __future__ import annotations

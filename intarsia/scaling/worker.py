@@ -86,14 +86,9 @@ class Worker:
             self._shard.close()
 
     def _made(self) -> JobPredictor:
-        """The predictor, on the runtime and in the precision of the job."""
-        wanted = self._terms.identity
+        """The predictor, which must decide labels as that of the process that began the job."""
         predictor: JobPredictor = self._terms.make()
-        found = predictor.identity()
-        if predictor.is_free and found.runtime != wanted.runtime:
-            predictor = predictor.at(wanted.runtime)
-            found = predictor.identity()
-        differences = wanted.differences(found.to_json())
+        differences = self._terms.identity.differences(predictor.identity().to_json())
         if differences:
             raise UsageError(
                 f"{socket.gethostname()} would give other labels than the machine that began the job, by "

@@ -51,18 +51,24 @@ def forecast(predictor: Any, plan: Plan, options: JobOptions | None = None, *, w
     return _forecast(predictor, plan, options or JobOptions(), workers, try_network=True)
 
 
-def check_room(predictor: Any, plan: Plan, options: JobOptions | None = None) -> None:
+def check_room(predictor: Any, plan: Plan, options: JobOptions | None = None, *, workers: int = 1) -> None:
     """Refuse a job that cannot fit into the memory there is; what is not known is let through.
 
     The network is tried only where the rest comes near to what there is, so that small jobs begin at once.
 
+    Args:
+        predictor: the model, made ready.
+        plan: of the job.
+        options: of the job.
+        workers: processes of this machine that do it at the same time, each with a predictor of its own.
+
     Raises:
         DataError: it cannot fit; the message names what would.
     """
-    least = _forecast(predictor, plan, options or JobOptions(), 1, try_network=False)
+    least = _forecast(predictor, plan, options or JobOptions(), workers, try_network=False)
     least.check()
     if least.memory is not None and least.room is not None and least.memory > _SURELY * least.room:
-        _forecast(predictor, plan, options or JobOptions(), 1, try_network=True).check()
+        _forecast(predictor, plan, options or JobOptions(), workers, try_network=True).check()
 
 
 @dataclass(frozen=True)
