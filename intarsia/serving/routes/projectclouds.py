@@ -18,6 +18,7 @@ from starlette.responses import FileResponse, JSONResponse
 
 from intarsia import DEFAULT_MODELS
 from intarsia.media.clouds import open_cloud
+from intarsia.serving.documenting import BYTES, gives
 from intarsia.serving.engine import Call, Engine
 from intarsia.serving.points import count_points
 from intarsia.serving.problems import CONFLICT, TOO_LARGE, Problem
@@ -31,7 +32,6 @@ from intarsia.serving.routes.project import asked, project_of
 
 router = APIRouter(prefix="/v1/project/items/{item}/cloud", tags=["project"])
 
-BINARY = "application/octet-stream"
 _WITH_HEADER = (".las", ".laz", ".ply", ".pcd", ".npz", ".bin")  # which tells how many points there are
 _MOST_AT_ONCE = 2_000_000
 
@@ -118,12 +118,12 @@ async def _changed(cloud: Cloud, change: Any, *arguments: Any, **named: Any) -> 
         return cloud.told(found)
 
     try:
-        return Response(await asked(made), media_type=BINARY)
+        return Response(await asked(made), media_type=BYTES)
     except Conflict as error:
         raise Problem(CONFLICT, str(error), revision=error.present) from error
 
 
-@router.get("", response_class=Response)
+@router.get("", response_class=Response, responses=gives(BYTES))
 async def show_points(
     request: Request,
     item: str,
@@ -133,11 +133,11 @@ async def show_points(
     """Send points with labels, binary: the first ones of any number are an even sample of all (see `Cloud.packed`)."""
     cloud = await cloud_of(request, item)
     return Response(
-        await asked(cloud.packed, first, count), media_type=BINARY, headers={"Cache-Control": "private, no-cache"}
+        await asked(cloud.packed, first, count), media_type=BYTES, headers={"Cache-Control": "private, no-cache"}
     )
 
 
-@router.post("/lasso", response_class=Response)
+@router.post("/lasso", response_class=Response, responses=gives(BYTES))
 async def relabel(request: Request, item: str, lasso: Lasso) -> Response:
     """Give all points in a polygon a class, at full resolution; the answer tells which changed (see `Cloud.told`)."""
     cloud, clouds = await cloud_of(request, item), await clouds_of(request)
@@ -149,21 +149,21 @@ async def relabel(request: Request, item: str, lasso: Lasso) -> Response:
     )  # fmt: skip
 
 
-@router.post("/undo", response_class=Response)
+@router.post("/undo", response_class=Response, responses=gives(BYTES))
 async def undo(request: Request, item: str, seen: Revision) -> Response:
     """Take the last change of a cloud's labels back, exactly."""
     cloud = await cloud_of(request, item)
     return await _changed(cloud, cloud.labels.undo, seen.revision)
 
 
-@router.post("/redo", response_class=Response)
+@router.post("/redo", response_class=Response, responses=gives(BYTES))
 async def redo(request: Request, item: str, seen: Revision) -> Response:
     """Do the change again that was taken back last."""
     cloud = await cloud_of(request, item)
     return await _changed(cloud, cloud.labels.redo, seen.revision)
 
 
-@router.post("/predict", response_class=Response)
+@router.post("/predict", response_class=Response, responses=gives(BYTES))
 async def predict(
     request: Request,
     item: str,
@@ -207,7 +207,7 @@ async def _begun(request: Request, item: str, ruled: Ruled, model: str) -> Respo
     return JSONResponse(jobs.tell(job), 202, {"Location": f"/v1/jobs/{job.id}"})
 
 
-@router.get("/export", response_class=Response)
+@router.get("/export", response_class=Response, responses=gives(BYTES))
 async def export_cloud(request: Request, item: str) -> Response:
     """Send the cloud's file with its labels, in its own format; all else in it stays as it is."""
     cloud, clouds = await cloud_of(request, item), await clouds_of(request)
@@ -221,5 +221,5 @@ async def export_cloud(request: Request, item: str) -> Response:
     if lost:
         headers["X-Losses"] = quote("; ".join(lost), safe=" ;:,()")
     return FileResponse(
-        path, media_type=BINARY, headers=headers, background=BackgroundTask(shutil.rmtree, place, ignore_errors=True)
+        path, media_type=BYTES, headers=headers, background=BackgroundTask(shutil.rmtree, place, ignore_errors=True)
     )
