@@ -6,10 +6,11 @@ import json
 import os
 import subprocess
 import sys
+import threading
 
 import pytest
 
-from intarsia.threads import POLICY, share_cores, waiting
+from intarsia.threads import POLICY, share_cores, side_by_side, waiting
 
 CLEAN = {name: value for name, value in os.environ.items() if not name.startswith(("OMP_", "GOMP_", "KMP_"))}
 # Runs `doctor`, which needs torch, and leaves when it is about to be loaded, telling what a child of it would inherit.
@@ -65,3 +66,28 @@ def test_the_environment_of_a_program_that_has_loaded_torch_stays_as_it_is() -> 
 def test_the_package_itself_does_not_touch_the_environment() -> None:
     code = "import os; before = dict(os.environ); import intarsia, intarsia.cli.main; assert dict(os.environ) == before"
     subprocess.run([sys.executable, "-c", code], env=CLEAN, check=True, timeout=60)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_parts_side_by_side_come_in_their_order(threads: int) -> None:
+    assert list(side_by_side(lambda part: part * part, range(40), threads)) == [part * part for part in range(40)]
+
+
+def test_parts_are_done_on_as_many_threads_as_said() -> None:
+    both = threading.Barrier(2, timeout=30)  # two parts must be in work at once
+    assert list(side_by_side(lambda part: both.wait() >= 0, range(4), 2)) == [True] * 4
+
+
+def test_few_parts_are_begun_ahead_of_the_one_that_is_taken() -> None:
+    parts = iter(range(100))
+    done = side_by_side(lambda part: part, parts, 2)
+    assert next(done) == 0
+    done.close()  # type: ignore[attr-defined]
+    assert next(parts) == 3 and not [one for one in threading.enumerate() if one.name.startswith("side-by-side")]
+
+
+def test_an_error_comes_where_its_part_would_have() -> None:
+    done = side_by_side(lambda part: 6 // part, [3, 2, 0, 1], 2)
+    assert [next(done), next(done)] == [2, 3]
+    with pytest.raises(ZeroDivisionError):
+        next(done)

@@ -41,6 +41,9 @@ def serve(
         bool, typer.Option("--insecure", help="Let everybody who reaches the address use the server.")
     ] = False,
     max_bytes: Annotated[int, typer.Option(min=1, help="Largest body of a request.")] = 256 << 20,
+    max_held: Annotated[
+        int, typer.Option(min=1, help="Most bytes of bodies and pictures at once, of all requests; others get 429.")
+    ] = 1 << 30,
     max_pixels: Annotated[
         int, typer.Option(min=1, help="Largest picture that is answered at once; larger ones are jobs.")
     ] = 40_000_000,
@@ -80,7 +83,7 @@ def serve(
     settings = Settings(
         models=tuple(model or ()), host=host, port=port, api_key=api_key, insecure=insecure, max_bytes=max_bytes,
         max_pixels=max_pixels, max_scores=max_scores, queue=queue, deadline=deadline, ttl=ttl,
-        max_points=max_points, max_job_bytes=max_job_bytes, max_jobs=max_jobs,
+        max_points=max_points, max_held=max_held, max_job_bytes=max_job_bytes, max_jobs=max_jobs,
         state=state or default_state(), data=data, rembg=rembg, log_json=log_json,
         label_studio_files=label_studio_files,
     )  # fmt: skip

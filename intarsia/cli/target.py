@@ -14,6 +14,10 @@ Resume = Annotated[
     bool, typer.Option("--resume", help="Continue an interrupted job (what is finished is always skipped).")
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be written.")]
+JobDryRun = Annotated[
+    bool,
+    typer.Option("--dry-run", help="Only say what would be written, and what memory and time it would take."),
+]
 
 
 def refuse_both(*, overwrite: bool, resume: bool) -> None:

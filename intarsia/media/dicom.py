@@ -114,7 +114,10 @@ class Series:
     Attributes:
         grid: where the voxels lie.
         notes: what was left out.
+        whole_bytes: of stored values that are held while it is read: none, slices are read one by one.
     """
+
+    whole_bytes = 0
 
     def __init__(self, slices: list[_Slice], name: str, notes: tuple[str, ...]) -> None:
         self._name = name

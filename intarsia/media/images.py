@@ -80,6 +80,11 @@ class ImageReader:
             if self._orientation >= 5:
                 self.width, self.height = self.height, self.width
 
+    @property
+    def is_streamed(self) -> bool:
+        """Whether rows are decoded as they are asked for, so that the whole picture never is in memory."""
+        return self._streamed
+
     def hold(self) -> bool:
         """Decode the picture now, if it is small enough to wait in memory; what is read later is taken from there.
 

@@ -60,6 +60,7 @@ class Nifti:
     Attributes:
         grid: where the voxels lie.
         notes: what was decided about the file.
+        whole_bytes: of stored values that are held while it is read.
 
     Raises:
         DataError: missing, damaged, or not a single volume of numbers.
@@ -77,6 +78,7 @@ class Nifti:
             shape = tuple(int(side) for side in header.get_data_shape())
             dtype = header.get_data_dtype()
         self._check(name, path, shape, dtype)
+        self.whole_bytes = dtype.itemsize * math.prod(shape) if self._packed else 0
         try:
             self.grid = Grid((shape[0], shape[1], shape[2]), np.array(self._image.affine, dtype=np.float64))
         except DataError as error:

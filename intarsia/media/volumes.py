@@ -35,7 +35,7 @@ VOLUME_SUFFIXES = (*NIFTI_SUFFIXES, ".hdr", ".mgz", ".mgh", *nrrd.SUFFIXES, *met
 
 _PERCENTILES = (0.5, 99.5)
 _SAMPLE = 200_000  # voxels from which a volume's own window is found
-_SLAB = 1 << 24  # voxels that are converted at a time
+SLAB = 1 << 24  # voxels that are converted at a time
 _CARET = 30  # NIfTI's code of extensions in Caret's XML, where label tables are kept
 
 
@@ -68,6 +68,11 @@ class VolumeReader:
         self.grid: Grid = source.grid
         self.notes: tuple[str, ...] = source.notes
 
+    @property
+    def whole_bytes(self) -> int:
+        """Bytes of stored values that are held while it is read: all of a compressed file, none of a mapped one."""
+        return self._source.whole_bytes
+
     def slabs(self) -> Iterator[tuple[slice, NDArray[np.float32]]]:
         """The values in their unit (Hounsfield units in CT), some stored slices at a time.
 
@@ -78,7 +83,7 @@ class VolumeReader:
             DataError: the file is truncated or corrupt.
         """
         with reading(self.name):
-            yield from self._source.slabs(max(1, _SLAB // max(1, math.prod(self.grid.shape[:2]))))
+            yield from self._source.slabs(max(1, SLAB // max(1, math.prod(self.grid.shape[:2]))))
 
     def read(self, window: Window | None, axis: Axis) -> Voxels:
         """The whole volume as slices of 8-bit values.

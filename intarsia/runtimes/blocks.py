@@ -21,7 +21,7 @@ Plane = NDArray[np.float32]
 # the place between two cells to single precision, as a share of what lies between them for each cell of a row.
 _SLACK, _SLACK_OF_PLACES = 2.0**-19, 2.0**-23
 # Pixels that are compared at a time, so that they stay in the processor's cache, and logits around them.
-_PIXELS, _LOGITS = 1 << 15, 1 << 20
+_PIXELS, _LOGITS = 1 << 16, 1 << 20
 # Where more of a picture is undecided, interpolating everything costs no more.
 _MOST_UNDECIDED = 0.5
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import cv2
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from intarsia.labels import LabelArray
 from intarsia.runtimes.axis import Axis
 from intarsia.runtimes.blocks import decide_blocks
+from intarsia.threads import side_by_side
 
 Span = tuple[int, int]
 Plane = NDArray[np.float32]
@@ -86,6 +87,14 @@ class Upsampling:
             some = left[start : start + step]
             labels[some] = decide(self._planes(cells, rows.part(some)), dtype, confidence=False)[0]
         return labels
+
+    def labels_by_band(
+        self, logits: Plane, first: int, bands: Sequence[Span], dtype: np.dtype[Any]
+    ) -> Iterator[LabelArray]:
+        """Choose the labels of several bands, on all cores; see `labels`."""
+        # Threads would take longer to start than one band takes.
+        threads = 1 if len(bands) == 1 else None
+        return side_by_side(lambda band: self.labels(logits, first, band, dtype), bands, threads)
 
     def _band(self, logits: Plane, first: int, band: Span) -> tuple[Plane, Axis]:
         """The cells (C, n, w) that a band lies on, and its rows on them."""
@@ -179,6 +188,7 @@ def upsampled_labels(logits: Plane, size: tuple[int, int], *, align_corners: boo
     """
     upsampling = Upsampling((logits.shape[2], logits.shape[3]), size, align_corners=align_corners)
     labels: LabelArray = np.empty(size, dtype)
-    for top, bottom in upsampling.bands([logits.shape[2]])[0]:
-        labels[top:bottom] = upsampling.labels(logits, 0, (top, bottom), dtype)
+    bands = upsampling.bands([logits.shape[2]])[0]
+    for (top, bottom), rows in zip(bands, upsampling.labels_by_band(logits, 0, bands, dtype), strict=True):
+        labels[top:bottom] = rows
     return labels

@@ -21,7 +21,7 @@ from intarsia.errors import UsageError, suggest
 from intarsia.jobs.preannotation import shapes_for, write_predicted
 from intarsia.media.png import encode_mask
 from intarsia.result import RENDERS, Segmentation
-from intarsia.serving.problems import NOT_ACCEPTABLE, Problem
+from intarsia.serving.problems import NOT_ACCEPTABLE, PREFIX, Problem
 
 _TYPES = {
     ".png": "image/png", ".jpg": "image/jpeg", ".tif": "image/tiff", ".gz": "application/gzip",
@@ -131,7 +131,7 @@ def _annotations(tool: str, result: Segmentation, wish: Wish) -> Made:
     chosen = tool_named(tool)
     height, width = result.labels.shape
     shapes = shapes_for(chosen, result.labels, result.space)
-    with tempfile.TemporaryDirectory(prefix="intarsia-serve-") as folder:
+    with tempfile.TemporaryDirectory(prefix=PREFIX) as folder:
         target = Path(folder) / f"{wish.name}{chosen.suffix}"
         place = target.parent if chosen.suffix else target
         photo = place / chosen.photos / f"{wish.name}{wish.suffix}"

@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry, Gauge
 import intarsia
 from intarsia.errors import IntarsiaError
 from intarsia.serving import problems
+from intarsia.serving.budget import Budget
 from intarsia.serving.engine import Call, Engine
 from intarsia.serving.guard import Guard
 from intarsia.serving.jobs import Jobs
@@ -36,7 +37,7 @@ def create_app(settings: Settings) -> FastAPI:
         settings: of the server.
 
     Returns:
-        An ASGI application, whose `state` holds `settings`, `engine`, `jobs`, `project`, `registry`, `uses`,
+        An ASGI application, whose `state` holds `settings`, `engine`, `budget`, `jobs`, `project`, `registry`, `uses`,
         `folders` (which no answer names) and `ready`.
 
     Raises:
@@ -44,7 +45,7 @@ def create_app(settings: Settings) -> FastAPI:
         ModelError: a named model is missing.
     """
     settings.check()
-    engine, registry = Engine(settings), CollectorRegistry()
+    engine, registry, budget = Engine(settings), CollectorRegistry(), Budget(settings.max_held)
     jobs = Jobs(settings, engine)
     wanted = [_make_known(engine, model) for model in settings.models] or [intarsia.DEFAULT_MODEL]
     project = Current(settings, engine, wanted[0])
@@ -67,12 +68,13 @@ def create_app(settings: Settings) -> FastAPI:
     )  # fmt: skip
     app.state.settings, app.state.engine, app.state.jobs, app.state.registry = settings, engine, jobs, registry
     app.state.default, app.state.ready, app.state.project, app.state.uses = wanted[0], False, project, Shelf()
-    app.state.folders = _folders(settings, engine)
+    app.state.folders, app.state.budget = _folders(settings, engine), budget
     Gauge("intarsia_waiting", "Requests in work or waiting", registry=registry).set_function(lambda: engine.waiting)
+    Gauge("intarsia_held_bytes", "Bodies and decoded pictures", registry=registry).set_function(lambda: budget.held)
     problems.install(app)
     for router in (*ROUTERS, rembg.router) if settings.rembg else ROUTERS:
         app.include_router(router)
-    app.add_middleware(Guard, settings=settings, registry=registry)
+    app.add_middleware(Guard, settings=settings, budget=budget, registry=registry)
     return app
 
 

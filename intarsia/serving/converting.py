@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 import tempfile
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,8 +18,9 @@ from intarsia.annotations.tools import tool_named
 from intarsia.annotations.writing import size_of
 from intarsia.errors import DataError, IntarsiaError
 from intarsia.media.header import IMAGE_SUFFIXES, opened
+from intarsia.runtimes.timed import nothing
 from intarsia.serving.answers import Made, media_type, pack
-from intarsia.serving.problems import TOO_LARGE, UNPROCESSABLE, Problem
+from intarsia.serving.problems import PREFIX, TOO_LARGE, UNPROCESSABLE, Problem, without_folders
 from intarsia.serving.settings import Settings
 from intarsia.serving.uploads import Upload, check_room
 
@@ -30,8 +30,6 @@ _MOST_UNPACKED = 4
 _MOST_FRAMES = 100_000
 _SAY_PLACES = ("labelme",)
 """Tools whose files say where a photo lies: here that is beside them, and not in this server's folders."""
-_PREFIX = "intarsia-serve-"
-_OURS = rf"/(intarsia-archive-|{_PREFIX})[^/\s]+?(/(in|out|files))?(/|(?=[\s:,;)]|$))"
 
 
 @dataclass(frozen=True)
@@ -51,7 +49,14 @@ class Converted:
     losses: list[dict[str, Any]]
 
 
-def convert(files: Sequence[Upload], photos: Sequence[Upload], to: str, tool: str, settings: Settings) -> Converted:
+def convert(
+    files: Sequence[Upload],
+    photos: Sequence[Upload],
+    to: str,
+    tool: str,
+    settings: Settings,
+    check: Callable[[], None] = nothing,
+) -> Converted:
     """Write annotations for another tool.
 
     Args:
@@ -60,6 +65,7 @@ def convert(files: Sequence[Upload], photos: Sequence[Upload], to: str, tool: st
         to: name of the tool to write for.
         tool: whose files they are; "auto" finds it by their content.
         settings: with the limits.
+        check: called before each document; what it raises ends the work.
 
     Raises:
         Problem: too large: unpacked, or in pixels; two files of one name.
@@ -67,9 +73,9 @@ def convert(files: Sequence[Upload], photos: Sequence[Upload], to: str, tool: st
         UsageError: no such tool, or one that is not written.
     """
     tool_named(to)
-    with tempfile.TemporaryDirectory(prefix=_PREFIX) as folder:
+    with tempfile.TemporaryDirectory(prefix=PREFIX) as folder:
         try:
-            return _convert(Path(folder), files, photos, to, tool, settings)
+            return _convert(Path(folder), files, photos, to, tool, settings, check)
         except IntarsiaError as error:
             failure = type(error)(without_folders(str(error)))
         # Outside of the handler, so that no traceback keeps the folder of an archive.
@@ -77,7 +83,13 @@ def convert(files: Sequence[Upload], photos: Sequence[Upload], to: str, tool: st
 
 
 def _convert(
-    folder: Path, files: Sequence[Upload], photos: Sequence[Upload], to: str, tool: str, settings: Settings
+    folder: Path,
+    files: Sequence[Upload],
+    photos: Sequence[Upload],
+    to: str,
+    tool: str,
+    settings: Settings,
+    check: Callable[[], None],
 ) -> Converted:
     place, out = folder / "in", folder / "out"
     for path in (place, out):
@@ -95,7 +107,7 @@ def _convert(
     for kept in (place, *([export.unpacked.folder] if export.unpacked else [])):
         _check_pictures(kept, settings)
     target = out / f"{Path(files[0].name).stem}{tool_named(to).suffix}"
-    lost = write_annotations(_checked(export, to, settings), target, tool=to)
+    lost = write_annotations(_checked(export, to, settings, check), target, tool=to)
     content, suffix = pack(out)
     made = Made(content, media_type(suffix), suffix, tuple(without_folders(line) for line in lost.lines()))
     losses = [one | {"examples": [without_folders(said) for said in one["examples"]]} for one in lost.to_json()]
@@ -126,11 +138,12 @@ def _check_pictures(folder: Path, settings: Settings) -> None:
         check_room(width * height, settings, 1, path.name)
 
 
-def _checked(export: AnnotationSet, to: str, settings: Settings) -> AnnotationSet:
+def _checked(export: AnnotationSet, to: str, settings: Settings, check: Callable[[], None]) -> AnnotationSet:
     """The export, whose documents are within limits."""
 
     def stream(lost: Lost) -> Iterator[Document]:
         for document in export.stream(lost):
+            check()
             check_room((document.width or 0) * (document.height or 0), settings, 1, document.name)
             if isinstance(document, AnnotatedVideo):
                 frames = 1 + (document.stop - document.start) // max(document.step, 1)
@@ -142,8 +155,3 @@ def _checked(export: AnnotationSet, to: str, settings: Settings) -> AnnotationSe
             yield document
 
     return replace(export, stream=stream)
-
-
-def without_folders(text: str) -> str:
-    """A message without the folders of this server: they are nobody's business."""
-    return re.sub(re.escape(tempfile.gettempdir()) + _OURS, "", text)

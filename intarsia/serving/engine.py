@@ -8,7 +8,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,6 +34,7 @@ T = TypeVar("T")
 AnyPredictor = Predictor | CloudPredictor
 
 _MOST_VARIANTS = 16  # of loaded models with other options
+_SIDE = 640  # pixels of the longer side at which a picture is clustered
 
 
 class GivenUp(Exception):
@@ -48,11 +49,20 @@ class Call:
         request: of the client; None: nobody can leave.
         stages: where its time goes.
         left: set when nobody waits for it any more.
+        running: what a thread does for it, or did last; it is not stopped at once when nobody waits any more.
     """
 
     request: Request | None = None
     stages: Stages = field(default_factory=Stages)
     left: threading.Event = field(default_factory=threading.Event)
+    running: Future[Any] | None = None
+
+    def after(self, function: Callable[[], Any]) -> None:
+        """Call a function as soon as no thread works for this request any more: now, or on that thread."""
+        if self.running is None:
+            function()
+        else:
+            self.running.add_done_callback(lambda _: function())
 
     def check(self) -> None:
         """Raise `GivenUp` when nobody waits for it any more; asked between two steps of long work."""
@@ -65,7 +75,8 @@ class Engine:
 
     Models are loaded by one thread, each once, whoever asks for it meanwhile. All that computes on a
     runtime does so on that runtime's one thread, which may use all cores. What does not fit into the queue is sent away
-    at once, so that what is answered is answered soon.
+    at once, so that what is answered is answered soon. Work that nobody waits for any more ends at its next step, and
+    counts until then.
 
     Args:
         settings: of the server.
@@ -84,7 +95,8 @@ class Engine:
         self._loader = ThreadPoolExecutor(1, "loader")
         self._threads: dict[str, ThreadPoolExecutor] = {}
         self._chooser: Chooser | None = None
-        self._inside = 0
+        self._helpers = ThreadPoolExecutor(settings.queue + 1, "helper")  # one for each that is admitted
+        self._inside, self._counting = 0, threading.Lock()
         self._descriptions: dict[str, Description] = {}
         self._usual = 1.0  # seconds that a request takes, of late
 
@@ -175,15 +187,25 @@ class Engine:
         finally:
             self._loading.pop(name, None)
 
+    async def clustering(self, call: Call, pixels: RGB) -> AnyPredictor:
+        """Fit k-means to a picture (H, W, 3), for which nobody has trained anything.
+
+        Raises:
+            UsageError: PyTorch is not installed.
+        """
+        with call.stages("fit"):
+            return await self.load(lambda: _timed(intarsia.cluster(pixels, long_side=_SIDE), confidence=True))
+
     async def choose(self, call: Call, pixels: RGB) -> Choice:
         """Choose a model for a picture (H, W, 3) that none was named for."""
 
         def look() -> Choice:
+            call.check()
             self._chooser = self._chooser or Chooser()
             return self._chooser.choose(pixels)
 
         with call.stages("look"):
-            return await asyncio.get_running_loop().run_in_executor(self._thread("onnx"), look)
+            return await self._run(call, self._thread("onnx"), look)
 
     async def admitted(self, call: Call, work: Callable[[], Any]) -> Any:
         """Await the coroutine of `work` behind the queue.
@@ -192,7 +214,8 @@ class Engine:
             Problem: the queue is full (429), the server ends (503), the deadline is over (504), the client left.
         """
         self.check_room()
-        self._inside += 1
+        with self._counting:
+            self._inside += 1
         start = time.perf_counter()
         try:
             async with asyncio.timeout(self.settings.deadline):
@@ -206,8 +229,12 @@ class Engine:
             raise Problem(CLIENT_GONE, "the client left") from None
         finally:
             call.left.set()
-            self._inside -= 1
             self._usual += 0.2 * (time.perf_counter() - start - self._usual)
+            call.after(self._leave)
+
+    def _leave(self) -> None:
+        with self._counting:
+            self._inside -= 1
 
     def check_room(self) -> None:
         """Raise a `Problem` if a request that comes now cannot be served."""
@@ -253,7 +280,20 @@ class Engine:
             with call.stages("predict"):
                 return function()
 
-        return await asyncio.get_running_loop().run_in_executor(self._thread(runtime), timed)
+        return await self._run(call, self._thread(runtime), timed)
+
+    async def beside(self, call: Call, function: Callable[[], T]) -> T:
+        """Run what reads, decodes or encodes on a helper thread, beside what computes."""
+
+        def checked() -> T:
+            call.check()
+            return function()
+
+        return await self._run(call, self._helpers, checked)
+
+    async def _run(self, call: Call, pool: ThreadPoolExecutor, work: Callable[[], T]) -> T:
+        call.running = running = pool.submit(work)
+        return await asyncio.wrap_future(running)
 
     def _thread(self, runtime: str) -> ThreadPoolExecutor:
         if runtime not in self._threads:
@@ -262,13 +302,13 @@ class Engine:
 
     def close(self) -> None:
         """Let the threads go; what they compute is not waited for."""
-        for pool in (self._loader, *self._threads.values()):
+        for pool in (self._loader, self._helpers, *self._threads.values()):
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _timed(predictor: AnyPredictor) -> AnyPredictor:
-    """The same predictor, whose runtime tells how long it computes."""
-    return type(predictor).with_options(predictor.bundle, {"runtime": Timed(predictor.runtime)})
+def _timed(predictor: AnyPredictor, **options: Any) -> AnyPredictor:
+    """The same predictor, with options of prediction, whose runtime tells how long it computes."""
+    return type(predictor).with_options(predictor.bundle, options | {"runtime": Timed(predictor.runtime)})
 
 
 async def _unless_left(call: Call, work: asyncio.Future[T]) -> T:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -49,7 +48,7 @@ async def segment_file(
         Problem: it is too large, or is answered by /v1/jobs alone.
         DataError: it cannot be read.
     """
-    async with saved(upload) as path:
+    async with saved(upload, call) as path:
         try:
             return await _segmented(engine, call, upload, path, model, options, kind, job or JobOptions())
         except IntarsiaError as error:
@@ -75,7 +74,7 @@ async def _segmented(
     predictor = await engine.predictor(model, options)
     planned = plan(path, path.parent / "out", outputs=[wanted], given=list(job.given()))
     check(predictor, planned, job)
-    await asyncio.to_thread(_check_size, path, upload.name, medium, predictor, engine)
+    await engine.beside(call, lambda: _check_size(path, upload.name, medium, predictor, engine))
     (task,) = planned.tasks
     record = await engine.compute(
         call, predictor, lambda: run(predictor, task, planned.folder, options=job, stop=call.left.is_set)
@@ -83,7 +82,7 @@ async def _segmented(
     if record["error"] is not None:
         raise (NothingFound if record["status"] == "nothing" else DataError)(str(record["error"]))
     with call.stages("encode"):
-        content, suffix = await asyncio.to_thread(pack, planned.paths(task)[wanted])
+        content, suffix = await engine.beside(call, lambda: pack(planned.paths(task)[wanted]))
     ends = task.outputs[wanted].removeprefix(task.id)
     headers = {
         "Server-Timing": call.stages.header(), "X-Model": quote(model),
@@ -103,7 +102,7 @@ def _check_size(path: Path, name: str, medium: Medium, predictor: AnyPredictor, 
             )
         return
     reader = medium.open(path, predictor.preprocessing, {})
-    depth = getattr(reader, "depth", 1)
-    check_room(reader.width * reader.height * depth, engine.settings, len(predictor.space), name)
+    width, height, depth = reader.grid.shape if medium.form == "volume" else (reader.width, reader.height, 1)
+    check_room(width * height * depth, engine.settings, len(predictor.space), name)
     if isinstance(predictor.preprocessing, Preprocessing):
-        check_working(name, reader.width, reader.height, predictor.preprocessing, engine.settings, len(predictor.space))
+        check_working(name, width, height, predictor.preprocessing, engine.settings, len(predictor.space))

@@ -18,6 +18,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from intarsia.serving.budget import Budget, Held
 from intarsia.serving.problems import BAD_REQUEST, CLIENT_GONE, TOO_LARGE, UNAUTHORIZED, Problem, answer, problem_of
 from intarsia.serving.settings import Settings
 
@@ -47,11 +48,12 @@ class Guard:
     Args:
         app: what is guarded.
         settings: of the server.
+        budget: of what all requests may hold.
         registry: of the metrics.
     """
 
-    def __init__(self, app: ASGIApp, settings: Settings, registry: CollectorRegistry) -> None:
-        self._app, self._settings = app, settings
+    def __init__(self, app: ASGIApp, settings: Settings, budget: Budget, registry: CollectorRegistry) -> None:
+        self._app, self._settings, self._budget = app, settings, budget
         self._requests = Counter("intarsia_requests", "Answered requests", ["route", "status"], registry=registry)
         self._seconds = Histogram("intarsia_request_seconds", "From request to answer", ["route"], registry=registry)
 
@@ -77,7 +79,8 @@ class Guard:
             if refusal is not None:
                 await answer(Request(scope), refusal)(scope, receive, told)
             else:
-                await self._app(scope, self._within(scope, receive), told)
+                with Held(self._budget, scope) as held:
+                    await self._app(scope, self._within(scope, receive, held), told)
         except Exception as error:
             problem = problem_of(error)
             if problem.status >= 500:
@@ -114,27 +117,26 @@ class Guard:
         """The bytes that a body may have: those of jobs go to disk, all others into memory."""
         return self._settings.max_job_bytes if scope["path"] == JOBS else self._settings.max_bytes
 
-    def _within(self, scope: Scope, receive: Receive) -> Receive:
-        """Receive no more bytes than a body may have, whatever its header says."""
+    def _within(self, scope: Scope, receive: Receive, held: Held) -> Receive:
+        """Receive no more bytes than a body may have, whatever its header says, and than are free for all bodies."""
         got, most = 0, self._most(scope)
 
         async def limited() -> Message:
             nonlocal got
             message = await receive()
-            got += len(message.get("body", b""))
+            count = len(message.get("body", b""))
+            got += count
             if got > most:
                 raise self._too_large(most)
+            if scope["path"] != JOBS:
+                held.take(count)
             return message
 
         return limited
 
     def _too_large(self, most: int) -> Problem:
         option = "--max-bytes" if most == self._settings.max_bytes else "--max-job-bytes"
-        return Problem(
-            TOO_LARGE,
-            f"the body has more than {most:,} bytes; send less, or raise {option}",
-            headers={"Connection": "close"},
-        )
+        return Problem(TOO_LARGE, f"the body has more than {most:,} bytes; send less, or raise {option}")
 
     def _count(self, scope: Scope, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "none")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import re
+import tempfile
 from http import HTTPStatus
 from typing import Any
 
@@ -23,7 +25,14 @@ CLIENT_GONE = 499
 """Of requests whose client left; nobody reads the answer, the log does."""
 MEDIA_TYPE = "application/problem+json"
 _TOLD = 5
-_FULL = (errno.ENOSPC, errno.EDQUOT)
+PREFIX = "intarsia-serve-"
+"""Of the server's temporary folders."""
+_OURS = rf"/(intarsia-archive-|{PREFIX})[^/\s]+?(/(in|out|files))?(/|(?=[\s:,;)]|$))"
+_FULL, _REFUSED = (errno.ENOSPC, errno.EDQUOT), (errno.EACCES, errno.EPERM, errno.EROFS)
+_FIXES = {
+    NO_SPACE: "(of the server: its temporary folder, TMPDIR, or --state, where jobs and projects are)",
+    UNAVAILABLE: "(of the server: start it with a --state, and a TMPDIR, that it may write)",
+}
 _MEMBERS = {
     "type": {"type": "string"}, "title": {"type": "string"}, "status": {"type": "integer"},
     "detail": {"type": "string"}, "instance": {"type": "string"}, "request_id": {"type": "string"},
@@ -68,14 +77,16 @@ def problem_of(error: Exception) -> Problem:
         return Problem(
             500, f"{type(error).__name__}: {error}. This is a defect in Intarsia; the server's log shows where"
         )
-    status = UNPROCESSABLE
-    if any(isinstance(one, OSError) and one.errno in _FULL for one in (error, error.__cause__)):
-        status = NO_SPACE
+    status, fix = UNPROCESSABLE, ""
+    code = next((one.errno for one in (error, error.__cause__) if isinstance(one, OSError)), None)
+    if code in (*_FULL, *_REFUSED):
+        status = NO_SPACE if code in _FULL else UNAVAILABLE
+        fix = f" {_FIXES[status]}"
     elif isinstance(known, ModelError):
         status = UNAVAILABLE
     elif isinstance(known, DataError) and not isinstance(known, NothingFound):
         status = BAD_REQUEST
-    return Problem(status, str(known), kind=type(known).__name__, exit_code=known.exit_code)
+    return Problem(status, f"{known}{fix}", kind=type(known).__name__, exit_code=known.exit_code)
 
 
 def reasons(error: ValidationError) -> str:
@@ -94,9 +105,15 @@ def answer(request: Request, problem: Problem) -> Response:
 def _without_folders(value: Any, request: Request) -> Any:
     """A text without the folders of models, state and data, so that names of files are left."""
     if isinstance(value, str):
+        value = without_folders(value)
         for place in request.app.state.folders:
             value = value.replace(f"{place}/", "")
     return value
+
+
+def without_folders(text: str) -> str:
+    """A message without the server's temporary folders: they are nobody's business."""
+    return re.sub(re.escape(tempfile.gettempdir()) + _OURS, "", text)
 
 
 def install(app: FastAPI) -> None:

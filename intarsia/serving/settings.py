@@ -27,6 +27,8 @@ class Settings(BaseModel):
         api_key: that clients must know; None: anybody who reaches the address.
         insecure: listen beyond this machine without a key.
         max_bytes: of a request's body.
+        max_held: bytes of bodies and decoded pictures that all requests together may hold; further ones are sent away
+            with 429.
         max_pixels: of a picture that is answered at once.
         max_scores: bytes of pixels x classes x 4 of a picture that is answered at once.
         queue: requests that may wait for a model while it computes; further ones are sent away with 429.
@@ -50,6 +52,7 @@ class Settings(BaseModel):
     api_key: SecretStr | None = None
     insecure: bool = False
     max_bytes: Annotated[int, Field(gt=0)] = 256 << 20
+    max_held: Annotated[int, Field(gt=0)] = 1 << 30
     max_pixels: Annotated[int, Field(gt=0)] = 40_000_000
     max_scores: Annotated[int, Field(gt=0)] = 8 << 30
     queue: Annotated[int, Field(ge=0)] = 0

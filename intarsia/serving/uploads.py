@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Mapping
@@ -17,13 +16,16 @@ from starlette.requests import Request
 from intarsia.media.header import check_frames, opened
 from intarsia.media.medium import MEDIA, PICTURE
 from intarsia.preprocessing import Preprocessing
-from intarsia.serving.problems import TOO_LARGE, TOO_LATE, UNPROCESSABLE, UNSUPPORTED, Problem
+from intarsia.serving.engine import Call
+from intarsia.serving.problems import PREFIX, TOO_LARGE, TOO_LATE, UNPROCESSABLE, UNSUPPORTED, Problem
 from intarsia.serving.settings import Settings
 from intarsia.transforms.preprocess import working_size
 
 PATIENCE = 30.0
 """Seconds in which a body must have come."""
 MOST_FILES, MOST_FIELDS = 100, 100
+RGB_BYTES = 3
+"""Of a pixel of a decoded picture."""
 
 _LONGEST = 100  # characters of a name
 _LONGEST_SIDE = 65_535  # pixels, as JPEG has it: lines of pixels cost far more than their number
@@ -239,14 +241,13 @@ def check_room(pixels: int, settings: Settings, classes: int, name: str) -> None
 
 
 @asynccontextmanager
-async def saved(upload: Upload) -> AsyncIterator[Path]:
-    """Keep an upload in a folder of its own, which goes with the block."""
-    folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="intarsia-serve-"))
+async def saved(upload: Upload, call: Call) -> AsyncIterator[Path]:
+    """Keep an upload in a folder of its own, which goes with the block, once no thread works in it any more."""
+    folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix=PREFIX))
     try:
         path = folder / "in" / f"upload{upload.suffix}"  # scans have their labels in a folder beside theirs
         path.parent.mkdir()
         await asyncio.to_thread(path.write_bytes, upload.content)
         yield path
     finally:
-        with contextlib.suppress(OSError):
-            shutil.rmtree(folder)
+        call.after(lambda: shutil.rmtree(folder, ignore_errors=True))

@@ -94,6 +94,15 @@ def test_labels_do_not_depend_on_the_bands(monkeypatch: pytest.MonkeyPatch) -> N
     assert np.array_equal(found[0], found[2]) and np.array_equal(found[1], found[2])
 
 
+def test_labels_do_not_depend_on_the_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    logits, found = smooth(7, (40, 50)), []
+    monkeypatch.setattr("intarsia.runtimes.upsampling._BAND_PIXELS", 2000)
+    for threads in ("1", "2", "3"):
+        monkeypatch.setenv("OMP_NUM_THREADS", threads)
+        found.append(upsampled_labels(logits.numpy(), (333, 401), align_corners=False, dtype=UINT8))
+    assert np.array_equal(found[0], found[1]) and np.array_equal(found[0], found[2])
+
+
 def test_decide_gives_labels_and_softmax_of_the_winner() -> None:
     logits = torch.tensor([[0.0, 3.0, -50.0], [1.0, 2.0, 40.0], [0.5, 3.0, 39.0]])
     labels, scores = decide(logits.numpy()[:, None], UINT8, confidence=True)

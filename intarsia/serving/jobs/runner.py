@@ -31,6 +31,7 @@ logger = logging.getLogger("intarsia.serving")
 _NICE = 10  # of the thread, and of those that its models compute with
 _MOST_STARTS = 3  # of a job that each time ended the server
 _EVERY = 60.0  # seconds between two looks at what is too old
+_LONGEST_NUMBER = 20  # characters of a process's number
 _GRACE = 15.0  # seconds in which the work may stop when the server ends
 
 
@@ -197,10 +198,15 @@ class Jobs:
     def _take(self) -> str:
         """Lock the folder of jobs for this process, or say why not; the system lets go when it dies."""
         self.store.folder.mkdir(parents=True, exist_ok=True)
-        held = (self.store.folder / "lock").open("wb")
+        held = (self.store.folder / "lock").open("a+b")
         if not lock(held):
+            held.seek(0)
+            other = held.read(_LONGEST_NUMBER).decode("ascii", errors="replace") or "unknown"
             held.close()
-            return "another server does the jobs of this state folder; start this one with --state FOLDER"
+            return f"another server (process {other}) does the jobs of this state folder; start this one with --state"
+        held.truncate(0)
+        held.write(b"%d" % os.getpid())
+        held.flush()
         self._lock = held
         return ""
 

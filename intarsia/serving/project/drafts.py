@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from intarsia.files import atomic_path, make_folder, write_json
+from intarsia.serving.project.revisions import locked
 
 _NAME = re.compile(r"draft\.(?P<frame>\d+)\.json")
 
@@ -72,11 +73,12 @@ class Drafts:
         """Replace the draft of a frame; after a crash meanwhile there is none."""
         make_folder(self.folder / item)
         said = self._path(item, frame, "json")
-        said.unlink(missing_ok=True)
-        for name, data in (("labels.png", labels), ("doubt.png", doubt)):
-            with atomic_path(self._path(item, frame, name)) as temporary:
-                temporary.write_bytes(data)
-        write_json(said, draft._asdict())
+        with locked(self.folder.parent):  # whoever saves labels meanwhile tidies up there
+            said.unlink(missing_ok=True)
+            for name, data in (("labels.png", labels), ("doubt.png", doubt)):
+                with atomic_path(self._path(item, frame, name)) as temporary:
+                    temporary.write_bytes(data)
+            write_json(said, draft._asdict())
 
     def _path(self, item: str, frame: int, ending: str) -> Path:
         return self.folder / item / f"draft.{frame:06d}.{ending}"

@@ -201,6 +201,7 @@ class _Curve:
             rows = [json.loads(line) for line in self._log.read_text(encoding="utf-8").splitlines()]
             for row in rows[self._told :]:
                 named = {"epoch": row["epoch"], "loss": row.get("loss"), "miou": row.get("val_miou")}
-                self._tell("curve", named | {"seconds": row.get("seconds")})
+                once = {"once": True, "pixels": row.get("pixels")} if row.get("loss") is None else {}
+                self._tell("curve", named | {"seconds": row.get("seconds")} | once)
             self._told = len(rows)
         return False

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from intarsia.datasets.layouts.pairing import natural
 from intarsia.errors import DataError, UsageError
 from intarsia.files import atomic_path
 from intarsia.labels import LabelArray, LabelSpace, check_values
@@ -20,7 +21,7 @@ from intarsia.serving.project.classes import Classes
 from intarsia.serving.project.cloudlabels import saved_revision
 from intarsia.serving.project.drafts import Drafts
 from intarsia.serving.project.items import Found, labels_as
-from intarsia.serving.project.names import safe_stem
+from intarsia.serving.project.names import safe_stem, stem_of
 from intarsia.serving.project.publishing import (
     Labels,
     frame_name,
@@ -33,7 +34,7 @@ from intarsia.serving.project.publishing import (
 )
 from intarsia.serving.project.revisions import Revisions, Saved, locked
 
-State = Literal["new", "predicted", "corrected"]
+State = Literal["new", "predicted", "labelled", "corrected"]
 Order = Literal["name", "uncertainty", "worst"]
 
 
@@ -43,7 +44,7 @@ class Status:
 
     Attributes:
         revision: grows with every saved label map of it; 0 without any.
-        state: whether nobody, a model or a person said its labels.
+        state: whether nobody said its labels, a model did, the data brought them along, or somebody corrected it here.
         uncertainty: of its drafts on average; None without any.
         agreement: of its drafts with labels that were there, on average.
         labelled: frames with labels.
@@ -66,13 +67,11 @@ class Project(Catalogue):
     def status(self, name: str) -> Status:
         """How far an item is."""
         found, saved, drafts = self.item(name), self.revisions.of(name), self.drafts.of(name)
-        frames = set(saved)
-        if found.truth is not None:
-            frames |= set(range(len(found.truth.places)))
         changes = saved_revision(self.cloud_folder(name)) if found.medium == "cloud" else 0
-        if found.coded or changes:
-            frames = {0}
-        state: State = "corrected" if frames else "predicted" if drafts else "new"
+        given = {0} if found.coded else set() if found.truth is None else set(range(len(found.truth.places)))
+        frames = given | set(saved) | ({0} if changes else set())
+        corrected = saved or changes
+        state: State = "corrected" if corrected else "labelled" if given else "predicted" if drafts else "new"
         known = [one.agreement for one in drafts.values() if one.agreement is not None]
         return Status(
             sum(one.revision for one in saved.values()) or changes or int(bool(frames)),
@@ -87,8 +86,9 @@ class Project(Catalogue):
         return self.folder / HIDDEN / "items" / name / "cloud"
 
     def listed(self, order: Order = "name") -> list[str]:
-        """All ids: by name; the most uncertain drafts first; or what agrees least with labels that were there."""
-        names = list(self.items())
+        """All ids: by name, as people count; the most uncertain drafts first; or what agrees least with its labels."""
+        items = self.items()
+        names = sorted(items, key=lambda name: natural(stem_of(items[name].place).casefold()))
         if order == "name":
             return names
         touched = self.revisions.items()
@@ -100,7 +100,7 @@ class Project(Catalogue):
                 return 2.0, 0.0
             if order == "worst":
                 return (0.0, state.agreement) if state.agreement is not None else (1.0, -state.uncertainty)
-            return float(state.state == "corrected"), -state.uncertainty
+            return float(bool(state.labelled)), -state.uncertainty
 
         return sorted(names, key=key)
 

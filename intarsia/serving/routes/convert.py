@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 from dataclasses import replace
 from typing import Annotated, Any
@@ -51,9 +50,12 @@ async def convert_annotations(request: Request, asked: Annotated[Converting, Que
     with call.stages("read"):
         files, photos = await _sent(request, asked.name)
 
+    def make() -> Converted:
+        return convert(files, photos, asked.to, asked.tool, settings_of(request), call.check)
+
     async def work() -> Response:
         with call.stages("convert"):
-            found = await asyncio.to_thread(convert, files, photos, asked.to, asked.tool, settings_of(request))
+            found = await engine.beside(call, make)
         headers = {"X-From": found.source, "Server-Timing": call.stages.header()}
         wanted = [part.partition(";")[0].strip() for part in request.headers.get("accept", "").lower().split(",")]
         if JSON in wanted:

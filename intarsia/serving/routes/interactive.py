@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated, Literal
 
 import numpy as np
@@ -13,11 +12,12 @@ from intarsia.inference.clicks import Changed
 from intarsia.labels import LabelSpace
 from intarsia.media.images import open_image
 from intarsia.media.png import encode_mask
+from intarsia.serving.budget import hold
 from intarsia.serving.clicking import Click, Remembered, Sessions
 from intarsia.serving.engine import Call
 from intarsia.serving.problems import UNPROCESSABLE, Problem
 from intarsia.serving.routes.segment import engine_of, read, read_classes, read_labels, settings_of
-from intarsia.serving.uploads import Form, check_picture
+from intarsia.serving.uploads import RGB_BYTES, Form, check_picture
 
 router = APIRouter(prefix="/v1", tags=["segment"])
 
@@ -73,11 +73,13 @@ async def click(request: Request, asked: Annotated[Clicking, Query()]) -> Respon
         settings = settings_of(request)
         sent = remembered is None or "labels" in form.files
         with call.stages("decode"):
-            labels = await asyncio.to_thread(read_labels, form.file("labels"), space, settings) if sent else None
-            image = None
+            labels = image = None
+            if sent:
+                labels = await engine.beside(call, lambda: read_labels(form.file("labels"), space, settings))
             if remembered is None:
-                check_picture(form.file(), settings, 1)
-                image = await asyncio.to_thread(open_image(form.file().content, name=form.file().name).read)
+                width, height = check_picture(form.file(), settings, 1)
+                hold(request, RGB_BYTES * width * height)
+                image = await engine.beside(call, open_image(form.file().content, name=form.file().name).read)
 
         def compute() -> tuple[Remembered, Changed]:
             found = remembered
@@ -90,7 +92,7 @@ async def click(request: Request, asked: Annotated[Clicking, Query()]) -> Respon
 
         found, changed = await engine.compute_on(call, "onnx", compute)
         with call.stages("encode"):
-            content = await asyncio.to_thread(_encoded, changed, space)
+            content = await engine.beside(call, lambda: _encoded(changed, space))
         headers = {
             "X-Box": ",".join(map(str, changed.box)), "X-Session": found.key, "X-Revision": str(found.revision),
             "Server-Timing": call.stages.header(),

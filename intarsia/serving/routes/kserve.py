@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -127,13 +126,13 @@ async def infer(request: Request, model: str) -> Response:
         body = await read_body(request)
 
     async def work() -> Response:
-        asked, picture = await asyncio.to_thread(read_inference, body, request.headers.get(_HEAD))
+        asked, picture = await engine.beside(call, lambda: read_inference(body, request.headers.get(_HEAD)))
         wanted = wanted_outputs(asked, engine.description(model).space)
         options = {"confidence": any(one.name == CONFIDENCE for one in wanted)}
         _, predictor, _ = await choose(request, call, picture, model, options)
         result = await predict(engine, call, predictor, picture)
         with call.stages("encode"):
-            content, head = await asyncio.to_thread(write_answer, asked, wanted, result, model)
+            content, head = await engine.beside(call, lambda: write_answer(asked, wanted, result, model))
         headers = {} if head is None else {_HEAD: str(head)}
         return Response(
             content,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import Mapping
+from functools import partial
 from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Request
@@ -69,17 +69,17 @@ async def show_health(request: Request) -> dict[str, str]:
 @router.post("/setup", openapi_extra=_takes({"schema": {"type": "string"}}))
 async def set_up(request: Request) -> dict[str, Any]:
     """Check a labelling interface against the model's classes, and load the model."""
-    engine = engine_of(request)
+    engine, call = engine_of(request), Call(request)
     engine.check_room()
     asked = _read(Setup, await read_body(request))
 
     async def work() -> dict[str, Any]:
-        name, matches, version = await _prepared(request, asked.label_config)
+        name, matches, version = await _prepared(request, call, asked.label_config)
         names = engine.description(name).space.names
         labels = {label: names[index] for _, drawn in matches.drawn for index, label in drawn.items()}
         return {"model_version": version, "labels": labels, "unknown_labels": matches.unknown}
 
-    found: dict[str, Any] = await engine.admitted(Call(request), work)
+    found: dict[str, Any] = await engine.admitted(call, work)
     return found
 
 
@@ -105,7 +105,7 @@ async def predict_tasks(request: Request) -> dict[str, Any]:
 
     async def work() -> dict[str, Any]:
         start, results = time.monotonic(), list[dict[str, Any]]()
-        name, matches, version = await _prepared(request, asked.label_config)
+        name, matches, version = await _prepared(request, call, asked.label_config)
         for task in asked.tasks:
             in_time = not results or time.monotonic() - start < _SHARE * engine.settings.deadline
             results.append(
@@ -128,7 +128,7 @@ async def note_event(request: Request) -> dict[str, Any]:
     }  # fmt: skip
 
 
-async def _prepared(request: Request, config: str) -> tuple[str, Matches, str]:
+async def _prepared(request: Request, call: Call, config: str) -> tuple[str, Matches, str]:
     """The model that a labelling interface asks for: its name, the labels that it knows, and its version."""
     engine, controls = engine_of(request), read_config(config)
     name = next((control.model for control in controls if control.model), request.app.state.default)
@@ -136,7 +136,7 @@ async def _prepared(request: Request, config: str) -> tuple[str, Matches, str]:
     description.preprocessing.check_medium("picture", "a task")
     matches = match_labels(controls, description.space)
     predictor = await engine.predictor(name)
-    return name, matches, f"{name}@{(await asyncio.to_thread(predictor.identity)).model[:8]}"
+    return name, matches, f"{name}@{(await engine.beside(call, predictor.identity)).model[:8]}"
 
 
 async def _predicted(
@@ -145,17 +145,18 @@ async def _predicted(
     """The prediction of one task, or its problem."""
     variables = {control.variable for control, labels in matches.drawn if labels}
     results = {}
+    engine, settings = engine_of(request), settings_of(request)
     try:
         for variable in sorted(variables):
-            upload = await asyncio.to_thread(picture_of, task.data.get(variable), beside, settings_of(request))
+            upload = await engine.beside(call, partial(picture_of, task.data.get(variable), beside, settings))
             _, predictor, _ = await choose(request, call, upload, model, {"confidence": True})
-            results[variable] = await predict(engine_of(request), call, predictor, upload)
+            results[variable] = await predict(engine, call, predictor, upload)
     except (Problem, IntarsiaError) as error:
         problem = problem_of(error)
         logger.warning("Label Studio's task %s: %s", task.id, problem.detail)
         return {"problem": problem.document()}
     with call.stages("encode"):
-        return await asyncio.to_thread(predictions, results, matches)
+        return await engine.beside(call, lambda: predictions(results, matches))
 
 
 def _not_reached(engine: Engine) -> dict[str, Any]:

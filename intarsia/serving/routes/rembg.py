@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from functools import lru_cache
 from typing import Annotated
@@ -82,7 +81,7 @@ async def remove(request: Request) -> Response:
         road = _hard if asked.ppm else _matted
         pixels = await road(engine, call, predictor, upload)
         with call.stages("encode"):
-            made = await asyncio.to_thread(_encoded, pixels, colour, only_mask=asked.om)
+            made = await engine.beside(call, lambda: _encoded(pixels, colour, only_mask=asked.om))
         note = "; ".join(f"{name}: {why}" for name, why in _IDLE.items() if said.get(name))
         return to_response(call, made, {"X-Model": quote(asked.model, safe="/ :"), "X-Note": note})
 
@@ -95,7 +94,7 @@ async def _matted(engine: Engine, call: Call, predictor: Predictor, upload: Uplo
     photo = PhotoReader(upload.content)
     photo.name = upload.name
     with call.stages("decode"):
-        await asyncio.to_thread(photo.hold)
+        await engine.beside(call, photo.hold)
     edited = await engine.compute(call, predictor, lambda: _cutter(predictor).edit(photo))
     return edited.pixels
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
@@ -18,11 +17,12 @@ from intarsia.media.maskfile import read_mask_file
 from intarsia.preprocessing import CloudPreprocessing
 from intarsia.result import Segmentation
 from intarsia.serving.answers import Answer, Made, Wish, choose_answer
+from intarsia.serving.budget import hold
 from intarsia.serving.engine import Call, Engine
 from intarsia.serving.files import segment_file
 from intarsia.serving.problems import UNPROCESSABLE, UNSUPPORTED, Problem, reasons
 from intarsia.serving.settings import Settings
-from intarsia.serving.uploads import Form, Upload, check_picture, check_working, read_form
+from intarsia.serving.uploads import RGB_BYTES, Form, Upload, check_picture, check_working, read_form
 
 router = APIRouter(prefix="/v1", tags=["segment"])
 
@@ -76,7 +76,7 @@ async def segment(request: Request, asked: Annotated[Segmenting, Query()]) -> Re
             )
         name, predictor, note = await choose(request, call, upload, asked.model, asked.options(answer))
         result = await predict(engine, call, predictor, upload, photo=answer.photo)
-        return await respond(call, answer, result, asked.wish(upload), name, note)
+        return await respond(engine, call, answer, result, asked.wish(upload), name, note)
 
     found: Response = await engine.admitted(call, work)
     return found
@@ -107,13 +107,14 @@ async def render(request: Request, asked: Annotated[Rendering, Query()]) -> Resp
         labels = read_labels(form.file("labels"), space, settings_of(request))
         photo = form.file() if answer.photo or "file" in form.files else None
         if photo is not None:
-            check_picture(photo, settings_of(request), len(space))
+            width, height = check_picture(photo, settings_of(request), len(space))
+            hold(request, RGB_BYTES * width * height)
         image = open_image(photo.content, name=photo.name).read() if photo is not None and answer.photo else None
         return answer.make(Segmentation(labels, space, image=image), asked.wish(photo or form.file("labels")))
 
     async def work() -> Response:
         with call.stages("encode"):
-            return to_response(call, await asyncio.to_thread(make))
+            return to_response(call, await engine.beside(call, make))
 
     found: Response = await engine.admitted(call, work)
     return found
@@ -146,10 +147,11 @@ async def choose(
         Problem: it has too many pixels for the model, or the model is of point clouds.
     """
     engine, note = engine_of(request), ""
-    check_picture(upload, settings_of(request), 1)
+    width, height = check_picture(upload, settings_of(request), 1)
+    hold(request, RGB_BYTES * width * height)
     if model is None:
         with call.stages("decode"):
-            pixels = await asyncio.to_thread(open_image(upload.content, name=upload.name).read)
+            pixels = await engine.beside(call, open_image(upload.content, name=upload.name).read)
         choice = await engine.choose(call, pixels)
         model, note = choice.model, choice.reason
     description = engine.description(model)
@@ -178,14 +180,16 @@ async def predict(
     """
     reader = open_image(upload.content, name=upload.name, windows=predictor.preprocessing.windows)
     with call.stages("decode"):
-        await asyncio.to_thread(reader.hold)
+        await engine.beside(call, reader.hold)
     return await engine.compute(call, predictor, lambda: predictor.segment_opened(reader, photo=photo))
 
 
-async def respond(call: Call, answer: Answer, result: Segmentation, wish: Wish, model: str, note: str) -> Response:
+async def respond(
+    engine: Engine, call: Call, answer: Answer, result: Segmentation, wish: Wish, model: str, note: str
+) -> Response:
     """Encode an answer beside the models."""
     with call.stages("encode"):
-        made = await asyncio.to_thread(answer.make, result, wish)
+        made = await engine.beside(call, lambda: answer.make(result, wish))
     return to_response(call, made, {"X-Model": quote(model, safe="/ :"), "X-Note": quote(note, safe=" :,")})
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import tempfile
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -17,11 +16,14 @@ from intarsia.media.images import open_image
 from intarsia.media.photos import PhotoReader
 from intarsia.media.pixels import RGB
 from intarsia.serving.answers import Made, media_type
+from intarsia.serving.budget import hold
 from intarsia.serving.engine import Call, Engine
-from intarsia.serving.problems import UNPROCESSABLE, UNSUPPORTED, Problem
+from intarsia.serving.problems import PREFIX, UNPROCESSABLE, UNSUPPORTED, Problem
 from intarsia.serving.settings import Settings
-from intarsia.serving.uploads import Form, Upload, check_picture
+from intarsia.serving.uploads import RGB_BYTES, Form, Upload, check_picture
 from intarsia.serving.uses.shelf import Shelf
+
+T = TypeVar("T")
 
 AGREED = (
     "Only with the consent of those who are in the picture: ask them before you change it, and before you show it. It "
@@ -35,7 +37,8 @@ class Asked(BaseModel):
 
     A field's JSON schema also says `option`, what the command calls it ("" where it has none), `argument`, what Python
     calls it (likewise), and `format`: "color", "ground" (blur, transparent, a colour or a picture), "blur" (of the
-    ground blur alone), "model", "session"; and `usual`: the number that stands for none.
+    ground blur alone), "model", "session"; `usual`: the number that stands for none; and `start`: what a form begins
+    with, so that a first try shows something.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -113,6 +116,10 @@ class Work:
         """Give the file of a field that may be missing."""
         return self.form.file(name) if name in self.form.files else None
 
+    async def beside(self, function: Callable[[], T]) -> T:
+        """Run what reads, draws or encodes on a helper thread; see `Engine.beside`."""
+        return await self.engine.beside(self.call, function)
+
     async def predictor(self, name: str, options: Mapping[str, Any] | None = None) -> Predictor:
         """Give a model of pictures.
 
@@ -128,7 +135,7 @@ class Work:
     async def photo(self) -> PhotoReader:
         """Open the photo as one that is written again, and decode it beside the models."""
         upload = self.upload
-        check_picture(upload, self.settings, 1)
+        self._hold(upload)
 
         def opened() -> PhotoReader:
             photo = PhotoReader(upload.content)
@@ -137,25 +144,30 @@ class Work:
             return photo
 
         with self.call.stages("decode"):
-            return await asyncio.to_thread(opened)
+            return await self.beside(opened)
 
     async def pixels(self, upload: Upload) -> RGB:
         """Decode a picture beside the models, (H, W, 3) uint8."""
-        check_picture(upload, self.settings, 1)
+        self._hold(upload)
         with self.call.stages("decode"):
-            return await asyncio.to_thread(open_image(upload.content, name=upload.name).read)
+            return await self.beside(open_image(upload.content, name=upload.name).read)
+
+    def _hold(self, upload: Upload) -> None:
+        """Judge a picture by its header, and count it among what is held."""
+        width, height = check_picture(upload, self.settings, 1)
+        hold(self.call.request, RGB_BYTES * width * height)
 
     async def written(self, write: Callable[[Path], None], suffix: str) -> Made:
         """Let what writes files write one, beside the models, and take it."""
 
         def make() -> bytes:
-            with tempfile.TemporaryDirectory(prefix="intarsia-serve-") as folder:
+            with tempfile.TemporaryDirectory(prefix=PREFIX) as folder:
                 path = Path(folder) / f"made{suffix}"
                 write(path)
                 return path.read_bytes()
 
         with self.call.stages("encode"):
-            content = await asyncio.to_thread(make)
+            content = await self.beside(make)
         return Made(content, media_type(Path(suffix).suffix), suffix)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import Annotated, Any, Literal
 
@@ -44,8 +43,8 @@ async def drive(work: Work, asked: AskedDrive) -> Outcome:
     check_picture(upload, work.settings, len(predictor.space))
     reader = open_image(upload.content, name=upload.name, windows=predictor.preprocessing.windows)
     with work.call.stages("decode"):
-        image = await asyncio.to_thread(reader.read)
-        await asyncio.to_thread(reader.hold)
+        image = await work.beside(reader.read)
+        await work.beside(reader.hold)
     result = await work.engine.compute(work.call, predictor, lambda: predictor.segment_opened(reader))
 
     def see() -> tuple[Any, dict[str, Any]]:
@@ -55,7 +54,7 @@ async def drive(work: Work, asked: AskedDrive) -> Outcome:
         return drawn, {name: seen[name] for name in driver.facts()}
 
     with work.call.stages("draw"):
-        drawn, seen = await asyncio.to_thread(see)
+        drawn, seen = await work.beside(see)
     if asked.write == "json":
         content = json.dumps(seen, indent=2) + "\n"
         return Outcome(Made(content.encode(), "application/json", ".drive.json"))
@@ -74,9 +73,9 @@ async def _camera(work: Work) -> Camera | None:
         return None
     if len(upload.content) > _MOST:
         raise Problem(TOO_LARGE, f"{upload.name} has {len(upload.content):,} bytes; a calibration has a few lines")
-    async with saved(upload) as path:
+    async with saved(upload, work.call) as path:
         try:
-            return await asyncio.to_thread(Camera.load, path)
+            return await work.beside(lambda: Camera.load(path))
         except UsageError as error:
             raise UsageError(str(error).replace(str(path), upload.name)) from error
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -58,7 +57,7 @@ async def handwriting(work: Work, asked: AskedHandwriting) -> Outcome:
     finder = LineFinder(predictor, words=asked.words)
     reader = open_image(upload.content, name=upload.name, windows=finder.preprocessing.windows)
     with work.call.stages("decode"):
-        await asyncio.to_thread(reader.hold)
+        await work.beside(reader.hold)
     found = await work.engine.compute(work.call, predictor, lambda: finder.whole(reader))
     return Outcome(await _written(work, asked.write, found), found.notes, found.details)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
@@ -20,16 +19,15 @@ from intarsia.serving.uses.people import Session
 _EVERYTHING = Look(lips="red", hair="red")  # so that all that finds parts of faces is opened
 
 
-def _colour(title: str) -> object:
-    return Field(
-        max_length=40, title=title, description="#rrggbb, or a colour's name.", json_schema_extra=said(format="color")
-    )
+def _colour(title: str, **more: str) -> object:
+    about = said(format="color", **more)
+    return Field(max_length=40, title=title, description="#rrggbb, or a colour's name.", json_schema_extra=about)
 
 
 class AskedMakeUp(Asked):
     """What may be asked of a make-up."""
 
-    lips: Annotated[str | None, _colour("Lips")] = None
+    lips: Annotated[str | None, _colour("Lips", start="#b0123b")] = None
     hair: Annotated[str | None, _colour("Hair")] = None
     eyes: Annotated[str | None, _colour("Eyes")] = None
     brows: Annotated[str | None, _colour("Brows")] = None
@@ -98,7 +96,7 @@ async def _film(work: Work, key: tuple[str, Look], painter: MakeUp) -> Outcome:
             raise
     with work.call.stages("encode"):
         picture = Image.fromarray(found.frame.image)
-        made = await asyncio.to_thread(encode_picture, picture, lossless=False)
+        made = await work.beside(lambda: encode_picture(picture, lossless=False))
     return Outcome(made, (found.note,) if found.note else ())
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -179,10 +178,10 @@ async def _film(work: Work, asked: AskedBackground) -> Outcome:
 
         shares = await work.engine.compute(work.call, predictor, step)
         with work.call.stages("draw"):
-            drawn = await asyncio.to_thread(filming.draw, frame, shares)
+            drawn = await work.beside(lambda: filming.draw(frame, shares))
     with work.call.stages("encode"):
         clear = asked.lossless or drawn.shape[2] == 4
-        return Outcome(await asyncio.to_thread(encode_picture, Image.fromarray(drawn), lossless=clear))
+        return Outcome(await work.beside(lambda: encode_picture(Image.fromarray(drawn), lossless=clear)))
 
 
 async def _live_ground(work: Work, asked: AskedBackground, clip: Clip) -> Ground:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import hashlib
 import io
@@ -23,7 +22,6 @@ from intarsia.media.header import IMAGE_SUFFIXES
 from intarsia.media.images import open_image
 from intarsia.serving.answers import Made
 from intarsia.serving.problems import TOO_LARGE, UNPROCESSABLE, Problem
-from intarsia.serving.settings import Settings
 from intarsia.serving.uploads import Upload, saved
 from intarsia.serving.uses.contract import Asked, FileField, Outcome, Use, Work, said
 
@@ -105,7 +103,9 @@ async def search(work: Work, asked: AskedSearch) -> Outcome:
     allowed &= np.array([not _is_same(photos.get(item.name), work.upload) for item in stored.items], bool)
     matches = stored.nearest(query.vector, asked.count, allowed)
     with work.call.stages("encode"):
-        told = await asyncio.to_thread(lambda: [_told(match, photos.get(match.item.name)) for match in matches])
+        told = await work.engine.beside(
+            work.call, lambda: [_told(match, photos.get(match.item.name)) for match in matches]
+        )
     answer = {
         "query": {"name": work.upload.name, "category": query.category, "mask": query.mask},
         "photos": len(stored), "matches": told, "failures": failures,
@@ -120,9 +120,9 @@ async def _index(work: Work) -> Index | None:
         return None
     if "photos" in work.form.files:
         raise Problem(UNPROCESSABLE, "send photos, or an index of some, but not both")
-    async with saved(upload) as path:
+    async with saved(upload, work.call) as path:
         try:
-            found = await asyncio.to_thread(Index.load, path)
+            found = await work.beside(lambda: Index.load(path))
         except DataError as error:
             raise DataError(str(error).replace(str(path), upload.name)) from error
     found.file = Path(upload.name)  # for messages
@@ -149,7 +149,7 @@ async def _photos(work: Work) -> dict[str, Upload]:
     """
     found: dict[str, Upload] = {}
     for upload in work.form.files.get("photos", ()):
-        for one in await _unpacked(work.settings, upload) if upload.content[:2] == b"PK" else [upload]:
+        for one in await _unpacked(work, upload) if upload.content[:2] == b"PK" else [upload]:
             name = one.name if one.name not in found else f"{len(found) + 1} {one.name}"
             found[name] = one
     if not found:
@@ -163,13 +163,14 @@ async def _photos(work: Work) -> dict[str, Upload]:
     return found
 
 
-async def _unpacked(settings: Settings, archive: Upload) -> list[Upload]:
+async def _unpacked(work: Work, archive: Upload) -> list[Upload]:
     """Take the photos of a zip archive, which may unpack to no more than a request may have.
 
     Raises:
         Problem: it would.
         DataError: it is damaged, or a bomb.
     """
+    most = work.settings.max_bytes
 
     def take(path: Path) -> list[Upload]:
         if not is_zip(path):
@@ -179,8 +180,8 @@ async def _unpacked(settings: Settings, archive: Upload) -> list[Upload]:
                 total = sum(member.file_size for member in opened.infolist())
         except zipfile.BadZipFile as error:
             raise DataError(f"{archive.name}: the archive is damaged ({error})") from error
-        if total > settings.max_bytes:
-            raise Problem(TOO_LARGE, f"{archive.name} unpacks to {total:,} bytes, the limit is {settings.max_bytes:,}")
+        if total > most:
+            raise Problem(TOO_LARGE, f"{archive.name} unpacks to {total:,} bytes, the limit is {most:,}")
         unpacked = unpack(path)  # the folder goes with this object
         return [
             Upload(file.read_bytes(), file.relative_to(unpacked.folder).as_posix(), file.suffix.lower())
@@ -188,9 +189,9 @@ async def _unpacked(settings: Settings, archive: Upload) -> list[Upload]:
             if file.is_file() and file.suffix.lower() in IMAGE_SUFFIXES
         ]
 
-    async with saved(archive) as path:
+    async with saved(archive, work.call) as path:
         try:
-            return await asyncio.to_thread(take, path)
+            return await work.beside(lambda: take(path))
         except DataError as error:
             raise DataError(str(error).replace(str(path), archive.name)) from error
 

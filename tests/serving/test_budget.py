@@ -1,0 +1,209 @@
+"""What requests may hold together, and what becomes of work that nobody waits for any more."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from intarsia.errors import DataError
+from intarsia.files import make_folder
+from intarsia.serving.app import create_app
+from intarsia.serving.budget import Budget, Held, hold
+from intarsia.serving.engine import Call, Engine
+from intarsia.serving.problems import Problem
+from intarsia.serving.settings import Settings
+from intarsia.serving.uploads import Upload, saved
+
+
+def test_bytes_that_others_hold_are_told_and_given_back() -> None:
+    budget = Budget(100)
+    with Held(budget, {}) as one:
+        one.take(70)
+        with Held(budget, {}) as other, pytest.raises(Problem, match="other requests hold 70 bytes") as told:
+            other.take(20)
+            other.take(20)
+        assert told.value.status == 429 and told.value.headers["Retry-After"] == "1"
+        assert budget.held == 70
+    assert budget.held == 0
+
+
+def test_who_is_alone_may_hold_what_other_limits_allow() -> None:
+    budget, scope = Budget(100), dict[str, Any]()
+    with Held(budget, scope) as held:
+        held.take(60)
+        held.take(90)
+        assert budget.held == 150
+        with Held(budget, {}) as other, pytest.raises(Problem):
+            other.take(1)
+    assert budget.held == 0
+    hold(None, 1000)  # nobody waits
+
+
+class Slow:
+    """Sends a body of some bytes to a server, and leaves the rest until it is told to send it."""
+
+    def __init__(self, app: Any, size: int) -> None:
+        self._app, self._size = app, size
+        self._arrived, self._rest = asyncio.Event(), asyncio.Event()
+        self._all = False
+        self.answer: dict[str, Any] = {}
+
+    async def begin(self) -> asyncio.Task[None]:
+        scope = {
+            "type": "http", "method": "POST", "path": "/v1/convert", "raw_path": b"/v1/convert", "query_string":
+            b"to=coco", "root_path": "", "headers": [(b"host", b"localhost")], "http_version": "1.1", "scheme": "http",
+        }  # fmt: skip
+        task = asyncio.create_task(self._app(scope, self._receive, self._send))
+        await asyncio.wait([task, asyncio.create_task(self._arrived.wait())], return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.sleep(0.01)
+        return task
+
+    def end(self) -> None:
+        self._rest.set()
+
+    async def _receive(self) -> dict[str, Any]:
+        if not self._arrived.is_set():
+            self._arrived.set()
+            return {"type": "http.request", "body": b"x" * self._size, "more_body": True}
+        await self._rest.wait()
+        if self._all:
+            await asyncio.Event().wait()  # it stays
+        self._all = True
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def _send(self, message: dict[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            self.answer = message
+
+
+def test_bodies_that_come_side_by_side_are_bounded(settings: Settings) -> None:
+    async def tried() -> list[int]:
+        app = create_app(settings.model_copy(update={"max_held": 10_000}))
+        first, second, third = (Slow(app, 6000) for _ in range(3))
+        one = await first.begin()
+        await (await second.begin())
+        assert dict(second.answer["headers"])[b"retry-after"] == b"1"
+        first.end()
+        await one
+        three = await third.begin()  # what was held is free again
+        third.end()
+        await three
+        return [client.answer["status"] for client in (first, second, third)]
+
+    assert asyncio.run(tried()) == [400, 429, 400]  # so many x are no annotations
+
+
+def test_decoded_pictures_count(settings: Settings, jpeg: bytes) -> None:
+    with TestClient(create_app(settings.model_copy(update={"max_held": len(jpeg) + 100}))) as client:
+        assert client.post("/v1/segment?model=bright", content=jpeg).status_code == 200  # it is alone
+        budget = client.app.state.budget  # type: ignore[attr-defined]
+        with Held(budget, {}) as other:
+            other.take(50)
+            found = client.post("/v1/segment?model=bright", content=jpeg)
+        assert found.status_code == 429 and "bodies and pictures" in found.json()["detail"]
+        assert budget.held == 0
+
+
+def test_work_that_nobody_waits_for_counts_until_it_ends(settings: Settings, tmp_path: Path) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+    engine = Engine(settings.model_copy(update={"deadline": 0.2}))
+    places: list[Path] = []
+
+    def work() -> None:
+        begun.set()
+        assert go_on.wait(30)
+
+    async def tried() -> None:
+        call = Call()
+
+        async def steps() -> None:
+            async with saved(Upload(b"scan", "scan.las", ".las"), call) as path:
+                places.append(path)
+                await engine.beside(call, work)
+
+        with pytest.raises(Problem, match=r"not done within 0\.2 s"):
+            await engine.admitted(call, steps)
+        assert begun.is_set() and engine.waiting == 1 and places[0].exists()
+        with pytest.raises(Problem, match="1 requests are in work"):
+            await engine.admitted(Call(), steps)
+        go_on.set()
+        await asyncio.to_thread(call.running.result)  # type: ignore[union-attr]
+        while engine.waiting:
+            await asyncio.sleep(0.01)
+        assert not places[0].exists()
+        assert await engine.admitted(later := Call(), lambda: engine.beside(later, lambda: 3)) == 3
+
+    asyncio.run(tried())
+    engine.close()
+
+
+def test_work_that_has_not_begun_when_its_client_leaves_is_not_done(settings: Settings) -> None:
+    engine, done = Engine(settings), []
+    call = Call()
+    call.left.set()
+
+    async def tried() -> None:
+        with pytest.raises(Problem, match="the client left"):
+            await engine.admitted(call, lambda: engine.beside(call, lambda: done.append(1)))
+
+    asyncio.run(tried())
+    engine.close()
+    assert not done and not engine.waiting
+
+
+def test_a_conversion_ends_at_its_next_document(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Between two documents it looks whether somebody waits; here nobody does from the second on.
+    looks = 0
+
+    def check(self: Call) -> None:
+        nonlocal looks
+        looks += self.request is not None  # warming up has none
+        if looks > 2:  # the first look is before anything is begun
+            self.left.set()
+            real(self)
+
+    real = Call.check
+    monkeypatch.setattr(Call, "check", check)
+    files = [
+        ("file", (f"{name}.json", b'{"shapes": [], "imagePath": "%s.jpg", "imageHeight": 4, "imageWidth": 4, '
+                  b'"imageData": null, "version": "5"}' % name.encode()))
+        for name in "abcd"
+    ]  # fmt: skip
+    assert client.post("/v1/convert?to=coco", files=files).status_code == 499
+    assert looks == 3
+
+
+@pytest.mark.parametrize(
+    ("number", "status", "said"),
+    [
+        (
+            errno.ENOSPC,
+            507,
+            "the disk is full; free some space, or choose another folder (of the server: ",
+        ),
+        (errno.EROFS, 503, "(of the server: start it with a --state, and a TMPDIR, that it may write)"),
+        (errno.EACCES, 503, "(of the server: start it with a --state, and a TMPDIR, that it may write)"),
+    ],
+)
+def test_a_place_that_cannot_be_written_is_the_servers_matter(
+    client: TestClient, jpeg: bytes, monkeypatch: pytest.MonkeyPatch, number: int, status: int, said: str
+) -> None:
+    def refuse(*arguments: Any, **named: Any) -> None:
+        raise OSError(number, "no")
+
+    monkeypatch.setattr("intarsia.serving.answers.tempfile.TemporaryDirectory", refuse)
+    found = client.post("/v1/segment?model=bright&format=coco", content=jpeg)
+    assert found.status_code == status and said in found.json()["detail"]
+    assert found.headers["content-type"] == "application/problem+json"
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with pytest.raises(DataError):
+        make_folder(Path("a"))
+    found = client.post("/v1/project/items", files={"file": ("a.jpg", jpeg)})
+    assert found.status_code == status and said in found.json()["detail"]
