@@ -278,6 +278,15 @@ def lock(stream: IO[Any], *, wait: bool = False) -> bool:
     return True
 
 
+def unlock(stream: IO[Any]) -> None:
+    """Let go what `lock` holds, also for processes that were forked since: closing the file would not."""
+    try:
+        import fcntl
+    except ImportError:  # Windows, where nothing is forked
+        return
+    fcntl.flock(stream, fcntl.LOCK_UN)
+
+
 def _lock_first_byte(stream: IO[Any], wait: bool) -> bool:
     msvcrt = importlib.import_module("msvcrt")
     stream.seek(0)

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote
+
+_EMPTY_HEADING = re.compile(r"<th((?: [a-z]+=\"[^\"]*\")*)></th>")
+
+
+def without_empty_headings(text: str) -> str:
+    """Make empty cells of tables' heads plain cells: a heading without a word says nothing to a screen reader."""
+    return _EMPTY_HEADING.sub(r"<td\1></td>", text)
 
 
 @dataclass

@@ -27,6 +27,7 @@ from intarsia.serving.problems import UNPROCESSABLE, UNSUPPORTED, Problem
 from intarsia.serving.project import Project
 from intarsia.serving.project.exporting import export, forms
 from intarsia.serving.project.items import Found
+from intarsia.serving.project.kinds import Things
 from intarsia.serving.project.learning import HOWS, TRAIN, How, check
 from intarsia.serving.project.predicting import Answer, kept, say, source_for
 from intarsia.serving.project.suiting import LOOK
@@ -139,6 +140,9 @@ class Learning(BaseModel):
         None
     )
     base: Annotated[str | None, Field(max_length=200, description="Of finetune: a model that the server knows.")] = None
+    kind: Annotated[
+        Things | None, Field(description="What is learnt from; none: pictures, else scans, else clouds.")
+    ] = None
     name: Annotated[str | None, Field(max_length=60, description="Of the model; none: by the way of learning.")] = None
 
 
@@ -149,9 +153,9 @@ async def train(request: Request, learning: Learning) -> Response:
     engine: Engine = request.app.state.engine
     base = None if learning.base is None else engine.source(learning.base)
     recipe = None if learning.recipe is None else str(_recipe_file(learning.recipe))
-    await asked(check, project, learning.how, base)
+    await asked(check, project, learning.how, base, learning.kind)
     jobs.check_room()
-    spec = {"how": learning.how, "recipe": recipe, "base": base, "name": learning.name or learning.how}
+    spec = learning.model_dump() | {"recipe": recipe, "base": base, "name": learning.name or learning.how}
     job = await asyncio.to_thread(jobs.submit, TRAIN, spec)
     return JSONResponse(jobs.tell(job), 202, {"Location": f"/v1/jobs/{job.id}"})
 
