@@ -51,13 +51,13 @@ def forecast(predictor: Any, plan: Plan, options: JobOptions | None = None, *, w
     return _forecast(predictor, plan, options or JobOptions(), workers, try_network=True)
 
 
-def check_room(predictor: Any, plan: Plan, options: JobOptions | None = None) -> None:
+def check_memory(predictor: Any, plan: Plan, options: JobOptions | None = None) -> None:
     """Refuse a job that cannot fit into the memory there is; what is not known is let through.
 
     The network is tried only where the rest comes near to what there is, so that small jobs begin at once.
 
     Raises:
-        DataError: it cannot fit; the message names what would.
+        TooLarge: it cannot fit; the message names what would.
     """
     least = _forecast(predictor, plan, options or JobOptions(), 1, try_network=False)
     least.check()
