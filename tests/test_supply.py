@@ -22,8 +22,6 @@ from bill import bill_of, licence_of, needed  # noqa: E402
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 # Affero and plain GPL bind whoever distributes; LGPL and MPL do not. A choice of licences counts by the other one.
 BINDING = re.compile(r"(?<!L)\bA?GPL|Affero|(?<!Lesser )General Public License")
-# GPL-3, and asked for by the extra "clouds" alone: a PLY reader of our own has to take its place. Nothing is added.
-KNOWN = {"plyfile"}
 
 
 def test_no_dependency_binds_those_who_distribute() -> None:
@@ -31,7 +29,7 @@ def test_no_dependency_binds_those_who_distribute() -> None:
     found = {name: licence_of(name) for name in needed("intarsia", extras)}
     assert {"numpy", "pillow", "typer", "typing-extensions"} <= found.keys()
     bound = {name: said for name, said in found.items() if BINDING.search(said) and not re.search(r"\bOR\b", said)}
-    assert bound.keys() <= KNOWN, bound
+    assert bound == {}
 
 
 @pytest.mark.parametrize(

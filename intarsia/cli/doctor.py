@@ -45,7 +45,7 @@ EXTRAS = {
     "mat": (("scipy",), "labels in MATLAB files: Pascal Context, SBD, COCO-Stuff 10K, CCP"),
     "parquet": (("pyarrow",), "tables with encoded images and masks, as on the Hugging Face hub"),
     "video": (("av",), "video files and cameras"),
-    "clouds": (("laspy", "lazrs", "plyfile", "h5py", "scipy", "fpsample"), "point clouds: LAS, LAZ, PLY, HDF5, ..."),
+    "clouds": (("laspy", "lazrs", "h5py", "scipy", "fpsample"), "point clouds: LAS, LAZ, PLY, HDF5, ..."),
     "e57": (("pye57",), "scans of terrestrial instruments (E57)"),
     "demo": (("scikit-image",), "the photographs that `intarsia demo` works on"),
 }  # fmt: skip

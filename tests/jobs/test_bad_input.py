@@ -68,7 +68,7 @@ def test_one_kind_of_message(
     medium: str, damage: str, models: dict[str, tuple[Path, Any]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for extra in {"picture": (), "raster": ("rasterio",), "volume": ("nibabel",), "video": ("av",)}.get(
-        medium, ("laspy", "lazrs", "plyfile")
+        medium, ("laspy", "lazrs")
     ):
         pytest.importorskip(extra)
     name, kind = MEDIA[medium]

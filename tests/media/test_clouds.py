@@ -196,30 +196,6 @@ def test_eight_or_sixteen_bit_colour(values: list[float], top: float) -> None:
     assert color_range(np.array(values, dtype=kind)) == top
 
 
-@pytest.mark.parametrize("text", [True, False])
-def test_ply_label_field_by_name(tmp_path: Path, text: bool) -> None:
-    plyfile = pytest.importorskip("plyfile")
-    vertex = np.zeros(2, dtype=[("x", "f8"), ("y", "f8"), ("z", "f4"), ("scalar_Label", "f4"), ("kind", "u1")])
-    vertex["scalar_Label"], vertex["kind"] = [3, 4], [8, 9]
-    path = tmp_path / "a.ply"
-    plyfile.PlyData([plyfile.PlyElement.describe(vertex, "vertex")], text=text).write(str(path))
-    found, named = read_cloud(path).label, read_cloud(path, label="kind").label
-    assert found is not None and found.tolist() == [3, 4]
-    assert named is not None and named.tolist() == [8, 9]
-    with pytest.raises(DataError, match=r"no field 'sort'.*scalar_Label, kind"):
-        read_cloud(path, label="sort")
-
-
-def test_ply_that_claims_too_much(tmp_path: Path) -> None:
-    head = b"ply\nformat binary_little_endian 1.0\nelement vertex 4000000000\nproperty float x\nend_header\n"
-    (tmp_path / "a.ply").write_bytes(head)
-    with pytest.raises(DataError, match="claims 4,000,000,000"):
-        read_cloud(tmp_path / "a.ply")
-    (tmp_path / "b.ply").write_bytes(b"no ply at all")
-    with pytest.raises(DataError, match=r"b\.ply: not a readable PLY"):
-        read_cloud(tmp_path / "b.ply")
-
-
 PCD = b"""# .PCD v0.7
 VERSION 0.7
 FIELDS x y z rgb label

@@ -103,9 +103,8 @@ def targets() -> Iterator[Target]:
     yield Target("binary.pcd", written("a.pcd", lambda path: _pcd(path, "binary")), read_points)
     yield Target("text.pcd", written("a.pcd", lambda path: _pcd(path, "ascii")), read_points, whole=False)
     yield Target("scan.bin", written("a.bin", _kitti), read_points, whole=False)
-    if importlib.util.find_spec("plyfile"):
-        yield Target("binary.ply", written("a.ply", lambda p: _ply(p, "binary_little_endian")), read_points)
-        yield Target("text.ply", written("a.ply", lambda path: _ply(path, "ascii")), read_points, whole=False)
+    yield Target("binary.ply", written("a.ply", lambda p: _ply(p, "binary_little_endian")), read_points)
+    yield Target("text.ply", written("a.ply", lambda path: _ply(path, "ascii")), read_points, whole=False)
     if importlib.util.find_spec("laspy"):
         yield Target("cloud.las", written("a.las", write_cloud), read_points)
         yield Target("cloud.laz", written("a.laz", write_cloud), read_points)

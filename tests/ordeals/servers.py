@@ -30,7 +30,7 @@ _PATIENCE = 40.0  # seconds on the clock, of a busy machine, until a child that 
 
 
 _LIBRARIES = (
-    "av", "cv2", "defusedxml.ElementTree", "h5py", "laspy", "lazrs", "nibabel", "onnxruntime", "plyfile",
+    "av", "cv2", "defusedxml.ElementTree", "h5py", "laspy", "lazrs", "nibabel", "onnxruntime",
     "pyarrow.parquet", "pydicom.pixels", "rasterio.crs", "scipy.io", "yaml", "intarsia.annotations.tools",
     "intarsia.apps.search.index", "intarsia.cli.annotations", "intarsia.cli.segment", "intarsia.datasets",
     "intarsia.inference", "intarsia.jobs", "intarsia.recipe", "intarsia.reports.curves", "intarsia.runtimes.onnx",

@@ -23,7 +23,6 @@ from intarsia.serving.points import count_points, suffix_by_bytes
 from intarsia.serving.settings import Settings
 
 pytest.importorskip("laspy")
-pytest.importorskip("plyfile")
 
 COUNT = 600
 SUFFIXES = (".las", ".laz", ".ply", ".pcd", ".npz", ".bin")

@@ -381,7 +381,6 @@ def test_the_file_comes_back_with_nothing_but_its_labels_changed(studio: TestCli
 
 
 def test_labels_of_other_formats_are_numbers_of_classes(studio: TestClient, tmp_path: Path) -> None:
-    pytest.importorskip("plyfile")
     path, labels = tmp_path / "scan.ply", np.arange(COUNT, dtype=np.uint8) % 3
     write_labels(open_cloud(scene()), path, labels, SPACE)
     place = added(studio, path)

@@ -169,10 +169,9 @@ def test_what_was_decided_about_tables_is_said(tmp_path: Path) -> None:
 
 
 def test_labels_of_which_there_are_two_are_asked_for(tmp_path: Path) -> None:
-    plyfile = pytest.importorskip("plyfile")
-    vertex = np.zeros(4, dtype=[("x", "f4"), ("y", "f4"), ("z", "f4"), ("class", "u1"), ("label", "u1")])
-    vertex["class"], vertex["label"] = [1, 1, 2, 2], [0, 1, 0, 1]
-    plyfile.PlyData([plyfile.PlyElement.describe(vertex, "vertex")]).write(str(tmp_path / "a.ply"))
+    head = "ply\nformat ascii 1.0\nelement vertex 4\nproperty float x\nproperty float y\nproperty float z\n"
+    rows = "0 0 0 1 0\n0 0 0 1 1\n0 0 0 2 0\n0 0 0 2 1\n"
+    (tmp_path / "a.ply").write_text(f"{head}property uchar class\nproperty uchar label\nend_header\n{rows}")
     with pytest.raises(DataError, match="class and label could be the class codes, and they differ"):
         open_dataset(tmp_path, val_fraction=0)
     split = open_dataset(tmp_path, ReadOptions(classes=["a", "b"]), val_fraction=0).split("all")
