@@ -99,6 +99,7 @@ def train_job(
     every = [f"data.ignore=[{project.space.ignore_index}]", *(["data.val=train"] if few else [])]
     if how == "scribbles":
         chosen = "scribbles"
+        every += ["input.slices=3"] if data.name == VOLUMES else []  # each slice between its neighbours
     elif how == "finetune":
         chosen = going_on(base or DEFAULT_MODEL)
     elif how != "recipe":
