@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from tiny import TINY, TinyRun
+from volumes_made import body, write_nifti
 
 import intarsia
 from intarsia.bundle import Description
@@ -48,6 +49,25 @@ def test_a_forest_learns_from_strokes(project: Project, tmp_path: Path) -> None:
     result = intarsia.load(best).segment(tmp_path / "b.png")
     assert result.space == SPACE
     assert (result.labels[:, 4:44] == 0).mean() > 0.99 and (result.labels[:, 52:92] == 1).mean() > 0.99
+
+
+def test_a_forest_learns_from_strokes_on_a_slice_of_a_scan(tmp_path: Path) -> None:
+    pytest.importorskip("sklearn")
+    values, _ = body()
+    write_nifti(tmp_path / "scan.nii.gz", np.kron(values, np.ones((2, 4, 4))))
+    project = Project(tmp_path / "work", default=lambda: SPACE)
+    project.add("scan.nii.gz", tmp_path / "scan.nii.gz")
+    width, height, slices = project.facts("scan")
+    assert slices is not None
+    seen = project.views.picture(project.item("scan"), slices // 2)[..., 0]
+    bright = seen > 128
+    strokes = np.full((height, width), 255, np.uint8)
+    strokes[::3, ::2] = bright[::3, ::2]
+    project.put("scan", encode_mask(strokes, SPACE), expected=0, frame=slices // 2)
+    best = train_job(project, "scribbles", tmp_path / "run")
+    assert Description.load(best).preprocessing.is_for("volume")
+    labels = intarsia.load(best).segment(tmp_path / "scan.nii.gz").labels
+    assert set(np.unique(labels)) == {0, 1}
 
 
 def test_a_network_goes_on(project: Project, tmp_path: Path, tiny_run: TinyRun) -> None:

@@ -136,6 +136,7 @@ def train_job(
     every = [f"data.ignore=[{project.space.ignore_index}]", *(["data.val=train"] if few else [])]
     if how == "scribbles":
         used = "scribbles"
+        every += ["input.slices=3"] if kind == "volume" else []  # each slice between its neighbours
     elif how == "finetune":
         used = going_on(base or _usual(kind))
     elif how != "recipe":

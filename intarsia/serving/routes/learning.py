@@ -101,9 +101,10 @@ async def _predict(
             pixels = await asked(project.views.picture, found, frame)
         choice = await engine.choose(call, pixels)
         model, note = choice.model, choice.reason
-    if model != CLUSTERING:
-        check_room(width * height, engine.settings, len(engine.description(model).space), found.place)
-    predictor, source = await _opened(call, engine, project, found, frame, model)
+    clusters = model == CLUSTERING and model not in engine.names  # and no model of somebody's has that name
+    classes = _SEGMENTS if clusters else len(engine.description(model).space)
+    check_room(width * height, engine.settings, classes, found.place)
+    predictor, source = await _opened(call, engine, project, found, frame, None if clusters else model)
     result = await engine.compute(call, predictor, lambda: predictor.segment_opened(source))
     with call.stages("encode"):
         await asked(project.adopt, predictor.space)
@@ -111,10 +112,10 @@ async def _predict(
 
 
 async def _opened(
-    call: Call, engine: Engine, project: Project, found: Found, frame: int, model: str
+    call: Call, engine: Engine, project: Project, found: Found, frame: int, model: str | None
 ) -> tuple[Predictor, PixelSource]:
-    """A model, and an item as it reads it."""
-    if model == CLUSTERING:
+    """A model, or else clusters of the item itself; and the item as it reads it."""
+    if model is None:
         with call.stages("decode"):
             pixels = await asked(project.views.picture, found, frame)
         fitted = await engine.clustering(call, pixels)
