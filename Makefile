@@ -7,7 +7,7 @@ PYTHONS := python3 python3.14 python3.13 python3.12 python3.11 python
 PYTHON = $(shell for p in $(PYTHONS); do \
 	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo $$p; break; }; done)
 
-.PHONY: demo test lint types imports pytest light lowest clean
+.PHONY: demo test lint types imports pytest light lowest docs clean
 
 demo: $(VENV)/.demo-installed
 	$(BIN)/intarsia demo --overwrite
@@ -40,6 +40,10 @@ lowest: $(BIN)/python
 	$(BIN)/python -m venv --clear $(VENV)-lowest
 	$(VENV)-lowest/bin/pip install --disable-pip-version-check -q -c $(VENV)/lowest.txt -e '.[dev]'
 	$(VENV)-lowest/bin/pytest -n 2
+
+# The site, offline, into build/site, and what is wrong with it: `python -m http.server -d build/site` shows it, with its search.
+docs: $(VENV)/.dev-installed
+	PYTHONPATH=tools:. $(BIN)/python -m handbook
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "No Python >= 3.11 with venv found (tried: $(PYTHONS))." >&2; \

@@ -203,7 +203,11 @@ def segment(
         UsageError: there is no such model.
         ModelError: the model is damaged.
     """
+    import os
     from collections.abc import Iterator
+
+    import numpy as np
+    from PIL import Image
 
     from intarsia.media.medium import medium_of
 
@@ -211,7 +215,14 @@ def segment(
         given = list(source) if isinstance(source, Iterator) else source  # read twice
         return cluster(given).segment(given)
     medium = medium_of(source).name
-    if model is None and medium == "picture" and (isinstance(source, bytes) or not isinstance(source, Iterable)):
+    if (
+        model is None
+        and medium == "picture"
+        and (
+            isinstance(source, bytes | Image.Image | np.ndarray)
+            or (isinstance(source, str | os.PathLike) and os.path.isfile(source))
+        )
+    ):
         from intarsia.inference.choosing import choose_for, look
 
         model = choose_for([lambda: look(source)]).model

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import errno
+import glob
 import hashlib
 import importlib
 import json
 import os
 import re
+import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -47,13 +50,50 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def _temporary(target: Path) -> str:
-    """A name beside the target; no longer than its own, where that is already as long as names may be."""
-    name = f".{target.stem}.{os.getpid()}.tmp{target.suffix}"
-    if len(os.fsencode(name)) <= _LONGEST:
-        return name
-    return f".{hashlib.sha256(os.fsencode(target.name)).hexdigest()[:16]}.{os.getpid()}.tmp{target.suffix}"
+    """A name beside the target that no other process has; short, where the target's is as long as names may be."""
+    owner = f"{os.getpid()}-{_TOKEN}"
+    name = f".{target.stem}.{owner}.tmp{target.suffix}"
+    return name if len(os.fsencode(name)) <= _LONGEST else f".{_short(target)}.{owner}.tmp{target.suffix}"
 
 
+def sweep(target: Path) -> None:
+    """Remove what processes that were killed left of a file, or below a folder, when they wrote by `atomic_path`.
+
+    What others are at stays.
+    """
+    for path in target.rglob(".*.tmp*") if target.is_dir() else leftovers(target):
+        left = _LEFT.fullmatch(path.name)
+        if left is not None and path.is_file() and not _lives(int(left[1])):
+            path.unlink(missing_ok=True)
+
+
+def _lives(process: int) -> bool:
+    if os.name == "nt":  # where asking would interrupt it
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):  # somebody else's; or no process ever had this number
+        return True
+    return True
+
+
+_LEFT = re.compile(r"\..+\.(\d+)-[0-9a-f]+\.tmp(\.[^.]*)?")
+
+
+def leftovers(target: Path) -> list[Path]:
+    """List the temporary files that processes have left beside a target when they were killed."""
+    ends = f".*.tmp{glob.escape(target.suffix)}"
+    names = (glob.escape(target.stem), _short(target))
+    return [file for name in names for file in target.parent.glob(f".{name}{ends}") if file.is_file()]
+
+
+def _short(target: Path) -> str:
+    return hashlib.sha256(os.fsencode(target.name)).hexdigest()[:16]
+
+
+_TOKEN = secrets.token_hex(3)  # processes on other machines, and in other containers, may have the same number
 _LONGEST = 255  # bytes of a name, on the common file systems
 
 
@@ -193,8 +233,29 @@ def require_room(path: Path) -> None:
         os.fsync(file.fileno())
 
 
+def remove(path: Path) -> None:
+    """Remove a file, or a folder with all that is in it, if it is there."""
+    if os.path.isdir(path) and not os.path.islink(path):
+        shutil.rmtree(path)
+    elif os.path.lexists(path):
+        path.unlink(missing_ok=True)
+
+
+def checksum(path: Path) -> str:
+    """Compute the SHA-256 of a file; of a folder, that of the names and contents of all files in it, sorted."""
+    if not path.is_dir():
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    found = hashlib.sha256()
+    for file in sorted(one for one in path.rglob("*") if one.is_file()):
+        found.update(f"{file.relative_to(path).as_posix()}\0{checksum(file)}\n".encode("utf-8", "surrogateescape"))
+    return found.hexdigest()
+
+
 def sync(path: Path) -> None:
     """Flush one file or folder to disk."""
+    if os.name == "nt" and path.is_dir():  # which cannot be opened there
+        return
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -241,6 +302,15 @@ def lock(stream: IO[Any], *, wait: bool = False) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def unlock(stream: IO[Any]) -> None:
+    """Let go what `lock` holds, also for processes that were forked since: closing the file would not."""
+    try:
+        import fcntl
+    except ImportError:  # Windows, where nothing is forked
+        return
+    fcntl.flock(stream, fcntl.LOCK_UN)
 
 
 def _lock_first_byte(stream: IO[Any], wait: bool) -> bool:

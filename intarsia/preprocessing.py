@@ -35,6 +35,10 @@ class _Seen(BaseModel):
         """What to give it, in words."""
         raise NotImplementedError
 
+    def is_for(self, medium: str) -> bool:
+        """Tell whether the model was made for a medium, or for what can be shown to it in the same way."""
+        return medium not in _FOREIGN[self.medium]
+
     def check_medium(self, medium: str, name: str) -> None:
         """Refuse what the model was not made for: numbers would come out, but they would mean nothing.
 
@@ -46,7 +50,7 @@ class _Seen(BaseModel):
         Raises:
             DataError: a picture for a model of volumes, for instance.
         """
-        if medium in _FOREIGN[self.medium]:
+        if not self.is_for(medium):
             raise DataError(f"cannot segment {name}: this model is for {self.made_for}; or name a model of {medium}s")
 
 

@@ -70,9 +70,8 @@ def test_folders_become_masks_and_are_continued(cli: Cli, net: Path, photos: Pat
     out = tmp_path / "out"
     assert cli("segment", photos, "-m", net, "-o", out) == 0
     lines = [json.loads(line) for line in (out / "manifest.jsonl").read_text().splitlines()]
-    assert [line["status"] for line in lines] == ["done"] * 3 and {line["runtime"]["name"] for line in lines} == {
-        "onnx"
-    }
+    assert [line["status"] for line in lines] == ["done"] * 3
+    assert {line["runtime"]["name"] for line in lines} <= {"onnx", "openvino"}  # the faster here
     assert np.array_equal(np.array(Image.open(out / "more/c.mask.png")), half_bright()[..., 0] > 127)
     again = cli.json("segment", photos, "-m", net, "-o", out, "--resume")
     assert len(again["skipped"]) == 3 and again["records"] == []

@@ -49,7 +49,13 @@ def layered(
     # Of what lies beneath everything, only the pieces that the others would cover are needed.
     others = AnnotatedImage("", shapes=tuple(piece.shape for piece in found if not piece.ground))
     wrong = rasterize(others, (labels.shape[0], labels.shape[1]), space, DrawingRules(rule)) != labels
-    return tuple(piece.shape for piece in found if not piece.ground or (wrong[piece.place] & piece.mask).any())
+    # A simplified outline also covers a few pixels of what surrounds it, which no outline of that would bring back.
+    least = 0.5 if tolerance else 0.0
+
+    def is_covered(piece: _Piece) -> bool:
+        return float(wrong[piece.place][piece.mask].mean()) > least
+
+    return tuple(piece.shape for piece in found if not piece.ground or is_covered(piece))
 
 
 def pieces(labels: LabelArray, space: LabelSpace, min_area: float = 0) -> tuple[Shape, ...]:

@@ -10,7 +10,7 @@ import typer
 from intarsia.cli.output import Json
 from intarsia.cli.planned import end_job, run_job
 from intarsia.cli.records import show_plan
-from intarsia.cli.target import DryRun, Overwrite, Resume, refuse_both
+from intarsia.cli.target import JobDryRun, Overwrite, Resume, refuse_both
 from intarsia.errors import UsageError
 
 _NEXT = "intarsia background CLIP --with beach.jpg   or   --with transparent -o clip.webm"
@@ -44,7 +44,7 @@ def background(
     ] = "person",
     overwrite: Overwrite = False,
     resume: Resume = False,
-    dry_run: DryRun = False,
+    dry_run: JobDryRun = False,
     json: Json = False,
 ) -> None:
     """Change what is behind the people of videos: writes NAME.background.mp4, with the video's own times and sound.
@@ -56,7 +56,7 @@ def background(
     from intarsia.apps.grounds import BLUR, Blur, read_ground
     from intarsia.apps.loading import load_predictor
     from intarsia.cli.pipes import piped
-    from intarsia.jobs import JobOptions, plan
+    from intarsia.jobs import JobOptions, forecast, plan
 
     refuse_both(overwrite=overwrite, resume=resume)
     if blur is not None and behind != BLUR:
@@ -64,9 +64,9 @@ def background(
     ground = Blur(blur) if blur is not None else read_ground(behind)
     with piped(sources, out, (), as_json=json) as (sources, out):
         planned = plan(sources, out, outputs=[background_output(ground)], media=MEDIA)
-        if dry_run:
-            show_plan(planned, json=json)
-            return
         backgrounds, options = Backgrounds(load_predictor(model), ground), JobOptions(limit=limit, deadline=deadline)
+        if dry_run:
+            show_plan(planned, forecast(backgrounds, planned, options), json=json)
+            return
         result = run_job(backgrounds, planned, options, overwrite=overwrite, what="frames")
         end_job(backgrounds, planned, result, model, then=_NEXT, json=json)

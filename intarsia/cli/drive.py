@@ -11,7 +11,7 @@ from intarsia import DEFAULT_MODEL
 from intarsia.cli.output import Json
 from intarsia.cli.planned import end_job, run_job
 from intarsia.cli.records import show_plan
-from intarsia.cli.target import DryRun, Overwrite, Resume, refuse_both
+from intarsia.cli.target import JobDryRun, Overwrite, Resume, refuse_both
 
 
 def drive(
@@ -57,7 +57,7 @@ def drive(
     limit: Annotated[int | None, typer.Option(min=1, help="Stop after so many frames.")] = None,
     overwrite: Overwrite = False,
     resume: Resume = False,
-    dry_run: DryRun = False,
+    dry_run: JobDryRun = False,
     json: Json = False,
 ) -> None:
     """See road, lanes, vehicles and people: writes NAME.drive.mp4 of each video, NAME.drive.jpg of each picture.
@@ -66,7 +66,7 @@ def drive(
     """
     from intarsia.apps.drive import Camera, drive_render
     from intarsia.apps.loading import load_predictor
-    from intarsia.jobs import JobOptions, plan
+    from intarsia.jobs import JobOptions, forecast, plan
 
     refuse_both(overwrite=overwrite, resume=resume)
     calibration = None if camera is None else Camera.load(camera)
@@ -75,9 +75,9 @@ def drive(
     planned = plan(sources, out, outputs=[drive_render(calibration), *(write or ())], given=given)
     app = {} if calibration is None else {"camera": calibration.model_dump(mode="json")}
     options = JobOptions(fps=fps, limit=limit, deadline=deadline, app=app)
-    if dry_run:
-        show_plan(planned, json=json)
-        return
     predictor = load_predictor(model)
+    if dry_run:
+        show_plan(planned, forecast(predictor, planned, options), json=json)
+        return
     result = run_job(predictor, planned, options, overwrite=overwrite, what="driving")
     end_job(predictor, planned, result, model, then="intarsia drive CLIP --write records", json=json)

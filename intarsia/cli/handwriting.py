@@ -10,7 +10,7 @@ import typer
 from intarsia.cli.output import Json
 from intarsia.cli.planned import end_job, run_job
 from intarsia.cli.records import show_plan
-from intarsia.cli.target import DryRun, Overwrite, Resume, refuse_both
+from intarsia.cli.target import JobDryRun, Overwrite, Resume, refuse_both
 
 
 def handwriting(
@@ -40,7 +40,7 @@ def handwriting(
     runtime: Annotated[str, typer.Option(help="What computes: onnx, openvino, or auto.")] = "auto",
     overwrite: Overwrite = False,
     resume: Resume = False,
-    dry_run: DryRun = False,
+    dry_run: JobDryRun = False,
     json: Json = False,
 ) -> None:
     """Find the lines of handwritten pages: baselines and outlines in reading order, words by the gaps between them.
@@ -49,13 +49,13 @@ def handwriting(
     """
     from intarsia.apps.handwriting import PAGE, LineFinder
     from intarsia.apps.loading import load_predictor
-    from intarsia.jobs import plan
+    from intarsia.jobs import forecast, plan
 
     refuse_both(overwrite=overwrite, resume=resume)
     planned = plan(sources, out, outputs=write or (), media=(PAGE,))
-    if dry_run:
-        show_plan(planned, json=json)
-        return
     finder = LineFinder(load_predictor(model, long_side=long_side, runtime=runtime), words=words)
+    if dry_run:
+        show_plan(planned, forecast(finder, planned), json=json)
+        return
     result = run_job(finder, planned, overwrite=overwrite, what="reading")
     end_job(finder, planned, result, model, then="intarsia handwriting PAGE --write crops --words", json=json)

@@ -10,7 +10,7 @@ import typer
 from intarsia.cli.output import Json
 from intarsia.cli.planned import AGREED, end_job, run_job
 from intarsia.cli.records import show_plan
-from intarsia.cli.target import DryRun, Overwrite, Resume, refuse_both
+from intarsia.cli.target import JobDryRun, Overwrite, Resume, refuse_both
 
 _COLOUR = "COLOUR"
 
@@ -47,7 +47,7 @@ def makeup(
     ] = None,
     overwrite: Overwrite = False,
     resume: Resume = False,
-    dry_run: DryRun = False,
+    dry_run: JobDryRun = False,
     json: Json = False,
 ) -> None:
     """Make up the faces in photos and clips: writes NAME.makeup.jpg (of PNG and others .png, of videos .mp4).
@@ -56,15 +56,15 @@ def makeup(
     """
     from intarsia.apps.makeup import MADE_UP, MEDIA, Look, open_makeup
     from intarsia.cli.pipes import piped
-    from intarsia.jobs import plan
+    from intarsia.jobs import forecast, plan
 
     refuse_both(overwrite=overwrite, resume=resume)
     look = Look(lips, hair, skin, eyes, brows, strength)  # type: ignore[arg-type]  # which it checks itself
     with piped(sources, out, (), as_json=json) as (sources, out):
         planned = plan(sources, out, outputs=(MADE_UP,), media=MEDIA)
-        if dry_run:
-            show_plan(planned, json=json)
-            return
         painter = open_makeup(look, model=model)
+        if dry_run:
+            show_plan(planned, forecast(painter, planned), json=json)
+            return
         result = run_job(painter, planned, overwrite=overwrite, what="painting")
         end_job(painter, planned, result, "face", then=AGREED, json=json)

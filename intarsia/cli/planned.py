@@ -2,27 +2,80 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from intarsia.cli.output import emit, progress_bar
 from intarsia.cli.records import show_job
+from intarsia.errors import require
 
 if TYPE_CHECKING:
     from intarsia.jobs import JobOptions, JobResult, Plan
+    from intarsia.scaling import Engine
+
+On = Annotated[
+    str | None,
+    typer.Option(
+        "--on",
+        metavar="WHERE",
+        help="Share the work out: local:N to N processes; ray, or ray://HOST:PORT, to a Ray cluster (extra scale).",
+    ),
+]
 
 AGREED = "ask people before you change their pictures, and before you show them"
 """What comes after an app that changes how people look."""
 
 
+def read_on(said: str | None) -> Engine | None:
+    """Read where workers shall be; None for this process alone.
+
+    Raises:
+        UsageError: there is no such place, or what it needs is not installed.
+    """
+    if said is None:
+        return None
+    from intarsia.scaling import OnRay, read_engine
+
+    engine = read_engine(said)
+    if isinstance(engine, OnRay):
+        require("ray", "scale")
+    return engine
+
+
 def run_job(
-    predictor: Any, plan: Plan, options: JobOptions | None = None, *, overwrite: bool, what: str = "segmenting"
+    predictor: Any,
+    plan: Plan,
+    options: JobOptions | None = None,
+    *,
+    overwrite: bool,
+    what: str = "segmenting",
+    engine: Engine | None = None,
+    make: Callable[[], Any] | None = None,
 ) -> JobResult:
-    """Run the job under a bar that shows what is done of its one source, or of all."""
+    """Run the job under a bar that shows what is done of its one source, or of all.
+
+    Args:
+        predictor: the model.
+        plan: of the job.
+        options: of the job.
+        overwrite: replace what is there.
+        what: is going on.
+        engine: where many workers do it; None: here.
+        make: makes the predictor of such a worker.
+    """
     from intarsia.jobs import JobOptions, run_all
     from intarsia.stopping import stop_on_signals
 
+    if engine is not None and make is not None:
+        from intarsia.scaling import run_on
+
+        with stop_on_signals() as stop, progress_bar(what) as bar:
+            return run_on(
+                engine, predictor, make, plan, options=options or JobOptions(), overwrite=overwrite, stop=stop,
+                finished=lambda done, total, _: bar(done, total),
+            )  # fmt: skip
     single = len(plan.tasks) == 1
     with stop_on_signals() as stop, progress_bar(what, rate=single) as bar:
         return run_all(

@@ -10,7 +10,7 @@ import typer
 from intarsia.cli.output import Json
 from intarsia.cli.planned import end_job, run_job
 from intarsia.cli.records import show_plan
-from intarsia.cli.target import DryRun, Overwrite, Resume, refuse_both
+from intarsia.cli.target import JobDryRun, Overwrite, Resume, refuse_both
 from intarsia.errors import UsageError
 
 _NEXT = "intarsia portrait PHOTO --background transparent   or   intarsia background CLIP --with blur"
@@ -42,7 +42,7 @@ def portrait(
     ] = "person",
     overwrite: Overwrite = False,
     resume: Resume = False,
-    dry_run: DryRun = False,
+    dry_run: JobDryRun = False,
     json: Json = False,
 ) -> None:
     """Put what is behind the people of photos out of focus, or another background there: writes NAME.portrait.jpg.
@@ -53,7 +53,7 @@ def portrait(
     from intarsia.apps.loading import load_predictor
     from intarsia.apps.portrait import MEDIA, Portraits, check_files, portrait_output
     from intarsia.cli.pipes import piped
-    from intarsia.jobs import plan
+    from intarsia.jobs import forecast, plan
 
     refuse_both(overwrite=overwrite, resume=resume)
     if background is not None and blur is not None:
@@ -62,9 +62,9 @@ def portrait(
     with piped(sources, out, (), as_json=json) as (sources, out):
         planned = plan(sources, out, outputs=[portrait_output(ground, lossless=lossless)], media=MEDIA)
         check_files(planned)
-        if dry_run:
-            show_plan(planned, json=json)
-            return
         portraits = Portraits(load_predictor(model), ground)
+        if dry_run:
+            show_plan(planned, forecast(portraits, planned), json=json)
+            return
         result = run_job(portraits, planned, overwrite=overwrite, what="portraits")
         end_job(portraits, planned, result, model, then=_NEXT, json=json)

@@ -8,12 +8,14 @@ import typer
 
 from intarsia.cli.output import emit, seconds, table
 from intarsia.errors import counted
+from intarsia.memory import said_bytes
 
 if TYPE_CHECKING:
     from intarsia.bundle import Description
-    from intarsia.jobs import JobResult, Plan, Record
+    from intarsia.jobs import Forecast, JobResult, Plan, Record
 
 _MOST_SHOWN = 10
+_WORTH_TELLING = 1_000_000  # bytes
 _THEN = "intarsia segment FOLDER/ -o out/   or   intarsia train YOUR-DATA/"
 
 
@@ -48,8 +50,17 @@ def summed(result: JobResult) -> str:
     return ", ".join(counts)
 
 
-def show_plan(plan: Plan, *, json: bool) -> None:
-    """Print what a job would write."""
+def show_plan(plan: Plan, expected: Forecast | None, *, json: bool) -> None:
+    """Print what a job would write, and what it would take.
+
+    Args:
+        plan: of the job.
+        expected: see `jobs.forecast`; None where it is not known before the work.
+        json: tell it for machines.
+
+    Raises:
+        DataError: it needs more memory than there is.
+    """
     planned = [
         {
             "source": str(task.source), "medium": task.medium.name,
@@ -58,11 +69,32 @@ def show_plan(plan: Plan, *, json: bool) -> None:
         for task in plan.tasks
     ]  # fmt: skip
     if json:
-        emit({"planned": planned, "notes": list(plan.notes)})
+        told = None if expected is None else expected.to_json()
+        emit({"planned": planned, "notes": list(plan.notes), "expected": told})
     else:
         for note in plan.notes:
             typer.echo(f"note: {note}")
         table(("Source", "Results"), [(str(one["source"]), "  ".join(one["outputs"].values())) for one in planned])  # type: ignore[attr-defined]
+        show_forecast(expected)
+    if expected is not None:
+        expected.check()
+
+
+def show_forecast(expected: Forecast | None) -> None:
+    """Print the memory and the time that a job would take."""
+    if expected is None or expected.memory is None:
+        typer.echo("Memory: not known before the work")
+    else:
+        there = "" if expected.room is None else f"; there are {said_bytes(expected.room)}"
+        typer.echo(f"Memory: about {said_bytes(expected.memory)} at the peak{there}")
+    for one in () if expected is None else expected.media:
+        shares = sorted(one.held.items(), key=lambda share: -share[1])
+        held = ", ".join(f"{name} {said_bytes(share)}" for name, share in shares if share >= _WORTH_TELLING)
+        size = "x".join(f"{side}" for side in one.size if side)
+        typer.echo(f"  {counted(one.sources, one.medium)}, the largest {one.source} ({size}): {held}")
+    took = None if expected is None else expected.seconds
+    beside = "" if took is None else " of the network; reading, drawing and writing go on beside it"
+    typer.echo(f"Time: {'not known before the work' if took is None else f'about {seconds(took)}'}{beside}")
 
 
 def _show_record(record: Record, plan: Plan) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,9 +13,9 @@ import typer
 from intarsia import DEFAULT_MODEL, DEFAULT_MODELS
 from intarsia.cli.flags import give_flags
 from intarsia.cli.output import Decide, Json, Options, Refine, RefineOptions, emit, progress_bar, read_refine
-from intarsia.cli.planned import run_job
+from intarsia.cli.planned import On, read_on, run_job
 from intarsia.cli.records import show_job, show_plan
-from intarsia.cli.target import DryRun, Overwrite, Resume, refuse_both
+from intarsia.cli.target import JobDryRun, Overwrite, Resume, refuse_both
 from intarsia.cli.things import FLAGS, Things, read_things
 from intarsia.errors import UsageError, counted
 
@@ -182,7 +183,8 @@ def segment(
         ),
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, rich_help_panel=_VIDEO, help="Stop after so many frames.")] = None,
-    dry_run: DryRun = False,
+    on: On = None,
+    dry_run: JobDryRun = False,
     json: Json = False,
 ) -> None:
     """Give every pixel (voxel, point) its class: writes NAME.mask.png and NAME.overlay.jpg for each picture.
@@ -190,9 +192,10 @@ def segment(
     The masks of GeoTIFFs are GeoTIFFs (.mask.tif), those of volumes are NIfTI files (.mask.nii.gz). Of videos,
     NAME.overlay.mp4 is written. Of a point cloud, every point gets its class: NAME.labels.laz is written.
     """
+    import intarsia
     from intarsia.apps.choosing import choose_model
     from intarsia.cli.pipes import piped
-    from intarsia.jobs import JobOptions, plan
+    from intarsia.jobs import JobOptions, forecast, plan
     from intarsia.jobs.outputs import OUTLINED
     from intarsia.jobs.preannotation import preannotation_path
     from intarsia.jobs.said import read_codes
@@ -200,6 +203,7 @@ def segment(
     from intarsia.media.medium import check_options
 
     refuse_both(overwrite=overwrite, resume=resume)
+    engine = read_on(on)
     asked = {
         "keep": keep, "annotations": annotations, "tta": tta, "long_side": long_side, "tile": tile,
         "refine": refine or refine_set, "decide": decide != "argmax", "bands": bands, "window": window,
@@ -222,9 +226,6 @@ def segment(
             keep=tuple(keep or ()), columns=columns, codes=read_codes(codes or ()), category=category, series=series,
             fps=fps, limit=limit, schedule=schedule, instances=things.options, **exports.of_maps(write or ()),
         )  # fmt: skip
-        if dry_run:
-            show_plan(planned, json=json)
-            return
         named = model
         if named is None:
             named, planned = choose_model(planned)
@@ -233,8 +234,14 @@ def segment(
             "precision": precision, "confidence": "confidence" in (write or ()), "decide": decide,
             "refine": read_refine(refine, refine_set),
         }  # fmt: skip
-        predictor = _load(named, sources, set_ or [], settings)
-        result = run_job(predictor, planned, options, overwrite=overwrite)
+        if dry_run and intarsia.is_clustering(named):  # which begins by reading all of them
+            show_plan(planned, None, json=json)
+            return
+        predictor, make = _load(named, sources, set_ or [], settings, shared=engine is not None)
+        if dry_run:
+            show_plan(planned, forecast(predictor, planned, options), json=json)
+            return
+        result = run_job(predictor, planned, options, overwrite=overwrite, engine=engine, make=make)
         _finish(predictor, planned, result, named, exports, things, overwrite=overwrite, json=json)
 
 
@@ -270,9 +277,9 @@ def _exports(
 
 
 def _load(
-    model: str, sources: list[str], assignments: list[str], settings: dict[str, Any]
-) -> Predictor | CloudPredictor:
-    """Load the model, or cluster the pictures."""
+    model: str, sources: list[str], assignments: list[str], settings: dict[str, Any], *, shared: bool
+) -> tuple[Predictor | CloudPredictor, Callable[[], Predictor | CloudPredictor] | None]:
+    """Load the model, and say how others do; or cluster the pictures, which nobody else can do again."""
     import intarsia
     from intarsia.jobs.said import read_window
     from intarsia.media.rasters import check_bands
@@ -280,21 +287,28 @@ def _load(
 
     changes = read_assignments(assignments)
     if intarsia.is_clustering(model):
+        if shared:
+            raise UsageError(
+                "kmeans is fitted in this process, and other workers do not have it; fit it in a run (intarsia train "
+                "PICTURES/ --recipe kmeans), and name its folder (-m)"
+            )
         if settings["bands"] is not None or settings["window"] is not None:
             raise UsageError("--bands and --window are for trained models; kmeans clusters pictures")
         rest = {
             name: value for name, value in settings.items() if name not in ("bands", "window", "runtime", "precision")
         }
         with progress_bar("clustering") as progress:
-            return intarsia.cluster(
+            found = intarsia.cluster(
                 sources, changes.pop("clusters", 5), options=changes, **rest,
                 progress=lambda _, done, total: progress(done, total),
             )  # fmt: skip
+        return found, None
     read = {
         "bands": None if settings["bands"] is None else check_bands(settings["bands"]),
         "window": None if settings["window"] is None else read_window(settings["window"]),
     }
-    return intarsia.load(model, options=changes, **settings | read)
+    make = partial(intarsia.load, model, options=changes, **settings | read)
+    return make(), make
 
 
 def _finish(

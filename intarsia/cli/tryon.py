@@ -10,7 +10,7 @@ import typer
 from intarsia.cli.output import Json
 from intarsia.cli.planned import AGREED, end_job, run_job
 from intarsia.cli.records import show_plan
-from intarsia.cli.target import DryRun, Overwrite, Resume, refuse_both
+from intarsia.cli.target import JobDryRun, Overwrite, Resume, refuse_both
 
 MODEL = "clothes"
 
@@ -43,7 +43,7 @@ def tryon(
     ] = MODEL,
     overwrite: Overwrite = False,
     resume: Resume = False,
-    dry_run: DryRun = False,
+    dry_run: JobDryRun = False,
     json: Json = False,
 ) -> None:
     """Show a garment in another colour, texture, or as somebody else wears it: writes NAME.tryon.png of each photo.
@@ -54,14 +54,14 @@ def tryon(
     from intarsia.apps.loading import load_predictor
     from intarsia.apps.tryon import MEDIA, TRIED_ON, TryingOn, Wish
     from intarsia.inference.bodies import find_bodies
-    from intarsia.jobs import plan
+    from intarsia.jobs import forecast, plan
 
     refuse_both(overwrite=overwrite, resume=resume)
     wish = Wish(garment, colour, texture, scale, from_)
     planned = plan(sources, out, outputs=(TRIED_ON,), media=MEDIA)
-    if dry_run:
-        show_plan(planned, json=json)
-        return
     editor = TryingOn(wish, load_predictor(model), find_bodies)
+    if dry_run:
+        show_plan(planned, forecast(editor, planned), json=json)
+        return
     result = run_job(editor, planned, overwrite=overwrite, what="trying on")
     end_job(editor, planned, result, model, then=AGREED, json=json)

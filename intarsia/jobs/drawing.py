@@ -17,6 +17,12 @@ _REDUCED_SIDE = 4096
 _JPEG_SIDE = 65_000
 
 
+def reduction(width: int, height: int) -> int:
+    """How many times smaller than the picture its drawing is, along each side; 1: as large."""
+    longer = max(width, height)
+    return -(-longer // _REDUCED_SIDE) if width * height > FULL_PIXELS or longer > _JPEG_SIDE else 1
+
+
 class Drawing:
     """Collect a picture's drawing from rows; above 25 megapixels reduced to at most 4096 pixels on the longer side.
 
@@ -35,9 +41,7 @@ class Drawing:
     def __init__(self, width: int, height: int, render: Render, style: Style) -> None:
         self._render, self._style = render, style
         self.drawer = render.begin()
-        longer = max(width, height)
-        reduce = width * height > FULL_PIXELS or longer > _JPEG_SIDE
-        self._factor = -(-longer // _REDUCED_SIDE) if reduce else 1
+        self._factor = reduction(width, height)
         channels = 4 if render.alpha and not render.whole else 3
         self._image = np.empty((-(-height // self._factor), -(-width // self._factor), channels), dtype=np.uint8)
         self._filled = 0

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import errno
-import glob
 import hashlib
 import json
 import os
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from intarsia.errors import DataError
-from intarsia.files import encoded, lock, reason, sync
+from intarsia.files import leftovers, lock, reason, remove, sync
+from intarsia.jobs.lines import Lines
+from intarsia.jobs.log import Log, SharedLog, gather
+from intarsia.jobs.outputs import FOLDERS
 from intarsia.jobs.task import Record, Task
 
-MANIFEST = "manifest.jsonl"
 CLAIMS = ".claims"
-# A line begins with its id.
-_BEGINNING = re.compile(rb'\{"id": ("(?:[^"\\]|\\.)*")')
 # Without space or permission no later file fares better, so the job stops; it can be resumed.
 _HOPELESS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
@@ -34,26 +33,22 @@ class Manifest:
 
     Args:
         folder: the output folder; made with the first claim.
+        log: where lines are added; None: to ``manifest.jsonl``.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, log: Log | None = None) -> None:
         self.folder = folder
-        self._lines, self._claims = folder / MANIFEST, folder / CLAIMS
-        self._read = 0
-        self._last: dict[str, Record] = {}
-        self._torn: set[str] = set()
+        self._lines, self._claims = Lines(folder), folder / CLAIMS
+        self._log = log or SharedLog(folder)
         self._made = False
 
     def find(self, task: Task) -> Record | None:
         """Find the last line of a task, in the form of today; lines that other workers added meanwhile count."""
-        self._catch_up()
-        by_name = next(iter(task.outputs.values()))
-        return self._last.get(task.id) or self._last.get(by_name)
+        return self._lines.find(task.id, next(iter(task.outputs.values())))
 
     def records(self) -> Iterator[Record]:
         """Go through the last line of each task."""
-        self._catch_up()
-        yield from self._last.values()
+        yield from self._lines.records()
 
     def is_done(self, task: Task, record: Record) -> bool:
         """Tell whether a line says that all that is wanted of a task was made of the source as it is, and is there."""
@@ -61,12 +56,28 @@ class Manifest:
             record["status"] == "done"
             and record["input"] == fingerprint(task.source)
             and all(record["outputs"].get(kind) == name for kind, name in task.outputs.items())
-            and all((self.folder / name).exists() for name in task.outputs.values())
+            and self.is_there(task)
         )
 
+    def is_there(self, task: Task) -> bool:
+        """Tell whether all outputs of a task exist, whoever wrote them."""
+        return all(os.path.exists(self.folder / name) for name in task.outputs.values())
+
+    def gather(self) -> None:
+        """Move the lines of workers that have ended into ``manifest.jsonl``.
+
+        Raises:
+            DataError: the disk is full, or may not be written.
+        """
+        gather(self.folder, self._lines)
+
     @contextmanager
-    def claim(self, task: Task) -> Iterator[bool]:
+    def claim(self, task: Task, *, again: bool = False) -> Iterator[bool]:
         """Work on a task alone: yields whether it was free.
+
+        Args:
+            task: that shall be done.
+            again: what was made of it before is replaced.
 
         Raises:
             DataError: the folder cannot be written into.
@@ -79,10 +90,11 @@ class Manifest:
                 if held is None:
                     yield False
                     return
-                self._clear(task, held)
+                self._clear(held)
+                note = _Note(task.id, tuple(task.outputs.values()), self._before(task) if again else "")
                 held.seek(0)
                 held.truncate()
-                held.write(json.dumps({"id": task.id, "outputs": list(task.outputs.values()), "pid": os.getpid()}))
+                held.write(json.dumps(asdict(note) | {"pid": os.getpid()}))
                 held.flush()
             except OSError as error:
                 raise DataError(f"cannot write into {self.folder}: {reason(error)}") from error
@@ -90,77 +102,90 @@ class Manifest:
 
     def is_begun(self, task: Task) -> bool:
         """Tell whether somebody is at a task, or died at it: what is there of it is a job's, and no stranger's."""
-        return task.id in self._torn or (self._claims / f"{_digest(task.id)}.json").exists()
+        return self._lines.is_torn(task.id) or (self._claims / f"{_digest(task.id)}.json").exists()
 
     def add(self, record: Record) -> None:
-        """Add the line of what was claimed.
+        """Add the line of what was claimed, once the names of its outputs are on the disk.
 
         Raises:
             DataError: the disk is full.
         """
-        line = encoded(json.dumps(record, ensure_ascii=False) + "\n")
         try:
-            with self._lines.open("ab+", buffering=0) as stream:
-                lock(stream, wait=True)
-                end = stream.seek(0, os.SEEK_END)
-                if end > 0:
-                    stream.seek(-1, os.SEEK_END)
-                    if stream.read(1) != b"\n":  # torn by a crash
-                        line = b"\n" + line
-                _append(stream, line, end)
-            sync(self._lines)
+            for folder in {(self.folder / name).parent for name in record["outputs"].values()}:
+                sync(folder)
         except OSError as error:
-            raise DataError(f"cannot write {self._lines}: {reason(error)}, and run the job again") from error
+            raise DataError(f"cannot write into {self.folder}: {reason(error)}, and run the job again") from error
+        self._log.add(record)
 
     def tidy(self) -> None:
-        """Remove the folder of claims if nobody works here, and the output folder if it was made for nothing."""
+        """Remove what dead workers have left, and the output folder if it was made for nothing."""
+        for claim in self._claims.glob("*.json"):
+            self._sweep(claim)
         with suppress(OSError):
             self._claims.rmdir()
             if self._made:
                 self.folder.rmdir()
 
-    def _catch_up(self) -> None:
-        """Read the lines that were added since the last time; of one that a crash has torn, only whose it is."""
-        try:
-            with self._lines.open("rb") as stream:
-                stream.seek(self._read)
-                text = stream.read()
-        except (FileNotFoundError, NotADirectoryError):
-            return
-        end = text.rfind(b"\n") + 1
-        self._read += end
-        for line in text.split(b"\n"):
-            try:
-                record = json.loads(line)
-            except ValueError:
-                begun = _BEGINNING.match(line)
-                if begun is not None:
-                    self._torn.add(json.loads(begun[1]))
-                continue
-            if isinstance(record, dict) and "status" in record:
-                found = _as_today(record)
-                self._last[str(found["id"])] = found
-                self._torn.discard(str(found["id"]))
+    def _sweep(self, claim: Path) -> None:
+        """Remove the claim of a worker that died between adding its line and letting the claim go.
 
-    def _clear(self, task: Task, held: IO[str]) -> None:
-        """Remove what a worker that died has left of a task."""
+        Nothing else is touched: while a claim of what is not done is looked at, it would be taken for a busy one.
+        """
+        with suppress(OSError):
+            note = _Note.read(claim.read_text("utf-8"))
+            if note is not None and self._is_added(note):
+                with _held(claim) as held:
+                    if held is not None:
+                        self._clear(held)
+
+    def _clear(self, held: IO[str]) -> None:
+        """Remove what a worker that died has left of the task that its claim names."""
         held.seek(0)
-        try:
-            note = json.loads(held.read() or "{}")
-            names = [str(name) for name in note.get("outputs", ())]
-        except (ValueError, AttributeError):
+        note = _Note.read(held.read())
+        if note is None:
             return
-        record = self.find(task)
-        done = record is not None and record["status"] == "done"
-        for name in names:
-            path = self.folder / name
-            if not path.resolve().is_relative_to(self.folder.resolve()):
+        added, root = self._is_added(note), self.folder.resolve()
+        for path in (self.folder / name for name in note.outputs):
+            if not path.resolve().is_relative_to(root):  # no job has written this
                 continue
-            pattern = f".{glob.escape(path.stem)}.*.tmp{glob.escape(path.suffix)}"
-            left = [*path.parent.glob(pattern), *([] if done else [path])]
-            for file in left:
-                if file.is_file():
-                    file.unlink()
+            for file in leftovers(path):
+                file.unlink()
+            if not added and (path.is_file() or path.name.endswith(FOLDERS)):
+                remove(path)
+
+    def _is_added(self, note: _Note) -> bool:
+        """Tell whether the line of a claim was added."""
+        record = self._lines.find(note.id)
+        return record is not None and record["status"] == "done" and _told(record) != note.before
+
+    def _before(self, task: Task) -> str:
+        record = self.find(task)
+        return "" if record is None else _told(record)
+
+
+@dataclass(frozen=True)
+class _Note:
+    """What a claim says, for whoever comes when its worker has died.
+
+    Attributes:
+        id: of the task.
+        outputs: their names below the folder.
+        before: which line the task had when it was claimed to be done again; "" where nothing was to be replaced.
+    """
+
+    id: str
+    outputs: tuple[str, ...]
+    before: str = ""
+
+    @classmethod
+    def read(cls, text: str) -> _Note | None:
+        """Read a claim; None of one that says nothing yet."""
+        try:
+            said = json.loads(text)
+            outputs = said.get("outputs", [])
+            return cls(str(said.get("id", "")), tuple(str(name) for name in outputs), str(said.get("before", "")))
+        except (ValueError, AttributeError, TypeError):
+            return None
 
 
 @contextmanager
@@ -188,38 +213,12 @@ def _is_same(stream: IO[str], path: Path) -> bool:
         return False
 
 
-def _append(stream: IO[bytes], line: bytes, end: int) -> None:
-    """Write all of a line at the end, or nothing."""
-    try:
-        left = memoryview(line)
-        while left:
-            left = left[stream.write(left) :]
-    except OSError:
-        with suppress(OSError):
-            stream.truncate(end)
-        raise
+def _told(record: Record) -> str:
+    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()[:24]
 
 
 def _digest(name: str) -> str:
     return hashlib.sha256(os.fsencode(name)).hexdigest()[:24]
-
-
-# What earlier versions called the outputs in their lines.
-_EARLIER = {"mask": "labels", "labels": "labels", "overlay": "overlay", "top": "top", "side": "side", "viewer": "page"}
-
-
-def _as_today(record: Record) -> Record:
-    """A line in today's form; lines of earlier versions name their outputs one by one and have no id."""
-    if "outputs" in record and "id" in record:
-        return record
-    outputs = {today: record[key] for key, today in _EARLIER.items() if record.get(key)}
-    name = outputs.get("labels", record.get("source"))
-    return {"input": None, **record, "id": name, "outputs": outputs, "earlier": True}
-
-
-def earlier_settings(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Take the options of a line of an earlier version."""
-    return {key: record[key] for key in ("columns", "category") if record.get(key)}
 
 
 def fingerprint(source: Path | str) -> list[int] | None:

@@ -55,6 +55,9 @@ OUTPUTS = {
 }  # fmt: skip
 """Every kind of output besides the labels and the renders."""
 
+FOLDERS = (".masks", ".lines")
+"""How the names of those end that are folders."""
+
 OUTLINED = frozenset({"polygons", "geopackage"})
 """Those that are outlines of the labels on the map."""
 

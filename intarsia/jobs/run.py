@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import os
-import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Literal
 
-from intarsia.bundle import Description
-from intarsia.errors import DataError, NothingFound, UsageError, counted
-from intarsia.inference import Identity, VideoPredictor
+from intarsia.errors import DataError, NothingFound, UsageError
+from intarsia.files import checksum, remove
+from intarsia.jobs.forecast import check_room
 from intarsia.jobs.line import EXPECTED, Begun, Line, begin
-from intarsia.jobs.manifest import Manifest, earlier_settings, fingerprint, is_hopeless
+from intarsia.jobs.manifest import Manifest, is_hopeless
 from intarsia.jobs.plan import Plan
+from intarsia.jobs.resuming import JobPredictor, as_begun, is_finished, is_skipped, prepared, settled
 from intarsia.jobs.task import JobOptions, Record, Task
 from intarsia.jobs.writing.frames import write_frames
 from intarsia.jobs.writing.pages import write_pages
@@ -26,9 +26,7 @@ from intarsia.jobs.writing.rows import write_rows
 from intarsia.jobs.writing.volume import write_volume
 from intarsia.jobs.writing.whole import write_whole
 from intarsia.jobs.writing.work import Facts, Stopped, Work
-from intarsia.labels import LabelSpace
-from intarsia.media.medium import Form, Medium, check_options
-from intarsia.preprocessing import AnyPreprocessing
+from intarsia.media.medium import Form, check_options
 
 Stop = Callable[[], bool]
 Tell = Callable[[Task, int, int | None], None]
@@ -41,22 +39,6 @@ WRITERS: dict[Form, Callable[[Any, Work], Facts]] = {
     "whole": write_whole,
 }  # fmt: skip
 """What writes the outputs of a task, by the form of its medium."""
-
-
-class JobPredictor(Protocol):
-    """What a job needs of a predictor."""
-
-    bundle: Description
-    space: LabelSpace
-    given: frozenset[str]
-    forms: frozenset[Form]
-
-    @property
-    def preprocessing(self) -> AnyPreprocessing: ...
-    @property
-    def is_free(self) -> bool: ...
-    def identity(self) -> Identity: ...
-    def at(self, runtime: Mapping[str, Any]) -> Self: ...
 
 
 @dataclass
@@ -74,6 +56,15 @@ class JobResult:
     skipped: list[str] = field(default_factory=list)
     busy: list[str] = field(default_factory=list)
     stopped: bool = False
+
+    def add(self, outcome: Outcome) -> None:
+        """Add what became of a task."""
+        if outcome.record is not None:
+            self.records.append(outcome.record)
+        if outcome.kind == "stopped":
+            self.stopped = True
+        elif outcome.kind != "done":
+            (self.busy if outcome.kind == "busy" else self.skipped).append(str(outcome.task.source))
 
     @property
     def done(self) -> list[Record]:
@@ -159,9 +150,9 @@ def run(
 
     Returns:
         The same keys for every medium, plain JSON: id, source, medium, status ("done", "error", "nothing" (what is
-        looked for is not in it) or "stopped"), error, outputs (name below the folder by kind), size, areas (share by
-        class), seconds, notes, details (what only its medium has), model, settings, runtime (what decides the labels),
-        input (size and time of the source).
+        looked for is not in it) or "stopped"), error, outputs (name below the folder by kind), sha256 (of each output),
+        size, areas (share by class), seconds, notes, details (what only its medium has), model, settings, runtime (what
+        decides the labels), input (size and time of the source).
 
     Raises:
         Stopped: by `stop`, before there was something whole.
@@ -199,6 +190,7 @@ def _written(
             raise begun.error
         work = Work(task, begun.reader, paths, options, options.style(task, ready.space), told, stop, begun.parts)
         facts = WRITERS[task.medium.form](ready, work)
+        sums = {kind: checksum(path) for kind, path in paths.items()}
     except EXPECTED as error:
         _remove(fresh)
         if is_hopeless(error) or isinstance(error, UsageError):
@@ -211,8 +203,8 @@ def _written(
         raise
     notes = [*task.notes, *facts.notes]
     told_of = {"size": list(facts.size), "areas": facts.areas, "notes": notes, "details": facts.details}
-    status = "stopped" if facts.stopped else "done"
-    return record | told_of | {"status": status, "outputs": dict(task.outputs), "seconds": _since(start)}
+    made = {"status": "stopped" if facts.stopped else "done", "outputs": dict(task.outputs), "sha256": sums}
+    return record | told_of | made | {"seconds": _since(start)}
 
 
 def run_all(
@@ -244,31 +236,27 @@ def run_all(
 
     Raises:
         UsageError: outputs exist that another model or tool made; says what differs. Or an option does not fit.
-        DataError: the model is for another medium; or the disk is full: the job can be continued.
+        DataError: the model is for another medium; a source needs more memory than there is; or the disk is full: the
+            job can be continued.
     """
     manifest = Manifest(plan.folder) if plan.keeps_manifest else None
-    if manifest is not None and not overwrite:
-        predictor = _as_begun(predictor, plan, manifest, options)
+    if manifest is not None:
+        manifest.gather()
+        if not overwrite:
+            predictor = as_begun(predictor, plan, manifest)
     check(predictor, plan, options)
     result = JobResult()
-    todo = [task for task in plan.tasks if not _is_skipped(predictor, task, plan, manifest, options, overwrite)]
+    todo = [task for task in plan.tasks if not is_skipped(predictor, task, plan, manifest, options, overwrite)]
     waiting = {task.id for task in todo}
     result.skipped = [str(task.source) for task in plan.tasks if task.id not in waiting]
-    job = _Job(predictor, plan, manifest, options, overwrite, stop, tell)
+    check_room(predictor, replace(plan, tasks=tuple(todo)), options)
+    attempts = Attempts(predictor, plan.folder, manifest, options, overwrite, stop, tell)
     result.stopped = stop()
     try:
-        with Line(() if result.stopped else todo, predictor, options.given(), job.claim) as line:
-            start = time.perf_counter()
-            for begun in line:
-                record = job.attempt(begun, start, result)
-                if record is not None:
-                    result.records.append(record)
-                    if finished is not None:
-                        finished(len(result.skipped) + len(result.records), len(plan.tasks), record)
-                result.stopped = result.stopped or stop() or (record is not None and record["status"] == "stopped")
-                if result.stopped:
-                    break
-                start = time.perf_counter()
+        for outcome in attempts.of(() if result.stopped else todo):
+            result.add(outcome)
+            if outcome.record is not None and finished is not None:
+                finished(len(result.skipped) + len(result.records), len(plan.tasks), outcome.record)
     finally:
         if manifest is not None:
             manifest.tidy()
@@ -276,71 +264,101 @@ def run_all(
 
 
 @dataclass(frozen=True)
-class _Job:
-    """One call of `run_all`."""
+class Outcome:
+    """What became of a task that a worker was given.
+
+    Attributes:
+        task: what was to be done.
+        kind: "done" (with a record, of success or failure), "before" (somebody else has done it), "busy" (somebody
+            else is at it) or "stopped" (perhaps with the record of what is whole up to there).
+        record: its line.
+    """
+
+    task: Task
+    kind: Literal["done", "before", "busy", "stopped"]
+    record: Record | None = None
+
+
+@dataclass(frozen=True)
+class Attempts:
+    """How a worker does tasks, one after the other: claimed, read, computed, written and told of.
+
+    Attributes:
+        predictor: the model.
+        folder: that the names of outputs start from.
+        manifest: who works on what, and what is done; None: nobody else is there, and nothing is kept.
+        options: of the job.
+        overwrite: replace outputs that exist already.
+        stop: asked again and again.
+        tell: called with the task in work, what of it is done and all of it.
+    """
 
     predictor: JobPredictor
-    plan: Plan
+    folder: Path
     manifest: Manifest | None
     options: JobOptions
     overwrite: bool
     stop: Stop
-    tell: Tell | None
+    tell: Tell | None = None
+
+    def of(self, tasks: Iterable[Task], leave: Callable[[], None] = lambda: None) -> Iterator[Outcome]:
+        """Do tasks until they end, or until a stop, which the last outcome then tells of.
+
+        Args:
+            tasks: as they come.
+            leave: called at the end, so that nobody waits for a task that is still to come.
+
+        Raises:
+            OSError: the disk is full or cannot be written, so that no other task fares better; so does DataError.
+        """
+        with Line(tasks, self.predictor, self.options.given(), self._claim, leave) as line:
+            start = time.perf_counter()
+            for begun in line:
+                outcome = self._attempt(begun, start)
+                yield outcome
+                if outcome.kind == "stopped":
+                    break
+                if self.stop():
+                    yield Outcome(begun.task, "stopped")
+                    break
+                start = time.perf_counter()
 
     @contextmanager
-    def claim(self, task: Task) -> Iterator[str]:
-        """Take a task, unless another worker is at it ("busy") or has done it since this job began ("done")."""
+    def _claim(self, task: Task) -> Iterator[str]:
+        """Take a task, unless another worker is at it ("busy") or has done it since this job began ("before")."""
         if self.manifest is None:
             yield ""
             return
-        with self.manifest.claim(task) as free:
-            done = free and not self.overwrite and _is_finished(self.predictor, task, self.manifest, self.options)
-            yield "" if free and not done else "done" if done else "busy"
+        with self.manifest.claim(task, again=self.overwrite) as free:
+            done = free and not self.overwrite and is_finished(self.predictor, task, self.manifest, self.options)
+            yield "" if free and not done else "before" if done else "busy"
 
-    def attempt(self, begun: Begun, start: float, result: JobResult) -> Record | None:
-        """Finish a task; None if somebody else does or did, or if it was stopped."""
+    def _attempt(self, begun: Begun, start: float) -> Outcome:
         if begun.refusal:
-            (result.busy if begun.refusal == "busy" else result.skipped).append(str(begun.task.source))
-            return None
+            return Outcome(begun.task, "before" if begun.refusal == "before" else "busy")
         try:
-            record = _written(self.predictor, begun, start, self.plan.folder, self.options, self.stop, self.tell)
+            record = _written(self.predictor, begun, start, self.folder, self.options, self.stop, self.tell)
         except Stopped:
-            result.stopped = True
-            return None
+            return Outcome(begun.task, "stopped")
         if self.manifest is not None:
             self._note(record, self.manifest)
-        return record
+        return Outcome(begun.task, "stopped" if record["status"] == "stopped" else "done", record)
 
     def _note(self, record: Record, manifest: Manifest) -> None:
         try:
             manifest.add(record)
         except DataError:
             # Outputs of which no line tells would be taken for a stranger's.
-            _remove([self.plan.folder / name for name in record["outputs"].values()])
+            _remove([self.folder / name for name in record["outputs"].values()])
             raise
-
-
-def prepared(predictor: JobPredictor, medium: Medium, options: JobOptions) -> Any:
-    """Make the predictor ready for a medium: on videos as it says itself, or with the job's schedule."""
-    if medium.form == "frames" and hasattr(predictor, "filming"):
-        return predictor.filming()
-    if medium.form == "frames" and not isinstance(predictor, VideoPredictor):
-        return VideoPredictor(predictor, **options.schedule)  # type: ignore[arg-type]
-    return predictor
-
-
-def settled(predictor: Any, options: JobOptions) -> Identity:
-    """Tell what decides the outputs: the predictor's identity, and the job's options."""
-    found: Identity = predictor.identity()
-    chosen = {name: value for name, value in options.given().items() if name != "schedule"}
-    return Identity(found.model, found.settings | chosen, found.runtime)
 
 
 def blank(task: Task) -> Record:
     """Begin a record: all keys that every medium has."""
     return {
         "id": task.id, "source": str(task.source), "medium": task.medium.name, "status": "", "error": None,
-        "outputs": {}, "size": None, "areas": {}, "seconds": 0.0, "notes": list(task.notes), "details": {},
+        "outputs": {}, "sha256": {}, "size": None, "areas": {}, "seconds": 0.0, "notes": list(task.notes),
+        "details": {},
     }  # fmt: skip
 
 
@@ -350,78 +368,4 @@ def _since(start: float) -> float:
 
 def _remove(paths: list[Path]) -> None:
     for path in paths:
-        if os.path.isdir(path):
-            shutil.rmtree(path)
-        elif os.path.lexists(path):
-            path.unlink(missing_ok=True)
-
-
-def _as_begun(predictor: JobPredictor, plan: Plan, manifest: Manifest, options: JobOptions) -> JobPredictor:
-    """The predictor on the runtime and in the precision in which the job was begun, if they were left open."""
-    if not predictor.is_free or not plan.tasks:
-        return predictor
-    mine = predictor.identity()
-    for record in manifest.records():
-        begun: Mapping[str, Any] = record.get("runtime") or {}
-        if record.get("model") != mine.model or None in (begun.get("name"), begun.get("precision")):
-            continue
-        if all(begun[key] == mine.runtime[key] for key in ("name", "precision")):
-            continue
-        try:
-            return predictor.at(begun)
-        except UsageError as error:
-            raise UsageError(
-                f"the job in {plan.folder} was begun in {begun['precision']} by {begun['name']}: {error}. Finish it "
-                "where it was begun, do everything again (--overwrite), or name another folder"
-            ) from error
-    return predictor
-
-
-def _is_finished(predictor: JobPredictor, task: Task, manifest: Manifest, options: JobOptions) -> bool:
-    record = manifest.find(task)
-    return record is not None and manifest.is_done(task, record) and not _differences(predictor, task, record, options)
-
-
-def _differences(predictor: JobPredictor, task: Task, record: Record, options: JobOptions) -> list[str]:
-    """What differs between a record and what this job would do, in words."""
-    identity = settled(prepared(predictor, task.medium, options), options)
-    if not record.get("earlier"):
-        return identity.differences(record)
-    # Lines of earlier versions hold one checksum, and do not tell the precision.
-    same = record.get("model") in (predictor.identity().earlier(), None)
-    chosen = {key: value for key, value in options.given().items() if key in ("columns", "category")}
-    return [] if same and earlier_settings(record) == chosen else ["the model or its settings"]
-
-
-def _is_skipped(
-    predictor: JobPredictor, task: Task, plan: Plan, manifest: Manifest | None, options: JobOptions, overwrite: bool
-) -> bool:
-    """Whether a task was finished before.
-
-    Raises:
-        UsageError: an output of it exists that this job must not replace.
-    """
-    if overwrite:
-        return False
-    if manifest is not None and _is_finished(predictor, task, manifest, options):
-        return True
-    existing = [path for path in plan.paths(task).values() if os.path.exists(path)]
-    if not existing or (manifest is not None and manifest.is_begun(task)):
-        return False
-    record = None if manifest is None else manifest.find(task)
-    if record is not None and record["status"] == "stopped":
-        return False
-    more = f" and {counted(len(existing) - 1, 'other file')}" if len(existing) > 1 else ""
-    raise UsageError(
-        f"{existing[0]}{more} exist{'' if more else 's'} already{_why(predictor, task, record, options)}; "
-        "overwrite (--overwrite), or name another output"
-    )
-
-
-def _why(predictor: JobPredictor, task: Task, record: Record | None, options: JobOptions) -> str:
-    if record is None:
-        return ""
-    found = _differences(predictor, task, record, options)
-    if found:
-        return f", made with {', '.join(found)}"
-    return ", of a changed source" if record["input"] != fingerprint(task.source) else ", with other outputs"
+        remove(path)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intarsia.errors import DataError, UsageError, require
+from intarsia.media.bounded import BoundedFile
 from intarsia.media.grids import Grid
 
 _TAGS = (
@@ -75,7 +76,9 @@ UNDECODABLE = (RuntimeError, NotImplementedError)
 
 
 def _read(file: Path, **options: Any) -> Any:
-    return require("pydicom", "volumes").dcmread(file, force=True, **options)
+    pydicom = require("pydicom", "volumes")
+    with BoundedFile(file) as stream:
+        return pydicom.dcmread(stream, force=True, **options)
 
 
 def _is_dicom(file: Path) -> bool:
@@ -114,7 +117,10 @@ class Series:
     Attributes:
         grid: where the voxels lie.
         notes: what was left out.
+        whole_bytes: of stored values that are held while it is read: none, slices are read one by one.
     """
+
+    whole_bytes = 0
 
     def __init__(self, slices: list[_Slice], name: str, notes: tuple[str, ...]) -> None:
         self._name = name
@@ -259,6 +265,7 @@ def _header(file: Path) -> Any:
     require("pydicom", "volumes")
     try:
         header = _read(file, stop_before_pixels=True, specific_tags=list(_TAGS))
+        list(header)  # pydicom makes a value of an element, or an error, when it is asked for it
         return header if "Rows" in header and "Columns" in header else None
     except Exception as error:  # pydicom raises almost anything on damaged files
         raise DataError(f"cannot read {file}: it is truncated or corrupt ({error}); export it again") from error

@@ -302,13 +302,25 @@ def _in_folder(path: Path, inside: list[Path], given: Collection[str], media: Se
     single = next((medium for medium in media if medium.folder(path)), None)
     if single is not None and (not files or single.name == "cloud"):
         return _single(path, single)
-    found = files or [folder for folder in inside if folder.is_dir() and any(m.folder(folder) for m in media)]
+    found = sorted([*files, *_folders(inside, files, media)])
     # What may be anything, as tables may, is taken for what it can be where nothing else lies.
     found = found or [file for file in inside if file.is_file() and medium_of(file, given, media=media).claims(file)]
     if not found:
         known = "; ".join(f"{medium.things}: {_some(medium.suffixes)}" for medium in reversed(media))
         raise DataError(f"no {_named(media)}s in {path}; it needs files ending in ({known}), or folders of DICOM files")
     return replace(_many(path, found, given, media), notes=_left_out(path, inside, found, media))
+
+
+def _folders(inside: list[Path], files: list[Path], media: Sequence[Medium]) -> list[Path]:
+    """Folders that are a single source, as a series of slices is, of the family of the files, if there are any."""
+    taken = {file.parent for file in files}
+    families = {medium.family for medium in media if any(_is_surely(file, medium) for file in files[:1])}
+    able = [medium for medium in media if not files or medium.family in families]
+    return [
+        folder
+        for folder in inside
+        if folder.is_dir() and folder not in taken and any(medium.folder(folder) for medium in able)
+    ]
 
 
 def _left_out(base: Path, inside: list[Path], found: list[Path], media: Sequence[Medium]) -> tuple[str, ...]:

@@ -14,15 +14,19 @@ from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from intarsia.errors import DataError, require
 from intarsia.files import atomic_path
 from intarsia.labels import LabelSpace
 from intarsia.media.rasters import GeoFrame, opened_raster
+from intarsia.media.regions import BAND_PIXELS, trace
 
 GEOPACKAGE = ".gpkg"
 
-Ring = list[tuple[float, float]]
+Ring = NDArray[np.float64]
+"""(n, 2): a closed line on the map."""
+_POINTS = 1 << 15  # of a ring that are text at the same time
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,7 @@ class Outline:
         index: its class.
         pixels: that it has.
         area: in squared map units.
-        rings: closed ones in map coordinates, the outer one first.
+        rings: in map coordinates, the outer one first.
     """
 
     index: int
@@ -53,7 +57,7 @@ def write_outlines(
 ) -> int:
     """Outline the regions of a label GeoTIFF as polygons in map coordinates, whole or not at all.
 
-    The raster is read row by row (GDAL's polygoniser), so memory grows with the outlines, not with the pixels.
+    The raster is read by bands of rows, so memory grows with the corners of the regions in work, not with the pixels.
     Regions are 4-connected; holes stay holes. Coordinates are in the raster's own reference system. GeoJSON names it in
     the member "crs", as GeoJSON 2008 had it and GDAL and QGIS read it; RFC 7946 knows longitude and latitude only.
 
@@ -88,18 +92,28 @@ def write_outlines(
 
 
 def _outlines(raster: Any, wanted: Collection[int], least_area: float, tolerance: float) -> Iterator[Outline]:
-    features, rasterio = require("rasterio.features", "geo"), require("rasterio", "geo")
+    a, b, c, d, e, f = tuple(raster.transform)[:6]
     pixel = abs(raster.transform.determinant)
-    for shape, value in features.shapes(rasterio.band(raster, 1), transform=raster.transform):
-        index = int(value)
-        if index not in wanted:
+    for region in trace(_bands(raster)):
+        size = region.pixels * pixel
+        if region.label not in wanted or size < least_area:
             continue
-        sizes = [_area(ring) for ring in shape["coordinates"]]
-        size = sizes[0] - sum(sizes[1:])
-        if size < least_area:
-            continue
-        kept = [ring for ring, own in zip(shape["coordinates"], sizes, strict=True) if own >= least_area]
-        yield Outline(index, round(size / pixel), round(size, 6), _simplified(kept, tolerance))
+        rings = [
+            _simplified(np.stack([a * x + b * y + c, d * x + e * y + f], axis=1), tolerance)
+            for (x, y), own in zip(
+                (np.concatenate([ring, ring[:1]]).T.astype(np.float64) for ring in region.rings), region.areas,
+                strict=True,
+            )
+            if own * pixel >= least_area
+        ]  # fmt: skip
+        yield Outline(region.label, region.pixels, round(size, 6), rings)
+
+
+def _bands(raster: Any) -> Iterator[NDArray[Any]]:
+    windows = require("rasterio.windows", "geo")
+    step = max(1, BAND_PIXELS // raster.width)
+    for top in range(0, raster.height, step):
+        yield raster.read(1, window=windows.Window(0, top, raster.width, min(step, raster.height - top)))
 
 
 def _write_geojson(path: Path, raster: Any, outlines: Iterator[Outline], space: LabelSpace) -> int:
@@ -115,9 +129,15 @@ def _write_geojson(path: Path, raster: Any, outlines: Iterator[Outline], space: 
             properties = {
                 "class": space.names[one.index], "index": one.index, "pixels": one.pixels, "area": one.area,
             }  # fmt: skip
-            geometry = {"type": "Polygon", "coordinates": one.rings}
-            feature = {"type": "Feature", "properties": properties, "geometry": geometry}
-            file.write(("," if count else "") + "\n" + json.dumps(feature, ensure_ascii=False))
+            said = json.dumps(properties, ensure_ascii=False)
+            file.write(("," if count else "") + f'\n{{"type": "Feature", "properties": {said}, ')
+            file.write('"geometry": {"type": "Polygon", "coordinates": [')
+            for place, ring in enumerate(one.rings):
+                file.write(", [" if place else "[")
+                for start in range(0, len(ring), _POINTS):
+                    file.write((", " if start else "") + json.dumps(ring[start : start + _POINTS].tolist())[1:-1])
+                file.write("]")
+            file.write("]}}")
             count += 1
         file.write("\n]}\n")
     return count
@@ -180,27 +200,17 @@ def _blob(rings: list[Ring], system: int) -> bytes:
     """A polygon as GeoPackages store it: a header, then well-known binary, little-endian."""
     parts = [struct.pack("<2sBBi", b"GP", 0, 1, system), struct.pack("<BII", 1, 3, len(rings))]
     for ring in rings:
-        parts += [struct.pack("<I", len(ring)), np.array(ring, dtype="<f8").tobytes()]
+        parts += [struct.pack("<I", len(ring)), ring.astype("<f8").tobytes()]
     return b"".join(parts)
 
 
-def _area(ring: Ring) -> float:
-    """Area that a closed ring goes around."""
-    x, y = np.array(ring, dtype=np.float64).T
-    x, y = x - x[0], y - y[0]  # map coordinates are large, and areas small differences of their products
-    return abs(float(x[:-1] @ y[1:] - x[1:] @ y[:-1])) / 2
-
-
-def _simplified(rings: list[Ring], tolerance: float) -> list[Ring]:
-    """Rings with fewer corners; one that would be no area any more stays as it is."""
+def _simplified(ring: Ring, tolerance: float) -> Ring:
+    """A ring with fewer corners; one that would be no area any more stays as it is."""
     if not tolerance:
-        return rings
-    found = []
-    for ring in rings:
-        points = np.array(ring[:-1], dtype=np.float64)
-        # Near the origin and in units of the tolerance: OpenCV computes in float32.
-        near = ((points - points[0]) / tolerance).astype(np.float32)
-        corners = cv2.approxPolyDP(near[:, None], 1.0, closed=True)[:, 0].astype(np.float64)
-        plain = [(float(x), float(y)) for x, y in corners * tolerance + points[0]]
-        found.append([*plain, plain[0]] if len(plain) > 2 else ring)
-    return found
+        return ring
+    points = ring[:-1]
+    # Near the origin and in units of the tolerance: OpenCV computes in float32.
+    near = ((points - points[0]) / tolerance).astype(np.float32)
+    corners = cv2.approxPolyDP(near[:, None], 1.0, closed=True)[:, 0].astype(np.float64)
+    plain = corners * tolerance + points[0]
+    return np.concatenate([plain, plain[:1]]) if len(plain) > 2 else ring

@@ -26,7 +26,7 @@ RASTER_SUFFIXES = (".tif", ".tiff")
 MAX_SIDE = 400_000
 """Rasters with longer sides are refused, because some rows of tiles have to fit into memory."""
 
-_CACHE_MB = 64  # of GDAL's decoded blocks, by default a share of the machine's memory
+CACHE_MB = 64  # of GDAL's decoded blocks, by default a share of the machine's memory
 _COLOURS = ("red", "green", "blue")
 _KINDS = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64")
 _PERCENTILES = (0.5, 99.5)
@@ -93,6 +93,8 @@ class RasterReader:
         height: rows.
         frame: where it lies on the map.
         bands_used: the bands, from 1, that are its channels.
+        stored_bytes: of one stored value of those bands, at most.
+        block_bytes: of one block of the file, decoded.
         notes: what was decided about the file, in sentences.
         medium: "raster".
     """
@@ -106,6 +108,7 @@ class RasterReader:
             self.frame = GeoFrame.of(file)
             self.width, self.height = self.frame.width, self.frame.height
             kinds, colours = list(file.dtypes), [colour.name for colour in file.colorinterp]
+            blocks = [height * width for height, width in file.block_shapes]
             self._has_holes = any("all_valid" not in {flag.name for flag in flags} for flags in file.mask_flag_enums)
         if max(self.width, self.height) > MAX_SIDE:
             raise DataError(
@@ -121,6 +124,9 @@ class RasterReader:
                 f"cannot use {path}: its values are {kind}, and nothing says which of them are "
                 "black and white; name the range (--window 0,3000; recipe: input.window)"
             )
+        sizes = {band: np.dtype(kinds[band - 1]).itemsize for band in self.bands_used}
+        self.stored_bytes = max(sizes.values())
+        self.block_bytes = sum(blocks[band - 1] * size for band, size in sizes.items())
         self._has_floats = any(kinds[band - 1].startswith("float") for band in self.bands_used)
         self._windows = windows
         self.notes: tuple[str, ...] = ()
@@ -266,7 +272,7 @@ def opened_raster(path: Path, mode: str = "r", **profile: Any) -> Iterator[Any]:
     rasterio = require("rasterio", "geo")
     if mode == "r":
         _check_file(path)
-    options = {"GDAL_CACHEMAX": _CACHE_MB, "GDAL_NUM_THREADS": "1"}
+    options = {"GDAL_CACHEMAX": CACHE_MB, "GDAL_NUM_THREADS": "1"}
     try:
         with rasterio.Env(**options), warnings.catch_warnings():
             warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)

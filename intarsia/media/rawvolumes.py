@@ -95,6 +95,11 @@ class RawVolume:
     notes: tuple[str, ...] = ()
     names: Mapping[int, str] = field(default_factory=dict)
 
+    @property
+    def whole_bytes(self) -> int:
+        """Bytes of stored values that are held while it is read."""
+        return 0 if self.block.packing == "raw" else self.block.dtype.itemsize * math.prod(self.grid.shape)
+
     def slabs(self, count: int) -> Iterator[tuple[slice, NDArray[np.float32]]]:
         """The values, some slices at a time."""
         stored = self.block.read(self.grid.shape)

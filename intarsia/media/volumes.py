@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +35,7 @@ VOLUME_SUFFIXES = (*NIFTI_SUFFIXES, ".hdr", ".mgz", ".mgh", *nrrd.SUFFIXES, *met
 
 _PERCENTILES = (0.5, 99.5)
 _SAMPLE = 200_000  # voxels from which a volume's own window is found
-_SLAB = 1 << 24  # voxels that are converted at a time
+SLAB = 1 << 24  # voxels that are converted at a time
 _CARET = 30  # NIfTI's code of extensions in Caret's XML, where label tables are kept
 
 
@@ -67,6 +68,11 @@ class VolumeReader:
         self.grid: Grid = source.grid
         self.notes: tuple[str, ...] = source.notes
 
+    @property
+    def whole_bytes(self) -> int:
+        """Bytes of stored values that are held while it is read: all of a compressed file, none of a mapped one."""
+        return self._source.whole_bytes
+
     def slabs(self) -> Iterator[tuple[slice, NDArray[np.float32]]]:
         """The values in their unit (Hounsfield units in CT), some stored slices at a time.
 
@@ -77,7 +83,7 @@ class VolumeReader:
             DataError: the file is truncated or corrupt.
         """
         with reading(self.name):
-            yield from self._source.slabs(max(1, _SLAB // max(1, math.prod(self.grid.shape[:2]))))
+            yield from self._source.slabs(max(1, SLAB // max(1, math.prod(self.grid.shape[:2]))))
 
     def read(self, window: Window | None, axis: Axis) -> Voxels:
         """The whole volume as slices of 8-bit values.
@@ -167,13 +173,33 @@ class VolumeReader:
         header["descrip"] = b"labels by Intarsia"
         header.extensions.clear()
         header.extensions.append(nifti.nifti1.Nifti1Extension(_CARET, _label_table(space).encode()))
-        with atomic_path(target) as temporary, temporary.open("wb") as file:
-            if target.name.lower().endswith(".gz"):
-                # No name and no time in the archive, so that equal labels give equal files.
-                with gzip.GzipFile("", "wb", compresslevel=6, fileobj=file, mtime=0) as packed:
-                    image.to_stream(packed)
-            else:
-                image.to_stream(file)
+        _packed(image, target)
+
+    def write_values(self, path: Path) -> None:
+        """Write the volume itself as NIfTI, its values in their unit: as int16 where all fit, else as float32.
+
+        Raises:
+            DataError: it cannot be read, or the file not be written.
+        """
+        values = np.empty(self.grid.shape, np.float32)
+        for place, slab in self.slabs():
+            values[..., place] = slab
+        whole = bool(np.isfinite(values).all()) and bool((values == np.rint(values)).all())
+        short = whole and values.min() >= -32768 and values.max() <= 32767
+        nifti = require("nibabel", "volumes")
+        image = nifti.Nifti1Image(values.astype(np.int16) if short else values, self.grid.affine)
+        image.header.set_xyzt_units("mm")
+        _packed(image, path)
+
+
+def _packed(image: Any, target: Path) -> None:
+    """Write a NIfTI image, whole or not at all, without name and time in its archive: equal values, equal files."""
+    with atomic_path(target) as temporary, temporary.open("wb") as file:
+        if target.name.lower().endswith(".gz"):
+            with gzip.GzipFile("", "wb", compresslevel=6, fileobj=file, mtime=0) as packed:
+                image.to_stream(packed)
+        else:
+            image.to_stream(file)
 
 
 def open_volume(source: VolumeLike, *, series: str | None = None) -> VolumeReader:

@@ -35,6 +35,7 @@ AnyPredictor = Predictor | CloudPredictor
 
 _MOST_LEFT = 2  # requests that nobody waits for any more, and that threads still work for
 _MOST_VARIANTS = 16  # of loaded models with other options
+_SIDE = 640  # pixels of the longer side at which a picture is clustered
 
 
 class GivenUp(Exception):
@@ -188,6 +189,15 @@ class Engine:
         finally:
             self._loading.pop(name, None)
 
+    async def clustering(self, call: Call, pixels: RGB) -> AnyPredictor:
+        """Fit k-means to a picture (H, W, 3), for which nobody has trained anything.
+
+        Raises:
+            UsageError: PyTorch is not installed.
+        """
+        with call.stages("fit"):
+            return await self.load(lambda: _timed(intarsia.cluster(pixels, long_side=_SIDE), confidence=True))
+
     async def choose(self, call: Call, pixels: RGB) -> Choice:
         """Choose a model for a picture (H, W, 3) that none was named for."""
 
@@ -305,9 +315,9 @@ class Engine:
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _timed(predictor: AnyPredictor) -> AnyPredictor:
-    """The same predictor, whose runtime tells how long it computes."""
-    return type(predictor).with_options(predictor.bundle, {"runtime": Timed(predictor.runtime)})
+def _timed(predictor: AnyPredictor, **options: Any) -> AnyPredictor:
+    """The same predictor, with options of prediction, whose runtime tells how long it computes."""
+    return type(predictor).with_options(predictor.bundle, options | {"runtime": Timed(predictor.runtime)})
 
 
 async def _unless_left(call: Call, work: asyncio.Future[T]) -> T:

@@ -102,7 +102,7 @@ def _check_size(path: Path, name: str, medium: Medium, predictor: AnyPredictor, 
             )
         return
     reader = medium.open(path, predictor.preprocessing, {})
-    depth = getattr(reader, "depth", 1)
-    check_room(reader.width * reader.height * depth, engine.settings, len(predictor.space), name)
+    width, height, depth = reader.grid.shape if medium.form == "volume" else (reader.width, reader.height, 1)
+    check_room(width * height * depth, engine.settings, len(predictor.space), name)
     if isinstance(predictor.preprocessing, Preprocessing):
-        check_working(name, reader.width, reader.height, predictor.preprocessing, engine.settings, len(predictor.space))
+        check_working(name, width, height, predictor.preprocessing, engine.settings, len(predictor.space))

@@ -71,6 +71,15 @@ def test_layers_outline_the_background_only_inside_of_others() -> None:
     ]
 
 
+def test_simplified_layers_do_not_outline_what_surrounds_them() -> None:
+    y, x = np.mgrid[0:80, 0:90]
+    distance = np.hypot(y - 40, x - 45 + 3 * np.sin(y))
+    labels = np.where((distance < 30) & (distance > 8), 1, 0).astype(np.uint8)
+    shapes = layered(labels, LabelSpace(("background", "a")), rule="inclusive", tolerance=1.0, min_area=16)
+    assert [shape.label for shape in shapes] == ["a", "background"], "of the background only what is in the hole"
+    assert max(x for x, _ in shapes[1].geometry.rings[0]) < 60  # type: ignore[union-attr]
+
+
 def test_a_ring_with_an_island() -> None:
     mask = np.zeros((9, 9), np.bool_)
     mask[1:8, 1:8] = True

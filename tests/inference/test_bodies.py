@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import intarsia
 from intarsia.errors import UsageError
@@ -82,3 +83,12 @@ def test_a_look_chooses_among_the_bundled_models(astronaut: np.ndarray, real_dat
     assert chooser.choose(np.full((3, 900, 3), 30, np.uint8)).model == "street"
     blank = choose_for([lambda: np.zeros((64, 64, 3), np.uint8), lambda: astronaut, lambda: astronaut])
     assert blank.model == "person" and "2 of the 3 pictures" in blank.reason
+
+
+def test_segment_looks_at_one_picture_however_it_is_given(astronaut: np.ndarray, tmp_path: Path) -> None:
+    Image.fromarray(astronaut).save(tmp_path / "photo.png")
+    given = (astronaut, Image.fromarray(astronaut), tmp_path / "photo.png", str(tmp_path / "photo.png"))
+    for one in (*given, (tmp_path / "photo.png").read_bytes()):
+        assert intarsia.segment(one).space.names == ("background", "person")
+    many = list(intarsia.segment(str(tmp_path)))
+    assert len(many) == 1 and "Road" in many[0].space.names

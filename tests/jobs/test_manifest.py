@@ -16,7 +16,7 @@ from PIL import Image
 from intarsia.cli.main import main
 from intarsia.errors import DataError, UsageError
 from intarsia.inference import Predictor
-from intarsia.jobs import JobOptions, Manifest, manifest, plan, run_all
+from intarsia.jobs import JobOptions, Manifest, log, plan, run_all
 from intarsia.models import ImageModel
 
 
@@ -36,7 +36,7 @@ def test_a_disk_that_is_full_at_the_line_leaves_nothing_of_the_task(
     predictor: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     photos, out = pictures(tmp_path / "in", "a.png", "b.png"), tmp_path / "out"
-    append = manifest._append
+    append = log._append
     calls: list[bytes] = []
 
     def full(stream: object, line: bytes, end: int) -> None:
@@ -45,7 +45,7 @@ def test_a_disk_that_is_full_at_the_line_leaves_nothing_of_the_task(
             raise OSError(errno.ENOSPC, "No space left on device")
         append(stream, line, end)
 
-    monkeypatch.setattr(manifest, "_append", full)
+    monkeypatch.setattr(log, "_append", full)
     with pytest.raises(DataError, match=r"manifest\.jsonl: the disk is full; .* run the job again"):
         job(predictor, photos, out)
     assert files(out) == ["a.mask.png", "a.overlay.jpg", "manifest.jsonl"]
@@ -71,7 +71,7 @@ def test_a_line_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
 
     disk = Narrow()
     with pytest.raises(OSError, match="No space left"):
-        manifest._append(disk, b'{"id": "a"}\n', 8)  # type: ignore[arg-type]
+        log._append(disk, b'{"id": "a"}\n', 8)  # type: ignore[arg-type]
     assert disk.kept == b"earlier\n"
 
 
@@ -143,3 +143,21 @@ def test_one_file_of_a_wrong_kind(predictor: Predictor, tmp_path: Path) -> None:
 def test_nothing_to_segment(nothing: object, predictor: Predictor) -> None:
     with pytest.raises(UsageError, match="give a path"):
         predictor.segment(nothing)  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"id": "a\x01.png", "source": "x',
+        '{"status": 5}',
+        '{"id": "a.png", "status": "done", "outputs": ["a.mask.png"]}',
+        '{"id": "a.png", "status": "done", "outputs": {"labels": "a.mask.png"}, "runtime": "fast"}',
+        '{"id": ["a.png"], "status": "done", "outputs": {}}',
+    ],
+)
+def test_a_damaged_line_is_as_if_it_were_not_there(line: str, predictor: Predictor, tmp_path: Path) -> None:
+    photos, out = pictures(tmp_path / "in", "a.png"), tmp_path / "out"
+    out.mkdir()
+    (out / "manifest.jsonl").write_text(line + "\n")
+    assert len(job(predictor, photos, out).done) == 1
+    assert len(job(predictor, photos, out).skipped) == 1

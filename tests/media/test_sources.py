@@ -187,3 +187,16 @@ def test_sequences_of_dark_and_bright_pictures_do_not_flicker(tmp_path: Path) ->
     assert sequence.notes == ["its 16-bit pictures are taken as 12-bit ones, by 3 of them"]
     given = PictureSequence(paths, windows=((0, 8000),))
     assert [frame.image.max() for frame in given] == [128, 29, 13] and given.notes == []
+
+
+def test_a_series_beside_a_volume_is_a_source_too(tmp_path: Path) -> None:
+    pytest.importorskip("pydicom")
+    pytest.importorskip("nibabel")
+    from volumes_made import body, write_nifti, write_series
+
+    write_nifti(tmp_path / "east" / "ct.nii.gz", body()[0])
+    series = write_series(tmp_path / "west" / "ct", np.zeros((3, 6, 5), np.int16))
+    for file in series.iterdir():
+        file.rename(file.with_suffix(""))  # as scanners write them
+    found = [(item.name.as_posix(), item.medium.name) for item in expand(tmp_path).items]
+    assert found == [("east/ct.nii.gz", "volume"), ("west/ct", "volume")]

@@ -158,3 +158,17 @@ def test_what_is_told_by_its_first_bytes_needs_no_name(server: TestClient, tmp_p
     content = written(tmp_path / "scan.laz").read_bytes()
     top = server.post("/v1/pointclouds/segment?model=scene&write=top", content=content)
     assert top.status_code == 200 and top.headers["content-type"] == "image/png"
+
+
+def test_a_job_gives_the_same_points(server: TestClient, tmp_path: Path) -> None:
+    content = written(tmp_path / "scan.laz").read_bytes()
+    begun = server.post("/v1/jobs?model=scene&name=scan.laz", content=content).json()
+    server.get(f"/v1/jobs/{begun['id']}/events")
+    over = server.get(f"/v1/jobs/{begun['id']}").json()
+    assert (over["state"], over["done"], over["total"]) == ("done", COUNT, COUNT), over
+    found = server.get(f"/v1/jobs/{begun['id']}/results/scan.labels.laz").content
+    (tmp_path / "job.laz").write_bytes(found)
+    answer = server.post("/v1/pointclouds/segment?model=scene&name=scan.laz", content=content)
+    (tmp_path / "answer.laz").write_bytes(answer.content)
+    ours, theirs = (read_cloud(tmp_path / name).label for name in ("job.laz", "answer.laz"))
+    assert ours is not None and np.array_equal(ours, theirs) and len(ours) == COUNT

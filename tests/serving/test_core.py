@@ -17,6 +17,7 @@ from pydantic import SecretStr
 from starlette.testclient import TestClient
 
 import intarsia
+from intarsia.bundle import Description
 from intarsia.errors import UsageError
 from intarsia.media.png import encode_mask
 from intarsia.serving.answers import answers
@@ -43,6 +44,15 @@ def test_a_form_and_a_raw_body_get_the_mask_that_python_gets(
     assert form.content == raw.content == untold.content == mask
     assert form.headers["x-model"] == "bright"
     assert set(index_mask(mask)[:, :20].ravel()) == {0} and set(index_mask(mask)[:, 30:].ravel()) == {1}
+
+
+def test_a_server_that_nobody_named_a_model_for_awaits_the_first_sample(tmp_path: Path) -> None:
+    app = create_app(Settings(state=tmp_path))
+    with TestClient(app):
+        end = time.monotonic() + 120
+        while not app.state.engine.is_loaded("person"):
+            assert time.monotonic() < end, "the sample shows a person"
+            time.sleep(0.05)
 
 
 def test_every_stage_is_told(client: TestClient, jpeg: bytes) -> None:
@@ -251,3 +261,21 @@ def test_labelme_looks_for_the_photo_beside_its_file(client: TestClient, jpeg: b
     with zipfile.ZipFile(io.BytesIO(found.content)) as archive:
         assert sorted(archive.namelist()) == ["a.json", "labels.txt"]
         assert json.loads(archive.read("a.json"))["imagePath"] == "a.jpg"
+
+
+def test_a_volume_is_answered_on_its_own_grid(tmp_path: Path) -> None:
+    nibabel = pytest.importorskip("nibabel")
+    from onnx_made import PLAIN, SPACE, write_onnx
+    from volumes_made import AFFINE, body, write_nifti
+
+    seen = PLAIN.model_copy(update={"slices": 3, "window": (-900.0, 200.0)})
+    model = write_onnx(tmp_path / "bright.onnx", stride=1, description=Description("threshold", {}, SPACE, seen))
+    scan = write_nifti(tmp_path / "ct.nii.gz", body()[0])
+    with TestClient(create_app(Settings(models=(str(model),), state=tmp_path / "state"))) as client:
+        found = client.post("/v1/segment", files={"file": (scan.name, scan.read_bytes())})
+        refused = client.post("/v1/segment?long_side=16384", files={"file": (scan.name, scan.read_bytes())})
+    assert found.status_code == 200, found.text
+    (tmp_path / "labels.nii.gz").write_bytes(found.content)
+    labels = nibabel.load(tmp_path / "labels.nii.gz")
+    assert labels.shape == (14, 12, 9) and np.allclose(labels.affine, AFFINE)
+    assert refused.status_code == 413 and "long_side=16384" in refused.json()["detail"]

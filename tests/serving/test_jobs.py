@@ -240,7 +240,7 @@ def test_a_key_is_needed_where_one_is_set(own: Settings) -> None:
 
 def test_kinds_tell_their_options(server: TestClient) -> None:
     kinds = {kind["name"]: kind for kind in server.get("/v1/jobs/kinds").json()["kinds"]}
-    assert list(kinds) == ["segment", "portrait", "background", "makeup", "tryon", "handwriting", "drive"]
+    assert list(kinds) == ["segment", "portrait", "background", "makeup", "tryon", "handwriting", "drive", "search"]
     assert "behind" in kinds["background"]["options"] and kinds["tryon"]["files"] == ["files", "texture", "from"]
 
 

@@ -15,6 +15,7 @@ from starlette.testclient import TestClient
 from intarsia.annotations.formats.labelstudio import brush
 from intarsia.errors import UsageError
 from intarsia.serving.app import create_app
+from intarsia.serving.routes import labelstudio
 from intarsia.serving.settings import Settings
 
 CONFIG = """
@@ -147,6 +148,17 @@ def test_a_class_is_drawn_once_by_the_first_control_that_offers_it(client: TestC
     }  # fmt: skip
 
 
+def test_tasks_that_are_not_reached_in_time_are_left_for_the_next_request(
+    client: TestClient, jpeg: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(labelstudio, "_SHARE", 0.0)
+    found = client.post("/ls/predict", json=predicting(data_url(jpeg), data_url(jpeg)))
+    first, second = found.json()["results"]
+    assert found.status_code == 200 and len(first["result"]) == 2 and "problem" not in first
+    assert "result" not in second and second["problem"]["status"] == 504
+    assert "retrieve predictions again" in second["problem"]["detail"]
+
+
 @pytest.mark.parametrize(
     ("picture", "status", "said"),
     [
@@ -166,7 +178,7 @@ def test_a_task_without_a_usable_picture_has_a_problem_and_others_go_on(
     found = client.post("/ls/predict", json=predicting(picture, data_url(jpeg)))
     bad, good = found.json()["results"]
     assert found.status_code == 200 and len(good["result"]) == 2 and "problem" not in good
-    assert bad["result"] == [] and bad["problem"]["status"] == status and said in bad["problem"]["detail"]
+    assert "result" not in bad and bad["problem"]["status"] == status and said in bad["problem"]["detail"]
 
 
 def test_pictures_may_come_beside(client: TestClient, jpeg: bytes) -> None:

@@ -66,6 +66,7 @@ def test_pictures_are_listed_a_part_at_a_time(studio: TestClient, jpeg: bytes) -
     assert len(studio.post("/v1/project/items", files=files).json()["items"]) == 3
     found = studio.get("/v1/project", params={"offset": 1, "limit": 1}).json()
     assert [one["id"] for one in found["items"]] == ["b"] and found["total"] == 3
+    assert found["items"][0]["model"] == "bright"
     assert found["items"][0]["state"] == "new" and found["items"][0]["revision"] == 0
 
 
@@ -227,6 +228,9 @@ def test_slices_of_a_scan(studio: TestClient, tmp_path: Path) -> None:
     (found,) = studio.post("/v1/project/items", files={"file": ("scan.nii.gz", path.read_bytes())}).json()["items"]
     assert (found["medium"], found["frames"], found["labelled"]) == ("volume", 9, [])
     told = studio.get("/v1/project/items/scan").json()
+    assert found["model"] is told["model"] is None, "bright is for pictures"
+    refused = studio.post("/v1/project/items/scan/predict", params={"frame": 4})
+    assert refused.status_code == 422 and "no model here is for volumes" in refused.json()["detail"]
     assert len(told["window"]) == 2 and told["spacing"] == [4.0, 1.25, 1.5]
     narrow = studio.get("/v1/project/items/scan/image", params={"frame": 4, "window": "-1000,0"})
     wide = studio.get("/v1/project/items/scan/image", params={"frame": 4, "window": "-1000,1000"})

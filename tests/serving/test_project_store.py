@@ -18,6 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from volumes_made import body, write_nifti
 
 from intarsia.datasets import open_dataset
 from intarsia.errors import DataError, UsageError
@@ -162,7 +163,7 @@ def test_a_data_set_is_opened_and_never_changed(tmp_path: Path) -> None:
     project = open_project(tmp_path / "state", data, default=lambda: LabelSpace(("other",)))
     assert list(project.items()) == ["images_one", "images_two"]
     assert project.space == SPACE
-    assert project.status("images_one") == project.status("images_one").__class__(1, "corrected", None, None, (0,))
+    assert project.status("images_one") == project.status("images_one").__class__(1, "labelled", None, None, (0,))
     found = project.labels("images_one")
     assert found is not None and found[1] == 1
     assert np.array_equal(project.decoded("images_one", found[0], "it"), read_mask(data / "masks" / "one.png"))
@@ -266,6 +267,15 @@ def test_a_model_s_classes_give_way_until_something_is_labelled(workspace: Proje
     assert workspace.adopt(other) and workspace.space == other
     workspace.put("a", mask(1), expected=0)
     assert not workspace.adopt(SPACE) and workspace.space == other
+
+
+def test_items_are_listed_as_people_count_whatever_their_kind(workspace: Project, tmp_path: Path) -> None:
+    values, _ = body()
+    workspace.add("b9.nii.gz", write_nifti(tmp_path / "scan.nii.gz", values))
+    for name in ("B10.png", "b2.png"):
+        workspace.add(name, picture(tmp_path / "in" / name))
+    places = [workspace.item(name).place.rsplit("/")[-1] for name in workspace.listed()]
+    assert places == ["a.png", "b.png", "b2.png", "b9.nii.gz", "B10.png"]
 
 
 def test_items_are_removed(workspace: Project) -> None:

@@ -118,7 +118,7 @@ class Stub:
         self.items.append(
             {
                 "id": str(len(self.items)), "name": name, "medium": "picture", "width": width, "height": height,
-                "revision": 0, "state": "new", "uncertainty": None,
+                "revision": 0, "state": "new", "uncertainty": None, "model": "street",
             }
         )  # fmt: skip
 
@@ -192,6 +192,8 @@ class Answers(BaseHTTPRequestHandler):
             case "GET", ["project"]:
                 told = {"name": "stub", "classes": stub.classes(), "ignore_index": stub.space.ignore_index}
                 self.send(told | {"items": stub.items})
+            case "GET", ["project", "options"]:
+                self.send({"clustering": None})
             case "PATCH", ["project"]:
                 self.send({})
             case "GET", ["uses"]:
@@ -203,6 +205,8 @@ class Answers(BaseHTTPRequestHandler):
             case "POST", ["project", "items"]:
                 stub.add("scene.png")
                 self.send({"items": stub.items})
+            case "GET", ["project", "items", item]:
+                self.send(stub.items[int(item)] | {"revision": stub.stored.get(item, (0, b""))[0]})
             case "POST", ["project", "items", _, "predict"]:
                 self.send(mask_png(stub.predicted(query.get("model", "")), stub.space), "image/png")
             case "GET", ["project", "items", _, "uncertainty"]:

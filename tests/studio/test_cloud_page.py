@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,14 +14,12 @@ pytest.importorskip("fastapi", reason="needs intarsia[serve]")
 pytest.importorskip("laspy")
 
 import laspy
-import uvicorn
 from PIL import Image
 from studio.programs import package
+from studio.served import Served
 
 from intarsia.labels import LabelSpace
 from intarsia.media.clouds import PointCloud, open_cloud, write_labels
-from intarsia.serving.app import create_app
-from intarsia.serving.running import address, listen
 from intarsia.serving.settings import Settings
 
 SPACE = LabelSpace(("ground", "building"))
@@ -45,24 +41,15 @@ def scan(path: Path, count: int = 60_000) -> Path:
     return path
 
 
-class Page:
+class Page(Served):
     """A server with a cloud, and a page that shows it."""
 
     def __init__(self, browser: Any, folder: Path, count: int = 60_000, **options: Any) -> None:
         data = folder / "data"
         data.mkdir()
         self.file = scan(data / "scan.las", count)
-        self.settings = Settings(state=folder / "state", data=data, port=0)
-        socket = listen(self.settings)
-        self.address = address(socket)
-        self.server = uvicorn.Server(uvicorn.Config(create_app(self.settings), log_config=None, ws="none"))
-        self.thread = threading.Thread(target=lambda: asyncio.run(self.server.serve([socket])))
-        self.thread.start()
-        self.context = browser.new_context(viewport={"width": 1200, "height": 800}, accept_downloads=True, **options)
-        self.complaints: list[str] = []
-        self.page = self.context.new_page()
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("console", lambda said: self.complaints.append(said.text) if said.type == "error" else None)
+        settings = Settings(state=folder / "state", data=data, port=0)
+        super().__init__(browser, settings, viewport={"width": 1200, "height": 800}, **options)
 
     def open(self) -> None:
         self.page.goto(self.address)
@@ -97,11 +84,6 @@ class Page:
         text = self.tell(f"return state.classes.find((each) => each.name === '{name}').color")
         return int(text[1:3], 16), int(text[3:5], 16), int(text[5:7], 16)
 
-    def close(self) -> None:
-        self.context.close()
-        self.server.should_exit = True
-        self.thread.join()
-
 
 @pytest.fixture
 def cloud(browser: Any, tmp_path: Path) -> Iterator[Page]:
@@ -109,7 +91,7 @@ def cloud(browser: Any, tmp_path: Path) -> Iterator[Page]:
     page.open()
     yield page
     page.close()
-    assert page.complaints == []
+    assert page.complaints == page.console == []
 
 
 def test_a_lasso_changes_the_points_in_it_and_undo_brings_them_back(cloud: Page) -> None:
@@ -204,7 +186,7 @@ def test_the_page_is_accessible(browser: Any, tmp_path: Path, scheme: str) -> No
         assert [f"{one['id']}: {node['html'][:120]}" for one in found for node in one["nodes"]] == []
     finally:
         cloud.close()
-    assert cloud.complaints == []
+    assert cloud.complaints == cloud.console == []
 
 
 def test_without_webgl2_people_are_told(browser: Any, tmp_path: Path) -> None:
@@ -219,7 +201,7 @@ def test_without_webgl2_people_are_told(browser: Any, tmp_path: Path) -> None:
         cloud.page.locator("#cloud-hint", has_text="no WebGL2").wait_for()
     finally:
         cloud.close()
-    assert cloud.complaints == []
+    assert cloud.complaints == cloud.console == []
 
 
 def test_two_million_points_follow_the_hand(browser: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -243,4 +225,4 @@ def test_two_million_points_follow_the_hand(browser: Any, tmp_path: Path, capsys
             print(f"\n2 M points: a part of {frames['budget']:,} in {part:.0f} ms, all in {frames['whole']:.0f} ms")
     finally:
         cloud.close()
-    assert cloud.complaints == []
+    assert cloud.complaints == cloud.console == []

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import json
 import os
+import re
 import subprocess
 import sys
-import threading
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,14 +18,12 @@ import pytest
 
 pytest.importorskip("fastapi", reason="needs intarsia[serve]")
 
-import uvicorn
 from onnx_made import write_onnx
 from PIL import Image
 from studio.programs import package
+from studio.served import Served
 from volumes_made import body, write_nifti
 
-from intarsia.serving.app import create_app
-from intarsia.serving.running import address, listen
 from intarsia.serving.settings import Settings
 
 
@@ -38,26 +35,13 @@ def picture(path: Path, start: int) -> Path:
     return path
 
 
-class Page:
-    """A server, and a page of it."""
+class Page(Served):
+    """A server with a model that knows bright from dark, and a page of it."""
 
-    def __init__(self, browser: Any, folder: Path) -> None:
-        self.settings = Settings(
-            models=(str(write_onnx(folder / "bright.onnx", stride=1)),),
-            state=folder / "state",
-            port=0,
-            max_bytes=1 << 20,
-        )
-        self.app = create_app(self.settings)
-        socket = listen(self.settings)
-        self.address = address(socket)
-        self.server = uvicorn.Server(uvicorn.Config(self.app, log_config=None, ws="none"))
-        self.thread = threading.Thread(target=lambda: asyncio.run(self.server.serve([socket])))
-        self.thread.start()
-        self.context = browser.new_context(viewport={"width": 1300, "height": 900}, accept_downloads=True)
-        self.complaints: list[str] = []
-        self.page = self.context.new_page()
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+    def __init__(self, browser: Any, folder: Path, **settings: Any) -> None:
+        bright = str(write_onnx(folder / "bright.onnx", stride=1))
+        chosen = {"models": (bright,), "state": folder / "state", "port": 0, "max_bytes": 1 << 20, **settings}
+        super().__init__(browser, Settings(**chosen), viewport={"width": 1300, "height": 900})
         self.page.route("**/v1/samples", lambda route: route.fulfill(json=[]))  # with which an empty project begins
 
     def open(self) -> Any:
@@ -70,20 +54,6 @@ class Page:
         self.page.locator(".uploads").first.wait_for()
         self.page.locator(".uploads").wait_for(state="detached")
 
-    def panel(self, name: str) -> Any:
-        panel = self.page.locator(f"#panel-{name}")
-        if panel.get_attribute("open") is None:
-            panel.locator("summary").click()
-        return panel
-
-    def get(self, path: str) -> Any:
-        return self.context.request.get(f"{self.address}{path}")
-
-    def close(self) -> None:
-        self.context.close()
-        self.server.should_exit = True
-        self.thread.join()
-
 
 @pytest.fixture
 def studio(browser: Any, tmp_path: Path) -> Iterator[Page]:
@@ -92,6 +62,7 @@ def studio(browser: Any, tmp_path: Path) -> Iterator[Page]:
     yield page
     page.close()
     assert page.complaints == []
+    assert not [said for said in page.console if "404" in said], "nothing is asked for that is not there"
 
 
 @pytest.fixture
@@ -217,6 +188,36 @@ def test_classes_are_edited_by_keyboard(studio: Page) -> None:
     assert panel.get_by_label("Name of class night").input_value() == "night"
 
 
+def test_the_classes_of_a_model_are_added(studio: Page, pictures: list[Path]) -> None:
+    panel, page = studio.panel("classes"), studio.page
+    before = studio.get("/v1/project").json()["classes"]
+    panel.get_by_label(f"Name of class {before[1]['name']}").fill("haze")
+    page.keyboard.press("Tab")
+    panel.get_by_label("Name of class haze").wait_for()
+    page.locator("#model").select_option("street")
+    street = next(one for one in studio.get("/v1/models").json()["models"] if one["name"] == "street")
+    lacking = [one["name"] for one in street["classes"] if one["name"] not in (before[0]["name"], "haze")]
+    panel.get_by_role("button", name=f"Add the classes of {street['title']} ({len(lacking)})").click()
+    panel.get_by_label(f"Name of class {lacking[-1]}").wait_for()
+    after = studio.get("/v1/project").json()["classes"]
+    assert [one["name"] for one in after] == [before[0]["name"], "haze", *lacking]
+    assert panel.get_by_role("button", name="Add the classes").count() == 0
+
+
+@pytest.mark.needs_torch
+def test_a_picture_is_clustered_without_any_training(studio: Page, pictures: list[Path]) -> None:
+    studio.add(pictures[1])
+    page = studio.page
+    page.locator(".pictures .item-state", has_text="unsure").wait_for()
+    page.locator("#model").select_option(label="Clusters, without training")
+    page.locator('.model [data-action="predict"]').click()
+    page.locator("#legend-list .name", has_text="segment 1").wait_for()
+    labels = page.evaluate("async () => [...(await import('/studio/js/state.js')).state.labels.data]")
+    seen = np.array(labels, np.uint8).reshape(40, 60)
+    assert seen[20, 5] != seen[20, 55] and len(np.unique(seen)) > 1
+    assert page.locator("#learn-base option[value=kmeans]").count() == 0, "it does not learn"
+
+
 def test_slices_and_windows(studio: Page, tmp_path: Path) -> None:
     values, _ = body()
     studio.add(write_nifti(tmp_path / "scan.nii.gz", values))
@@ -269,7 +270,8 @@ def test_a_training_shows_its_curve_and_its_model_predicts(studio: Page, picture
     headers = {"If-Match": "0", "Content-Type": "image/png"}
     assert studio.context.request.put(labels, data=mask, headers=headers).status == 204
     panel.get_by_role("button", name="Learn", exact=True).click()
-    panel.get_by_role("img", name="Epoch 1, mIoU 100.0 %, best 100.0 %").wait_for()
+    panel.get_by_text(re.compile(r"^Learnt in one go from [\d,]+ labelled pixels; mIoU 100.0 %$")).wait_for()
+    assert panel.locator("canvas").is_hidden(), "one point is no curve"
     panel.get_by_text("is ready, and predicts from now on").wait_for()
     assert page.locator("#model").input_value() == "scribbles"
 
@@ -361,3 +363,75 @@ def test_nothing_keeps_anybody_out(studio: Page, pictures: list[Path], tmp_path:
     studio.page.evaluate(axe)
     found = studio.page.evaluate("async () => (await axe.run()).violations")
     assert [f"{one['id']}: {node['html'][:120]}" for one in found for node in one["nodes"]] == []
+
+
+NO_LABELS = "async () => (await import('/studio/js/state.js')).state.labels?.data.every((label) => label === 255)"
+
+
+def test_a_scan_that_no_model_knows_starts_empty_and_says_what_to_do(browser: Any, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    write_nifti(tmp_path / "data" / "scan.nii.gz", body()[0])
+    with Page(browser, tmp_path, models=(), data=tmp_path / "data") as studio:
+        starts_empty(studio)
+    assert studio.complaints == studio.console == []
+
+
+def starts_empty(studio: Page) -> None:
+    page = studio.page
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    studio.open()
+    notice = page.locator("#notice")
+    notice.get_by_text("No model here knows scans").wait_for()
+    assert page.evaluate(NO_LABELS)
+    assert page.locator("#legend-list .name span").all_inner_texts() == ["background", "object"]
+    page.get_by_role("button", name="Close this notice").click()
+    page.get_by_role("button", name="Predict", exact=True).first.click()
+    notice.get_by_text("Paint a few strokes").wait_for()
+    assert not any("/predict" in url or "/labels" in url for url in asked)
+    page.locator("#canvas").focus()
+    for key in ("2", "b"):
+        page.keyboard.press(key)
+    page.evaluate("async () => (await import('/studio/js/editor.js')).editor.setSize(3)")
+    page.locator("#canvas").click()
+    page.locator("#saved[data-how=saved]").wait_for()
+    assert notice.is_hidden()
+    item = studio.get("/v1/project").json()["items"][0]["id"]
+    saved = np.asarray(Image.open(io.BytesIO(studio.get(f"/v1/project/items/{item}/labels?frame=4").body())))
+    assert set(np.unique(saved)) == {1, 255}
+
+
+def test_labels_that_came_with_the_data_are_called_so(browser: Any, tmp_path: Path) -> None:
+    for number in (10, 2):
+        (tmp_path / "data" / "images").mkdir(parents=True, exist_ok=True)
+        picture(tmp_path / "data" / "images" / f"street{number}.png", 30)
+    (tmp_path / "data" / "masks").mkdir()
+    Image.fromarray(np.eye(40, 60, dtype=np.uint8)).save(tmp_path / "data" / "masks" / "street10.png")
+    (tmp_path / "data" / "classes.json").write_text(json.dumps({"road": 0, "mark": 1}))
+    with Page(browser, tmp_path, data=tmp_path / "data") as studio:
+        studio.open()
+        assert shown(studio) == ["street2.png", "street10.png"], "as people count"
+        states = studio.page.locator(".pictures .item-state").all_inner_texts()
+        assert states[1] == "labelled" and states[0].split(" · ")[0] in ("new", "predicted")
+    assert studio.complaints == studio.console == []
+
+
+def test_a_message_that_is_too_long_for_its_line_is_shown_whole(studio: Page) -> None:
+    message = studio.page.locator("#message")
+    say = "async (text) => (await import('/studio/js/state.js')).state.say(text, 'error')"
+    seen = "(box) => box.scrollWidth <= box.clientWidth && box.scrollHeight <= box.clientHeight"
+    for text in ("Short.", "A reason, and what to do about it. " * 12):
+        studio.page.evaluate(say, text)
+        assert message.inner_text() == text.strip() and message.evaluate(seen)
+    studio.page.set_viewport_size({"width": 360, "height": 700})
+    studio.page.evaluate(say, "A reason, and what to do about it. " * 8)
+    assert message.evaluate(seen)
+    box = message.bounding_box()
+    assert box["x"] >= 0 and box["x"] + box["width"] <= 360
+
+
+def test_errors_name_what_is_on_the_page(studio: Page) -> None:
+    answer = {"title": "Unprocessable", "status": 422, "detail": "name the range (--window 0,1; recipe: input.window)"}
+    studio.page.route("**/v1/project/options", lambda route: route.fulfill(status=422, json=answer))
+    studio.panel("export")
+    studio.page.locator("#message", has_text="name the range (the window under Slices)").wait_for()

@@ -116,7 +116,6 @@ def test_a_portrait_is_made_compared_downloaded_and_said_elsewhere(shown: Page, 
     made = np.asarray(Image.open(tmp_path / "made.png"))
     assert made.shape == (400, 320, 3) and made[2, 2].tolist() == [0, 0, 128]
     shown.photograph(panel, "studio-uses")
-    panel.locator(".use-answer").click()
     page.locator("#use-beside input").fill("25")
     clip = "document.querySelector('#use-beside img:last-child').style.clipPath"
     assert page.evaluate(clip) == "inset(0px 0px 0px 25%)"
@@ -132,12 +131,27 @@ def test_a_portrait_is_made_compared_downloaded_and_said_elsewhere(shown: Page, 
 
 def test_what_is_wrong_is_said_in_the_panel(shown: Page) -> None:
     panel = shown.open("use-makeup")
+    panel.locator(".use-field", has_text="Lips").locator("input[type=checkbox]").uncheck()
     panel.get_by_role("button", name="Apply").click()
-    assert "nothing to paint" in panel.get_by_role("alert").inner_text()
-    panel.locator(".use-field", has_text="Lips").locator("input[type=checkbox]").check()
+    said = panel.get_by_role("alert").inner_text()
+    assert said == "nothing to paint: say one of lips, hair, skin, eyes and brows at least", "no option of a shell"
+
+
+def test_a_first_try_shows_something_and_fills_the_room(shown: Page) -> None:
+    panel, page = shown.open("use-makeup"), shown.page
     panel.get_by_role("button", name="Apply").click()
     panel.locator(".use-answer img").wait_for()
     assert "faces" in panel.locator(".use-facts").inner_text()
+    room, stage = page.locator("#use-beside .use-beside"), page.locator("#stage")
+    assert room.bounding_box() == stage.bounding_box()
+    assert page.locator("#use-beside img").count() == 2
+    page.keyboard.press("Escape")
+    assert page.locator("#use-beside").count() == 0
+    panel.locator(".use-answer").click()
+    page.locator("#use-beside").wait_for()
+    tryon = shown.open("use-tryon")
+    assert tryon.locator("input[type=checkbox]").first.is_checked()
+    assert tryon.get_by_role("combobox").input_value() == "upper"
 
 
 def test_photos_that_look_alike_are_shown_in_their_order(shown: Page, tmp_path: Path) -> None:

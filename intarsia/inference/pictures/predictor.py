@@ -54,7 +54,7 @@ class Rows:
     probabilities: NDArray[np.float32] | None = None
 
 
-class _Layout(NamedTuple):
+class Layout(NamedTuple):
     """How the network goes over a picture.
 
     Attributes:
@@ -200,7 +200,7 @@ class GridPredictor(Ready):
             return None
         found = Histograms(len(self.space))
         for reader in parts:
-            layout, first = self._laid_out(reader, scored=True), 0
+            layout, first = self.layout(reader.height, reader.width, scored=True), 0
             for chunk in self._scores(reader, layout)[1]:
                 found.add(chunk, partial(_known, reader, layout.cells, first))
                 first += chunk.shape[2]
@@ -220,7 +220,7 @@ class GridPredictor(Ready):
     def _decided(self, reader: PixelSource, probabilities: bool, ranking: Ranking | None) -> Iterator[Rows]:
         """The rows without refinement."""
         scored = probabilities or self.confidence or self._ranks
-        layout = self._laid_out(reader, scored=scored)
+        layout = self.layout(reader.height, reader.width, scored=scored)
         if self._ranks and ranking is None and len(layout.plan) > 1:
             ranking = self.ranking([reader])
         pixels, chunks = self._scores(reader, layout)
@@ -259,18 +259,31 @@ class GridPredictor(Ready):
             confidence = np.take_along_axis(every, labels[None].astype(np.intp), axis=0)[0].astype(np.float16)
         return labels, confidence, every if probabilities else None
 
-    def _laid_out(self, reader: PixelSource, *, scored: bool) -> _Layout:
-        size, stride = (reader.height, reader.width), self.runtime.stride
-        height, width = working_size(*size, self.preprocessing)
+    def layout(
+        self, height: int, width: int, *, scored: bool | None = None, tile: int | None = None,
+        preprocessing: Preprocessing | None = None,
+    ) -> Layout:  # fmt: skip
+        """Plan how the network goes over a picture.
+
+        Args:
+            height: rows of the picture.
+            width: columns of the picture.
+            scored: whether more than labels is asked for; None: as the predictor was made.
+            tile: another side of tiles than the predictor's, to compare with.
+            preprocessing: another one than the predictor's, to compare with.
+        """
+        size, stride, tile = (height, width), self.runtime.stride, tile or self._tile
+        height, width = working_size(*size, preprocessing or self.preprocessing)
         cells = (-(-height // stride), -(-width // stride))
         whole = height * width <= WHOLE_PIXELS and cells[0] * cells[1] * len(self.space) <= WHOLE_LOGITS
-        rows = [(0, height)] if whole else spans(height, self._tile, self._overlap)
-        columns = [(0, width)] if whole else spans(width, self._tile, self._overlap)
+        rows = [(0, height)] if whole else spans(height, tile, self._overlap)
+        columns = [(0, width)] if whole else spans(width, tile, self._overlap)
+        scored = self.confidence or self._ranks or self._refinement is not None if scored is None else scored
         upsampling = Upsampling(cells, size, align_corners=self.runtime.align_corners)
         plan = upsampling.bands(final_cells(rows, stride), scored=scored)
-        return _Layout((height, width), cells, rows, columns, upsampling, plan)
+        return Layout((height, width), cells, rows, columns, upsampling, plan)
 
-    def _scores(self, reader: PixelSource, layout: _Layout) -> tuple[OwnRows | ResizedRows, Iterator[Floats]]:
+    def _scores(self, reader: PixelSource, layout: Layout) -> tuple[OwnRows | ResizedRows, Iterator[Floats]]:
         """The pixels of a picture, and its logits, from top to bottom."""
         size, rows = layout.size, layout.rows
         pixels = (

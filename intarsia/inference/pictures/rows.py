@@ -13,7 +13,7 @@ from intarsia.runtimes.upsampling import Span
 from intarsia.transforms.preprocess import resize_image
 
 # A larger picture that is resized for the network is decoded in bands instead of being held in memory.
-_HELD_PIXELS = 30_000_000
+HELD_PIXELS = 30_000_000
 
 
 class OwnRows:
@@ -55,7 +55,7 @@ class ResizedRows:
     def __init__(self, reader: PixelSource, size: Span, rows: list[Span], plan: list[list[Span]]) -> None:
         self._rows = rows
         bands = [band for group in plan for band in group]
-        if reader.height * reader.width <= _HELD_PIXELS:
+        if reader.height * reader.width <= HELD_PIXELS:
             image = reader.read()
             self._resized = resize_image(image, *size)
             self._photos: Iterator[NDArray[np.uint8]] = (image[top:bottom] for top, bottom in bands)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intarsia.errors import DataError, UsageError, require
+from intarsia.media.arrayfile import load_array, load_arrays
 from intarsia.media.clouds.cloud import PointCloud, from_columns, split_columns
 from intarsia.media.clouds.columns import SKIP, guess_columns
 from intarsia.media.clouds.text import TextTable, read_text
@@ -119,20 +120,18 @@ def _named_columns(arrays: dict[str, NDArray[Any]], path: Path, columns: str | N
 
 def _npy(path: Path) -> NDArray[Any]:
     try:
-        values: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        return load_array(path, mapped=True)
+    except ValueError as error:
         raise DataError(f"{path}: not a readable NPY file ({error})") from error
-    return values
 
 
 def _npz(path: Path) -> dict[str, NDArray[Any]]:
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            with zipfile.ZipFile(path) as entries:
-                total = sum(entry.file_size for entry in entries.infolist())
-            _check_memory(path, total)
-            return {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, NotImplementedError) as error:
+        with zipfile.ZipFile(path) as entries:
+            total = sum(entry.file_size for entry in entries.infolist())
+        _check_memory(path, total)
+        return load_arrays(path)
+    except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError) as error:
         raise DataError(f"{path}: not a readable NPZ file ({error})") from error
 
 

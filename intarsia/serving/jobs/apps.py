@@ -30,9 +30,9 @@ from intarsia.inference.bodies import find_bodies
 from intarsia.jobs import JobOptions, Plan, plan
 from intarsia.media.images import read_image
 from intarsia.media.medium import check_options
-from intarsia.serving.engine import Engine
 from intarsia.serving.jobs.kinds import Asked, Kind, Outcome, Work
-from intarsia.serving.jobs.running import load_model, run_plan, sum_up
+from intarsia.serving.jobs.loaded import Loaded
+from intarsia.serving.jobs.running import check_sequence, run_plan, sum_up
 from intarsia.serving.jobs.store import Folder
 
 A = TypeVar("A", bound="Using")
@@ -108,14 +108,14 @@ class Driving(Using):
     deadline: Annotated[float | None, Field(gt=0)] = None
 
 
-def uses(engine: Engine) -> list[Kind]:
+def uses(loaded: Loaded) -> list[Kind]:
     """Make the kinds of jobs that are ready-made uses."""
 
     def make(
-        name: str, about: str, asked: type[A], planned: Callable[[Engine, A, Folder], Planned], *extras: str
+        name: str, about: str, asked: type[A], planned: Callable[[Loaded, A, Folder], Planned], *extras: str
     ) -> Kind:
         return Kind(
-            name, about, partial(_run, engine, asked, planned), asked, partial(_prepare, engine, planned), extras
+            name, about, partial(_run, loaded, asked, planned), asked, partial(_prepare, loaded, planned), extras
         )
 
     return [
@@ -128,17 +128,18 @@ def uses(engine: Engine) -> list[Kind]:
     ]
 
 
-def _prepare(engine: Engine, planned: Callable[..., Planned], asked: Using, folder: Folder) -> dict[str, Any]:
+def _prepare(loaded: Loaded, planned: Callable[..., Planned], asked: Using, folder: Folder) -> dict[str, Any]:
     if asked.model is not None:
-        engine.description(asked.model)
-    found, options, _ = planned(engine, asked, folder)
+        loaded.engine.description(asked.model)
+    found, options, _ = planned(loaded, asked, folder)
     for medium in found.media():
         check_options(medium, [name for name in options.given() if name != "app"])
+    check_sequence(found, options)
     return asked.model_dump(mode="json")
 
 
-def _run(engine: Engine, kind: type[Using], planned: Callable[..., Planned], work: Work) -> Outcome:
-    found, options, predictor = planned(engine, kind.model_validate(work.spec), work.folder)
+def _run(loaded: Loaded, kind: type[Using], planned: Callable[..., Planned], work: Work) -> Outcome:
+    found, options, predictor = planned(loaded, kind.model_validate(work.spec), work.folder)
     return sum_up(found, run_plan(work, predictor(), found, options, "working"))
 
 
@@ -149,9 +150,9 @@ def _plan(
     return plan(folder.source(), folder.out, outputs=outputs, given=given, **known)
 
 
-def _model(engine: Engine, asked: Using, **options: Any) -> Any:
+def _model(loaded: Loaded, asked: Using, **options: Any) -> Any:
     assert asked.model is not None
-    return load_predictor(load_model(engine, asked.model, **options))  # type: ignore[arg-type]  # which it checks
+    return load_predictor(loaded.load(asked.model, **options))  # type: ignore[arg-type]  # which it checks
 
 
 def read_backdrop(said: str | None, blur: float | None, file: Path | None) -> Ground:
@@ -175,40 +176,40 @@ def read_backdrop(said: str | None, blur: float | None, file: Path | None) -> Gr
     return named_ground(said or BLUR) if blur is None else Blur(blur)
 
 
-def _portrait(engine: Engine, asked: Portraying, folder: Folder) -> Planned:
+def _portrait(loaded: Loaded, asked: Portraying, folder: Folder) -> Planned:
     ground = read_backdrop(asked.background, asked.blur, folder.extra_file("background"))
     planned = _plan(folder, [portrait_output(ground, lossless=asked.lossless)], PHOTOS)
     check_files(planned)
-    return planned, JobOptions(), lambda: Portraits(_model(engine, asked), ground)
+    return planned, JobOptions(), lambda: Portraits(_model(loaded, asked), ground)
 
 
-def _background(engine: Engine, asked: Backing, folder: Folder) -> Planned:
+def _background(loaded: Loaded, asked: Backing, folder: Folder) -> Planned:
     ground = read_backdrop(asked.behind, asked.blur, folder.extra_file("behind"))
     planned = _plan(folder, [background_output(ground)], BACKGROUNDS)
     options = JobOptions(limit=asked.limit, deadline=asked.deadline)
-    return planned, options, lambda: Backgrounds(_model(engine, asked), ground)
+    return planned, options, lambda: Backgrounds(_model(loaded, asked), ground)
 
 
-def _makeup(engine: Engine, asked: Painting, folder: Folder) -> Planned:
+def _makeup(loaded: Loaded, asked: Painting, folder: Folder) -> Planned:
     look = Look(asked.lips, asked.hair, asked.skin, asked.eyes, asked.brows, asked.strength)
-    source = None if asked.model is None else engine.source(asked.model)
+    source = None if asked.model is None else loaded.engine.source(asked.model)
     return _plan(folder, [MADE_UP], FACES), JobOptions(), lambda: open_makeup(look, model=source)
 
 
-def _tryon(engine: Engine, asked: Trying, folder: Folder) -> Planned:
+def _tryon(loaded: Loaded, asked: Trying, folder: Folder) -> Planned:
     texture, other = folder.extra_file("texture"), folder.extra_file("from")
     wish = Wish(asked.garment, asked.colour, texture, asked.scale, other)
-    return _plan(folder, [TRIED_ON], CLOTHES), JobOptions(), lambda: TryingOn(wish, _model(engine, asked), find_bodies)
+    return _plan(folder, [TRIED_ON], CLOTHES), JobOptions(), lambda: TryingOn(wish, _model(loaded, asked), find_bodies)
 
 
-def _handwriting(engine: Engine, asked: Reading, folder: Folder) -> Planned:
+def _handwriting(loaded: Loaded, asked: Reading, folder: Folder) -> Planned:
     planned = _plan(folder, asked.write, (PAGE,))
     return (
-        planned, JobOptions(), lambda: LineFinder(_model(engine, asked, long_side=asked.long_side), words=asked.words)
+        planned, JobOptions(), lambda: LineFinder(_model(loaded, asked, long_side=asked.long_side), words=asked.words)
     )  # fmt: skip
 
 
-def _drive(engine: Engine, asked: Driving, folder: Folder) -> Planned:
+def _drive(loaded: Loaded, asked: Driving, folder: Folder) -> Planned:
     file = folder.extra_file("camera")
     camera = None if file is None else Camera.load(file)
     options = JobOptions(
@@ -216,4 +217,4 @@ def _drive(engine: Engine, asked: Driving, folder: Folder) -> Planned:
         app={} if camera is None else {"camera": camera.model_dump(mode="json")},
     )  # fmt: skip
     given = [name for name in options.given() if name != "app"]
-    return _plan(folder, [drive_render(camera), *asked.write], given=given), options, lambda: _model(engine, asked)
+    return _plan(folder, [drive_render(camera), *asked.write], given=given), options, lambda: _model(loaded, asked)

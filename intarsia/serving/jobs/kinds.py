@@ -12,7 +12,8 @@ from intarsia.serving.jobs.store import Folder
 from intarsia.stopping import Stop
 
 Tell = Callable[[str, Mapping[str, Any]], None]
-"""Told what happens: "progress" with `what`, `done` and `total`; "curve" with an epoch's `epoch`, `loss`, `miou`."""
+"""Told what happens: "progress" with `what`, `done` and `total`, and whether that much outlives the server (`kept`);
+"curve" with an epoch's `epoch`, `loss`, `miou`."""
 
 
 class Asked(BaseModel):

@@ -19,6 +19,8 @@ from intarsia.jobs.writing.work import Stopped
 from intarsia.serving.engine import Engine
 from intarsia.serving.jobs.apps import uses
 from intarsia.serving.jobs.kinds import Kind, Outcome, Work
+from intarsia.serving.jobs.loaded import Loaded
+from intarsia.serving.jobs.searching import searching
 from intarsia.serving.jobs.segmenting import segmenting
 from intarsia.serving.jobs.store import Folder, Job, State, Store
 from intarsia.serving.problems import CONFLICT, NOT_FOUND, TOO_MANY, UNAVAILABLE, Problem
@@ -36,9 +38,8 @@ _GRACE = 15.0  # seconds in which the work may stop when the server ends
 class Jobs:
     """The jobs of a server.
 
-    One is run at a time, with a model of its own, on a thread of low priority, whose next step waits while the server
-    answers. What was running when the server ended is queued again when it starts, and goes on where its manifest, or
-    its checkpoint, ends.
+    One is run at a time, on a thread of low priority, with a model of its own, which is kept for the next one. What was
+    running when the server ended is queued again when it starts, and goes on where its manifest or checkpoint ends.
 
     Args:
         settings: of the server.
@@ -47,13 +48,16 @@ class Jobs:
 
     Attributes:
         store: their folders.
+        loaded: the model that they keep loaded.
         kinds: what can be asked for, by name; other parts of the server add theirs before it starts.
     """
 
     def __init__(self, settings: Settings, engine: Engine, *, clock: Callable[[], float] = time.time) -> None:
         self._settings, self._engine, self._clock = settings, engine, clock
         self.store = Store(settings.state / "jobs")
-        self.kinds: dict[str, Kind] = {kind.name: kind for kind in (segmenting(engine), *uses(engine))}
+        self.loaded = Loaded(engine)
+        own = (segmenting(self.loaded), *uses(self.loaded), searching())
+        self.kinds: dict[str, Kind] = {kind.name: kind for kind in own}
         self._jobs: dict[str, Job] = {}
         self._changed = threading.Condition(threading.RLock())
         self._arriving: list[str] = []
@@ -215,6 +219,7 @@ class Jobs:
                 while not self._ends and (job := self._next()) is None:
                     self._changed.wait(_EVERY)
                     self.sweep()
+                    self.loaded.release()
                 if self._ends or job is None:
                     return
                 self._begin(job)
@@ -260,10 +265,14 @@ class Jobs:
                 if job.curve and value["epoch"] <= job.curve[-1]["epoch"]:  # of before a restart
                     return
                 job.curve.append({name: one if _is_plain(one) else None for name, one in value.items()})
+                job.starts = 1
                 self._save(job)
-            else:
-                job.what, job.done, job.total = str(value["what"]), int(value["done"]), value["total"]
-                job.changes += 1
+                return
+            job.what, job.done, job.total = str(value["what"]), int(value["done"]), value["total"]
+            job.changes += 1
+            if value.get("kept") and job.starts > 1:  # it gets on, however often the server ends
+                job.starts = 1
+                self._save(job)
 
     def _finish(self, job: Job, outcome: Outcome) -> None:
         with self._changed:
@@ -282,16 +291,15 @@ class Jobs:
         job.error = None if outcome.error is None else folder.hide(outcome.error)
         job.notes = folder.hide(list(outcome.notes))
         job.outputs = folder.outputs(outcome.files)
+        folder.clear()
         self._save(job)
 
     def _again(self, job: Job, starts: int | None = None) -> None:
         """Queue once more what the server's end interrupted; not what each time ends the server."""
         job.starts = job.starts if starts is None else starts
         if job.starts >= _MOST_STARTS:
-            reason = (
-                f"the server ended without a word {job.starts} times while this was done, for want of memory perhaps"
-            )
-            self._end(job, "failed", Outcome(1, reason))
+            reason = f"the server ended without a word {job.starts} times at the same part of this; for want of memory?"
+            self._end(job, "failed", Outcome(1, reason, files=self.store.place(job.id).finished()))
             return
         job.state = "queued"
         self._save(job)

@@ -17,9 +17,9 @@ from intarsia.jobs.said import read_codes, read_window
 from intarsia.jobs.schedule import read_schedule
 from intarsia.media.medium import check_options
 from intarsia.recipe import read_assignments
-from intarsia.serving.engine import Engine
 from intarsia.serving.jobs.kinds import Asked, Kind, Outcome, Work
-from intarsia.serving.jobs.running import load_model, run_plan, sum_up
+from intarsia.serving.jobs.loaded import Loaded
+from intarsia.serving.jobs.running import check_sequence, run_plan, sum_up
 from intarsia.serving.jobs.store import Folder
 
 _PLAIN = ("model", "write", "runtime", "precision")  # mean something to every medium
@@ -123,11 +123,11 @@ class Segmenting(Asked):
             raise UsageError(f"instances are written for {' and '.join(INSTANCES)}, not for {wrong[0]}")
 
 
-def segmenting(engine: Engine) -> Kind:
+def segmenting(loaded: Loaded) -> Kind:
     """Make the kind of jobs that segment."""
     return Kind(
-        "segment", "Every pixel, voxel and point gets its class", partial(_run, engine), Segmenting,
-        partial(_prepare, engine),
+        "segment", "Every pixel, voxel and point gets its class", partial(_run, loaded), Segmenting,
+        partial(_prepare, loaded),
     )  # fmt: skip
 
 
@@ -135,26 +135,26 @@ def _planned(asked: Segmenting, folder: Folder) -> Plan:
     return plan(folder.source(), folder.out, outputs=asked.outputs(), given=asked.given())
 
 
-def _prepare(engine: Engine, asked: Segmenting, folder: Folder) -> dict[str, Any]:
+def _prepare(loaded: Loaded, asked: Segmenting, folder: Folder) -> dict[str, Any]:
     asked.check()
     if asked.model is not None:
-        engine.description(asked.model)
+        loaded.engine.description(asked.model)
     planned = _planned(asked, folder)
     for medium in planned.media():
         check_options(medium, asked.given())
     for tool in asked.annotations:
         preannotation_path(folder.out, tool)
-    asked.job_options()
+    check_sequence(planned, asked.job_options())
     asked.model_options()
     return asked.model_dump(mode="json")
 
 
-def _run(engine: Engine, work: Work) -> Outcome:
+def _run(loaded: Loaded, work: Work) -> Outcome:
     asked = Segmenting.model_validate(work.spec)
     planned, name = _planned(asked, work.folder), asked.model
     if name is None:
         name, planned = choose_model(planned)
-    predictor = load_model(engine, name, **asked.model_options())
+    predictor = loaded.load(name, **asked.model_options())
     result = run_plan(work, predictor, planned, asked.job_options(), "segmenting")
     written: dict[str, Path] = {}
     if not result.stopped and (result.done or result.skipped):

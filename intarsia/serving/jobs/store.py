@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel, Field, ValidationError
 
 from intarsia.files import write_text
+from intarsia.jobs import Manifest
 from intarsia.serving.answers import media_type
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
@@ -50,7 +51,7 @@ class Job(BaseModel):
         curve: of a training, a row an epoch.
         key: checksum of the client's Idempotency-Key.
         request: checksum of what was sent.
-        starts: times that it was begun and the server ended without a word.
+        starts: times that it was begun, the server ended without a word, and nothing was won meanwhile.
         changes: counts what is told of it.
         leaving: somebody cancelled it while it ran.
     """
@@ -137,6 +138,18 @@ class Folder:
                         told = file.relative_to(self.out).as_posix()
                         found[told] = Output(name=told, bytes=file.stat().st_size, media_type=media_type(file.suffix))
         return list(found.values())
+
+    def finished(self) -> tuple[str, ...]:
+        """The names of the results of each source that is finished, also where the work was not."""
+        return tuple(name for record in Manifest(self.out).records() for name in record["outputs"].values())
+
+    def clear(self) -> None:
+        """Remove what a server that was killed has left half written among the results."""
+        for path in self.out.rglob(".*"):
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
 
     def hide(self, value: T) -> T:
         """Take this server's paths out of plain JSON, so that names start where the client's do."""

@@ -24,6 +24,8 @@ from intarsia.serving.project.views import Facts, Views
 
 HIDDEN = ".intarsia"
 """The folder of a project that holds what is nobody's business but the studio's; trainings do not look into it."""
+UNNAMED = LabelSpace(("background", "object"))
+"""The classes that scans and maps begin with: no bundled model knows them, and its classes would mean nothing."""
 _DAY = 24 * 3600  # seconds
 _TICK = 50_000_000  # nanoseconds in which a folder may change twice without its time telling
 
@@ -80,8 +82,9 @@ class Catalogue:
         return self.classes.space
 
     def _first(self, default: Callable[[], LabelSpace]) -> Document:
-        space = self._given.space or self._listed_space()
-        classes = Classes.of(space or default(), chosen=space is not None)
+        space, media = self._given.space or self._listed_space(), {found.medium for found in self._given.found}
+        guessed = UNNAMED if media and media <= {"volume", "raster"} else default()
+        classes = Classes.of(space or guessed, chosen=space is not None)
         return Document(self._name_of_data(), classes, self._given.space, {})
 
     def _listed_space(self) -> LabelSpace | None:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from intarsia.datasets.layouts.pairing import natural
 from intarsia.errors import DataError, UsageError
 from intarsia.files import atomic_path
 from intarsia.labels import LabelArray, LabelSpace, check_values
@@ -17,9 +18,10 @@ from intarsia.media.maskfile import read_mask_file
 from intarsia.media.png import encode_mask
 from intarsia.serving.project.catalogue import HIDDEN, Catalogue
 from intarsia.serving.project.classes import Classes
+from intarsia.serving.project.cloudlabels import saved_revision
 from intarsia.serving.project.drafts import Drafts
 from intarsia.serving.project.items import Found, labels_as
-from intarsia.serving.project.names import safe_stem
+from intarsia.serving.project.names import safe_stem, stem_of
 from intarsia.serving.project.publishing import (
     Labels,
     frame_name,
@@ -32,7 +34,7 @@ from intarsia.serving.project.publishing import (
 )
 from intarsia.serving.project.revisions import Revisions, Saved, locked
 
-State = Literal["new", "predicted", "corrected"]
+State = Literal["new", "predicted", "labelled", "corrected"]
 Order = Literal["name", "uncertainty", "worst"]
 
 
@@ -42,7 +44,7 @@ class Status:
 
     Attributes:
         revision: grows with every saved label map of it; 0 without any.
-        state: whether nobody, a model or a person said its labels.
+        state: whether nobody said its labels, a model did, the data brought them along, or somebody corrected it here.
         uncertainty: of its drafts on average; None without any.
         agreement: of its drafts with labels that were there, on average.
         labelled: frames with labels.
@@ -65,22 +67,29 @@ class Project(Catalogue):
     def status(self, name: str) -> Status:
         """How far an item is."""
         found, saved, drafts = self.item(name), self.revisions.of(name), self.drafts.of(name)
-        frames = set(saved)
-        if found.truth is not None:
-            frames |= set(range(len(found.truth.places)))
-        state: State = "corrected" if frames else "predicted" if drafts else "new"
+        given = set() if found.truth is None else set(range(len(found.truth.places)))
+        changes = saved_revision(self.cloud_folder(name)) if found.medium == "cloud" else 0
+        if found.coded or changes:
+            given = {0}
+        frames = given | set(saved)
+        state: State = "corrected" if saved or changes else "labelled" if given else "predicted" if drafts else "new"
         known = [one.agreement for one in drafts.values() if one.agreement is not None]
         return Status(
-            sum(one.revision for one in saved.values()) or int(bool(frames)),
+            sum(one.revision for one in saved.values()) or changes or int(bool(frames)),
             state,
             float(np.mean([one.uncertainty for one in drafts.values()])) if drafts else None,
             float(np.mean(known)) if known else None,
             tuple(sorted(frames)),
         )
 
+    def cloud_folder(self, name: str) -> Path:
+        """Where the labels of a cloud are kept."""
+        return self.folder / HIDDEN / "items" / name / "cloud"
+
     def listed(self, order: Order = "name") -> list[str]:
-        """All ids: by name; the most uncertain drafts first; or what agrees least with labels that were there."""
-        names = list(self.items())
+        """All ids: by name, as people count; the most uncertain drafts first; or what agrees least with its labels."""
+        items = self.items()
+        names = sorted(items, key=lambda name: natural(stem_of(items[name].place).casefold()))
         if order == "name":
             return names
         touched = self.revisions.items()
@@ -92,7 +101,7 @@ class Project(Catalogue):
                 return 2.0, 0.0
             if order == "worst":
                 return (0.0, state.agreement) if state.agreement is not None else (1.0, -state.uncertainty)
-            return float(state.state == "corrected"), -state.uncertainty
+            return float(bool(state.labelled)), -state.uncertainty
 
         return sorted(names, key=key)
 
@@ -199,7 +208,9 @@ class Project(Catalogue):
         return names
 
     def gather(self, tell: Callable[[int, int], None] | None = None) -> Path:
-        """Bring the data set in the folder up to date: volumes, the data's own labels, what a crash left undone.
+        """Bring the data sets in the folder up to date: volumes, the data's own labels, what a crash left undone.
+
+        Clouds have one of their own; see `publish_clouds`.
 
         Args:
             tell: called with how many items are done, and of how many.
@@ -210,7 +221,8 @@ class Project(Catalogue):
         Raises:
             DataError: nothing is labelled, or something cannot be read or written.
         """
-        names = self.labelled()
+        names = [name for name in self.labelled() if self.item(name).medium != "cloud"]
+        write_classes(self.folder, self.space)
         for done, name in enumerate(names, start=1):
             found, saved = self.item(name), self.revisions.of(name)
             if found.medium == "volume":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Mapping
 from functools import partial
 from typing import Annotated, Any, TypeVar
@@ -12,10 +13,10 @@ from pydantic import BaseModel, BeforeValidator, FailFast, Field, ValidationErro
 
 from intarsia.errors import IntarsiaError
 from intarsia.serving.documenting import JSON, form, takes
-from intarsia.serving.engine import Call
+from intarsia.serving.engine import Call, Engine
 from intarsia.serving.labelconfig import Matches, match_labels, read_config
 from intarsia.serving.labelstudio import picture_of, predictions
-from intarsia.serving.problems import UNPROCESSABLE, Problem, problem_of, reasons
+from intarsia.serving.problems import TOO_LATE, UNPROCESSABLE, Problem, problem_of, reasons
 from intarsia.serving.routes.segment import choose, engine_of, predict, settings_of
 from intarsia.serving.uploads import Form, Upload, read_body, read_form
 
@@ -24,6 +25,7 @@ _MOST_TASKS = 1000  # of one request; Label Studio sends one, or a page of them
 logger = logging.getLogger("intarsia.serving")
 router = APIRouter(prefix="/ls", tags=["label studio"])
 
+_SHARE = 0.7  # of the deadline, after which no further task is begun
 Asked = TypeVar("Asked", bound=BaseModel)
 Given = Annotated[dict[str, Any], BeforeValidator(lambda value: value or {})]  # null stands for nothing
 
@@ -90,8 +92,9 @@ async def set_up(request: Request) -> dict[str, Any]:
 async def predict_tasks(request: Request) -> dict[str, Any]:
     """Predict regions of tasks, for the labels of their labelling interface that are classes of the model.
 
-    A task whose picture cannot be used gets no regions, and a `problem` that says why. The body may also be a form
-    with the JSON as the field `request`, and with pictures that tasks name.
+    A task whose picture cannot be used, or which is not reached before the deadline, gets a `problem` that says why in
+    place of a `result`: Label Studio keeps nothing of it, and asks for it again the next time. The body may also be a
+    form with the JSON as the field `request`, and with pictures that tasks name.
     """
     engine, call = engine_of(request), Call(request)
     engine.check_room()
@@ -103,11 +106,13 @@ async def predict_tasks(request: Request) -> dict[str, Any]:
         raise Problem(UNPROCESSABLE, "clicks on a picture are not answered: turn off interactive preannotations")
 
     async def work() -> dict[str, Any]:
+        start, results = time.monotonic(), list[dict[str, Any]]()
         name, matches, version = await _prepared(request, call, asked.label_config)
-        results = [
-            {"result": [], "score": 0.0} | await _predicted(request, call, task, beside, name, matches)
-            for task in asked.tasks
-        ]
+        for task in asked.tasks:
+            in_time = not results or time.monotonic() - start < _SHARE * engine.settings.deadline
+            results.append(
+                await _predicted(request, call, task, beside, name, matches) if in_time else _not_reached(engine)
+            )
         return {"results": [one | {"model_version": version} for one in results], "model_version": version}
 
     found: dict[str, Any] = await engine.admitted(call, work)
@@ -154,6 +159,12 @@ async def _predicted(
         return {"problem": problem.document()}
     with call.stages("encode"):
         return await engine.beside(call, lambda: predictions(results, matches))
+
+
+def _not_reached(engine: Engine) -> dict[str, Any]:
+    """What is said of a task for which there is no time left: Label Studio sends all that were selected at once."""
+    said = f"not reached within --deadline ({engine.settings.deadline:g} s); retrieve predictions again for the rest"
+    return {"problem": Problem(TOO_LATE, said).document()}
 
 
 def _read(kind: type[Asked], body: bytes) -> Asked:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import shutil
 import tempfile
 from pathlib import Path
@@ -14,23 +15,32 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.background import BackgroundTask
 from starlette.responses import FileResponse, JSONResponse
 
+from intarsia import CLUSTERING
 from intarsia.errors import UsageError, suggest
+from intarsia.inference import Predictor
 from intarsia.inference.clouds import CloudPredictor
-from intarsia.media.images import ImageReader
+from intarsia.labels import LabelSpace
+from intarsia.media.images import ImageReader, open_image
+from intarsia.media.source import PixelSource
 from intarsia.serving.documenting import JSON, PNG, ZIP, gives
 from intarsia.serving.engine import Call, Engine
-from intarsia.serving.problems import UNSUPPORTED, Problem
+from intarsia.serving.problems import UNPROCESSABLE, UNSUPPORTED, Problem
 from intarsia.serving.project import Project
 from intarsia.serving.project.exporting import export, forms
+from intarsia.serving.project.items import Found
+from intarsia.serving.project.kinds import Things
 from intarsia.serving.project.learning import HOWS, TRAIN, How, check
 from intarsia.serving.project.predicting import Answer, kept, say, source_for
+from intarsia.serving.project.suiting import LOOK
 from intarsia.serving.routes.jobs import jobs_of
-from intarsia.serving.routes.project import Frame, asked, project_of
+from intarsia.serving.routes.models import told_classes
+from intarsia.serving.routes.project import Frame, asked, project_of, usual_of
 from intarsia.serving.uploads import check_room
 from intarsia.zoo import bundled_recipes
 
 router = APIRouter(prefix="/v1/project", tags=["project"])
 
+_SEGMENTS = 5  # that `intarsia.cluster` finds
 Model = Annotated[str | None, Query(description="Default: that of the draft, else what learnt from this project.")]
 
 
@@ -56,8 +66,7 @@ async def show_uncertainty(request: Request, item: str, model: Model = None, fra
 async def _answer(request: Request, call: Call, item: str, model: str | None, frame: int) -> tuple[Answer, str]:
     """The draft that is kept, or a new one behind the queue; and why this model, where a look chose it.
 
-    Where none is named it is the model that learnt from this project last, else the one that the server was started
-    with, else what a look at the picture says.
+    Where none is named it is what `usual_model` says.
     """
     project, engine = await project_of(request), request.app.state.engine
     there = (await asked(project.drafts.of, item)).get(frame) if model is None else None
@@ -80,13 +89,37 @@ async def _predict(
     width, height, _ = await asked(project.views.facts, found)
     check_room(width * height, engine.settings, 1, found.place)
     if model is None:
-        model = await asked(project.newest_model) or (request.app.state.default if engine.settings.models else None)
+        model = await asked(usual_of(request, project), found)
     if model is None:
+        raise Problem(
+            UNPROCESSABLE,
+            f"no model here is for {found.medium}s, and {found.place} is one; name a model (model=), or label some by "
+            "hand and learn from them",
+        )
+    if model == LOOK:
         with call.stages("decode"):
             pixels = await asked(project.views.picture, found, frame)
         choice = await engine.choose(call, pixels)
         model, note = choice.model, choice.reason
-    check_room(width * height, engine.settings, len(engine.description(model).space), found.place)
+    if model != CLUSTERING:
+        check_room(width * height, engine.settings, len(engine.description(model).space), found.place)
+    predictor, source = await _opened(call, engine, project, found, frame, model)
+    result = await engine.compute(call, predictor, lambda: predictor.segment_opened(source))
+    with call.stages("encode"):
+        await asked(project.adopt, predictor.space)
+        return await asked(say, project, item, frame, model, result), note
+
+
+async def _opened(
+    call: Call, engine: Engine, project: Project, found: Found, frame: int, model: str
+) -> tuple[Predictor, PixelSource]:
+    """A model, and an item as it reads it."""
+    if model == CLUSTERING:
+        with call.stages("decode"):
+            pixels = await asked(project.views.picture, found, frame)
+        fitted = await engine.clustering(call, pixels)
+        assert isinstance(fitted, Predictor)
+        return fitted, open_image(pixels, name=found.place)
     with call.stages("load"):
         predictor = await engine.predictor(model, {"confidence": True})
     if isinstance(predictor, CloudPredictor):
@@ -94,11 +127,8 @@ async def _predict(
     with call.stages("decode"):
         source = await asked(source_for, project, found, frame, predictor)
         if isinstance(source, ImageReader):
-            await asyncio.to_thread(source.hold)
-    result = await engine.compute(call, predictor, lambda: predictor.segment_opened(source))
-    with call.stages("encode"):
-        await asked(project.adopt, predictor.space)
-        return await asked(say, project, item, frame, model, result), note
+            await engine.beside(call, source.hold)
+    return predictor, source
 
 
 class Learning(BaseModel):
@@ -111,6 +141,9 @@ class Learning(BaseModel):
         None
     )
     base: Annotated[str | None, Field(max_length=200, description="Of finetune: a model that the server knows.")] = None
+    kind: Annotated[
+        Things | None, Field(description="What is learnt from; none: pictures, else scans, else clouds.")
+    ] = None
     name: Annotated[str | None, Field(max_length=60, description="Of the model; none: by the way of learning.")] = None
 
 
@@ -121,9 +154,9 @@ async def train(request: Request, learning: Learning) -> Response:
     engine: Engine = request.app.state.engine
     base = None if learning.base is None else engine.source(learning.base)
     recipe = None if learning.recipe is None else str(_recipe_file(learning.recipe))
-    await asked(check, project, learning.how, base)
+    await asked(check, project, learning.how, base, learning.kind)
     jobs.check_room()
-    spec = {"how": learning.how, "recipe": recipe, "base": base, "name": learning.name or learning.how}
+    spec = learning.model_dump() | {"recipe": recipe, "base": base, "name": learning.name or learning.how}
     job = await asyncio.to_thread(jobs.submit, TRAIN, spec)
     return JSONResponse(jobs.tell(job), 202, {"Location": f"/v1/jobs/{job.id}"})
 
@@ -138,11 +171,14 @@ def _recipe_file(name: str) -> Path:
 
 @router.get("/options")
 async def show_options(request: Request) -> dict[str, Any]:
-    """List the forms of export and the ways of learning, and tell how large an upload may be."""
+    """List the forms of export and the ways of learning, what needs no training, and how large an upload may be."""
+    segments = LabelSpace(tuple(f"segment {number}" for number in range(1, _SEGMENTS + 1)))
+    clusters = {"name": CLUSTERING, "title": "Clusters, without training", "medium": "picture"}
     return {
         "max_bytes": request.app.state.settings.max_bytes,
         "exports": [{"name": name, "about": about} for name, about in forms().items()],
         "learning": [{"name": name, "about": about} for name, about in HOWS.items()],
+        "clustering": clusters | told_classes(segments) if importlib.util.find_spec("torch") else None,
     }
 
 

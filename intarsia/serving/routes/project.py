@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Query, Request, Response
@@ -17,6 +18,7 @@ from intarsia.serving.problems import CONFLICT, NOT_FOUND, TOO_LARGE, UNPROCESSA
 from intarsia.serving.project import Conflict, NoItem, Order, Project
 from intarsia.serving.project.current import Current
 from intarsia.serving.project.items import Found
+from intarsia.serving.project.suiting import usual_model
 from intarsia.serving.project.views import encode, stamp
 from intarsia.serving.settings import Settings
 from intarsia.serving.uploads import read_form
@@ -42,6 +44,12 @@ async def project_of(request: Request) -> Project:
     return await asyncio.to_thread(current.get)
 
 
+def usual_of(request: Request, project: Project) -> Callable[[Found], str | None]:
+    """Tell of items which model predicts them where none is named; see `usual_model`."""
+    state = request.app.state
+    return partial(usual_model, project, state.engine, state.default if state.settings.models else None)
+
+
 async def asked(function: Callable[..., T], *arguments: Any, **named: Any) -> T:
     """Run what reads or writes files beside everything else; an item that is not there is 404."""
     try:
@@ -61,12 +69,13 @@ async def show_project(
     """Tell the classes and, a part at a time, the items of the project."""
     project = await project_of(request)
     settings: Settings = request.app.state.settings
+    model = usual_of(request, project)
 
     def told() -> dict[str, Any]:
         names = project.listed(order)
         return {
             "name": project.name, **_classes(project), "total": len(names), "offset": offset,
-            "items": [tell(project, name) for name in names[offset : offset + limit]],
+            "items": [tell(project, name, model) for name in names[offset : offset + limit]],
             "notes": list(project.notes), **({"folder": str(project.folder)} if settings.is_local else {}),
         }  # fmt: skip
 
@@ -77,10 +86,10 @@ def _classes(project: Project) -> dict[str, Any]:
     return {"classes": project.classes.rows(), "ignore_index": project.space.ignore_index}
 
 
-def tell(project: Project, name: str) -> dict[str, Any]:
-    """Tell an item as the API does; of one that cannot be read, why."""
+def tell(project: Project, name: str, model: Callable[[Found], str | None]) -> dict[str, Any]:
+    """Tell an item as the API does, with the model that predicts it; of one that cannot be read, why."""
     item, status = project.item(name), project.status(name)
-    told: dict[str, Any] = {"id": name, "name": item.place, "medium": item.medium}
+    told: dict[str, Any] = {"id": name, "name": item.place, "medium": item.medium, "model": model(item)}
     try:
         width, height, frames = project.views.facts(item)
     except IntarsiaError as error:
@@ -139,7 +148,8 @@ async def add_items(request: Request) -> dict[str, Any]:
             if len(uploads) == 1:
                 raise
             refused.append({"name": upload.name, "detail": str(error)})
-    return {"items": [await asked(tell, project, name) for name in added], "refused": refused}
+    model = usual_of(request, project)
+    return {"items": [await asked(tell, project, name, model) for name in added], "refused": refused}
 
 
 @router.get("/items/{item}")
@@ -154,7 +164,7 @@ async def show_item(request: Request, item: str) -> dict[str, Any]:
             more = {"times": views.times(found)}
         elif found.medium == "volume":
             more = {"spacing": views.spacing(found), "window": views.window(found)}
-        return tell(project, item) | more
+        return tell(project, item, usual_of(request, project)) | more
 
     return await asked(told)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -13,20 +14,20 @@ import numpy as np
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.background import BackgroundTask
-from starlette.responses import FileResponse
+from starlette.responses import FileResponse, JSONResponse
 
 from intarsia import DEFAULT_MODELS
-from intarsia.inference.clouds import CloudPredictor
-from intarsia.labels import LabelSpace
 from intarsia.media.clouds import open_cloud
-from intarsia.serving.documenting import BYTES, gives
+from intarsia.serving.documenting import BYTES, JSON, gives
 from intarsia.serving.engine import Call, Engine
 from intarsia.serving.points import count_points
-from intarsia.serving.problems import CONFLICT, TOO_LARGE, UNSUPPORTED, Problem
+from intarsia.serving.problems import CONFLICT, TOO_LARGE, Problem
 from intarsia.serving.project import Conflict
 from intarsia.serving.project.cloudlabels import Change
+from intarsia.serving.project.cloudpredicting import PREDICT, cloud_model, usual_classes
 from intarsia.serving.project.clouds import Cloud, Clouds, Rules
 from intarsia.serving.project.lasso import View
+from intarsia.serving.routes.jobs import jobs_of
 from intarsia.serving.routes.project import asked, project_of
 
 router = APIRouter(prefix="/v1/project/items/{item}/cloud", tags=["project"])
@@ -82,13 +83,7 @@ async def clouds_of(request: Request) -> Clouds:
     state = request.app.state
     project = await project_of(request)
     if getattr(state, "clouds", None) is None or state.clouds.project is not project:
-        engine: Engine = state.engine
-
-        def usual() -> LabelSpace | None:
-            name = DEFAULT_MODELS["cloud"]
-            return engine.description(name).space if name in engine.names else None
-
-        state.clouds = Clouds(project, usual)
+        state.clouds = Clouds(project, partial(usual_classes, state.engine))
     clouds: Clouds = state.clouds
     return clouds
 
@@ -168,20 +163,25 @@ async def redo(request: Request, item: str, seen: Revision) -> Response:
     return await _changed(cloud, cloud.labels.redo, seen.revision)
 
 
-@router.post("/predict", response_class=Response, responses=gives(BYTES))
+@router.post("/predict", response_class=Response, responses=gives(BYTES) | gives(JSON, status=202))
 async def predict(
-    request: Request, item: str, ruled: Ruled, model: Annotated[str, Query()] = DEFAULT_MODELS["cloud"]
+    request: Request,
+    item: str,
+    ruled: Ruled,
+    model: Annotated[str, Query()] = DEFAULT_MODELS["cloud"],
+    later: Annotated[bool, Query(description="By a job, which is answered (202): for large clouds.")] = False,
 ) -> Response:
     """Give the points the classes that a model of clouds says; one change, which can be undone."""
     engine: Engine = request.app.state.engine
+    if later:
+        return await _begun(request, item, ruled, model)
     cloud, clouds, call = await cloud_of(request, item), await clouds_of(request), Call(request)
 
     async def work() -> Response:
         with call.stages("load"):
             predictor = await engine.predictor(model)
-        if not isinstance(predictor, CloudPredictor):
-            raise Problem(UNSUPPORTED, f"{model} is a model of pictures, and this is a point cloud")
-        result = await engine.compute(call, predictor, lambda: predictor.segment(open_cloud(cloud.path)))
+        cloud_predictor = cloud_model(predictor, model)
+        result = await engine.compute(call, predictor, lambda: cloud_predictor.segment(open_cloud(cloud.path)))
         await asked(clouds.adopt, result.space)
         space = clouds.project.classes
         labels = space.lookup_from(result.space)[result.labels]
@@ -194,6 +194,17 @@ async def predict(
 
     found: Response = await engine.admitted(call, work)
     return found
+
+
+async def _begun(request: Request, item: str, ruled: Ruled, model: str) -> Response:
+    """Queue a job that predicts a cloud."""
+    jobs = jobs_of(request)
+    await cloud_of(request, item)
+    request.app.state.engine.description(model).preprocessing.check_medium("cloud", item)
+    jobs.check_room()
+    spec = ruled.model_dump(exclude={"revision"}) | {"item": item, "model": model}
+    job = await asyncio.to_thread(jobs.submit, PREDICT, spec)
+    return JSONResponse(jobs.tell(job), 202, {"Location": f"/v1/jobs/{job.id}"})
 
 
 @router.get("/export", response_class=Response, responses=gives(BYTES))

@@ -37,7 +37,8 @@ class Asked(BaseModel):
 
     A field's JSON schema also says `option`, what the command calls it ("" where it has none), `argument`, what Python
     calls it (likewise), and `format`: "color", "ground" (blur, transparent, a colour or a picture), "blur" (of the
-    ground blur alone), "model", "session"; and `usual`: the number that stands for none.
+    ground blur alone), "model", "session"; `usual`: the number that stands for none; and `start`: what a form begins
+    with, so that a first try shows something.
     """
 
     model_config = ConfigDict(extra="forbid")

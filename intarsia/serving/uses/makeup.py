@@ -19,16 +19,15 @@ from intarsia.serving.uses.people import Session
 _EVERYTHING = Look(lips="red", hair="red")  # so that all that finds parts of faces is opened
 
 
-def _colour(title: str) -> object:
-    return Field(
-        max_length=40, title=title, description="#rrggbb, or a colour's name.", json_schema_extra=said(format="color")
-    )
+def _colour(title: str, **more: str) -> object:
+    about = said(format="color", **more)
+    return Field(max_length=40, title=title, description="#rrggbb, or a colour's name.", json_schema_extra=about)
 
 
 class AskedMakeUp(Asked):
     """What may be asked of a make-up."""
 
-    lips: Annotated[str | None, _colour("Lips")] = None
+    lips: Annotated[str | None, _colour("Lips", start="#b0123b")] = None
     hair: Annotated[str | None, _colour("Hair")] = None
     eyes: Annotated[str | None, _colour("Eyes")] = None
     brows: Annotated[str | None, _colour("Brows")] = None

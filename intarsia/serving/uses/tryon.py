@@ -29,7 +29,7 @@ class AskedTryOn(Asked):
             max_length=40,
             title="Colour",
             description="#rrggbb, or a colour's name.",
-            json_schema_extra=said(format="color"),
+            json_schema_extra=said(format="color", start="#1f6f8b"),
         ),
     ] = None
     scale: Annotated[

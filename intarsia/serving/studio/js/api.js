@@ -1,5 +1,7 @@
 /** Requests to the server: with the key when it asks for one, and with its problems as errors for people. */
 
+import { inWordsOfThePage } from "./words.js";
+
 /** @typedef {{type?: string, title: string, status: number, detail?: string, fix?: string}} Problem */
 /**
  * `patient`: a server that is busy is asked again when it says; false where the answer would come too late.
@@ -14,7 +16,7 @@ const MOST_TRIES = 10;
 export class ApiError extends Error {
   /** @param {Problem} problem */
   constructor(problem) {
-    super([problem.detail || problem.title, problem.fix].filter(Boolean).join(" "));
+    super(inWordsOfThePage([problem.detail || problem.title, problem.fix].filter(Boolean).join(" ")));
     this.problem = problem;
     this.status = problem.status;
   }

@@ -79,7 +79,7 @@ function build(body) {
 
 function fillChoice() {
   if (!choice) return;
-  const options = state.models.map(({ name, title }) => make("option", { value: name }, title || name));
+  const options = state.predictors().map(({ name, title }) => make("option", { value: name }, title || name));
   choice.replaceChildren(make("option", { value: PREDICTION }, "the prediction"), ...options);
   choice.value = source;
 }

@@ -14,6 +14,7 @@ import { Gestures } from "./gestures.js";
 import { onAction, startKeys } from "./keys.js";
 import { startLegend } from "./legend.js";
 import { startOverlay } from "./overlay.js";
+import { startNotice } from "./notice.js";
 import { parseHex } from "./palettes.js";
 import { openProject } from "./picture.js";
 import { startPointer } from "./pointer.js";
@@ -46,6 +47,7 @@ async function start() {
   state.on("labels", (box) => (box ? view.updateLabels() : view.setLabels(state.labels)));
   const gestures = new Gestures(view);
   startDialogs();
+  startNotice();
   startToolbar(view);
   startLegend(view);
   startCompare(view);

@@ -1,13 +1,17 @@
 /** Opening a picture of the project: its pixels, its labels, or else what the model says. */
 
-import { ApiError, call, callJson } from "./api.js";
+import { call, callJson } from "./api.js";
 import { editor } from "./editor.js";
 import { LabelMap } from "./labelmap.js";
+import { notice } from "./notice.js";
 import { decode } from "./pngclient.js";
 import { leave, revisionOf, watch } from "./saving.js";
 import { state } from "./state.js";
 
 /** @typedef {import("./state.js").Item} Item */
+
+/** What items without a model are, by their medium. @type {Record<string, string>} */
+const THINGS = { volume: "scans", raster: "maps" };
 
 /** Counts openings, so that a slow answer for a picture that was left is not shown. */
 let opening = 0;
@@ -27,7 +31,7 @@ export async function openItem(item, options = {}) {
   try {
     await leave();
     const path = pathOf(item);
-    const labels = storedLabels(path, options.frame);
+    const labels = storedLabels(item, options.frame);
     labels.catch(() => {}); // reported below, after the picture
     const file = await (await call(`${path}/image`, { query: options })).blob();
     const photo = await readPhoto(file);
@@ -50,7 +54,12 @@ export async function openItem(item, options = {}) {
  * @param {{map: LabelMap, revision: number} | null} stored
  */
 async function openLabels(mine, path, stored) {
-  const query = state.item?.frames ? { frame: state.frame } : {};
+  const { item } = state;
+  const query = item?.frames ? { frame: state.frame } : {};
+  if (!stored && item && hasNoModel(item)) {
+    if (state.photo) await takeInHand(path, emptyMap(state.photo), null);
+    return explain(item);
+  }
   let map = stored?.map;
   if (!map) {
     if (!state.models.length && !state.classes.length) return;
@@ -58,22 +67,49 @@ async function openLabels(mine, path, stored) {
     map = await predictedLabels(path, query, state.model);
   }
   if (mine !== opening) return;
-  await takeInHand(path, map, stored ? stored.revision : null);
+  await takeInHand(path, map, stored ? stored.revision : null, stored ? null : map.copy());
   // A draft is kept beside its doubt, so this costs no second prediction; without one nobody is told.
-  if (!stored || state.item?.uncertainty != null) fetchUncertainty().catch(() => {});
+  if (!stored || item?.uncertainty != null) fetchUncertainty().catch(() => {});
+}
+
+/**
+ * Tell whether nothing can predict an item until somebody chooses a model: the server has none for its medium.
+ * @param {Item} item
+ */
+export function hasNoModel(item) {
+  const hasDraft = item.state === "predicted" && !item.frames; // of one frame another one's is no use
+  return item.model === null && !state.model && !hasDraft;
+}
+
+/** @param {Item} item */
+function explain(item) {
+  notice(
+    `No model here knows ${THINGS[item.medium] ?? "such items"}, so this one starts without labels. Paint a few strokes of each ` +
+      "class and press Learn, click what belongs to the class in hand, or choose a model above and press Predict.",
+  );
+}
+
+/**
+ * Make labels that say nothing yet.
+ * @param {{width: number, height: number}} size
+ */
+function emptyMap({ width, height }) {
+  const data = state.ignoreIndex > 255 ? new Uint16Array(width * height) : new Uint8Array(width * height);
+  return new LabelMap(width, height, data.fill(state.ignoreIndex));
 }
 
 /**
  * Take labels of the open picture in hand, with nothing to undo.
  * @param {string} path
  * @param {LabelMap} map
- * @param {number | null} revision at the server; null of a prediction
+ * @param {number | null} revision at the server; null of what it does not keep
+ * @param {LabelMap | null} [prediction] what the model said
  */
-async function takeInHand(path, map, revision) {
+async function takeInHand(path, map, revision, prediction = null) {
   const { item, frame, project } = state;
-  if (revision === null) map.touchAll(); // the server keeps no prediction: what is corrected must be saved whole
+  if (revision === null) map.touchAll(); // what the server does not keep must be saved whole once it is corrected
   state.labels = map;
-  state.prediction = revision === null ? map.copy() : null;
+  state.prediction = prediction;
   editor.open(map);
   state.emit("labels", null);
   const query = item?.frames ? { frame } : {};
@@ -89,12 +125,13 @@ export async function predictAgain() {
   const { item, labels } = state;
   if (!item) return;
   if (!labels) return openItem(item, item.frames ? { frame: state.frame } : {});
+  if (hasNoModel(item)) return explain(item);
   state.emit("busy", "Predicting");
   try {
     const map = await predictOpen(state.model);
     if (state.labels !== labels || !map) return;
     if (map.data.every((label) => label === state.ignoreIndex)) return; // a model of other things: it was told which
-    if (!item.revision && !editor.history?.past.length) return await takeInHand(pathOf(item), map, null);
+    if (!item.revision && !editor.history?.past.length) return await takeInHand(pathOf(item), map, null, map.copy());
     state.prediction = map;
     const box = { left: 0, top: 0, right: labels.width, bottom: labels.height };
     editor.apply((own, keep) => own.paste(box, map.data, keep));
@@ -127,18 +164,17 @@ export async function fetchUncertainty() {
 }
 
 /**
- * @param {string} path
+ * Fetch the labels that the server has, after a look at how the item is now: somebody else may have saved some.
+ * @param {Item} item
  * @param {number} [frame]
- * @returns {Promise<{map: LabelMap, revision: number} | null>}
+ * @returns {Promise<{map: LabelMap, revision: number} | null>} null where there are none
  */
-async function storedLabels(path, frame) {
-  try {
-    const answer = await call(`${path}/labels`, { query: { frame } });
-    return { map: await readMap(answer), revision: revisionOf(answer, 0) };
-  } catch (error) {
-    if (error instanceof ApiError && error.status === 404) return null;
-    throw error;
-  }
+async function storedLabels(item, frame) {
+  Object.assign(item, await callJson(pathOf(item)));
+  const hasLabels = item.labelled ? item.labelled.includes(frame ?? 0) : item.revision > 0;
+  if (!hasLabels) return null;
+  const answer = await call(`${pathOf(item)}/labels`, { query: { frame } });
+  return { map: await readMap(answer), revision: revisionOf(answer, 0) };
 }
 
 /**
@@ -148,11 +184,13 @@ async function storedLabels(path, frame) {
  */
 async function predictedLabels(path, query, model) {
   const answer = await call(`${path}/predict`, { method: "POST", query: { ...query, model } });
+  state.lastModel = decoded(answer.headers.get("X-Model") ?? "");
   const left = answer.headers.get("X-Left-Out");
   const note = answer.headers.get("X-Note");
-  if (left) state.say(`Left out, because this project has no such classes: ${decoded(left)}. Add them under Edit classes.`);
+  if (left) state.say(`Left out, because this project has no such classes: ${decoded(left)}. Edit classes adds them.`);
   else if (note) state.say(decoded(note));
   const [map] = await Promise.all([readMap(answer), refreshClasses()]);
+  state.emit("model");
   return map;
 }
 
@@ -194,7 +232,8 @@ function readPhoto(file) {
  * @returns {Promise<Item[]>}
  */
 export async function openProject() {
-  const [models, project] = await Promise.all([callJson("/v1/models"), callJson("/v1/project")]);
+  const [models, project, options] = await Promise.all(["/v1/models", "/v1/project", "/v1/project/options"].map((path) => callJson(path)));
+  state.clustering = options.clustering;
   state.models = models.models.filter((/** @type {import("./state.js").Model} */ { medium }) => medium !== "cloud");
   state.emit("models");
   state.project = project.folder ?? project.name;
@@ -203,8 +242,16 @@ export async function openProject() {
   if (known) state.setClasses(known.classes, known.ignore_index);
   const items = project.items.length ? project.items : await addSample();
   const first = items.find((/** @type {Item} */ { medium }) => medium !== "cloud");
-  if (first) await openItem(first, first.frames ? { frame: 0 } : {});
+  if (first) await openItem(first, first.frames ? { frame: startOf(first) } : {});
   return items;
+}
+
+/**
+ * The frame that is opened first: one with labels, else the middle of a volume and the beginning of a video.
+ * @param {Item} item
+ */
+export function startOf(item) {
+  return item.labelled?.[0] ?? (item.medium === "volume" ? Math.floor((item.frames ?? 1) / 2) : 0);
 }
 
 /** @returns {Promise<Item[]>} the first sample as an item of the project; none where there are no samples */

@@ -3,17 +3,18 @@
  *
  * Events: "item" (another picture), "labels" (detail: the box that changed, or null for all), "classes" (list, colours or
  * what is shown), "locks", "current", "busy" (detail: what is being waited for, or ""), "message" (detail: {text, kind}),
- * "saved" (detail: "saved", "saving", "here", "conflict" or ""), "models".
+ * "saved" (detail: "saved", "saving", "here", "conflict" or ""), "models", "model" (another one is chosen, or spoke last).
  */
 
 /** @typedef {import("./box.js").Box} Box */
 /** @typedef {{index: number, name: string, color: string}} ClassInfo */
 /** @typedef {{name: string, title: string, medium: string, classes: ClassInfo[], ignore_index: number}} Model */
 /**
- * @typedef {{id: string, name: string, medium: string, width: number, height: number, frames?: number,
- *   revision: number, state: string, uncertainty: number | null}} Item
+ * `model` predicts it where nobody chooses one: "" leaves that to a look at it, null says that none is for such items.
+ * @typedef {{id: string, name: string, medium: string, width: number, height: number, frames?: number, labelled?: number[],
+ *   revision: number, state: string, uncertainty: number | null, model: string | null}} Item
  */
-/** @typedef {"item" | "labels" | "classes" | "locks" | "current" | "busy" | "message" | "saved" | "models"} EventName */
+/** @typedef {"item" | "labels" | "classes" | "locks" | "current" | "busy" | "message" | "saved" | "models" | "model"} EventName */
 
 export class State extends EventTarget {
   constructor() {
@@ -39,8 +40,12 @@ export class State extends EventTarget {
     this.ignoreIndex = 255;
     /** @type {Model[]} */
     this.models = [];
+    /** What finds segments in a picture without training; null where the server cannot. @type {Model | null} */
+    this.clustering = null;
     /** Name of the model that predicts; "" leaves the choice to the server. */
     this.model = "";
+    /** Name of the model that said the last prediction. */
+    this.lastModel = "";
     /** @type {Set<number>} */
     this.locked = new Set();
     /** The one class that edits may change; null: all. @type {number | null} */
@@ -107,6 +112,11 @@ export class State extends EventTarget {
    */
   nameOf(index) {
     return this.classes.find((each) => each.index === index)?.name ?? (index === this.ignoreIndex ? "unknown" : `class ${index}`);
+  }
+
+  /** Everything that can predict the open picture. */
+  predictors() {
+    return this.clustering ? [...this.models, this.clustering] : this.models;
   }
 
   /** Return "#rrggbb" by class index, black between. */

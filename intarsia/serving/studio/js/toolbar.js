@@ -9,6 +9,8 @@ import { hand, TOOLS } from "./tools/index.js";
 
 /** @typedef {import("./view.js").View} View */
 
+const READING = 70; // milliseconds that a character takes
+
 const SAVED = {
   saved: "Saved",
   saving: "Saving …",
@@ -133,12 +135,15 @@ function startViewButtons(view) {
 function startModel() {
   const choice = /** @type {HTMLSelectElement} */ (byId("model"));
   state.on("models", () => {
-    const options = state.models.map(({ name, title }) => make("option", { value: name }, title || name));
+    const options = state.predictors().map(({ name, title }) => make("option", { value: name }, title || name));
     choice.replaceChildren(make("option", { value: "" }, "Model by a look"), ...options);
     choice.value = state.model;
     choice.hidden = !state.models.length;
   });
-  choice.addEventListener("change", () => (state.model = choice.value));
+  choice.addEventListener("change", () => {
+    state.model = choice.value;
+    state.emit("model");
+  });
   onAction("predict", () => void predictAgain());
 }
 
@@ -170,10 +175,15 @@ function startStatus(view) {
 function startMessages() {
   const box = byId("message");
   let timer = 0;
+  const write = (/** @type {string} */ text) => {
+    box.textContent = text;
+    box.classList.remove("long");
+    box.classList.toggle("long", box.scrollWidth > box.clientWidth); // what the line has no room for stands above it
+  };
   state.on("message", ({ text, kind }) => {
     clearTimeout(timer);
-    box.textContent = text;
     box.dataset.kind = kind;
-    timer = setTimeout(() => (box.textContent = ""), kind === "error" ? 12000 : 5000);
+    write(text);
+    timer = setTimeout(write, Math.max(kind === "error" ? 12000 : 5000, READING * text.length), "");
   });
 }

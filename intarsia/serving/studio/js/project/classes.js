@@ -26,10 +26,37 @@ function build(body) {
       if (made) state.setCurrent(made.index);
     }
   });
-  body.append(rows, form);
+  body.append(rows, form, makeOffer());
   const show = () => rows.replaceChildren(...state.classes.map((_, place) => makeRow(place, rows)));
   state.on("classes", show);
   show();
+}
+
+/** A button that adds what the model in hand knows and the project does not; hidden where there is nothing to add. */
+function makeOffer() {
+  const button = make("button", { type: "button" });
+  button.addEventListener("click", async () => {
+    const { lacking } = lackingClasses();
+    if (await save([...current(), ...lacking])) state.say(`${lacking.length} classes added; press Predict to see them.`);
+  });
+  const show = () => {
+    const { title, lacking } = lackingClasses();
+    button.hidden = !lacking.length;
+    button.textContent = `Add the classes of ${title} (${lacking.length})`;
+    button.title = lacking.map(({ name }) => name).join(", ");
+  };
+  for (const name of /** @type {const} */ (["classes", "models", "model"])) state.on(name, show);
+  show();
+  return button;
+}
+
+/** The classes that the project lacks of the model that is chosen, or else spoke last. */
+function lackingClasses() {
+  const wanted = state.model || state.lastModel;
+  const model = state.predictors().find(({ name }) => name === wanted);
+  const known = new Set(state.classes.map(({ name }) => name));
+  const lacking = (model?.classes ?? []).filter(({ name }) => !known.has(name)).map(({ name, color }) => ({ name, color }));
+  return { title: model?.title ?? "", lacking };
 }
 
 /** @returns {Row[]} */

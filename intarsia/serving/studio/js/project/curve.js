@@ -2,7 +2,10 @@
 
 import { make } from "../dom.js";
 
-/** @typedef {{epoch: number, loss?: number | null, miou?: number | null}} Point */
+/**
+ * `once`: all of the training, as of forests, which know no epochs.
+ * @typedef {{epoch: number, loss?: number | null, miou?: number | null, once?: boolean, pixels?: number}} Point
+ */
 
 const WIDTH = 260;
 const HEIGHT = 90;
@@ -36,6 +39,7 @@ export class Curve {
     this.#line(context, losses.map((loss) => (loss === null ? null : loss / top)), style.getPropertyValue("--muted"), [4, 3]);
     this.#line(context, this.points.map(({ miou }) => miou ?? null), style.getPropertyValue("--accent"), []);
     const text = this.describe();
+    this.canvas.hidden = this.points.some(({ once }) => once); // one point is no curve
     this.canvas.setAttribute("aria-label", text);
     this.words.textContent = text;
   }
@@ -44,6 +48,7 @@ export class Curve {
   describe() {
     const last = this.points.at(-1);
     if (!last) return "No epoch is done yet";
+    if (last.once) return describeOnce(last);
     const quality = this.points.map(({ miou }) => miou).filter((miou) => typeof miou === "number");
     const loss = typeof last.loss === "number" ? `, loss ${last.loss.toFixed(3)} (dashed)` : "";
     const best = quality.length ? `, mIoU ${(100 * Number(quality.at(-1))).toFixed(1)} %, best ${(100 * Math.max(...quality.map(Number))).toFixed(1)} %` : "";
@@ -69,4 +74,10 @@ export class Curve {
     const end = known.at(-1);
     if (end) context.fillRect(across(end[0]) - 2, down(end[1]) - 2, 4, 4);
   }
+}
+
+/** @param {Point} point */
+function describeOnce({ pixels, miou }) {
+  const from = typeof pixels === "number" ? ` from ${pixels.toLocaleString("en")} labelled pixels` : "";
+  return `Learnt in one go${from}${typeof miou === "number" ? `; mIoU ${(100 * miou).toFixed(1)} %` : ""}`;
 }

@@ -144,7 +144,7 @@ function makeCopies(project, picture) {
     return button;
   };
   const asked = () => ({
-    origin: location.origin, project: project.value, picture: picture.value, model: state.model,
+    origin: location.origin, project: project.value, picture: picture.value, model: state.models.some(({ name }) => name === state.model) ? state.model : "",
     name: state.item?.name.split("/").at(-1) ?? "photo.jpg", needsKey: sessionStorage.getItem("intarsia-key") !== null,
   });
   const buttons = make("div", { className: "line" }, copy("Copy as curl", () => curlOf(asked())), copy("Copy as Python", () => pythonOf(asked())));

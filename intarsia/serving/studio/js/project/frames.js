@@ -135,7 +135,7 @@ class Frames {
     const frames = [...this.labelled].sort((one, other) => one - other);
     this.marks.replaceChildren(
       ...frames.map((frame) => {
-        const button = make("button", { type: "button", "aria-label": `Frame ${frame + 1}, corrected` }, String(frame + 1));
+        const button = make("button", { type: "button", "aria-label": `Frame ${frame + 1}, labelled` }, String(frame + 1));
         button.addEventListener("click", () => void this.open(frame));
         return button;
       }),

@@ -3,7 +3,7 @@
 import { call, callJson } from "../api.js";
 
 /** @typedef {import("../state.js").Item} Item */
-/** @typedef {Item & {agreement?: number | null, labelled?: number[], error?: string}} Listed */
+/** @typedef {Item & {agreement?: number | null, error?: string}} Listed */
 /** @typedef {"name" | "uncertainty" | "worst"} Order */
 /**
  * @typedef {{name: string, classes: import("../state.js").ClassInfo[], ignore_index: number, items: Listed[],
@@ -52,6 +52,14 @@ export function fetchItem(id) {
 export async function predict(id, query, signal) {
   const answer = await call(pathOf(id, "/predict"), { method: "POST", query, signal });
   return Number(answer.headers.get("X-Uncertainty") ?? 0);
+}
+
+/**
+ * Tell whether somebody said the labels of an item, here or in the data.
+ * @param {Item} item
+ */
+export function isLabelled(item) {
+  return item.state === "corrected" || item.state === "labelled";
 }
 
 /**

@@ -3,9 +3,11 @@
 import { call, callJson, sendJson } from "../api.js";
 import { make } from "../dom.js";
 import { addPanel, state } from "../main.js";
+import { hasNoModel } from "../picture.js";
+import { inWordsOfThePage } from "../words.js";
 import { Curve } from "./curve.js";
 import { follow } from "./events.js";
-import { fetchItems, predict, reasonOf } from "./items.js";
+import { fetchItems, isLabelled, predict, reasonOf } from "./items.js";
 
 /** @typedef {import("./list.js").PictureList} PictureList */
 /** @typedef {{id: string, state: string, done?: number, total?: number, error?: string, model?: string}} Job */
@@ -22,7 +24,7 @@ export function startLearning(list) {
  * @param {PictureList} list
  */
 async function build(body, list) {
-  const ways = make("fieldset", {}, make("legend", {}, "Learn from everything that is corrected"));
+  const ways = make("fieldset", {}, make("legend", {}, "Learn from everything that is labelled"));
   const base = make("select", { id: "learn-base" });
   const baseRow = make("label", { className: "field", hidden: true }, "Model that goes on ", base);
   const start = make("button", { type: "button", className: "primary" }, "Learn");
@@ -77,7 +79,7 @@ async function watch(job, place) {
     if (ENDED.includes(last.state)) break;
   }
   place.querySelector(".line")?.remove();
-  if (last.state === "failed") place.append(make("p", { role: "alert", className: "error" }, last.error ?? "The training failed."));
+  if (last.state === "failed") place.append(make("p", { role: "alert", className: "error" }, inWordsOfThePage(last.error ?? "The training failed.")));
   else if (last.state === "cancelled") place.append(make("p", { role: "status" }, "Stopped."));
   else await takeNew(known, place);
 }
@@ -115,7 +117,7 @@ function predictNext(list) {
     bar.hidden = false;
     try {
       const done = await predictMany(list, Number(count.value) || 1, bar, running.signal);
-      state.say(done ? `${done} ${done === 1 ? "picture" : "pictures"} predicted.` : "Every picture is predicted or corrected.");
+      state.say(done ? `${done} ${done === 1 ? "picture" : "pictures"} predicted.` : "Every picture that a model is for is predicted or labelled.");
     } catch (error) {
       if (!running.signal.aborted) state.say(reasonOf(error), "error");
     } finally {
@@ -138,7 +140,7 @@ async function predictMany(list, count, bar, signal) {
   let done = 0;
   for (let offset = 0; done < count; offset += 200) {
     const { items, total } = await fetchItems({ offset, limit: 200 });
-    const open = items.filter(({ medium, error, state: how }) => how !== "corrected" && medium !== "cloud" && !error);
+    const open = items.filter((item) => !isLabelled(item) && item.medium !== "cloud" && !item.error && !hasNoModel(item));
     for (const item of open.slice(0, count - done)) {
       signal.throwIfAborted();
       const frame = item.frames ? 0 : undefined;

@@ -4,14 +4,15 @@ import { call } from "../api.js";
 import { byId, make } from "../dom.js";
 import { onAction } from "../keys.js";
 import { openItem, state } from "../main.js";
-import { fetchItem, fetchItems, ORDERS, pathOf, percent, reasonOf } from "./items.js";
+import { startOf } from "../picture.js";
+import { inWordsOfThePage } from "../words.js";
+import { fetchItem, fetchItems, isLabelled, ORDERS, pathOf, percent, reasonOf } from "./items.js";
 
 /** @typedef {import("./items.js").Listed} Listed */
 /** @typedef {import("./items.js").Order} Order */
 
 const PART = 100;
 const SIDE = 160; // pixels of a thumbnail, for displays of two pixels to one
-const STATES = { new: "new", predicted: "predicted", corrected: "corrected" };
 
 export class PictureList {
   constructor() {
@@ -90,13 +91,13 @@ export class PictureList {
    */
   #write(row, item) {
     const caption = /** @type {HTMLElement} */ (row.querySelector(".caption"));
-    const parts = [item.error ? "cannot be read" : STATES[/** @type {keyof typeof STATES} */ (item.state)] ?? item.state];
+    const parts = [item.error ? "cannot be read" : item.state];
     if (item.frames) parts.push(`${item.frames} ${item.medium === "video" ? "frames" : "slices"}`);
-    if (item.uncertainty !== null && item.state !== "corrected") parts.push(`${percent(item.uncertainty)} unsure`);
+    if (item.uncertainty !== null && !isLabelled(item)) parts.push(`${percent(item.uncertainty)} unsure`);
     if (typeof item.agreement === "number") parts.push(`${percent(item.agreement)} agree`);
     caption.replaceChildren(
       make("span", { className: "item-name", title: item.name }, item.name.split("/").at(-1) ?? item.name),
-      make("span", { className: `item-state ${item.state}`, title: item.error ?? "" }, parts.join(" · ")),
+      make("span", { className: `item-state ${item.state}`, title: inWordsOfThePage(item.error ?? "") }, parts.join(" · ")),
     );
   }
 
@@ -118,7 +119,7 @@ export class PictureList {
       dispatchEvent(new CustomEvent("open-cloud", { detail: item }));
       return;
     }
-    if (item.error) return state.say(item.error, "error");
+    if (item.error) return state.say(inWordsOfThePage(item.error), "error");
     await openItem(item, item.frames ? { frame: startOf(item) } : {});
     this.mark();
   }
@@ -209,14 +210,6 @@ async function refresh(list) {
   } catch (error) {
     state.say(reasonOf(error), "error");
   }
-}
-
-/**
- * The frame that is opened first: one with labels, else the middle of a volume and the beginning of a video.
- * @param {Listed} item
- */
-function startOf(item) {
-  return item.labelled?.[0] ?? (item.medium === "volume" ? Math.floor((item.frames ?? 1) / 2) : 0);
 }
 
 /** @param {HTMLImageElement} picture */

@@ -37,8 +37,9 @@ export async function show(place, answer, before, otherwise) {
 async function shown(blob, before, name, type) {
   if (type.startsWith("image/")) {
     const image = make("img", { src: URL.createObjectURL(blob), alt: `${name}, made of the picture` });
-    const open = make("button", { type: "button", className: "use-answer", title: "Before and after" }, image);
-    open.addEventListener("click", () => showBeside(before, blob, name));
+    const open = make("button", { type: "button", className: "use-answer", title: "Before and after, large" }, image);
+    open.addEventListener("click", () => void showBeside(before, blob, name));
+    await showBeside(before, blob, name);
     return open;
   }
   const text = await blob.text();

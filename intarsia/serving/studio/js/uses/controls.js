@@ -7,7 +7,7 @@ import { make } from "../dom.js";
 /** @typedef {{element: HTMLElement, value: () => Value | undefined, files?: () => File[]}} Control */
 
 export const BLUR = "blur";
-const PLAIN_COLOR = "#b0123b";
+const PLAIN_COLOR = "#7a4a2b";
 
 /**
  * Make the control of a parameter.
@@ -102,8 +102,8 @@ function textControl(title, about) {
  * @returns {Control}
  */
 function colorControl(title, about) {
-  const box = make("input", { type: "checkbox" });
-  const color = make("input", { type: "color", value: PLAIN_COLOR, "aria-label": `${title}: colour` });
+  const box = make("input", { type: "checkbox", checked: about.start !== undefined });
+  const color = make("input", { type: "color", value: about.start ?? PLAIN_COLOR, "aria-label": `${title}: colour` });
   color.addEventListener("input", () => (box.checked = true));
   const element = make("div", { className: "use-field", title: about.description ?? "" }, make("label", {}, box, title), color);
   return { element, value: () => (box.checked ? color.value : undefined) };

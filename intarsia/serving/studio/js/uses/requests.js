@@ -1,6 +1,7 @@
 /** Requests for a use. */
 
 import { call } from "../api.js";
+import { inWordsOfThePage } from "../words.js";
 
 /** @typedef {import("./schema.js").Use} Use */
 /** @typedef {import("./schema.js").Wish} Wish */
@@ -34,7 +35,7 @@ export function queryOf(wish) {
  * @param {Response} answer
  */
 export function noteOf(answer) {
-  return decodeURIComponent(answer.headers.get("X-Note") ?? "");
+  return inWordsOfThePage(decodeURIComponent(answer.headers.get("X-Note") ?? ""));
 }
 
 /**

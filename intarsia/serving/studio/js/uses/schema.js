@@ -4,7 +4,7 @@
  * One parameter, as JSON schema: `option` is what the command calls it, `argument` what Python does, "" where it has none.
  * @typedef {{type?: string, enum?: string[], const?: string, format?: string, title?: string, description?: string, default?: unknown,
  *   minimum?: number, maximum?: number, exclusiveMinimum?: number, option?: string, argument?: string,
- *   usual?: string, anyOf?: Parameter[]}} Parameter
+ *   usual?: string, start?: string, anyOf?: Parameter[]}} Parameter
  */
 /** @typedef {{name: string, about: string, option: string, argument: string, many: boolean, pictures: boolean}} FileField */
 /**

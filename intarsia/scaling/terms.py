@@ -1,0 +1,87 @@
+"""What workers are sent, and what they answer: all of it can go to other processes and machines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from intarsia.errors import UsageError
+from intarsia.inference import Identity
+from intarsia.jobs import JobOptions, Record, Task
+from intarsia.jobs.run import Outcome
+from intarsia.media.medium import MEDIA
+from intarsia.result import RENDERS
+
+_MEDIA = {medium.name: medium for medium in MEDIA}
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What every worker of a job is told once.
+
+    Attributes:
+        make: makes the predictor; a function of a module, or a `functools.partial` of one.
+        identity: what decides the labels; a worker that computes otherwise is refused.
+        options: of the job.
+        overwrite: replace outputs that exist already.
+        place: the folder that relative paths start from.
+        folder: that all outputs go into.
+        sign: name of a file among the shards, by which a worker sees that it has the same folder before it.
+        threads: that each predictor computes with.
+    """
+
+    make: Callable[[], Any]
+    identity: Identity
+    options: JobOptions
+    overwrite: bool
+    place: str
+    folder: str
+    sign: str
+    threads: int
+
+
+@dataclass(frozen=True)
+class Order:
+    """One task, by the names of its medium and drawings."""
+
+    source: str
+    id: str
+    medium: str
+    outputs: Mapping[str, str]
+    renders: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    @classmethod
+    def of(cls, task: Task) -> Order:
+        """Make the order of a task.
+
+        Raises:
+            UsageError: its medium or a drawing is one of your own, which workers do not know.
+        """
+        own = [name for name, render in task.renders.items() if RENDERS.get(name) is not render]
+        if own or _MEDIA.get(task.medium.name) is not task.medium:
+            raise UsageError(
+                f"{own[0] if own else task.medium.name} is known to this process alone, and not to other workers; "
+                "run this job without them"
+            )
+        return cls(str(task.source), task.id, task.medium.name, dict(task.outputs), tuple(task.renders), task.notes)
+
+    def task(self) -> Task:
+        """Make the task that was ordered."""
+        renders = {name: RENDERS[name] for name in self.renders}
+        return Task(self.source, self.id, _MEDIA[self.medium], self.outputs, renders, self.notes)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What became of an order; see `jobs.run.Outcome`."""
+
+    id: str
+    kind: Literal["done", "before", "busy", "stopped"]
+    record: Record | None
+
+    @classmethod
+    def of(cls, outcome: Outcome) -> Answer:
+        """Take it from a worker's outcome."""
+        return cls(outcome.task.id, outcome.kind, outcome.record)

@@ -1,0 +1,32 @@
+"""Which model predicts an item when nobody names one; none is better than one that was made for other things."""
+
+from __future__ import annotations
+
+from intarsia.serving.engine import Engine
+from intarsia.serving.project.items import Found
+from intarsia.serving.project.project import Project
+
+LOOK = ""
+"""Stands for the model that a look at the picture chooses."""
+_LOOKED_AT = ("picture", "video")
+
+
+def usual_model(project: Project, engine: Engine, started: str | None, item: Found) -> str | None:
+    """Name the model that predicts an item.
+
+    It is the one that learnt from this project last, else the one that the server was started with, where they were
+    made for such items; of photos and videos else what a look says.
+
+    Args:
+        project: that the item is of.
+        engine: with the models.
+        started: name of the model that the server was started with; None where nobody named one.
+        item: what shall be predicted.
+
+    Returns:
+        A model, or `LOOK`; None where no model is for such items: the bundled ones know no scans and no maps.
+    """
+    for name in (project.newest_model(), started):
+        if name is not None and engine.description(name).preprocessing.is_for(item.medium):
+            return name
+    return LOOK if item.medium in _LOOKED_AT else None

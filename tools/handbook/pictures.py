@@ -1,0 +1,76 @@
+"""Draw the pictures of the tutorials anew, of samples that may be shown.
+
+PYTHONPATH=tools:tests:. python -m handbook.pictures
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from docs.made import MADE
+from PIL import Image
+
+import intarsia
+from handbook.stage import DOCS
+from intarsia.labels import LabelSpace
+from intarsia.result.renders import blend
+
+OUT = DOCS / "tutorials"
+
+
+def main() -> None:
+    """Draw all of them."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        _first_mask(place)
+        _map()
+        _slice()
+        _scan(place)
+
+
+def _save(pixels: np.ndarray, name: str, side: int) -> None:
+    picture = Image.fromarray(pixels)
+    picture.thumbnail((side, side), Image.Resampling.LANCZOS)
+    picture.save(OUT / name, quality=85)
+
+
+def _first_mask(place: Path) -> None:
+    MADE["photo.jpg"](place / "photo.jpg")
+    _save(np.asarray(intarsia.segment(place / "photo.jpg", "person").overlay()), "first-mask.jpg", 400)
+
+
+def _map() -> None:
+    from docs.made import aerial
+
+    picture, labels = aerial(0)
+    space = LabelSpace(("ground", "building"), ((90, 130, 70), (250, 180, 20)))
+    _save(_beside(picture, blend(picture, labels, space), 2), "map.jpg", 660)
+
+
+def _slice() -> None:
+    from docs.made import body
+
+    values, labels = body(0)
+    grey = np.clip((values[..., 3] + 160) * (255 / 360), 0, 255).astype(np.uint8)
+    picture = np.repeat(grey.T[::-1, :, None], 3, axis=2)
+    space = LabelSpace(("background", "liver"), ((0, 0, 0), (220, 70, 60)))
+    drawn = blend(np.ascontiguousarray(picture), np.ascontiguousarray(labels[..., 3].T[::-1]), space)
+    _save(_beside(picture, drawn, 6), "ct.jpg", 620)
+
+
+def _scan(place: Path) -> None:
+    MADE["scan.laz"](place / "scan.laz")
+    found = intarsia.segment(place / "scan.laz")
+    _save(np.asarray(found.render("top").convert("RGB")), "scan.jpg", 600)
+
+
+def _beside(left: np.ndarray, right: np.ndarray, scale: int) -> np.ndarray:
+    both = np.concatenate([left, np.full((len(left), 2, 3), 255, np.uint8), right], axis=1)
+    return np.repeat(np.repeat(both, scale, axis=0), scale, axis=1)
+
+
+if __name__ == "__main__":
+    main()
