@@ -1,4 +1,4 @@
-"""Kills and damaged files, against everything that reads or keeps state.
+"""Kills, damaged files and bombs, against everything that reads or keeps state.
 
 No peer is compared here: each row is how often something was tried, and what went wrong. What is tried comes from
 tests/ordeals, whose short form the tests run; docs/reliability.md holds the figures of long runs.
@@ -60,8 +60,18 @@ def damage(folder: Path, seed: int, quick: bool, deadline: float | None) -> list
     return lines
 
 
+def bombs(folder: Path, seed: int, quick: bool, deadline: float | None) -> list[Line]:
+    """Open small files that say that they are large."""
+    from ordeals.bombs import campaign
+
+    return [
+        Line("bombs", one.name, 1, f"{one.outcome.said[:60]}... in {1000 * one.outcome.seconds:.0f} ms", one.faults)
+        for one in campaign(folder)
+    ]
+
+
 PARTS: dict[str, Callable[[Path, int, bool, float | None], list[Line]]] = {
-    "damage": damage, "kills": kills,
+    "damage": damage, "kills": kills, "bombs": bombs,
 }  # fmt: skip
 
 

@@ -42,6 +42,11 @@ def test_the_killed_go_on_to_the_same_end(tmp_path: Path) -> None:
     assert all(row["tried"] >= 1 for row in rows)
 
 
+def test_bombs_are_refused_by_their_headers(tmp_path: Path) -> None:
+    rows = tortured("bombs", tmp_path / "rows.json")
+    assert {"a.png", "a.gif", "a.zip", "a.las", "a.safetensors"} <= {row["what"] for row in rows}
+
+
 def test_every_damage_is_one_and_can_be_made_again() -> None:
     content = bytes(range(256)) * 3
     made = [damage(content, f"case {number}") for number in range(200)]

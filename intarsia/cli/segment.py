@@ -239,7 +239,9 @@ def segment(
             return
         predictor, make = _load(named, sources, set_ or [], settings, shared=engine is not None)
         if dry_run:
-            show_plan(planned, forecast(predictor, planned, options), json=json)
+            show_plan(
+                planned, forecast(predictor, planned, options, workers=1 if engine is None else engine.here), json=json
+            )
             return
         result = run_job(predictor, planned, options, overwrite=overwrite, engine=engine, make=make)
         _finish(predictor, planned, result, named, exports, things, overwrite=overwrite, json=json)

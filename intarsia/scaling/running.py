@@ -74,7 +74,7 @@ def run_on(
     for task in todo:
         Order.of(task)
     if isinstance(engine, Local):
-        check_room(predictor, replace(plan, tasks=tuple(todo)), options)
+        check_room(predictor, replace(plan, tasks=tuple(todo)), options, workers=engine.workers)
     waiting = {task.id for task in todo}
     result = JobResult(skipped=[str(task.source) for task in plan.tasks if task.id not in waiting])
     result.stopped = stop()

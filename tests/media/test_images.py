@@ -633,3 +633,14 @@ def test_pixels_of_a_png_that_do_not_fit_their_checksum(form: str, tmp_path: Pat
     path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
     with pytest.raises(DataError, match=r"a\.png: the file is truncated or corrupt \(the checksum of its pixels"):
         read(path)
+
+
+def test_a_gif_of_too_many_frames(tmp_path: Path) -> None:
+    frames = [Image.new("L", (20, 30), 80 * number) for number in (1, 2, 3)]
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
+    assert Animation(tmp_path / "a.gif").count == 3
+    head = b"GIF89a" + struct.pack("<HHBBB", 1, 1, 0x80, 0, 0) + bytes(6)
+    frame = b"\x2c" + struct.pack("<HHHHB", 0, 0, 1, 1, 0) + b"\x02\x02\x44\x01\x00"
+    (tmp_path / "b.gif").write_bytes(head + 20_001 * frame + b";")
+    with pytest.raises(DataError, match=r"more than 20,000 frames; make a video of it"):
+        Animation(tmp_path / "b.gif")

@@ -37,7 +37,8 @@ def _onnx(folder: Path) -> Path:
     return write_onnx(folder / "a.onnx")
 
 
-def _read_onnx(path: Path) -> str:
+def read_onnx(path: Path) -> str:
+    """Open an exported network, and compute by it."""
     from intarsia.bundle import Description
     from intarsia.runtimes.onnx import OnnxRuntime
 
@@ -106,7 +107,7 @@ def targets() -> Iterator[Target]:
     if importlib.util.find_spec("torch"):
         yield Target("bundle.safetensors", _bundle, _read_bundle, heavy=True, greed=_TORCH)
         yield Target("checkpoint", _checkpoint, _read_checkpoint, sealed=True, heavy=True, greed=_TORCH)
-    yield Target("network.onnx", _onnx, _read_onnx)
+    yield Target("network.onnx", _onnx, read_onnx)
     if importlib.util.find_spec("openvino"):
         yield Target("network.xml", _openvino, _read_openvino, heavy=True)
     yield Target("search.index", _index, _read_index)

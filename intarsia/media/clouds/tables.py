@@ -17,6 +17,7 @@ from intarsia.media.clouds.columns import SKIP, guess_columns
 from intarsia.media.clouds.text import TextTable, read_text
 from intarsia.memory import available_memory
 
+_SMALL, _MOST_PER_BYTE = 1 << 24, 1100  # bytes; deflate packs at most about 1030 bytes into one
 SUFFIXES = (".npy", ".npz", ".csv", ".txt", ".xyz", ".pts", ".h5", ".hdf5")
 
 
@@ -152,7 +153,10 @@ def read_hdf5(path: Path) -> dict[str, NDArray[Any]]:
                     return
                 # A data set may lie in other files; only what lies in this one is read.
                 if not item.external and not item.is_virtual:
-                    _check_memory(path, item.size * item.dtype.itemsize)
+                    size = item.size * item.dtype.itemsize
+                    if size > max(_SMALL, _MOST_PER_BYTE * item.id.get_storage_size()):
+                        raise DataError(f"{path}: refused: {name} would unpack to {size:,} bytes, of next to none")
+                    _check_memory(path, size)
                     found[name] = item[()]
 
             file.visititems(visit)

@@ -67,12 +67,11 @@ class Project(Catalogue):
     def status(self, name: str) -> Status:
         """How far an item is."""
         found, saved, drafts = self.item(name), self.revisions.of(name), self.drafts.of(name)
-        given = set() if found.truth is None else set(range(len(found.truth.places)))
         changes = saved_revision(self.cloud_folder(name)) if found.medium == "cloud" else 0
-        if found.coded or changes:
-            given = {0}
-        frames = given | set(saved)
-        state: State = "corrected" if saved or changes else "labelled" if given else "predicted" if drafts else "new"
+        given = {0} if found.coded else set() if found.truth is None else set(range(len(found.truth.places)))
+        frames = given | set(saved) | ({0} if changes else set())
+        corrected = saved or changes
+        state: State = "corrected" if corrected else "labelled" if given else "predicted" if drafts else "new"
         known = [one.agreement for one in drafts.values() if one.agreement is not None]
         return Status(
             sum(one.revision for one in saved.values()) or changes or int(bool(frames)),
