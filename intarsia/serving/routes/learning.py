@@ -128,7 +128,7 @@ async def _opened(
     with call.stages("decode"):
         source = await asked(source_for, project, found, frame, predictor)
         if isinstance(source, ImageReader):
-            await asyncio.to_thread(source.hold)
+            await engine.beside(call, source.hold)
     return predictor, source
 
 

@@ -18,7 +18,7 @@ from starlette.responses import FileResponse, JSONResponse
 
 from intarsia import DEFAULT_MODELS
 from intarsia.media.clouds import open_cloud
-from intarsia.serving.documenting import BYTES, gives
+from intarsia.serving.documenting import BYTES, JSON, gives
 from intarsia.serving.engine import Call, Engine
 from intarsia.serving.points import count_points
 from intarsia.serving.problems import CONFLICT, TOO_LARGE, Problem
@@ -163,7 +163,7 @@ async def redo(request: Request, item: str, seen: Revision) -> Response:
     return await _changed(cloud, cloud.labels.redo, seen.revision)
 
 
-@router.post("/predict", response_class=Response, responses=gives(BYTES))
+@router.post("/predict", response_class=Response, responses=gives(BYTES) | gives(JSON, status=202))
 async def predict(
     request: Request,
     item: str,
