@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from intarsia.errors import DataError, UsageError
-from intarsia.files import atomic_path, below, local, write_json, write_text
+from intarsia.files import atomic_path, below, listed_once, local, write_json, write_text
 
 
 def test_writes_and_makes_folders(tmp_path: Path) -> None:
@@ -102,3 +102,14 @@ def test_pipes_are_no_sources(tmp_path: Path) -> None:
     assert [path.name for path in below(tmp_path)] == ["b.png"]
     with pytest.raises(UsageError, match=r"cannot read .*a\.png: it is a pipe, no file; save it first, or pipe it"):
         local(tmp_path / "a.png")
+
+
+def test_a_folder_is_listed_once_where_that_is_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").touch()
+    with listed_once():
+        first = list(below(tmp_path))
+        (tmp_path / "b.txt").touch()
+        with listed_once():  # a question within a question is about the same state
+            assert list(below(tmp_path)) == first == [tmp_path / "a.txt"]
+        assert list(below(tmp_path)) == first
+    assert list(below(tmp_path)) == [tmp_path / "a.txt", tmp_path / "b.txt"]
