@@ -11,8 +11,9 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
 from typing import IO, Any
 
@@ -133,27 +134,56 @@ def below(folder: Path) -> Iterator[Path]:
     Raises:
         DataError: a folder cannot be read.
     """
-    yield from _below(folder, frozenset())
+    known = _LISTED.get()
+    if known is None:
+        yield from _below(folder, frozenset())
+        return
+    if folder not in known:
+        known[folder] = tuple(_below(folder, frozenset()))
+    yield from known[folder]
+
+
+_LISTED: ContextVar[dict[Path, tuple[Path, ...]] | None] = ContextVar("listed", default=None)
+
+
+@contextmanager
+def listed_once() -> Iterator[None]:
+    """Have `below` list each folder once meanwhile: for questions about one state of a folder, asked in a row."""
+    token = _LISTED.set({} if (known := _LISTED.get()) is None else known)
+    try:
+        yield
+    finally:
+        _LISTED.reset(token)
 
 
 def _below(folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[Path]:
     try:
         status = folder.stat()
-        names = sorted(os.listdir(folder))
+        with os.scandir(folder) as found:  # which tells what each is without a look at it
+            entries = sorted(found, key=lambda entry: entry.name)
     except OSError as error:
         raise DataError(f"cannot read the folder {folder}: {error.strerror or error}") from error
     here = (status.st_dev, status.st_ino)
     if here in above:
         return
-    for name in names:
-        if name.startswith((".", "__MACOSX")):
+    for entry in entries:
+        if entry.name.startswith((".", "__MACOSX")):
             continue
-        path = folder / name
-        if path.is_fifo():  # it holds nothing, and opening it waits for a writer, for ever where none comes
+        path, is_folder = folder / entry.name, _is(entry.is_dir)
+        # A pipe holds nothing, and opening it waits for a writer, for ever where none comes.
+        if not is_folder and not _is(entry.is_file) and path.is_fifo():
             continue
         yield path
-        if os.path.isdir(path):  # False of a link to itself, where Path raises
+        if is_folder:
             yield from _below(path, above | {here})
+
+
+def _is(what: Callable[[], bool]) -> bool:
+    """Ask an entry what it is; no link to itself is anything."""
+    try:
+        return what()
+    except OSError:
+        return False
 
 
 _REASONS = {

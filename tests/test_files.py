@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from intarsia.errors import DataError, UsageError
-from intarsia.files import atomic_path, below, local, sweep, write_json, write_text
+from intarsia.files import atomic_path, below, listed_once, local, sweep, write_json, write_text
 
 
 def test_writes_and_makes_folders(tmp_path: Path) -> None:
@@ -122,3 +122,14 @@ def test_what_killed_processes_left_is_swept(tmp_path: Path) -> None:
     assert not left[0].exists() and left[1].exists()
     sweep(tmp_path / "b c.json")
     assert not left[1].exists() and all(path.exists() for path in kept)
+
+
+def test_a_folder_is_listed_once_where_that_is_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").touch()
+    with listed_once():
+        first = list(below(tmp_path))
+        (tmp_path / "b.txt").touch()
+        with listed_once():  # a question within a question is about the same state
+            assert list(below(tmp_path)) == first == [tmp_path / "a.txt"]
+        assert list(below(tmp_path)) == first
+    assert list(below(tmp_path)) == [tmp_path / "a.txt", tmp_path / "b.txt"]

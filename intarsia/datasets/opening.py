@@ -22,7 +22,7 @@ from intarsia.datasets.public import ENTRIES
 from intarsia.datasets.remap import Remap, remapped
 from intarsia.datasets.splits import Dataset, Split
 from intarsia.errors import DataError, UsageError, counted, suggest
-from intarsia.files import local
+from intarsia.files import listed_once, local
 from intarsia.recipe import ReadOptions, Remapping
 
 TABLES = tuple(dict.fromkeys((*manifest.SUFFIXES, *splitfiles.SUFFIXES, parquet.SUFFIX, shards.SUFFIX, *SUFFIXES)))
@@ -37,6 +37,7 @@ def layouts() -> dict[str, str]:
     return {name: known.about for name, known in LAYOUTS.items()}
 
 
+@listed_once()
 def open_dataset(
     path: str | os.PathLike[str],
     options: ReadOptions = _PLAIN,

@@ -21,7 +21,7 @@ from starlette.requests import Request
 from starlette.testclient import TestClient
 
 from intarsia.serving.app import create_app
-from intarsia.serving.jobs import Job, Jobs, Kind, Outcome, Work, receiving
+from intarsia.serving.jobs import Job, Jobs, Kind, Outcome, Work, receiving, runner
 from intarsia.serving.jobs.store import Folder
 from intarsia.serving.problems import Problem
 from intarsia.serving.settings import Settings
@@ -282,6 +282,28 @@ def test_a_job_that_runs_is_cancelled_and_one_that_is_over_goes(server: TestClie
     assert server.get(f"/v1/jobs/{running.id}").status_code == 404
     assert not (own.state / "jobs" / running.id).exists()
     assert work.runs == [{"number": 1}]
+
+
+def test_the_next_part_waits_while_the_server_answers(server: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    work, engine = held(server), server.app.state.engine  # type: ignore[attr-defined]
+    monkeypatch.setattr(runner, "_PATIENCE", 60.0)
+    waits: list[int] = []
+
+    def sleep(seconds: float) -> None:
+        waits.append(engine.waiting)
+        engine._inside = 0  # the answer is there
+
+    def part(work: Work) -> Outcome:
+        monkeypatch.setattr(runner.time, "sleep", sleep)
+        engine._inside = 1
+        assert not work.stop() and engine.waiting == 0
+        assert not work.stop()  # nobody is answered: no wait
+        return Outcome()
+
+    work.then = part
+    work.go.set()
+    assert ended(server, jobs_of(server).submit("held", {}).id)["state"] == "done"
+    assert waits == [1]
 
 
 def test_too_many_jobs_wait(own: Settings, jpeg: bytes) -> None:

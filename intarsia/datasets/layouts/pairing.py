@@ -7,6 +7,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -88,8 +89,8 @@ def walk(root: Path) -> list[Path]:
     Raises:
         DataError: a folder cannot be read.
     """
-    files = (path for path in below(root) if os.path.isfile(path))
-    return sorted(files, key=lambda path: [natural(part) for part in path.relative_to(root).parts])
+    files, start = (path for path in below(root) if os.path.isfile(path)), len(os.path.join(root, ""))
+    return sorted(files, key=lambda path: [natural(part) for part in os.fspath(path)[start:].split(os.sep)])
 
 
 def natural(name: str) -> tuple[tuple[int, str], ...]:
@@ -130,16 +131,22 @@ def _role(bare: str) -> Role | None:
 
 def classify(path: Path, root: Path) -> Found:
     """Split and role of a picture file from its folders; the folder closest to the file decides."""
+    split, role, folders, kind = _meaning_below(path.parent, root)
+    return Found(path, split, role, folders, path.stem, kind)
+
+
+@lru_cache(maxsize=4096)  # most files share their folder with many
+def _meaning_below(folder: Path, root: Path) -> tuple[str | None, Role | None, tuple[str, ...], str]:
     split: str | None = None
     role: Role | None = None
     folders = []
     kind = ""
-    for name in path.relative_to(root).parts[:-1]:
+    for name in folder.relative_to(root).parts:
         says_split, says_role = folder_meaning(name)
         split, role, kind = says_split or split, says_role or role, name if says_role else kind
         if not says_split and not says_role:
             folders.append(name)
-    return Found(path, split, role, tuple(folders), path.stem, kind)
+    return split, role, tuple(folders), kind
 
 
 def classified(root: Path, files: Iterable[Path]) -> list[Found]:

@@ -32,14 +32,16 @@ _NICE = 10  # of the thread, and of those that its models compute with
 _MOST_STARTS = 3  # of a job that each time ended the server
 _EVERY = 60.0  # seconds between two looks at what is too old
 _LONGEST_NUMBER = 20  # characters of a process's number
+_PATIENCE, _LOOK = 0.5, 0.005  # seconds that a part of a job waits for answers at most, and between two looks
 _GRACE = 15.0  # seconds in which the work may stop when the server ends
 
 
 class Jobs:
     """The jobs of a server.
 
-    One is run at a time, on a thread of low priority, with a model of its own, which is kept for the next one. What was
-    running when the server ended is queued again when it starts, and goes on where its manifest or checkpoint ends.
+    One is run at a time, on a thread of low priority, with a model of its own, which is kept for the next one; its next
+    part waits while the server answers. What was running when the server ended is queued again when it starts, and goes
+    on where its manifest or checkpoint ends.
 
     Args:
         settings: of the server.
@@ -242,6 +244,7 @@ class Jobs:
             return Outcome(1, f"this server knows no jobs of the kind {job.kind}")
 
         def stop() -> bool:
+            self._let_pass(job)
             return job.leaving or self.stops
 
         def tell(what: str, value: Mapping[str, Any]) -> None:
@@ -258,6 +261,12 @@ class Jobs:
             if known is None:
                 return Outcome(1, f"{type(error).__name__}: {error}. This is a defect in Intarsia")
             return Outcome(known.exit_code, str(known))
+
+    def _let_pass(self, job: Job) -> None:
+        """Wait between two parts while the server answers, whom the interpreter's lock would slow; not for ever."""
+        end = time.monotonic() + _PATIENCE
+        while self._engine.waiting and not job.leaving and not self.stops and time.monotonic() < end:
+            time.sleep(_LOOK)
 
     def _told(self, job: Job, what: str, value: Mapping[str, Any]) -> None:
         with self._changed:

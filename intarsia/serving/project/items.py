@@ -17,7 +17,7 @@ from intarsia.datasets.layouts.volumes import VolumeSplit
 from intarsia.datasets.parts import File, Page, path_of, place
 from intarsia.datasets.pictures import PictureSplit
 from intarsia.errors import DataError
-from intarsia.files import below
+from intarsia.files import below, listed_once
 from intarsia.labels import LabelArray, LabelSpace
 from intarsia.media.header import opened, own_frames
 from intarsia.media.medium import MEDIA, STACK, Medium, expand
@@ -93,6 +93,7 @@ class Content(NamedTuple):
     notes: tuple[str, ...]
 
 
+@listed_once()
 def content_of(data: Path) -> Content:
     """Find what a folder holds: pictures, a labelled data set, or an annotation tool's export; or a single file.
 
