@@ -27,6 +27,10 @@ class DataError(IntarsiaError):
     exit_code: ClassVar[int] = 3
 
 
+class TooLarge(DataError):
+    """A source needs more memory than there is."""
+
+
 class NothingFound(DataError):
     """A file is good, but what somebody looks for is not in it."""
 

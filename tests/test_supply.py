@@ -22,7 +22,7 @@ from bill import bill_of, licence_of, needed  # noqa: E402
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 # Affero and plain GPL bind whoever distributes; LGPL and MPL do not. A choice of licences counts by the other one.
 BINDING = re.compile(r"(?<!L)\bA?GPL|Affero|(?<!Lesser )General Public License")
-# GPL-3, and asked for by the extra "clouds" alone: a PLY reader of our own has to take its place. Nothing joins it.
+# GPL-3, and asked for by the extra "clouds" alone: a PLY reader of our own has to take its place. Nothing is added.
 KNOWN = {"plyfile"}
 
 

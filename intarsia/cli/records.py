@@ -59,7 +59,7 @@ def show_plan(plan: Plan, expected: Forecast | None, *, json: bool) -> None:
         json: tell it for machines.
 
     Raises:
-        DataError: it needs more memory than there is.
+        TooLarge: it needs more memory than there is.
     """
     planned = [
         {

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from intarsia.errors import DataError, NothingFound, UsageError
 from intarsia.files import checksum, remove
-from intarsia.jobs.forecast import check_room
+from intarsia.jobs.forecast import check_memory
 from intarsia.jobs.line import EXPECTED, Begun, Line, begin
 from intarsia.jobs.manifest import Manifest, is_hopeless
 from intarsia.jobs.plan import Plan
@@ -249,7 +249,7 @@ def run_all(
     todo = [task for task in plan.tasks if not is_skipped(predictor, task, plan, manifest, options, overwrite)]
     waiting = {task.id for task in todo}
     result.skipped = [str(task.source) for task in plan.tasks if task.id not in waiting]
-    check_room(predictor, replace(plan, tasks=tuple(todo)), options)
+    check_memory(predictor, replace(plan, tasks=tuple(todo)), options)
     attempts = Attempts(predictor, plan.folder, manifest, options, overwrite, stop, tell)
     result.stopped = stop()
     try:

@@ -10,7 +10,7 @@ from functools import partial
 
 from intarsia.errors import DataError, UsageError
 from intarsia.jobs import JobOptions, JobResult, Manifest, Plan, Record, Task
-from intarsia.jobs.forecast import check_room
+from intarsia.jobs.forecast import check_memory
 from intarsia.jobs.log import Shard
 from intarsia.jobs.manifest import fingerprint
 from intarsia.jobs.resuming import JobPredictor, as_begun, is_skipped, prepared, settled
@@ -74,7 +74,7 @@ def run_on(
     for task in todo:
         Order.of(task)
     if isinstance(engine, Local):
-        check_room(predictor, replace(plan, tasks=tuple(todo)), options, workers=engine.workers)
+        check_memory(predictor, replace(plan, tasks=tuple(todo)), options, workers=engine.workers)
     waiting = {task.id for task in todo}
     result = JobResult(skipped=[str(task.source) for task in plan.tasks if task.id not in waiting])
     result.stopped = stop()

@@ -10,7 +10,8 @@ from urllib.parse import quote
 from starlette.responses import Response
 
 from intarsia.errors import DataError, IntarsiaError, NothingFound, UsageError
-from intarsia.jobs import JobOptions, plan, run
+from intarsia.jobs import JobOptions, Record, plan, run
+from intarsia.jobs.forecast import check_memory
 from intarsia.jobs.outputs import kinds_for
 from intarsia.jobs.run import check
 from intarsia.media.medium import Medium, medium_of
@@ -46,6 +47,7 @@ async def segment_file(
 
     Raises:
         Problem: it is too large, or is answered by /v1/jobs alone.
+        TooLarge: it needs more memory than there is.
         DataError: it cannot be read.
     """
     async with saved(upload, call) as path:
@@ -76,9 +78,12 @@ async def _segmented(
     check(predictor, planned, job)
     await engine.beside(call, lambda: _check_size(path, upload.name, medium, predictor, engine))
     (task,) = planned.tasks
-    record = await engine.compute(
-        call, predictor, lambda: run(predictor, task, planned.folder, options=job, stop=call.left.is_set)
-    )
+
+    def computed() -> Record:
+        check_memory(predictor, planned, job)
+        return run(predictor, task, planned.folder, options=job, stop=call.left.is_set)
+
+    record = await engine.compute(call, predictor, computed)
     if record["error"] is not None:
         raise (NothingFound if record["status"] == "nothing" else DataError)(str(record["error"]))
     with call.stages("encode"):

@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 
-from intarsia.errors import DataError, IntarsiaError, ModelError, NothingFound
+from intarsia.errors import DataError, IntarsiaError, ModelError, NothingFound, TooLarge
 from intarsia.failures import explained
 
 BAD_REQUEST, UNAUTHORIZED, NOT_FOUND, CONFLICT = 400, 401, 404, 409
@@ -85,6 +85,8 @@ def problem_of(error: Exception) -> Problem:
         fix = f" {_FIXES[status]}"
     elif isinstance(known, ModelError):
         status = UNAVAILABLE
+    elif isinstance(known, TooLarge):
+        status = TOO_LARGE
     elif isinstance(known, DataError) and not isinstance(known, NothingFound):
         status = BAD_REQUEST
     return Problem(status, f"{known}{fix}", kind=type(known).__name__, exit_code=known.exit_code)

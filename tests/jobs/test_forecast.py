@@ -16,7 +16,7 @@ from torch import Tensor
 from intarsia.errors import DataError
 from intarsia.inference import Predictor
 from intarsia.jobs import JobOptions, forecast, plan, run_all
-from intarsia.jobs.forecast import check_room, making
+from intarsia.jobs.forecast import check_memory, making
 from intarsia.models import ImageModel
 
 MakePredictor = Callable[..., Predictor]
@@ -139,4 +139,4 @@ def test_several_workers_take_so_many_times_the_memory(
     monkeypatch.setattr(making, "room", lambda: needed * 7 // 2)
     assert forecast(predictor, planned, workers=3).fits
     with pytest.raises(DataError, match=r"with 4 workers, and there are .*: 3 workers would fit \(--on local:3\)"):
-        check_room(predictor, planned, workers=4)
+        check_memory(predictor, planned, workers=4)

@@ -172,3 +172,16 @@ def test_a_job_gives_the_same_points(server: TestClient, tmp_path: Path) -> None
     (tmp_path / "answer.laz").write_bytes(answer.content)
     ours, theirs = (read_cloud(tmp_path / name).label for name in ("job.laz", "answer.laz"))
     assert ours is not None and np.array_equal(ours, theirs) and len(ours) == COUNT
+
+
+def test_what_needs_more_memory_than_there_is_is_refused(
+    server: TestClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from intarsia.jobs.forecast import making
+
+    monkeypatch.setattr(making, "room", lambda: 1)
+    monkeypatch.setattr(making, "resident", lambda: 1)
+    scan = written(tmp_path / "scan.las").read_bytes()
+    found = server.post("/v1/pointclouds/segment", files={"file": ("scan.las", scan)})
+    assert found.status_code == 413, found.text
+    assert "scan.las (600) would take" in found.json()["detail"] and "no setting would fit" in found.json()["detail"]

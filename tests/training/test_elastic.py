@@ -128,16 +128,18 @@ def test_units_are_called_once_and_small_enough() -> None:
             super().__init__()
             self.body = nn.Sequential(*(nn.Linear(128, 128) for _ in range(10)))
             self.twice, self.unused = nn.Linear(128, 128), nn.Linear(128, 128)
+            self.view = nn.Sequential(nn.Linear(128, 128), nn.Unflatten(1, (2, 64)))
             self.norm = nn.BatchNorm1d(128)
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return self.norm(self.twice(self.twice(self.body(x))))
+            return self.view(self.norm(self.twice(self.twice(self.body(x)))))
 
     net = Net()
     statistics = net.norm.running_mean.clone()
     called = called_once(net, (2, 128))
     assert torch.equal(net.norm.running_mean, statistics)
-    assert list(units(net, called)) == list(net.body), "the body as a whole is more than an eighth"
+    expected = [*net.body, net.view[0]]
+    assert list(units(net, called)) == expected, "the body as a whole is more than an eighth"
 
 
 def test_torchrun_starts_again_and_its_orphans_end(

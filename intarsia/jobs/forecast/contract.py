@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from intarsia.errors import DataError
+from intarsia.errors import TooLarge
 from intarsia.memory import said_bytes
 
 
@@ -68,13 +68,13 @@ class Forecast:
         """Refuse a job that does not fit.
 
         Raises:
-            DataError: it does not; the message names the source that needs most, and what would fit.
+            TooLarge: it does not; the message names the source that needs most, and what would fit.
         """
         if self.fits is not False:
             return
         worst = max(self.media, key=lambda one: one.memory or 0)
         many = f" with {self.workers} workers" if self.workers > 1 else ""
-        raise DataError(
+        raise TooLarge(
             f"{worst.source} ({'x'.join(map(str, worst.size))}) would take {said_bytes(self.memory or 0)} of memory"
             f"{many}, and there are {said_bytes(self.room or 0)}: {self.advice}"
         )

@@ -51,7 +51,7 @@ def forecast(predictor: Any, plan: Plan, options: JobOptions | None = None, *, w
     return _forecast(predictor, plan, options or JobOptions(), workers, try_network=True)
 
 
-def check_room(predictor: Any, plan: Plan, options: JobOptions | None = None, *, workers: int = 1) -> None:
+def check_memory(predictor: Any, plan: Plan, options: JobOptions | None = None, *, workers: int = 1) -> None:
     """Refuse a job that cannot fit into the memory there is; what is not known is let through.
 
     The network is tried only where the rest comes near to what there is, so that small jobs begin at once.
@@ -63,7 +63,7 @@ def check_room(predictor: Any, plan: Plan, options: JobOptions | None = None, *,
         workers: processes of this machine that do it at the same time, each with a predictor of its own.
 
     Raises:
-        DataError: it cannot fit; the message names what would.
+        TooLarge: it cannot fit; the message names what would.
     """
     least = _forecast(predictor, plan, options or JobOptions(), workers, try_network=False)
     least.check()

@@ -69,18 +69,19 @@ def _units(module: nn.Module, called: set[nn.Module], most: int) -> Iterator[nn.
 
 
 def called_once(passes: nn.Module, shape: Sequence[int]) -> set[nn.Module]:
-    """The modules whose forward runs exactly once in a pass over inputs of a shape.
+    """The modules whose forward runs exactly once in a pass over inputs of a shape, and returns a tensor of its own.
 
-    It is one pass in training's mode, on the model's device; weights and statistics stay as they are.
+    A view of another one would lose the mark that has the module gathered for its backward pass, if something was added
+    to it in place. It is one pass in training's mode, on the model's device; weights and statistics stay as they are.
     """
     calls: Counter[nn.Module] = Counter()
 
-    def count(module: nn.Module, _: Any) -> None:
-        calls[module] += 1
+    def count(module: nn.Module, _: Any, output: Any) -> None:
+        calls[module] += 1 if isinstance(output, torch.Tensor) and not output._is_view() else 2
 
-    hooks = [module.register_forward_pre_hook(count) for module in passes.modules()]
+    hooks = [module.register_forward_hook(count) for module in passes.modules()]
     buffers = [buffer.clone() for buffer in passes.buffers()]
-    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]):
         passes.train()(torch.rand(*shape))
     for buffer, before in zip(passes.buffers(), buffers, strict=True):
         buffer.copy_(before)
