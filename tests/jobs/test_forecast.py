@@ -69,7 +69,7 @@ def test_headers_are_enough(predictor: Predictor, tmp_path: Path) -> None:
 
 
 def test_scores_are_of_all_classes_in_a_row_of_tiles(predictor: Predictor, tmp_path: Path) -> None:
-    """Two of them: 2 classes, 512 rows all columns, 4 bytes."""
+    """Two of them: 2 classes, 512 rows, all columns, 4 bytes."""
     (one,) = expected(predictor, png(tmp_path / "a.png", 20_000, 20_000), tmp_path).media
     assert one.held["scores"] == 2 * 2 * 512 * 20_000 * 4
 
