@@ -136,7 +136,7 @@ def _clip(path: Path) -> None:
     from intarsia.datasets.synthetic import draw_scene
 
     wide = draw_scene((72, 160), np.random.default_rng(0))[0]
-    write_clip(path, [np.ascontiguousarray(wide[:, left : left + 96]) for left in range(0, 24, 3)], rate=8)
+    write_clip(path, [np.ascontiguousarray(wide[:, left : left + 96]) for left in range(0, 12, 3)], rate=8)
 
 
 def _scan(path: Path) -> None:

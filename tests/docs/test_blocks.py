@@ -22,7 +22,7 @@ import intarsia
 from intarsia.cli.main import main
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-RUN = [path for path in PAGES if path.parent.name in ("tutorials", "howto")]
+RUN = [path for path in PAGES if path.parent.name in ("tutorials", "howto", "explanation")]
 
 
 # A network of a few thousand weights, for the few points of a drawn cloud.

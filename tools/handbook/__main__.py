@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from handbook.check import check_configuration, check_navigation, check_site, check_sources, navigation
+from handbook.html import without_empty_headings
 from handbook.llms import write_llms
 from handbook.reference import generate
 from handbook.stage import ROOT, SITE, STAGED, stage
@@ -19,11 +20,13 @@ CONFIG = ROOT / "mkdocs.yml"
 def main() -> int:
     """Build and check."""
     started = time.monotonic()
+    stage()  # the configuration names the folder
     problems = [*check_configuration(CONFIG), *check_sources(ROOT)]
-    stage()
     generate(STAGED / "reference")
     problems += [*check_navigation(CONFIG, STAGED), *_build()]
     if SITE.exists():
+        for page in SITE.rglob("*.html"):
+            page.write_text(without_empty_headings(page.read_text(encoding="utf-8")), encoding="utf-8")
         write_llms(STAGED, SITE, navigation(CONFIG))
         problems += check_site(SITE)
     for problem in problems:

@@ -40,7 +40,7 @@ def stage(root: Path = ROOT, out: Path = STAGED) -> list[Path]:
         page = Page.read(source)
         _write(out / place, _with_tabs(_with_links(page, place, places, root, out)))
     for path in docs.rglob("*"):
-        if path.is_file() and path.suffix in (".jpg", ".png", ".svg", ".webp", ".css"):
+        if path.is_file() and path.suffix in (".jpg", ".png", ".svg", ".webp", ".css", ".js"):
             target = out / path.relative_to(docs)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target)

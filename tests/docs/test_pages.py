@@ -1,0 +1,78 @@
+"""Pages of the site in a browser without a network: nothing is asked of others, all can be read, the search finds."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("torch")
+
+from studio.programs import package
+
+PAGES = ("index.html", "tutorials/first-mask.html", "howto/server.html", "losses.html", "explanation/gcn-ksac.html")
+
+
+class _Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *said: Any) -> None:
+        """Say nothing."""
+
+
+class Shown:
+    """A page of the site, and what it asked of others."""
+
+    def __init__(self, page: Any, address: str) -> None:
+        self.page, self.address = page, address
+        self.outside: list[str] = []
+        page.context.route("**/*", self._pass_on)
+
+    def _pass_on(self, route: Any) -> None:
+        address = route.request.url
+        if address.startswith((self.address, "data:", "blob:")):
+            route.continue_()
+        else:
+            self.outside.append(address)
+            route.abort()
+
+
+@pytest.fixture
+def shown(browser: Any, site: Path) -> Iterator[Shown]:
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Quiet, directory=str(site)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    yield Shown(context.new_page(), f"http://127.0.0.1:{server.server_port}/")
+    context.close()
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_pages_can_be_read_by_everybody_and_ask_nothing_of_others(shown: Shown, scheme: str) -> None:
+    axe = (package("axe-core") / "axe.min.js").read_text("utf-8")
+    shown.page.emulate_media(color_scheme=scheme)
+    found = {}
+    for name in PAGES:
+        shown.page.goto(shown.address + name)
+        shown.page.wait_for_selector(".md-content__inner h1")
+        shown.page.wait_for_load_state("networkidle")
+        shown.page.add_style_tag(content="* { transition: none !important; animation: none !important }")
+        shown.page.evaluate(axe)
+        violations = shown.page.evaluate("async () => (await axe.run()).violations")
+        found[name] = [f"{one['id']}: {one['nodes'][0]['html'][:200]}" for one in violations]
+    assert {name: said for name, said in found.items() if said} == {}
+    assert shown.outside == []
+
+
+def test_the_search_works_without_a_network(shown: Shown) -> None:
+    shown.page.goto(shown.address + "index.html")
+    shown.page.wait_for_load_state("networkidle")
+    shown.page.keyboard.press("/")
+    shown.page.wait_for_function("document.activeElement !== document.body")
+    shown.page.keyboard.type("my mask is black")
+    shown.page.get_by_role("link", name="My mask is black").first.wait_for()
+    assert shown.outside == []
