@@ -134,10 +134,13 @@ def test_segment_a_folder_needs_a_place_for_the_results(cli: Cli, tiny_run: Tiny
 
 def test_segment_dry_run_writes_nothing(cli: Cli, tiny_run: TinyRun, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    planned = cli.json("segment", tiny_run.data / "images", "-o", out, "--dry-run")["planned"]
+    told = cli.json("segment", tiny_run.data / "images", "-o", out, "--dry-run")
+    planned, (expected,) = told["planned"], told["expected"]["media"]
     assert len(planned) == 12 and not out.exists()
     assert planned[3]["outputs"]["labels"] == str(out / "scene_003.mask.png")
+    assert expected["sources"] == 12 and expected["seconds"] > 0
     assert cli("segment", tiny_run.data / "images", "-o", out, "--dry-run") == 0
+    assert "Memory: about " in cli.out and "12 pictures, the largest " in cli.out and "Time: about " in cli.out
 
 
 def test_segment_names_what_failed_and_exits_1_when_some_worked(cli: Cli, tiny_run: TinyRun, tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ from intarsia.jobs.forecast.need import Need, Settings
 from intarsia.media.volumes import SLAB
 
 _FLOAT = 4
-_CONVERTED = 3 * _FLOAT
-"""Bytes a voxel of a slab while stored values become 8-bit ones."""
+_CONVERTED = _FLOAT + 1
+"""Bytes a voxel of a slab while stored values become 8-bit ones: floats, changed in place, and a mask."""
 _SCORES = 3
 """A slice's scores as they come, joined, and interpolated."""
 _INSTANCES = 14
