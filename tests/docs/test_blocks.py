@@ -14,7 +14,7 @@ import pytest
 pytest.importorskip("torch")
 
 from docs.running import Reader
-from docs.shell import ROOT, commands_of, wrong_with
+from docs.shell import ROOT, commands_of, no_commands, wrong_with
 from handbook.markdown import Page
 from tiny import TINY
 
@@ -38,7 +38,8 @@ def _name(path: Path) -> str:
 
 @pytest.mark.parametrize("path", PAGES, ids=_name)
 def test_what_a_page_shows_is_what_the_program_takes(path: Path) -> None:
-    page, wrong = Page.read(path), []
+    page = Page.read(path)
+    wrong = [f"there is no `{name}`" for name in no_commands(page.text)]
     for fence in page.fences:
         where = f"line {fence.line}"
         if fence.language == "python":
