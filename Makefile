@@ -7,7 +7,7 @@ PYTHONS := python3 python3.14 python3.13 python3.12 python3.11 python
 PYTHON = $(shell for p in $(PYTHONS); do \
 	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo $$p; break; }; done)
 
-.PHONY: demo test lint types imports pytest light lowest docs clean
+.PHONY: audit release-check demo test lint types imports pytest light lowest docs clean
 
 demo: $(VENV)/.demo-installed
 	$(BIN)/intarsia demo --overwrite
@@ -70,6 +70,20 @@ $(VENV)-light/.installed: pyproject.toml | $(BIN)/python
 	$(VENV)-light/bin/pip install --disable-pip-version-check -q -e '.[classical,clouds,geo,large,mat,parquet,video,volumes]' \
 	hypothesis pytest pytest-timeout pytest-xdist
 	@touch $@
+
+# Known weaknesses of what is installed; the list of them comes from the network, and without it this says so.
+audit: $(VENV)/.dev-installed
+	$(BIN)/python -m pip install --disable-pip-version-check -q pip-audit || { echo "No audit: pip-audit cannot be had." >&2; exit 1; }
+	$(BIN)/pip-audit --skip-editable || { echo "No clean audit: see above; offline, there is no list to compare with." >&2; exit 1; }
+
+# The wheel, built twice from the same commit, is the same bytes; with its bill of materials beside it.
+release-check: $(VENV)/.dev-installed
+	rm -rf build/twice && mkdir -p build/twice dist
+	for at in one two; do SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) \
+	$(BIN)/python -m pip wheel --disable-pip-version-check -q --no-deps -w build/twice/$$at . || exit 1; done
+	cmp build/twice/one/*.whl build/twice/two/*.whl
+	cp build/twice/one/*.whl dist/
+	$(BIN)/python tools/bill.py build/twice/one/*.whl > dist/intarsia.cdx.json
 
 clean:
 	rm -rf $(VENV) $(VENV)-light $(VENV)-lowest build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

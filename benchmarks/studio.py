@@ -1,15 +1,19 @@
 """The studio's page beside the bounds we set: strokes, toggles, undo and drafts in Chromium without a graphics card.
 
 Milliseconds from a movement of the brush to its pixels, of showing or hiding a class, of undo, and until a stroke is
-kept in the browser. The server is the one of the page's tests, so that only the page is measured.
+kept in the browser. The server is the one of the page's tests, so that only the page is measured; but for the time from
+the address to the sample with its labels, which `intarsia serve` itself answers.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import statistics
+import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +27,7 @@ sys.path.append(str(Path(__file__).parents[1] / "tests" / "studio"))
 WINDOW = {"width": 1400, "height": 900}
 # Megapixels -> sides of a drawn scene, how many times it is magnified, and the bound of a stroke in milliseconds.
 SIZES = {16: (1330, 758, 4, 16.0), 64: (1155, 866, 8, 33.0)}
-TOGGLE, KEPT = 16.0, 1000.0
+TOGGLE, KEPT, OPENED = 16.0, 1000.0, 1000.0
 
 # From the event to the picture with its pixels: `work` is what the page computes, `seen` also waits for the frame.
 WATCH = """
@@ -150,6 +154,40 @@ def measure(browser: Any, megapixels: int, query: str, *, quick: bool) -> list[R
     return rows
 
 
+SEGMENTED = """
+async () => {
+  const { state } = await import('/studio/js/state.js');
+  while (!state.labels) await new Promise(requestAnimationFrame);
+  return performance.now();
+}
+"""
+
+
+def first_minute(browser: Any, *, quick: bool) -> list[Row]:
+    """From the address of a server that is ready to the sample with its labels: for the first time, and again."""
+    with tempfile.TemporaryDirectory() as state:
+        command = [sys.executable, "-m", "intarsia", "serve", "--port", "0", "--state", state]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+            try:
+                assert server.stdout is not None
+                address = next(found[0] for line in server.stdout if (found := re.search(r"http://[\d.:]+", line)))
+                page = browser.new_page(viewport=WINDOW)
+                while not page.request.get(f"{address}/readyz").ok:
+                    page.wait_for_timeout(100)
+                took = []
+                for _ in range(3 if quick else 6):
+                    page.goto(address)
+                    took.append(page.evaluate(SEGMENTED))
+                page.close()
+            finally:
+                server.terminate()
+    case = "intarsia serve, a sample of 0.3 MP"
+    return [
+        row(case, "open, segmented for the first time", "ms", took[0], OPENED),
+        row(case, "open again p50", "ms", statistics.median(took[1:]), OPENED),
+    ]
+
+
 def settle(page: Any) -> None:
     """Wait until the server has everything, so that saving is not measured with what follows."""
     page.wait_for_timeout(1000)
@@ -184,6 +222,7 @@ def main() -> None:
         for megapixels in (16,) if options.quick else tuple(SIZES):
             rows += measure(browser, megapixels, "/", quick=options.quick)
         rows += measure(browser, 16, "/?painter=gl", quick=options.quick)
+        rows += first_minute(browser, quick=options.quick)
         browser.close()
     report("The studio", rows, options.json, threads=os.cpu_count() or 1)
 

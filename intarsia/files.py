@@ -56,6 +56,32 @@ def _temporary(target: Path) -> str:
     return name if len(os.fsencode(name)) <= _LONGEST else f".{_short(target)}.{owner}.tmp{target.suffix}"
 
 
+def sweep(target: Path) -> None:
+    """Remove what processes that were killed left of a file, or below a folder, when they wrote by `atomic_path`.
+
+    What others are at stays.
+    """
+    for path in target.rglob(".*.tmp*") if target.is_dir() else leftovers(target):
+        left = _LEFT.fullmatch(path.name)
+        if left is not None and path.is_file() and not _lives(int(left[1])):
+            path.unlink(missing_ok=True)
+
+
+def _lives(process: int) -> bool:
+    if os.name == "nt":  # where asking would interrupt it
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):  # somebody else's; or no process ever had this number
+        return True
+    return True
+
+
+_LEFT = re.compile(r"\..+\.(\d+)-[0-9a-f]+\.tmp(\.[^.]*)?")
+
+
 def leftovers(target: Path) -> list[Path]:
     """List the temporary files that processes have left beside a target when they were killed."""
     ends = f".*.tmp{glob.escape(target.suffix)}"
@@ -276,6 +302,15 @@ def lock(stream: IO[Any], *, wait: bool = False) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def unlock(stream: IO[Any]) -> None:
+    """Let go what `lock` holds, also for processes that were forked since: closing the file would not."""
+    try:
+        import fcntl
+    except ImportError:  # Windows, where nothing is forked
+        return
+    fcntl.flock(stream, fcntl.LOCK_UN)
 
 
 def _lock_first_byte(stream: IO[Any], wait: bool) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.util
 import os
 import re
@@ -25,10 +26,26 @@ if TYPE_CHECKING:
 def pytest_configure(config: pytest.Config) -> None:
     """Threads wait as under the command; several workers share the cores: one thread each, also in what they start."""
     share_cores()
+    stay_on_this_machine()
     # What is measured of tests' networks is not kept beside what is measured of the user's.
     os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="intarsia-tests-")
     if "PYTEST_XDIST_WORKER" in os.environ:
         os.environ["OMP_NUM_THREADS"] = "1"  # which torch, loaded later, reads as well
+
+
+def stay_on_this_machine() -> None:
+    """Refuse connections to anywhere else: no test depends on, or tells, a network. Names that others have are none."""
+    import socket
+
+    connect = socket.socket.connect
+
+    def checked(self: socket.socket, address: Any) -> None:
+        inet = self.family in (socket.AF_INET, socket.AF_INET6)
+        if inet and address[0] not in ("localhost", "::1") and not str(address[0]).startswith("127."):
+            raise OSError(errno.ENETUNREACH, f"tests stay on this machine, and one wanted to reach {address[0]}")
+        connect(self, address)
+
+    socket.socket.connect = checked  # type: ignore[method-assign]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

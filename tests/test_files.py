@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from intarsia.errors import DataError, UsageError
-from intarsia.files import atomic_path, below, local, write_json, write_text
+from intarsia.files import atomic_path, below, local, sweep, write_json, write_text
 
 
 def test_writes_and_makes_folders(tmp_path: Path) -> None:
@@ -102,3 +104,21 @@ def test_pipes_are_no_sources(tmp_path: Path) -> None:
     assert [path.name for path in below(tmp_path)] == ["b.png"]
     with pytest.raises(UsageError, match=r"cannot read .*a\.png: it is a pipe, no file; save it first, or pipe it"):
         local(tmp_path / "a.png")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there, nobody can tell whether a process lives")
+def test_what_killed_processes_left_is_swept(tmp_path: Path) -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    (tmp_path / "in").mkdir()
+    left = [tmp_path / "in" / f".a.{gone.pid}-0a1b2c.tmp.png", tmp_path / f".b c.{gone.pid}-0a1b2c.tmp.json"]
+    kept = [
+        tmp_path / "in" / name
+        for name in (f".a.{os.getpid()}-0a1b2c.tmp.png", ".a.x-0a1b2c.tmp.png", "a.1-0a1b2c.tmp.png")
+    ]
+    for path in (*left, *kept):
+        path.touch()
+    sweep(tmp_path / "in")
+    assert not left[0].exists() and left[1].exists()
+    sweep(tmp_path / "b c.json")
+    assert not left[1].exists() and all(path.exists() for path in kept)

@@ -36,7 +36,7 @@ def children(path: Path) -> Iterator[Element]:
     depth = 0
     try:
         with path.open("rb") as file:
-            for event, element in iterparse(file, events=("start", "end"), forbid_dtd=True):
+            for event, element in iterparse(_Growing(file), events=("start", "end"), forbid_dtd=True):
                 if event == "start":
                     depth += 1
                     root = element if root is None else root
@@ -56,6 +56,26 @@ def children(path: Path) -> Iterator[Element]:
         ) from error
     except (ParseError, LookupError, ValueError) as error:  # the latter two: an encoding that does not exist or fit
         raise DataError(f"{path}: broken XML ({error}); the file is damaged or cut off, export it again") from error
+
+
+class _Growing:
+    """A file in pieces that grow with the tag that they are of.
+
+    The parser begins a tag anew with each piece of it: of equal ones, a long attribute would take quadratic time.
+
+    Args:
+        file: opened.
+    """
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file, self._since = file, 0
+
+    def read(self, size: int) -> bytes:
+        """Read the next piece, of at least `size` bytes where there are as many."""
+        piece = self._file.read(max(size, self._since))
+        end = piece.rfind(b">")
+        self._since = self._since + len(piece) if end < 0 else len(piece) - end
+        return piece
 
 
 def root_name(path: Path) -> str:

@@ -20,7 +20,7 @@ Data = Annotated[
     Path,
     typer.Argument(
         help="Folder of labelled images or point clouds; or a manifest (.csv, .jsonl), a list (.txt, .tsv), a table "
-        "(.parquet), an export, or a recipe (.yaml), also of several data sets."
+        "(.parquet), a shard (.tar), an export, or a recipe (.yaml), also of several data sets."
     ),
 ]
 
@@ -199,3 +199,28 @@ def show(
         emit({"split": split, "samples": min(count, len(chosen)), "picture": str(out)})
     else:
         typer.echo(f"{min(count, len(chosen))} of {counted(len(chosen), 'sample')} of {split!r}: {out}")
+
+
+@app.command()
+@reads_data
+def pack(
+    path: Data,
+    options: ReadOptions,
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="FOLDER", help="New folder for the archives.")],
+    per_shard: Annotated[int, typer.Option(min=1, help="Samples in an archive.")] = 1000,
+    json: Json = False,
+) -> None:
+    """Write labelled pictures of any layout as tar archives, which are read in order, as large data sets need it."""
+    from intarsia.datasets.packing import pack as write
+
+    with progress_bar("packing") as progress:
+        done = write(_open(path, options), out, per_shard=per_shard, progress=progress)
+    if json:
+        emit({"folder": str(out), "samples": done.samples, "shards": done.shards, "left_out": done.left_out})
+    else:
+        typer.echo(f"{counted(done.samples, 'sample')} in {counted(len(done.shards), 'archive')}: {out}")
+        for reason in done.left_out:
+            typer.echo(f"left out: {reason}", err=True)
+        typer.echo(f"Next:  intarsia train {out}")
+    if done.left_out:
+        raise typer.Exit(1)

@@ -9,7 +9,7 @@ import typer
 
 from intarsia.cli.output import emit, progress_bar
 from intarsia.cli.records import show_job
-from intarsia.errors import UsageError, require
+from intarsia.errors import require
 
 if TYPE_CHECKING:
     from intarsia.jobs import JobOptions, JobResult, Plan
@@ -63,17 +63,12 @@ def run_job(
         overwrite: replace what is there.
         what: is going on.
         engine: where many workers do it; None: here.
-        make: makes the predictor of such a worker; None where nobody else can.
+        make: makes the predictor of such a worker.
     """
     from intarsia.jobs import JobOptions, run_all
     from intarsia.stopping import stop_on_signals
 
-    if engine is not None:
-        if make is None:
-            raise UsageError(
-                "kmeans is fitted in this process, and other workers do not have it; fit it in a run (intarsia train "
-                "... --recipe kmeans), and name its folder (-m)"
-            )
+    if engine is not None and make is not None:
         from intarsia.scaling import run_on
 
         with stop_on_signals() as stop, progress_bar(what) as bar:

@@ -237,9 +237,11 @@ def segment(
         if dry_run and intarsia.is_clustering(named):  # which begins by reading all of them
             show_plan(planned, None, json=json)
             return
-        predictor, make = _load(named, sources, set_ or [], settings)
+        predictor, make = _load(named, sources, set_ or [], settings, shared=engine is not None)
         if dry_run:
-            show_plan(planned, forecast(predictor, planned, options), json=json)
+            show_plan(
+                planned, forecast(predictor, planned, options, workers=1 if engine is None else engine.here), json=json
+            )
             return
         result = run_job(predictor, planned, options, overwrite=overwrite, engine=engine, make=make)
         _finish(predictor, planned, result, named, exports, things, overwrite=overwrite, json=json)
@@ -277,7 +279,7 @@ def _exports(
 
 
 def _load(
-    model: str, sources: list[str], assignments: list[str], settings: dict[str, Any]
+    model: str, sources: list[str], assignments: list[str], settings: dict[str, Any], *, shared: bool
 ) -> tuple[Predictor | CloudPredictor, Callable[[], Predictor | CloudPredictor] | None]:
     """Load the model, and say how others do; or cluster the pictures, which nobody else can do again."""
     import intarsia
@@ -287,6 +289,11 @@ def _load(
 
     changes = read_assignments(assignments)
     if intarsia.is_clustering(model):
+        if shared:
+            raise UsageError(
+                "kmeans is fitted in this process, and other workers do not have it; fit it in a run (intarsia train "
+                "PICTURES/ --recipe kmeans), and name its folder (-m)"
+            )
         if settings["bands"] is not None or settings["window"] is not None:
             raise UsageError("--bands and --window are for trained models; kmeans clusters pictures")
         rest = {

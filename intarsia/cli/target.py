@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from intarsia.errors import UsageError
+from intarsia.files import sweep
 
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
 Resume = Annotated[
@@ -33,12 +34,16 @@ def refuse_both(*, overwrite: bool, resume: bool) -> None:
 def require_new(target: Path, *, overwrite: bool) -> None:
     """Refuse a target that is taken, before any work is done; an empty folder is free.
 
+    What is to be overwritten is cleared of what was left by commands that were killed.
+
     Raises:
         UsageError: it is a file or a folder that holds something, and nobody said --overwrite.
     """
     taken = target.is_file() or (target.is_dir() and any(target.iterdir()))
     if taken and not overwrite:
         raise UsageError(f"{target} exists; give another name (-o), or --overwrite")
+    if overwrite:
+        sweep(target)
 
 
 def explain(error: typer.TyperException) -> None:

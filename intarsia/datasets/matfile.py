@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from intarsia.errors import DataError, require
 
 _MOST_BYTES = 1 << 30  # of one variable, unpacked: a label map of 16,000 x 16,000 pixels as 32-bit numbers
 _MATRIX, _COMPRESSED = 14, 15
+_MOST_KIND, _BYTES_OF_4 = 5000, (8, 4, 4, 2, 2, 1)  # of version 4: its kinds, and bytes of a number of each
 _TYPES = frozenset((1, 2, 3, 4, 5, 6, 7, 9, 12, 13, 16, 17, 18))  # of numbers and texts (MAT-File Format, table 1-1)
 _HOLDERS = (1, 2, 3)  # classes of arrays that hold other arrays: cells, structures, objects
 _COMPLEX = 0x0800
@@ -84,7 +86,11 @@ def _check(path: Path) -> None:
     """
     try:
         with path.open("rb") as file:
-            order = {b"IM": "<", b"MI": ">"}.get(file.read(128)[126:128])
+            head = file.read(128)
+            order = {b"IM": "<", b"MI": ">"}.get(head[126:128])
+            if order is None or 0 in head[:4]:  # by which SciPy tells version 4
+                _check_version_4(file, path)
+                return
             while order and len(tag := file.read(8)) == 8:
                 kind, size = struct.unpack(f"{order}II", tag)
                 start = file.tell()
@@ -104,6 +110,19 @@ def _check(path: Path) -> None:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
     except zlib.error as error:
         raise DataError(f"{path}: damaged ({error}); download it again") from error
+
+
+def _check_version_4(file: BinaryIO, path: Path) -> None:
+    """Compare what the headers of a file of version 4, which has none of its own, tell with what there is."""
+    size, place = os.fstat(file.fileno()).st_size, file.seek(0)
+    while len(head := file.read(20)) == 20:
+        order = "<" if int.from_bytes(head[:4], "little") < _MOST_KIND else ">"
+        kind, rows, columns, imaginary, name = struct.unpack(f"{order}5i", head)
+        bytes_each = _BYTES_OF_4[kind // 10 % 10] if 0 <= kind // 10 % 10 < len(_BYTES_OF_4) else 8
+        place += 20 + name + rows * columns * bytes_each * (2 if imaginary else 1)
+        if min(rows, columns, name) < 0 or place > size:
+            raise DataError(f"{path}: not a MATLAB file, or damaged: it ends within a variable; download it again")
+        file.seek(place)
 
 
 def _check_elements(body: bytes, order: str, path: Path, nested: bool = True, depth: int = 0) -> int:

@@ -10,7 +10,7 @@ from intarsia.annotations.formats.yolo import described_folder
 from intarsia.annotations.tools import SUFFIXES
 from intarsia.classlists import parse_classes
 from intarsia.datasets.classfile import find_class_file
-from intarsia.datasets.layouts import lists, manifest, parquet, splitfiles
+from intarsia.datasets.layouts import lists, manifest, parquet, shards, splitfiles
 from intarsia.datasets.layouts.contract import Content, Layout, Reading
 from intarsia.datasets.layouts.exports import also_here
 from intarsia.datasets.layouts.pairing import SPLITS, folder_meaning
@@ -25,7 +25,7 @@ from intarsia.errors import DataError, UsageError, counted, suggest
 from intarsia.files import local
 from intarsia.recipe import ReadOptions, Remapping
 
-TABLES = tuple(dict.fromkeys((*manifest.SUFFIXES, *splitfiles.SUFFIXES, parquet.SUFFIX, *SUFFIXES)))
+TABLES = tuple(dict.fromkeys((*manifest.SUFFIXES, *splitfiles.SUFFIXES, parquet.SUFFIX, shards.SUFFIX, *SUFFIXES)))
 """Suffixes of single files that can be opened as a data set."""
 
 _MEDIA_OPTIONS = ("masks", "resize_masks", "tolerant", "reader", "columns", "label")  # of `ReadOptions`
@@ -50,8 +50,8 @@ def open_dataset(
     Everything decided automatically is told in the data set's `notes`.
 
     Args:
-        path: the data set's folder; or a manifest (.csv, .jsonl), a list (.txt, .tsv), a table (.parquet), an
-            annotation tool's file, or Ultralytics' data.yaml.
+        path: the data set's folder; or a manifest (.csv, .jsonl), a list (.txt, .tsv), a table (.parquet), a
+            shard (.tar), an annotation tool's file, or Ultralytics' data.yaml.
         options: how the data are read, where that is not to be found out.
         val_fraction: share of the items that becomes "val" when the data set brings no val split; 0 divides nothing.
             The division is deterministic and keeps neighbours (frames of a video, slices of a volume) together.
@@ -167,7 +167,7 @@ def _require(root: Path) -> None:
     if root.is_file() and root.suffix.lower() not in TABLES:
         raise DataError(
             f"{root}: is a file; a data set is a folder of labelled images or clouds, a manifest (.csv, .jsonl), a "
-            f"list (.txt, .tsv), a table (.parquet) or an annotation file"
+            f"list (.txt, .tsv), a table (.parquet), a shard (.tar) or an annotation file"
         )
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Protocol, TypeAlias, runtime_checkable
 
@@ -120,6 +121,16 @@ def read_stored(file: File, *, colors: bool = False) -> RawMask:
         DataError: missing or damaged, or values that have no meaning as classes.
     """
     return stored_mask(file).shown(colors=colors)
+
+
+def runs(files: Iterable[File]) -> tuple[int, ...]:
+    """How many files in a row lie in the same shard (a tar archive, a row group), one number a shard.
+
+    Returns:
+        () where files are on their own, or in something that is as quick to read in any order.
+    """
+    shards = [getattr(file, "shard", None) for file in files]
+    return tuple(len(list(group)) for _, group in groupby(shards)) if any(shards) else ()
 
 
 def path_of(file: File) -> Path:

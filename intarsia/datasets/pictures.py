@@ -14,7 +14,7 @@ from PIL import Image
 from intarsia.datasets.coding import MaskCoding, RawMask, gray_plane
 from intarsia.datasets.counts import ClassCounts, SplitFacts
 from intarsia.datasets.layouts.survey import threaded
-from intarsia.datasets.parts import open_picture, read_picture, read_stored
+from intarsia.datasets.parts import open_picture, read_picture, read_stored, runs
 from intarsia.datasets.sizes import mismatch, same_shape
 from intarsia.datasets.splits import Dataset, Item, Look, Progress, Size, Split
 from intarsia.errors import DataError, UsageError
@@ -80,6 +80,11 @@ class PictureSplit(Split):
     unlabelled: ClassVar[Color] = (255, 255, 255)
     in_parts: ClassVar[bool] = False
     """Whether training reads a random part of an item (`draw`) instead of all of it, which may be too large."""
+
+    @property
+    def shards(self) -> tuple[int, ...]:
+        """How many items in a row each shard holds that is best read in one go; `()` where any order is as quick."""
+        return runs(item.input for item in self.items)
 
     def read(self, index: int) -> tuple[NDArray[np.uint8], LabelArray]:
         """Image (H, W, 3) uint8 RGB and target (H, W) of `space.dtype`.

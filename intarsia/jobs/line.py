@@ -90,10 +90,19 @@ class Line:
         predictor: the model.
         options: of the readers.
         claim: takes a task.
+        leave: called at the end, so that nobody waits for a task that is still to come.
     """
 
-    def __init__(self, tasks: Iterable[Task], predictor: Any, options: Mapping[str, Any], claim: Claim) -> None:
+    def __init__(
+        self,
+        tasks: Iterable[Task],
+        predictor: Any,
+        options: Mapping[str, Any],
+        claim: Claim,
+        leave: Callable[[], None] = lambda: None,
+    ) -> None:
         self._tasks, self._predictor, self._options, self._claim = tasks, predictor, options, claim
+        self._leave = leave
         self._taken: dict[str, Begun] = {}
         self._threads = ExitStack()
         self._ends = False
@@ -110,6 +119,7 @@ class Line:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._ends = True
+        self._leave()
         for begun in list(self._taken.values()):
             begun._left = True
             begun._over.set()

@@ -9,6 +9,7 @@ import re
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -100,10 +101,17 @@ class Lines:
 
     def _catch_up(self) -> None:
         """Note where the lines stand that were added since the last time."""
-        self._read_on(self._folder / MANIFEST)
-        found = [self._read_on(shard) for shard in shards(self._folder)]
-        if not all(found):  # one was gathered meanwhile
-            self._read_on(self._folder / MANIFEST)
+        manifest = self._folder / MANIFEST
+        self._read_on(manifest)
+        there = {shard for shard in shards(self._folder) if self._read_on(shard)}
+        gathered = self._read.keys() - there - {manifest}
+        if gathered:
+            self._read_on(manifest)
+        for shard in gathered:
+            del self._read[shard]
+            if self._base is not None and shard in self._files:
+                with self._base:
+                    self._base.execute("DELETE FROM line WHERE file = ?", (self._files.index(shard),))
 
     def _read_on(self, file: Path) -> bool:
         """Read what a file has got since the last time; False if there is no such file."""
@@ -125,7 +133,8 @@ class Lines:
         whole = line.endswith(b"\n")
         begun = None if record is not None and whole else _BEGINNING.match(line)
         if begun is not None:
-            self._torn.add(json.loads(begun[1]))
+            with suppress(ValueError):  # the id itself is damaged
+                self._torn.add(json.loads(begun[1]))
         if record is not None and whole:
             if file not in self._files:
                 self._files.append(file)
@@ -181,7 +190,19 @@ def parsed(line: bytes) -> Record | None:
         record = json.loads(line)
     except ValueError:
         return None
-    return _as_today(record) if isinstance(record, dict) and "status" in record else None
+    return _as_today(record) if _is_record(record) else None
+
+
+# Of what must be right for a line to be of use; a damaged one is as if it were not there, and its source is done again.
+_TYPES = {"id": str, "source": str, "status": str, "outputs": dict, "runtime": dict, "settings": dict}
+
+
+def _is_record(line: Any) -> bool:
+    return (
+        isinstance(line, dict)
+        and "status" in line
+        and all(isinstance(line[key], kind) for key, kind in _TYPES.items() if line.get(key) is not None)
+    )
 
 
 # What earlier versions called the outputs in their lines.
@@ -191,7 +212,7 @@ _EARLIER = {"mask": "labels", "labels": "labels", "overlay": "overlay", "top": "
 def _as_today(record: Record) -> Record:
     """A line in today's form; lines of earlier versions name their outputs one by one and have no id."""
     if "outputs" in record and "id" in record:
-        return {**record, "id": str(record["id"])}
+        return {"input": None, "error": None, "source": record["id"], **record, "id": str(record["id"])}
     outputs = {today: record[key] for key, today in _EARLIER.items() if record.get(key)}
     name = outputs.get("labels", record.get("source"))
     return {"input": None, **record, "id": str(name), "outputs": outputs, "earlier": True}

@@ -108,9 +108,10 @@ def gather(folder: Path, lines: Lines) -> None:
         for shard in shards(folder):
             with suppress(FileNotFoundError), shard.open("rb+") as ended:  # unless somebody else gathers it
                 if lock(ended) and os.path.exists(shard):
-                    with _open(manifest) as stream:
-                        _copy(ended, stream, lines)
-                        os.fsync(stream.fileno())
+                    if os.path.getsize(shard):
+                        with _open(manifest) as stream:
+                            _copy(ended, stream, lines)
+                            os.fsync(stream.fileno())
                     shard.unlink()
         with suppress(OSError):  # workers are still adding, or there are no shards
             (folder / SHARDS).rmdir()

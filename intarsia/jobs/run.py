@@ -301,13 +301,17 @@ class Attempts:
     stop: Stop
     tell: Tell | None = None
 
-    def of(self, tasks: Iterable[Task]) -> Iterator[Outcome]:
+    def of(self, tasks: Iterable[Task], leave: Callable[[], None] = lambda: None) -> Iterator[Outcome]:
         """Do tasks until they end, or until a stop, which the last outcome then tells of.
+
+        Args:
+            tasks: as they come.
+            leave: called at the end, so that nobody waits for a task that is still to come.
 
         Raises:
             OSError: the disk is full or cannot be written, so that no other task fares better; so does DataError.
         """
-        with Line(tasks, self.predictor, self.options.given(), self._claim) as line:
+        with Line(tasks, self.predictor, self.options.given(), self._claim, leave) as line:
             start = time.perf_counter()
             for begun in line:
                 outcome = self._attempt(begun, start)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
-from intarsia.media.header import check_size, file_size, has_frames, opened
+from intarsia.media.header import check_size, check_sums, file_size, has_frames, opened
 from intarsia.media.pixels import to_rgb
 from intarsia.media.video import MAX_PIXELS, Frame
 
@@ -42,6 +42,7 @@ class Animation:
         self.notes: list[str] = []
         with opened(self._path, self.name) as image:
             check_size(image, self.name, file_size(self._path), max_pixels)
+            check_sums(image)
             self.width, self.height = image.size
             # The picture that programs show which cannot play a PNG file is no part of its animation.
             self._first = int(bool(getattr(image, "default_image", False)))

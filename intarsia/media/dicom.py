@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intarsia.errors import DataError, UsageError, require
+from intarsia.media.bounded import BoundedFile
 from intarsia.media.grids import Grid
 
 _TAGS = (
@@ -75,7 +76,9 @@ UNDECODABLE = (RuntimeError, NotImplementedError)
 
 
 def _read(file: Path, **options: Any) -> Any:
-    return require("pydicom", "volumes").dcmread(file, force=True, **options)
+    pydicom = require("pydicom", "volumes")
+    with BoundedFile(file) as stream:
+        return pydicom.dcmread(stream, force=True, **options)
 
 
 def _is_dicom(file: Path) -> bool:
@@ -262,6 +265,7 @@ def _header(file: Path) -> Any:
     require("pydicom", "volumes")
     try:
         header = _read(file, stop_before_pixels=True, specific_tags=list(_TAGS))
+        list(header)  # pydicom makes a value of an element, or an error, when it is asked for it
         return header if "Rows" in header and "Columns" in header else None
     except Exception as error:  # pydicom raises almost anything on damaged files
         raise DataError(f"cannot read {file}: it is truncated or corrupt ({error}); export it again") from error

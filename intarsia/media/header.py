@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import struct
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,8 +27,10 @@ from PIL import (
 
 from intarsia.errors import DataError, IntarsiaError
 from intarsia.files import reason
+from intarsia.media.bounded import BoundedFile
 from intarsia.media.dicom import begins_as_dicom
 from intarsia.media.dicompicture import picture
+from intarsia.media.framecount import check_gif
 
 # Importing a plugin registers its format with Pillow; nothing outside this table is ever parsed.
 _FORMATS: dict[type[Image.Image], tuple[str, ...]] = {
@@ -203,6 +206,32 @@ def orientation(image: Image.Image) -> int:
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
+def check_sums(image: Image.Image) -> None:
+    """Compare the pixels of an opened PNG file, as they are packed, with their checksums, which Pillow does not.
+
+    Without, a flipped bit in a mask is other classes, and nobody is told.
+
+    Raises:
+        OSError: they differ, or the file ends before them.
+    """
+    file: IO[bytes] | None = getattr(image, "fp", None)
+    if image.format != "PNG" or file is None:
+        return
+    position = file.tell()
+    file.seek(8)
+    while len(head := file.read(8)) == 8:
+        length, kind = struct.unpack(">I4s", head)
+        if kind not in (b"IDAT", b"fdAT"):  # the others Pillow compares itself, or they are no pixels
+            file.seek(length + 4, os.SEEK_CUR)
+            continue
+        found = zlib.crc32(kind)
+        while length > 0 and (block := file.read(min(length, _BUFFER))):
+            found, length = zlib.crc32(block, found), length - len(block)
+        if file.read(4) != found.to_bytes(4, "big"):
+            raise OSError("the checksum of its pixels does not match")
+    file.seek(position)
+
+
 def _find_late_exif(image: Image.Image) -> None:
     """Add the EXIF block that follows a PNG file's pixels to `image.info`, by hopping from chunk to chunk."""
     file: IO[bytes] = image.fp  # type: ignore[attr-defined]
@@ -221,7 +250,7 @@ def _open_file(path: Path, name: str) -> BinaryIO:
     try:
         if path.is_fifo():  # opening one waits for a writer, for ever where none comes
             raise DataError(f"cannot read {name}: it is a pipe, no file; save it first, or pipe it into - instead")
-        return path.open("rb", buffering=_BUFFER)
+        return BoundedFile(path, _BUFFER)
     except FileNotFoundError:
         raise DataError(f"cannot read {name}: no such file") from None
     except IsADirectoryError:
@@ -244,6 +273,8 @@ def _identify(file: BinaryIO, name: str) -> Image.Image:
         named = plugin not in _BY_NAME or name.lower().endswith(suffixes)
         if named and (accept is None or accept(prefix) is True):
             file.seek(0)
+            if plugin is GifImagePlugin.GifImageFile:
+                check_gif(file)
             # Without the file's name Pillow does not map it into memory, which crashes if the file shrinks meanwhile.
             return factory(file, "")
     if begins_as_dicom(prefix):

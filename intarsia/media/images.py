@@ -20,7 +20,7 @@ from intarsia.errors import DataError, UsageError, suggest
 from intarsia.files import atomic_path
 from intarsia.media.depth import Windows, bits_of, deep_samples, highest_colour, is_deep
 from intarsia.media.header import IMAGE_SUFFIXES as IMAGE_SUFFIXES
-from intarsia.media.header import check_frames, check_size, file_size, opened, orientation
+from intarsia.media.header import check_frames, check_size, check_sums, file_size, opened, orientation
 from intarsia.media.maskfile import Stored, read_mask_file
 from intarsia.media.pixels import RGB, array_to_rgb, to_rgb, upright
 from intarsia.media.source import Pixels
@@ -347,6 +347,7 @@ def _decoded(image: Image.Image, name: str, windows: Windows | None, *, fast: bo
     pixels = _jpeg(image) if fast and image.format == "JPEG" and image.mode == "RGB" else None
     if pixels is not None:
         return pixels
+    check_sums(image)
     if not is_deep(image) or image.mode.startswith("I;16"):
         _load(image, name)
     return to_rgb(image, name, windows)

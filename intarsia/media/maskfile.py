@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from intarsia.errors import DataError
-from intarsia.media.header import check_frames, check_size, file_size, opened, orientation
+from intarsia.media.arrayfile import load_array
+from intarsia.media.header import check_frames, check_size, check_sums, file_size, opened, orientation
 from intarsia.media.pixels import upright
 from intarsia.media.rasters import opened_raster
 
@@ -116,6 +117,7 @@ def _read_picture(source: Path | bytes | Image.Image, name: str, max_pixels: int
         check_size(image, name, size, max_pixels)
         if not isinstance(source, Image.Image):
             check_frames(image, name)
+        check_sums(image)
         turn = 1 if image.format == "TIFF" else orientation(image)
         found = _from_picture(image, name)
         return StoredMask(upright(found.values, turn), found.palette, found.nodata, found.nowhere)
@@ -258,10 +260,9 @@ def _load_array(path: Path, max_pixels: int) -> NDArray[Any]:
         raise DataError(f"refused {path}: {size:,} bytes are too large a mask; cut it into parts")
     try:
         # Not mapped into memory, which crashes if the file shrinks meanwhile.
-        array: NDArray[Any] = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        return load_array(path)
+    except ValueError as error:
         raise DataError(f"cannot read {path}: it is missing, damaged or no plain NumPy array ({error})") from error
-    return array
 
 
 def _from_array(array: NDArray[Any], name: str) -> StoredMask:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import math
+import os
+import struct
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +21,7 @@ from intarsia.media.grids import MAX_VOXELS, Grid
 _MOST_PER_BYTE = 1100  # deflate packs at most about 1030 bytes into one
 _TRAILER = 1 << 20  # bytes that may follow the voxels
 _HEADER = (348, 540)  # bytes of the headers of NIfTI-1 (and Analyze) and NIfTI-2
+_VOXELS_AT = {348: ("f", 108), 540: ("q", 168)}  # where a header says where the voxels begin
 
 
 def is_pair(path: Path) -> bool:
@@ -49,6 +52,26 @@ def _misnamed(path: Path, packed: bool) -> Any:
     return kind.from_file_map({"image": nifti.FileHolder(filename=str(path), fileobj=stream)})
 
 
+def _check_extensions(path: Path) -> None:
+    """Refuse lengths of a header's extensions that reach beyond the file, before memory is taken for them."""
+    with path.open("rb") as file:
+        size, head = os.fstat(file.fileno()).st_size, file.read(_HEADER[1] + 4)
+        order = next((order for order in "<>" if head[:4] in {struct.pack(f"{order}i", one) for one in _HEADER}), None)
+        if order is None:
+            return
+        (length,) = struct.unpack(f"{order}i", head[:4])
+        if not head[length : length + 1].strip(b"\0"):
+            return
+        kind, place = _VOXELS_AT[length]
+        (end,) = struct.unpack_from(f"{order}{kind}", head, place)
+        place = file.seek(length + 4)
+        while place + 8 <= min(end, size):
+            (step,) = struct.unpack(f"{order}i", file.read(4))
+            if place + max(step, 8) > size:
+                raise EOFError(f"an extension of its header tells of {step:,} bytes, which the file does not have")
+            place = file.seek(place + max(step, 8))
+
+
 def _is_analyze(image: Any) -> bool:
     """Tell whether nothing but Analyze's header is there, which does not know left from right."""
     return not isinstance(image, require("nibabel", "volumes").nifti1.Nifti1Pair) and "sizeof_hdr" in image.header
@@ -72,6 +95,8 @@ class Nifti:
         nifti = require("nibabel", "volumes")
         with reading(name):
             self._packed = _is_gzip(path)
+            if not self._packed:
+                _check_extensions(path)
             said_packed = path.name.lower().endswith((".gz", ".mgz"))
             self._image = nifti.load(path) if self._packed == said_packed else _misnamed(path, self._packed)
             header = self._image.header

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms, JpegImagePlugin
 
 from intarsia.errors import DataError
+from intarsia.media.header import check_sums
 from intarsia.media.images import MAX_PIXELS, ImageLike, ImageReader, write_image
 from intarsia.media.pixels import RGB, upright
 
@@ -82,6 +83,7 @@ class PhotoReader(ImageReader):
         if isinstance(self._picture, np.ndarray):
             raise TypeError("arrays have lost their transparency")
         with self._opened(self._picture) as image:
+            check_sums(image)
             return upright(np.asarray(image.convert("RGBA")), self._orientation)
 
     def own(self, colour: Colour) -> Colour:

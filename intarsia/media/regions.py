@@ -69,13 +69,13 @@ class _Tracer:
         self._numbers = self._above.copy()  # and the regions that its pixels belong to
         self._parent = np.empty(0, np.int32)  # of each region: itself, or one that it turned out to be a part of
         self._labels, self._pixels = np.empty(0, np.int32), np.empty(0, np.int64)
-        self._corners: list[NDArray[Any]] = []
-        self._rows = self._waiting = self._open = 0
+        self._corners = np.empty(2 * _WAITING, _CORNER)  # in one place: many small ones would leave the heap in pieces
+        self._rows = self._count = self._open = 0
 
     @property
     def is_full(self) -> bool:
         """Whether enough corners came since regions were finished last, next to those that were left."""
-        return self._waiting > max(_WAITING, self._open // 4)
+        return self._count - self._open > max(_WAITING, self._open // 4)
 
     def add(self, band: NDArray[Any]) -> None:
         """Look at the next rows (h, width)."""
@@ -99,14 +99,15 @@ class _Tracer:
         going_on = np.unique(roots[self._numbers[inside]])
         places = np.full(len(roots), _OUTSIDE, np.int32)
         places[going_on] = np.arange(len(going_on))
-        corners = np.concatenate([np.empty(0, _CORNER), *self._corners])
-        self._corners = []
+        corners = self._corners[: self._count]
         corners["region"] = roots[corners["region"]]
         left = places[corners["region"]] >= 0
         done = [corners[~left]]
-        corners = corners[left]
+        self._open = self._count = int(left.sum())
+        self._corners[: self._open] = corners[left]
+        corners = self._corners[: self._open]
         corners["region"] = places[corners["region"]]
-        self._corners, self._open, self._waiting = [corners], len(corners), 0
+        del corners, left
         self._numbers[inside] = places[roots[self._numbers[inside]]]
         labels, self._labels, self._pixels = self._labels, self._labels[going_on], pixels[going_on]
         self._parent = np.arange(len(going_on), dtype=np.int32)
@@ -164,11 +165,13 @@ class _Tracer:
             convex = (own != beside) & (own != over)
             concave = (own == beside) & (own == over) & (own != across)
             found = np.flatnonzero((convex | concave) & (of[kind] >= 0))
-            corners = np.empty(len(found), _CORNER)
+            end = self._count + len(found)
+            if end > len(self._corners):
+                self._corners = np.concatenate([self._corners, np.empty(end, _CORNER)])
+            corners = self._corners[self._count : end]
             corners["region"], corners["kind"] = of[kind][found], kind
             corners["x"], corners["y"] = x[found], y[found] + self._rows
-            self._corners.append(corners)
-            self._waiting += len(found)
+            self._count = end
 
 
 def _components(count: int, one: Ints, other: Ints) -> Ints:

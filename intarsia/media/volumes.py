@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -172,13 +173,33 @@ class VolumeReader:
         header["descrip"] = b"labels by Intarsia"
         header.extensions.clear()
         header.extensions.append(nifti.nifti1.Nifti1Extension(_CARET, _label_table(space).encode()))
-        with atomic_path(target) as temporary, temporary.open("wb") as file:
-            if target.name.lower().endswith(".gz"):
-                # No name and no time in the archive, so that equal labels give equal files.
-                with gzip.GzipFile("", "wb", compresslevel=6, fileobj=file, mtime=0) as packed:
-                    image.to_stream(packed)
-            else:
-                image.to_stream(file)
+        _packed(image, target)
+
+    def write_values(self, path: Path) -> None:
+        """Write the volume itself as NIfTI, its values in their unit: as int16 where all fit, else as float32.
+
+        Raises:
+            DataError: it cannot be read, or the file not be written.
+        """
+        values = np.empty(self.grid.shape, np.float32)
+        for place, slab in self.slabs():
+            values[..., place] = slab
+        whole = bool(np.isfinite(values).all()) and bool((values == np.rint(values)).all())
+        short = whole and values.min() >= -32768 and values.max() <= 32767
+        nifti = require("nibabel", "volumes")
+        image = nifti.Nifti1Image(values.astype(np.int16) if short else values, self.grid.affine)
+        image.header.set_xyzt_units("mm")
+        _packed(image, path)
+
+
+def _packed(image: Any, target: Path) -> None:
+    """Write a NIfTI image, whole or not at all, without name and time in its archive: equal values, equal files."""
+    with atomic_path(target) as temporary, temporary.open("wb") as file:
+        if target.name.lower().endswith(".gz"):
+            with gzip.GzipFile("", "wb", compresslevel=6, fileobj=file, mtime=0) as packed:
+                image.to_stream(packed)
+        else:
+            image.to_stream(file)
 
 
 def open_volume(source: VolumeLike, *, series: str | None = None) -> VolumeReader:

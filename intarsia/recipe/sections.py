@@ -295,6 +295,9 @@ class Training(Section):
     checkpoint_every: Annotated[int, Field(ge=0)] = Field(
         0, description="steps between checkpoints within an epoch; 0: none"
     )
+    shard: bool = Field(
+        False, description="torchrun: divide weights, gradients and optimiser among the processes (FSDP2)"
+    )
     workers: Annotated[int, Field(ge=0)] | None = Field(None, description="loading processes; none: by the machine")
     cache: bool = Field(True, description="keep decoded pictures in memory when they fit")
     samples: Annotated[int, Field(ge=0)] = Field(4, description="overlay pictures per validation")

@@ -27,6 +27,8 @@ def read_log(path: Path) -> dict[str, Points]:
             rows = list(csv.DictReader(file))
     except OSError as error:
         raise DataError(f"cannot read the training log {path}: {error.strerror}; was the run ever started?") from error
+    except (ValueError, csv.Error) as error:
+        raise DataError(f"{path}: no training log, or a damaged one ({error})") from error
     curves: dict[str, Points] = {}
     for number, row in enumerate(rows, start=2):
         for name, cell in row.items():
@@ -34,7 +36,7 @@ def read_log(path: Path) -> dict[str, Points]:
                 continue
             try:
                 curves.setdefault(name, []).append((float(row["epoch"]), float(cell)))
-            except (KeyError, ValueError) as error:
+            except (KeyError, TypeError, ValueError) as error:  # TypeError: more cells, or fewer, than columns
                 raise DataError(f"{path}, line {number}, column {name!r}: {cell!r} is not a number") from error
     return curves
 

@@ -18,6 +18,11 @@ class Local:
 
     workers: int
 
+    @property
+    def here(self) -> int:
+        """How many of them this machine holds at the same time."""
+        return self.workers
+
 
 @dataclass(frozen=True)
 class OnRay:
@@ -31,6 +36,11 @@ class OnRay:
 
     address: str | None = None
     workers: int | None = None
+
+    @property
+    def here(self) -> int:
+        """How many of them this machine holds for certain: the cluster shares them out."""
+        return 1
 
 
 Engine = Local | OnRay

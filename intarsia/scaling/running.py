@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
+from dataclasses import replace
+from functools import partial
 
-from intarsia.errors import UsageError
+from intarsia.errors import DataError, UsageError
 from intarsia.jobs import JobOptions, JobResult, Manifest, Plan, Record, Task
+from intarsia.jobs.forecast import check_room
 from intarsia.jobs.log import Shard
 from intarsia.jobs.manifest import fingerprint
 from intarsia.jobs.resuming import JobPredictor, as_begun, is_skipped, prepared, settled
@@ -25,7 +28,7 @@ _PLAIN = JobOptions()
 def run_on(
     engine: Engine,
     predictor: JobPredictor,
-    make: Callable[[], JobPredictor],
+    make: Callable[..., JobPredictor],
     plan: Plan,
     *,
     options: JobOptions = _PLAIN,
@@ -46,7 +49,8 @@ def run_on(
         engine: where the workers are.
         predictor: made by `make`; decides the runtime and the precision of all workers.
         make: makes a worker's predictor: a function of a module, or a partial of one, for instance
-            ``functools.partial(intarsia.load, "street")``.
+            ``functools.partial(intarsia.load, "street")``. Where the precision was left open, it is called with
+            ``runtime`` and ``precision``.
         plan: see `jobs.plan`; into a folder.
         options: of the job.
         overwrite: replace outputs that exist already, and do everything again.
@@ -55,12 +59,12 @@ def run_on(
 
     Raises:
         UsageError: the job cannot be given to other processes, or `run_all` would refuse it.
-        DataError: the disk is full, or a machine does not have the folder.
+        DataError: the disk is full, a machine does not have the folder, or a source needs more memory than there is.
         ModelError: workers cannot begin.
     """
     if not plan.keeps_manifest:
         raise UsageError("many workers need a folder for their results: -o FOLDER")
-    made = not plan.folder.exists()
+    made, is_free = not plan.folder.exists(), predictor.is_free
     manifest = Manifest(plan.folder)
     manifest.gather()
     if not overwrite:
@@ -69,6 +73,8 @@ def run_on(
     todo = [task for task in plan.tasks if not is_skipped(predictor, task, plan, manifest, options, overwrite)]
     for task in todo:
         Order.of(task)
+    if isinstance(engine, Local):
+        check_room(predictor, replace(plan, tasks=tuple(todo)), options, workers=engine.workers)
     waiting = {task.id for task in todo}
     result = JobResult(skipped=[str(task.source) for task in plan.tasks if task.id not in waiting])
     result.stopped = stop()
@@ -81,31 +87,39 @@ def run_on(
         with manifest.claim(task) as free:
             if not free:  # another job is at it, and will find out
                 return None
-            identity = settled(prepared(predictor, task.medium, options), options)
-            line = blank(task) | identity.to_json() | {"input": fingerprint(task.source)}
+            decided = settled(prepared(predictor, task.medium, options), options)
+            line = blank(task) | decided.to_json() | {"input": fingerprint(task.source)}
             record = line | {"status": "error", "error": f"{task.source}: {reason}"}
             manifest.add(record)
             return record
 
+    identity = predictor.identity()
+    if is_free:  # no worker chooses again, by a measurement of its own
+        make = partial(make, runtime=identity.runtime["name"], precision=identity.runtime["precision"])
+    terms = Terms(make, identity, options, overwrite, os.getcwd(), str(plan.folder), shard.name, _threads(engine))
     try:
-        terms = Terms(
-            make, predictor.identity(), options, overwrite, os.getcwd(), str(plan.folder), shard.name,
-            _threads(engine),
-        )  # fmt: skip
         with _pool(engine, terms) as pool:
             for outcome in Driver(pool, todo, quarantine, stop).outcomes():
                 result.add(outcome)
                 if outcome.record is not None and finished is not None:
                     finished(len(result.skipped) + len(result.records), len(plan.tasks), outcome.record)
-        result.stopped = result.stopped or stop()
-    finally:
-        shard.close()
-        manifest.gather()
-        manifest.tidy()
-        if made:
-            with suppress(OSError):  # something was written
-                plan.folder.rmdir()
+    except BaseException:
+        with suppress(DataError):  # of a disk that is full, what made it so is told
+            _end(manifest, shard, made)
+        raise
+    _end(manifest, shard, made)
+    result.stopped = result.stopped or stop()
     return result
+
+
+def _end(manifest: Manifest, shard: Shard, made: bool) -> None:
+    """Put all lines into one file, and leave nothing else behind."""
+    shard.close()
+    manifest.gather()
+    manifest.tidy()
+    if made:
+        with suppress(OSError):  # something was written
+            manifest.folder.rmdir()
 
 
 def _threads(engine: Engine) -> int:

@@ -80,20 +80,15 @@ class Worker:
         manifest = Manifest(self._folder, self._shard)
         attempts = Attempts(self._predictor, self._folder, manifest, terms.options, terms.overwrite, inbox.is_stopped)
         try:
-            for outcome in attempts.of(inbox.tasks()):
+            for outcome in attempts.of(inbox.tasks(), inbox.stop):
                 yield Answer.of(outcome)
         finally:
             self._shard.close()
 
     def _made(self) -> JobPredictor:
-        """The predictor, on the runtime and in the precision of the job."""
-        wanted = self._terms.identity
+        """The predictor, which must decide labels as that of the process that began the job."""
         predictor: JobPredictor = self._terms.make()
-        found = predictor.identity()
-        if predictor.is_free and found.runtime != wanted.runtime:
-            predictor = predictor.at(wanted.runtime)
-            found = predictor.identity()
-        differences = found.differences(wanted.to_json())
+        differences = self._terms.identity.differences(predictor.identity().to_json())
         if differences:
             raise UsageError(
                 f"{socket.gethostname()} would give other labels than the machine that began the job, by "

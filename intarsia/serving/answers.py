@@ -161,6 +161,11 @@ def pack(place: Path) -> tuple[bytes, str]:
     return archive.getvalue(), ".zip"
 
 
+def media_types() -> frozenset[str]:
+    """All that answers can be."""
+    return frozenset(_TYPES.values())
+
+
 @cache
 def answers() -> Mapping[str, Answer]:
     """Every form of answer by name."""

@@ -19,12 +19,13 @@ from intarsia.serving.budget import Budget
 from intarsia.serving.engine import Call, Engine
 from intarsia.serving.guard import Guard
 from intarsia.serving.jobs import Jobs
+from intarsia.serving.project.cloudpredicting import PREDICT, predicting
 from intarsia.serving.project.current import Current
 from intarsia.serving.project.learning import TRAIN, training
 from intarsia.serving.routes import ROUTERS, rembg
 from intarsia.serving.settings import Settings
 from intarsia.serving.uses.shelf import Shelf
-from intarsia.serving.warming import warm
+from intarsia.serving.warming import warm, warm_look
 
 logger = logging.getLogger("intarsia.serving")
 
@@ -48,7 +49,7 @@ def create_app(settings: Settings) -> FastAPI:
     jobs = Jobs(settings, engine)
     wanted = [_make_known(engine, model) for model in settings.models] or [intarsia.DEFAULT_MODEL]
     project = Current(settings, engine, wanted[0])
-    jobs.kinds[TRAIN] = training(engine, project)
+    jobs.kinds[TRAIN], jobs.kinds[PREDICT] = training(engine, project), predicting(project, jobs.loaded)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -105,3 +106,5 @@ async def _load(app: FastAPI, engine: Engine, names: list[str]) -> None:
         logger.error("cannot load %s: %s", name, error)
         return
     app.state.ready = True
+    if not app.state.settings.models:
+        await warm_look(engine)

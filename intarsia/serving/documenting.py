@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-JSON, BYTES = "application/json", "application/octet-stream"
+JSON, BYTES, ZIP = "application/json", "application/octet-stream", "application/zip"
+FORM, PNG = "multipart/form-data", "image/png"
 FILE: dict[str, Any] = {"type": "string", "format": "binary"}
 FILES: dict[str, Any] = {"type": "array", "items": FILE}
 _OBJECT: dict[str, Any] = {"type": "object"}
@@ -28,10 +29,23 @@ def form(properties: Mapping[str, Mapping[str, Any]], required: Sequence[str] = 
     return _OBJECT | {"required": list(required), "properties": dict(properties)}
 
 
-def gives(*kinds: str) -> dict[int | str, dict[str, Any]]:
-    """Document the answer of a route: JSON, or files of some media types.
+def takes_photo(*more: str) -> dict[str, Any]:
+    """Document the body of a request about a photo: a form with it and perhaps with further files, or the photo."""
+    return takes(
+        {FORM: form({"file": FILE} | {name: FILE for name in more}), "image/jpeg": FILE, PNG: FILE, BYTES: FILE}
+    )
+
+
+def gives(*kinds: str, status: int = 200) -> dict[int | str, dict[str, Any]]:
+    """Document the answer of a route: an object of JSON, or files of some media types.
 
     Returns:
         The argument `responses` of a route.
     """
-    return {200: {"content": {kind: {"schema": _OBJECT if kind == JSON else FILE} for kind in kinds}}}
+    return {status: {"content": {kind: {"schema": _OBJECT if kind == JSON else FILE} for kind in kinds}}}
+
+
+def gives_files(kinds: Iterable[str]) -> dict[int | str, dict[str, Any]]:
+    """Document the answer of a route that makes files of many kinds, of JSON among them."""
+    known = sorted({kind.partition(";")[0] for kind in kinds} | {BYTES})
+    return {200: {"content": {kind: {"schema": {} if kind == JSON else FILE} for kind in known}}}

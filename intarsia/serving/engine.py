@@ -33,6 +33,7 @@ from intarsia.zoo import bundled_models, find_bundle
 T = TypeVar("T")
 AnyPredictor = Predictor | CloudPredictor
 
+_MOST_LEFT = 2  # requests that nobody waits for any more, and that threads still work for
 _MOST_VARIANTS = 16  # of loaded models with other options
 _SIDE = 640  # pixels of the longer side at which a picture is clustered
 
@@ -75,8 +76,8 @@ class Engine:
 
     Models are loaded by one thread, each once, whoever asks for it meanwhile. All that computes on a
     runtime does so on that runtime's one thread, which may use all cores. What does not fit into the queue is sent away
-    at once, so that what is answered is answered soon. Work that nobody waits for any more ends at its next step, and
-    counts until then.
+    at once, so that what is answered is answered soon. Work that nobody waits for any more ends at its next step; until
+    then it counts, and of too much of it no more is begun.
 
     Args:
         settings: of the server.
@@ -95,8 +96,9 @@ class Engine:
         self._loader = ThreadPoolExecutor(1, "loader")
         self._threads: dict[str, ThreadPoolExecutor] = {}
         self._chooser: Chooser | None = None
-        self._helpers = ThreadPoolExecutor(settings.queue + 1, "helper")  # one for each that is admitted
-        self._inside, self._counting = 0, threading.Lock()
+        self._helpers = ThreadPoolExecutor(settings.queue + 1 + _MOST_LEFT, "helper")
+        self._inside = self._left = 0
+        self._counting = threading.Lock()  # of those that left, which end on other threads
         self._descriptions: dict[str, Description] = {}
         self._usual = 1.0  # seconds that a request takes, of late
 
@@ -214,8 +216,7 @@ class Engine:
             Problem: the queue is full (429), the server ends (503), the deadline is over (504), the client left.
         """
         self.check_room()
-        with self._counting:
-            self._inside += 1
+        self._inside += 1
         start = time.perf_counter()
         try:
             async with asyncio.timeout(self.settings.deadline):
@@ -229,12 +230,14 @@ class Engine:
             raise Problem(CLIENT_GONE, "the client left") from None
         finally:
             call.left.set()
-            self._usual += 0.2 * (time.perf_counter() - start - self._usual)
-            call.after(self._leave)
-
-    def _leave(self) -> None:
-        with self._counting:
             self._inside -= 1
+            self._usual += 0.2 * (time.perf_counter() - start - self._usual)
+            self._count_left(1)
+            call.after(lambda: self._count_left(-1))
+
+    def _count_left(self, change: int) -> None:
+        with self._counting:
+            self._left += change
 
     def check_room(self) -> None:
         """Raise a `Problem` if a request that comes now cannot be served."""
@@ -248,6 +251,12 @@ class Engine:
                 TOO_MANY,
                 f"{self._inside} requests are in work and no more may wait; ask again in {wait} s",
                 headers={"Retry-After": str(wait)},
+            )
+        if self._left > _MOST_LEFT:
+            raise Problem(
+                TOO_MANY,
+                f"{self._left} requests whose clients left are still in work; ask again in a moment",
+                headers={"Retry-After": "5"},
             )
 
     async def compute(self, call: Call, predictor: AnyPredictor, function: Callable[[], T]) -> T:

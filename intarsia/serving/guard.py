@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hmac
 import json
 import logging
@@ -160,7 +159,7 @@ def _key(headers: Headers) -> bytes:
     if scheme.lower() == "basic":
         try:
             return base64.b64decode(given, validate=True).partition(b":")[2]
-        except binascii.Error:
+        except ValueError:
             return b""
     return headers.get("x-api-key", "").encode()
 

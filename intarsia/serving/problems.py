@@ -25,6 +25,7 @@ CLIENT_GONE = 499
 """Of requests whose client left; nobody reads the answer, the log does."""
 MEDIA_TYPE = "application/problem+json"
 _TOLD = 5
+_LONGEST = 2000  # characters of a text in an answer, which may name what a client has sent
 PREFIX = "intarsia-serve-"
 """Of the server's temporary folders."""
 _OURS = rf"/(intarsia-archive-|{PREFIX})[^/\s]+?(/(in|out|files))?(/|(?=[\s:,;)]|$))"
@@ -98,13 +99,14 @@ def reasons(error: ValidationError) -> str:
 def answer(request: Request, problem: Problem) -> Response:
     """Make the response of a problem, which names its request, and none of this server's folders."""
     more = {"instance": request.url.path, "request_id": request.scope.get("request_id")}
-    told = {name: _without_folders(value, request) for name, value in problem.document().items()}
+    told = {name: _tellable(value, request) for name, value in problem.document().items()}
     return JSONResponse(told | more, problem.status, problem.headers, media_type=MEDIA_TYPE)
 
 
-def _without_folders(value: Any, request: Request) -> Any:
-    """A text without the folders of models, state and data, so that names of files are left."""
+def _tellable(value: Any, request: Request) -> Any:
+    """A text without the folders of models, state and data, so that names of files are left; and not without end."""
     if isinstance(value, str):
+        value = value if len(value) <= _LONGEST else f"{value[:_LONGEST]}..."
         value = without_folders(value)
         for place in request.app.state.folders:
             value = value.replace(f"{place}/", "")

@@ -160,3 +160,20 @@ def test_scores_make_predictions(tmp_path: Path) -> None:
     (task,) = json.loads((tmp_path / "o.json").read_text())
     (entry,) = task["predictions"][0]["result"]
     assert entry["score"] == 0.25 and entry["value"]["width"] == 10 and entry["from_name"] == "rectangle"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"x": 50, "y": 50, "radiusX": -3, "radiusY": 4},
+        {"x": 50, "y": 50, "width": 9, "height": -2},
+    ],
+)
+def test_regions_of_negative_size_are_dropped(value: dict[str, float], tmp_path: Path) -> None:
+    kind = "ellipselabels" if "radiusX" in value else "rectanglelabels"
+    result = {"type": kind, "original_width": 60, "original_height": 40, "value": {**value, kind: ["a"]}}
+    photo(tmp_path / "p" / "a.png")
+    task = {"data": {"image": "a.png"}, "annotations": [{"result": [result]}]}
+    opened = open_annotations(studio(tmp_path / "p", task))
+    assert [document.shapes for document in opened] == [()]
+    assert "negative" in str(opened.lost)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from intarsia.annotations.xmlfile import XmlWriter, children, root_name
+from intarsia.annotations.xmlfile import XmlWriter, _Growing, children, root_name
 from intarsia.errors import DataError
 
 LAUGHS = """<?xml version="1.0"?>
@@ -97,3 +97,18 @@ def test_written_texts_are_read_back(tmp_path: Path) -> None:
     first, second = list(children(path))
     assert (first.text, first.get("a")) == (text, text)
     assert (second.text, xml.unfit) == ("abc", 2)
+
+
+def test_a_long_attribute_is_read_in_few_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, sizes = tmp_path / "a.xml", list[int]()
+    path.write_text(f"<a><b c='{'x' * 3_000_000}'/><b c='y'/></a>", encoding="utf-8")
+    read = _Growing.read
+
+    def counted(self: _Growing, size: int) -> bytes:
+        piece = read(self, size)
+        sizes.append(len(piece))
+        return piece
+
+    monkeypatch.setattr(_Growing, "read", counted)
+    assert [len(one.get("c")) for one in children(path)] == [3_000_000, 1]
+    assert len(sizes) < 15 and sum(sizes) == path.stat().st_size

@@ -64,7 +64,6 @@ def test_wrong_links_of_pages_are_named(broken: Path) -> None:
 
 
 def test_plugins_and_keys_that_one_builder_does_not_know_are_named(tmp_path: Path) -> None:
-    assert list(check_configuration(CONFIG)) == []
     config = tmp_path / "mkdocs.yml"
     config.write_text("site_name: x\nplugins: [search, macros]\nhooks: [a.py]\nsiet_dir: b\n")
     said = "\n".join(check_configuration(config))

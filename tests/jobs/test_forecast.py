@@ -16,7 +16,7 @@ from torch import Tensor
 from intarsia.errors import DataError
 from intarsia.inference import Predictor
 from intarsia.jobs import JobOptions, forecast, plan, run_all
-from intarsia.jobs.forecast import making
+from intarsia.jobs.forecast import check_room, making
 from intarsia.models import ImageModel
 
 MakePredictor = Callable[..., Predictor]
@@ -126,7 +126,17 @@ def test_what_is_not_known_is_not_refused(
     found.check()
 
 
-def test_several_workers_take_so_many_times_the_memory(predictor: Predictor, tmp_path: Path) -> None:
+def test_several_workers_take_so_many_times_the_memory(
+    predictor: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     planned = plan(png(tmp_path / "a.png", 300, 200), tmp_path / "out")
     one, two = (forecast(predictor, planned, workers=workers) for workers in (1, 2))
     assert one.memory is not None and two.memory is not None and 1.8 < two.memory / one.memory < 2.2
+    monkeypatch.setattr(making, "resident", lambda: 0)
+    monkeypatch.setattr(making, "tried", lambda runtime, shape: None)
+    needed = forecast(predictor, planned).memory
+    assert needed is not None
+    monkeypatch.setattr(making, "room", lambda: needed * 7 // 2)
+    assert forecast(predictor, planned, workers=3).fits
+    with pytest.raises(DataError, match=r"with 4 workers, and there are .*: 3 workers would fit \(--on local:3\)"):
+        check_room(predictor, planned, workers=4)

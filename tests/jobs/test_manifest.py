@@ -143,3 +143,21 @@ def test_one_file_of_a_wrong_kind(predictor: Predictor, tmp_path: Path) -> None:
 def test_nothing_to_segment(nothing: object, predictor: Predictor) -> None:
     with pytest.raises(UsageError, match="give a path"):
         predictor.segment(nothing)  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"id": "a\x01.png", "source": "x',
+        '{"status": 5}',
+        '{"id": "a.png", "status": "done", "outputs": ["a.mask.png"]}',
+        '{"id": "a.png", "status": "done", "outputs": {"labels": "a.mask.png"}, "runtime": "fast"}',
+        '{"id": ["a.png"], "status": "done", "outputs": {}}',
+    ],
+)
+def test_a_damaged_line_is_as_if_it_were_not_there(line: str, predictor: Predictor, tmp_path: Path) -> None:
+    photos, out = pictures(tmp_path / "in", "a.png"), tmp_path / "out"
+    out.mkdir()
+    (out / "manifest.jsonl").write_text(line + "\n")
+    assert len(job(predictor, photos, out).done) == 1
+    assert len(job(predictor, photos, out).skipped) == 1

@@ -406,3 +406,10 @@ def test_colours_to_show() -> None:
         assert not blank.colored
         assert blank.colors()[:, 0].tolist() == [20, 129, 235, 20]  # up to 9.85, the 99 % quantile
     assert PointCloud(np.empty((0, 3))).colors().shape == (0, 3)
+
+
+def test_a_line_without_end_is_no_table(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("1 " * 40_000, encoding="ascii")
+    with pytest.raises(DataError, match="a line of it has more than 65,536 characters"):
+        open_cloud(path).read()

@@ -19,6 +19,7 @@ from PIL import Image
 
 from intarsia.errors import DataError, UsageError
 from intarsia.media import streaming
+from intarsia.media.animations import Animation
 from intarsia.media.images import IMAGE_SUFFIXES, MAX_PIXELS, open_image, read_image, read_mask, write_image
 
 # How the picture [[1, 2, 3], [4, 5, 6]] is stored under each EXIF orientation (written down by hand, from the EXIF
@@ -615,3 +616,31 @@ def test_jpeg_files_have_the_pixels_that_pillow_decodes(
         assert reader.hold()
         assert np.array_equal(reader.read(), expected)
         assert np.array_equal(read_image(source), expected)
+
+
+@pytest.mark.parametrize("form", ["photo", "mask", "moving"])
+def test_pixels_of_a_png_that_do_not_fit_their_checksum(form: str, tmp_path: Path) -> None:
+    """One bit of the packed pixels; of most such files Pillow gives other pixels, and says nothing."""
+    path = tmp_path / "a.png"
+    frames = [Image.fromarray(np.full((9, 8), number, np.uint8)) for number in range(3)]
+    frames[0].save(
+        path, compress_level=0, **({"save_all": True, "append_images": frames[1:]} if form == "moving" else {})
+    )
+    read = {"photo": read_image, "mask": read_mask, "moving": Animation}[form]
+    read(path)
+    whole = path.read_bytes()
+    place = whole.index(b"fdAT" if form == "moving" else b"IDAT") + 20
+    path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+    with pytest.raises(DataError, match=r"a\.png: the file is truncated or corrupt \(the checksum of its pixels"):
+        read(path)
+
+
+def test_a_gif_of_too_many_frames(tmp_path: Path) -> None:
+    frames = [Image.new("L", (20, 30), 80 * number) for number in (1, 2, 3)]
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
+    assert Animation(tmp_path / "a.gif").count == 3
+    head = b"GIF89a" + struct.pack("<HHBBB", 1, 1, 0x80, 0, 0) + bytes(6)
+    frame = b"\x2c" + struct.pack("<HHHHB", 0, 0, 1, 1, 0) + b"\x02\x02\x44\x01\x00"
+    (tmp_path / "b.gif").write_bytes(head + 20_001 * frame + b";")
+    with pytest.raises(DataError, match=r"more than 20,000 frames; make a video of it"):
+        Animation(tmp_path / "b.gif")

@@ -173,3 +173,9 @@ def test_a_broken_log_names_file_line_and_column(tmp_path: Path) -> None:
     log.write_text("step,epoch,loss\n10,1,0.5\n20,2,oops\n")
     with pytest.raises(DataError, match=r"log\.csv, line 3, column 'loss': 'oops' is not a number"):
         curves.read_log(log)
+    log.write_text("step,epoch,loss\n1,1,0.5,0.4\n", encoding="utf-8")
+    with pytest.raises(DataError, match="is not a number"):
+        curves.read_log(log)
+    log.write_bytes(b"step,epoch,loss\n1,1,\xff\n")
+    with pytest.raises(DataError, match="no training log, or a damaged one"):
+        curves.read_log(log)

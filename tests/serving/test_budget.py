@@ -129,12 +129,16 @@ def test_work_that_nobody_waits_for_counts_until_it_ends(settings: Settings, tmp
 
         with pytest.raises(Problem, match=r"not done within 0\.2 s"):
             await engine.admitted(call, steps)
-        assert begun.is_set() and engine.waiting == 1 and places[0].exists()
-        with pytest.raises(Problem, match="1 requests are in work"):
-            await engine.admitted(Call(), steps)
+        assert begun.is_set() and engine.waiting == 0 and places[0].exists()
+        assert await engine.admitted(later := Call(), lambda: engine.beside(later, lambda: 2)) == 2
+        for _ in range(2):
+            with pytest.raises(Problem, match=r"not done within 0\.2 s"):
+                await engine.admitted(other := Call(), lambda: engine.beside(other, work))
+        with pytest.raises(Problem, match="3 requests whose clients left are still in work") as told:
+            engine.check_room()
+        assert told.value.status == 429 and told.value.headers["Retry-After"] == "5"
         go_on.set()
-        await asyncio.to_thread(call.running.result)  # type: ignore[union-attr]
-        while engine.waiting:
+        while engine._left:
             await asyncio.sleep(0.01)
         assert not places[0].exists()
         assert await engine.admitted(later := Call(), lambda: engine.beside(later, lambda: 3)) == 3

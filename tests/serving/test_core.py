@@ -46,6 +46,15 @@ def test_a_form_and_a_raw_body_get_the_mask_that_python_gets(
     assert set(index_mask(mask)[:, :20].ravel()) == {0} and set(index_mask(mask)[:, 30:].ravel()) == {1}
 
 
+def test_a_server_that_nobody_named_a_model_for_awaits_the_first_sample(tmp_path: Path) -> None:
+    app = create_app(Settings(state=tmp_path))
+    with TestClient(app):
+        end = time.monotonic() + 120
+        while not app.state.engine.is_loaded("person"):
+            assert time.monotonic() < end, "the sample shows a person"
+            time.sleep(0.05)
+
+
 def test_every_stage_is_told(client: TestClient, jpeg: bytes) -> None:
     timing = client.post("/v1/segment?model=bright", content=jpeg).headers["server-timing"]
     assert [part.split(";")[0] for part in timing.split(", ")] == [

@@ -18,9 +18,13 @@ from starlette.testclient import TestClient
 
 from intarsia.labels import LabelSpace
 from intarsia.media.clouds import PointCloud, open_cloud, write_labels
+from intarsia.result import CloudSegmentation
 from intarsia.serving.app import create_app
+from intarsia.serving.project import Project
 from intarsia.serving.project.cloudlabels import CloudLabels
 from intarsia.serving.project.cloudpoints import read_points
+from intarsia.serving.project.cloudpredicting import taken
+from intarsia.serving.project.clouds import Clouds, Rules
 from intarsia.serving.project.lasso import View, inside
 from intarsia.serving.project.revisions import Conflict
 from intarsia.serving.settings import Settings
@@ -403,6 +407,43 @@ def test_a_model_predicts_in_the_project_s_classes(studio: TestClient, las: Path
     assert found.headers["x-model"] == "airborne-lidar"
     studio.post(f"{place}/undo", json={"revision": 1})
     assert (chunk(studio.get(place).content).labels == before).all()
+
+
+@pytest.mark.needs_torch
+def test_a_job_predicts_the_same(studio: TestClient, las: Path) -> None:
+    pytest.importorskip("torch")
+    place = added(studio, las)
+    asked = {"revision": 0, "locked": [1]}
+    assert studio.post(f"{place}/predict", json=asked).status_code == 200
+    expected = chunk(studio.get(place).content).labels
+    studio.post(f"{place}/undo", json={"revision": 1})
+    begun = studio.post(f"{place}/predict", params={"later": True}, json=asked)
+    assert begun.status_code == 202 and begun.json()["kind"] == "predict-cloud", begun.text
+    studio.get(f"/v1/jobs/{begun.json()['id']}/events")  # to its end
+    over = studio.get(f"/v1/jobs/{begun.json()['id']}").json()
+    assert (over["state"], over["done"], over["total"]) == ("done", COUNT, COUNT), over
+    part = chunk(studio.get(place).content)
+    assert (part.labels == expected).all() and part.revision == 3
+    assert over["notes"][0].endswith(" points changed")
+    refused = studio.post(f"{place}/predict", params={"later": True, "model": "street"}, json=asked)
+    assert refused.status_code == 400 and "name a model of clouds" in refused.json()["detail"]
+
+
+def test_what_is_corrected_during_a_prediction_stays(tmp_path: Path, las: Path) -> None:
+    project = Project(tmp_path / "work", default=lambda: SPACE)
+    cloud = Clouds(project, lambda: None).open(project.add("scan.las", las))
+    before = cloud.labels.read().labels.copy()
+    space = project.space
+    first, second = (np.array([label], before.dtype) for label in (0, 1))
+    cloud.labels.change(np.array([5]), np.where(before[5] == 0, second, first), 0)
+    corrected = cloud.labels.read().labels[5]
+    labels = np.full(COUNT, space.index("building"), space.dtype)
+    result = CloudSegmentation(labels, space, np.ones(COUNT, np.float16), open_cloud(las))
+    changed = taken(project, cloud, result, Rules(locked=[space.index("ground")]), before)
+    after = cloud.labels.read().labels
+    assert after[5] == corrected and changed == np.count_nonzero(after != before) - 1 > 0
+    assert (after[before == space.index("ground")][6:] == space.index("ground")).all()
+    assert taken(project, cloud, result, Rules(locked=[space.index("ground")]), before) == 0  # a job that is done anew
 
 
 def test_two_million_points(capsys: pytest.CaptureFixture[str]) -> None:

@@ -69,3 +69,18 @@ def test_every_operation_documents_its_problems(client: TestClient) -> None:
             told = operation["responses"]
             assert "application/problem+json" in told["default"]["content"], (method, path)
             assert "422" not in told, (method, path)
+
+
+WITHOUT_BODY = ("/v1/project/items/{item}/predict", "/v1/project/items/{item}/cloud/predict")
+"""Are posted to, and need nothing."""
+
+
+def test_every_operation_documents_its_body_and_its_answers(client: TestClient) -> None:
+    for path, operations in client.get("/openapi.json").json()["paths"].items():
+        for method, operation in operations.items():
+            if method in ("post", "put", "patch") and path not in WITHOUT_BODY:
+                assert all("schema" in one for one in operation["requestBody"]["content"].values()), path
+            good = {status: told for status, told in operation["responses"].items() if status in ("200", "201", "202")}
+            assert good or "204" in operation["responses"], (method, path)
+            for told in good.values():
+                assert told["content"] and all("schema" in one for one in told["content"].values()), (method, path)

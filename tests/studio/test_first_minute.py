@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from studio.film import Film, along
 from studio.programs import package
 
 pytest.importorskip("fastapi", reason="needs intarsia[serve]")
@@ -80,35 +81,46 @@ def test_the_sample_is_segmented_as_soon_as_the_page_is_open(page: Any) -> None:
     assert np.array_equal(np.array(labels, np.uint8).reshape(mask.shape), mask)
     page.wait_for_selector("#panel-live-camera")
     assert accessible(page) == []
-    if folder := os.environ.get("STUDIO_PICTURES"):
-        page.screenshot(path=Path(folder) / "studio.jpg", type="jpeg", quality=85)
 
 
 def test_a_click_and_a_stroke_correct_the_sample_and_export_is_at_hand(page: Any) -> None:
+    folder = os.environ.get("STUDIO_PICTURES")
+    film = Film(Path(folder) / "studio.webp" if folder else None)
     page.goto("/")
     before = page.evaluate(SEGMENTED)
     page.wait_for_selector("#panel-export")
     page.locator("#canvas").focus()
-    page.keyboard.press("2")
-    page.keyboard.press("b")
-    stroke = [page.evaluate(PLACE, place) for place in ([34, 340], [24, 370], [22, 405])]
-    page.mouse.move(*stroke[0])
-    page.mouse.down()
-    for place in stroke[1:]:
-        page.mouse.move(*place, steps=5)
-    page.mouse.up()
-    painted = page.evaluate(SEGMENTED)
-    assert painted != before
+    page.keyboard.press("t")
+    film.take(page, 1100)
+    page.keyboard.press("t")
+    film.take(page, 1600)
     page.keyboard.press("c")
     page.keyboard.press("1")
+    helmet = page.evaluate(PLACE, [380, 440])  # is no person
+    page.mouse.move(*helmet)
+    film.take(page, 900, helmet)
     with page.expect_response("**/v1/segment/interactive*") as clicked:
-        page.mouse.click(*page.evaluate(PLACE, [380, 440]))  # the helmet is no person
+        page.mouse.click(*helmet)
     assert clicked.value.ok
     page.wait_for_function(CLASS_IS, arg=[380, 440, 0])
+    film.take(page, 1500, helmet)
+    page.keyboard.press("2")
+    page.keyboard.press("b")
+    stroke = [page.evaluate(PLACE, place) for place in ([284, 352], [294, 359], [304, 366])]  # what went too far
+    page.mouse.move(*stroke[0])
+    page.mouse.down()
+    for place in along(stroke, 5):
+        page.mouse.move(*place)
+        film.take(page, 110, place)
+    page.mouse.up()
+    assert page.evaluate(SEGMENTED) != before and page.evaluate(CLASS_IS, [294, 359, 1])
+    film.take(page, 900, stroke[-1])
     page.locator("#panel-export summary").click()
     page.locator("#panel-export select option").first.wait_for(state="attached")
+    film.take(page, 2200)
+    film.save()
     assert accessible(page) == []
-    if folder := os.environ.get("STUDIO_PICTURES"):
+    if folder:
         page.screenshot(path=Path(folder) / "studio-correct.jpg", type="jpeg", quality=85)
 
 

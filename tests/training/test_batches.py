@@ -9,7 +9,7 @@ import torch
 from intarsia.losses import Boundary, CrossEntropy, WeightedSum, join_maps
 from intarsia.preprocessing import Preprocessing
 from intarsia.recipe import Augment
-from intarsia.training.feeds.batches import SplitReader, StepBatches, TrainingSamples, batches
+from intarsia.training.feeds.batches import SplitReader, StepBatches, TrainingSamples, batches, shuffled
 from intarsia.transforms.augment import TrainingTransform
 
 
@@ -34,6 +34,38 @@ def test_processes_share_a_batch_without_overlap():
     shares = [addresses(16, 4, rank=rank, processes=2) for rank in (0, 1)]
     for batch, first, second in zip(whole, *shares, strict=True):
         assert sorted(first + second) == sorted(batch)
+
+
+SHARDS = (40, 60, 50, 30, 20)
+
+
+@pytest.mark.parametrize(("processes", "workers"), [(1, 1), (2, 3), (4, 2)])
+def test_shards_give_each_sample_once_an_epoch(processes, workers):
+    """Whoever reads a batch: the processes share it, and loading processes take whole batches in turn."""
+    total, batch = sum(SHARDS), 8
+    order = [StepBatches(total, batch, 3, start=0, stop=50, rank=rank, processes=processes, shards=SHARDS)
+             for rank in range(processes)]  # fmt: skip
+    of_rank = [list(one) for one in order]
+    read = [steps[n::workers] for steps in of_rank for n in range(workers)]
+    for epoch in (0, 1):
+        found = [index for steps in read for one in steps for e, index in one if e == epoch]
+        assert sorted(found) == list(range(total))
+    assert [one for one in StepBatches(total, batch, 3, start=17, stop=50, rank=0, processes=processes,
+                                       shards=SHARDS)] == of_rank[0][17:]  # fmt: skip
+
+
+def test_shards_are_read_nearly_in_order_but_mixed():
+    first, again, other = (shuffled(sum(SHARDS), SHARDS, np.random.default_rng(seed)) for seed in (1, 1, 2))
+    assert np.array_equal(first, again) and not np.array_equal(first, other)
+    shard = np.repeat(np.arange(len(SHARDS)), SHARDS)[first]
+    reach = 2 * sum(SHARDS) / len(SHARDS)
+    for number, size in enumerate(SHARDS):
+        places = np.flatnonzero(shard == number)
+        assert np.ptp(places) <= size + reach
+    assert (np.diff(shard) != 0).sum() > len(SHARDS), "neighbours come from several shards"
+    assert Counter(np.sign(np.diff(first)).tolist())[-1] > 20, "and not in their order"
+    plain = shuffled(10, (), np.random.default_rng(5))
+    assert np.array_equal(plain, np.random.default_rng(5).permutation(10))
 
 
 def test_fewer_samples_than_a_batch_are_repeated_as_other_crops():

@@ -34,6 +34,7 @@ def uninterrupted(scenes, recipe, tmp_path_factory):
         {
             "training.checkpoint_every": 1,
             "training.accumulate": 2,
+            "training.clip_norm": 0.1,
             "training.batch_size": 3,
             "training.loss": [{"name": "cross_entropy", "weight": [1.0, 0.5]}, boundary],
             "augment.rotate": 20,

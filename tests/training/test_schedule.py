@@ -64,9 +64,10 @@ def test_average_follows_its_formula():
                 expected[key] = decay * expected[key] + (1 - decay) * value
             else:
                 expected[key] = value.clone()
-    for key, value in average.model.state_dict().items():
-        assert torch.allclose(value, expected[key], atol=1e-5), key
-    assert not average.model.training
+    with average.whole() as averaged:
+        for key, value in averaged.state_dict().items():
+            assert torch.allclose(value, expected[key], atol=1e-5), key
+        assert not averaged.training
 
 
 def test_the_cosine_ends_with_eta_min():

@@ -20,8 +20,8 @@ CONFIG = ROOT / "mkdocs.yml"
 def main() -> int:
     """Build and check."""
     started = time.monotonic()
+    stage()  # the configuration names the folder
     problems = [*check_configuration(CONFIG), *check_sources(ROOT)]
-    stage()
     generate(STAGED / "reference")
     problems += [*check_navigation(CONFIG, STAGED), *_build()]
     if SITE.exists():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import math
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -225,7 +224,7 @@ def _mask(value: Any, left: int, top: int) -> Mask:
     try:
         data = base64.b64decode(value, validate=True) if isinstance(value, str) else b""
         found, _ = read_bitmap(data, "mask", size=None)
-    except (binascii.Error, DataError):
+    except (ValueError, DataError):  # ValueError: it is no text in base64
         raise BadShape("a mask whose PNG is missing or damaged") from None
     return Mask(found.bitmap, left + found.left, top + found.top)
 

@@ -17,7 +17,9 @@ from intarsia.errors import DataError, require
 
 SUFFIX = ".parquet"
 _IMAGES = ("image", "img", "photo", "pixel_values")
-_MASKS = ("mask", "label", "annotation", "segmentation", "semantic_mask", "labels", "seg", "gt")
+MASKS = ("mask", "label", "annotation", "segmentation", "semantic_mask", "labels", "seg", "gt")
+"""What columns of masks are called."""
+
 _KEPT_BYTES = 128 << 20
 _MOST_BYTES = 2 << 30
 
@@ -33,6 +35,11 @@ class Cell:
 
     def __str__(self) -> str:
         return f"{self.path} column {self.column} row group {self.group + 1} row {self.row + 1}"
+
+    @property
+    def shard(self) -> tuple[Path, int]:
+        """What is read in one go with its neighbours."""
+        return self.path, self.group
 
     def load(self) -> bytes:
         """The picture's own file."""
@@ -70,7 +77,7 @@ def read_tables(content: Content) -> PictureReading:
             image, mask = _columns(path, file)
             groups = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
         columns = f"columns {image} and {mask}"
-        split = _split(relative(path, content.root))
+        split = split_of(relative(path, content.root))
         name = relative(path, content.root).with_suffix("").as_posix()
         places = [(group, row) for group, rows in enumerate(groups) for row in range(rows)]
         for number, (group, row) in enumerate(places):
@@ -88,7 +95,7 @@ def read_tables(content: Content) -> PictureReading:
     return PictureReading(space, coding, Pairs(tuple(matched), (), (), ()), (note, *notes))
 
 
-def _split(path: Path) -> str | None:
+def split_of(path: Path) -> str | None:
     """A table's split by its name ("train-00000-of-00004") or its folder ("validation/0000")."""
     match = re.match(r"([a-z]+)", path.stem.lower())
     if match and match[1] in SPLITS:
@@ -105,10 +112,10 @@ def _columns(path: Path, file: Any) -> tuple[str, str]:
     schema = file.schema_arrow
     names = [field.name for field in schema if _holds_pictures(arrow, field.type)]
     image = next((name for name in _IMAGES if name in names), None)
-    mask = next((name for name in _MASKS if name in names and name != image), None)
+    mask = next((name for name in MASKS if name in names and name != image), None)
     if image is None or mask is None:
         what = "image" if image is None else "mask"
-        known = _IMAGES if image is None else _MASKS
+        known = _IMAGES if image is None else MASKS
         raise DataError(
             f"{path}: no column of pictures is called {what} (or {', '.join(known[1:])}); it has "
             f"{', '.join(f'{field.name} ({field.type})' for field in schema)}; rename the column"

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from intarsia.datasets.layouts import clouds, exports, folder, lists, manifest, nnunet, parquet, pieces, voc, volumes
+from intarsia.datasets.layouts import (
+    clouds,
+    exports,
+    folder,
+    lists,
+    manifest,
+    nnunet,
+    parquet,
+    pieces,
+    shards,
+    voc,
+    volumes,
+)
 from intarsia.datasets.layouts.contract import Layout
 from intarsia.datasets.public import LAYOUTS as OFFICIAL
 
@@ -11,6 +23,7 @@ LAYOUTS: dict[str, Layout] = {
     **volumes.LAYOUTS,
     **manifest.LAYOUTS,
     **parquet.LAYOUTS,
+    **shards.LAYOUTS,
     **nnunet.LAYOUTS,
     **voc.LAYOUTS,
     **exports.LAYOUTS,

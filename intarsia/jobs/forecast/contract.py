@@ -48,6 +48,7 @@ class Forecast:
         memory: bytes at the peak, of all workers; None where the system does not tell.
         seconds: that the network computes; reading, drawing and writing go on beside it. None where it is not known.
         room: bytes that the job may have, those that the process holds already included; None where nothing is known.
+        workers: processes of this machine that do it at the same time.
         advice: what would fit, where the job does not; "" where it does.
     """
 
@@ -55,6 +56,7 @@ class Forecast:
     memory: int | None
     seconds: float | None
     room: int | None
+    workers: int = 1
     advice: str = ""
 
     @property
@@ -71,14 +73,15 @@ class Forecast:
         if self.fits is not False:
             return
         worst = max(self.media, key=lambda one: one.memory or 0)
+        many = f" with {self.workers} workers" if self.workers > 1 else ""
         raise DataError(
-            f"{worst.source} ({'x'.join(map(str, worst.size))}) would take {said_bytes(self.memory or 0)} of memory, "
-            f"and there are {said_bytes(self.room or 0)}: {self.advice}"
+            f"{worst.source} ({'x'.join(map(str, worst.size))}) would take {said_bytes(self.memory or 0)} of memory"
+            f"{many}, and there are {said_bytes(self.room or 0)}: {self.advice}"
         )
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON form."""
         return {
             "memory": self.memory, "seconds": self.seconds, "room": self.room, "fits": self.fits,
-            "advice": self.advice, "media": [one.to_json() for one in self.media],
+            "workers": self.workers, "advice": self.advice, "media": [one.to_json() for one in self.media],
         }  # fmt: skip

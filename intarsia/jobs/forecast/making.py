@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from intarsia.errors import IntarsiaError
+from intarsia.errors import IntarsiaError, counted
 from intarsia.inference import GridPredictor
 from intarsia.inference.clouds import CloudPredictor
 from intarsia.jobs.forecast.clouds import points_need
@@ -51,18 +51,24 @@ def forecast(predictor: Any, plan: Plan, options: JobOptions | None = None, *, w
     return _forecast(predictor, plan, options or JobOptions(), workers, try_network=True)
 
 
-def check_room(predictor: Any, plan: Plan, options: JobOptions | None = None) -> None:
+def check_room(predictor: Any, plan: Plan, options: JobOptions | None = None, *, workers: int = 1) -> None:
     """Refuse a job that cannot fit into the memory there is; what is not known is let through.
 
     The network is tried only where the rest comes near to what there is, so that small jobs begin at once.
 
+    Args:
+        predictor: the model, made ready.
+        plan: of the job.
+        options: of the job.
+        workers: processes of this machine that do it at the same time, each with a predictor of its own.
+
     Raises:
         DataError: it cannot fit; the message names what would.
     """
-    least = _forecast(predictor, plan, options or JobOptions(), 1, try_network=False)
+    least = _forecast(predictor, plan, options or JobOptions(), workers, try_network=False)
     least.check()
     if least.memory is not None and least.room is not None and least.memory > _SURELY * least.room:
-        _forecast(predictor, plan, options or JobOptions(), 1, try_network=True).check()
+        _forecast(predictor, plan, options or JobOptions(), workers, try_network=True).check()
 
 
 @dataclass(frozen=True)
@@ -134,12 +140,12 @@ def _forecast(predictor: Any, plan: Plan, options: JobOptions, workers: int, *, 
     whole = None if not told or None in seconds or len(told) < len(media) else sum(one or 0.0 for one in seconds)
     found = Forecast(
         tuple(told), max(peaks) if peaks and len(peaks) == len(told) else None, whole,
-        None if left is None else left + (held or 0),
+        None if left is None else left + (held or 0), workers,
     )  # fmt: skip
     if found.fits is not False or found.room is None or base is None:
         return found
     worst = max((one for one in media if one.largest is not None), key=lambda one: _memory(one, one.settings, base))
-    return replace(found, advice=_advice(worst, base, found.room // workers))
+    return replace(found, advice=_advice(worst, base, found.room, workers))
 
 
 def _expected(medium: _Medium, base: int | None, workers: int) -> Expected:
@@ -160,8 +166,12 @@ def _memory(medium: _Medium, settings: Settings, base: int) -> int:
     return base + need.bytes + medium.network(need)
 
 
-def _advice(medium: _Medium, base: int, room_: int) -> str:
+def _advice(medium: _Medium, base: int, room_: int, workers: int) -> str:
     """What would fit, in words."""
+    fewer = room_ // _memory(medium, medium.settings, base)
+    if fewer:
+        return f"{counted(fewer, 'worker')} would fit (--on local:{fewer})"
+    room_ //= workers
     for said, settings in _otherwise(medium):
         if _memory(medium, settings, base) <= room_:
             return f"{said} would fit"

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intarsia.errors import DataError, UsageError, require, suggest
+from intarsia.media.bounded import BoundedFile
 from intarsia.media.clouds.cloud import (
     CHUNK,
     COLORS,
@@ -146,7 +147,7 @@ def opened(path: Path) -> Iterator[Any]:
         require("lazrs", "clouds")
     with _explained(path):
         check_las(path)
-        reader = laspy.open(path)
+        reader = laspy.open(BoundedFile(path))
     with reader:
         yield reader
 

@@ -11,11 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intarsia.errors import DataError, UsageError, require
+from intarsia.media.arrayfile import load_array, load_arrays
 from intarsia.media.clouds.cloud import PointCloud, from_columns, split_columns
 from intarsia.media.clouds.columns import SKIP, guess_columns
 from intarsia.media.clouds.text import TextTable, read_text
 from intarsia.memory import available_memory
 
+_SMALL, _MOST_PER_BYTE = 1 << 24, 1100  # bytes; deflate packs at most about 1030 bytes into one
 SUFFIXES = (".npy", ".npz", ".csv", ".txt", ".xyz", ".pts", ".h5", ".hdf5")
 
 
@@ -119,20 +121,18 @@ def _named_columns(arrays: dict[str, NDArray[Any]], path: Path, columns: str | N
 
 def _npy(path: Path) -> NDArray[Any]:
     try:
-        values: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        return load_array(path, mapped=True)
+    except ValueError as error:
         raise DataError(f"{path}: not a readable NPY file ({error})") from error
-    return values
 
 
 def _npz(path: Path) -> dict[str, NDArray[Any]]:
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            with zipfile.ZipFile(path) as entries:
-                total = sum(entry.file_size for entry in entries.infolist())
-            _check_memory(path, total)
-            return {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, NotImplementedError) as error:
+        with zipfile.ZipFile(path) as entries:
+            total = sum(entry.file_size for entry in entries.infolist())
+        _check_memory(path, total)
+        return load_arrays(path)
+    except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError) as error:
         raise DataError(f"{path}: not a readable NPZ file ({error})") from error
 
 
@@ -153,7 +153,10 @@ def read_hdf5(path: Path) -> dict[str, NDArray[Any]]:
                     return
                 # A data set may lie in other files; only what lies in this one is read.
                 if not item.external and not item.is_virtual:
-                    _check_memory(path, item.size * item.dtype.itemsize)
+                    size = item.size * item.dtype.itemsize
+                    if size > max(_SMALL, _MOST_PER_BYTE * item.id.get_storage_size()):
+                        raise DataError(f"{path}: refused: {name} would unpack to {size:,} bytes, of next to none")
+                    _check_memory(path, size)
                     found[name] = item[()]
 
             file.visititems(visit)

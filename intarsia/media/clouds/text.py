@@ -8,6 +8,7 @@ import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from intarsia.errors import DataError
 
 _PROBED = 200  # lines that show how the file is written
+_LONGEST = 1 << 16  # characters of one of them; all cells of a line are held, in several ways
 _COMMENT = ("#", "//")
 _EMPTY = ("", "nan", "na", "n/a", "null", "none", "-")
 _COMMA = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?")
@@ -100,7 +102,9 @@ def read_text(path: Path) -> TextTable:
 
 
 def _read(stream: io.TextIOBase, path: Path) -> TextTable:
-    probe = list(itertools.islice(stream, _PROBED))
+    probe = list(itertools.islice(iter(partial(stream.readline, _LONGEST), ""), _PROBED))
+    if any(len(line) == _LONGEST for line in probe):
+        raise DataError(f"{path}: not a table of points: a line of it has more than {_LONGEST:,} characters")
     dialect, start = _understand(probe)
     if start == len(probe):
         header = _header(probe, dialect, 3)

@@ -48,14 +48,15 @@ class Jobs:
 
     Attributes:
         store: their folders.
+        loaded: the model that they keep loaded.
         kinds: what can be asked for, by name; other parts of the server add theirs before it starts.
     """
 
     def __init__(self, settings: Settings, engine: Engine, *, clock: Callable[[], float] = time.time) -> None:
         self._settings, self._engine, self._clock = settings, engine, clock
         self.store = Store(settings.state / "jobs")
-        self._loaded = Loaded(engine)
-        own = (segmenting(self._loaded), *uses(self._loaded), searching())
+        self.loaded = Loaded(engine)
+        own = (segmenting(self.loaded), *uses(self.loaded), searching())
         self.kinds: dict[str, Kind] = {kind.name: kind for kind in own}
         self._jobs: dict[str, Job] = {}
         self._changed = threading.Condition(threading.RLock())
@@ -218,7 +219,7 @@ class Jobs:
                 while not self._ends and (job := self._next()) is None:
                     self._changed.wait(_EVERY)
                     self.sweep()
-                    self._loaded.release()
+                    self.loaded.release()
                 if self._ends or job is None:
                     return
                 self._begin(job)

@@ -20,6 +20,14 @@ _MOST_BYTES = 256 << 20  # of what all steps of a cloud take on disk
 _DOCUMENT = "labels.json"
 
 
+def saved_revision(folder: Path) -> int:
+    """How often the labels of a cloud have changed, by the document in its folder; 0: as its file has them."""
+    try:
+        return int(json.loads((folder / _DOCUMENT).read_text(encoding="utf-8"))["revision"])
+    except (FileNotFoundError, ValueError, KeyError):
+        return 0
+
+
 class State(NamedTuple):
     """The labels of a cloud as they are now.
 

@@ -20,7 +20,6 @@ from intarsia.labels import LabelArray, LabelSpace
 from intarsia.media.clouds import open_cloud, write_labels
 from intarsia.media.clouds.las import SUFFIXES as LAS
 from intarsia.media.clouds.writing import kept_suffix
-from intarsia.serving.project.catalogue import HIDDEN
 from intarsia.serving.project.cloudclasses import Codes, understand
 from intarsia.serving.project.cloudlabels import Change, CloudLabels
 from intarsia.serving.project.cloudpoints import Points, read_points
@@ -210,7 +209,7 @@ class Clouds:
 
     def _read(self, name: str, path: Path) -> Cloud:
         points, stored = read_points(open_cloud(path))
-        folder = self.project.folder / HIDDEN / "items" / name / "cloud"
+        folder = self.project.cloud_folder(name)
         codes = self._codes(folder, stored, is_las=path.suffix.lower() in LAS)
         start = codes.labels(stored, len(points), self.project.space)
         return Cloud(path, points, codes, CloudLabels(folder, name, start))

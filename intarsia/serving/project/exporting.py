@@ -16,6 +16,8 @@ from intarsia.annotations.tools import tool_named, tools
 from intarsia.errors import DataError, UsageError, suggest
 from intarsia.jobs.preannotation import shapes_for, write_predicted
 from intarsia.media.images import read_mask
+from intarsia.serving.project.cloudpublishing import write_clouds
+from intarsia.serving.project.kinds import in_words, kinds_of
 from intarsia.serving.project.names import stem_of
 from intarsia.serving.project.project import Project
 from intarsia.serving.project.publishing import FRAMES, VOLUMES
@@ -38,7 +40,7 @@ class Export(NamedTuple):
 
 def forms() -> dict[str, str]:
     """Every form of export, and what it is in a line."""
-    masks = {MASKS: "Masks: PNG, GeoTIFF of maps, NIfTI of scans, with classes.json"}
+    masks = {MASKS: "Masks: PNG, GeoTIFF of maps, NIfTI of scans, with classes.json; clouds with their labels"}
     return masks | {tool.name: tool.about for tool in tools().values() if tool.write is not None}
 
 
@@ -58,19 +60,31 @@ def export(project: Project, form: str, target: Path) -> Export:
         raise UsageError(f"no form of export is named {form!r}.{suggest(form, forms())}")
     folder = project.gather()
     if form == MASKS:
-        with zipfile.ZipFile(target, "w") as archive:
-            for path in sorted(path for part in _PARTS for path in (folder / part).glob("*") if path.is_file()):
-                _add(archive, path, path.relative_to(folder).as_posix())
-            _add(archive, folder / "classes.json", "classes.json")
-        return Export(target, ())
+        return _as_masks(project, folder, target)
     return _of_tool(project, folder, form, target)
+
+
+def _as_masks(project: Project, folder: Path, target: Path) -> Export:
+    lost: dict[str, None] = {}
+    with zipfile.ZipFile(target, "w") as archive, tempfile.TemporaryDirectory(prefix="intarsia-export-") as place:
+        for path in sorted(path for part in _PARTS for path in (folder / part).glob("*") if path.is_file()):
+            _add(archive, path, path.relative_to(folder).as_posix())
+        for path, losses in write_clouds(project, Path(place)):
+            _add(archive, path, f"clouds/{path.name}")
+            path.unlink()
+            lost |= dict.fromkeys(losses)
+        _add(archive, folder / "classes.json", "classes.json")
+    return Export(target, tuple(lost))
 
 
 def _of_tool(project: Project, folder: Path, form: str, target: Path) -> Export:
     tool, space = tool_named(form), project.space
     pairs = [pair for part in ("", FRAMES) for pair in _pairs(folder / part)]
+    left = kinds_of(project, project.labelled())
+    left.pop("picture", None)
+    others = in_words(left)
     if not pairs:
-        raise DataError(f"{form} holds pictures, and none is labelled; export scans as {MASKS}")
+        raise DataError(f"{form} is for pictures, and only {others} have labels; export them as {MASKS}")
 
     def documents(beside: Path) -> Iterator[AnnotatedImage]:
         for image, mask in pairs:
@@ -90,7 +104,8 @@ def _of_tool(project: Project, folder: Path, form: str, target: Path) -> Export:
         with zipfile.ZipFile(target, "w") as archive:
             for path in sorted(path for path in out.rglob("*") if path.is_file() and not path.is_symlink()):
                 _add(archive, path, path.relative_to(out).as_posix())
-    return Export(target, tuple(lost.lines()))
+    more = (f"{others} left out: {form} is for pictures; export them as {MASKS}",) if others else ()
+    return Export(target, (*lost.lines(), *more))
 
 
 def _pairs(folder: Path) -> Iterator[tuple[Path, Path]]:

@@ -20,7 +20,7 @@ from intarsia.errors import DataError
 from intarsia.files import below
 from intarsia.labels import LabelArray, LabelSpace
 from intarsia.media.header import opened, own_frames
-from intarsia.media.medium import MEDIA, STACK, VIDEO, Medium, expand
+from intarsia.media.medium import MEDIA, STACK, Medium, expand
 from intarsia.media.rasters import RASTER_SUFFIXES, is_raster
 
 MediumName = Literal["picture", "raster", "volume", "video", "cloud"]
@@ -63,6 +63,7 @@ class Found:
         source: where it is read from.
         truth: labels that the data set brings along; None where it has none.
         lasting: whether its file outlives the process; what an archive was unpacked to does not.
+        coded: whether its own file says the classes, as the clouds of a labelled data set do.
     """
 
     place: str
@@ -70,6 +71,7 @@ class Found:
     source: File
     truth: Truth | None = None
     lasting: bool = True
+    coded: bool = False
 
     @property
     def file(self) -> Path:
@@ -145,13 +147,14 @@ def _labelled(dataset: Dataset) -> Iterator[Found]:
             for index, item in enumerate(split.items):
                 yield Found(place(item.input, dataset.root), medium, item.input, Truth(split, (index,)))
         else:
-            yield from (Found(place(item.input, dataset.root), "cloud", item.input) for item in split.items)
+            yield from (Found(place(item.input, dataset.root), "cloud", item.input, coded=True) for item in split.items)
 
 
 def _unlabelled(data: Path) -> Iterator[Found]:
-    """What can be labelled, whatever it is: the first family of media, and videos beside."""
+    """What can be labelled, whatever it is."""
     seen: set[Path] = set()
-    for media in (MEDIA, (VIDEO,)):
+    for family in dict.fromkeys(medium.family for medium in reversed(MEDIA)):
+        media = [medium for medium in MEDIA if medium.family == family]
         try:
             sources = expand(data, media=media)
         except DataError:

@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Literal
 
 import intarsia
-from intarsia import DEFAULT_MODEL
+from intarsia import DEFAULT_MODEL, DEFAULT_MODELS
 from intarsia.bundle import Description
-from intarsia.errors import UsageError
+from intarsia.errors import DataError, UsageError
 from intarsia.recipe import Recipe
 from intarsia.serving.engine import Engine
 from intarsia.serving.jobs.kinds import Kind, Outcome, Tell, Work
+from intarsia.serving.project.cloudpublishing import publish_clouds
 from intarsia.serving.project.current import Current
+from intarsia.serving.project.kinds import Things, in_words, kinds_of
 from intarsia.serving.project.project import Project
 from intarsia.serving.project.publishing import VOLUMES
 from intarsia.stopping import Stop, never
@@ -36,28 +38,60 @@ def training(engine: Engine, current: Current) -> Kind:
 
     def run(work: Work) -> Outcome:
         spec, project = work.spec, current.get()
+        kind, left = chosen(project, spec.get("kind"))
         best = train_job(
-            project, spec["how"], work.folder.out, recipe=spec["recipe"], base=spec["base"], stop=work.stop,
+            project, spec["how"], work.folder.out, kind=kind, recipe=spec["recipe"], base=spec["base"], stop=work.stop,
             tell=work.tell,
         )  # fmt: skip
         name, path = project.keep_model(spec["name"], best, taken=engine.names)
         engine.add(name, path)
         files = tuple(file for file in (best.name, "report.html") if (work.folder.out / file).exists())
-        return Outcome(notes=(f"the model is named {name}",), files=files)
+        return Outcome(notes=(f"the model is named {name}", *([left] if left else [])), files=files)
 
     return Kind(TRAIN, "Learn from what was corrected in the studio", run)
 
 
-def check(project: Project, how: How, base: str | None) -> None:
+def chosen(project: Project, kind: Things | None) -> tuple[Things, str]:
+    """Choose what is learnt from, as a model learns from one kind of thing.
+
+    Args:
+        project: what was corrected.
+        kind: the wish; None: pictures if any are labelled, else scans, else clouds.
+
+    Returns:
+        The kind, and a sentence on what is left out; "" if that is nothing.
+
+    Raises:
+        DataError: nothing is labelled, or nothing of this kind.
+    """
+    labelled = kinds_of(project, project.labelled())
+    if kind is not None and kind not in labelled:
+        raise DataError(f"nothing of the kind {kind} is labelled, only {in_words(labelled)}")
+    found: Things = next(iter(labelled)) if kind is None else kind
+    others = {one: names for one, names in labelled.items() if one != found}
+    if not others:
+        return found, ""
+    ways = " or ".join(f"kind={one}" for one in others)
+    return found, f"{in_words(others)} left out: a model learns from one kind of thing; learn from them by {ways}"
+
+
+def check(project: Project, how: How, base: str | None, kind: Things | None = None) -> None:
     """Refuse, before it is promised, what cannot be learnt.
 
     Raises:
-        UsageError: the model cannot go on.
+        UsageError: the model cannot go on, or the way is not for what is labelled.
         DataError: nothing is labelled.
     """
+    found, _ = chosen(project, kind)
+    if how == "scribbles" and found != "picture":
+        raise UsageError(f"scribbles are learnt from pictures; for a {found} choose finetune or recipe")
     if how == "finetune":
-        going_on(base or DEFAULT_MODEL)
-    project.labelled()
+        going_on(base or _usual(found))
+
+
+def _usual(kind: Things) -> str:
+    """The bundled model that goes on where none is named."""
+    return DEFAULT_MODELS["cloud"] if kind == "cloud" else DEFAULT_MODEL
 
 
 def train_job(
@@ -65,6 +99,7 @@ def train_job(
     how: How,
     folder: Path,
     *,
+    kind: Things | None = None,
     recipe: str | None = None,
     base: str | None = None,
     changes: tuple[str, ...] = (),
@@ -77,6 +112,7 @@ def train_job(
         project: what was corrected.
         how: one of `HOWS`.
         folder: run folder; a training that was begun in it goes on.
+        kind: what is learnt from; see `chosen`.
         recipe: of "recipe": a bundled one; None takes what suits the data.
         base: of "finetune": the model that goes on, a bundled name or a file.
         changes: recipe keys to change, as for `intarsia.train`.
@@ -93,30 +129,36 @@ def train_job(
         KeyboardInterrupt: it was stopped.
     """
     begun = (folder / "checkpoints").exists()
-    data = _data(project, tell)
-    few = len(project.labelled()) < _FEW
-    chosen: Recipe | str | None = recipe
+    kind, _ = chosen(project, kind)
+    data = _data(project, kind, tell)
+    few = len(kinds_of(project, project.labelled())[kind]) < _FEW
+    used: Recipe | str | None = recipe
     every = [f"data.ignore=[{project.space.ignore_index}]", *(["data.val=train"] if few else [])]
     if how == "scribbles":
-        chosen = "scribbles"
+        used = "scribbles"
     elif how == "finetune":
-        chosen = going_on(base or DEFAULT_MODEL)
+        used = going_on(base or _usual(kind))
     elif how != "recipe":
         raise UsageError(f"there is no way of learning named {how!r}; there are {', '.join(HOWS)}")
     curve = _Curve(folder / "log.jsonl", tell)
     run = intarsia.train(
-        data, folder, recipe=chosen, changes=[*every, *changes], resume=begun, progress=False,
+        data, folder, recipe=used, changes=[*every, *changes], resume=begun, progress=False,
         stop=lambda: curve.follow() or stop(),
     )  # fmt: skip
     curve.follow()
     return run.best
 
 
-def _data(project: Project, tell: Tell) -> Path:
-    """The folder that is trained on: of pictures and frames, or of volumes where there is nothing else."""
-    folder = project.gather(lambda done, total: tell("progress", {"what": "labels", "done": done, "total": total}))
-    media = {project.item(name).medium for name in project.labelled()}
-    return folder / VOLUMES if media == {"volume"} else folder
+def _data(project: Project, kind: Things, tell: Tell) -> Path:
+    """The folder that is trained on, with what was corrected until now."""
+
+    def told(done: int, total: int) -> None:
+        tell("progress", {"what": "labels", "done": done, "total": total})
+
+    if kind == "cloud":
+        return publish_clouds(project, told)
+    folder = project.gather(told)
+    return folder / VOLUMES if kind == "volume" else folder
 
 
 def going_on(model: str) -> Recipe:

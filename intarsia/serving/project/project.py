@@ -18,6 +18,7 @@ from intarsia.media.maskfile import read_mask_file
 from intarsia.media.png import encode_mask
 from intarsia.serving.project.catalogue import HIDDEN, Catalogue
 from intarsia.serving.project.classes import Classes
+from intarsia.serving.project.cloudlabels import saved_revision
 from intarsia.serving.project.drafts import Drafts
 from intarsia.serving.project.items import Found, labels_as
 from intarsia.serving.project.names import safe_stem, stem_of
@@ -66,17 +67,23 @@ class Project(Catalogue):
     def status(self, name: str) -> Status:
         """How far an item is."""
         found, saved, drafts = self.item(name), self.revisions.of(name), self.drafts.of(name)
-        given = set() if found.truth is None else set(range(len(found.truth.places)))
-        frames = given | set(saved)
-        state: State = "corrected" if saved else "labelled" if given else "predicted" if drafts else "new"
+        changes = saved_revision(self.cloud_folder(name)) if found.medium == "cloud" else 0
+        given = {0} if found.coded else set() if found.truth is None else set(range(len(found.truth.places)))
+        frames = given | set(saved) | ({0} if changes else set())
+        corrected = saved or changes
+        state: State = "corrected" if corrected else "labelled" if given else "predicted" if drafts else "new"
         known = [one.agreement for one in drafts.values() if one.agreement is not None]
         return Status(
-            sum(one.revision for one in saved.values()) or int(bool(frames)),
+            sum(one.revision for one in saved.values()) or changes or int(bool(frames)),
             state,
             float(np.mean([one.uncertainty for one in drafts.values()])) if drafts else None,
             float(np.mean(known)) if known else None,
             tuple(sorted(frames)),
         )
+
+    def cloud_folder(self, name: str) -> Path:
+        """Where the labels of a cloud are kept."""
+        return self.folder / HIDDEN / "items" / name / "cloud"
 
     def listed(self, order: Order = "name") -> list[str]:
         """All ids: by name, as people count; the most uncertain drafts first; or what agrees least with its labels."""
@@ -200,7 +207,9 @@ class Project(Catalogue):
         return names
 
     def gather(self, tell: Callable[[int, int], None] | None = None) -> Path:
-        """Bring the data set in the folder up to date: volumes, the data's own labels, what a crash left undone.
+        """Bring the data sets in the folder up to date: volumes, the data's own labels, what a crash left undone.
+
+        Clouds have one of their own; see `publish_clouds`.
 
         Args:
             tell: called with how many items are done, and of how many.
@@ -211,7 +220,8 @@ class Project(Catalogue):
         Raises:
             DataError: nothing is labelled, or something cannot be read or written.
         """
-        names = self.labelled()
+        names = [name for name in self.labelled() if self.item(name).medium != "cloud"]
+        write_classes(self.folder, self.space)
         for done, name in enumerate(names, start=1):
             found, saved = self.item(name), self.revisions.of(name)
             if found.medium == "volume":

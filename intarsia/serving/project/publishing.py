@@ -12,7 +12,6 @@ from typing import NamedTuple
 import numpy as np
 
 from intarsia.datasets.parts import read_picture
-from intarsia.errors import DataError
 from intarsia.files import atomic_path, make_folder, write_json
 from intarsia.labels import LabelArray, LabelSpace
 from intarsia.media.images import read_mask, write_image
@@ -26,7 +25,7 @@ from intarsia.serving.project.names import known_suffix, stem_of
 from intarsia.serving.project.painting import painted
 from intarsia.serving.project.revisions import Saved
 
-VOLUMES, FRAMES = "volumes", "frames"
+VOLUMES, FRAMES, POINTS = "volumes", "frames", "points"
 """Folders of a project that are data sets of their own: what lies in one is of one kind."""
 
 
@@ -110,8 +109,8 @@ def publish_volume(
 
 def withdraw(folder: Path, name: str, frames: list[int]) -> None:
     """Remove what was written of an item, the user's own file excepted."""
-    places = [folder / "masks", folder / "images", folder / VOLUMES / "masks", folder / VOLUMES / "images"]
-    names = [(place, name) for place in places]
+    names = [(place / part, name) for place in (folder, folder / VOLUMES) for part in ("masks", "images")]
+    names.append((folder / POINTS, name))
     for frame in frames:
         names += [(folder / FRAMES / part, frame_name(name, frame)) for part in ("images", "masks")]
     for place, stem in names:
@@ -152,20 +151,22 @@ def _bring(place: Path, name: str, item: Found) -> None:
         if not target.exists():
             write_image(target, read_picture(item.source), encoding={"compress_level": 1})
         return
-    suffix = "" if item.file.is_dir() else known_suffix(item.file.name).lower() or ".png"
-    target = place / f"{name}{suffix}"
+    if item.file.is_dir():  # a series of slices, which no data set takes
+        target = place / f"{name}.nii.gz"
+        if not target.exists():
+            open_volume(item.file).write_values(target)
+        return
+    target = place / f"{name}{known_suffix(item.file.name).lower() or '.png'}"
     if target.exists():
         return
     with suppress(FileExistsError):
         if item.lasting:
             try:
-                os.symlink(item.file.absolute(), target, target_is_directory=item.file.is_dir())
+                os.symlink(item.file.absolute(), target)
                 return
             except FileExistsError:
                 raise
             except OSError:  # a file system, or a Windows, without links
                 pass
-        if item.file.is_dir():
-            raise DataError(f"cannot link {item.file} into {place}; choose a folder that takes links (--state)")
         with atomic_path(target) as temporary:
             shutil.copyfile(item.file, temporary)

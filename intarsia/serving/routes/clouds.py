@@ -12,6 +12,8 @@ from intarsia import DEFAULT_MODELS
 from intarsia.jobs import JobOptions
 from intarsia.jobs.said import read_codes
 from intarsia.preprocessing import CloudPreprocessing
+from intarsia.serving.answers import media_types
+from intarsia.serving.documenting import BYTES, FILE, FORM, form, gives_files, takes
 from intarsia.serving.engine import Call, Engine
 from intarsia.serving.files import segment_file
 from intarsia.serving.points import suffix_by_bytes
@@ -40,7 +42,10 @@ class Labelling(BaseModel):
     name: Annotated[str, Field(max_length=200, description="Of the file, where the body is the file itself.")] = ""
 
 
-@router.post("/segment", response_class=Response)
+@router.post(
+    "/segment", response_class=Response, openapi_extra=takes({FORM: form({"file": FILE}), BYTES: FILE}),
+    responses=gives_files(media_types()),
+)  # fmt: skip
 async def segment_cloud(request: Request, asked: Annotated[Labelling, Query()]) -> Response:
     """Give every point of a cloud its class: LAS, LAZ, PLY, PCD, NPZ, KITTI's .bin, or a table."""
     engine: Engine = request.app.state.engine

@@ -9,6 +9,8 @@ from urllib.parse import quote
 from fastapi import APIRouter, Query, Request, Response
 
 from intarsia.errors import suggest
+from intarsia.serving.answers import media_types
+from intarsia.serving.documenting import gives_files, takes_photo
 from intarsia.serving.engine import Call
 from intarsia.serving.problems import NOT_FOUND, Problem
 from intarsia.serving.routes.segment import engine_of, read, settings_of, to_response
@@ -32,43 +34,51 @@ async def list_uses(request: Request) -> list[dict[str, Any]]:
     return [use.to_json(engine_of(request)) for use in USES.values()]
 
 
-@router.post("/composite/portrait", response_class=Response)
+def _documented(use: Use) -> dict[str, Any]:
+    """What the API's document says of a use's files and answers."""
+    return {
+        "response_class": Response, "openapi_extra": takes_photo(*(one.name for one in use.files)),
+        "responses": gives_files(media_types()),
+    }  # fmt: skip
+
+
+@router.post("/composite/portrait", **_documented(PORTRAIT))
 async def portrait(request: Request, asked: Annotated[AskedPortrait, Query()]) -> Response:
     """Put what is behind the people of a photo out of focus, or a colour, a picture (file `background`) or nothing."""
     return await _answer(request, PORTRAIT, asked)
 
 
-@router.post("/composite/background", response_class=Response)
+@router.post("/composite/background", **_documented(BACKGROUND))
 async def background(request: Request, asked: Annotated[AskedBackground, Query()]) -> Response:
     """Change what is behind the people of a photo, or, with a `session`, of a camera's frames one after the other."""
     return await _answer(request, BACKGROUND, asked)
 
 
-@router.post("/composite/makeup", response_class=Response)
+@router.post("/composite/makeup", **_documented(MAKEUP))
 async def makeup(request: Request, asked: Annotated[AskedMakeUp, Query()]) -> Response:
     """Make up the faces of a photo, or, with a `session`, of a camera's frames one after the other."""
     return await _answer(request, MAKEUP, asked)
 
 
-@router.post("/composite/tryon", response_class=Response)
+@router.post("/composite/tryon", **_documented(TRYON))
 async def tryon(request: Request, asked: Annotated[AskedTryOn, Query()]) -> Response:
     """Show a garment in another colour, in a cloth (file `texture`), or as somebody else wears it (file `from`)."""
     return await _answer(request, TRYON, asked)
 
 
-@router.post("/composite/handwriting", response_class=Response)
+@router.post("/composite/handwriting", **_documented(HANDWRITING))
 async def handwriting(request: Request, asked: Annotated[AskedHandwriting, Query()]) -> Response:
     """Find the lines and words of a page."""
     return await _answer(request, HANDWRITING, asked)
 
 
-@router.post("/composite/drive", response_class=Response)
+@router.post("/composite/drive", **_documented(DRIVE))
 async def drive(request: Request, asked: Annotated[AskedDrive, Query()]) -> Response:
     """See road, lanes, vehicles and people; the file `camera` is a calibration (YAML), which gives metres."""
     return await _answer(request, DRIVE, asked)
 
 
-@router.post("/composite/search", response_class=Response)
+@router.post("/composite/search", **_documented(SEARCH))
 async def search(request: Request, asked: Annotated[AskedSearch, Query()]) -> Response:
     """Find, among the files `photos` (pictures or a zip) or in an `index`, what looks most like the photo."""
     return await _answer(request, SEARCH, asked)

@@ -11,8 +11,9 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import JSONResponse
 
+from intarsia.serving.answers import media_types
 from intarsia.serving.converting import Converted, convert
-from intarsia.serving.documenting import BYTES, FILE, FILES, JSON, form, gives, takes
+from intarsia.serving.documenting import BYTES, FILE, FILES, JSON, form, gives_files, takes
 from intarsia.serving.engine import Call
 from intarsia.serving.problems import UNPROCESSABLE, Problem
 from intarsia.serving.routes.segment import engine_of, settings_of
@@ -36,7 +37,7 @@ class Converting(BaseModel):
 _TAKEN = takes({"multipart/form-data": form({"file": FILES, "photos": FILES}), BYTES: FILE})
 
 
-@router.post("/convert", response_class=Response, openapi_extra=_TAKEN, responses=gives(JSON, BYTES))
+@router.post("/convert", response_class=Response, openapi_extra=_TAKEN, responses=gives_files(media_types()))
 async def convert_annotations(request: Request, asked: Annotated[Converting, Query()]) -> Response:
     """Write annotations for another tool.
 

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 import intarsia
+from intarsia.serving.documenting import gives
 from intarsia.serving.problems import UNAVAILABLE, Problem
 
 router = APIRouter(tags=["health"])
@@ -38,7 +39,7 @@ async def version() -> dict[str, Any]:
     return {"intarsia": intarsia.__version__, "python": sys.version.split()[0]}
 
 
-@router.get("/metrics", response_class=Response)
+@router.get("/metrics", response_class=Response, responses=gives("text/plain"))
 async def metrics(request: Request) -> Response:
     """Tell counts and times, for Prometheus."""
     return Response(generate_latest(request.app.state.registry), media_type=CONTENT_TYPE_LATEST)

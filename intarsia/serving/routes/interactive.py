@@ -14,6 +14,7 @@ from intarsia.media.images import open_image
 from intarsia.media.png import encode_mask
 from intarsia.serving.budget import hold
 from intarsia.serving.clicking import Click, Remembered, Sessions
+from intarsia.serving.documenting import FILE, FORM, PNG, form, gives, takes
 from intarsia.serving.engine import Call
 from intarsia.serving.problems import UNPROCESSABLE, Problem
 from intarsia.serving.routes.segment import engine_of, read, read_classes, read_labels, settings_of
@@ -47,7 +48,14 @@ _CLICKS = TypeAdapter(Annotated[list[_Clicked], Field(min_length=1, max_length=_
 _LOCKED = TypeAdapter(Annotated[list[Annotated[int, Field(ge=0)]], Field(max_length=65536)])
 
 
-@router.post("/segment/interactive", response_class=Response)
+_TEXT = {"type": "string"}
+_CLICKED = {"file": FILE, "labels": FILE, "classes": _TEXT, "clicks": _TEXT, "locked": _TEXT, "session": _TEXT}
+
+
+@router.post(
+    "/segment/interactive", response_class=Response, openapi_extra=takes({FORM: form(_CLICKED, ["clicks"])}),
+    responses=gives(PNG),
+)  # fmt: skip
 async def click(request: Request, asked: Annotated[Clicking, Query()]) -> Response:
     """Give the region around a click its class.
 

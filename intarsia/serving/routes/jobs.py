@@ -17,6 +17,8 @@ from starlette.responses import JSONResponse, StreamingResponse
 
 from intarsia.errors import IntarsiaError, UsageError, suggest
 from intarsia.jobs import Manifest
+from intarsia.serving.answers import media_types
+from intarsia.serving.documenting import BYTES, FILE, FILES, FORM, JSON, ZIP, form, gives, gives_files, takes
 from intarsia.serving.jobs import Job, Jobs, Kind
 from intarsia.serving.jobs.events import MEDIA_TYPE, follow, read_seen
 from intarsia.serving.jobs.kinds import Asked
@@ -27,23 +29,16 @@ from intarsia.serving.problems import NOT_FOUND, UNPROCESSABLE, Problem, problem
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
+_LINES = "application/x-ndjson"
+_PARTS: dict[int | str, dict[str, Any]] = {
+    206: {"description": "A part of it"}, 304: {"description": "It is as it was"},
+    416: {"description": "No part of it"},
+}  # fmt: skip
 _OWN = ("kind", "name")  # of the query, and no options of the kind
-_BODY = {
-    "requestBody": {
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "properties": {"files": {"type": "array", "items": {"type": "string", "format": "binary"}}},
-                }
-            },
-            "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
-        }
-    }
-}
+_BODY = takes({FORM: form({"files": FILES}, []), BYTES: FILE})
 
 
-@router.post("", status_code=202, openapi_extra=_BODY)
+@router.post("", status_code=202, openapi_extra=_BODY, responses=gives(JSON, status=202))
 async def start_job(
     request: Request,
     kind: Annotated[str, Query(description="What is done (/v1/jobs/kinds); its options stand in the query, too.")] = (
@@ -92,7 +87,7 @@ async def show_job(request: Request, job: str) -> dict[str, Any]:
     return jobs.tell(jobs.find(job))
 
 
-@router.delete("/{job}")
+@router.delete("/{job}", status_code=202, responses={**gives(JSON, status=202), 204: {"description": "Removed"}})
 async def cancel_job(request: Request, job: str) -> Response:
     """Cancel a job that waits or runs; remove one that is over, with its results."""
     jobs = jobs_of(request)
@@ -102,7 +97,9 @@ async def cancel_job(request: Request, job: str) -> Response:
     return Response(status_code=204) if over else JSONResponse(jobs.tell(found), 202)
 
 
-@router.get("/{job}/events", response_class=Response)
+@router.get(
+    "/{job}/events", response_class=Response, responses={**gives(MEDIA_TYPE), 204: {"description": "It is over"}}
+)
 async def follow_job(request: Request, job: str) -> Response:
     """Follow a job by server-sent events: `state` at once and at each change, `curve` for each epoch of a training."""
     jobs = jobs_of(request)
@@ -119,7 +116,7 @@ async def list_results(request: Request, job: str) -> list[dict[str, Any]]:
     return [output.model_dump() for output in jobs_of(request).find(job).outputs]
 
 
-@router.get("/{job}/results.zip", response_class=Response)
+@router.get("/{job}/results.zip", response_class=Response, responses=gives(ZIP))
 async def send_results(request: Request, job: str) -> Response:
     """Send all that a job made as one zip archive."""
     jobs = jobs_of(request)
@@ -129,7 +126,7 @@ async def send_results(request: Request, job: str) -> Response:
     return StreamingResponse(packed, media_type="application/zip", headers=headers)
 
 
-@router.get("/{job}/records", response_class=Response)
+@router.get("/{job}/records", response_class=Response, responses=gives(_LINES))
 async def send_records(request: Request, job: str) -> Response:
     """Send a line of JSON for each source that is finished, also while others are not: areas, times, errors."""
     jobs = jobs_of(request)
@@ -139,11 +136,11 @@ async def send_records(request: Request, job: str) -> Response:
         for record in Manifest(folder.out).records():
             yield json.dumps(folder.hide(record)) + "\n"
 
-    return StreamingResponse(lines(), media_type="application/x-ndjson")
+    return StreamingResponse(lines(), media_type=_LINES)
 
 
 @router.head("/{job}/results/{name:path}", include_in_schema=False)
-@router.get("/{job}/results/{name:path}", response_class=Response)
+@router.get("/{job}/results/{name:path}", response_class=Response, responses=gives_files(media_types()) | _PARTS)
 async def send_result(request: Request, job: str, name: str) -> Response:
     """Send a file that a job made, or a part of it (`Range`)."""
     jobs = jobs_of(request)

@@ -20,6 +20,8 @@ from intarsia.serving.problems import TOO_LATE, UNPROCESSABLE, Problem, problem_
 from intarsia.serving.routes.segment import choose, engine_of, predict, settings_of
 from intarsia.serving.uploads import Form, Upload, read_body, read_form
 
+_MOST_TASKS = 1000  # of one request; Label Studio sends one, or a page of them
+
 logger = logging.getLogger("intarsia.serving")
 router = APIRouter(prefix="/ls", tags=["label studio"])
 
@@ -44,7 +46,7 @@ class Task(BaseModel):
 class Predicting(BaseModel):
     """A request for predictions."""
 
-    tasks: Annotated[list[Task], FailFast()]
+    tasks: Annotated[list[Task], FailFast(), Field(max_length=_MOST_TASKS)]
     label_config: str
     params: Given = {}
 

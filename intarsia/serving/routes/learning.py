@@ -22,11 +22,13 @@ from intarsia.inference.clouds import CloudPredictor
 from intarsia.labels import LabelSpace
 from intarsia.media.images import ImageReader, open_image
 from intarsia.media.source import PixelSource
+from intarsia.serving.documenting import JSON, PNG, ZIP, gives
 from intarsia.serving.engine import Call, Engine
 from intarsia.serving.problems import UNPROCESSABLE, UNSUPPORTED, Problem
 from intarsia.serving.project import Project
 from intarsia.serving.project.exporting import export, forms
 from intarsia.serving.project.items import Found
+from intarsia.serving.project.kinds import Things
 from intarsia.serving.project.learning import HOWS, TRAIN, How, check
 from intarsia.serving.project.predicting import Answer, kept, say, source_for
 from intarsia.serving.project.suiting import LOOK
@@ -42,7 +44,7 @@ _SEGMENTS = 5  # that `intarsia.cluster` finds
 Model = Annotated[str | None, Query(description="Default: that of the draft, else what learnt from this project.")]
 
 
-@router.post("/items/{item}/predict", response_class=Response)
+@router.post("/items/{item}/predict", response_class=Response, responses=gives(PNG))
 async def predict_item(request: Request, item: str, model: Model = None, frame: Frame = 0) -> Response:
     """Predict an item's labels in the project's classes; nothing is saved but a draft."""
     call = Call(request)
@@ -54,7 +56,7 @@ async def predict_item(request: Request, item: str, model: Model = None, frame: 
     return Response(answer.labels, media_type="image/png", headers=headers)
 
 
-@router.get("/items/{item}/uncertainty", response_class=Response)
+@router.get("/items/{item}/uncertainty", response_class=Response, responses=gives(PNG))
 async def show_uncertainty(request: Request, item: str, model: Model = None, frame: Frame = 0) -> Response:
     """Send how unsure the model is of each pixel: 0 sure, 255 unsure."""
     answer, _ = await _answer(request, Call(request), item, model, frame)
@@ -139,19 +141,22 @@ class Learning(BaseModel):
         None
     )
     base: Annotated[str | None, Field(max_length=200, description="Of finetune: a model that the server knows.")] = None
+    kind: Annotated[
+        Things | None, Field(description="What is learnt from; none: pictures, else scans, else clouds.")
+    ] = None
     name: Annotated[str | None, Field(max_length=60, description="Of the model; none: by the way of learning.")] = None
 
 
-@router.post("/train", status_code=202)
+@router.post("/train", status_code=202, responses=gives(JSON, status=202))
 async def train(request: Request, learning: Learning) -> Response:
     """Learn from everything in the project that has labels; the answer is a job (see /v1/jobs)."""
     project, jobs = await project_of(request), jobs_of(request)
     engine: Engine = request.app.state.engine
     base = None if learning.base is None else engine.source(learning.base)
     recipe = None if learning.recipe is None else str(_recipe_file(learning.recipe))
-    await asked(check, project, learning.how, base)
+    await asked(check, project, learning.how, base, learning.kind)
     jobs.check_room()
-    spec = {"how": learning.how, "recipe": recipe, "base": base, "name": learning.name or learning.how}
+    spec = learning.model_dump() | {"recipe": recipe, "base": base, "name": learning.name or learning.how}
     job = await asyncio.to_thread(jobs.submit, TRAIN, spec)
     return JSONResponse(jobs.tell(job), 202, {"Location": f"/v1/jobs/{job.id}"})
 
@@ -177,7 +182,7 @@ async def show_options(request: Request) -> dict[str, Any]:
     }
 
 
-@router.get("/export", response_class=Response)
+@router.get("/export", response_class=Response, responses=gives(ZIP))
 async def export_labels(
     request: Request, format: Annotated[str, Query(description="A form of export (/v1/project/options).")] = "png"
 ) -> Response:

@@ -13,6 +13,7 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from intarsia.errors import IntarsiaError
+from intarsia.serving.documenting import BYTES, FILE, FILES, FORM, PNG, form, gives, takes
 from intarsia.serving.problems import CONFLICT, NOT_FOUND, TOO_LARGE, UNPROCESSABLE, Problem
 from intarsia.serving.project import Conflict, NoItem, Order, Project
 from intarsia.serving.project.current import Current
@@ -27,6 +28,7 @@ T = TypeVar("T")
 
 _UNSAID = 428  # Precondition Required
 _MOST = 500  # items of one answer
+_AS_IT_WAS: dict[int | str, dict[str, Any]] = {304: {"description": "It is as it was"}}
 _TAG = re.compile(r'(?:W/)?"?(\d{1,15})"?')
 
 Frame = Annotated[int, Query(ge=0, description="Of a video or the slice of a volume, from 0.")]
@@ -129,7 +131,7 @@ async def change_project(request: Request, changes: Changes) -> dict[str, Any]:
     return _classes(project)
 
 
-@router.post("/items", status_code=201)
+@router.post("/items", status_code=201, openapi_extra=takes({FORM: form({"file": FILES}), BYTES: FILE}))
 async def add_items(request: Request) -> dict[str, Any]:
     """Add files, sent as a form; what cannot be used is told beside what was added."""
     project = await project_of(request)
@@ -174,7 +176,7 @@ async def remove_item(request: Request, item: str) -> Response:
     return Response(status_code=204)
 
 
-@router.get("/items/{item}/image", response_class=Response)
+@router.get("/items/{item}/image", response_class=Response, responses=gives(PNG) | _AS_IT_WAS)
 async def show_image(
     request: Request,
     item: str,
@@ -224,7 +226,7 @@ def _require_pixels(project: Project, found: Found, settings: Settings, max_side
         )
 
 
-@router.get("/items/{item}/labels", response_class=Response)
+@router.get("/items/{item}/labels", response_class=Response, responses=gives(PNG))
 async def show_labels(request: Request, item: str, frame: Frame = 0) -> Response:
     """Send an item's labels as an index mask; the ETag is their revision."""
     project = await project_of(request)
@@ -238,7 +240,7 @@ async def show_labels(request: Request, item: str, frame: Frame = 0) -> Response
     return Response(mask, media_type="image/png", headers=headers)
 
 
-@router.put("/items/{item}/labels", status_code=204)
+@router.put("/items/{item}/labels", status_code=204, openapi_extra=takes({FORM: form({"file": FILE}), PNG: FILE}))
 async def save_labels(request: Request, item: str, frame: Frame = 0) -> Response:
     """Save an item's labels, an index mask, over the revision that they began with (If-Match; "0": the first)."""
     project = await project_of(request)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -13,24 +14,24 @@ import numpy as np
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.background import BackgroundTask
-from starlette.responses import FileResponse
+from starlette.responses import FileResponse, JSONResponse
 
 from intarsia import DEFAULT_MODELS
-from intarsia.inference.clouds import CloudPredictor
-from intarsia.labels import LabelSpace
 from intarsia.media.clouds import open_cloud
+from intarsia.serving.documenting import BYTES, gives
 from intarsia.serving.engine import Call, Engine
 from intarsia.serving.points import count_points
-from intarsia.serving.problems import CONFLICT, TOO_LARGE, UNSUPPORTED, Problem
+from intarsia.serving.problems import CONFLICT, TOO_LARGE, Problem
 from intarsia.serving.project import Conflict
 from intarsia.serving.project.cloudlabels import Change
+from intarsia.serving.project.cloudpredicting import PREDICT, cloud_model, usual_classes
 from intarsia.serving.project.clouds import Cloud, Clouds, Rules
 from intarsia.serving.project.lasso import View
+from intarsia.serving.routes.jobs import jobs_of
 from intarsia.serving.routes.project import asked, project_of
 
 router = APIRouter(prefix="/v1/project/items/{item}/cloud", tags=["project"])
 
-BINARY = "application/octet-stream"
 _WITH_HEADER = (".las", ".laz", ".ply", ".pcd", ".npz", ".bin")  # which tells how many points there are
 _MOST_AT_ONCE = 2_000_000
 
@@ -82,13 +83,7 @@ async def clouds_of(request: Request) -> Clouds:
     state = request.app.state
     project = await project_of(request)
     if getattr(state, "clouds", None) is None or state.clouds.project is not project:
-        engine: Engine = state.engine
-
-        def usual() -> LabelSpace | None:
-            name = DEFAULT_MODELS["cloud"]
-            return engine.description(name).space if name in engine.names else None
-
-        state.clouds = Clouds(project, usual)
+        state.clouds = Clouds(project, partial(usual_classes, state.engine))
     clouds: Clouds = state.clouds
     return clouds
 
@@ -123,12 +118,12 @@ async def _changed(cloud: Cloud, change: Any, *arguments: Any, **named: Any) -> 
         return cloud.told(found)
 
     try:
-        return Response(await asked(made), media_type=BINARY)
+        return Response(await asked(made), media_type=BYTES)
     except Conflict as error:
         raise Problem(CONFLICT, str(error), revision=error.present) from error
 
 
-@router.get("", response_class=Response)
+@router.get("", response_class=Response, responses=gives(BYTES))
 async def show_points(
     request: Request,
     item: str,
@@ -138,11 +133,11 @@ async def show_points(
     """Send points with labels, binary: the first ones of any number are an even sample of all (see `Cloud.packed`)."""
     cloud = await cloud_of(request, item)
     return Response(
-        await asked(cloud.packed, first, count), media_type=BINARY, headers={"Cache-Control": "private, no-cache"}
+        await asked(cloud.packed, first, count), media_type=BYTES, headers={"Cache-Control": "private, no-cache"}
     )
 
 
-@router.post("/lasso", response_class=Response)
+@router.post("/lasso", response_class=Response, responses=gives(BYTES))
 async def relabel(request: Request, item: str, lasso: Lasso) -> Response:
     """Give all points in a polygon a class, at full resolution; the answer tells which changed (see `Cloud.told`)."""
     cloud, clouds = await cloud_of(request, item), await clouds_of(request)
@@ -154,34 +149,39 @@ async def relabel(request: Request, item: str, lasso: Lasso) -> Response:
     )  # fmt: skip
 
 
-@router.post("/undo", response_class=Response)
+@router.post("/undo", response_class=Response, responses=gives(BYTES))
 async def undo(request: Request, item: str, seen: Revision) -> Response:
     """Take the last change of a cloud's labels back, exactly."""
     cloud = await cloud_of(request, item)
     return await _changed(cloud, cloud.labels.undo, seen.revision)
 
 
-@router.post("/redo", response_class=Response)
+@router.post("/redo", response_class=Response, responses=gives(BYTES))
 async def redo(request: Request, item: str, seen: Revision) -> Response:
     """Do the change again that was taken back last."""
     cloud = await cloud_of(request, item)
     return await _changed(cloud, cloud.labels.redo, seen.revision)
 
 
-@router.post("/predict", response_class=Response)
+@router.post("/predict", response_class=Response, responses=gives(BYTES))
 async def predict(
-    request: Request, item: str, ruled: Ruled, model: Annotated[str, Query()] = DEFAULT_MODELS["cloud"]
+    request: Request,
+    item: str,
+    ruled: Ruled,
+    model: Annotated[str, Query()] = DEFAULT_MODELS["cloud"],
+    later: Annotated[bool, Query(description="By a job, which is answered (202): for large clouds.")] = False,
 ) -> Response:
     """Give the points the classes that a model of clouds says; one change, which can be undone."""
     engine: Engine = request.app.state.engine
+    if later:
+        return await _begun(request, item, ruled, model)
     cloud, clouds, call = await cloud_of(request, item), await clouds_of(request), Call(request)
 
     async def work() -> Response:
         with call.stages("load"):
             predictor = await engine.predictor(model)
-        if not isinstance(predictor, CloudPredictor):
-            raise Problem(UNSUPPORTED, f"{model} is a model of pictures, and this is a point cloud")
-        result = await engine.compute(call, predictor, lambda: predictor.segment(open_cloud(cloud.path)))
+        cloud_predictor = cloud_model(predictor, model)
+        result = await engine.compute(call, predictor, lambda: cloud_predictor.segment(open_cloud(cloud.path)))
         await asked(clouds.adopt, result.space)
         space = clouds.project.classes
         labels = space.lookup_from(result.space)[result.labels]
@@ -196,7 +196,18 @@ async def predict(
     return found
 
 
-@router.get("/export", response_class=Response)
+async def _begun(request: Request, item: str, ruled: Ruled, model: str) -> Response:
+    """Queue a job that predicts a cloud."""
+    jobs = jobs_of(request)
+    await cloud_of(request, item)
+    request.app.state.engine.description(model).preprocessing.check_medium("cloud", item)
+    jobs.check_room()
+    spec = ruled.model_dump(exclude={"revision"}) | {"item": item, "model": model}
+    job = await asyncio.to_thread(jobs.submit, PREDICT, spec)
+    return JSONResponse(jobs.tell(job), 202, {"Location": f"/v1/jobs/{job.id}"})
+
+
+@router.get("/export", response_class=Response, responses=gives(BYTES))
 async def export_cloud(request: Request, item: str) -> Response:
     """Send the cloud's file with its labels, in its own format; all else in it stays as it is."""
     cloud, clouds = await cloud_of(request, item), await clouds_of(request)
@@ -210,5 +221,5 @@ async def export_cloud(request: Request, item: str) -> Response:
     if lost:
         headers["X-Losses"] = quote("; ".join(lost), safe=" ;:,()")
     return FileResponse(
-        path, media_type=BINARY, headers=headers, background=BackgroundTask(shutil.rmtree, place, ignore_errors=True)
+        path, media_type=BYTES, headers=headers, background=BackgroundTask(shutil.rmtree, place, ignore_errors=True)
     )

@@ -10,6 +10,7 @@ from fastapi import APIRouter
 from starlette.responses import FileResponse
 
 from intarsia.errors import suggest
+from intarsia.serving.documenting import gives
 from intarsia.serving.problems import NOT_FOUND, Problem
 
 router = APIRouter(prefix="/v1/samples", tags=["studio"])
@@ -30,7 +31,7 @@ async def list_samples() -> list[dict[str, str]]:
     return list(samples().values())
 
 
-@router.get("/{name}", response_class=FileResponse)
+@router.get("/{name}", response_class=FileResponse, responses=gives("image/jpeg"))
 async def send_sample(name: str) -> FileResponse:
     """Send a picture to begin with."""
     if name not in samples():

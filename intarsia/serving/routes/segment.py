@@ -16,8 +16,9 @@ from intarsia.media.images import open_image
 from intarsia.media.maskfile import read_mask_file
 from intarsia.preprocessing import CloudPreprocessing
 from intarsia.result import Segmentation
-from intarsia.serving.answers import Answer, Made, Wish, choose_answer
+from intarsia.serving.answers import Answer, Made, Wish, choose_answer, media_types
 from intarsia.serving.budget import hold
+from intarsia.serving.documenting import FILE, FORM, form, gives_files, takes, takes_photo
 from intarsia.serving.engine import Call, Engine
 from intarsia.serving.files import segment_file
 from intarsia.serving.problems import UNPROCESSABLE, UNSUPPORTED, Problem, reasons
@@ -60,7 +61,7 @@ class Segmenting(Asked):
         }  # fmt: skip
 
 
-@router.post("/segment", response_class=Response)
+@router.post("/segment", response_class=Response, openapi_extra=takes_photo(), responses=gives_files(media_types()))
 async def segment(request: Request, asked: Annotated[Segmenting, Query()]) -> Response:
     """Give every pixel of a picture, GeoTIFF or volume its class."""
     engine, call = engine_of(request), Call(request)
@@ -88,7 +89,10 @@ class Rendering(Asked):
     model: Annotated[str | None, Field(description="Whose classes the labels are of.")] = None
 
 
-@router.post("/render", response_class=Response)
+_TO_RENDER = takes({FORM: form({"labels": FILE, "file": FILE, "classes": {"type": "string"}}, ["labels"])})
+
+
+@router.post("/render", response_class=Response, openapi_extra=_TO_RENDER, responses=gives_files(media_types()))
 async def render(request: Request, asked: Annotated[Rendering, Query()]) -> Response:
     """Give labels that are there any form that predictions have.
 

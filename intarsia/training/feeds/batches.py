@@ -30,6 +30,7 @@ from intarsia.transforms.preprocess import resize_image, working_size
 Pair = tuple[NDArray[np.uint8], NDArray[Any]]
 _CACHE_SHARE = 0.25
 _SUBSTITUTES = 16
+_SPREAD = 2  # shards
 
 
 def mix(*numbers: int) -> int:
@@ -222,6 +223,8 @@ class StepBatches(Sampler[list[tuple[int, int]]]):
         rank: this process's number.
         processes: number of processes.
         weights: (samples, weight) of each source, in the order of the samples; `()` draws all alike.
+        shards: how many samples in a row each shard holds; without weights, an epoch goes through shard after shard,
+            see `shuffled`. `()` is one permutation of all.
     """
 
     def __init__(
@@ -235,11 +238,12 @@ class StepBatches(Sampler[list[tuple[int, int]]]):
         rank: int,
         processes: int,
         weights: Sequence[tuple[int, float]] = (),
+        shards: Sequence[int] = (),
     ) -> None:
         self.samples, self.batch, self.seed = samples, batch, seed
         self.start, self.stop, self.rank, self.processes = start, stop, rank, processes
         self.per_epoch = max(1, samples // batch)
-        self.weights = tuple(weights)
+        self.weights, self.shards = tuple(weights), tuple(shards)
         self._draws = _shared_out(max(samples, batch), [count * weight for count, weight in self.weights])
 
     def __len__(self) -> int:
@@ -259,7 +263,7 @@ class StepBatches(Sampler[list[tuple[int, int]]]):
     def _plain(self, epoch: int) -> list[tuple[int, int]]:
         """The addresses of one epoch: every sample once, or in rounds where a batch takes more than there are."""
         rounds = -(-self.batch // self.samples)
-        order = np.random.default_rng(mix(self.seed, epoch)).permutation(self.samples).tolist()
+        order = shuffled(self.samples, self.shards, np.random.default_rng(mix(self.seed, epoch))).tolist()
         return [(epoch * rounds + number, index) for number in range(rounds) for index in order]
 
     def _weighted(self, epoch: int) -> list[tuple[int, int]]:
@@ -279,6 +283,25 @@ class StepBatches(Sampler[list[tuple[int, int]]]):
             place = turn * count
             for index in order[max(0, start - place) : stop - place].tolist():
                 yield turn, first + index
+
+
+def shuffled(samples: int, shards: Sequence[int], random: np.random.Generator) -> NDArray[np.int64]:
+    """An order of samples in which neighbours are read from few shards, so that reading stays nearly sequential.
+
+    The shards come in random order, and each sample moves back by a random number of places, up to as many as two
+    shards hold: what a shuffle buffer does, but known in advance, and without one.
+
+    Args:
+        samples: number of samples.
+        shards: how many of them in a row each shard holds; `()` is a permutation of all.
+        random: decides.
+    """
+    if not shards:
+        return random.permutation(samples)
+    begins = np.cumsum(shards) - shards
+    order = np.concatenate([np.arange(begins[n], begins[n] + shards[n]) for n in random.permutation(len(shards))])
+    reach = _SPREAD * samples / len(shards)
+    return order[np.argsort(np.arange(samples) + random.uniform(0, reach, samples), kind="stable")]
 
 
 def _shared_out(total: int, shares: Sequence[float]) -> list[int]:

@@ -152,6 +152,7 @@ class CloudFeed:
         self._recipe, self._say = recipe, say
         self.split = train
         self.weights: tuple[tuple[int, float], ...] = ()  # blocks are drawn by their own rule, `cloud.balance`
+        self.shards: tuple[int, ...] = ()
         self.preprocessing = cloud_preprocessing(recipe, model, train)
         self.shape = (model.in_channels, recipe.cloud.points)
         self._names: list[str] = []

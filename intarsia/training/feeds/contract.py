@@ -36,6 +36,7 @@ class Feed(Protocol):
         validator: scores the weights.
         shape: (channels, *S) of one training input.
         weights: of a split that was merged from several data sets; see `StepBatches`.
+        shards: of a split that is read in larger parts; see `StepBatches`.
     """
 
     @property
@@ -48,6 +49,8 @@ class Feed(Protocol):
     def shape(self) -> tuple[int, ...]: ...
     @property
     def weights(self) -> tuple[tuple[int, float], ...]: ...
+    @property
+    def shards(self) -> tuple[int, ...]: ...
 
     def __len__(self) -> int:
         """Samples an epoch."""

@@ -37,6 +37,7 @@ class PictureFeed:
         self.preprocessing = preprocessing_of(model, recipe)
         self.split = train.for_training(self.preprocessing, foreground=recipe.data.foreground)
         self.weights = self.split.weights
+        self.shards = self.split.shards
         self.shape = (model.in_channels, *recipe.input.crop)
         self._reader = SplitReader(self.split, self.preprocessing, resize_target=True)
         self.validator: Validator = Validator(

@@ -16,6 +16,7 @@ _FREE = (
     "card",
     "refine",
     "data.path",
+    "training.shard",
     "training.workers",
     "training.cache",
     "training.samples",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,7 +20,7 @@ from torch.nn.parallel import DistributedDataParallel
 from intarsia.bundle import Bundle
 from intarsia.datasets import Dataset
 from intarsia.errors import DataError, ModelError, UsageError
-from intarsia.files import make_folder, write_json
+from intarsia.files import write_json
 from intarsia.labels import LabelSpace
 from intarsia.memory import keep_freed_memory
 from intarsia.metrics import Scores
@@ -27,12 +28,15 @@ from intarsia.models import SegmentationModel, build
 from intarsia.models.synchronised import synchronise_norms
 from intarsia.models.weights import initialise
 from intarsia.recipe import Recipe
+from intarsia.runtimes.torch import has_bf16
 from intarsia.stopping import Stop, never, stop_on_signals
-from intarsia.training.distributed import World, first_says, join_world
+from intarsia.training.distributed import World, first_says, join_world, number_of_first
 from intarsia.training.feeds.batches import Batch, StepBatches, batches, default_workers, mix
 from intarsia.training.feeds.clips import ClipTraining
 from intarsia.training.feeds.opening import open_feed
+from intarsia.training.launch import is_restarted, sole_training
 from intarsia.training.log import Row, RunLog
+from intarsia.training.loop import among
 from intarsia.training.loop.checkpoint import (
     Checkpoint,
     load_checkpoint,
@@ -45,6 +49,7 @@ from intarsia.training.loop.ema import AveragedWeights
 from intarsia.training.loop.identity import differences, identity, is_extended
 from intarsia.training.loop.optim import build_optimizer, freeze_norms, learning_rate_factor, set_learning_rate
 from intarsia.training.loop.precision import choose_precision
+from intarsia.training.loop.sharding import called_once, require_many, shard
 from intarsia.training.loop.supervision import SupervisedPass, supervised_loss
 from intarsia.training.plan.setup import (
     Run,
@@ -93,7 +98,7 @@ def train(
         folder: run folder; gets ``recipe.yaml``, ``log.csv``, ``log.jsonl``, ``best.safetensors``,
             ``last.safetensors``, ``checkpoints/`` and ``samples/``.
         resume: continue from the newest intact checkpoint. On CPU the result equals that of an uninterrupted run bit
-            for bit.
+            for bit. A process that ``torchrun`` starts again continues without being asked.
         console: where progress goes; none: silent.
         stop: asked after each step, in addition to Ctrl-C and SIGTERM; of several processes, the first one's counts.
 
@@ -113,6 +118,8 @@ class _Trainer:
         settings = recipe.training
         if settings.batch_size % world.size:
             raise UsageError(f"training.batch_size {settings.batch_size} cannot be shared by {world.size} processes")
+        if settings.shard:
+            require_many(world)
         self.recipe, self.folder, self.world, self.console = recipe, folder, world, console
         self.space: LabelSpace = dataset.space
         check_names(recipe, self.space)
@@ -121,12 +128,16 @@ class _Trainer:
         notes = initialise(self.model, recipe.model.weights, self.space)
         self.validation = [item.id for item in dataset.split(recipe.data.val).items]
         self.feed = open_feed(recipe, self.model, dataset, world, folder / "samples", self._say)
-        self.model = self.model.to(world.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if not settings.shard:  # a divided model moves in parts, and has to lie in order
+            self.model = self.model.to(world.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.loss = build_training_loss(recipe, self.feed.split).to(world.device)
         self.clips = None if recipe.clips is None else ClipTraining(recipe.clips, ignore_index=self.space.ignore_index)
         self.average = AveragedWeights(self.model, settings.ema)
         self._frozen_norms = freeze_norms(self.model) if settings.freeze_norms else []
-        if world.size > 1:
+        self.passes = SupervisedPass(self.model)
+        if settings.shard:
+            self._divide()
+        elif world.size > 1:
             synchronise_norms(self.model)
         self.optimizer = build_optimizer(self.model, recipe.optimizer)
         self.workers = default_workers() if settings.workers is None else settings.workers
@@ -138,14 +149,28 @@ class _Trainer:
         for sentence in notes:
             self._say(sentence)
 
+    def _divide(self) -> None:
+        """Keep only this process's part of the model and of its average."""
+        called = called_once(self.passes, self._input_shape(2))
+        synchronise_norms(self.model)
+        self._fast(self.model)
+        shard(self.passes, self.model, called, self.world)
+        self.average.divide(self.model, self.world.device)
+
     def run(self, resume: bool, stop: Stop) -> Run:
         """Train from the start or the newest checkpoint to the end, or until `stop` says so."""
-        if resume:
+        if not self.world.is_main:
+            return self._run(resume, stop)
+        resume = resume or is_restarted(self.folder)
+        with sole_training(self.folder, self._say, patient=resume):
+            return self._run(resume, stop)
+
+    def _run(self, resume: bool, stop: Stop) -> Run:
+        if first_says(resume, self.world):
             self._restore()
         elif self.world.is_main:
             require_new(self.folder)
         if self.world.is_main:
-            make_folder(self.folder)
             write_json(self.folder / "labels.json", self.space.to_json())
         if not self.state.precision:
             self._choose_precision()
@@ -154,13 +179,16 @@ class _Trainer:
             resolved.save(self.folder / "recipe.yaml")
         if (self.state.step < self.total or self._is_validation_due()) and not self._is_stale():
             self._train(stop)
-        if self.world.is_main:
-            self._bundle(self.state.rows[-1]).save(self.folder / "last.safetensors")
+        with self.average.whole() as averaged:
+            if self.world.is_main:
+                self._bundle(averaged, self.state.rows[-1]).save(self.folder / "last.safetensors")
         return Run(self.folder, self.folder / "best.safetensors", self.state.best_scores)
 
     def _choose_precision(self) -> None:
         asked = self.recipe.training.precision
-        if asked == "auto":
+        if asked == "auto" and self.recipe.training.shard:  # too large to try out as a whole
+            asked = "bf16" if self.world.device.type == "cuda" and has_bf16("cuda") else "fp32"
+        elif asked == "auto":
             trial = choose_precision(self._fast(self.model), self.feed.shape, self._local_batch, self.world.device)
             # Every process must compute alike: the first one's choice is everyone's.
             asked = "bf16" if first_says(trial == "bf16", self.world) else "fp32"
@@ -178,17 +206,14 @@ class _Trainer:
 
     def _train(self, stop: Stop) -> None:
         settings = self.recipe.training
-        self._fast(self.model)
+        network = self._network()
         self.feed.prepare()
         order = StepBatches(
             len(self.feed), settings.batch_size, settings.seed,
             start=self.state.step, stop=self.total, rank=self.world.rank, processes=self.world.size,
-            weights=self.feed.weights,
+            weights=self.feed.weights, shards=self.feed.shards,
         )  # fmt: skip
         loader = batches(self.feed.samples(self.loss.maps), order, self.workers)
-        network: nn.Module = SupervisedPass(self.model)
-        if self.world.size > 1:
-            network = DistributedDataParallel(network)
         with stop_on_signals() as signalled, self._progress(lambda: signalled() or stop()) as progress:
             if self._is_validation_due():
                 self._finish_epoch(progress)
@@ -200,7 +225,7 @@ class _Trainer:
                 loss = self._step(network, batch)
                 progress.advance(loss)
                 # All processes stop after the same step, or those that go on would wait for the others for ever.
-                stopping = first_says(signalled() or stop(), self.world)
+                stopping = first_says(signalled() or stop() or self.world.is_orphan, self.world)
                 now = time.perf_counter()
                 self.state.seconds, clock = self.state.seconds + now - clock, now
                 over = settings.minutes is not None and self._is_over_time()
@@ -223,18 +248,40 @@ class _Trainer:
                         self._save_checkpoint()
                     raise KeyboardInterrupt
 
+    def _network(self) -> nn.Module:
+        """What a step calls: it averages the gradients of all processes."""
+        self._fast(self.model)
+        if self.world.size == 1 or self.recipe.training.shard:
+            return self.passes
+        network = DistributedDataParallel(self.passes)
+        if self.world.size > 2:  # two numbers have the same sum in any order
+            with self._autocast():
+                among.settle(network, torch.zeros(self._input_shape(self._local_batch), device=self.world.device))
+        return network
+
+    def _input_shape(self, samples: int) -> tuple[int, ...]:
+        """The shape of what the network sees of so many samples: of clips, frame after frame."""
+        clips = self.recipe.clips
+        return (*(() if clips is None else (clips.frames,)), samples, *self.feed.shape)
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.world.device.type, dtype=torch.bfloat16, enabled=self.state.precision == "bf16")
+
     def _is_validation_due(self) -> bool:
         """Whether the run was stopped in the validation of a finished epoch."""
         step, rows = self.state.step, self.state.rows
         return step > 0 and step % self.per_epoch == 0 and (not rows or rows[-1]["step"] < step)
 
     def _is_over_time(self) -> bool:
-        """Whether the minutes are used up, in every process alike."""
-        return first_says(self._share_of_time() >= 1, self.world)
+        """Whether the minutes are used up."""
+        return self._share_of_time() >= 1
 
     def _share_of_time(self) -> float:
+        """How much of the minutes is used up, by the clock of the first process: all take the same learning rate."""
         minutes = self.recipe.training.minutes
-        return 0.0 if minutes is None else (time.monotonic() - self.started) / (60 * minutes)
+        if minutes is None:
+            return 0.0
+        return number_of_first((time.monotonic() - self.started) / (60 * minutes), self.world)
 
     def _progress(self, stop: Stop) -> Progress:
         # Processes that add up their counts after a validation cannot leave it one by one.
@@ -265,8 +312,7 @@ class _Trainer:
             inputs, target, maps = clip.frames, clip.labels.flatten(0, 1), None
         no_sync = network.no_sync() if isinstance(network, DistributedDataParallel) and not updates else nullcontext()
         with no_sync:
-            bf16 = self.state.precision == "bf16"
-            with torch.autocast(self.world.device.type, dtype=torch.bfloat16, enabled=bf16):
+            with self._autocast():
                 outputs = network(inputs)
             progress = (step - 1) / max(1, self.total - 1)
             loss = supervised_loss(
@@ -278,7 +324,7 @@ class _Trainer:
             torch.autograd.backward(loss / settings.accumulate)
         value = float(loss.detach())
         gradients = [parameter.grad for parameter in self.model.parameters() if parameter.grad is not None]
-        norm = torch.nn.utils.get_total_norm(gradients)
+        norm = among.whole(torch.nn.utils.get_total_norm(gradients))
         # The summed gradient is the same in all processes, so that they skip together; the loss alone is local.
         if not bool(torch.isfinite(norm)) or (self.world.size == 1 and not np.isfinite(value)):
             self._skip(batch, value, float(norm), buffers)
@@ -342,9 +388,10 @@ class _Trainer:
         }
         is_last = state.step >= self.total or state.step % self.per_epoch > 0  # the minutes were over within an epoch
         if epoch % settings.validate_every == 0 or is_last or self._share_of_time() >= 1:
-            scores = self._score(epoch, progress)
-            row |= {f"val_{name}": value for name, value in flat_scores(scores, self.space).items()}
-            self._judge(row)
+            with self.average.whole() as averaged:
+                scores = self._score(averaged, epoch, progress)
+                row |= {f"val_{name}": value for name, value in flat_scores(scores, self.space).items()}
+                self._judge(averaged, row)
         state.loss_sum, state.loss_count, state.seconds, state.waited = 0.0, 0, 0.0, 0.0
         state.rows.append(row)
         self._save_checkpoint()
@@ -352,14 +399,15 @@ class _Trainer:
             self.log.add(row)
         progress.epoch(row)
 
-    def _score(self, epoch: int, progress: Progress) -> Scores:
+    def _score(self, averaged: SegmentationModel, epoch: int, progress: Progress) -> Scores:
         try:
-            return self.feed.validator.score(self.average.model, epoch, self.state.precision, progress)
+            return self.feed.validator.score(averaged, epoch, self.state.precision, progress)
         except KeyboardInterrupt:
-            self._save_checkpoint()  # before the epoch's row: the resumed run begins with this validation
+            if self.world.size == 1:  # one of several does not reach the others
+                self._save_checkpoint()  # before the epoch's row: the resumed run begins with this validation
             raise
 
-    def _judge(self, row: Row) -> None:
+    def _judge(self, averaged: SegmentationModel, row: Row) -> None:
         """Keep the weights if they are the best so far."""
         value = row.get(f"val_{self.recipe.training.monitor}")
         if value is None:
@@ -377,38 +425,40 @@ class _Trainer:
             name.removeprefix("val_"): score for name, score in row.items() if name.startswith("val_")
         }
         if self.world.is_main:
-            self._bundle(row).save(self.folder / "best.safetensors")
+            self._bundle(averaged, row).save(self.folder / "best.safetensors")
 
     def _is_stale(self) -> bool:
         patience = self.recipe.training.patience
         return bool(patience) and self.state.stale >= patience
 
-    def _bundle(self, row: Row) -> Bundle:
+    def _bundle(self, averaged: SegmentationModel, row: Row) -> Bundle:
         return bundle_of(
-            self.recipe, self.space, self.feed.preprocessing, self.average.model,
+            self.recipe, self.space, self.feed.preprocessing, averaged,
             {"split": self.recipe.data.val, **{k: v for k, v in row.items() if k.startswith("val_") or k == "epoch"}},
         )  # fmt: skip
 
     def _save_checkpoint(self) -> None:
-        if not self.world.is_main:
-            return
-        tensors = {
+        """Write down all that decides how the training goes on; every process takes part, the main one writes."""
+        groups = {
             "model": self.model.state_dict(),
-            "average": self.average.model.state_dict(),
+            "average": self.average.state(),
             "optimizer": optimizer_tensors(self.optimizer),
-            "gradients": {name: p.grad for name, p in self.model.named_parameters() if p.grad is not None},
+            **among.gradients(self.model, self.world),
         }
-        state = {**vars(self.state), "recipe": self._identity()}
-        save_checkpoint(self.folder / "checkpoints", self.state.step, Checkpoint(tensors, state))
+        tensors = among.gathered(groups, self.world)
+        if self.world.is_main:
+            state = {**vars(self.state), "recipe": self._identity()}
+            save_checkpoint(self.folder / "checkpoints", self.state.step, Checkpoint(tensors, state))
 
     def _restore(self) -> None:
-        found = load_checkpoint(self.folder / "checkpoints")
-        if found is None:
+        found = load_checkpoint(self.folder / "checkpoints") if self.world.is_main else None
+        if found is not None:
+            for sentence in found[2]:
+                self._say(sentence)
+        checkpoint = among.of_first(None if found is None else found[0], self.world, self._held())
+        if checkpoint is None:
             self._say(f"no checkpoint in {self.folder}: starting from the beginning")
             return
-        checkpoint, path, damaged = found
-        for sentence in damaged:
-            self._say(sentence)
         state = dict(checkpoint.state)
         stored = state.pop("recipe")
         changed = differences(stored, self._identity())
@@ -419,13 +469,28 @@ class _Trainer:
             raise UsageError(f"cannot resume {self.folder}: the recipe or data changed since ({', '.join(changed)})")
         self.state = _State(**state)
         self.model.load_state_dict(checkpoint.tensors["model"])
-        self.average.model.load_state_dict(checkpoint.tensors["average"])
+        self.average.load(checkpoint.tensors["average"])
         restore_optimizer(self.optimizer, checkpoint.tensors["optimizer"])
+        gradients = among.own_gradients(checkpoint.tensors, self.world)
         for name, parameter in self.model.named_parameters():
-            gradient = checkpoint.tensors["gradients"].get(name)
-            parameter.grad = None if gradient is None else gradient.to(parameter)
+            parameter.grad = None
+            if name in gradients:  # in the parameter's order of channels: their norm is summed up as they lie
+                parameter.grad = torch.empty_like(parameter, requires_grad=False).copy_(gradients[name])
         self.log.restore(self.state.rows)
-        self._say(f"resumed from {path}: step {self.state.step} of {self.total}")
+        if found is not None:
+            self._say(f"resumed from {found[1]}: step {self.state.step} of {self.total}")
+
+    def _held(self) -> Callable[[str, str], Tensor | None]:
+        """By group and name, what a checkpoint's tensor goes into."""
+        parameters = dict(self.model.named_parameters())
+        numbered = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
+        held = {"model": self.model.state_dict(), "average": self.average.state()}
+
+        def like(group: str, name: str) -> Tensor | None:
+            found: Tensor | None = held.get(group, parameters).get(name)
+            return numbered[int(name.partition(".")[0])] if group == "optimizer" else found
+
+        return like
 
     def _identity(self) -> dict[str, Any]:
         return identity(

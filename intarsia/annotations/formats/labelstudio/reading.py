@@ -224,7 +224,10 @@ def _geometry(value: dict[str, Any], width: int, height: int) -> Geometry:
         return Polyline(tuple(corners)) if value.get("closed") is False else polygon(corners)
     angle = number(value.get("rotation") or 0)
     if "radiusX" in value:
-        return Ellipse(x("x"), y("y"), x("radiusX"), y("radiusY"), angle)
+        rx, ry = x("radiusX"), y("radiusY")
+        if rx < 0 or ry < 0:
+            raise BadShape("an ellipse has a negative radius")
+        return Ellipse(x("x"), y("y"), rx, ry, angle)
     if "height" in value:
         return _rectangle(x("x"), y("y"), x("width"), y("height"), angle)
     if "x" in value:
@@ -234,6 +237,8 @@ def _geometry(value: dict[str, Any], width: int, height: int) -> Geometry:
 
 def _rectangle(x: float, y: float, width: float, height: float, angle: float) -> Rectangle:
     """A rectangle that is turned about its upper left corner, as one that is turned about its centre."""
+    if width < 0 or height < 0:
+        raise BadShape("a box of negative width or height")
     turn = math.radians(angle)
     middle_x = x + width / 2 * math.cos(turn) - height / 2 * math.sin(turn)
     middle_y = y + width / 2 * math.sin(turn) + height / 2 * math.cos(turn)

@@ -53,6 +53,17 @@ export const TABLE = [
 
 /** @type {Map<string, (key: string) => void>} */
 const handlers = new Map();
+/** Keys of other rooms, which listen to them on their own. @type {Map<string, {title: string, keys: string[]}[]>} */
+const others = new Map();
+
+/**
+ * Have the sheet list the keys of a room.
+ * @param {string} group
+ * @param {{title: string, keys: string[]}[]} rows
+ */
+export function addToSheet(group, rows) {
+  others.set(group, rows);
+}
 
 /**
  * Say what an action of the table does. Buttons with `data-action="ID"` do it as well, and tell their key.
@@ -127,9 +138,10 @@ function readable(key) {
 
 function showSheet() {
   const sheet = /** @type {HTMLDialogElement} */ (byId("sheet"));
+  /** @type {Map<string, {title: string, keys: string[]}[]>} */
   const groups = Map.groupBy(TABLE.filter((row) => handlers.has(row.id)), (row) => row.group);
   byId("sheet-keys").replaceChildren(
-    ...[...groups].map(([group, rows]) =>
+    ...[...groups, ...others].map(([group, rows]) =>
       make(
         "section",
         {},

@@ -131,9 +131,18 @@ export function shownColor(index) {
 function writeShares() {
   sharesTimer = 0;
   const { labels } = state;
+  showShares(labels?.counts ?? [], labels?.data.length ?? 0);
+}
+
+/**
+ * Show how large a part of all each class is.
+ * @param {ArrayLike<number>} counts pixels or points, by label
+ * @param {number} total
+ */
+export function showShares(counts, total) {
   rows.forEach(({ row, share: field }, position) => {
-    const pixels = labels?.counts[state.classes[position].index] ?? 0;
-    const share = labels ? (100 * pixels) / labels.data.length : 0;
+    const pixels = counts[state.classes[position].index] ?? 0;
+    const share = total ? (100 * pixels) / total : 0;
     const text = !pixels ? "" : share < 0.1 ? "< 0.1 %" : `${share.toFixed(1)} %`;
     field.textContent = text;
     row.classList.toggle("absent", !pixels);

@@ -85,7 +85,7 @@ export function hasNoModel(item) {
 function explain(item) {
   notice(
     `No model here knows ${THINGS[item.medium] ?? "such items"}, so this one starts without labels. Paint a few strokes of each ` +
-      "class and press Learn at the right, click what belongs to the class in hand, or choose a model above, or clusters, and press Predict.",
+      "class and press Learn, click what belongs to the class in hand, or choose a model above and press Predict.",
   );
 }
 

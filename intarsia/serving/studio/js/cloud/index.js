@@ -5,7 +5,8 @@
 
 import { callJson } from "../api.js";
 import { byId, icon, make } from "../dom.js";
-import { shownColor } from "../legend.js";
+import { addToSheet } from "../keys.js";
+import { shownColor, showShares } from "../legend.js";
 import { editor, started, state, view as picture } from "../main.js";
 import { parseHex } from "../palettes.js";
 import { reasonOf } from "../project/items.js";
@@ -17,6 +18,7 @@ import { CloudView } from "./view.js";
 
 /** @typedef {import("./gestures.js").ToolName} ToolName */
 
+const SHARES_AFTER = 200; // ms without a change
 const UNKNOWN = [140, 140, 140, 255];
 const TOOLS = /** @type {[ToolName, string, string, string][]} */ ([
   ["turn", "Turn", "v", "Drag turns, Shift and drag moves, the wheel zooms. Keys: arrows, + and −."],
@@ -46,6 +48,7 @@ class CloudStage {
     this.gestures.addEventListener("line", () => this.#drawLine());
     /** @type {CloudSession | null} */
     this.session = null;
+    this.sharesTimer = 0;
     this.take("turn");
     this.#listen();
   }
@@ -64,6 +67,7 @@ class CloudStage {
 
   #listen() {
     for (const name of /** @type {const} */ (["classes", "locks"])) state.on(name, () => this.paint());
+    state.on("classes", () => this.#shares());
     addEventListener("palette", () => this.paint());
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.paint());
     this.canvas.addEventListener("webglcontextrestored", () => this.session && void this.open(this.session.item));
@@ -92,6 +96,7 @@ class CloudStage {
     state.emit("saved", "");
     this.panel.show(session);
     session.addEventListener("change", () => this.#history());
+    session.addEventListener("change", () => this.#shares());
     session.addEventListener("begin", () => this.#takeClasses(session).catch((error) => state.say(reasonOf(error), "error")));
     if (!this.view.painter) {
       this.hint.textContent = "This browser has no WebGL2, which point clouds need; another browser shows them. The file can still be predicted and downloaded.";
@@ -150,6 +155,12 @@ class CloudStage {
     view.back = parseHex(getComputedStyle(document.documentElement).getPropertyValue("--stage").trim());
     view.painter.setPalette(table);
     view.redraw();
+  }
+
+  /** Show in the legend how large a part of the points that are here each class has, when they rest. */
+  #shares() {
+    clearTimeout(this.sharesTimer);
+    this.sharesTimer = setTimeout(() => this.session && showShares(this.session.counts(), this.view.loaded), SHARES_AFTER);
   }
 
   #history() {
@@ -229,6 +240,11 @@ function addIcons() {
 }
 
 addIcons();
+addToSheet("In a point cloud", [
+  ...TOOLS.map(([, title, key]) => ({ title, keys: [key] })),
+  { title: "Turn", keys: ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown"] },
+  { title: "Put a corner of the polygon down; twice at one place closes it", keys: ["Enter"] },
+]);
 
 export const stage = new CloudStage();
 addEventListener("open-cloud", (event) => void stage.open(/** @type {CustomEvent} */ (event).detail));

@@ -2,6 +2,7 @@
 
 import { ApiError, call, sendJson } from "../api.js";
 import { state } from "../main.js";
+import { follow } from "../project/events.js";
 import { pathOf, reasonOf } from "../project/items.js";
 import { eachChange, readChange, readPart } from "./wire.js";
 
@@ -9,6 +10,7 @@ import { eachChange, readChange, readPart } from "./wire.js";
 
 const FIRST = 200_000; // points that come first, for a quick look at all of it
 const PART = 500_000;
+const LATER = 100_000; // points above which a prediction is a job, as it takes longer than a request may
 
 /** Events: "begin" (the first points are there), "change" (more points, other labels, other steps to undo). */
 export class CloudSession extends EventTarget {
@@ -108,7 +110,39 @@ export class CloudSession extends EventTarget {
   /** @param {string} model "" for the usual one */
   predict(model) {
     const query = model ? `?model=${encodeURIComponent(model)}` : "";
-    return this.#change(`/predict${query}`, this.rules(), "Predicting");
+    return this.total > LATER ? this.#predictLater(query) : this.#change(`/predict${query}`, this.rules(), "Predicting");
+  }
+
+  /**
+   * Have a job predict, and take the labels over when it is over; what is corrected meanwhile stays.
+   * @param {string} query
+   */
+  async #predictLater(query) {
+    try {
+      const answer = await sendJson("POST", `${this.path}/predict${query}${query ? "&" : "?"}later=true`, { revision: this.revision, ...this.rules() });
+      let job = await answer.json();
+      for await (const { event, data } of follow(`/v1/jobs/${job.id}/events`, this.stop.signal)) {
+        if (event === "state") job = data;
+        if (job.total) state.emit("busy", `Predicting, ${Math.floor((100 * job.done) / job.total)} %`);
+      }
+      if (job.state !== "done") return state.say(job.error ?? "The prediction was stopped.", "error");
+      await this.changing;
+      await this.load();
+      Object.assign(this.item, { revision: this.revision, state: "corrected" });
+      state.emit("saved", "saved");
+      state.say(`${job.notes.join("; ")}.`);
+    } catch (error) {
+      await this.#fail(error);
+    } finally {
+      state.emit("busy", "");
+    }
+  }
+
+  /** How many points have each label. */
+  counts() {
+    const found = new Uint32Array(65536);
+    for (const label of this.labels.subarray(0, this.view.loaded)) found[label]++;
+    return found;
   }
 
   /**

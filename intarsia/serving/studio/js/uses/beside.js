@@ -3,6 +3,8 @@
 import { byId, make } from "../dom.js";
 import { state } from "../state.js";
 
+const FIRST = 25; // percent that the picture before has: what was changed is mostly in the middle
+
 /** Takes away what is shown. */
 let close = () => {};
 
@@ -19,7 +21,7 @@ export async function showBeside(before, after, name) {
   const made = await pictureOf(after, "After");
   const given = await pictureOf(before, "Before");
   const isPair = Math.abs(made.naturalWidth * given.naturalHeight - given.naturalWidth * made.naturalHeight) <= made.naturalWidth + made.naturalHeight;
-  const divider = make("input", { type: "range", min: "0", max: "100", value: "50", "aria-label": "Divider between before and after", hidden: !isPair });
+  const divider = make("input", { type: "range", min: "0", max: "100", value: String(FIRST), "aria-label": "Divider between before and after", hidden: !isPair });
   const line = make("div", { className: "use-line", hidden: !isPair });
   const cut = () => {
     made.style.clipPath = isPair ? `inset(0 0 0 ${divider.value}%)` : "";

@@ -1,0 +1,259 @@
+"""What keeps state, in forms so small that each can be killed hundreds of times."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ordeals.kills import Work
+from ordeals.pictures import scene
+from ordeals.targets import digest
+from PIL import Image
+
+_MANIFEST = "manifest.jsonl"
+
+
+def intarsia(*arguments: str | Path) -> int:
+    """Run a command in this process, as the shell does."""
+    from intarsia.cli.main import main
+
+    return main([*map(str, arguments)])
+
+
+def tree(folder: Path, *, but: tuple[str, ...] = ()) -> str:
+    """Every file below a folder with a checksum of what it holds; temporary and hidden ones count, too."""
+    files = {path.relative_to(folder): path for path in sorted(folder.rglob("*")) if path.is_file()}
+    return "\n".join(f"{name} {content(path)}" for name, path in files.items() if name.parts[0] not in but)
+
+
+def content(path: Path) -> str:
+    """What a file holds, but for what differs from run to run: seconds, and the marks that video files carry."""
+    if path.name == _MANIFEST:
+        return repr(sorted(_last_lines(path).items()))
+    if path.suffix in (".mkv", ".mp4"):
+        from intarsia.media.video import open_video
+
+        return digest(*(frame.image for frame in open_video(path)))
+    return digest(path.read_bytes())
+
+
+def _last_lines(path: Path) -> dict[str, str]:
+    lines = [json.loads(line) for line in path.read_text().splitlines() if _is_json(line)]
+    keys = ("status", "error", "outputs", "size", "areas")
+    return {line["id"]: repr([line[key] for key in keys]) for line in lines}
+
+
+def _is_json(line: str) -> bool:
+    try:
+        json.loads(line)
+    except ValueError:  # a kill has torn it; the job has done that source again
+        return False
+    return True
+
+
+def _segment(name: str, make: Callable[[Path], Any], *options: str, model: str = "net.onnx") -> Work:
+    """Segmenting sources of one medium; what `make` writes lies in photos/."""
+
+    def prepare(folder: Path) -> None:
+        (folder / "photos").mkdir()
+        make(folder / "photos")
+        _write_model(folder / model, name)
+
+    def run(folder: Path) -> int:
+        return intarsia("segment", folder / "photos", "-m", folder / model, "-o", folder / "out", *options)
+
+    def found(folder: Path) -> str:
+        return tree(folder / "out")
+
+    media = tuple(f"out/**/*{suffix}" for suffix in (".png", ".jpg", ".tif", ".nii.gz", ".las", ".json"))
+    return Work(f"segment-{name}", prepare, run, found, seen=media, heavy=name != "pictures")
+
+
+def _write_model(path: Path, medium: str) -> None:
+    from intarsia.bundle import Bundle, Description
+    from intarsia.labels import LabelSpace
+    from intarsia.preprocessing import CloudPreprocessing, Preprocessing
+
+    if path.suffix == ".onnx":
+        from onnx_made import PLAIN, SPACE, write_onnx
+
+        volumes = Preprocessing(mean=(0.5,) * 3, std=(0.2,) * 3, slices=3, window=(0.0, 100.0))
+        write_onnx(path, description=Description("made", {}, SPACE, volumes if medium == "volumes" else PLAIN))
+        return
+    import torch
+
+    from intarsia.models import build
+
+    torch.manual_seed(0)
+    model = build("pointnet_scene", classes=2, in_channels=3)
+    settings = CloudPreprocessing(features=(), block=8.0, points=64)
+    space = LabelSpace(("ground", "building"))
+    Bundle("pointnet_scene", {"in_channels": 3}, space, settings, model.state_dict()).save(path)
+
+
+def _photos(folder: Path, count: int = 6) -> None:
+    for number in range(count):
+        Image.fromarray(np.tile(scene(number), (4, 4, 1))).save(folder / f"{number}.png")
+
+
+def _rasters(folder: Path) -> None:
+    from ordeals.grids import write_raster
+
+    for number in range(3):
+        write_raster(folder / f"{number}.tif", compress="deflate")
+
+
+def _volumes(folder: Path) -> None:
+    from ordeals.grids import VALUES
+    from volumes_made import write_nifti
+
+    for number in range(3):
+        write_nifti(folder / f"{number}.nii.gz", VALUES + number)
+
+
+def _videos(folder: Path) -> None:
+    from filmed import moving_squares, write_clip
+
+    for number in range(2):
+        write_clip(folder / f"{number}.mp4", moving_squares(12 + number))
+
+
+def _clouds(folder: Path) -> None:
+    from ordeals.clouds import write_cloud
+
+    for number in range(3):
+        write_cloud(folder / f"{number}.las")
+
+
+def _convert(to: str, out: str) -> Work:
+    """Converting annotations into one file, or a folder of them."""
+
+    def prepare(folder: Path) -> None:
+        from ordeals.annotations import make
+
+        for number in range(8):
+            (folder / "from" / str(number)).mkdir(parents=True)
+            make("labelme", folder / "from" / str(number))
+
+    def run(folder: Path) -> int:
+        return intarsia("annotations", "convert", folder / "from", "-o", folder / out, "--to", to, "--overwrite")
+
+    def found(folder: Path) -> str:
+        return tree(folder, but=("from",))
+
+    return Work(f"annotations-convert-{to}", prepare, run, found, seen=(out, f"{out}/**/*.png"), heavy=to != "masks")
+
+
+def _fetch() -> Work:
+    """Fetching and unpacking an archive from a server that is a part of the process."""
+
+    def prepare(folder: Path) -> None:
+        import zipfile
+
+        with zipfile.ZipFile(folder / "set.zip", "w") as archive:
+            for number in range(40):
+                archive.writestr(f"photos/{number}.bin", np.random.default_rng(number).bytes(20_000))
+
+    def run(folder: Path) -> int:
+        from dataclasses import replace
+
+        from ordeals.server import serving
+
+        from intarsia.datasets.catalogue import entry
+        from intarsia.datasets.download import get
+        from intarsia.datasets.public import Download
+
+        if (folder / "out" / "photos").is_dir() and not (folder / "out" / "set.zip").exists():
+            return 0  # it was complete: the archive goes last
+        with serving(folder) as address:
+            archive = (folder / "set.zip").read_bytes()
+            known = Download(f"{address}/set.zip", "set.zip", len(archive), hashlib.md5(archive).hexdigest())
+            get(replace(entry("camvid"), downloads=(known,)), folder / "out")
+        return 0
+
+    def found(folder: Path) -> str:
+        return tree(folder / "out")
+
+    return Work("data-get", prepare, run, found, seen=("out/photos/*.bin", "out/set.zip"))
+
+
+def _train() -> Work:
+    def prepare(folder: Path) -> None:
+        from intarsia.datasets.synthetic import write_scenes
+
+        write_scenes(folder / "scenes", 6, (40, 56))
+
+    def run(folder: Path) -> int:
+        from tiny import TINY
+
+        # At first as it is; what was begun goes on by the same command with --resume.
+        again = ["--resume"] if (folder / "run").exists() else []
+        changes = (*TINY, "training.checkpoint_every=1", "training.batch_size=2", "input.crop=[32, 32]")
+        sets = [part for change in changes for part in ("--set", change)]
+        return intarsia("train", folder / "scenes", "--out", folder / "run", *again, *sets)
+
+    def found(folder: Path) -> str:
+        from intarsia.bundle import Bundle
+
+        state = Bundle.load(folder / "run" / "last.safetensors").state
+        rows = [json.loads(line) for line in (folder / "run" / "log.jsonl").read_text().splitlines()]
+        plain = [{key: row[key] for key in sorted(row) if key not in ("images_per_second", "waiting")} for row in rows]
+        return digest(*(part for name in sorted(state) for part in (name, state[name].numpy())), plain)
+
+    def whole(path: Path) -> str:
+        from intarsia.bundle import safetensorsfile
+
+        return repr(sorted(safetensorsfile.metadata(path)))
+
+    return Work("train", prepare, run, found, whole=whole, seen=("run/*.safetensors",), heavy=True)
+
+
+def _export() -> Work:
+    def prepare(folder: Path) -> None:
+        from networks import PLAIN
+        from small import small
+
+        from intarsia.bundle import Bundle
+        from intarsia.labels import LabelSpace
+
+        model = small("unet_original", classes=2)
+        bundle = Bundle(
+            "unet_original", {"in_channels": 3, "width": 4}, LabelSpace(("a", "b")), PLAIN, dict(model.state_dict())
+        )
+        bundle.save(folder / "a.safetensors")
+
+    def run(folder: Path) -> int:
+        return intarsia("export", folder / "a.safetensors", "-o", folder / "a.onnx", "--overwrite")
+
+    def found(folder: Path) -> str:
+        from intarsia.bundle import Description, onnxfile
+
+        return digest(Description.load(folder / "a.onnx").checksum(), sorted(onnxfile.metadata(folder / "a.onnx")))
+
+    return Work(
+        "export", prepare, run, found, seen=("a.onnx",), whole=lambda path: str(path.stat().st_size), heavy=True
+    )
+
+
+def all_works() -> dict[str, Work]:
+    """Every work by name; those whose library is not installed are left out."""
+    works: list[Work] = [_segment("pictures", _photos, "--write", "labels", "--write", "overlay")]
+    if importlib.util.find_spec("rasterio"):
+        works.append(_segment("rasters", _rasters, "--write", "labels"))
+    if importlib.util.find_spec("nibabel"):
+        works.append(_segment("volumes", _volumes, "--write", "labels"))
+    if importlib.util.find_spec("av"):
+        works.append(_segment("videos", _videos, "--write", "overlay", "--write", "labels"))
+    works += [_convert("coco", "out.json"), _convert("masks", "out"), _fetch()]
+    if importlib.util.find_spec("fastapi"):
+        from ordeals.servings import served, studied
+
+        works += [served(), studied()]
+    if importlib.util.find_spec("torch"):
+        works += [_segment("clouds", _clouds, "--write", "labels", model="net.safetensors"), _train(), _export()]
+    return {work.name: work for work in works}

@@ -1,0 +1,81 @@
+"""Jobs on a Ray cluster of two nodes, both on this machine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from deadly import DEADLY, deadly, other
+from jobs_made import files
+from PIL import Image
+from threshold import threshold
+
+from intarsia.errors import DataError, UsageError
+from intarsia.jobs import plan, run_all
+from intarsia.scaling import OnRay, run_on
+
+os.environ.setdefault("RAY_raylet_start_wait_time_s", "200")  # of a machine that is busy; read when it is imported
+ray = pytest.importorskip("ray")
+NODE = {"num_cpus": 1, "include_dashboard": False, "object_store_memory": 100 << 20}
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    """Two nodes with a core each."""
+    from ray.cluster_utils import Cluster
+
+    before = dict(os.environ)
+    # What processes of the cluster can import, as where the package is installed.
+    os.environ["PYTHONPATH"] = os.pathsep.join(map(str, (Path(__file__).parents[1], Path(__file__).parents[2])))
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    found = Cluster(initialize_head=True, head_node_args=NODE)
+    try:
+        found.add_node(**NODE)
+        os.environ["RAY_ADDRESS"] = found.address
+        yield found
+    finally:
+        ray.shutdown()
+        found.shutdown()
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def test_two_nodes_give_what_one_process_gives(cluster: Any, photos: Path, tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    run_all(threshold(), plan(photos, one))
+    nodes: list[int] = []
+
+    def kill(done: int, total: int, record: dict[str, Any]) -> None:
+        """Take a node away, perhaps while its worker is at some tasks."""
+        nodes.append(len(cluster.worker_nodes))
+        if done == 4:
+            cluster.remove_node(next(iter(cluster.worker_nodes)), allow_graceful=False)
+
+    result = run_on(OnRay(), threshold(), threshold, plan(photos, two), finished=kill)
+    assert (nodes[0], nodes[-1]) == (1, 0) and result.failures == {} and len(result.done) + len(result.skipped) == 12
+    assert files(one) == files(two)
+    assert all((one / name).read_bytes() == (two / name).read_bytes() for name in files(one) if "manifest" not in name)
+    assert len((two / "manifest.jsonl").read_text().splitlines()) == 12
+
+
+def test_what_ray_refuses(cluster: Any, photos: Path, tmp_path: Path) -> None:
+    Image.fromarray(np.zeros((20, DEADLY, 3), np.uint8)).save(photos / "05x.png")
+    result = run_on(OnRay(workers=2), threshold(), deadly, plan(photos, tmp_path / "out"))
+    assert result.exit_code == 1 and [Path(name).name for name in result.failures] == ["05x.png"]
+    assert "ended its process twice" in next(iter(result.failures.values()))
+    with pytest.raises(UsageError, match=r"would give other labels .* by processor cpu of another kind instead of any"):
+        run_on(OnRay(), threshold(), other, plan(photos, tmp_path / "other"))
+
+
+def test_no_cluster_at_an_address(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def init(address: str, **options: Any) -> None:
+        raise ConnectionError(f"ray client connection timeout: {address}\nand more")
+
+    monkeypatch.setattr(ray, "init", init)
+    with pytest.raises(DataError, match=r"cannot join a Ray cluster at ray://head:1: ray client connection timeout"):
+        run_on(OnRay("ray://head:1"), threshold(), threshold, plan(photos, tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
