@@ -21,6 +21,9 @@ from tiny import TINY
 import intarsia
 from intarsia.cli.main import main
 
+# Against hangs only, as elsewhere: a page may train several times and export a network.
+pytestmark = pytest.mark.timeout(900)
+
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 RUN = [path for path in PAGES if path.parent.name in ("tutorials", "howto", "explanation")]
 

@@ -15,6 +15,9 @@ pytest.importorskip("torch")
 
 from studio.programs import package
 
+# Against hangs only, as elsewhere: the whole site is built for the first of these tests.
+pytestmark = pytest.mark.timeout(900)
+
 PAGES = ("index.html", "tutorials/first-mask.html", "howto/server.html", "losses.html", "explanation/gcn-ksac.html")
 
 
