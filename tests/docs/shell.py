@@ -59,6 +59,19 @@ def parse(arguments: list[str]) -> dict[str, Any]:
     return found
 
 
+def no_commands(text: str) -> list[str]:
+    """Of the commands that a text names in passing (`intarsia data check`), those that the program does not have."""
+    named = set(re.findall(r"`intarsia ([a-z]+)(?: ([a-z]+))?(?=[ `])", text))
+    return sorted(f"intarsia {one} {two}".strip() for one, two in named if not _is_command(one, two))
+
+
+def _is_command(name: str, below: str) -> bool:
+    if name not in _group.commands:
+        return False
+    commands = getattr(_group.commands[name], "commands", None)
+    return commands is None or not below or below in commands
+
+
 def extras() -> set[str]:
     """The extras that can be installed."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]

@@ -14,12 +14,15 @@ import pytest
 pytest.importorskip("torch")
 
 from docs.running import Reader
-from docs.shell import ROOT, commands_of, wrong_with
+from docs.shell import ROOT, commands_of, no_commands, wrong_with
 from handbook.markdown import Page
 from tiny import TINY
 
 import intarsia
 from intarsia.cli.main import main
+
+# Against hangs only, as elsewhere: a page may train several times and export a network.
+pytestmark = pytest.mark.timeout(900)
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 RUN = [path for path in PAGES if path.parent.name in ("tutorials", "howto", "explanation")]
@@ -38,7 +41,8 @@ def _name(path: Path) -> str:
 
 @pytest.mark.parametrize("path", PAGES, ids=_name)
 def test_what_a_page_shows_is_what_the_program_takes(path: Path) -> None:
-    page, wrong = Page.read(path), []
+    page = Page.read(path)
+    wrong = [f"there is no `{name}`" for name in no_commands(page.text)]
     for fence in page.fences:
         where = f"line {fence.line}"
         if fence.language == "python":

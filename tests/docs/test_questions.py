@@ -11,6 +11,9 @@ pytest.importorskip("torch")
 
 from handbook.finding import Search, clicks
 
+# Against hangs only, as elsewhere: the whole site is built for the first of these tests.
+pytestmark = pytest.mark.timeout(900)
+
 QUESTIONS = yaml.safe_load((Path(__file__).parent / "questions.yaml").read_text(encoding="utf-8"))
 
 

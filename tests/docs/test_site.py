@@ -15,6 +15,9 @@ from docs.shell import ROOT
 from handbook.check import check_configuration, check_navigation, check_site, check_sources
 from handbook.html import Built
 
+# Against hangs only, as elsewhere: the whole site is built for the first of these tests.
+pytestmark = pytest.mark.timeout(900)
+
 CONFIG = ROOT / "mkdocs.yml"
 
 
