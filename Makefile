@@ -35,7 +35,7 @@ light: $(VENV)-light/.installed
 # The tests once more, with the oldest version that pyproject.toml allows of every dependency.
 lowest: $(BIN)/python
 	$(BIN)/python -c "import tomllib; p = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
-	print(*(d.replace('[binary]', '').replace('>=', '==') for d in sum(p['optional-dependencies'].values(), p['dependencies']) if '>=' in d), sep='\n')" \
+	print(*(d.replace('[binary]', '').replace('[client]', '').replace('>=', '==') for d in sum(p['optional-dependencies'].values(), p['dependencies']) if '>=' in d), sep='\n')" \
 	> $(VENV)/lowest.txt
 	$(BIN)/python -m venv --clear $(VENV)-lowest
 	$(VENV)-lowest/bin/pip install --disable-pip-version-check -q -c $(VENV)/lowest.txt -e '.[dev]'

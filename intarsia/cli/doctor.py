@@ -47,6 +47,7 @@ EXTRAS = {
     "video": (("av",), "video files and cameras"),
     "clouds": (("laspy", "lazrs", "h5py", "scipy", "fpsample"), "point clouds: LAS, LAZ, PLY, HDF5, ..."),
     "e57": (("pye57",), "scans of terrestrial instruments (E57)"),
+    "scale": (("ray", "grpcio"), "jobs on the machines of a Ray cluster"),
     "demo": (("scikit-image",), "the photographs that `intarsia demo` works on"),
 }  # fmt: skip
 

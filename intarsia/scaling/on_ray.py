@@ -102,6 +102,7 @@ class RayPool:
         self._nodes: dict[str, str] = {}
         self._calls: dict[Any, tuple[str, str]] = {}
         self._counted = (0.0, 0)
+        self._stopping = False
 
     def __enter__(self) -> Self:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -126,11 +127,10 @@ class RayPool:
     ) -> None:
         until = time.monotonic() + _GRACE
         self.stop()
-        while self._calls and time.monotonic() < until:
-            self.events(_GRACE)
-        for actor in self._actors.values():
-            with suppress(Exception):
-                self._ray.kill(actor)
+        while self._actors and time.monotonic() < until:
+            self.events(1.0)
+        for name in list(self._actors):
+            self._kill(name)
         self._ray.shutdown()
 
     @property
@@ -155,7 +155,14 @@ class RayPool:
         self._calls[self._actors[name].do.remote(order)] = name, order.id
 
     def events(self, seconds: float) -> Sequence[Event]:
-        """Wait until a call is answered."""
+        """Wait until a call is answered; of workers that were stopped, until there are no more."""
+        if self._stopping:
+            at_work = {name for name, _ in self._calls.values()} & self._nodes.keys()
+            ended = [name for name in self._actors if name not in at_work]
+            for name in ended:
+                self._kill(name)
+            if ended:
+                return [Event(name, "died", reason="was stopped") for name in ended]
         if not self._calls:
             time.sleep(min(seconds, 0.05))
             return []
@@ -164,9 +171,19 @@ class RayPool:
 
     def stop(self) -> None:
         """Ask all workers to leave what they are at."""
+        self._stopping = True
         for actor in self._actors.values():
             with suppress(Exception):
                 actor.stop.remote()
+
+    def _kill(self, name: str) -> None:
+        with suppress(Exception):
+            self._ray.kill(self._actors[name])
+        self._forget(name)
+
+    def _forget(self, name: str) -> None:
+        del self._actors[name]
+        self._calls = {call: said for call, said in self._calls.items() if said[0] != name}
 
     def _event(self, call: Any) -> Event | None:
         name, order = self._calls.pop(call)
@@ -175,8 +192,7 @@ class RayPool:
         try:
             said = self._ray.get(call)
         except self._ray.exceptions.RayActorError as error:
-            del self._actors[name]
-            self._calls = {other: said for other, said in self._calls.items() if said[0] != name}
+            self._forget(name)
             return Event(name, "died", reason=_reason(error), blame=self._is_there(name))
         if isinstance(said, Exception):
             return Event(name, "failed", error=said)

@@ -358,6 +358,7 @@ def test_doctor_reports_and_fails_on_a_damaged_bundled_model(
         "export",
         "openvino",
         "quantize",
+        "scale",
         "demo",
     }
     assert set(found["extras"]) == optional

@@ -62,6 +62,17 @@ def test_two_nodes_give_what_one_process_gives(cluster: Any, photos: Path, tmp_p
     assert len((two / "manifest.jsonl").read_text().splitlines()) == 12
 
 
+def test_a_stop_on_ray(cluster: Any, photos: Path, tmp_path: Path) -> None:
+    seen: list[int] = []
+    result = run_on(
+        OnRay(), threshold(), threshold, plan(photos, tmp_path / "out"),
+        stop=lambda: bool(seen), finished=lambda done, total, record: seen.append(done),
+    )  # fmt: skip
+    assert result.stopped and result.exit_code == 130
+    assert not any(name.startswith(".") or "shards" in name for name in files(tmp_path / "out"))
+    assert len(run_all(threshold(), plan(photos, tmp_path / "out")).skipped) == len(result.done)
+
+
 def test_what_ray_refuses(cluster: Any, photos: Path, tmp_path: Path) -> None:
     Image.fromarray(np.zeros((20, DEADLY, 3), np.uint8)).save(photos / "05x.png")
     result = run_on(OnRay(workers=2), threshold(), deadly, plan(photos, tmp_path / "out"))
