@@ -29,8 +29,10 @@ _WRITTEN_ROWS = 3 * 256
 """Rows of labels that wait for a whole block of the GeoTIFF, are joined, and are compressed."""
 _BANDS = 24 * MIB
 """Rows that are decided, drawn and handed from thread to thread: bands of half a megapixel, a few of them."""
-_INSTANCES = 14
-"""Bytes a pixel of `Result.instances`: labels twice, a mask, and numbers of 4 bytes of two steps."""
+_INSTANCES = 13
+"""Bytes a pixel of `Result.instances`, besides the labels: them again, and numbers of 4 bytes of three steps."""
+_ENCODED = 4
+"""Bytes a pixel of a drawing while it is encoded: Pillow's own copy."""
 _OUTLINED = 30 * BAND_PIXELS
 """Bytes that tracing a band of regions takes; see `media.regions`."""
 _REFINED = {"crf": 7}
@@ -48,12 +50,16 @@ def rows_need(predictor: GridPredictor, reader: Any, settings: Settings) -> Need
     whole = len(layout.rows) == len(layout.columns) == 1
     classes = len(predictor.space)
     down = layout.cells[0] if whole else -(-tile[0] // predictor.runtime.stride)
+    collected, finished = _outputs(predictor, width, height, settings, on_map=hasattr(reader, "frame"))
     held = {
         "pixels": _pixels(predictor, reader, layout.size, tile[0], settings),
         "scores": _SCORES * classes * down * layout.cells[1] * _FLOAT,
         "rows": min(_BANDS, width * height * 16),
-        **_outputs(predictor, width, height, settings, on_map=hasattr(reader, "frame")),
     }
+    last = max(finished, key=lambda kind: finished[kind], default="")
+    if finished.get(last, 0) > sum(held.values()):  # when all rows are done, outputs are finished one by one
+        held = {f"{last}, finished": finished[last]}
+    held |= collected
     if hasattr(reader, "frame"):
         held["GDAL's blocks"] = max(CACHE_MB * MIB, 2 * int(reader.block_bytes))
     refined = predictor.settings.get("refine")
@@ -116,21 +122,25 @@ def _pixels(predictor: GridPredictor, reader: Any, size: tuple[int, int], tile: 
     return narrow + size[0] * size[1] * channels + _BANDS
 
 
-def _outputs(predictor: GridPredictor, width: int, height: int, settings: Settings, *, on_map: bool) -> dict[str, int]:
-    """Bytes that each output collects."""
-    pixels, held = width * height, {}
-    labels = predictor.space.dtype.itemsize
+def _outputs(
+    predictor: GridPredictor, width: int, height: int, settings: Settings, *, on_map: bool
+) -> tuple[dict[str, int], dict[str, int]]:
+    """Bytes that each output collects from the rows, and those that finishing it takes."""
+    pixels, labels = width * height, predictor.space.dtype.itemsize
+    held: dict[str, int] = {}
+    finished: dict[str, int] = {}
     for kind in sorted(settings.outputs):
         if kind in settings.drawn:
             factor = reduction(width, height)
             drawn = -(-width // factor) * -(-height // factor)
-            held[kind] = drawn * (2 * _COLOURS + (labels if settings.drawn[kind] else 0)) + width * _COLOURS * factor
+            held[kind] = drawn * (_COLOURS + (labels if settings.drawn[kind] else 0)) + width * _COLOURS * factor
+            finished[kind] = drawn * _ENCODED
         elif kind == "instances":
-            held[kind] = pixels * _INSTANCES
+            held[kind], finished[kind] = pixels * labels, pixels * _INSTANCES
         elif kind in OUTLINED:
-            held[kind] = min(_OUTLINED, pixels * 30)
+            finished[kind] = min(_OUTLINED, pixels * 30)
         elif on_map:
             held[kind] = width * min(height, _WRITTEN_ROWS) * labels
         elif kind == "confidence":
-            held[kind] = pixels * 2
-    return held
+            held[kind], finished[kind] = pixels, pixels
+    return held, finished
