@@ -93,6 +93,7 @@ class Nifti:
         name = str(path)
         self._path = path
         nifti = require("nibabel", "volumes")
+        nifti.imageglobals.logger.handlers.clear()  # it prints what headers lack, beside what is raised or noted here
         with reading(name):
             self._packed = _is_gzip(path)
             if not self._packed:
