@@ -65,6 +65,6 @@ def test_contact_sheet_shows_what_cannot_be_read(tmp_path: Path) -> None:
 
 def test_the_catalogue_says_how_the_files_of_your_own_lie() -> None:
     found = own_layouts()
-    assert list(found)[:2] == ["folder", "clouds"] and len(found) == 10
+    assert list(found)[:2] == ["folder", "clouds"] and len(found) == 11
     assert all(known.files for known in found.values())
     assert "labelme, cvat" in found["annotations"].about

@@ -15,7 +15,8 @@ from intarsia.jobs.log import Shard, SharedLog, gather
 
 
 def record(name: str, **more: Any) -> dict[str, Any]:
-    return {"id": name, "source": f"{name}.png", "status": "done", "outputs": {"labels": f"{name}.mask.png"}} | more
+    line = {"id": name, "source": f"{name}.png", "status": "done", "error": None, "input": None}
+    return line | {"outputs": {"labels": f"{name}.mask.png"}} | more
 
 
 def ids(folder: Path) -> list[str]:

@@ -82,11 +82,11 @@ def check(project: Project, how: How, base: str | None, kind: Things | None = No
         UsageError: the model cannot go on, or the way is not for what is labelled.
         DataError: nothing is labelled.
     """
+    if how == "finetune" and base is not None:
+        going_on(base)
     found, _ = chosen(project, kind)
     if how == "scribbles" and found != "picture":
         raise UsageError(f"scribbles are learnt from pictures; for a {found} choose finetune or recipe")
-    if how == "finetune":
-        going_on(base or _usual(found))
 
 
 def _usual(kind: Things) -> str:
