@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { curlOf, pythonOf, quoted, shellOf } from "../../../intarsia/serving/studio/js/uses/commands.js";
+import { quoted } from "../../../intarsia/serving/studio/js/project/commands.js";
+import { curlOf, pythonOf, shellOf } from "../../../intarsia/serving/studio/js/uses/commands.js";
 import { Meter, stagesOf } from "../../../intarsia/serving/studio/js/uses/meter.js";
 import { parametersOf } from "../../../intarsia/serving/studio/js/uses/schema.js";
 

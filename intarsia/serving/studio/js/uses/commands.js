@@ -1,19 +1,12 @@
 /** What a panel does, as commands for people who want it in a script. */
 
-import { parametersOf } from "./schema.js";
+import { quoted } from "../project/commands.js";
 import { queryOf } from "./requests.js";
+import { parametersOf } from "./schema.js";
 
 /** @typedef {import("./schema.js").Use} Use */
 /** @typedef {import("./schema.js").Wish} Wish */
 /** @typedef {{origin: string, name: string, needsKey: boolean}} Where */
-
-/**
- * Write a text as one word of a shell.
- * @param {string} text
- */
-export function quoted(text) {
-  return /^[\w./:@=+-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
-}
 
 /**
  * Write the request for curl.

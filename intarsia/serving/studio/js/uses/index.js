@@ -3,8 +3,9 @@
 import { callJson } from "../api.js";
 import { make } from "../dom.js";
 import { addPanel, started, state } from "../main.js";
+import { reasonOf } from "../project/items.js";
 import { openLive } from "./live.js";
-import { buildPanel, reasonOf } from "./panel.js";
+import { buildPanel } from "./panel.js";
 
 document.head.append(make("link", { rel: "stylesheet", href: "/studio/uses.css" }));
 

@@ -5,7 +5,7 @@ import { make } from "../dom.js";
 import { state } from "../state.js";
 import { Meter } from "./meter.js";
 import { overlayMode, streamMode } from "./modes.js";
-import { reasonOf } from "./panel.js";
+import { reasonOf } from "../project/items.js";
 
 /** @typedef {import("./schema.js").Use} Use */
 /** @typedef {import("./modes.js").Mode} Mode */

@@ -1,6 +1,7 @@
 /** The panel of a use: what may be asked, what came of it, and how to say the same elsewhere. */
 
 import { make } from "../dom.js";
+import { reasonOf } from "../project/items.js";
 import { state } from "../state.js";
 import { show } from "./answers.js";
 import { curlOf, pythonOf, shellOf, stemOf } from "./commands.js";
@@ -47,14 +48,6 @@ export function buildPanel(body, use) {
 /** The name of the open picture, with the ending of what is sent. */
 function photoName() {
   return `${stemOf(state.item?.name ?? "photo.jpg")}${ENDINGS[state.photoFile?.type ?? ""] ?? ".png"}`;
-}
-
-/**
- * Say what went wrong.
- * @param {unknown} error
- */
-export function reasonOf(error) {
-  return error instanceof Error ? error.message : String(error);
 }
 
 /**
