@@ -258,7 +258,7 @@ def campaign(engine: str, kills: int, seed: int, pictures: int, tell: Callable[[
             wrong.update(verdict)
             full += job.full
             rounds += 1
-            tell(f"{engine} round {rounds}: {dict(job.landed)}, {job.starts} starts, wrong: {sum(verdict.values())}")
+            tell(f"{engine} round {rounds}: {dict(job.landed)}, {job.starts} starts, wrong: {+Counter(verdict)}")
         if cluster is not None:
             cluster.shutdown()
     return {
