@@ -88,7 +88,10 @@ class Round:
 
     def claims(self) -> Iterator[dict[str, Any]]:
         """What the claims say, those of workers that died too."""
-        for claim in (self.out / ".claims").glob("*.json"):
+        claims: list[Path] = []
+        with suppress(FileNotFoundError):  # the folder is removed while it is listed
+            claims = list((self.out / ".claims").glob("*.json"))
+        for claim in claims:
             with suppress(OSError, ValueError):
                 yield json.loads(claim.read_text())
 
