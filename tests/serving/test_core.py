@@ -163,6 +163,21 @@ def test_a_key_is_asked_for_where_it_counts(settings: Settings, jpeg: bytes) -> 
         assert client.get("/v1/models", headers={"Authorization": "Basic ?"}).status_code == 401
 
 
+@pytest.mark.parametrize("given", ["Basic schlüssel".encode(), b"Basic \xff\xfe", b"Bearer \xff"])
+def test_a_key_that_is_no_ascii_is_refused_not_a_defect(settings: Settings, given: bytes) -> None:
+    locked = settings.model_copy(update={"api_key": SecretStr("sesame")})
+    with TestClient(create_app(locked)) as client:
+        found = client.get("/v1/models", headers={"Authorization": given})
+        assert found.status_code == 401 and "wants a key" in found.json()["detail"]
+
+
+def test_a_key_of_other_letters_comes_as_the_password(settings: Settings) -> None:
+    locked = settings.model_copy(update={"api_key": SecretStr("schlüssel")})
+    with TestClient(create_app(locked)) as client:
+        assert client.get("/v1/models", auth=("anybody", "schlüssel")).status_code == 200
+        assert client.get("/v1/models", auth=("anybody", "schlussel")).status_code == 401
+
+
 def test_pages_from_elsewhere_and_foreign_names_are_refused(client: TestClient, jpeg: bytes) -> None:
     crossed = client.post("/v1/segment?model=bright", content=jpeg, headers={"Origin": "http://evil.example"})
     assert crossed.status_code == 403
