@@ -7,7 +7,7 @@ PYTHONS := python3 python3.14 python3.13 python3.12 python3.11 python
 PYTHON = $(shell for p in $(PYTHONS); do \
 	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo $$p; break; }; done)
 
-.PHONY: audit release demo test lint types imports pytest light lowest docs clean
+.PHONY: audit release demo test lint types imports pytest light lowest lock docs clean
 
 demo: $(VENV)/.demo-installed
 	$(BIN)/intarsia demo --overwrite
@@ -45,6 +45,13 @@ lowest: $(BIN)/python
 docs: $(VENV)/.dev-installed
 	PYTHONPATH=tools:. $(BIN)/python -m handbook
 
+# What continuous integration installs, from the newest releases of today.
+lock: | $(BIN)/python
+	mkdir -p build
+	$(BIN)/python -m pip install --disable-pip-version-check -q --dry-run --ignore-installed --report build/lock.json -e '.[dev]'
+	$(BIN)/python tools/lock.py build/lock.json > build/lock.txt
+	mv build/lock.txt tools/locked/$$($(BIN)/python tools/lock.py).txt
+
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "No Python >= 3.11 with venv found (tried: $(PYTHONS))." >&2; \
 	echo "Install one (on Debian and Ubuntu also python3-venv), then repeat." >&2; exit 1; }
@@ -54,7 +61,11 @@ $(VENV)/.demo-installed: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --disable-pip-version-check -q -e '.[demo]'
 	@touch $@
 
-$(VENV)/.dev-installed: pyproject.toml | $(BIN)/python
+# Continuous integration takes the files that tools/locked/ names for its kind of Python, and their checksums must fit; `pip install`
+# finds all of it there then. Everybody else gets the newest releases.
+$(VENV)/.dev-installed: pyproject.toml $(wildcard tools/locked/*.txt) | $(BIN)/python
+	locked=tools/locked/$$($(BIN)/python tools/lock.py).txt; if test -n "$(CI)" && test -f $$locked; then \
+	$(BIN)/python -m pip install --disable-pip-version-check -q --require-hashes --no-deps -r $$locked; fi
 	$(BIN)/python -m pip install --disable-pip-version-check -q -e '.[dev]'
 	# Metrics are compared with it; of what it requires, its viewer's packages and one made for Python 2 are not needed.
 	$(BIN)/python -m pip install --disable-pip-version-check -q --no-deps cityscapesscripts==2.3.0

@@ -109,7 +109,7 @@ def _differing(one: Path, other: Path) -> list[str]:
         return []
     with zipfile.ZipFile(one) as left, zipfile.ZipFile(other) as right:
         entries = [{entry.filename: entry.CRC for entry in archive.infolist()} for archive in (left, right)]
-    return sorted(name for name, _ in entries[0].items() ^ entries[1].items())
+    return sorted({name for name, _ in entries[0].items() ^ entries[1].items()})
 
 
 def try_alone(wheel: Path, folder: Path, version: str) -> Path:

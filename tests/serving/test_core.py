@@ -151,6 +151,11 @@ def test_what_is_too_large_is_told_from_the_header(tmp_path: Path, settings: Set
         assert found.status_code == 413 and found.json()["status"] == 413
 
 
+def test_the_server_says_the_packages_version(client: TestClient) -> None:
+    assert client.get("/version").json()["intarsia"] == intarsia.__version__
+    assert client.get("/openapi.json").json()["info"]["version"] == intarsia.__version__
+
+
 def test_a_key_is_asked_for_where_it_counts(settings: Settings, jpeg: bytes) -> None:
     locked = settings.model_copy(update={"api_key": SecretStr("sesame")})
     with TestClient(create_app(locked)) as client:
