@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,14 +40,20 @@ def odd_names(suffix: str) -> dict[str, str]:
     }
 
 
-def campaign(folder: Path, works: Sequence[Work]) -> list[Odd]:
+def campaign(folder: Path, works: Sequence[Work], deadline: float | None = None) -> list[Odd]:
     """Segment odd sources beside a good one, whose labels theirs must equal.
 
     Args:
         folder: an empty one to work in.
         works: that segment what lies in ``photos/`` into ``out/``.
+        deadline: on the monotonic clock, after which nothing more is begun.
     """
-    return [odd for work in works for odd in _among(work, folder / work.name)]
+    return [
+        odd
+        for work in works
+        if deadline is None or time.monotonic() < deadline
+        for odd in _among(work, folder / work.name)
+    ]
 
 
 def _among(work: Work, root: Path) -> list[Odd]:

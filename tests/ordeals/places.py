@@ -180,7 +180,7 @@ class Tenant:
         place.lift(root)
         faults = [*self._judged(root, place, code, said), *self._done_again(root)]
         shutil.rmtree(self._folder / "place")
-        lines = [line for line in said.splitlines() if "rror" in line] or said.splitlines()[-1:]
+        lines = [line.replace(f"{root}/", "") for line in said.splitlines() if "rror: " in line or "failed: " in line]
         return Stay(self.work.name, place.name, code, lines[0] if lines else "", tuple(faults))
 
     def _judged(self, root: Path, place: Place, code: int, said: str) -> list[str]:

@@ -19,7 +19,7 @@ from PIL import Image
 
 _JOBS, _SAVES = 3, 12
 _LOST = 7
-_PATIENCE = 120.0
+_PATIENCE = 240.0
 
 
 @contextmanager
@@ -116,7 +116,10 @@ def studied() -> Work:
 
     def run(folder: Path) -> int:
         with _client(folder) as client:
-            (item,) = [one["id"] for one in client.get("/v1/project").json()["items"]]
+            project = client.get("/v1/project")
+            if project.status_code >= 400:
+                return _refused(project)
+            (item,) = [one["id"] for one in project.json()["items"]]
             place = f"/v1/project/items/{item}/labels"
             there = client.get(place)
             revision = 0 if there.status_code == 404 else int(there.headers["etag"].strip('"'))
