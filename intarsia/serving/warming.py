@@ -18,7 +18,7 @@ from intarsia.serving.project.current import Current
 from intarsia.serving.routes.studio import read_files
 
 _SIDES = (64, 512)
-_SAMPLE = Path(__file__).parent / "samples" / "astronaut.jpg"
+SAMPLE = Path(__file__).parent / "samples" / "astronaut.jpg"
 """With which an empty studio begins."""
 
 
@@ -41,7 +41,7 @@ async def warm_studio(engine: Engine, project: Current, model: str | None) -> No
     await asyncio.to_thread(read_files)
     with suppress(IntarsiaError):
         await asyncio.to_thread(project.get)
-    pixels = await asyncio.to_thread(open_image(_SAMPLE).read)
+    pixels = await asyncio.to_thread(open_image(SAMPLE).read)
     if model is None:
         model = (await engine.choose(Call(), pixels)).model
         chosen = await engine.predictor(model)
