@@ -26,9 +26,7 @@ def done(client: TestClient, asked: str) -> dict[str, Any]:
     return found
 
 
-def test_networks_of_a_use_are_opened_once(
-    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_networks_of_a_use_are_opened_once(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     opened = []
 
     def counted(name: str, make: Any) -> Any:
