@@ -164,9 +164,7 @@ def test_what_cannot_be_built_says_why() -> None:
         build_encoder("mscan_t", output_stride=16)
     with pytest.raises(ModelError, match=r"'mscan_t' has no features at stride 2 \(it has 4, 8, 16, 32\)"):
         build_encoder("mscan_t", deepest=2)
-    with pytest.raises(
-        ModelError, match=r"segnext cannot be built with channels=20: num_channels .*divisible"
-    ):
+    with pytest.raises(ModelError, match=r"segnext cannot be built with channels=20: num_channels .*divisible"):
         build("segnext", classes=2, channels=20)
 
 
