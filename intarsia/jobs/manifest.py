@@ -192,7 +192,8 @@ class _Note:
 def _held(path: Path) -> Iterator[IO[str] | None]:
     """A claim's file, locked and removed at the end; None where somebody else holds it."""
     while True:
-        with path.open("a+", encoding="utf-8") as stream:
+        stream = path.open("a+", encoding="utf-8")
+        try:
             if not lock(stream):
                 yield None
                 return
@@ -204,6 +205,9 @@ def _held(path: Path) -> Iterator[IO[str] | None]:
                 with suppress(OSError):
                     path.unlink()
             return
+        finally:
+            with suppress(OSError):  # on a full disk; whoever wrote into it was told why
+                stream.close()
 
 
 def _is_same(stream: IO[str], path: Path) -> bool:
