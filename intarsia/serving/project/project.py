@@ -14,11 +14,12 @@ from intarsia.datasets.layouts.pairing import natural
 from intarsia.errors import DataError, UsageError
 from intarsia.files import atomic_path
 from intarsia.labels import LabelArray, LabelSpace, check_values
+from intarsia.media.clouds.las import SUFFIXES as LAS
 from intarsia.media.maskfile import read_mask_file
 from intarsia.media.png import encode_mask
 from intarsia.serving.project.catalogue import HIDDEN, Catalogue
 from intarsia.serving.project.classes import Classes
-from intarsia.serving.project.cloudlabels import saved_revision
+from intarsia.serving.project.cloudlabels import brings_labels, saved_revision
 from intarsia.serving.project.drafts import Drafts
 from intarsia.serving.project.items import Found, labels_as
 from intarsia.serving.project.names import safe_stem, stem_of
@@ -68,7 +69,7 @@ class Project(Catalogue):
         """How far an item is."""
         found, saved, drafts = self.item(name), self.revisions.of(name), self.drafts.of(name)
         changes = saved_revision(self.cloud_folder(name)) if found.medium == "cloud" else 0
-        given = {0} if found.coded else set() if found.truth is None else set(range(len(found.truth.places)))
+        given = self._given_frames(name, found)
         frames = given | set(saved) | ({0} if changes else set())
         corrected = saved or changes
         state: State = "corrected" if corrected else "labelled" if given else "predicted" if drafts else "new"
@@ -80,6 +81,14 @@ class Project(Catalogue):
             float(np.mean(known)) if known else None,
             tuple(sorted(frames)),
         )
+
+    def _given_frames(self, name: str, found: Found) -> set[int]:
+        """The frames of an item with labels that it brought along."""
+        if found.truth is not None:
+            return set(range(len(found.truth.places)))
+        is_las = found.file.suffix.lower() in LAS
+        own = found.coded or (found.medium == "cloud" and brings_labels(self.cloud_folder(name), is_las=is_las))
+        return {0} if own else set()
 
     def cloud_folder(self, name: str) -> Path:
         """Where the labels of a cloud are kept."""
