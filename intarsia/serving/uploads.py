@@ -16,7 +16,7 @@ from starlette.requests import Request
 from intarsia.media.header import check_frames, opened
 from intarsia.media.medium import MEDIA, PICTURE
 from intarsia.preprocessing import Preprocessing
-from intarsia.serving.engine import Call
+from intarsia.serving.calls import Call
 from intarsia.serving.problems import PREFIX, TOO_LARGE, TOO_LATE, UNPROCESSABLE, UNSUPPORTED, Problem
 from intarsia.serving.settings import Settings
 from intarsia.transforms.preprocess import working_size

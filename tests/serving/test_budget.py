@@ -15,7 +15,8 @@ from intarsia.errors import DataError
 from intarsia.files import make_folder
 from intarsia.serving.app import create_app
 from intarsia.serving.budget import Budget, Held, hold
-from intarsia.serving.engine import Call, Engine
+from intarsia.serving.calls import Call
+from intarsia.serving.engine import Engine
 from intarsia.serving.problems import Problem
 from intarsia.serving.settings import Settings
 from intarsia.serving.uploads import Upload, saved

@@ -12,9 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import JSONResponse
 
 from intarsia.serving.answers import media_types
+from intarsia.serving.calls import Call
 from intarsia.serving.converting import Converted, convert
 from intarsia.serving.documenting import BYTES, FILE, FILES, JSON, form, gives_files, takes
-from intarsia.serving.engine import Call
 from intarsia.serving.problems import UNPROCESSABLE, Problem
 from intarsia.serving.routes.segment import engine_of, settings_of
 from intarsia.serving.uploads import Upload, read_body, read_form, safe_name

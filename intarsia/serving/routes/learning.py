@@ -22,8 +22,9 @@ from intarsia.inference.clouds import CloudPredictor
 from intarsia.labels import LabelSpace
 from intarsia.media.images import ImageReader, open_image
 from intarsia.media.source import PixelSource
+from intarsia.serving.calls import Call
 from intarsia.serving.documenting import JSON, PNG, ZIP, gives
-from intarsia.serving.engine import Call, Engine
+from intarsia.serving.engine import Engine
 from intarsia.serving.problems import UNPROCESSABLE, UNSUPPORTED, Problem
 from intarsia.serving.project import Project
 from intarsia.serving.project.exporting import export, forms

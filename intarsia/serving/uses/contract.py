@@ -17,7 +17,8 @@ from intarsia.media.photos import PhotoReader
 from intarsia.media.pixels import RGB
 from intarsia.serving.answers import Made, media_type
 from intarsia.serving.budget import hold
-from intarsia.serving.engine import Call, Engine
+from intarsia.serving.calls import Call
+from intarsia.serving.engine import Engine
 from intarsia.serving.problems import PREFIX, UNPROCESSABLE, UNSUPPORTED, Problem
 from intarsia.serving.settings import Settings
 from intarsia.serving.uploads import RGB_BYTES, Form, Upload, check_picture
