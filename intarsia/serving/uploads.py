@@ -112,7 +112,8 @@ async def read_form(request: Request) -> Form:
     body = await read_body(request)
     if not body:
         return Form()
-    return Form({"file": [Upload(body, safe_name(request.query_params.get("name", "")), _suffix("", kind, sent=True))]})
+    said = safe_name(request.query_params.get("name", ""))
+    return Form({"file": [Upload(body, said, _suffix(said, kind, sent=True))]})
 
 
 async def read_body(request: Request) -> bytes:
