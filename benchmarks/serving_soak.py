@@ -189,7 +189,7 @@ def requests(served: Served) -> Iterator[Asked]:
     for tool in ("cvat", "labelme", "via", "yolo"):
         yield Asked(f"/v1/convert?to={tool}&name=a.json", coco, JSON)
     yield Asked("/v1/pointclouds/segment?name=a.ply", cloud(), BYTES)
-    yield Asked("/v1/segment?model=person&name=a.nii.gz", scan(), BYTES)
+    yield Asked("/v1/segment?model=person&name=a.nii.gz", scan(), BYTES, status=400)  # it is of pictures
     yield Asked("/v1/segment?model=street&name=a.tif", raster(), BYTES)
     yield from broken(bodies[2], coco)
     yield from (Asked(path) for path in ("/v1/models", "/v1/answers", "/healthz", "/", "/openapi.json", "/v1/uses"))
@@ -215,7 +215,7 @@ def soak(count: int, tell: Callable[[str], None]) -> Iterator[Row]:
         body = photo((320, 240))
         mask = client.ask("POST", "/v1/segment?model=person", body)[1]
         order, held, start = random.Random(0), [], time.monotonic()
-        rounds = 0
+        rounds = told = 0
         while client.count < count:
             order.shuffle(wanted)
             rounds += 1
@@ -227,9 +227,10 @@ def soak(count: int, tell: Callable[[str], None]) -> Iterator[Row]:
             client.job(body, mask)
             client.project(body)
             tell(f"{client.count:,} requests, {served.memory():.0f} MB, {len(client.wrong)} wrong")
+            for line in client.wrong[told:]:
+                tell(f"  {line}")
+            told = len(client.wrong)
         took = time.monotonic() - start
-    for line in dict.fromkeys(client.wrong):
-        tell(line)
     quarter = max(1, len(held) // 4)
     first, last = float(np.median(held[:quarter])), float(np.median(held[-quarter:]))
     case = f"{client.count:,} mixed requests of {len(wanted) + 12} kinds"
@@ -242,7 +243,7 @@ def main() -> None:
     parser = arguments(__doc__ or "")
     parser.add_argument("--requests", type=int, metavar="N", help="how many; 10,000 unless it shall be quick")
     options = parser.parse_args()
-    count = options.requests or (200 if options.quick else 10_000)
+    count = options.requests or (400 if options.quick else 10_000)
     report("Serving, for long", soak(count, lambda said: print(said, flush=True)), options.json, threads=cores())
 
 
