@@ -7,7 +7,7 @@ PYTHONS := python3 python3.14 python3.13 python3.12 python3.11 python
 PYTHON = $(shell for p in $(PYTHONS); do \
 	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo $$p; break; }; done)
 
-.PHONY: audit release demo test lint types imports pytest light lowest lock docs clean
+.PHONY: audit claims release demo test lint types imports pytest light lowest lock docs clean
 
 demo: $(VENV)/.demo-installed
 	$(BIN)/intarsia demo --overwrite
@@ -81,6 +81,10 @@ $(VENV)-light/.installed: pyproject.toml | $(BIN)/python
 	$(VENV)-light/bin/pip install --disable-pip-version-check -q -e '.[classical,clouds,geo,large,mat,parquet,video,volumes]' \
 	hypothesis pytest pytest-timeout pytest-xdist
 	@touch $@
+
+# The field's claims, tested: at most three hours on two cores, of which it says first how many are left; it goes on where it was stopped.
+claims: $(VENV)/.dev-installed
+	$(BIN)/python -m benchmarks.claims
 
 # Known weaknesses of what is installed. The list of them comes from the index; where there is none, that is an error, not "none".
 audit: $(VENV)/.dev-installed build/tools/.installed

@@ -6,7 +6,6 @@ tests/ordeals, whose short form the tests run; docs/reliability.md holds the fig
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import tempfile
@@ -14,9 +13,9 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from common import arguments
+from common import arguments, write_results
 from rich.console import Console
 from rich.table import Table
 
@@ -110,8 +109,7 @@ def report(lines: list[Line], seconds: float, file: Path | None) -> int:
     for part in dict.fromkeys(line.part for line in lines):
         print(f"{part}: {sum(line.tried for line in lines if line.part == part):,} tried")
     if file is not None:
-        rows: list[dict[str, Any]] = [line._asdict() for line in lines]
-        file.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
+        write_results(file, [line._asdict() for line in lines])
     return len(faults)
 
 

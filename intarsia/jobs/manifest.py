@@ -86,7 +86,7 @@ class Manifest:
             try:
                 self._made = self._made or not self.folder.exists()
                 self._claims.mkdir(parents=True, exist_ok=True)
-                held = stack.enter_context(_held(self._claims / f"{_digest(task.id)}.json"))
+                held = stack.enter_context(_held(self._claims / f"{digest(task.id)}.json"))
                 if held is None:
                     yield False
                     return
@@ -102,7 +102,7 @@ class Manifest:
 
     def is_begun(self, task: Task) -> bool:
         """Tell whether somebody is at a task, or died at it: what is there of it is a job's, and no stranger's."""
-        return self._lines.is_torn(task.id) or (self._claims / f"{_digest(task.id)}.json").exists()
+        return self._lines.is_torn(task.id) or (self._claims / f"{digest(task.id)}.json").exists()
 
     def add(self, record: Record) -> None:
         """Add the line of what was claimed, once the names of its outputs are on the disk.
@@ -221,7 +221,8 @@ def _told(record: Record) -> str:
     return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()[:24]
 
 
-def _digest(name: str) -> str:
+def digest(name: str) -> str:
+    """Name a task where its id would be no file's name."""
     return hashlib.sha256(os.fsencode(name)).hexdigest()[:24]
 
 
