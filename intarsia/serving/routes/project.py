@@ -13,6 +13,7 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from intarsia.errors import IntarsiaError
+from intarsia.files import encoded
 from intarsia.serving.budget import hold
 from intarsia.serving.documenting import BYTES, FILE, FILES, FORM, PNG, form, gives, takes
 from intarsia.serving.problems import CONFLICT, NOT_FOUND, TOO_LARGE, UNPROCESSABLE, Problem
@@ -77,7 +78,8 @@ async def show_project(
         return {
             "name": project.name, **_classes(project), "total": len(names), "offset": offset,
             "items": [tell(project, name, model) for name in names[offset : offset + limit]],
-            "notes": list(project.notes), **({"folder": str(project.folder)} if settings.is_local else {}),
+            "notes": list(project.notes),
+            **({"folder": encoded(str(project.folder)).decode()} if settings.is_local else {}),
         }  # fmt: skip
 
     return await asked(told)
