@@ -270,6 +270,7 @@ def campaign(engine: str, kills: int, seed: int, pictures: int, tell: Callable[[
 
 def start_cluster() -> Any:
     """A cluster of two nodes on this machine."""
+    os.environ.setdefault("RAY_raylet_start_wait_time_s", "200")  # of a busy machine; read when Ray is imported
     from ray.cluster_utils import Cluster
 
     os.environ["PYTHONPATH"] = os.pathsep.join([str(JOB.parent), *sys.path])
