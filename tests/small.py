@@ -14,6 +14,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "deeplabv2": {"encoder": "test_resnet"},
     "deeplabv3": {"encoder": "test_resnet", "channels": 16, "auxiliary": 16},
     "deeplabv3plus": {"encoder": "test_efficientnet", "channels": 16},
+    "eomt": {"encoder": "test_vit", "queries": 6, "blocks": 2},
     "fcn": {"encoder": "test_resnet"},
     "fcn16s": {"base": 4, "width": 16, "dropout": 0, "learned_upsampling": True},
     "fcn32s": {"base": 4, "width": 32, "dropout": 0, "padding": 1},
