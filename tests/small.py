@@ -26,6 +26,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "linknet": {"encoder": "test_resnet"},
     "lraspp": {"encoder": "test_resnet", "channels": 16},
     "manet": {"encoder": "test_efficientnet", "channels": (16, 16, 8, 8), "attention": 8},
+    "maskformer": {"encoder": "test_resnet", "channels": 32, "queries": 6, "layers": 2, "dropout": 0.0},
     "pan": {"encoder": "test_resnet", "channels": 16},
     "pspnet": {"encoder": "test_efficientnet", "channels": 16},
     "segformer": {"channels": 16},
