@@ -299,6 +299,7 @@ class _Trainer:
         place = max(step - 1, min(self.total - 1, int(self._share_of_time() * self.total)))
         factor = learning_rate_factor(place, self.total, self.recipe.optimizer)
         set_learning_rate(self.optimizer, factor, self.recipe.optimizer.eta_min)
+        self.model.anneal(place / max(1, self.total - 1))
         updates = step % settings.accumulate == 0 or step % self.per_epoch == 0
         buffers = [buffer.clone() for buffer in self.model.buffers()]
         network.train()
