@@ -76,13 +76,12 @@ def _decisions(claim: Claim, runs: Runs) -> str:
 def _arms(claim: Claim, runs: Runs) -> str:
     """A table of the arms' measures: means over seeds, and deviations."""
     names = list(dict.fromkeys(measure for run in runs.runs for measure in run.measures))
-    lines = [f"| arm | {' | '.join(names)} | seeds | s a run |", "|---" * (len(names) + 3) + "|"]
+    lines = [f"| arm | {' | '.join(names)} | seeds |", "|---" * (len(names) + 2) + "|"]
     for arm, what in claim.arms.items():
         own = [run for run in runs.runs if run.arm == arm]
         if own:
             cells = [_spread([run.measures[name] for run in own if name in run.measures]) for name in names]
-            seconds = fmean(run.seconds for run in own)
-            lines.append(f"| {what} | {' | '.join(cells)} | {len(own)} | {seconds:.0f} |")
+            lines.append(f"| {what} | {' | '.join(cells)} | {len(own)} |")
     return "\n".join([*lines, ""])
 
 

@@ -69,7 +69,8 @@ def mmsegmentations(predicted: Pixels, truth: Pixels) -> float:
     known = truth != IGNORE
     one, other = predicted[known], truth[known]
     hits, mine, true = (np.bincount(part, minlength=CLASSES) for part in (one[one == other], one, other))
-    return float(np.nanmean(hits / (mine + true - hits)))
+    with np.errstate(invalid="ignore"):
+        return float(np.nanmean(hits / (mine + true - hits)))
 
 
 def cityscapes_scripts(predicted: Pixels, truth: Pixels) -> float:

@@ -43,5 +43,5 @@ CLAIM = Claim(
     ),
     measure=measure,
     budget=BUDGET.facts(encoder="efficientnet_lite0", channels=CHANNELS),
-    minutes=8,
+    minutes=7,
 )

@@ -53,5 +53,5 @@ CLAIM = Claim(
     ),
     measure=measure,
     budget=STAGE.facts(base=16, width=128),
-    minutes=9,
+    minutes=4,
 )

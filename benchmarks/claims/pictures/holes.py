@@ -60,5 +60,5 @@ CLAIM = Claim(
     ),
     measure=measure,
     budget=BUDGET.facts(encoder="efficientnet_lite0", arms={name: list(arm) for name, arm in ARMS.items()}),
-    minutes=12,
+    minutes=9,
 )

@@ -55,5 +55,5 @@ CLAIM = Claim(
     ),
     measure=measure,
     budget=BUDGET.facts(encoder="efficientnet_lite0"),
-    minutes=10,
+    minutes=7,
 )

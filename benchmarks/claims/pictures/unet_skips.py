@@ -43,5 +43,5 @@ CLAIM = Claim(
     ),
     measure=measure,
     budget=BUDGET.facts(encoder="efficientnet_lite0"),
-    minutes=5,
+    minutes=4,
 )

@@ -36,5 +36,5 @@ CLAIM = Claim(
     ),
     measure=measure,
     budget=BUDGET.facts(base=16, width=128),
-    minutes=12,
+    minutes=6,
 )
