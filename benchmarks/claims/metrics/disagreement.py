@@ -175,6 +175,10 @@ CLAIM = Claim(
         other("monai", "MONAI's MeanIoU, a mean over pictures,"),
     ),
     measure=measure,
+    why="What adds up one confusion matrix agrees to the last digit. What averages over pictures first gives a class "
+    "that fills one picture and is hardly seen in the next the same weight in both; all three that do agree with each "
+    "other here, as every class is in every picture or left out alike. Where a class is absent they part: "
+    "[metrics](metrics.md) has such a case.",
     budget={"model": "street", "step": STEP},
     minutes=3,
 )
