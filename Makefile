@@ -7,7 +7,7 @@ PYTHONS := python3 python3.14 python3.13 python3.12 python3.11 python
 PYTHON = $(shell for p in $(PYTHONS); do \
 	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo $$p; break; }; done)
 
-.PHONY: audit release-check demo test lint types imports pytest light lowest docs clean
+.PHONY: audit claims release demo test lint types imports pytest light lowest lock docs clean
 
 demo: $(VENV)/.demo-installed
 	$(BIN)/intarsia demo --overwrite
@@ -45,6 +45,13 @@ lowest: $(BIN)/python
 docs: $(VENV)/.dev-installed
 	PYTHONPATH=tools:. $(BIN)/python -m handbook
 
+# What continuous integration installs, from the newest releases of today.
+lock: | $(BIN)/python
+	mkdir -p build
+	$(BIN)/python -m pip install --disable-pip-version-check -q --dry-run --ignore-installed --report build/lock.json -e '.[dev]'
+	$(BIN)/python tools/lock.py build/lock.json > build/lock.txt
+	mv build/lock.txt tools/locked/$$($(BIN)/python tools/lock.py).txt
+
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "No Python >= 3.11 with venv found (tried: $(PYTHONS))." >&2; \
 	echo "Install one (on Debian and Ubuntu also python3-venv), then repeat." >&2; exit 1; }
@@ -54,7 +61,11 @@ $(VENV)/.demo-installed: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --disable-pip-version-check -q -e '.[demo]'
 	@touch $@
 
-$(VENV)/.dev-installed: pyproject.toml | $(BIN)/python
+# Continuous integration takes the files that tools/locked/ names for its kind of Python, and their checksums must fit; `pip install`
+# finds all of it there then. Everybody else gets the newest releases.
+$(VENV)/.dev-installed: pyproject.toml $(wildcard tools/locked/*.txt) | $(BIN)/python
+	locked=tools/locked/$$($(BIN)/python tools/lock.py).txt; if test -n "$(CI)" && test -f $$locked; then \
+	$(BIN)/python -m pip install --disable-pip-version-check -q --require-hashes --no-deps -r $$locked; fi
 	$(BIN)/python -m pip install --disable-pip-version-check -q -e '.[dev]'
 	# Metrics are compared with it; of what it requires, its viewer's packages and one made for Python 2 are not needed.
 	$(BIN)/python -m pip install --disable-pip-version-check -q --no-deps cityscapesscripts==2.3.0
@@ -71,19 +82,25 @@ $(VENV)-light/.installed: pyproject.toml | $(BIN)/python
 	hypothesis pytest pytest-timeout pytest-xdist
 	@touch $@
 
-# Known weaknesses of what is installed; the list of them comes from the network, and without it this says so.
-audit: $(VENV)/.dev-installed
-	$(BIN)/python -m pip install --disable-pip-version-check -q pip-audit || { echo "No audit: pip-audit cannot be had." >&2; exit 1; }
-	$(BIN)/pip-audit --skip-editable || { echo "No clean audit: see above; offline, there is no list to compare with." >&2; exit 1; }
+# The field's claims, tested: at most three hours on two cores, of which it says first how many are left; it goes on where it was stopped.
+claims: $(VENV)/.dev-installed
+	$(BIN)/python -m benchmarks.claims
 
-# The wheel, built twice from the same commit, is the same bytes; with its bill of materials beside it.
-release-check: $(VENV)/.dev-installed
-	rm -rf build/twice && mkdir -p build/twice dist
-	for at in one two; do SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) \
-	$(BIN)/python -m pip wheel --disable-pip-version-check -q --no-deps -w build/twice/$$at . || exit 1; done
-	cmp build/twice/one/*.whl build/twice/two/*.whl
-	cp build/twice/one/*.whl dist/
-	$(BIN)/python tools/bill.py build/twice/one/*.whl > dist/intarsia.cdx.json
+# Known weaknesses of what is installed. The list of them comes from the index; where there is none, that is an error, not "none".
+audit: $(VENV)/.dev-installed build/tools/.installed
+	$(BIN)/python -m pip freeze --disable-pip-version-check --exclude-editable > build/installed.txt
+	build/tools/bin/pip-audit --strict --no-deps --disable-pip --progress-spinner off -r build/installed.txt || { echo "No clean audit:" \
+	"see above. Where a package is \"not found\", this index, or a machine offline, has no list to compare with." >&2; exit 1; }
+
+# Wheel and sdist of the last commit into dist/, with the bill of materials: built twice, compared, and used in an empty environment.
+release: build/tools/.installed
+	build/tools/bin/python tools/release.py dist
+
+build/tools/.installed: pyproject.toml
+	@test -n "$(PYTHON)" || { echo "No Python >= 3.11 with venv found (tried: $(PYTHONS))." >&2; exit 1; }
+	$(PYTHON) -m venv build/tools
+	build/tools/bin/pip install --disable-pip-version-check -q 'hatchling>=1.27' pip-audit
+	@touch $@
 
 clean:
 	rm -rf $(VENV) $(VENV)-light $(VENV)-lowest build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from common import arguments, in_own_process
+from common import arguments, in_own_process, write_results
 from rich.console import Console
 from rich.table import Table
 
@@ -223,7 +223,7 @@ def main() -> None:
     ]
     show(results, epochs)
     if options.json is not None:
-        options.json.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+        write_results(options.json, results)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ at the end, one model after the other.
 from __future__ import annotations
 
 import csv
-import json
 import os
 import time
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from common import arguments
+from common import arguments, write_results
 from PIL import Image
 from rich.console import Console
 from rich.table import Table
@@ -201,7 +200,7 @@ def main() -> None:
     results = [measured(name, run, data, split) for name, run, data, split in rows]
     show(results)
     if options.json is not None:
-        options.json.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+        write_results(options.json, results)
 
 
 if __name__ == "__main__":

@@ -5,12 +5,16 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import platform
+import re
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from datetime import date
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -109,4 +113,43 @@ def report(title: str, rows: Sequence[Row], file: Path | None, *, threads: int) 
         table.add_row(row.case, row.metric, f"{row.ours:.4g} {row.unit}", peer, row.peer_name, ratio)
     Console(width=140).print(table)
     if file is not None:
-        file.write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n", encoding="utf-8")
+        write_results(file, [asdict(row) for row in rows])
+
+
+def write_results(file: Path, results: Any) -> None:
+    """Write what was measured with the day, the machine and the command, so that a page may quote it."""
+    script, typed = Path(sys.argv[0]), sys.argv[1:]
+    if "--json" in typed:
+        at = typed.index("--json")
+        typed = [*typed[:at], *typed[at + 2 :]]
+    document = {
+        "benchmark": script.stem,
+        "command": " ".join(["python", f"benchmarks/{script.name}", *typed]),
+        "date": date.today().isoformat(),
+        "machine": _machine(),
+        "results": results,
+    }
+    file.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+
+
+def _machine() -> dict[str, Any]:
+    """Processor, cores of this process, how busy they were in the last minute, and what computed."""
+    said = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
+    found = dict(re.findall(r"^(model name|flags)\s*: (.*)$", said, re.MULTILINE))
+    return {
+        "processor": found.get("model name", platform.processor()),
+        "instructions": [
+            one for one in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if one in found.get("flags", "")
+        ],
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "load": round(os.getloadavg()[0], 1),
+        "python": platform.python_version(),
+        **{name: _version(name) for name in ("torch", "numpy", "onnxruntime")},
+    }
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None

@@ -5,7 +5,6 @@ By default the bundled street model on CamVid; --model and --data name others.
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from common import arguments
+from common import arguments, write_results
 from rich.console import Console
 from rich.table import Table
 
@@ -103,7 +102,7 @@ def main() -> None:
         per_class.add_row(name, *(f"{row['iou'][name]:.3f}" for row in rows))
     Console(width=200).print(per_class)
     if options.json is not None:
-        options.json.write_text(json.dumps({"tuned": asdict(replace(best, source="")), "rows": rows}, indent=2) + "\n")
+        write_results(options.json, {"tuned": asdict(replace(best, source="")), "rows": rows})
 
 
 if __name__ == "__main__":

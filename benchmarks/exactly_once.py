@@ -24,7 +24,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from common import arguments
+from common import arguments, write_results
 from exactly_once_job import UNFINISHED, predictor, write_pictures
 
 from intarsia.jobs import plan, run_all
@@ -270,6 +270,7 @@ def campaign(engine: str, kills: int, seed: int, pictures: int, tell: Callable[[
 
 def start_cluster() -> Any:
     """A cluster of two nodes on this machine."""
+    os.environ.setdefault("RAY_raylet_start_wait_time_s", "200")  # of a busy machine; read when Ray is imported
     from ray.cluster_utils import Cluster
 
     os.environ["PYTHONPATH"] = os.pathsep.join([str(JOB.parent), *sys.path])
@@ -290,10 +291,9 @@ def main() -> int:
         campaign(engine, given.kills, given.seed, pictures, lambda line: print(line, file=sys.stderr, flush=True))
         for engine in given.engine or ["local:2"]
     ]
-    text = json.dumps(results, indent=2)
-    print(text)
+    print(json.dumps(results, indent=2))
     if given.json:
-        given.json.write_text(text + "\n", encoding="utf-8")
+        write_results(given.json, results)
     return int(any(sum(result["wrong"].values()) for result in results))
 
 

@@ -5,7 +5,6 @@ Weights are random, statistics of norms too, so that every layer counts. A size 
 
 from __future__ import annotations
 
-import json
 import tempfile
 import time
 from dataclasses import asdict, dataclass
@@ -14,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from common import arguments
+from common import arguments, write_results
 from rich.console import Console
 from rich.table import Table
 from torch import nn
@@ -124,7 +123,7 @@ def main() -> None:
         )  # fmt: skip
     Console(width=140).print(table)
     if given.json is not None:
-        given.json.write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n", encoding="utf-8")
+        write_results(given.json, [asdict(row) for row in rows])
 
 
 if __name__ == "__main__":

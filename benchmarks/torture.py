@@ -1,4 +1,4 @@
-"""Kills, damaged files and bombs, against everything that reads or keeps state.
+"""Kills, damaged files, bombs, and places where work is hard, against everything that reads or keeps state.
 
 No peer is compared here: each row is how often something was tried, and what went wrong. What is tried comes from
 tests/ordeals, whose short form the tests run; docs/reliability.md holds the figures of long runs.
@@ -6,7 +6,6 @@ tests/ordeals, whose short form the tests run; docs/reliability.md holds the fig
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import tempfile
@@ -14,9 +13,9 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from common import arguments
+from common import arguments, write_results
 from rich.console import Console
 from rich.table import Table
 
@@ -24,6 +23,7 @@ sys.path.append(str(Path(__file__).parents[1] / "tests"))
 
 _KILLS, _DAMAGES = 180, 260  # of each work and each form of file, in a full run
 _FEW_KILLS, _FEW_DAMAGES = 4, 4
+_FEW_WORKS = ("segment-pictures", "data-get")
 
 
 class Line(NamedTuple):
@@ -70,8 +70,23 @@ def bombs(folder: Path, seed: int, quick: bool, deadline: float | None) -> list[
     ]
 
 
+def places(folder: Path, seed: int, quick: bool, deadline: float | None) -> list[Line]:
+    """Work where disks are full, names are odd and clocks go back."""
+    from ordeals import oddities, places
+    from ordeals.servers import warm
+    from ordeals.works import all_works
+
+    warm(light=quick)
+    works = [work for name, work in all_works().items() if name in _FEW_WORKS or not quick]
+    stays = places.campaign(folder / "places", works, places.all_places(), deadline)
+    lines = [Line("places", f"{one.work}: {one.place}", 1, one.said or "as ever", list(one.faults)) for one in stays]
+    among = [work for work in works if work.name.startswith("segment")]
+    odds = oddities.campaign(folder / "names", among, deadline)
+    return lines + [Line("places", f"{one.work}: {one.name}", 1, one.end, list(one.faults)) for one in odds]
+
+
 PARTS: dict[str, Callable[[Path, int, bool, float | None], list[Line]]] = {
-    "damage": damage, "kills": kills, "bombs": bombs,
+    "damage": damage, "kills": kills, "bombs": bombs, "places": places,
 }  # fmt: skip
 
 
@@ -94,8 +109,7 @@ def report(lines: list[Line], seconds: float, file: Path | None) -> int:
     for part in dict.fromkeys(line.part for line in lines):
         print(f"{part}: {sum(line.tried for line in lines if line.part == part):,} tried")
     if file is not None:
-        rows: list[dict[str, Any]] = [line._asdict() for line in lines]
-        file.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
+        write_results(file, [line._asdict() for line in lines])
     return len(faults)
 
 

@@ -21,7 +21,9 @@ def measured(name: str, *, quick: bool) -> list[Row]:
         file = Path(folder) / "rows.json"
         script = str(FOLDER / f"uses_{name}.py")
         subprocess.run([sys.executable, script, "--json", str(file), *(["--quick"] if quick else [])], check=True)
-        return [Row(**{**row, "case": f"{name}: {row['case']}"}) for row in json.loads(file.read_text("utf-8"))]
+        return [
+            Row(**{**row, "case": f"{name}: {row['case']}"}) for row in json.loads(file.read_text("utf-8"))["results"]
+        ]
 
 
 def main() -> None:

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from intarsia.runtimes.contract import Precision
     from intarsia.training import Run
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = ["LabelSpace", "Segmentation", "__version__", "cluster", "evaluate", "export", "load", "segment", "train"]
 
 DEFAULT_MODEL = "street"

@@ -189,7 +189,7 @@ def _is(what: Callable[[], bool]) -> bool:
 _REASONS = {
     errno.ENOSPC: "the disk is full; free some space, or choose another folder",
     errno.EDQUOT: "the disk quota is used up; free some space, or choose another folder",
-    errno.EFBIG: "the file is larger than this system or its limits allow",
+    errno.EFBIG: "the file is larger than this system or its limits allow; allow more (ulimit -f)",
     errno.EACCES: "permission denied; choose a folder that you may write",
     errno.EPERM: "this system does not permit it; choose another folder",
     errno.EROFS: "the file system is read-only; choose another folder",
@@ -199,6 +199,7 @@ _REASONS = {
     errno.ENOENT: "there is no such file or folder; was it moved while it was needed?",
     errno.ENAMETOOLONG: "the name is too long for this file system; choose a shorter one",
     errno.ELOOP: "a link leads back to itself; mend or remove it",
+    errno.EXDEV: "it lies on another device than the folder around it, as mounted files do; choose another folder",
     errno.EIO: "the disk or the connection to it fails; copy what is there to another one",
     errno.ESTALE: "the network folder is no longer there; connect it again",
     errno.EMFILE: "too many files are open; allow more (ulimit -n)",
@@ -297,6 +298,15 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
     r"""Write a UTF-8 text file whole or not at all; bytes of file names that are no text stand in it as ``\udcff``."""
     with atomic_path(path) as temporary:
         temporary.write_bytes(encoded(text))
+
+
+def is_text(path: Path) -> bool:
+    """Tell whether a name is text in UTF-8: libraries of other languages often take no others."""
+    try:
+        os.fspath(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def encoded(text: str) -> bytes:

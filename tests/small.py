@@ -28,6 +28,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "pan": {"encoder": "test_resnet", "channels": 16},
     "pspnet": {"encoder": "test_efficientnet", "channels": 16},
     "segformer": {"channels": 16},
+    "segnext": {"channels": 32, "rank": 4},
     "swiftnet": {"encoder": "test_efficientnet", "channels": 16, "grids": (2, 1)},
     "unet": {"encoder": "test_efficientnet", "channels": (16, 16, 8, 8)},
     "unet_original": {"in_channels": 3, "width": 4},

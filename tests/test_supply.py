@@ -10,14 +10,20 @@ import sys
 import tomllib
 import zipfile
 from importlib import metadata
+from itertools import chain
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+
+import intarsia
 
 ROOT = Path(__file__).parents[1]
 sys.path.append(str(ROOT / "tools"))
 
-from bill import bill_of, licence_of, needed  # noqa: E402
+from bill import bill_of, licence_of, needed, plain  # noqa: E402
+from lock import locked  # noqa: E402
+from release import Refused, require_one_version, require_same, versions  # noqa: E402
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 # Affero and plain GPL bind whoever distributes; LGPL and MPL do not. A choice of licences counts by the other one.
@@ -74,3 +80,64 @@ def test_tests_stay_on_this_machine() -> None:
 def test_the_bill_is_a_command(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, str(ROOT / "tools" / "bill.py"), "--help"], capture_output=True, text=True)
     assert done.returncode == 0 and "CycloneDX" in done.stdout
+
+
+def test_one_version_everywhere() -> None:
+    """The command, /version and the documents of a release say what the package is; nothing is written down twice."""
+    assert versions(ROOT) == dict.fromkeys(versions(ROOT), intarsia.__version__)
+    assert require_one_version(ROOT) == intarsia.__version__
+    assert PROJECT["dynamic"] == ["version"]
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "said"),
+    [
+        ("CITATION.cff", ("version: 1.2.3", "version: 1.2.2"), "the version differs.*'1.2.2' in CITATION"),
+        ("CHANGELOG.md", ("[1.2.3]", "[1.3.0]"), "'1.3.0' in CHANGELOG"),
+        ("intarsia/__init__.py", ("__version__", "_version_"), "'' in intarsia/__init__.py"),
+        ("CITATION.cff", ("2026-11-30", "2026-11-29"), "day of release differs"),
+        ("CHANGELOG.md", ("2026-11-30", "unreleased"), "day of release differs.*'unreleased'"),
+    ],
+)
+def test_versions_that_differ_are_no_release(tmp_path: Path, name: str, change: tuple[str, str], said: str) -> None:
+    (tmp_path / "intarsia").mkdir()
+    (tmp_path / "intarsia" / "__init__.py").write_text('"""A package."""\n\n__version__ = "1.2.3"\n')
+    (tmp_path / "CITATION.cff").write_text('title: "A"\nversion: 1.2.3\ndate-released: "2026-11-30"\n')
+    (tmp_path / "CHANGELOG.md").write_text("# Changelog\n\n## [1.2.3] - 2026-11-30\n\n## [1.2.2] - 2026-10-01\n")
+    assert require_one_version(tmp_path) == "1.2.3"
+    (tmp_path / name).write_text((tmp_path / name).read_text().replace(*change))
+    with pytest.raises(Refused, match=said):
+        require_one_version(tmp_path)
+
+
+def test_two_builds_that_differ_are_named(tmp_path: Path) -> None:
+    for folder, text in (("one", "a"), ("two", "a"), ("three", "b")):
+        (tmp_path / folder).mkdir()
+        with zipfile.ZipFile(tmp_path / folder / "a-1.whl", "w") as archive:
+            archive.writestr(zipfile.ZipInfo("a/__init__.py"), text)
+            archive.writestr(zipfile.ZipInfo("a/py.typed"), "")
+    require_same(tmp_path / "one" / "a-1.whl", tmp_path / "two" / "a-1.whl", "built twice")
+    with pytest.raises(Refused, match=r"built twice: .* differ: a/__init__\.py$"):
+        require_same(tmp_path / "one" / "a-1.whl", tmp_path / "three" / "a-1.whl", "built twice")
+
+
+def test_what_is_installed_is_written_down_with_checksums() -> None:
+    def of(name: str, **info: object) -> dict[str, object]:
+        return {"metadata": {"name": name, "version": "1.0"}, "download_info": info}
+
+    ours = of("intarsia", dir_info={"editable": True})
+    packed = of("Torch_Vision", archive_info={"hashes": {"sha256": "a" * 64}})
+    assert locked({"install": [ours, packed]}) == [f"torch-vision==1.0 --hash=sha256:{'a' * 64}"]
+    with pytest.raises(ValueError, match=r"b 1\.0 comes without a SHA-256"):
+        locked({"install": [of("b", vcs_info={})]})
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "tools" / "locked").glob("*.txt")), ids=lambda file: file.stem)
+def test_what_is_locked_is_what_the_project_asks_for(file: Path) -> None:
+    lines = [line for line in file.read_text().splitlines() if not line.startswith("#")]
+    found = [re.fullmatch(r"([a-z0-9-]+)==(\S+) --hash=sha256:[0-9a-f]{64}", line) for line in lines]
+    assert lines == sorted(lines) and all(found)
+    pins = {match[1]: match[2] for match in found if match}
+    asked = map(Requirement, chain(PROJECT["dependencies"], *PROJECT["optional-dependencies"].values()))
+    wrong = [str(one) for one in asked if plain(one.name) in pins and pins[plain(one.name)] not in one.specifier]
+    assert wrong == [], "run make lock"

@@ -47,6 +47,14 @@ def test_bombs_are_refused_by_their_headers(tmp_path: Path) -> None:
     assert {"a.png", "a.gif", "a.zip", "a.las", "a.safetensors"} <= {row["what"] for row in rows}
 
 
+def test_bad_places_are_named_and_leave_nothing(tmp_path: Path) -> None:
+    rows = tortured("places", tmp_path / "rows.json")
+    ends = {row["what"]: row["ends"] for row in rows}
+    assert "cannot write" in ends["segment-pictures: read-only"] and "permission denied" in ends["data-get: read-only"]
+    assert "ulimit -f" in ends["data-get: no byte more"] and "connect it again" in ends["data-get: network folder gone"]
+    assert ends["segment-pictures: no text"] == "done" and "too long" in ends["segment-pictures: 255 bytes"]
+
+
 def test_every_damage_is_one_and_can_be_made_again() -> None:
     content = bytes(range(256)) * 3
     made = [damage(content, f"case {number}") for number in range(200)]

@@ -1,6 +1,6 @@
 """Write a wheel's bill of materials as CycloneDX JSON: itself, and what its dependencies are in this environment.
 
-    python tools/bill.py dist/intarsia-0.1.0-py3-none-any.whl > dist/intarsia-0.1.0.cdx.json
+    python tools/bill.py dist/intarsia-0.2.0-py3-none-any.whl > dist/intarsia-0.2.0-py3-none-any.cdx.json
 
 Offline, from the metadata of what is installed; the same wheel and environment give the same bytes.
 """

@@ -17,6 +17,7 @@ from weakref import WeakValueDictionary, finalize
 
 from intarsia.annotations.finding import head
 from intarsia.errors import DataError
+from intarsia.files import reason
 
 fcntl: ModuleType | None
 try:
@@ -155,7 +156,7 @@ def extract(path: Path, folder: Path) -> None:
     except FileExistsError as error:
         raise DataError(f"{path}: two files in the archive have one name: {Path(error.filename).name}") from error
     except OSError as error:
-        raise DataError(f"{path}: cannot be unpacked: {error.strerror or error}") from error
+        raise DataError(f"{path}: cannot be unpacked: {reason(error)}") from error
 
 
 def _check(path: Path, members: list[zipfile.ZipInfo]) -> None:

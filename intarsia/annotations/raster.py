@@ -196,6 +196,21 @@ def background_label(space: LabelSpace) -> int:
     return space.ignore_index
 
 
+def without_unknown(labels: LabelArray, space: LabelSpace) -> LabelArray:
+    """A label map as files of shapes keep it: where a class says that nothing is known, nothing is said.
+
+    Readers take a shape of such a class (`IGNORE_NAMES`) for the ignore index, and many tools have no use for it.
+
+    Args:
+        labels: class indices of `space`, of any shape; not changed.
+        space: the classes.
+    """
+    unknown = [index for index, name in enumerate(space.names) if name.lower() in IGNORE_NAMES]
+    if not unknown:
+        return labels
+    return np.where(np.isin(labels, unknown), labels.dtype.type(space.ignore_index), labels)
+
+
 def class_names(labels: Sequence[str]) -> tuple[str, ...]:
     """Class names for labels found in annotation files: the background first, then the others in the order given."""
     rest = (name for name in labels if name.lower() not in BACKGROUND_NAMES + IGNORE_NAMES)

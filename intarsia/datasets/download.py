@@ -16,7 +16,7 @@ from typing import IO
 
 from intarsia.datasets.public import Download, Entry
 from intarsia.errors import DataError, UsageError
-from intarsia.files import make_folder
+from intarsia.files import make_folder, reason
 
 _CHUNK = 1 << 20
 _TIMEOUT = 60
@@ -73,18 +73,21 @@ def fetch(download: Download, folder: Path, *, progress: Progress | None = None)
     except urllib.error.HTTPError as error:
         raise DataError(f"cannot fetch {download.url}: the server says {error.code} {error.reason}") from error
     except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
-        reason = getattr(error, "reason", error)
+        cause = getattr(error, "reason", error)
         raise DataError(
-            f"cannot fetch {download.url}: {reason}; the same command continues where it stopped ({partial})"
+            f"cannot fetch {download.url}: {cause}; the same command continues where it stopped ({partial})"
         ) from error
     except OSError as error:
-        raise DataError(f"cannot write {partial}: {error.strerror or error}") from error
+        raise DataError(f"cannot write {partial}: {reason(error)}; the same command goes on from there") from error
     try:
         _check(partial, download)
     except DataError:
         partial.unlink()  # nothing of it can be trusted, so the next attempt starts anew
         raise
-    os.replace(partial, target)
+    try:
+        os.replace(partial, target)
+    except OSError as error:
+        raise DataError(f"cannot write {target}: {reason(error)}") from error
     return target
 
 
@@ -154,7 +157,7 @@ def unpack(archive: Path, folder: Path) -> list[Path]:
     except (tarfile.TarError, zipfile.BadZipFile, EOFError, RuntimeError, ValueError) as error:
         raise DataError(f"{archive}: not an archive, or damaged ({error}); fetch it again") from error
     except OSError as error:
-        raise DataError(f"{archive}: cannot be unpacked: {error.strerror or error}") from error
+        raise DataError(f"{archive}: cannot be unpacked: {reason(error)}") from error
     return [folder / name for name in dict.fromkeys(name.parts[0] for name in names)]
 
 

@@ -39,11 +39,13 @@ class Body:
             (smaller is nearer), and visibility, 0 to 1; in the order of MediaPipe's pose.
         mask: (H, W) float32, 0 to 1: how much of a pixel is this body.
         score: probability that it is one, 0.5 to 1.
+        whole: whether it is seen from head to ankles, and both networks roughly agree on it.
     """
 
     points: Points
     mask: Floats
     score: float
+    whole: bool
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ class BodyFinder:
             image: (H, W, 3) uint8 RGB.
         """
         coarse = self._coarse(image)
-        return [body for body, _ in self._bodies(image, coarse, _pieces(coarse)) if body.score >= _LEAST]
+        return [body for body in self._bodies(image, coarse, _pieces(coarse)) if body.score >= _LEAST]
 
     def person(self, image: NDArray[np.uint8]) -> Floats:
         """Look once at who is in a photo (H, W, 3): (256, 256) float32, 0 to 1, by the network of `person`."""
@@ -100,12 +102,12 @@ class BodyFinder:
         coarse = self._coarse(image)
         pieces = _pieces(coarse)
         found = self._bodies(image, coarse, pieces)
-        for piece, (_, whole) in zip(pieces, found, strict=True):
-            if whole:
+        for piece, body in zip(pieces, found, strict=True):
+            if body.whole:
                 coarse = np.where(piece.near, _NOTHING, coarse)
         mask = _sigmoid(_resized(coarse, *image.shape[:2]))
-        for body, whole in found:
-            if whole:
+        for body in found:
+            if body.whole:
                 mask = np.maximum(mask, body.mask)
         return mask
 
@@ -116,8 +118,8 @@ class BodyFinder:
         logits = made[:, 1] - made[:, 0]
         return np.asarray((logits[0] + logits[1, :, ::-1]) / 2, np.float32)
 
-    def _bodies(self, image: NDArray[np.uint8], coarse: Floats, pieces: Sequence[_Piece]) -> list[tuple[Body, bool]]:
-        """The body of each piece, and whether it is whole."""
+    def _bodies(self, image: NDArray[np.uint8], coarse: Floats, pieces: Sequence[_Piece]) -> list[Body]:
+        """The body of each piece."""
         height, width = image.shape[:2]
         found = []
         for piece in pieces:
@@ -134,7 +136,7 @@ class BodyFinder:
                 and loose.points[list(_ANKLES), 3].min() > _VISIBLE
                 and _agreement(np.mean(views, axis=0) > _LEAST, own > _LEAST) > _AGREED
             )
-            found.append((Body(upright.points[:_COUNT], mean if whole else own, upright.score), bool(whole)))
+            found.append(Body(upright.points[:_COUNT], mean if whole else own, upright.score, bool(whole)))
         return found
 
     def _seen(self, image: NDArray[np.uint8], region: Region) -> _View:

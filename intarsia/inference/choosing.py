@@ -17,6 +17,7 @@ from intarsia.inference.faces.finding import FaceFinder
 from intarsia.media.images import ImageLike
 from intarsia.media.medium import ROWS, medium_of
 from intarsia.preprocessing import Preprocessing
+from intarsia.runtimes.contract import Floats
 from intarsia.transforms.preprocess import resize_image
 from intarsia.zoo import bundled_models
 
@@ -28,8 +29,10 @@ _LOOKED_AT = 5  # pictures of many
 _NEAR = 0.05  # of the picture that people fill
 _CLEAR = 0.7  # undecided pixels of their mask, at most, for one that is decided
 _FACE, _SURE = 0.1, 0.9  # of the longer side; of a face's score
-# A page: bright and pale, with much ink in many pieces, and nobody on it.
-_PAPER, _PALE, _INK, _PIECES, _NOBODY = 150, 50, 0.03, 100, 0.02
+# Cats fill pictures, cells and CT slices have no colours: there a body has to be whole, the mask of a face clear.
+_FILLED, _GREY, _CLEARER = 0.8, 4, 0.25  # of the picture; levels between channels; as _CLEAR
+# A page: bright and pale, with much ink in many pieces, nothing brighter than paper, and nobody on it.
+_PAPER, _PALE, _INK, _PIECES, _GLARE, _NOBODY = 150, 50, 0.03, 100, 0.02, 0.02
 _DARKER = 25  # than the paper about it
 
 
@@ -65,7 +68,7 @@ class Chooser:
         seen = _reduced(image)
         mask = self._bodies.person(seen)
         share = float(np.mean(mask > 0.5))
-        if share >= _NEAR and float(np.mean(np.abs(mask - 0.5) < 0.4)) <= _CLEAR * share and self.sees_somebody(seen):
+        if share >= _NEAR and _undecided(mask) <= _CLEAR * share and self._sees_somebody(seen, mask):
             return Choice("person", f"people fill {100 * share:.0f} % of it")
         if "handwriting" in self._known and share < _NOBODY and _is_page(seen):
             return Choice("handwriting", "it is a page of writing")
@@ -74,10 +77,25 @@ class Chooser:
     def sees_somebody(self, image: NDArray[np.uint8]) -> bool:
         """Tell whether a face or a body is in a picture (H, W, 3): masks of people alone see them in cups and cats."""
         seen = _reduced(image)
-        return any(
-            face.score > _SURE and float((face.box[2:] - face.box[:2]).max()) > _FACE * max(seen.shape[:2])
-            for face in self._faces.find(seen)
-        ) or bool(self._bodies.find(seen))
+        return self._sees_somebody(seen, self._bodies.person(seen))
+
+    def _sees_somebody(self, seen: NDArray[np.uint8], mask: Floats) -> bool:
+        share, grey = float(np.mean(mask > 0.5)), _is_grey(seen)
+        near = _FACE * max(seen.shape[:2])
+        if not (grey and _undecided(mask) > _CLEARER * share) and any(
+            face.score > _SURE and float((face.box[2:] - face.box[:2]).max()) > near for face in self._faces.find(seen)
+        ):
+            return True
+        return any(body.whole or not (grey or share > _FILLED) for body in self._bodies.find(seen))
+
+
+def _undecided(mask: Floats) -> float:
+    """The share of a picture that is neither surely people nor surely not."""
+    return float(np.mean(np.abs(mask - 0.5) < 0.4))
+
+
+def _is_grey(image: NDArray[np.uint8]) -> bool:
+    return int(np.percentile(np.ptp(image, axis=2), 99)) <= _GREY
 
 
 def _reduced(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -130,7 +148,10 @@ def _is_page(image: NDArray[np.uint8]) -> bool:
     grey, saturation = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.cvtColor(image, cv2.COLOR_RGB2HSV)[..., 1]
     paper = cv2.medianBlur(grey, 31).astype(np.int16)
     ink = (paper - grey > _DARKER).astype(np.uint8)
-    if np.median(paper) < _PAPER or np.median(saturation) > _PALE or ink.mean() < _INK:
+    # Texture has as many bright spots as dark ones; ink is only dark.
+    if np.mean(grey - paper > _DARKER) > _GLARE or ink.mean() < _INK:
+        return False
+    if np.median(paper) < _PAPER or np.median(saturation) > _PALE:
         return False
     _, _, facts, _ = cv2.connectedComponentsWithStats(ink)
     return int(np.count_nonzero(facts[1:, cv2.CC_STAT_AREA] > 8)) >= _PIECES

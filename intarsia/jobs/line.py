@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from intarsia.errors import IntarsiaError
 from intarsia.jobs.manifest import fingerprint
+from intarsia.jobs.parts import Parts
 from intarsia.jobs.task import Task
 from intarsia.media.ahead import Ahead
 from intarsia.media.medium import Form
@@ -60,7 +61,7 @@ class Begun:
 def begin(task: Task, predictor: Any, options: Mapping[str, Any]) -> Begun:
     """Open the source of a task, to be computed when it is asked for."""
     begun = _opened(task, predictor.preprocessing, options)
-    begun.parts = _computed(begun, predictor)
+    begun.parts = _computed(begun, predictor, None)
     return begun
 
 
@@ -73,9 +74,14 @@ def _opened(task: Task, preprocessing: AnyPreprocessing, options: Mapping[str, A
     return begun
 
 
-def _computed(begun: Begun, predictor: Any) -> Iterator[Any]:
-    compute = PREDICTED.get(begun.task.medium.form)
-    if compute is not None and begun.reader is not None:
+def _computed(begun: Begun, predictor: Any, parts: Parts | None) -> Iterator[Any]:
+    form = begun.task.medium.form
+    compute = PREDICTED.get(form)
+    if compute is None or begun.reader is None:
+        return
+    if parts is not None and form == "rows":
+        yield from parts.rows(predictor, begun.task, begun.reader, begun.input)
+    else:
         yield from compute(predictor, begun.reader)
 
 
@@ -91,6 +97,7 @@ class Line:
         options: of the readers.
         claim: takes a task.
         leave: called at the end, so that nobody waits for a task that is still to come.
+        parts: of the output folder; None: nobody else computes any.
     """
 
     def __init__(
@@ -100,9 +107,10 @@ class Line:
         options: Mapping[str, Any],
         claim: Claim,
         leave: Callable[[], None] = lambda: None,
+        parts: Parts | None = None,
     ) -> None:
         self._tasks, self._predictor, self._options, self._claim = tasks, predictor, options, claim
-        self._leave = leave
+        self._leave, self._shared = leave, parts
         self._taken: dict[str, Begun] = {}
         self._threads = ExitStack()
         self._ends = False
@@ -171,7 +179,7 @@ class Line:
         for begun in read:
             yield begun
             try:
-                for part in _computed(begun, self._predictor):
+                for part in _computed(begun, self._predictor, self._shared):
                     if begun._left:
                         break
                     yield part

@@ -86,7 +86,7 @@ class Manifest:
             try:
                 self._made = self._made or not self.folder.exists()
                 self._claims.mkdir(parents=True, exist_ok=True)
-                held = stack.enter_context(_held(self._claims / f"{_digest(task.id)}.json"))
+                held = stack.enter_context(_held(self._claims / f"{digest(task.id)}.json"))
                 if held is None:
                     yield False
                     return
@@ -102,7 +102,7 @@ class Manifest:
 
     def is_begun(self, task: Task) -> bool:
         """Tell whether somebody is at a task, or died at it: what is there of it is a job's, and no stranger's."""
-        return self._lines.is_torn(task.id) or (self._claims / f"{_digest(task.id)}.json").exists()
+        return self._lines.is_torn(task.id) or (self._claims / f"{digest(task.id)}.json").exists()
 
     def add(self, record: Record) -> None:
         """Add the line of what was claimed, once the names of its outputs are on the disk.
@@ -192,7 +192,8 @@ class _Note:
 def _held(path: Path) -> Iterator[IO[str] | None]:
     """A claim's file, locked and removed at the end; None where somebody else holds it."""
     while True:
-        with path.open("a+", encoding="utf-8") as stream:
+        stream = path.open("a+", encoding="utf-8")
+        try:
             if not lock(stream):
                 yield None
                 return
@@ -204,6 +205,9 @@ def _held(path: Path) -> Iterator[IO[str] | None]:
                 with suppress(OSError):
                     path.unlink()
             return
+        finally:
+            with suppress(OSError):  # on a full disk; whoever wrote into it was told why
+                stream.close()
 
 
 def _is_same(stream: IO[str], path: Path) -> bool:
@@ -217,7 +221,8 @@ def _told(record: Record) -> str:
     return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()[:24]
 
 
-def _digest(name: str) -> str:
+def digest(name: str) -> str:
+    """Name a task where its id would be no file's name."""
     return hashlib.sha256(os.fsencode(name)).hexdigest()[:24]
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from intarsia.annotations import AnnotatedImage, Category, Lost, Shape, rasterize, write_annotations
 from intarsia.annotations.layers import layered, numbered, pieces
+from intarsia.annotations.raster import without_unknown
 from intarsia.annotations.tools import Tool, tool_named, tools
 from intarsia.errors import UsageError
 from intarsia.instances import countable_classes
@@ -109,7 +110,7 @@ def write_preannotations(
 
     def documents() -> Iterator[AnnotatedImage]:
         for task, mask in done:
-            labels, suffix = read_mask(mask), Path(task.source).suffix
+            labels, suffix = without_unknown(read_mask(mask), space), Path(task.source).suffix
             numbers = None if things is None else read_mask(plan.folder / task.outputs["instances"])
             document = AnnotatedImage(
                 name=f"{task.id.removesuffix(suffix)}{suffix}",

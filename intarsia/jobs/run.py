@@ -12,9 +12,11 @@ from typing import Any, Literal
 
 from intarsia.errors import DataError, NothingFound, UsageError
 from intarsia.files import checksum, remove
+from intarsia.inference import Rows
 from intarsia.jobs.forecast import check_memory
 from intarsia.jobs.line import EXPECTED, Begun, Line, begin
 from intarsia.jobs.manifest import Manifest, is_hopeless
+from intarsia.jobs.parts import Parts, write_part
 from intarsia.jobs.plan import Plan
 from intarsia.jobs.resuming import JobPredictor, as_begun, is_finished, is_skipped, prepared, settled
 from intarsia.jobs.task import JobOptions, Record, Task
@@ -65,6 +67,11 @@ class JobResult:
             self.stopped = True
         elif outcome.kind != "done":
             (self.busy if outcome.kind == "busy" else self.skipped).append(str(outcome.task.source))
+
+    def forget_parts(self, plan: Plan, options: JobOptions) -> None:
+        """Remove what was kept of parts of those sources that have a line now."""
+        over = {*self.skipped, *(record["source"] for record in self.records if record["status"] != "stopped")}
+        Parts(plan.folder, options).forget(task for task in plan.tasks if str(task.source) in over)
 
     @property
     def done(self) -> list[Record]:
@@ -259,6 +266,7 @@ def run_all(
                 finished(len(result.skipped) + len(result.records), len(plan.tasks), outcome.record)
     finally:
         if manifest is not None:
+            result.forget_parts(plan, options)
             manifest.tidy()
     return result
 
@@ -311,7 +319,8 @@ class Attempts:
         Raises:
             OSError: the disk is full or cannot be written, so that no other task fares better; so does DataError.
         """
-        with Line(tasks, self.predictor, self.options.given(), self._claim, leave) as line:
+        parts = None if self.manifest is None else Parts(self.folder, self.options)
+        with Line(tasks, self.predictor, self.options.given(), self._claim, leave, parts) as line:
             start = time.perf_counter()
             for begun in line:
                 outcome = self._attempt(begun, start)
@@ -329,13 +338,20 @@ class Attempts:
         if self.manifest is None:
             yield ""
             return
-        with self.manifest.claim(task, again=self.overwrite) as free:
-            done = free and not self.overwrite and is_finished(self.predictor, task, self.manifest, self.options)
+        with self.manifest.claim(task, again=self.overwrite and task.part is None) as free:
+            done = free and self._is_done(task, self.manifest)
             yield "" if free and not done else "before" if done else "busy"
+
+    def _is_done(self, task: Task, manifest: Manifest) -> bool:
+        if task.part is not None:
+            return manifest.is_there(task)
+        return not self.overwrite and is_finished(self.predictor, task, manifest, self.options)
 
     def _attempt(self, begun: Begun, start: float) -> Outcome:
         if begun.refusal:
             return Outcome(begun.task, "before" if begun.refusal == "before" else "busy")
+        if begun.task.part is not None:
+            return self._part(begun)
         try:
             record = _written(self.predictor, begun, start, self.folder, self.options, self.stop, self.tell)
         except Stopped:
@@ -343,6 +359,26 @@ class Attempts:
         if self.manifest is not None:
             self._note(record, self.manifest)
         return Outcome(begun.task, "stopped" if record["status"] == "stopped" else "done", record)
+
+    def _part(self, begun: Begun) -> Outcome:
+        """Keep some rows of a source for whoever does it; what goes wrong with them is told by its own line."""
+        (name,) = begun.task.outputs.values()
+
+        def rows() -> Iterator[Rows]:
+            for found in begun.parts:
+                if self.stop():
+                    raise Stopped
+                yield found
+
+        try:
+            if begun.error is None:
+                write_part(self.folder / name, rows())
+        except EXPECTED as error:
+            if is_hopeless(error):
+                raise
+        except Stopped:
+            return Outcome(begun.task, "stopped")
+        return Outcome(begun.task, "done")
 
     def _note(self, record: Record, manifest: Manifest) -> None:
         try:

@@ -11,6 +11,7 @@ from intarsia.errors import UsageError
 from intarsia.media.medium import Medium
 from intarsia.result import Render, Style
 
+Span = tuple[int, int]
 Record = dict[str, Any]
 """A line of the manifest; see `jobs.run.run`."""
 
@@ -26,6 +27,7 @@ class Task:
         outputs: what is written, by kind: a posix path below the output folder.
         renders: those of the outputs that are drawn, by kind.
         notes: what was decided about it before it was opened, in sentences; they begin its record's.
+        part: the stretch of its rows of tiles that is all to be computed of it, see `jobs.parts`; None: it is a whole.
     """
 
     source: Path | str
@@ -34,6 +36,7 @@ class Task:
     outputs: Mapping[str, str]
     renders: Mapping[str, Render] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    part: Span | None = None
 
 
 @dataclass(frozen=True)

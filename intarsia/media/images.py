@@ -21,6 +21,7 @@ from intarsia.files import atomic_path
 from intarsia.media.depth import Windows, bits_of, deep_samples, highest_colour, is_deep
 from intarsia.media.header import IMAGE_SUFFIXES as IMAGE_SUFFIXES
 from intarsia.media.header import check_frames, check_size, check_sums, file_size, opened, orientation
+from intarsia.media.jpeg import decode_jpeg
 from intarsia.media.maskfile import Stored, read_mask_file
 from intarsia.media.pixels import RGB, array_to_rgb, to_rgb, upright
 from intarsia.media.source import Pixels
@@ -30,7 +31,6 @@ ImageLike: TypeAlias = str | os.PathLike[str] | bytes | Image.Image | NDArray[An
 
 MAX_PIXELS = 400_000_000
 _HELD_PIXELS = 30_000_000
-_JPEG_END = b"\xff\xd9"
 
 _WRITERS = {
     ".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF", ".bmp": "BMP",
@@ -354,23 +354,12 @@ def _decoded(image: Image.Image, name: str, windows: Windows | None, *, fast: bo
 
 
 def _jpeg(image: Image.Image) -> RGB | None:
-    """The pixels of a colour JPEG file, as Pillow decodes them, but without its copies: twice as fast.
-
-    None where the file does not end as JPEG files do, so that Pillow finds out what is wrong with it.
-    """
+    """The pixels of a colour JPEG file, as Pillow decodes them, but several times as fast; see `decode_jpeg`."""
     file: IO[bytes] | None = getattr(image, "fp", None)
     if file is None:
         return None
     file.seek(0)
-    data = file.read()
-    if not data.rstrip(b"\0\r\n").endswith(_JPEG_END):
-        return None
-    import cv2
-
-    flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
-    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
-    fits = pixels is not None and pixels.shape == (image.height, image.width, 3)
-    return np.asarray(pixels, dtype=np.uint8) if fits else None
+    return decode_jpeg(file.read(), image.width, image.height)
 
 
 def _load(image: Image.Image, name: str) -> None:

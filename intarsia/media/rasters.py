@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intarsia.errors import DataError, IntarsiaError, UsageError, require
-from intarsia.files import require_room
+from intarsia.files import is_text, require_room
 from intarsia.media.pixels import RGB
 from intarsia.media.source import Pixels, as_rgb
 
@@ -259,6 +259,8 @@ def is_raster(path: str | os.PathLike[str]) -> bool:
     file = Path(path)
     if file.suffix.lower() not in RASTER_SUFFIXES or importlib.util.find_spec("rasterio") is None:
         return False
+    if not is_text(file):  # opening it says so; to take a map for a photo would lose where it lies
+        return True
     try:
         with opened_raster(file) as raster:
             return GeoFrame.of(raster).known or raster.count > 4
@@ -272,6 +274,8 @@ def opened_raster(path: Path, mode: str = "r", **profile: Any) -> Iterator[Any]:
     rasterio = require("rasterio", "geo")
     if mode == "r":
         _check_file(path)
+    if not is_text(path):
+        raise DataError(f"cannot open {path}: GDAL takes no names that are no text (UTF-8); rename it")
     options = {"GDAL_CACHEMAX": CACHE_MB, "GDAL_NUM_THREADS": "1"}
     try:
         with rasterio.Env(**options), warnings.catch_warnings():

@@ -7,7 +7,7 @@ no comparison, and the others one of a few classes.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,14 +19,27 @@ Plane = NDArray[np.float32]
 
 # How far rounding may move the difference of two classes: as a share of the largest logit, and, because OpenCV rounds
 # the place between two cells to single precision, as a share of what lies between them for each cell of a row.
-_SLACK, _SLACK_OF_PLACES = 2.0**-19, 2.0**-23
-# Pixels that are compared at a time, so that they stay in the processor's cache, and logits around them.
-_PIXELS, _LOGITS = 1 << 16, 1 << 20
+_SLACK, _SLACK_OF_PLACES = 2.0**-18, 2.0**-23
+# Pixels that are compared at a time, and logits around them: many enough that calls cost little beside the work, few
+# enough for the cache.
+_PIXELS, _LOGITS = 1 << 18, 1 << 20
 # Where more of a picture is undecided, interpolating everything costs no more.
 _MOST_UNDECIDED = 0.5
 
 
-def decide_blocks(logits: Plane, rows: Axis, columns: Axis, dtype: np.dtype[Any]) -> tuple[LabelArray, Indices] | None:
+class Ties(NamedTuple):
+    """Pixels where two classes are so close that rounding says which wins, so that they have to be interpolated.
+
+    Attributes:
+        pixels: (n,) their numbers, row by row.
+        classes: rising, those that can win at one of them.
+    """
+
+    pixels: Indices
+    classes: Indices
+
+
+def decide_blocks(logits: Plane, rows: Axis, columns: Axis, dtype: np.dtype[Any]) -> tuple[LabelArray, Ties] | None:
     """Choose the best class of each pixel.
 
     Args:
@@ -36,8 +49,7 @@ def decide_blocks(logits: Plane, rows: Axis, columns: Axis, dtype: np.dtype[Any]
         dtype: of the labels.
 
     Returns:
-        Labels (rows.size, columns.size), and the rows in which two classes are so close somewhere that rounding says
-        which wins, so that everything has to be interpolated there. None where this would save nothing.
+        Labels (rows.size, columns.size), and where they are not sure. None where this would save nothing.
     """
     largest = float(np.abs(logits).max())
     unknown = np.iinfo(dtype).max
@@ -52,13 +64,14 @@ def decide_blocks(logits: Plane, rows: Axis, columns: Axis, dtype: np.dtype[Any]
     if undecided.mean() > _MOST_UNDECIDED:
         return None
     labels: LabelArray = agreed.take(across.of, axis=1).take(down.of, axis=0)
-    ties = np.zeros(rows.size, bool)
     vertical, horizontal = np.nonzero(undecided)
     most = max(1, min(_PIXELS // int(down.size.max() * across.size.max()), _LOGITS // len(logits)))
-    for start in range(0, len(vertical), most):
-        part = slice(start, start + most)
-        _compare(labels, ties, logits, (rows, vertical[part]), (columns, horizontal[part]), slack)
-    return labels, np.flatnonzero(ties)
+    parts = [slice(start, start + most) for start in range(0, len(vertical), most)]
+    ties = [_compare(labels, logits, (rows, vertical[part]), (columns, horizontal[part]), slack) for part in parts]
+    classes = np.zeros(len(logits), bool)
+    for one in ties:
+        classes[one.classes] = True
+    return labels, Ties(np.concatenate([np.empty(0, np.intp), *(one.pixels for one in ties)]), np.flatnonzero(classes))
 
 
 def _leaders(logits: Plane, slack: float, dtype: np.dtype[Any]) -> LabelArray:
@@ -78,13 +91,8 @@ def _agreed(one: LabelArray, other: LabelArray, unknown: int) -> LabelArray:
 
 
 def _compare(
-    labels: LabelArray,
-    ties: NDArray[np.bool_],
-    logits: Plane,
-    vertical: tuple[Axis, Indices],
-    horizontal: tuple[Axis, Indices],
-    slack: float,
-) -> None:
+    labels: LabelArray, logits: Plane, vertical: tuple[Axis, Indices], horizontal: tuple[Axis, Indices], slack: float
+) -> Ties:
     """Label the pixels of some blocks, given by their numbers down and across, by the classes that can win there."""
     (rows, i), (columns, j) = vertical, horizontal
     down, across = rows.blocks, columns.blocks
@@ -93,36 +101,61 @@ def _compare(
     high, low = corners.max(axis=0), corners.min(axis=0)
     possible = high >= low.max(axis=0) - slack
     close = slack + ((high - low) * possible).max(axis=0) * (_SLACK_OF_PLACES * logits.shape[2])
-    # Blocks with many classes first, so that those with one more are always the first ones.
     count = possible.sum(axis=0)
-    order = np.argsort(-count, kind="stable")
-    block, chosen = np.nonzero(possible[:, order].T)
-    values = corners[:, chosen, order[block]]
-    y, x = _pixels(down, i[order]), _pixels(across, j[order])
-    dtype: np.dtype[Any] = labels.dtype
-    classes: LabelArray = chosen.astype(dtype)
-    found, lead = _winners(values, classes, count[order], rows.share[y][:, None], columns.share[x])
-    labels.reshape(-1)[(y * columns.size)[:, None] + x] = found
-    ties[y[(lead <= close[order]).any(axis=1)]] = True
+    tied, unsure = [np.empty(0, np.intp)], np.zeros(len(logits), bool)
+    for some, find in ((np.flatnonzero(count == 2), _pairs), (np.flatnonzero(count != 2), _winners)):
+        if not len(some):
+            continue
+        # Blocks with many classes first, so that those with one more are always the first ones.
+        some = some[np.argsort(-count[some], kind="stable")]
+        y, x = _pixels(down, i[some]), _pixels(across, j[some])
+        found, lead = find(
+            corners[:, :, some], possible[:, some], rows.share[y][:, None], columns.share[x], labels.dtype
+        )
+        pixels = (y * columns.size)[:, None] + x
+        labels.reshape(-1)[pixels] = found
+        near = lead <= close[some]
+        tied.append(pixels[near])
+        unsure |= possible[:, some[near.any(axis=(0, 1))]].any(axis=1)
+    return Ties(np.concatenate(tied), np.flatnonzero(unsure))
+
+
+def _pairs(
+    corners: Plane, possible: NDArray[np.bool_], down: Plane, across: Plane, dtype: np.dtype[Any]
+) -> tuple[LabelArray, Plane]:
+    """As `_winners`, of blocks where two classes can win: their difference is interpolated, instead of both."""
+    block = np.arange(corners.shape[2])
+    first, second = possible.argmax(axis=0), len(possible) - 1 - possible[::-1].argmax(axis=0)
+    one, two, three, four = corners[:, second, block] - corners[:, first, block]
+    above = one + (two - one) * across
+    below = three + (four - three) * across
+    lead = (below - above) * down
+    lead += above
+    found: LabelArray = (lead > 0) * (second - first).astype(dtype)
+    found += first.astype(dtype)
+    return found, np.abs(lead, out=lead)
 
 
 def _winners(
-    values: Plane, classes: LabelArray, count: Indices, down: Plane, across: Plane
+    corners: Plane, possible: NDArray[np.bool_], down: Plane, across: Plane, dtype: np.dtype[Any]
 ) -> tuple[LabelArray, Plane]:
-    """The best class of each pixel (h, w, B) of B blocks, and how far it is ahead; classes of a block stand together.
+    """The best class of each pixel (h, w, B) of B blocks, and how far it is ahead.
 
     Args:
-        values: (4, all classes of all blocks) at the upper left, upper right, lower left and lower right cell.
-        classes: rising in each block.
-        count: (B,) classes of each block, most first.
+        corners: (4, C, B) at the upper left, upper right, lower left and lower right cell.
+        possible: (C, B) classes that can win; blocks with most of them first.
         down: (h, 1, B), how much the lower cells count.
         across: (w, B), how much the right cells count.
+        dtype: of the labels.
     """
+    block, chosen = np.nonzero(possible.T)
+    values, classes = corners[:, chosen, block], chosen.astype(dtype)
+    count = possible.sum(axis=0)
     first = np.cumsum(count) - count
     shape = (len(down), *across.shape)
-    best, found = np.empty(shape, np.float32), np.empty(shape, classes.dtype)
+    best, found = np.empty(shape, np.float32), np.empty(shape, dtype)
     second = np.full(shape, -np.inf, np.float32)
-    score, higher, label = np.empty(shape, np.float32), np.empty(shape, bool), np.empty(shape, classes.dtype)
+    score, higher, label = np.empty(shape, np.float32), np.empty(shape, bool), np.empty(shape, dtype)
     for turn in range(int(count[0])):
         some = np.s_[..., : int(np.searchsorted(-count, -turn))]
         which = first[some] + turn

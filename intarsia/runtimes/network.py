@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from intarsia.bundle import Description, onnxfile
 from intarsia.errors import ModelError
+from intarsia.files import is_text
 from intarsia.runtimes.contract import Floats
 from intarsia.threads import cores
 
@@ -90,8 +91,10 @@ def open_session(file: Path, threads: int | None = None) -> Any:
     options.log_severity_level = 4  # what is wrong is raised, and said once
     # A thread that waits sleeps, so that other processes may compute what it waits for.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # It takes names that are text, and nothing else; such a file holds all of its weights: `check` sees to that.
+    opened = str(file) if is_text(file) else file.read_bytes()
     try:
-        return onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(opened, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's own errors have no common class
         raise ModelError(f"{file}: ONNX Runtime cannot open it: {_first_line(error)}") from error
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intarsia.labels import LabelArray
-from intarsia.runtimes.axis import Axis
+from intarsia.runtimes.axis import Axis, Indices
 from intarsia.runtimes.blocks import decide_blocks
 from intarsia.threads import side_by_side
 
@@ -19,7 +19,7 @@ Plane = NDArray[np.float32]
 
 # One class's plane of a band stays in the processor's cache while it is resized and compared. Labels alone need hardly
 # any planes, and larger bands spare them the work at their borders.
-_SCORED_PIXELS, _BAND_PIXELS = 1 << 17, 1 << 19
+_SCORED_PIXELS, _BAND_PIXELS = 1 << 17, 1 << 20
 
 
 class Upsampling:
@@ -80,13 +80,25 @@ class Upsampling:
             dtype: of the labels.
         """
         cells, rows = self._band(logits, first, band)
-        step = max(1, _SCORED_PIXELS // self._columns.size)
         known = decide_blocks(cells, rows, self._columns, dtype)
-        labels, left = known or (np.empty((rows.size, self._columns.size), dtype), np.arange(rows.size))
-        for start in range(0, len(left), step):
-            some = left[start : start + step]
-            labels[some] = decide(self._planes(cells, rows.part(some)), dtype, confidence=False)[0]
+        if known is None:
+            labels: LabelArray = np.empty((rows.size, self._columns.size), dtype)
+            for some in self._portions(np.arange(rows.size)):
+                labels[some] = decide(self._planes(cells, rows.part(some)), dtype, confidence=False)[0]
+            return labels
+        labels, ties = known
+        y, x = np.divmod(ties.pixels, self._columns.size)
+        for some in self._portions(np.unique(y)):
+            found, _ = decide(self._planes(cells[ties.classes], rows.part(some)), dtype, confidence=False)
+            here = (y >= some[0]) & (y <= some[-1])
+            place = np.searchsorted(some, y[here]), x[here]
+            labels[y[here], x[here]] = ties.classes[found[place]]
         return labels
+
+    def _portions(self, rows: Indices) -> Iterator[Indices]:
+        """Rows of a band in portions whose planes stay in the cache."""
+        step = max(1, _SCORED_PIXELS // self._columns.size)
+        return (rows[start : start + step] for start in range(0, len(rows), step))
 
     def labels_by_band(
         self, logits: Plane, first: int, bands: Sequence[Span], dtype: np.dtype[Any]

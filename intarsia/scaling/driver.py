@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from intarsia.errors import ModelError
 from intarsia.jobs import Record, Task
 from intarsia.jobs.run import Outcome
+from intarsia.scaling.cuts import Cut, Cuts
 from intarsia.scaling.pool import Event, Pool
 from intarsia.scaling.terms import Answer, Order
 
@@ -31,11 +32,15 @@ class Driver:
         tasks: what is to be done.
         quarantine: adds the line of a task that is given up, with the reason; returns it.
         stop: asked again and again.
+        cut: makes parts of a task, where workers would have nothing to do.
     """
 
-    def __init__(self, pool: Pool, tasks: Sequence[Task], quarantine: Quarantine, stop: Callable[[], bool]) -> None:
+    def __init__(
+        self, pool: Pool, tasks: Sequence[Task], quarantine: Quarantine, stop: Callable[[], bool], cut: Cut
+    ) -> None:
         self._pool, self._quarantine, self._stop = pool, quarantine, stop
         self._waiting = deque(tasks)
+        self._cuts = Cuts(cut)
         self._suspects: deque[Task] = deque()
         self._busy: dict[str, tuple[Task, float, float]] = {}
         self._given: dict[str, dict[str, Task]] = {}
@@ -54,6 +59,7 @@ class Driver:
             if self._stop():
                 yield from self._stopped()
                 return
+            self._cuts.make(self._waiting, self._pool.wanted)
             self._people()
             self._hand_out()
             for event in self._pool.events(_TICK):
@@ -61,7 +67,8 @@ class Driver:
 
     def _left(self) -> int:
         """How many tasks there are that nobody has answered for."""
-        return len(self._waiting) + len(self._suspects) + len(self._busy) + sum(map(len, self._given.values()))
+        held = sum(map(len, self._given.values()))
+        return len(self._waiting) + len(self._suspects) + len(self._busy) + len(self._cuts) + held
 
     def _people(self) -> None:
         """Start as many workers as there should be, and work for."""
@@ -120,7 +127,10 @@ class Driver:
             self._busy[task.id] = task, since, now + _TICK
             return
         self._busy.pop(task.id, None)
-        yield Outcome(task, answer.kind, answer.record)
+        if task.part is None:
+            yield Outcome(task, answer.kind, answer.record)
+        else:
+            self._waiting.extendleft(self._cuts.over(task))
 
     def _died(self, event: Event) -> Iterator[Outcome]:
         held = list(self._given.pop(event.worker).values())
@@ -137,6 +147,9 @@ class Driver:
             self._deaths[task.id] += event.blame
             if len(held) == 1 and self._deaths[task.id] >= _DEATHS:
                 self._busy.pop(task.id, None)
+                if task.part is not None:  # the whole will show whether it is to blame
+                    self._waiting.extendleft(self._cuts.over(task))
+                    continue
                 reason = f"it ended its process twice (the last one {event.reason}); perhaps memory was short"
                 record = self._quarantine(task, reason)
                 yield Outcome(task, "done" if record is not None else "busy", record)
@@ -154,5 +167,5 @@ class Driver:
                     self._given.pop(event.worker)
                 elif event.answer is not None:
                     task = self._given[event.worker].pop(event.answer.id, None)
-                    if task is not None:
+                    if task is not None and task.part is None:
                         yield Outcome(task, event.answer.kind, event.answer.record)

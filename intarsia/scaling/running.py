@@ -13,6 +13,7 @@ from intarsia.jobs import JobOptions, JobResult, Manifest, Plan, Record, Task
 from intarsia.jobs.forecast import check_memory
 from intarsia.jobs.log import Shard
 from intarsia.jobs.manifest import fingerprint
+from intarsia.jobs.parts import Parts
 from intarsia.jobs.resuming import JobPredictor, as_begun, is_skipped, prepared, settled
 from intarsia.jobs.run import blank, check
 from intarsia.scaling.driver import Driver
@@ -79,6 +80,7 @@ def run_on(
     result = JobResult(skipped=[str(task.source) for task in plan.tasks if task.id not in waiting])
     result.stopped = stop()
     if not todo or result.stopped:
+        result.forget_parts(plan, options)
         return result
     shard = Shard(plan.folder, "driver")
     manifest = Manifest(plan.folder, shard)
@@ -96,10 +98,11 @@ def run_on(
     identity = predictor.identity()
     if is_free:  # no worker chooses again, by a measurement of its own
         make = partial(make, runtime=identity.runtime["name"], precision=identity.runtime["precision"])
+    parts = Parts(plan.folder, options)
     terms = Terms(make, identity, options, overwrite, os.getcwd(), str(plan.folder), shard.name, _threads(engine))
     try:
         with _pool(engine, terms) as pool:
-            for outcome in Driver(pool, todo, quarantine, stop).outcomes():
+            for outcome in Driver(pool, todo, quarantine, stop, partial(parts.of, predictor)).outcomes():
                 result.add(outcome)
                 if outcome.record is not None and finished is not None:
                     finished(len(result.skipped) + len(result.records), len(plan.tasks), outcome.record)
@@ -107,6 +110,7 @@ def run_on(
         with suppress(DataError):  # of a disk that is full, what made it so is told
             _end(manifest, shard, made)
         raise
+    result.forget_parts(plan, options)
     _end(manifest, shard, made)
     result.stopped = result.stopped or stop()
     return result

@@ -10,6 +10,7 @@ from intarsia.errors import UsageError
 from intarsia.inference import Identity
 from intarsia.jobs import JobOptions, Record, Task
 from intarsia.jobs.run import Outcome
+from intarsia.jobs.task import Span
 from intarsia.media.medium import MEDIA
 from intarsia.result import RENDERS
 
@@ -51,6 +52,7 @@ class Order:
     outputs: Mapping[str, str]
     renders: tuple[str, ...]
     notes: tuple[str, ...]
+    part: Span | None = None
 
     @classmethod
     def of(cls, task: Task) -> Order:
@@ -65,12 +67,14 @@ class Order:
                 f"{own[0] if own else task.medium.name} is known to this process alone, and not to other workers; "
                 "run this job without them"
             )
-        return cls(str(task.source), task.id, task.medium.name, dict(task.outputs), tuple(task.renders), task.notes)
+        return cls(
+            str(task.source), task.id, task.medium.name, dict(task.outputs), tuple(task.renders), task.notes, task.part
+        )
 
     def task(self) -> Task:
         """Make the task that was ordered."""
         renders = {name: RENDERS[name] for name in self.renders}
-        return Task(self.source, self.id, _MEDIA[self.medium], self.outputs, renders, self.notes)
+        return Task(self.source, self.id, _MEDIA[self.medium], self.outputs, renders, self.notes, self.part)
 
 
 @dataclass(frozen=True)

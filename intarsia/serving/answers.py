@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image
 
 from intarsia.annotations import AnnotatedImage
+from intarsia.annotations.raster import without_unknown
 from intarsia.annotations.tools import tool_named, tools
 from intarsia.errors import UsageError, suggest
 from intarsia.jobs.preannotation import shapes_for, write_predicted
@@ -130,7 +131,7 @@ def _arrays(result: Segmentation, wish: Wish) -> Made:
 def _annotations(tool: str, result: Segmentation, wish: Wish) -> Made:
     chosen = tool_named(tool)
     height, width = result.labels.shape
-    shapes = shapes_for(chosen, result.labels, result.space)
+    shapes = shapes_for(chosen, without_unknown(result.labels, result.space), result.space)
     with tempfile.TemporaryDirectory(prefix=PREFIX) as folder:
         target = Path(folder) / f"{wish.name}{chosen.suffix}"
         place = target.parent if chosen.suffix else target

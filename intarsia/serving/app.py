@@ -25,7 +25,7 @@ from intarsia.serving.project.learning import TRAIN, training
 from intarsia.serving.routes import ROUTERS, rembg
 from intarsia.serving.settings import Settings
 from intarsia.serving.uses.shelf import Shelf
-from intarsia.serving.warming import warm, warm_look
+from intarsia.serving.warming import warm, warm_studio
 
 logger = logging.getLogger("intarsia.serving")
 
@@ -106,5 +106,4 @@ async def _load(app: FastAPI, engine: Engine, names: list[str]) -> None:
         logger.error("cannot load %s: %s", name, error)
         return
     app.state.ready = True
-    if not app.state.settings.models:
-        await warm_look(engine)
+    await warm_studio(engine, app.state.project, names[0] if app.state.settings.models else None)

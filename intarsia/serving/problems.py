@@ -117,7 +117,11 @@ def _tellable(value: Any, request: Request) -> Any:
 
 def without_folders(text: str) -> str:
     """A message without the server's temporary folders: they are nobody's business."""
-    return re.sub(re.escape(tempfile.gettempdir()) + _OURS, "", text)
+    try:
+        place = tempfile.gettempdir()
+    except FileNotFoundError:  # there is none, which may be what the message is about
+        return text
+    return re.sub(re.escape(place) + _OURS, "", text)
 
 
 def install(app: FastAPI) -> None:

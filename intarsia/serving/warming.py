@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from intarsia.errors import IntarsiaError
 from intarsia.inference import Predictor
 from intarsia.inference.clouds import CloudPredictor
 from intarsia.media.images import open_image
 from intarsia.serving.engine import Call, Engine
+from intarsia.serving.project.current import Current
+from intarsia.serving.routes.studio import read_files
 
 _SIDES = (64, 512)
-_SAMPLE = Path(__file__).parent / "samples" / "astronaut.jpg"
+SAMPLE = Path(__file__).parent / "samples" / "astronaut.jpg"
 """With which an empty studio begins."""
 
 
@@ -26,9 +30,22 @@ def warm(predictor: Predictor | CloudPredictor) -> None:
         predictor.segment_opened(open_image(np.zeros((side, side, 3), np.uint8)))
 
 
-async def warm_look(engine: Engine) -> None:
-    """Let a look at the first sample choose its model, and that one compute: who opens the studio sees it at once."""
-    pixels = await asyncio.to_thread(open_image(_SAMPLE).read)
-    choice = await engine.choose(Call(), pixels)
-    predictor = await engine.predictor(choice.model)
-    await engine.compute(Call(), predictor, partial(warm, predictor))
+async def warm_studio(engine: Engine, project: Current, model: str | None) -> None:
+    """Do once what the first opening of the studio asks for: who opens it sees the first sample segmented at once.
+
+    Args:
+        engine: with the models.
+        project: that is opened; what is wrong with its data is told to who asks for it.
+        model: that segments the sample; None: the one that a look at it chooses.
+    """
+    await asyncio.to_thread(read_files)
+    with suppress(IntarsiaError):
+        await asyncio.to_thread(project.get)
+    pixels = await asyncio.to_thread(open_image(SAMPLE).read)
+    if model is None:
+        model = (await engine.choose(Call(), pixels)).model
+        chosen = await engine.predictor(model)
+        await engine.compute(Call(), chosen, partial(warm, chosen))
+    predictor = await engine.predictor(model, {"confidence": True})
+    if isinstance(predictor, Predictor) and predictor.preprocessing.medium == "picture":
+        await engine.compute(Call(), predictor, partial(predictor.segment_opened, open_image(pixels)))

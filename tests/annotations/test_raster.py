@@ -25,7 +25,7 @@ from intarsia.annotations.geometry import (
     Rectangle,
     Tag,
 )
-from intarsia.annotations.raster import class_names, clipped, geometry_mask
+from intarsia.annotations.raster import class_names, clipped, geometry_mask, without_unknown
 from intarsia.errors import DataError, UsageError
 from intarsia.labels import LabelSpace
 
@@ -201,6 +201,14 @@ def test_unknown_names_are_suggested() -> None:
         DrawingRules("inclusiv")  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="no drawing order"):
         DrawingRules("coco", "first")  # type: ignore[arg-type]
+
+
+def test_what_is_unknown_is_left_out() -> None:
+    space = LabelSpace(("tree", "VOID", "car", "unlabelled"))
+    labels = np.array([[0, 1, 2, 3, 255]], np.uint8)
+    assert without_unknown(labels, space).tolist() == [[0, 255, 2, 255, 255]]
+    assert labels.tolist() == [[0, 1, 2, 3, 255]]
+    assert without_unknown(labels, LabelSpace(("a", "b", "c", "d"))) is labels
 
 
 def test_class_names_of_an_export() -> None:

@@ -85,6 +85,37 @@ def test_a_look_chooses_among_the_bundled_models(astronaut: np.ndarray, real_dat
     assert blank.model == "person" and "2 of the 3 pictures" in blank.reason
 
 
+@pytest.mark.parametrize("name", ["chelsea", "cell", "coins", "brick"])
+def test_animals_cells_and_textures_are_neither_people_nor_pages(name: str) -> None:
+    shown = np.asarray(getattr(pytest.importorskip("skimage.data"), name)())
+    assert Chooser().choose(np.stack([shown] * 3, axis=-1) if shown.ndim == 2 else shown).model == "street"
+
+
+def test_slices_of_a_scan_are_no_people(real_data: Path) -> None:
+    chooser = Chooser()
+    slices = sorted((real_data / "liver_ct_slices" / "images").iterdir())[::25]
+    assert {chooser.choose(look(one)).model for one in slices} == {"street"}
+
+
+def test_grey_photos_of_people_are_people() -> None:
+    shown = np.asarray(pytest.importorskip("skimage.data").camera())
+    assert Chooser().choose(np.stack([shown] * 3, axis=-1)).model == "person"
+
+
+def test_pages_have_nothing_brighter_than_paper() -> None:
+    noise = np.random.default_rng(0)
+    page = np.full((600, 480, 3), 220, np.uint8)
+    for top in range(20, 580, 24):
+        for left in range(20, 460, 12):
+            page[top : top + 8, left : left + 5] = 60
+    chooser = Chooser()
+    assert chooser.choose(page).model == "handwriting"
+    glitter = page.astype(np.int16)
+    glitter[noise.random(page.shape[:2]) < 0.04] = 255
+    glitter[page == 220] -= 30
+    assert chooser.choose(glitter.astype(np.uint8)).model == "street"
+
+
 def test_segment_looks_at_one_picture_however_it_is_given(astronaut: np.ndarray, tmp_path: Path) -> None:
     Image.fromarray(astronaut).save(tmp_path / "photo.png")
     given = (astronaut, Image.fromarray(astronaut), tmp_path / "photo.png", str(tmp_path / "photo.png"))

@@ -212,6 +212,8 @@ def quietly(work: Callable[[], int | None], said: int | None = None) -> Callable
         target = os.open(os.devnull, os.O_RDWR) if said is None else said
         for stream in (1, 2):
             os.dup2(target, stream)
+        # What Python holds of the old ones knows where they stood; a pipe stands nowhere.
+        sys.stdout, sys.stderr = (open(stream, "w", closefd=False) for stream in (1, 2))  # noqa: SIM115
         return work()
 
     return run

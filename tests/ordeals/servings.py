@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ from PIL import Image
 
 _JOBS, _SAVES = 3, 12
 _LOST = 7
-_PATIENCE = 120.0
+_PATIENCE = 240.0
 
 
 @contextmanager
@@ -42,6 +43,15 @@ def _note(folder: Path, text: str) -> None:
         file.write(text + "\n")
         file.flush()
         os.fsync(file.fileno())
+
+
+def _refused(answer: Any) -> int:
+    """End as a command does, with what a server's problem says; one without a reason raises."""
+    problem = answer.json()
+    if answer.status_code == 500:
+        answer.raise_for_status()
+    print(f"Error: {answer.status_code} {problem['detail']}", file=sys.stderr)
+    return int(problem.get("exit_code") or 3)
 
 
 def _noted(folder: Path) -> list[str]:
@@ -70,13 +80,18 @@ def served() -> Work:
             for number in range(len(_noted(folder)), _JOBS):
                 files = [("files", (f"{index}.png", _step(number + index))) for index in range(3)]
                 answer = client.post("/v1/jobs?write=labels", files=files)
-                answer.raise_for_status()
+                if answer.status_code >= 400:
+                    return _refused(answer)
                 _note(folder, answer.json()["id"])
             until = time.monotonic() + _PATIENCE
             for job in _noted(folder):
-                while client.get(f"/v1/jobs/{job}").json()["state"] != "done":
-                    if client.get(f"/v1/jobs/{job}").status_code != 200 or time.monotonic() > until:
+                while (told := client.get(f"/v1/jobs/{job}")).json().get("state") != "done":
+                    if told.status_code != 200 or time.monotonic() > until:
                         return _LOST
+                    if told.json()["state"] == "failed":  # it says why; whoever sent it sends it again
+                        (folder / "said.txt").unlink()
+                        print(f"Error: {told.json()['error']}", file=sys.stderr)
+                        return int(told.json()["exit_code"])
                     time.sleep(0.005)
         return 0
 
@@ -101,7 +116,10 @@ def studied() -> Work:
 
     def run(folder: Path) -> int:
         with _client(folder) as client:
-            (item,) = [one["id"] for one in client.get("/v1/project").json()["items"]]
+            project = client.get("/v1/project")
+            if project.status_code >= 400:
+                return _refused(project)
+            (item,) = [one["id"] for one in project.json()["items"]]
             place = f"/v1/project/items/{item}/labels"
             there = client.get(place)
             revision = 0 if there.status_code == 404 else int(there.headers["etag"].strip('"'))
@@ -109,7 +127,8 @@ def studied() -> Work:
                 return _LOST
             for number in range(revision + 1, _SAVES + 1):
                 answer = client.put(place, content=_mask(number), headers={"if-match": f'"{number - 1}"', **_PNG})
-                answer.raise_for_status()
+                if answer.status_code >= 400:
+                    return _refused(answer)
                 while len(_noted(folder)) < number:  # of one that was killed between the saving and the answer, too
                     _note(folder, str(number))
         return 0

@@ -155,10 +155,25 @@ def test_most_of_a_picture_is_not_interpolated(size: tuple[int, int], align_corn
     rows, columns = (Axis.of(c, s, align_corners=align_corners) for c, s in zip((24, 32), size, strict=True))
     known = decide_blocks(logits[0], rows, columns, UINT8)
     assert known is not None
-    labels, close = known
+    labels, ties = known
     expected = interpolated(logits, size, align_corners=align_corners)
-    assert len(close) < 0.2 * size[0]
-    assert np.array_equal(np.delete(labels, close, axis=0), np.delete(expected, close, axis=0))
+    assert len(ties.pixels) < 0.01 * labels.size
+    assert np.array_equal(np.delete(labels, ties.pixels), np.delete(expected, ties.pixels))
+    assert set(expected.flat[ties.pixels]) <= set(ties.classes.tolist())
+    assert np.array_equal(upsampled_labels(logits, size, align_corners=align_corners, dtype=UINT8), expected)
+
+
+@pytest.mark.parametrize("align_corners", [False, True])
+def test_ties_are_found_however_many_classes_are_in_them(align_corners: bool) -> None:
+    """In a part of the picture each class has a twin, so that two of them, four or six are equal at many pixels."""
+    rough = 4 * smooth(6, (16, 24), seed=1)
+    logits = F.interpolate(rough, size=(40, 50), mode="bicubic").numpy()
+    logits[:, 3:, :, 20:28] = logits[:, :3, :, 20:28] + np.float32(1e-7)
+    size = (233, 391)
+    axes = (Axis.of(cells, side, align_corners=align_corners) for cells, side in zip((40, 50), size, strict=True))
+    known = decide_blocks(logits[0], *axes, UINT8)
+    assert known is not None and len(known[1].pixels) > 1000 and len(known[1].classes) == 6
+    expected = interpolated(logits, size, align_corners=align_corners)
     assert np.array_equal(upsampled_labels(logits, size, align_corners=align_corners, dtype=UINT8), expected)
 
 

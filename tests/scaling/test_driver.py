@@ -14,6 +14,7 @@ from intarsia.jobs import Task
 from intarsia.jobs.run import Outcome
 from intarsia.media.medium import PICTURE, VIDEO
 from intarsia.scaling import driver as module
+from intarsia.scaling.cuts import Cut
 from intarsia.scaling.driver import Driver
 from intarsia.scaling.pool import Event
 from intarsia.scaling.terms import Answer, Order
@@ -62,11 +63,13 @@ def done(worker: str, task: str) -> Event:
     return Event(worker, "answer", Answer(task, "done", {"id": task, "status": "done"}))
 
 
-def drive(pool: Scripted, todo: list[Task], stop: Callable[[], bool] = lambda: False) -> list[Outcome]:
+def drive(
+    pool: Scripted, todo: list[Task], stop: Callable[[], bool] = lambda: False, cut: Cut = lambda task: []
+) -> list[Outcome]:
     def give_up(task: Task, reason: str) -> dict[str, Any]:
         return {"id": task.id, "status": "error", "error": reason}
 
-    return list(Driver(pool, todo, give_up, stop).outcomes())
+    return list(Driver(pool, todo, give_up, stop, cut).outcomes())
 
 
 def test_each_task_is_given_once() -> None:
@@ -146,6 +149,30 @@ def test_no_more_workers_than_tasks() -> None:
     pool = Scripted(done, wanted=8)
     drive(pool, tasks(3))
     assert len(pool.orders) == 3
+
+
+def in_parts(task: Task) -> list[Task]:
+    names = [f"{task.id}/{number}" for number in range(3)] if task.id == "0" else []
+    return [Task(task.source, name, task.medium, {"rows": name}, part=(0, 1)) for name in names]
+
+
+def test_a_large_source_waits_for_its_parts() -> None:
+    pool = Scripted(done)
+    assert [outcome.task.id for outcome in drive(pool, tasks(1, VIDEO), cut=in_parts)] == ["0"]
+    assert [order for _, order, _ in pool.given] == ["0/0", "0/1", "0/2", "0"]
+    assert {name for name, order, _ in pool.given if order != "0"} == {"worker0", "worker1"}
+
+
+def test_among_many_sources_none_is_cut() -> None:
+    pool = Scripted(done)
+    assert len(drive(pool, tasks(3, VIDEO), cut=in_parts)) == 3 == len(pool.given)
+
+
+def test_a_part_that_kills_its_worker_twice_blames_nobody() -> None:
+    pool = Scripted(lambda worker, task: Event(worker, "died") if task == "0/1" else done(worker, task))
+    outcomes = drive(pool, tasks(1, VIDEO), cut=in_parts)
+    assert [(outcome.record or {})["status"] for outcome in outcomes] == ["done"]
+    assert [order for _, order, _ in pool.given].count("0/1") == 2 and pool.given[-1][1] == "0"
 
 
 def test_own_media_and_drawings_are_refused(tmp_path: Path) -> None:

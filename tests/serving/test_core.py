@@ -151,6 +151,11 @@ def test_what_is_too_large_is_told_from_the_header(tmp_path: Path, settings: Set
         assert found.status_code == 413 and found.json()["status"] == 413
 
 
+def test_the_server_says_the_packages_version(client: TestClient) -> None:
+    assert client.get("/version").json()["intarsia"] == intarsia.__version__
+    assert client.get("/openapi.json").json()["info"]["version"] == intarsia.__version__
+
+
 def test_a_key_is_asked_for_where_it_counts(settings: Settings, jpeg: bytes) -> None:
     locked = settings.model_copy(update={"api_key": SecretStr("sesame")})
     with TestClient(create_app(locked)) as client:
@@ -161,6 +166,21 @@ def test_a_key_is_asked_for_where_it_counts(settings: Settings, jpeg: bytes) -> 
         assert client.get("/v1/models", headers={"X-API-Key": "sesame"}).status_code == 200
         assert client.get("/v1/models", auth=("anybody", "sesame")).status_code == 200
         assert client.get("/v1/models", headers={"Authorization": "Basic ?"}).status_code == 401
+
+
+@pytest.mark.parametrize("given", ["Basic schlüssel".encode(), b"Basic \xff\xfe", b"Bearer \xff"])
+def test_a_key_that_is_no_ascii_is_refused_not_a_defect(settings: Settings, given: bytes) -> None:
+    locked = settings.model_copy(update={"api_key": SecretStr("sesame")})
+    with TestClient(create_app(locked)) as client:
+        found = client.get("/v1/models", headers={"Authorization": given})
+        assert found.status_code == 401 and "wants a key" in found.json()["detail"]
+
+
+def test_a_key_of_other_letters_comes_as_the_password(settings: Settings) -> None:
+    locked = settings.model_copy(update={"api_key": SecretStr("schlüssel")})
+    with TestClient(create_app(locked)) as client:
+        assert client.get("/v1/models", auth=("anybody", "schlüssel")).status_code == 200
+        assert client.get("/v1/models", auth=("anybody", "schlussel")).status_code == 401
 
 
 def test_pages_from_elsewhere_and_foreign_names_are_refused(client: TestClient, jpeg: bytes) -> None:

@@ -366,11 +366,27 @@ def test_a_job_that_ends_the_server_each_time_is_given_up(own: Settings) -> None
         assert found["state"] == "failed" and "3 times" in found["error"]
 
 
+@pytest.mark.parametrize(
+    ("state", "reason"), [("{", "JSON"), ("{}", "id"), ('{"id": "2", "kind": "a", "spec": {}, "created": 1}', "job 2")]
+)
+def test_a_damaged_job_is_kept_aside(own: Settings, state: str, reason: str, caplog: pytest.LogCaptureFixture) -> None:
+    damaged = own.state / "jobs" / ("1" * 32)
+    (damaged / "input").mkdir(parents=True)
+    (damaged / "input" / "a.png").write_bytes(b"a photo that took long to send")
+    (damaged / "job.json").write_text(state)
+    with TestClient(create_app(own)) as client:
+        assert client.get(f"/v1/jobs/{damaged.name}").status_code == 404
+    aside = damaged.with_name(damaged.name + ".damaged")
+    assert not damaged.exists() and (aside / "input" / "a.png").read_bytes() == b"a photo that took long to send"
+    assert (aside / "job.json").read_text() == state
+    said = next(record.getMessage() for record in caplog.records if damaged.name in record.getMessage())
+    assert reason in said and str(aside) in said
+
+
 def test_what_is_no_job_is_swept_and_old_results_go(own: Settings) -> None:
-    orphan, damaged, strange = (own.state / "jobs" / name for name in ("0" * 32, "1" * 32, "notes"))
-    for folder in (orphan, damaged, strange):
+    orphan, strange = (own.state / "jobs" / name for name in ("0" * 32, "notes"))
+    for folder in (orphan, strange):
         (folder / "input").mkdir(parents=True)
-    (damaged / "job.json").write_text("{")
     now = [1000.0]
     app = create_app(own)
     jobs: Jobs = app.state.jobs
@@ -378,7 +394,7 @@ def test_what_is_no_job_is_swept_and_old_results_go(own: Settings) -> None:
     jobs.kinds["held"] = (work := Held()).kind()
     work.go.set()
     with TestClient(app) as client:
-        assert not orphan.exists() and not damaged.exists() and strange.exists()
+        assert not orphan.exists() and strange.exists()
         job = jobs.submit("held", {})
         ended(client, job.id)
         now[0] += own.ttl

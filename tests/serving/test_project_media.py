@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import zipfile
 from fractions import Fraction
 from pathlib import Path
@@ -223,6 +224,30 @@ def test_exports_of_annotation_tools_are_read_back(tmp_path: Path, tool: str) ->
         target = found.first.read(index)[1]
         lesion = found.space.names.index("lesion")
         assert (target[6:29, 11:39] == lesion).all() and not (target[:4] == lesion).any()
+
+
+@pytest.mark.parametrize("tool", ["labelme", "coco"])
+def test_what_nobody_knows_is_no_shape_of_a_tool(tmp_path: Path, tool: str) -> None:
+    space = LabelSpace(("meadow", "Void", "lake"))
+    project = Project(tmp_path / "work", default=lambda: space)
+    labels = np.full((40, 60), space.ignore_index, np.uint8)
+    labels[5:30, 5:30], labels[5:30, 30:50] = 1, 2
+    Image.new("RGB", (60, 40)).save(tmp_path / "a.png")
+    project.put(project.add("a.png", tmp_path / "a.png"), encode_mask(labels, space), expected=0)
+    export(project, tool, tmp_path / "out.zip")
+    with zipfile.ZipFile(tmp_path / "out.zip") as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith("json"))
+        told = json.loads(archive.read(name))
+    if tool == "labelme":
+        found = {shape["label"] for shape in told["shapes"]}
+    else:
+        categories = {one["id"]: one["name"] for one in told["categories"]}
+        found = {categories[one["category_id"]] for one in told["annotations"]}
+    assert found == {"lake"}
+    # A mask keeps every class.
+    export(project, "png", tmp_path / "masks.zip")
+    with zipfile.ZipFile(tmp_path / "masks.zip") as archive:
+        assert np.array_equal(opened(archive.read("masks/a.png")), labels)
 
 
 def test_equal_labels_make_equal_archives(project: Project, tmp_path: Path) -> None:

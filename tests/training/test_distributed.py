@@ -228,7 +228,7 @@ def test_two_processes_train_on_pictures_like_one(two: Path, scenes: Dataset, pi
         assert torch.allclose(value.float(), expected[key].float(), rtol=1e-4, atol=1e-4), key
 
 
-@pytest.mark.parametrize("name", ["pointnet", "pointnet_scene", "pointnet2", "acnn", "randlanet"])
+@pytest.mark.parametrize("name", ["pointnet", "pointnet_scene", "pointnet2", "pointnext", "acnn", "randlanet"])
 def test_every_norm_of_a_cloud_model_is_frozen(name: str) -> None:
     options = {"task": "scene", "in_channels": 6} if name == "acnn" else {"in_channels": 6}
     model = build(name, classes=3, **options).train()

@@ -11,6 +11,7 @@ from pathlib import Path
 from handbook.check import check_configuration, check_navigation, check_site, check_sources, navigation
 from handbook.html import without_empty_headings
 from handbook.llms import write_llms
+from handbook.numbers import allowed, check_numbers
 from handbook.reference import generate
 from handbook.stage import ROOT, SITE, STAGED, stage
 
@@ -21,7 +22,7 @@ def main() -> int:
     """Build and check."""
     started = time.monotonic()
     stage()  # the configuration names the folder
-    problems = [*check_configuration(CONFIG), *check_sources(ROOT)]
+    problems = [*check_configuration(CONFIG), *check_sources(ROOT), *check_numbers(ROOT, allowed())]
     generate(STAGED / "reference")
     problems += [*check_navigation(CONFIG, STAGED), *_build()]
     if SITE.exists():

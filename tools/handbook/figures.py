@@ -9,28 +9,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from handbook.figures_learning import classical_strokes, loss_gradients, metric_conventions
+from handbook.figures_video import flow_moves_labels, low_latency, video_joins, video_schedule
+from handbook.sheets import sheet
 from handbook.stage import DOCS
 from intarsia.datasets.synthetic import SCENE, draw_scene
 
 OUT = DOCS / "explanation"
-Pixels = NDArray[np.uint8]
-_GAP, _LINE = 12, 18
-
-
-def sheet(panels: list[tuple[str, Pixels]], scale: int) -> Image.Image:
-    """Put panels beside each other, each enlarged without smoothing, with its title above."""
-    sides = [(len(one) * scale, one.shape[1] * scale) for _, one in panels]
-    width = sum(wide for _, wide in sides) + _GAP * (len(panels) - 1)
-    picture = Image.new("RGB", (width, max(high for high, _ in sides) + _LINE), "white")
-    pen, left = ImageDraw.Draw(picture), 0
-    for (title, pixels), (high, wide) in zip(panels, sides, strict=True):
-        pen.text((left, 2), title, fill="black")
-        picture.paste(Image.fromarray(pixels).resize((wide, high), Image.Resampling.NEAREST), (left, _LINE))
-        left += wide + _GAP
-    return picture
 
 
 def fcn_strides() -> Image.Image:
@@ -133,25 +120,6 @@ def crf_edges() -> Image.Image:
     return sheet(panels, 1)
 
 
-def video_schedule() -> Image.Image:
-    """Which part of a network runs on which frame, for three schedules."""
-    rows = (
-        ("every frame", "dddddddddd"), ("key frames and flow", "dfffdfffdf"), ("clockwork, every 4th", "dsssdsssds"),
-    )  # fmt: skip
-    colours = {"d": (60, 90, 170), "s": (150, 180, 225), "f": (230, 200, 120)}
-    picture = Image.new("RGB", (560, 138), "white")
-    pen = ImageDraw.Draw(picture)
-    for row, (title, parts) in enumerate(rows):
-        pen.text((4, 12 + 34 * row), title, fill="black")
-        for frame, part in enumerate(parts):
-            left, high = 160 + 38 * frame, {"d": 28, "s": 14, "f": 5}[part]
-            pen.rectangle([left, 32 - high + 34 * row, left + 32, 32 + 34 * row], fill=colours[part])
-    for place, (part, what) in enumerate((("d", "whole network"), ("s", "early layers"), ("f", "optical flow"))):
-        pen.rectangle([160 + 130 * place, 118, 172 + 130 * place, 130], fill=colours[part])
-        pen.text((178 + 130 * place, 118), what, fill="black")
-    return picture
-
-
 FIGURES: dict[str, Callable[[], Image.Image]] = {
     "fcn.png": fcn_strides,
     "unet.png": unet_borders,
@@ -160,6 +128,12 @@ FIGURES: dict[str, Callable[[], Image.Image]] = {
     "crf.png": crf_edges,
     "pointclouds.png": acnn_rings,
     "video.png": video_schedule,
+    "video-flow.png": flow_moves_labels,
+    "video-late.png": low_latency,
+    "video-joins.png": video_joins,
+    "classical.png": classical_strokes,
+    "losses.png": loss_gradients,
+    "metrics.png": metric_conventions,
 }
 
 

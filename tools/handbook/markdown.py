@@ -14,6 +14,8 @@ _HEADING = re.compile(r"^(#{1,6}) +(.+?) *#*$")
 _LINK = re.compile(r"(?P<picture>!?)\[(?P<text>(?:[^\[\]]|\[[^\]]*\])*)\]\((?P<target>[^)\s]+)(?: +\"[^\"]*\")?\)")
 _CODE = re.compile(r"(`+).+?\1")
 _MARK = re.compile(r"^ *<!-- (?P<name>[a-z]+)(?:: (?P<value>.*?))? -->$")
+QUOTED = r"<!-- = (?P<place>.+?)(?: (?P<sign>[*/]) (?P<factor>[\d.]+))? -->"
+"""The mark before a number that comes from a benchmark; `numbers.py` says what it means."""
 _ANCHOR = re.compile(r'<a id="([^"]+)"></a>')
 
 
@@ -136,6 +138,11 @@ class Page:
 def plain(text: str) -> str:
     """A heading as it is read: links by their text, without marks of code and emphasis."""
     return re.sub(r"[`*]", "", _LINK.sub(lambda found: found["text"], text))
+
+
+def without_marks(text: str) -> str:
+    """Take the marks of numbers away, for those who only read."""
+    return re.sub(QUOTED, "", text)
 
 
 def _site_slug(text: str) -> str:

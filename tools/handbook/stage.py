@@ -11,7 +11,7 @@ import re
 import shutil
 from pathlib import Path
 
-from handbook.markdown import Page
+from handbook.markdown import Page, without_marks
 
 ROOT = Path(__file__).parents[2]
 DOCS, STAGED, SITE = ROOT / "docs", ROOT / "build" / "docs", ROOT / "build" / "site"
@@ -38,7 +38,7 @@ def stage(root: Path = ROOT, out: Path = STAGED) -> list[Path]:
     places = outer_pages(root) | {path: path.relative_to(docs).as_posix() for path in sorted(docs.rglob("*.md"))}
     for source, place in places.items():
         page = Page.read(source)
-        _write(out / place, _with_tabs(_with_links(page, place, places, root, out)))
+        _write(out / place, _with_tabs(without_marks(_with_links(page, place, places, root, out))))
     for path in docs.rglob("*"):
         if path.is_file() and path.suffix in (".jpg", ".png", ".svg", ".webp", ".css", ".js"):
             target = out / path.relative_to(docs)

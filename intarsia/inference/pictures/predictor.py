@@ -15,6 +15,7 @@ from intarsia.errors import ModelError, UsageError, suggest
 from intarsia.inference.pictures.ranking import DECISIONS, Decision, Histograms, Ranking
 from intarsia.inference.pictures.refined import refine_rows
 from intarsia.inference.pictures.rows import OwnRows, ResizedRows
+from intarsia.inference.pictures.stretches import cut, first_tile
 from intarsia.inference.pictures.tiling import UNIT, exact_overlap, final_cells, join_tiles, spans
 from intarsia.inference.ready import Ready
 from intarsia.labels import LabelArray
@@ -165,7 +166,12 @@ class GridPredictor(Ready):
         )
 
     def rows(
-        self, reader: PixelSource, *, probabilities: bool = False, ranking: Ranking | None = None
+        self,
+        reader: PixelSource,
+        *,
+        probabilities: bool = False,
+        ranking: Ranking | None = None,
+        stretch: Span | None = None,
     ) -> Iterator[Rows]:
         """Segment one opened picture from top to bottom; memory does not grow with its height.
 
@@ -175,13 +181,14 @@ class GridPredictor(Ready):
             reader: the picture.
             probabilities: also give those of all classes.
             ranking: of the whole that the picture is a part of; None: it is a whole.
+            stretch: one of the `stretches` of it; None: all of it.
 
         Raises:
             DataError: the picture is truncated or corrupt, too wide to be refined, or nothing that the model is for.
         """
         self.preprocessing.check_medium(reader.medium, reader.name)
         for rows in (
-            self._decided(reader, probabilities, ranking)
+            self._decided(reader, probabilities, ranking, stretch)
             if self._refinement is None
             else self._refined(reader, probabilities, self._refinement)
         ):
@@ -189,6 +196,21 @@ class GridPredictor(Ready):
             if holes is not None:
                 rows.labels[holes] = self.space.ignore_index
             yield rows
+
+    def stretches(self, reader: PixelSource) -> list[Span]:
+        """Cut one opened picture into stretches of about equal height, each of which `rows` can segment by itself.
+
+        Together their rows are those of the whole picture, bit for bit. Each costs the network one row of tiles, or
+        two, above its own.
+
+        Returns:
+            Spans of the rows of tiles; none where a picture is not to be cut: it is not large, the network sees it
+            resized, or labels depend on all of it, or on what lies around them (refinement, rankseg).
+        """
+        layout = self.layout(reader.height, reader.width)
+        if layout.size != (reader.height, reader.width) or self._ranks or self._refinement is not None:
+            return []
+        return cut(len(layout.rows))
 
     def ranking(self, parts: Iterable[PixelSource]) -> Ranking | None:
         """Run the network over all parts of a whole, as slices are of a volume, to learn how it is to be decided.
@@ -209,7 +231,9 @@ class GridPredictor(Ready):
     def _refined(self, reader: PixelSource, probabilities: bool, refinement: Refinement) -> Iterator[Rows]:
         """The rows, their probabilities refined."""
         parts = (
-            (r.top, r.probabilities, r.image) for r in self._decided(reader, True, None) if r.probabilities is not None
+            (rows.top, rows.probabilities, rows.image)
+            for rows in self._decided(reader, True, None, None)
+            if rows.probabilities is not None
         )
         size = (reader.height, reader.width)
         for top, refined, image in refine_rows(parts, size, len(self.space), refinement):
@@ -217,21 +241,27 @@ class GridPredictor(Ready):
             confidence = refined.max(axis=0).astype(np.float16) if self.confidence else None
             yield Rows(top, labels, confidence, image, refined if probabilities else None)
 
-    def _decided(self, reader: PixelSource, probabilities: bool, ranking: Ranking | None) -> Iterator[Rows]:
+    def _decided(
+        self, reader: PixelSource, probabilities: bool, ranking: Ranking | None, stretch: Span | None
+    ) -> Iterator[Rows]:
         """The rows without refinement."""
         scored = probabilities or self.confidence or self._ranks
         layout = self.layout(reader.height, reader.width, scored=scored)
         if self._ranks and ranking is None and len(layout.plan) > 1:
             ranking = self.ranking([reader])
-        pixels, chunks = self._scores(reader, layout)
-        held, first = np.empty(0, dtype=np.float32), 0
-        for bands in layout.plan:
+        own, end = stretch or (0, len(layout.rows))
+        start = first_tile(own, layout.rows, layout.plan, layout.upsampling, self.runtime.stride)
+        pixels, chunks = self._scores(reader, layout, (start, end))
+        held, first = np.empty(0, dtype=np.float32), layout.rows[start][0] // self.runtime.stride
+        for number, bands in enumerate(layout.plan[start:end], start):
             held = np.concatenate([held, next(chunks)], axis=2) if held.size else next(chunks)
             if self._ranks and ranking is None:  # this is the whole picture
                 histograms = Histograms(len(self.space))
                 histograms.add(held, partial(_known, reader, layout.cells, 0))
                 ranking = histograms.ranking()
-            if scored:
+            if number < own:
+                pass  # the last of its logits are what the rows below begin with
+            elif scored:
                 for top, bottom in bands:
                     image = reader.picture(pixels.photo(top, bottom))
                     planes = layout.upsampling.planes(held, first, (top, bottom))
@@ -283,9 +313,11 @@ class GridPredictor(Ready):
         plan = upsampling.bands(final_cells(rows, stride), scored=scored)
         return Layout((height, width), cells, rows, columns, upsampling, plan)
 
-    def _scores(self, reader: PixelSource, layout: Layout) -> tuple[OwnRows | ResizedRows, Iterator[Floats]]:
-        """The pixels of a picture, and its logits, from top to bottom."""
-        size, rows = layout.size, layout.rows
+    def _scores(
+        self, reader: PixelSource, layout: Layout, stretch: Span | None = None
+    ) -> tuple[OwnRows | ResizedRows, Iterator[Floats]]:
+        """The pixels of a picture, or of a stretch of its rows of tiles, and its logits, from top to bottom."""
+        size, rows = layout.size, layout.rows[slice(*stretch or (None,))]
         pixels = (
             OwnRows(reader, rows)
             if size == (reader.height, reader.width)
@@ -293,7 +325,7 @@ class GridPredictor(Ready):
         )
         network, margin = partial(self._network, size=size), self.runtime.margin
         return pixels, join_tiles(
-            pixels.windows(), rows, layout.columns, self._overlap, self.runtime.stride, network, margin
+            pixels.windows(), layout.rows, layout.columns, self._overlap, self.runtime.stride, network, margin, stretch
         )
 
     def _network(self, pixels: NDArray[np.uint8], rows: Span, columns: Span, *, size: tuple[int, int]) -> Floats:

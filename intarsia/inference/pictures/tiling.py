@@ -82,11 +82,12 @@ def join_tiles(
     stride: int,
     network: Callable[[NDArray[np.uint8], Span, Span], Floats],
     margin: int = 0,
+    stretch: Span | None = None,
 ) -> Iterator[Floats]:
     """Run the network on every tile and blend the logits.
 
     Args:
-        windows: for each of `rows`, the image's rows of that span, (span, W, 3) uint8.
+        windows: for each of `rows` (of the stretch), the image's rows of that span, (span, W, 3) uint8.
         rows: vertical spans, see `spans`.
         columns: horizontal spans.
         overlap: pixels that neighbours share at least.
@@ -94,10 +95,11 @@ def join_tiles(
         network: from pixels (h, w, 3) and their spans of rows and columns to logits
             (1, C, ceil(h / stride), ceil(w / stride)) in float32.
         margin: the network's, see `taper`.
+        stretch: the rows of tiles to go through; None: all of them.
 
     Yields:
         For each row of tiles the logits that are final after it, (1, C, n, ceil(W / stride)); together they are the
-        logits of the whole image.
+        logits of the whole image. Those at the top of a stretch lack what tiles above it would add.
     """
     if len(rows) == len(columns) == 1:  # nothing to blend
         yield network(next(windows), rows[0], columns[0])
@@ -105,7 +107,8 @@ def join_tiles(
     height, width = rows[-1][1], columns[-1][1]
     across = [taper(column, width, overlap, stride, margin) for column in columns]
     kept: tuple[Floats, Floats] | None = None
-    for row, final in zip(rows, final_cells(rows, stride), strict=True):
+    finals = list(zip(rows, final_cells(rows, stride), strict=True))
+    for row, final in finals if stretch is None else finals[slice(*stretch)]:
         total, weight = _row_of_tiles(next(windows), row, columns, across, stride, network)
         down = taper(row, height, overlap, stride, margin)[:, None]
         total *= down
@@ -114,7 +117,8 @@ def join_tiles(
             total[:, :, : kept[0].shape[2]] += kept[0]
             weight[: len(kept[1])] += kept[1]
         kept = total[:, :, final:].copy(), weight[final:].copy()
-        total[:, :, :final] /= weight[:final]
+        with np.errstate(invalid="ignore"):  # at the top of a stretch there may be cells that no tile of it knows
+            total[:, :, :final] /= weight[:final]
         yield total[:, :, :final]
         del total  # or two rows of tiles would be in memory while the next one is computed
 

@@ -23,9 +23,9 @@ _SCENE_POINTS = (1024, 256, 64, 16)
 _LEAST_SPACING = 1e-3  # where all points lie in one place
 
 
-def spread(query: Tensor, xyz: Tensor, features: Tensor) -> Tensor:
+def spread(query: Tensor, xyz: Tensor, features: Tensor, *, power: int = 2) -> Tensor:
     """Features of some points at others, by the three nearest: (B, N, C)."""
-    index, weight = interpolation(query, xyz)
+    index, weight = interpolation(query, xyz, power=power)
     return (gather(features, index) * weight[..., None]).sum(dim=2)
 
 

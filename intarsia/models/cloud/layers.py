@@ -76,16 +76,18 @@ class Shared(nn.Module):
     Args:
         inputs: features of a row.
         outputs: features of the result.
-        slope: of the activation below zero.
+        slope: of the activation below zero; 1 leaves it out.
+        bias: whether the linear map has one, which the norm makes superfluous.
     """
 
-    def __init__(self, inputs: int, outputs: int, *, slope: float = 0.0) -> None:
+    def __init__(self, inputs: int, outputs: int, *, slope: float = 0.0, bias: bool = True) -> None:
         super().__init__()
-        self.linear = nn.Linear(inputs, outputs)
+        self.linear = nn.Linear(inputs, outputs, bias=bias)
         self.norm = RowNorm(outputs)
         self.slope = slope
         nn.init.xavier_uniform_(self.linear.weight)
-        nn.init.zeros_(self.linear.bias)
+        if bias:
+            nn.init.zeros_(self.linear.bias)
 
     def forward(self, x: Tensor, common: Tensor | None = None) -> Tensor:
         """(B, ..., C) rows, and optionally (B, D) features that follow them in every row of a cloud."""
@@ -103,23 +105,26 @@ class Shared(nn.Module):
 
     def activate(self, y: Tensor) -> Tensor:
         """The activation, in place."""
+        if self.slope == 1:
+            return y
         return F.leaky_relu_(y, self.slope) if self.slope else F.relu_(y)
 
-    def folded(self) -> tuple[Tensor, Tensor]:
-        """Weight (outputs, inputs) and bias; when nothing is learnt, the norm is part of them."""
+    def folded(self) -> tuple[Tensor, Tensor | None]:
+        """Weight (outputs, inputs) and bias, if any; when nothing is learnt, the norm is part of them."""
         norm = self.norm
         if self.training or norm.running_var is None or norm.running_mean is None:
             return self.linear.weight, self.linear.bias
         scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
-        return self.linear.weight * scale[:, None], (self.linear.bias - norm.running_mean) * scale + norm.bias
+        shift = -norm.running_mean if self.linear.bias is None else self.linear.bias - norm.running_mean
+        return self.linear.weight * scale[:, None], shift * scale + norm.bias
 
 
 class MLP(nn.Sequential):
     """Shared layers one after the other."""
 
-    def __init__(self, inputs: int, widths: Sequence[int]) -> None:
+    def __init__(self, inputs: int, widths: Sequence[int], *, bias: bool = True) -> None:
         sizes = [inputs, *widths]
-        super().__init__(*(Shared(a, b) for a, b in pairwise(sizes)))
+        super().__init__(*(Shared(a, b, bias=bias) for a, b in pairwise(sizes)))
 
 
 def gather(features: Tensor, index: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ from intarsia.errors import UsageError, require
 
 _BUCKET_HEIGHT = 5
 _DENSE_CELLS = 1 << 24  # distances held at a time on a device without trees
-_LEAST_SQUARE = 1e-10
+_LEAST_POWER = 1e-10
 _MANY_QUERIES = 8192
 _Found = tuple[NDArray[np.int64], NDArray[np.float64]]
 
@@ -112,14 +112,20 @@ def ring(query: Tensor, xyz: Tensor, inner: float, outer: float, count: int) -> 
     return index.masked_fill_((found == 0)[..., None], -1), found
 
 
-def interpolation(query: Tensor, xyz: Tensor, count: int = 3) -> tuple[Tensor, Tensor]:
-    """Inverse squared distance weights of the nearest points (PointNet++, Qi et al. 2017, equation 2).
+def interpolation(query: Tensor, xyz: Tensor, count: int = 3, *, power: int = 2) -> tuple[Tensor, Tensor]:
+    """Inverse distance weights of the nearest points (PointNet++, Qi et al. 2017, equation 2).
+
+    Args:
+        query: (B, M, 3).
+        xyz: (B, N, 3).
+        count: k; at most N are taken.
+        power: of the distance. The paper squares it, the code of PointNeXt does not.
 
     Returns:
         (B, M, k) indices and (B, M, k) weights that add up to 1.
     """
     index, distance = nearest(query, xyz, min(count, xyz.shape[1]))
-    weight = 1 / distance.square().clamp_(min=_LEAST_SQUARE)
+    weight = 1 / distance.pow(power).clamp_(min=_LEAST_POWER)
     return index, (weight / weight.sum(-1, keepdim=True)).to(xyz.dtype)
 
 

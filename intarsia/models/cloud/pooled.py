@@ -46,7 +46,9 @@ def pooled(layer: Shared, x: Tensor) -> Tensor:
             most = torch.stack([product.amax(dim=2) for _, product in _products(x, weight)]).amax(dim=0)
         else:
             most = F.linear(x, weight).amax(dim=1)
-        most = layer.activate(most + bias)  # both keep the order, and can wait for the maximum
+        most = layer.activate(
+            most if bias is None else most + bias
+        )  # both keep the order, and can wait for the maximum
     elif in_parts and type(norm) is RowNorm and norm.training and not layer.slope:
         linear = layer.linear
         most, mean, variance = _Pooled.apply(x, linear.weight, linear.bias, norm.weight, norm.bias, norm.eps)

@@ -12,12 +12,14 @@ from intarsia.models.encoders.efficientnet import SMP_EFFICIENTNETS, SmpEfficien
 from intarsia.models.encoders.mit import MIX_TRANSFORMERS, MixTransformer
 from intarsia.models.encoders.mobilenetv2 import MobileNetV2
 from intarsia.models.encoders.mobilenetv3 import MobileNetV3Large
+from intarsia.models.encoders.mscan import MSCAN, MSCANS
 from intarsia.models.encoders.shortlite import ShortLite0
 
 __all__ = ["Encoder", "MixTransformer", "TimmEncoder", "build_encoder", "require_stage"]
 
 _OWN: dict[str, Callable[..., Encoder]] = {
     **{name: partial(MixTransformer, name) for name in MIX_TRANSFORMERS},
+    **{name: partial(MSCAN, name) for name in MSCANS},
     **{name: partial(SmpEfficientNet, name) for name in SMP_EFFICIENTNETS},
     MobileNetV2.name: MobileNetV2,
     MobileNetV3Large.name: MobileNetV3Large,
@@ -29,9 +31,9 @@ def build_encoder(name: str, **options: Any) -> Encoder:
     """Build an encoder with random weights by the name that recipes use. Nothing is downloaded.
 
     Args:
-        name: a timm model name, ``mit_b0`` to ``mit_b5``, ``torchvision_mobilenet_v2`` or ``_v3_large``,
-            ``efficientnet_lite0_short``, or one of smp's EfficientNets (``smp_efficientnet_b0``,
-            ``smp_timm_efficientnet_b0``, ...).
+        name: a timm model name, ``mit_b0`` to ``mit_b5``, ``mscan_t``, ``_s``, ``_b`` or ``_l``,
+            ``torchvision_mobilenet_v2`` or ``_v3_large``, ``efficientnet_lite0_short``, or one of smp's EfficientNets
+            (``smp_efficientnet_b0``, ``smp_timm_efficientnet_b0``, ...).
         options: see `TimmEncoder`.
 
     Raises:

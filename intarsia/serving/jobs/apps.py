@@ -193,7 +193,9 @@ def _background(loaded: Loaded, asked: Backing, folder: Folder) -> Planned:
 def _makeup(loaded: Loaded, asked: Painting, folder: Folder) -> Planned:
     look = Look(asked.lips, asked.hair, asked.skin, asked.eyes, asked.brows, asked.strength)
     source = None if asked.model is None else loaded.engine.source(asked.model)
-    return _plan(folder, [MADE_UP], FACES), JobOptions(), lambda: open_makeup(look, model=source)
+    networks = "makeup", source, bool(look.hair)
+    opened = partial(loaded.keep, networks, lambda: open_makeup(look, model=source))
+    return _plan(folder, [MADE_UP], FACES), JobOptions(), lambda: opened().with_look(look)
 
 
 def _tryon(loaded: Loaded, asked: Trying, folder: Folder) -> Planned:

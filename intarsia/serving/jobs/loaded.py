@@ -1,12 +1,12 @@
-"""The model that jobs keep loaded: several jobs in a row, with the same one, load it once."""
+"""What jobs keep loaded, a model or the networks of a use: several jobs in a row, with the same one, load it once."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import intarsia
 from intarsia.errors import IntarsiaError
@@ -17,11 +17,12 @@ from intarsia.serving.engine import Engine
 IDLE = 300.0
 """Seconds without a job after which the memory is given back."""
 
+T = TypeVar("T")
 AnyPredictor = Predictor | CloudPredictor
 
 
 class Loaded:
-    """The model that the last job used.
+    """The model, or the networks of a use, that the last job worked with.
 
     It is not the one that answers requests: threads of a network keep the priority of the thread that loaded it, and
     those of jobs are low, so that no request waits for a part of a job.
@@ -37,7 +38,7 @@ class Loaded:
     def __init__(self, engine: Engine, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.engine, self._clock = engine, clock
         self._lock = threading.Lock()
-        self._kept: tuple[object, AnyPredictor] | None = None
+        self._kept: tuple[Hashable, Any] | None = None
         self._used = 0.0
 
     def load(self, name: str, **options: Any) -> AnyPredictor:
@@ -50,12 +51,17 @@ class Loaded:
         source = self.engine.source(name)
         status = Path(source).stat()
         key = source, status.st_mtime_ns, status.st_size, repr(sorted(options.items()))
+        return self.keep(key, lambda: _load(source, name, options))
+
+    def keep(self, key: Hashable, make: Callable[[], T]) -> T:
+        """Give what was made under a key; it is made now, in place of what is kept, if that is something else."""
         with self._lock:
             if self._kept is None or self._kept[0] != key:
                 self._kept = None  # two at a time would take twice the memory
-                self._kept = key, _load(source, name, options)
+                self._kept = key, make()
             self._used = self._clock()
-            return self._kept[1]
+            found: T = self._kept[1]
+            return found
 
     def release(self) -> None:
         """Let the model go when no job has asked for it for long; called between two jobs."""

@@ -58,7 +58,7 @@ class Jobs:
         self._settings, self._engine, self._clock = settings, engine, clock
         self.store = Store(settings.state / "jobs")
         self.loaded = Loaded(engine)
-        own = (segmenting(self.loaded), *uses(self.loaded), searching())
+        own = (segmenting(self.loaded), *uses(self.loaded), searching(self.loaded))
         self.kinds: dict[str, Kind] = {kind.name: kind for kind in own}
         self._jobs: dict[str, Job] = {}
         self._changed = threading.Condition(threading.RLock())

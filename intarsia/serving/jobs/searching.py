@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +16,7 @@ from intarsia.errors import UsageError
 from intarsia.files import make_folder, write_json
 from intarsia.jobs.run import INTERRUPTED, PARTLY
 from intarsia.serving.jobs.kinds import Asked, Kind, Outcome, Work
+from intarsia.serving.jobs.loaded import Loaded
 from intarsia.serving.jobs.running import reasons
 from intarsia.serving.jobs.store import Folder
 
@@ -44,9 +46,11 @@ class Searching(Asked):
         return Filter.of(self.colour, *(() if self.tolerance is None else (self.tolerance,)))
 
 
-def searching() -> Kind:
+def searching(loaded: Loaded) -> Kind:
     """Make the kind of jobs that search."""
-    return Kind("search", "Photos that look most like one, and their index", _run, Searching, _prepare, (LIKE,))
+    return Kind(
+        "search", "Photos that look most like one, and their index", partial(_run, loaded), Searching, _prepare, (LIKE,)
+    )
 
 
 def _prepare(asked: Searching, folder: Folder) -> dict[str, Any]:
@@ -61,9 +65,9 @@ def _require_like(folder: Folder) -> None:
         raise UsageError(f"colour and category choose among what looks like a photo; send it as the file {LIKE!r}")
 
 
-def _run(work: Work) -> Outcome:
+def _run(loaded: Loaded, work: Work) -> Outcome:
     asked, folder = Searching.model_validate(work.spec), work.folder
-    embedder = Embedder(masked=not asked.whole)
+    embedder = loaded.keep(("search", asked.whole), lambda: Embedder(masked=not asked.whole))
     report = _indexed(work, embedder)
     if report.stopped:
         return Outcome(INTERRUPTED)

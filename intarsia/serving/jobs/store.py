@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import secrets
 import shutil
@@ -16,12 +17,16 @@ from pydantic import BaseModel, Field, ValidationError
 from intarsia.files import write_text
 from intarsia.jobs import Manifest
 from intarsia.serving.answers import media_type
+from intarsia.serving.problems import reasons
+
+logger = logging.getLogger("intarsia.serving")
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 ENDED: frozenset[State] = frozenset({"done", "failed", "cancelled"})
 
 _ID = re.compile(r"[0-9a-f]{32}")
 _STATE = "job.json"
+_DAMAGED = ".damaged"
 T = TypeVar("T")
 
 
@@ -204,11 +209,31 @@ class Store:
         shutil.rmtree(path, ignore_errors=True)
 
     def load(self) -> Iterator[Job]:
-        """Go through the jobs on disk, and remove folders that are none; damaged ones, too."""
+        """Go through the jobs on disk; remove folders that are none, and keep damaged ones aside."""
         for path in sorted(self.folder.iterdir()) if self.folder.is_dir() else ():
             if not _ID.fullmatch(path.name):
                 continue
             try:
-                yield Job.model_validate_json((path / _STATE).read_bytes())
-            except (OSError, ValidationError):
+                job = Job.model_validate_json((path / _STATE).read_bytes())
+                if job.id != path.name:
+                    raise ValueError(f"it is of the job {job.id}")
+            except FileNotFoundError:
                 self.remove(path.name)
+            except (OSError, ValueError) as error:
+                self._keep_aside(path, error)
+            else:
+                yield job
+
+    def _keep_aside(self, path: Path, error: Exception) -> None:
+        """Give a job that cannot be read a name that is no job's, as what was sent and made is still there."""
+        why = reasons(error) if isinstance(error, ValidationError) else str(error)
+        aside = path.with_name(path.name + _DAMAGED)
+        try:
+            path.replace(aside)
+        except OSError as reason:
+            logger.warning("the job %s cannot be read (%s), nor be moved aside (%s)", path, why, reason)
+            return
+        logger.warning(
+            "the job %s cannot be read: %s is damaged (%s). What was sent and made is kept in %s; take what is needed, "
+            "then remove it", path.name, _STATE, why, aside,
+        )  # fmt: skip

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from intarsia.annotations import AnnotatedImage
+from intarsia.annotations.raster import without_unknown
 from intarsia.annotations.tools import tool_named, tools
 from intarsia.errors import DataError, UsageError, suggest
 from intarsia.jobs.preannotation import shapes_for, write_predicted
@@ -88,7 +89,7 @@ def _of_tool(project: Project, folder: Path, form: str, target: Path) -> Export:
 
     def documents(beside: Path) -> Iterator[AnnotatedImage]:
         for image, mask in pairs:
-            labels = np.asarray(read_mask(mask), space.dtype)
+            labels = without_unknown(np.asarray(read_mask(mask), space.dtype), space)
             height, width = labels.shape
             shapes = shapes_for(tool, labels, space)
             yield AnnotatedImage(image.name, image=beside / image.name, width=width, height=height, shapes=shapes)

@@ -6,8 +6,7 @@ import json
 from functools import cache
 from pathlib import Path
 
-from fastapi import APIRouter
-from starlette.responses import FileResponse
+from fastapi import APIRouter, Response
 
 from intarsia.errors import suggest
 from intarsia.serving.documenting import gives
@@ -25,15 +24,20 @@ def samples() -> dict[str, dict[str, str]]:
     return {one["name"]: one for one in told}
 
 
+@cache
+def _photo(name: str) -> bytes:
+    return (FOLDER / f"{name}.jpg").read_bytes()
+
+
 @router.get("")
 async def list_samples() -> list[dict[str, str]]:
     """List pictures to begin with, and who made them."""
     return list(samples().values())
 
 
-@router.get("/{name}", response_class=FileResponse, responses=gives("image/jpeg"))
-async def send_sample(name: str) -> FileResponse:
+@router.get("/{name}", response_class=Response, responses=gives("image/jpeg"))
+async def send_sample(name: str) -> Response:
     """Send a picture to begin with."""
     if name not in samples():
         raise Problem(NOT_FOUND, f"no sample is named {name!r}.{suggest(name, samples())}")
-    return FileResponse(FOLDER / f"{name}.jpg", media_type="image/jpeg", headers={"Cache-Control": "no-cache"})
+    return Response(_photo(name), media_type="image/jpeg", headers={"Cache-Control": "no-cache"})

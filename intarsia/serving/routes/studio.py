@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import mimetypes
 from functools import cache
 from pathlib import Path
 
 from fastapi import APIRouter, Request, Response
-from starlette.responses import FileResponse
 
 from intarsia.serving.problems import NOT_FOUND, Problem
 
 router = APIRouter(tags=["studio"])
 
 FOLDER = Path(__file__).parents[1] / "studio"
-_ELSEWHERE = ("docs.js", "png.js", "pngworker.js")  # modules that the studio's page does not import
+_LATER = ("docs.js", "png.js", "pngworker.js", "project/", "uses/", "cloud/")
+"""Modules that the studio's page does not need to show its first picture."""
 _KINDS = {".js": "text/javascript", ".css": "text/css", ".html": "text/html", ".svg": "image/svg+xml"}
 
 
@@ -44,9 +45,22 @@ def _files() -> dict[str, Path]:
     return {path.relative_to(FOLDER).as_posix(): path for path in sorted(FOLDER.rglob("*")) if path.is_file()}
 
 
+def read_files() -> None:
+    """Read all files of the studio, before anybody waits for them."""
+    for path in _files().values():
+        _read(path, path.stat().st_mtime_ns)
+
+
 def _modules() -> list[str]:
-    """The modules of the page itself, without those of its workers and of other pages."""
-    return [name for name in _files() if name.startswith("js/") and Path(name).name not in _ELSEWHERE]
+    """The modules that the studio's page needs to show its first picture."""
+    return [name for name in _files() if name.startswith("js/") and not name.removeprefix("js/").startswith(_LATER)]
+
+
+@cache
+def _read(path: Path, changed: int) -> tuple[bytes, str]:
+    """A file's bytes, and the tag of these; kept until it has changed, as a page asks for dozens."""
+    content = path.read_bytes()
+    return content, f'"{hashlib.sha256(content).hexdigest()[:16]}"'
 
 
 def _file(request: Request, name: str) -> Response:
@@ -54,9 +68,9 @@ def _file(request: Request, name: str) -> Response:
     if name not in _files():
         raise Problem(NOT_FOUND, f"the studio has no file {name!r}")
     path = _files()[name]
+    content, tag = _read(path, path.stat().st_mtime_ns)
+    headers = {"ETag": tag, "Cache-Control": "no-cache"}
+    if request.headers.get("if-none-match") == tag:
+        return Response(status_code=304, headers=headers)
     kind = _KINDS.get(path.suffix) or mimetypes.guess_type(path.name)[0]
-    found = FileResponse(path, media_type=kind, headers={"Cache-Control": "no-cache"})
-    found.set_stat_headers(path.stat())
-    if request.headers.get("if-none-match") == found.headers["etag"]:
-        return Response(status_code=304, headers={"ETag": found.headers["etag"], "Cache-Control": "no-cache"})
-    return found
+    return Response(content, media_type=kind, headers=headers)

@@ -29,6 +29,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "pointnet": {"in_channels": 4},
     "pointnet2": {"in_channels": 4, "points": [64, 32, 16, 8], "width": 0.25, "radius": 0.3},
     "pointnet_scene": {"in_channels": 4},
+    "pointnext": {"in_channels": 4, "radius": 0.3, "neighbours": 8},
     "randlanet": {"in_channels": 4, "widths": [8, 8], "neighbours": 6},
 }
 NETWORKS = sorted(name for name, known in architectures_by_medium()["cloud"].items() if not known.fitted)
@@ -62,6 +63,11 @@ def small(name: str, classes: int = 3) -> CloudModel:
         ("pointnet_scene", 13, {}, 1_174_669),
         ("acnn", 40, {"task": "classification"}, 1_774_792),
         ("acnn", 50, {"task": "part", "in_channels": 22}, 1_434_162),
+        # The released tables say 0.792, 3.828, 7.125 and 41.576 M for 13 classes, colour and height.
+        ("pointnext", 13, {"in_channels": 6, "size": "s"}, 792_237),
+        ("pointnext", 13, {"in_channels": 6, "size": "b"}, 3_827_853),
+        ("pointnext", 13, {"in_channels": 6, "size": "l"}, 7_125_069),
+        ("pointnext", 13, {"in_channels": 6, "size": "xl"}, 41_576_461),
     ],
 )
 def test_published_sizes(name: str, classes: int, options: dict[str, Any], count: int) -> None:
@@ -189,6 +195,8 @@ def test_bundle_restores_the_logits(name: str, tmp_path: Path) -> None:
         ("acnn", {"in_channels": 3}, "the normal"),
         ("pointnet2", {"points": [64]}, "four levels"),
         ("pointnet2", {"radius": 0.0}, "greater than 0"),
+        ("pointnext", {"radius": 0.0}, "greater than 0"),
+        ("pointnext", {"size": "m"}, "s, b, l or xl"),
         ("randlanet", {"widths": [3]}, "even numbers"),
     ],
 )

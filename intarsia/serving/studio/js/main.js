@@ -1,5 +1,5 @@
 /**
- * The studio. Other rooms (`project/`, `cloud/`) are modules that index.html loads after this one; they use
+ * The studio. Other rooms (`project/`, `uses/`, `cloud/`) are modules that this one loads when it has opened a picture; they use
  *
  * - `addPanel({id, title, build})` for a panel at the right, and the element `#items` for their list at the left,
  * - `openItem(item, options)`, `state` and its events, `editor` for edits that can be undone, `view` for what is shown,
@@ -71,4 +71,11 @@ async function start() {
   }
 }
 
+/** Load the other rooms, after the first picture and its labels, in whose way they would stand. */
+async function openRooms() {
+  await started;
+  await Promise.all([import("./project/index.js"), import("./uses/index.js"), import("./cloud/index.js")]);
+}
+
 export const started = start();
+openRooms().catch((error) => state.say(`A part of the studio could not be loaded: ${error.message}`, "error"));

@@ -4,7 +4,7 @@ import { call, callJson } from "./api.js";
 import { editor } from "./editor.js";
 import { LabelMap } from "./labelmap.js";
 import { notice } from "./notice.js";
-import { decode } from "./pngclient.js";
+import { decode, prepare } from "./pngclient.js";
 import { leave, revisionOf, watch } from "./saving.js";
 import { state } from "./state.js";
 
@@ -34,6 +34,7 @@ export async function openItem(item, options = {}) {
     const labels = storedLabels(item, options.frame);
     labels.catch(() => {}); // reported below, after the picture
     const file = await (await call(`${path}/image`, { query: options })).blob();
+    prepare();
     const photo = await readPhoto(file);
     if (mine !== opening) return;
     Object.assign(state, { item, frame: options.frame ?? 0, photo, photoFile: file });

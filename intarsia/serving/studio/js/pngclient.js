@@ -29,6 +29,11 @@ export async function encode({ width, height, data }, colors) {
   return new Blob([bytes], { type: "image/png" });
 }
 
+/** Start the worker before there is anything to do, so that the first mask need not wait for it. */
+export function prepare() {
+  worker ??= start();
+}
+
 /**
  * @param {object} message
  * @param {Transferable[]} moved

@@ -1,6 +1,6 @@
 /**
  * Point clouds in the studio: where the list opens one, a view of it takes the place of the picture. The legend, its locks
- * and what it shows mean the same there. Loaded after main.js.
+ * and what it shows mean the same there. Loaded by main.js.
  */
 
 import { callJson } from "../api.js";

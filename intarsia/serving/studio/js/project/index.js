@@ -1,6 +1,6 @@
 /**
  * What the studio does with a project besides the one picture that is open: the list of pictures, adding, classes,
- * learning, export, slices and frames. Loaded after main.js.
+ * learning, export, slices and frames. Loaded by main.js.
  */
 
 import { make } from "../dom.js";

@@ -1,4 +1,4 @@
-/** The uses in the studio: a panel each, and the live page. Loaded after main.js. */
+/** The uses in the studio: a panel each, and the live page. Loaded by main.js. */
 
 import { callJson } from "../api.js";
 import { make } from "../dom.js";

@@ -1,0 +1,31 @@
+"""Stretches: rows of tiles of one large picture that are segmented by themselves, to the same labels."""
+
+from __future__ import annotations
+
+import itertools
+
+from intarsia.runtimes.upsampling import Span, Upsampling
+
+_LEAST = 8  # rows of tiles; of fewer, the one above them that is computed again would cost too much
+
+
+def cut(rows: int) -> list[Span]:
+    """Cut so many rows of tiles into stretches of about equal height; none if there would be only one."""
+    count = rows // _LEAST
+    return list(itertools.pairwise(rows * index // count for index in range(count + 1))) if count > 1 else []
+
+
+def first_tile(own: int, rows: list[Span], plan: list[list[Span]], upsampling: Upsampling, stride: int) -> int:
+    """Find the row of tiles that a stretch has to begin with, so that the logits of its own rows are whole.
+
+    Args:
+        own: the first row of tiles whose bands are wanted.
+        rows: spans of all rows of tiles.
+        plan: bands of the picture's own rows that can be decided after each of them.
+        upsampling: from logits to the picture's own size.
+        stride: pixels per logit.
+    """
+    if own == 0:
+        return 0
+    cell = upsampling.first_cell(next(bands[0][0] for bands in plan[own:] if bands))
+    return next(number for number, (_, bottom) in enumerate(rows) if -(-bottom // stride) > cell)

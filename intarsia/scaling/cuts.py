@@ -1,0 +1,53 @@
+"""Large sources that several workers are at, part by part, before one of them writes their outputs."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+from intarsia.jobs import Task
+
+Cut = Callable[[Task], list[Task]]
+
+
+class Cuts:
+    """Tasks of which parts are in work.
+
+    Args:
+        cut: makes the parts of a task; none, where it has to be done as a whole.
+    """
+
+    def __init__(self, cut: Cut) -> None:
+        self._cut = cut
+        self._left: dict[str, tuple[Task, set[str]]] = {}
+        self._asked: set[str] = set()
+
+    def __len__(self) -> int:
+        """How many tasks wait for their parts."""
+        return len(self._left)
+
+    def make(self, waiting: deque[Task], workers: int) -> None:
+        """Put parts in the place of tasks that wait, if those are fewer than the workers.
+
+        Among many tasks none is cut: each is done sooner as a whole, and all workers have something to do.
+        """
+        for task in list(waiting) if len(waiting) < workers else ():
+            if task.part is not None or task.id in self._asked:
+                continue
+            self._asked.add(task.id)
+            parts = self._cut(task)
+            if parts:
+                self._left[task.id] = task, {part.id for part in parts}
+                waiting.remove(task)
+                waiting.extend(parts)
+
+    def over(self, part: Task) -> list[Task]:
+        """Take a part for done, or given up; returns the task itself after its last one."""
+        for whole, (task, left) in self._left.items():
+            if part.id in left:
+                left.remove(part.id)
+                if left:
+                    break
+                del self._left[whole]
+                return [task]
+        return []
