@@ -307,7 +307,8 @@ class _Trainer:
         self._count_failures(batch)
         # A seed per step instead of a stored generator state: dropout is then a pure function of the step.
         torch.manual_seed(mix(settings.seed, step, self.world.rank))
-        factor = learning_rate_factor(self.pace.place(step), self.total, self.recipe.optimizer)
+        place = self.pace.place(step)
+        factor = learning_rate_factor(place, self.total, self.recipe.optimizer)
         set_learning_rate(self.optimizer, factor, self.recipe.optimizer.eta_min)
         self.model.anneal(place / max(1, self.total - 1))
         updates = step % settings.accumulate == 0 or step % self.per_epoch == 0
