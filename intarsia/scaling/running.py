@@ -12,8 +12,7 @@ from functools import partial
 from intarsia.errors import DataError, UsageError
 from intarsia.jobs import JobOptions, JobResult, Manifest, Plan, Record, Task
 from intarsia.jobs.forecast import check_memory
-from intarsia.jobs.lines import shards
-from intarsia.jobs.log import Shard
+from intarsia.jobs.log import Shard, is_held
 from intarsia.jobs.manifest import fingerprint
 from intarsia.jobs.parts import Parts
 from intarsia.jobs.resuming import JobPredictor, as_begun, is_skipped, prepared, settled
@@ -85,6 +84,7 @@ def run_on(
     result.stopped = stop()
     if not todo or result.stopped:
         result.forget_parts(plan, options)
+        manifest.tidy()
         return result
     shard = Shard(plan.folder, "driver")
     manifest = Manifest(plan.folder, shard)
@@ -123,11 +123,10 @@ def run_on(
 def _end(manifest: Manifest, shard: Shard, job: str, made: bool) -> None:
     """Put all lines into one file, and leave nothing else behind."""
     shard.close()
-    manifest.gather()
     until = time.monotonic() + _GRACE
-    while any(job in left.name for left in shards(manifest.folder)) and time.monotonic() < until:
+    while is_held(manifest.folder, job) and time.monotonic() < until:
         time.sleep(_TICK)
-        manifest.gather()
+    manifest.gather()
     manifest.tidy()
     if made:
         with suppress(OSError):  # something was written

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
@@ -115,10 +115,12 @@ def train(
     with join_world() as world:
         console = console if world.is_main else None
         begun = time.monotonic() if started is None else started
-        return _Trainer(recipe, dataset, folder, world, console, begun).run(resume, stop)
+        return Trainer(recipe, dataset, folder, world, console, begun).run(resume, stop)
 
 
-class _Trainer:
+class Trainer:
+    """A training in one of its processes; see `train`."""
+
     def __init__(
         self, recipe: Recipe, dataset: Dataset, folder: Path, world: World, console: Console | None, started: float
     ) -> None:
@@ -224,12 +226,7 @@ class _Trainer:
         settings = self.recipe.training
         network = self._network()
         self.feed.prepare()
-        order = StepBatches(
-            len(self.feed), settings.batch_size, settings.seed,
-            start=self.state.step, stop=self.pace.most, rank=self.world.rank, processes=self.world.size,
-            weights=self.feed.weights, shards=self.feed.shards,
-        )  # fmt: skip
-        loader = batches(self.feed.samples(self.loss.maps), order, self.workers)
+        loader = self._batches(self.pace.most)
         with stop_on_signals() as signalled, self._progress(lambda: signalled() or stop()) as progress:
             if self._is_validation_due():
                 self._finish_epoch(progress)
@@ -269,6 +266,27 @@ class _Trainer:
                     if self.state.step % self.per_epoch:  # else there is one, or nothing to keep
                         self._save_checkpoint()
                     raise KeyboardInterrupt
+
+    def steps(self, count: int) -> Iterator[None]:
+        """Take the first steps, one at a time; nothing is validated or written down."""
+        if not self.state.precision:
+            self._choose_precision()
+        network = self._network()
+        self.feed.prepare()
+        for batch in self._batches(min(count, self.total)):
+            self.state.step += 1
+            self._step(network, batch)
+            yield
+
+    def _batches(self, stop: int) -> Iterable[Batch]:
+        """The batches of all steps up to one, from the present one on."""
+        settings = self.recipe.training
+        order = StepBatches(
+            len(self.feed), settings.batch_size, settings.seed,
+            start=self.state.step, stop=stop, rank=self.world.rank, processes=self.world.size,
+            weights=self.feed.weights, shards=self.feed.shards,
+        )  # fmt: skip
+        return batches(self.feed.samples(self.loss.maps), order, self.workers)
 
     def _network(self) -> nn.Module:
         """What a step calls: it averages the gradients of all processes."""
