@@ -244,6 +244,12 @@ class Project(Catalogue):
             self._repaint(recoloured=after.space.palette[: len(before)] != before.palette)
         return after
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether somebody said the classes, or labelled by them, so that no model's take their place."""
+        touched = self.revisions.items() & set(self.items())
+        return self.classes.chosen or any(self.status(name).labelled for name in touched)
+
     def adopt(self, space: LabelSpace) -> bool:
         """Take a model's classes, while nobody has said any and nothing is labelled.
 
@@ -252,9 +258,7 @@ class Project(Catalogue):
         """
         if self.space.names == space.names:
             return True
-        if self.classes.chosen or any(
-            self.status(name).labelled for name in self.revisions.items() & set(self.items())
-        ):
+        if self.is_settled:
             return False
         self._stored.change(lambda document: replace(document, classes=Classes.of(space, chosen=False)))
         return True

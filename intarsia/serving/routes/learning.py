@@ -33,7 +33,7 @@ from intarsia.serving.project.items import Found
 from intarsia.serving.project.kinds import Things
 from intarsia.serving.project.learning import HOWS, TRAIN, How, check
 from intarsia.serving.project.predicting import Answer, kept, say, source_for
-from intarsia.serving.project.suiting import LOOK
+from intarsia.serving.project.suiting import LOOK, that_knows
 from intarsia.serving.routes.jobs import jobs_of
 from intarsia.serving.routes.models import told_classes
 from intarsia.serving.routes.project import Frame, asked, project_of, usual_of
@@ -104,6 +104,10 @@ async def _predict(
             pixels = await asked(project.views.picture, found, frame)
         choice = await engine.choose(call, pixels)
         model, note = choice.model, choice.reason
+        knowing = await asked(that_knows, project, engine, model)
+        if knowing != model:
+            note = f"{model} would suit this picture, but knows no class of this project; {knowing} does"
+            model = knowing
     clusters = model == CLUSTERING and model not in engine.names  # and no model of somebody's has that name
     classes = _SEGMENTS if clusters else len(engine.description(model).space)
     check_room(width * height, engine.settings, classes, found.place)
