@@ -43,7 +43,7 @@ def training(engine: Engine, current: Current) -> Kind:
             project, spec["how"], work.folder.out, kind=kind, recipe=spec["recipe"], base=spec["base"], stop=work.stop,
             tell=work.tell,
         )  # fmt: skip
-        name, path = project.keep_model(spec["name"], best, taken=engine.names)
+        name, path = project.learnt.keep(spec["name"], best, taken=engine.names)
         engine.add(name, path)
         files = tuple(file for file in (best.name, "report.html") if (work.folder.out / file).exists())
         return Outcome(notes=(f"the model is named {name}", *([left] if left else [])), files=files)

@@ -26,7 +26,7 @@ def usual_model(project: Project, engine: Engine, started: str | None, item: Fou
     Returns:
         A model, or `LOOK`; None where no model is for such items: the bundled ones know no scans and no maps.
     """
-    for name in (project.newest_model(), started):
+    for name in (project.learnt.newest(), started):
         if name is not None and engine.description(name).preprocessing.is_for(item.medium):
             return name
     return LOOK if item.medium in _LOOKED_AT else None
