@@ -175,10 +175,10 @@ CLAIM = Claim(
         other("monai", "MONAI's MeanIoU, a mean over pictures,"),
     ),
     measure=measure,
-    why="What adds up one confusion matrix agrees to the last digit. What averages over pictures first gives a class "
-    "that fills one picture and is hardly seen in the next the same weight in both; all three that do agree with each "
-    "other here, as every class is in every picture or left out alike. Where a class is absent they part: "
-    "[metrics](metrics.md) has such a case.",
+    why="What adds up one confusion matrix agrees to the last digit. What averages over pictures first lets a class "
+    "weigh as much in a picture that it hardly touches as in one that it fills. The three that do so agree with each "
+    "other here, where every class is in every picture; where one is absent, they part: [metrics](metrics.md) has "
+    "such a case.",
     budget={"model": "street", "step": STEP},
     minutes=3,
 )
