@@ -257,7 +257,7 @@ def test_recipe_chosen_for_a_plain_folder(scenes):
     chosen = recipe_for(scenes)
     pictures = len(scenes.splits["train"])
     assert chosen.input.crop[0] % 32 == chosen.input.crop[1] % 32 == 0
-    assert chosen.training.batch_size == pictures // 2 or chosen.training.batch_size == 8
+    assert chosen.training.batch_size == (8 if pictures >= 16 else 4)
     assert chosen.training.epochs == 100
     # ten steps between validations, as far as whole epochs allow
     assert chosen.training.validate_every >= 10 * chosen.training.batch_size // pictures > 1
