@@ -9,9 +9,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from common import write_results
 
 ROOT = Path(__file__).parents[2]
 RESULTS, PAGE = ROOT / "benchmarks/results/league.json", ROOT / "docs/league.md"
@@ -58,7 +63,7 @@ def tables(cells: Sequence[Cell]) -> str:
 
 def _places(cells: Sequence[Cell]) -> str:
     shared = [name for name in SETS if sum(cell["set"] == name for cell in cells) > 1]
-    firsts = [name for name in shared if _best(cells, name, "miou") == "intarsia"]
+    firsts = [name for name in shared if _first(cells, name, "miou") == "intarsia"]
     return (
         f"`intarsia train` is first on {len(firsts)} of {len(shared)} sets by mean IoU"
         + (f" ({', '.join(SETS[name] for name in firsts)})" if firsts else "")
@@ -66,8 +71,10 @@ def _places(cells: Sequence[Cell]) -> str:
     )
 
 
-def _best(cells: Sequence[Cell], name: str, key: str) -> str:
-    return str(max((cell for cell in cells if cell["set"] == name), key=lambda cell: float(cell[key]))["entrant"])
+def _first(cells: Sequence[Cell], name: str, key: str) -> str:
+    """The entrant with the best score of a set, if there are several."""
+    ranked = sorted((float(cell[key]), str(cell["entrant"])) for cell in cells if cell["set"] == name)
+    return ranked[-1][1] if len(ranked) > 1 else ""
 
 
 def _by_set(cells: Sequence[Cell], key: str, *, names: bool = False) -> str:
@@ -80,30 +87,34 @@ def _by_set(cells: Sequence[Cell], key: str, *, names: bool = False) -> str:
         values = []
         for name in SETS:
             text = f"{of[name][key]:.3f}" if name in of else "–"
-            first = name in of and not names and _best(cells, name, key) == entrant
+            first = name in of and not names and _first(cells, name, key) == entrant
             values.append(f"**{text}**" if first else text)
         rows.append(_row([shown, *([next(iter(of.values()))["own_name"]] if names else []), *values]))
     return "\n".join(rows)
 
 
 def _facts(cells: Sequence[Cell]) -> str:
-    heads = ["entrant", "first mask after", "processor time", "lines of code", "size on disk without PyTorch"]
+    heads = ["entrant", "steps", "first mask after", "processor time", "lines of code", "size on disk without PyTorch"]
     rows = [_row(heads), _row(["---"] * len(heads))]
     for entrant, shown in NAMES.items():
         of = [cell for cell in cells if cell["entrant"] == entrant]
         if not of:
             continue
         computed = [cell["cpu_seconds"] for cell in of if "cpu_seconds" in cell]
-        rows.append(
-            _row(
-                [
-                    shown, f"{_middle([cell['first_result_seconds'] for cell in of]):.0f} s",
-                    f"{_middle(computed):.0f} s" if computed else "–",
-                    "2 commands" if entrant == "intarsia" else str(of[0]["lines"]), f"{of[0]['megabytes']:.0f} MB",
-                ]
-            )
-        )  # fmt: skip
+        told = [
+            shown,
+            _range([cell["steps"] for cell in of]),
+            f"{_middle([cell['first_result_seconds'] for cell in of]):.0f} s",
+            f"{_middle(computed):.0f} s" if computed else "–",
+            "2 commands" if entrant == "intarsia" else str(of[0]["lines"]),
+            f"{of[0]['megabytes']:.0f} MB",
+        ]
+        rows.append(_row(told))
     return "\n".join(rows)
+
+
+def _range(values: Sequence[int]) -> str:
+    return f"{min(values)} to {max(values)}" if min(values) < max(values) else str(values[0])
 
 
 def _row(values: Sequence[str]) -> str:
@@ -119,10 +130,13 @@ def main() -> None:
     parser.add_argument("--gather", type=Path, metavar="WORK", help="folder of a run of the league")
     options = parser.parse_args()
     if options.gather:
-        RESULTS.write_text(json.dumps(gather(options.gather), indent=1) + "\n")
+        cells = gather(options.gather)
+        write_results(RESULTS, cells)
+        told = {"benchmark": "league", "command": f"python benchmarks/league/run.py --minutes {cells[0]['minutes']:g}"}
+        RESULTS.write_text(json.dumps(json.loads(RESULTS.read_text()) | told, indent=2) + "\n")
     before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
     after = rest.partition(END)[2]
-    made = tables(json.loads(RESULTS.read_text()))
+    made = tables(json.loads(RESULTS.read_text())["results"])
     PAGE.write_text(f"{before}{BEGIN}\n\n{made}\n\n{END}{after}", encoding="utf-8")
 
 

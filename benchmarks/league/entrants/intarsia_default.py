@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
@@ -28,6 +29,8 @@ def main() -> None:
         cv2.imwrite(str(task.out / "labels" / file.name.replace(".mask", "")), labels)
     first = min(file.stat().st_mtime for file in masks)
     task.facts["first_result_seconds"] = round(time.monotonic() - STARTED - (time.time() - first), 1)
+    rows = (task.out / "run/log.jsonl").read_text().splitlines()
+    task.facts["steps"] = json.loads(rows[-1])["step"]
     task.finish()
 
 

@@ -121,9 +121,11 @@ def _crop(height: float, width: float, budget: Budget) -> tuple[int, int]:
 
 
 def _batch(crop: tuple[int, int], samples: int, budget: Budget) -> int:
-    """8, or 4 where there is no time for 400 steps of 8; half of the samples at most."""
-    batch = 8 if budget.pixels >= 400 * 8 * crop[0] * crop[1] else 4
-    return max(1, min(batch, samples // 2))
+    """8, or 4 where there are few pictures, or no time for 400 steps of 8.
+
+    Of fewer pictures than that, a batch holds several crops of each: statistics of one crop would be those of nothing.
+    """
+    return 8 if samples >= 16 and budget.pixels >= 400 * 8 * crop[0] * crop[1] else 4
 
 
 def _between(batch: int, samples: int, crop: tuple[int, int], validation: float) -> int:
