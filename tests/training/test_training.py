@@ -255,15 +255,12 @@ def test_missing_and_empty_splits_are_named(scenes, recipe, tmp_path):
 
 def test_recipe_chosen_for_a_plain_folder(scenes):
     chosen = recipe_for(scenes)
-    assert chosen.input.crop == (32, 64)
-    assert chosen.training.batch_size == len(scenes.splits["train"]) // 2 or chosen.training.batch_size == 8
     pictures = len(scenes.splits["train"])
+    assert chosen.input.crop[0] % 32 == chosen.input.crop[1] % 32 == 0
+    assert chosen.training.batch_size == (8 if pictures >= 16 else 4)
+    assert chosen.training.epochs == 100
     # ten steps between validations, as far as whole epochs allow
-    assert (chosen.training.epochs, chosen.training.validate_every) == (
-        100,
-        10 * chosen.training.batch_size // pictures,
-    )
-    assert chosen.training.validate_every > 1
+    assert chosen.training.validate_every >= 10 * chosen.training.batch_size // pictures > 1
     assert Recipe.from_text(chosen.to_yaml()) == chosen
 
 
@@ -323,6 +320,6 @@ def test_full_disk_keeps_the_earlier_checkpoint(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("intarsia.training.loop.checkpoint.sync", full)
-    with pytest.raises(DataError, match=r"cannot write checkpoint .*step-00000002.*No space left.*free some space"):
+    with pytest.raises(DataError, match=r"cannot write checkpoint .*step-00000002.*the disk is full; free some space"):
         _store(tmp_path, 2)
     assert [path.name for path in tmp_path.iterdir()] == ["step-00000001"]

@@ -80,7 +80,7 @@ def rehearse(recipe: Recipe, dataset: Dataset) -> Rehearsal:
     with join_world() as world, tempfile.TemporaryDirectory() as folder:
         if world.size > 1:
             raise UsageError("what a training takes is tried by one process: leave torchrun out")
-        trainer = Trainer(tried, dataset, Path(folder), world, None)
+        trainer = Trainer(tried, dataset, Path(folder), world, None, time.monotonic())
         seconds, start, loading = [], time.perf_counter(), 0
         for _ in trainer.steps(_STEPS):
             seconds.append(time.perf_counter() - start)
