@@ -102,10 +102,22 @@ def steps_in_double_precision(kind: str, rank: int, processes: int) -> list[dict
     return states
 
 
+def messages_of_a_norm() -> int:
+    """How often processes speak to each other in one pass there and back."""
+    norm, sent = fresh("picture"), []
+    synchronise_norms(norm)
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("all_reduce", "all_gather"):
+            send = getattr(dist, name)
+            patch.setattr(dist, name, lambda *tensors, send=send: (sent.append(1), send(*tensors)))
+        normalise(norm, data("picture"), data("picture"))
+    return len(sent)
+
+
 def work(rank: int, folder: str) -> None:
     """What each of the two processes computes; results go into a file."""
     dist.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2)
-    found = {}
+    found = {"messages": torch.tensor(messages_of_a_norm())}
     for kind in NORMS:
         x = data(kind)
         for name, (first, _) in SHARES.items():
@@ -184,6 +196,10 @@ def test_statistics_are_those_of_all_rows(found: list[dict], kind: str, share: s
     for key in ("mean", "var"):
         assert torch.allclose(parts[0][key], expected[key], rtol=1e-5), key
         assert torch.equal(parts[0][key], parts[1][key])
+
+
+def test_a_norm_sends_one_message_forward_and_one_back(found: list[dict]) -> None:
+    assert [int(one["messages"]) for one in found] == [2, 2]
 
 
 def test_a_single_row_of_all_has_no_statistics(found: list[dict]) -> None:
