@@ -15,6 +15,8 @@ PAGE = Path(__file__).parents[2] / "docs" / "claims.md"
 
 _HEAD = f"""# Claims of the field, tested here
 
+<!-- made: python -m benchmarks.claims -->
+
 What papers claim, tested on small budgets that anyone can rerun: `make claims` (or `python -m benchmarks.claims NAME`)
 runs what has no result yet, with `INTARSIA_DATA` naming the data, and writes this page from
 `benchmarks/claims/results/`.

@@ -175,6 +175,10 @@ CLAIM = Claim(
         other("monai", "MONAI's MeanIoU, a mean over pictures,"),
     ),
     measure=measure,
+    why="What adds up one confusion matrix agrees to the last digit. What averages over pictures first lets a class "
+    "weigh as much in a picture that it hardly touches as in one that it fills. The three that do so agree with each "
+    "other here, where every class is in every picture; where one is absent, they part: [metrics](metrics.md) has "
+    "such a case.",
     budget={"model": "street", "step": STEP},
     minutes=3,
 )

@@ -68,5 +68,5 @@ CLAIM = Claim(
     ),
     measure=measure,
     budget={"stills": STILLS.facts(), "joined": JOINED.facts(every=EVERY)},
-    minutes=30,
+    minutes=20,
 )

@@ -67,5 +67,5 @@ CLAIM = Claim(
     ),
     measure=measure,
     budget=BUDGET.facts(every=EVERY),
-    minutes=30,
+    minutes=20,
 )

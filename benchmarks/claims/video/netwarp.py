@@ -38,5 +38,5 @@ CLAIM = Claim(
     comparisons=comparisons("NetWarp"),
     measure=measure,
     budget=BUDGET.facts(kinds={name: list(kind) for name, kind in KINDS.items()}),
-    minutes=45,
+    minutes=26,
 )

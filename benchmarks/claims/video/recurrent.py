@@ -20,5 +20,5 @@ CLAIM = Claim(
     comparisons=comparisons("The head"),
     measure=measure,
     budget=BUDGET.facts(kinds={name: list(kind) for name, kind in KINDS.items()}, hidden=32),
-    minutes=40,
+    minutes=22,
 )
