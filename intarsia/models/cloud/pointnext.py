@@ -94,12 +94,10 @@ class InvertedResidual(nn.Module):
     Args:
         width: features of a point.
         radius: of the ball.
-        neighbours: in it.
     """
 
-    def __init__(self, width: int, radius: float, neighbours: int) -> None:
+    def __init__(self, width: int, radius: float) -> None:
         super().__init__()
-        self.radius, self.neighbours = radius, neighbours
         self.around = Around(width, width, radius)
         self.wide = Shared(width, _EXPANSION * width, bias=False)
         self.narrow = Shared(_EXPANSION * width, width, slope=1, bias=False)
@@ -127,13 +125,14 @@ class Stage(nn.Module):
     ) -> None:
         super().__init__()
         self.abstraction = SetAbstraction(inputs, outputs, radius, neighbours, residual=residual)
-        self.blocks = nn.ModuleList([InvertedResidual(outputs, 2 * radius, neighbours) for _ in range(blocks)])
+        self.radius, self.neighbours = 2 * radius, neighbours
+        self.blocks = nn.ModuleList([InvertedResidual(outputs, self.radius) for _ in range(blocks)])
 
     def forward(self, xyz: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
         """(B, N, 3) and (B, N, inputs) to (B, M, 3) and (B, M, outputs)."""
         xyz, features = self.abstraction(xyz, features)
         if self.blocks:
-            index, _ = ball(xyz, xyz, self.blocks[0].radius, self.blocks[0].neighbours)
+            index, _ = ball(xyz, xyz, self.radius, self.neighbours)
             for block in self.blocks:
                 features = block(xyz, features, index)
         return xyz, features

@@ -44,11 +44,12 @@ def eigen(xyz: Floats, neighbours: int) -> tuple[Floats, Floats]:
         around -= around.mean(axis=1, keepdims=True)
         found, directions = np.linalg.eigh(around.transpose(0, 2, 1) @ around / count)
         values[rows] = found[:, ::-1].clip(min=0)
-        normals[rows] = _upwards(directions[:, :, 0])
+        normals[rows] = upwards(directions[:, :, 0])
     return values, normals
 
 
-def _upwards(normals: NDArray[np.float64]) -> NDArray[np.float64]:
+def upwards(normals: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Normals (N, 3) on the same lines that point upwards, and level ones to positive x, then y."""
     keys = np.where(np.abs(normals) > 1e-6, normals, 0)
     decisive = np.where(keys[:, 2] != 0, keys[:, 2], np.where(keys[:, 0] != 0, keys[:, 0], keys[:, 1]))
     return normals * np.where(decisive < 0, -1, 1)[:, None]

@@ -16,6 +16,8 @@ from intarsia.models.cloud.pointnext import InvertedResidual, PointNeXt, SetAbst
 
 pytest.importorskip("scipy")
 
+NEIGHBOURS = 8
+
 
 def layer(shared: Shared, x: Tensor, *, active: bool = True) -> Tensor:
     """Convolution of size 1, norm and activation of (B, C, ...)."""
@@ -59,7 +61,7 @@ def abstraction(module: SetAbstraction, xyz: Tensor, features: Tensor) -> tuple[
 
 
 def residual(module: InvertedResidual, xyz: Tensor, features: Tensor) -> Tensor:
-    y = layer(module.around.layer, group(xyz, xyz, features, module.radius, module.neighbours)).amax(3)
+    y = layer(module.around.layer, group(xyz, xyz, features, module.around.radius, NEIGHBOURS)).amax(3)
     return F.relu(layer(module.narrow, layer(module.wide, y), active=False) + features)
 
 
@@ -96,7 +98,7 @@ def plain(model: PointNeXt, x: Tensor) -> Tensor:
 
 def network(**options: Any) -> PointNeXt:
     torch.manual_seed(0)
-    model = build("pointnext", classes=5, in_channels=6, radius=0.25, neighbours=8, dropout=0.0, **options)
+    model = build("pointnext", classes=5, in_channels=6, radius=0.25, neighbours=NEIGHBOURS, dropout=0.0, **options)
     assert isinstance(model, PointNeXt)
     for module in model.modules():
         if isinstance(module, RowNorm):
