@@ -1,10 +1,8 @@
-"""EoMT: equal to transformers' by copied weights, its masked attention, its annealing, and what it exports."""
+"""EoMT: equal to transformers' by copied weights, its masked attention, and its annealing."""
 
 import os
 from functools import partial
-from pathlib import Path
 
-import numpy as np
 import pytest
 import timm
 import torch
@@ -12,17 +10,11 @@ from small import small
 from torch import Tensor, nn
 
 os.environ["HF_HUB_OFFLINE"] = "1"
-from intarsia.bundle import Exported
 from intarsia.errors import ModelError, UsageError
-from intarsia.exporting.comparing import compare
-from intarsia.exporting.graph import to_onnx
-from intarsia.exporting.writing import write_onnx
 from intarsia.models import build
 from intarsia.models.cost import gmacs, parameters
 from intarsia.models.encoders.vit import PlainViT
 from intarsia.models.image.masks import semantic_logits
-from intarsia.runtimes.onnx import OnnxRuntime
-from intarsia.runtimes.torch import TorchRuntime
 
 QUERIES, BLOCKS, LABELS = 5, 2, 4
 
@@ -228,17 +220,3 @@ def test_what_is_no_plain_transformer_is_refused() -> None:
         build("eomt", classes=2, encoder="vit_smal_patch16_dinov3")
     with pytest.raises(ModelError, match="blocks is 1 to 6, the depth of 'test_vit', not 7"):
         small("eomt", blocks=7)
-
-
-def test_exports_for_every_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Positions are interpolated in the exported network too."""
-    monkeypatch.setattr(timm, "create_model", partial(timm.create_model, depth=1, embed_dim=32))
-    torch.manual_seed(0)
-    model = small("eomt", blocks=1).eval()
-    original = TorchRuntime(model, precision="fp32", device="cpu")
-    told = Exported(stride=4, align_corners=False, margin=0, precision="fp32", origin="", agreement=1)
-    write_onnx(to_onnx(model), {"intarsia.runtime": told.model_dump_json()}, tmp_path / "net.onnx")
-    sizes = [(2, 9), (64, 31), (160, 160), (70, 191)]
-    inputs = [np.random.default_rng(1).normal(0, 1, (1, 3, *size)).astype(np.float32) for size in sizes]
-    found = compare(OnnxRuntime(tmp_path / "net.onnx", 3), original, inputs, 3)
-    assert original.stride == 4 and found.agreement >= 0.999 and found.difference < 1e-3
