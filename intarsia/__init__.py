@@ -269,6 +269,7 @@ def train(
         ModelError: the model cannot be built or trained.
         KeyboardInterrupt: stopped by the user or by `stop`.
     """
+    import time
     from pathlib import Path
 
     from rich.console import Console
@@ -280,6 +281,7 @@ def train(
     from intarsia.training.plan.planning import plan
     from intarsia.zoo import find_recipe
 
+    started = time.monotonic()
     given = recipe if recipe is None or isinstance(recipe, Recipe) else Recipe.load(find_recipe(recipe))
     place = None if folder is None else Path(folder)
     planned = plan(Path(source), place, recipe=given, changes=changes, resume=resume)
@@ -287,7 +289,10 @@ def train(
     if console is not None:
         for line in planned.summary():
             console.print(line, highlight=False, markup=False, soft_wrap=True)
-    run = train(planned.recipe, planned.dataset, planned.folder, resume=resume, console=console, stop=stop or never)
+    run = train(
+        planned.recipe, planned.dataset, planned.folder,
+        resume=resume, console=console, stop=stop or never, started=started,
+    )  # fmt: skip
     if is_main_process():
         write_report(run.folder, planned.recipe, planned.dataset, load(run.best))
     return run

@@ -23,8 +23,18 @@ def train(
     resume: bool = False,
     console: Console | None = None,
     stop: Stop = never,
+    started: float | None = None,
 ) -> Run:
-    """Train one recipe on one data set: networks by gradient steps (`loop.train`), classical models by `fitting.fit`.
+    """Train one recipe on one data set: networks by gradient steps, classical models at once.
+
+    Args:
+        recipe: the experiment.
+        dataset: its data.
+        folder: run folder.
+        resume: continue an interrupted run.
+        console: where progress goes; none: silent.
+        stop: asked after each step.
+        started: when ``training.minutes`` began, by `time.monotonic`; None: now.
 
     Raises:
         UsageError: there is no such architecture, or as the two.
@@ -32,5 +42,6 @@ def train(
         ModelError: as the two.
         KeyboardInterrupt: stopped by the user or by `stop`; with ``resume`` it goes on.
     """
-    learn = fitting.fit if architecture(recipe.model.architecture).fitted else trainer.train
-    return learn(recipe, dataset, folder, resume=resume, console=console, stop=stop)
+    if architecture(recipe.model.architecture).fitted:
+        return fitting.fit(recipe, dataset, folder, resume=resume, console=console, stop=stop)
+    return trainer.train(recipe, dataset, folder, resume=resume, console=console, stop=stop, started=started)

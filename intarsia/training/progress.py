@@ -78,6 +78,11 @@ class Progress:
             self._timed, self._before, self._start = True, self._done, self._clock()
         self._log(f"step {self._done} of {self._total}, {shown}", self._done - self._before, self._total - self._done)
 
+    def expect(self, total: int) -> None:
+        """The training will have so many steps."""
+        self._total = total
+        self._bars.update(self._steps, total=total)
+
     def stage(self, what: str, done: int, total: int) -> None:
         """`done` of `total` parts of a stage are finished, in a training that has stages instead of steps."""
         self._bars.update(self._steps, description=what, completed=done, total=total)

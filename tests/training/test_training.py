@@ -143,7 +143,7 @@ def test_a_skipped_step_leaves_weights_and_norm_statistics_untouched(scenes, rec
     real = loop.build_training_loss
     monkeypatch.setattr(loop, "build_training_loss", lambda *a: _Poison(real(*a), set(range(1, 99))))
     seen = {}
-    original = loop._Trainer.run
+    original = loop.Trainer.run
 
     def watch(self, *arguments):
         seen["before"] = {key: value.clone() for key, value in self.model.state_dict().items()}
@@ -152,7 +152,7 @@ def test_a_skipped_step_leaves_weights_and_norm_statistics_untouched(scenes, rec
         finally:
             seen["after"] = self.model.state_dict()
 
-    monkeypatch.setattr(loop._Trainer, "run", watch)
+    monkeypatch.setattr(loop.Trainer, "run", watch)
     with pytest.raises(ModelError, match=r"not finite in 3 steps in a row; lower optimizer.lr, or look at the files"):
         train(recipe.override({"training.max_skipped_steps": 3}), scenes, tmp_path / "run")
     assert all(torch.equal(seen["before"][key], value) for key, value in seen["after"].items())
@@ -255,15 +255,12 @@ def test_missing_and_empty_splits_are_named(scenes, recipe, tmp_path):
 
 def test_recipe_chosen_for_a_plain_folder(scenes):
     chosen = recipe_for(scenes)
-    assert chosen.input.crop == (32, 64)
-    assert chosen.training.batch_size == len(scenes.splits["train"]) // 2 or chosen.training.batch_size == 8
     pictures = len(scenes.splits["train"])
+    assert chosen.input.crop[0] % 32 == chosen.input.crop[1] % 32 == 0
+    assert chosen.training.batch_size == pictures // 2 or chosen.training.batch_size == 8
+    assert chosen.training.epochs == 100
     # ten steps between validations, as far as whole epochs allow
-    assert (chosen.training.epochs, chosen.training.validate_every) == (
-        100,
-        10 * chosen.training.batch_size // pictures,
-    )
-    assert chosen.training.validate_every > 1
+    assert chosen.training.validate_every >= 10 * chosen.training.batch_size // pictures > 1
     assert Recipe.from_text(chosen.to_yaml()) == chosen
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
@@ -48,6 +48,7 @@ from intarsia.training.loop.depthwise import use_fast_depthwise
 from intarsia.training.loop.ema import AveragedWeights
 from intarsia.training.loop.identity import differences, identity, is_extended
 from intarsia.training.loop.optim import build_optimizer, freeze_norms, learning_rate_factor, set_learning_rate
+from intarsia.training.loop.pace import Pace, Paced
 from intarsia.training.loop.precision import choose_precision
 from intarsia.training.loop.sharding import called_once, require_many, shard
 from intarsia.training.loop.supervision import SupervisedPass, supervised_loss
@@ -79,6 +80,7 @@ class _State:
     seconds: float = 0.0
     waited: float = 0.0
     rows: list[Row] = field(default_factory=list)
+    paced: dict[str, Any] = field(default_factory=dict)
 
 
 def train(
@@ -89,6 +91,7 @@ def train(
     resume: bool = False,
     console: Console | None = None,
     stop: Stop = never,
+    started: float | None = None,
 ) -> Run:
     """Train one recipe on one data set.
 
@@ -101,6 +104,7 @@ def train(
             for bit. A process that ``torchrun`` starts again continues without being asked.
         console: where progress goes; none: silent.
         stop: asked after each step, in addition to Ctrl-C and SIGTERM; of several processes, the first one's counts.
+        started: when ``training.minutes`` began, by `time.monotonic`; None: now.
 
     Raises:
         UsageError: the recipe asks for something that does not exist, or the folder already holds a run.
@@ -109,11 +113,17 @@ def train(
         KeyboardInterrupt: stopped by the user or by `stop`, after a checkpoint of the current step.
     """
     with join_world() as world:
-        return _Trainer(recipe, dataset, folder, world, console if world.is_main else None).run(resume, stop)
+        console = console if world.is_main else None
+        begun = time.monotonic() if started is None else started
+        return Trainer(recipe, dataset, folder, world, console, begun).run(resume, stop)
 
 
-class _Trainer:
-    def __init__(self, recipe: Recipe, dataset: Dataset, folder: Path, world: World, console: Console | None) -> None:
+class Trainer:
+    """A training in one of its processes; see `train`."""
+
+    def __init__(
+        self, recipe: Recipe, dataset: Dataset, folder: Path, world: World, console: Console | None, started: float
+    ) -> None:
         keep_freed_memory()
         settings = recipe.training
         if settings.batch_size % world.size:
@@ -141,13 +151,21 @@ class _Trainer:
             synchronise_norms(self.model)
         self.optimizer = build_optimizer(self.model, recipe.optimizer)
         self.workers = default_workers() if settings.workers is None else settings.workers
-        self.started = time.monotonic()
         self.per_epoch = max(1, len(self.feed) // settings.batch_size)
-        self.total = settings.epochs * self.per_epoch
+        self.pace = Pace(
+            settings.minutes, settings.epochs * self.per_epoch, started=started,
+            validation=len(self.validation) / settings.batch_size, between=self.per_epoch * settings.validate_every,
+            agreed=lambda number: number_of_first(number, world),
+        )  # fmt: skip
         self.state = _State()
         self.log = RunLog(folder, tensorboard=settings.tensorboard and world.is_main)
         for sentence in notes:
             self._say(sentence)
+
+    @property
+    def total(self) -> int:
+        """Steps of the run: of all epochs, or as many as the minutes have room for."""
+        return self.pace.total
 
     def _divide(self) -> None:
         """Keep only this process's part of the model and of its average."""
@@ -208,15 +226,12 @@ class _Trainer:
         settings = self.recipe.training
         network = self._network()
         self.feed.prepare()
-        order = StepBatches(
-            len(self.feed), settings.batch_size, settings.seed,
-            start=self.state.step, stop=self.total, rank=self.world.rank, processes=self.world.size,
-            weights=self.feed.weights, shards=self.feed.shards,
-        )  # fmt: skip
-        loader = batches(self.feed.samples(self.loss.maps), order, self.workers)
+        loader = self._batches(self.pace.most)
         with stop_on_signals() as signalled, self._progress(lambda: signalled() or stop()) as progress:
             if self._is_validation_due():
                 self._finish_epoch(progress)
+                if self.state.step >= self.total:
+                    return
             clock = time.perf_counter()
             # Processes that train together wait for each other: none may leave before the others know.
             for batch in signalled.each(loader) if self.world.size == 1 else loader:
@@ -228,12 +243,16 @@ class _Trainer:
                 stopping = first_says(signalled() or stop() or self.world.is_orphan, self.world)
                 now = time.perf_counter()
                 self.state.seconds, clock = self.state.seconds + now - clock, now
-                over = settings.minutes is not None and self._is_over_time()
+                if sentence := self.pace.stepped(self.state.step):
+                    self._say(sentence)
+                    progress.expect(self.total)
+                over = self.pace.is_over(self.state.step)
                 if self.state.step % self.per_epoch == 0 or (over and not stopping):
                     self._finish_epoch(progress)
                     clock = time.perf_counter()
-                    if over and self.state.step < self.total:
-                        self._say(f"{settings.minutes:g} minutes are over: ended after step {self.state.step}")
+                    if over:
+                        if self.state.step < self.pace.most:
+                            self._say(f"{settings.minutes:g} minutes are over: ended after step {self.state.step}")
                         break
                     if self._is_stale():
                         self._say(f"no better {settings.monitor} in {self.state.stale} validations: stopped early")
@@ -247,6 +266,27 @@ class _Trainer:
                     if self.state.step % self.per_epoch:  # else there is one, or nothing to keep
                         self._save_checkpoint()
                     raise KeyboardInterrupt
+
+    def steps(self, count: int) -> Iterator[None]:
+        """Take the first steps, one at a time; nothing is validated or written down."""
+        if not self.state.precision:
+            self._choose_precision()
+        network = self._network()
+        self.feed.prepare()
+        for batch in self._batches(min(count, self.total)):
+            self.state.step += 1
+            self._step(network, batch)
+            yield
+
+    def _batches(self, stop: int) -> Iterable[Batch]:
+        """The batches of all steps up to one, from the present one on."""
+        settings = self.recipe.training
+        order = StepBatches(
+            len(self.feed), settings.batch_size, settings.seed,
+            start=self.state.step, stop=stop, rank=self.world.rank, processes=self.world.size,
+            weights=self.feed.weights, shards=self.feed.shards,
+        )  # fmt: skip
+        return batches(self.feed.samples(self.loss.maps), order, self.workers)
 
     def _network(self) -> nn.Module:
         """What a step calls: it averages the gradients of all processes."""
@@ -268,20 +308,10 @@ class _Trainer:
         return torch.autocast(self.world.device.type, dtype=torch.bfloat16, enabled=self.state.precision == "bf16")
 
     def _is_validation_due(self) -> bool:
-        """Whether the run was stopped in the validation of a finished epoch."""
+        """Whether the run was stopped in the validation of a finished epoch, or in the last one of its minutes."""
         step, rows = self.state.step, self.state.rows
-        return step > 0 and step % self.per_epoch == 0 and (not rows or rows[-1]["step"] < step)
-
-    def _is_over_time(self) -> bool:
-        """Whether the minutes are used up."""
-        return self._share_of_time() >= 1
-
-    def _share_of_time(self) -> float:
-        """How much of the minutes is used up, by the clock of the first process: all take the same learning rate."""
-        minutes = self.recipe.training.minutes
-        if minutes is None:
-            return 0.0
-        return number_of_first((time.monotonic() - self.started) / (60 * minutes), self.world)
+        ended = step % self.per_epoch == 0 or step >= self.total
+        return step > 0 and ended and (not rows or rows[-1]["step"] < step)
 
     def _progress(self, stop: Stop) -> Progress:
         # Processes that add up their counts after a validation cannot leave it one by one.
@@ -295,10 +325,10 @@ class _Trainer:
         self._count_failures(batch)
         # A seed per step instead of a stored generator state: dropout is then a pure function of the step.
         torch.manual_seed(mix(settings.seed, step, self.world.rank))
-        # With a limit in minutes the rate falls by the time that is used up, if that is more than the steps' share.
-        place = max(step - 1, min(self.total - 1, int(self._share_of_time() * self.total)))
+        place = self.pace.place(step)
         factor = learning_rate_factor(place, self.total, self.recipe.optimizer)
         set_learning_rate(self.optimizer, factor, self.recipe.optimizer.eta_min)
+        self.model.anneal(place / max(1, self.total - 1))
         updates = step % settings.accumulate == 0 or step % self.per_epoch == 0
         buffers = [buffer.clone() for buffer in self.model.buffers()]
         network.train()
@@ -387,9 +417,11 @@ class _Trainer:
             "bad_samples": len(state.bad_samples),
         }
         is_last = state.step >= self.total or state.step % self.per_epoch > 0  # the minutes were over within an epoch
-        if epoch % settings.validate_every == 0 or is_last or self._share_of_time() >= 1:
+        if epoch % settings.validate_every == 0 or is_last or self.pace.is_over(state.step):
+            begun = time.perf_counter()
             with self.average.whole() as averaged:
                 scores = self._score(averaged, epoch, progress)
+                self.pace.validated(time.perf_counter() - begun)
                 row |= {f"val_{name}": value for name, value in flat_scores(scores, self.space).items()}
                 self._judge(averaged, row)
         state.loss_sum, state.loss_count, state.seconds, state.waited = 0.0, 0, 0.0, 0.0
@@ -447,7 +479,7 @@ class _Trainer:
         }
         tensors = among.gathered(groups, self.world)
         if self.world.is_main:
-            state = {**vars(self.state), "recipe": self._identity()}
+            state = {**vars(self.state), "paced": vars(self.pace.stored()), "recipe": self._identity()}
             save_checkpoint(self.folder / "checkpoints", self.state.step, Checkpoint(tensors, state))
 
     def _restore(self) -> None:
@@ -468,6 +500,7 @@ class _Trainer:
         elif changed:
             raise UsageError(f"cannot resume {self.folder}: the recipe or data changed since ({', '.join(changed)})")
         self.state = _State(**state)
+        self.pace.resume(Paced(**self.state.paced))
         self.model.load_state_dict(checkpoint.tensors["model"])
         self.average.load(checkpoint.tensors["average"])
         restore_optimizer(self.optimizer, checkpoint.tensors["optimizer"])

@@ -62,9 +62,10 @@ class Plan:
             return [*lines, f"recipe: {model.architecture} ({options}), {sampled}; {written}"]
         encoded = "encoder" in known.options
         on = f" on {model.options.get('encoder', 'its default encoder')} (weights: {model.weights})" if encoded else ""
-        lines.append(
-            f"recipe: {model.architecture}{on}, {settings.epochs} epochs, batch {settings.batch_size}; {written}"
-        )
+        if self.report is not None:  # the recipe was chosen
+            lines.append(f"plan: {self.recipe.description}")
+        length = f"{settings.epochs} epochs" if settings.minutes is None else f"{settings.minutes:g} minutes"
+        lines.append(f"recipe: {model.architecture}{on}, {length}, batch {settings.batch_size}; {written}")
         if encoded and model.weights == "none":
             lines.append(f"the encoder starts from random weights; {_better_start()}")
         return [*lines, _defaults(self.recipe)]
@@ -132,7 +133,7 @@ def plan(
     if resume and earlier.exists():
         return _plan(given.on_top_of(Recipe.load(earlier)).override_text(changes), folder)
     dataset = open_data(asked)
-    automatic = _with_architecture(recipe_for(dataset, layout=dataset.layout), asked)
+    automatic = _with_architecture(recipe_for(dataset, layout=dataset.layout, minutes=asked.training.minutes), asked)
     chosen = given.on_top_of(automatic).override_text(changes)
     report = dataset.check()
     _refuse_unusable(chosen, dataset, report)
