@@ -14,6 +14,7 @@ pytest.importorskip("mkdocs", reason="needs intarsia[docs]")
 from docs.shell import ROOT
 from handbook.check import check_configuration, check_navigation, check_site, check_sources
 from handbook.html import Built
+from handbook.markdown import Page
 
 # Against hangs only, as elsewhere: the whole site is built for the first of these tests.
 pytestmark = pytest.mark.timeout(900)
@@ -43,6 +44,18 @@ def test_the_reference_says_what_the_program_is(site: Path) -> None:
 def test_tabs_of_one_task_stand_beside_each_other(site: Path) -> None:
     page = (site / "tutorials" / "first-mask.html").read_text(encoding="utf-8")
     assert [page.count(f">{name}</label>") for name in ("Shell", "Python", "HTTP", "Studio")] == [1, 1, 1, 1]
+
+
+def test_the_page_of_licences_names_every_bundled_model() -> None:
+    cards = {path.relative_to(ROOT).as_posix() for path in (ROOT / "intarsia" / "zoo").glob("*.md")}
+    linked = {link.target.removeprefix("../") for link in Page.read(ROOT / "docs" / "licences.md").links}
+    assert len(cards) >= 10 and cards - linked == set()
+
+
+def test_notebooks_become_pages(site: Path) -> None:
+    page = (site / "notebooks" / "image.html").read_text(encoding="utf-8")
+    assert '<a href="image.ipynb" download>' in page and "a look at the photo" in page
+    assert (site / "notebooks" / "image.ipynb").exists() and "<!-- = " not in (site / "numbers.md").read_text("utf-8")
 
 
 @pytest.fixture
