@@ -56,13 +56,13 @@ class Claim:
         budget: what the numbers depend on besides the code; results of another budget are not taken.
         seeds: which are run, at least three.
         why: what was found where a claim fails, or what limits the test.
-        cannot: why it cannot be tested here; then there is nothing to run.
+        cannot: why it cannot be tested here; then there is nothing to run or to compare.
     """
 
     title: str
     source: str
     paper: str
-    tested: str
+    tested: str = ""
     arms: Mapping[str, str] = field(default_factory=dict)
     comparisons: tuple[Comparison, ...] = ()
     measure: Callable[[str, int], dict[str, float]] | None = None

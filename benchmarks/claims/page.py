@@ -48,18 +48,21 @@ def _overview(known: dict[str, Claim], runs: dict[str, Runs]) -> str:
     for name, claim in known.items():
         verdicts = Counter(decide(claim, one, runs[name]).verdict for one in claim.comparisons)
         told = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.items())
-        lines.append(f"| [{claim.title}](#{_anchor(claim.title)}) | {claim.source} | {told or claim.cannot} |")
+        lines.append(
+            f"| [{claim.title}](#{_anchor(claim.title)}) | {claim.source} | {told or 'cannot be tested here'} |"
+        )
     return "\n".join([*lines, ""])
 
 
 def _section(name: str, claim: Claim, runs: Runs) -> str:
-    parts = [f"### {claim.title}\n", f"{claim.source}. {claim.paper}\n", f"**Here.** {claim.tested} `{name}`.\n"]
+    parts = [f"### {claim.title}\n", f"{claim.source}. {claim.paper}\n"]
+    if claim.cannot:
+        return "\n".join([*parts, f"**Cannot be tested here**: {claim.cannot}\n"])
+    parts.append(f"**Here.** {claim.tested} `{name}`.\n")
     if runs.runs:
         parts += [_arms(claim, runs), _dated(runs)]
     if claim.comparisons:
         parts.append(_decisions(claim, runs))
-    if claim.cannot:
-        parts.append(f"**Cannot be tested here.** {claim.cannot}\n")
     if claim.why:
         parts.append(f"**Why.** {claim.why}\n")
     return "\n".join(parts)

@@ -49,8 +49,6 @@ def decide(claim: Claim, comparison: Comparison, runs: Runs) -> Decision:
     It holds where the whole interval lies above `more_than`; it does not where the whole interval lies below the
     smallest difference beyond it that would be worth anything. Between them, these seeds cannot tell.
     """
-    if claim.cannot:
-        return Decision("cannot be tested here", remark=claim.cannot)
     wanted = {comparison.arm, comparison.against or comparison.arm}
     seeds = [measured for measured in runs.by_seed().values() if wanted <= measured.keys()]
     if len(seeds) < FEWEST:

@@ -63,5 +63,9 @@ CLAIM = Claim(
     ),
     measure=measure,
     budget=STAGE.facts(base=16, width=128),
-    minutes=9,
+    seeds=(0, 1, 2, 3, 4),
+    why="The networks have hardly learned yet: no weights of VGG16 start them, and a stage has 120 steps where the "
+    "release has 100,000. Scores of pool3 start at zero and have the last of them alone. Whether that is the reason, "
+    "the arms that are what they are from the start tell once they are run.",
+    minutes=15,
 )

@@ -152,8 +152,7 @@ CLAIM = Claim(
     "lower the distance between surfaces.",
     tested="Roads from the air (7 tiles to train on, 3 scored), vessels of the liver (20 and 10 slices), and livers "
     "in CT (200 slices, 40 of other patients). A U-Net over efficientnet_lite0 from ImageNet weights, 120 steps of 8 "
-    "crops of 96x96. Scores are of the foreground over all pixels; HD95 in pixels, mean over the pictures. Tumours "
-    "are not among the data here.",
+    "crops of 96x96. Scores are of the foreground over all pixels; HD95 in pixels, mean over the pictures.",
     arms={f"{data} {name}": f"{data}: {what}" for data in SETS for name, what in LOSSES.items()},
     comparisons=tuple(one for data in SETS for one in of_set(data)),
     measure=measure,
