@@ -323,6 +323,6 @@ def test_full_disk_keeps_the_earlier_checkpoint(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("intarsia.training.loop.checkpoint.sync", full)
-    with pytest.raises(DataError, match=r"cannot write checkpoint .*step-00000002.*No space left.*free some space"):
+    with pytest.raises(DataError, match=r"cannot write checkpoint .*step-00000002.*the disk is full; free some space"):
         _store(tmp_path, 2)
     assert [path.name for path in tmp_path.iterdir()] == ["step-00000001"]
