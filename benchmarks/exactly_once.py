@@ -88,7 +88,10 @@ class Round:
 
     def claims(self) -> Iterator[dict[str, Any]]:
         """What the claims say, those of workers that died too."""
-        for claim in (self.out / ".claims").glob("*.json"):
+        claims: list[Path] = []
+        with suppress(FileNotFoundError):  # the folder is removed while it is listed
+            claims = list((self.out / ".claims").glob("*.json"))
+        for claim in claims:
             with suppress(OSError, ValueError):
                 yield json.loads(claim.read_text())
 
@@ -258,7 +261,7 @@ def campaign(engine: str, kills: int, seed: int, pictures: int, tell: Callable[[
             wrong.update(verdict)
             full += job.full
             rounds += 1
-            tell(f"{engine} round {rounds}: {dict(job.landed)}, {job.starts} starts, wrong: {sum(verdict.values())}")
+            tell(f"{engine} round {rounds}: {dict(job.landed)}, {job.starts} starts, wrong: {+Counter(verdict)}")
         if cluster is not None:
             cluster.shutdown()
     return {

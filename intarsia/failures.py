@@ -14,7 +14,7 @@ def explained(error: Exception) -> IntarsiaError | None:
     """
     if isinstance(error, OSError):
         return place_error(error)
-    if isinstance(error, UnicodeError):
+    if isinstance(error, UnicodeError) or "is not valid UTF-8" in str(error):  # safetensors says it of names
         return DataError(
             f"a name or a file is not the text that it should be ({error}); rename it, or save it as UTF-8"
         )

@@ -43,7 +43,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         os.replace(temporary, target)
     except OSError as error:
         if error.errno in _REASONS and not _is_of_another(error, target):
-            raise DataError(f"cannot write {target}: {_REASONS[error.errno]}") from error
+            raise DataError(f"cannot write {target}: {reason(error)}") from error
         raise
     finally:
         with suppress(OSError):  # nothing to remove after success; a failure here must not hide the reason above
@@ -209,6 +209,8 @@ _REASONS = {
 
 def reason(error: OSError) -> str:
     """Why the system refused something, and what to do, in words."""
+    if isinstance(error, FileNotFoundError) and "temporary directory" in (error.strerror or ""):  # of `tempfile`
+        return "no folder for temporary files can be written; set TMPDIR to one that can"
     return _REASONS.get(error.errno or 0) or error.strerror or str(error) or type(error).__name__
 
 

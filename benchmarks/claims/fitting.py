@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from intarsia.files import atomic_path
 from intarsia.labels import LabelSpace
 from intarsia.losses import Loss, WeightedSum, build_loss
 from intarsia.memory import keep_freed_memory
-from intarsia.models import ImageModel, build
+from intarsia.models import ImageModel, Penalty, Supervised, build
 from intarsia.models.contract import image_model
 from intarsia.models.weights import initialise
 from intarsia.recipe import Optimizer
@@ -73,8 +73,11 @@ def fit(
     *,
     loss: Loss | WeightedSum | None = None,
     seed: int,
+    supervise: Callable[[Batch], Sequence[Supervised | Penalty]] | None = None,
 ) -> ImageModel:
     """Train in place, with cross-entropy unless another loss is given; the trained model, in eval mode.
+
+    `supervise` gives what the loss is taken of, where it is not what the model supervises of the normalised pictures.
 
     The arithmetic is bfloat16 where the processor has it.
     """
@@ -86,17 +89,17 @@ def fit(
     use_fast_depthwise(model)
     optimizer = build_optimizer(model, settings)
     half = has_bf16("cpu") and not model.full_precision
-    for step, (images, labels) in enumerate(batches):
+    for step, batch in enumerate(batches):
         set_learning_rate(optimizer, learning_rate_factor(step, budget.steps, settings))
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=half):
-            outputs = model.supervised(normalised(model, images))
+            outputs = supervise(batch) if supervise else model.supervised(normalised(model, batch.images))
 
         def term(logits: Tensor, target: Tensor, given: Any, step: int = step) -> Tensor:
             if isinstance(loss, WeightedSum):
                 return loss(logits, target, given, progress=step / budget.steps)
             return loss(logits, target, given)
 
-        value = supervised_loss(term, outputs, labels, align_corners=model.align_corners)
+        value = supervised_loss(term, outputs, batch.labels, align_corners=model.align_corners)
         optimizer.zero_grad()
         value.backward()
         nn.utils.clip_grad_norm_(model.parameters(), _CLIP)

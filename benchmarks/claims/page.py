@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from statistics import fmean, stdev
 
@@ -13,6 +14,8 @@ from benchmarks.claims.verdicts import FEWEST, Decision, decide
 PAGE = Path(__file__).parents[2] / "docs" / "claims.md"
 
 _HEAD = f"""# Claims of the field, tested here
+
+<!-- made: python -m benchmarks.claims -->
 
 What papers claim, tested on small budgets that anyone can rerun: `make claims` (or `python -m benchmarks.claims NAME`)
 runs what has no result yet, with `INTARSIA_DATA` naming the data, and writes this page from
@@ -41,14 +44,11 @@ def page(folder: Path = RESULTS) -> str:
 
 
 def _overview(known: dict[str, Claim], runs: dict[str, Runs]) -> str:
-    lines = ["| claim | source | result | verdict |", "|---|---|---|---|"]
+    lines = ["| claim | source | verdicts |", "|---|---|---|"]
     for name, claim in known.items():
-        for one in claim.comparisons:
-            decision = decide(claim, one, runs[name])
-            lines.append(
-                f"| [{one.says}](#{_anchor(claim.title)}) | {claim.source} | {_result(decision, one)} "
-                f"| {_verdict(decision)} |"
-            )
+        verdicts = Counter(decide(claim, one, runs[name]).verdict for one in claim.comparisons)
+        told = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.items())
+        lines.append(f"| [{claim.title}](#{_anchor(claim.title)}) | {claim.source} | {told or claim.cannot} |")
     return "\n".join([*lines, ""])
 
 
@@ -56,25 +56,34 @@ def _section(name: str, claim: Claim, runs: Runs) -> str:
     parts = [f"### {claim.title}\n", f"{claim.source}. {claim.paper}\n", f"**Here.** {claim.tested} `{name}`.\n"]
     if runs.runs:
         parts += [_arms(claim, runs), _dated(runs)]
+    if claim.comparisons:
+        parts.append(_decisions(claim, runs))
+    if claim.cannot:
+        parts.append(f"**Cannot be tested here.** {claim.cannot}\n")
+    if claim.why:
+        parts.append(f"**Why.** {claim.why}\n")
+    return "\n".join(parts)
+
+
+def _decisions(claim: Claim, runs: Runs) -> str:
+    """A table of what was decided."""
+    lines = ["| claimed | result | verdict |", "|---|---|---|"]
     for one in claim.comparisons:
         decision = decide(claim, one, runs)
-        remark = f" ({decision.remark})" if decision.remark else ""
-        parts.append(f"* {one.says}: {_result(decision, one)}: **{decision.verdict}**{remark}.")
-    if claim.why:
-        parts.append(f"\n**Why.** {claim.why}")
-    return "\n".join([*parts, ""])
+        remark = f": {decision.remark}" if decision.remark else ""
+        lines.append(f"| {one.says} | {_result(decision, one)} | **{decision.verdict}**{remark} |")
+    return "\n".join([*lines, ""])
 
 
 def _arms(claim: Claim, runs: Runs) -> str:
     """A table of the arms' measures: means over seeds, and deviations."""
     names = list(dict.fromkeys(measure for run in runs.runs for measure in run.measures))
-    lines = [f"| arm | {' | '.join(names)} | seeds | s a run |", "|---" * (len(names) + 3) + "|"]
+    lines = [f"| arm | {' | '.join(names)} | seeds |", "|---" * (len(names) + 2) + "|"]
     for arm, what in claim.arms.items():
         own = [run for run in runs.runs if run.arm == arm]
         if own:
             cells = [_spread([run.measures[name] for run in own if name in run.measures]) for name in names]
-            seconds = fmean(run.seconds for run in own)
-            lines.append(f"| {what} | {' | '.join(cells)} | {len(own)} | {seconds:.0f} |")
+            lines.append(f"| {what} | {' | '.join(cells)} | {len(own)} |")
     return "\n".join([*lines, ""])
 
 
@@ -89,21 +98,19 @@ def _spread(values: list[float]) -> str:
     return _number(fmean(values)) + (f" ± {_number(stdev(values))}" if len(values) > 1 else "")
 
 
-def _number(value: float) -> str:
-    return f"{value:.4f}" if abs(value) < 10 else f"{value:.1f}"
+def _number(value: float, sign: str = "") -> str:
+    digits = ".4f" if abs(value) < 10 else ".1f"
+    shown = f"{value:{sign}{digits}}"
+    return shown.lstrip("+-") if not float(shown) else shown
 
 
 def _result(decision: Decision, one: Comparison) -> str:
     found = decision.interval
     if found is None:
-        return "none yet" if decision.verdict == "not run yet" else "none"
+        return ""
     beyond = f", wanted above {one.more_than:+g}" if one.more_than else ""
-    signed = " to ".join(f"{value:+.4f}" if abs(value) < 10 else f"{value:+.1f}" for value in (found.low, found.high))
-    return f"{found.mean:+.4f} {one.measure} ({signed}; {found.seeds} seeds{beyond})"
-
-
-def _verdict(decision: Decision) -> str:
-    return f"**{decision.verdict}**"
+    mean, low, high = (_number(value, "+") for value in (found.mean, found.low, found.high))
+    return f"{mean} {one.measure} ({low} to {high}; {found.seeds} seeds{beyond})"
 
 
 def _anchor(title: str) -> str:

@@ -17,7 +17,7 @@ RESULTS = Path(__file__).with_name("results")
 
 @dataclass(frozen=True)
 class Run:
-    """One arm, measured with one seed."""
+    """One arm, measured with one seed; `seconds` are the processor's."""
 
     arm: str
     seed: int

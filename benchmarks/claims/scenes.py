@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -20,7 +20,14 @@ from intarsia.errors import DataError
 
 IGNORE = 255
 Pixels = NDArray[np.uint8]
-Batch = tuple[Tensor, Tensor]
+
+
+class Batch(NamedTuple):
+    """What one step sees: pictures and their labels, of clips also how they move."""
+
+    images: Tensor
+    labels: Tensor
+    flow: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -82,7 +89,7 @@ def crops(scenes: Scenes, size: tuple[int, int], batch: int, steps: int, seed: i
             way = -1 if random.random() < 0.5 else 1
             images.append(scenes.images[index][there][:, ::way])
             labels.append(scenes.labels[index][there][:, ::way])
-        yield as_input(np.stack(images)), torch.from_numpy(np.stack(labels).astype(np.int64))
+        yield Batch(as_input(np.stack(images)), torch.from_numpy(np.stack(labels).astype(np.int64)))
 
 
 def as_input(images: Pixels) -> Tensor:

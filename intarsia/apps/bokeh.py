@@ -54,7 +54,8 @@ def out_of_focus(picture: Pixels, alpha: Floats, strength: float) -> Floats:
 def _radii(alpha: Floats, widest: float) -> Floats:
     """The radius of the disc at each pixel: small next to the person, smoothly wider away from it."""
     away = cv2.distanceTransform((alpha < 0.5).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
-    share = np.minimum(away / (_DEPTH * max(alpha.shape)), 1)
+    depth = _DEPTH * max(alpha.shape)
+    share = np.minimum(away, depth) / depth
     found: Floats = widest * (_NEAREST + (1 - _NEAREST) * share * share * (3 - 2 * share))
     return found
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intarsia.errors import ModelError
+from intarsia.files import is_text
 
 _MAX_HEADER = 100_000_000
 
@@ -33,10 +34,10 @@ def tensors(file: Path) -> dict[str, NDArray[Any]]:
         ModelError: they cannot be read.
     """
     from safetensors import SafetensorError
-    from safetensors.numpy import load_file
+    from safetensors.numpy import load, load_file
 
     try:
-        return load_file(file)
+        return load_file(file) if is_text(file) else load(file.read_bytes())  # it opens names that are text alone
     except (SafetensorError, OSError, KeyError) as error:  # KeyError: a type that NumPy does not have
         raise ModelError(f"{file}: its tensors cannot be read ({error}); fetch or copy the file again") from error
 

@@ -28,6 +28,9 @@ def train(
         bool,
         typer.Option("--resume", help="Continue an interrupted run exactly; with more --epochs also a finished one."),
     ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Tell what memory and time it would take, by a few steps of it.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Train a model. A plain folder needs no recipe: its data are checked, and a recipe is chosen and written."""
@@ -41,6 +44,9 @@ def train(
         changes.append(f"training.epochs={epochs}")
     if minutes is not None:
         changes.append(f"training.minutes={minutes}")
+    if dry_run:
+        _rehearse(path, out, recipe, changes, json=json)
+        return
     started = time.monotonic()
     try:
         run = intarsia.train(path, out, recipe=recipe, changes=changes, resume=resume)
@@ -62,3 +68,19 @@ def train(
     typer.echo(f"Trained in {seconds(time.monotonic() - started)}: {run.best}")
     typer.echo(f"Report:  {run.folder / 'report.html'}")
     typer.echo(f"Next:    intarsia segment FILE -m {run.folder}")
+
+
+def _rehearse(path: Path, out: Path | None, recipe: str | None, changes: list[str], *, json: bool) -> None:
+    from intarsia.recipe import Recipe
+    from intarsia.training import rehearse
+    from intarsia.training.plan.planning import plan
+    from intarsia.zoo import find_recipe
+
+    given = None if recipe is None else Recipe.load(find_recipe(recipe))
+    planned = plan(path, out, recipe=given, changes=changes)
+    expected = rehearse(planned.recipe, planned.dataset)
+    if json:
+        emit({"recipe": planned.recipe.to_dict(), "expected": expected.to_json()})
+        return
+    for line in (*planned.summary(), *expected.lines()):
+        typer.echo(line)

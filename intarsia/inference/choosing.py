@@ -23,6 +23,8 @@ from intarsia.zoo import bundled_models
 
 OTHERWISE = "street"
 """What is neither people nor a page gets this model."""
+CHOICES = ("person", "handwriting", OTHERWISE)
+"""The models that a look chooses among."""
 _SIDE = 640  # pixels at which a picture is looked at
 _MOST_PIXELS = 100_000_000
 _LOOKED_AT = 5  # pictures of many

@@ -25,16 +25,18 @@ _TABLE = """
 PRAGMA cache_size = -16000;
 PRAGMA synchronous = OFF;
 CREATE TABLE line (
-    key BLOB, shared INTEGER, first INTEGER, file INTEGER, offset INTEGER, PRIMARY KEY (key, shared)
+    key BLOB, rank INTEGER, first INTEGER, file INTEGER, offset INTEGER, PRIMARY KEY (key, rank)
 ) WITHOUT ROWID;
 """
 _PUT = """
 INSERT INTO line VALUES (?, ?, ?, ?, ?)
-ON CONFLICT (key, shared) DO UPDATE SET file = excluded.file, offset = excluded.offset
+ON CONFLICT (key, rank) DO UPDATE SET file = excluded.file, offset = excluded.offset
 """
-# What is in a shard is newer: shards are gathered before anything is added.
-_FIND = "SELECT shared, file, offset FROM line WHERE key = ? ORDER BY shared"
-_ALL = "SELECT file, offset, min(shared) FROM line GROUP BY key ORDER BY min(first)"
+# What is in a shard is newer: shards are gathered before anything is added. Of two shards nobody knows which is newer;
+# of lines of one source, that it was made is the better one: what fails later leaves what was made before.
+_MADE, _FAILED, _GATHERED = 0, 1, 2
+_FIND = "SELECT rank, file, offset FROM line WHERE key = ? ORDER BY rank"
+_ALL = "SELECT file, offset, min(rank) FROM line GROUP BY key ORDER BY min(first)"
 
 _Row = tuple[bytes, int, int, int, int]
 
@@ -73,7 +75,7 @@ class Lines:
         """Find the last line of an id in ``manifest.jsonl``, whatever the shards say."""
         with self._lock:
             self._catch_up()
-            return self._at(name, 1)
+            return self._at(name, _GATHERED)
 
     def records(self) -> Iterator[Record]:
         """Go through the last line of each id, in the order in which the ids came first."""
@@ -90,10 +92,10 @@ class Lines:
     def _at(self, name: str, least: int = 0) -> Record | None:
         for _ in range(2):
             rows = [] if self._base is None else self._base.execute(_FIND, (_key(name),)).fetchall()
-            for shared, file, offset in rows:
-                record = parsed(_line(self._files[file], offset))
-                if shared >= least and record is not None:
-                    return record
+            read = [parsed(_line(self._files[file], offset)) for rank, file, offset in rows if rank >= least]
+            found = [record for record in read if record is not None]
+            if found:
+                return found[-1] if is_outdated(found[0], found[-1]) else found[0]
             if not rows:
                 break
             self._catch_up()  # a shard was gathered between looking and reading
@@ -138,8 +140,8 @@ class Lines:
         if record is not None and whole:
             if file not in self._files:
                 self._files.append(file)
-            shared = int(file.name == MANIFEST)
-            rows.append((_key(record["id"]), shared, self._count, self._files.index(file), self._read[file]))
+            rank = _GATHERED if file.name == MANIFEST else _FAILED if record["status"] == "error" else _MADE
+            rows.append((_key(record["id"]), rank, self._count, self._files.index(file), self._read[file]))
             self._torn.discard(record["id"])
             self._count += 1
         if whole:  # the rest of what is being written just now is read the next time
@@ -155,6 +157,12 @@ class Lines:
         with self._base:
             self._base.executemany(_PUT, sorted(rows))
         rows.clear()
+
+
+def is_outdated(record: Record, other: Record) -> bool:
+    """Tell whether a source that one line gives up was done by somebody else, as another line says."""
+    same = all(record.get(key) == other.get(key) for key in ("model", "settings", "runtime", "input"))
+    return record["status"] == "error" and other["status"] == "done" and same
 
 
 def shards(folder: Path) -> list[Path]:

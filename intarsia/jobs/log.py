@@ -12,7 +12,7 @@ from typing import IO, Protocol
 
 from intarsia.errors import DataError
 from intarsia.files import lock, reason, sync
-from intarsia.jobs.lines import MANIFEST, SHARDS, Lines, parsed, shards, written
+from intarsia.jobs.lines import MANIFEST, SHARDS, Lines, is_outdated, parsed, shards, written
 from intarsia.jobs.task import Record
 
 _GATHERED = 1 << 20  # bytes that are appended at once
@@ -91,6 +91,16 @@ def _own(folder: Path, owner: str) -> tuple[Path, IO[bytes]]:
         stream.close()
 
 
+def is_held(folder: Path, job: str) -> bool:
+    """Tell whether a worker of a job, by what its shards are named, still lives."""
+    for shard in shards(folder):
+        if job in shard.name:
+            with suppress(FileNotFoundError), shard.open("rb+") as stream:
+                if not lock(stream):
+                    return True
+    return False
+
+
 def gather(folder: Path, lines: Lines) -> None:
     """Move the lines of workers that have ended from their shards into ``manifest.jsonl``.
 
@@ -121,7 +131,8 @@ def _copy(shard: IO[bytes], manifest: IO[bytes], lines: Lines) -> None:
     waiting = b""
     for line in shard:
         record = parsed(line) if line.endswith(b"\n") else None
-        if record is None or lines.gathered(record["id"]) == record:
+        known = None if record is None else lines.gathered(record["id"])
+        if record is None or known == record or (known is not None and is_outdated(record, known)):
             continue
         waiting += line
         if len(waiting) > _GATHERED:

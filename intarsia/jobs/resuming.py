@@ -112,6 +112,8 @@ def is_skipped(
     existing = [path for path in plan.paths(task).values() if os.path.exists(path)]
     if not existing or (manifest is not None and manifest.is_begun(task)):
         return False
+    if manifest is not None and is_finished(predictor, task, manifest, options):
+        return True  # by somebody else, since we looked
     record = None if manifest is None else manifest.find(task)
     if record is not None and record["status"] == "stopped":
         return False

@@ -15,6 +15,7 @@ from intarsia.losses.borders import BorderCrossEntropy
 from intarsia.losses.boundaries import Boundary, HausdorffCV, HausdorffDT, HausdorffER
 from intarsia.losses.distances import border_weights, find_instances
 from intarsia.losses.lovasz import Lovasz, LovaszHinge
+from intarsia.losses.matching import Matching
 from intarsia.losses.pixels import CrossEntropy, Focal, OhemCrossEntropy, SigmoidFocal
 from intarsia.losses.regions import Dice, FocalTversky, GeneralisedDice, Jaccard, Tversky
 from intarsia.losses.weighted import Ramp, WeightedSum
@@ -34,6 +35,7 @@ __all__ = [
     "Loss",
     "Lovasz",
     "LovaszHinge",
+    "Matching",
     "OhemCrossEntropy",
     "Ramp",
     "SigmoidFocal",

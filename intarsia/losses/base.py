@@ -34,13 +34,21 @@ class Loss(nn.Module):
         super().__init__()
         self.ignore_index = ignore_index
 
-    def forward(self, logits: Tensor, target: Tensor, maps: Mapping[str, Tensor] | None = None) -> Tensor:
+    def forward(
+        self,
+        logits: Tensor,
+        target: Tensor,
+        maps: Mapping[str, Tensor] | None = None,
+        queries: tuple[Tensor, Tensor] | None = None,
+    ) -> Tensor:
         """Compute the loss of one batch.
 
         Args:
             logits: (N, C, *S), finite; a NaN or infinity at a valid element makes the loss NaN or infinite.
             target: (N, *S) integer labels, each below C or `ignore_index`.
             maps: `join_maps` of what `maps` gives for every sample; None computes them here.
+            queries: of models of masks, the (N, Q, C + 1) class scores and (N, Q, *S) mask logits that `logits` are
+                made of; most losses look at the logits alone.
 
         Returns:
             A scalar, float32 (float64 for float64 logits). Without any valid element 0, with a zero gradient.

@@ -49,7 +49,13 @@ class WeightedSum(nn.Module):
         self.terms = nn.ModuleList([loss for _, loss in terms])
 
     def forward(
-        self, logits: Tensor, target: Tensor, maps: Mapping[str, Tensor] | None = None, *, progress: float = 1.0
+        self,
+        logits: Tensor,
+        target: Tensor,
+        maps: Mapping[str, Tensor] | None = None,
+        queries: tuple[Tensor, Tensor] | None = None,
+        *,
+        progress: float = 1.0,
     ) -> Tensor:
         """As `Loss.forward`, with the weights that hold when a share `progress` of the training is done."""
         # Nothing, but with a gradient: every weight may be 0 at times.
@@ -58,7 +64,7 @@ class WeightedSum(nn.Module):
             factor = weight.at(progress)
             if factor:
                 own = None if maps is None else _own(maps, index)
-                total = total + factor * loss(logits, target, own)
+                total = total + factor * loss(logits, target, own, queries)
         return total
 
     def maps(self, labels: Tensor) -> dict[str, Tensor]:

@@ -1,7 +1,8 @@
-"""Counting a GIF's frames before anything goes through them: an empty frame takes twenty bytes, and long to look at."""
+"""Counting frames and pages before anything goes through them: an empty one takes few bytes, and long to look at."""
 
 from __future__ import annotations
 
+import struct
 from typing import IO
 
 MOST_FRAMES = 20_000
@@ -30,6 +31,33 @@ def check_gif(file: IO[bytes]) -> None:
         while place < len(data) and data[place]:
             place += data[place] + 1
         place += 1
+
+
+def check_tiff(file: IO[bytes]) -> None:
+    """Hop from directory to directory (TIFF 6.0, section 2; BigTIFF), as far as there may be pages.
+
+    Raises:
+        ValueError: there are more than `MOST_FRAMES`.
+    """
+    start = file.tell()
+    head = file.read(16)
+    order, big = ("<" if head[:2] == b"II" else ">"), 0x2B in head[2:4]
+    count, entry, link = ("Q", 20, "Q") if big else ("H", 12, "I")
+    place, seen = _number(order + link, head[8:] if big else head[4:8]), set[int]()
+    while place and place not in seen:
+        if len(seen) == MOST_FRAMES:
+            raise ValueError(f"it has more than {MOST_FRAMES:,} pages; cut it into several files")
+        seen.add(place)
+        file.seek(place)
+        entries = _number(order + count, file.read(struct.calcsize(count)))
+        file.seek(place + struct.calcsize(count) + entry * entries)
+        place = _number(order + link, file.read(struct.calcsize(link)))
+    file.seek(start)
+
+
+def _number(form: str, data: bytes) -> int:
+    """The number at a place; 0, which ends the chain, where the file has ended."""
+    return int(struct.unpack(form, data)[0]) if len(data) == struct.calcsize(form) else 0
 
 
 def _behind_palette(data: bytes, flags: int, place: int) -> int:

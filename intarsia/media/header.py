@@ -30,7 +30,7 @@ from intarsia.files import reason
 from intarsia.media.bounded import BoundedFile
 from intarsia.media.dicom import begins_as_dicom
 from intarsia.media.dicompicture import picture
-from intarsia.media.framecount import check_gif
+from intarsia.media.framecount import check_gif, check_tiff
 
 # Importing a plugin registers its format with Pillow; nothing outside this table is ever parsed.
 _FORMATS: dict[type[Image.Image], tuple[str, ...]] = {
@@ -275,6 +275,8 @@ def _identify(file: BinaryIO, name: str) -> Image.Image:
             file.seek(0)
             if plugin is GifImagePlugin.GifImageFile:
                 check_gif(file)
+            elif plugin is TiffImagePlugin.TiffImageFile:
+                check_tiff(file)
             # Without the file's name Pillow does not map it into memory, which crashes if the file shrinks meanwhile.
             return factory(file, "")
     if begins_as_dicom(prefix):

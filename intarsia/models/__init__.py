@@ -6,13 +6,14 @@ from intarsia.errors import require
 require("torch", "train")
 
 from intarsia.models import classical, cloud, image, video  # each registers its architectures
-from intarsia.models.contract import ImageModel, Penalty, SegmentationModel, Supervised, image_model
+from intarsia.models.contract import ImageModel, Penalty, Queries, SegmentationModel, Supervised, image_model
 from intarsia.models.registry import Architecture, architecture, architectures, architectures_by_medium, build
 
 __all__ = [
     "Architecture",
     "ImageModel",
     "Penalty",
+    "Queries",
     "SegmentationModel",
     "Supervised",
     "architecture",

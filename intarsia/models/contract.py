@@ -15,14 +15,28 @@ from intarsia.models.layers import resize
 _HALF = (0.5, 0.5, 0.5)
 
 
+class Queries(NamedTuple):
+    """What a model of masks answers: for each of its Q queries a mask, and a class for all of the mask.
+
+    Attributes:
+        classes: (N, Q, C + 1) scores of the classes, "none of them" last.
+        masks: (N, Q, h, w) logits of whether a cell belongs to the query.
+    """
+
+    classes: Tensor
+    masks: Tensor
+
+
 class Supervised(NamedTuple):
     """Logits that training compares with the target, and the weight of that term.
 
-    The logits may be smaller than the target, which is then shrunk to them without interpolation.
+    The logits may be smaller than the target, which is then shrunk to them without interpolation. Models of masks give
+    the queries that the logits are made of, at the logits' resolution, for losses that compare those.
     """
 
     logits: Tensor
     weight: float
+    queries: Queries | None = None
 
 
 class Penalty(NamedTuple):
@@ -82,6 +96,9 @@ class SegmentationModel(nn.Module):
     def supervised(self, x: Tensor) -> tuple[Supervised | Penalty, ...]:
         """What the loss is taken of in training, the logits of `forward` first."""
         return (Supervised(self.forward(x), 1.0),)
+
+    def anneal(self, progress: float) -> None:
+        """Take note that a share `progress`, 0..1, of the training is done; a model that is not told is at its end."""
 
     def remarks(self, x: Tensor) -> list[str]:
         """What users should know of the model on their data, in sentences, from a first input (1, in_channels, *S)."""

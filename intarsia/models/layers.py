@@ -66,6 +66,11 @@ def check_rates(rates: Sequence[int]) -> None:
         raise ModelError(f"rates are dilations of at least 1, at least one of them, not {list(rates)}")
 
 
+def group_norm(channels: int) -> nn.GroupNorm:
+    """Group-norm of 32 groups, or of pairs of channels if there are fewer: one value alone has no statistics."""
+    return nn.GroupNorm(min(32, channels // 2), channels)
+
+
 class PooledNorm(nn.BatchNorm2d):
     """Batch-norm of a map that may be a single value per channel, as pooled ones and those of small pictures are.
 

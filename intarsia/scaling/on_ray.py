@@ -26,6 +26,7 @@ from intarsia.threads import cores
 _CALLS = 8  # that an actor answers at once: orders, which wait, and being asked to begin and to stop
 _STORE = 100 << 20  # bytes of Ray's store on this machine, through which no picture goes
 _GRACE = 10.0
+_TOKEN = "; where the cluster asks for a token, also set RAY_AUTH_MODE=token"  # a client waits in vain without
 _COUNTED = 2.0  # seconds for which the number of cores is taken to be the same
 
 
@@ -118,7 +119,7 @@ class RayPool:
         except (ConnectionError, TimeoutError, RuntimeError, ValueError) as error:
             raise DataError(
                 f"cannot join a Ray cluster at {address}: {str(error).splitlines()[0]}. Start one (ray start --head), "
-                "and use the same versions of Ray and Python there"
+                f"and use the same versions of Ray and Python there{_TOKEN if address.startswith('ray://') else ''}"
             ) from error
         return self
 

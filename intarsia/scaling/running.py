@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
@@ -11,7 +12,7 @@ from functools import partial
 from intarsia.errors import DataError, UsageError
 from intarsia.jobs import JobOptions, JobResult, Manifest, Plan, Record, Task
 from intarsia.jobs.forecast import check_memory
-from intarsia.jobs.log import Shard
+from intarsia.jobs.log import Shard, is_held
 from intarsia.jobs.manifest import fingerprint
 from intarsia.jobs.parts import Parts
 from intarsia.jobs.resuming import JobPredictor, as_begun, is_skipped, prepared, settled
@@ -24,6 +25,8 @@ from intarsia.scaling.terms import Order, Terms
 from intarsia.threads import cores
 
 _PLAIN = JobOptions()
+_GRACE = 30.0  # seconds for workers that the cluster takes for dead to be so; a later job gathers what they leave
+_TICK = 0.1
 
 
 def run_on(
@@ -81,6 +84,7 @@ def run_on(
     result.stopped = stop()
     if not todo or result.stopped:
         result.forget_parts(plan, options)
+        manifest.tidy()
         return result
     shard = Shard(plan.folder, "driver")
     manifest = Manifest(plan.folder, shard)
@@ -108,17 +112,20 @@ def run_on(
                     finished(len(result.skipped) + len(result.records), len(plan.tasks), outcome.record)
     except BaseException:
         with suppress(DataError):  # of a disk that is full, what made it so is told
-            _end(manifest, shard, made)
+            _end(manifest, shard, terms.job, made)
         raise
     result.forget_parts(plan, options)
-    _end(manifest, shard, made)
+    _end(manifest, shard, terms.job, made)
     result.stopped = result.stopped or stop()
     return result
 
 
-def _end(manifest: Manifest, shard: Shard, made: bool) -> None:
+def _end(manifest: Manifest, shard: Shard, job: str, made: bool) -> None:
     """Put all lines into one file, and leave nothing else behind."""
     shard.close()
+    until = time.monotonic() + _GRACE
+    while is_held(manifest.folder, job) and time.monotonic() < until:
+        time.sleep(_TICK)
     manifest.gather()
     manifest.tidy()
     if made:

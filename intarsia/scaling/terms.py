@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from intarsia.errors import UsageError
@@ -40,6 +41,11 @@ class Terms:
     folder: str
     sign: str
     threads: int
+
+    @property
+    def job(self) -> str:
+        """Name the job, which the names of its workers' logs hold."""
+        return Path(self.sign).stem.rpartition("-")[2]
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,7 @@ class Worker:
         self._terms = terms
         self._folder = _shared(terms)
         self._predictor = self._made()
-        self._shard = Shard(self._folder, name)
+        self._shard = Shard(self._folder, f"{terms.job}-{name}")
 
     def answers(self, inbox: Inbox) -> Iterator[Answer]:
         """Do what comes in, until it ends or is stopped.

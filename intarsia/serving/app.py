@@ -16,7 +16,8 @@ import intarsia
 from intarsia.errors import IntarsiaError
 from intarsia.serving import problems
 from intarsia.serving.budget import Budget
-from intarsia.serving.engine import Call, Engine
+from intarsia.serving.calls import Call
+from intarsia.serving.engine import Engine
 from intarsia.serving.guard import Guard
 from intarsia.serving.jobs import Jobs
 from intarsia.serving.project.cloudpredicting import PREDICT, predicting

@@ -8,13 +8,9 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
-from dataclasses import dataclass, field
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
-
-from starlette.requests import Request
 
 import intarsia
 from intarsia.bundle import Description
@@ -25,9 +21,9 @@ from intarsia.inference.clouds import CloudPredictor
 from intarsia.inference.pipelines import NO_PIXELS
 from intarsia.media.pixels import RGB
 from intarsia.runtimes.timed import Timed, nothing
+from intarsia.serving.calls import Call, GivenUp, unless_left
 from intarsia.serving.problems import CLIENT_GONE, NOT_FOUND, TOO_LATE, TOO_MANY, UNAVAILABLE, Problem
 from intarsia.serving.settings import Settings
-from intarsia.serving.stages import Stages
 from intarsia.zoo import bundled_models, find_bundle
 
 T = TypeVar("T")
@@ -36,39 +32,6 @@ AnyPredictor = Predictor | CloudPredictor
 _MOST_LEFT = 2  # requests that nobody waits for any more, and that threads still work for
 _MOST_VARIANTS = 16  # of loaded models with other options
 _SIDE = 640  # pixels of the longer side at which a picture is clustered
-
-
-class GivenUp(Exception):
-    """Work that nobody waits for any more."""
-
-
-@dataclass
-class Call:
-    """One request on its way through the engine.
-
-    Attributes:
-        request: of the client; None: nobody can leave.
-        stages: where its time goes.
-        left: set when nobody waits for it any more.
-        running: what a thread does for it, or did last; it is not stopped at once when nobody waits any more.
-    """
-
-    request: Request | None = None
-    stages: Stages = field(default_factory=Stages)
-    left: threading.Event = field(default_factory=threading.Event)
-    running: Future[Any] | None = None
-
-    def after(self, function: Callable[[], Any]) -> None:
-        """Call a function as soon as no thread works for this request any more: now, or on that thread."""
-        if self.running is None:
-            function()
-        else:
-            self.running.add_done_callback(lambda _: function())
-
-    def check(self) -> None:
-        """Raise `GivenUp` when nobody waits for it any more; asked between two steps of long work."""
-        if self.left.is_set():
-            raise GivenUp
 
 
 class Engine:
@@ -220,7 +183,7 @@ class Engine:
         start = time.perf_counter()
         try:
             async with asyncio.timeout(self.settings.deadline):
-                return await _unless_left(call, asyncio.ensure_future(work()))
+                return await unless_left(call, asyncio.ensure_future(work()))
         except TimeoutError:
             raise Problem(
                 TOO_LATE,
@@ -318,29 +281,3 @@ class Engine:
 def _timed(predictor: AnyPredictor, **options: Any) -> AnyPredictor:
     """The same predictor, with options of prediction, whose runtime tells how long it computes."""
     return type(predictor).with_options(predictor.bundle, options | {"runtime": Timed(predictor.runtime)})
-
-
-async def _unless_left(call: Call, work: asyncio.Future[T]) -> T:
-    """Await work; `GivenUp` as soon as the client is seen to have left."""
-    request = call.request
-    if request is None:
-        return await work
-    gone: asyncio.Future[None] = asyncio.ensure_future(_leaves(request))
-    futures: set[asyncio.Future[Any]] = {work, gone}
-    try:
-        await asyncio.wait(futures, return_when=asyncio.FIRST_COMPLETED)
-        if work.done():
-            return work.result()
-        raise GivenUp
-    finally:
-        for future in futures:
-            if not future.done():  # of one that is, a second look would forget where its error came from
-                future.cancel()
-                with suppress(asyncio.CancelledError, Exception):
-                    await future
-
-
-async def _leaves(request: Request) -> None:
-    """Wait until the client of a request, whose body was read, leaves."""
-    while (await request.receive())["type"] != "http.disconnect":
-        pass

@@ -17,7 +17,8 @@ from intarsia.jobs.run import check
 from intarsia.media.medium import Medium, medium_of
 from intarsia.preprocessing import Preprocessing
 from intarsia.serving.answers import media_type, pack
-from intarsia.serving.engine import AnyPredictor, Call, Engine
+from intarsia.serving.calls import Call
+from intarsia.serving.engine import AnyPredictor, Engine
 from intarsia.serving.points import count_points
 from intarsia.serving.problems import TOO_LARGE, UNSUPPORTED, Problem
 from intarsia.serving.uploads import Upload, check_room, check_working, saved

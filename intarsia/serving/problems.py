@@ -29,7 +29,8 @@ _LONGEST = 2000  # characters of a text in an answer, which may name what a clie
 PREFIX = "intarsia-serve-"
 """Of the server's temporary folders."""
 _OURS = rf"/(intarsia-archive-|{PREFIX})[^/\s]+?(/(in|out|files))?(/|(?=[\s:,;)]|$))"
-_FULL, _REFUSED = (errno.ENOSPC, errno.EDQUOT), (errno.EACCES, errno.EPERM, errno.EROFS)
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EFBIG, errno.EXDEV, errno.ESTALE)
 _FIXES = {
     NO_SPACE: "(of the server: its temporary folder, TMPDIR, or --state, where jobs and projects are)",
     UNAVAILABLE: "(of the server: start it with a --state, and a TMPDIR, that it may write)",

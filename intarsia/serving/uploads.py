@@ -16,7 +16,7 @@ from starlette.requests import Request
 from intarsia.media.header import check_frames, opened
 from intarsia.media.medium import MEDIA, PICTURE
 from intarsia.preprocessing import Preprocessing
-from intarsia.serving.engine import Call
+from intarsia.serving.calls import Call
 from intarsia.serving.problems import PREFIX, TOO_LARGE, TOO_LATE, UNPROCESSABLE, UNSUPPORTED, Problem
 from intarsia.serving.settings import Settings
 from intarsia.transforms.preprocess import working_size
@@ -112,7 +112,8 @@ async def read_form(request: Request) -> Form:
     body = await read_body(request)
     if not body:
         return Form()
-    return Form({"file": [Upload(body, safe_name(request.query_params.get("name", "")), _suffix("", kind, sent=True))]})
+    said = safe_name(request.query_params.get("name", ""))
+    return Form({"file": [Upload(body, said, _suffix(said, kind, sent=True))]})
 
 
 async def read_body(request: Request) -> bytes:

@@ -13,7 +13,8 @@ from intarsia.errors import IntarsiaError
 from intarsia.inference import Predictor
 from intarsia.inference.clouds import CloudPredictor
 from intarsia.media.images import open_image
-from intarsia.serving.engine import Call, Engine
+from intarsia.serving.calls import Call
+from intarsia.serving.engine import Engine
 from intarsia.serving.project.current import Current
 from intarsia.serving.routes.studio import read_files
 

@@ -2,6 +2,7 @@
 
 from intarsia.training.dispatch import train
 from intarsia.training.distributed import is_main_process
+from intarsia.training.loop.rehearsal import Rehearsal, rehearse
 from intarsia.training.plan.setup import Run
 
-__all__ = ["Run", "is_main_process", "train"]
+__all__ = ["Rehearsal", "Run", "is_main_process", "rehearse", "train"]

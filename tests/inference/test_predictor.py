@@ -255,6 +255,11 @@ def test_wrong_options(make_predictor: MakePredictor, options: dict[str, Any], m
         make_predictor(Shallow(), **options)
 
 
+@pytest.mark.parametrize(("tile", "overlap"), [(None, 128), (512, 128), (256, 128), (128, 64), (96, 32), (64, 32)])
+def test_small_tiles_share_less(make_predictor: MakePredictor, tile: int | None, overlap: int) -> None:
+    assert make_predictor(Shallow(), tile=tile).settings["overlap"] == overlap
+
+
 def test_identity_changes_with_weights_and_settings(make_predictor: MakePredictor) -> None:
     model = Shallow()
     first = make_predictor(model).identity()

@@ -53,6 +53,27 @@ def test_shards_are_read_where_they_are_and_gathered_when_their_workers_have_end
     assert lines.find("b") == record("b")  # whose shard is gone since it was read
 
 
+@pytest.mark.parametrize("first", ["gave", "made"])
+def test_what_one_job_gave_up_and_another_made_is_done(tmp_path: Path, first: str) -> None:
+    """Whichever line is read, or gathered, first; but a line of another model hides none."""
+    gave, made, *_ = shards_of = [Shard(tmp_path, name) for name in ("gave", "made", "other")]
+    gave.add(record("a", status="error"))
+    made.add(record("a"))
+    made.add(record("b", model="old"))
+    shards_of[2].add(record("b", status="error", model="new"))
+    lines = Lines(tmp_path)
+    assert lines.find("a") == record("a")
+    for shard in (gave, made) if first == "gave" else (made, gave):
+        shard.close()
+        gather(tmp_path, lines)
+    assert lines.find("a") == record("a") == Lines(tmp_path).find("a")
+    assert lines.find("b") == record("b", status="error", model="new")
+    shards_of[2].close()
+    gather(tmp_path, lines)
+    assert ids(tmp_path) == (["a", "a", "b", "b"] if first == "gave" else ["a", "b", "b"])
+    assert Lines(tmp_path).find("b") == record("b", status="error", model="new")
+
+
 def test_a_crash_while_shards_are_gathered_doubles_nothing(tmp_path: Path) -> None:
     shard = Shard(tmp_path, "worker")
     for index in range(6):

@@ -256,11 +256,11 @@ def test_a_forged_note_deletes_nothing_outside(predictor: Predictor, photos: Pat
     out = tmp_path / "out"
     job(predictor, photos, out)
     (out / ".claims").mkdir()
-    from intarsia.jobs.manifest import _digest
+    from intarsia.jobs.manifest import digest
 
     for task in plan(photos, out).tasks:
         note = {"outputs": ["../photos/a.png", "sub", str(photos / "b.jpg")]}
-        (out / ".claims" / f"{_digest(task.id)}.json").write_text(json.dumps(note))
+        (out / ".claims" / f"{digest(task.id)}.json").write_text(json.dumps(note))
     (out / "manifest.jsonl").unlink()
     assert len(job(predictor, photos, out).done) == 3
     assert (photos / "a.png").exists() and (photos / "b.jpg").exists() and files(out) == OUTPUTS

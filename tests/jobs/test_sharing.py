@@ -102,6 +102,18 @@ def test_what_another_worker_did_meanwhile_is_skipped(predictor: Predictor, phot
     assert len(lines(out)) == 12
 
 
+def test_what_another_worker_ends_while_one_looks_is_skipped(
+    predictor: Predictor, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its outputs were not there at the first look, and at the second its claim is gone already."""
+    out = tmp_path / "out"
+    job(predictor, photos, out)
+    looks = {f"{index:02d}": iter((False,)) for index in range(12)}
+    is_there = Manifest.is_there
+    monkeypatch.setattr(Manifest, "is_there", lambda self, task: next(looks[task.id], True) and is_there(self, task))
+    assert len(job(predictor, photos, out).skipped) == 12
+
+
 def test_threads_share_too(predictor: Predictor, photos: Path, tmp_path: Path) -> None:
     results: list[int] = []
     threads = [

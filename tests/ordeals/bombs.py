@@ -26,11 +26,12 @@ MEMORY = 64 << 20
 
 @dataclass(frozen=True)
 class Bomb:
-    """One file, and what reads it."""
+    """One file, and what reads it; `inside`: what it says that it holds is there, and small, so that it may be read."""
 
     name: str
     content: Callable[[], bytes]
     read: Callable[[Path], object]
+    inside: bool = False
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,12 @@ def _picture(path: Path) -> object:
     from intarsia.media.images import open_image
 
     return open_image(path).read().shape
+
+
+def _stack(path: Path) -> object:
+    from intarsia.media.stacks import StackReader
+
+    return len(StackReader(path))
 
 
 def _animation(path: Path) -> object:
@@ -105,6 +112,16 @@ def _tiff() -> bytes:
     return (b"II*\0" + struct.pack("<IH", 8, len(entries)) + rows + bytes(4)).ljust(400, b"\0")
 
 
+def _pages() -> bytes:
+    """A million pages; each but the first has one entry."""
+    head, first = _tiff()[:8], _tiff()[8:118]
+    at, rest = 8 + len(first) + 4, []
+    for _ in range(1_000_000):
+        rest.append(struct.pack("<HHHIII", 1, 256, 4, 1, 1, at + 18))
+        at += 18
+    return head + first + struct.pack("<I", 8 + len(first) + 4) + b"".join(rest)
+
+
 def _webp() -> bytes:
     side = (16_383 - 1) | ((16_383 - 1) << 14)
     body = b"\x2f" + struct.pack("<I", side) + bytes(40)
@@ -135,6 +152,12 @@ def _nifti(shape: tuple[int, int, int]) -> bytes:
     struct.pack_into("<f", head, 108, 352)
     head[344:348] = b"n+1\0"
     return bytes(head)
+
+
+def _endless_nifti() -> bytes:
+    """A small volume, behind which a gigabyte of nothing is packed."""
+    nothing = gzip.compress(bytes(1 << 24), mtime=0)
+    return gzip.compress(_nifti((2, 2, 2)) + bytes(32), mtime=0) + nothing * 64
 
 
 def _las() -> bytes:
@@ -203,6 +226,8 @@ def all_bombs() -> list[Bomb]:
         Bomb("a.png", _png, _picture),
         Bomb("a.jpg", _jpeg, _picture),
         Bomb("a.tif", _tiff, _picture),
+        Bomb("pages.tif", _pages, _picture),
+        Bomb("stack.tif", _pages, _stack),
         Bomb("a.webp", _webp, _picture),
         Bomb("a.gif", _gif, _animation),
         Bomb("a.zip", _zip, _annotations),
@@ -210,6 +235,7 @@ def all_bombs() -> list[Bomb]:
         Bomb("deep.xml", _deep_xml, _annotations),
         Bomb("a.nii", lambda: _nifti((1000, 1000, 2000)), _volume),
         Bomb("a.nii.gz", lambda: gzip.compress(_nifti((1000, 1000, 2000)), mtime=0), _volume),
+        Bomb("endless.nii.gz", _endless_nifti, _volume, inside=True),
         Bomb("a.las", _las, _cloud),
         Bomb("a.npy", _npy, _cloud),
         Bomb("a.h5", _hdf5, _cloud),
@@ -231,11 +257,11 @@ def _answer(bomb: Bomb, path: Path) -> Answer:
     if made.end != "read":
         raise RuntimeError(f"{bomb.name}: {made.said}")
     *_, outcome = serve(lambda _: str(bomb.read(path)), [0, 1])
-    return Answer(bomb.name, outcome, _faults(outcome))
+    return Answer(bomb.name, outcome, _faults(outcome, bomb.inside))
 
 
-def _faults(outcome: Outcome) -> list[str]:
+def _faults(outcome: Outcome, inside: bool) -> list[str]:
     found = [outcome.fault] if outcome.fault else []
-    found += ["it was not refused"] if outcome.end == "read" else []
+    found += ["it was not refused"] if outcome.end == "read" and not inside else []
     found += [f"it took {outcome.memory / 1e6:.0f} MB"] if outcome.memory > MEMORY else []
     return [f"{fault}: {outcome.said[:300]}" for fault in found]

@@ -18,7 +18,7 @@ from ordeals.targets import digest
 from PIL import Image
 
 _JOBS, _SAVES = 3, 12
-_LOST = 7
+_LOST, _AGAIN = 7, 8
 _PATIENCE = 240.0
 
 
@@ -76,6 +76,11 @@ def served() -> Work:
         write_onnx(folder / "net.onnx", stride=1)
 
     def run(folder: Path) -> int:
+        while (code := once(folder)) == _AGAIN:
+            pass
+        return code
+
+    def once(folder: Path) -> int:
         with _client(folder) as client:
             for number in range(len(_noted(folder)), _JOBS):
                 files = [("files", (f"{index}.png", _step(number + index))) for index in range(3)]
@@ -90,6 +95,8 @@ def served() -> Work:
                         return _LOST
                     if told.json()["state"] == "failed":  # it says why; whoever sent it sends it again
                         (folder / "said.txt").unlink()
+                        if "times at the same part" in told.json()["error"]:
+                            return _AGAIN
                         print(f"Error: {told.json()['error']}", file=sys.stderr)
                         return int(told.json()["exit_code"])
                     time.sleep(0.005)

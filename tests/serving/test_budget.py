@@ -15,7 +15,8 @@ from intarsia.errors import DataError
 from intarsia.files import make_folder
 from intarsia.serving.app import create_app
 from intarsia.serving.budget import Budget, Held, hold
-from intarsia.serving.engine import Call, Engine
+from intarsia.serving.calls import Call
+from intarsia.serving.engine import Engine
 from intarsia.serving.problems import Problem
 from intarsia.serving.settings import Settings
 from intarsia.serving.uploads import Upload, saved
@@ -108,6 +109,27 @@ def test_decoded_pictures_count(settings: Settings, jpeg: bytes) -> None:
             found = client.post("/v1/segment?model=bright", content=jpeg)
         assert found.status_code == 429 and "bodies and pictures" in found.json()["detail"]
         assert budget.held == 0
+
+
+def test_pictures_of_uses_and_of_the_project_count(settings: Settings, tmp_path: Path, jpeg: bytes) -> None:
+    few = settings.model_copy(update={"max_held": len(jpeg) + 500, "state": tmp_path})
+    with TestClient(create_app(few)) as client:
+        item = client.post("/v1/project/items?name=a.jpg", content=jpeg).json()["items"][0]["id"]
+        place = f"/v1/project/items/{item}"
+        mask = client.post(f"{place}/predict").content
+        budget = client.app.state.budget  # type: ignore[attr-defined]
+        with Held(budget, {}) as other:
+            other.take(100)
+            answers = [
+                client.get(f"{place}/image"),
+                client.post(f"{place}/predict?model=person"),
+                client.put(f"{place}/labels", content=mask, headers={"If-Match": '"0"'}),
+                client.post("/v1/composite/drive?model=bright", content=jpeg),
+                client.post("/v1/composite/handwriting?model=bright", content=jpeg),
+            ]
+            assert [one.status_code for one in answers] == [429] * 5, [one.text for one in answers]
+        assert budget.held == 0
+        assert client.get(f"{place}/image").status_code == 200
 
 
 def test_work_that_nobody_waits_for_counts_until_it_ends(settings: Settings, tmp_path: Path) -> None:

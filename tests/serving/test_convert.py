@@ -171,3 +171,22 @@ def test_bombs_are_refused_and_leave_nothing(settings: Settings, kind: str, temp
         found = client.post("/v1/convert?to=masks", **bombs()[kind]())
         assert found.status_code == (200 if kind == "text" else 413), found.text
     assert list(temporary.iterdir()) == []
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_more_values_than_memory_holds_are_refused_before_they_are_read(
+    settings: Settings, packed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A zip archive of some kilobytes may hold millions of them."""
+    images = [{"id": 1, "file_name": "a.png", "width": 60, "height": 40}]
+    few = {"images": images, "categories": [], "annotations": [{"id": 1, "image_id": 1, "bbox": [1, 2, 3, 4]}]}
+    many = json.dumps(few | {"annotations": [{}] * 20_000}).encode()
+    app = create_app(settings.model_copy(update={"max_held": 1 << 20}))
+    with TestClient(app) as client:
+        assert client.post("/v1/convert?to=cvat", content=json.dumps(few)).status_code == 200
+        monkeypatch.setattr("intarsia.serving.routes.convert.convert", lambda *sent: pytest.fail("it was read"))
+        sent = zipped({"export/all.json": many, "a.png": png()}) if packed else many
+        found = client.post("/v1/convert?to=cvat&name=all", content=sent)
+        assert found.status_code == 413, found.text
+        assert "all.json holds so many values" in found.json()["detail"] and "--max-held" in found.json()["detail"]
+        assert app.state.budget.held == 0

@@ -294,7 +294,9 @@ def test_a_volume_is_answered_on_its_own_grid(tmp_path: Path) -> None:
     with TestClient(create_app(Settings(models=(str(model),), state=tmp_path / "state"))) as client:
         found = client.post("/v1/segment", files={"file": (scan.name, scan.read_bytes())})
         refused = client.post("/v1/segment?long_side=16384", files={"file": (scan.name, scan.read_bytes())})
+        bare = client.post("/v1/segment?name=ct.nii.gz", content=scan.read_bytes())
     assert found.status_code == 200, found.text
+    assert bare.content == found.content  # a body's name says what it is, as a file's in a form
     (tmp_path / "labels.nii.gz").write_bytes(found.content)
     labels = nibabel.load(tmp_path / "labels.nii.gz")
     assert labels.shape == (14, 12, 9) and np.allclose(labels.affine, AFFINE)

@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 from uvicorn.server import ServerState
 
 from intarsia.errors import DataError
-from intarsia.serving.engine import Call, GivenUp
+from intarsia.serving.calls import Call, GivenUp
 from intarsia.serving.running import Patient
 from intarsia.serving.settings import Settings
 from intarsia.serving.uploads import PATIENCE

@@ -393,6 +393,23 @@ def test_labels_of_other_formats_are_numbers_of_classes(studio: TestClient, tmp_
     assert back.label is not None and (back.label == labels).all() and (back.xyz == scene().xyz).all()
 
 
+@pytest.mark.parametrize(("codes", "state"), [((2, 6), "labelled"), ((0, 1), "new")])
+def test_a_cloud_with_labels_of_its_own_is_labelled_once_it_was_opened(
+    studio: TestClient, tmp_path: Path, codes: tuple[int, int], state: str
+) -> None:
+    """Codes 0 and 1 of LAS say that nobody knows."""
+    path, labels = tmp_path / "scan.las", np.arange(COUNT, dtype=np.uint8) % 2
+    said = dict(zip(("one", "other"), codes, strict=True))
+    write_labels(open_cloud(scene()), path, labels, LabelSpace(("one", "other")), None, said)
+    place = added(studio, path)
+    item = place.removesuffix("/cloud")
+    assert studio.get(item).json()["state"] == "new"
+    studio.get(place)
+    assert studio.get(item).json()["state"] == state
+    exported = studio.get("/v1/project/export", params={"format": "png"})
+    assert exported.status_code == (200 if state == "labelled" else 400), exported.text
+
+
 @pytest.mark.needs_torch
 def test_a_model_predicts_in_the_project_s_classes(studio: TestClient, las: Path) -> None:
     pytest.importorskip("torch")

@@ -270,7 +270,8 @@ def test_a_training_shows_its_curve_and_its_model_predicts(studio: Page, picture
     headers = {"If-Match": "0", "Content-Type": "image/png"}
     assert studio.context.request.put(labels, data=mask, headers=headers).status == 204
     panel.get_by_role("button", name="Learn", exact=True).click()
-    panel.get_by_text(re.compile(r"^Learnt in one go from [\d,]+ labelled pixels; mIoU 100.0 %$")).wait_for()
+    told = r"^Learnt in one go from [\d,]+ labelled pixels; mIoU 100.0 %, by the labels that it learns from"
+    panel.get_by_text(re.compile(told)).wait_for()
     assert panel.locator("canvas").is_hidden(), "one point is no curve"
     panel.get_by_text("is ready, and predicts from now on").wait_for()
     assert page.locator("#model").input_value() == "scribbles"

@@ -16,9 +16,12 @@ from intarsia.bundle import Bundle
 from intarsia.errors import ModelError
 from intarsia.inference import VideoPredictor
 from intarsia.media.images import read_image
-from intarsia.models import build
+from intarsia.models import Supervised, build
+from intarsia.models.layers import resize
 from intarsia.models.restore import restore
 from intarsia.models.video import VideoSegmenter
+from intarsia.recipe import Clips
+from intarsia.training.feeds.clips import ClipTraining
 from intarsia.training.loop.deviation import fit_deviation
 
 IMAGE = "{encoder: test_resnet, channels: 16}"
@@ -86,6 +89,17 @@ def test_image_models_train_on_clips_with_a_loss_of_consistency(tiny_run: TinyRu
         with (tmp_path / str(weight) / "log.csv").open() as file:
             losses[weight] = float(next(csv.DictReader(file))["loss"])
     assert losses[5.0] > losses[0.0]
+
+
+def test_smaller_logits_are_compared_where_the_motion_is_known() -> None:
+    training = ClipTraining(Clips(frames=2, consistency=1.0), ignore_index=255)
+    torch.manual_seed(0)
+    clip = training.make(torch.rand(2, 3, 32, 48), torch.zeros(2, 32, 48, dtype=torch.long))
+    small = torch.randn(4, 3, 8, 12)
+    found, expected = (
+        training.consistency([Supervised(logits, 1.0)], clip) for logits in (small, resize(small, (32, 48)))
+    )
+    assert torch.equal(found, expected) and found > 0
 
 
 def test_resuming_on_clips_is_exact(image_bundle: Path, tiny_run: TinyRun, tmp_path: Path) -> None:

@@ -143,7 +143,7 @@ def test_a_skipped_step_leaves_weights_and_norm_statistics_untouched(scenes, rec
     real = loop.build_training_loss
     monkeypatch.setattr(loop, "build_training_loss", lambda *a: _Poison(real(*a), set(range(1, 99))))
     seen = {}
-    original = loop._Trainer.run
+    original = loop.Trainer.run
 
     def watch(self, *arguments):
         seen["before"] = {key: value.clone() for key, value in self.model.state_dict().items()}
@@ -152,7 +152,7 @@ def test_a_skipped_step_leaves_weights_and_norm_statistics_untouched(scenes, rec
         finally:
             seen["after"] = self.model.state_dict()
 
-    monkeypatch.setattr(loop._Trainer, "run", watch)
+    monkeypatch.setattr(loop.Trainer, "run", watch)
     with pytest.raises(ModelError, match=r"not finite in 3 steps in a row; lower optimizer.lr, or look at the files"):
         train(recipe.override({"training.max_skipped_steps": 3}), scenes, tmp_path / "run")
     assert all(torch.equal(seen["before"][key], value) for key, value in seen["after"].items())
@@ -320,6 +320,6 @@ def test_full_disk_keeps_the_earlier_checkpoint(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("intarsia.training.loop.checkpoint.sync", full)
-    with pytest.raises(DataError, match=r"cannot write checkpoint .*step-00000002.*No space left.*free some space"):
+    with pytest.raises(DataError, match=r"cannot write checkpoint .*step-00000002.*the disk is full; free some space"):
         _store(tmp_path, 2)
     assert [path.name for path in tmp_path.iterdir()] == ["step-00000001"]

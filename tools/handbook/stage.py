@@ -12,6 +12,7 @@ import shutil
 from pathlib import Path
 
 from handbook.markdown import Page, without_marks
+from handbook.notebooks import notebook_page
 
 ROOT = Path(__file__).parents[2]
 DOCS, STAGED, SITE = ROOT / "docs", ROOT / "build" / "docs", ROOT / "build" / "site"
@@ -36,11 +37,12 @@ def stage(root: Path = ROOT, out: Path = STAGED) -> list[Path]:
     shutil.rmtree(out, ignore_errors=True)
     docs = root / "docs"
     places = outer_pages(root) | {path: path.relative_to(docs).as_posix() for path in sorted(docs.rglob("*.md"))}
+    places |= {path: f"notebooks/{path.stem}.md" for path in sorted((docs / "notebooks").glob("*.ipynb"))}
     for source, place in places.items():
-        page = Page.read(source)
+        page = notebook_page(source) if source.suffix == ".ipynb" else Page.read(source)
         _write(out / place, _with_tabs(without_marks(_with_links(page, place, places, root, out))))
     for path in docs.rglob("*"):
-        if path.is_file() and path.suffix in (".jpg", ".png", ".svg", ".webp", ".css", ".js"):
+        if path.is_file() and path.suffix in (".jpg", ".png", ".svg", ".webp", ".css", ".js", ".ipynb"):
             target = out / path.relative_to(docs)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target)

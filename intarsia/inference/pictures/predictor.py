@@ -83,7 +83,8 @@ class GridPredictor(Ready):
         runtime: what computes: a name (`intarsia.runtimes.RUNTIMES`), or a runtime made ready.
         tile: side in pixels of the tiles that large images are cut into, a multiple of 32; None: 512.
         overlap: pixels that neighbouring tiles share, a multiple of 32, at most half a tile; a model with a margin
-            raises it until the tiled prediction is that of the whole image (not mirrored, at its own scale); None: 128.
+            raises it until the tiled prediction is that of the whole image (not mirrored, at its own scale); None: 128,
+            or half a smaller tile.
         long_side: working size instead of the bundle's: pixels of the longer side, 0 for each picture's own size.
         bands: of rasters, the bands (from 1) that the network sees instead of the bundle's, as many.
         window: (low, high) stored values of rasters and volumes that become black and white, instead of the bundle's.
@@ -137,7 +138,8 @@ class GridPredictor(Ready):
             "scales": scales, "confidence": confidence, "refine": refine, "decide": decide,
         }  # fmt: skip
         self.given = frozenset(name for name, value in options.items() if not _is_default(name, value))
-        tile, overlap = _check_tiles(TILE if tile is None else tile, OVERLAP if overlap is None else overlap)
+        tile = TILE if tile is None else tile
+        tile, overlap = _check_tiles(tile, min(OVERLAP, tile // 2 // UNIT * UNIT) if overlap is None else overlap)
         if not scales or min(scales) <= 0:
             raise UsageError(f"scales are positive factors, at least one, not {tuple(scales)}")
         refusal = ModelError(f"{bundle.title}: {bundle.architecture} is no model of pictures")

@@ -8,11 +8,10 @@ from torch.nn import functional as F
 
 from intarsia.models.contract import ImageModel
 from intarsia.models.encoders import Encoder, build_encoder, require_stage
-from intarsia.models.layers import resize
+from intarsia.models.layers import group_norm, resize
 from intarsia.models.registry import register
 
 _STAGES = (8, 16, 32)
-_GROUPS = 32
 _TRAINING_STEPS, _PREDICTION_STEPS = 6, 7
 _SMALL = 1e-6
 
@@ -38,7 +37,7 @@ class SegNeXt(ImageModel):
 
 
 def _normed(inputs: int, outputs: int) -> nn.Sequential:
-    return nn.Sequential(nn.Conv2d(inputs, outputs, 1, bias=False), nn.GroupNorm(_GROUPS, outputs))
+    return nn.Sequential(nn.Conv2d(inputs, outputs, 1, bias=False), group_norm(outputs))
 
 
 class Hamburger(nn.Module):

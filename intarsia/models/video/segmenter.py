@@ -131,6 +131,10 @@ class VideoSegmenter(ImageModel):
             high, _ = self.mixer(high, {}, low, _no_motion)
         return self.parts.join(low, high, fresh=True)
 
+    def anneal(self, progress: float) -> None:
+        """As the image model does."""
+        self.parts.image.anneal(progress)
+
     def supervised(self, x: Tensor) -> tuple[Supervised | Penalty, ...]:
         """Of pictures (N, C, H, W) what the image model supervises; of clips (T, N, C, H, W) the logits of all frames.
 

@@ -13,7 +13,7 @@ from typing import IO, Any
 
 from intarsia.errors import IntarsiaError
 from intarsia.failures import explained
-from intarsia.files import lock
+from intarsia.files import lock, place_error
 from intarsia.jobs.run import INTERRUPTED
 from intarsia.jobs.writing.work import Stopped
 from intarsia.serving.engine import Engine
@@ -72,7 +72,7 @@ class Jobs:
         try:
             self._refusal = self._take()
         except OSError as error:
-            logger.warning("no jobs are done: %s", error)
+            logger.warning("no jobs are done: %s", place_error(error))
             self._refusal = "the server cannot write into its state folder; start it with --state FOLDER"
         if self._refusal:
             return

@@ -18,6 +18,9 @@ from intarsia.serving.project.revisions import Conflict, locked
 _MOST_STEPS = 100
 _MOST_BYTES = 256 << 20  # of what all steps of a cloud take on disk
 _DOCUMENT = "labels.json"
+CODES = "codes.json"
+"""What the numbers of a cloud's file mean, written when it is opened for the first time: class by code."""
+_UNSAID = ("0", "1")  # codes of LAS for points that nobody has classified, and for what no class is known of
 
 
 def saved_revision(folder: Path) -> int:
@@ -26,6 +29,20 @@ def saved_revision(folder: Path) -> int:
         return int(json.loads((folder / _DOCUMENT).read_text(encoding="utf-8"))["revision"])
     except (FileNotFoundError, ValueError, KeyError):
         return 0
+
+
+def brings_labels(folder: Path, *, is_las: bool) -> bool:
+    """Whether a cloud's own file says classes, as far as is known: of one that nobody has opened yet it is not.
+
+    Args:
+        folder: of the cloud in its project.
+        is_las: whether it is LAS or LAZ.
+    """
+    try:
+        codes = json.loads((folder / CODES).read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return False
+    return any(index >= 0 and not (is_las and code in _UNSAID) for code, index in codes.items())
 
 
 class State(NamedTuple):

@@ -21,7 +21,7 @@ from intarsia.media.clouds import open_cloud, write_labels
 from intarsia.media.clouds.las import SUFFIXES as LAS
 from intarsia.media.clouds.writing import kept_suffix
 from intarsia.serving.project.cloudclasses import Codes, understand
-from intarsia.serving.project.cloudlabels import Change, CloudLabels
+from intarsia.serving.project.cloudlabels import CODES, Change, CloudLabels
 from intarsia.serving.project.cloudpoints import Points, read_points
 from intarsia.serving.project.lasso import View, inside
 from intarsia.serving.project.project import Project
@@ -216,7 +216,7 @@ class Clouds:
 
     def _codes(self, folder: Path, stored: NDArray[np.int64] | None, *, is_las: bool) -> Codes:
         """What the file's numbers mean: decided once, so that names may change afterwards."""
-        path = folder / "codes.json"
+        path = folder / CODES
         if path.exists():
             said = json.loads(path.read_text(encoding="utf-8"))
             return Codes({int(code): index for code, index in said.items()}, is_las)

@@ -36,7 +36,7 @@ class Current:
                     self._settings.state, self._settings.data,
                     default=lambda: self._engine.description(self._default).space,
                 )  # fmt: skip
-                for name, path in project.models().items():
+                for name, path in project.learnt.models().items():
                     self._engine.add(name, path)
                 self._opened = project
             return self._opened

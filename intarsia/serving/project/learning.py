@@ -43,7 +43,7 @@ def training(engine: Engine, current: Current) -> Kind:
             project, spec["how"], work.folder.out, kind=kind, recipe=spec["recipe"], base=spec["base"], stop=work.stop,
             tell=work.tell,
         )  # fmt: skip
-        name, path = project.keep_model(spec["name"], best, taken=engine.names)
+        name, path = project.learnt.keep(spec["name"], best, taken=engine.names)
         engine.add(name, path)
         files = tuple(file for file in (best.name, "report.html") if (work.folder.out / file).exists())
         return Outcome(notes=(f"the model is named {name}", *([left] if left else [])), files=files)
@@ -141,7 +141,7 @@ def train_job(
         used = going_on(base or _usual(kind))
     elif how != "recipe":
         raise UsageError(f"there is no way of learning named {how!r}; there are {', '.join(HOWS)}")
-    curve = _Curve(folder / "log.jsonl", tell)
+    curve = _Curve(folder / "log.jsonl", tell, itself=few)
     run = intarsia.train(
         data, folder, recipe=used, changes=[*every, *changes], resume=begun, progress=False,
         stop=lambda: curve.follow() or stop(),
@@ -189,10 +189,11 @@ def going_on(model: str) -> Recipe:
 
 
 class _Curve:
-    """Tells the rows of a training's log once each, as they come."""
+    """Tells the rows of a training's log once each, as they come; `itself`: it is measured by what it learns from."""
 
-    def __init__(self, log: Path, tell: Tell) -> None:
+    def __init__(self, log: Path, tell: Tell, *, itself: bool) -> None:
         self._log, self._tell, self._told, self._size = log, tell, 0, -1
+        self._more = {"itself": True} if itself else {}
 
     def follow(self) -> bool:
         """Tell what is new; false, so that it can stand before what is asked."""
@@ -203,6 +204,6 @@ class _Curve:
             for row in rows[self._told :]:
                 named = {"epoch": row["epoch"], "loss": row.get("loss"), "miou": row.get("val_miou")}
                 once = {"once": True, "pixels": row.get("pixels")} if row.get("loss") is None else {}
-                self._tell("curve", named | {"seconds": row.get("seconds")} | once)
+                self._tell("curve", named | {"seconds": row.get("seconds")} | once | self._more)
             self._told = len(rows)
         return False

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from intarsia.datasets.layouts.pairing import natural
 from intarsia.errors import DataError, UsageError
-from intarsia.files import atomic_path
 from intarsia.labels import LabelArray, LabelSpace, check_values
+from intarsia.media.clouds.las import SUFFIXES as LAS
 from intarsia.media.maskfile import read_mask_file
 from intarsia.media.png import encode_mask
 from intarsia.serving.project.catalogue import HIDDEN, Catalogue
 from intarsia.serving.project.classes import Classes
-from intarsia.serving.project.cloudlabels import saved_revision
+from intarsia.serving.project.cloudlabels import brings_labels, saved_revision
 from intarsia.serving.project.drafts import Drafts
 from intarsia.serving.project.items import Found, labels_as
-from intarsia.serving.project.names import safe_stem, stem_of
+from intarsia.serving.project.learnt import Learnt
+from intarsia.serving.project.names import stem_of
 from intarsia.serving.project.publishing import (
     Labels,
     frame_name,
@@ -33,28 +34,7 @@ from intarsia.serving.project.publishing import (
     write_classes,
 )
 from intarsia.serving.project.revisions import Revisions, Saved, locked
-
-State = Literal["new", "predicted", "labelled", "corrected"]
-Order = Literal["name", "uncertainty", "worst"]
-
-
-@dataclass(frozen=True)
-class Status:
-    """How far an item is.
-
-    Attributes:
-        revision: grows with every saved label map of it; 0 without any.
-        state: whether nobody said its labels, a model did, the data brought them along, or somebody corrected it here.
-        uncertainty: of its drafts on average; None without any.
-        agreement: of its drafts with labels that were there, on average.
-        labelled: frames with labels.
-    """
-
-    revision: int
-    state: State
-    uncertainty: float | None
-    agreement: float | None
-    labelled: tuple[int, ...]
+from intarsia.serving.project.status import Order, State, Status
 
 
 class Project(Catalogue):
@@ -63,12 +43,13 @@ class Project(Catalogue):
     def __init__(self, folder: Path, data: Path | None = None, *, default: Callable[[], LabelSpace]) -> None:
         super().__init__(folder, data, default=default)
         self.revisions, self.drafts = Revisions(folder / HIDDEN / "items"), Drafts(folder / HIDDEN / "items")
+        self.learnt = Learnt(folder / HIDDEN)
 
     def status(self, name: str) -> Status:
         """How far an item is."""
         found, saved, drafts = self.item(name), self.revisions.of(name), self.drafts.of(name)
         changes = saved_revision(self.cloud_folder(name)) if found.medium == "cloud" else 0
-        given = {0} if found.coded else set() if found.truth is None else set(range(len(found.truth.places)))
+        given = self._given_frames(name, found)
         frames = given | set(saved) | ({0} if changes else set())
         corrected = saved or changes
         state: State = "corrected" if corrected else "labelled" if given else "predicted" if drafts else "new"
@@ -80,6 +61,14 @@ class Project(Catalogue):
             float(np.mean(known)) if known else None,
             tuple(sorted(frames)),
         )
+
+    def _given_frames(self, name: str, found: Found) -> set[int]:
+        """The frames of an item with labels that it brought along."""
+        if found.truth is not None:
+            return set(range(len(found.truth.places)))
+        is_las = found.file.suffix.lower() in LAS
+        own = found.coded or (found.medium == "cloud" and brings_labels(self.cloud_folder(name), is_las=is_las))
+        return {0} if own else set()
 
     def cloud_folder(self, name: str) -> Path:
         """Where the labels of a cloud are kept."""
@@ -255,6 +244,12 @@ class Project(Catalogue):
             self._repaint(recoloured=after.space.palette[: len(before)] != before.palette)
         return after
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether somebody said the classes, or labelled by them, so that no model's take their place."""
+        touched = self.revisions.items() & set(self.items())
+        return self.classes.chosen or any(self.status(name).labelled for name in touched)
+
     def adopt(self, space: LabelSpace) -> bool:
         """Take a model's classes, while nobody has said any and nothing is labelled.
 
@@ -263,9 +258,7 @@ class Project(Catalogue):
         """
         if self.space.names == space.names:
             return True
-        if self.classes.chosen or any(
-            self.status(name).labelled for name in self.revisions.items() & set(self.items())
-        ):
+        if self.is_settled:
             return False
         self._stored.change(lambda document: replace(document, classes=Classes.of(space, chosen=False)))
         return True
@@ -279,36 +272,6 @@ class Project(Catalogue):
             elif recoloured or found.medium == "raster":
                 for frame in self.revisions.of(name):
                     self._publish(name, frame)
-
-    # Models
-
-    def models(self) -> dict[str, Path]:
-        """The models that learnt from this project, by name."""
-        place = self.folder / HIDDEN / "models"
-        return {path.stem: path for path in sorted(place.glob("*.safetensors")) if not path.name.startswith(".")}
-
-    def newest_model(self) -> str | None:
-        """The model that learnt from this project last; None where none did."""
-        return max(self.models().items(), key=lambda one: one[1].stat().st_mtime_ns, default=(None, None))[0]
-
-    def keep_model(self, name: str, bundle: Path, *, taken: Collection[str]) -> tuple[str, Path]:
-        """Keep a model that learnt from this project.
-
-        Args:
-            name: that it shall have, or begin with.
-            bundle: its file, which is copied.
-            taken: names that it may not have.
-
-        Returns:
-            Its name and its file.
-        """
-        with locked(self.folder / HIDDEN):
-            known = {one.casefold() for one in (*taken, *self.models())}
-            found = safe_stem(name, known)
-            target = self.folder / HIDDEN / "models" / f"{found}.safetensors"
-            with atomic_path(target) as temporary:
-                shutil.copyfile(bundle, temporary)
-        return found, target
 
 
 def _is_older(path: Path, saved: Saved | None) -> bool:

@@ -13,8 +13,9 @@ from intarsia.jobs import JobOptions
 from intarsia.jobs.said import read_codes
 from intarsia.preprocessing import CloudPreprocessing
 from intarsia.serving.answers import media_types
+from intarsia.serving.calls import Call
 from intarsia.serving.documenting import BYTES, FILE, FORM, form, gives_files, takes
-from intarsia.serving.engine import Call, Engine
+from intarsia.serving.engine import Engine
 from intarsia.serving.files import segment_file
 from intarsia.serving.points import suffix_by_bytes
 from intarsia.serving.problems import UNSUPPORTED, Problem

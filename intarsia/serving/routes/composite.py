@@ -10,8 +10,8 @@ from fastapi import APIRouter, Query, Request, Response
 
 from intarsia.errors import suggest
 from intarsia.serving.answers import media_types
+from intarsia.serving.calls import Call
 from intarsia.serving.documenting import gives_files, takes_photo
-from intarsia.serving.engine import Call
 from intarsia.serving.problems import NOT_FOUND, Problem
 from intarsia.serving.routes.segment import engine_of, read, settings_of, to_response
 from intarsia.serving.uses.contract import Asked, Use, Work

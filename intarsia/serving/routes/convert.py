@@ -12,9 +12,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import JSONResponse
 
 from intarsia.serving.answers import media_types
+from intarsia.serving.budget import hold
+from intarsia.serving.calls import Call
 from intarsia.serving.converting import Converted, convert
 from intarsia.serving.documenting import BYTES, FILE, FILES, JSON, form, gives_files, takes
-from intarsia.serving.engine import Call
+from intarsia.serving.jsonsize import check_json
 from intarsia.serving.problems import UNPROCESSABLE, Problem
 from intarsia.serving.routes.segment import engine_of, settings_of
 from intarsia.serving.uploads import Upload, read_body, read_form, safe_name
@@ -56,6 +58,7 @@ async def convert_annotations(request: Request, asked: Annotated[Converting, Que
 
     async def work() -> Response:
         with call.stages("convert"):
+            hold(request, await engine.beside(call, lambda: check_json(files, settings_of(request).max_held)))
             found = await engine.beside(call, make)
         headers = {"X-From": found.source, "Server-Timing": call.stages.header()}
         wanted = [part.partition(";")[0].strip() for part in request.headers.get("accept", "").lower().split(",")]

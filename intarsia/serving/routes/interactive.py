@@ -13,9 +13,9 @@ from intarsia.labels import LabelSpace
 from intarsia.media.images import open_image
 from intarsia.media.png import encode_mask
 from intarsia.serving.budget import hold
+from intarsia.serving.calls import Call
 from intarsia.serving.clicking import Click, Remembered, Sessions
 from intarsia.serving.documenting import FILE, FORM, PNG, form, gives, takes
-from intarsia.serving.engine import Call
 from intarsia.serving.problems import UNPROCESSABLE, Problem
 from intarsia.serving.routes.segment import engine_of, read, read_classes, read_labels, settings_of
 from intarsia.serving.uploads import RGB_BYTES, Form, check_picture

@@ -10,8 +10,9 @@ from fastapi.routing import APIRoute
 
 import intarsia
 from intarsia.errors import IntarsiaError
+from intarsia.serving.calls import Call
 from intarsia.serving.documenting import BYTES, FILE, JSON, form, gives, takes
-from intarsia.serving.engine import Call, Engine
+from intarsia.serving.engine import Engine
 from intarsia.serving.problems import UNAVAILABLE, UNSUPPORTED, Problem, problem_of
 from intarsia.serving.routes.health import readyz
 from intarsia.serving.routes.segment import choose, engine_of, predict

@@ -12,8 +12,9 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, BeforeValidator, FailFast, Field, ValidationError
 
 from intarsia.errors import IntarsiaError
+from intarsia.serving.calls import Call
 from intarsia.serving.documenting import JSON, form, takes
-from intarsia.serving.engine import Call, Engine
+from intarsia.serving.engine import Engine
 from intarsia.serving.labelconfig import Matches, match_labels, read_config
 from intarsia.serving.labelstudio import picture_of, predictions
 from intarsia.serving.problems import TOO_LATE, UNPROCESSABLE, Problem, problem_of, reasons

@@ -22,8 +22,10 @@ from intarsia.inference.clouds import CloudPredictor
 from intarsia.labels import LabelSpace
 from intarsia.media.images import ImageReader, open_image
 from intarsia.media.source import PixelSource
+from intarsia.serving.budget import hold
+from intarsia.serving.calls import Call
 from intarsia.serving.documenting import JSON, PNG, ZIP, gives
-from intarsia.serving.engine import Call, Engine
+from intarsia.serving.engine import Engine
 from intarsia.serving.problems import UNPROCESSABLE, UNSUPPORTED, Problem
 from intarsia.serving.project import Project
 from intarsia.serving.project.exporting import export, forms
@@ -31,11 +33,11 @@ from intarsia.serving.project.items import Found
 from intarsia.serving.project.kinds import Things
 from intarsia.serving.project.learning import HOWS, TRAIN, How, check
 from intarsia.serving.project.predicting import Answer, kept, say, source_for
-from intarsia.serving.project.suiting import LOOK
+from intarsia.serving.project.suiting import LOOK, that_knows
 from intarsia.serving.routes.jobs import jobs_of
 from intarsia.serving.routes.models import told_classes
 from intarsia.serving.routes.project import Frame, asked, project_of, usual_of
-from intarsia.serving.uploads import check_room
+from intarsia.serving.uploads import RGB_BYTES, check_room
 from intarsia.zoo import bundled_recipes
 
 router = APIRouter(prefix="/v1/project", tags=["project"])
@@ -88,6 +90,7 @@ async def _predict(
     found, note = await asked(project.item, item), ""
     width, height, _ = await asked(project.views.facts, found)
     check_room(width * height, engine.settings, 1, found.place)
+    hold(request, RGB_BYTES * width * height)
     if model is None:
         model = await asked(usual_of(request, project), found)
     if model is None:
@@ -101,6 +104,10 @@ async def _predict(
             pixels = await asked(project.views.picture, found, frame)
         choice = await engine.choose(call, pixels)
         model, note = choice.model, choice.reason
+        knowing = await asked(that_knows, project, engine, model)
+        if knowing != model:
+            note = f"{model} would suit this picture, but knows no class of this project; {knowing} does"
+            model = knowing
     clusters = model == CLUSTERING and model not in engine.names  # and no model of somebody's has that name
     classes = _SEGMENTS if clusters else len(engine.description(model).space)
     check_room(width * height, engine.settings, classes, found.place)

@@ -13,6 +13,8 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from intarsia.errors import IntarsiaError
+from intarsia.files import encoded
+from intarsia.serving.budget import hold
 from intarsia.serving.documenting import BYTES, FILE, FILES, FORM, PNG, form, gives, takes
 from intarsia.serving.problems import CONFLICT, NOT_FOUND, TOO_LARGE, UNPROCESSABLE, Problem
 from intarsia.serving.project import Conflict, NoItem, Order, Project
@@ -21,7 +23,7 @@ from intarsia.serving.project.items import Found
 from intarsia.serving.project.suiting import usual_model
 from intarsia.serving.project.views import encode, stamp
 from intarsia.serving.settings import Settings
-from intarsia.serving.uploads import read_form
+from intarsia.serving.uploads import RGB_BYTES, read_form
 
 router = APIRouter(prefix="/v1/project", tags=["project"])
 T = TypeVar("T")
@@ -76,7 +78,8 @@ async def show_project(
         return {
             "name": project.name, **_classes(project), "total": len(names), "offset": offset,
             "items": [tell(project, name, model) for name in names[offset : offset + limit]],
-            "notes": list(project.notes), **({"folder": str(project.folder)} if settings.is_local else {}),
+            "notes": list(project.notes),
+            **({"folder": encoded(str(project.folder)).decode()} if settings.is_local else {}),
         }  # fmt: skip
 
     return await asked(told)
@@ -194,7 +197,7 @@ async def show_image(
     values, settings = _window(window), request.app.state.settings
 
     def drawn() -> bytes:
-        _require_pixels(project, found, settings, max_side)
+        hold(request, _require_pixels(project, found, settings, max_side))
         if max_side is not None:
             return encode(project.views.thumbnail(found, max_side, frame, values))
         return encode(project.views.picture(found, frame, values))
@@ -214,7 +217,8 @@ def _window(text: str | None) -> tuple[float, float] | None:
     return low, high
 
 
-def _require_pixels(project: Project, found: Found, settings: Settings, max_side: int | None) -> None:
+def _require_pixels(project: Project, found: Found, settings: Settings, max_side: int | None) -> int:
+    """Refuse what is too large to be shown; gives the bytes of what has to be decoded for it."""
     width, height, _ = project.views.facts(found)
     longest = max(width, height)
     pixels = width * height * (min(max_side or longest, longest) / longest) ** 2
@@ -224,6 +228,7 @@ def _require_pixels(project: Project, found: Found, settings: Settings, max_side
             f"{found.place} has {pixels / 1e6:.1f} megapixels, the limit is {settings.max_pixels / 1e6:g}; ask "
             "for less (max_side), or raise --max-pixels",
         )
+    return RGB_BYTES * (width * height if max_side is None else round(pixels))
 
 
 @router.get("/items/{item}/labels", response_class=Response, responses=gives(PNG))
@@ -250,6 +255,8 @@ async def save_labels(request: Request, item: str, frame: Frame = 0) -> Response
             _UNSAID, 'say which revision the labels began with: If-Match: "3", as the ETag told; "0" for the first'
         )
     mask = (await read_form(request)).file()
+    width, height, _ = await asked(project.facts, item)
+    hold(request, RGB_BYTES * width * height)
     try:
         revision = await asked(project.put, item, mask.content, expected=int(said[1]), frame=frame)
     except Conflict as error:

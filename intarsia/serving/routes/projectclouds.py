@@ -18,8 +18,9 @@ from starlette.responses import FileResponse, JSONResponse
 
 from intarsia import DEFAULT_MODELS
 from intarsia.media.clouds import open_cloud
+from intarsia.serving.calls import Call
 from intarsia.serving.documenting import BYTES, JSON, gives
-from intarsia.serving.engine import Call, Engine
+from intarsia.serving.engine import Engine
 from intarsia.serving.points import count_points
 from intarsia.serving.problems import CONFLICT, TOO_LARGE, Problem
 from intarsia.serving.project import Conflict

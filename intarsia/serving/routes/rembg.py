@@ -19,8 +19,9 @@ from intarsia.apps.portrait import PERSON, Portraits
 from intarsia.inference import Predictor
 from intarsia.media.photos import PhotoReader
 from intarsia.serving.answers import Made, encode_picture
+from intarsia.serving.calls import Call
 from intarsia.serving.documenting import FILE, form, gives, takes
-from intarsia.serving.engine import Call, Engine
+from intarsia.serving.engine import Engine
 from intarsia.serving.problems import UNPROCESSABLE, Problem, reasons
 from intarsia.serving.routes.segment import choose, engine_of, predict, read, to_response
 from intarsia.serving.uploads import Upload

@@ -18,8 +18,9 @@ from intarsia.preprocessing import CloudPreprocessing
 from intarsia.result import Segmentation
 from intarsia.serving.answers import Answer, Made, Wish, choose_answer, media_types
 from intarsia.serving.budget import hold
+from intarsia.serving.calls import Call
 from intarsia.serving.documenting import FILE, FORM, form, gives_files, takes, takes_photo
-from intarsia.serving.engine import Call, Engine
+from intarsia.serving.engine import Engine
 from intarsia.serving.files import segment_file
 from intarsia.serving.problems import UNPROCESSABLE, UNSUPPORTED, Problem, reasons
 from intarsia.serving.settings import Settings

@@ -17,7 +17,8 @@ from intarsia.media.photos import PhotoReader
 from intarsia.media.pixels import RGB
 from intarsia.serving.answers import Made, media_type
 from intarsia.serving.budget import hold
-from intarsia.serving.engine import Call, Engine
+from intarsia.serving.calls import Call
+from intarsia.serving.engine import Engine
 from intarsia.serving.problems import PREFIX, UNPROCESSABLE, UNSUPPORTED, Problem
 from intarsia.serving.settings import Settings
 from intarsia.serving.uploads import RGB_BYTES, Form, Upload, check_picture
@@ -135,7 +136,7 @@ class Work:
     async def photo(self) -> PhotoReader:
         """Open the photo as one that is written again, and decode it beside the models."""
         upload = self.upload
-        self._hold(upload)
+        self.hold(upload)
 
         def opened() -> PhotoReader:
             photo = PhotoReader(upload.content)
@@ -148,14 +149,15 @@ class Work:
 
     async def pixels(self, upload: Upload) -> RGB:
         """Decode a picture beside the models, (H, W, 3) uint8."""
-        self._hold(upload)
+        self.hold(upload)
         with self.call.stages("decode"):
             return await self.beside(open_image(upload.content, name=upload.name).read)
 
-    def _hold(self, upload: Upload) -> None:
-        """Judge a picture by its header, and count it among what is held."""
-        width, height = check_picture(upload, self.settings, 1)
+    def hold(self, upload: Upload, classes: int = 1) -> tuple[int, int]:
+        """Judge a picture by its header, and count it among what is held; see `check_picture`."""
+        width, height = check_picture(upload, self.settings, classes)
         hold(self.call.request, RGB_BYTES * width * height)
+        return width, height
 
     async def written(self, write: Callable[[Path], None], suffix: str) -> Made:
         """Let what writes files write one, beside the models, and take it."""

@@ -14,7 +14,7 @@ from intarsia.media.images import open_image, write_image
 from intarsia.result import Style
 from intarsia.serving.answers import Made
 from intarsia.serving.problems import TOO_LARGE, Problem
-from intarsia.serving.uploads import check_picture, saved
+from intarsia.serving.uploads import saved
 from intarsia.serving.uses.contract import Asked, FileField, Outcome, Use, Work, said
 
 _MOST = 64 << 10  # bytes of a calibration file
@@ -40,11 +40,11 @@ async def drive(work: Work, asked: AskedDrive) -> Outcome:
     """See road, lanes, vehicles and people, as the command does in a single picture."""
     upload, camera = work.upload, await _camera(work)
     predictor = await work.predictor(asked.model)
-    check_picture(upload, work.settings, len(predictor.space))
+    work.hold(upload, len(predictor.space))
     reader = open_image(upload.content, name=upload.name, windows=predictor.preprocessing.windows)
     with work.call.stages("decode"):
-        image = await work.beside(reader.read)
         await work.beside(reader.hold)
+        image = await work.beside(reader.read)
     result = await work.engine.compute(work.call, predictor, lambda: predictor.segment_opened(reader))
 
     def see() -> tuple[Any, dict[str, Any]]:

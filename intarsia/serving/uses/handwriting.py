@@ -13,7 +13,7 @@ from intarsia.errors import UsageError
 from intarsia.jobs import JobOptions
 from intarsia.media.images import open_image, write_image
 from intarsia.serving.answers import Made
-from intarsia.serving.uploads import check_picture, check_working
+from intarsia.serving.uploads import check_working
 from intarsia.serving.uses.contract import Asked, Outcome, Use, Work, said
 
 _ENDS = {"page": ".page.xml", "alto": ".alto.xml", "json": ".lines.json", "overlay": ".overlay.jpg"}
@@ -49,7 +49,7 @@ class AskedHandwriting(Asked):
 async def handwriting(work: Work, asked: AskedHandwriting) -> Outcome:
     """Find the lines of a page, as the command does."""
     upload = work.upload
-    width, height = check_picture(upload, work.settings, 1)
+    width, height = work.hold(upload)
     predictor = await work.predictor(asked.model, {"long_side": asked.long_side})
     check_working(upload.name, width, height, predictor.preprocessing, work.settings, len(predictor.space))
     if TEXT not in predictor.space.names:

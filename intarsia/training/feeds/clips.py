@@ -9,6 +9,7 @@ from torch import Tensor
 
 from intarsia.losses.temporal import confidence, temporal_consistency
 from intarsia.models import Supervised
+from intarsia.models.layers import resize
 from intarsia.models.video import warp
 from intarsia.recipe import Clips
 from intarsia.transforms.clips import Clip, make_clips
@@ -38,7 +39,8 @@ class ClipTraining:
         """
         if not self.settings.consistency:
             return torch.zeros(())
-        logits = outputs[0].logits.view(*clip.frames.shape[:2], *outputs[0].logits.shape[1:])
+        logits = resize(outputs[0].logits, clip.frames.shape[3:])  # where the motion is known
+        logits = logits.view(*clip.frames.shape[:2], *logits.shape[1:])
         terms = []
         for t, flow in enumerate(clip.flow):
             fits = confidence(clip.frames[t + 1], warp(clip.frames[t], flow))

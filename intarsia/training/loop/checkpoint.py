@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save
+from safetensors.torch import load, load_file, save
 from torch import Tensor
 
 from intarsia.errors import DataError, ModelError
-from intarsia.files import sync
+from intarsia.files import is_text, reason, sync
 
 _KEEP = 2
 _MANIFEST = "manifest.json"
@@ -62,7 +62,7 @@ def save_checkpoint(folder: Path, step: int, checkpoint: Checkpoint) -> Path:
         temporary.rename(final)
         sync(folder)
     except OSError as error:
-        raise DataError(f"cannot write checkpoint {final}: {error}; free some space and resume") from error
+        raise DataError(f"cannot write checkpoint {final}: {reason(error)}; then go on with --resume") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     for old in _stored(folder)[_KEEP:]:
@@ -83,7 +83,7 @@ def load_checkpoint(folder: Path) -> tuple[Checkpoint, Path, list[str]] | None:
     for candidate in _stored(folder):
         problem = _problem(candidate)
         if problem is None:
-            tensors = {file.stem: load_file(file) for file in sorted(candidate.glob("*.safetensors"))}
+            tensors = {file.stem: _tensors(file) for file in sorted(candidate.glob("*.safetensors"))}
             state = json.loads((candidate / "state.json").read_text(encoding="utf-8"))
             return Checkpoint(tensors, state), candidate, damaged
         damaged.append(f"checkpoint {candidate} is damaged: {problem}")
@@ -110,6 +110,12 @@ def _problem(checkpoint: Path) -> str | None:
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         return f"its manifest or a file cannot be read ({error})"
     return None
+
+
+def _tensors(file: Path) -> Mapping[str, torch.Tensor]:
+    """Read a file of tensors; its library opens names that are text, and nothing else."""
+    found: Mapping[str, torch.Tensor] = load_file(file) if is_text(file) else load(file.read_bytes())
+    return found
 
 
 def _digest(file: Path) -> str:

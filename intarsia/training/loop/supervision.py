@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from intarsia.models import Penalty, SegmentationModel, Supervised
+from intarsia.models import Penalty, Queries, SegmentationModel, Supervised
 
 
 class SupervisedPass(nn.Module):
@@ -25,7 +25,7 @@ class SupervisedPass(nn.Module):
 
 
 def supervised_loss(
-    loss: Callable[[Tensor, Tensor, Mapping[str, Tensor] | None], Tensor],
+    loss: Callable[[Tensor, Tensor, Mapping[str, Tensor] | None, Queries | None], Tensor],
     outputs: Sequence[Supervised | Penalty],
     target: Tensor,
     *,
@@ -35,7 +35,7 @@ def supervised_loss(
     """Weighted sum of the loss over all outputs; where logits are smaller, labels are shrunk, never interpolated.
 
     Args:
-        loss: of (N, C, h, w) logits, (N, h, w) labels and the labels' maps.
+        loss: of (N, C, h, w) logits, (N, h, w) labels, the labels' maps, and the queries that the logits are made of.
         outputs: what the model's `supervised` returns; penalties are added as they are.
         target: (N, H, W) labels.
         maps: what the loss derives from the target; None, and for shrunk labels, the loss computes them itself.
@@ -47,7 +47,8 @@ def supervised_loss(
             terms.append(output.weight * output.value)
             continue
         labels = shrink_labels(target, output.logits.shape[2:], align_corners=align_corners)
-        terms.append(output.weight * loss(output.logits, labels, maps if labels is target else None))
+        own = maps if labels is target else None
+        terms.append(output.weight * loss(output.logits, labels, own, output.queries))
     return torch.stack(terms).sum()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
@@ -115,10 +115,12 @@ def train(
     with join_world() as world:
         console = console if world.is_main else None
         begun = time.monotonic() if started is None else started
-        return _Trainer(recipe, dataset, folder, world, console, begun).run(resume, stop)
+        return Trainer(recipe, dataset, folder, world, console, begun).run(resume, stop)
 
 
-class _Trainer:
+class Trainer:
+    """A training in one of its processes; see `train`."""
+
     def __init__(
         self, recipe: Recipe, dataset: Dataset, folder: Path, world: World, console: Console | None, started: float
     ) -> None:
@@ -224,12 +226,7 @@ class _Trainer:
         settings = self.recipe.training
         network = self._network()
         self.feed.prepare()
-        order = StepBatches(
-            len(self.feed), settings.batch_size, settings.seed,
-            start=self.state.step, stop=self.pace.most, rank=self.world.rank, processes=self.world.size,
-            weights=self.feed.weights, shards=self.feed.shards,
-        )  # fmt: skip
-        loader = batches(self.feed.samples(self.loss.maps), order, self.workers)
+        loader = self._batches(self.pace.most)
         with stop_on_signals() as signalled, self._progress(lambda: signalled() or stop()) as progress:
             if self._is_validation_due():
                 self._finish_epoch(progress)
@@ -270,6 +267,27 @@ class _Trainer:
                         self._save_checkpoint()
                     raise KeyboardInterrupt
 
+    def steps(self, count: int) -> Iterator[None]:
+        """Take the first steps, one at a time; nothing is validated or written down."""
+        if not self.state.precision:
+            self._choose_precision()
+        network = self._network()
+        self.feed.prepare()
+        for batch in self._batches(min(count, self.total)):
+            self.state.step += 1
+            self._step(network, batch)
+            yield
+
+    def _batches(self, stop: int) -> Iterable[Batch]:
+        """The batches of all steps up to one, from the present one on."""
+        settings = self.recipe.training
+        order = StepBatches(
+            len(self.feed), settings.batch_size, settings.seed,
+            start=self.state.step, stop=stop, rank=self.world.rank, processes=self.world.size,
+            weights=self.feed.weights, shards=self.feed.shards,
+        )  # fmt: skip
+        return batches(self.feed.samples(self.loss.maps), order, self.workers)
+
     def _network(self) -> nn.Module:
         """What a step calls: it averages the gradients of all processes."""
         self._fast(self.model)
@@ -307,8 +325,10 @@ class _Trainer:
         self._count_failures(batch)
         # A seed per step instead of a stored generator state: dropout is then a pure function of the step.
         torch.manual_seed(mix(settings.seed, step, self.world.rank))
-        factor = learning_rate_factor(self.pace.place(step), self.total, self.recipe.optimizer)
+        place = self.pace.place(step)
+        factor = learning_rate_factor(place, self.total, self.recipe.optimizer)
         set_learning_rate(self.optimizer, factor, self.recipe.optimizer.eta_min)
+        self.model.anneal(place / max(1, self.total - 1))
         updates = step % settings.accumulate == 0 or step % self.per_epoch == 0
         buffers = [buffer.clone() for buffer in self.model.buffers()]
         network.train()

@@ -136,7 +136,7 @@ function startModel() {
   const choice = /** @type {HTMLSelectElement} */ (byId("model"));
   state.on("models", () => {
     const options = state.predictors().map(({ name, title }) => make("option", { value: name }, title || name));
-    choice.replaceChildren(make("option", { value: "" }, "Model by a look"), ...options);
+    choice.replaceChildren(make("option", { value: "" }, "Choose by a look"), ...options);
     choice.value = state.model;
     choice.hidden = !state.models.length;
   });

@@ -4,7 +4,7 @@ import { make } from "../dom.js";
 
 /**
  * `once`: all of the training, as of forests, which know no epochs.
- * @typedef {{epoch: number, loss?: number | null, miou?: number | null, once?: boolean, pixels?: number}} Point
+ * @typedef {{epoch: number, loss?: number | null, miou?: number | null, once?: boolean, pixels?: number, itself?: boolean}} Point
  */
 
 const WIDTH = 260;
@@ -52,7 +52,7 @@ export class Curve {
     const quality = this.points.map(({ miou }) => miou).filter((miou) => typeof miou === "number");
     const loss = typeof last.loss === "number" ? `, loss ${last.loss.toFixed(3)} (dashed)` : "";
     const best = quality.length ? `, mIoU ${(100 * Number(quality.at(-1))).toFixed(1)} %, best ${(100 * Math.max(...quality.map(Number))).toFixed(1)} %` : "";
-    return `Epoch ${last.epoch}${loss}${best}`;
+    return `Epoch ${last.epoch}${loss}${best}${quality.length ? measuredBy(last) : ""}`;
   }
 
   /**
@@ -77,7 +77,13 @@ export class Curve {
 }
 
 /** @param {Point} point */
-function describeOnce({ pixels, miou }) {
+function measuredBy({ itself }) {
+  return itself ? ", by the labels that it learns from, as there are few" : "";
+}
+
+/** @param {Point} point */
+function describeOnce(point) {
+  const { pixels, miou } = point;
   const from = typeof pixels === "number" ? ` from ${pixels.toLocaleString("en")} labelled pixels` : "";
-  return `Learnt in one go${from}${typeof miou === "number" ? `; mIoU ${(100 * miou).toFixed(1)} %` : ""}`;
+  return `Learnt in one go${from}${typeof miou === "number" ? `; mIoU ${(100 * miou).toFixed(1)} %${measuredBy(point)}` : ""}`;
 }

@@ -95,7 +95,7 @@ async function takeNew(known, place) {
   const fresh = state.models.find(({ name }) => !known.has(name));
   if (fresh) state.model = fresh.name;
   state.emit("models");
-  place.append(make("p", { role: "status" }, fresh ? `${fresh.title || fresh.name} is ready, and predicts from now on.` : "Done."));
+  place.append(make("p", { role: "status" }, fresh ? `${fresh.title || fresh.name} is ready, and predicts from now on. Press Predict to see what it says of this picture.` : "Done."));
 }
 
 /**

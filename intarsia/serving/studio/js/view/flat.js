@@ -26,6 +26,7 @@ export class FlatPainter {
     if (!context) throw new Error("this browser gives no canvas");
     this.context = context;
     this.scratch = contextOf(new OffscreenCanvas(1, 1));
+    this.image = new ImageData(1, 1);
     /** @type {ImageBitmap | null} */
     this.photo = null;
     /** @type {ImageBitmap | OffscreenCanvas | null} */
@@ -151,8 +152,10 @@ export class FlatPainter {
   lay(box, fill) {
     const { context, scratch } = this;
     const [width, height] = [box.right - box.left, box.bottom - box.top];
-    const image = new ImageData(width, height);
-    fill(new Uint32Array(image.data.buffer));
+    // One for every frame of the same size: megabytes that are thrown away each time would have to be collected.
+    if (this.image.width !== width || this.image.height !== height) this.image = new ImageData(width, height);
+    const { image } = this;
+    fill(new Uint32Array(image.data.buffer).fill(0));
     if (scratch.canvas.width < width || scratch.canvas.height < height) {
       scratch.canvas.width = Math.max(scratch.canvas.width, width);
       scratch.canvas.height = Math.max(scratch.canvas.height, height);
