@@ -71,4 +71,4 @@ def test_the_notebook_of_an_export_runs(tmp_path: Path, monkeypatch: pytest.Monk
     pytest.importorskip("onnx")
     monkeypatch.chdir(tmp_path)
     best, miou, size, same = run(ROOT / "docs" / "notebooks" / "export.ipynb")
-    assert best.exists() and 0 < miou < 1 and size > 10_000 and same > 0.999
+    assert best.exists() and 0 < miou < 1 and size > 10_000 and same > 0.99
