@@ -13,6 +13,7 @@ from importlib import metadata
 from itertools import chain
 from pathlib import Path
 
+import onnx
 import pytest
 from packaging.requirements import Requirement
 
@@ -141,3 +142,11 @@ def test_what_is_locked_is_what_the_project_asks_for(file: Path) -> None:
     asked = map(Requirement, chain(PROJECT["dependencies"], *PROJECT["optional-dependencies"].values()))
     wrong = [str(one) for one in asked if plain(one.name) in pins and pins[plain(one.name)] not in one.specifier]
     assert wrong == [], "run make lock"
+
+
+def test_bundled_networks_tell_nothing_of_the_machine_that_made_them() -> None:
+    """Tracers note each layer's place in the source code, with the paths of whoever ran them."""
+    for file in sorted((ROOT / "intarsia" / "zoo").glob("*.onnx")):
+        graph = onnx.load(file).graph
+        noted = [one.name for one in (*graph.node, *graph.value_info) if one.metadata_props or one.doc_string]
+        assert noted == [], file.name

@@ -16,12 +16,16 @@ from intarsia.files import atomic_path, sync
 
 
 def write_onnx(network: onnx.ModelProto, texts: Mapping[str, str], file: Path) -> None:
-    """Write an ONNX file.
+    """Write an ONNX file; what a tracer noted about the source code, its paths among it, is left out.
 
     Raises:
         DataError: the disk is full, or the folder cannot be written.
     """
     described = copy.deepcopy(network)
+    graph = described.graph
+    for noted in (graph, *graph.node, *graph.value_info, *graph.initializer, *graph.input, *graph.output):
+        del noted.metadata_props[:]
+        noted.doc_string = ""
     onnx.helper.set_model_props(described, dict(texts))
     with atomic_path(file) as temporary:
         temporary.write_bytes(described.SerializeToString(deterministic=True))
