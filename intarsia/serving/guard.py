@@ -152,16 +152,16 @@ class Guard:
 
 
 def _key(headers: Headers) -> bytes:
-    """The key that a client sends: as a bearer's token, as X-API-Key, or as the password of the basic scheme."""
+    """The bytes of the key that a client sends: a bearer's token, X-API-Key, or the password of the basic scheme."""
     scheme, _, given = headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":
-        return given.strip().encode()
+        return given.strip().encode("latin-1")
     if scheme.lower() == "basic":
         try:
             return base64.b64decode(given, validate=True).partition(b":")[2]
         except ValueError:
             return b""
-    return headers.get("x-api-key", "").encode()
+    return headers.get("x-api-key", "").encode("latin-1")
 
 
 def _add_headers(headers: MutableHeaders, scope: Scope) -> None:

@@ -176,10 +176,13 @@ def test_a_key_that_is_no_ascii_is_refused_not_a_defect(settings: Settings, give
         assert found.status_code == 401 and "wants a key" in found.json()["detail"]
 
 
-def test_a_key_of_other_letters_comes_as_the_password(settings: Settings) -> None:
+def test_a_key_of_other_letters_comes_by_every_way(settings: Settings) -> None:
     locked = settings.model_copy(update={"api_key": SecretStr("schlüssel")})
     with TestClient(create_app(locked)) as client:
         assert client.get("/v1/models", auth=("anybody", "schlüssel")).status_code == 200
+        for name, start in ((b"authorization", "Bearer "), (b"x-api-key", "")):
+            for key, status in (("schlüssel", 200), ("schlussel", 401)):
+                assert client.get("/v1/models", headers={name: (start + key).encode()}).status_code == status
         assert client.get("/v1/models", auth=("anybody", "schlussel")).status_code == 401
 
 
