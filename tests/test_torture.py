@@ -26,7 +26,7 @@ def tortured(part: str, file: Path) -> list[dict[str, Any]]:
     command = [sys.executable, str(ROOT / "benchmarks" / "torture.py"), "--quick", "--only", part, "--json", str(file)]
     done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
     assert file.exists(), done.stderr[-2000:]
-    rows: list[dict[str, Any]] = json.loads(file.read_text())
+    rows: list[dict[str, Any]] = json.loads(file.read_text())["results"]
     assert [fault for row in rows for fault in row["faults"]] == [], done.stdout
     return rows
 

@@ -87,6 +87,7 @@ def test_no_cluster_at_an_address(photos: Path, tmp_path: Path, monkeypatch: pyt
         raise ConnectionError(f"ray client connection timeout: {address}\nand more")
 
     monkeypatch.setattr(ray, "init", init)
-    with pytest.raises(DataError, match=r"ray://head:1: ray client connection timeout\. .*RAY_AUTH_MODE=token"):
+    said = r"ray://head:1: ray client connection timeout: ray://head:1\. Start one .*RAY_AUTH_MODE=token"
+    with pytest.raises(DataError, match=said):
         run_on(OnRay("ray://head:1"), threshold(), threshold, plan(photos, tmp_path / "out"))
     assert not (tmp_path / "out").exists()
