@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from commands import Cli
 
 from intarsia.datasets.synthetic import write_scenes
@@ -17,6 +18,7 @@ training: {epochs: 3, batch_size: 4, precision: fp32, workers: 0}
 """
 
 
+@pytest.mark.needs_torch
 def test_a_rehearsal_writes_nothing(cli: Cli, tmp_path: Path) -> None:
     data = write_scenes(tmp_path / "data", 16, size=(40, 56), seed=0)
     before = sorted(tmp_path.rglob("*"))

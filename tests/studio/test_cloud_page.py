@@ -68,6 +68,7 @@ class Page(Served):
         self.until("stage.session?.isLoaded && view.drawn === view.loaded && !view.frame")
 
     def labels(self) -> np.ndarray:
+        self.until("stage.session?.isLoaded")
         return np.array(self.tell("return [...stage.session.labels]"), np.uint8)
 
     def shown(self) -> np.ndarray:

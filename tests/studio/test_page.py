@@ -45,6 +45,21 @@ def test_an_empty_project_begins_with_the_sample_predicted(studio: Studio, stub:
     assert stub.stored == {}, "a prediction that nobody touched is not saved"
 
 
+def test_the_picture_stays_where_it_is_when_the_other_rooms_come(studio: Studio) -> None:
+    """They are loaded after it: who already draws must not find it elsewhere."""
+    where = """const main = await import('/studio/js/main.js');
+    const place = () => { const { x, y, width, height } = main.view.canvas.getBoundingClientRect();
+      return [x, y, width, height, main.view.zoom, main.view.x, main.view.y]; };
+    await main.started;"""
+    rooms = "await (await import('/studio/js/project/index.js')).ready;"
+    page = studio.context.new_page()
+    page.goto(studio.stub.address)
+    before, after = page.evaluate(
+        f"async () => {{ {where} const before = place(); {rooms} return [before, place()]; }}"
+    )
+    assert before == after
+
+
 DRAFTS = """const { leave } = await import("/studio/js/saving.js");
 await leave();
 const [{ name }] = await indexedDB.databases();
