@@ -171,7 +171,7 @@ def test_a_lost_graphics_card_comes_back_with_everything(browser: Any, stub: Stu
         card.restoreContext();
         await back"""
     )
-    assert shown(studio, 110, 60) == stub.space.palette[0]
+    assert shown(studio, 100, 60) == stub.space.palette[0]  # apart from the ring about the pointer
     assert shown(studio, 250, 100) == stub.space.palette[1]
     studio.context.close()
 
