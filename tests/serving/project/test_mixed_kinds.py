@@ -114,7 +114,7 @@ def test_a_model_learns_from_one_kind_and_the_rest_is_told(project: Project) -> 
     kind, left = chosen(project, "cloud")
     assert kind == "cloud" and left.startswith("1 picture and 1 scan left out: a model learns from one kind of thing")
     assert "kind=picture or kind=volume" in left
-    with pytest.raises(UsageError, match="scribbles are learnt from pictures"):
+    with pytest.raises(UsageError, match="scribbles are learnt from pictures and scans"):
         check(project, "scribbles", None, "cloud")
     check(project, "finetune", None, "cloud")  # by the bundled model of clouds
 
