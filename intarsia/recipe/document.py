@@ -26,6 +26,7 @@ from intarsia.recipe.sections import (
     Training,
     explain,
 )
+from intarsia.texts import decoded
 
 _MOVED = {"columns", "label"}
 
@@ -71,10 +72,10 @@ class Recipe(Section):
         """
         file = Path(path)
         try:
-            text = file.read_text(encoding="utf-8")
+            text = decoded(file.read_bytes())[0]
         except OSError as error:
             raise UsageError(f"cannot read recipe {file}: {reason(error)}") from error
-        except UnicodeDecodeError as error:
+        except ValueError as error:
             raise UsageError(f"cannot read recipe {file}: {error}; save it as UTF-8") from error
         recipe = cls.from_text(text, origin=str(file))
         data = recipe.said().get("data", {})
