@@ -79,7 +79,9 @@ class Recipe(Section):
             raise UsageError(f"cannot read recipe {file}: {error}; save it as UTF-8") from error
         recipe = cls.from_text(text, origin=str(file))
         if not recipe.model_fields_set:
-            raise UsageError(f"{file}: a recipe without a key; write one (intarsia recipes keys), or leave the file out")
+            raise UsageError(
+                f"{file}: a recipe without a key; write one (intarsia recipes keys), or leave the file out"
+            )
         data = recipe.said().get("data", {})
         for place in (data, *data.get("sources", ())):
             reader = place.get("reader", {})

@@ -37,7 +37,9 @@ def test_either_order_of_bytes(tmp_path: Path, order: str, kind: str) -> None:
     body = records.tobytes()
     if kind == "binary_compressed":
         plain = b"".join(records[name].tobytes() for name in records.dtype.names or ())
-        packed = b"".join(bytes([len(plain[at : at + 32]) - 1]) + plain[at : at + 32] for at in range(0, len(plain), 32))
+        packed = b"".join(
+            bytes([len(plain[at : at + 32]) - 1]) + plain[at : at + 32] for at in range(0, len(plain), 32)
+        )
         body = np.array([len(packed), len(plain)], f"{order}u4").tobytes() + packed
     (tmp_path / "a.pcd").write_bytes(_header(kind, len(records)) + body)
     cloud = read_cloud(tmp_path / "a.pcd")

@@ -121,7 +121,7 @@ def _records(body: bytes, dtype: np.dtype[Any], points: int, kind: str) -> NDArr
 def _order(dtype: np.dtype[Any]) -> Literal["<", ">"]:
     """The byte order of a point's record: that of its numbers of several bytes."""
     fields = (dtype[name].base for name in dtype.names or ())
-    return ">" if any(field.itemsize > 1 and not (field.newbyteorder("<") == field) for field in fields) else "<"
+    return ">" if any(field.itemsize > 1 and field.newbyteorder("<") != field for field in fields) else "<"
 
 
 def _is_big_endian(body: bytes, dtype: np.dtype[Any], points: int, kind: str) -> bool:
