@@ -263,6 +263,12 @@ def test_a_split_folder_uses_the_file_above(tmp_path: Path) -> None:
         ("classes.txt", "label r g b\nground 0 0 0\ncar 255 0 0\ntree 0 255 0\n", (), True),
         ("classes.csv", "R,G,B,Class\n0,0,0,ground\n255,0,0,car\n0,255,0,tree\n", (), True),
         ("classes.txt", "ground 0 0 0 # earth\ncar 255 0 0 # any\ntree 0 255 0 # alive\n", (), True),
+        ("classes.txt", "GIMP Palette\nName: x\nColumns: 0\n#\n"
+         "  0   0   0\tground\n255 0 0\tcar\n0 255 0\ttree\n", (), True),
+        ("classes.txt", "# QGIS Generated Color Map Export File\nINTERPOLATION:EXACT\n"
+         "0,0,0,0,255,ground\n5,255,0,0,255,car\n6,0,255,0,255,tree\n", (0, 5, 6), True),
+        ("classes.txt", "| id | name |\n|---:|:---|\n| 0 | ground |\n| 5 | car |\n| 6 | tree |\n", (0, 5, 6), False),
+        ("classes.tsv", "name\tid\nground\t0\ncar\t5\ntree\t6\n", (0, 5, 6), False),
         ("classes.txt", "- ground\n- car\n- tree\n", (), False),
         ("classes.txt", "ground,\ncar,\ntree\n", (), False),
         ("classes.txt", "0: 'ground',\n1: 'car',\n2: 'tree',\n", (0, 1, 2), False),
