@@ -244,7 +244,7 @@ class Project(Catalogue):
         return self.classes.chosen or any(self.status(name).labelled for name in touched)
 
     def adopt(self, space: LabelSpace) -> bool:
-        """Take a model's classes, while nobody has said any and nothing is labelled.
+        """Take a model's classes, while nobody has said any and nothing is labelled; what others said is forgotten.
 
         Returns:
             Whether they are the project's now.
@@ -254,6 +254,7 @@ class Project(Catalogue):
         if self.is_settled:
             return False
         self._stored.change(lambda document: replace(document, classes=Classes.of(space, chosen=False)))
+        self.drafts.forget()
         return True
 
     def _repaint(self, *, recoloured: bool) -> None:
