@@ -67,7 +67,7 @@ class S3:
     def files(self, bucket: str, prefix: str = "") -> dict[str, bytes]:
         """All that lies below a prefix, by name."""
         return {
-            key[len(prefix) :]: contents for key, (contents, _) in sorted(self.objects[bucket].items())
+            key[len(prefix) :]: contents for key, (contents, _) in sorted(self.objects[bucket].copy().items())
             if key.startswith(prefix)
         }  # fmt: skip
 
@@ -79,6 +79,7 @@ def etag(contents: bytes) -> str:
 class _Handler(BaseHTTPRequestHandler):
     s3: S3
     protocol_version = "HTTP/1.1"
+    wbufsize = 1 << 16  # an answer in one piece, which nobody waits to acknowledge
 
     def do_GET(self) -> None:
         self._do(self._get)

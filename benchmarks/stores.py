@@ -1,8 +1,8 @@
 """Exactly once in an object store: jobs that are killed at chosen requests give what an undisturbed one gives.
 
 A stand-in for S3 on the loopback holds sources and results. At seeded requests it kills who asks, with what was asked
-for done or not: a worker at an output, a worker between its outputs and its line, a driver at whatever it is at, also when
-it gathers the lines. Some requests are refused (429, 503), some answers are lost, and some rounds have two drivers.
+for done or not: a worker at an output, a worker between its outputs and its line, a driver at whatever it is at, also
+when it gathers the lines. Some requests are refused (429, 503), some answers are lost, some rounds have two drivers.
 After each round the prefix is compared with the folder of one process that wrote to a disk and that nobody disturbed.
 """
 
@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from common import arguments, write_results
-from exactly_once import killed, tree
+from exactly_once import killed, said_by, tree
 from exactly_once_job import UNFINISHED, predictor, write_pictures
 from object_store import S3
 
@@ -64,6 +64,10 @@ class Round:
             if 0 in codes:
                 break
         self.s3.fault = lambda method, key: None
+        while any(said_by(int(note["pid"])) for note in self.claims().values()):
+            time.sleep(0.1)  # for workers whose driver was killed: they end what they are at
+        if self.start().wait() != 0:
+            raise SystemExit(f"the job in {self.prefix} was done, and is not")
 
     def start(self) -> subprocess.Popen[bytes]:
         """Start a driver."""
@@ -107,11 +111,12 @@ class Round:
 
     def owner(self, fits: Any) -> int | None:
         """The process whose claim fits."""
-        for claim, contents in self.s3.files("bucket", f"{self.prefix}/.claims/").items():
-            note = json.loads(contents)
-            if fits(claim.removesuffix(".json"), note):
-                return int(note["pid"])
-        return None
+        return next((int(note["pid"]) for claim, note in self.claims().items() if fits(claim, note)), None)
+
+    def claims(self) -> dict[str, Any]:
+        """What the claims say, by their names."""
+        found = self.s3.files("bucket", f"{self.prefix}/.claims/")
+        return {claim.removesuffix(".json"): json.loads(contents) for claim, contents in found.items()}
 
 
 def judge(s3: S3, prefix: str, expected: dict[str, bytes], ids: set[str]) -> dict[str, int]:

@@ -64,7 +64,7 @@ def show_plan(plan: Plan, expected: Forecast | None, *, json: bool) -> None:
     planned = [
         {
             "source": str(task.source), "medium": task.medium.name,
-            "outputs": {kind: str(path) for kind, path in plan.paths(task).items()},
+            "outputs": {kind: str(plan.place / name) for kind, name in task.outputs.items()},
         }
         for task in plan.tasks
     ]  # fmt: skip

@@ -41,9 +41,9 @@ class Plan:
         """Where all outputs go, to be shown."""
         return self.store or self.folder
 
-    def paths(self, task: Task) -> dict[str, Path | Address]:
-        """Where the outputs of a task go, by kind."""
-        return {kind: self.place / name for kind, name in task.outputs.items()}
+    def paths(self, task: Task) -> dict[str, Path]:
+        """Where the outputs of a task go in the folder, by kind."""
+        return {kind: self.folder / name for kind, name in task.outputs.items()}
 
     def media(self) -> list[Medium]:
         """Name the media that occur."""

@@ -56,8 +56,18 @@ class StoreManifest(Manifest):
         return [self.store.address / name for name in task.outputs.values() if self._exists(name)]
 
     def is_begun(self, task: Task) -> bool:
-        """Tell whether somebody is at a task, or died at it."""
-        return self._exists(claim_name(task.id))
+        """Tell whether somebody is at a task, or died at it; if not, all that was made of it meanwhile is known then.
+
+        A listing takes a while: others may have begun and ended something since it went over the claims.
+        """
+        listed, self._listed = self._listed, None
+        if self._exists(claim_name(task.id)):
+            self._listed = listed
+            return True
+        self._in_store.look_for(task.id)
+        if listed is not None:
+            self._listed = listed | {name for name in task.outputs.values() if self._exists(name)}
+        return False
 
     def gather(self) -> None:
         """Move all lines into ``manifest.jsonl``, and look at what is there, once for all tasks.
@@ -97,7 +107,7 @@ class StoreManifest(Manifest):
         busy = self._busy[record["id"]]
         busy.is_torn = bool(record["outputs"]) or busy.held.inherited
         if busy.held.inherited and not record["outputs"]:
-            self.store.delete(busy.held.outputs)
+            self.store.delete(found for name in busy.held.outputs for found in self._keys(name))
         for name in record["outputs"].values():
             for file in _files(self.folder / name):
                 self._publish(file, file.relative_to(self.folder).as_posix(), record, busy)
@@ -134,6 +144,10 @@ class StoreManifest(Manifest):
         if name.endswith(FOLDERS):
             return next(self.store.list(name), None) is not None
         return self.store.head(name) is not None
+
+    def _keys(self, name: str) -> list[str]:
+        """The objects of an output."""
+        return [one.name for one in self.store.list(name)] if name.endswith(FOLDERS) else [name]
 
     def _publish(self, file: Path, name: str, record: Record, busy: _Task) -> None:
         if busy.again:

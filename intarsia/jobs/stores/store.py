@@ -16,6 +16,7 @@ from typing import Any
 from intarsia.errors import DataError, UsageError, require
 from intarsia.jobs.stores.address import Address
 
+_RETRIES = 10
 _CHUNK = 8 << 20  # bytes that are fetched at a time
 LARGEST = 5 << 30
 """Bytes of the largest object that is put at once, as S3 has it: only so can it be put on a condition."""
@@ -219,7 +220,7 @@ def _connected(bucket: str) -> Any:
     if endpoint and not endpoint.startswith(("http://", "https://")):
         raise UsageError(f"AWS_ENDPOINT_URL is an address as in https://HOST:PORT, and not {endpoint!r}")
     options = {"allow_http": endpoint.startswith("http://"), "connect_timeout": "5 seconds"}
-    retries = 10 if any(map(os.environ.get, _CREDENTIALS)) else 1
+    retries = _RETRIES if any(map(os.environ.get, _CREDENTIALS)) else 1
     retry = {"max_retries": retries, "retry_timeout": timedelta(minutes=3)}
     try:
         return store.S3Store(bucket, client_options=options, retry_config=retry)
