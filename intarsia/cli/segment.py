@@ -34,7 +34,7 @@ def segment(
         typer.Argument(
             metavar="SOURCE",
             help="Pictures, videos, camera:0, GeoTIFFs, NIfTI files, DICOM folders, point clouds, folders or glob "
-            "patterns; - for standard input.",
+            "patterns, prefixes in a store (s3://BUCKET/...); - for standard input.",
         ),
     ],
     model: Annotated[

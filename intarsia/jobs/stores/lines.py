@@ -37,7 +37,7 @@ class StoreLines:
         """
         line = written(record)
         for number in range(1, _TRIES):
-            name = f"{SHARDS}/{digest(record['id'])}.{number}.jsonl"
+            name = _name(record["id"], number)
             if self._store.create(name, line):
                 return
             known = self._store.read(name)
@@ -49,10 +49,12 @@ class StoreLines:
 
     def look_for(self, task: str) -> None:
         """Look whether others have added a line of a task."""
-        names = [one.name for one in self._store.list(SHARDS) if f"/{digest(task)}." in one.name]
-        if not names:
+        number = 1  # and one more for each time that it was done again since lines were gathered
+        while self._store.head(_name(task, number)) is not None:
+            number += 1
+        if number == 1:
             self._update()
-        self._append(names)
+        self._append(_name(task, one) for one in range(1, number))
 
     def gather(self) -> None:
         """Move all lines into ``manifest.jsonl``.
@@ -102,6 +104,10 @@ class StoreLines:
                 copy.flush()
                 added = True
         return added
+
+
+def _name(task: str, number: int) -> str:
+    return f"{SHARDS}/{digest(task)}.{number}.jsonl"
 
 
 def _says_as_much(line: bytes, record: Record) -> bool:

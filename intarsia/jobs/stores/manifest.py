@@ -92,7 +92,7 @@ class StoreManifest(Manifest):
         try:
             yield True
         finally:
-            if self._busy.pop(task.id).is_torn:
+            if self._busy.pop(task.id).is_torn and not self._is_over(held.contents):
                 self._taken.leave(held)
             else:
                 with suppress(DataError):  # it runs out
@@ -105,7 +105,7 @@ class StoreManifest(Manifest):
             DataError: the store cannot be written, or holds something else under the name of an output.
         """
         busy = self._busy[record["id"]]
-        busy.is_torn = bool(record["outputs"]) or busy.held.inherited
+        busy.is_torn = busy.is_torn or bool(record["outputs"])
         if busy.held.inherited and not record["outputs"]:
             self.store.delete(found for name in busy.held.outputs for found in self._keys(name))
         for name in record["outputs"].values():
@@ -164,6 +164,7 @@ class StoreManifest(Manifest):
             self.store.replace(name, file)
 
     def _was_stopped(self, record: Record) -> bool:
+        self._in_store.look_for(record["id"])
         before = self._in_store.found.find(record["id"])
         return before is not None and before["status"] == "stopped"
 
@@ -178,7 +179,7 @@ class _Task:
     """
 
     def __init__(self, held: Held, again: bool) -> None:
-        self.held, self.again, self.is_torn = held, again, False
+        self.held, self.again, self.is_torn = held, again, held.inherited
 
 
 def _files(output: Path) -> list[Path]:
