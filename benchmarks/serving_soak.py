@@ -34,6 +34,7 @@ from intarsia.threads import cores
 JPEG, BYTES, JSON = "image/jpeg", "application/octet-stream", "application/json"
 LEAVES = 0.02  # seconds after which a client leaves
 _EVERY = 20  # requests between two looks at the memory
+_EARLY = 500  # requests after which memory shall grow no more
 
 
 @dataclass(frozen=True)
@@ -216,6 +217,7 @@ def soak(count: int, tell: Callable[[str], None]) -> Iterator[Row]:
         mask = client.ask("POST", "/v1/segment?model=person", body)[1]
         order, held, start = random.Random(0), [], time.monotonic()
         rounds = told = 0
+        early = last_seen = 0.0
         while client.count < count:
             order.shuffle(wanted)
             rounds += 1
@@ -226,7 +228,9 @@ def soak(count: int, tell: Callable[[str], None]) -> Iterator[Row]:
             client.leave(Asked("/v1/segment?model=street", photo((1280, 960))))
             client.job(body, mask)
             client.project(body)
-            tell(f"{client.count:,} requests, {served.memory():.0f} MB, {len(client.wrong)} wrong")
+            last_seen = served.memory()
+            early = early or (last_seen if client.count >= _EARLY else 0.0)
+            tell(f"{client.count:,} requests, {last_seen:.0f} MB, {len(client.wrong)} wrong")
             for line in client.wrong[told:]:
                 tell(f"  {line}")
             told = len(client.wrong)
@@ -235,6 +239,9 @@ def soak(count: int, tell: Callable[[str], None]) -> Iterator[Row]:
     first, last = float(np.median(held[:quarter])), float(np.median(held[-quarter:]))
     case = f"{client.count:,} mixed requests of {len(wanted) + 12} kinds"
     yield Row(case, "resident memory, last quarter", "MB", last, first, "first quarter", first / last)
+    if early:
+        metric, peer = "resident memory at the end", f"after {_EARLY}"
+        yield Row(case, metric, "MB", last_seen, early, peer, last_seen / early)
     yield Row(case, "wrong answers", "", len(client.wrong), None, "", None)
     yield Row(case, "requests a second", "", client.count / took, None, "", None)
 
