@@ -38,7 +38,8 @@ def create(model: str = _MODEL, classes: str = "") -> Detector:
     Raises:
         UsageError: no such model or class, or CVAT's SDK is not installed.
     """
-    return Detector(model, [name.strip() for name in classes.split(",") if name.strip()])
+    names = [name.strip() for name in classes.split(",")]
+    return Detector(model, [*dict.fromkeys(filter(None, names))])  # CVAT takes each label once
 
 
 class Detector:

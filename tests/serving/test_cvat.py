@@ -89,7 +89,7 @@ def test_without_the_sdk_it_says_what_to_install(model: str, monkeypatch: pytest
 def test_labels_are_the_classes_but_the_background(sdk: None, model: str) -> None:
     (label,) = cvat.create(model=model).spec.labels
     assert (label.name, label.id, label.type) == ("person", 1, "mask")
-    both = cvat.create(model=model, classes="person, background").spec.labels
+    both = cvat.create(model=model, classes="person, background, person").spec.labels
     assert [(one.name, one.id) for one in both] == [("person", 1), ("background", 0)]
     with pytest.raises(UsageError, match="Did you mean 'person'"):
         cvat.create(model=model, classes="persn")

@@ -176,6 +176,21 @@ def test_views_by_mouse_and_keys_and_modes(cloud: Page) -> None:
     assert (cloud.shown() != by_height).any(axis=2).mean() > 0.05
 
 
+def test_the_picture_after_a_cloud_is_seen(cloud: Page) -> None:
+    file = io.BytesIO()
+    Image.new("RGB", (64, 48), (200, 30, 30)).save(file, "PNG")
+    photo = {"name": "view.png", "mimeType": "image/png", "buffer": file.getvalue()}
+    assert cloud.page.request.post(f"{cloud.address}/v1/project/items", multipart={"file": photo}).ok
+    cloud.open()
+    cloud.page.set_viewport_size({"width": 1100, "height": 700})  # while the picture's canvas is hidden
+    cloud.page.wait_for_timeout(100)
+    cloud.page.locator(".pictures .picture").nth(1).click()
+    wait = "while (!state.photo) await new Promise(requestAnimationFrame);"
+    picture = "const { view } = await import('/studio/js/main.js');"
+    width, zoom = cloud.tell(f"{picture} {wait} return [view.canvas.width, view.zoom];")
+    assert width > 300 and zoom > 2
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_page_is_accessible(browser: Any, tmp_path: Path, scheme: str) -> None:
     axe = (package("axe-core") / "axe.min.js").read_text("utf-8")

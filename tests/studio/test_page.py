@@ -368,8 +368,8 @@ def killed_after_a_stroke(studio: Studio, stub: Stub) -> list[int]:
 def test_a_killed_page_loses_nothing_that_it_kept(studio: Studio, stub: Stub) -> None:
     labels = killed_after_a_stroke(studio, stub)
     page = studio.open()
+    assert "is here again" in page.text_content("#message")  # which goes after a while
     assert studio.labels(page) == labels
-    assert "is here again" in page.text_content("#message")
     studio.until(SAVED, page)
     assert stub.saved().ravel().tolist() == labels
 
