@@ -142,6 +142,8 @@ def _open(
     """Open a file or folder; `path` is its name for people."""
     fitting = list(recognised(place)) if tool == "auto" else [tool_named(tool)]
     if not fitting:
+        if place.is_dir() and not Path(path).is_dir():
+            raise DataError(f"{path}: no annotation file of any known tool is in it; of a data set, unpack it (unzip)")
         readable = ", ".join(name for name, one in tools().items() if one.read)
         raise DataError(f"{path}: not an annotation file of any known tool ({readable}); export it again")
     chosen, *others = fitting

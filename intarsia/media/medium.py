@@ -195,7 +195,8 @@ def medium_of(source: object, given: Collection[str] = (), *, media: Sequence[Me
     if not isinstance(source, str | os.PathLike):
         return media[-1]
     found = next((medium for medium in media if medium.sniff(source)), media[-1])
-    if found is media[-1] and not found.claims(source):  # no picture either, if only another medium has its suffix
+    # No picture either, if only another medium has its suffix; of a .hdr alone the reader of pictures says what it is.
+    if found is media[-1] and not found.claims(source) and Path(source).suffix.lower() != ".hdr":
         found = next((medium for medium in media if medium.claims(source)), found)
     wanted = set(given) & _PARTICULAR
     if not wanted or (wanted <= found.takes and found is not media[-1]):

@@ -101,13 +101,7 @@ class Recipe(Section):
         if value is None:
             value = {}
         if not isinstance(value, dict):
-            kind = (
-                "a list"
-                if isinstance(value, list)
-                else "a text"
-                if isinstance(value, str)
-                else f"a {type(value).__name__}"
-            )
+            kind = {"list": "a list", "str": "a text"}.get(type(value).__name__, f"a {type(value).__name__}")
             raise UsageError(f"{origin}: a recipe holds keys with their values (data: {{path: FOLDER}}), not {kind}")
         return cls.from_dict(value, origin=origin)
 

@@ -101,7 +101,11 @@ for path in {[str(unsafe), str(unknown), str(broken)]!r}:
 """
     lines = run(script, temporary).stdout.decode().splitlines()
     assert [line for line in lines if line.startswith("[")] == ["[]"] * 3
-    assert "outside the folder" in lines[0] and "b.zip: not an annotation file" in lines[2] and "a.json" in lines[4]
+    assert (
+        "outside the folder" in lines[0]
+        and "b.zip: no annotation file of any known tool is in it" in lines[2]
+        and "a.json" in lines[4]
+    )
 
 
 @pytest.mark.parametrize("name", ["../a", "x/../../a", "/etc/a", "C:/a", "C:\\a", "..\\a", "\\\\host\\a"])

@@ -56,6 +56,24 @@ def test_values_without_names(values: list[int], names: tuple[str, ...], mapping
     assert notes
 
 
+def test_numbers_of_objects_are_told() -> None:
+    def counting(*highest: int) -> Survey:
+        found = Survey()
+        for most in highest:
+            found.add(survey_of(StoredMask(np.arange(most + 1, dtype=np.uint8).repeat(4).reshape(1, -1))))
+        return found
+
+    assert "to 9 in one and to 14 in another, as numbers of objects do" in " ".join(
+        choose(counting(9, 12, 14), None)[2]
+    )
+    for others in (counting(9, 9, 9), counting(2, 3, 4), counting(12, 14)):
+        assert "objects" not in " ".join(choose(others, None)[2])
+    gaps = counting(9, 12, 14)
+    gaps.add(survey_of(StoredMask(np.array([[0, 3, 3, 5]], np.uint8))))
+    assert "objects" not in " ".join(choose(gaps, None)[2])
+    assert "objects" not in " ".join(choose(counting(2, 3, 4), ClassList(tuple("abcde")))[2])
+
+
 def test_the_notes_tell_the_mapping() -> None:
     assert choose(gray([0, 255]), None)[2] == [
         "Masks are binary: value 0 is read as background, 255 as foreground. Other names, the one of value 0 first: "

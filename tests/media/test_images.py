@@ -241,6 +241,8 @@ def test_things_that_are_no_images() -> None:
         (b'<?xml version="1.0"?>', "it looks like XML text"),
         (b"\x00\x00\x00\x18ftypheic\x00\x00", "it looks like a HEIC photo; convert it to JPEG or PNG"),
         (b"\x00\x00\x00\x18ftypisom\x00\x00", "it looks like a video"),
+        (b"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n", "it looks like an HDR picture of Radiance; tone-map it"),
+        (b"v/1\x01\x02\x00\x00\x00", r"it looks like an HDR picture \(OpenEXR\); tone-map it"),
         (b"version https://git-lfs.github.com/spec/v1", "a Git LFS pointer, .* run: git lfs pull"),
         (b"\x01\x02\x03\x04\x05", r"its first bytes are 01 02 03 04 05; supported are PNG, JPEG"),
     ],

@@ -44,6 +44,7 @@ _MASK_FOLDERS = words(
 _OTHER_WORDS = words("no non without with not instance instances edge edges weight weights pred predicted prediction")
 _NUMBERING = re.compile(r"^\s*(?:\d+|[a-z])[.)]\s+")
 _MARKS = "_-. "
+_VECTORS = (".geojson", ".shp", ".gpkg", ".kml", ".fgb")
 _LOSSY = frozenset((".jpg", ".jpeg", ".webp", ".bmp"))
 
 MASK_SUFFIXES = (*IMAGE_SUFFIXES, ARRAY_SUFFIX)
@@ -53,7 +54,10 @@ _MASK_WORD = "mask|masks|label|labels|gt|groundtruth|ground_truth|seg|segmentati
 _MASK_NAMES = frozenset(_MASK_WORD.split("|"))
 _MASK_NAME = re.compile(rf"^(?:(?:{_MASK_WORD})[_\-. ](?P<after>.+)|(?P<before>.+)[_\-. ](?:{_MASK_WORD}))$")
 _MASK_AFFIX = re.compile(rf"^(?:{_MASK_WORD})[_\-. ]?(?=.)|[_\-. ](?:{_MASK_WORD}|l)$")
-_IMAGE_AFFIX = re.compile(r"^(?:image|img|photo|rgb|sat)[_\-. ]?(?=.)|[_\-. ](?:image|img|photo|rgb|sat|leftimg8bit)$")
+_IMAGE_AFFIX = re.compile(
+    r"^(?:image|img|photo|rgb|sat)[_\-. ]?(?=.)|"
+    r"[_\-. ](?:image|img|photo|rgb|sat|satellite|input|original|leftimg8bit)$"
+)
 
 
 @dataclass(frozen=True)
@@ -310,8 +314,8 @@ def pair_masks(predictions: Path, targets: Path) -> Pairs:
 
 
 def by_file_name(found: Sequence[Found]) -> list[Found]:
-    """Roles for pictures that lie side by side: a_mask.png, label_3.png, or a.png beside a.jpg."""
-    plain = {(item.split, item.folders, item.stem) for item in found}
+    """Roles for pictures side by side: a_mask.png beside a.jpg or a_sat.jpg, label_3.png, a.png beside a.jpg."""
+    plain = {(item.split, item.folders, _IMAGE_AFFIX.sub("", item.stem.lower())) for item in found}
     photos = {(item.split, item.folders, item.stem) for item in found if item.path.suffix.lower() in _LOSSY}
     roles = []
     for item in found:
@@ -325,8 +329,8 @@ def by_file_name(found: Sequence[Found]) -> list[Found]:
 
 
 def _has_partner(item: Found, plain: set[tuple[str | None, tuple[str, ...], str]]) -> bool:
-    bare = item.stem[: len(_MASK_AFFIX.sub("", item.stem.lower()))]
-    return any((item.split, item.folders, stem) in plain for stem in (bare, f"{bare}_image", f"{bare}_img"))
+    bare = _MASK_AFFIX.sub("", item.stem.lower())
+    return (item.split, item.folders, _IMAGE_AFFIX.sub("", bare)) in plain
 
 
 def stem_key(item: Found) -> str:
@@ -395,6 +399,12 @@ def _nothing_matched(root: Path, pairs: Pairs) -> str:
             return (
                 f"{root}: {len(pairs.images)} images, but no masks, and {pairs.images[0].name} is a DICOM slice of a "
                 "scan: scans are trained as NIfTI volumes with label volumes (dcm2niix converts)"
+            )
+        vectors = next((path for path in walk(root) if path.suffix.lower() in _VECTORS), None)
+        if vectors is not None:
+            return (
+                f"{root}: {len(pairs.images)} images, but no masks; {relative(vectors, root)} holds outlines on a map: "
+                f"burn them into a mask for each image (gdal_rasterize -a CLASS {vectors.name} masks/NAME.tif)"
             )
         part = any(folder_meaning(root.name))
         beside = [p.name for p in root.parent.iterdir() if p.is_dir() and p != root] if part else []

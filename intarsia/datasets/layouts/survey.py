@@ -81,6 +81,8 @@ def survey_of(stored: StoredMask) -> Survey:
     values, flat = counted(plane)
     if set(values) <= {0, 1, 255}:
         found.binary[frozenset(values)] += 1
+    highest = max(values)
+    found.counts[highest if len(values.keys() - {0}) == highest else 0] += 1
     if stored.palette is None:
         found.values, found.flat = values, flat
         return found

@@ -20,6 +20,7 @@ class Survey:
         painted_flat: likewise.
         colors: pixels per colour of files without a palette.
         binary: how many masks hold nothing but 0, 1 and 255, by the ones of these that each holds.
+        counts: how many masks hold the numbers from 1 to some number, with or without 0, by that number; 0 of others.
         files: masks looked at.
         jpegs: those of them that are JPEG files.
         twins: a palette gives one colour to several of the indices that its file uses.
@@ -35,6 +36,7 @@ class Survey:
     painted_flat: Counter[tuple[int, int]] = field(default_factory=Counter)
     colors: Counter[int] = field(default_factory=Counter)
     binary: Counter[frozenset[int]] = field(default_factory=Counter)
+    counts: Counter[int] = field(default_factory=Counter)
     files: int = 0
     jpegs: int = 0
     twins: bool = False
@@ -53,6 +55,7 @@ class Survey:
         if len(self.colors) > 4 * MOST_COLORS:
             self.colors = Counter(dict(self.colors.most_common(MOST_COLORS)))
         self.binary.update(other.binary)
+        self.counts.update(other.counts)
         self.files += other.files
         self.jpegs += other.jpegs
         self.twins |= other.twins

@@ -20,6 +20,7 @@ _HIGH_FROM = 224  # a value from here on that lies far above all others is no us
 _FAR = 64
 _INDEX = 32  # class numbers of a few classes lie below
 _EVEN = 2  # how much wider the widest step between gray levels may be than the narrowest
+_FEW_COUNTS, _MANY_OBJECTS = 3, 8  # different numbers of objects in the masks, and the largest of them
 _MOST = 255
 UNNAMED = '. Name every value, or say which mean "not labelled" (--ignore VALUE, recipe: data.ignore)'
 
@@ -74,6 +75,8 @@ def table_of(found: Survey, classes: ClassList | None, ignore: Sequence[int]) ->
         void = _void(values, classes)
         kept = [value for value in values if value not in void]
         table.names = _by_order(kept, classes, table) if classes else _by_value(kept, table.notes)
+        if classes is None and (told := _objects(found)):
+            table.notes.append(told)
     kept_top = [value for value in values if value >= _VOID_FROM and value in table.names and value not in void]
     if kept_top and len(values) > 2 and classes is None:
         table.notes.append(
@@ -219,6 +222,18 @@ def _by_order(values: list[int], classes: ClassList, table: Table) -> dict[int, 
     raise DataError(
         f"the masks hold the values {number_list(values)}, but {classes.source} names {count} "
         f"class{'es' if count > 1 else ''} for the values 0-{count - 1}{hint or UNNAMED}"
+    )
+
+
+def _objects(found: Survey) -> str:
+    """Say that masks seem to number objects: each counts up from 1, and each to another number."""
+    most = sorted(found.counts)
+    if not most or 0 in most or len(most) < _FEW_COUNTS or most[-1] < _MANY_OBJECTS:
+        return ""
+    return (
+        f"Every mask counts up from 1, to {most[0]} in one and to {most[-1]} in another, as numbers of objects do: if "
+        f"they are no classes, make one class of them (data.remap: {{map: {{class_0: background}}, rest: object, "
+        f"classes: [background, object]}})."
     )
 
 

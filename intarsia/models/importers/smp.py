@@ -117,9 +117,10 @@ def _encoder(checkpoint: Checkpoint, given: str) -> Native:
     if found is None and given in OURS:
         raise ModelError(f"{checkpoint.file}: the tensors of its encoder are not those of smp's {given}")
     if found is None:
+        close = suggest(given, OURS) if given else f" Known: {', '.join(OURS)}."
         raise ModelError(
             f"{checkpoint.file}: its encoder{f' {given}' if given else ''} cannot be imported; timm's ('tu-...') can, "
-            f"and {', '.join(OURS)}"
+            f"and those of smp's that are the same networks here.{close}"
         )
     if given not in ("", found.name):
         raise ModelError(f"{checkpoint.file}: its encoder is smp's {found.name}, not {given}")

@@ -26,6 +26,9 @@ _FAMILIES: dict[str, dict[str, str]] = {
         **{f"se_resnext{depth}_32x4d": f"legacy_seresnext{depth}_32x4d" for depth in (50, 101)},
     },
     "layer0.conv3.weight": {"senet154": "legacy_senet154"},
+    "features.0.weight": {
+        f"vgg{depth}{norm}": f"vgg{depth}{norm}" for depth in (11, 13, 16, 19) for norm in ("", "_bn")
+    },
     "features.0.0.weight": {"mobilenet_v2": "torchvision_mobilenet_v2"},
     "_conv_stem.weight": {f"efficientnet-b{size}": f"smp_efficientnet_b{size}" for size in range(8)},
     "blocks.0.0.se.conv_reduce.weight": {
@@ -144,6 +147,8 @@ def _names(ours: str) -> Names:
         return _mit_names()
     if ours.startswith("smp_efficientnet"):
         return _efficientnet_names(ours)
+    if ours.startswith("vgg"):
+        return ((r"encoder\.backbone\.features_", "encoder.features."),)
     return ((r"encoder\.backbone\.", "encoder."),)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -62,7 +63,7 @@ def cluster(
     def windows() -> Iterable[tuple[tuple[int, int], Iterable[Window]]]:
         for index, source in enumerate(sources):
             progress("reading pictures", index, len(sources))
-            for reader in StackReader(source).pages() if is_stack(source) else (open_image(source),):
+            for reader in _readers(source):
                 yield _windows(model, reader, preprocessing)
 
     sample = draw(model, windows(), preprocessing, pixels=pixels, classes=None, seed=seed)
@@ -71,6 +72,12 @@ def cluster(
     space = LabelSpace(tuple(f"segment {number}" for number in range(1, clusters + 1)))
     card = {"limits": "Clusters of similar colour, texture and place; they have no meaning beyond their pictures."}
     return Bundle("kmeans", chosen, space, preprocessing, model.state_dict(), card=card)
+
+
+def _readers(source: ImageLike) -> Iterable[ImageReader]:
+    if isinstance(source, str | os.PathLike) and is_stack(source):
+        return StackReader(source).pages()
+    return (open_image(source),)
 
 
 def _windows(

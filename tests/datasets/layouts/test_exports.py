@@ -62,7 +62,7 @@ def test_an_unpacked_archive_lasts_as_long_as_a_split_of_it(tmp_path: Path) -> N
 def test_an_archive_that_is_no_export_is_named(tmp_path: Path) -> None:
     (tmp_path / "set").mkdir()
     Image.new("RGB", (4, 4)).save(tmp_path / "set/a.png")
-    with pytest.raises(DataError, match=r"set\.zip: not an annotation file of any known tool"):
+    with pytest.raises(DataError, match=r"set\.zip: no annotation file of any known tool is in it; .*unpack it"):
         open_dataset(zipped(tmp_path / "set"))
 
 

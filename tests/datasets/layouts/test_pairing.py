@@ -50,6 +50,20 @@ def test_folder_names(name: str, meaning: tuple[str | None, str | None]) -> None
     assert folder_meaning(name) == meaning
 
 
+@pytest.mark.parametrize("image", ["7_sat.jpg", "7_image.png", "7_rgb.png", "image_7.jpg", "7_original.jpg"])
+def test_masks_beside_images_that_say_what_they_are(tmp_path: Path, image: str) -> None:
+    by_id, found = matched(tmp_path, image, "7_mask.png", "8_mask.png", image.replace("7", "8"))
+    assert sorted((one, mask) for _, one, mask in by_id.values()) == sorted(
+        [(image, "7_mask.png"), (image.replace("7", "8"), "8_mask.png")]
+    )
+    assert not found.images and not found.masks
+
+
+def test_outlines_on_a_map_are_no_masks(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"roads\.shp holds outlines on a map.*gdal_rasterize"):
+        matched(tmp_path, "a.tif", "roads.shp")
+
+
 @pytest.mark.parametrize(
     ("image", "mask", "key", "split"),
     [
