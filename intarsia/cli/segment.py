@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from intarsia.inference import Predictor
     from intarsia.inference.clouds import CloudPredictor
     from intarsia.jobs import JobResult, Plan
+    from intarsia.jobs.preannotation import PreAnnotation
 
 _NONE = Things()
 _GRIDS, _VIDEO, _CLOUDS = "GeoTIFFs and volumes", "Video", "Point clouds"
@@ -34,7 +35,7 @@ def segment(
         typer.Argument(
             metavar="SOURCE",
             help="Pictures, videos, camera:0, GeoTIFFs, NIfTI files, DICOM folders, point clouds, folders or glob "
-            "patterns; - for standard input.",
+            "patterns, prefixes in a store (s3://BUCKET/...); - for standard input.",
         ),
     ],
     model: Annotated[
@@ -197,7 +198,6 @@ def segment(
     from intarsia.cli.pipes import piped
     from intarsia.jobs import JobOptions, forecast, plan
     from intarsia.jobs.outputs import OUTLINED
-    from intarsia.jobs.preannotation import preannotation_path
     from intarsia.jobs.said import read_codes
     from intarsia.jobs.schedule import read_schedule
     from intarsia.media.medium import check_options
@@ -217,10 +217,11 @@ def segment(
         planned = plan(sources, out, outputs=things.outputs(write or ()), given=given)
         for medium in planned.media():
             check_options(medium, given, spell=lambda name: f"--{name.replace('_', '-')}")
+        if exports.tools and planned.store is not None:
+            raise UsageError("--annotations are written into folders, not into stores")
         if exports.tools and not planned.keeps_manifest:
             raise UsageError(f"{out} is one file: name a folder (-o OUT) for --annotations")
-        for tool in exports.tools:  # refused before the work, not after it
-            preannotation_path(planned.folder, tool, overwrite=overwrite)
+        exports.check(planned.folder, overwrite=overwrite)
         schedule = read_schedule(video, video_set or ())
         options = JobOptions(
             keep=tuple(keep or ()), columns=columns, codes=read_codes(codes or ()), category=category, series=series,
@@ -265,6 +266,30 @@ class Exports:
         if not OUTLINED & set(write):
             return {}
         return {"outline_tolerance": self.tolerance or 0.0, "outline_least_area": self.least_area or 0.0}
+
+    def check(self, folder: Path, *, overwrite: bool) -> None:
+        """Refuse before the work what could not be written after it."""
+        if self.tools:
+            from intarsia.jobs.preannotation import preannotation_path
+
+            for tool in self.tools:
+                preannotation_path(folder, tool, overwrite=overwrite)
+
+    def write(
+        self, plan: Plan, predictor: Any, *, of: Sequence[str] | None, overwrite: bool
+    ) -> dict[str, PreAnnotation]:
+        """Write what a finished job found, by tool."""
+        if not self.tools:
+            return {}
+        from intarsia.jobs.preannotation import write_preannotations
+
+        return {
+            tool: write_preannotations(
+                plan, predictor.space, tool,
+                tolerance=self.tolerance, min_area=self.least_area, of=of, overwrite=overwrite,
+            )
+            for tool in self.tools
+        }  # fmt: skip
 
 
 def _exports(
@@ -325,20 +350,14 @@ def _finish(
     json: bool,
 ) -> None:
     """Write the export that was asked for, tell what was done, and end with the job's exit code."""
-    from intarsia.jobs.preannotation import write_preannotations
-
     written = {}
     if not result.stopped and (result.skipped or result.done):
-        for tool in exports.tools:
-            written[tool] = write_preannotations(
-                plan, predictor.space, tool,
-                tolerance=exports.tolerance, min_area=exports.least_area, of=things.of, overwrite=overwrite,
-            )  # fmt: skip
+        written = exports.write(plan, predictor, of=things.of, overwrite=overwrite)
     if not json:
         show_job(result, plan, predictor.bundle, model)
     elif not result.stopped:  # of which the command itself tells, in JSON too
         outcome: Mapping[str, Any] = {
-            "out": str(plan.folder), "model": model, "notes": list(plan.notes), **result.to_json(),
+            "out": str(plan.place), "model": model, "notes": list(plan.notes), **result.to_json(),
         }  # fmt: skip
         more = {
             tool: {"path": str(one.path), "lost": one.lost.to_json(), "pixels_changed": one.changed}
