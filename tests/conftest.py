@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import errno
+import gc
 import importlib.util
 import os
 import re
 import shutil
+import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,11 +28,21 @@ if TYPE_CHECKING:
 def pytest_configure(config: pytest.Config) -> None:
     """Threads wait as under the command; several workers share the cores: one thread each, also in what they start."""
     share_cores()
+    keep_compiled()
     stay_on_this_machine()
     # What is measured of tests' networks is not kept beside what is measured of the user's.
     os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="intarsia-tests-")
     if "PYTEST_XDIST_WORKER" in os.environ:
         os.environ["OMP_NUM_THREADS"] = "1"  # which torch, loaded later, reads as well
+
+
+def keep_compiled() -> None:
+    """Keep the bytecode of tests and package, also where the environment (as in many images) says not to.
+
+    Else each worker compiles each test again, and each of the processes that tests start compiles the package.
+    """
+    sys.dont_write_bytecode = False
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 def stay_on_this_machine() -> None:
@@ -46,6 +58,17 @@ def stay_on_this_machine() -> None:
         connect(self, address)
 
     socket.socket.connect = checked  # type: ignore[method-assign]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Search for no garbage among modules and tests, here nor later: a million objects, and they stay to the end."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.func import functional_call
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils.flop_counter import FlopCounterMode
 
 from intarsia.models.contract import SegmentationModel
 from intarsia.models.registry import Architecture, architecture, build
+
+if TYPE_CHECKING:
+    from torch.utils.flop_counter import FlopCounterMode
 
 
 def parameters(model: nn.Module) -> int:
@@ -25,6 +27,8 @@ def parameters(model: nn.Module) -> int:
 @contextmanager
 def counting() -> Iterator[FlopCounterMode]:
     """Count what runs: convolutions, and matrix products, those of attention among them."""
+    from torch.utils.flop_counter import FlopCounterMode  # which brings Triton: every command would wait for it
+
     # Attention as the products that it is: of its fused kernels, the CPU's are not counted.
     with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         yield counter

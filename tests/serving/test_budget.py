@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from loops import finish
 from starlette.testclient import TestClient
 
 from intarsia.errors import DataError
@@ -97,7 +98,7 @@ def test_bodies_that_come_side_by_side_are_bounded(settings: Settings) -> None:
         await three
         return [client.answer["status"] for client in (first, second, third)]
 
-    assert asyncio.run(tried()) == [400, 429, 400]  # so many x are no annotations
+    assert finish(tried()) == [400, 429, 400]  # so many x are no annotations
 
 
 def test_decoded_pictures_count(settings: Settings, jpeg: bytes) -> None:
@@ -165,7 +166,7 @@ def test_work_that_nobody_waits_for_counts_until_it_ends(settings: Settings, tmp
         assert not places[0].exists()
         assert await engine.admitted(later := Call(), lambda: engine.beside(later, lambda: 3)) == 3
 
-    asyncio.run(tried())
+    finish(tried())
     engine.close()
 
 
@@ -178,7 +179,7 @@ def test_work_that_has_not_begun_when_its_client_leaves_is_not_done(settings: Se
         with pytest.raises(Problem, match="the client left"):
             await engine.admitted(call, lambda: engine.beside(call, lambda: done.append(1)))
 
-    asyncio.run(tried())
+    finish(tried())
     engine.close()
     assert not done and not engine.waiting
 

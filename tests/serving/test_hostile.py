@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import logging
 from typing import Any
@@ -11,6 +10,7 @@ from unittest import mock
 import numpy as np
 import pytest
 import uvicorn
+from loops import finish
 from starlette.testclient import TestClient
 from uvicorn.server import ServerState
 
@@ -65,7 +65,7 @@ def test_what_nobody_waits_for_ends_before_the_next_part_of_the_picture(client: 
         await engine.compute(call, predictor, work)
 
     with pytest.raises(GivenUp):
-        asyncio.run(compute())
+        finish(compute())
     assert parts == [0]
     assert client.post("/v1/segment?model=bright", content=jpeg).status_code == 200
 
@@ -122,7 +122,7 @@ def test_a_client_that_leaves_in_the_middle_of_its_body_is_no_failure(
         "root_path": "", "headers": [(b"host", b"localhost")], "http_version": "1.1", "scheme": "http",
     }  # fmt: skip
     with caplog.at_level(logging.INFO, "intarsia.serving"):
-        asyncio.run(client.app(scope, receive, send))  # type: ignore[arg-type]
+        finish(client.app(scope, receive, send))  # type: ignore[arg-type]
     assert sent[0]["status"] == 499
     assert "POST /v1/segment 499" in caplog.text and "failed" not in caplog.text
 

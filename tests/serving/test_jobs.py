@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 from filmed import moving_squares, write_clip
+from loops import finish
 from PIL import Image
 from pydantic import SecretStr
 from starlette.requests import Request
@@ -536,7 +537,7 @@ def test_a_body_that_breaks_off_leaves_nothing_open(
     headers = [(b"content-type", b"multipart/form-data; boundary=x")]
     request = Request({"type": "http", "method": "POST", "headers": headers, "query_string": b""}, receive)
     with pytest.raises(Problem, match=said) as raised:
-        asyncio.run(receiving.receive(request, folder, ()))
+        finish(receiving.receive(request, folder, ()))
     assert raised.value.status == status
 
 

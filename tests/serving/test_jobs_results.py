@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from loops import finish
 from starlette.testclient import TestClient
 
 from intarsia.serving.app import create_app
@@ -133,7 +133,7 @@ def collect(job: Job, steps: list[Any], monkeypatch: pytest.MonkeyPatch) -> str:
     async def told() -> str:
         return "".join([part async for part in events.follow(jobs, job, 0)])  # type: ignore[arg-type]
 
-    return asyncio.run(told())
+    return finish(told())
 
 
 def nothing(jobs: Any) -> None:

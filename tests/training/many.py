@@ -4,8 +4,8 @@ usage: many.py DATA FOLDER=ATTEMPTS ...
 
 Each folder's recipe is the file beside it. ATTEMPTS are separated by commas: the number of processes, and perhaps which
 of them dies by SIGKILL: 2, 2:1:step:4 (the second one after four steps), 2:0:write:6 (the first one in the middle of
-writing). All but the first resume. The processes are forked from this one, which has imported torch and done nothing
-else. For each folder the exit codes are printed, of each attempt and process, as JSON.
+writing). All but the first resume. The processes are forked from this one, which has imported what they need and done
+nothing else. For each folder the exit codes are printed, of each attempt and process, as JSON.
 
 Started by torchrun with DATA FOLDER alone, it is one of the processes: in the first attempt the second one dies after
 two steps, in the second attempt torchrun itself after another one. With DATA FOLDER resume, it goes on to the end.
@@ -19,6 +19,7 @@ import socket
 import sys
 from pathlib import Path
 
+import timm  # noqa: F401 - with much of torch: the seconds that it takes are not spent by every process
 import torch
 from train_once import count
 

@@ -167,7 +167,7 @@ def pictures(scenes: Dataset, recipe: Recipe) -> Recipe:
 
 @pytest.fixture(scope="module")
 def two(scenes: Dataset, pictures: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder in which two processes left their results; both are forked from one that only imported torch."""
+    """The folder in which two processes left their results; both are forked from one that only imported."""
     folder = tmp_path_factory.mktemp("two")
     pictures.save(folder / "pictures.yaml")
     done = subprocess.run(
@@ -293,6 +293,8 @@ def test_two_processes_train_on_clouds_like_one(tmp_path: Path) -> None:
 
 
 if __name__ == "__main__":
+    import timm  # noqa: F401 - with much of torch: the seconds that it takes are not spent by each of the two
+
     with socket.socket() as free:
         free.bind(("localhost", 0))
         port = free.getsockname()[1]

@@ -3,8 +3,9 @@
 usage: train_once.py DATA FOLDER=KILLS ...
 
 Each folder's recipe is the file beside it. Its training dies at each of the kills, separated by commas: step:N after
-N steps, write:N in the middle of writing. Each attempt is a process forked from this one, which has imported torch and
-done nothing else. For each folder the exit codes are printed, and in which attempts the training ended, as JSON.
+N steps, write:N in the middle of writing. Each attempt is a process forked from this one, which has imported what
+they need and done nothing else. For each folder the exit codes are printed, and in which attempts the training ended,
+as JSON.
 """
 
 import json
@@ -15,6 +16,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import timm  # noqa: F401 - with much of torch: the seconds that it takes are not spent by every attempt
 
 from intarsia.datasets import open_dataset
 from intarsia.recipe import Recipe

@@ -20,6 +20,7 @@ Up = Literal["bilinear", "nearest", "deconv"]
 Padding = Literal["valid", "same"]
 
 _LEVELS = 5
+_CROPS = (4, 16, 40, 88)  # of the skips, deepest first: what valid convolutions have used up until they are joined
 _BORDER = 92  # context that the valid convolutions use up on each side
 _PERIOD = 16  # the poolings together
 _REACH = 107  # most pixels between an output and an input that decides it; it depends on the place in the period
@@ -142,10 +143,14 @@ class OriginalUNet(ImageModel):
             skips.append(level(x))
             x = F.max_pool2d(skips[-1], 2, ceil_mode=True)  # valid sizes are even here
         x = self.encoder[-1](x)
-        for up, step in zip(self.ups, self.steps, strict=True):
+        for up, step, crop in zip(self.ups, self.steps, _CROPS, strict=True):
             skip = skips.pop()
-            x = up(x)[:, :, : skip.shape[2], : skip.shape[3]]  # smaller only where padding "same" rounded up
-            x = step(torch.cat([_middle(skip, x.shape[2:]), x], dim=1))
+            x = up(x)
+            if self._valid:  # differences of sides would be the same, but take an exporter long to reason about
+                skip = skip[:, :, crop:-crop, crop:-crop]
+            else:
+                x = x[:, :, : skip.shape[2], : skip.shape[3]]  # pooling rounded up
+            x = step(torch.cat([skip, x], dim=1))
         out: Tensor = self.head(x)
         return out
 
@@ -158,11 +163,6 @@ def _two_convs(inputs: int, outputs: int, *, padding: Padding, norm: bool) -> nn
             layers.append(nn.BatchNorm2d(outputs))
         layers.append(nn.ReLU(inplace=True))
     return nn.Sequential(*layers)
-
-
-def _middle(x: Tensor, size: Sequence[int]) -> Tensor:
-    top, left = (x.shape[2] - size[0]) // 2, (x.shape[3] - size[1]) // 2
-    return x[:, :, top : top + size[0], left : left + size[1]]
 
 
 def _mirrored(length: int, device: torch.device) -> Tensor:
