@@ -1,7 +1,7 @@
 """Bicubic resampling against aliasing, as networks resample learned positions, in operators that all runtimes agree on.
 
-ONNX has an operator for it, which OpenVINO computes by a rule of its own: the logits of a network with such positions were
-off by 0.07.
+ONNX has an operator for it, which OpenVINO computes by a rule of its own: the logits of a network with such positions
+were off by 0.07.
 """
 
 from __future__ import annotations
