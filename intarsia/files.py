@@ -64,11 +64,12 @@ def sweep(target: Path) -> None:
     """
     for path in target.rglob(".*.tmp*") if target.is_dir() else leftovers(target):
         left = _LEFT.fullmatch(path.name)
-        if left is not None and path.is_file() and not _lives(int(left[1])):
+        if left is not None and path.is_file() and not lives(int(left[1])):
             path.unlink(missing_ok=True)
 
 
-def _lives(process: int) -> bool:
+def lives(process: int) -> bool:
+    """Tell whether a process of this machine is there, as far as it can be asked."""
     if os.name == "nt":  # where asking would interrupt it
         return True
     try:

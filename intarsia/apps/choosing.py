@@ -5,9 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
+import numpy as np
+from numpy.typing import NDArray
+
 from intarsia import DEFAULT_MODEL, DEFAULT_MODELS
 from intarsia.inference.choosing import choose_for, look
 from intarsia.jobs.plan import Plan
+from intarsia.jobs.stores.sources import fetched
+from intarsia.jobs.task import Task
 
 
 def choose_model(plan: Plan) -> tuple[str, Plan]:
@@ -16,7 +21,12 @@ def choose_model(plan: Plan) -> tuple[str, Plan]:
     known = next((DEFAULT_MODELS[name] for name in media if name in DEFAULT_MODELS), None)
     if known is not None or media != ["picture"]:
         return known or DEFAULT_MODEL, plan
-    choice = choose_for([partial(look, task.source) for task in plan.tasks])
+    choice = choose_for([partial(_look, task) for task in plan.tasks])
     note = str(choice)
     tasks = tuple(replace(task, notes=(*task.notes, note)) for task in plan.tasks)
     return choice.model, replace(plan, tasks=tasks, notes=(*plan.notes, note))
+
+
+def _look(task: Task) -> NDArray[np.uint8]:
+    with fetched(task.source) as (source, _):
+        return look(source)

@@ -99,6 +99,6 @@ def end_job(predictor: Any, plan: Plan, result: JobResult, model: str, *, then: 
     if not json:
         show_job(result, plan, predictor.bundle, model, then=then)
     elif not result.stopped:  # of which the command itself tells, in JSON too
-        emit({"out": str(plan.folder), "model": model, "notes": list(plan.notes), **result.to_json()})
+        emit({"out": str(plan.place), "model": model, "notes": list(plan.notes), **result.to_json()})
     if result.exit_code:
         raise typer.Exit(result.exit_code)

@@ -36,7 +36,7 @@ def show_records(result: JobResult, plan: Plan) -> None:
     for record in whole[:_MOST_SHOWN]:
         _show_record(record, plan)
     if len(whole) > _MOST_SHOWN:
-        typer.echo(f"... and {len(whole) - _MOST_SHOWN} more; all of them in {plan.folder / 'manifest.jsonl'}")
+        typer.echo(f"... and {len(whole) - _MOST_SHOWN} more; all of them in {plan.place / 'manifest.jsonl'}")
     for source, reason in result.failures.items():
         typer.echo(f"failed: {reason if source in reason else f'{source}: {reason}'}", err=True)
 
@@ -64,7 +64,7 @@ def show_plan(plan: Plan, expected: Forecast | None, *, json: bool) -> None:
     planned = [
         {
             "source": str(task.source), "medium": task.medium.name,
-            "outputs": {kind: str(path) for kind, path in plan.paths(task).items()},
+            "outputs": {kind: str(plan.place / name) for kind, name in task.outputs.items()},
         }
         for task in plan.tasks
     ]  # fmt: skip
@@ -121,7 +121,7 @@ def _show_record(record: Record, plan: Plan) -> None:
         if note in plan.notes:  # said once for all
             continue
         typer.echo(f"  note: {note}")
-    typer.echo("  " + "  ".join(str(plan.folder / name) for name in record["outputs"].values()))
+    typer.echo("  " + "  ".join(str(plan.place / name) for name in record["outputs"].values()))
 
 
 def _facts(record: Record) -> list[str]:

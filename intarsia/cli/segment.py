@@ -35,7 +35,7 @@ def segment(
         typer.Argument(
             metavar="SOURCE",
             help="Pictures, videos, camera:0, GeoTIFFs, NIfTI files, DICOM folders, point clouds, folders or glob "
-            "patterns; - for standard input.",
+            "patterns, prefixes in a store (s3://BUCKET/...); - for standard input.",
         ),
     ],
     model: Annotated[
@@ -217,6 +217,8 @@ def segment(
         planned = plan(sources, out, outputs=things.outputs(write or ()), given=given)
         for medium in planned.media():
             check_options(medium, given, spell=lambda name: f"--{name.replace('_', '-')}")
+        if exports.tools and planned.store is not None:
+            raise UsageError("--annotations are written into folders, not into stores")
         if exports.tools and not planned.keeps_manifest:
             raise UsageError(f"{out} is one file: name a folder (-o OUT) for --annotations")
         exports.check(planned.folder, overwrite=overwrite)
@@ -355,7 +357,7 @@ def _finish(
         show_job(result, plan, predictor.bundle, model)
     elif not result.stopped:  # of which the command itself tells, in JSON too
         outcome: Mapping[str, Any] = {
-            "out": str(plan.folder), "model": model, "notes": list(plan.notes), **result.to_json(),
+            "out": str(plan.place), "model": model, "notes": list(plan.notes), **result.to_json(),
         }  # fmt: skip
         more = {
             tool: {"path": str(one.path), "lost": one.lost.to_json(), "pixels_changed": one.changed}

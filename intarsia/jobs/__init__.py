@@ -1,9 +1,10 @@
 """Jobs: sources in, files and records out; they can be continued, shared and stopped."""
 
+from intarsia.jobs.doing import run
 from intarsia.jobs.forecast import Forecast, forecast
 from intarsia.jobs.manifest import Manifest
 from intarsia.jobs.plan import Plan, plan
-from intarsia.jobs.run import JobResult, run, run_all
+from intarsia.jobs.run import JobResult, run_all
 from intarsia.jobs.task import JobOptions, Record, Task
 
 __all__ = [

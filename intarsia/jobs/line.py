@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from threading import Event
 from types import TracebackType
 from typing import Any, Self
@@ -12,6 +13,7 @@ from typing import Any, Self
 from intarsia.errors import IntarsiaError
 from intarsia.jobs.manifest import fingerprint
 from intarsia.jobs.parts import Parts
+from intarsia.jobs.stores.sources import fetched
 from intarsia.jobs.task import Task
 from intarsia.media.ahead import Ahead
 from intarsia.media.medium import Form
@@ -39,6 +41,7 @@ class Begun:
 
     Attributes:
         task: what is done.
+        at: where its source lies meanwhile.
         refusal: why it is not this worker's to do; "" if it is.
         input: size and time of the source, before it was opened.
         reader: the opened source; None if there is none.
@@ -47,6 +50,7 @@ class Begun:
     """
 
     task: Task
+    at: Path | str = ""
     refusal: str = ""
     input: list[int] | None = None
     reader: Any = None
@@ -58,17 +62,21 @@ class Begun:
     _claim: ExitStack = field(default_factory=ExitStack)
 
 
-def begin(task: Task, predictor: Any, options: Mapping[str, Any]) -> Begun:
+@contextmanager
+def begin(task: Task, predictor: Any, options: Mapping[str, Any]) -> Iterator[Begun]:
     """Open the source of a task, to be computed when it is asked for."""
-    begun = _opened(task, predictor.preprocessing, options)
-    begun.parts = _computed(begun, predictor, None)
-    return begun
+    with ExitStack() as claim:
+        begun = _opened(task, claim, predictor.preprocessing, options)
+        begun.parts = _computed(begun, predictor, None)
+        yield begun
 
 
-def _opened(task: Task, preprocessing: AnyPreprocessing, options: Mapping[str, Any]) -> Begun:
-    begun = Begun(task, input=fingerprint(task.source))
+def _opened(task: Task, claim: ExitStack, preprocessing: AnyPreprocessing, options: Mapping[str, Any]) -> Begun:
+    begun = Begun(task, task.source)
     try:
-        begun.reader = task.medium.open(task.source, preprocessing, options)
+        begun.at, seen = claim.enter_context(fetched(task.source))
+        begun.input = seen or fingerprint(begun.at)
+        begun.reader = task.medium.open(begun.at, preprocessing, options)
     except EXPECTED as error:
         begun.error = error
     return begun
@@ -161,7 +169,7 @@ class Line:
         for task in self._tasks:
             claim = ExitStack()
             refusal = claim.enter_context(self._claim(task))
-            begun = Begun(task, refusal) if refusal else _opened(task, self._predictor.preprocessing, self._options)
+            begun = Begun(task, refusal=refusal) if refusal else self._opened(task, claim)
             begun._claim = claim
             self._taken[task.id] = begun
             try:
@@ -173,6 +181,9 @@ class Line:
                 return
             if not begun._held:
                 begun._over.wait()
+
+    def _opened(self, task: Task, claim: ExitStack) -> Begun:
+        return _opened(task, claim, self._predictor.preprocessing, self._options)
 
     def _compute(self, read: Iterable[Begun]) -> Iterator[Any]:
         """Each task, its parts, and the end of it."""

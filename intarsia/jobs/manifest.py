@@ -6,7 +6,7 @@ import errno
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,6 +17,8 @@ from intarsia.files import leftovers, lock, reason, remove, sync
 from intarsia.jobs.lines import Lines
 from intarsia.jobs.log import Log, SharedLog, gather
 from intarsia.jobs.outputs import FOLDERS
+from intarsia.jobs.stores.address import Address, is_address
+from intarsia.jobs.stores.sources import seen
 from intarsia.jobs.task import Record, Task
 
 CLAIMS = ".claims"
@@ -61,7 +63,12 @@ class Manifest:
 
     def is_there(self, task: Task) -> bool:
         """Tell whether all outputs of a task exist, whoever wrote them."""
-        return all(os.path.exists(self.folder / name) for name in task.outputs.values())
+        return len(self.existing(task)) == len(task.outputs)
+
+    def existing(self, task: Task) -> Sequence[Path | Address]:
+        """List the outputs of a task that exist, whoever wrote them."""
+        paths = [self.folder / name for name in task.outputs.values()]
+        return [path for path in paths if os.path.exists(path)]  # where Path raises of a name too long
 
     def gather(self) -> None:
         """Move the lines of workers that have ended into ``manifest.jsonl``.
@@ -227,7 +234,12 @@ def digest(name: str) -> str:
 
 
 def fingerprint(source: Path | str) -> list[int] | None:
-    """Take size in bytes and time of change: whether a file is still the one that was segmented."""
+    """Take size in bytes and time of change: whether a file is still the one that was segmented.
+
+    Of what lies in a store, a number of its contents as well.
+    """
+    if is_address(source):
+        return seen(source if isinstance(source, Address) else Address(source))
     try:
         status = os.stat(source)
     except OSError:

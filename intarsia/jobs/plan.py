@@ -10,6 +10,8 @@ from pathlib import Path
 
 from intarsia.errors import UsageError
 from intarsia.jobs.outputs import choose, name_outputs
+from intarsia.jobs.stores.address import Address, is_address
+from intarsia.jobs.stores.sources import listed
 from intarsia.jobs.task import Task
 from intarsia.media.medium import MEDIA, Item, Medium, Name, Sources, expand
 from intarsia.result import Render
@@ -20,20 +22,27 @@ class Plan:
     """The tasks of a job.
 
     Attributes:
-        folder: that holds all outputs.
+        folder: that holds all outputs, unless they go into a store.
         tasks: one a source.
         keeps_manifest: whether the folder gets a manifest, so that the job can be continued and shared; a single file
             of labels gets none.
         notes: what was left out of the sources, or decided for all of them, in sentences.
+        store: the address of an object store below which all outputs go.
     """
 
     folder: Path
     tasks: tuple[Task, ...]
     keeps_manifest: bool = True
     notes: tuple[str, ...] = ()
+    store: Address | None = None
+
+    @property
+    def place(self) -> Path | Address:
+        """Where all outputs go, to be shown."""
+        return self.store or self.folder
 
     def paths(self, task: Task) -> dict[str, Path]:
-        """Where the outputs of a task go, by kind."""
+        """Where the outputs of a task go in the folder, by kind."""
         return {kind: self.folder / name for kind, name in task.outputs.items()}
 
     def media(self) -> list[Medium]:
@@ -49,7 +58,7 @@ def plan(
     given: Collection[str] = (),
     media: Sequence[Medium] = MEDIA,
 ) -> Plan:
-    """Name the outputs of all sources (files, folders, glob patterns), each source once.
+    """Name the outputs of all sources (files, folders, glob patterns, addresses in stores), each source once.
 
     What is found in a folder or under a pattern keeps its path relative to it, files keep their name. Where sources
     differ in nothing but the suffix, all of them keep the suffix (a.jpg.mask.png and a.png.mask.png), so that none
@@ -57,8 +66,8 @@ def plan(
 
     Args:
         sources: one or several.
-        out: the output folder (None: the current one), or for one source the file for its labels, of a video for its
-            drawing (or, if nothing else is wanted, its labels).
+        out: the output folder (None: the current one) or its address in a store, or for one source the file for its
+            labels, of a video for its drawing (or, if nothing else is wanted, its labels).
         outputs: kinds of what is written, or renders of your own; () for what is usual of each medium.
         given: names of the options that the user gave; see `media.medium.medium_of`.
         media: those that are known.
@@ -69,12 +78,14 @@ def plan(
         DataError: a folder or pattern holds nothing.
     """
     names = [sources] if isinstance(sources, str | os.PathLike) else list(sources)
-    found = [expand(name, given, media=media) for name in names]
+    found = [_found(name, out, given, media) for name in names]
     items: dict[str, Item] = {str(item.source): item for one in found for item in one.items}
-    if out is not None and names_file(out, media=media):
+    store = Address(out) if is_address(out) else None
+    if out is not None and store is None and names_file(out, media=media):
         return _one_file(Path(out), list(items.values()), list(outputs), media)
     folder = Path(".") if out is None else Path(out)
-    _check_folder(folder, found, asked=out is not None)
+    if store is None:
+        _check_folder(folder, found, asked=out is not None)
     bare = {key: str(item.name.with_name(item.medium.stem(Path(item.name.name)))) for key, item in items.items()}
     shared = Counter(bare.values())
     tasks = [_task(item, bare[key], outputs, shared[bare[key]] > 1) for key, item in items.items()]
@@ -87,7 +98,23 @@ def plan(
                     "give the folder above them, or run them into two output folders"
                 )
             taken[name] = task
-    return Plan(folder, tuple(tasks), notes=tuple(note for one in found for note in one.notes))
+    return Plan(folder, tuple(tasks), notes=tuple(note for one in found for note in one.notes), store=store)
+
+
+def _found(name: Name, out: Name | None, given: Collection[str], media: Sequence[Medium]) -> Sources:
+    """What a name stands for, in a store or here."""
+    if not is_address(name):
+        return expand(name, given, media=media)
+    base, target = Address(name), Address(out) if is_address(out) else None
+    found = listed(base, given, media)
+    if found.deep and out is None:
+        raise UsageError("prefixes need a folder for the results: -o OUT")
+    if found.deep and target is not None and f"{target}/".startswith(f"{base}/"):
+        raise UsageError(
+            f"the results in {target} would lie in the input {base}, where a later run would take them for sources; "
+            "name a prefix outside of it"
+        )
+    return found
 
 
 def names_file(out: Name, *, media: Sequence[Medium] = MEDIA) -> bool:

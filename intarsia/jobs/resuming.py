@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import Any, Protocol, Self, TypeVar
 
@@ -72,7 +71,7 @@ def as_begun(predictor: P, plan: Plan, manifest: Manifest) -> P:
             return predictor.at(begun)
         except UsageError as error:
             raise UsageError(
-                f"the job in {plan.folder} was begun in {begun['precision']} by {begun['name']}: {error}. Finish it "
+                f"the job in {plan.place} was begun in {begun['precision']} by {begun['name']}: {error}. Finish it "
                 "where it was begun, do everything again (--overwrite), or name another folder"
             ) from error
     return predictor
@@ -109,7 +108,7 @@ def is_skipped(
         return False
     if manifest is not None and is_finished(predictor, task, manifest, options):
         return True
-    existing = [path for path in plan.paths(task).values() if os.path.exists(path)]
+    existing = (manifest or Manifest(plan.folder)).existing(task)
     if not existing or (manifest is not None and manifest.is_begun(task)):
         return False
     if manifest is not None and is_finished(predictor, task, manifest, options):

@@ -2,45 +2,23 @@
 
 from __future__ import annotations
 
-import os
-import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from intarsia.errors import DataError, NothingFound, UsageError
-from intarsia.files import checksum, remove
-from intarsia.inference import Rows
+from intarsia.errors import DataError
+from intarsia.jobs.attempts import Attempts, Outcome
+from intarsia.jobs.doing import Stop, Tell
 from intarsia.jobs.forecast import check_memory
-from intarsia.jobs.line import EXPECTED, Begun, Line, begin
-from intarsia.jobs.manifest import Manifest, is_hopeless
-from intarsia.jobs.parts import Parts, write_part
+from intarsia.jobs.opening import open_manifest
+from intarsia.jobs.parts import Parts
 from intarsia.jobs.plan import Plan
-from intarsia.jobs.resuming import JobPredictor, as_begun, is_finished, is_skipped, prepared, settled
-from intarsia.jobs.task import JobOptions, Record, Task
-from intarsia.jobs.writing.frames import write_frames
-from intarsia.jobs.writing.pages import write_pages
-from intarsia.jobs.writing.photo import write_photo
-from intarsia.jobs.writing.points import write_points
-from intarsia.jobs.writing.rows import write_rows
-from intarsia.jobs.writing.volume import write_volume
-from intarsia.jobs.writing.whole import write_whole
-from intarsia.jobs.writing.work import Facts, Stopped, Work
-from intarsia.media.medium import Form, check_options
+from intarsia.jobs.resuming import JobPredictor, as_begun, is_skipped, prepared
+from intarsia.jobs.task import JobOptions, Record
+from intarsia.media.medium import check_options
 
-Stop = Callable[[], bool]
-Tell = Callable[[Task, int, int | None], None]
 PARTLY, INTERRUPTED = 1, 130
 _PLAIN = JobOptions()
-
-WRITERS: dict[Form, Callable[[Any, Work], Facts]] = {
-    "rows": write_rows, "volume": write_volume, "frames": write_frames, "points": write_points, "pages": write_pages,
-    "photo": write_photo,
-    "whole": write_whole,
-}  # fmt: skip
-"""What writes the outputs of a task, by the form of its medium."""
 
 
 @dataclass
@@ -136,84 +114,6 @@ def _check_media(predictor: JobPredictor, plan: Plan) -> None:
         raise next(iter(refused.values()))
 
 
-def run(
-    predictor: JobPredictor,
-    task: Task,
-    folder: Path,
-    *,
-    options: JobOptions = _PLAIN,
-    stop: Stop = lambda: False,
-    tell: Tell | None = None,
-) -> Record:
-    """Do one task: all of its outputs are written, or none of them.
-
-    Args:
-        predictor: the model.
-        task: what to do.
-        folder: that the names of its outputs start from.
-        options: of the job.
-        stop: asked again and again; when it says True, the task ends as soon as it can.
-        tell: called with the task, what of it is done and all of it (None if unknown).
-
-    Returns:
-        The same keys for every medium, plain JSON: id, source, medium, status ("done", "error", "nothing" (what is
-        looked for is not in it) or "stopped"), error, outputs (name below the folder by kind), sha256 (of each output),
-        size, areas (share by class), seconds, notes, details (what only its medium has), model, settings, runtime (what
-        decides the labels), input (size and time of the source).
-
-    Raises:
-        Stopped: by `stop`, before there was something whole.
-        OSError: the disk is full or cannot be written, so that no other task fares better.
-        UsageError: the call itself is wrong.
-    """
-    start = time.perf_counter()
-    return _written(predictor, begin(task, predictor, options.given()), start, folder, options, stop, tell)
-
-
-def _written(
-    predictor: JobPredictor,
-    begun: Begun,
-    start: float,
-    folder: Path,
-    options: JobOptions,
-    stop: Stop,
-    tell: Tell | None,
-) -> Record:
-    """Write the outputs of a task that was begun; see `run`."""
-    task = begun.task
-    ready = prepared(predictor, task.medium, options)
-    record = blank(task) | settled(ready, options).to_json() | {"input": begun.input}
-
-    def told(done: int, total: int | None) -> None:
-        if stop():
-            raise Stopped
-        if tell is not None:
-            tell(task, done, total)
-
-    paths = {kind: folder / name for kind, name in task.outputs.items()}
-    fresh = [path for path in paths.values() if not os.path.exists(path)]  # where Path raises of a name too long
-    try:
-        if begun.error is not None:
-            raise begun.error
-        work = Work(task, begun.reader, paths, options, options.style(task, ready.space), told, stop, begun.parts)
-        facts = WRITERS[task.medium.form](ready, work)
-        sums = {kind: checksum(path) for kind, path in paths.items()}
-    except EXPECTED as error:
-        _remove(fresh)
-        if is_hopeless(error) or isinstance(error, UsageError):
-            raise
-        reason = str(error) or type(error).__name__
-        status = "nothing" if isinstance(error, NothingFound) else "error"
-        return record | {"status": status, "error": reason, "seconds": _since(start)}
-    except BaseException:
-        _remove(fresh)
-        raise
-    notes = [*task.notes, *facts.notes]
-    told_of = {"size": list(facts.size), "areas": facts.areas, "notes": notes, "details": facts.details}
-    made = {"status": "stopped" if facts.stopped else "done", "outputs": dict(task.outputs), "sha256": sums}
-    return record | told_of | made | {"seconds": _since(start)}
-
-
 def run_all(
     predictor: JobPredictor,
     plan: Plan,
@@ -246,7 +146,7 @@ def run_all(
         DataError: the model is for another medium; a source needs more memory than there is; or the disk is full: the
             job can be continued.
     """
-    manifest = Manifest(plan.folder) if plan.keeps_manifest else None
+    manifest = open_manifest(plan)
     if manifest is not None:
         manifest.gather()
         if not overwrite:
@@ -257,7 +157,9 @@ def run_all(
     waiting = {task.id for task in todo}
     result.skipped = [str(task.source) for task in plan.tasks if task.id not in waiting]
     check_memory(predictor, replace(plan, tasks=tuple(todo)), options)
-    attempts = Attempts(predictor, plan.folder, manifest, options, overwrite, stop, tell)
+    attempts = Attempts(
+        predictor, plan.folder if manifest is None else manifest.folder, manifest, options, overwrite, stop, tell
+    )
     result.stopped = stop()
     try:
         for outcome in attempts.of(() if result.stopped else todo):
@@ -269,139 +171,3 @@ def run_all(
             result.forget_parts(plan, options)
             manifest.tidy()
     return result
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of a task that a worker was given.
-
-    Attributes:
-        task: what was to be done.
-        kind: "done" (with a record, of success or failure), "before" (somebody else has done it), "busy" (somebody
-            else is at it) or "stopped" (perhaps with the record of what is whole up to there).
-        record: its line.
-    """
-
-    task: Task
-    kind: Literal["done", "before", "busy", "stopped"]
-    record: Record | None = None
-
-
-@dataclass(frozen=True)
-class Attempts:
-    """How a worker does tasks, one after the other: claimed, read, computed, written and told of.
-
-    Attributes:
-        predictor: the model.
-        folder: that the names of outputs start from.
-        manifest: who works on what, and what is done; None: nobody else is there, and nothing is kept.
-        options: of the job.
-        overwrite: replace outputs that exist already.
-        stop: asked again and again.
-        tell: called with the task in work, what of it is done and all of it.
-    """
-
-    predictor: JobPredictor
-    folder: Path
-    manifest: Manifest | None
-    options: JobOptions
-    overwrite: bool
-    stop: Stop
-    tell: Tell | None = None
-
-    def of(self, tasks: Iterable[Task], leave: Callable[[], None] = lambda: None) -> Iterator[Outcome]:
-        """Do tasks until they end, or until a stop, which the last outcome then tells of.
-
-        Args:
-            tasks: as they come.
-            leave: called at the end, so that nobody waits for a task that is still to come.
-
-        Raises:
-            OSError: the disk is full or cannot be written, so that no other task fares better; so does DataError.
-        """
-        parts = None if self.manifest is None else Parts(self.folder, self.options)
-        with Line(tasks, self.predictor, self.options.given(), self._claim, leave, parts) as line:
-            start = time.perf_counter()
-            for begun in line:
-                outcome = self._attempt(begun, start)
-                yield outcome
-                if outcome.kind == "stopped":
-                    break
-                if self.stop():
-                    yield Outcome(begun.task, "stopped")
-                    break
-                start = time.perf_counter()
-
-    @contextmanager
-    def _claim(self, task: Task) -> Iterator[str]:
-        """Take a task, unless another worker is at it ("busy") or has done it since this job began ("before")."""
-        if self.manifest is None:
-            yield ""
-            return
-        with self.manifest.claim(task, again=self.overwrite and task.part is None) as free:
-            done = free and self._is_done(task, self.manifest)
-            yield "" if free and not done else "before" if done else "busy"
-
-    def _is_done(self, task: Task, manifest: Manifest) -> bool:
-        if task.part is not None:
-            return manifest.is_there(task)
-        return not self.overwrite and is_finished(self.predictor, task, manifest, self.options)
-
-    def _attempt(self, begun: Begun, start: float) -> Outcome:
-        if begun.refusal:
-            return Outcome(begun.task, "before" if begun.refusal == "before" else "busy")
-        if begun.task.part is not None:
-            return self._part(begun)
-        try:
-            record = _written(self.predictor, begun, start, self.folder, self.options, self.stop, self.tell)
-        except Stopped:
-            return Outcome(begun.task, "stopped")
-        if self.manifest is not None:
-            self._note(record, self.manifest)
-        return Outcome(begun.task, "stopped" if record["status"] == "stopped" else "done", record)
-
-    def _part(self, begun: Begun) -> Outcome:
-        """Keep some rows of a source for whoever does it; what goes wrong with them is told by its own line."""
-        (name,) = begun.task.outputs.values()
-
-        def rows() -> Iterator[Rows]:
-            for found in begun.parts:
-                if self.stop():
-                    raise Stopped
-                yield found
-
-        try:
-            if begun.error is None:
-                write_part(self.folder / name, rows())
-        except EXPECTED as error:
-            if is_hopeless(error):
-                raise
-        except Stopped:
-            return Outcome(begun.task, "stopped")
-        return Outcome(begun.task, "done")
-
-    def _note(self, record: Record, manifest: Manifest) -> None:
-        try:
-            manifest.add(record)
-        except DataError:
-            # Outputs of which no line tells would be taken for a stranger's.
-            _remove([self.folder / name for name in record["outputs"].values()])
-            raise
-
-
-def blank(task: Task) -> Record:
-    """Begin a record: all keys that every medium has."""
-    return {
-        "id": task.id, "source": str(task.source), "medium": task.medium.name, "status": "", "error": None,
-        "outputs": {}, "sha256": {}, "size": None, "areas": {}, "seconds": 0.0, "notes": list(task.notes),
-        "details": {},
-    }  # fmt: skip
-
-
-def _since(start: float) -> float:
-    return round(time.perf_counter() - start, 3)
-
-
-def _remove(paths: list[Path]) -> None:
-    for path in paths:
-        remove(path)

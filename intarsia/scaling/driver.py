@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from intarsia.errors import ModelError
 from intarsia.jobs import Record, Task
-from intarsia.jobs.run import Outcome
+from intarsia.jobs.attempts import Outcome
 from intarsia.scaling.cuts import Cut, Cuts
 from intarsia.scaling.pool import Event, Pool
 from intarsia.scaling.terms import Answer, Order

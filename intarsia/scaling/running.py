@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
@@ -11,12 +10,14 @@ from functools import partial
 
 from intarsia.errors import DataError, UsageError
 from intarsia.jobs import JobOptions, JobResult, Manifest, Plan, Record, Task
+from intarsia.jobs.doing import blank
 from intarsia.jobs.forecast import check_memory
-from intarsia.jobs.log import Shard, is_held
 from intarsia.jobs.manifest import fingerprint
+from intarsia.jobs.opening import open_manifest
 from intarsia.jobs.parts import Parts
 from intarsia.jobs.resuming import JobPredictor, as_begun, is_skipped, prepared, settled
-from intarsia.jobs.run import blank, check
+from intarsia.jobs.run import check
+from intarsia.scaling.desks import open_desk
 from intarsia.scaling.driver import Driver
 from intarsia.scaling.engines import Engine, Local
 from intarsia.scaling.local import LocalPool
@@ -25,8 +26,6 @@ from intarsia.scaling.terms import Order, Terms
 from intarsia.threads import cores
 
 _PLAIN = JobOptions()
-_GRACE = 30.0  # seconds for workers that the cluster takes for dead to be so; a later job gathers what they leave
-_TICK = 0.1
 
 
 def run_on(
@@ -66,10 +65,10 @@ def run_on(
         DataError: the disk is full, a machine does not have the folder, or a source needs more memory than there is.
         ModelError: workers cannot begin.
     """
-    if not plan.keeps_manifest:
+    manifest = open_manifest(plan)
+    if manifest is None:
         raise UsageError("many workers need a folder for their results: -o FOLDER")
     made, is_free = not plan.folder.exists(), predictor.is_free
-    manifest = Manifest(plan.folder)
     manifest.gather()
     if not overwrite:
         predictor = as_begun(predictor, plan, manifest)
@@ -86,24 +85,13 @@ def run_on(
         result.forget_parts(plan, options)
         manifest.tidy()
         return result
-    shard = Shard(plan.folder, "driver")
-    manifest = Manifest(plan.folder, shard)
-
-    def quarantine(task: Task, reason: str) -> Record | None:
-        with manifest.claim(task) as free:
-            if not free:  # another job is at it, and will find out
-                return None
-            decided = settled(prepared(predictor, task.medium, options), options)
-            line = blank(task) | decided.to_json() | {"input": fingerprint(task.source)}
-            record = line | {"status": "error", "error": f"{task.source}: {reason}"}
-            manifest.add(record)
-            return record
-
+    desk = open_desk(manifest, plan.folder, made)
     identity = predictor.identity()
     if is_free:  # no worker chooses again, by a measurement of its own
         make = partial(make, runtime=identity.runtime["name"], precision=identity.runtime["precision"])
     parts = Parts(plan.folder, options)
-    terms = Terms(make, identity, options, overwrite, os.getcwd(), str(plan.folder), shard.name, _threads(engine))
+    terms = Terms(make, identity, options, overwrite, os.getcwd(), str(plan.place), desk.sign, _threads(engine))
+    quarantine = partial(_give_up, predictor, desk.manifest, options)
     try:
         with _pool(engine, terms) as pool:
             for outcome in Driver(pool, todo, quarantine, stop, partial(parts.of, predictor)).outcomes():
@@ -112,25 +100,26 @@ def run_on(
                     finished(len(result.skipped) + len(result.records), len(plan.tasks), outcome.record)
     except BaseException:
         with suppress(DataError):  # of a disk that is full, what made it so is told
-            _end(manifest, shard, terms.job, made)
+            desk.end()
         raise
     result.forget_parts(plan, options)
-    _end(manifest, shard, terms.job, made)
+    desk.end()
     result.stopped = result.stopped or stop()
     return result
 
 
-def _end(manifest: Manifest, shard: Shard, job: str, made: bool) -> None:
-    """Put all lines into one file, and leave nothing else behind."""
-    shard.close()
-    until = time.monotonic() + _GRACE
-    while is_held(manifest.folder, job) and time.monotonic() < until:
-        time.sleep(_TICK)
-    manifest.gather()
-    manifest.tidy()
-    if made:
-        with suppress(OSError):  # something was written
-            manifest.folder.rmdir()
+def _give_up(
+    predictor: JobPredictor, manifest: Manifest, options: JobOptions, task: Task, reason: str
+) -> Record | None:
+    """Add the line of a task that ends whoever does it; None where another job is at it, and will find out."""
+    with manifest.claim(task) as free:
+        if not free:
+            return None
+        decided = settled(prepared(predictor, task.medium, options), options)
+        line = blank(task) | decided.to_json() | {"input": fingerprint(task.source)}
+        record = line | {"status": "error", "error": f"{task.source}: {reason}"}
+        manifest.add(record)
+        return record
 
 
 def _threads(engine: Engine) -> int:

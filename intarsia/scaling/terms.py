@@ -10,7 +10,7 @@ from typing import Any, Literal
 from intarsia.errors import UsageError
 from intarsia.inference import Identity
 from intarsia.jobs import JobOptions, Record, Task
-from intarsia.jobs.run import Outcome
+from intarsia.jobs.attempts import Outcome
 from intarsia.jobs.task import Span
 from intarsia.media.medium import MEDIA
 from intarsia.result import RENDERS
@@ -28,7 +28,7 @@ class Terms:
         options: of the job.
         overwrite: replace outputs that exist already.
         place: the folder that relative paths start from.
-        folder: that all outputs go into.
+        folder: that all outputs go into, or its address in a store.
         sign: name of a file among the shards, by which a worker sees that it has the same folder before it.
         threads: that each predictor computes with.
     """
@@ -85,7 +85,7 @@ class Order:
 
 @dataclass(frozen=True)
 class Answer:
-    """What became of an order; see `jobs.run.Outcome`."""
+    """What became of an order; see `jobs.attempts.Outcome`."""
 
     id: str
     kind: Literal["done", "before", "busy", "stopped"]

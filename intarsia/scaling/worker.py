@@ -7,14 +7,12 @@ import queue
 import socket
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 
-from intarsia.errors import DataError, UsageError
-from intarsia.jobs import Manifest, Task
-from intarsia.jobs.lines import SHARDS
-from intarsia.jobs.log import Shard
+from intarsia.errors import UsageError
+from intarsia.jobs import Task
+from intarsia.jobs.attempts import Attempts
 from intarsia.jobs.resuming import JobPredictor
-from intarsia.jobs.run import Attempts
+from intarsia.scaling.desks import Seat, go_there
 from intarsia.scaling.terms import Answer, Order, Terms
 from intarsia.threads import share_cores
 
@@ -66,9 +64,9 @@ class Worker:
         os.environ["OMP_NUM_THREADS"] = str(terms.threads)  # read when torch is loaded, and by the other runtimes
         share_cores()
         self._terms = terms
-        self._folder = _shared(terms)
+        go_there(terms)
         self._predictor = self._made()
-        self._shard = Shard(self._folder, f"{terms.job}-{name}")
+        self._seat = Seat(terms, name)
 
     def answers(self, inbox: Inbox) -> Iterator[Answer]:
         """Do what comes in, until it ends or is stopped.
@@ -77,13 +75,15 @@ class Worker:
             OSError: no file can be written any more; so does DataError.
         """
         terms = self._terms
-        manifest = Manifest(self._folder, self._shard)
-        attempts = Attempts(self._predictor, self._folder, manifest, terms.options, terms.overwrite, inbox.is_stopped)
+        manifest = self._seat.manifest
+        attempts = Attempts(
+            self._predictor, manifest.folder, manifest, terms.options, terms.overwrite, inbox.is_stopped
+        )  # fmt: skip
         try:
             for outcome in attempts.of(inbox.tasks(), inbox.stop):
                 yield Answer.of(outcome)
         finally:
-            self._shard.close()
+            self._seat.close()
 
     def _made(self) -> JobPredictor:
         """The predictor, which must decide labels as that of the process that began the job."""
@@ -96,21 +96,3 @@ class Worker:
                 "fp32, --runtime onnx)"
             )
         return predictor
-
-
-def _shared(terms: Terms) -> Path:
-    """The output folder, which must be the very one that the job was begun in."""
-    try:
-        os.chdir(terms.place)
-    except OSError:
-        raise DataError(_NOT_SHARED.format(host=socket.gethostname(), folder=terms.place)) from None
-    folder = Path(terms.folder)
-    if not (folder / SHARDS / terms.sign).exists():
-        raise DataError(_NOT_SHARED.format(host=socket.gethostname(), folder=folder))
-    return folder
-
-
-_NOT_SHARED = (
-    "{host} does not have the folder {folder} of this job: sources and results must lie on a file system that all "
-    "machines of the cluster have at the same path (NFS, Lustre, a volume of the cluster)"
-)

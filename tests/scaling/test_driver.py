@@ -11,7 +11,7 @@ import pytest
 
 from intarsia.errors import DataError, ModelError
 from intarsia.jobs import Task
-from intarsia.jobs.run import Outcome
+from intarsia.jobs.attempts import Outcome
 from intarsia.media.medium import PICTURE, VIDEO
 from intarsia.scaling import driver as module
 from intarsia.scaling.cuts import Cut

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,7 +17,9 @@ from intarsia.jobs.forecast.pictures import pages_need, photo_need, rows_need
 from intarsia.jobs.forecast.trial import Trial, tried
 from intarsia.jobs.forecast.videos import frames_need
 from intarsia.jobs.forecast.volumes import volume_need
+from intarsia.jobs.manifest import fingerprint
 from intarsia.jobs.plan import Plan
+from intarsia.jobs.stores.address import is_address
 from intarsia.jobs.task import JobOptions, Task
 from intarsia.media.medium import Form
 from intarsia.memory import resident, room, said_bytes
@@ -215,15 +216,13 @@ def _some(tasks: Sequence[Task], sample: int) -> list[Task]:
 
 
 def _bytes(task: Task) -> int:
-    try:
-        return os.path.getsize(task.source)
-    except OSError:
-        return 0
+    found = fingerprint(task.source)
+    return 0 if found is None else found[0]
 
 
 def _readers(task: Task, predictor: Any, options: JobOptions) -> Iterable[Any]:
-    """A source by its header; none where it cannot be opened, which is told at its turn."""
-    if str(task.source).startswith("camera:"):
+    """A source by its header; none where it cannot be opened, which is told at its turn, or lies in a store."""
+    if str(task.source).startswith("camera:") or is_address(task.source):
         return
     try:
         yield task.medium.open(task.source, predictor.preprocessing, options.given())
