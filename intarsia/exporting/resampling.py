@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 import onnx
-from onnxscript import opset18 as ops
+from onnxscript import opset18
 
+ops: Any = opset18  # whose operators' types are narrower than what they take
 _FLOAT = onnx.TensorProto.FLOAT
 
 

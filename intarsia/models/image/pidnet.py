@@ -156,7 +156,8 @@ class Guide(nn.Module):
     def forward(self, detail: Tensor, context: Tensor) -> Tensor:
         size = detail.shape[2:]
         alike = (self.of_detail(detail) * resize(self.of_context(context), size)).sum(dim=1, keepdim=True).sigmoid()
-        return (1 - alike) * detail + alike * resize(context, size)
+        out: Tensor = (1 - alike) * detail + alike * resize(context, size)
+        return out
 
 
 class LightFusion(nn.Module):
