@@ -28,6 +28,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "manet": {"encoder": "test_efficientnet", "channels": (16, 16, 8, 8), "attention": 8},
     "maskformer": {"encoder": "test_resnet", "channels": 32, "queries": 6, "layers": 2, "dropout": 0.0},
     "pan": {"encoder": "test_resnet", "channels": 16},
+    "pidnet": {"width": 4, "context_channels": 8, "head_channels": 8},
     "pspnet": {"encoder": "test_efficientnet", "channels": 16},
     "segformer": {"channels": 16},
     "segnext": {"channels": 32, "rank": 4},

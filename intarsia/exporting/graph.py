@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from intarsia.errors import ModelError
+from intarsia.exporting.resampling import bicubic
 from intarsia.models import ImageModel, SegmentationModel
 
 OPSET = 18
@@ -118,7 +119,7 @@ def to_onnx(model: SegmentationModel) -> onnx.ModelProto:
             dynamic_shapes={"image": {0: free, 2: free, 3: free}},
             input_names=[INPUT],
             output_names=[OUTPUT],
-            custom_translation_table=_OF_SIDES,
+            custom_translation_table=_OF_SIDES | {torch.ops.aten._upsample_bicubic2d_aa.default: bicubic},
             optimize=False,
             verbose=False,
         )

@@ -11,7 +11,8 @@ from intarsia.models.contract import ImageModel, Supervised
 from intarsia.models.layers import resize
 from intarsia.models.registry import register
 
-_POOLS = ((5, 2), (9, 4), (17, 8))  # kernel and stride of the pooled contexts; the last is the whole map
+POOLS = ((5, 2), (9, 4), (17, 8))
+"""Kernel and stride of the pooled contexts; beside them the whole map is one."""
 _AUXILIARY_WEIGHT = 0.4
 
 
@@ -25,8 +26,8 @@ class DDRNet(ImageModel):
         if width < 1:
             raise ModelError(f"ddrnet: width is at least 1 (32 in DDRNet-23-slim), not {width}")
         self.encoder = DualResolution(in_channels, width, context_channels)
-        self.head = _head(4 * width, head_channels, classes)
-        self.auxiliary_head = _head(2 * width, head_channels, classes) if auxiliary else None
+        self.head = head_of(4 * width, head_channels, classes)
+        self.auxiliary_head = head_of(2 * width, head_channels, classes) if auxiliary else None
 
     def logits(self, x: Tensor) -> Tensor:
         fused, _ = self.encoder(x)
@@ -51,22 +52,22 @@ class DualResolution(nn.Module):
         super().__init__()
         fine, quarter, half = 2 * width, 4 * width, 8 * width
         self.stem = nn.Sequential(
-            *_down(in_channels, width, bias=True), nn.ReLU(inplace=True),
-            *_down(width, width, bias=True), nn.ReLU(inplace=True),
-            _stage(width, width), nn.ReLU(inplace=True),
-            _stage(width, fine, stride=2), nn.ReLU(inplace=True),
+            *down(in_channels, width, bias=True), nn.ReLU(inplace=True),
+            *down(width, width, bias=True), nn.ReLU(inplace=True),
+            stage(width, width), nn.ReLU(inplace=True),
+            stage(width, fine, stride=2), nn.ReLU(inplace=True),
         )  # fmt: skip
-        self.coarse = nn.ModuleList([_stage(fine, quarter, stride=2), _stage(quarter, half, stride=2)])
-        self.fine = nn.ModuleList([_stage(fine, fine), _stage(fine, fine)])
-        self.to_fine = nn.ModuleList([_project(quarter, fine), _project(half, fine)])
+        self.coarse = nn.ModuleList([stage(fine, quarter, stride=2), stage(quarter, half, stride=2)])
+        self.fine = nn.ModuleList([stage(fine, fine), stage(fine, fine)])
+        self.to_fine = nn.ModuleList([project(quarter, fine), project(half, fine)])
         self.to_coarse = nn.ModuleList(
             [
-                nn.Sequential(*_down(fine, quarter)),
-                nn.Sequential(*_down(fine, quarter), nn.ReLU(inplace=True), *_down(quarter, half)),
+                nn.Sequential(*down(fine, quarter)),
+                nn.Sequential(*down(fine, quarter), nn.ReLU(inplace=True), *down(quarter, half)),
             ]
         )
-        self.last_fine = _Bottleneck(fine, fine)
-        self.last_coarse = _Bottleneck(half, half, stride=2)
+        self.last_fine = Bottleneck(fine, fine)
+        self.last_coarse = Bottleneck(half, half, stride=2)
         self.context = ContextAggregation(2 * half, context_channels, quarter)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -94,14 +95,14 @@ class ContextAggregation(nn.Module):
 
     def __init__(self, inputs: int, width: int, outputs: int) -> None:
         super().__init__()
-        pools = [nn.AvgPool2d(kernel, stride, kernel // 2) for kernel, stride in _POOLS]
+        pools = [nn.AvgPool2d(kernel, stride, kernel // 2) for kernel, stride in POOLS]
         self.scales = nn.ModuleList(
-            nn.Sequential(pool, *_norm_act_conv(inputs, width))
+            nn.Sequential(pool, *norm_act_conv(inputs, width))
             for pool in (nn.Identity(), *pools, nn.AdaptiveAvgPool2d(1))
         )
-        self.joins = nn.ModuleList(nn.Sequential(*_norm_act_conv(width, width, 3)) for _ in self.scales[1:])
-        self.fuse = nn.Sequential(*_norm_act_conv(width * len(self.scales), outputs))
-        self.shortcut = nn.Sequential(*_norm_act_conv(inputs, outputs))
+        self.joins = nn.ModuleList(nn.Sequential(*norm_act_conv(width, width, 3)) for _ in self.scales[1:])
+        self.fuse = nn.Sequential(*norm_act_conv(width * len(self.scales), outputs))
+        self.shortcut = nn.Sequential(*norm_act_conv(inputs, outputs))
 
     def forward(self, x: Tensor) -> Tensor:
         first, *wider = self.scales
@@ -118,53 +119,60 @@ class _Basic(nn.Module):
     def __init__(self, inputs: int, outputs: int, *, stride: int = 1) -> None:
         super().__init__()
         self.residual = nn.Sequential(
-            *_down(inputs, outputs, stride=stride), nn.ReLU(inplace=True), *_down(outputs, outputs, stride=1)
+            *down(inputs, outputs, stride=stride), nn.ReLU(inplace=True), *down(outputs, outputs, stride=1)
         )
-        self.shortcut = nn.Identity() if inputs == outputs and stride == 1 else _project(inputs, outputs, stride=stride)
+        self.shortcut = nn.Identity() if inputs == outputs and stride == 1 else project(inputs, outputs, stride=stride)
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.residual(x) + self.shortcut(x)
         return out
 
 
-class _Bottleneck(nn.Module):
+class Bottleneck(nn.Module):
     """ResNet's bottleneck to twice its width, without the ReLU behind it."""
 
     def __init__(self, inputs: int, width: int, *, stride: int = 1) -> None:
         super().__init__()
         self.residual = nn.Sequential(
-            *_project(inputs, width), nn.ReLU(inplace=True),
-            *_down(width, width, stride=stride), nn.ReLU(inplace=True),
-            *_project(width, 2 * width),
+            *project(inputs, width), nn.ReLU(inplace=True),
+            *down(width, width, stride=stride), nn.ReLU(inplace=True),
+            *project(width, 2 * width),
         )  # fmt: skip
-        self.shortcut = _project(inputs, 2 * width, stride=stride)
+        same = inputs == 2 * width and stride == 1
+        self.shortcut = nn.Identity() if same else project(inputs, 2 * width, stride=stride)
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.residual(x) + self.shortcut(x)
         return out
 
 
-def _stage(inputs: int, outputs: int, *, stride: int = 1) -> nn.Sequential:
-    """Two basic blocks; the last ends without ReLU."""
-    return nn.Sequential(_Basic(inputs, outputs, stride=stride), nn.ReLU(), _Basic(outputs, outputs))
+def stage(inputs: int, outputs: int, *, stride: int = 1, blocks: int = 2) -> nn.Sequential:
+    """Make some basic blocks, of which the last ends without ReLU."""
+    layers: list[nn.Module] = [_Basic(inputs, outputs, stride=stride)]
+    for _ in range(blocks - 1):
+        layers += [nn.ReLU(), _Basic(outputs, outputs)]
+    return nn.Sequential(*layers)
 
 
-def _down(inputs: int, outputs: int, *, stride: int = 2, bias: bool = False) -> list[nn.Module]:
+def down(inputs: int, outputs: int, *, stride: int = 2, bias: bool = False) -> list[nn.Module]:
+    """Make a 3x3 convolution and its norm."""
     return [nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=bias), nn.BatchNorm2d(outputs)]
 
 
-def _project(inputs: int, outputs: int, *, stride: int = 1) -> nn.Sequential:
+def project(inputs: int, outputs: int, *, stride: int = 1) -> nn.Sequential:
+    """Make a 1x1 convolution and its norm."""
     return nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
 
 
-def _norm_act_conv(inputs: int, outputs: int, kernel: int = 1) -> list[nn.Module]:
-    conv = nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=False)
+def norm_act_conv(inputs: int, outputs: int, kernel: int = 1, *, groups: int = 1) -> list[nn.Module]:
+    """Make a norm, ReLU and a convolution of the same size."""
+    conv = nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, groups=groups, bias=False)
     return [nn.BatchNorm2d(inputs), nn.ReLU(), conv]
 
 
-def _head(inputs: int, channels: int, classes: int) -> nn.Sequential:
-    """A 3x3 convolution and a classifier, each after batch-norm and ReLU."""
-    hidden = _norm_act_conv(inputs, channels, 3)
+def head_of(inputs: int, channels: int, classes: int) -> nn.Sequential:
+    """Make a 3x3 convolution and a classifier, each after batch-norm and ReLU."""
+    hidden = norm_act_conv(inputs, channels, 3)
     return nn.Sequential(*hidden, nn.BatchNorm2d(channels), nn.ReLU(inplace=True), nn.Conv2d(channels, classes, 1))
 
 
