@@ -96,9 +96,7 @@ def load(
     """
     from intarsia.bundle import Description
     from intarsia.errors import UsageError
-    from intarsia.inference import Predictor
-    from intarsia.inference.clouds import CloudPredictor
-    from intarsia.preprocessing import CloudPreprocessing, Preprocessing
+    from intarsia.preprocessing import CloudPreprocessing
     from intarsia.zoo import find_bundle
 
     if is_clustering(model):
@@ -111,10 +109,13 @@ def load(
         "long_side": long_side, "bands": bands, "window": window, "tile": tile, "tta": tta, "confidence": confidence,
         "refine": refine, "decide": decide, "runtime": runtime, "precision": precision, "device": device,
     }  # fmt: skip
-    kinds: dict[type, type[Predictor | CloudPredictor]] = {
-        Preprocessing: Predictor, CloudPreprocessing: CloudPredictor,
-    }  # fmt: skip
-    return kinds[type(found.preprocessing)].with_options(found, settings)
+    if isinstance(found.preprocessing, CloudPreprocessing):
+        from intarsia.inference.clouds import CloudPredictor
+
+        return CloudPredictor.with_options(found, settings)
+    from intarsia.inference import Predictor
+
+    return Predictor.with_options(found, settings)
 
 
 def cluster(

@@ -1,8 +1,27 @@
-"""`python -m intarsia`; with many processes: `torchrun --nproc-per-node N -m intarsia train DATA`."""
+"""The `intarsia` command; with many processes: `torchrun --nproc-per-node N -m intarsia train DATA`."""
 
+from __future__ import annotations
+
+import os
+import signal
 import sys
+from types import FrameType
 
-from intarsia.cli.main import main
+
+def main() -> int:
+    """Run the command of this process and return its exit code; Ctrl-C ends it in a sentence from here on."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _end)  # until the command takes its own care, and after it
+    from intarsia.cli.main import main as command  # takes a while
+
+    return command()
+
+
+def _end(number: int, _: FrameType | None) -> None:
+    """End at once: nothing is under way yet, or any more."""
+    os.write(2, b"interrupted; nothing was left half-written\n")
+    os._exit(128 + number)  # as shells count it
+
 
 if __name__ == "__main__":
     sys.exit(main())

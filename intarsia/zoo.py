@@ -19,6 +19,11 @@ def bundled_models() -> dict[str, Path]:
     return dict(sorted(found.items()))
 
 
+def is_bundled(file: Path) -> bool:
+    """Tell whether a file is a bundled model's, which is as trustworthy as the program itself."""
+    return file.parent == _PACKAGE / "zoo"
+
+
 def bundled_recipes() -> dict[str, Path]:
     """Name and file of every recipe that ships with the package."""
     return {path.stem: path for path in sorted((_PACKAGE / "recipes").glob("*.yaml"))}

@@ -181,7 +181,24 @@ def test_encodings_with_a_mark(tmp_path: Path, encoding: str) -> None:
     assert read(tmp_path, "classes.txt", "Straße\n道路\n", encoding).names == ("Straße", "道路")
 
 
-@pytest.mark.parametrize("data", ["道路\n建筑\n".encode("gbk"), "road\ncar\n".encode("utf-16-le"), b"\xff\x00\x81"])
+def test_western_text_of_old_windows_programs_is_read_and_told(tmp_path: Path) -> None:
+    found = read(tmp_path, "classes.txt", "Straße\nFußgänger\ncamión\ncar\n", "cp1252")
+    assert found.names == ("Straße", "Fußgänger", "camión", "car")
+    assert "classes.txt is not UTF-8 text, and is read as Windows-1252" in found.notes[0]
+    assert read(tmp_path, "classes.csv", "id,name\n0,Café\n5,été nuit\n", "cp1252").values == (0, 5)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf_16_without_a_mark(tmp_path: Path, encoding: str) -> None:
+    found = read(tmp_path, "classes.json", '["road", "car"]', encoding)
+    assert (found.names, found.notes) == (("road", "car"), ())
+
+
+@pytest.mark.parametrize(
+    "data",
+    ["道路\n建筑\n".encode("gbk"), "道路\n車\n".encode("shift_jis"), "дорога\nмашина\n".encode("cp1251"),
+     "δρόμος\n".encode("cp1253"), b"\xff\x00\x81", b"road\0\ncar\n"],
+)  # fmt: skip
 def test_other_encodings_are_refused(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "classes.txt").write_bytes(data)
     with pytest.raises(DataError, match=r"classes\.txt: cannot be read as text.*UTF-8"):
@@ -246,6 +263,12 @@ def test_a_split_folder_uses_the_file_above(tmp_path: Path) -> None:
         ("classes.txt", "label r g b\nground 0 0 0\ncar 255 0 0\ntree 0 255 0\n", (), True),
         ("classes.csv", "R,G,B,Class\n0,0,0,ground\n255,0,0,car\n0,255,0,tree\n", (), True),
         ("classes.txt", "ground 0 0 0 # earth\ncar 255 0 0 # any\ntree 0 255 0 # alive\n", (), True),
+        ("classes.txt", "GIMP Palette\nName: x\nColumns: 0\n#\n"
+         "  0   0   0\tground\n255 0 0\tcar\n0 255 0\ttree\n", (), True),
+        ("classes.txt", "# QGIS Generated Color Map Export File\nINTERPOLATION:EXACT\n"
+         "0,0,0,0,255,ground\n5,255,0,0,255,car\n6,0,255,0,255,tree\n", (0, 5, 6), True),
+        ("classes.txt", "| id | name |\n|---:|:---|\n| 0 | ground |\n| 5 | car |\n| 6 | tree |\n", (0, 5, 6), False),
+        ("classes.tsv", "name\tid\nground\t0\ncar\t5\ntree\t6\n", (0, 5, 6), False),
         ("classes.txt", "- ground\n- car\n- tree\n", (), False),
         ("classes.txt", "ground,\ncar,\ntree\n", (), False),
         ("classes.txt", "0: 'ground',\n1: 'car',\n2: 'tree',\n", (0, 1, 2), False),

@@ -33,7 +33,8 @@ from intarsia.recipe import ReadOptions, Recipe
         ("optimizer: {eta_min: 1.0e-5}", "eta_min: only the cosine schedule ends with it; set schedule to cosine"),
         ("augment: {scale: [2, 1]}", "the lower bound comes first"),
         ("data: [", "r.yaml is not valid YAML"),
-        ("- 1", "r.yaml: a recipe is a mapping of keys to values, not a list"),
+        ("- 1", "r.yaml: a recipe holds keys with their values .*, not a list"),
+        ("words", "r.yaml: a recipe holds keys with their values .*, not a text"),
     ],
 )
 def test_mistakes_are_named(text, message):
@@ -92,6 +93,19 @@ def test_load_names_the_file_and_finds_data_beside_it(tmp_path):
     (tmp_path / "bad.yaml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(UsageError, match=r"cannot read recipe .*bad.yaml"):
         Recipe.load(tmp_path / "bad.yaml")
+
+
+@pytest.mark.parametrize("text", ["", "\n\n", "# training:\n#   epochs: 3\n", "{}\n"])
+def test_a_file_without_a_key_is_no_recipe(tmp_path, text):
+    (tmp_path / "r.yaml").write_text(text)
+    with pytest.raises(UsageError, match=r"r\.yaml: a recipe without a key"):
+        Recipe.load(tmp_path / "r.yaml")
+
+
+def test_recipes_in_other_encodings(tmp_path):
+    for encoding in ("utf-8-sig", "utf-16", "cp1252"):
+        (tmp_path / "r.yaml").write_bytes("name: Straße\n".encode(encoding))
+        assert Recipe.load(tmp_path / "r.yaml").name == "Straße"
 
 
 def test_columns_and_label_of_clouds_were_in_the_section_cloud_before() -> None:

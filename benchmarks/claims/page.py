@@ -47,7 +47,7 @@ def _overview(known: dict[str, Claim], runs: dict[str, Runs]) -> str:
     lines = ["| claim | source | verdicts |", "|---|---|---|"]
     for name, claim in known.items():
         verdicts = Counter(decide(claim, one, runs[name]).verdict for one in claim.comparisons)
-        told = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.items())
+        told = ", ".join(f"{verdict} ({count})" for verdict, count in verdicts.items())
         lines.append(
             f"| [{claim.title}](#{_anchor(claim.title)}) | {claim.source} | {told or 'cannot be tested here'} |"
         )

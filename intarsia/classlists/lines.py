@@ -68,7 +68,7 @@ def entries_in(text: str, source: str, *, table: bool) -> tuple[list[Entry], lis
         DataError: colours for a part of the names only, or columns that no header explains.
     """
     lines = [line.strip() for line in text.splitlines()]
-    lines = [line for line in lines if not re.fullmatch("sep=.?", line)]  # for Excel
+    lines = _without_frame([line for line in lines if line])
     lines = [line for line in lines if line and (not line.startswith("#") or _TOKENS_HEX.match(line))]
     lines = _items([re.sub(r"\s+#\s.*", "", line) for line in lines])
     if lines and (labelmap := _labelmap(lines, source)):
@@ -86,6 +86,16 @@ def entries_in(text: str, source: str, *, table: bool) -> tuple[list[Entry], lis
     if len(lines) == 1 and "," in lines[0] and (several := _several(lines[0])):
         return several, [*notes, f"The one line of {source} is taken as {len(several)} names with commas between."]
     return _numbered(lines, source, table), notes
+
+
+def _without_frame(lines: list[str]) -> list[str]:
+    """Lines without what programs write around the classes: Excel's mark, heads of palettes, bars of tables."""
+    if lines[:1] == ["GIMP Palette"]:
+        lines = [line for line in lines[1:] if not line.startswith(("Name:", "Columns:"))]
+    lines = [line for line in lines if not re.fullmatch("sep=.?|INTERPOLATION:[A-Z]+", line)]  # QGIS
+    if len(lines) > 1 and all(line.startswith("|") and line.endswith("|") for line in lines):  # Markdown
+        lines = [line.strip("|").strip() for line in lines if not re.fullmatch(r"[|:\s-]+", line)]
+    return lines
 
 
 def _items(lines: Sequence[str]) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import codecs
 import json
 import os
 import re
@@ -16,21 +15,15 @@ from intarsia.classlists import lines, objects
 from intarsia.classlists.contract import ClassList, Entry, class_list
 from intarsia.errors import DataError
 from intarsia.labels import Color, LabelSpace
+from intarsia.texts import decoded
 
-_MARKS = (
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
 _TABLES = (".csv", ".tsv")
 _SUFFIXES = (*_TABLES, ".txt", ".json")
 _LARGEST = 1 << 24
 
 
 def read_class_file(path: Path) -> ClassList:
-    """Read one class file, as UTF-8, or as UTF-16 or UTF-32 with a byte order mark.
+    """Read one class file, in the encodings of `intarsia.texts.decoded`.
 
     Text: a name a line, with its mask value ("3: road", "road 3") or its colour ("64 128 64 road", "road #408040"), or
     both; or a table with a header (id,name; name;r;g;b; ...); or CVAT's labelmap.txt. JSON: a list of names or of
@@ -40,7 +33,9 @@ def read_class_file(path: Path) -> ClassList:
     Raises:
         DataError: not text, not JSON, no names, or colours for a part of the names only.
     """
-    text, source = re.sub(r"\A\s*\w+\s*=\s*(?=[\[{])", "", _text(path)), str(path)  # "CLASSES = [...]" of a program
+    said, guessed = _text(path)
+    text, source = re.sub(r"\A\s*\w+\s*=\s*(?=[\[{])", "", said), str(path)  # "CLASSES = [...]" of a program
+    told = (f"{source} {guessed}; save it as UTF-8 if names look wrong.",) if guessed else ()
     if path.suffix.lower() == ".json" or text.lstrip()[:1] in ("[", "{"):
         found = objects.entries_in(_document(path, text))
         if not found:
@@ -48,9 +43,16 @@ def read_class_file(path: Path) -> ClassList:
                 f'{path}: not a list of classes; write ["background", "road"], or {{"background": 0, "road": 1}} '
                 f'with mask values, or {{"road": [128, 64, 128]}} with mask colours'
             )
-        return class_list(found, source)
+        return class_list(found, source, told)
     entries, notes = lines.entries_in(text, source, table=path.suffix.lower() in _TABLES)
-    return class_list(entries, source, notes)
+    return class_list(entries, source, (*told, *notes))
+
+
+def reads_as(text: str, names: Sequence[str]) -> bool:
+    """Tell whether a list of classes in text would be read as these names, in order."""
+    with suppress(DataError):
+        return class_list(lines.entries_in(text, "", table=False)[0], "").names == tuple(names)
+    return False
 
 
 def parse_classes(names: Sequence[str], palette: Sequence[Color] | None = None, source: str = "classes") -> ClassList:
@@ -94,19 +96,15 @@ def _document(path: Path, text: str) -> Any:
         raise DataError(f"{path}: broken JSON ({error}); correct it, or use classes.txt, one name per line") from error
 
 
-def _text(path: Path) -> str:
+def _text(path: Path) -> tuple[str, str]:
+    """The text of a file, and what was guessed about its encoding."""
     try:
         if path.stat().st_size > _LARGEST:
             raise DataError(f"{path}: {path.stat().st_size:,} bytes are no list of class names; name another file")
-        data = path.read_bytes()
-        encoding = next((name for mark, name in _MARKS if data.startswith(mark)), "utf-8")
-        text = data.decode(encoding)
+        return decoded(path.read_bytes())
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
+    except ValueError as error:
         raise DataError(
             f"{path}: cannot be read as text ({error}); save it as UTF-8, one class name per line"
         ) from error
-    if "\0" in text:
-        raise DataError(f"{path}: cannot be read as text (it holds zero bytes); save it as UTF-8")
-    return text

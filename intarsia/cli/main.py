@@ -13,6 +13,9 @@ import sys
 from collections.abc import Sequence
 from typing import Annotated
 
+# Typer and the models' descriptions load pydantic, which else looks for plug-ins in every package that is installed.
+os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+
 import typer
 from typer.main import get_group
 

@@ -153,7 +153,7 @@ def _cost(name: str, assignments: Sequence[str], classes: int, size: int) -> dic
     import torch
 
     from intarsia.models import architecture, build
-    from intarsia.models.cost import gmacs, parameters
+    from intarsia.models.cost import gmacs, is_counted, parameters
     from intarsia.recipe import read_assignments
 
     changes, known = read_assignments(assignments), architecture(name)
@@ -164,6 +164,5 @@ def _cost(name: str, assignments: Sequence[str], classes: int, size: int) -> dic
         "classes": classes,
         "size": size,
         "parameters": parameters(model),
-        # Features and trees are no multiply-accumulates, and a cloud is no image of some size.
-        "gmacs": None if known.fitted or known.medium == "cloud" else gmacs(model, (size, size)),
+        "gmacs": gmacs(model, (size, size)) if is_counted(known) else None,
     }

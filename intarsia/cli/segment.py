@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from intarsia.inference import Predictor
     from intarsia.inference.clouds import CloudPredictor
     from intarsia.jobs import JobResult, Plan
+    from intarsia.jobs.preannotation import PreAnnotation
 
 _NONE = Things()
 _GRIDS, _VIDEO, _CLOUDS = "GeoTIFFs and volumes", "Video", "Point clouds"
@@ -197,7 +198,6 @@ def segment(
     from intarsia.cli.pipes import piped
     from intarsia.jobs import JobOptions, forecast, plan
     from intarsia.jobs.outputs import OUTLINED
-    from intarsia.jobs.preannotation import preannotation_path
     from intarsia.jobs.said import read_codes
     from intarsia.jobs.schedule import read_schedule
     from intarsia.media.medium import check_options
@@ -221,8 +221,7 @@ def segment(
             raise UsageError("--annotations are written into folders, not into stores")
         if exports.tools and not planned.keeps_manifest:
             raise UsageError(f"{out} is one file: name a folder (-o OUT) for --annotations")
-        for tool in exports.tools:  # refused before the work, not after it
-            preannotation_path(planned.folder, tool, overwrite=overwrite)
+        exports.check(planned.folder, overwrite=overwrite)
         schedule = read_schedule(video, video_set or ())
         options = JobOptions(
             keep=tuple(keep or ()), columns=columns, codes=read_codes(codes or ()), category=category, series=series,
@@ -267,6 +266,30 @@ class Exports:
         if not OUTLINED & set(write):
             return {}
         return {"outline_tolerance": self.tolerance or 0.0, "outline_least_area": self.least_area or 0.0}
+
+    def check(self, folder: Path, *, overwrite: bool) -> None:
+        """Refuse before the work what could not be written after it."""
+        if self.tools:
+            from intarsia.jobs.preannotation import preannotation_path
+
+            for tool in self.tools:
+                preannotation_path(folder, tool, overwrite=overwrite)
+
+    def write(
+        self, plan: Plan, predictor: Any, *, of: Sequence[str] | None, overwrite: bool
+    ) -> dict[str, PreAnnotation]:
+        """Write what a finished job found, by tool."""
+        if not self.tools:
+            return {}
+        from intarsia.jobs.preannotation import write_preannotations
+
+        return {
+            tool: write_preannotations(
+                plan, predictor.space, tool,
+                tolerance=self.tolerance, min_area=self.least_area, of=of, overwrite=overwrite,
+            )
+            for tool in self.tools
+        }  # fmt: skip
 
 
 def _exports(
@@ -327,15 +350,9 @@ def _finish(
     json: bool,
 ) -> None:
     """Write the export that was asked for, tell what was done, and end with the job's exit code."""
-    from intarsia.jobs.preannotation import write_preannotations
-
     written = {}
     if not result.stopped and (result.skipped or result.done):
-        for tool in exports.tools:
-            written[tool] = write_preannotations(
-                plan, predictor.space, tool,
-                tolerance=exports.tolerance, min_area=exports.least_area, of=things.of, overwrite=overwrite,
-            )  # fmt: skip
+        written = exports.write(plan, predictor, of=things.of, overwrite=overwrite)
     if not json:
         show_job(result, plan, predictor.bundle, model)
     elif not result.stopped:  # of which the command itself tells, in JSON too

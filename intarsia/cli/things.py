@@ -36,10 +36,12 @@ class Things:
         Raises:
             UsageError: says which do.
         """
+        if not self.asked or not tools:
+            return
         from intarsia.jobs.preannotation import INSTANCES
 
         wrong = [tool for tool in tools if tool not in INSTANCES]
-        if self.asked and wrong:
+        if wrong:
             raise UsageError(
                 f"--instances are written for {' and '.join(INSTANCES)}, not for {wrong[0]}; leave one of them out"
             )

@@ -9,8 +9,8 @@ from intarsia.datasets.layouts.pairing import SPLITS
 
 FILE_NAMES = (
     "classes.txt", "labels.txt", "codes.txt", "class_names.txt", "label_names.txt", "label_colors.txt", "labelmap.txt",
-    "class_dict.csv", "classes.csv", "_classes.csv", "labels.csv", "classes.json", "labels.json", "class_names.json",
-    "id2label.json", "label2id.json", "class_id_to_name.json", "dataset_meta.json",
+    "class_dict.csv", "classes.csv", "_classes.csv", "labels.csv", "classes.tsv", "labels.tsv", "classes.json",
+    "labels.json", "class_names.json", "id2label.json", "label2id.json", "class_id_to_name.json", "dataset_meta.json",
 )  # fmt: skip
 
 

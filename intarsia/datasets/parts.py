@@ -71,7 +71,7 @@ class Page:
 def by_page(pair: tuple[File, File]) -> list[tuple[File, File]]:
     """A picture and its mask, page by page where both are TIFFs of as many pages; of others the pair itself."""
     image, mask = pair
-    if not isinstance(image, Path) or not isinstance(mask, Path) or not (is_stack(image) and is_stack(mask)):
+    if not (is_stack(image) and is_stack(mask)) or not isinstance(image, Path) or not isinstance(mask, Path):
         return [pair]
     pages = []
     for path in (image, mask):

@@ -16,6 +16,7 @@ from intarsia.datasets.splits import Dataset
 from intarsia.errors import UsageError, suggest
 from intarsia.files import reason
 from intarsia.labels import Color, LabelArray, LabelSpace
+from intarsia.texts import decoded
 
 IGNORE = "ignore"
 _KEYS = ("classes", "palette", "map", "rest")
@@ -91,7 +92,7 @@ class Remap:
             UsageError: no such file, or not of this form.
         """
         try:
-            text = path.read_text(encoding="utf-8-sig")
+            text = decoded(path.read_bytes())[0]
             value = json.loads(text) if path.suffix.lower() == ".json" else yaml.safe_load(text)
         except OSError as error:
             raise UsageError(f"{path}: cannot be read as a remapping: {reason(error)}") from error

@@ -32,7 +32,8 @@ _NEAR = 0.05  # of the picture that people fill
 _CLEAR = 0.7  # undecided pixels of their mask, at most, for one that is decided
 _FACE, _SURE = 0.1, 0.9  # of the longer side; of a face's score
 # Cats fill pictures, cells and CT slices have no colours: there a body has to be whole, the mask of a face clear.
-_FILLED, _GREY, _CLEARER = 0.8, 4, 0.25  # of the picture; levels between channels; as _CLEAR
+_FILLED, _CLEARER = 0.8, 0.25  # of the picture; as _CLEAR
+_GREY, _COLOURED = 4, 0.01  # levels between channels, and the share of pixels that may have more
 # A page: bright and pale, with much ink in many pieces, nothing brighter than paper, and nobody on it.
 _PAPER, _PALE, _INK, _PIECES, _GLARE, _NOBODY = 150, 50, 0.03, 100, 0.02, 0.02
 _DARKER = 25  # than the paper about it
@@ -63,7 +64,7 @@ class Chooser:
     @cached_property
     def _faces(self) -> FaceFinder:
         """Opened where there may be somebody."""
-        return FaceFinder()
+        return FaceFinder(brief=True)
 
     def choose(self, image: NDArray[np.uint8]) -> Choice:
         """Choose for one picture (H, W, 3) uint8 RGB."""
@@ -97,7 +98,9 @@ def _undecided(mask: Floats) -> float:
 
 
 def _is_grey(image: NDArray[np.uint8]) -> bool:
-    return int(np.percentile(np.ptp(image, axis=2), 99)) <= _GREY
+    red, green, blue = cv2.split(image)
+    spread = cv2.subtract(cv2.max(cv2.max(red, green), blue), cv2.min(cv2.min(red, green), blue))
+    return bool(np.count_nonzero(spread > _GREY) <= _COLOURED * spread.size)
 
 
 def _reduced(image: NDArray[np.uint8]) -> NDArray[np.uint8]:

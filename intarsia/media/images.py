@@ -24,6 +24,7 @@ from intarsia.media.header import check_frames, check_size, check_sums, file_siz
 from intarsia.media.jpeg import decode_jpeg
 from intarsia.media.maskfile import Stored, read_mask_file
 from intarsia.media.pixels import RGB, array_to_rgb, to_rgb, upright
+from intarsia.media.profiles import Change, beyond_eight_bits, change_of
 from intarsia.media.source import Pixels
 from intarsia.media.streaming import can_stream, filled_bits, stream_rows
 
@@ -31,6 +32,7 @@ ImageLike: TypeAlias = str | os.PathLike[str] | bytes | Image.Image | NDArray[An
 
 MAX_PIXELS = 400_000_000
 _HELD_PIXELS = 30_000_000
+_BOXES = 1 << 13  # bytes in which an AVIF file describes its picture
 
 _WRITERS = {
     ".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF", ".bmp": "BMP",
@@ -58,6 +60,7 @@ class ImageReader:
         self._page, self._told = 0, ""
         self._windows = windows
         self._held: RGB | None = None
+        self._change: Change | None = None
         self._streamed = self.is_deep = False
         known_as, self._picture = _name_and_picture(source)
         self.name = name or known_as
@@ -71,6 +74,9 @@ class ImageReader:
                 self._page = image.tell()
             self.is_deep = is_deep(image)
             self._told = "" if windows is not None else str(image.info.get("note", ""))
+            self._change = self._change_of(image)
+            if image.format == "AVIF":
+                self._told = beyond_eight_bits(_head(self._picture))
             stored = orientation(image)
             self.width, self.height = image.size
             self._streamed = stored == 1 and not isinstance(self._picture, Image.Image) and can_stream(image)
@@ -123,7 +129,7 @@ class ImageReader:
                 end += len(chunk)
             return pixels
         with self._opened(self._picture) as image:
-            return upright(_decoded(image, self.name, self._windows, fast=fast), self._orientation)
+            return upright(_decoded(image, self.name, self._windows, self._change, fast=fast), self._orientation)
 
     def bands(self, edges: Iterable[tuple[int, int]]) -> Iterator[RGB]:
         """Decode windows of rows, each source row once; large pictures are never whole in memory.
@@ -178,7 +184,7 @@ class ImageReader:
         with self._opened(self._picture) as image:
             if not isinstance(self._picture, Image.Image):
                 _decode_smaller(image, stored_width, stored_height)
-            small = _resize(_decoded(image, self.name, self._windows), stored_width, stored_height)
+            small = _resize(_decoded(image, self.name, self._windows, self._change), stored_width, stored_height)
         return upright(small, self._orientation)
 
     def picture(self, samples: RGB) -> RGB:
@@ -207,12 +213,18 @@ class ImageReader:
     @property
     def notes(self) -> tuple[str, ...]:
         """What was decided about its values, in sentences."""
+        told = tuple(note for note in (self._told, self._change.note if self._change else "") if note)
         if not self.is_deep or self._windows is not None or self.bits == 16:
-            return (self._told,) if self._told else ()
+            return told
         return (
+            *told,
             f"its 16-bit values end below {1 << self.bits}, so they are taken as {self.bits}-bit ones; "
             f"--window 0,{(1 << self.bits) - 1} or another range says it for all pictures (recipe: input.window).",
         )
+
+    def _change_of(self, image: Image.Image) -> Change | None:
+        """What turns the colours of the opened file into sRGB's; values in windows of the user's are no colours."""
+        return None if self.is_deep and self._windows is not None else change_of(image)
 
     @contextmanager
     def _opened(self, picture: Path | bytes | Image.Image) -> Iterator[Image.Image]:
@@ -226,7 +238,8 @@ class ImageReader:
         if self._held is not None or not self._streamed or not isinstance(self._picture, Path | bytes):
             return iter([self.read()])
         bits = self.bits if self._windows is None else 16
-        return stream_rows(self._picture, self.name, page=self._page, bits=bits, windows=self._windows)
+        rows = stream_rows(self._picture, self.name, page=self._page, bits=bits, windows=self._windows)
+        return rows if self._change is None else map(self._change.of_pixels, rows)
 
 
 def open_image(
@@ -258,7 +271,8 @@ def read_image(source: ImageLike, *, windows: Windows | None = None) -> RGB:
         check_frames(image, name)
         stored = orientation(image)
         if stored > 1 or not can_stream(image):
-            return upright(_decoded(image, name, windows), 1 if image.format == "TIFF" else stored)
+            change = None if windows is not None and is_deep(image) else change_of(image)
+            return upright(_decoded(image, name, windows, change), 1 if image.format == "TIFF" else stored)
     return open_image(source, windows=windows).read()
 
 
@@ -335,22 +349,35 @@ def _source_bytes(picture: Path | bytes | Image.Image) -> int | None:
     return file_size(picture) if isinstance(picture, Path) else None
 
 
-def _decoded(image: Image.Image, name: str, windows: Windows | None, *, fast: bool = False) -> RGB:
+def _head(picture: Path | bytes | Image.Image) -> bytes:
+    """The first kilobytes of an encoded picture."""
+    if isinstance(picture, Path):
+        with picture.open("rb") as file:
+            return file.read(_BOXES)
+    return picture[:_BOXES] if isinstance(picture, bytes) else b""
+
+
+def _decoded(
+    image: Image.Image, name: str, windows: Windows | None, change: Change | None, *, fast: bool = False
+) -> RGB:
     """The pixels of an opened picture; 16-bit colours are decoded from its file, before Pillow makes 8 bits of them.
 
     Args:
         image: not yet decoded.
         name: for messages.
         windows: see `open_image`.
+        change: of its colours to sRGB's; None where they are.
         fast: by OpenCV where it gives the same; it is wanted at its own size.
     """
     pixels = _jpeg(image) if fast and image.format == "JPEG" and image.mode == "RGB" else None
-    if pixels is not None:
-        return pixels
-    check_sums(image)
-    if not is_deep(image) or image.mode.startswith("I;16"):
-        _load(image, name)
-    return to_rgb(image, name, windows)
+    if pixels is None:
+        check_sums(image)
+        if not is_deep(image) or image.mode.startswith("I;16"):
+            _load(image, name)
+        if change is not None and change.kind == "CMYK":
+            return to_rgb(change.of_image(image), name, windows)
+        pixels = to_rgb(image, name, windows)
+    return pixels if change is None else change.of_pixels(pixels)
 
 
 def _jpeg(image: Image.Image) -> RGB | None:

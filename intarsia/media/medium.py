@@ -20,6 +20,7 @@ from intarsia.files import below, local
 from intarsia.labels import LabelArray, LabelSpace
 from intarsia.media.animations import Animation, is_animation
 from intarsia.media.clouds import CLOUD_SUFFIXES, CloudReader, PointCloud, is_cloud, open_cloud
+from intarsia.media.clouds import foreign as foreign_clouds
 from intarsia.media.clouds.opening import UNNAMED
 from intarsia.media.clouds.writing import TARGETS, kept_suffix
 from intarsia.media.dicom import is_flat, is_series
@@ -282,6 +283,8 @@ def expand(source: Name, given: Collection[str] = (), *, media: Sequence[Medium]
         inside = sorted(below(path))
         return _in_folder(path, inside, given, media)
     if path.exists() or not glob.has_magic(text):
+        if path.is_file() and (told := foreign_clouds.advice(path)):
+            raise DataError(f"cannot use {source}: it is {told}")
         return _single(source, medium_of(source, given, media=media))
     base = _fixed(path)
     matches = _matching(path, base)
@@ -306,6 +309,8 @@ def _in_folder(path: Path, inside: list[Path], given: Collection[str], media: Se
     # What may be anything, as tables may, is taken for what it can be where nothing else lies.
     found = found or [file for file in inside if file.is_file() and medium_of(file, given, media=media).claims(file)]
     if not found:
+        if told := next((f"{file.name}: it is {said}" for file in inside if (said := foreign_clouds.advice(file))), ""):
+            raise DataError(f"nothing in {path} can be used; {told}")
         known = "; ".join(f"{medium.things}: {_some(medium.suffixes)}" for medium in reversed(media))
         raise DataError(f"no {_named(media)}s in {path}; it needs files ending in ({known}), or folders of DICOM files")
     return replace(_many(path, found, given, media), notes=_left_out(path, inside, found, media))
@@ -339,6 +344,9 @@ def _left_out(base: Path, inside: list[Path], found: list[Path], media: Sequence
     if foreign:
         kinds = ", ".join(f"{count} {suffix}" for suffix, count in foreign.most_common())
         notes.append(f"{base} also holds pictures that are not read ({kinds}): convert them to JPEG or PNG")
+    clouds = [path for path in others if foreign_clouds.advice(path)]
+    if clouds:
+        notes.append(f"{base} also holds {clouds[0].name}: {foreign_clouds.advice(clouds[0])}")
     broken = [path for path in others if path.is_symlink() and not path.exists()]
     if broken:
         notes.append(f"{base} also holds {counted(len(broken), 'link')} to nothing, for instance {broken[0].name}")

@@ -15,6 +15,7 @@ from intarsia.errors import DataError
 from intarsia.media.header import check_sums
 from intarsia.media.images import MAX_PIXELS, ImageLike, ImageReader, write_image
 from intarsia.media.pixels import RGB, upright
+from intarsia.media.profiles import Change
 
 Colour = tuple[int, int, int]
 
@@ -56,7 +57,7 @@ class PhotoReader(ImageReader):
             profile = image.info.get("icc_profile") or b""
             if image.mode in ("RGB", "RGBA", "P", "PA"):
                 self._profile = profile
-            elif profile:
+            elif profile and self._change is None:
                 self._lost += (f"its colour profile is one of {image.mode} pixels, and not of what is written",)
             if isinstance(image, JpegImagePlugin.JpegImageFile) and image.mode == "RGB":
                 sampling = JpegImagePlugin.get_sampling(image)
@@ -85,6 +86,10 @@ class PhotoReader(ImageReader):
         with self._opened(self._picture) as image:
             check_sums(image)
             return upright(np.asarray(image.convert("RGBA")), self._orientation)
+
+    def _change_of(self, image: Image.Image) -> Change | None:
+        """Colours that are written again are kept with their profile, but those of CMYK."""
+        return super()._change_of(image) if image.mode == "CMYK" else None
 
     def own(self, colour: Colour) -> Colour:
         """Find the values that stand for an sRGB colour in this picture, as its colour profile has it."""

@@ -252,9 +252,10 @@ def are_rasters(*files: object) -> bool:
 
 
 def is_raster(path: str | os.PathLike[str]) -> bool:
-    """Tell whether a file is a map rather than a photo: a TIFF with a georeference or more than four bands.
+    """Tell whether a file is a map rather than a photo: a TIFF with a georeference, or with bands that are no colours.
 
-    Ground control points and RPCs are a georeference, too. Without rasterio nothing is a map.
+    Ground control points and RPCs are a georeference, too. More than four bands are no colours, nor are those that the
+    file calls neither a colour nor transparency: of a photo they would be left out. Without rasterio nothing is a map.
     """
     file = Path(path)
     if file.suffix.lower() not in RASTER_SUFFIXES or importlib.util.find_spec("rasterio") is None:
@@ -263,7 +264,8 @@ def is_raster(path: str | os.PathLike[str]) -> bool:
         return True
     try:
         with opened_raster(file) as raster:
-            return GeoFrame.of(raster).known or raster.count > 4
+            colours = all(band.name != "undefined" for band in raster.colorinterp)
+            return GeoFrame.of(raster).known or raster.count > 4 or not colours
     except DataError:
         return False
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,7 @@ from intarsia.media.images import ImageReader, open_image
 STACK_SUFFIXES = (".tif", ".tiff")
 
 
-def is_stack(source: object) -> bool:
+def is_stack(source: object) -> TypeGuard[str | os.PathLike[str]]:
     """Tell whether a name stands for a TIFF of several pages; reduced copies of a page do not count."""
     return has_frames(source, STACK_SUFFIXES)
 

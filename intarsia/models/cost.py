@@ -14,7 +14,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from intarsia.models.contract import SegmentationModel
-from intarsia.models.registry import architecture, build
+from intarsia.models.registry import Architecture, architecture, build
 
 
 def parameters(model: nn.Module) -> int:
@@ -28,6 +28,11 @@ def counting() -> Iterator[FlopCounterMode]:
     # Attention as the products that it is: of its fused kernels, the CPU's are not counted.
     with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         yield counter
+
+
+def is_counted(known: Architecture) -> bool:
+    """Whether `gmacs` says something of an architecture: features and trees multiply nothing, clouds have no size."""
+    return not known.fitted and known.medium != "cloud"
 
 
 def gmacs(model: SegmentationModel, size: tuple[int, int] = (512, 512)) -> float:
@@ -65,11 +70,9 @@ def gflop_per_megapixel(name: str, classes: int, options: Mapping[str, Any]) -> 
         options: its others.
 
     Returns:
-        None for what is not a network of pictures: features and trees are no multiply-accumulates, and a cloud is no
-        image of some size.
+        None for what is not a network of pictures; see `is_counted`.
     """
-    known = architecture(name)
-    if known.fitted or known.medium == "cloud":
+    if not is_counted(architecture(name)):
         return None
     with torch.device("meta"):
         model = build(name, classes=classes, **options)

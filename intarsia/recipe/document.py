@@ -26,6 +26,7 @@ from intarsia.recipe.sections import (
     Training,
     explain,
 )
+from intarsia.texts import decoded
 
 _MOVED = {"columns", "label"}
 
@@ -71,12 +72,16 @@ class Recipe(Section):
         """
         file = Path(path)
         try:
-            text = file.read_text(encoding="utf-8")
+            text = decoded(file.read_bytes())[0]
         except OSError as error:
             raise UsageError(f"cannot read recipe {file}: {reason(error)}") from error
-        except UnicodeDecodeError as error:
+        except ValueError as error:
             raise UsageError(f"cannot read recipe {file}: {error}; save it as UTF-8") from error
         recipe = cls.from_text(text, origin=str(file))
+        if not recipe.model_fields_set:
+            raise UsageError(
+                f"{file}: a recipe without a key; write one (intarsia recipes keys), or leave the file out"
+            )
         data = recipe.said().get("data", {})
         for place in (data, *data.get("sources", ())):
             reader = place.get("reader", {})
@@ -96,7 +101,14 @@ class Recipe(Section):
         if value is None:
             value = {}
         if not isinstance(value, dict):
-            raise UsageError(f"{origin}: a recipe is a mapping of keys to values, not a {type(value).__name__}")
+            kind = (
+                "a list"
+                if isinstance(value, list)
+                else "a text"
+                if isinstance(value, str)
+                else f"a {type(value).__name__}"
+            )
+            raise UsageError(f"{origin}: a recipe holds keys with their values (data: {{path: FOLDER}}), not {kind}")
         return cls.from_dict(value, origin=origin)
 
     @classmethod

@@ -16,6 +16,7 @@ from intarsia.errors import ModelError
 from intarsia.files import is_text
 from intarsia.runtimes.contract import Floats
 from intarsia.threads import cores
+from intarsia.zoo import is_bundled
 
 
 class Network:
@@ -24,6 +25,7 @@ class Network:
     Args:
         file: whole by itself, as every bundled one is.
         threads: that compute it; None: as many as this process may use.
+        brief: it will compute but a few inputs: it opens in a third of the time, and takes half as long again for each.
 
     Attributes:
         file: that it came from.
@@ -34,8 +36,8 @@ class Network:
         ModelError: the file is missing, damaged, or its network takes more than one input.
     """
 
-    def __init__(self, file: Path, *, threads: int | None = None) -> None:
-        self._session = open_session(file, threads)
+    def __init__(self, file: Path, *, threads: int | None = None, brief: bool = False) -> None:
+        self._session = open_session(file, threads, brief=brief)
         inputs = self._session.get_inputs()
         if len(inputs) != 1:
             raise ModelError(f"{file}: its network takes {len(inputs)} inputs, not one")
@@ -70,12 +72,13 @@ class Network:
         return computed(self._session, {self._input: np.ascontiguousarray(x)}, self.file)
 
 
-def open_session(file: Path, threads: int | None = None) -> Any:
+def open_session(file: Path, threads: int | None = None, *, brief: bool = False) -> Any:
     """Open an ONNX file in ONNX Runtime, so that its threads do not spin.
 
     Args:
         file: whole by itself.
         threads: that compute it; None: as many as this process may use.
+        brief: see `Network`.
 
     Raises:
         ModelError: the file is missing or damaged.
@@ -85,10 +88,13 @@ def open_session(file: Path, threads: int | None = None) -> Any:
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     import onnxruntime
 
-    onnxfile.check(file)
+    if not is_bundled(file):
+        onnxfile.check(file)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads or cores(), 1
     options.log_severity_level = 4  # what is wrong is raised, and said once
+    if brief:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     # A thread that waits sleeps, so that other processes may compute what it waits for.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     # It takes names that are text, and nothing else; such a file holds all of its weights: `check` sees to that.

@@ -12,6 +12,7 @@ from intarsia.bundle import Description, Exported, irfile, onnxfile
 from intarsia.errors import ModelError, UsageError, require
 from intarsia.media.source import Place
 from intarsia.runtimes.contract import Floats, Precision
+from intarsia.runtimes.kept import compiled
 from intarsia.runtimes.processor import feature
 from intarsia.threads import cores
 
@@ -112,7 +113,7 @@ def _compiled(file: Path, precision: str, threads: int) -> Any:
         "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",
     }  # fmt: skip
     try:
-        return core().compile_model(core().read_model(*map(str, files)), "CPU", settings)
+        return compiled(core(), files, settings)
     except RuntimeError as error:
         raise ModelError(f"{file}: OpenVINO cannot open it: {_last_line(error)}") from error
 

@@ -18,6 +18,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from intarsia.serving.budget import Budget, Held
+from intarsia.serving.jsonsize import weight
 from intarsia.serving.problems import BAD_REQUEST, CLIENT_GONE, TOO_LARGE, UNAUTHORIZED, Problem, answer, problem_of
 from intarsia.serving.settings import Settings
 
@@ -35,6 +36,9 @@ OPEN = frozenset({"/healthz", "/readyz", "/version", "/", "/docs", "/openapi.jso
 
 JOBS = "/v1/jobs"
 """Where jobs are posted."""
+
+_FILES = frozenset({JOBS, "/v1/convert"})  # where JSON is a file, which they judge themselves
+_BINARY = "inference-header-content-length"  # of the Open Inference Protocol: only so much of a body is JSON
 
 _LOCAL = frozenset({"localhost", "127.0.0.1", "[::1]", "testserver"})
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -79,7 +83,7 @@ class Guard:
                 await answer(Request(scope), refusal)(scope, receive, told)
             else:
                 with Held(self._budget, scope) as held:
-                    await self._app(scope, self._within(scope, receive, held), told)
+                    await self._app(scope, self._within(scope, headers, receive, held), told)
         except Exception as error:
             problem = problem_of(error)
             if problem.status >= 500:
@@ -116,19 +120,33 @@ class Guard:
         """The bytes that a body may have: those of jobs go to disk, all others into memory."""
         return self._settings.max_job_bytes if scope["path"] == JOBS else self._settings.max_bytes
 
-    def _within(self, scope: Scope, receive: Receive, held: Held) -> Receive:
-        """Receive no more bytes than a body may have, whatever its header says, and than are free for all bodies."""
-        got, most = 0, self._most(scope)
+    def _within(self, scope: Scope, headers: Headers, receive: Receive, held: Held) -> Receive:
+        """Receive no more than a body may have, whatever its header says, and than is free for all bodies.
+
+        JSON counts with what it takes when it is read, many times its bytes, before anything of it is.
+        """
+        got = values = 0
+        most, most_held = self._most(scope), self._settings.max_held
+        is_json = _is_json(scope["path"], headers)
 
         async def limited() -> Message:
-            nonlocal got
+            nonlocal got, values
             message = await receive()
-            count = len(message.get("body", b""))
-            got += count
+            body = message.get("body", b"")
+            got += len(body)
             if got > most:
                 raise self._too_large(most)
+            if is_json:
+                values += weight(body)
+                if values > most_held:
+                    raise Problem(
+                        TOO_LARGE,
+                        f"the body is JSON of so many values that reading it takes more than {most_held:,} bytes of "
+                        "memory; send less, or raise --max-held",
+                    )
+                held.take(weight(body))
             if scope["path"] != JOBS:
-                held.take(count)
+                held.take(len(body))
             return message
 
         return limited
@@ -149,6 +167,16 @@ class Guard:
             logger.info(json.dumps(line))
         else:
             logger.info("%(method)s %(path)s %(status)s %(milliseconds)s ms", line | {"path": quote(scope["path"])})
+
+
+def _is_json(path: str, headers: Headers) -> bool:
+    """Whether a body is read as JSON; the routes of other programs do so whatever its content type."""
+    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if path.startswith("/ls/"):
+        return kind != "multipart/form-data"
+    if path.startswith("/v2/"):
+        return _BINARY not in headers
+    return kind.endswith("json") and path not in _FILES
 
 
 def _key(headers: Headers) -> bytes:

@@ -70,8 +70,13 @@ def _weigh(blocks: Iterable[bytes], most: int) -> int:
     """Bytes of memory that JSON takes, roughly; counted no further than `most`."""
     total = 0
     for block in blocks:
-        values, containers = block.count(b",") + block.count(b":"), block.count(b"[") + block.count(b"{")
-        total += _VALUE * values + _CONTAINER * containers + _CHARACTER * len(block)
+        total += weight(block)
         if total > most:
             break
     return total
+
+
+def weight(block: bytes) -> int:
+    """Bytes of memory that a part of a JSON text takes when it is read, roughly."""
+    values, containers = block.count(b",") + block.count(b":"), block.count(b"[") + block.count(b"{")
+    return _VALUE * values + _CONTAINER * containers + _CHARACTER * len(block)

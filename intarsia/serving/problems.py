@@ -130,6 +130,8 @@ def install(app: FastAPI) -> None:
 
     async def of_framework(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
+        if isinstance(error.__cause__, Problem):  # raised while the framework itself read a body
+            return answer(request, error.__cause__)
         detail = str(error.detail)
         if error.status_code == NOT_FOUND and detail == "Not Found":
             detail = f"there is nothing at {request.url.path}; /docs lists what there is"

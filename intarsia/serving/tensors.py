@@ -24,8 +24,8 @@ from intarsia.result import Segmentation
 from intarsia.serving.problems import BAD_REQUEST, TOO_LARGE, Problem, reasons
 from intarsia.serving.uploads import Upload
 
-MOST_JSON = 32 << 20
-"""Bytes of JSON that is parsed; a number of it takes many times as much room as a byte of a picture."""
+MOST_JSON, MOST_HEAD = 32 << 20, 1 << 20
+"""Bytes of JSON that is parsed, alone or before bytes: a number of it takes far more room than a byte of a picture."""
 IMAGE, LABELS, CONFIDENCE = "image", "labels", "confidence"
 
 _CODES = {"uint8": "UINT8", "uint16": "UINT16", "float32": "FP32", "int64": "INT64"}
@@ -75,10 +75,11 @@ def read_inference(body: bytes, head: str | None) -> tuple[Inference, Upload]:
     if head is not None and not (re.fullmatch("[0-9]{1,15}", head) and int(head) <= len(body)):
         raise _wrong(f"Inference-Header-Content-Length is {head[:20]!r}, and the body has {len(body)} bytes")
     end = len(body) if head is None else int(head)
-    if end > MOST_JSON:
+    most = MOST_JSON if head is None else MOST_HEAD
+    if end > most:
         raise Problem(
             TOO_LARGE,
-            f"{end:,} bytes of JSON are more than {MOST_JSON:,}; send the tensor as bytes behind the JSON "
+            f"{end:,} bytes of JSON are more than {most:,}; send the tensor as bytes behind the JSON "
             "(binary_data_size), or an encoded picture as BYTES",
         )
     try:

@@ -346,6 +346,18 @@ def test_several_parts_become_one_group_and_holes_a_mask(tmp_path: Path) -> None
     assert np.array_equal(rasterize(found, (20, 20), space, DRAWING), rasterize(document, (20, 20), space, DRAWING))
 
 
+def test_labels_txt_is_read_as_any_list_of_classes(tmp_path: Path) -> None:
+    save(tmp_path, [])
+    for text in ("__ignore__\n_background_\nCafé\n", "0: _background_\n1: Café\n", "id,name\n1,Café\n0,_background_\n"):
+        (tmp_path / "labels.txt").write_bytes(text.encode("utf-16"))
+        assert [category.name for category in open_annotations(tmp_path).categories] == ["_background_", "Café"]
+    (tmp_path / "labels.txt").write_text("")
+    assert open_annotations(tmp_path).categories == ()
+    (tmp_path / "labels.txt").write_text("car\ncar\n")
+    with pytest.raises(DataError, match=r"labels\.txt.*repeated: car"):
+        open_annotations(tmp_path)
+
+
 def test_classes_are_written_as_labels_txt(tmp_path: Path) -> None:
     write([AnnotatedImage("a.png", shapes=(Shape("tree", Points(((1, 1),))), Shape("void", Tag())))], tmp_path)
     assert (tmp_path / "labels.txt").read_text().splitlines() == ["__ignore__", "_background_", "tree"]

@@ -6,6 +6,8 @@ import errno
 import os
 import re
 import signal
+import subprocess
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -133,3 +135,19 @@ def test_a_signal_that_a_job_takes_is_known_outside(number: int, came: bool) -> 
         signal.raise_signal(number)
         assert stop()
     assert terminated() is came
+
+
+def test_ctrl_c_while_the_program_is_loaded_ends_in_a_sentence() -> None:
+    program = (
+        "import os, signal, sys\n"
+        "class Interrupting:\n"
+        "    def find_spec(self, name, path, target=None):\n"
+        "        if name == 'intarsia.cli.main':\n"
+        "            os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Interrupting())\n"
+        "from intarsia.__main__ import main\n"
+        "sys.exit(main())\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    assert ended.returncode == 130
+    assert ended.stderr == "interrupted; nothing was left half-written\n"

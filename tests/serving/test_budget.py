@@ -233,3 +233,58 @@ def test_a_place_that_cannot_be_written_is_the_servers_matter(
         make_folder(Path("a"))
     found = client.post("/v1/project/items", files={"file": ("a.jpg", jpeg)})
     assert found.status_code == status and said in found.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "kind"),
+    [
+        ("POST", "/v2/models/bright/infer", "application/json"),
+        ("POST", "/v2/models/bright/infer", "application/x-www-form-urlencoded"),  # as curl -d says
+        ("POST", "/ls/predict", "application/json"),
+        ("POST", "/ls/setup", "text/plain"),
+        ("PATCH", "/v1/project", "application/json"),
+        ("POST", "/v1/project/train", "application/merge-patch+json; charset=utf-8"),
+    ],
+)
+def test_json_of_too_many_values_is_refused_before_it_is_read(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, method: str, path: str, kind: str
+) -> None:
+    def read(*_: Any, **__: Any) -> None:
+        raise AssertionError("it was read")
+
+    app = create_app(settings.model_copy(update={"max_held": 1 << 20}))
+    with TestClient(app) as client:
+        monkeypatch.setattr("json.loads", read)
+        monkeypatch.setattr("pydantic.BaseModel.model_validate_json", read)
+        found = client.request(method, path, content=b"[" + b"{}," * 10_000 + b"{}]", headers={"Content-Type": kind})
+        monkeypatch.undo()
+        assert found.status_code == 413
+        assert "JSON of so many values" in found.json()["detail"] and "--max-held" in found.json()["detail"]
+        assert app.state.budget.held == 0
+        few = client.request(method, path, content=b"[" + b"{}," * 100 + b"{}]", headers={"Content-Type": kind})
+        assert few.status_code in (400, 422)
+
+
+def test_what_json_takes_when_it_is_read_counts_for_all_requests(settings: Settings) -> None:
+    app = create_app(settings.model_copy(update={"max_held": 1 << 20}))
+    with TestClient(app) as client:
+        app.state.budget.take(1000, 0)
+        body = b'{"inputs": [' + b"1," * 15_000 + b"1]}"  # 30 KB, and 0.8 MB of values
+        assert client.post("/v2/models/bright/infer", content=body).status_code == 400
+        app.state.budget.take(400_000, 0)
+        found = client.post("/v2/models/bright/infer", content=body)
+        assert found.status_code == 429 and found.headers["Retry-After"] == "1"
+        assert "error" in found.json()
+
+
+def test_the_bytes_behind_json_are_no_values(settings: Settings) -> None:
+    head = b'{"inputs": [{"name": "image", "datatype": "UINT8", "shape": [100, 150, 3], "parameters": '
+    head += b'{"binary_data_size": 45000}}], "outputs": [{"name": "labels", "parameters": {"binary_data": true}}]}'
+    with TestClient(create_app(settings.model_copy(update={"max_held": 1 << 20}))) as client:
+        told = {"Inference-Header-Content-Length": str(len(head))}
+        found = client.post("/v2/models/bright/infer", content=head + b"," * 45_000, headers=told)
+        assert found.status_code == 200
+        long = head + b" " * (1 << 20)
+        told = {"Inference-Header-Content-Length": str(len(long))}
+        found = client.post("/v2/models/bright/infer", content=long + b"," * 45_000, headers=told)
+        assert found.status_code in (413, 429)

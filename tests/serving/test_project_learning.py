@@ -105,6 +105,6 @@ def test_what_cannot_be_learnt(project: Project, tmp_path: Path) -> None:
 
 def test_the_bundled_street_model_can_go_on() -> None:
     recipe = going_on("street")
-    assert recipe.model.weights.endswith("street.safetensors")
+    assert recipe.model.weights.endswith("street.onnx")
     assert (recipe.optimizer.lr, recipe.optimizer.encoder_lr) == (0.0004, 0.0001)
     assert recipe.data.layout == "auto" and recipe.data.path == ""

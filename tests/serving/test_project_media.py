@@ -192,7 +192,7 @@ def test_frames_of_a_video_become_pictures_with_masks(project: Project, tmp_path
     path = clip(tmp_path / "clip.mp4")
     name = project.add("My clip.mp4", path)
     assert name == "My_clip" and project.facts(name) == (64, 48, 20)
-    assert project.views.times(project.item(name))[:3] == (0.0, 0.1, 0.2)
+    assert project.views.open(project.item(name)).details()["times"][:3] == (0.0, 0.1, 0.2)
     labels = np.ones((48, 64), np.uint8)
     assert project.put(name, png(labels), expected=0, frame=7) == 1
     found = open_dataset(project.folder, val_fraction=0)

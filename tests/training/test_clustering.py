@@ -50,6 +50,15 @@ def test_many_photos_share_their_segments(tmp_path: Path) -> None:
     assert len(several) == 2
 
 
+def test_the_pages_of_a_stack_share_their_segments(tmp_path: Path) -> None:
+    pages = [Image.fromarray(np.roll(halves(), 7 * number, axis=0)) for number in range(3)]
+    pages[0].save(tmp_path / "stack.tif", save_all=True, append_images=pages[1:])
+    model = intarsia.cluster(tmp_path / "stack.tif", 2, options={"position": 0})
+    colours = {(int(found.labels[15, 30]), int(np.asarray(page)[15, 30, 0])) for found, page in
+               ((model.segment(page), page) for page in pages)}  # fmt: skip
+    assert colours in ({(0, 120), (1, 90)}, {(0, 90), (1, 120)})
+
+
 def test_the_model_can_be_kept(tmp_path: Path) -> None:
     photo = halves()
     model = intarsia.cluster(photo, 3, long_side=30)

@@ -17,7 +17,8 @@ from intarsia.errors import DataError, ModelError, UsageError
 from intarsia.losses import Boundary, CrossEntropy, Focal, WeightedSum
 from intarsia.recipe import Recipe
 from intarsia.training import train
-from intarsia.training.loop import trainer as loop
+from intarsia.training.loop import learner as loop
+from intarsia.training.loop import trainer
 from intarsia.training.loop.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from intarsia.training.loop.precision import choose_precision
 from intarsia.training.plan.auto import recipe_for
@@ -143,16 +144,16 @@ def test_a_skipped_step_leaves_weights_and_norm_statistics_untouched(scenes, rec
     real = loop.build_training_loss
     monkeypatch.setattr(loop, "build_training_loss", lambda *a: _Poison(real(*a), set(range(1, 99))))
     seen = {}
-    original = loop.Trainer.run
+    original = trainer.Trainer.run
 
     def watch(self, *arguments):
-        seen["before"] = {key: value.clone() for key, value in self.model.state_dict().items()}
+        seen["before"] = {key: value.clone() for key, value in self.learner.model.state_dict().items()}
         try:
             return original(self, *arguments)
         finally:
-            seen["after"] = self.model.state_dict()
+            seen["after"] = self.learner.model.state_dict()
 
-    monkeypatch.setattr(loop.Trainer, "run", watch)
+    monkeypatch.setattr(trainer.Trainer, "run", watch)
     with pytest.raises(ModelError, match=r"not finite in 3 steps in a row; lower optimizer.lr, or look at the files"):
         train(recipe.override({"training.max_skipped_steps": 3}), scenes, tmp_path / "run")
     assert all(torch.equal(seen["before"][key], value) for key, value in seen["after"].items())

@@ -30,6 +30,7 @@ from intarsia.annotations.raster import DrawingRules
 from intarsia.annotations.reading import BadShape, kept, load_json, points, polygon, side, usable, whole_number
 from intarsia.annotations.tools import Tool
 from intarsia.annotations.writing import account, fitted, fresh_instances, size_of, still_images, to_json
+from intarsia.classlists import read_class_file, reads_as
 from intarsia.errors import DataError
 from intarsia.files import write_text
 
@@ -230,18 +231,22 @@ def _mask(value: Any, left: int, top: int) -> Mask:
 
 
 def _label_file(folder: Path) -> list[str]:
-    """The names in LabelMe's labels.txt, without its line for what is ignored."""
-    try:
-        lines = (folder / "labels.txt").read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError):
+    """The names in LabelMe's labels.txt, without its line for what is ignored.
+
+    Raises:
+        DataError: it is there, and cannot be understood.
+    """
+    path = folder / "labels.txt"
+    if not path.is_file() or not path.stat().st_size:
         return []
-    return [name for name in dict.fromkeys(line.strip() for line in lines) if name and name != "__ignore__"]
+    return [name for name in read_class_file(path).in_order_of_values().names if name != "__ignore__"]
 
 
 def _write_labels(folder: Path, names: Sequence[str]) -> None:
-    lines = [name for name in names if name.lower() not in BACKGROUND_NAMES + IGNORE_NAMES]
-    if all(name == name.strip() and name.isprintable() and name for name in lines):  # else a line is not a name
-        write_text(folder / "labels.txt", "\n".join(["__ignore__", "_background_", *lines]) + "\n")
+    listed = ["_background_", *(name for name in names if name.lower() not in BACKGROUND_NAMES + IGNORE_NAMES)]
+    text = "\n".join(["__ignore__", *listed]) + "\n"
+    if all(name.isprintable() for name in listed) and reads_as(text, listed):  # else a line is not a name
+        write_text(folder / "labels.txt", text)
 
 
 def _document(document: AnnotatedImage, image: Path, lost: Lost) -> dict[str, Any]:

@@ -84,12 +84,20 @@ def _read(content: Content) -> PictureReading:
             f"{content.root}: no image in imagesTr has a mask in labelsTr: they are called CASE_0000.png and CASE.png"
         )
     matched.sort(key=lambda entry: natural(entry[1]))
-    notes = []
     if channels:
-        shown = ", ".join(f"_{channel}" for channel in sorted(channels))
-        notes.append(f"Only the first channel of each case is read; left out: {channels.total()} files ({shown}).")
-    pairs = Pairs(tuple(matched), tuple(without), tuple(alone), tuple(notes))
+        raise DataError(_divided(content.root, sorted(channels)))
+    pairs = Pairs(tuple(matched), tuple(without), tuple(alone), ())
     return detected(content, pairs, class_names(content.root))
+
+
+def _divided(root: Path, channels: list[str]) -> str:
+    """What to do about cases whose channels lie in files of their own: a model that got one of them would be wrong."""
+    files = " ".join(f"imagesTr/CASE_{channel}.png" for channel in ("0000", *channels))
+    return (
+        f"{root}: each case has {len(channels) + 1} channels, in files of their own (_0000, _"
+        f"{', _'.join(channels)}), and a picture is one file; make bands of one TIFF of them, images/CASE.tif beside "
+        f"masks/CASE.png (gdal_merge.py -separate -o images/CASE.tif {files}), or move the others away to use the first"
+    )
 
 
 def _cases(files: list[Path]) -> tuple[dict[str, Path], Counter[str]]:

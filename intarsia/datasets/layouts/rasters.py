@@ -55,7 +55,9 @@ class Raster:
         """The raster as an 8-bit RGB picture; 8-bit values are shown as they are."""
         with opened_raster(self.path) as file:
             count, plain = file.count, set(file.dtypes) == {"uint8"}
-        bands = None if plain and count <= 4 else (1, 2, 3) if count >= 3 else (1, 1, 1)
+            colours = [band.name for band in file.colorinterp if band.name != "alpha"]
+        shown = len(colours) in (1, 3) or {"red", "green", "blue"} <= set(colours)
+        bands = None if plain and shown else (1, 2, 3) if count >= 3 else (1, 1, 1)
         windows = None if plain else open_raster(self.path, bands=bands, windows=((0, 1),)).ranges()
         return Image.fromarray(open_raster(self.path, bands=bands, windows=windows).read())
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from intarsia.datasets.layouts.pairing import SPLITS
 from intarsia.errors import DataError
+from intarsia.texts import decoded
 
 SUFFIXES = (".txt", ".lst", ".tsv", ".csv")
 
@@ -74,8 +75,8 @@ def _text(path: Path) -> str:
     try:
         if path.stat().st_size > _LONGEST:
             raise DataError(f"{path}: too large for a list of files")
-        return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        return decoded(path.read_bytes())[0]
+    except (OSError, ValueError) as error:
         raise DataError(f"{path}: cannot be read as a list of files ({error}); save it as UTF-8 text") from error
 
 

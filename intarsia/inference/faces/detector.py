@@ -56,10 +56,11 @@ class Detector:
 
     Args:
         threads: that compute it; None: as many as this process may use.
+        brief: few photos will be looked at, see `Network`.
     """
 
-    def __init__(self, *, threads: int | None = None) -> None:
-        self._network = Network(bundled_models()["face-detector"], threads=threads)
+    def __init__(self, *, threads: int | None = None, brief: bool = False) -> None:
+        self._network = Network(bundled_models()["face-detector"], threads=threads, brief=brief)
         refusal = ModelError(f"{self._network.file}: no network of pictures")
         self._preprocessing = expect(self._network.description.preprocessing, Preprocessing, refusal)
         self._anchors = np.concatenate([_centres(16, 2), _centres(8, 6)])

@@ -54,11 +54,12 @@ class FaceFinder:
 
     Args:
         threads: that compute the networks; None: as many as this process may use.
+        brief: few photos will be looked at, see `Network`.
     """
 
-    def __init__(self, *, threads: int | None = None) -> None:
-        self._detector = Detector(threads=threads)
-        self._network = Network(bundled_models()["face"], threads=threads)
+    def __init__(self, *, threads: int | None = None, brief: bool = False) -> None:
+        self._detector = Detector(threads=threads, brief=brief)
+        self._network = Network(bundled_models()["face"], threads=threads, brief=brief)
 
     def find(self, image: NDArray[np.uint8]) -> list[Face]:
         """Find the faces of a photo.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -11,20 +10,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intarsia.bundle import Description
-from intarsia.errors import ModelError, UsageError, suggest
-from intarsia.inference.pictures.ranking import DECISIONS, Decision, Histograms, Ranking
+from intarsia.errors import ModelError, UsageError
+from intarsia.inference.pictures.options import (
+    check_decision,
+    check_runtime,
+    check_tiles,
+    enough_overlap,
+    is_default,
+    read_refinement,
+)
+from intarsia.inference.pictures.ranking import Decision, Histograms, Ranking, known_cells
 from intarsia.inference.pictures.refined import refine_rows
-from intarsia.inference.pictures.rows import OwnRows, ResizedRows
+from intarsia.inference.pictures.rows import OwnRows, ResizedRows, Rows
 from intarsia.inference.pictures.stretches import cut, first_tile
-from intarsia.inference.pictures.tiling import UNIT, exact_overlap, final_cells, join_tiles, spans
+from intarsia.inference.pictures.tiling import final_cells, join_tiles, spans
+from intarsia.inference.pictures.views import Views
 from intarsia.inference.ready import Ready
 from intarsia.labels import LabelArray
 from intarsia.media.medium import Form
-from intarsia.media.source import PixelSource, Place
+from intarsia.media.source import PixelSource
 from intarsia.preprocessing import Preprocessing, expect
 from intarsia.runtimes import AUTO
 from intarsia.runtimes.contract import Floats, Precision, Runtime
-from intarsia.runtimes.upsampling import Span, Upsampling, decide, resized_logits, softmax
+from intarsia.runtimes.upsampling import Span, Upsampling, decide, softmax
 from intarsia.transforms.preprocess import normalise, resize_image, working_size
 
 if TYPE_CHECKING:
@@ -33,26 +41,6 @@ if TYPE_CHECKING:
 # The network sees an image whole up to this working size and this many logits, in tiles above.
 WHOLE_PIXELS = 1_500_000
 WHOLE_LOGITS = 64_000_000
-TILE, OVERLAP = 512, 128
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Some rows of a finished prediction, at the picture's own size.
-
-    Attributes:
-        top: the first row.
-        labels: (h, W) class indices of the label space's type; its `ignore_index` where the picture has no data.
-        confidence: (h, W) float16, the winner's softmax probability; None unless the predictor was asked for it.
-        image: (h, W, 3) uint8 RGB, the picture's own rows.
-        probabilities: (C, h, W) float32, the softmax over all classes; None unless they were asked for.
-    """
-
-    top: int
-    labels: LabelArray
-    confidence: NDArray[np.float16] | None
-    image: NDArray[np.uint8]
-    probabilities: NDArray[np.float32] | None = None
 
 
 class Layout(NamedTuple):
@@ -137,22 +125,21 @@ class GridPredictor(Ready):
             "tile": tile, "overlap": overlap, "long_side": long_side, "bands": bands, "window": window, "tta": tta,
             "scales": scales, "confidence": confidence, "refine": refine, "decide": decide,
         }  # fmt: skip
-        self.given = frozenset(name for name, value in options.items() if not _is_default(name, value))
-        tile = TILE if tile is None else tile
-        tile, overlap = _check_tiles(tile, min(OVERLAP, tile // 2 // UNIT * UNIT) if overlap is None else overlap)
+        self.given = frozenset(name for name, value in options.items() if not is_default(name, value))
+        tile, overlap = check_tiles(tile, overlap)
         if not scales or min(scales) <= 0:
             raise UsageError(f"scales are positive factors, at least one, not {tuple(scales)}")
         refusal = ModelError(f"{bundle.title}: {bundle.architecture} is no model of pictures")
         given = expect(bundle.preprocessing, Preprocessing, refusal)
         self.confidence = confidence
         self.preprocessing = given.changed(long_side=long_side, bands=bands, window=window)
-        self._refinement = _read_refinement((bundle.recipe or {}).get("refine") if refine is None else refine)
-        self._ranks = _check_decision(decide, refined=self._refinement is not None)
+        self._refinement = read_refinement((bundle.recipe or {}).get("refine") if refine is None else refine)
+        self._ranks = check_decision(decide, refined=self._refinement is not None)
         self._tile = tile
-        self._views = [(scale, mirrored) for scale in scales for mirrored in ((False, True) if tta else (False,))]
         super().__init__(bundle, options | {"runtime": runtime, "precision": precision, "device": device})
-        self._check_runtime()
-        self._overlap = self._enough_overlap(overlap)
+        check_runtime(bundle, self.runtime, self.preprocessing.channels)
+        self._overlap = enough_overlap(bundle, self.runtime, tile, overlap)
+        self._views = Views(self.runtime, self.preprocessing, scales, tta)
         self.settings = {
             "tile": tile, "overlap": self._overlap, "long_side": self.preprocessing.long_side, "tta": tta,
             "scales": list(scales), "refine": self._refinement and self._refinement.to_json(),
@@ -226,7 +213,7 @@ class GridPredictor(Ready):
         for reader in parts:
             layout, first = self.layout(reader.height, reader.width, scored=True), 0
             for chunk in self._scores(reader, layout)[1]:
-                found.add(chunk, partial(_known, reader, layout.cells, first))
+                found.add(chunk, partial(known_cells, reader, layout.cells, first))
                 first += chunk.shape[2]
         return found.ranking()
 
@@ -259,7 +246,7 @@ class GridPredictor(Ready):
             held = np.concatenate([held, next(chunks)], axis=2) if held.size else next(chunks)
             if self._ranks and ranking is None:  # this is the whole picture
                 histograms = Histograms(len(self.space))
-                histograms.add(held, partial(_known, reader, layout.cells, 0))
+                histograms.add(held, partial(known_cells, reader, layout.cells, 0))
                 ranking = histograms.ranking()
             if number < own:
                 pass  # the last of its logits are what the rows below begin with
@@ -325,99 +312,7 @@ class GridPredictor(Ready):
             if size == (reader.height, reader.width)
             else ResizedRows(reader, size, rows, layout.plan)
         )
-        network, margin = partial(self._network, size=size), self.runtime.margin
+        network, margin = partial(self._views.logits, size=size), self.runtime.margin
         return pixels, join_tiles(
             pixels.windows(), layout.rows, layout.columns, self._overlap, self.runtime.stride, network, margin, stretch
         )
-
-    def _network(self, pixels: NDArray[np.uint8], rows: Span, columns: Span, *, size: tuple[int, int]) -> Floats:
-        """(h, w, channels) pixels -> float32 logits (1, C, ceil(h / stride), ceil(w / stride)), over all views."""
-        place, stride = Place(rows, columns, size), self.runtime.stride
-        if self._views == [(1.0, False)]:
-            return self.runtime.logits(normalise(pixels, self.preprocessing), place)
-        cells = (-(-pixels.shape[0] // stride), -(-pixels.shape[1] // stride))
-        views = [self._view(pixels, place, cells, scale, mirrored) for scale, mirrored in self._views]
-        mean: Floats = np.mean([softmax(view[0]) for view in views], axis=0)[None]
-        # The logarithm of a probability is a logit of it; zero has none.
-        return np.log(np.maximum(mean, np.float32(1e-30)))
-
-    def _view(
-        self, pixels: NDArray[np.uint8], place: Place, cells: tuple[int, int], scale: float, mirrored: bool
-    ) -> Floats:
-        if scale != 1:
-            pixels = resize_image(pixels, *(max(1, round(side * scale)) for side in pixels.shape[:2]))
-        if mirrored:
-            pixels, place = pixels[:, ::-1], place.mirrored()
-        logits = self.runtime.logits(normalise(pixels, self.preprocessing), place)
-        return resized_logits(
-            logits[..., ::-1] if mirrored else logits, cells, align_corners=self.runtime.align_corners
-        )
-
-    def _check_runtime(self) -> None:
-        given, stride = self.preprocessing.channels, self.runtime.stride
-        if self.runtime.in_channels != given:
-            raise ModelError(
-                f"{self.bundle.title}: its model takes {self.runtime.in_channels} channels, but its "
-                f"preprocessing makes {given} of a picture; pictures have three channels, or one as grey"
-            )
-        if UNIT % stride:
-            raise ModelError(
-                f"{self.bundle.architecture} gives logits at stride {stride}, which is no divisor of {UNIT}"
-            )
-
-    def _enough_overlap(self, overlap: int) -> int:
-        """`overlap`, or more if the model's margin needs it."""
-        margin = self.runtime.margin
-        needed = max(overlap, exact_overlap(margin, self.runtime.stride))
-        if margin and self._tile < 2 * needed:
-            raise UsageError(
-                f"{self.bundle.architecture} sees {margin} pixels around each output, so that its tiles share "
-                f"{needed} pixels; tile must be at least {2 * needed}, not {self._tile}"
-            )
-        return needed
-
-
-def _known(reader: PixelSource, cells: tuple[int, int], first: int, top: int, bottom: int) -> NDArray[np.bool_] | None:
-    """Where cells of logits, from the rows `first` + `top` to `first` + `bottom`, lie on data; None: everywhere."""
-    down = ((np.arange(first + top, first + bottom) + 0.5) * (reader.height / cells[0])).astype(np.intp)
-    holes = reader.holes(int(down[0]), 0, int(down[-1] - down[0]) + 1, reader.width)
-    if holes is None:
-        return None
-    across = ((np.arange(cells[1]) + 0.5) * (reader.width / cells[1])).astype(np.intp)
-    known: NDArray[np.bool_] = ~holes[np.ix_(down - down[0], across)]
-    return known
-
-
-def _is_default(name: str, value: Any) -> bool:
-    return (
-        value is None or value is False or value in ("none", "argmax") or (name == "scales" and tuple(value) == (1.0,))
-    )
-
-
-def _check_decision(decide: str, *, refined: bool) -> bool:
-    """Whether labels are decided by `Ranking`."""
-    if decide not in DECISIONS:
-        raise UsageError(f"no decision {decide!r}.{suggest(decide, DECISIONS)}")
-    if decide == "rankseg" and refined:
-        raise UsageError(
-            "rankseg decides from the network's own probabilities, which refine changes: choose one (refine none)"
-        )
-    return decide == "rankseg"
-
-
-def _check_tiles(tile: int, overlap: int) -> tuple[int, int]:
-    if tile < 2 * UNIT or tile % UNIT:
-        raise UsageError(f"tile must be a multiple of {UNIT}, at least {2 * UNIT}, not {tile}")
-    if not 0 <= overlap <= tile // 2 or overlap % UNIT:
-        raise UsageError(f"overlap must be a multiple of {UNIT} from 0 to half the tile ({tile // 2}), not {overlap}")
-    return tile, overlap
-
-
-def _read_refinement(value: str | Mapping[str, Any] | None) -> Refinement | None:
-    """Only what is asked for loads the rooms of refinement."""
-    method = value.get("method") if isinstance(value, Mapping) else value
-    if method in (None, "none"):
-        return None
-    from intarsia.refine import Refinement
-
-    return Refinement.read(value)

@@ -23,6 +23,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from intarsia.media.source import PixelSource
 from intarsia.runtimes.contract import Floats
 from intarsia.runtimes.upsampling import softmax
 
@@ -112,3 +113,16 @@ class Histograms:
         return Ranking(
             np.where(present, thresholds, np.inf).astype(np.float32), np.where(present, weights, 1).astype(np.float32)
         )
+
+
+def known_cells(
+    reader: PixelSource, cells: tuple[int, int], first: int, top: int, bottom: int
+) -> NDArray[np.bool_] | None:
+    """Where cells of logits, from the rows `first` + `top` to `first` + `bottom`, lie on data; None: everywhere."""
+    down = ((np.arange(first + top, first + bottom) + 0.5) * (reader.height / cells[0])).astype(np.intp)
+    holes = reader.holes(int(down[0]), 0, int(down[-1] - down[0]) + 1, reader.width)
+    if holes is None:
+        return None
+    across = ((np.arange(cells[1]) + 0.5) * (reader.width / cells[1])).astype(np.intp)
+    known: NDArray[np.bool_] = ~holes[np.ix_(down - down[0], across)]
+    return known

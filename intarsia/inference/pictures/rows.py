@@ -3,17 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from intarsia.inference.pictures.tiling import UNIT
+from intarsia.labels import LabelArray
 from intarsia.media.source import PixelSource
 from intarsia.runtimes.upsampling import Span
 from intarsia.transforms.preprocess import resize_image
 
 # A larger picture that is resized for the network is decoded in bands instead of being held in memory.
 HELD_PIXELS = 30_000_000
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Some rows of a finished prediction, at the picture's own size.
+
+    Attributes:
+        top: the first row.
+        labels: (h, W) class indices of the label space's type; its `ignore_index` where the picture has no data.
+        confidence: (h, W) float16, the winner's softmax probability; None unless the predictor was asked for it.
+        image: (h, W, 3) uint8 RGB, the picture's own rows.
+        probabilities: (C, h, W) float32, the softmax over all classes; None unless they were asked for.
+    """
+
+    top: int
+    labels: LabelArray
+    confidence: NDArray[np.float16] | None
+    image: NDArray[np.uint8]
+    probabilities: NDArray[np.float32] | None = None
 
 
 class OwnRows:

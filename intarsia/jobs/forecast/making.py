@@ -11,8 +11,6 @@ import numpy as np
 
 from intarsia.errors import IntarsiaError, counted
 from intarsia.inference import GridPredictor
-from intarsia.inference.clouds import CloudPredictor
-from intarsia.jobs.forecast.clouds import points_need
 from intarsia.jobs.forecast.contract import Expected, Forecast
 from intarsia.jobs.forecast.need import Need, Settings
 from intarsia.jobs.forecast.pictures import pages_need, photo_need, rows_need
@@ -26,11 +24,12 @@ from intarsia.jobs.task import JobOptions, Task
 from intarsia.media.medium import Form
 from intarsia.memory import resident, room, said_bytes
 
-_NEEDS: dict[Form, tuple[type, Callable[[Any, Any, Settings], Need]]] = {
+_Way = tuple[type, Callable[[Any, Any, Settings], Need]]
+_NEEDS: dict[Form, _Way] = {
     "rows": (GridPredictor, rows_need), "pages": (GridPredictor, pages_need), "volume": (GridPredictor, volume_need),
-    "frames": (object, frames_need), "points": (CloudPredictor, points_need), "photo": (object, photo_need),
+    "frames": (object, frames_need), "photo": (object, photo_need),
 }  # fmt: skip
-"""What adds up the memory of a form of medium, and for which predictors."""
+"""What adds up the memory of a form of medium, and for which predictors; for points see `_way`."""
 
 _LARGEST, _SAMPLE = 4, 60
 """Sources of a medium whose headers are read: the largest files, and for the time others, evenly drawn."""
@@ -72,6 +71,16 @@ def check_memory(predictor: Any, plan: Plan, options: JobOptions | None = None, 
         _forecast(predictor, plan, options or JobOptions(), workers, try_network=True).check()
 
 
+def _way(form: Form) -> _Way:
+    """What adds up the memory of a form, and for which predictors; what is for points is loaded for points only."""
+    if form == "points":
+        from intarsia.inference.clouds import CloudPredictor
+        from intarsia.jobs.forecast.clouds import points_need
+
+        return CloudPredictor, points_need
+    return _NEEDS.get(form, (type(None), photo_need))
+
+
 @dataclass(frozen=True)
 class _Opened:
     """A source by its header."""
@@ -85,7 +94,7 @@ class _Medium:
 
     def __init__(self, predictor: Any, tasks: Sequence[Task], options: JobOptions, *, sample: int) -> None:
         self.tasks, self.form = tasks, tasks[0].medium.form
-        kind, self._add_up = _NEEDS.get(self.form, (type(None), photo_need))
+        kind, self._add_up = _way(self.form)
         self._predictor = predictor if isinstance(predictor, kind) else None
         chosen = _some(tasks, sample) if self._predictor is not None else []
         opened = [_Opened(task, reader) for task in chosen for reader in _readers(task, predictor, options)]

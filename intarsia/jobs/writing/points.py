@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from intarsia.inference.clouds import CloudPredictor
 from intarsia.jobs.writing.work import Facts, Work
 from intarsia.media.clouds.writing import check_target, write_labels
 from intarsia.media.images import write_image
 from intarsia.result import CloudSegmentation
+
+if TYPE_CHECKING:
+    from intarsia.inference.clouds import CloudPredictor
 
 _DRAWN: dict[str, Callable[[CloudSegmentation, Path], None]] = {
     "top": lambda result, path: write_image(path, result.render("top")),

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from intarsia.errors import DataError, UsageError, suggest
-from intarsia.media.clouds import las, tables
+from intarsia.media.clouds import foreign, las, tables
 from intarsia.media.clouds.cloud import CloudReader, LoadedReader, PointCloud
 from intarsia.media.clouds.e57 import read_e57
 from intarsia.media.clouds.pcd import read_pcd
@@ -68,6 +68,8 @@ def open_cloud(source: CloudLike, *, columns: str | None = None, label: str | No
         return LoadedReader(read_e57(path))
     if suffix in tables.SUFFIXES:
         return LoadedReader(tables.read_table(path, columns, label))
+    if told := foreign.advice(path):
+        raise DataError(f"cannot use {path}: it is {told}")
     raise UsageError(
         f"{path}: {suffix or 'a name without suffix'} is no cloud format.{suggest(suffix, CLOUD_SUFFIXES)}"
     )

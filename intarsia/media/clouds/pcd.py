@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ _KEYS = frozenset(
 )
 _KINDS = {"F": "f", "I": "i", "U": "u"}
 _MAX_HEADER = 65536
+_PROBED = 1000  # points that show the order of bytes
 
 
 def read_pcd(path: Path, label: str | None = None) -> PointCloud:
@@ -33,14 +34,19 @@ def read_pcd(path: Path, label: str | None = None) -> PointCloud:
         header, start = _header(content)
         dtype = _dtype(header)
         points, kind = _count(header), header["DATA"][0]
-        records = _records(content[start:], dtype, points, kind)
+        body, notes = content[start:], list[str]()
+        if kind != "ascii" and _is_big_endian(body, dtype, points, kind):
+            dtype = dtype.newbyteorder(">")
+            notes.append("its numbers have their highest byte first (big-endian)")
+        records = _records(body, dtype, points, kind)
     except (ValueError, KeyError, IndexError, TypeError) as error:
         raise DataError(f"{path}: not a readable PCD file, it is truncated or damaged ({error})") from error
+    records = records.astype(dtype.newbyteorder("="), copy=False)
     columns: dict[str, NDArray[Any]] = {}
     for name in dtype.names or ():
         if not name.startswith("_"):
             columns |= split_columns(name, records[name])
-    return from_columns(_unpacked(columns), str(path), label)
+    return from_columns(_unpacked(columns), str(path), label, notes)
 
 
 def _header(content: bytes) -> tuple[dict[str, list[str]], int]:
@@ -96,7 +102,7 @@ def _records(body: bytes, dtype: np.dtype[Any], points: int, kind: str) -> NDArr
         return _from_text(table, dtype)
     if kind != "binary_compressed":
         raise ValueError(f"unknown DATA {kind!r}")
-    packed, size = (int(value) for value in np.frombuffer(body, "<u4", 2))
+    packed, size = (int(value) for value in np.frombuffer(body, np.dtype("u4").newbyteorder(_order(dtype)), 2))
     if size != points * dtype.itemsize:
         raise ValueError(f"{size} bytes cannot be {points:,} points")
     if size > 300 * packed:  # LZF writes 264 bytes with three at most
@@ -110,6 +116,36 @@ def _records(body: bytes, dtype: np.dtype[Any], points: int, kind: str) -> NDArr
         records[name] = values.reshape((points, *dtype[name].shape))
         start += length
     return records
+
+
+def _order(dtype: np.dtype[Any]) -> Literal["<", ">"]:
+    """The byte order of a point's record: that of its numbers of several bytes."""
+    fields = (dtype[name].base for name in dtype.names or ())
+    return ">" if any(field.itemsize > 1 and field.newbyteorder("<") != field for field in fields) else "<"
+
+
+def _is_big_endian(body: bytes, dtype: np.dtype[Any], points: int, kind: str) -> bool:
+    """Tell whether a machine with the other order of bytes wrote the numbers, which no header says.
+
+    Floats with their bytes turned around are hugely large or small: coordinates decide, and lengths of packed data.
+    """
+    if kind == "binary_compressed":
+        return int.from_bytes(body[4:8], "little") != points * dtype.itemsize == int.from_bytes(body[4:8], "big")
+    known = [name for name in "xyz" if name in (dtype.names or ()) and dtype[name].kind == "f"]
+    if kind != "binary" or not known:
+        return False
+    first = np.frombuffer(body, dtype, min(points, _PROBED))
+    share = [
+        np.mean([_is_length(values[name]).mean() for name in known]) if len(values) else 0.0
+        for values in (first, first.view(dtype.newbyteorder(">")))
+    ]
+    return bool(share[0] < 0.5 < share[1])
+
+
+def _is_length(values: NDArray[Any]) -> NDArray[np.bool_]:
+    """Whether each number could be a coordinate in any unit."""
+    size = np.abs(values.astype(np.float64))
+    return np.asarray(np.isnan(size) | (size == 0) | ((size > 1e-12) & (size < 1e12)))
 
 
 def _from_text(table: NDArray[np.float64], dtype: np.dtype[Any]) -> NDArray[Any]:

@@ -20,7 +20,8 @@ from intarsia.serving.project.document import Document, Stored, with_ids
 from intarsia.serving.project.items import FOLDERS, Content, Found, called, content_of, workspace_content
 from intarsia.serving.project.names import safe_stem, stem_of, suffix_to_keep
 from intarsia.serving.project.revisions import locked
-from intarsia.serving.project.views import Facts, Views
+from intarsia.serving.project.shown import Facts, shown_as
+from intarsia.serving.project.views import Views
 
 HIDDEN = ".intarsia"
 """The folder of a project that holds what is nobody's business but the studio's; trainings do not look into it."""
@@ -82,8 +83,8 @@ class Catalogue:
         return self.classes.space
 
     def _first(self, default: Callable[[], LabelSpace]) -> Document:
-        space, media = self._given.space or self._listed_space(), {found.medium for found in self._given.found}
-        guessed = UNNAMED if media and media <= {"volume", "raster"} else default()
+        space, shown = self._given.space or self._listed_space(), {shown_as(found) for found in self._given.found}
+        guessed = UNNAMED if shown and not any(one.known for one in shown) else default()
         classes = Classes.of(space or guessed, chosen=space is not None)
         return Document(self._name_of_data(), classes, self._given.space, {})
 

@@ -48,7 +48,7 @@ def understand(project: Project, stored: NDArray[np.int64] | None, usual: LabelS
     """Find a class of the project for every code of a file; those that it lacks are added.
 
     Codes of LAS have the names of the standard; those of other files are numbers of the project's classes. While nobody
-    has said classes, and nothing is labelled, the project takes those of a model of clouds.
+    has said classes, and nothing is labelled or predicted, the project takes those of a model of clouds.
 
     Args:
         project: whose classes may grow.
@@ -67,7 +67,7 @@ def understand(project: Project, stored: NDArray[np.int64] | None, usual: LabelS
     offered = [*names.values()] if codes and not is_las else []
     if usual is not None and not offered:
         offered = [*usual.names, *(name for name in names.values() if name not in usual.names)]
-    if offered:
+    if offered and not project.drafts:
         project.adopt(LabelSpace(tuple(offered), _colors(offered)))
     if codes:
         _add(project, [*names.values()])

@@ -14,6 +14,7 @@ from intarsia.media.clouds import open_cloud, write_labels
 from intarsia.media.clouds.las import SUFFIXES as LAS
 from intarsia.media.clouds.writing import kept_suffix
 from intarsia.serving.project.clouds import Cloud, Clouds
+from intarsia.serving.project.kinds import kinds_of
 from intarsia.serving.project.project import Project
 from intarsia.serving.project.publishing import POINTS
 
@@ -22,7 +23,8 @@ _UNKNOWN = "unlabelled"
 
 def labelled_clouds(project: Project) -> list[str]:
     """The ids of the clouds that have labels."""
-    return [name for name, item in project.items().items() if item.medium == "cloud" and project.status(name).labelled]
+    named = kinds_of(project, project.items()).get("cloud", [])
+    return [name for name in named if project.status(name).labelled]
 
 
 def publish_clouds(project: Project, tell: Callable[[int, int], None] | None = None) -> Path:

@@ -80,5 +80,15 @@ class Drafts:
                     temporary.write_bytes(data)
             write_json(said, draft._asdict())
 
+    def __bool__(self) -> bool:
+        """Whether anything was predicted."""
+        return any(True for _ in self.folder.glob("*/draft.*.json"))
+
+    def forget(self) -> None:
+        """Remove all drafts: the numbers in them are of classes that are no longer there."""
+        with locked(self.folder.parent):
+            for path in self.folder.glob("*/draft.*"):
+                path.unlink(missing_ok=True)
+
     def _path(self, item: str, frame: int, ending: str) -> Path:
         return self.folder / item / f"draft.{frame:06d}.{ending}"

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Literal
 
 from intarsia.errors import counted
-from intarsia.serving.project.items import MediumName
 from intarsia.serving.project.project import Project
+from intarsia.serving.project.shown import Things, shown_as
 
-Things = Literal["picture", "volume", "cloud"]
-KINDS: dict[MediumName, Things] = {
-    "picture": "picture", "raster": "picture", "video": "picture", "volume": "volume", "cloud": "cloud",
-}  # fmt: skip
 _WORDS: dict[Things, str] = {"picture": "picture", "volume": "scan", "cloud": "point cloud"}
 
 
@@ -20,7 +15,7 @@ def kinds_of(project: Project, names: Iterable[str]) -> dict[Things, list[str]]:
     """Sort items by kind: pictures first, then scans, then clouds; kinds without any are not there."""
     found: dict[Things, list[str]] = {kind: [] for kind in _WORDS}
     for name in names:
-        found[KINDS[project.item(name).medium]].append(name)
+        found[shown_as(project.item(name)).things].append(name)
     return {kind: items for kind, items in found.items() if items}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -15,9 +16,10 @@ from intarsia.serving.engine import Engine
 from intarsia.serving.jobs.kinds import Kind, Outcome, Tell, Work
 from intarsia.serving.project.cloudpublishing import publish_clouds
 from intarsia.serving.project.current import Current
-from intarsia.serving.project.kinds import Things, in_words, kinds_of
+from intarsia.serving.project.kinds import in_words, kinds_of
 from intarsia.serving.project.project import Project
 from intarsia.serving.project.publishing import VOLUMES
+from intarsia.serving.project.shown import Things
 from intarsia.stopping import Stop, never
 from intarsia.zoo import find_bundle
 
@@ -29,6 +31,8 @@ HOWS: dict[How, str] = {
     "finetune": "A network that is there already goes on with these pictures",
     "recipe": "A new network, by a recipe that suits these pictures",
 }
+_SCRIBBLED: dict[Things, list[str]] = {"picture": [], "volume": ["input.slices=3"]}
+"""What a forest learns from, and the recipe keys that change for it: of a scan it sees each slice between its two."""
 _FEW = 5  # pictures; of so few none is held back to measure on
 _EPOCHS, _RATE = 20, 0.5  # of fine-tuning; the rate as a share of that of the model's own recipe
 
@@ -85,13 +89,8 @@ def check(project: Project, how: How, base: str | None, kind: Things | None = No
     if how == "finetune" and base is not None:
         going_on(base)
     found, _ = chosen(project, kind)
-    if how == "scribbles" and found != "picture":
-        raise UsageError(f"scribbles are learnt from pictures; for a {found} choose finetune or recipe")
-
-
-def _usual(kind: Things) -> str:
-    """The bundled model that goes on where none is named."""
-    return DEFAULT_MODELS["cloud"] if kind == "cloud" else DEFAULT_MODEL
+    if how == "scribbles" and found not in _SCRIBBLED:
+        raise UsageError(f"scribbles are learnt from pictures and scans; for a {found} choose finetune or recipe")
 
 
 def train_job(
@@ -136,9 +135,9 @@ def train_job(
     every = [f"data.ignore=[{project.space.ignore_index}]", *(["data.val=train"] if few else [])]
     if how == "scribbles":
         used = "scribbles"
-        every += ["input.slices=3"] if kind == "volume" else []  # each slice between its neighbours
+        every += _SCRIBBLED.get(kind, [])
     elif how == "finetune":
-        used = going_on(base or _usual(kind))
+        used = going_on(base or DEFAULT_MODELS.get(kind, DEFAULT_MODEL))
     elif how != "recipe":
         raise UsageError(f"there is no way of learning named {how!r}; there are {', '.join(HOWS)}")
     curve = _Curve(folder / "log.jsonl", tell, itself=few)
@@ -156,10 +155,14 @@ def _data(project: Project, kind: Things, tell: Tell) -> Path:
     def told(done: int, total: int) -> None:
         tell("progress", {"what": "labels", "done": done, "total": total})
 
-    if kind == "cloud":
-        return publish_clouds(project, told)
-    folder = project.gather(told)
-    return folder / VOLUMES if kind == "volume" else folder
+    return _GATHERING[kind](project, told)
+
+
+_GATHERING: dict[Things, Callable[[Project, Callable[[int, int], None]], Path]] = {
+    "picture": lambda project, told: project.gather(told),
+    "volume": lambda project, told: project.gather(told) / VOLUMES,
+    "cloud": publish_clouds,
+}
 
 
 def going_on(model: str) -> Recipe:

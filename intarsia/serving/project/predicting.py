@@ -8,15 +8,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from intarsia.datasets.layouts import voxels
-from intarsia.errors import UsageError
 from intarsia.inference import Predictor
 from intarsia.labels import LabelArray
-from intarsia.media.images import open_image
 from intarsia.media.png import encode_mask
-from intarsia.media.rasters import open_raster
-from intarsia.media.source import ArraySource, PixelSource
-from intarsia.media.volumes import stack
+from intarsia.media.source import PixelSource
 from intarsia.result import Segmentation
 from intarsia.serving.project.drafts import Draft
 from intarsia.serving.project.items import Found
@@ -38,28 +33,13 @@ class Answer(NamedTuple):
 
 
 def source_for(project: Project, item: Found, frame: int, predictor: Predictor) -> PixelSource:
-    """What a model reads of an item: a model for its medium the file, with the model's own bands or window.
-
-    A model for pictures gets any other medium as people see it.
+    """What a model reads of an item; see `Shown.source`.
 
     Raises:
         UsageError: the item has no pixels, or the model cuts volumes along another plane.
         DataError: the item cannot be read, or the model is for another medium.
     """
-    seen = predictor.preprocessing
-    if item.medium == "volume" and seen.medium == "volume":
-        if seen.axis != "axial":
-            raise UsageError(f"this model sees {seen.axis} slices, and the studio shows axial ones; segment the volume")
-        slices = voxels.slices(item.file, seen.windows[0] if seen.windows else None, "axial")
-        return ArraySource(stack(slices, frame, seen.slices or 1), item.place, "volume")
-    if item.medium == "raster" and seen.medium == "raster":
-        return open_raster(item.file, bands=seen.bands, windows=seen.windows)
-    if seen.medium != "picture":
-        seen.check_medium(item.medium, item.place)
-    if item.medium == "picture":
-        source = item.file if item.file == item.source else item.source.load()  # type: ignore[union-attr]
-        return open_image(source, name=item.place, windows=seen.windows)
-    return open_image(project.views.picture(item, frame), name=item.place)
+    return project.views.open(item).source(predictor.preprocessing, frame)
 
 
 def say(project: Project, name: str, frame: int, model: str, result: Segmentation) -> Answer:

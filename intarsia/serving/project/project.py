@@ -13,27 +13,21 @@ import numpy as np
 from intarsia.datasets.layouts.pairing import natural
 from intarsia.errors import DataError, UsageError
 from intarsia.labels import LabelArray, LabelSpace, check_values
-from intarsia.media.clouds.las import SUFFIXES as LAS
 from intarsia.media.maskfile import read_mask_file
 from intarsia.media.png import encode_mask
 from intarsia.serving.project.catalogue import HIDDEN, Catalogue
 from intarsia.serving.project.classes import Classes
-from intarsia.serving.project.cloudlabels import brings_labels, saved_revision
 from intarsia.serving.project.drafts import Drafts
 from intarsia.serving.project.items import Found, labels_as
 from intarsia.serving.project.learnt import Learnt
 from intarsia.serving.project.names import stem_of
 from intarsia.serving.project.publishing import (
     Labels,
-    frame_name,
-    mask_path,
-    publish,
-    publish_frame,
-    publish_volume,
     withdraw,
     write_classes,
 )
 from intarsia.serving.project.revisions import Revisions, Saved, locked
+from intarsia.serving.project.shown import shown_as, write_volume
 from intarsia.serving.project.status import Order, State, Status
 
 
@@ -48,7 +42,7 @@ class Project(Catalogue):
     def status(self, name: str) -> Status:
         """How far an item is."""
         found, saved, drafts = self.item(name), self.revisions.of(name), self.drafts.of(name)
-        changes = saved_revision(self.cloud_folder(name)) if found.medium == "cloud" else 0
+        changes = shown_as(found).revision(self.own_folder(name))
         given = self._given_frames(name, found)
         frames = given | set(saved) | ({0} if changes else set())
         corrected = saved or changes
@@ -66,13 +60,15 @@ class Project(Catalogue):
         """The frames of an item with labels that it brought along."""
         if found.truth is not None:
             return set(range(len(found.truth.places)))
-        is_las = found.file.suffix.lower() in LAS
-        own = found.coded or (found.medium == "cloud" and brings_labels(self.cloud_folder(name), is_las=is_las))
-        return {0} if own else set()
+        return {0} if shown_as(found).brings_labels(found, self.own_folder(name)) else set()
+
+    def own_folder(self, name: str) -> Path:
+        """Where an item's labels are kept."""
+        return self.folder / HIDDEN / "items" / name
 
     def cloud_folder(self, name: str) -> Path:
         """Where the labels of a cloud are kept."""
-        return self.folder / HIDDEN / "items" / name / "cloud"
+        return self.own_folder(name) / "cloud"
 
     def listed(self, order: Order = "name") -> list[str]:
         """All ids: by name, as people count; the most uncertain drafts first; or what agrees least with its labels."""
@@ -101,7 +97,7 @@ class Project(Catalogue):
             self._stored.change(lambda document: replace(document, hidden=document.hidden | {name}))
         else:
             found.file.unlink(missing_ok=True)
-        shutil.rmtree(self.folder / HIDDEN / "items" / name, ignore_errors=True)
+        shutil.rmtree(self.own_folder(name), ignore_errors=True)
 
     # Labels
 
@@ -166,23 +162,19 @@ class Project(Catalogue):
         self.decoded(name, data, f"the labels of {name}")
         base = int(found.truth is not None and frame < len(found.truth.places))
         revision = self.revisions.save(name, frame, data, expected=expected, base=base)
-        if found.medium != "volume":  # which is written as a whole, by `gather`
+        if not shown_as(found).is_whole:
             self._publish(name, frame)
         return revision
 
     def _publish(self, name: str, frame: int) -> None:
         """Write the newest labels of a picture or frame into the data set."""
-        found = self.item(name)
-        picture = self.views.picture(found, frame) if found.medium == "video" else None
+        shown = self.views.open(self.item(name))
         with locked(self.folder / HIDDEN):
             there, space = self.labels(name, frame), self.space
             assert there is not None
             labels = Labels(there[0], lambda: self.decoded(name, there[0], name))
             write_classes(self.folder, space)
-            if picture is None:
-                publish(self.folder, name, found, labels, space)
-            else:
-                publish_frame(self.folder, frame_name(name, frame), picture, labels, space)
+            shown.write(self.folder, name, frame, labels, space)
 
     def labelled(self) -> list[str]:
         """The items that have labels.
@@ -209,29 +201,30 @@ class Project(Catalogue):
         Raises:
             DataError: nothing is labelled, or something cannot be read or written.
         """
-        names = [name for name in self.labelled() if self.item(name).medium != "cloud"]
+        names = [name for name in self.labelled() if shown_as(self.item(name)).things != "cloud"]
         write_classes(self.folder, self.space)
         for done, name in enumerate(names, start=1):
             found, saved = self.item(name), self.revisions.of(name)
-            if found.medium == "volume":
+            shown = shown_as(found)
+            if shown.is_whole:
                 self._gather_volume(name, found, saved)
             else:
                 for frame in sorted(saved) or [0]:
-                    if _is_older(mask_path(self.folder, name, found, frame), saved.get(frame)):
+                    if _is_older(shown.mask(self.folder, name, frame), saved.get(frame)):
                         self._publish(name, frame)
             if tell is not None:
                 tell(done, len(names))
         return self.folder
 
     def _gather_volume(self, name: str, found: Found, saved: Mapping[int, Saved]) -> None:
-        target, space = mask_path(self.folder, name, found, 0), self.space
+        target, space = shown_as(found).mask(self.folder, name, 0), self.space
         newest = max(saved.values(), key=lambda one: one.path.stat().st_mtime_ns, default=None)
         if not _is_older(target, newest):
             return
         base: LabelArray | None = None
         if found.truth is not None:
             base = np.stack([self.truth(name, frame) for frame in range(len(found.truth.places))]).astype(space.dtype)
-        publish_volume(self.folder, name, found, dict(saved), base, space)
+        write_volume(self.folder, name, found, dict(saved), base, space)
 
     # Classes
 
@@ -251,7 +244,7 @@ class Project(Catalogue):
         return self.classes.chosen or any(self.status(name).labelled for name in touched)
 
     def adopt(self, space: LabelSpace) -> bool:
-        """Take a model's classes, while nobody has said any and nothing is labelled.
+        """Take a model's classes, while nobody has said any and nothing is labelled; what others said is forgotten.
 
         Returns:
             Whether they are the project's now.
@@ -261,15 +254,16 @@ class Project(Catalogue):
         if self.is_settled:
             return False
         self._stored.change(lambda document: replace(document, classes=Classes.of(space, chosen=False)))
+        self.drafts.forget()
         return True
 
     def _repaint(self, *, recoloured: bool) -> None:
         """Write anew what holds the classes' colours, or their names, as maps and scans do."""
         for name in self.revisions.items() & set(self.items()):
-            found = self.item(name)
-            if found.medium == "volume":
-                mask_path(self.folder, name, found, 0).unlink(missing_ok=True)  # written by `gather`
-            elif recoloured or found.medium == "raster":
+            shown = shown_as(self.item(name))
+            if shown.is_whole:
+                shown.mask(self.folder, name, 0).unlink(missing_ok=True)  # written by `gather`
+            elif recoloured or shown.holds_names:
                 for frame in self.revisions.of(name):
                     self._publish(name, frame)
 

@@ -6,10 +6,10 @@ from intarsia.inference.choosing import CHOICES
 from intarsia.serving.engine import Engine
 from intarsia.serving.project.items import Found
 from intarsia.serving.project.project import Project
+from intarsia.serving.project.shown import shown_as
 
 LOOK = ""
 """Stands for the model that a look at the picture chooses."""
-_LOOKED_AT = ("picture", "video")
 
 
 def usual_model(project: Project, engine: Engine, started: str | None, item: Found) -> str | None:
@@ -30,7 +30,7 @@ def usual_model(project: Project, engine: Engine, started: str | None, item: Fou
     for name in (project.learnt.newest(), started):
         if name is not None and engine.description(name).preprocessing.is_for(item.medium):
             return name
-    return LOOK if item.medium in _LOOKED_AT else None
+    return LOOK if shown_as(item).photographic else None
 
 
 def that_knows(project: Project, engine: Engine, model: str) -> str:

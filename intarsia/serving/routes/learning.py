@@ -30,9 +30,9 @@ from intarsia.serving.problems import UNPROCESSABLE, UNSUPPORTED, Problem
 from intarsia.serving.project import Project
 from intarsia.serving.project.exporting import export, forms
 from intarsia.serving.project.items import Found
-from intarsia.serving.project.kinds import Things
 from intarsia.serving.project.learning import HOWS, TRAIN, How, check
 from intarsia.serving.project.predicting import Answer, kept, say, source_for
+from intarsia.serving.project.shown import Things
 from intarsia.serving.project.suiting import LOOK, that_knows
 from intarsia.serving.routes.jobs import jobs_of
 from intarsia.serving.routes.models import told_classes

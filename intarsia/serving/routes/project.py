@@ -161,13 +161,8 @@ async def show_item(request: Request, item: str) -> dict[str, Any]:
     project = await project_of(request)
 
     def told() -> dict[str, Any]:
-        found, views = project.item(item), project.views
-        more: dict[str, Any] = {}
-        if found.medium == "video":
-            more = {"times": views.times(found)}
-        elif found.medium == "volume":
-            more = {"spacing": views.spacing(found), "window": views.window(found)}
-        return tell(project, item, usual_of(request, project)) | more
+        shown = project.views.open(project.item(item))
+        return tell(project, item, usual_of(request, project)) | shown.details()
 
     return await asked(told)
 

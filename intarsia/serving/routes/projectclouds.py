@@ -99,7 +99,7 @@ async def cloud_of(request: Request, item: str) -> Cloud:
 
     def opened() -> Cloud:
         found = clouds.project.item(item)
-        if found.medium == "cloud" and found.file.suffix.lower() in _WITH_HEADER:
+        if found.file.suffix.lower() in _WITH_HEADER:
             count = count_points(found.file)
             if count > most:
                 raise Problem(

@@ -10,7 +10,8 @@ import numpy as np
 from intarsia.bundle import Bundle
 from intarsia.errors import ModelError, UsageError
 from intarsia.labels import LabelSpace
-from intarsia.media.images import ImageLike, open_image
+from intarsia.media.images import ImageLike, ImageReader, open_image
+from intarsia.media.stacks import StackReader, is_stack
 from intarsia.models import build
 from intarsia.models.classical import ClassicalModel, FittingData
 from intarsia.models.classical.model import UNLABELLED
@@ -32,7 +33,7 @@ def cluster(
     """Fit k-means to some pictures together.
 
     Args:
-        sources: the pictures; large ones are read a strip at a time.
+        sources: the pictures, and stacks with all their pages; large ones are read a strip at a time.
         clusters: number of segments, 1 to 255.
         options: others of the architecture ``kmeans``.
         long_side: pixels of the longer side at which pictures are clustered; None for their own size.
@@ -61,7 +62,8 @@ def cluster(
     def windows() -> Iterable[tuple[tuple[int, int], Iterable[Window]]]:
         for index, source in enumerate(sources):
             progress("reading pictures", index, len(sources))
-            yield _windows(model, source, preprocessing)
+            for reader in StackReader(source).pages() if is_stack(source) else (open_image(source),):
+                yield _windows(model, reader, preprocessing)
 
     sample = draw(model, windows(), preprocessing, pixels=pixels, classes=None, seed=seed)
     features, labels = sample.result()
@@ -72,9 +74,8 @@ def cluster(
 
 
 def _windows(
-    model: ClassicalModel, source: ImageLike, preprocessing: Preprocessing
+    model: ClassicalModel, reader: ImageReader, preprocessing: Preprocessing
 ) -> tuple[tuple[int, int], Iterable[Window]]:
-    reader = open_image(source)
     height, width = working_size(reader.height, reader.width, preprocessing)
     strips = list(model.strips(height, width))
     edges = [(strip.seen_top, strip.seen_bottom) for strip in strips]

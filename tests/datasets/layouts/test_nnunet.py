@@ -11,6 +11,7 @@ import pytest
 
 from intarsia.datasets import open_dataset
 from intarsia.datasets.layouts.nnunet import class_names
+from intarsia.errors import DataError
 
 MASK = np.array([[0, 1, 2, 3]], np.uint8).repeat(8, axis=0).repeat(3, axis=1)
 
@@ -34,7 +35,6 @@ def test_names(tmp_path: Path, labels: dict, names: tuple[str, ...], values: tup
 def test_pictures(write: Callable[..., Path], tmp_path: Path) -> None:
     for number in range(3):
         write(f"imagesTr/road_{number:03}_0000.png")
-        write(f"imagesTr/road_{number:03}_0001.png")
         write(f"labelsTr/road_{number:03}.png", MASK)
     write("imagesTs/road_900_0000.png")
     labels = {"background": 0, "road": 1, "car": 2, "ignore": 3}
@@ -43,4 +43,11 @@ def test_pictures(write: Callable[..., Path], tmp_path: Path) -> None:
     assert (data.layout, data.space.names) == ("nnunet", ("background", "road", "car"))
     assert [item.id for item in data.splits["train"].items] == ["train/road_000", "train/road_001", "train/road_002"]
     assert np.array_equal(data.splits["train"].read(0)[1], np.where(MASK == 3, 255, MASK))
-    assert "Only the first channel of each case is read; left out: 3 files (_0001)." in data.notes
+
+
+def test_channels_in_files_of_their_own_are_refused(write: Callable[..., Path], tmp_path: Path) -> None:
+    write("imagesTr/road_0000.png")
+    write("imagesTr/road_0001.png")
+    write("labelsTr/road.png", MASK)
+    with pytest.raises(DataError, match=r"each case has 2 channels.*_0000, _0001.*gdal_merge\.py -separate"):
+        open_dataset(tmp_path, val_fraction=0)

@@ -223,6 +223,22 @@ def test_many_bands_of_any_type(tmp_path: Path) -> None:
         split.for_input(Preprocessing(mean=(0,), std=(1,), slices=1))
 
 
+@pytest.mark.parametrize(("bands", "photometric"), [(2, "minisblack"), (4, "rgb"), (3, "minisblack")])
+def test_bands_that_are_no_colours_are_not_left_out(tmp_path: Path, bands: int, photometric: str) -> None:
+    labels = scene(0)[1]
+    values = np.stack([labels * 50 + 9 * band for band in range(bands)]).astype(np.uint8)
+    write(tmp_path / "images" / "a.tif", values, map_=False, photometric=photometric, alpha="unspecified")
+    write(tmp_path / "gt" / "a.tif", labels[None], map_=False)
+    dataset = open_dataset(tmp_path, val_fraction=0)
+    split = dataset.split("all")
+    assert isinstance(split, RasterSplit)
+    every = tuple(range(1, bands + 1))
+    bound = split.for_input(Preprocessing(mean=(0,) * bands, std=(1,) * bands, bands=every))
+    assert np.array_equal(bound.read(0)[0], values.transpose(1, 2, 0))
+    assert split.read(0)[0].shape == (*labels.shape, 3)
+    assert not dataset.check().errors
+
+
 def test_plain_tiffs_and_photos_stay_pictures(tmp_path: Path) -> None:
     split = open_dataset(make(tmp_path, map_=False, photometric="minisblack", bands=1), val_fraction=0).split("all")
     assert type(split) is PictureSplit

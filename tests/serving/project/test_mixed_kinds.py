@@ -21,6 +21,7 @@ from intarsia.media.png import encode_mask
 from intarsia.serving.project import Project, learning
 from intarsia.serving.project.cloudpublishing import publish_clouds
 from intarsia.serving.project.clouds import Clouds
+from intarsia.serving.project.drafts import Draft
 from intarsia.serving.project.exporting import export
 from intarsia.serving.project.kinds import in_words, kinds_of
 from intarsia.serving.project.learning import check, chosen, train_job
@@ -55,6 +56,30 @@ def project(tmp_path: Path) -> Project:
         project.add(name, tmp_path / name)
     project.change_classes([{"index": 0, "name": "ground"}, {"index": 1, "name": "roof"}])
     return project
+
+
+def test_opening_a_cloud_leaves_what_was_predicted_of_pictures_its_classes(tmp_path: Path) -> None:
+    people = LabelSpace(("background", "person"))
+    project = Project(tmp_path / "work", default=lambda: people)
+    Image.fromarray(np.zeros((6, 8, 3), np.uint8)).save(tmp_path / "photo.png")
+    cloud = open_cloud(PointCloud(np.random.default_rng(0).uniform(0, 9, (POINTS, 3)), {}))
+    write_labels(cloud, tmp_path / "a.las", np.zeros(POINTS, np.uint8), LabelSpace(("ground",)))
+    for name in ("photo.png", "a.las"):
+        project.add(name, tmp_path / name)
+    labels = encode_mask(np.ones((6, 8), np.uint8), people)
+    project.drafts.keep("photo", 0, labels, b"", Draft("person", 0.1))
+    assert (Clouds(project, lambda: SPACE).open("a").labels.read().labels == 2).all()
+    assert project.space.names == ("background", "person", "ground")
+    assert project.drafts.labels("photo", 0) == labels
+
+
+def test_predictions_go_with_the_classes_that_they_were_of(project: Project) -> None:
+    project.drafts.keep("photo", 0, b"", b"", Draft("other", 0.1))
+    assert not project.adopt(LabelSpace(("cat",))) and project.drafts  # somebody said the classes
+    fresh = Project(project.folder.parent / "fresh", default=lambda: SPACE)
+    fresh.drafts.keep("photo", 0, b"", b"", Draft("other", 0.1))
+    assert fresh.adopt(SPACE) and fresh.drafts
+    assert fresh.adopt(LabelSpace(("cat",))) and not fresh.drafts and fresh.drafts.of("photo") == {}
 
 
 def label_cloud(project: Project, name: str) -> np.ndarray:
@@ -114,7 +139,7 @@ def test_a_model_learns_from_one_kind_and_the_rest_is_told(project: Project) -> 
     kind, left = chosen(project, "cloud")
     assert kind == "cloud" and left.startswith("1 picture and 1 scan left out: a model learns from one kind of thing")
     assert "kind=picture or kind=volume" in left
-    with pytest.raises(UsageError, match="scribbles are learnt from pictures"):
+    with pytest.raises(UsageError, match="scribbles are learnt from pictures and scans"):
         check(project, "scribbles", None, "cloud")
     check(project, "finetune", None, "cloud")  # by the bundled model of clouds
 

@@ -12,7 +12,7 @@ const SHARES_EVERY = 200;
 const SAVE_AFTER = 600;
 
 /** @typedef {{row: HTMLElement, swatch: HTMLInputElement, name: HTMLElement, share: HTMLElement, alone: HTMLElement,
- *   eye: HTMLElement, lock: HTMLElement}} Row one class, in the order of the list */
+ *   eye: HTMLElement, lock: HTMLElement, told: string}} Row one class, in the order of the list, and what it shows */
 
 /** @type {Row[]} */
 let rows = [];
@@ -85,25 +85,29 @@ function makeRow(info, position) {
   lock.addEventListener("click", () => toggleLock(index));
   const share = make("span", { className: "share" });
   const row = make("li", { className: "row" }, swatch, label, share, alone, eye, lock);
-  return { row, swatch, name: label, share, alone, eye, lock };
+  return { row, swatch, name: label, share, alone, eye, lock, told: "" };
 }
 
 /**
- * Show the state of a class.
+ * Show the state of a class; what is shown already is left alone, for the page takes its time with every field.
  * @param {Row} parts
  * @param {number} position
  */
-function refresh({ row, swatch, name, alone, eye, lock }, position) {
-  const { index, color } = state.classes[position];
-  const isCurrent = index === state.current;
-  const isHidden = state.hidden.has(index);
+function refresh(parts, position) {
+  const { row, swatch, name, alone, eye, lock } = parts;
+  const { index } = state.classes[position];
+  const color = safe ? safeColor(position) : state.classes[position].color;
+  const [isCurrent, isHidden, isLocked] = [index === state.current, state.hidden.has(index), state.locked.has(index)];
+  const told = [color, safe, isCurrent, isHidden, isLocked, isSolo(index)].join();
+  if (told === parts.told) return;
+  parts.told = told;
   row.classList.toggle("current", isCurrent);
   row.classList.toggle("hidden-class", isHidden);
-  swatch.value = safe ? safeColor(position) : color;
+  swatch.value = color;
   swatch.disabled = safe;
   press(name, isCurrent);
   press(eye, !isHidden);
-  press(lock, state.locked.has(index));
+  press(lock, isLocked);
   press(alone, isSolo(index));
   // One stop of the Tab key for the whole list: the row in hand.
   for (const field of [swatch, name, alone, eye, lock]) field.tabIndex = isCurrent ? 0 : -1;

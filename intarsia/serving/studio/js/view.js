@@ -4,6 +4,7 @@ import { union } from "./box.js";
 import { FlatPainter } from "./view/flat.js";
 import { GlPainter } from "./view/gl.js";
 import { panesOf } from "./view/layouts.js";
+import { seenPart } from "./view/scene.js";
 
 /** @typedef {import("./box.js").Box} Box */
 /** @typedef {import("./labelmap.js").LabelMap} LabelMap */
@@ -114,11 +115,21 @@ export class View extends EventTarget {
     this.redraw();
   }
 
-  /** @param {Uint8Array} table RGBA by label */
+  /**
+   * Show labels in other colours; drawn again is only where those are seen whose colour is another one.
+   * @param {Uint8Array} table RGBA by label
+   */
   setPalette(table) {
+    const changed = otherColors(this.palette, table);
     this.palette = table;
     this.painter.setPalette(table);
-    this.redraw();
+    if (this.stale === "all") return;
+    const scene = this.scene();
+    for (const pane of scene.panes) {
+      const map = pane.source === 1 ? this.labels : pane.source === 2 ? this.other : null;
+      const box = map && seenPart(scene, pane, map, changed);
+      if (box) this.redraw(this.widened(box));
+    }
   }
 
   /** Take what changed in the labels, and draw that part of the screen again at the next frame. */
@@ -145,7 +156,12 @@ export class View extends EventTarget {
     const { stale } = this;
     if (!stale) return;
     this.stale = null;
-    const scene = {
+    if (this.painter.draw(this.scene(), stale === "all" ? null : stale)) this.redraw();
+  }
+
+  /** @returns {import("./view/scene.js").Scene} */
+  scene() {
+    return {
       panes: this.panes(),
       x: this.x,
       y: this.y,
@@ -157,7 +173,6 @@ export class View extends EventTarget {
       back: this.back,
       accent: this.accent,
     };
-    if (this.painter.draw(scene, stale === "all" ? null : stale)) this.redraw();
   }
 
   /** Return the parts of the screen and what each shows. */
@@ -207,12 +222,26 @@ export class View extends EventTarget {
    * @returns {Box} of the screen
    */
   onScreen(box, pane) {
+    return this.widened({
+      left: (box.left - this.x) * this.zoom + pane.start,
+      top: (box.top - this.y) * this.zoom,
+      right: (box.right - this.x) * this.zoom + pane.start,
+      bottom: (box.bottom - this.y) * this.zoom,
+    });
+  }
+
+  /**
+   * Return a box of the screen with all that what lies in it is drawn on.
+   * @param {Box} box
+   * @returns {Box}
+   */
+  widened({ left, top, right, bottom }) {
     const margin = MARGIN + (this.outlines ? 2 * devicePixelRatio : 0);
     return {
-      left: Math.floor((box.left - this.x) * this.zoom + pane.start - margin),
-      top: Math.floor((box.top - this.y) * this.zoom - margin),
-      right: Math.ceil((box.right - this.x) * this.zoom + pane.start + margin),
-      bottom: Math.ceil((box.bottom - this.y) * this.zoom + margin),
+      left: Math.floor(left - margin),
+      top: Math.floor(top - margin),
+      right: Math.ceil(right + margin),
+      bottom: Math.ceil(bottom + margin),
     };
   }
 
@@ -299,4 +328,15 @@ export class View extends EventTarget {
     else this.moved(this.fitted);
     this.flush(); // a canvas that changed its size is empty: do not show that
   }
+}
+
+/**
+ * Tell of each label whether two tables show it differently.
+ * @param {Uint8Array} before RGBA by label
+ * @param {Uint8Array} after
+ * @returns {Uint8Array} 1 where they do
+ */
+function otherColors(before, after) {
+  const [old, now] = [before, after].map((table) => new Uint32Array(table.buffer, table.byteOffset, table.length / 4));
+  return Uint8Array.from(now, (color, label) => Number(color !== (old[label] ?? 0)));
 }

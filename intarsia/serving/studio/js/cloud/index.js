@@ -129,6 +129,7 @@ class CloudStage {
     this.panel.show(null);
     this.element.hidden = true;
     document.body.classList.remove("with-cloud");
+    picture.resize(); // its canvas had no size while it was hidden
     picture.redraw();
   }
 

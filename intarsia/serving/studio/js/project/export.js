@@ -102,7 +102,7 @@ function nameIn(answer) {
 /** @param {Response} answer */
 function endingOf(answer) {
   const type = (answer.headers.get("Content-Type") ?? "").split(";")[0];
-  const known = { "image/png": ".png", "image/jpeg": ".jpg", "application/json": ".json", "application/zip": ".zip", "application/xml": ".xml", "application/geo+json": ".geojson", "text/plain": ".txt" };
+  const known = { "image/png": ".png", "image/jpeg": ".jpg", "application/json": ".json", "application/zip": ".zip", "application/xml": ".xml", "application/geo+json": ".geojson", "application/x-ndjson": ".ndjson", "text/plain": ".txt" };
   return known[/** @type {keyof typeof known} */ (type)] ?? "";
 }
 

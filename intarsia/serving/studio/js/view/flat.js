@@ -2,13 +2,13 @@
 
 import { intersection } from "../box.js";
 import { contextOf, overviewOf } from "../photo.js";
-import { shownPart } from "./scene.js";
+import { placesOf, shownPart } from "./scene.js";
 
 /** @typedef {import("../labelmap.js").LabelMap} LabelMap */
 /** @typedef {import("../box.js").Box} Box */
 /** @typedef {import("./scene.js").Scene} Scene */
 /** @typedef {import("./scene.js").Pane} Pane */
-/** @typedef {{columns: Int32Array, rows: Int32Array}} Places column and row of the picture by column and row of a box */
+/** @typedef {import("./scene.js").Places} Places */
 
 const OVERVIEW = 2048;
 
@@ -241,25 +241,4 @@ export class FlatPainter {
       }
     }
   }
-}
-
-/**
- * Return the pixels of the picture under the points of a box of the screen.
- * @param {Scene} scene
- * @param {Pane} pane
- * @param {Box} box
- * @param {{width: number, height: number}} size of the picture
- * @param {number} [shift] right and down, in pixels of the screen
- * @returns {Places}
- */
-function placesOf(scene, pane, box, { width, height }, shift = 0) {
-  /** @param {number} length @param {number} first @param {number} from @param {number} most */
-  const along = (length, first, from, most) =>
-    Int32Array.from({ length }, (_, i) =>
-      Math.min(most - 1, Math.max(0, Math.floor((first + i + 0.5 + shift) * scene.pixel + from))),
-    );
-  return {
-    columns: along(box.right - box.left, box.left - pane.start, scene.x, width),
-    rows: along(box.bottom - box.top, box.top - pane.top, scene.y, height),
-  };
 }
