@@ -12,8 +12,8 @@ import numpy as np
 def repeatable() -> dict[str, str]:
     """Options of libx264 under which its output depends on the frames alone; {} where it does so anyway.
 
-    Its lookahead in AVX-512 reads memory that nobody has written, where a row has a number of macroblocks that is no
-    multiple of eight; what lies there decides some quantisers. The same in AVX2 does not.
+    Its lookahead in AVX-512 reads memory that nobody has written, beyond the macroblocks of a row; what lies there
+    decides some quantisers. The same in AVX2 does not.
     """
     config: Any = np.show_config(mode="dicts")
     known = config.get("SIMD Extensions", {})

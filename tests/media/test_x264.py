@@ -11,7 +11,7 @@ import pytest
 
 pytest.importorskip("av", reason="needs pip install 'intarsia[video]'")
 
-# A width of 20 macroblocks: no multiple of eight.
+# A width of 20 macroblocks, at which it was seen.
 WRITE = """
 import sys
 from fractions import Fraction
