@@ -124,6 +124,9 @@ def judge(s3: S3, prefix: str, expected: dict[str, bytes], ids: set[str]) -> dic
     found = s3.files("bucket", f"{prefix}/")
     lines = [json.loads(line) for line in found.pop("manifest.jsonl", b"").splitlines()]
     done = Counter(line["id"] for line in lines if line["status"] == "done")
+    twice = [line for line in lines if done[line["id"]] > 1]
+    if twice:
+        print("\n".join(map(str, twice)), file=sys.stderr)
     return {
         "missing": len(expected.keys() - found.keys()) + len(ids - done.keys()),
         "doubled lines": sum(count - 1 for count in done.values()),

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from intarsia.errors import DataError, UsageError, counted, require, suggest
 from intarsia.files import atomic_path
+from intarsia.media.x264 import repeatable
 
 
 @dataclass(frozen=True)
@@ -225,7 +226,8 @@ class VideoWriter:
 
     def _add_streams(self, stack: ExitStack) -> None:
         codec = self._codec
-        self._stream = self._container.add_stream(codec.name, rate=self._rate, options=dict(codec.options))
+        options = dict(codec.options) | (repeatable() if codec.name == "libx264" else {})
+        self._stream = self._container.add_stream(codec.name, rate=self._rate, options=options)
         self._stream.width = self.width + (self.width % 2 if codec.even else 0)
         self._stream.height = self.height + (self.height % 2 if codec.even else 0)
         self._stream.pix_fmt = codec.pixels

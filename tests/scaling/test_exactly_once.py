@@ -1,4 +1,4 @@
-"""The small form of `benchmarks/exactly_once.py`: every kill lands, and the folder is as if there had been none."""
+"""The small form of two campaigns: every kill lands, and the folder, or store, is as if there had been none."""
 
 from __future__ import annotations
 
@@ -21,3 +21,15 @@ def test_killed_jobs_give_what_undisturbed_ones_give(tmp_path: Path) -> None:
     (result,) = json.loads(file.read_text())["results"]
     assert result["kills"] >= 4 and sum(result["landed"].values()) == result["kills"]
     assert result["wrong"] == {"missing": 0, "doubled": 0, "left over": 0, "different": 0, "wrong checksums": 0}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are watched in /proc")
+def test_killed_jobs_in_a_store_publish_once(tmp_path: Path) -> None:
+    pytest.importorskip("obstore")
+    file = tmp_path / "result.json"
+    command = [sys.executable, str(BENCHMARKS / "stores.py"), "--quick", "--kills", "2", "--json", str(file)]
+    done = subprocess.run([*command, "--seed", "5"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (result,) = json.loads(file.read_text())["results"]
+    assert result["kills"] >= 2 and sum(result["landed"].values()) == result["kills"]
+    assert set(result["wrong"]) >= {"missing", "doubled lines", "put twice"} and not any(result["wrong"].values())

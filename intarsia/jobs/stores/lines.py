@@ -41,7 +41,8 @@ class StoreLines:
             if self._store.create(name, line):
                 return
             known = self._store.read(name)
-            if known is not None and (known[0] == line or _says_as_much(known[0], record)):
+            before = None if known is None else parsed(known[0])
+            if before is not None and _says_as_much(before, record):
                 return
         raise DataError(
             f"{self._store.address / SHARDS}: others keep adding lines of {record['id']}; run the job again"
@@ -98,7 +99,7 @@ class StoreLines:
                 if known is None or record is None:
                     continue
                 before = self.found.find(record["id"])
-                if before == record or (before is not None and is_outdated(record, before)):
+                if before is not None and _says_as_much(before, record):
                     continue
                 copy.write(known[0])
                 copy.flush()
@@ -110,8 +111,7 @@ def _name(task: str, number: int) -> str:
     return f"{SHARDS}/{digest(task)}.{number}.jsonl"
 
 
-def _says_as_much(line: bytes, record: Record) -> bool:
-    """Whether a line says of the same model, settings and source that all is done, or as little."""
-    known = parsed(line)
+def _says_as_much(known: Record, record: Record) -> bool:
+    """Whether a line tells all of another: that the same was made of the same, or more of it."""
     same = ("status", "model", "settings", "runtime", "input", "sha256")
-    return known is not None and (all(known.get(key) == record.get(key) for key in same) or is_outdated(record, known))
+    return all(known.get(key) == record.get(key) for key in same) or is_outdated(record, known)
