@@ -6,6 +6,7 @@ import json
 import math
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -28,6 +29,9 @@ _SAME, _NEARLY = 0.9999, 0.99
 # What rounds has to be clearly faster, not just on this throw of the dice. OpenVINO takes most of a second longer to
 # start, which has to be made up for within a few dozen pictures.
 _CLEARLY, _LATER = 0.85, 1.5
+
+# Threads that ask at the same time get the same answer, and do not slow each other down while they measure.
+_MEASURING = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -90,10 +94,11 @@ def fastest(
     Returns:
         Name and precision; None if none computes in the precision asked for.
     """
-    known = recall(description, folder)
-    if not any(one.runtime == "openvino" for one in known):
-        known = measured()
-        remember(description, known, folder)
+    with _MEASURING:
+        known = recall(description, folder)
+        if not any(one.runtime == "openvino" for one in known):
+            known = measured()
+            remember(description, known, folder)
     able = [one for one in known if one.runtime in _EXPORTED and wanted in ("auto", one.precision) and _is_alike(one)]
     best = min(able, key=_cost, default=None)
     return None if best is None else (best.runtime, cast(Precision, best.precision))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -148,6 +150,21 @@ def test_the_fastest_is_measured_once_and_kept(
     for _ in range(2):
         assert fastest(description, wanted, measured, tmp_path / "kept") == expected
     assert len(calls) == 1
+
+
+def test_threads_that_ask_at_once_get_the_same_runtime(tmp_path: Path) -> None:
+    """Each measurement would name another one: the second thread has to wait for the first one's."""
+    description = Description.load(write_onnx(tmp_path / "net.onnx"))
+    turns = iter((10.0, 90.0))
+
+    def measured() -> list[Measured]:
+        took = next(turns)
+        time.sleep(0.2)  # the other thread asks meanwhile
+        return [Measured("onnx", "fp32", 40, 1.0), Measured("openvino", "fp32", took, 1.0)]
+
+    with ThreadPoolExecutor(2) as threads:
+        found = list(threads.map(lambda _: fastest(description, "auto", measured, tmp_path / "kept"), range(2)))
+    assert found == [("openvino", "fp32")] * 2 and next(turns) == 90.0
 
 
 class Fake:
