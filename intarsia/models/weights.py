@@ -123,13 +123,15 @@ def _load_fitting(model: SegmentationModel, bundle: Bundle, space: LabelSpace) -
         found = _by_name(stored, fresh, by_class[key], places) if key in by_class else stored
         if found.shape == fresh.shape:
             fitting[key] = found
-    if len(fitting) < len(wanted) / 2:
+    learnt = [key for key in wanted if not key.endswith("num_batches_tracked")]  # counts, which exported ones lack
+    new = [key for key in learnt if key not in fitting]
+    if len(new) > len(learnt) / 2:
         raise ModelError(
-            f"the bundle ({bundle.architecture}) shares only {len(fitting)} of {len(wanted)} tensors with this model; "
-            "use the same architecture and options"
+            f"the bundle ({bundle.architecture}) shares only {len(learnt) - len(new)} of {len(learnt)} tensors with "
+            "this model; use the same architecture and options"
         )
     model.load_state_dict(fitting, strict=False)
-    return _told(space, bundle, bool(by_class)) + _told_new([key for key in wanted if key not in fitting])
+    return _told(space, bundle, bool(by_class)) + _told_new(new)
 
 
 def _class_axes(bundle: Bundle) -> dict[str, tuple[int, ...]]:

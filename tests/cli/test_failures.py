@@ -140,6 +140,7 @@ def test_a_signal_that_a_job_takes_is_known_outside(number: int, came: bool) -> 
 def test_ctrl_c_while_the_program_is_loaded_ends_in_a_sentence() -> None:
     program = (
         "import os, signal, sys\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # programs in the background begin without
         "class Interrupting:\n"
         "    def find_spec(self, name, path, target=None):\n"
         "        if name == 'intarsia.cli.main':\n"
