@@ -46,7 +46,7 @@ class EoMT(MaskClassifier):
         tokens, positions, grid = self.encoder.embed(x)
         for block in self.encoder.blocks[: self._joined]:
             tokens = run(block, tokens, positions)
-        tokens = torch.cat([self.queries.expand(len(x), -1, -1), tokens], dim=1)
+        tokens = torch.cat([self.queries.expand(x.shape[0], -1, -1), tokens], dim=1)
         found: list[Queries] = []
         for number, block in enumerate(self.encoder.blocks[self._joined :]):
             allowed = None

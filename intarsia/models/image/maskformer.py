@@ -47,7 +47,7 @@ class MaskFormer(MaskClassifier):
         seen = self.project(maps[_DEEPEST])
         places = sine_positions(seen).flatten(2).transpose(1, 2)
         seen = seen.flatten(2).transpose(1, 2)
-        asked = self.queries.expand(len(x), -1, -1)
+        asked = self.queries.expand(x.shape[0], -1, -1)
         told = torch.zeros_like(asked)
         found = []
         for layer in self.layers:

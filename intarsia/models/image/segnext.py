@@ -77,7 +77,7 @@ class Factorisation(nn.Module):
 
     def _reconstruct(self, x: Tensor) -> Tensor:
         """(N, C, P) -> (N, C, P) of the rank that the bases have."""
-        first = self.bases.to(x.dtype).expand(len(x), -1, -1)
+        first = self.bases.to(x.dtype).expand(x.shape[0], -1, -1)
         if self.training:
             first = torch.rand(first.shape, dtype=x.dtype, device=x.device)
         bases = F.normalize(first, dim=1)
