@@ -62,7 +62,9 @@ def agreement(predictor: Predictor, split: Split, size: tuple[int, int]) -> floa
     for index in range(0, len(split), 5):
         picture = resize_image(split.read(index)[0], *size)
         logits = resize(
-            model.logits(prepare(picture, predictor.preprocessing)), size, align_corners=model.align_corners
+            model.logits(torch.from_numpy(prepare(picture, predictor.preprocessing))),
+            size,
+            align_corners=model.align_corners,
         )
         same.append(float((predictor.segment(picture).labels == logits.argmax(1)[0].numpy()).mean()))
     return float(np.mean(same))
