@@ -1,13 +1,11 @@
 """Jobs: sources in, files and records out; they can be continued, shared and stopped."""
 
+from intarsia.jobs.doing import run
 from intarsia.jobs.forecast import Forecast, forecast
 from intarsia.jobs.manifest import Manifest
 from intarsia.jobs.plan import Plan, plan
-from intarsia.jobs.run import JobResult, run_all
+from intarsia.jobs.running import JobResult, run_all
 from intarsia.jobs.task import JobOptions, Record, Task
-
-# isort: split
-from intarsia.jobs.doing import run  # after the module of that name, which would else stand in its place
 
 __all__ = [
     "Forecast",

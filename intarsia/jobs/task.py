@@ -13,7 +13,7 @@ from intarsia.result import Render, Style
 
 Span = tuple[int, int]
 Record = dict[str, Any]
-"""A line of the manifest; see `jobs.run.run`."""
+"""A line of the manifest; see `jobs.doing.run`."""
 
 
 @dataclass(frozen=True)

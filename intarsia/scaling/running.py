@@ -16,7 +16,7 @@ from intarsia.jobs.manifest import fingerprint
 from intarsia.jobs.opening import open_manifest
 from intarsia.jobs.parts import Parts
 from intarsia.jobs.resuming import JobPredictor, as_begun, is_skipped, prepared, settled
-from intarsia.jobs.run import check
+from intarsia.jobs.running import check
 from intarsia.scaling.desks import open_desk
 from intarsia.scaling.driver import Driver
 from intarsia.scaling.engines import Engine, Local

@@ -13,7 +13,7 @@ from intarsia.errors import DataError, IntarsiaError, NothingFound, UsageError
 from intarsia.jobs import JobOptions, Record, plan, run
 from intarsia.jobs.forecast import check_memory
 from intarsia.jobs.outputs import kinds_for
-from intarsia.jobs.run import check
+from intarsia.jobs.running import check
 from intarsia.media.medium import Medium, medium_of
 from intarsia.preprocessing import Preprocessing
 from intarsia.serving.answers import media_type, pack

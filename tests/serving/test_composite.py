@@ -29,9 +29,9 @@ from intarsia.labels import LabelSpace
 from intarsia.preprocessing import Preprocessing
 from intarsia.runtimes.timed import Timed
 from intarsia.serving.app import create_app
+from intarsia.serving.keeping import Kept
 from intarsia.serving.routes.composite import USES
 from intarsia.serving.settings import Settings
-from intarsia.serving.uses.keeping import Kept
 
 CLOTHES, ROADS = LabelSpace(("background", "upper")), LabelSpace(("Grass", "Road"))
 STREAM = "stream-0001"

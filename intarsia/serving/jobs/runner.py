@@ -14,7 +14,7 @@ from typing import IO, Any
 from intarsia.errors import IntarsiaError
 from intarsia.failures import explained
 from intarsia.files import lock, place_error
-from intarsia.jobs.run import INTERRUPTED
+from intarsia.jobs.running import INTERRUPTED
 from intarsia.jobs.writing.work import Stopped
 from intarsia.serving.engine import Engine
 from intarsia.serving.jobs.apps import uses

@@ -8,7 +8,7 @@ from typing import Any
 
 from intarsia.errors import UsageError, counted
 from intarsia.jobs import JobOptions, JobResult, Manifest, Plan, run_all
-from intarsia.jobs.run import PARTLY
+from intarsia.jobs.running import PARTLY
 from intarsia.serving.jobs.kinds import Outcome, Work
 
 _MOST_REASONS = 3

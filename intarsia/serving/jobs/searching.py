@@ -14,7 +14,7 @@ from intarsia.apps.search.building import find_photos
 from intarsia.apps.search.sheet import write_sheet
 from intarsia.errors import UsageError
 from intarsia.files import make_folder, write_json
-from intarsia.jobs.run import INTERRUPTED, PARTLY
+from intarsia.jobs.running import INTERRUPTED, PARTLY
 from intarsia.serving.jobs.kinds import Asked, Kind, Outcome, Work
 from intarsia.serving.jobs.loaded import Loaded
 from intarsia.serving.jobs.running import reasons

@@ -7,8 +7,8 @@ import cv2
 from intarsia.errors import DataError, UsageError
 from intarsia.media.pixels import RGB
 from intarsia.media.volumes import Window
+from intarsia.serving.keeping import Kept
 from intarsia.serving.project.items import Found
-from intarsia.serving.project.recent import Recent
 from intarsia.serving.project.shown import Facts, Shown, shown_as
 
 _KEPT = 8  # opened items: videos stay open
@@ -19,7 +19,7 @@ class Views:
     """Reads items for people's eyes; what was read last is kept."""
 
     def __init__(self) -> None:
-        self._sizes, self._open = Recent(_SIZES), Recent(_KEPT)
+        self._sizes, self._open = Kept[Facts](_SIZES), Kept[Shown](_KEPT)
 
     def open(self, item: Found) -> Shown:
         """An item as its medium shows it.
@@ -27,7 +27,7 @@ class Views:
         Raises:
             DataError: its file is gone.
         """
-        return self._open.get(stamp(item), lambda: shown_as(item)(item))
+        return self._open.made(stamp(item), lambda: shown_as(item)(item))
 
     def facts(self, item: Found) -> Facts:
         """Size and frames of an item, from its header.
@@ -35,7 +35,7 @@ class Views:
         Raises:
             DataError: it cannot be read.
         """
-        return self._sizes.get(stamp(item), lambda: self.open(item).facts())
+        return self._sizes.made(stamp(item), lambda: self.open(item).facts())
 
     def picture(self, item: Found, frame: int = 0, window: Window | None = None) -> RGB:
         """The pixels (H, W, 3) as models see them; see `Shown.picture`.

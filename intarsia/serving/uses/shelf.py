@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable
 from typing import Any, Generic, TypeVar
 
 from intarsia.serving.engine import Engine
-from intarsia.serving.uses.keeping import Kept
+from intarsia.serving.keeping import Kept
 
 T = TypeVar("T")
 

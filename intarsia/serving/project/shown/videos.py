@@ -12,9 +12,9 @@ from intarsia.media.images import write_image
 from intarsia.media.pixels import RGB
 from intarsia.media.seeking import SeekingVideo
 from intarsia.media.volumes import Window
+from intarsia.serving.keeping import Kept
 from intarsia.serving.project.items import Found
 from intarsia.serving.project.publishing import FRAMES, Labels, frame_name, write_mask
-from intarsia.serving.project.recent import Recent
 from intarsia.serving.project.shown.contract import Facts, Shown
 
 _KEPT = 3  # decoded frames
@@ -27,7 +27,7 @@ class ShownVideo(Shown):
 
     def __init__(self, item: Found) -> None:
         super().__init__(item)
-        self._frames = Recent(_KEPT)
+        self._frames = Kept[RGB](_KEPT)
 
     @cached_property
     def _video(self) -> SeekingVideo:
@@ -43,7 +43,7 @@ class ShownVideo(Shown):
 
     def picture(self, frame: int = 0, window: Window | None = None) -> RGB:
         """A frame."""
-        return self._frames.get(frame, lambda: self._video.frame(frame).image)
+        return self._frames.made(frame, lambda: self._video.frame(frame).image)
 
     @classmethod
     def mask(cls, folder: Path, name: str, frame: int) -> Path:

@@ -49,6 +49,11 @@ class Kept(Generic[T]):
                 self._held.popitem(last=False)
             return thing
 
+    def made(self, key: Hashable, make: Callable[[], T]) -> T:
+        """Give the thing of a key, or make it now and keep it."""
+        found = self.get(key)
+        return self.put(key, make()) if found is None else found
+
     def drop(self, key: Hashable) -> None:
         """Forget a thing."""
         with self._lock:
