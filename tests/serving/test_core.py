@@ -205,10 +205,17 @@ def test_other_machines_need_a_key_or_a_word(settings: Settings) -> None:
     create_app(settings.model_copy(update={"host": "0.0.0.0", "insecure": True}))
 
 
+def wait_until_ready(client: TestClient) -> None:
+    end = time.monotonic() + 120
+    while client.get("/readyz").status_code == 503 and time.monotonic() < end:
+        time.sleep(0.01)
+
+
 def test_a_full_queue_sends_away_and_recovers(settings: Settings, jpeg: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     app = create_app(settings.model_copy(update={"queue": 0}))
     started, go = threading.Event(), threading.Event()
     with TestClient(app) as client:
+        wait_until_ready(client)  # what warms up computes, too, and would be taken for the first request
         assert client.post("/v1/segment?model=bright", content=jpeg).status_code == 200
         predictor = app.state.engine._loaded["bright"]
         logits = predictor.runtime.logits
@@ -248,9 +255,7 @@ def test_a_deadline_ends_the_wait(settings: Settings, jpeg: bytes, monkeypatch: 
 
 
 def test_it_is_ready_when_its_models_are(client: TestClient) -> None:
-    end = time.monotonic() + 120
-    while client.get("/readyz").status_code == 503 and time.monotonic() < end:
-        time.sleep(0.01)
+    wait_until_ready(client)
     assert client.get("/readyz").json() == {"status": "ready"}
     told = {one["name"]: one for one in client.get("/v1/models").json()["models"]}
     assert told["bright"]["loaded"] and [one["name"] for one in told["bright"]["classes"]] == ["dark", "bright"]
