@@ -17,6 +17,7 @@ from intarsia.inference.pictures.options import (
     check_tiles,
     enough_overlap,
     is_default,
+    mirrored_order,
     read_refinement,
 )
 from intarsia.inference.pictures.ranking import Decision, Histograms, Ranking, known_cells
@@ -139,7 +140,7 @@ class GridPredictor(Ready):
         super().__init__(bundle, options | {"runtime": runtime, "precision": precision, "device": device})
         check_runtime(bundle, self.runtime, self.preprocessing.channels)
         self._overlap = enough_overlap(bundle, self.runtime, tile, overlap)
-        self._views = Views(self.runtime, self.preprocessing, scales, tta)
+        self._views = Views(self.runtime, self.preprocessing, scales, tta, mirrored_order(bundle))
         self.settings = {
             "tile": tile, "overlap": self._overlap, "long_side": self.preprocessing.long_side, "tta": tta,
             "scales": list(scales), "refine": self._refinement and self._refinement.to_json(),
