@@ -3,8 +3,8 @@
     python benchmarks/face_parsing.py runs/face-parsing/best.safetensors --json face_parsing.json
 
 Measures on the last 100 pictures by name of $INTARSIA_DATA/faces_celebamask (images/ and masks/, CelebAMask-HQ), which
-the training must not have seen. F1 counts the pixels of all pictures together, at the pictures' own size; the mean is that
-of the 18 parts, without background.
+the training must not have seen. F1 counts the pixels of all pictures together, at the pictures' own size; the mean is
+that of the 18 parts, without background.
 """
 
 from __future__ import annotations
