@@ -39,6 +39,7 @@ from intarsia.media.volumes import NIFTI_SUFFIXES, VOLUME_SUFFIXES, is_volume, o
 Name = str | os.PathLike[str]
 Form = Literal["rows", "volume", "frames", "points", "pages", "photo", "whole"]
 _SHOWN = 4
+_SHARED = (*DICOM_SUFFIXES, ".hdr")  # also of slices, and of headers of other kinds
 
 
 class RowWriter(Protocol):
@@ -69,6 +70,14 @@ class Medium:
         targets: suffixes that a single file of its labels (of a video, its drawing) may have.
         types: of one in memory.
         writer: of labels by rows, from a target, the reader and the classes; None where results save themselves.
+        size: from an opened one to its sides in elements.
+        by_name: a suffix is enough to take a file among others for one of its family, be it damaged.
+        alone: of a file whose suffix slices and headers have too: whether it is one by itself; None: `sniff` tells.
+        folder_first: such a folder is one, whatever else the files in it could be.
+        seeks: rows in its middle can be read without those above, so that it can be cut into parts.
+        light: done in moments, so that a worker may be given the next ones already.
+        photographic: a look at one tells which of the bundled models suits it.
+        reduced: what is said where a model sees it smaller than it is, with a field {side}; "" where that is usual.
         takes: options that mean something to it.
         outputs: what is written of it if nothing is said.
     """
@@ -90,10 +99,26 @@ class Medium:
     sequence: str | None = None
     types: tuple[type, ...] = ()
     writer: Callable[[Path, Any, LabelSpace], AbstractContextManager[RowWriter]] | None = None
+    size: Callable[[Any], tuple[int, ...]] = lambda reader: (reader.width, reader.height)
+    by_name: bool = False
+    alone: Callable[[Path], bool] | None = None
+    folder_first: bool = False
+    seeks: bool = False
+    light: bool = False
+    photographic: bool = False
+    reduced: str = ""
 
     def claims(self, name: Name) -> bool:
         """Tell by the suffix alone whether a file can be one."""
         return Path(name).name.lower().endswith(self.suffixes)
+
+    def is_surely(self, file: Path) -> bool:
+        """Tell whether a file among others is one, or of a kind that belongs to its family."""
+        if not self.claims(file):
+            return False
+        if file.name.lower().endswith(_SHARED):
+            return (self.alone or self.sniff)(file)
+        return self.by_name or self.sniff(file)
 
     def can_take(self, item: Item) -> bool:
         """Tell whether what a source was taken for is this, or goes through as this all the same."""
@@ -139,13 +164,15 @@ CLOUD = Medium(
     "cloud", "point clouds", "point", "points", "cloud", CLOUD_SUFFIXES, is_cloud,
     _open_cloud,
     labels=lambda path: f".labels{kept_suffix(path)}", targets=TARGETS, outputs=("labels",),
-    stem=_cloud_stem, folder=is_cloud, types=(PointCloud, CloudReader),
+    stem=_cloud_stem, folder=is_cloud, folder_first=True, types=(PointCloud, CloudReader),
+    size=lambda reader: (reader.count,),
     takes=frozenset({"tta", "columns", "codes", "category", "confidence"}),
 )  # fmt: skip
 VOLUME = Medium(
     "volume", "volumes", "voxel", "volume", "picture", VOLUME_SUFFIXES, is_volume,
     lambda source, preprocessing, options: open_volume(source, series=options.get("series")),
     labels=lambda path: ".mask.nii.gz", targets=NIFTI_SUFFIXES, outputs=_NAMED, stem=volume_stem, folder=is_series,
+    size=lambda reader: tuple(reader.grid.shape), by_name=True,
     takes=_GRID | {"window", "series", "instances"},
 )  # fmt: skip
 RASTER = Medium(
@@ -153,7 +180,8 @@ RASTER = Medium(
     lambda source, preprocessing, options: open_raster(
         source, bands=preprocessing.bands, windows=preprocessing.windows
     ),
-    labels=lambda path: ".mask.tif", targets=RASTER_SUFFIXES, outputs=_NAMED,
+    labels=lambda path: ".mask.tif", targets=RASTER_SUFFIXES, outputs=_NAMED, by_name=True, seeks=True,
+    reduced="the model sees the map reduced to {side} pixels, as it was trained; --long-side 0 keeps its own size.",
     writer=lambda path, reader, space: GeoTiffWriter(
         path, reader.frame, dtype=space.dtype, nodata=space.ignore_index, space=space
     ),
@@ -162,12 +190,14 @@ RASTER = Medium(
 STACK = Medium(
     "stack", "stacks", "pixel", "pages", "picture", STACK_SUFFIXES, is_stack,
     lambda source, preprocessing, options: StackReader(source, preprocessing.windows),
-    labels=lambda path: ".mask.tif", targets=STACK_SUFFIXES, outputs=_NAMED, takes=_GRID | {"window", "keep"},
+    labels=lambda path: ".mask.tif", targets=STACK_SUFFIXES, outputs=_NAMED, by_name=True,
+    takes=_GRID | {"window", "keep"},
 )  # fmt: skip
 PICTURE = Medium(
     "picture", "pictures", "pixel", "rows", "picture", IMAGE_SUFFIXES, lambda name: True,
     lambda source, preprocessing, options: open_image(source, windows=preprocessing.windows),
     labels=lambda path: ".mask.png", targets=(".png",), outputs=_NAMED, types=(bytes, Image.Image, np.ndarray),
+    by_name=True, alone=is_flat, light=True, photographic=True,
     writer=lambda path, reader, space: MaskWriter(path, reader.width, reader.height, space),
     takes=_GRID | {"window", "confidence", "instances", "keep", "annotations"},
 )  # fmt: skip
@@ -229,8 +259,12 @@ def check_options(
     for name in wrong:
         takers = [other.things for other in reversed(media) if name in other.takes]
         said.append(f"{spell(name)} is for {' and '.join(takers)}" if takers else f"there is no option {spell(name)}")
-    frames = f"; a folder of frames becomes a video by {spell('fps')}" if "video" in " ".join(said) else ""
-    raise UsageError(f"{', '.join(said)}, not for {medium.things}{frames}")
+    made = [
+        f"; a folder of frames becomes a {other.name} by {spell(other.sequence)}"
+        for other in media
+        if other.sequence is not None and other.takes & {*wrong}
+    ]
+    raise UsageError(f"{', '.join(said)}, not for {medium.things}{''.join(made)}")
 
 
 class Item(NamedTuple):
@@ -304,7 +338,7 @@ def _fixed(pattern: Path) -> Path:
 def _in_folder(path: Path, inside: list[Path], given: Collection[str], media: Sequence[Medium]) -> Sources:
     files = _of_one_family([file for file in inside if file.is_file()], media)
     single = next((medium for medium in media if medium.folder(path)), None)
-    if single is not None and (not files or single.name == "cloud"):
+    if single is not None and (not files or single.folder_first):
         return _single(path, single)
     found = sorted([*files, *_folders(inside, files, media)])
     # What may be anything, as tables may, is taken for what it can be where nothing else lies.
@@ -320,7 +354,7 @@ def _in_folder(path: Path, inside: list[Path], given: Collection[str], media: Se
 def _folders(inside: list[Path], files: list[Path], media: Sequence[Medium]) -> list[Path]:
     """Folders that are a single source, as a series of slices is, of the family of the files, if there are any."""
     taken = {file.parent for file in files}
-    families = {medium.family for medium in media if any(_is_surely(file, medium) for file in files[:1])}
+    families = {medium.family for medium in media if any(medium.is_surely(file) for file in files[:1])}
     able = [medium for medium in media if not files or medium.family in families]
     return [
         folder
@@ -335,7 +369,7 @@ def _left_out(base: Path, inside: list[Path], found: list[Path], media: Sequence
     others = [path for path in inside if path not in taken and not path.is_dir()]
     notes = []
     for medium in media:
-        same = [path for path in others if path.exists() and medium.claims(path) and _is_surely(path, medium)]
+        same = [path for path in others if path.exists() and medium.is_surely(path)]
         if same:
             notes.append(
                 f"{base} also holds {counted(len(same), medium.things.removesuffix('s'))}, for instance "
@@ -377,16 +411,10 @@ def _of_one_family(files: Iterable[Path], media: Sequence[Medium]) -> list[Path]
     known = list(files)
     for family in dict.fromkeys(medium.family for medium in reversed(media)):
         members = [medium for medium in media if medium.family == family]
-        found = [file for file in known if any(_is_surely(file, medium) for medium in members)]
+        found = [file for file in known if any(medium.is_surely(file) for medium in members)]
         if found:
             return found
     return []
-
-
-def _is_surely(file: Path, medium: Medium) -> bool:
-    if file.name.lower().endswith((*DICOM_SUFFIXES, ".hdr")):  # also of slices, and of headers of other kinds
-        return medium.claims(file) and (is_flat(file) if medium is PICTURE else medium.sniff(file))
-    return medium.claims(file) and (medium.family == "picture" or medium.sniff(file))
 
 
 def _some(suffixes: Sequence[str]) -> str:
@@ -413,5 +441,5 @@ def _many(base: Path, found: Iterable[Path], given: Collection[str], media: Sequ
 def _among_others(file: Path, given: Collection[str], media: Sequence[Medium]) -> Medium:
     """What a file in a folder is: with options for pictures alone, an animation or a stack is a bad picture."""
     medium, plain = medium_of(file, given, media=media), media[-1]
-    fits = plain.family == "picture" and plain.claims(file) and set(given) <= plain.takes
+    fits = plain.claims(file) and set(given) <= plain.takes
     return plain if fits and not set(given) <= medium.takes else medium
