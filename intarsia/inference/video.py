@@ -113,6 +113,10 @@ class VideoPredictor:
             )
         return self._steps.model
 
+    def filming(self, **schedule: Any) -> Self:
+        """Give itself, whose own schedule counts."""
+        return self
+
     def identity(self) -> Identity:
         """Tell what decides the labels: equal identities give equal ones."""
         return replace(self._predictor.identity(), settings=self.settings)

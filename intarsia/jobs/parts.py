@@ -45,7 +45,7 @@ class Parts:
 
     def of(self, predictor: JobPredictor, task: Task) -> list[Task]:
         """Cut a task into parts, each a task of its own; none of what is not cut, or cannot be opened."""
-        if task.medium.name != "raster":  # of other media, rows in the middle cannot be read without those above
+        if not task.medium.seeks:
             return []
         try:
             found = fingerprint(task.source)
@@ -102,7 +102,7 @@ class Parts:
 
     def _stretches(self, predictor: Any, task: Task, reader: Any) -> list[Span]:
         cut = getattr(predictor, "stretches", None)
-        return [] if cut is None or task.medium.name != "raster" else cut(reader)
+        return [] if cut is None or not task.medium.seeks else cut(reader)
 
     def _name(self, predictor: Any, task: Task, found: list[int] | None, stretch: Span) -> str:
         """Of a part's file: other rows have another name."""

@@ -62,6 +62,7 @@ class CloudPredictor(Ready):
         runtime: what computes.
         settings: what besides the weights decides the labels, as plain JSON.
         given: names of the options that differ from their defaults.
+        things: what it is for, in words.
         forms: of the media that it segments.
 
     Raises:
@@ -69,6 +70,7 @@ class CloudPredictor(Ready):
         UsageError: `tta` for a model of whole objects, which are not turned in training.
     """
 
+    things = "point clouds"
     forms: frozenset[Form] = frozenset({"points"})
 
     def __init__(
@@ -103,6 +105,10 @@ class CloudPredictor(Ready):
         usual = (None, False, "none", "argmax")
         check_options(CLOUD, [n for n, value in options.items() if n not in own and value not in usual])
         return cls(bundle, **own)
+
+    def of_clouds(self, name: str) -> Self:
+        """Give itself."""
+        return self
 
     def segment(
         self,

@@ -95,6 +95,7 @@ class GridPredictor(Ready):
         confidence: whether results come with the winner's probability.
         settings: what besides the weights decides the labels, as plain JSON.
         given: names of the options that differ from their defaults.
+        things: what it is for, in words.
         forms: of the media that it segments.
 
     Raises:
@@ -102,6 +103,7 @@ class GridPredictor(Ready):
         ModelError: the bundle's weights do not fit its model, or its model takes something else than pictures.
     """
 
+    things = "pictures"
     forms: frozenset[Form] = frozenset({"rows", "volume", "frames", "pages"})
 
     def __init__(

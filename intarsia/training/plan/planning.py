@@ -14,7 +14,6 @@ from pathlib import Path
 from intarsia.annotations.formats.yolo import described_folder
 from intarsia.datasets import Dataset
 from intarsia.datasets.checks.report import Report
-from intarsia.datasets.layouts.clouds import CloudSplit
 from intarsia.datasets.of_recipe import open_data
 from intarsia.datasets.opening import TABLES
 from intarsia.datasets.public import ENTRIES
@@ -24,9 +23,8 @@ from intarsia.files import require_place
 from intarsia.labels import LabelSpace, mirrored_pairs
 from intarsia.models import architecture
 from intarsia.recipe import Recipe
-from intarsia.training.feeds.clouds import BlockData
+from intarsia.training.feeds.opening import FEEDS
 from intarsia.training.plan.auto import recipe_for
-from intarsia.transforms.clouds.features import channels
 
 _SHOWN = 8
 
@@ -196,9 +194,8 @@ def _plan(recipe: Recipe, folder: Path | None, report: Report | None = None) -> 
     recipe = _self_contained(recipe)
     dataset = open_data(recipe)
     train = dataset.splits.get(recipe.data.train)
-    if isinstance(train, CloudSplit):
-        options = {"in_channels": channels(recipe.cloud.features)} | recipe.model.options
-        found = options | architecture(recipe.model.architecture).options_from(options, BlockData(recipe, train))
+    if train is not None:
+        found = FEEDS[train.medium].model_options(recipe, train)
         recipe = recipe.override({f"model.options.{name}": value for name, value in found.items()})
     return Plan(recipe, dataset, folder or Path("runs") / recipe.name, report)
 
