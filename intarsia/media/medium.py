@@ -68,6 +68,7 @@ class Medium:
         labels: from a file to how the name of its labels ends.
         targets: suffixes that a single file of its labels (of a video, its drawing) may have.
         types: of one in memory.
+        parted: whether parts of one can be read without what comes before them, so that several workers share it.
         writer: of labels by rows, from a target, the reader and the classes; None where results save themselves.
         takes: options that mean something to it.
         outputs: what is written of it if nothing is said.
@@ -89,6 +90,7 @@ class Medium:
     folder: Callable[[Path], bool] = lambda path: False
     sequence: str | None = None
     types: tuple[type, ...] = ()
+    parted: bool = False
     writer: Callable[[Path, Any, LabelSpace], AbstractContextManager[RowWriter]] | None = None
 
     def claims(self, name: Name) -> bool:
@@ -131,14 +133,14 @@ _NAMED = ("labels", "overlay")
 VIDEO = Medium(
     "video", "videos", "pixel", "frames", "video", VIDEO_SUFFIXES, lambda name: is_video(name) or is_animation(name),
     _open_frames,
-    labels=lambda path: ".mask.mkv", targets=WRITTEN_SUFFIXES, outputs=("overlay",), sequence="fps",
+    labels=lambda path: ".mask.mkv", targets=WRITTEN_SUFFIXES, outputs=("overlay",), sequence="fps", parted=True,
     stem=lambda path: path.name.replace(":", "-") if path.name.startswith("camera:") else path.stem,
     takes=frozenset({"long_side", "video", "video_set", "fps", "limit", "deadline", "keep"}),
 )  # fmt: skip
 CLOUD = Medium(
     "cloud", "point clouds", "point", "points", "cloud", CLOUD_SUFFIXES, is_cloud,
     _open_cloud,
-    labels=lambda path: f".labels{kept_suffix(path)}", targets=TARGETS, outputs=("labels",),
+    labels=lambda path: f".labels{kept_suffix(path)}", targets=TARGETS, outputs=("labels",), parted=True,
     stem=_cloud_stem, folder=is_cloud, types=(PointCloud, CloudReader),
     takes=frozenset({"tta", "columns", "codes", "category", "confidence"}),
 )  # fmt: skip
@@ -153,7 +155,7 @@ RASTER = Medium(
     lambda source, preprocessing, options: open_raster(
         source, bands=preprocessing.bands, windows=preprocessing.windows
     ),
-    labels=lambda path: ".mask.tif", targets=RASTER_SUFFIXES, outputs=_NAMED,
+    labels=lambda path: ".mask.tif", targets=RASTER_SUFFIXES, outputs=_NAMED, parted=True,
     writer=lambda path, reader, space: GeoTiffWriter(
         path, reader.frame, dtype=space.dtype, nodata=space.ignore_index, space=space
     ),
