@@ -10,8 +10,8 @@ import { state } from "./state.js";
 
 /** @typedef {import("./state.js").Item} Item */
 
-/** What items without a model are, by their medium. @type {Record<string, string>} */
-const THINGS = { volume: "scans", raster: "maps" };
+/** What no model knows of items without one, by their medium. @type {Record<string, string>} */
+const THINGS = { picture: "these classes", video: "these classes", volume: "scans", raster: "maps" };
 
 /** Counts openings, so that a slow answer for a picture that was left is not shown. */
 let opening = 0;
@@ -47,6 +47,12 @@ export async function openItem(item, options = {}) {
   } finally {
     if (mine === opening) state.emit("busy", "");
   }
+}
+
+/** Open once more what is open. */
+export async function openAgain() {
+  const { item, frame } = state;
+  if (item) await openItem(item, item.frames ? { frame } : {});
 }
 
 /**
@@ -85,7 +91,7 @@ export function hasNoModel(item) {
 /** @param {Item} item */
 function explain(item) {
   notice(
-    `No model here knows ${THINGS[item.medium] ?? "such items"}, so this one starts without labels. Paint a few strokes of each ` +
+    `No model here knows ${THINGS[item.medium]}, so this one starts without labels. Paint a few strokes of each ` +
       "class and press Learn, click what belongs to the class in hand, or choose a model above and press Predict.",
   );
 }
@@ -125,7 +131,7 @@ async function takeInHand(path, map, revision, prediction = null) {
 export async function predictAgain() {
   const { item, labels } = state;
   if (!item) return;
-  if (!labels) return openItem(item, item.frames ? { frame: state.frame } : {});
+  if (!labels) return openAgain();
   if (hasNoModel(item)) return explain(item);
   state.emit("busy", "Predicting");
   try {
