@@ -91,6 +91,19 @@ def test_pictures_are_added_listed_and_opened(studio: Page, pictures: list[Path]
     page.locator("#item-name", has_text="c.png").wait_for()
 
 
+def test_who_comes_back_goes_on_at_the_picture_that_was_open(studio: Page, pictures: list[Path]) -> None:
+    studio.add(*pictures)
+    page = studio.page
+    page.locator("#item-name", has_text="a.png").wait_for()
+    page.locator(".pictures li:nth-child(2) .picture").click()
+    page.locator("#item-name", has_text="b.png").wait_for()
+    studio.open()
+    assert page.locator("#item-name").inner_text() == "b.png"
+    studio.context.request.delete(f"{studio.address}/v1/project/items/b")
+    studio.open()
+    assert page.locator("#item-name").inner_text() == "a.png"
+
+
 def test_samples_are_offered(studio: Page) -> None:
     page = studio.page
     page.unroute("**/v1/samples")

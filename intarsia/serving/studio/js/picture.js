@@ -6,6 +6,7 @@ import { LabelMap } from "./labelmap.js";
 import { notice } from "./notice.js";
 import { decode, prepare } from "./pngclient.js";
 import { leave, revisionOf, watch } from "./saving.js";
+import { openedLast, rememberOpened } from "./lastopened.js";
 import { state } from "./state.js";
 
 /** @typedef {import("./state.js").Item} Item */
@@ -41,6 +42,7 @@ export async function openItem(item, options = {}) {
     Object.assign(state, { labels: null, prediction: null, uncertainty: null });
     editor.open(null);
     state.emit("item");
+    rememberOpened(item.id, options.frame);
     await openLabels(mine, path, await labels);
   } catch (error) {
     if (mine === opening) state.say(`${item.name}: ${error instanceof Error ? error.message : error}`, "error");
@@ -235,7 +237,8 @@ function readPhoto(file) {
 }
 
 /**
- * Open the project: its models, its classes and its first picture; an empty one begins with a sample.
+ * Open the project: its models, its classes and the picture that was open last, else the first; an empty one begins with a
+ * sample.
  * @returns {Promise<Item[]>}
  */
 export async function openProject() {
@@ -248,8 +251,12 @@ export async function openProject() {
   const known = project.classes.length ? project : fallback;
   if (known) state.setClasses(known.classes, known.ignore_index);
   const items = project.items.length ? project.items : await addSample();
-  const first = items.find((/** @type {Item} */ { medium }) => medium !== "cloud");
-  if (first) await openItem(first, first.frames ? { frame: startOf(first) } : {});
+  const last = openedLast();
+  const again = items.find((/** @type {Item} */ { id }) => id === last?.id);
+  const first = again ?? items.find((/** @type {Item} */ { medium }) => medium !== "cloud");
+  if (!first) return items;
+  const frame = again && last?.frame !== undefined ? last.frame : startOf(first);
+  await openItem(first, first.frames ? { frame: Math.min(frame, first.frames - 1) } : {});
   return items;
 }
 
