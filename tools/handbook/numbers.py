@@ -74,8 +74,8 @@ def _recorded_table(root: Path) -> str:
         for part in measured_parts(unmarked(path.read_text(encoding="utf-8"), root / "benchmarks" / "results")):
             if part.recorded is not None:
                 day, machine, command = part.recorded
-                link = "../README.md" if name == "README.md" else name.removeprefix("docs/")
-                lines.append(f"| [{part.heading}]({link}) | {part.count} | `{command}` | {day} | {machine} |")
+                place = f"[{part.heading}]({name.removeprefix('docs/')})" if name.startswith("docs/") else name
+                lines.append(f"| {place} | {part.count} | `{command}` | {day} | {machine} |")
     return "\n".join(lines) + "\n"
 
 
