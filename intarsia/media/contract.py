@@ -50,7 +50,7 @@ class Medium:
         by_name: a suffix is enough to take a file among others for one of its family, be it damaged.
         alone: of a file whose suffix slices and headers have too: whether it is one by itself; None: `sniff` tells.
         folder_first: such a folder is one, whatever else the files in it could be.
-        seeks: rows in its middle can be read without those above, so that it can be cut into parts.
+        parted: whether parts of one can be read without what comes before them, so that several workers share it.
         light: done in moments, so that a worker may be given the next ones already.
         photographic: a look at one tells which of the bundled models suits it.
         reduced: what is said where a model sees it smaller than it is, with a field {side}; "" where that is usual.
@@ -79,7 +79,7 @@ class Medium:
     by_name: bool = False
     alone: Callable[[Path], bool] | None = None
     folder_first: bool = False
-    seeks: bool = False
+    parted: bool = False
     light: bool = False
     photographic: bool = False
     reduced: str = ""

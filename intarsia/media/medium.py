@@ -84,14 +84,14 @@ _NAMED = ("labels", "overlay")
 VIDEO = Medium(
     "video", "videos", "pixel", "frames", "video", VIDEO_SUFFIXES, lambda name: is_video(name) or is_animation(name),
     _open_frames,
-    labels=lambda path: ".mask.mkv", targets=WRITTEN_SUFFIXES, outputs=("overlay",), sequence="fps",
+    labels=lambda path: ".mask.mkv", targets=WRITTEN_SUFFIXES, outputs=("overlay",), sequence="fps", parted=True,
     stem=lambda path: path.name.replace(":", "-") if path.name.startswith("camera:") else path.stem,
     takes=frozenset({"long_side", "video", "video_set", "fps", "limit", "deadline", "keep"}),
 )  # fmt: skip
 CLOUD = Medium(
     "cloud", "point clouds", "point", "points", "cloud", CLOUD_SUFFIXES, is_cloud,
     _open_cloud,
-    labels=lambda path: f".labels{kept_suffix(path)}", targets=TARGETS, outputs=("labels",),
+    labels=lambda path: f".labels{kept_suffix(path)}", targets=TARGETS, outputs=("labels",), parted=True,
     stem=_cloud_stem, folder=is_cloud, folder_first=True, types=(PointCloud, CloudReader),
     size=lambda reader: (reader.count,),
     takes=frozenset({"tta", "columns", "codes", "category", "confidence"}),
@@ -108,7 +108,7 @@ RASTER = Medium(
     lambda source, preprocessing, options: open_raster(
         source, bands=preprocessing.bands, windows=preprocessing.windows
     ),
-    labels=lambda path: ".mask.tif", targets=RASTER_SUFFIXES, outputs=_NAMED, by_name=True, seeks=True,
+    labels=lambda path: ".mask.tif", targets=RASTER_SUFFIXES, outputs=_NAMED, by_name=True, parted=True,
     reduced="the model sees the map reduced to {side} pixels, as it was trained; --long-side 0 keeps its own size.",
     writer=lambda path, reader, space: GeoTiffWriter(
         path, reader.frame, dtype=space.dtype, nodata=space.ignore_index, space=space

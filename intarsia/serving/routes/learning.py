@@ -95,8 +95,8 @@ async def _predict(
     if model is None:
         raise Problem(
             UNPROCESSABLE,
-            f"no model here is for {found.medium}s, and {found.place} is one; name a model (model=), or label some by "
-            "hand and learn from them",
+            f"no model here is for {found.medium}s with classes of this project, and {found.place} is one; name a "
+            "model (model=), or label some by hand and learn from them",
         )
     if model == LOOK:
         with call.stages("decode"):
