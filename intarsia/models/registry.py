@@ -21,15 +21,20 @@ class Taken(NamedTuple):
     Attributes:
         words: for people.
         has_size: a side in pixels says how much work one is; points come in any number.
+        is_flipped: training mirrors it by the recipe's `augment.flip`.
     """
 
     words: str
     has_size: bool = True
+    is_flipped: bool = True
 
 
 TAKEN: dict[Medium, Taken] = {
-    "image": Taken("pictures"), "video": Taken("pictures"), "cloud": Taken("point clouds", has_size=False),
-}  # fmt: skip
+    "image": Taken("pictures"),
+    "video": Taken("pictures"),
+    "cloud": Taken("point clouds", has_size=False, is_flipped=False),
+}
+"""What each of them takes."""
 
 _Builder = TypeVar("_Builder", bound=Callable[..., SegmentationModel])
 

@@ -85,7 +85,7 @@ def _mixed_sides(recipe: Recipe, space: LabelSpace) -> list[str]:
     """Say it where pictures are mirrored, and classes of left and right stay what they are."""
     named = {*chain(*recipe.augment.sides)}
     mixed = [list(pair) for pair in mirrored_pairs(space.names) if not named & {*pair}]
-    if not mixed or not recipe.augment.flip or architecture(recipe.model.architecture).medium == "cloud":
+    if not mixed or not recipe.augment.flip or not architecture(recipe.model.architecture).takes.is_flipped:
         return []
     return [
         f"pictures are mirrored (augment.flip), but {' and '.join(mixed[0])} do not change places: name such "
