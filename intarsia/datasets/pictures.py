@@ -78,6 +78,9 @@ class PictureSplit(Split):
     options: ClassVar[frozenset[str]] = frozenset({"masks", "resize_masks", "tolerant", "reader"})
     learners: ClassVar[frozenset[str]] = frozenset({"image", "video"})
     unlabelled: ClassVar[Color] = (255, 255, 255)
+    has_maps: ClassVar[bool] = True
+    makes_clips: ClassVar[bool] = True
+    fits_shards: ClassVar[bool] = True
     in_parts: ClassVar[bool] = False
     """Whether training reads a random part of an item (`draw`) instead of all of it, which may be too large."""
 

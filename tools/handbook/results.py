@@ -1,10 +1,11 @@
-"""What benchmarks left in `benchmarks/results/`: one JSON file each, written by their `--json`."""
+"""What benchmarks left in `benchmarks/results/`, one JSON file each, and claims in `benchmarks/claims/results/`."""
 
 from __future__ import annotations
 
 import json
 from functools import cache
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 
@@ -13,18 +14,21 @@ class NotMeasured(LookupError):
 
 
 def look_up(place: str, folder: Path) -> Any:
-    """Find the value of a place such as ``crf/500x375x21, all/time/ours``.
+    """Find the value of a place such as ``crf/500x375x21, all/time/ours`` or ``claims/pictures-crf/32s/gain``.
 
     Args:
         place: file, then steps: a key, a number, or a text that rows contain; texts narrow a list down to one of them.
-        folder: of the JSON files.
+            Of a claim: its file, an arm, or two as in ``8s - 32s``, and a measure; the mean over the seeds is meant.
+        folder: of the JSON files of benchmarks.
 
     Raises:
         NotMeasured: there is no such file.
         LookupError: there is no such value, or the steps do not lead to a single one; with the reason.
     """
     name, *steps = place.split("/")
-    document = _document(folder / f"{name}.json")
+    document = _document(results_file(place, folder))
+    if name == "claims":
+        return _of_claim(document["runs"], place)
     found: Any = document if steps and steps[0] in document else document["results"]
     for step in steps:
         if isinstance(found, list):
@@ -37,6 +41,26 @@ def look_up(place: str, folder: Path) -> Any:
     if isinstance(found, list | dict) or found is None:
         raise LookupError(f"{place} is no single value")
     return found
+
+
+def results_file(place: str, folder: Path) -> Path:
+    """The file that a place is in."""
+    name, *steps = place.split("/")
+    return folder.parent / "claims" / "results" / f"{steps[0]}.json" if name == "claims" else folder / f"{name}.json"
+
+
+def _of_claim(runs: list[dict[str, Any]], place: str) -> float:
+    """The mean of a measure over the seeds of an arm, or of its difference between two."""
+    _, _, arms, measure = place.split("/")
+    found = {
+        arm: {run["seed"]: run["measures"][measure] for run in runs if run["arm"] == arm and measure in run["measures"]}
+        for arm in arms.split(" - ")
+    }
+    first, *others = found.values()
+    seeds = [seed for seed in first if all(seed in other for other in others)]
+    if not seeds:
+        raise LookupError(f"{place} was measured with no seed")
+    return fmean(first[seed] - sum(other[seed] for other in others) for seed in seeds)
 
 
 @cache

@@ -88,6 +88,7 @@ class RasterSplit(PictureSplit):
     medium: ClassVar[Pixels] = "raster"
     plural: ClassVar[str] = "rasters"
     options: ClassVar[frozenset[str]] = frozenset({"masks", "tolerant", "reader"})
+    fits_shards: ClassVar[bool] = False
     in_parts: ClassVar[bool] = True
 
     def for_input(self, preprocessing: AnyPreprocessing) -> RasterSplit:

@@ -202,7 +202,7 @@ class Project(Catalogue):
         Raises:
             DataError: nothing is labelled, or something cannot be read or written.
         """
-        names = [name for name in self.labelled() if shown_as(self.item(name)).things != "cloud"]
+        names = [name for name in self.labelled() if shown_as(self.item(name)).gathered]
         write_classes(self.folder, self.space)
         for done, name in enumerate(names, start=1):
             found, saved = self.item(name), self.revisions.of(name)
