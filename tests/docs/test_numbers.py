@@ -140,6 +140,15 @@ def test_claims_give_the_mean_over_the_seeds_that_arms_share(root: Path) -> None
         look_up("claims/pictures-x/c/miou", root / "benchmarks" / "results")
 
 
+def test_cards_of_bundled_models_give_the_number_behind_some_words(root: Path) -> None:
+    (root / "intarsia" / "zoo").mkdir(parents=True)
+    (root / "intarsia" / "zoo" / "a.md").write_text("val_miou 0.7466, 0.1\n\n| car | 0.5 |\n| car | 0.6 |\n")
+    page(root, "Measured: <!-- = card/a/val_miou -->.747\n")
+    assert list(check_numbers(root, {})) == []
+    with pytest.raises(LookupError, match="stands before 2 numbers"):
+        look_up("card/a/| car |", root / "benchmarks" / "results")
+
+
 def test_results_are_found_by_words(root: Path) -> None:
     results = root / "benchmarks" / "results"
     assert look_up("crf/large/ours", results) == 12345.6 and look_up("crf/1/unit", results) == "MB"
