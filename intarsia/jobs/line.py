@@ -95,7 +95,7 @@ def _computed(begun: Begun, predictor: Any, parts: Parts | None) -> Iterator[Any
     if compute is None or begun.reader is None:
         return
     if begun.there and form == "rows":
-        yield from joined_rows(predictor, begun.reader, begun.there)
+        yield from joined_rows(predictor, begun.reader, begun.there, drawn=bool(begun.task.renders))
     else:
         yield from compute(predictor, begun.reader)
 

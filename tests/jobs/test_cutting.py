@@ -26,11 +26,11 @@ def stretches(rows: int, workers: int) -> list[Span]:
     ("rows", "workers", "expected"),
     [
         (15, 2, []),
-        (16, 2, [(0, 8), (8, 16)]),
-        (32, 2, [(0, 16), (16, 32)]),
-        (52, 2, [(0, 13), (13, 26), (26, 39), (39, 52)]),  # as many for each worker
+        (17, 2, [(0, 9), (9, 17)]),  # the second computes the row above it, too
+        (52, 2, [(0, 26), (26, 52)]),
+        (66, 2, [(0, 17), (17, 33), (33, 49), (49, 66)]),  # as many for each worker
         (30, 4, [(0, 10), (10, 20), (20, 30)]),  # none shorter than eight
-        (100, 1, [(0, 14), (14, 28), (28, 42), (42, 57), (57, 71), (71, 85), (85, 100)]),
+        (100, 1, [(0, 25), (25, 50), (50, 75), (75, 100)]),
     ],
 )
 def test_parts_are_about_equal(rows: int, workers: int, expected: list[Span]) -> None:

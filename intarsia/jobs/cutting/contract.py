@@ -32,6 +32,7 @@ class Cutting:
         length: from the same source and extent to how long it is in the unit of `least` and `most`.
         least: length below which a part is not worth its cost.
         most: length above which too much would be lost with a worker.
+        again: how much of what lies before it a part computes once more, in units of the extent.
         compute: items of one stretch.
         pack: from an item to how it is kept.
     """
@@ -42,9 +43,10 @@ class Cutting:
     most: int
     compute: Callable[[Any, Any, Span, JobOptions], Iterator[Any]]
     pack: Callable[[Any], Packed]
+    again: int = 0
 
     def stretches(self, predictor: Any, reader: Any, options: JobOptions, workers: int) -> list[Span]:
-        """Cut an opened source into stretches of about equal length; none where it is done as a whole.
+        """Cut an opened source into stretches of about equal work; none where it is done as a whole.
 
         There are as many for each worker as for any other, as far as that leaves none too short.
         """
@@ -53,8 +55,11 @@ class Cutting:
             return []
         length, (start, end) = self.length(reader, extent), extent
         count = min(workers * -(-length // (workers * self.most)), length // self.least)
-        edges = [start + (end - start) * index // count for index in range(count + 1)] if count > 1 else []
-        return list(itertools.pairwise(edges))
+        if count < 2:
+            return []
+        work = end - start + self.again * (count - 1)
+        edges = [start + work * part // count - self.again * (part - 1) for part in range(1, count + 1)]
+        return list(itertools.pairwise([start, *edges]))
 
 
 def covered(extent: Span, found: Mapping[Span, Path]) -> There:

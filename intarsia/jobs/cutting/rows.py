@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from intarsia.inference import GridPredictor, Rows
 from intarsia.jobs.cutting.archive import PartFile
 from intarsia.jobs.cutting.contract import Cutting, Packed, There
 
 _LABELS, _CONFIDENCE = "labels", "confidence"
+_BLACK = np.zeros(3, dtype=np.uint8)
 
 
-def joined_rows(predictor: GridPredictor, reader: Any, there: There) -> Iterator[Rows]:
-    """Go through all rows of an opened raster: those that are there, and the others computed."""
+def joined_rows(predictor: GridPredictor, reader: Any, there: There, *, drawn: bool) -> Iterator[Rows]:
+    """Go through all rows of an opened raster: those that are there, and the others computed.
+
+    Args:
+        predictor: the model.
+        reader: the raster.
+        there: its parts.
+        drawn: whether anybody looks at the picture; if not, it is not read where the labels are there, and black.
+    """
     for stretch, path in there.items():
-        yield from predictor.rows(reader, stretch=stretch) if path is None else _read(path, reader)
+        yield from predictor.rows(reader, stretch=stretch) if path is None else _read(path, reader, drawn)
 
 
 def _pack(rows: Rows) -> Packed:
@@ -24,22 +35,27 @@ def _pack(rows: Rows) -> Packed:
     return f"{rows.top}-{rows.top + len(rows.labels)}", found
 
 
-def _read(path: Path, reader: Any) -> Iterator[Rows]:
+def _read(path: Path, reader: Any, drawn: bool) -> Iterator[Rows]:
     """The rows of a part, beside those of the picture."""
     with PartFile(path) as part:
         names = part.names
         edges = [(int(top), int(bottom)) for top, _, bottom in (name.partition("-") for name in names)]
-        for name, (top, _), samples in zip(names, edges, reader.bands(edges), strict=True):
+        pictures = map(reader.picture, reader.bands(edges)) if drawn else itertools.repeat(None, len(names))
+        for name, (top, _), picture in zip(names, edges, pictures, strict=True):
             found = part.take(name)
-            yield Rows(top, found[_LABELS], found.get(_CONFIDENCE), reader.picture(samples))
+            labels, confidence = found[_LABELS], found.get(_CONFIDENCE)
+            yield Rows(
+                top, labels, confidence, np.broadcast_to(_BLACK, (*labels.shape, 3)) if picture is None else picture
+            )
 
 
 ROWS = Cutting(
     extent=lambda predictor, reader, options: predictor.extent(reader),
     length=lambda reader, extent: extent[1],
-    # Of rows of tiles: each part computes the one above its own once more.
+    # Of rows of tiles.
     least=8,
-    most=16,
+    most=32,
+    again=1,
     compute=lambda predictor, reader, stretch, options: predictor.rows(reader, stretch=stretch),
     pack=_pack,
 )
