@@ -10,7 +10,7 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -162,11 +162,12 @@ def make_predictor() -> Callable[..., Predictor]:
         model: ImageModel,
         classes: int = 2,
         *,
+        names: Sequence[str] = ("dark", "bright", "third", "fourth", "fifth"),
         preprocessing: Preprocessing = PLAIN,
         recipe: dict[str, Any] | None = None,
         **options: Any,
     ) -> Predictor:
-        space = LabelSpace(("dark", "bright", "third", "fourth", "fifth")[:classes])
+        space = LabelSpace(tuple(names[:classes]))
         bundle = Bundle("none", {}, space, preprocessing, dict(model.state_dict()), recipe=recipe)
         return Predictor(bundle, runtime=TorchRuntime(model.eval(), precision="fp32"), **options)
 

@@ -25,6 +25,7 @@ from intarsia.labels import LabelSpace
 from intarsia.media.images import read_mask
 from intarsia.media.png import encode_mask
 from intarsia.serving.project import Conflict, NoItem, Project, open_project
+from intarsia.serving.project.drafts import Draft
 from intarsia.serving.project.names import safe_stem
 from intarsia.serving.project.painting import painted
 from intarsia.serving.project.revisions import Revisions
@@ -250,9 +251,36 @@ def test_classes_are_renamed_recoloured_reordered_and_added(workspace: Project) 
     ],
 )
 def test_classes_that_cannot_be(workspace: Project, rows: list[dict[str, object]], message: str) -> None:
+    workspace.put("a", mask(1), expected=0)
     with pytest.raises(UsageError, match=message):
         workspace.change_classes(rows)
     assert workspace.space == SPACE
+
+
+def test_classes_are_removed_while_nothing_is_labelled(workspace: Project) -> None:
+    draft = Draft("person", 0.5)
+    workspace.drafts.keep("a", 0, mask(2), mask(0), draft)
+    workspace.change_classes([{"index": n, "name": name} for n, name in enumerate(("sky", "street", "cat"))])
+    assert workspace.drafts.of("a") == {0: draft}
+    after = workspace.change_classes([{"name": "cup"}, {"index": 2, "name": "cat"}])
+    assert (after.space.names, after.order) == (("cat", "cup"), (1, 0))
+    assert after.space.palette[0] == SPACE.palette[2]
+    assert not workspace.drafts  # its numbers are of classes that are gone
+    table = after.lookup_from(LabelSpace(("road", "street", "cat", "cup")))
+    assert table[:4].tolist() == [after.space.ignore_index, after.space.ignore_index, 0, 1]
+    workspace.put("a", mask(1), expected=0)
+    with pytest.raises(UsageError, match="'cat' is missing"):
+        workspace.change_classes([{"index": 1, "name": "cup"}])
+
+
+def test_all_classes_are_replaced_by_ones_of_one_s_own(workspace: Project) -> None:
+    assert workspace.change_classes([{"name": "coin"}]).space.names == ("coin",)
+
+
+def test_classes_that_the_data_brought_are_not_removed(tmp_path: Path) -> None:
+    project = open_project(tmp_path / "state", labelled(tmp_path / "data"), default=lambda: SPACE)
+    with pytest.raises(UsageError, match="is missing"):
+        project.change_classes([{"name": "coin"}])
 
 
 def test_labels_of_the_data_follow_a_renamed_class(tmp_path: Path) -> None:
