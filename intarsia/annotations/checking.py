@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from intarsia.annotations import outlines
-from intarsia.annotations.document import AnnotatedImage, AnnotatedVideo, Document, Shape
+from intarsia.annotations.document import AnnotatedImage, Document, Shape
 from intarsia.annotations.geometry import AREAS, Polygon, name_of
 from intarsia.annotations.raster import check_size
 from intarsia.errors import DataError, suggest
@@ -45,19 +45,9 @@ def check(documents: Iterable[Document], classes: Iterable[str] = ()) -> Iterato
             other = labels.setdefault(label.casefold(), label)
             if other != label:
                 yield document.name, f"the class {label!r} is also spelt {other!r}"
-        if isinstance(document, AnnotatedVideo):
-            yield from ((document.name, problem) for problem in _video(document))
-        else:
-            yield from ((document.name, problem) for problem in _image(document))
-
-
-def _video(video: AnnotatedVideo) -> Iterator[str]:
-    for number, track in enumerate(video.tracks, start=1):
-        frames = [keyframe.frame for keyframe in track.keyframes]
-        if not frames:
-            yield f"track {number} ({track.label}) has no keyframe"
-        elif frames[0] < video.start or frames[-1] > video.stop:
-            yield f"track {number} ({track.label}) has keyframes outside the video ({video.start} to {video.stop})"
+        yield from ((document.name, problem) for problem in document.faults())
+        for still in document.stills():
+            yield from ((document.name, problem) for problem in _image(still))
 
 
 def _image(document: AnnotatedImage) -> Iterator[str]:

@@ -13,6 +13,7 @@ from typing import Any
 from intarsia.annotations import archive
 from intarsia.annotations.document import AnnotationSet, Category, Document
 from intarsia.annotations.finding import encoded, walk
+from intarsia.annotations.incomplete import what_it_is
 from intarsia.annotations.lost import Lost
 from intarsia.annotations.naming import with_own_names
 from intarsia.annotations.raster import DrawingRules
@@ -144,6 +145,8 @@ def _open(
     if not fitting:
         if place.is_dir() and not Path(path).is_dir():
             raise DataError(f"{path}: no annotation file of any known tool is in it; of a data set, unpack it (unzip)")
+        if known_as := what_it_is(place):
+            raise DataError(f"{path}: {known_as}")
         readable = ", ".join(name for name, one in tools().items() if one.read)
         raise DataError(f"{path}: not an annotation file of any known tool ({readable}); export it again")
     chosen, *others = fitting

@@ -126,7 +126,7 @@ def test_errors_are_problems_with_reason_and_fix(client: TestClient, jpeg: bytes
         (client.post("/v1/segment?model=bright", content=jpeg, headers={"Content-Type": "text/css"}), 415, "text/css"),
         (client.post("/v1/segment?model=bright", content=jpeg, headers={"Accept": "text/html"}), 406, "text/html"),
         (client.get("/v1/nowhere"), 404, "/docs"),
-        (client.get("/v1/segment"), 405, ""),
+        (client.get("/v1/segment"), 405, "/v1/segment does not answer GET; send POST"),
         (client.post("/v1/segment?model=airborne-lidar", content=jpeg), 415, "/v1/pointclouds/segment"),
     ]
     for found, status, said in cases:
