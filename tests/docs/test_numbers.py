@@ -118,7 +118,7 @@ def test_writing_renews_numbers_and_tables_and_only_lowers_what_may_be_recorded(
     write(root, allowances)
     assert "ours -->0.26 s, 0.5\n" in path.read_text()
     assert results_table(root / "benchmarks" / "results") in path.read_text()
-    assert "| [A](a.md) | 1 | `python benchmarks/old.py` | 2026-11-22 | Some CPU, two cores |" in path.read_text()
+    assert "| [a.md](a.md): A | 1 | `python benchmarks/old.py` | 2026-11-22 | Some CPU, two cores |" in path.read_text()
     assert list(check_numbers(root, allowed(allowances))) == [] and allowed(allowances) == {"docs/a.md": 1}
     path.write_text(path.read_text().replace("0.5", "0.5, 0.6"))
     write(root, allowances)
