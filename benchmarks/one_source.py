@@ -77,13 +77,13 @@ def main() -> int:
     """Measure, round by round."""
     parser = arguments(__doc__ or "")
     parser.add_argument("-m", "--model", default="street", help="a bundled name, or a bundle")
-    parser.add_argument("--size", type=int, nargs=2, default=(6400, 3000), metavar=("ROWS", "COLUMNS"))
+    parser.add_argument("--size", type=int, nargs=2, metavar=("ROWS", "COLUMNS"))
     given = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"
     predictor = intarsia.load(given.model, precision="fp32", runtime="onnx", long_side=0)
     rows = []
     with tempfile.TemporaryDirectory(prefix="intarsia-source-") as folder:
-        source = draw(Path(folder), *((6400, 1000) if given.quick else given.size))
+        source = draw(Path(folder), *(given.size or ((6400, 1000) if given.quick else (6400, 3000))))
         for outputs in (("labels",), ("labels", "overlay")):
             found = [stages(predictor, source, outputs) for _ in range(1 if given.quick else 3)]
             case = f"{source.name} to {' and '.join(outputs)}"

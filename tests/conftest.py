@@ -71,7 +71,7 @@ def pytest_collection() -> Generator[None, object, object]:
         return (yield)
     finally:
         gc.freeze()
-        gc.set_threshold(10_000, 10, 5)
+        gc.set_threshold(5_000, 10, 5)
         gc.enable()
 
 

@@ -81,5 +81,6 @@ def compare(made: Runtime, original: Runtime, inputs: Iterable[Floats], classes:
 def _labels(logits: Floats, x: Floats, align_corners: bool, dtype: np.dtype[Any]) -> NDArray[Any]:
     """The labels of all pixels of a picture, or of all points."""
     if x.ndim == 3:
-        return logits.argmax(axis=1)
+        points: NDArray[Any] = logits.argmax(axis=1)
+        return points
     return upsampled_labels(logits, (x.shape[2], x.shape[3]), align_corners=align_corners, dtype=dtype)

@@ -7,9 +7,9 @@ import logging
 import operator
 import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import onnx
 import torch
@@ -28,8 +28,8 @@ OUTPUT = "logits"
 _PREFIX = "network."
 # A batch of two, and sides that no stride divides and whose maps have as many cells as nothing else: what is equal by
 # chance, such as a map and the regions that it is averaged over, would be taken for always equal.
-_TRACED = (2, 262, 330)
-_TRACED_POINTS = (2, 2090)  # more than any network chooses of a block
+_BATCH, _TRACED = 2, (262, 330)
+_POINTS = 2090  # more than any network chooses of a block
 
 
 class _Logits(nn.Module):
@@ -112,24 +112,38 @@ def to_onnx(model: SegmentationModel, points: int = 0) -> onnx.ModelProto:
             side = module.kernel_size
             if isinstance(side, int) and side == module.stride:
                 network.set_submodule(name, _Blocks(side))
-    batch, *sides = _TRACED_POINTS if isinstance(model, CloudModel) else _TRACED
-    free = torch.export.Dim.DYNAMIC
-    more = neighbours.translations(points) if isinstance(model, CloudModel) else {}
+    free, takes = torch.export.Dim.DYNAMIC, _takes(model, points)
     with _quiet(), torch.no_grad():
         program = torch.onnx.export(
             _Logits(network).eval(),
-            (torch.zeros(batch, model.in_channels, *sides),),
+            (torch.zeros(_BATCH, model.in_channels, *takes.sides),),
             dynamo=True,
             opset_version=OPSET,
-            dynamic_shapes={"x": {0: free} | {axis: free for axis in range(2, 2 + len(sides))}},
-            input_names=["points" if isinstance(model, CloudModel) else "image"],
+            dynamic_shapes={"x": {0: free} | {axis: free for axis in range(2, 2 + len(takes.sides))}},
+            input_names=[takes.name],
             output_names=[OUTPUT],
-            custom_translation_table=_OF_SIDES | {torch.ops.aten._upsample_bicubic2d_aa.default: bicubic} | more,
+            custom_translation_table=_OF_SIDES
+            | {torch.ops.aten._upsample_bicubic2d_aa.default: bicubic}
+            | takes.translations,
             optimize=False,
             verbose=False,
         )
     assert program is not None
     return _tidied(program.model)
+
+
+class _Takes(NamedTuple):
+    """What a network is traced with: the input's name, its sides, and how to translate what else it computes with."""
+
+    name: str
+    sides: tuple[int, ...]
+    translations: dict[Any, Callable[..., Any]]
+
+
+def _takes(model: SegmentationModel, points: int) -> _Takes:
+    if isinstance(model, CloudModel):
+        return _Takes("points", (_POINTS,), neighbours.translations(points))
+    return _Takes("image", _TRACED, {})
 
 
 def _rounded(value: Any, digits: None = None) -> Any:

@@ -43,27 +43,27 @@ def _farthest_points(xyz: Any, count: Any) -> Any:
 
 @script(default_opset=opset18)
 def _farthest(xyz: FLOAT, count: INT64) -> INT64:  # a language of its own, with Python's grammar
-    x = opset18.Gather(xyz, opset18.Constant(value_int=0), axis=2)
-    y = opset18.Gather(xyz, opset18.Constant(value_int=1), axis=2)
-    z = opset18.Gather(xyz, opset18.Constant(value_int=2), axis=2)
-    infinite = opset18.CastLike(opset18.Constant(value_float=float("inf")), xyz)
-    lowest = opset18.Equal(z, opset18.ReduceMin(z, opset18.Constant(value_ints=[1])))
-    y_of_lowest = opset18.Where(lowest, y, infinite)
-    first = opset18.Equal(y_of_lowest, opset18.ReduceMin(y_of_lowest, opset18.Constant(value_ints=[1])))
-    last = opset18.ArgMin(opset18.Where(opset18.And(lowest, first), x, infinite), axis=1)  # (B, 1)
-    distance = opset18.Expand(infinite, opset18.Shape(x))
-    steps = opset18.Squeeze(count)
-    places = opset18.Range(opset18.Constant(value_int=0), steps, opset18.Constant(value_int=1))
-    picked = opset18.Add(opset18.Mul(last, opset18.Constant(value_int=0)), places)  # zeros (B, count), and the places
+    x = ops.Gather(xyz, ops.Constant(value_int=0), axis=2)
+    y = ops.Gather(xyz, ops.Constant(value_int=1), axis=2)
+    z = ops.Gather(xyz, ops.Constant(value_int=2), axis=2)
+    infinite = ops.CastLike(ops.Constant(value_float=float("inf")), xyz)
+    lowest = ops.Equal(z, ops.ReduceMin(z, ops.Constant(value_ints=[1])))
+    y_of_lowest = ops.Where(lowest, y, infinite)
+    first = ops.Equal(y_of_lowest, ops.ReduceMin(y_of_lowest, ops.Constant(value_ints=[1])))
+    last = ops.ArgMin(ops.Where(ops.And(lowest, first), x, infinite), axis=1)  # (B, 1)
+    distance = ops.Expand(infinite, ops.Shape(x))
+    steps = ops.Squeeze(count)
+    places = ops.Range(ops.Constant(value_int=0), steps, ops.Constant(value_int=1))
+    picked = ops.Add(ops.Mul(last, ops.Constant(value_int=0)), places)  # zeros (B, count), and the places
     for step in range(steps):
-        picked = opset18.Where(opset18.Equal(places, step), last, picked)
-        dx = opset18.Sub(x, opset18.GatherElements(x, last, axis=1))
-        dy = opset18.Sub(y, opset18.GatherElements(y, last, axis=1))
-        dz = opset18.Sub(z, opset18.GatherElements(z, last, axis=1))
-        squared = opset18.Add(opset18.Add(opset18.Mul(dx, dx), opset18.Mul(dy, dy)), opset18.Mul(dz, dz))
-        distance = opset18.Min(distance, squared)
-        last = opset18.ArgMax(distance, axis=1)
-    return picked
+        picked = ops.Where(ops.Equal(places, step), last, picked)
+        dx = ops.Sub(x, ops.GatherElements(x, last, axis=1))
+        dy = ops.Sub(y, ops.GatherElements(y, last, axis=1))
+        dz = ops.Sub(z, ops.GatherElements(z, last, axis=1))
+        squared = ops.Add(ops.Add(ops.Mul(dx, dx), ops.Mul(dy, dy)), ops.Mul(dz, dz))
+        distance = ops.Min(distance, squared)
+        last = ops.ArgMax(distance, axis=1)
+    return picked  # type: ignore[no-any-return]
 
 
 def _search(query: Any, xyz: Any, inner: float, outer: float, count: int) -> tuple[Any, Any]:

@@ -9,21 +9,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from jobs_made import files
-from threshold import SPACE, Threshold, threshold
+from slope import slope, write_scan
+from threshold import Threshold, threshold
 
-from intarsia.bundle import Description
 from intarsia.inference.clouds import CloudPredictor
 from intarsia.inference.clouds import predictor as clouds
 from intarsia.jobs import JobOptions, Plan, plan, run_all
 from intarsia.jobs.cutting import CUTTINGS
 from intarsia.jobs.cutting.archive import write_part
 from intarsia.jobs.parts import PARTS, Parts
-from intarsia.media.clouds import PointCloud, open_cloud, write_labels
 from intarsia.media.images import write_image
-from intarsia.preprocessing import CloudPreprocessing
 from intarsia.scaling import Local, run_on
 
 av = pytest.importorskip("av", reason="needs pip install 'intarsia[video]'")
@@ -128,21 +125,10 @@ def test_a_folder_of_frames_is_shared(tmp_path: Path) -> None:
         assert Parts(planned.folder, limited).of(threshold(), planned.tasks[0], 2) == []
 
 
-class Slope:
-    """A runtime for points: bright where one stands high in its block."""
-
-    name, precision, processor = "slope", "exact", "any"
-    in_channels, stride, align_corners, margin = 3, 1, False, 0
-
-    def logits(self, x: Any, place: Any = None) -> Any:
-        return np.stack([np.full_like(x[:, 2], 0.5), x[:, 2] + x[:, 0]], axis=1)
-
-
 def tiled_clouds() -> CloudPredictor:
     """A predictor to which a few thousand points are many."""
     clouds.WHOLE_POINTS, clouds._TILE_POINTS = 2_000, 1_000
-    settings = CloudPreprocessing(features=(), block=2.0, points=64)
-    return CloudPredictor(Description("slope", {}, SPACE, settings), runtime=Slope())
+    return slope()
 
 
 @pytest.fixture
@@ -156,9 +142,7 @@ def small_clouds(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.fixture
 def scan(tmp_path: Path) -> Path:
     pytest.importorskip("laspy")
-    cloud = PointCloud(np.random.default_rng(3).uniform(0, (60, 40, 4), (9_000, 3)))
-    write_labels(open_cloud(cloud), tmp_path / "scan.las", np.zeros(9_000, np.uint8), SPACE)
-    return tmp_path / "scan.las"
+    return write_scan(tmp_path / "scan.las", 9_000)
 
 
 @pytest.mark.usefixtures("small_clouds")

@@ -91,3 +91,15 @@ def test_no_cluster_at_an_address(photos: Path, tmp_path: Path, monkeypatch: pyt
     with pytest.raises(DataError, match=said):
         run_on(OnRay("ray://head:1"), threshold(), threshold, plan(photos, tmp_path / "out"))
     assert not (tmp_path / "out").exists()
+
+
+def test_a_client_without_grpc(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def init(address: str, **options: Any) -> None:
+        raise ValueError("Ray Client requires pip package `ray[client]`. If you installed the minimal Ray ...")
+
+    monkeypatch.setattr(ray, "init", init)
+    with pytest.raises(
+        UsageError, match=r"at ray://head:1: Ray's client needs grpcio, .*pip install 'intarsia\[scale\]'"
+    ):
+        run_on(OnRay("ray://head:1"), threshold(), threshold, plan(photos, tmp_path / "out"))
+    assert not (tmp_path / "out").exists()

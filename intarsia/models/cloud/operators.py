@@ -15,13 +15,11 @@ torch.library.define(
 torch.library.define("intarsia::shuffled", "(Tensor xyz) -> Tensor")
 
 
-@torch.library.register_fake("intarsia::farthest_points")
 def farthest_points(xyz: Tensor, count: int) -> Tensor:
     """As `neighbours.farthest_points`: (B, N, 3) to indices (B, count)."""
     return xyz.new_empty(xyz.shape[0], count, dtype=torch.int64)
 
 
-@torch.library.register_fake("intarsia::search")
 def search(query: Tensor, xyz: Tensor, inner: float, outer: float, count: int) -> tuple[Tensor, Tensor]:
     """As `neighbours.nearest` within a ring; a query whose ring is empty gets the nearest of all points.
 
@@ -32,7 +30,10 @@ def search(query: Tensor, xyz: Tensor, inner: float, outer: float, count: int) -
     return query.new_empty(shape, dtype=torch.int64), query.new_empty(shape, dtype=torch.float64)
 
 
-@torch.library.register_fake("intarsia::shuffled")
 def shuffled(xyz: Tensor) -> Tensor:
     """The order (N,) in which a network that has learnt sees points (B, N, 3), as it draws it for a cloud of N."""
     return xyz.new_empty(xyz.shape[1], dtype=torch.int64)
+
+
+for name, shapes in (("farthest_points", farthest_points), ("search", search), ("shuffled", shuffled)):
+    torch.library.register_fake(f"intarsia::{name}", shapes)
