@@ -7,9 +7,9 @@ import logging
 import operator
 import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import onnx
 import torch
@@ -26,10 +26,28 @@ from intarsia.models.cloud.layers import CloudModel
 OPSET = 18
 OUTPUT = "logits"
 _PREFIX = "network."
+
+
+class _Traced(NamedTuple):
+    """How a network with inputs of one name is translated.
+
+    Attributes:
+        batch: of the example.
+        sides: of the example.
+        translations: from the points of the largest block to what is told of the operators of such networks.
+    """
+
+    batch: int
+    sides: tuple[int, ...]
+    translations: Callable[[int], Mapping[Any, Callable[..., Any]]] = lambda points: {}
+
+
 # A batch of two, and sides that no stride divides and whose maps have as many cells as nothing else: what is equal by
 # chance, such as a map and the regions that it is averaged over, would be taken for always equal.
-_TRACED = (2, 262, 330)
-_TRACED_POINTS = (2, 2090)  # more than any network chooses of a block
+_TRACED = {
+    "image": _Traced(2, (262, 330)),
+    "points": _Traced(2, (2090,), neighbours.translations),  # more than any network chooses of a block
+}
 
 
 class _Logits(nn.Module):
@@ -112,19 +130,20 @@ def to_onnx(model: SegmentationModel, points: int = 0) -> onnx.ModelProto:
             side = module.kernel_size
             if isinstance(side, int) and side == module.stride:
                 network.set_submodule(name, _Blocks(side))
-    batch, *sides = _TRACED_POINTS if isinstance(model, CloudModel) else _TRACED
+    traced = _TRACED[model.input_name]
     free = torch.export.Dim.DYNAMIC
-    more = neighbours.translations(points) if isinstance(model, CloudModel) else {}
     with _quiet(), torch.no_grad():
         program = torch.onnx.export(
             _Logits(network).eval(),
-            (torch.zeros(batch, model.in_channels, *sides),),
+            (torch.zeros(traced.batch, model.in_channels, *traced.sides),),
             dynamo=True,
             opset_version=OPSET,
-            dynamic_shapes={"x": {0: free} | {axis: free for axis in range(2, 2 + len(sides))}},
-            input_names=["points" if isinstance(model, CloudModel) else "image"],
+            dynamic_shapes={"x": {0: free} | {axis: free for axis in range(2, 2 + len(traced.sides))}},
+            input_names=[model.input_name],
             output_names=[OUTPUT],
-            custom_translation_table=_OF_SIDES | {torch.ops.aten._upsample_bicubic2d_aa.default: bicubic} | more,
+            custom_translation_table=(
+                _OF_SIDES | {torch.ops.aten._upsample_bicubic2d_aa.default: bicubic} | dict(traced.translations(points))
+            ),
             optimize=False,
             verbose=False,
         )
