@@ -112,6 +112,15 @@ class Split(ABC):
             DataError: a file is damaged, or input and target do not belong together; the message names the file.
         """
 
+    def shows(self, index: int) -> NDArray[Any]:
+        """What an item shows, as numbers: pixels, or the places of points.
+
+        Raises:
+            DataError: as `read`.
+        """
+        shown: NDArray[Any] = self.read(index)[0]
+        return shown
+
     def target(self, item: Item) -> LabelArray:
         """The labels (H, W) of an item, where they are a map of pixels.
 

@@ -7,7 +7,7 @@ import logging
 import operator
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -26,10 +26,28 @@ from intarsia.models.cloud.layers import CloudModel
 OPSET = 18
 OUTPUT = "logits"
 _PREFIX = "network."
+
+
+class _Traced(NamedTuple):
+    """How a network with inputs of one name is translated.
+
+    Attributes:
+        batch: of the example.
+        sides: of the example.
+        translations: from the points of the largest block to what is told of the operators of such networks.
+    """
+
+    batch: int
+    sides: tuple[int, ...]
+    translations: Callable[[int], Mapping[Any, Callable[..., Any]]] = lambda points: {}
+
+
 # A batch of two, and sides that no stride divides and whose maps have as many cells as nothing else: what is equal by
 # chance, such as a map and the regions that it is averaged over, would be taken for always equal.
-_BATCH, _TRACED = 2, (262, 330)
-_POINTS = 2090  # more than any network chooses of a block
+_TRACED = {
+    "image": _Traced(2, (262, 330)),
+    "points": _Traced(2, (2090,), neighbours.translations),  # more than any network chooses of a block
+}
 
 
 class _Logits(nn.Module):
@@ -112,38 +130,25 @@ def to_onnx(model: SegmentationModel, points: int = 0) -> onnx.ModelProto:
             side = module.kernel_size
             if isinstance(side, int) and side == module.stride:
                 network.set_submodule(name, _Blocks(side))
-    free, takes = torch.export.Dim.DYNAMIC, _takes(model, points)
+    traced = _TRACED[model.input_name]
+    free = torch.export.Dim.DYNAMIC
     with _quiet(), torch.no_grad():
         program = torch.onnx.export(
             _Logits(network).eval(),
-            (torch.zeros(_BATCH, model.in_channels, *takes.sides),),
+            (torch.zeros(traced.batch, model.in_channels, *traced.sides),),
             dynamo=True,
             opset_version=OPSET,
-            dynamic_shapes={"x": {0: free} | {axis: free for axis in range(2, 2 + len(takes.sides))}},
-            input_names=[takes.name],
+            dynamic_shapes={"x": {0: free} | {axis: free for axis in range(2, 2 + len(traced.sides))}},
+            input_names=[model.input_name],
             output_names=[OUTPUT],
-            custom_translation_table=_OF_SIDES
-            | {torch.ops.aten._upsample_bicubic2d_aa.default: bicubic}
-            | takes.translations,
+            custom_translation_table=(
+                _OF_SIDES | {torch.ops.aten._upsample_bicubic2d_aa.default: bicubic} | dict(traced.translations(points))
+            ),
             optimize=False,
             verbose=False,
         )
     assert program is not None
     return _tidied(program.model)
-
-
-class _Takes(NamedTuple):
-    """What a network is traced with: the input's name, its sides, and how to translate what else it computes with."""
-
-    name: str
-    sides: tuple[int, ...]
-    translations: dict[Any, Callable[..., Any]]
-
-
-def _takes(model: SegmentationModel, points: int) -> _Takes:
-    if isinstance(model, CloudModel):
-        return _Takes("points", (_POINTS,), neighbours.translations(points))
-    return _Takes("image", _TRACED, {})
 
 
 def _rounded(value: Any, digits: None = None) -> Any:

@@ -12,9 +12,10 @@ import numpy as np
 from intarsia.bundle import Description
 from intarsia.datasets import Split
 from intarsia.evaluation import evaluate
+from intarsia.evaluation.predictions import KINDS
 from intarsia.inference import Predictor
 from intarsia.inference.clouds import CloudPredictor
-from intarsia.media.clouds import PointCloud
+from intarsia.media.medium import Form
 from intarsia.media.source import ArraySource, Place
 from intarsia.preprocessing import CloudPreprocessing
 from intarsia.runtimes.contract import Floats, Runtime
@@ -76,15 +77,23 @@ class Seen:
 
         predictor = _predictor(self.description, Like(self.like, note))
         for index in self.chosen:
-            thing, _ = self.split.read(index)
-            if isinstance(predictor, CloudPredictor):
-                predictor.segment(thing)
+            for _ in _STEPS[KINDS[self.split.medium].form](predictor, self.split, index):
                 yield from noted
                 noted.clear()
-                continue
-            for _ in predictor.rows(ArraySource(thing, self.split.items[index].id, self.split.medium)):  # type: ignore[arg-type]
-                yield from noted
-                noted.clear()
+
+
+def _rows(predictor: Any, split: Any, index: int) -> Iterator[Any]:
+    """Predict a picture or slice some rows at a time."""
+    yield from predictor.rows(ArraySource(split.read(index)[0], split.items[index].id, split.medium))
+
+
+def _cloud(predictor: Any, split: Any, index: int) -> Iterator[Any]:
+    """Predict a cloud."""
+    yield predictor.segment(split.read(index)[0])
+
+
+_STEPS: dict[Form, Callable[[Any, Any, int], Iterator[Any]]] = {"rows": _rows, "volume": _rows, "points": _cloud}
+"""How an item of each form is predicted, step by step."""
 
 
 def _predictor(description: Description, runtime: Runtime) -> Predictor | CloudPredictor:
@@ -98,9 +107,7 @@ def hashes(split: Split, indices: Sequence[int]) -> list[str]:
     """Compute the SHA-256 of what each item shows, whatever its file is called."""
     found = []
     for index in indices:
-        shown: Any = split.read(index)[0]
-        pixels = shown.xyz if isinstance(shown, PointCloud) else shown
-        found.append(hashlib.sha256(np.ascontiguousarray(pixels).data).hexdigest())
+        found.append(hashlib.sha256(np.ascontiguousarray(split.shows(index)).data).hexdigest())
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from intarsia.datasets import Dataset, Item, PictureSplit, Split
@@ -14,6 +15,7 @@ from intarsia.datasets.layouts.volumes import VolumeSplit
 from intarsia.datasets.packing import pack
 from intarsia.errors import UsageError
 from intarsia.labels import LabelSpace
+from intarsia.media.clouds import PointCloud
 from intarsia.recipe import Recipe
 from intarsia.training.plan.setup import check_medium
 
@@ -51,6 +53,19 @@ def test_labels_that_are_no_map_are_none(sounds: Sounds) -> None:
     assert not sounds.has_maps
     with pytest.raises(UsageError, match=r"^the labels of sounds are no maps of pixels$"):
         sounds.target(sounds.items[0])
+
+
+def test_what_an_item_shows_as_numbers(sounds: Sounds) -> None:
+    class Loud(Sounds):
+        def read(self, index: int) -> Any:
+            return np.arange(3) + index, np.zeros(3, np.uint8)
+
+    class Heap(CloudSplit):
+        def read(self, index: int) -> Any:
+            return PointCloud(np.full((2, 3), 7.0)), np.zeros(2, np.uint8)
+
+    assert Loud("train", SPACE, sounds.items, sounds.root).shows(1).tolist() == [1, 2, 3]
+    assert Heap("train", SPACE, sounds.items, sounds.root, {}).shows(0).tolist() == [[7.0] * 3] * 2
 
 
 def test_it_is_not_packed(sounds: Sounds, tmp_path: Path) -> None:

@@ -24,6 +24,8 @@ class CloudModel(SegmentationModel):
     clouds (classification) give (N, C).
     """
 
+    input_name = "points"
+
     def points(self, rows: Tensor) -> Tensor:
         """(N, P, in_channels) rows to (N, P, C), or (N, C) for whole clouds."""
         raise NotImplementedError
