@@ -1,5 +1,7 @@
 """Recipes: what they refuse, and that they survive a round trip."""
 
+from pathlib import Path
+
 import pytest
 import yaml
 
@@ -140,3 +142,12 @@ def test_options_of_reading_are_those_of_the_section_data() -> None:
         ReadOptions.from_dict({"resize_mask": True})
     with pytest.raises(UsageError, match="options: classes: a list, not 'road'"):
         ReadOptions.from_dict({"classes": "road"})
+
+
+def test_a_picture_is_no_recipe(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n\0\0")
+    with pytest.raises(UsageError, match=r"a\.png: neither a recipe \(a text file, YAML\) nor a folder of labelled"):
+        Recipe.load(tmp_path / "a.png")
+    (tmp_path / "a.yaml").write_bytes(b"\x89PNG\r\n\x1a\n\0\0")
+    with pytest.raises(UsageError, match=r"cannot read recipe .*; save it as UTF-8"):
+        Recipe.load(tmp_path / "a.yaml")

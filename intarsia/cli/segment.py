@@ -62,10 +62,10 @@ def segment(
         list[str] | None,
         typer.Option(
             metavar="KIND",
-            help="What is written; repeatable. labels (PNG, GeoTIFF, NIfTI, lossless MKV, cloud), overlay, colors, "
-            "outlines, alpha (the classes of --keep on a transparent ground), confidence, polygons (GeoJSON) and "
-            "geopackage (of maps), masks (of a video, a folder), top, side and page (of a cloud). Default: labels and "
-            "overlay; of videos overlay, of clouds labels.",
+            help="What is written; repeatable, or with commas. labels (PNG, GeoTIFF, NIfTI, lossless MKV, cloud), "
+            "overlay, colors, outlines, alpha (the classes of --keep on a transparent ground), confidence, polygons "
+            "(GeoJSON) and geopackage (of maps), masks (of a video, a folder), top, side and page (of a cloud). "
+            "Default: labels and overlay; of videos overlay, of clouds labels.",
         ),
     ] = None,
     keep: Annotated[
