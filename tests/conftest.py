@@ -62,16 +62,22 @@ def stay_on_this_machine() -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """Search for no garbage among modules and tests, here nor later: a million objects, and they stay to the end."""
+    """Search for no garbage among modules and tests, here nor later: a million objects, and they stay to the end.
+
+    What is loaded later stays as well: searching for it after every 700 objects took a sixteenth of all tests' time.
+    """
     gc.disable()
     try:
         return (yield)
     finally:
         gc.freeze()
+        gc.set_threshold(5_000, 10, 5)
         gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest in one piece, so that no worker is left with it at the end."""
+    items.sort(key=lambda item: "training" not in item.path.parts)
     for item in items:
         if not HAS_TORCH and item.get_closest_marker("needs_torch"):
             item.add_marker(pytest.mark.skip(reason="this environment has no PyTorch"))

@@ -16,6 +16,7 @@ from intarsia.annotations.finding import encoded, walk
 from intarsia.annotations.incomplete import what_it_is
 from intarsia.annotations.lost import Lost
 from intarsia.annotations.naming import with_own_names
+from intarsia.annotations.oddities import with_oddities_told
 from intarsia.annotations.raster import DrawingRules
 from intarsia.errors import DataError, UsageError, suggest
 
@@ -131,7 +132,7 @@ def open_annotations(
     try:
         with encoded(encoding):
             export = _open(path, unpacked.folder if unpacked else place, tool, options, where_known or {})
-        export = with_own_names(_in_encoding(export, encoding) if encoding else export)
+        export = with_oddities_told(with_own_names(_in_encoding(export, encoding) if encoding else export))
         return _keeping(export, unpacked) if unpacked else export
     finally:
         del unpacked  # an error's traceback must not keep the folder

@@ -194,7 +194,6 @@ def segment(
     NAME.overlay.mp4 is written. Of a point cloud, every point gets its class: NAME.labels.laz is written.
     """
     import intarsia
-    from intarsia.apps.choosing import choose_model
     from intarsia.cli.pipes import piped
     from intarsia.jobs import JobOptions, forecast, plan
     from intarsia.jobs.outputs import OUTLINED
@@ -230,6 +229,8 @@ def segment(
         )  # fmt: skip
         named = model
         if named is None:
+            from intarsia.apps.choosing import choose_model  # with the networks that look for people
+
             named, planned = choose_model(planned)
         settings = {
             "long_side": long_side, "bands": bands, "window": window, "tile": tile, "tta": tta, "runtime": runtime,

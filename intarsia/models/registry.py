@@ -28,8 +28,11 @@ class Taken(NamedTuple):
 
 
 TAKEN: dict[Medium, Taken] = {
-    "image": Taken("pictures"), "video": Taken("pictures"), "cloud": Taken("point clouds", has_size=False),
-}  # fmt: skip
+    "image": Taken("pictures"),
+    "video": Taken("pictures"),
+    "cloud": Taken("point clouds", has_size=False),
+}
+"""What each of them takes."""
 
 _Builder = TypeVar("_Builder", bound=Callable[..., SegmentationModel])
 

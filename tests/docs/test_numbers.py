@@ -118,7 +118,7 @@ def test_writing_renews_numbers_and_tables_and_only_lowers_what_may_be_recorded(
     write(root, allowances)
     assert "ours -->0.26 s, 0.5\n" in path.read_text()
     assert results_table(root / "benchmarks" / "results") in path.read_text()
-    assert "| [A](a.md) | 1 | `python benchmarks/old.py` | 2026-11-22 | Some CPU, two cores |" in path.read_text()
+    assert "| [a.md](a.md): A | 1 | `python benchmarks/old.py` | 2026-11-22 | Some CPU, two cores |" in path.read_text()
     assert list(check_numbers(root, allowed(allowances))) == [] and allowed(allowances) == {"docs/a.md": 1}
     path.write_text(path.read_text().replace("0.5", "0.5, 0.6"))
     write(root, allowances)
@@ -138,6 +138,15 @@ def test_claims_give_the_mean_over_the_seeds_that_arms_share(root: Path) -> None
     assert list(check_numbers(root, {})) == []
     with pytest.raises(LookupError, match="measured with no seed"):
         look_up("claims/pictures-x/c/miou", root / "benchmarks" / "results")
+
+
+def test_cards_of_bundled_models_give_the_number_behind_some_words(root: Path) -> None:
+    (root / "intarsia" / "zoo").mkdir(parents=True)
+    (root / "intarsia" / "zoo" / "a.md").write_text("val_miou 0.7466, 0.1\n\n| car | 0.5 |\n| car | 0.6 |\n")
+    page(root, "Measured: <!-- = card/a/val_miou -->.747\n")
+    assert list(check_numbers(root, {})) == []
+    with pytest.raises(LookupError, match="stands before 2 numbers"):
+        look_up("card/a/| car |", root / "benchmarks" / "results")
 
 
 def test_results_are_found_by_words(root: Path) -> None:

@@ -1,7 +1,8 @@
 """Which measured numbers of a page no JSON stands behind.
 
 A number is measured if it is a decimal or has a unit, and if its part of the page, from a heading or a bold beginning
-to the next, says "measured" or "mIoU", tells milliseconds or processor time, or names a benchmark. These are none:
+to the next, says "measured", "mIoU" or "IoU of", tells milliseconds or processor time, or names a benchmark. These are
+none:
 
 * versions and licences: "OpenVINO 2026.4", "CC BY 4.0";
 * counts, as of parameters: "3.3 million", "1.2 M";
@@ -24,7 +25,7 @@ from pathlib import Path
 
 from handbook.markdown import Page, plain
 
-_MEASURED = re.compile(r"\bmeasure[sd]?\b|benchmarks/\w+\.py|\bmIoU\b|\bms\b|processor time", re.IGNORECASE)
+_MEASURED = re.compile(r"\bmeasure[sd]?\b|benchmarks/\w+\.py|\bmIoU\b|\bIoU of\b|\bms\b|processor time", re.IGNORECASE)
 _CLAIMED = re.compile(r"\*\*What (?:the )?papers? claims?")
 _RECORDED = re.compile(
     r"^\*Recorded (?P<day>\d{4}-\d\d-\d\d) on (?P<machine>.+), by `(?P<command>.+?)`; its result file was not kept\.\*$"

@@ -69,13 +69,14 @@ def _table(name: str, root: Path) -> str:
 
 def _recorded_table(root: Path) -> str:
     """Write the table of what is recorded: page, how many numbers, command, day, machine."""
-    lines = ["| page | numbers | command | day | machine |", "|---|---:|---|---|---|"]
+    lines = ["| where | numbers | command | day | machine |", "|---|---:|---|---|---|"]
     for name, path in numbers_pages(root).items():
         for part in measured_parts(unmarked(path.read_text(encoding="utf-8"), root / "benchmarks" / "results")):
             if part.recorded is not None:
                 day, machine, command = part.recorded
-                place = f"[{part.heading}]({name.removeprefix('docs/')})" if name.startswith("docs/") else name
-                lines.append(f"| {place} | {part.count} | `{command}` | {day} | {machine} |")
+                page = name.removeprefix("docs/")
+                place = f"[{page}]({page})" if page != name else name
+                lines.append(f"| {place}: {part.heading} | {part.count} | `{command}` | {day} | {machine} |")
     return "\n".join(lines) + "\n"
 
 

@@ -1,8 +1,9 @@
-"""What benchmarks left in `benchmarks/results/`, one JSON file each, and claims in `benchmarks/claims/results/`."""
+"""What was measured: JSON files in `benchmarks/results/` and `benchmarks/claims/results/`, and the cards of models."""
 
 from __future__ import annotations
 
 import json
+import re
 from functools import cache
 from pathlib import Path
 from statistics import fmean
@@ -19,6 +20,7 @@ def look_up(place: str, folder: Path) -> Any:
     Args:
         place: file, then steps: a key, a number, or a text that rows contain; texts narrow a list down to one of them.
             Of a claim: its file, an arm, or two as in ``8s - 32s``, and a measure; the mean over the seeds is meant.
+            Of a bundled model's card: its name, and what stands before the number, as in ``card/street/val_miou``.
         folder: of the JSON files of benchmarks.
 
     Raises:
@@ -26,6 +28,8 @@ def look_up(place: str, folder: Path) -> Any:
         LookupError: there is no such value, or the steps do not lead to a single one; with the reason.
     """
     name, *steps = place.split("/")
+    if name == "card":
+        return _of_card(results_file(place, folder), "/".join(steps[1:]))
     document = _document(results_file(place, folder))
     if name == "claims":
         return _of_claim(document["runs"], place)
@@ -46,7 +50,19 @@ def look_up(place: str, folder: Path) -> Any:
 def results_file(place: str, folder: Path) -> Path:
     """The file that a place is in."""
     name, *steps = place.split("/")
+    if name == "card":
+        return folder.parents[1] / "intarsia" / "zoo" / f"{steps[0]}.md"
     return folder.parent / "claims" / "results" / f"{steps[0]}.json" if name == "claims" else folder / f"{name}.json"
+
+
+def _of_card(file: Path, words: str) -> float:
+    """The number behind some words of a card."""
+    if not file.exists():
+        raise NotMeasured(f"no {file.name}")
+    found = set(re.findall(rf"{re.escape(words)} (-?\d*\.\d+)", file.read_text(encoding="utf-8")))
+    if len(found) != 1:
+        raise LookupError(f"{words!r} stands before {len(found)} numbers in {file.name}")
+    return float(found.pop())
 
 
 def _of_claim(runs: list[dict[str, Any]], place: str) -> float:

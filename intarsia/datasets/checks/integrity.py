@@ -113,7 +113,7 @@ def _look(split: Any, root: Path, item: Item) -> _Seen:
     elif seen.size and not split.fits(item, stored, seen.size):
         seen.add("error", "mask of another size than its image", seen.mask, mismatch(stored, seen.size))
     try:
-        seen.counts, seen.values = split.count_stored(raw)
+        seen.counts, seen.values = split.count_item(item, raw)
     except DataError as error:
         seen.add("error", "mask that does not fit the classes", seen.mask, str(error))
         return seen

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from intarsia.bundle import Description
 from intarsia.errors import ModelError, UsageError
+from intarsia.inference.pictures.layout import Layout
 from intarsia.inference.pictures.options import (
     check_decision,
     check_runtime,
@@ -42,26 +43,6 @@ if TYPE_CHECKING:
 # The network sees an image whole up to this working size and this many logits, in tiles above.
 WHOLE_PIXELS = 1_500_000
 WHOLE_LOGITS = 64_000_000
-
-
-class Layout(NamedTuple):
-    """How the network goes over a picture.
-
-    Attributes:
-        size: (height, width) that it sees.
-        cells: (height, width) of the logits.
-        rows: of the tiles, from top to bottom; one span for a picture that is seen whole.
-        columns: of the tiles.
-        upsampling: from cells to the picture's own size.
-        plan: bands of the picture's own rows that can be decided after each row of tiles.
-    """
-
-    size: tuple[int, int]
-    cells: tuple[int, int]
-    rows: list[Span]
-    columns: list[Span]
-    upsampling: Upsampling
-    plan: list[list[Span]]
 
 
 class GridPredictor(Ready):

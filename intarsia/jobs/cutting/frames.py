@@ -48,10 +48,14 @@ def _pack(result: FrameResult) -> Packed:
 
 
 def _extent(predictor: Any, source: Any, options: JobOptions) -> Span | None:
-    """All times; of a video of which only some frames are done, whichever come in time, none."""
-    if options.limit is not None or options.deadline is not None or not isinstance(predictor, VideoPredictor):
+    """All times; of a video of which only some frames are done, whichever come in time, none.
+
+    Nor by what does not say, as an app may, that the result of each frame is its own.
+    """
+    if options.limit is not None or options.deadline is not None or not hasattr(predictor, "extent"):
         return None
-    return predictor.extent(source)
+    extent: Span | None = predictor.extent(source)
+    return extent
 
 
 FRAMES = Cutting(

@@ -20,7 +20,7 @@ from intarsia.datasets.public import ENTRIES
 from intarsia.datasets.remap import Remap
 from intarsia.errors import DataError, UsageError, counted
 from intarsia.files import require_place
-from intarsia.labels import LabelSpace, mirrored_pairs
+from intarsia.labels import mirrored_pairs
 from intarsia.models import architecture
 from intarsia.recipe import Recipe
 from intarsia.training.feeds.opening import FEEDS
@@ -69,7 +69,7 @@ class Plan:
         lines.append(f"recipe: {model.architecture}{on}, {length}, batch {settings.batch_size}; {written}")
         if encoded and model.weights == "none":
             lines.append(f"the encoder starts from random weights; {_better_start()}")
-        return [*lines, *_mixed_sides(self.recipe, self.dataset.space), _defaults(self.recipe)]
+        return [*lines, *_mixed_sides(self.recipe, self.dataset), _defaults(self.recipe)]
 
 
 def _better_start() -> str:
@@ -81,11 +81,11 @@ def _better_start() -> str:
     )
 
 
-def _mixed_sides(recipe: Recipe, space: LabelSpace) -> list[str]:
+def _mixed_sides(recipe: Recipe, dataset: Dataset) -> list[str]:
     """Say it where pictures are mirrored, and classes of left and right stay what they are."""
     named = {*chain(*recipe.augment.sides)}
-    mixed = [list(pair) for pair in mirrored_pairs(space.names) if not named & {*pair}]
-    if not mixed or not recipe.augment.flip or architecture(recipe.model.architecture).medium == "cloud":
+    mixed = [list(pair) for pair in mirrored_pairs(dataset.space.names) if not named & {*pair}]
+    if not mixed or not recipe.augment.flip or not dataset.first.has_maps:
         return []
     return [
         f"pictures are mirrored (augment.flip), but {' and '.join(mixed[0])} do not change places: name such "

@@ -101,11 +101,11 @@ class Shown(ABC):
             DataError: it cannot be read, or the model is for another medium.
             UsageError: the model cuts volumes along another plane.
         """
-        if seen.medium == self.medium:
-            return self.own_source(seen, frame)
-        if not seen.is_for("picture"):
+        ways = {"picture": self.plain_source, self.medium: self.own_source}
+        way = ways.get(seen.medium)
+        if way is None:
             seen.check_medium(self.medium, self.item.place)
-        return self.plain_source(seen, frame)
+        return (way or self.plain_source)(seen, frame)
 
     def own_source(self, seen: Any, frame: int) -> PixelSource:
         """What a model for this very medium reads: with its own bands or window."""

@@ -10,12 +10,18 @@ import { openAgain } from "../picture.js";
 import { leave } from "../saving.js";
 import { reasonOf } from "./items.js";
 
+/** @typedef {import("./list.js").PictureList} PictureList */
 /** @typedef {{index?: number, name: string, color?: string}} Row */
 
 /** What a project of one's own begins with, to be renamed. */
 const OWN = [{ name: "background" }, { name: "object" }];
 
-export function startClasses() {
+/** @type {PictureList} */
+let list;
+
+/** @param {PictureList} pictures */
+export function startClasses(pictures) {
+  list = pictures;
   addPanel({ id: "classes", title: "Edit classes", build });
 }
 
@@ -159,7 +165,8 @@ function change(place, changed) {
  */
 async function remove(rest) {
   await leave();
-  if (await save(rest)) await openAgain();
+  if (!(await save(rest))) return;
+  await Promise.all([openAgain(), list.reload()]); // what was predicted is forgotten
 }
 
 /**
