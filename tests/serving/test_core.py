@@ -81,6 +81,7 @@ def test_corrected_labels_get_the_very_bytes_that_a_prediction_gets(client: Test
         assert rendered.status_code == 422
         return
     assert rendered.status_code == 200, rendered.text
+    assert "encode;dur=" in rendered.headers["server-timing"]
     if predicted.headers["content-type"] == "application/zip":
         first, second = (zipfile.ZipFile(io.BytesIO(one.content)) for one in (predicted, rendered))
         assert {name: first.read(name) for name in first.namelist()} == {
