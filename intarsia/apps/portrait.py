@@ -19,6 +19,8 @@ from intarsia.apps.loading import load_predictor
 from intarsia.errors import NothingFound, UsageError
 from intarsia.inference import Identity
 from intarsia.inference.choosing import Chooser
+from intarsia.inference.edges import NAME as EDGE
+from intarsia.inference.edges import EdgeFinder
 from intarsia.inference.editing import Edited
 from intarsia.inference.matting import Floats, Matting, Pixels, working_size
 from intarsia.media.images import ImageLike, open_image, read_image
@@ -71,7 +73,7 @@ def portrait(
     """
     ground = Blur(blur) if background == BLUR else read_ground(background)
     portraits, pixels = Portraits(load_predictor(model), ground), read_image(photo)
-    return Image.fromarray(put_before(pixels, portraits.shares(pixels), ground))
+    return Image.fromarray(put_before(pixels, portraits.shares(pixels), ground, portraits.edges))
 
 
 class Portraits:
@@ -80,6 +82,10 @@ class Portraits:
     Args:
         predictor: finds people: it has a class "person".
         ground: what is behind them.
+
+    Attributes:
+        edges: finds alpha where a bundled model's mask ends; None for models of the user's own, whose masks it was not
+            trained on.
 
     Raises:
         UsageError: the model has no such class.
@@ -92,6 +98,7 @@ class Portraits:
         self._class = predictor.space.index(PERSON)
         self.bundle, self.space, self.given = predictor.bundle, predictor.space, predictor.given
         self._look = Chooser() if predictor.bundle.is_converted else None
+        self.edges = EdgeFinder() if predictor.bundle.is_converted else None
 
     @property
     def preprocessing(self) -> Any:
@@ -106,7 +113,8 @@ class Portraits:
     def identity(self) -> Identity:
         """Tell what decides the pixels: equal identities give equal ones."""
         found = self._predictor.identity()
-        return replace(found, settings=found.settings | self._ground.settings)
+        edges = {} if self.edges is None else {"edges": EDGE}
+        return replace(found, settings=found.settings | self._ground.settings | edges)
 
     def at(self, runtime: Mapping[str, Any]) -> Self:
         """Make the same on another runtime."""
@@ -136,7 +144,7 @@ class Portraits:
         if alpha is not None:
             pixels = (255 - (255 - pixels.astype(np.uint16)) * alpha[..., None] // 255).astype(np.uint8)
         shares = self.shares(pixels)
-        made = put_before(pixels, shares, self._ground)
+        made = put_before(pixels, shares, self._ground, self.edges)
         if alpha is not None and made.shape[2] == 3:
             made = np.dstack([made, np.full_like(alpha, 255)])
         labels = np.where(shares > 0.5, self._class, int(self._class == 0)).astype(self.space.dtype)
@@ -149,13 +157,14 @@ def portrait_output(ground: Ground, *, lossless: bool = False) -> Render:
     return Render("portrait", lambda pixels, labels, style: pixels, alpha=clear, lossless=lossless or clear)
 
 
-def put_before(photo: Pixels, shares: Floats, ground: Ground) -> Pixels:
+def put_before(photo: Pixels, shares: Floats, ground: Ground, edges: EdgeFinder | None = None) -> Pixels:
     """Put the people of a photo before a ground.
 
     Args:
         photo: (H, W, 3) uint8 RGB.
         shares: (H, W) float32, 0 to 1: how likely each pixel is a person.
         ground: what is behind them.
+        edges: finds alpha; None: the guided filter alone does.
 
     Returns:
         (H, W, 3) uint8 RGB, or (H, W, 4) RGBA before nothing.
@@ -167,8 +176,12 @@ def put_before(photo: Pixels, shares: Floats, ground: Ground) -> Pixels:
         raise NothingFound("nobody is found in this photo, so there is nothing to put before another background")
     size = (photo.shape[0], photo.shape[1])
     rows, columns = working_size(*size)
-    small, mask = (cv2.resize(one, (columns, rows), interpolation=cv2.INTER_AREA) for one in (photo, shares))
-    matting = Matting(np.asarray(small, dtype=np.uint8), np.asarray(mask, dtype=np.float32), size)
+    known, kind = (shares, cv2.INTER_AREA) if edges is None else (edges.alpha(photo, shares), cv2.INTER_LINEAR)
+    small = cv2.resize(photo, (columns, rows), interpolation=cv2.INTER_AREA)
+    mask = cv2.resize(known, (columns, rows), interpolation=kind)
+    matting = Matting(
+        np.asarray(small, dtype=np.uint8), np.asarray(mask, dtype=np.float32), size, fine=edges is not None
+    )
     if matting.alpha.all():
         raise NothingFound("the person fills this photo: there is no background to change")
     if isinstance(ground, Transparent):

@@ -75,18 +75,22 @@ class Matting:
         picture: (h, w, 3) uint8 RGB, the whole picture at a small size, see `working_size`.
         mask: (h, w) float32, 0 to 1: how likely each pixel is the thing.
         size: (height, width) of the picture itself.
+        fine: the mask is alpha already, found at 512 pixels or so (see `EdgeFinder`): it is but carried to the
+            picture's own size, by a narrower filter that is not made steeper.
 
     Attributes:
         alpha: (h, w) float32, at the small size.
     """
 
-    def __init__(self, picture: Pixels, mask: Floats, size: tuple[int, int]) -> None:
+    def __init__(self, picture: Pixels, mask: Floats, size: tuple[int, int], *, fine: bool = False) -> None:
         cell = max(picture.shape[:2]) / _MASK_SIDE
+        margin, reach, steeper = (cell / 2, cell / 2, 1.0) if fine else (cell, _REACH * cell, _STEEPER)
+        sure, absent = (1 - _NEXT_TO_NOTHING, _NEXT_TO_NOTHING) if fine else (_SURE, _ABSENT)
         colours: Floats = picture.astype(np.float32) / np.float32(255)
-        inside, outside = _surely(mask > _SURE, cell), _surely(mask < _ABSENT, cell)
+        inside, outside = _surely(mask >= sure, margin), _surely(mask <= absent, margin)
         inside |= _enclosed(~inside, outside)
-        slopes, offset = Guide(picture, max(1, round(_REACH * cell)), _EPSILON, np.float32).lines(mask)
-        lines = _STEEPER * np.dstack([*slopes, offset - 0.5]).astype(np.float32)
+        slopes, offset = Guide(picture, max(1, round(reach)), _EPSILON, np.float32).lines(mask)
+        lines = np.float32(steeper) * np.dstack([*slopes, offset - 0.5]).astype(np.float32)
         self.alpha = _shares(lines.reshape(-1, 4).T, colours.reshape(-1, 3).T).reshape(mask.shape)
         self.alpha[inside], self.alpha[outside] = 1, 0
         radius = max(1, round(_FUSED * cell))
@@ -118,6 +122,13 @@ def working_size(height: int, width: int, side: int = WORKING_SIDE) -> tuple[int
     """(height, width) at which a picture of this size is matted."""
     scale = min(1.0, side / max(height, width))
     return max(1, round(height * scale)), max(1, round(width * scale))
+
+
+def snapped(alpha: Floats) -> Floats:
+    """Alpha, of which what is next to 0 or 1 is made that, in place."""
+    np.copyto(alpha, 1, where=alpha > 1 - _NEXT_TO_NOTHING)
+    np.copyto(alpha, 0, where=alpha < _NEXT_TO_NOTHING)
+    return alpha
 
 
 def weighted_mean(values: Floats, weight: Floats, radius: int) -> Floats:
@@ -154,9 +165,7 @@ def _shares(lines: Floats, colours: Floats) -> Floats:
     """Alpha by slopes and offset (4, n) of colours (3, n); what is next to 0 or 1 is that."""
     alpha: Floats = sum(slope * colour for slope, colour in zip(lines, colours, strict=False)) + lines[3]
     alpha += np.float32(0.5)
-    np.copyto(alpha, 1, where=alpha > 1 - _NEXT_TO_NOTHING)
-    np.copyto(alpha, 0, where=alpha < _NEXT_TO_NOTHING)
-    return alpha
+    return snapped(alpha)
 
 
 def _looked_up(table: Floats, place: Floats) -> Floats:

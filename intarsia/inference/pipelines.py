@@ -80,6 +80,7 @@ PIPELINES: dict[str, Callable[[], Runtime]] = {"body": BodyRuntime, "face": Face
 """What computes a converted network that is only one step, by the name that its description gives it."""
 NO_PIXELS = {
     "clicks": "moves regions that were clicked, and finds none by itself: intarsia serve, or ClickSession",
+    "edge": "makes edges of people fine for intarsia portrait, and finds nobody by itself; segment with -m person",
     "face-detector": "finds faces for the bundle face and no pixels; segment with that: -m face",
     "search": "makes vectors for intarsia search, and no pixels",
 }
