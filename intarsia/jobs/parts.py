@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from intarsia.jobs.cutting import CUTTINGS
-from intarsia.jobs.cutting.archive import is_whole
 from intarsia.jobs.cutting.contract import Cutting, There, covered
 from intarsia.jobs.manifest import digest, fingerprint
 from intarsia.jobs.resuming import JobPredictor, prepared, settled
@@ -79,7 +78,7 @@ class Parts:
         paths = {
             _stretch(path): path
             for path in folder.glob(f"{self._stem(ready, task, found)}_*.zip")
-            if is_whole(path)
+            if cutting.is_sound(path)
         }  # fmt: skip
         return covered(extent, paths) if extent is not None and paths else {}
 

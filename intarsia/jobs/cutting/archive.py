@@ -31,12 +31,25 @@ def write_part(path: Path, items: Iterable[Packed]) -> None:
                     np.lib.format.write_array(stream, values, allow_pickle=False)
 
 
+DAMAGED = (OSError, zipfile.BadZipFile, zlib.error, ValueError)
+"""Errors of a part that was damaged on the disk."""
+
+
+def is_ended(path: Path) -> bool:
+    """Whether a part is there, and was written to its end."""
+    try:
+        zipfile.ZipFile(path).close()
+    except DAMAGED:
+        return False
+    return True
+
+
 def is_whole(path: Path) -> bool:
-    """Whether a part is there, and sound."""
+    """Whether a part is there, and every item of it is sound."""
     try:
         with zipfile.ZipFile(path) as archive:
             return archive.testzip() is None
-    except (OSError, zipfile.BadZipFile, zlib.error):
+    except DAMAGED:
         return False
 
 
@@ -61,6 +74,9 @@ class PartFile:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._archive.close()
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._kinds
 
     @property
     def names(self) -> list[str]:

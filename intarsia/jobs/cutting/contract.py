@@ -32,6 +32,7 @@ class Cutting:
         length: from the same source and extent to how long it is in the unit of `least` and `most`.
         least: length below which a part is not worth its cost.
         most: length above which too much would be lost with a worker.
+        is_sound: whether the file of a part can be used.
         again: how much of what lies before it a part computes once more, in units of the extent.
         compute: items of one stretch.
         pack: from an item to how it is kept.
@@ -43,6 +44,7 @@ class Cutting:
     most: int
     compute: Callable[[Any, Any, Span, JobOptions], Iterator[Any]]
     pack: Callable[[Any], Packed]
+    is_sound: Callable[[Path], bool]
     again: int = 0
 
     def stretches(self, predictor: Any, reader: Any, options: JobOptions, workers: int) -> list[Span]:

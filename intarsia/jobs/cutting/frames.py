@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 
 from intarsia.inference import FrameResult, VideoPredictor
-from intarsia.jobs.cutting.archive import PartFile
+from intarsia.jobs.cutting.archive import DAMAGED, PartFile, is_ended
 from intarsia.jobs.cutting.contract import Cutting, Packed, There
 from intarsia.jobs.task import JobOptions, Span
+from intarsia.labels import LabelArray
 from intarsia.media.video import Frame
 from intarsia.result import Segmentation
 
@@ -25,17 +26,32 @@ _LABELS = "labels"
 
 
 def joined_frames(predictor: VideoPredictor, frames: Iterable[Frame], there: There) -> Iterator[FrameResult]:
-    """Go through all frames of a video: those whose labels are there, and the others computed."""
-    with ExitStack() as stack:
-        parts = [stack.enter_context(PartFile(path)) for path in there.values() if path is not None]
-        known = {name: part for part in parts for name in part.names}
+    """Go through all frames of a video: those whose labels are there, and the others computed.
+
+    One part is open at a time, so that memory does not grow with the video.
+    """
+    left, part = list(there.items()), None
+    with ExitStack() as opened:
         for frame in frames:
-            part = known.get(name := _name(frame))
-            if part is None:
+            while left and frame.pts >= left[0][0][0]:
+                opened.close()
+                _, path = left.pop(0)
+                part = None if path is None else opened.enter_context(PartFile(path))
+            labels = None if part is None else _taken(part, frame)
+            if labels is None:
                 yield predictor.step(frame)[0]
-                continue
-            found = Segmentation(part.take(name)[_LABELS], predictor.space, image=frame.image)
-            yield FrameResult(found, frame, key=True, age=0, ran=(), cut=False, seconds=0.0)
+            else:
+                found = Segmentation(labels, predictor.space, image=frame.image)
+                yield FrameResult(found, frame, key=True, age=0, ran=(), cut=False, seconds=0.0)
+
+
+def _taken(part: PartFile, frame: Frame) -> LabelArray | None:
+    """The labels that a part has of a frame; None if it has none of these very pixels, or they are damaged."""
+    name = _name(frame)
+    try:
+        return part.take(name)[_LABELS] if name in part else None
+    except DAMAGED:
+        return None
 
 
 def _name(frame: Frame) -> str:
@@ -66,5 +82,6 @@ FRAMES = Cutting(
     most=2048,
     compute=lambda predictor, source, stretch, options: predictor.stream(source.between(*stretch)),
     pack=_pack,
+    is_sound=is_ended,  # each frame is looked at when it comes
 )
 """How videos are cut, if the labels of each frame are its own."""

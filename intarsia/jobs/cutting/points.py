@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from intarsia.jobs.cutting.archive import PartFile
+from intarsia.jobs.cutting.archive import PartFile, is_whole
 from intarsia.jobs.cutting.contract import Cutting, Packed, There
 
 if TYPE_CHECKING:
@@ -54,5 +54,6 @@ POINTS = Cutting(
         reader, category=options.category, stretches=[stretch]
     ),
     pack=_pack,
+    is_sound=is_whole,
 )
 """How point clouds are cut."""

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from intarsia.inference import GridPredictor, Rows
-from intarsia.jobs.cutting.archive import PartFile
+from intarsia.jobs.cutting.archive import PartFile, is_whole
 from intarsia.jobs.cutting.contract import Cutting, Packed, There
 
 _LABELS, _CONFIDENCE = "labels", "confidence"
@@ -58,5 +58,6 @@ ROWS = Cutting(
     again=1,
     compute=lambda predictor, reader, stretch, options: predictor.rows(reader, stretch=stretch),
     pack=_pack,
+    is_sound=is_whole,
 )
 """How rasters are cut."""
