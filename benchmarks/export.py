@@ -1,4 +1,4 @@
-"""Every registered network of pictures and video, translated: logits and labels beside torch's, at many sizes.
+"""Every registered network of pictures, video and points, translated: logits and labels beside torch's, at many sizes.
 
 Weights are random, statistics of norms too, so that every layer counts. A size that gives other labels is named.
 """
@@ -20,10 +20,12 @@ from torch import nn
 
 from intarsia.bundle import Exported
 from intarsia.errors import IntarsiaError
-from intarsia.exporting.comparing import compare, random_inputs
+from intarsia.exporting.comparing import compare, random_blocks, random_inputs
 from intarsia.exporting.graph import require_exportable, to_onnx
 from intarsia.exporting.writing import write_onnx
 from intarsia.models import architecture, architectures_by_medium, build
+from intarsia.models.cloud.layers import CloudModel
+from intarsia.models.contract import SegmentationModel
 from intarsia.runtimes.contract import Floats
 from intarsia.runtimes.onnx import OnnxRuntime
 from intarsia.runtimes.openvino import OpenVinoRuntime
@@ -32,7 +34,8 @@ from intarsia.runtimes.torch import TorchRuntime
 CLASSES = 5
 ENCODER = "efficientnet_lite0"
 SIZES = ((2, 2), (7, 300), (64, 31), (70, 91), (257, 130))
-QUICK = ("deeplabv3plus", "lraspp", "pspnet")
+POINTS, EXTENT = 1024, 2.0
+QUICK = ("deeplabv3plus", "lraspp", "pspnet", "pointnet")
 
 
 @dataclass(frozen=True)
@@ -47,8 +50,11 @@ class Row:
     problem: str
 
 
-def inputs(channels: int) -> list[Floats]:
-    """Pictures of noise: those that every export is compared on, and more sides."""
+def inputs(model: SegmentationModel) -> list[Floats]:
+    """Noise: what every export is compared on, and pictures of more sides."""
+    channels = model.in_channels
+    if isinstance(model, CloudModel):
+        return random_blocks(channels, POINTS, EXTENT)
     generator = np.random.default_rng(1)
     more = [generator.normal(0, 1, (1, channels, *size)).astype(np.float32) for size in SIZES]
     return [*random_inputs(channels), *more]
@@ -66,14 +72,14 @@ def measure(name: str, folder: Path) -> list[Row]:
         model = require_exportable(build(name, classes=CLASSES, **options), name).eval()
         for module in model.modules():
             if (
-                isinstance(module, nn.BatchNorm2d)
+                isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d)
                 and module.running_mean is not None
                 and module.running_var is not None
             ):
                 module.running_mean.normal_(0, 0.3)
                 module.running_var.uniform_(0.5, 2)
         original = TorchRuntime(model, precision="fp32", device="cpu")
-        network = to_onnx(model)
+        network = to_onnx(model, POINTS)
     except Exception as error:
         return [Row(name, "", None, None, time.process_time() - start, f"{type(error).__name__}: {str(error)[:200]}")]
     seconds = time.process_time() - start
@@ -84,10 +90,10 @@ def measure(name: str, folder: Path) -> list[Row]:
     file = folder / f"{name}.onnx"
     write_onnx(network, {"intarsia.runtime": told.model_dump_json()}, file)
     rows = []
-    for kind in (OnnxRuntime, OpenVinoRuntime):
+    for kind in (OnnxRuntime,) if isinstance(model, CloudModel) else (OnnxRuntime, OpenVinoRuntime):
         runtime = kind(file, CLASSES)
-        for x in inputs(runtime.in_channels):
-            size = f"{x.shape[3]}x{x.shape[2]}"
+        for x in inputs(model):
+            size = "x".join(map(str, reversed(x.shape[2:])))
             try:
                 found = compare(runtime, original, [x], CLASSES)
                 problem = "" if found.agreement >= 0.9999 else f"{size}: {100 * found.agreement:.2f} %"
@@ -103,7 +109,9 @@ def main() -> None:
     parser.add_argument("names", nargs="*", help="architectures; default: all")
     given = parser.parse_args()
     media = architectures_by_medium()
-    every = [name for medium in ("image", "video") for name, found in media[medium].items() if not found.fitted]
+    every = [
+        name for medium in ("image", "video", "cloud") for name, found in media[medium].items() if not found.fitted
+    ]
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as folder:
         for name in given.names or (QUICK if given.quick else every):

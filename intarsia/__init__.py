@@ -215,10 +215,10 @@ def segment(
     if is_clustering(model):
         given = list(source) if isinstance(source, Iterator) else source  # read twice
         return cluster(given).segment(given)
-    medium = medium_of(source).name
+    medium = medium_of(source)
     if (
         model is None
-        and medium == "picture"
+        and medium.photographic
         and (
             isinstance(source, bytes | Image.Image | np.ndarray)
             or (isinstance(source, str | os.PathLike) and os.path.isfile(source))
@@ -227,7 +227,7 @@ def segment(
         from intarsia.inference.choosing import choose_for, look
 
         model = choose_for([lambda: look(source)]).model
-    found: Any = load(model or DEFAULT_MODELS.get(medium, DEFAULT_MODEL))
+    found: Any = load(model or DEFAULT_MODELS.get(medium.name, DEFAULT_MODEL))
     result: Segmentation | Iterator[Segmentation] | CloudSegmentation = found.segment(source)
     return result
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -124,6 +125,33 @@ class LabelSpace:
             )
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise DataError(f"not a label space: {error!r}") from error
+
+
+_OTHER_SIDE = {"left": "right", "right": "left", "l": "r", "r": "l", "lh": "rh", "rh": "lh"}
+
+
+def mirrored_pairs(names: Sequence[str]) -> list[tuple[str, str]]:
+    """Find classes that change places in a mirrored picture: their names differ in left and right alone.
+
+    Words are read whatever parts them, `leftKidney` like `kidney, left` and `l_kidney`; one of a pair alone is none.
+
+    Args:
+        names: of all classes.
+
+    Returns:
+        (left, right) each, in the order of the left ones.
+    """
+    parted = {_words(name): name for name in names}
+    pairs = []
+    for words, name in parted.items():
+        other = parted.get(tuple(_OTHER_SIDE.get(word, word) for word in words))
+        if other not in (None, name) and next(word for word in words if word in _OTHER_SIDE).startswith("l"):
+            pairs.append((name, str(other)))
+    return pairs
+
+
+def _words(name: str) -> tuple[str, ...]:
+    return tuple(re.findall(r"[^\W_]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()))
 
 
 def distinct_colors(count: int) -> tuple[Color, ...]:

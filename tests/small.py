@@ -1,10 +1,19 @@
 """Every registered architecture in a form small enough for a test."""
 
+from functools import partial
 from typing import Any
 
 from torch import nn
 
-from intarsia.models import SegmentationModel, build
+from intarsia.models import SegmentationModel, build, encoders
+from intarsia.models.encoders import mit, mscan
+
+# `mit_b0` and `mscan_t` with one block a stage, which says as much of the blocks and takes a third of the tracing.
+_WIDTHS, _DEPTHS = (32, 64, 160, 256), (1, 1, 1, 1)
+mit._VARIANTS["test_mit"] = (_WIDTHS, _DEPTHS)
+mscan._VARIANTS["test_mscan"] = (_WIDTHS, _DEPTHS, (8, 8, 4, 4))
+encoders._OWN["test_mit"] = partial(mit.MixTransformer, "test_mit")
+encoders._OWN["test_mscan"] = partial(mscan.MSCAN, "test_mscan")
 
 # Options that make each architecture small; one without an entry fails the sweep.
 SMALL: dict[str, dict[str, Any]] = {
@@ -30,8 +39,8 @@ SMALL: dict[str, dict[str, Any]] = {
     "pan": {"encoder": "test_resnet", "channels": 16},
     "pidnet": {"width": 4, "context_channels": 8, "head_channels": 8},
     "pspnet": {"encoder": "test_efficientnet", "channels": 16},
-    "segformer": {"channels": 16},
-    "segnext": {"channels": 32, "rank": 4},
+    "segformer": {"encoder": "test_mit", "channels": 16},
+    "segnext": {"encoder": "test_mscan", "channels": 32, "rank": 4},
     "swiftnet": {"encoder": "test_efficientnet", "channels": 16, "grids": (2, 1)},
     "unet": {"encoder": "test_efficientnet", "channels": (16, 16, 8, 8)},
     "unet_original": {"in_channels": 3, "width": 4},

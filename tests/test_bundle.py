@@ -145,6 +145,12 @@ def test_forged_headers(tmp_path: Path, content: bytes, message: str) -> None:
         Bundle.load(path)
 
 
+def test_a_picture_is_no_model(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(20))
+    with pytest.raises(ModelError, match=r"a\.png: no model; one is a \.safetensors, \.onnx or \.xml file"):
+        Bundle.load(tmp_path / "a.png")
+
+
 def test_tensors_that_overlap(tmp_path: Path) -> None:
     tensor = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
     save_file({"a": torch.zeros(2), "b": torch.zeros(2)}, tmp_path / "x.safetensors")

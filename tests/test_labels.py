@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from intarsia.errors import DataError, UsageError
-from intarsia.labels import LabelSpace, distinct_colors
+from intarsia.labels import LabelSpace, distinct_colors, mirrored_pairs
 
 
 def test_defaults() -> None:
@@ -85,3 +85,20 @@ def test_distinct_colors_are_distinct_and_not_black() -> None:
     colors = distinct_colors(300)
     assert len(set(colors)) == 300
     assert (0, 0, 0) not in colors
+
+
+@pytest.mark.parametrize(
+    ("names", "pairs"),
+    [
+        (["skin", "right_eye", "left_eye"], [("left_eye", "right_eye")]),
+        (["l_brow", "r_brow", "brow"], [("l_brow", "r_brow")]),
+        (["Kidney, Right", "Kidney, Left", "Spleen"], [("Kidney, Left", "Kidney, Right")]),
+        (["leftArm", "rightArm", "leftLeg", "rightLeg"], [("leftArm", "rightArm"), ("leftLeg", "rightLeg")]),
+        (["ctx-lh-cuneus", "ctx-rh-cuneus"], [("ctx-lh-cuneus", "ctx-rh-cuneus")]),
+        (["left_eye", "right_ear", "cleft", "bright", "leftover", "rightover"], []),
+        (["road", "car", "l", "lane_left"], []),
+        (["left", "right", "_"], [("left", "right")]),
+    ],
+)
+def test_names_of_two_sides_are_pairs(names: list[str], pairs: list[tuple[str, str]]) -> None:
+    assert mirrored_pairs(names) == pairs

@@ -1,5 +1,7 @@
 """Recipes: what they refuse, and that they survive a round trip."""
 
+from pathlib import Path
+
 import pytest
 import yaml
 
@@ -32,6 +34,21 @@ from intarsia.recipe import ReadOptions, Recipe
         ("optimizer: {eta_min: 0.1, schedule: cosine}", "eta_min: the rate falls to it, so it is at most lr"),
         ("optimizer: {eta_min: 1.0e-5}", "eta_min: only the cosine schedule ends with it; set schedule to cosine"),
         ("augment: {scale: [2, 1]}", "the lower bound comes first"),
+        (
+            "data: photos",
+            r"r.yaml: data: a section with keys of its own \(path, layout, .*, not 'photos'; write {path: photos}$",
+        ),
+        (
+            "model: unet",
+            r"model: a section .*\(architecture, options, weights\), not 'unet'; write {architecture: unet}$",
+        ),
+        ("refine: crf", "not 'crf'; write {method: crf}$"),
+        ("clips: 5", r"clips: a section with keys of its own \(frames, .*, not 5$"),
+        ("augment: none", "augment: a section with keys of its own .*, not 'none'$"),
+        ("data: [photos]", "data.sources.0: a section .*; write {path: photos}$"),
+        ("training: {loss: dice}", r"training.loss: a list, not 'dice'"),
+        ("epochs: 5", r"unknown key 'epochs'. It belongs into a section: training.epochs.$"),
+        ("loss: [{name: dice}]", r"unknown key 'loss'. It belongs into a section: training.loss.$"),
         ("data: [", "r.yaml is not valid YAML"),
         ("- 1", "r.yaml: a recipe holds keys with their values .*, not a list"),
         ("words", "r.yaml: a recipe holds keys with their values .*, not a text"),
@@ -123,5 +140,14 @@ def test_options_of_reading_are_those_of_the_section_data() -> None:
     assert Recipe.from_dict({"data": {"ignore": [7], "label": "kind"}}).data.given() == ["ignore", "label"]
     with pytest.raises(UsageError, match=r"options: unknown key 'resize_mask'\. Did you mean 'resize_masks'"):
         ReadOptions.from_dict({"resize_mask": True})
-    with pytest.raises(UsageError, match=r"options: classes: input should be a valid list \(got 'road'\)"):
+    with pytest.raises(UsageError, match="options: classes: a list, not 'road'"):
         ReadOptions.from_dict({"classes": "road"})
+
+
+def test_a_picture_is_no_recipe(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n\0\0")
+    with pytest.raises(UsageError, match=r"a\.png: neither a recipe \(a text file, YAML\) nor a folder of labelled"):
+        Recipe.load(tmp_path / "a.png")
+    (tmp_path / "a.yaml").write_bytes(b"\x89PNG\r\n\x1a\n\0\0")
+    with pytest.raises(UsageError, match=r"cannot read recipe .*; save it as UTF-8"):
+        Recipe.load(tmp_path / "a.yaml")

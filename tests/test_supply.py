@@ -22,6 +22,7 @@ import intarsia
 ROOT = Path(__file__).parents[1]
 sys.path.append(str(ROOT / "tools"))
 
+from audit import CLEAN, NO_ANSWER, WEAK, ask, judge  # noqa: E402
 from bill import bill_of, licence_of, needed, plain  # noqa: E402
 from lock import locked  # noqa: E402
 from release import Refused, require_one_version, require_same, versions  # noqa: E402
@@ -150,3 +151,21 @@ def test_bundled_networks_tell_nothing_of_the_machine_that_made_them() -> None:
         graph = onnx.load(file).graph
         noted = [one.name for one in (*graph.node, *graph.value_info) if one.metadata_props or one.doc_string]
         assert noted == [], file.name
+
+
+def test_an_audit_without_an_answer_is_none(tmp_path: Path) -> None:
+    sound = {"name": "a", "version": "1", "vulns": []}
+    weak = {"name": "b", "version": "2", "vulns": [{"id": "CVE-1"}, {"id": "CVE-2"}]}
+    skipped = {"name": "c", "skip_reason": "Dependency not found on PyPI and could not be audited: c (3)"}
+    assert judge([sound], "") == (CLEAN, ["1 packages, and no known weakness."])
+    assert judge([sound, weak], "") == (WEAK, ["b 2: CVE-1, CVE-2"])
+    code, (said,) = judge([skipped, skipped], "")
+    assert code == NO_ANSWER and "the index gave no answer (it knows no weaknesses of any of 2 packages)" in said
+    code, (said,) = judge([sound, skipped], "")
+    assert code == NO_ANSWER and "of 1 of 2 packages the index says nothing (c)" in said
+    assert judge([weak, skipped], "")[0] == WEAK
+    offline = tmp_path / "pip-audit"
+    offline.write_text("#!/bin/sh\necho 'ConnectionError: nobody is there' >&2\nexit 1\n")
+    offline.chmod(0o755)
+    code, (said,) = judge(*ask(str(offline), "installed.txt"))
+    assert code == NO_ANSWER and "gave no answer (ConnectionError: nobody is there)" in said

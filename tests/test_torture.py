@@ -21,35 +21,33 @@ ROOT = Path(__file__).parents[1]
 CORPUS = Path(__file__).with_name("ordeals") / "corpus"
 
 
-def tortured(part: str, file: Path) -> list[dict[str, Any]]:
-    """Run one part in a process of its own, which has used no thread when it forks."""
-    command = [sys.executable, str(ROOT / "benchmarks" / "torture.py"), "--quick", "--only", part, "--json", str(file)]
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str, Any]]]:
+    """What came of each part, all in one process, which has used no thread when it forks."""
+    file = tmp_path_factory.mktemp("torture") / "rows.json"
+    command = [sys.executable, str(ROOT / "benchmarks" / "torture.py"), "--quick", "--json", str(file)]
     done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
     assert file.exists(), done.stderr[-2000:]
-    rows: list[dict[str, Any]] = json.loads(file.read_text())["results"]
-    assert [fault for row in rows for fault in row["faults"]] == [], done.stdout
-    return rows
+    lines: list[dict[str, Any]] = json.loads(file.read_text())["results"]
+    assert [fault for line in lines for fault in line["faults"]] == [], done.stdout
+    return {part: [line for line in lines if line["part"] == part] for part in ("damage", "kills", "bombs", "places")}
 
 
-def test_damaged_files_are_read_or_refused(tmp_path: Path) -> None:
-    rows = tortured("damage", tmp_path / "rows.json")
-    assert len(rows) > 50 and all(row["tried"] >= 4 for row in rows)
+def test_damaged_files_are_read_or_refused(rows: dict[str, list[dict[str, Any]]]) -> None:
+    assert len(rows["damage"]) > 50 and all(row["tried"] >= 4 for row in rows["damage"])
 
 
-def test_the_killed_go_on_to_the_same_end(tmp_path: Path) -> None:
-    rows = tortured("kills", tmp_path / "rows.json")
-    assert {"segment-pictures", "data-get"} <= {row["what"] for row in rows}
-    assert all(row["tried"] >= 1 for row in rows)
+def test_the_killed_go_on_to_the_same_end(rows: dict[str, list[dict[str, Any]]]) -> None:
+    assert {"segment-pictures", "data-get"} <= {row["what"] for row in rows["kills"]}
+    assert all(row["tried"] >= 1 for row in rows["kills"])
 
 
-def test_bombs_are_refused_by_their_headers(tmp_path: Path) -> None:
-    rows = tortured("bombs", tmp_path / "rows.json")
-    assert {"a.png", "a.gif", "a.zip", "a.las", "a.safetensors"} <= {row["what"] for row in rows}
+def test_bombs_are_refused_by_their_headers(rows: dict[str, list[dict[str, Any]]]) -> None:
+    assert {"a.png", "a.gif", "a.zip", "a.las", "a.safetensors"} <= {row["what"] for row in rows["bombs"]}
 
 
-def test_bad_places_are_named_and_leave_nothing(tmp_path: Path) -> None:
-    rows = tortured("places", tmp_path / "rows.json")
-    ends = {row["what"]: row["ends"] for row in rows}
+def test_bad_places_are_named_and_leave_nothing(rows: dict[str, list[dict[str, Any]]]) -> None:
+    ends = {row["what"]: row["ends"] for row in rows["places"]}
     assert "cannot write" in ends["segment-pictures: read-only"] and "permission denied" in ends["data-get: read-only"]
     assert "ulimit -f" in ends["data-get: no byte more"] and "connect it again" in ends["data-get: network folder gone"]
     assert ends["segment-pictures: no text"] == "done" and "too long" in ends["segment-pictures: 255 bytes"]

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from intarsia.annotations import outlines
-from intarsia.annotations.document import AnnotatedImage, AnnotatedVideo, Document, Shape
+from intarsia.annotations.document import AnnotatedImage, Document, Shape
 from intarsia.annotations.geometry import AREAS, Polygon, name_of
+from intarsia.annotations.oddities import SHARES, lies_within_a_pixel
 from intarsia.annotations.raster import check_size
 from intarsia.errors import DataError, suggest
 from intarsia.media.images import open_image
@@ -22,7 +23,7 @@ def check(documents: Iterable[Document], classes: Iterable[str] = ()) -> Iterato
 
     Found are: images that are missing, damaged or of another size than the file says (a picture on its side by EXIF is
     said); two documents of one image; shapes without area, wholly or partly outside, crossing themselves; twins;
-    labels beside `classes` (with the closest name) and labels that differ by upper and lower case only.
+    labels beside `classes` (with the closest name) and labels that differ by upper and lower case or spaces only.
 
     Args:
         documents: an opened export, or any documents. Of videos only the tracks' labels and order are looked at.
@@ -42,22 +43,12 @@ def check(documents: Iterable[Document], classes: Iterable[str] = ()) -> Iterato
         for label in sorted(document.labels()):
             if known and label not in known:
                 yield document.name, f"unknown class {label!r}.{suggest(label, known)}"
-            other = labels.setdefault(label.casefold(), label)
+            other = labels.setdefault(label.strip().casefold(), label)
             if other != label:
                 yield document.name, f"the class {label!r} is also spelt {other!r}"
-        if isinstance(document, AnnotatedVideo):
-            yield from ((document.name, problem) for problem in _video(document))
-        else:
-            yield from ((document.name, problem) for problem in _image(document))
-
-
-def _video(video: AnnotatedVideo) -> Iterator[str]:
-    for number, track in enumerate(video.tracks, start=1):
-        frames = [keyframe.frame for keyframe in track.keyframes]
-        if not frames:
-            yield f"track {number} ({track.label}) has no keyframe"
-        elif frames[0] < video.start or frames[-1] > video.stop:
-            yield f"track {number} ({track.label}) has keyframes outside the video ({video.start} to {video.stop})"
+        yield from ((document.name, problem) for problem in document.faults())
+        for still in document.stills():
+            yield from ((document.name, problem) for problem in _image(still))
 
 
 def _image(document: AnnotatedImage) -> Iterator[str]:
@@ -72,6 +63,8 @@ def _image(document: AnnotatedImage) -> Iterator[str]:
             check_size(document, (reader.height, reader.width))
         except DataError as error:
             yield str(error).removeprefix(f"{document.source}: ")
+    if lies_within_a_pixel(document):
+        yield SHARES
     twins = Counter(_key(shape) for shape in document.shapes)
     for number, shape in enumerate(document.shapes, start=1):
         where = f"shape {number} ({shape.label}, {name_of(shape.geometry)})"

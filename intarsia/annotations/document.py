@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, Protocol, TypeAlias
 
 from intarsia.annotations.archive import Unpacked
 from intarsia.annotations.geometry import Geometry
-from intarsia.annotations.interpolation import between
 from intarsia.annotations.lost import Lost
+from intarsia.annotations.shapes import Keyframe, Shape, Track
 from intarsia.labels import Color
+
+__all__ = [
+    "BACKGROUND_NAMES",
+    "IGNORE_NAMES",
+    "AnnotatedImage",
+    "AnnotatedVideo",
+    "AnnotationSet",
+    "Attribute",
+    "Category",
+    "Document",
+    "DocumentWriter",
+    "Keyframe",
+    "Shape",
+    "Track",
+    "images",
+]
 
 BACKGROUND_NAMES = ("background", "_background_", "__background__")
 """Class names (in lower case) that stand for everything without a shape."""
@@ -21,33 +36,14 @@ IGNORE_NAMES = ("__ignore__", "void", "ignore", "unlabeled", "unlabelled")
 """Class names (in lower case) that stand for "nothing is known here"."""
 
 
-@dataclass(frozen=True)
-class Shape:
-    """One drawn thing.
+class DocumentWriter(Protocol):
+    """Takes documents, each kind in its own way."""
 
-    Attributes:
-        label: class name.
-        geometry: where it is.
-        instance: shapes of one image with the same label and number are parts of one thing; None: a thing of its own.
-        z: layer; higher ones lie on top when shapes are drawn in the order "z".
-        attributes: the annotator's own fields (name -> text, number, bool, or list of texts).
-        occluded: partly hidden, as the annotator said.
-        crowd: a group of things that are not told apart (COCO's iscrowd).
-        source: how it was made ("manual", "auto", ...), as the tool names it; "" when not said.
-        score: confidence 0..1 of a prediction; None for a person's work.
-        extra: what the tool stored besides, under its own names; only the same tool's writer writes it back.
-    """
+    def image(self, document: AnnotatedImage) -> None:
+        """Write an image."""
 
-    label: str
-    geometry: Geometry
-    instance: int | None = None
-    z: int = 0
-    attributes: Mapping[str, Any] = field(default_factory=dict)
-    occluded: bool = False
-    crowd: bool = False
-    source: str = ""
-    score: float | None = None
-    extra: Mapping[str, Any] = field(default_factory=dict)
+    def video(self, document: AnnotatedVideo) -> None:
+        """Write a video."""
 
 
 @dataclass(frozen=True)
@@ -86,69 +82,60 @@ class AnnotatedImage:
     extra: Mapping[str, Any] = field(default_factory=dict)
     unpacked: Unpacked | None = field(default=None, repr=False, compare=False)
 
+    kind: ClassVar[str] = "images"
+    frames: ClassVar[int] = 1
+    tracks: ClassVar[tuple[Track, ...]] = ()
+
     def labels(self) -> set[str]:
         """The class names that occur."""
         return {shape.label for shape in self.shapes}
 
+    def things(self) -> list[tuple[str, Geometry]]:
+        """Label and geometry of everything that is drawn."""
+        return [(shape.label, shape.geometry) for shape in self.shapes]
 
-@dataclass(frozen=True)
-class Keyframe:
-    """A track's shape from a frame on, until its next keyframe.
+    def images(self) -> Iterator[AnnotatedImage]:
+        """Yield the pictures that it stands for: itself."""
+        yield self
 
-    Attributes:
-        frame: number in the source video.
-        geometry: where the thing is in this frame.
-        outside: the thing is not in the picture from this frame on.
-        occluded: partly hidden.
-        interpolated: the file marks the position as computed by the tool, not set by a person.
-        z: layer.
-        attributes: fields that change over time.
-    """
+    def stills(self) -> tuple[AnnotatedImage, ...]:
+        """Return the pictures with a file of their own: itself."""
+        return (self,)
 
-    frame: int
-    geometry: Geometry
-    outside: bool = False
-    occluded: bool = False
-    interpolated: bool = False
-    z: int = 0
-    attributes: Mapping[str, Any] = field(default_factory=dict)
+    def map_stills(self, change: Callable[[AnnotatedImage], AnnotatedImage]) -> AnnotatedImage:
+        """Return the document with its `stills` changed."""
+        return change(self)
 
+    def faults(self) -> Iterator[str]:
+        """Yield what contradicts itself, as far as the document alone tells."""
+        yield from ()
 
-@dataclass(frozen=True)
-class Track:
-    """One thing through a video; its keyframes rise in `frame`. `attributes` hold for the whole track."""
+    def picture_names(self, root: Path) -> Iterator[str]:
+        """Yield what its picture may be called, the usual name first; later ones are longer, and seldom another's.
 
-    label: str
-    keyframes: tuple[Keyframe, ...]
-    instance: int | None = None
-    attributes: Mapping[str, Any] = field(default_factory=dict)
-    source: str = ""
-    extra: Mapping[str, Any] = field(default_factory=dict)
-
-    def shape_at(self, frame: int) -> Shape | None:
-        """Return the track's shape in a frame; None before the first keyframe and after an `outside` one.
-
-        A shape holds from its keyframe until the next one and moves towards that one's position; after the last
-        keyframe it stays.
+        Args:
+            root: the export's folder.
         """
-        number = bisect_right(self.keyframes, frame, key=lambda keyframe: keyframe.frame) - 1
-        if number < 0 or self.keyframes[number].outside:
-            return None
-        now = self.keyframes[number]
-        geometry = now.geometry
-        if now.frame < frame and number + 1 < len(self.keyframes):
-            later = self.keyframes[number + 1]
-            geometry = between(geometry, later.geometry, (frame - now.frame) / (later.frame - now.frame))
-        return Shape(
-            label=self.label,
-            geometry=geometry,
-            instance=self.instance,
-            z=now.z,
-            attributes={**self.attributes, **now.attributes},
-            occluded=now.occluded,
-            source=self.source,
-            extra=self.extra,
-        )
+        yield self.name
+        yield from self.path_below(root)
+        for folder in (self.subset, self.source.stem):
+            if folder:
+                yield f"{folder}/{self.name}"
+
+    def with_picture_name(self, name: str) -> AnnotatedImage:
+        """Return it under one of its `picture_names`."""
+        return replace(self, name=name)
+
+    def path_below(self, root: Path) -> Iterator[str]:
+        """Yield the path of the image file below a folder, where the name is its end."""
+        if self.image is not None and self.image.is_relative_to(root):
+            path = self.image.relative_to(root).as_posix()
+            if path.endswith(f"/{self.name}"):
+                yield path
+
+    def write_to(self, writer: DocumentWriter) -> None:
+        """Have it written as what it is."""
+        writer.image(self)
 
 
 @dataclass(frozen=True)
@@ -178,9 +165,51 @@ class AnnotatedVideo:
     extra: Mapping[str, Any] = field(default_factory=dict)
     unpacked: Unpacked | None = field(default=None, repr=False, compare=False)
 
+    kind: ClassVar[str] = "videos"
+
     def labels(self) -> set[str]:
         """The class names that occur."""
         return {track.label for track in self.tracks}
+
+    @property
+    def frames(self) -> int:
+        """How many pictures it stands for."""
+        return 1 + (self.stop - self.start) // max(self.step, 1)
+
+    def things(self) -> list[tuple[str, Geometry]]:
+        """Label and first geometry of every track."""
+        return [(track.label, track.keyframes[0].geometry) for track in self.tracks if track.keyframes]
+
+    def stills(self) -> tuple[AnnotatedImage, ...]:
+        """Return none: its frames lie in one file."""
+        return ()
+
+    def map_stills(self, change: Callable[[AnnotatedImage], AnnotatedImage]) -> AnnotatedVideo:
+        """Return it as it is."""
+        return self
+
+    def faults(self) -> Iterator[str]:
+        """Yield the tracks without a keyframe, and those that leave the video."""
+        for number, track in enumerate(self.tracks, start=1):
+            frames = [keyframe.frame for keyframe in track.keyframes]
+            if not frames:
+                yield f"track {number} ({track.label}) has no keyframe"
+            elif frames[0] < self.start or frames[-1] > self.stop:
+                yield f"track {number} ({track.label}) has keyframes outside the video ({self.start} to {self.stop})"
+
+    def picture_names(self, root: Path) -> Iterator[str]:
+        """Yield the formats of its frames' names: its own, and the same below the video's name."""
+        yield self.frame_name
+        folder = self.name.replace("{", "{{").replace("}", "}}")
+        yield f"{folder}/{self.frame_name}"
+
+    def with_picture_name(self, name: str) -> AnnotatedVideo:
+        """Return it with one of its `picture_names`."""
+        return replace(self, frame_name=name)
+
+    def write_to(self, writer: DocumentWriter) -> None:
+        """Have it written as what it is."""
+        writer.video(self)
 
     def images(self) -> Iterator[AnnotatedImage]:
         """Yield every frame as an image, with the tracks' shapes in the order of the tracks (`Track.shape_at`)."""
@@ -203,6 +232,7 @@ class AnnotatedVideo:
 
 
 Document: TypeAlias = AnnotatedImage | AnnotatedVideo
+"""Whatever was annotated: no reader or writer needs to ask which, as each answers for itself."""
 
 
 @dataclass(frozen=True)
@@ -263,7 +293,4 @@ class AnnotationSet:
 def images(documents: Iterable[Document]) -> Iterator[AnnotatedImage]:
     """Every image of some documents; of videos every frame."""
     for document in documents:
-        if isinstance(document, AnnotatedVideo):
-            yield from document.images()
-        else:
-            yield document
+        yield from document.images()

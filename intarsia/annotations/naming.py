@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from intarsia.annotations.document import AnnotatedImage, AnnotatedVideo, AnnotationSet, Document
+from intarsia.annotations.document import AnnotatedImage, AnnotationSet, Document
 from intarsia.annotations.finding import photo_folder
 from intarsia.annotations.lost import Lost
 
@@ -30,16 +30,9 @@ def with_own_names(export: AnnotationSet) -> AnnotationSet:
 
 def _own(document: Document, export: AnnotationSet, taken: dict[str, _Key]) -> Document:
     key = document.image, document.subset
-    if isinstance(document, AnnotatedVideo):
-        if taken.setdefault(document.frame_name, key) == key:
-            return document
-        start = document.name.replace("{", "{{").replace("}", "}}")
-        return replace(document, frame_name=f"{start}/{document.frame_name}")
-    name = _from_root(document, export)
-    if taken.setdefault(name, key) != key:
-        longer = (*_place(document, export.root), f"{document.subset}/{name}", f"{document.source.stem}/{name}")
-        name = next((one for one in longer if not one.startswith("/") and taken.setdefault(one, key) == key), name)
-    return replace(document, name=name)
+    document = document.map_stills(lambda still: replace(still, name=_from_root(still, export)))
+    names = list(document.picture_names(export.root))
+    return document.with_picture_name(next((name for name in names if taken.setdefault(name, key) == key), names[0]))
 
 
 def _from_root(document: AnnotatedImage, export: AnnotationSet) -> str:
@@ -51,12 +44,4 @@ def _from_root(document: AnnotatedImage, export: AnnotationSet) -> str:
         inner = beside.relative_to(export.root).as_posix()
         return document.name if document.name.startswith(f"{inner}/") else f"{inner}/{document.name}"
     inside = document.image.is_relative_to(beside)
-    return next(_place(document, export.root), document.name) if inside else document.name
-
-
-def _place(document: AnnotatedImage, root: Path) -> Iterator[str]:
-    """The image's path below the folder, where the name is its end."""
-    if document.image is not None and document.image.is_relative_to(root):
-        path = document.image.relative_to(root).as_posix()
-        if path.endswith(f"/{document.name}"):
-            yield path
+    return next(document.path_below(export.root), document.name) if inside else document.name

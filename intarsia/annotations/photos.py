@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from intarsia.annotations.document import AnnotatedVideo, AnnotationSet, Document
+from intarsia.annotations.document import AnnotatedImage, AnnotationSet, Document
 from intarsia.annotations.finding import safe_parts
 from intarsia.annotations.lost import Lost
 from intarsia.files import atomic_path
@@ -40,14 +40,12 @@ def with_photos(export: AnnotationSet, folder: Path) -> AnnotationSet:
 
     def stream(lost: Lost) -> Iterator[Document]:
         for document in export.stream(lost):
-            yield _moved(document, folder, lost)
+            yield document.map_stills(lambda still: _moved(still, folder, lost))
 
     return replace(export, stream=stream)
 
 
-def _moved(document: Document, folder: Path, lost: Lost) -> Document:
-    if isinstance(document, AnnotatedVideo):
-        return document
+def _moved(document: AnnotatedImage, folder: Path, lost: Lost) -> AnnotatedImage:
     target = folder.joinpath(*safe_parts(document.name))
     if document.image is not None:
         target = target.with_suffix(document.image.suffix)

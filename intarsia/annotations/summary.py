@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from intarsia.annotations.document import AnnotatedVideo, Document
+from intarsia.annotations.document import AnnotatedImage, AnnotatedVideo, Document
 from intarsia.annotations.geometry import name_of
 
 
@@ -16,8 +16,7 @@ class Summary:
     """Counts of an export.
 
     Attributes:
-        images: documents of still images.
-        videos: documents of videos.
+        documents: how many of each kind.
         missing: images whose file is not there (nor embedded).
         empty: images without a shape.
         subsets: images by subset.
@@ -25,13 +24,22 @@ class Summary:
         geometries: for each label how many of each geometry.
     """
 
-    images: int = 0
-    videos: int = 0
+    documents: Counter[str] = field(default_factory=Counter)
     missing: int = 0
     empty: int = 0
     subsets: Counter[str] = field(default_factory=Counter)
     labels: dict[str, tuple[int, int]] = field(default_factory=dict)
     geometries: dict[str, Counter[str]] = field(default_factory=dict)
+
+    @property
+    def images(self) -> int:
+        """Documents of still images."""
+        return self.documents[AnnotatedImage.kind]
+
+    @property
+    def videos(self) -> int:
+        """Documents of videos."""
+        return self.documents[AnnotatedVideo.kind]
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON form."""
@@ -52,13 +60,9 @@ def summarise(documents: Iterable[Document]) -> Summary:
     """Count what some documents hold; a track counts as one, with the geometry of its first keyframe."""
     found = Summary()
     for document in documents:
-        if isinstance(document, AnnotatedVideo):
-            found.videos += 1
-            things = [(track.label, track.keyframes[0].geometry) for track in document.tracks if track.keyframes]
-        else:
-            found.images += 1
-            found.missing += document.image is None and document.embedded is None
-            things = [(shape.label, shape.geometry) for shape in document.shapes]
+        found.documents[document.kind] += 1
+        found.missing += sum(still.image is None and still.embedded is None for still in document.stills())
+        things = document.things()
         found.empty += not things
         if document.subset:
             found.subsets[document.subset] += 1

@@ -13,8 +13,10 @@ from typing import Any
 from intarsia.annotations import archive
 from intarsia.annotations.document import AnnotationSet, Category, Document
 from intarsia.annotations.finding import encoded, walk
+from intarsia.annotations.incomplete import what_it_is
 from intarsia.annotations.lost import Lost
 from intarsia.annotations.naming import with_own_names
+from intarsia.annotations.oddities import with_oddities_told
 from intarsia.annotations.raster import DrawingRules
 from intarsia.errors import DataError, UsageError, suggest
 
@@ -130,7 +132,7 @@ def open_annotations(
     try:
         with encoded(encoding):
             export = _open(path, unpacked.folder if unpacked else place, tool, options, where_known or {})
-        export = with_own_names(_in_encoding(export, encoding) if encoding else export)
+        export = with_oddities_told(with_own_names(_in_encoding(export, encoding) if encoding else export))
         return _keeping(export, unpacked) if unpacked else export
     finally:
         del unpacked  # an error's traceback must not keep the folder
@@ -144,6 +146,8 @@ def _open(
     if not fitting:
         if place.is_dir() and not Path(path).is_dir():
             raise DataError(f"{path}: no annotation file of any known tool is in it; of a data set, unpack it (unzip)")
+        if known_as := what_it_is(place):
+            raise DataError(f"{path}: {known_as}")
         readable = ", ".join(name for name, one in tools().items() if one.read)
         raise DataError(f"{path}: not an annotation file of any known tool ({readable}); export it again")
     chosen, *others = fitting

@@ -10,7 +10,7 @@ from itertools import count
 from typing import Any
 
 from intarsia.annotations import outlines
-from intarsia.annotations.document import AnnotatedImage, AnnotatedVideo, Category, Document, Shape
+from intarsia.annotations.document import AnnotatedImage, Category, Document, Shape
 from intarsia.annotations.geometry import (
     Bezier,
     Circle,
@@ -56,11 +56,8 @@ def _finite(value: Any) -> Any:
 def still_images(documents: Iterable[Document], lost: Lost) -> Iterator[AnnotatedImage]:
     """Images for tools that know no video: tracks become one shape a frame, which is counted as changed."""
     for document in documents:
-        if isinstance(document, AnnotatedVideo):
-            lost.changed("a video's tracks became shapes of single frames", document.name, len(document.tracks))
-            yield from document.images()
-        else:
-            yield document
+        lost.changed("a video's tracks became shapes of single frames", document.name, len(document.tracks))
+        yield from document.images()
 
 
 def account(

@@ -17,9 +17,9 @@ from intarsia.jobs.task import Task
 
 def choose_model(plan: Plan) -> tuple[str, Plan]:
     """Choose a model for the sources of a job; its notes, and those of its tasks, then tell why."""
-    media = [medium.name for medium in plan.media()]
-    known = next((DEFAULT_MODELS[name] for name in media if name in DEFAULT_MODELS), None)
-    if known is not None or media != ["picture"]:
+    media = plan.media()
+    known = next((DEFAULT_MODELS[medium.name] for medium in media if medium.name in DEFAULT_MODELS), None)
+    if known is not None or not all(medium.photographic for medium in media):
         return known or DEFAULT_MODEL, plan
     choice = choose_for([partial(_look, task) for task in plan.tasks])
     note = str(choice)

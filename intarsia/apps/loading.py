@@ -6,9 +6,7 @@ import os
 from typing import Any
 
 import intarsia
-from intarsia.errors import UsageError
 from intarsia.inference import Predictor
-from intarsia.inference.clouds import CloudPredictor
 
 
 def load_predictor(model: str | os.PathLike[str] | Predictor, **options: Any) -> Predictor:
@@ -23,7 +21,4 @@ def load_predictor(model: str | os.PathLike[str] | Predictor, **options: Any) ->
     """
     if not isinstance(model, str | os.PathLike):
         return model
-    found = intarsia.load(model, **options)
-    if isinstance(found, CloudPredictor):
-        raise UsageError(f"{os.fspath(model)} is a model of point clouds; this needs one of pictures")
-    return found
+    return intarsia.load(model, **options).of_pictures(os.fspath(model))

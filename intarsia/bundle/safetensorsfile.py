@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from intarsia.errors import ModelError
 from intarsia.files import is_text
 
+_SUFFIXES = ("", ".safetensors", ".tmp")
 _MAX_HEADER = 100_000_000
 
 
@@ -69,6 +70,10 @@ def _read_header(file: Path) -> dict[str, Any]:
                     "best.safetensors of a run folder"
                 )
             length = int.from_bytes(start, "little")
+            if size >= 8 and length > _MAX_HEADER and file.suffix.lower() not in _SUFFIXES:
+                raise ModelError(
+                    f"{file}: no model; one is a .safetensors, .onnx or .xml file, a run folder or a bundled model"
+                )
             if size < 8 or length > _MAX_HEADER or length < 2:
                 raise ModelError(f"{file}: not a safetensors file (its header is forged or damaged); fetch it again")
             if length > size - 8:

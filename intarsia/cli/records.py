@@ -91,7 +91,8 @@ def show_forecast(expected: Forecast | None) -> None:
         shares = sorted(one.held.items(), key=lambda share: -share[1])
         held = ", ".join(f"{name} {said_bytes(share)}" for name, share in shares if share >= _WORTH_TELLING)
         size = "x".join(f"{side}" for side in one.size if side)
-        typer.echo(f"  {counted(one.sources, one.medium)}, the largest {one.source} ({size}): {held}")
+        cut = f", in {one.parts} parts" if one.parts > 1 else ""
+        typer.echo(f"  {counted(one.sources, one.medium)}, the largest {one.source} ({size}){cut}: {held}")
     took = None if expected is None else expected.seconds
     beside = "" if took is None else " of the network; reading, drawing and writing go on beside it"
     typer.echo(f"Time: {'not known before the work' if took is None else f'about {seconds(took)}'}{beside}")

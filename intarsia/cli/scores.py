@@ -90,6 +90,8 @@ def show(found: Evaluation) -> None:
     for one in found.measured:
         means |= one.means
     typer.echo("   ".join(f"{name} {_number(value)}" for name, value in means.items()))
+    if found.hint:
+        typer.echo(f"hint: {found.hint}")
     for one in found.measured:
         for note in one.notes:
             typer.echo(note)

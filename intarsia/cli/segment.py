@@ -62,10 +62,10 @@ def segment(
         list[str] | None,
         typer.Option(
             metavar="KIND",
-            help="What is written; repeatable. labels (PNG, GeoTIFF, NIfTI, lossless MKV, cloud), overlay, colors, "
-            "outlines, alpha (the classes of --keep on a transparent ground), confidence, polygons (GeoJSON) and "
-            "geopackage (of maps), masks (of a video, a folder), top, side and page (of a cloud). Default: labels and "
-            "overlay; of videos overlay, of clouds labels.",
+            help="What is written; repeatable, or with commas. labels (PNG, GeoTIFF, NIfTI, lossless MKV, cloud), "
+            "overlay, colors, outlines, alpha (the classes of --keep on a transparent ground), confidence, polygons "
+            "(GeoJSON) and geopackage (of maps), masks (of a video, a folder), top, side and page (of a cloud). "
+            "Default: labels and overlay; of videos overlay, of clouds labels.",
         ),
     ] = None,
     keep: Annotated[
@@ -194,7 +194,6 @@ def segment(
     NAME.overlay.mp4 is written. Of a point cloud, every point gets its class: NAME.labels.laz is written.
     """
     import intarsia
-    from intarsia.apps.choosing import choose_model
     from intarsia.cli.pipes import piped
     from intarsia.jobs import JobOptions, forecast, plan
     from intarsia.jobs.outputs import OUTLINED
@@ -211,10 +210,11 @@ def segment(
         "video_set": video_set, "fps": fps, "limit": limit, "instances": things.asked,
     }  # fmt: skip
     given = [name for name, value in asked.items() if value is not None and value is not False]
-    exports = _exports(annotations, outline_tolerance, outline_least_area, polygons=bool(OUTLINED & set(write or ())))
+    write = _listed(write)
+    exports = _exports(annotations, outline_tolerance, outline_least_area, polygons=bool(OUTLINED & set(write)))
     things.check(exports.tools)
-    with piped(sources, out, write or (), as_json=json) as (sources, out):
-        planned = plan(sources, out, outputs=things.outputs(write or ()), given=given)
+    with piped(sources, out, write, as_json=json) as (sources, out):
+        planned = plan(sources, out, outputs=things.outputs(write), given=given)
         for medium in planned.media():
             check_options(medium, given, spell=lambda name: f"--{name.replace('_', '-')}")
         if exports.tools and planned.store is not None:
@@ -225,14 +225,16 @@ def segment(
         schedule = read_schedule(video, video_set or ())
         options = JobOptions(
             keep=tuple(keep or ()), columns=columns, codes=read_codes(codes or ()), category=category, series=series,
-            fps=fps, limit=limit, schedule=schedule, instances=things.options, **exports.of_maps(write or ()),
+            fps=fps, limit=limit, schedule=schedule, instances=things.options, **exports.of_maps(write),
         )  # fmt: skip
         named = model
         if named is None:
+            from intarsia.apps.choosing import choose_model  # with the networks that look for people
+
             named, planned = choose_model(planned)
         settings = {
             "long_side": long_side, "bands": bands, "window": window, "tile": tile, "tta": tta, "runtime": runtime,
-            "precision": precision, "confidence": "confidence" in (write or ()), "decide": decide,
+            "precision": precision, "confidence": "confidence" in (write), "decide": decide,
             "refine": read_refine(refine, refine_set),
         }  # fmt: skip
         if dry_run and intarsia.is_clustering(named):  # which begins by reading all of them
@@ -292,10 +294,15 @@ class Exports:
         }  # fmt: skip
 
 
+def _listed(said: list[str] | None) -> list[str]:
+    """Words of a repeatable option, which may stand in one, too, with commas between them."""
+    return list(dict.fromkeys(word.strip() for one in said or () for word in one.split(",") if word.strip()))
+
+
 def _exports(
     annotations: list[str] | None, tolerance: float | None, least_area: float | None, *, polygons: bool
 ) -> Exports:
-    tools = tuple(dict.fromkeys(tool for said in annotations or () for tool in said.split(",") if tool))
+    tools = tuple(_listed(annotations))
     if not tools and not polygons and (tolerance is not None or least_area is not None):
         raise UsageError(
             "--outline-tolerance and --outline-least-area are for --annotations and --write polygons or geopackage"

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from intarsia.annotations.formats.yolo import described_folder
+from intarsia.annotations.incomplete import what_it_is
 from intarsia.annotations.tools import SUFFIXES
 from intarsia.classlists import parse_classes
 from intarsia.datasets.classfile import find_class_file
@@ -152,6 +153,8 @@ def _recognised(content: Content, layouts: Mapping[str, Layout]) -> str:
     for name, known in wanted.items():
         if known.matches is not None and known.matches(content):
             return name
+    if content.table is not None and (known_as := what_it_is(content.table)):
+        raise DataError(f"{content.table}: {known_as}")
     raise DataError(
         f"{content.table}: neither a manifest, a table nor a known annotation file ({', '.join(TABLES)}); name "
         f"the folder with the images, or correct the file"

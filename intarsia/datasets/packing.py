@@ -15,8 +15,7 @@ from PIL import Image
 from intarsia.datasets.layouts.shards import INDEX, SUFFIX, Member
 from intarsia.datasets.layouts.survey import threaded
 from intarsia.datasets.parts import File
-from intarsia.datasets.pictures import PictureSplit
-from intarsia.datasets.splits import Dataset, Item, Progress
+from intarsia.datasets.splits import Dataset, Item, Progress, Split
 from intarsia.errors import DataError, UsageError
 from intarsia.files import atomic_path, make_folder, reason, write_json
 from intarsia.labels import LabelSpace
@@ -63,14 +62,13 @@ def pack(dataset: Dataset, folder: Path, *, per_shard: int = 1000, progress: Pro
         UsageError: the folder holds something, or the data are no pictures.
         DataError: no sample can be read, or the folder cannot be written.
     """
-    if dataset.first.medium != "picture":
+    if not dataset.first.fits_shards:
         raise UsageError(f"shards hold pictures, and the data in {dataset.root} are {dataset.first.plural}")
     make_folder(folder)
     if any(folder.iterdir()):
         raise UsageError(f"{folder} is not empty; choose another folder, or remove what an earlier try left there")
     done, seen = Packed(), set[str]()
     for name, split in dataset.splits.items():
-        assert isinstance(split, PictureSplit)
         order = np.arange(len(split))
         if name == "train":
             order = np.random.default_rng(0).permutation(len(split))
@@ -88,7 +86,7 @@ def pack(dataset: Dataset, folder: Path, *, per_shard: int = 1000, progress: Pro
     return done
 
 
-def _write(shard: Path, split: PictureSplit, chosen: Sequence[int], seen: set[str], done: Packed) -> None:
+def _write(shard: Path, split: Split, chosen: Sequence[int], seen: set[str], done: Packed) -> None:
     """Write one archive, whole or not at all."""
 
     def sample(index: int) -> _Sample | str:
@@ -114,7 +112,7 @@ def _write(shard: Path, split: PictureSplit, chosen: Sequence[int], seen: set[st
             done.samples += 1
 
 
-def _sample(split: PictureSplit, item: Item) -> _Sample:
+def _sample(split: Split, item: Item) -> _Sample:
     suffix, image = _encoded(item.input)
     space = split.space
     labels = split.target(item)

@@ -78,6 +78,9 @@ class PictureSplit(Split):
     options: ClassVar[frozenset[str]] = frozenset({"masks", "resize_masks", "tolerant", "reader"})
     learners: ClassVar[frozenset[str]] = frozenset({"image", "video"})
     unlabelled: ClassVar[Color] = (255, 255, 255)
+    has_maps: ClassVar[bool] = True
+    makes_clips: ClassVar[bool] = True
+    fits_shards: ClassVar[bool] = True
     in_parts: ClassVar[bool] = False
     """Whether training reads a random part of an item (`draw`) instead of all of it, which may be too large."""
 
@@ -121,6 +124,14 @@ class PictureSplit(Split):
         size = len(self.space)
         labels = np.minimum(self.coding.decode(raw, self.space), size)
         return np.bincount(labels.ravel(), minlength=size + 2), {} if plane is None else values
+
+    def count_item(self, item: Item, raw: RawMask) -> tuple[NDArray[np.int64], dict[int, int]]:
+        """As `count_stored`, of the stored mask of an item; the labels are those that its picture gets.
+
+        Raises:
+            DataError: as `count_stored`.
+        """
+        return self.count_stored(raw)
 
     def describe(self) -> SplitFacts:
         """Count the classes, and how many images there are of each size; reads the images' headers and the masks."""
@@ -232,7 +243,7 @@ class PictureSplit(Split):
 
     def _count_one(self, item: Item) -> NDArray[np.int64] | str:
         try:
-            counts = self.count_stored(self.stored(item))[0]
+            counts = self.count_item(item, self.stored(item))[0]
         except DataError as error:
             return str(error) if str(item.target) in str(error) else f"{item.target}: {error}"
         return f"{item.target}: it holds values that no class has" if counts[-1] == counts.sum() else counts

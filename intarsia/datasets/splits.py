@@ -94,6 +94,12 @@ class Split(ABC):
     """The media of the architectures that learn from it."""
     unlabelled: ClassVar[Color]
     """The colour in `picture` of what has no label."""
+    has_maps: ClassVar[bool] = False
+    """Whether `target` gives the labels of an item: as a map of pixels."""
+    makes_clips: ClassVar[bool] = False
+    """Whether training may move over an item as a camera does; see the recipe's `clips`."""
+    fits_shards: ClassVar[bool] = False
+    """Whether an item is a picture's own file and a map of labels, which is what `pack` writes."""
 
     def __len__(self) -> int:
         return len(self.items)
@@ -105,6 +111,24 @@ class Split(ABC):
         Raises:
             DataError: a file is damaged, or input and target do not belong together; the message names the file.
         """
+
+    def shows(self, index: int) -> NDArray[Any]:
+        """What an item shows, as numbers: pixels, or the places of points.
+
+        Raises:
+            DataError: as `read`.
+        """
+        shown: NDArray[Any] = self.read(index)[0]
+        return shown
+
+    def target(self, item: Item) -> LabelArray:
+        """The labels (H, W) of an item, where they are a map of pixels.
+
+        Raises:
+            DataError: as `read`.
+            UsageError: they are none.
+        """
+        raise UsageError(f"the labels of {self.plural} are no maps of pixels")
 
     @abstractmethod
     def count(self) -> ClassCounts:
@@ -151,6 +175,10 @@ class Split(ABC):
             foreground: of volumes, the share of slices that are drawn among those with a foreground class.
         """
         return self.for_input(preprocessing)
+
+    def files(self) -> list[tuple[File, list[int]]]:
+        """The files that people would open, and the items that lie in each: one, or the slices of a volume."""
+        return [(item.input, [index]) for index, item in enumerate(self.items)]
 
     def wholes(self) -> list[tuple[Item, list[int]]]:
         """What is evaluated, and the items that it consists of: itself, or the slices of a volume."""

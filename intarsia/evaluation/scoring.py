@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from intarsia.errors import DataError, UsageError, suggest
 from intarsia.evaluation.measures.contract import Measure, Measured
+from intarsia.evaluation.numbering import numbering_hint
 from intarsia.labels import LabelSpace
 from intarsia.media.source import Pixels
 from intarsia.metrics import ConfusionMatrix, Scores
@@ -92,6 +93,11 @@ class Evaluation:
         found = [column[~np.isnan(column)] for column in rows.T]
         return tuple(float(values.mean()) if values.size else float("nan") for values in found)
 
+    @property
+    def hint(self) -> str:
+        """A sentence where either side seems to number the classes in its own way; else ""."""
+        return numbering_hint(self.matrix.counts, self.space.names)
+
     def result(self, name: str) -> Any:
         """Get what a measure computed, by its key in JSON: "boundary", "surface", "ranking", "reliability", ...
 
@@ -126,6 +132,8 @@ class Evaluation:
                 for row in self.images
             ],
         }
+        if self.hint:
+            plain["hint"] = self.hint
         if self.groups:
             plain["groups"] = {name: matrix.compute().to_json() for name, matrix in self.groups.items()}
         for one in self.measured:

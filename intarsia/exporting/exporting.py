@@ -16,14 +16,15 @@ from intarsia.bundle import METADATA_KEY, Bundle, Description, Exported
 from intarsia.bundle.exported import EXPORTED_KEY
 from intarsia.datasets import Split
 from intarsia.errors import ModelError, UsageError, counted, require
-from intarsia.exporting.comparing import compare, random_inputs
+from intarsia.exporting.comparing import compare, random_blocks, random_inputs
 from intarsia.exporting.graph import OPSET, require_exportable, to_onnx
 from intarsia.exporting.quantising import Quantised, quantise
 from intarsia.exporting.seen import Like, Seen, checksum, hashes, points
 from intarsia.exporting.writing import halved, write_onnx, write_openvino
-from intarsia.models import ImageModel
+from intarsia.models import SegmentationModel
 from intarsia.models.restore import restore
-from intarsia.runtimes.contract import Runtime
+from intarsia.preprocessing import CloudPreprocessing
+from intarsia.runtimes.contract import Floats, Runtime
 from intarsia.runtimes.exported import gflop_per_megapixel
 from intarsia.runtimes.onnx import OnnxRuntime
 from intarsia.runtimes.openvino import OpenVinoRuntime, core, has_bf16
@@ -67,13 +68,23 @@ class Exporter:
     stage: Stage
     calibration: Split | None = None
     verification: Split | None = None
-    translate: Callable[[ImageModel], onnx.ModelProto] = to_onnx
+    translate: Callable[[SegmentationModel, int], onnx.ModelProto] = to_onnx
     notes: list[str] = field(default_factory=list)
     record: dict[str, Any] = field(default_factory=dict)
     sizes: tuple[tuple[int, int], ...] | None = None
 
     def run(self, precision: str) -> Export:
-        """Translate, measure and write."""
+        """Translate, measure and write.
+
+        Raises:
+            UsageError: networks of points are not written for OpenVINO.
+            ModelError: the network cannot be translated, or what was made of it is not as right as it has to be.
+        """
+        if self._blocks is not None and self.file.suffix.lower() != ".onnx":
+            raise UsageError(
+                f"{self.file}: networks of points are exported for ONNX Runtime alone: "
+                f"-o {self.file.with_suffix('.onnx')}"
+            )
         self.original, network = self._opened_original()
         self.record = {
             "opset": OPSET, "processor": f"cpu {feature()}",
@@ -94,7 +105,19 @@ class Exporter:
             self.sizes = Exported.load(file).sizes
             return OnnxRuntime(file, len(self.bundle.space)), onnx.load(file)
         model = require_exportable(restore(Bundle.of(self.bundle)), self.bundle.title)
-        return TorchRuntime(model, precision="fp32", device="cpu"), self.translate(model)
+        points = self._blocks.points if self._blocks is not None else 0
+        return TorchRuntime(model, precision="fp32", device="cpu"), self.translate(model, points)
+
+    @property
+    def _blocks(self) -> CloudPreprocessing | None:
+        """What blocks of points a network of points sees; None for those of pictures."""
+        seen = self.bundle.preprocessing
+        return seen if isinstance(seen, CloudPreprocessing) else None
+
+    def _random_inputs(self, channels: int) -> list[Floats]:
+        if self._blocks is None:
+            return random_inputs(channels, self.sizes)
+        return random_blocks(channels, self._blocks.points, 2.0 if self._blocks.whole else self._blocks.block)
 
     def _note_data(self) -> None:
         """Keep apart what is calibrated and what is verified on, and tell both in the record."""
@@ -188,7 +211,7 @@ class Exporter:
                 "This processor does not compute in bfloat16: what is measured here is fp32. The file computes in "
                 "bfloat16 where the processor does."
             )
-        inputs = random_inputs(runtime.in_channels, self.sizes)
+        inputs = self._random_inputs(runtime.in_channels)
         if self.verification is not None:
             inputs += Seen(self.bundle, self.verification, self.original, most=_COMPARED)
         found = compare(runtime, self.original, inputs, len(self.bundle.space))

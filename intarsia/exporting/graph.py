@@ -7,9 +7,9 @@ import logging
 import operator
 import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import onnx
 import torch
@@ -18,15 +18,36 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from intarsia.errors import ModelError
+from intarsia.exporting import neighbours
 from intarsia.exporting.resampling import bicubic
 from intarsia.models import ImageModel, SegmentationModel
+from intarsia.models.cloud.layers import CloudModel
 
 OPSET = 18
-INPUT, OUTPUT = "image", "logits"
+OUTPUT = "logits"
 _PREFIX = "network."
+
+
+class _Traced(NamedTuple):
+    """How a network with inputs of one name is translated.
+
+    Attributes:
+        batch: of the example.
+        sides: of the example.
+        translations: from the points of the largest block to what is told of the operators of such networks.
+    """
+
+    batch: int
+    sides: tuple[int, ...]
+    translations: Callable[[int], Mapping[Any, Callable[..., Any]]] = lambda points: {}
+
+
 # A batch of two, and sides that no stride divides and whose maps have as many cells as nothing else: what is equal by
 # chance, such as a map and the regions that it is averaged over, would be taken for always equal.
-_TRACED = (2, 262, 330)
+_TRACED = {
+    "image": _Traced(2, (262, 330)),
+    "points": _Traced(2, (2090,), neighbours.translations),  # more than any network chooses of a block
+}
 
 
 class _Logits(nn.Module):
@@ -36,8 +57,8 @@ class _Logits(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, image: Tensor) -> Tensor:
-        return self.network.logits(image)
+    def forward(self, x: Tensor) -> Tensor:
+        return self.network.logits(x)
 
 
 class _Blocks(nn.Module):
@@ -76,27 +97,28 @@ class _Averages(nn.Module):
         return inside / (last - first).float()
 
 
-def require_exportable(model: SegmentationModel, title: str) -> ImageModel:
-    """Refuse a model that is no network of pictures with a fixed course of arithmetic.
+def require_exportable(model: SegmentationModel, title: str) -> ImageModel | CloudModel:
+    """Refuse a model that is no network of pictures or points with a fixed course of arithmetic.
 
     Raises:
         ModelError: it is not; says why, and what can be exported.
     """
-    if model.unexportable or not isinstance(model, ImageModel):
+    if model.unexportable or not isinstance(model, ImageModel | CloudModel):
         raise ModelError(
-            f"{title} cannot be exported: {model.unexportable or 'it is no network of pictures'}. Networks of "
-            "pictures, rasters and volumes can be, and those for video as they see a single frame"
+            f"{title} cannot be exported: {model.unexportable or 'it is no network of pictures or points'}. Networks "
+            "of pictures, rasters, volumes and points can be, and those for video as they see a single frame"
         )
     return model
 
 
-def to_onnx(model: SegmentationModel) -> onnx.ModelProto:
-    """Translate a network: one input "image" (N, C, H, W), one output "logits" at the network's stride.
+def to_onnx(model: SegmentationModel, points: int = 0) -> onnx.ModelProto:
+    """Translate a network: one input "image" (N, C, H, W) or "points" (N, C, P), one output "logits" at its stride.
 
     Batch and sides are free. Norms are not folded into convolutions, so that the weights stay those of the state dict.
 
     Args:
         model: in evaluation mode, float32; it is left as it is.
+        points: of the largest block that a network of points sees; see `block_sizes`.
     """
     network = copy.deepcopy(model).eval().requires_grad_(False)
     for name, module in list(network.named_modules()):
@@ -108,18 +130,20 @@ def to_onnx(model: SegmentationModel) -> onnx.ModelProto:
             side = module.kernel_size
             if isinstance(side, int) and side == module.stride:
                 network.set_submodule(name, _Blocks(side))
-    batch, height, width = _TRACED
+    traced = _TRACED[model.input_name]
     free = torch.export.Dim.DYNAMIC
     with _quiet(), torch.no_grad():
         program = torch.onnx.export(
             _Logits(network).eval(),
-            (torch.zeros(batch, model.in_channels, height, width),),
+            (torch.zeros(traced.batch, model.in_channels, *traced.sides),),
             dynamo=True,
             opset_version=OPSET,
-            dynamic_shapes={"image": {0: free, 2: free, 3: free}},
-            input_names=[INPUT],
+            dynamic_shapes={"x": {0: free} | {axis: free for axis in range(2, 2 + len(traced.sides))}},
+            input_names=[model.input_name],
             output_names=[OUTPUT],
-            custom_translation_table=_OF_SIDES | {torch.ops.aten._upsample_bicubic2d_aa.default: bicubic},
+            custom_translation_table=(
+                _OF_SIDES | {torch.ops.aten._upsample_bicubic2d_aa.default: bicubic} | dict(traced.translations(points))
+            ),
             optimize=False,
             verbose=False,
         )
@@ -176,7 +200,7 @@ def _tidied(model: ir.Model) -> onnx.ModelProto:
     proto = ir.to_proto(model)
     del proto.graph.value_info[:]
     for value, names in ((proto.graph.input[0], _SIDES), (proto.graph.output[0], _CELLS)):
-        for side, name in zip(value.type.tensor_type.shape.dim, names, strict=True):
+        for side, name in zip(value.type.tensor_type.shape.dim, names, strict=False):
             if name and not side.HasField("dim_value"):
                 side.dim_param = name
     for value in (*proto.graph.input, *proto.graph.output):

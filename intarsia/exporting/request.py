@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from intarsia.errors import UsageError, require, suggest
-from intarsia.files import require_place
+from intarsia.files import leftovers, require_place
 
 PRECISIONS = {".onnx": ("fp32", "fp16"), ".xml": ("fp32", "fp16", "bf16", "int8")}
 """Of each form of file, by its suffix."""
@@ -14,6 +14,11 @@ PRECISIONS = {".onnx": ("fp32", "fp16"), ".xml": ("fp32", "fp16", "bf16", "int8"
 def _written(file: Path) -> list[Path]:
     """The files that an export makes."""
     return [file] if file.suffix.lower() == ".onnx" else [file, file.with_suffix(".bin")]
+
+
+def _is_half(file: Path) -> bool:
+    """Whether an export was killed between its two files: its numbers are there, and its graph has no name yet."""
+    return not file.exists() and bool(leftovers(file))
 
 
 def check_request(file: Path, precision: str, *, calibrated: bool, max_drop: float, overwrite: bool) -> None:
@@ -43,7 +48,7 @@ def check_request(file: Path, precision: str, *, calibrated: bool, max_drop: flo
         raise UsageError(f"--calibrate is for int8 and means nothing to {precision}; --verify measures any precision")
     if not max_drop >= 0:
         raise UsageError(f"max_drop is a number of mIoU points from 0 on, not {max_drop}")
-    taken = [one for one in _written(file) if one.exists()]
+    taken = [one for one in _written(file) if one.exists() and not _is_half(file)]
     if taken and not overwrite:
         raise UsageError(f"{taken[0]} exists; give another name (-o), or --overwrite")
     require_place(file.parent)

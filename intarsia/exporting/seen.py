@@ -12,12 +12,17 @@ import numpy as np
 from intarsia.bundle import Description
 from intarsia.datasets import Split
 from intarsia.evaluation import evaluate
+from intarsia.evaluation.predictions import KINDS
 from intarsia.inference import Predictor
+from intarsia.inference.clouds import CloudPredictor
+from intarsia.media.medium import Form
 from intarsia.media.source import ArraySource, Place
+from intarsia.preprocessing import CloudPreprocessing
 from intarsia.runtimes.contract import Floats, Runtime
 
 MOST = 128
 """Items that a calibration looks at; more change its ranges little."""
+_BATCHES = 4  # of blocks of a cloud: a large one has hundreds
 
 
 class Like:
@@ -41,11 +46,11 @@ class Like:
 
 @dataclass(frozen=True)
 class Seen:
-    """The inputs (1, C, H, W) that predicting a split gives a network, made anew each time they are asked for.
+    """The inputs (1, C, H, W) or (N, C, P) that predicting a split gives a network, made anew whenever asked for.
 
     Attributes:
         description: of the model.
-        split: pictures, rasters or slices, as the model sees them.
+        split: pictures, rasters, slices or clouds, as the model sees them.
         like: a runtime of the network.
         most: items, spread over the split.
     """
@@ -65,24 +70,44 @@ class Seen:
         noted: list[Floats] = []
 
         def note(x: Floats) -> Floats:
-            noted.append(x)
+            if x.ndim > 3 or len(noted) < _BATCHES:
+                noted.append(x)
             cells = (-(-side // self.like.stride) for side in x.shape[2:])
             return np.zeros((len(x), len(self.description.space), *cells), dtype=np.float32)
 
-        predictor = Predictor(self.description, runtime=Like(self.like, note), refine="none")
+        predictor = _predictor(self.description, Like(self.like, note))
         for index in self.chosen:
-            image, _ = self.split.read(index)
-            for _ in predictor.rows(ArraySource(image, self.split.items[index].id, self.split.medium)):  # type: ignore[arg-type]
+            for _ in _STEPS[KINDS[self.split.medium].form](predictor, self.split, index):
                 yield from noted
                 noted.clear()
+
+
+def _rows(predictor: Any, split: Any, index: int) -> Iterator[Any]:
+    """Predict a picture or slice some rows at a time."""
+    yield from predictor.rows(ArraySource(split.read(index)[0], split.items[index].id, split.medium))
+
+
+def _cloud(predictor: Any, split: Any, index: int) -> Iterator[Any]:
+    """Predict a cloud."""
+    yield predictor.segment(split.read(index)[0])
+
+
+_STEPS: dict[Form, Callable[[Any, Any, int], Iterator[Any]]] = {"rows": _rows, "volume": _rows, "points": _cloud}
+"""How an item of each form is predicted, step by step."""
+
+
+def _predictor(description: Description, runtime: Runtime) -> Predictor | CloudPredictor:
+    """What predicts with a network, without the refinement that its recipe may ask for."""
+    if isinstance(description.preprocessing, CloudPreprocessing):
+        return CloudPredictor(description, runtime=runtime)
+    return Predictor(description, runtime=runtime, refine="none")
 
 
 def hashes(split: Split, indices: Sequence[int]) -> list[str]:
     """Compute the SHA-256 of what each item shows, whatever its file is called."""
     found = []
     for index in indices:
-        pixels: Any = split.read(index)[0]
-        found.append(hashlib.sha256(np.ascontiguousarray(pixels).data).hexdigest())
+        found.append(hashlib.sha256(np.ascontiguousarray(split.shows(index)).data).hexdigest())
     return found
 
 
@@ -100,6 +125,6 @@ def points(
         Of all of them together and of each, in points of 100.
     """
     part = split if indices is None else replace(split, items=tuple(split.items[index] for index in indices))
-    found = evaluate(Predictor(description, runtime=runtime, refine="none"), part)
+    found = evaluate(_predictor(description, runtime), part)
     each = {row.id: row.miou for row in found.images}
     return 100 * found.scores.miou, [100 * float(np.nan_to_num(each.get(item.id, 0.0))) for item in part.items]

@@ -12,7 +12,7 @@ import onnx
 from onnx import numpy_helper
 
 from intarsia.errors import ModelError
-from intarsia.files import atomic_path, sync
+from intarsia.files import atomic_path, sweep, sync
 
 
 def write_onnx(network: onnx.ModelProto, texts: Mapping[str, str], file: Path) -> None:
@@ -27,6 +27,7 @@ def write_onnx(network: onnx.ModelProto, texts: Mapping[str, str], file: Path) -
         del noted.metadata_props[:]
         noted.doc_string = ""
     onnx.helper.set_model_props(described, dict(texts))
+    sweep(file)
     with atomic_path(file) as temporary:
         temporary.write_bytes(described.SerializeToString(deterministic=True))
 
@@ -47,6 +48,8 @@ def write_openvino(network: Any, texts: Mapping[str, str], file: Path) -> None:
     for key, text in texts.items():
         network.set_rt_info(text, [key])
     numbers = file.with_suffix(".bin")
+    sweep(file)
+    sweep(numbers)
     # The graph is renamed last: until then nothing here is a model, and never is one half of an earlier one.
     with atomic_path(file) as graph, atomic_path(numbers) as beside:
         openvino.save_model(network, str(graph), compress_to_fp16=False)

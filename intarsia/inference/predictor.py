@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from typing import Any, overload
+from typing import Any, Self, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from intarsia.inference.pictures.predictor import GridPredictor
 from intarsia.inference.segmenting import Ways, segment_many
 from intarsia.inference.video import VideoPredictor
 from intarsia.inference.volumes import segment_volume
-from intarsia.media.images import ImageLike
+from intarsia.media.images import ImageLike, open_image
 from intarsia.media.medium import ROWS, medium_of
 from intarsia.media.source import PixelSource
 from intarsia.media.video import Frame
@@ -81,6 +81,20 @@ class Predictor(GridPredictor):
             if confidence is not None and part.confidence is not None:
                 confidence[place] = part.confidence
         return Segmentation(labels, self.space, confidence=confidence, source=reader.name, image=image)
+
+    def of_pictures(self, name: str) -> Self:
+        """Give itself."""
+        return self
+
+    def filming(self, **schedule: Any) -> VideoPredictor:
+        """Make it ready for a video; for the arguments, see `VideoPredictor`."""
+        return VideoPredictor(self, **schedule)
+
+    def warm_up(self, pictures: Iterable[NDArray[np.uint8]]) -> None:
+        """Segment pictures (H, W, 3), if it is for such: what comes later finds everything prepared."""
+        if self.preprocessing.is_for("picture"):
+            for pixels in pictures:
+                self.segment_opened(open_image(pixels))
 
     def _volume(self, reader: VolumeReader) -> VolumeSegmentation:
         return segment_volume(self, reader)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
 
 from intarsia.bundle import Bundle, Description
-from intarsia.errors import UsageError
+from intarsia.errors import DataError, UsageError
 from intarsia.inference.identity import Identity
 from intarsia.runtimes import AUTO, open_runtime
 from intarsia.runtimes.contract import Precision, Runtime, identity
@@ -22,6 +25,7 @@ class Ready:
         made: the arguments that the predictor was made with, "runtime", "precision" and "device" among them.
 
     Attributes:
+        things: what it is for, in words.
         runtime: what computes.
         settings: what besides the weights decides the labels, as plain JSON.
 
@@ -30,6 +34,7 @@ class Ready:
         ModelError: the weights do not fit.
     """
 
+    things: ClassVar[str]
     settings: dict[str, Any]
 
     def __init__(self, bundle: Description, made: Mapping[str, Any]) -> None:
@@ -45,6 +50,32 @@ class Ready:
             UsageError: one means nothing to this kind of model.
         """
         return cls(bundle, **options)
+
+    def of_pictures(self, name: str) -> Any:
+        """Give it where a model of pictures is needed; those of pictures give themselves.
+
+        Args:
+            name: how the user calls it.
+
+        Raises:
+            UsageError: it is for something else.
+        """
+        raise UsageError(f"{name} is a model of {self.things}; this needs one of pictures")
+
+    def of_clouds(self, name: str) -> Any:
+        """Give it where a model of point clouds is needed; see `of_pictures`."""
+        raise UsageError(f"{name} is a model of {self.things}; this needs one of point clouds")
+
+    def filming(self, **schedule: Any) -> Any:
+        """Make it ready for a video; see `VideoPredictor`.
+
+        Raises:
+            DataError: it is for something else.
+        """
+        raise DataError(f"{self.bundle.title} is a model of {self.things}, and segments no videos")
+
+    def warm_up(self, pictures: Iterable[NDArray[np.uint8]]) -> None:
+        """Compute once what the first of its sources would wait for: nothing, where no picture tells what that is."""
 
     def identity(self) -> Identity:
         """Tell what decides the labels: equal identities give equal ones."""

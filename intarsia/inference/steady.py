@@ -54,6 +54,8 @@ class SteadyPredictor(VideoPredictor):
 class _Steady:
     """Any runtime: the whole network on every frame, and what was said before."""
 
+    framewise = False
+
     def __init__(self, predictor: GridPredictor, index: int) -> None:
         self._predictor, self._class = predictor, index
 

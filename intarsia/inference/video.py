@@ -15,9 +15,9 @@ from intarsia.inference.identity import Identity
 from intarsia.inference.pictures.predictor import GridPredictor
 from intarsia.labels import LabelArray
 from intarsia.media.medium import VIDEO, check_options
-from intarsia.media.video import Frame
+from intarsia.media.video import Frame, SharedSource
 from intarsia.result import Segmentation
-from intarsia.runtimes.upsampling import upsampled_labels
+from intarsia.runtimes.upsampling import Span, upsampled_labels
 
 if TYPE_CHECKING:
     from intarsia.models.video import VideoSegmenter
@@ -113,6 +113,10 @@ class VideoPredictor:
             )
         return self._steps.model
 
+    def filming(self, **schedule: Any) -> Self:
+        """Give itself, whose own schedule counts."""
+        return self
+
     def identity(self) -> Identity:
         """Tell what decides the labels: equal identities give equal ones."""
         return replace(self._predictor.identity(), settings=self.settings)
@@ -125,6 +129,13 @@ class VideoPredictor:
     def at(self, runtime: Mapping[str, Any]) -> Self:
         """Make the same predictor on another runtime."""
         return type(self)(self._predictor.at(runtime), **self._wanted)
+
+    def extent(self, source: SharedSource) -> Span | None:
+        """Tell what of a video can be shared: its times, from the first to the end.
+
+        None where labels depend on frames before, or reading cannot begin in the middle.
+        """
+        return getattr(source, "span", None) if self._steps.framewise else None
 
     def step(self, frame: Frame | NDArray[np.uint8], state: State | None = None) -> tuple[FrameResult, State]:
         """Segment one frame, (H, W, 3) uint8 RGB or with its time, given what the step before returned.
@@ -147,12 +158,18 @@ class VideoPredictor:
 
 
 class _Steps(Protocol):
+    @property
+    def framewise(self) -> bool:
+        """Whether no frame's labels depend on others."""
+
     def step(self, frame: Frame, state: State | None) -> tuple[LabelArray, State, dict[str, Any]]:
         """The labels of a frame, the next state, and how they came about."""
 
 
 class _EveryFrame:
     """Any runtime: the whole network on every frame."""
+
+    framewise = True
 
     def __init__(self, predictor: GridPredictor) -> None:
         self._predictor = predictor
@@ -177,6 +194,7 @@ class _Scheduled:
         check_schedule(schedule)
         self._predictor, self._runtime = predictor, runtime
         self.model: VideoSegmenter = scheduled(image_model(runtime.model), **schedule)
+        self.framewise = self.model.is_framewise
 
     def step(self, frame: Frame, state: State | None) -> tuple[LabelArray, State, dict[str, Any]]:
         import torch

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Literal
 
 from intarsia.errors import DataError
-from intarsia.inference import Rows
+from intarsia.jobs.cutting import CUTTINGS
+from intarsia.jobs.cutting.archive import write_part
+from intarsia.jobs.cutting.contract import Packed
 from intarsia.jobs.doing import Stop, Tell, remove_all, write
 from intarsia.jobs.line import EXPECTED, Begun, Line
 from intarsia.jobs.manifest import Manifest, is_hopeless
-from intarsia.jobs.parts import Parts, write_part
+from intarsia.jobs.parts import Parts
 from intarsia.jobs.resuming import JobPredictor, is_finished
 from intarsia.jobs.task import JobOptions, Record, Task
 from intarsia.jobs.writing.work import Stopped
@@ -110,18 +112,19 @@ class Attempts:
         return Outcome(begun.task, "stopped" if record["status"] == "stopped" else "done", record)
 
     def _part(self, begun: Begun) -> Outcome:
-        """Keep some rows of a source for whoever does it; what goes wrong with them is told by its own line."""
+        """Keep what is found in a part of a source for whoever does the whole, whose line tells what goes wrong."""
         (name,) = begun.task.outputs.values()
+        pack = CUTTINGS[begun.task.medium.form].pack
 
-        def rows() -> Iterator[Rows]:
+        def packed() -> Iterator[Packed]:
             for found in begun.parts:
                 if self.stop():
                     raise Stopped
-                yield found
+                yield pack(found)
 
         try:
             if begun.error is None:
-                write_part(self.folder / name, rows())
+                write_part(self.folder / name, packed())
         except EXPECTED as error:
             if is_hopeless(error):
                 raise

@@ -96,7 +96,9 @@ def write(
     try:
         if begun.error is not None:
             raise begun.error
-        work = Work(task, begun.reader, paths, options, options.style(task, ready.space), told, stop, begun.parts)
+        work = Work(
+            task, begun.reader, paths, options, options.style(task, ready.space), told, stop, begun.parts, begun.there
+        )
         facts = WRITERS[task.medium.form](ready, work)
         sums = {kind: checksum(path) for kind, path in paths.items()}
     except EXPECTED as error:

@@ -11,6 +11,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from intarsia.errors import IntarsiaError
+from intarsia.jobs.cutting.contract import There
+from intarsia.jobs.cutting.rows import joined_rows
 from intarsia.jobs.manifest import fingerprint
 from intarsia.jobs.parts import Parts
 from intarsia.jobs.stores.sources import fetched
@@ -46,6 +48,7 @@ class Begun:
         input: size and time of the source, before it was opened.
         reader: the opened source; None if there is none.
         error: why it could not be opened.
+        there: the parts of it that others have computed, and what lies between them; {} if there are none.
         parts: what is computed of it; raises what goes wrong.
     """
 
@@ -55,6 +58,7 @@ class Begun:
     input: list[int] | None = None
     reader: Any = None
     error: Exception | None = None
+    there: There = field(default_factory=dict)
     parts: Iterator[Any] = field(default_factory=lambda: iter(()))
     _held: bool = False
     _left: bool = False
@@ -85,10 +89,13 @@ def _opened(task: Task, claim: ExitStack, preprocessing: AnyPreprocessing, optio
 def _computed(begun: Begun, predictor: Any, parts: Parts | None) -> Iterator[Any]:
     form = begun.task.medium.form
     compute = PREDICTED.get(form)
+    if begun.task.part is not None and begun.reader is not None and parts is not None:
+        yield from parts.compute(predictor, begun.task, begun.reader)
+        return
     if compute is None or begun.reader is None:
         return
-    if parts is not None and form == "rows":
-        yield from parts.rows(predictor, begun.task, begun.reader, begun.input)
+    if begun.there and form == "rows":
+        yield from joined_rows(predictor, begun.reader, begun.there, drawn=bool(begun.task.renders))
     else:
         yield from compute(predictor, begun.reader)
 
@@ -183,7 +190,10 @@ class Line:
                 begun._over.wait()
 
     def _opened(self, task: Task, claim: ExitStack) -> Begun:
-        return _opened(task, claim, self._predictor.preprocessing, self._options)
+        begun = _opened(task, claim, self._predictor.preprocessing, self._options)
+        if self._shared is not None and task.part is None and begun.reader is not None:
+            begun.there = self._shared.there(self._predictor, task, begun.reader, begun.input)
+        return begun
 
     def _compute(self, read: Iterable[Begun]) -> Iterator[Any]:
         """Each task, its parts, and the end of it."""

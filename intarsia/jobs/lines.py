@@ -23,22 +23,25 @@ _BEGINNING = re.compile(rb'\{"id": ("(?:[^"\\]|\\.)*")')
 _BATCH = 50_000
 _TABLE = """
 PRAGMA cache_size = -16000;
+PRAGMA journal_mode = OFF;
 PRAGMA synchronous = OFF;
-CREATE TABLE line (
-    key BLOB, rank INTEGER, first INTEGER, file INTEGER, offset INTEGER, PRIMARY KEY (key, rank)
-) WITHOUT ROWID;
+CREATE TABLE line (number INTEGER PRIMARY KEY, key BLOB, rank INTEGER, file INTEGER, offset INTEGER);
 """
-_PUT = """
-INSERT INTO line VALUES (?, ?, ?, ?, ?)
-ON CONFLICT (key, rank) DO UPDATE SET file = excluded.file, offset = excluded.offset
-"""
+# Of all that is there already it is made at once, by sorting; line by line, ten million keys in no order would have
+# most of the data base read and written again for each batch.
+_INDEX = "CREATE INDEX IF NOT EXISTS by_key ON line (key)"
+_PUT = "INSERT INTO line (key, rank, file, offset) VALUES (?, ?, ?, ?)"
 # What is in a shard is newer: shards are gathered before anything is added. Of two shards nobody knows which is newer;
 # of lines of one source, that it was made is the better one: what fails later leaves what was made before.
 _MADE, _FAILED, _GATHERED = 0, 1, 2
-_FIND = "SELECT rank, file, offset FROM line WHERE key = ? ORDER BY rank"
-_ALL = "SELECT file, offset, min(rank) FROM line GROUP BY key ORDER BY min(first)"
+# Of equal rank, the last one counts.
+_FIND = "SELECT rank, file, offset FROM line WHERE key = ? ORDER BY rank, number DESC"
+_ALL = """
+SELECT file, offset, min((rank << 60) - number), (SELECT min(number) FROM line AS other WHERE other.key = line.key)
+FROM line GROUP BY key ORDER BY 4
+"""
 
-_Row = tuple[bytes, int, int, int, int]
+_Row = tuple[bytes, int, int, int]
 
 
 class Lines:
@@ -56,7 +59,6 @@ class Lines:
         self._read: dict[Path, int] = {}
         self._files: list[Path] = []
         self._torn: set[str] = set()
-        self._count = 0
         self._base: sqlite3.Connection | None = None
         self._lock = threading.Lock()
 
@@ -84,7 +86,7 @@ class Lines:
             base, files = self._base, self._files
         if base is None:
             return
-        for file, offset, _ in base.execute(_ALL):
+        for file, offset, _, _ in base.execute(_ALL):
             record = parsed(_line(files[file], offset))
             if record is not None:
                 yield record
@@ -92,7 +94,8 @@ class Lines:
     def _at(self, name: str, least: int = 0) -> Record | None:
         for _ in range(2):
             rows = [] if self._base is None else self._base.execute(_FIND, (_key(name),)).fetchall()
-            read = [parsed(_line(self._files[file], offset)) for rank, file, offset in rows if rank >= least]
+            last = {rank: (file, offset) for rank, file, offset in reversed(rows) if rank >= least}
+            read = [parsed(_line(self._files[file], offset)) for _, (file, offset) in sorted(last.items())]
             found = [record for record in read if record is not None]
             if found:
                 return found[-1] if is_outdated(found[0], found[-1]) else found[0]
@@ -109,6 +112,8 @@ class Lines:
         gathered = self._read.keys() - there - {manifest}
         if gathered:
             self._read_on(manifest)
+        if self._base is not None:
+            self._base.execute(_INDEX)
         for shard in gathered:
             del self._read[shard]
             if self._base is not None and shard in self._files:
@@ -141,9 +146,8 @@ class Lines:
             if file not in self._files:
                 self._files.append(file)
             rank = _GATHERED if file.name == MANIFEST else _FAILED if record["status"] == "error" else _MADE
-            rows.append((_key(record["id"]), rank, self._count, self._files.index(file), self._read[file]))
+            rows.append((_key(record["id"]), rank, self._files.index(file), self._read[file]))
             self._torn.discard(record["id"])
-            self._count += 1
         if whole:  # the rest of what is being written just now is read the next time
             self._read[file] += len(line)
 
@@ -153,9 +157,8 @@ class Lines:
         if self._base is None:
             self._base = sqlite3.connect("", check_same_thread=False)
             self._base.executescript(_TABLE)
-        # Sorted by key, so that neighbours in the tree are written together; the last one of equals counts.
         with self._base:
-            self._base.executemany(_PUT, sorted(rows))
+            self._base.executemany(_PUT, rows)
         rows.clear()
 
 

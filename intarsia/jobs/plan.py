@@ -79,7 +79,11 @@ def plan(
     """
     names = [sources] if isinstance(sources, str | os.PathLike) else list(sources)
     found = [_found(name, out, given, media) for name in names]
-    items: dict[str, Item] = {str(item.source): item for one in found for item in one.items}
+    key_of = os.path.abspath if len(names) > 1 else str  # a.png and ./a.png are one
+    items: dict[str, Item] = {}
+    for one in found:
+        for item in one.items:
+            items.setdefault(key_of(str(item.source)), item)
     store = Address(out) if is_address(out) else None
     if out is not None and store is None and names_file(out, media=media):
         return _one_file(Path(out), list(items.values()), list(outputs), media)

@@ -7,7 +7,7 @@ from typing import Any, Protocol, Self, TypeVar
 
 from intarsia.bundle import Description
 from intarsia.errors import UsageError, counted
-from intarsia.inference import Identity, VideoPredictor
+from intarsia.inference import Identity
 from intarsia.jobs.lines import earlier_settings
 from intarsia.jobs.manifest import Manifest, fingerprint
 from intarsia.jobs.plan import Plan
@@ -36,13 +36,9 @@ class JobPredictor(Protocol):
 P = TypeVar("P", bound=JobPredictor)
 
 
-def prepared(predictor: JobPredictor, medium: Medium, options: JobOptions) -> Any:
-    """Make the predictor ready for a medium: on videos as it says itself, or with the job's schedule."""
-    if medium.form == "frames" and hasattr(predictor, "filming"):
-        return predictor.filming()
-    if medium.form == "frames" and not isinstance(predictor, VideoPredictor):
-        return VideoPredictor(predictor, **options.schedule)  # type: ignore[arg-type]
-    return predictor
+def prepared(predictor: Any, medium: Medium, options: JobOptions) -> Any:
+    """Make the predictor ready for a medium: for frames in its own way, with the job's schedule if it has one."""
+    return predictor.filming(**options.schedule) if medium.form == "frames" else predictor
 
 
 def settled(predictor: Any, options: JobOptions) -> Identity:

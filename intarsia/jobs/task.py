@@ -27,7 +27,7 @@ class Task:
         outputs: what is written, by kind: a posix path below the output folder.
         renders: those of the outputs that are drawn, by kind.
         notes: what was decided about it before it was opened, in sentences; they begin its record's.
-        part: the stretch of its rows of tiles that is all to be computed of it, see `jobs.parts`; None: it is a whole.
+        part: the stretch that is all to be computed of it, see `jobs.cutting`; None: it is a whole.
     """
 
     source: Path | str

@@ -24,7 +24,7 @@ from intarsia.media.header import check_frames, check_size, check_sums, file_siz
 from intarsia.media.jpeg import decode_jpeg
 from intarsia.media.maskfile import Stored, read_mask_file
 from intarsia.media.pixels import RGB, array_to_rgb, to_rgb, upright
-from intarsia.media.profiles import Change, beyond_eight_bits, change_of
+from intarsia.media.profiles import Change, beyond_ordinary, change_of
 from intarsia.media.source import Pixels
 from intarsia.media.streaming import can_stream, filled_bits, stream_rows
 
@@ -32,7 +32,7 @@ ImageLike: TypeAlias = str | os.PathLike[str] | bytes | Image.Image | NDArray[An
 
 MAX_PIXELS = 400_000_000
 _HELD_PIXELS = 30_000_000
-_BOXES = 1 << 13  # bytes in which an AVIF file describes its picture
+_BOXES = 1 << 13  # bytes in which an AVIF or PNG file describes its picture
 
 _WRITERS = {
     ".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF", ".bmp": "BMP",
@@ -75,8 +75,8 @@ class ImageReader:
             self.is_deep = is_deep(image)
             self._told = "" if windows is not None else str(image.info.get("note", ""))
             self._change = self._change_of(image)
-            if image.format == "AVIF":
-                self._told = beyond_eight_bits(_head(self._picture))
+            if image.format in ("AVIF", "PNG"):
+                self._told = beyond_ordinary(_head(self._picture)) or self._told
             stored = orientation(image)
             self.width, self.height = image.size
             self._streamed = stored == 1 and not isinstance(self._picture, Image.Image) and can_stream(image)

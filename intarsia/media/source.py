@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
@@ -106,14 +106,19 @@ class ArraySource:
         return None
 
 
+def _colours(count: int) -> slice:
+    return slice(3) if count >= 3 else slice(1)
+
+
+_SHOWN: dict[Pixels, Callable[[int], slice]] = {
+    "picture": _colours, "raster": _colours, "volume": lambda count: slice(count // 2, count // 2 + 1),
+}  # fmt: skip
+
+
 def as_rgb(samples: Samples, medium: Pixels) -> RGB:
     """Channels (h, w, C) as a picture to look at: (h, w, 3).
 
     Of a volume's neighbouring slices the middle one as grey; of a raster's bands the first three, or the first as grey.
     """
-    count = samples.shape[2]
-    if medium == "volume":
-        shown = samples[..., count // 2 : count // 2 + 1]
-    else:
-        shown = samples[..., :3] if count >= 3 else samples[..., :1]
+    shown = samples[..., _SHOWN[medium](samples.shape[2])]
     return np.ascontiguousarray(np.broadcast_to(shown, (*samples.shape[:2], 3)))

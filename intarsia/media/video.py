@@ -6,7 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Protocol
@@ -99,6 +99,17 @@ class FrameSource(Protocol):
     def __iter__(self) -> Iterator[Frame]: ...
 
 
+class SharedSource(FrameSource, Protocol):
+    """What several readers can go through at the same time, each a stretch of its own."""
+
+    @property
+    def span(self) -> tuple[int, int] | None:
+        """The time of the first frame and that of the end, as the header tells them; None if it does not."""
+
+    def between(self, start: int, end: int) -> Iterator[Frame]:
+        """Go through the frames of ``start <= pts < end``, whose numbers (`Frame.index`) are not told."""
+
+
 def is_video(source: object) -> bool:
     """Tell whether a name stands for a video file or a camera: by its suffix, or its first bytes if that is unknown."""
     if not isinstance(source, str | os.PathLike):
@@ -166,7 +177,7 @@ class VideoFile:
             self._check_size(context.width, context.height)
             self.time_base = stream.time_base or Fraction(1, 1000)
             self.rate = _plausible_rate(stream.average_rate or stream.guessed_rate)
-            self._duration = _duration(container, stream)
+            self._begin, self._duration = stream.start_time or 0, _duration(container, stream)
             self.count = stream.frames or (round(self._duration * self.rate) if self._duration else None) or None
             has_sound = not device and any(other.type == "audio" for other in container.streams)
             self.audio = Path(self._source) if has_sound else None
@@ -219,6 +230,33 @@ class VideoFile:
                 self.damaged += bool(frame.is_corrupt)
                 yield Frame(image, pts, index)
         self._end = end  # not where the reader stopped, but where the file did
+
+    @property
+    def span(self) -> tuple[int, int] | None:
+        """Tell the time of the first frame and that of the end; see `SharedSource`."""
+        if self.is_live or not self._duration:
+            return None
+        return self._begin, self._begin + round(self._duration / self.time_base)
+
+    def between(self, start: int, end: int) -> Iterator[Frame]:
+        """Go through the frames of ``start <= pts < end``, decoded from the key frame before them.
+
+        Where a file's index is wrong, or what it calls a key frame is none, they differ from those that are read from
+        the beginning, or are none.
+        """
+        with self._open() as container:
+            stream = self._stream(container)
+            if start > self._begin:
+                try:
+                    container.seek(start, stream=stream, backward=True)
+                except (self._av.FFmpegError, OSError):
+                    return
+            for frame in self._decoded(container, stream):
+                if frame.pts is not None and frame.pts >= end:
+                    return
+                if frame.pts is not None and frame.pts >= start:
+                    self._check_size(frame.width, frame.height)
+                    yield Frame(self._upright(frame), frame.pts, 0)
 
     def _open(self) -> Any:
         av, path = self._av, Path(self._source)
@@ -337,8 +375,18 @@ class PictureSequence:
 
     def __iter__(self) -> Iterator[Frame]:
         self.skipped = self.resized = 0
-        index = 0
-        for pts, path in enumerate(self._paths):
+        for index, frame in enumerate(self.between(0, len(self._paths))):
+            self.resized += frame.image.shape[:2] != (self.height, self.width)
+            yield replace(frame, index=index)
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """The numbers of the first picture and of the end."""
+        return 0, len(self._paths)
+
+    def between(self, start: int, end: int) -> Iterator[Frame]:
+        """Go through those pictures that can be read, of some that follow each other."""
+        for pts, path in enumerate(self._paths[start:end], start):
             try:
                 image = open_image(path, windows=self._windows).read()
             except DataError:
@@ -346,9 +394,7 @@ class PictureSequence:
                     raise
                 self.skipped += 1
                 continue
-            self.resized += image.shape[:2] != (self.height, self.width)
-            yield Frame(image, pts, index)
-            index += 1
+            yield Frame(image, pts, 0)
 
 
 def _open_camera(number: int, max_pixels: int) -> VideoFile:

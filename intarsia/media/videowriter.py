@@ -62,6 +62,9 @@ _FORMATS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
 WRITTEN_SUFFIXES = tuple(_FORMATS)
 """Suffixes of the video files that are written."""
 
+_REPEATABLE = {"fflags": "+bitexact"}
+"""Without it, a Matroska file says a number drawn by chance, and no two are the same."""
+
 _LABEL_FORMATS = {1: "gray", 2: "gray16le"}
 _LIMITED = 1  # the range of samples, 16 to 235; numbers are those of ITU-T H.273
 _COARSEST, _FINEST = Fraction(1, 1000), Fraction(1, 1_000_000)
@@ -137,7 +140,9 @@ class VideoWriter:
             temporary = stack.enter_context(atomic_path(self.path))
             # Writing through Python's file keeps the system's reason when the disk is full.
             self._file: BinaryIO = stack.enter_context(temporary.open("w+b"))
-            self._container = self._av.open(self._file, "w", format=_FORMATS[self.path.suffix.lower()])
+            self._container = self._av.open(
+                self._file, "w", format=_FORMATS[self.path.suffix.lower()], container_options=_REPEATABLE
+            )
             self._add_streams(stack)
             self._stack = stack.pop_all()
         return self

@@ -93,18 +93,23 @@ class VolumeReader:
             axis: the planes of the slices.
 
         Returns:
-            (D, H, W) uint8, see `Grid.view`; values that are no numbers become 0.
+            (D, H, W) uint8, see `Grid.view`; values that are no numbers become 0, which `notes` say then.
 
         Raises:
             DataError: the file is truncated or corrupt.
         """
         low, high = self.range() if window is None else window
         voxels = np.empty(self.grid.shape, dtype=np.uint8)
+        unknown = 0
         for place, values in self.slabs():
             values -= np.float32(low)
             values *= np.float32(255 / (high - low))
+            unknown += int(np.isnan(values).sum())
             np.nan_to_num(values, copy=False, nan=0.0)
             voxels[..., place] = np.rint(np.clip(values, 0, 255, out=values), out=values)
+        told = f"{100 * unknown / voxels.size:.2g} % of its voxels are no numbers (NaN), and are seen as black"
+        if unknown and told not in self.notes:
+            self.notes = (*self.notes, told)
         return np.ascontiguousarray(self.grid.view(voxels, axis))
 
     def range(self) -> Window:

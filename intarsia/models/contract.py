@@ -58,6 +58,7 @@ class SegmentationModel(nn.Module):
         full_precision: its arithmetic does not bear rounding to bfloat16.
         takes_clips: `supervised` takes clips (T, N, in_channels, *S) as well; other models see each frame by itself.
         unexportable: why other runtimes cannot compute it; "" where they can.
+        input_name: what its input is called in files of other runtimes.
     """
 
     in_channels: int = 3
@@ -65,6 +66,7 @@ class SegmentationModel(nn.Module):
     full_precision: bool = False
     takes_clips: bool = False
     unexportable: str = ""
+    input_name: str = "image"
 
     @property
     def base(self) -> SegmentationModel:

@@ -36,7 +36,7 @@ def counting() -> Iterator[FlopCounterMode]:
 
 def is_counted(known: Architecture) -> bool:
     """Whether `gmacs` says something of an architecture: features and trees multiply nothing, clouds have no size."""
-    return not known.fitted and known.medium != "cloud"
+    return not known.fitted and known.takes.has_size
 
 
 def gmacs(model: SegmentationModel, size: tuple[int, int] = (512, 512)) -> float:

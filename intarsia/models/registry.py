@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, TypeVar, get_args
+from typing import Any, Literal, NamedTuple, Protocol, TypeVar, get_args
 
 from intarsia.errors import ModelError, UsageError, suggest
 from intarsia.models.contract import SegmentationModel
@@ -13,6 +13,27 @@ from intarsia.models.single import bear_single_values
 from intarsia.recipe import Recipe
 
 Medium = Literal["image", "video", "cloud"]
+
+
+class Taken(NamedTuple):
+    """What the architectures of a medium take.
+
+    Attributes:
+        words: for people.
+        has_size: a side in pixels says how much work one is; points come in any number.
+    """
+
+    words: str
+    has_size: bool = True
+
+
+TAKEN: dict[Medium, Taken] = {
+    "image": Taken("pictures"),
+    "video": Taken("pictures"),
+    "cloud": Taken("point clouds", has_size=False),
+}
+"""What each of them takes."""
+
 _Builder = TypeVar("_Builder", bound=Callable[..., SegmentationModel])
 
 
@@ -53,6 +74,11 @@ class Architecture:
     medium: Medium = "image"
     check: Callable[[Recipe], None] = _takes_any
     options_from: Callable[[Mapping[str, Any], TrainingData], dict[str, Any]] = _as_they_are
+
+    @property
+    def takes(self) -> Taken:
+        """What it takes."""
+        return TAKEN[self.medium]
 
     @property
     def summary(self) -> str:

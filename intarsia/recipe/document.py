@@ -76,6 +76,10 @@ class Recipe(Section):
         except OSError as error:
             raise UsageError(f"cannot read recipe {file}: {reason(error)}") from error
         except ValueError as error:
+            if file.suffix.lower() not in (".yaml", ".yml", ".json", ".txt", ""):
+                raise UsageError(
+                    f"{file}: neither a recipe (a text file, YAML) nor a folder of labelled data"
+                ) from error
             raise UsageError(f"cannot read recipe {file}: {error}; save it as UTF-8") from error
         recipe = cls.from_text(text, origin=str(file))
         if not recipe.model_fields_set:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_origin
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
 
@@ -338,22 +338,44 @@ def explain(problem: Any, model: type[BaseModel]) -> str:
     location = [part for part in problem["loc"] if not (isinstance(part, str) and "[" in part)]
     key = ".".join(str(part) for part in location)
     if problem["type"] == "extra_forbidden":
-        return f"unknown key {key!r}.{suggest(str(location[-1]), _keys_at(model, location[:-1]))}"
+        here = _keys_at(model, location[:-1])
+        elsewhere = [
+            f"{name}.{location[-1]}" for name in here if location[-1] in _keys_at(model, [*location[:-1], name])
+        ]
+        hint = f" It belongs into a section: {', '.join(elsewhere)}." if elsewhere else suggest(str(location[-1]), here)
+        return f"unknown key {key!r}.{hint}"
+    got = problem["input"]
+    if problem["type"] in {"model_type", "model_attributes_type"}:  # "should be a valid dictionary or instance of Data"
+        section = _section_at(model, location)
+        assert section is not None  # pydantic found it there
+        names = section.model_fields
+        first, kind = next((name, field.annotation) for name, field in names.items())
+        spoken = isinstance(got, str) and (kind is str or get_origin(kind) is Literal)
+        hint = f"; write {{{first}: {got}}}" if spoken else ""
+        return f"{key}: a section with keys of its own ({', '.join(names)}), not {got!r}{hint}"
+    if problem["type"] == "list_type":
+        return f"{key}: a list, not {got!r}; write [...]"
     message = str(problem["msg"]).removeprefix("Value error, ")
     message = message[:1].lower() + message[1:]
-    return f"{key or model.__name__.lower()}: {message}" + (f" (got {problem['input']!r})" if location else "")
+    return f"{key or model.__name__.lower()}: {message}" + (f" (got {got!r})" if location else "")
 
 
-_LISTED: dict[str, type[BaseModel]] = {"loss": LossTerm, "sources": Source, "remap": Remapping}
+_WRAPPED: dict[str, type[BaseModel]] = {"loss": LossTerm, "sources": Source, "remap": Remapping, "clips": Clips}
 
 
-def _keys_at(model: type[BaseModel], location: Iterable[Any]) -> list[str]:
+def _section_at(model: type[BaseModel], location: Iterable[Any]) -> type[BaseModel] | None:
+    """The section that a key of `model` holds; None where it holds something else."""
     section = model
     for part in location:
         if isinstance(part, int):
             continue
-        annotation = _LISTED.get(part) or section.model_fields[part].annotation
+        annotation = _WRAPPED.get(part) or section.model_fields[part].annotation
         if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
-            return []
+            return None
         section = annotation
-    return list(section.model_fields)
+    return section
+
+
+def _keys_at(model: type[BaseModel], location: Iterable[Any]) -> list[str]:
+    section = _section_at(model, location)
+    return list(section.model_fields) if section else []

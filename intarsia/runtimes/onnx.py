@@ -33,8 +33,12 @@ class OnnxRuntime:
         self.processor = f"cpu {feature()}"
         self._exported, self._network = exported, Network(file, threads=threads)
         given, made = self._network.shape, list(self._network.outputs.values())
-        if len(given) != 4 or [len(shape) for shape in made] != [4] or not isinstance(given[1], int):
-            raise ModelError(f"{file}: its network is not one of pictures (N, C, H, W) to logits (N, K, h, w)")
+        axes = len(given)
+        if axes not in (3, 4) or [len(shape) for shape in made] != [axes] or not isinstance(given[1], int):
+            raise ModelError(
+                f"{file}: its network is none of pictures (N, C, H, W) to logits (N, K, h, w), nor of points (N, C, P) "
+                "to logits (N, K, P)"
+            )
         self.in_channels = given[1]
         if made[0][1] != classes:
             raise ModelError(f"{file}: its network gives {made[0][1]} classes, and its description names {classes}")
@@ -55,6 +59,7 @@ class OnnxRuntime:
         return found
 
     def logits(self, x: Floats, place: Place | None = None) -> Floats:
-        self._exported.require_size(x.shape[2], x.shape[3], self._network.file)
+        if x.ndim == 4:
+            self._exported.require_size(x.shape[2], x.shape[3], self._network.file)
         (logits,) = self._network.run(x).values()
         return logits

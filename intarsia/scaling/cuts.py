@@ -7,14 +7,14 @@ from collections.abc import Callable
 
 from intarsia.jobs import Task
 
-Cut = Callable[[Task], list[Task]]
+Cut = Callable[[Task, int], list[Task]]
 
 
 class Cuts:
     """Tasks of which parts are in work.
 
     Args:
-        cut: makes the parts of a task; none, where it has to be done as a whole.
+        cut: makes the parts of a task for so many workers; none, where it has to be done as a whole.
     """
 
     def __init__(self, cut: Cut) -> None:
@@ -35,7 +35,7 @@ class Cuts:
             if task.part is not None or task.id in self._asked:
                 continue
             self._asked.add(task.id)
-            parts = self._cut(task)
+            parts = self._cut(task, workers)
             if parts:
                 self._left[task.id] = task, {part.id for part in parts}
                 waiting.remove(task)

@@ -96,9 +96,9 @@ class Driver:
                     self._give(name, self._waiting.popleft())
 
     def _fits(self, name: str) -> bool:
-        """Whether a worker may hold the next task: pictures beside pictures, all else by itself."""
+        """Whether a worker may hold the next task: beside others only what takes moments."""
         held = self._given[name].values()
-        return not held or all(task.medium.name == "picture" for task in (*held, self._waiting[0]))
+        return not held or all(task.medium.light for task in (*held, self._waiting[0]))
 
     def _give(self, name: str, task: Task) -> None:
         self._given[name][task.id] = task

@@ -16,7 +16,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
-from intarsia.errors import DataError, require
+from intarsia.errors import DataError, UsageError, require
 from intarsia.scaling.engines import OnRay
 from intarsia.scaling.pool import Event
 from intarsia.scaling.terms import Answer, Order, Terms
@@ -25,6 +25,7 @@ from intarsia.threads import cores
 
 _CALLS = 8  # that an actor answers at once: orders, which wait, and being asked to begin and to stop
 _STORE = 100 << 20  # bytes of Ray's store on this machine, through which no picture goes
+_CLIENT = "ray[client]"  # what Ray says is not installed
 _GRACE = 10.0
 _TOKEN = "; where the cluster asks for a token, also set RAY_AUTH_MODE=token"  # a client waits in vain without
 _COUNTED = 2.0  # seconds for which the number of cores is taken to be the same
@@ -92,7 +93,7 @@ class RayPool:
         engine: the cluster.
 
     Raises:
-        UsageError: Ray is not installed.
+        UsageError: Ray, or what its client needs, is not installed.
         DataError: there is no cluster at the address.
     """
 
@@ -117,6 +118,12 @@ class RayPool:
         try:
             self._ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **mine)
         except (ConnectionError, TimeoutError, RuntimeError, ValueError) as error:
+            if _CLIENT in str(error):  # Ray itself brings what all else needs
+                raise UsageError(
+                    f"cannot join a Ray cluster at {address}: Ray's client needs grpcio, which is not installed; it "
+                    "comes with: pip install 'intarsia[scale]'. On a machine of the cluster, --on ray with "
+                    "RAY_ADDRESS=HOST:PORT does without"
+                ) from error
             raise DataError(
                 f"cannot join a Ray cluster at {address}: {str(error).splitlines()[0]}. Start one (ray start --head), "
                 f"and use the same versions of Ray and Python there{_TOKEN if address.startswith('ray://') else ''}"

@@ -89,12 +89,13 @@ def run_on(
     identity = predictor.identity()
     if is_free:  # no worker chooses again, by a measurement of its own
         make = partial(make, runtime=identity.runtime["name"], precision=identity.runtime["precision"])
-    parts = Parts(plan.folder, options)
+    # In a store there is no place for parts that are in work.
+    cut = partial(Parts(plan.folder, options).of, predictor) if plan.store is None else _whole
     terms = Terms(make, identity, options, overwrite, os.getcwd(), str(plan.place), desk.sign, _threads(engine))
     quarantine = partial(_give_up, predictor, desk.manifest, options)
     try:
         with _pool(engine, terms) as pool:
-            for outcome in Driver(pool, todo, quarantine, stop, partial(parts.of, predictor)).outcomes():
+            for outcome in Driver(pool, todo, quarantine, stop, cut).outcomes():
                 result.add(outcome)
                 if outcome.record is not None and finished is not None:
                     finished(len(result.skipped) + len(result.records), len(plan.tasks), outcome.record)
@@ -106,6 +107,11 @@ def run_on(
     desk.end()
     result.stopped = result.stopped or stop()
     return result
+
+
+def _whole(task: Task, workers: int) -> list[Task]:
+    """Cut nothing."""
+    return []
 
 
 def _give_up(

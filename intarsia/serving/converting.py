@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from intarsia.annotations import AnnotatedVideo, AnnotationSet, Lost, open_annotations, write_annotations
+from intarsia.annotations import AnnotatedImage, AnnotationSet, Lost, open_annotations, write_annotations
 from intarsia.annotations.archive import is_zip
 from intarsia.annotations.document import Document
 from intarsia.annotations.finding import walk
@@ -145,13 +145,15 @@ def _checked(export: AnnotationSet, to: str, settings: Settings, check: Callable
         for document in export.stream(lost):
             check()
             check_room((document.width or 0) * (document.height or 0), settings, 1, document.name)
-            if isinstance(document, AnnotatedVideo):
-                frames = 1 + (document.stop - document.start) // max(document.step, 1)
-                if frames > _MOST_FRAMES:
-                    raise Problem(TOO_LARGE, f"{document.name} has {frames:,} frames, the limit is {_MOST_FRAMES:,}")
-            elif to in _SAY_PLACES:
-                width, height = size_of(document)
-                document = replace(document, image=None, width=width, height=height)
-            yield document
+            if document.frames > _MOST_FRAMES:
+                raise Problem(
+                    TOO_LARGE, f"{document.name} has {document.frames:,} frames, the limit is {_MOST_FRAMES:,}"
+                )
+            yield document.map_stills(_without_place) if to in _SAY_PLACES else document
 
     return replace(export, stream=stream)
+
+
+def _without_place(image: AnnotatedImage) -> AnnotatedImage:
+    width, height = size_of(image)
+    return replace(image, image=None, width=width, height=height)

@@ -38,8 +38,9 @@ def create(model: str = _MODEL, classes: str = "") -> Detector:
     Raises:
         UsageError: no such model or class, or CVAT's SDK is not installed.
     """
-    names = [name.strip() for name in classes.split(",")]
-    return Detector(model, [*dict.fromkeys(filter(None, names))])  # CVAT takes each label once
+    # `-p classes=int:1` hands over a number, and `-p model=int:1` as well: names all the same.
+    names = [name.strip() for name in str(classes).split(",")]
+    return Detector(str(model), [*dict.fromkeys(filter(None, names))])  # CVAT takes each label once
 
 
 class Detector:

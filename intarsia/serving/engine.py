@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import intarsia
 from intarsia.bundle import Description
-from intarsia.errors import suggest
+from intarsia.errors import UsageError, suggest
 from intarsia.inference import Predictor
 from intarsia.inference.choosing import Choice, Chooser
 from intarsia.inference.clouds import CloudPredictor
@@ -22,7 +22,7 @@ from intarsia.inference.pipelines import NO_PIXELS
 from intarsia.media.pixels import RGB
 from intarsia.runtimes.timed import Timed, nothing
 from intarsia.serving.calls import Call, GivenUp, unless_left
-from intarsia.serving.problems import CLIENT_GONE, NOT_FOUND, TOO_LATE, TOO_MANY, UNAVAILABLE, Problem
+from intarsia.serving.problems import CLIENT_GONE, NOT_FOUND, TOO_LATE, TOO_MANY, UNAVAILABLE, UNSUPPORTED, Problem
 from intarsia.serving.settings import Settings
 from intarsia.zoo import bundled_models, find_bundle
 
@@ -140,6 +140,18 @@ class Engine:
                 self._variants.popitem(last=False)
         self._variants.move_to_end(key)
         return self._variants[key]
+
+    async def of_pictures(self, name: str, options: Mapping[str, Any] | None = None) -> Predictor:
+        """Give a model of pictures; see `predictor`.
+
+        Raises:
+            Problem: it is of something else.
+        """
+        found = await self.predictor(name, options)
+        try:
+            return found.of_pictures(name)
+        except UsageError as error:
+            raise Problem(UNSUPPORTED, str(error)) from None
 
     async def load(self, function: Callable[[], T]) -> T:
         """Run what opens networks on the thread that loads, one after the other."""

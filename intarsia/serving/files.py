@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -108,7 +109,7 @@ def _check_size(path: Path, name: str, medium: Medium, predictor: AnyPredictor, 
             )
         return
     reader = medium.open(path, predictor.preprocessing, {})
-    width, height, depth = reader.grid.shape if medium.form == "volume" else (reader.width, reader.height, 1)
-    check_room(width * height * depth, engine.settings, len(predictor.space), name)
+    width, height, *depth = medium.size(reader)
+    check_room(math.prod((width, height, *depth)), engine.settings, len(predictor.space), name)
     if isinstance(predictor.preprocessing, Preprocessing):
         check_working(name, width, height, predictor.preprocessing, engine.settings, len(predictor.space))

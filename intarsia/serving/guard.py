@@ -21,6 +21,7 @@ from intarsia.serving.budget import Budget, Held
 from intarsia.serving.jsonsize import weight
 from intarsia.serving.problems import BAD_REQUEST, CLIENT_GONE, TOO_LARGE, UNAUTHORIZED, Problem, answer, problem_of
 from intarsia.serving.settings import Settings
+from intarsia.serving.unread import Body
 
 logger = logging.getLogger("intarsia.serving")
 
@@ -68,11 +69,12 @@ class Guard:
         headers, start = Headers(scope=scope), time.perf_counter()
         said = headers.get("x-request-id", "")
         scope["request_id"] = said if _PLAIN_ID.fullmatch(said) else uuid.uuid4().hex
-        status = 0
+        status, body = 0, Body(scope, headers, receive)
 
         async def told(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
+                await body.throw_away()
                 status = message["status"]
                 _add_headers(MutableHeaders(scope=message), scope)
             await send(message)
@@ -83,7 +85,7 @@ class Guard:
                 await answer(Request(scope), refusal)(scope, receive, told)
             else:
                 with Held(self._budget, scope) as held:
-                    await self._app(scope, self._within(scope, headers, receive, held), told)
+                    await self._app(scope, self._within(scope, headers, body.receive, held), told)
         except Exception as error:
             problem = problem_of(error)
             if problem.status >= 500:

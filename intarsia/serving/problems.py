@@ -21,6 +21,7 @@ from intarsia.failures import explained
 BAD_REQUEST, UNAUTHORIZED, NOT_FOUND, CONFLICT = 400, 401, 404, 409
 NOT_ACCEPTABLE, TOO_LARGE, UNSUPPORTED, UNPROCESSABLE = 406, 413, 415, 422
 TOO_MANY, UNAVAILABLE, TOO_LATE, NO_SPACE = 429, 503, 504, 507
+_NOT_ALLOWED = 405
 CLIENT_GONE = 499
 """Of requests whose client left; nobody reads the answer, the log does."""
 MEDIA_TYPE = "application/problem+json"
@@ -135,6 +136,9 @@ def install(app: FastAPI) -> None:
         detail = str(error.detail)
         if error.status_code == NOT_FOUND and detail == "Not Found":
             detail = f"there is nothing at {request.url.path}; /docs lists what there is"
+        elif error.status_code == _NOT_ALLOWED:
+            allowed = (error.headers or {}).get("Allow", "another method")
+            detail = f"{request.url.path} does not answer {request.method}; send {allowed}"
         return answer(request, Problem(error.status_code, detail, headers=dict(error.headers or {})))
 
     async def of_arguments(request: Request, error: Exception) -> Response:

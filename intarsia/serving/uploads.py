@@ -14,7 +14,7 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
 
 from intarsia.media.header import check_frames, opened
-from intarsia.media.medium import MEDIA, PICTURE
+from intarsia.media.medium import MEDIA
 from intarsia.preprocessing import Preprocessing
 from intarsia.serving.calls import Call
 from intarsia.serving.problems import PREFIX, TOO_LARGE, TOO_LATE, UNPROCESSABLE, UNSUPPORTED, Problem
@@ -68,7 +68,7 @@ class Upload:
     def is_plain(self) -> bool:
         """Whether it can be nothing but one picture, so that it needs no file."""
         name = f"upload{self.suffix}"
-        return not any(medium.claims(name) for medium in MEDIA if medium is not PICTURE)
+        return all(bytes in medium.types for medium in MEDIA if medium.claims(name))
 
 
 @dataclass(frozen=True)

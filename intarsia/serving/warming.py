@@ -10,11 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from intarsia.errors import IntarsiaError
-from intarsia.inference import Predictor
-from intarsia.inference.clouds import CloudPredictor
 from intarsia.media.images import open_image
 from intarsia.serving.calls import Call
-from intarsia.serving.engine import Engine
+from intarsia.serving.engine import AnyPredictor, Engine
 from intarsia.serving.project.current import Current
 from intarsia.serving.routes.studio import read_files
 
@@ -23,12 +21,9 @@ SAMPLE = Path(__file__).parent / "samples" / "astronaut.jpg"
 """With which an empty studio begins."""
 
 
-def warm(predictor: Predictor | CloudPredictor) -> None:
+def warm(predictor: AnyPredictor) -> None:
     """Let a model of pictures compute a small and a large picture; one of clouds has no fixed sizes to prepare."""
-    if isinstance(predictor, CloudPredictor) or predictor.preprocessing.medium != "picture":
-        return
-    for side in _SIDES:
-        predictor.segment_opened(open_image(np.zeros((side, side, 3), np.uint8)))
+    predictor.warm_up(np.zeros((side, side, 3), np.uint8) for side in _SIDES)
 
 
 async def warm_studio(engine: Engine, project: Current, model: str | None) -> None:
@@ -48,5 +43,4 @@ async def warm_studio(engine: Engine, project: Current, model: str | None) -> No
         chosen = await engine.predictor(model)
         await engine.compute(Call(), chosen, partial(warm, chosen))
     predictor = await engine.predictor(model, {"confidence": True})
-    if isinstance(predictor, Predictor) and predictor.preprocessing.medium == "picture":
-        await engine.compute(Call(), predictor, partial(predictor.segment_opened, open_image(pixels)))
+    await engine.compute(Call(), predictor, partial(predictor.warm_up, [pixels]))

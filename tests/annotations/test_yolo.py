@@ -89,6 +89,29 @@ def test_bad_lines_are_counted(tmp_path: Path) -> None:
         open_annotations(tmp_path, without_labels="skp")
 
 
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("0 20 20 10 10", "coordinates that are no shares of the image (0 to 1)"),
+        ("0 0,5 0,5 0,2 0,2", "a coordinate is not a number"),
+        ("cat 0.5 0.5 0.2 0.2", "a line that does not begin with a class number"),
+        ("0 0.5 0.5 0.2", "a line that is neither a box nor an outline"),
+        ("0.0 0.5 0.5 0.2 0.2", ""),
+    ],
+)
+@pytest.mark.parametrize("apart", [True, False])
+def test_labels_of_another_kind_are_told_and_not_passed_over(
+    tmp_path: Path, line: str, reason: str, apart: bool
+) -> None:
+    image(tmp_path / ("images/a.png" if apart else "a.png"))
+    text(tmp_path / ("labels/a.txt" if apart else "a.txt"), line)
+    text(tmp_path / "data.yaml", "names: [cat]")
+    export = open_annotations(tmp_path)
+    (document,) = export.images()
+    assert export.tool == "yolo" and len(document.shapes) == (not reason)
+    assert [why for _, why in export.lost.entries] == ([reason] if reason else [])
+
+
 @settings(max_examples=20, deadline=None)
 @given(st.lists(geometries([Polygon], 61, 37), max_size=3))
 def test_written_and_read_again(tmp_path_factory: pytest.TempPathFactory, drawn: list[Polygon]) -> None:

@@ -39,6 +39,9 @@ class ByPlace:
     def identity(self) -> Identity:
         return Identity("none", {}, {"name": "none", "precision": "fp32"})
 
+    def of_pictures(self, name: str) -> ByPlace:
+        return self
+
     def segment(self, source: NDArray[np.uint8]) -> Segmentation:
         return Segmentation(labels_of(*source.shape[:2]), SPACE)
 

@@ -82,9 +82,7 @@ def test_a_series_into_one_file(for_volumes: Path, tmp_path: Path, capsys: pytes
 def test_a_map_with_outlines(for_pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source = map_file(tmp_path / "map.tif")
     out = tmp_path / "o" / "out.tif"
-    code, said, _ = run(
-        capsys, "segment", source, "-m", for_pictures, "-o", out, "--write", "polygons", "--write", "confidence"
-    )
+    code, said, _ = run(capsys, "segment", source, "-m", for_pictures, "-o", out, "--write", "polygons, confidence")
     assert code == 0 and "1 polygon" in said and "(48x40" in said
     assert sorted(path.name for path in out.parent.iterdir()) == ["out.confidence.tif", "out.geojson", "out.tif"]
     five = map_file(tmp_path / "five.tif", bands=5)

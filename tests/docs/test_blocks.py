@@ -28,6 +28,8 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 RUN = [path for path in PAGES if path.parent.name in ("tutorials", "howto", "explanation")]
 
 
+# The quickest network to train, and to translate where a page exports it.
+QUICK = (*TINY[1:6], "model.architecture=deeplabv1", "model.options={base: 4, width: 16, dropout: 0}", *TINY[8:])
 # A network of a few thousand weights, for the few points of a drawn cloud.
 TINY_CLOUD = (
     *TINY[1:6], "cloud.points=64", "cloud.blocks=4", "cloud.voxel=0", "cloud.features=[height, intensity]",
@@ -64,7 +66,7 @@ def _in_seconds(train: Callable[..., Any]) -> Callable[..., Any]:
     def trained(source: str | Path, *places: Any, changes: Sequence[str] = (), **said: Any) -> Any:
         steps = [f"training.epochs={1 + bool(said.get('resume'))}", "training.minutes=null"]
         if said.get("recipe") is None:
-            steps += TINY_CLOUD if "scans" in str(source) else TINY[1:]
+            steps += TINY_CLOUD if "scans" in str(source) else QUICK
         return train(source, *places, changes=[*changes, *steps], **said | {"progress": False})
 
     return trained

@@ -54,9 +54,10 @@ def shown(browser: Any, site: Path) -> Iterator[Shown]:
     server.server_close()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_pages_can_be_read_by_everybody_and_ask_nothing_of_others(shown: Shown, scheme: str) -> None:
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 1280), ("dark", 390)])
+def test_pages_can_be_read_by_everybody_and_ask_nothing_of_others(shown: Shown, scheme: str, width: int) -> None:
     axe = (package("axe-core") / "axe.min.js").read_text("utf-8")
+    shown.page.set_viewport_size({"width": width, "height": 900})
     shown.page.emulate_media(color_scheme=scheme)
     found = {}
     for name in PAGES:
@@ -64,6 +65,7 @@ def test_pages_can_be_read_by_everybody_and_ask_nothing_of_others(shown: Shown, 
         shown.page.wait_for_selector(".md-content__inner h1")
         shown.page.wait_for_load_state("networkidle")
         shown.page.add_style_tag(content="* { transition: none !important; animation: none !important }")
+        assert shown.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{name} is too wide"
         shown.page.evaluate(axe)
         violations = shown.page.evaluate("async () => (await axe.run()).violations")
         found[name] = [f"{one['id']}: {one['nodes'][0]['html'][:200]}" for one in violations]

@@ -22,7 +22,7 @@ from intarsia.errors import DataError, ModelError, UsageError
 from intarsia.exporting.exporting import Exporter
 from intarsia.exporting.graph import to_onnx
 from intarsia.exporting.request import check_request
-from intarsia.models import ImageModel
+from intarsia.models import SegmentationModel
 from intarsia.preprocessing import Preprocessing
 
 NAME = "deeplabv1"  # the quickest to translate
@@ -50,7 +50,7 @@ def _translated() -> dict[str, onnx.ModelProto]:
     return {}
 
 
-def translate(model: ImageModel) -> onnx.ModelProto:
+def translate(model: SegmentationModel, points: int = 0) -> onnx.ModelProto:
     """`to_onnx`, once for the one bundle here."""
     held = _translated()
     if not held:
@@ -94,7 +94,7 @@ def test_a_file_segments_as_its_bundle(bundle: Bundle, data: Path, tmp_path: Pat
 def test_what_costs_too_much_is_not_written(bundle: Bundle, data: Path, tmp_path: Path) -> None:
     split = open_dataset(data, val_fraction=0).split("all")
 
-    def wrong(model: ImageModel) -> onnx.ModelProto:
+    def wrong(model: SegmentationModel, points: int) -> onnx.ModelProto:
         network = translate(model)
         last = [t for t in network.graph.initializer if t.name.startswith("head") and len(t.dims) == 4][-1]
         last.CopyFrom(onnx.numpy_helper.from_array(-onnx.numpy_helper.to_array(last), last.name))
@@ -158,8 +158,8 @@ def test_the_command_says_what_is_wrong(cli: Cli, bundle: Bundle, tmp_path: Path
     bundle.save(tmp_path / "net.safetensors")
     assert cli("export", tmp_path / "net.safetensors", "-o", tmp_path / "net.xml", "--precision", "int8") == 2
     assert "int8 needs --calibrate DATA" in cli.err
-    assert cli("export", "airborne-lidar", "-o", tmp_path / "net.onnx") == 4
-    assert "cannot be exported: a network of points" in cli.err
+    assert cli("export", "airborne-lidar", "-o", tmp_path / "net.xml") == 2
+    assert "networks of points are exported for ONNX Runtime alone" in cli.err
     assert cli("export", "stret", "-o", tmp_path / "net.onnx") == 2 and "Did you mean 'street'?" in cli.err
 
 

@@ -197,6 +197,25 @@ def test_augmentation_averages_probabilities_of_the_mirrored_image(make_predicto
     assert (both.labels == 1).all()
 
 
+@pytest.mark.parametrize(
+    ("names", "recipe"),
+    [(("left_eye", "right_eye"), None), (("one", "other"), {"augment": {"sides": [["other", "one"]]}})],
+)
+def test_left_and_right_change_places_in_the_mirrored_image(
+    make_predictor: MakePredictor, names: tuple[str, str], recipe: dict[str, Any] | None
+) -> None:
+    """Class 1 is left of the middle for the network, so class 0 is right of it where the image is mirrored."""
+    found = make_predictor(Sided(), tta=True, confidence=True, names=names, recipe=recipe).segment(
+        np.zeros((8, 16, 3), np.uint8)
+    )
+    assert found.confidence is not None
+    # Left: class 1 by the image with .8808, by its mirror, which sees the right half there, with .5; right: class 0.
+    assert (found.labels[:, :8] == 1).all()
+    assert (found.labels[:, 8:] == 0).all()
+    expected = np.full((8, 16), (0.8808 + 0.5) / 2)
+    assert found.confidence.astype(float) == pytest.approx(expected, abs=1e-3)
+
+
 def test_augmentation_over_scales(make_predictor: MakePredictor) -> None:
     found = make_predictor(Shallow(), tta=True, scales=(0.5, 1.0, 2.0)).segment(halves(40, 64))
     assert (found.labels[:, :30] == 0).all() and (found.labels[:, 34:] == 1).all()

@@ -9,7 +9,6 @@ import pytest
 
 from intarsia.bundle import Description
 from intarsia.inference import Predictor
-from intarsia.inference.pictures.stretches import cut
 from intarsia.labels import LabelSpace
 from intarsia.media.source import ArraySource
 from intarsia.preprocessing import Preprocessing
@@ -54,8 +53,9 @@ def test_stretches_have_the_rows_of_the_whole(
     maker = predictor(stride, align_corners, tile=128, overlap=overlap, confidence=stride == 4)
     reader = picture(2304 if overlap < 64 else 1344, 132)
     whole = list(maker.rows(reader))
-    stretches = maker.stretches(reader)
-    assert len(stretches) >= 2
+    extent = maker.extent(reader)
+    assert extent is not None and extent[1] >= 16
+    stretches = [(0, 7), (7, 8), (8, extent[1])]
     parts = [list(maker.rows(reader, stretch=stretch)) for stretch in stretches]
     assert all(parts)
     found = [rows for part in parts for rows in part]
@@ -67,14 +67,9 @@ def test_stretches_have_the_rows_of_the_whole(
             assert np.array_equal(one.confidence, other.confidence)
 
 
-def test_what_is_not_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_not_shared(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("intarsia.inference.pictures.predictor.WHOLE_PIXELS", 0)
-    assert predictor(4, False, tile=128, overlap=32).stretches(picture(1024, 64)) == []  # not large
-    assert predictor(4, False, tile=128, overlap=32, decide="rankseg").stretches(picture(4096, 64)) == []
-    assert predictor(4, False, tile=128, overlap=32, refine="guided").stretches(picture(4096, 64)) == []
-    assert predictor(4, False, tile=128, overlap=32, long_side=2048).stretches(picture(4096, 64)) == []
-
-
-def test_stretches_are_about_equal() -> None:
-    assert cut(15) == [] and cut(16) == [(0, 8), (8, 16)]
-    assert cut(52) == [(0, 8), (8, 17), (17, 26), (26, 34), (34, 43), (43, 52)]
+    assert predictor(4, False, tile=128, overlap=32).extent(picture(1024, 64)) == (0, 11)
+    assert predictor(4, False, tile=128, overlap=32, decide="rankseg").extent(picture(4096, 64)) is None
+    assert predictor(4, False, tile=128, overlap=32, refine="guided").extent(picture(4096, 64)) is None
+    assert predictor(4, False, tile=128, overlap=32, long_side=2048).extent(picture(4096, 64)) is None

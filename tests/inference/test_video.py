@@ -46,6 +46,13 @@ def test_a_video_is_a_source_like_any_other(predictor: Predictor, clip: Path) ->
         predictor.segment("nowhere.mp4")
 
 
+def test_frames_that_depend_on_others_are_not_shared(predictor: Predictor, clip: Path) -> None:
+    source = open_video(clip)
+    assert VideoPredictor(predictor).extent(source) == source.span is not None  # type: ignore[arg-type, attr-defined]
+    for schedule in ({"every": 4}, {"smooth": 0.5}, {"every": 1, "delay": 2}):
+        assert VideoPredictor(predictor, **schedule).extent(source) is None  # type: ignore[arg-type]
+
+
 def test_many_streams_on_one_model(predictor: Predictor) -> None:
     model = VideoPredictor(predictor, method="flow", every=3)
     clips = moving_squares(5), [frame[:, ::-1] for frame in moving_squares(5)]

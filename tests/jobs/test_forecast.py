@@ -20,6 +20,7 @@ from intarsia.errors import DataError
 from intarsia.inference import Predictor
 from intarsia.jobs import JobOptions, forecast, plan, run_all
 from intarsia.jobs.forecast import check_memory, making
+from intarsia.jobs.forecast.trial import Trial
 from intarsia.models import ImageModel
 
 MakePredictor = Callable[..., Predictor]
@@ -143,6 +144,21 @@ def test_several_workers_take_so_many_times_the_memory(
     assert forecast(predictor, planned, workers=3).fits
     with pytest.raises(DataError, match=r"with 4 workers, and there are .*: 3 workers would fit \(--on local:3\)"):
         check_memory(predictor, planned, workers=4)
+
+
+def test_parts_of_one_raster_are_told(predictor: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rasterio = pytest.importorskip("rasterio", reason="rasters need intarsia[geo]")
+    profile = {"width": 600, "height": 8000, "count": 3, "dtype": "uint8", "tiled": True, "sparse_ok": True}
+    place = rasterio.Affine(2, 0, 500000, 0, -2, 4000000)
+    rasterio.open(tmp_path / "a.tif", "w", driver="GTiff", crs="EPSG:32633", transform=place, **profile).close()
+    monkeypatch.setattr(making, "tried", lambda runtime, shape: Trial(1, None, 1.0))
+    whole = Predictor(predictor.bundle, runtime=predictor.runtime, long_side=0)
+    one, two, five = (
+        forecast(whole, plan(tmp_path / "a.tif", tmp_path / "out"), workers=workers) for workers in (1, 2, 5)
+    )
+    assert [found.media[0].parts for found in (one, two, five)] == [1, 2, 2]  # 21 rows of tiles
+    assert one.seconds is not None and two.seconds == five.seconds == one.seconds / 2
+    assert two.to_json()["media"][0]["parts"] == 2
 
 
 CHILD = """

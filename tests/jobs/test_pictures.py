@@ -139,6 +139,12 @@ def test_failures_are_collected_and_tried_again(predictor: Predictor, photos: Pa
     assert len(again.skipped) == 2 and (out / "a.mask.png").exists()
 
 
+def test_a_file_that_is_named_twice_is_one(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(photos)
+    found = plan(["a.png", "./a.png", str(photos / "a.png"), "b.jpg"], tmp_path / "out").tasks
+    assert [str(task.source) for task in found] == ["a.png", "b.jpg"]
+
+
 def test_names_do_not_collide(photos: Path, tmp_path: Path) -> None:
     write(photos / "a.jpg", 5)
     out = tmp_path / "out"

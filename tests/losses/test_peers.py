@@ -1,9 +1,8 @@
 """Agreement with other libraries where they compute the same, and how they differ where they do not."""
 
 import warnings
+from importlib import import_module
 
-import kornia.losses as kornia
-import monai.losses as monai
 import pytest
 import segmentation_models_pytorch.losses as smp
 import torch
@@ -28,10 +27,16 @@ def batch(*, ignored=True, classes=4):
     return logits, target
 
 
-def monai_call(loss, logits, target):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return loss(logits, target[:, None])
+def of(library, name, *arguments, **options):
+    """A loss of a library that takes seconds to import: where the loss is called, not in every worker that collects."""
+
+    def peer(logits, target):
+        loss = getattr(import_module(f"{library}.losses"), name)(*arguments, **options)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return loss(logits, target[:, None] if library == "monai" else target)
+
+    return peer
 
 
 MONAI = {"softmax": True, "to_onehot_y": True}
@@ -68,34 +73,46 @@ def test_with_ignored_elements(name, options, peer):
     ("name", "options", "peer"),
     [
         ("jaccard", {"smooth": 2}, smp.JaccardLoss("multiclass", smooth=2.0)),
-        ("dice", {"smooth": 3}, monai.DiceLoss(**MONAI, batch=True, smooth_nr=3, smooth_dr=3)),
-        ("dice", {"smooth": 3, "per_sample": True}, monai.DiceLoss(**MONAI, smooth_nr=3, smooth_dr=3)),
-        ("dice", {"smooth": 0, "squared": True}, monai.DiceLoss(**MONAI, batch=True, squared_pred=True)),
+        ("dice", {"smooth": 3}, of("monai", "DiceLoss", **MONAI, batch=True, smooth_nr=3, smooth_dr=3)),
+        ("dice", {"smooth": 3, "per_sample": True}, of("monai", "DiceLoss", **MONAI, smooth_nr=3, smooth_dr=3)),
+        ("dice", {"smooth": 0, "squared": True}, of("monai", "DiceLoss", **MONAI, batch=True, squared_pred=True)),
         # MONAI's Jaccard is 2 I / (2 U), so that its smoothing counts half
-        ("jaccard", {"smooth": 3}, monai.DiceLoss(**MONAI, batch=True, jaccard=True, smooth_nr=6, smooth_dr=6)),
-        ("generalised_dice", {}, monai.GeneralizedDiceLoss(**MONAI, batch=True, smooth_nr=0, smooth_dr=0)),
-        ("tversky", {}, monai.TverskyLoss(**MONAI, batch=True, alpha=0.3, beta=0.7, smooth_nr=1, smooth_dr=1)),
-        ("boundary", {}, monai.BoundaryLoss(**MONAI)),
-        ("hausdorff_dt", {"threshold": 0.5}, monai.HausdorffDTLoss(**MONAI, include_background=True)),
-        ("lovasz", {"per_sample": True}, kornia.LovaszSoftmaxLoss()),
+        (
+            "jaccard",
+            {"smooth": 3},
+            of("monai", "DiceLoss", **MONAI, batch=True, jaccard=True, smooth_nr=6, smooth_dr=6),
+        ),
+        ("generalised_dice", {}, of("monai", "GeneralizedDiceLoss", **MONAI, batch=True, smooth_nr=0, smooth_dr=0)),
+        ("tversky", {}, of("monai", "TverskyLoss", **MONAI, batch=True, alpha=0.3, beta=0.7, smooth_nr=1, smooth_dr=1)),
+        ("boundary", {}, of("monai", "BoundaryLoss", **MONAI)),
+        ("hausdorff_dt", {"threshold": 0.5}, of("monai", "HausdorffDTLoss", **MONAI, include_background=True)),
+        ("lovasz", {"per_sample": True}, of("kornia", "LovaszSoftmaxLoss")),
         (
             "dice",
             {"smooth": 3, "classes": [1, 2, 3]},
-            monai.DiceLoss(**MONAI, batch=True, include_background=False, smooth_nr=3, smooth_dr=3),
+            of("monai", "DiceLoss", **MONAI, batch=True, include_background=False, smooth_nr=3, smooth_dr=3),
         ),
         (
             "tversky",
             {"classes": [1, 2, 3]},
-            monai.TverskyLoss(
-                **MONAI, batch=True, include_background=False, alpha=0.3, beta=0.7, smooth_nr=1, smooth_dr=1
+            of(
+                "monai",
+                "TverskyLoss",
+                **MONAI,
+                batch=True,
+                include_background=False,
+                alpha=0.3,
+                beta=0.7,
+                smooth_nr=1,
+                smooth_dr=1,
             ),
         ),
-        ("tversky", {"per_sample": True, "smooth": 0}, kornia.TverskyLoss(alpha=0.3, beta=0.7, eps=0)),
+        ("tversky", {"per_sample": True, "smooth": 0}, of("kornia", "TverskyLoss", alpha=0.3, beta=0.7, eps=0)),
         ("jaccard", {"classes": [0, 2], "smooth": 2}, smp.JaccardLoss("multiclass", classes=[0, 2], smooth=2.0)),
         (
             "dice",
             {"average": "micro", "smooth": 0},
-            lambda x, t: kornia.DiceLoss(average="micro", eps=0)(
+            lambda x, t: of("kornia", "DiceLoss", average="micro", eps=0)(
                 x.transpose(0, 1).flatten(1)[None, :, None], t.reshape(1, 1, -1)
             ),
         ),
@@ -103,11 +120,11 @@ def test_with_ignored_elements(name, options, peer):
 )
 def test_without_ignored_elements(name, options, peer):
     logits, target = batch(ignored=False)
-    expected = monai_call(peer, logits, target) if type(peer).__module__.startswith("monai") else peer(logits, target)
+    expected = peer(logits, target)
     assert make(name, **options)(logits, target).item() == pytest.approx(expected.item(), rel=1e-4)
 
 
-@pytest.mark.parametrize("peer", [kornia.LovaszHingeLoss(), smp.LovaszLoss("binary", per_image=True)])
+@pytest.mark.parametrize("peer", [of("kornia", "LovaszHingeLoss"), smp.LovaszLoss("binary", per_image=True)])
 def test_the_lovasz_hinge_of_a_binary_problem(peer):
     logits, target = batch(ignored=False, classes=2)
     margin = logits[:, 1:] - logits[:, :1]
@@ -118,9 +135,9 @@ def test_the_lovasz_hinge_of_a_binary_problem(peer):
 
 def test_monai_multiplies_by_class_weights_and_divides_by_the_number_of_classes():
     logits, target = batch(ignored=False)
-    peer = monai.DiceLoss(**MONAI, batch=True, weight=torch.tensor(WEIGHTS), smooth_nr=3, smooth_dr=3)
+    peer = of("monai", "DiceLoss", **MONAI, batch=True, weight=torch.tensor(WEIGHTS), smooth_nr=3, smooth_dr=3)
     ours = make("dice", smooth=3, weights=WEIGHTS)(logits, target)
-    assert monai_call(peer, logits, target).item() == pytest.approx(ours.item() * sum(WEIGHTS) / 4, rel=1e-5)
+    assert peer(logits, target).item() == pytest.approx(ours.item() * sum(WEIGHTS) / 4, rel=1e-5)
 
 
 def test_smp_gives_0_for_a_binary_foreground_that_is_nowhere():
@@ -141,8 +158,8 @@ def test_mmsegmentation_divides_a_weighted_cross_entropy_by_the_number_of_elemen
 @pytest.mark.parametrize(
     "peer",
     [
-        lambda x, t: monai_call(monai.FocalLoss(use_softmax=True, to_onehot_y=True), x, t),
-        kornia.FocalLoss(None, 2.0, "mean"),
+        of("monai", "FocalLoss", use_softmax=True, to_onehot_y=True),
+        of("kornia", "FocalLoss", None, 2.0, "mean"),
     ],
 )
 def test_others_divide_the_focal_loss_by_the_number_of_classes(peer):
@@ -184,7 +201,7 @@ def test_kornia_counts_absent_classes_in_the_lovasz_loss():
     """Of a class that is not there, any probability is an error of its own size: the largest one is added."""
     logits, target = batch(ignored=False)
     target[target == 3] = 2
-    peer = kornia.LovaszSoftmaxLoss()(logits, target)
+    peer = of("kornia", "LovaszSoftmaxLoss")(logits, target)
     largest = logits.softmax(1)[:, 3].flatten(1).amax(1).mean()
     ours = make("lovasz", per_sample=True)(logits, target)
     assert peer.item() == pytest.approx((3 * ours + largest).item() / 4, rel=1e-4)
@@ -200,7 +217,7 @@ def test_kornias_erosion_cannot_start_from_an_untrained_network():
     """The threshold at 0.5 of the paper leaves nothing of errors (1/3)^2 and (2/3)^2, and so no gradient."""
     target = torch.zeros(1, 12, 12, dtype=torch.long)
     target[:, 3:9, 3:9] = 1
-    kornias = kornia.HausdorffERLoss()
+    kornias = of("kornia", "HausdorffERLoss")
     assert gradient_at_uniform_softmax(lambda x, t: kornias(x.softmax(1), t[:, None]), target) == 0
     assert gradient_at_uniform_softmax(make("hausdorff_er"), target) > 0
 

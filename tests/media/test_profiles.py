@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from PIL import Image, ImageCms
 
 from intarsia.media.images import open_image, read_image
 from intarsia.media.photos import PhotoReader
-from intarsia.media.profiles import beyond_eight_bits
+from intarsia.media.profiles import beyond_ordinary
 
 # Chromatically adapted to D50: Adobe RGB (1998), Display P3, sRGB.
 ADOBE = ((0.60974, 0.31111, 0.01947), (0.20528, 0.62567, 0.06087), (0.14919, 0.06322, 0.74457))
@@ -93,6 +94,34 @@ def test_srgb_and_what_is_no_profile_change_nothing(tmp_path: Path) -> None:
     assert gray.read()[0, 0].tolist() == [77] * 3 and gray.notes == ()
 
 
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".jpg"])
+@pytest.mark.parametrize("gamma", [1.0, 1.8, 2.6])
+def test_greys_of_another_gamma(tmp_path: Path, suffix: str, gamma: float) -> None:
+    curve = b"curv\0\0\0\0" + struct.pack(">IH", 1, round(256 * gamma))
+    profile = _profile("Gray Gamma", b"GRAY", b"XYZ ", {b"kTRC": curve})
+    path = save(tmp_path / f"a{suffix}", "L", (100,), profile, quality=100)
+    light = (100 / 255) ** gamma
+    expected = 255 * (1.055 * light ** (1 / 2.4) - 0.055)
+    reader = open_image(path)
+    assert np.abs(reader.read()[5, 5] - expected).max() <= 2 and np.array_equal(reader.read(), read_image(path))
+    assert reader.notes == ("its colours are those of the profile Gray Gamma, and become those of sRGB",)
+
+
+def test_greys_of_ordinary_gamma_and_of_sixteen_bits(tmp_path: Path) -> None:
+    def profile(gamma: float) -> bytes:
+        curve = b"curv\0\0\0\0" + struct.pack(">IH", 1, round(256 * gamma))
+        return _profile("Gray", b"GRAY", b"XYZ ", {b"kTRC": curve})
+
+    ramp = np.arange(0, 65536, 16, dtype=np.uint16).reshape(64, 64)
+    Image.fromarray(ramp).save(tmp_path / "deep.png", icc_profile=profile(1.8))
+    Image.fromarray((ramp >> 8).astype(np.uint8)).save(tmp_path / "flat.png", icc_profile=profile(1.8))
+    deep, flat = (open_image(tmp_path / name).read().astype(int) for name in ("deep.png", "flat.png"))
+    assert np.abs(deep - flat).max() <= 4 and abs(flat[32, 0, 0] - 146) <= 1  # 255 * (0.5 ** 1.8 as sRGB has it)
+    pair = Image.merge("LA", (Image.new("L", SIZE, 100), Image.new("L", SIZE, 255)))
+    pair.save(tmp_path / "pair.png", icc_profile=profile(1.0))
+    assert abs(int(open_image(tmp_path / "pair.png").read()[0, 0, 0]) - 167) <= 2
+
+
 def test_inks_are_seen_as_their_profile_says(tmp_path: Path) -> None:
     path = save(tmp_path / "a.tif", "CMYK", (0, 255, 0, 0), cmyk_profile())
     reader = open_image(path)
@@ -126,7 +155,7 @@ def test_large_pictures_that_are_read_by_rows(tmp_path: Path, monkeypatch: pytes
     assert not whole.is_streamed and np.array_equal(reader.read(), whole.read())
 
 
-def test_stills_beyond_eight_bits_are_told(tmp_path: Path) -> None:
+def test_stills_beyond_ordinary_are_told(tmp_path: Path) -> None:
     path = tmp_path / "a.avif"
     try:
         Image.new("RGB", SIZE, (180, 120, 60)).save(path)
@@ -139,4 +168,25 @@ def test_stills_beyond_eight_bits_are_told(tmp_path: Path) -> None:
     assert "it is HDR (PQ)" in open_image(path).notes[0]
     at = data.index(b"av1C") + 6
     deep = data[:at] + bytes([data[at] | 0x40]) + data[at + 1 :]  # which the decoder itself refuses: its pixels differ
-    assert beyond_eight_bits(deep) == "of its 10 bits the upper eight are read"
+    assert beyond_ordinary(deep) == "of its 10 bits the upper eight are read"
+
+
+@pytest.mark.parametrize(
+    ("chunk", "told"),
+    [
+        (b"cICP" + bytes([9, 16, 0, 1]), "it is HDR (PQ), and read as if its colours were ordinary ones"),
+        (b"cICP" + bytes([9, 18, 0, 1]), "it is HDR (HLG)"),
+        (b"cICP" + bytes([12, 13, 0, 1]), "its colours are those of Display P3, and read as if they were sRGB's"),
+        (b"cICP" + bytes([1, 13, 0, 1]), ""),
+        (b"gAMA" + struct.pack(">I", 100_000), "its values have the gamma 1.00 (of sRGB: 0.45)"),
+        (b"gAMA" + struct.pack(">I", 45_455), ""),
+    ],
+)
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_png_files_that_say_other_colours(tmp_path: Path, chunk: bytes, told: str, dtype: type) -> None:
+    Image.fromarray(np.full((30, 40), np.iinfo(dtype).max, dtype)).save(tmp_path / "a.png")
+    data = (tmp_path / "a.png").read_bytes()
+    body = struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    (tmp_path / "b.png").write_bytes(data[:33] + body + data[33:])
+    notes = open_image(tmp_path / "b.png").notes
+    assert (told in notes[0]) if told else notes == ()

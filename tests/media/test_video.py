@@ -461,3 +461,16 @@ def test_missing_encoders_and_wrong_suffixes(tmp_path: Path, monkeypatch: pytest
         fallback.write(moving_squares(1)[0], 0)
     with av.open(str(tmp_path / "out.mp4")) as container:
         assert container.streams.video[0].codec_context.name == "mpeg4"
+
+
+def test_readers_of_stretches_see_what_one_reader_sees(tmp_path: Path) -> None:
+    """Frames look ahead to key frames, and the first of a stretch is none."""
+    clip = write_clip(tmp_path / "a.mp4", moving_squares(30), options={"crf": "5", "g": "12", "bf": "3"})
+    video = open_video(clip)
+    assert isinstance(video, VideoFile) and video.span == (0, 30 * 640)
+    whole = {frame.pts: frame.image for frame in video}
+    for start, end in ((0, 640 * 7), (640 * 7, 640 * 19 + 1), (640 * 19 + 1, 640 * 30)):
+        found = {frame.pts: frame.image for frame in video.between(start, end)}
+        assert list(found) == [pts for pts in whole if start <= pts < end]
+        assert all(np.array_equal(image, whole[pts]) for pts, image in found.items())
+    assert list(video.between(640 * 30, 640 * 40)) == []

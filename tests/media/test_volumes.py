@@ -49,7 +49,9 @@ def test_slope_and_intercept_are_applied_and_no_number_is_black(tmp_path: Path) 
     ((place, values),) = open_volume(tmp_path / "scaled.nii").slabs()
     assert place == slice(0, 2) and np.allclose(values, expected)
     floats = np.array([np.nan, 0, 50, 100], np.float32).reshape(1, 1, 4)
-    found = open_volume(write_nifti(tmp_path / "nan.nii", floats)).read((0, 100), "axial")
+    holed = open_volume(write_nifti(tmp_path / "nan.nii", floats))
+    found = holed.read((0, 100), "axial")
+    assert holed.notes == ("25 % of its voxels are no numbers (NaN), and are seen as black",)
     assert found.ravel().tolist() == [0, 0, 128, 255]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from torchmetrics.functional.classification import multiclass_calibration_error
 
 from intarsia.errors import DataError, UsageError
 from intarsia.metrics import Calibration
@@ -30,6 +29,8 @@ def test_hand_computed() -> None:
 
 @pytest.mark.parametrize("bins", [1, 10, 15])
 def test_equals_torchmetrics_and_merges(bins: int) -> None:
+    from torchmetrics.functional.classification import multiclass_calibration_error
+
     probabilities, target = random_case(bins)
     target[0, :5] = 255
     first, second, winners = (Calibration(4, bins=bins) for _ in range(3))

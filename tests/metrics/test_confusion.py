@@ -5,7 +5,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torchmetrics.classification import MulticlassConfusionMatrix
 
 from intarsia.errors import DataError, UsageError
 from intarsia.metrics import ConfusionMatrix
@@ -86,6 +85,8 @@ def test_equals_brute_force(seed, classes, dtype):
 
 
 def test_equals_torchmetrics_on_a_large_map_and_takes_tensors():
+    from torchmetrics.classification import MulticlassConfusionMatrix
+
     torch.manual_seed(0)
     target, prediction = torch.randint(19, (2, 700, 901)), torch.randint(19, (2, 700, 901))
     target[0, :100] = 255

@@ -6,14 +6,12 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
-import monai.metrics
 import numpy as np
 import pytest
 import segmentation_models_pytorch.metrics as smp
 import torch
-import torchmetrics.classification
-import torchmetrics.segmentation
 from PIL import Image
 
 from intarsia.metrics import ConfusionMatrix, Scores
@@ -93,7 +91,19 @@ def of_smp(score: Callable[..., torch.Tensor], reduction: str) -> float:
     return float(score(*smp.get_stats(*TENSORS, mode="multiclass", num_classes=4), reduction=reduction))
 
 
-def of_monai(metric: monai.metrics.CumulativeIterationMetric) -> float:
+def torchmetrics() -> Any:
+    """The library, which takes seconds to import: not every worker that collects need spend them."""
+    import torchmetrics
+    import torchmetrics.classification
+    import torchmetrics.segmentation
+
+    return torchmetrics
+
+
+def of_monai(name: str) -> float:
+    import monai.metrics  # as above
+
+    metric = getattr(monai.metrics, name)()
     metric(*(torch.nn.functional.one_hot(labels, 4).movedim(-1, 1) for labels in TENSORS))
     return float(metric.aggregate())
 
@@ -103,29 +113,29 @@ IOU: dict[str, Callable[[], float]] = {
     "FCN, VOC and DeepLab scripts": fast_hist,
     "mmsegmentation": mmsegmentation,
     "torchmetrics, classification": lambda: float(
-        torchmetrics.classification.MulticlassJaccardIndex(4, average="macro")(*TENSORS)
+        torchmetrics().classification.MulticlassJaccardIndex(4, average="macro")(*TENSORS)
     ),
     "torchmetrics, classification, micro": lambda: float(
-        torchmetrics.classification.MulticlassJaccardIndex(4, average="micro")(*TENSORS)
+        torchmetrics().classification.MulticlassJaccardIndex(4, average="micro")(*TENSORS)
     ),
-    "torchmetrics, segmentation": lambda: float(torchmetrics.segmentation.MeanIoU(4, input_format="index")(*TENSORS)),
+    "torchmetrics, segmentation": lambda: float(torchmetrics().segmentation.MeanIoU(4, input_format="index")(*TENSORS)),
     "Intarsia, micro": lambda: ours().micro_iou,
     "Intarsia, each image's micro": lambda: each_image("micro_iou"),
     "Intarsia, each image": lambda: each_image("miou"),
     "smp, macro": lambda: of_smp(smp.iou_score, "macro"),
     "smp, micro-imagewise": lambda: of_smp(smp.iou_score, "micro-imagewise"),
     "smp, macro-imagewise": lambda: of_smp(smp.iou_score, "macro-imagewise"),
-    "MONAI": lambda: of_monai(monai.metrics.MeanIoU()),
+    "MONAI": lambda: of_monai("MeanIoU"),
 }
 OTHERS: dict[str, Callable[[], float]] = {
     "Intarsia": lambda: ours().pixel_accuracy,
-    "torchmetrics, wrapper": lambda: float(torchmetrics.Accuracy(task="multiclass", num_classes=4)(*TENSORS)),
+    "torchmetrics, wrapper": lambda: float(torchmetrics().Accuracy(task="multiclass", num_classes=4)(*TENSORS)),
     "Intarsia, per class": lambda: ours().mean_accuracy,
-    "torchmetrics, class": lambda: float(torchmetrics.classification.MulticlassAccuracy(4)(*TENSORS)),
+    "torchmetrics, class": lambda: float(torchmetrics().classification.MulticlassAccuracy(4)(*TENSORS)),
     "smp": lambda: of_smp(smp.accuracy, "macro"),
     "Intarsia, F1": lambda: ours().mean_f1,
-    "torchmetrics, Dice": lambda: float(torchmetrics.segmentation.DiceScore(4, input_format="index")(*TENSORS)),
-    "MONAI, Dice": lambda: of_monai(monai.metrics.DiceMetric()),
+    "torchmetrics, Dice": lambda: float(torchmetrics().segmentation.DiceScore(4, input_format="index")(*TENSORS)),
+    "MONAI, Dice": lambda: of_monai("DiceMetric"),
 }
 
 
@@ -193,13 +203,15 @@ def test_void_predictions(tmp_path: Path) -> None:
     assert found.miou == pytest.approx(0.3333, abs=5e-5)
     tensors = torch.from_numpy(prediction), torch.from_numpy(truth)
     with pytest.raises(RuntimeError):
-        torchmetrics.classification.MulticlassJaccardIndex(4, ignore_index=255)(*tensors)
+        torchmetrics().classification.MulticlassJaccardIndex(4, ignore_index=255)(*tensors)
     with pytest.raises(RuntimeError):
-        torchmetrics.segmentation.MeanIoU(4, input_format="index")(tensors[1].clamp(max=3), tensors[1])
+        torchmetrics().segmentation.MeanIoU(4, input_format="index")(tensors[1].clamp(max=3), tensors[1])
     assert cityscapes(tmp_path, prediction, truth) == pytest.approx(0.3333, abs=5e-5)
 
 
 def test_monai_forgives_invented_classes_and_smp_rewards_absent_ones() -> None:
+    import monai.metrics
+
     truth, invented = torch.tensor([[[0, 0, 0, 0]]]), torch.tensor([[[0, 0, 0, 1]]])
     one_hot = [torch.nn.functional.one_hot(labels, 2).movedim(-1, 1) for labels in (invented, truth)]
     assert float(monai.metrics.compute_iou(*one_hot)[0].nanmean()) == pytest.approx(3 / 4)

@@ -11,7 +11,6 @@ import pytest
 import torch
 from PIL import Image
 from scenes import CLASSES, THINGS, crowded, scene
-from torchmetrics.functional.detection import panoptic_quality
 
 from intarsia.errors import DataError, UsageError
 from intarsia.metrics import PanopticQuality
@@ -133,6 +132,8 @@ def test_merge_equals_one_pass() -> None:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_equals_torchmetrics(seed: int) -> None:
+    from torchmetrics.functional.detection import panoptic_quality
+
     prediction, predicted, target, instances = scene(seed)
     # it knows unknown elements as one more class, and returns 0 for classes without a segment
     maps = [

@@ -7,7 +7,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torchmetrics.functional.classification import multiclass_average_precision, multiclass_precision_recall_curve
 
 from intarsia.errors import DataError, UsageError
 from intarsia.metrics import PrecisionRecall
@@ -83,6 +82,8 @@ def test_exact_mode_equals_brute_force_with_ties(seed: int, classes: int, levels
 
 @pytest.mark.parametrize("shape", [(2, 60, 70), (1, 12, 20, 30), (3, 4000)])
 def test_bins_are_within_2e_4_of_torchmetrics_exact(shape: tuple[int, ...]) -> None:
+    from torchmetrics.functional.classification import multiclass_average_precision
+
     probabilities, target = random_case(0, 6, *shape, sharp=6.0)
     target[0, :3] = 255
     expected = multiclass_average_precision(
@@ -95,6 +96,8 @@ def test_bins_are_within_2e_4_of_torchmetrics_exact(shape: tuple[int, ...]) -> N
 
 
 def test_the_curve_is_that_of_torchmetrics() -> None:
+    from torchmetrics.functional.classification import multiclass_precision_recall_curve
+
     probabilities, target = random_case(1, 3, 1, 500)
     precision, recall, threshold = multiclass_precision_recall_curve(
         torch.from_numpy(probabilities), torch.from_numpy(target), 3

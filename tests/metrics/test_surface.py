@@ -10,7 +10,6 @@ import surface_distance
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from monai.metrics import compute_average_surface_distance, compute_hausdorff_distance
 
 from intarsia.errors import DataError, UsageError
 from intarsia.metrics import SurfaceDistance, surface_distances
@@ -70,6 +69,8 @@ def test_equals_brute_force(seed: int, shape: tuple[int, ...], density: float, s
     ("shape", "spacing"), [((90, 120), (1.0, 1.0)), ((90, 120), (0.5, 2.0)), ((20, 40, 44), (3.0, 0.8, 0.8))]
 )
 def test_equals_monai(shape: tuple[int, ...], spacing: tuple[float, ...]) -> None:
+    from monai.metrics import compute_average_surface_distance, compute_hausdorff_distance  # see test_conventions.py
+
     one = blob(shape, tuple(s / 2 for s in shape), min(shape) / 3)
     other = blob(shape, tuple(s / 2 + 3 for s in shape), min(shape) / 3.5)
     found = surface_distances(one, other, spacing=spacing)

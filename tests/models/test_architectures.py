@@ -178,10 +178,7 @@ def test_every_architecture_is_documented(name):
 
 @pytest.mark.parametrize("name", EVERY)
 def test_every_architecture_has_a_recipe(name):
-    recipe = Recipe.load(find_recipe(name))
-    assert recipe.model.architecture == name
-    with torch.device("meta"):
-        build(name, classes=2, **recipe.model.options)
+    assert Recipe.load(find_recipe(name)).model.architecture == name  # tests/test_street.py builds those of all recipes
 
 
 @pytest.mark.parametrize("name", EVERY)

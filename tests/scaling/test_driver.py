@@ -64,7 +64,7 @@ def done(worker: str, task: str) -> Event:
 
 
 def drive(
-    pool: Scripted, todo: list[Task], stop: Callable[[], bool] = lambda: False, cut: Cut = lambda task: []
+    pool: Scripted, todo: list[Task], stop: Callable[[], bool] = lambda: False, cut: Cut = lambda task, workers: []
 ) -> list[Outcome]:
     def give_up(task: Task, reason: str) -> dict[str, Any]:
         return {"id": task.id, "status": "error", "error": reason}
@@ -151,7 +151,7 @@ def test_no_more_workers_than_tasks() -> None:
     assert len(pool.orders) == 3
 
 
-def in_parts(task: Task) -> list[Task]:
+def in_parts(task: Task, workers: int) -> list[Task]:
     names = [f"{task.id}/{number}" for number in range(3)] if task.id == "0" else []
     return [Task(task.source, name, task.medium, {"rows": name}, part=(0, 1)) for name in names]
 

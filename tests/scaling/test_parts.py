@@ -20,11 +20,13 @@ from threshold import Threshold, threshold  # noqa: E402
 
 from intarsia.inference import Predictor  # noqa: E402
 from intarsia.jobs import JobOptions, plan, run_all  # noqa: E402
-from intarsia.jobs.parts import Parts, write_part  # noqa: E402
+from intarsia.jobs.cutting.archive import write_part  # noqa: E402
+from intarsia.jobs.cutting.rows import ROWS  # noqa: E402
+from intarsia.jobs.parts import Parts  # noqa: E402
 from intarsia.scaling import Local, run_on  # noqa: E402
 
 WANTED = ("labels", "confidence", "overlay", "polygons")
-SIDE = (3456, 544)  # of tiles of 128 that share 32: 36 rows, 4 stretches; more than is seen whole
+SIDE = (3456, 544)  # of tiles of 128 that share 32: 36 rows; more than is seen whole
 
 
 def tiled(runtime: Any = None) -> Predictor:
@@ -85,8 +87,8 @@ def same(one: Path, two: Path) -> None:
 def test_several_processes_make_one_file(raster: Path, alone: Path, tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
     planned = plan(raster, tmp_path / "out", outputs=WANTED)
-    parts = Parts(planned.folder, JobOptions()).of(tiled(), planned.tasks[0])
-    assert [part.part for part in parts] == [(0, 9), (9, 18), (18, 27), (27, 36)]
+    parts = Parts(planned.folder, JobOptions()).of(tiled(), planned.tasks[0], 2)
+    assert [part.part for part in parts] == [(0, 18), (18, 36)]
     result = run_on(Local(2), tiled(), tiled, planned, finished=lambda done, total, record: seen.append((done, total)))
     assert (len(result.done), result.exit_code, seen) == (1, 0, [(1, 1)])
     same(alone, tmp_path / "out")
@@ -103,11 +105,11 @@ def test_a_part_whose_worker_dies_is_computed_again(raster: Path, alone: Path, t
 def test_a_job_goes_on_with_the_parts_that_are_there(raster: Path, alone: Path, tmp_path: Path) -> None:
     planned = plan(raster, tmp_path / "out", outputs=WANTED)
     parts = Parts(planned.folder, JobOptions())
-    first, second, *_ = parts.of(tiled(), planned.tasks[0])
+    first, second, *_ = parts.of(tiled(), planned.tasks[0], 4)
     for part in (first, second):
         reader = part.medium.open(part.source, tiled().preprocessing, {})
-        write_part(planned.folder / part.outputs["rows"], tiled().rows(reader, stretch=part.part))
-    damaged = planned.folder / second.outputs["rows"]
+        write_part(planned.folder / part.outputs["part"], map(ROWS.pack, tiled().rows(reader, stretch=part.part)))
+    damaged = planned.folder / second.outputs["part"]
     damaged.write_bytes(damaged.read_bytes()[:-100])  # is computed again
     calls: list[int] = []
 
@@ -118,4 +120,4 @@ def test_a_job_goes_on_with_the_parts_that_are_there(raster: Path, alone: Path, 
 
     assert run_all(tiled(Counting()), planned).exit_code == 0
     same(alone, tmp_path / "out")
-    assert len(calls) == 6 * (3 * 9 + 3)  # a row of tiles above each stretch is computed again
+    assert len(calls) == 6 * (3 * 9 + 1)  # what lies after the first part is one stretch, and computes a row above it

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,11 @@ def cluster() -> Iterator[Any]:
     # What processes of the cluster can import, as where the package is installed.
     os.environ["PYTHONPATH"] = os.pathsep.join(map(str, (Path(__file__).parents[1], Path(__file__).parents[2])))
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    found = Cluster(initialize_head=True, head_node_args=NODE)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    found = Cluster(initialize_head=True, head_node_args={**NODE, "ray_client_server_port": port})
+    found.client = f"ray://127.0.0.1:{port}"
     try:
         found.add_node(**NODE)
         os.environ["RAY_ADDRESS"] = found.address
@@ -62,6 +67,14 @@ def test_two_nodes_give_what_one_process_gives(cluster: Any, photos: Path, tmp_p
     assert len((two / "manifest.jsonl").read_text().splitlines()) == 12
 
 
+def test_a_client_gives_what_one_process_gives(cluster: Any, photos: Path, tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    run_all(threshold(), plan(photos, one))
+    result = run_on(OnRay(cluster.client, 1), threshold(), threshold, plan(photos, two))
+    assert (len(result.done), result.failures) == (12, {}) and files(one) == files(two)
+    assert all((one / name).read_bytes() == (two / name).read_bytes() for name in files(one) if "manifest" not in name)
+
+
 def test_a_stop_on_ray(cluster: Any, photos: Path, tmp_path: Path) -> None:
     seen: list[int] = []
     result = run_on(
@@ -89,5 +102,17 @@ def test_no_cluster_at_an_address(photos: Path, tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(ray, "init", init)
     said = r"ray://head:1: ray client connection timeout: ray://head:1\. Start one .*RAY_AUTH_MODE=token"
     with pytest.raises(DataError, match=said):
+        run_on(OnRay("ray://head:1"), threshold(), threshold, plan(photos, tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_client_without_grpc(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def init(address: str, **options: Any) -> None:
+        raise ValueError("Ray Client requires pip package `ray[client]`. If you installed the minimal Ray ...")
+
+    monkeypatch.setattr(ray, "init", init)
+    with pytest.raises(
+        UsageError, match=r"at ray://head:1: Ray's client needs grpcio, .*pip install 'intarsia\[scale\]'"
+    ):
         run_on(OnRay("ray://head:1"), threshold(), threshold, plan(photos, tmp_path / "out"))
     assert not (tmp_path / "out").exists()

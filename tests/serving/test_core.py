@@ -81,6 +81,7 @@ def test_corrected_labels_get_the_very_bytes_that_a_prediction_gets(client: Test
         assert rendered.status_code == 422
         return
     assert rendered.status_code == 200, rendered.text
+    assert "encode;dur=" in rendered.headers["server-timing"]
     if predicted.headers["content-type"] == "application/zip":
         first, second = (zipfile.ZipFile(io.BytesIO(one.content)) for one in (predicted, rendered))
         assert {name: first.read(name) for name in first.namelist()} == {
@@ -126,7 +127,7 @@ def test_errors_are_problems_with_reason_and_fix(client: TestClient, jpeg: bytes
         (client.post("/v1/segment?model=bright", content=jpeg, headers={"Content-Type": "text/css"}), 415, "text/css"),
         (client.post("/v1/segment?model=bright", content=jpeg, headers={"Accept": "text/html"}), 406, "text/html"),
         (client.get("/v1/nowhere"), 404, "/docs"),
-        (client.get("/v1/segment"), 405, ""),
+        (client.get("/v1/segment"), 405, "/v1/segment does not answer GET; send POST"),
         (client.post("/v1/segment?model=airborne-lidar", content=jpeg), 415, "/v1/pointclouds/segment"),
     ]
     for found, status, said in cases:

@@ -95,6 +95,15 @@ def test_labels_are_the_classes_but_the_background(sdk: None, model: str) -> Non
         cvat.create(model=model, classes="persn")
 
 
+def test_a_number_is_the_name_of_a_class(sdk: None, tmp_path: Path) -> None:
+    digits = LabelSpace(("0", "7"))
+    model = str(write_onnx(tmp_path / "digits.onnx", stride=1, space=digits))
+    (label,) = cvat.create(model=model, classes=7).spec.labels  # type: ignore[arg-type]  # -p classes=int:7
+    assert (label.name, label.id) == ("7", 1)
+    with pytest.raises(UsageError, match="no class is named '1'"):
+        cvat.create(model=model, classes=1)  # type: ignore[arg-type]
+
+
 def test_masks_are_the_labels(sdk: None, model: str, photo: NDArray[np.uint8]) -> None:
     expected = intarsia.load(model).segment(photo).labels
     (mask,) = cvat.create(model=model).detect(context(), Image.fromarray(photo))

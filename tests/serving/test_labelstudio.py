@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -105,6 +106,7 @@ def test_interfaces_that_cannot_be_served_say_why(client: TestClient, config: st
 
 def test_brushes_are_the_labels_in_label_studios_form(client: TestClient, jpeg: bytes) -> None:
     found = client.post("/ls/predict", json=predicting(data_url(jpeg)))
+    assert {"network", "decode", "encode"} <= set(re.findall(r"(\w+);dur=", found.headers["server-timing"]))
     assert found.status_code == 200, found.text
     (task,) = found.json()["results"]
     assert set(found.json()) == {"results", "model_version"} and set(task) == {"result", "score", "model_version"}

@@ -187,7 +187,11 @@ def test_classes_are_changed(studio: TestClient, item: str) -> None:
     # A model's class is found by the name that it had.
     labels = opened(studio.post(f"{item}/predict", params={"model": "bright"}).content)
     assert (labels[:, 30:] == 1).all()
-    gone = studio.patch("/v1/project", json={"classes": [{"index": 0, "name": "alone"}]})
+    alone = {"classes": [{"index": 0, "name": "alone"}]}
+    assert studio.patch("/v1/project", json=alone).json()["classes"][0]["name"] == "alone"  # nothing is labelled yet
+    studio.patch("/v1/project", json={"classes": [{"index": 0, "name": "alone"}, {"name": "light"}]})
+    studio.put(f"{item}/labels", content=mask(studio, 0), headers={"If-Match": "0"})
+    gone = studio.patch("/v1/project", json=alone)
     assert gone.status_code == 422 and "'light' is missing" in gone.json()["detail"]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import multiprocessing
 import os
 import shutil
 import signal
@@ -26,6 +25,7 @@ from intarsia.labels import LabelSpace
 from intarsia.media.images import read_mask
 from intarsia.media.png import encode_mask
 from intarsia.serving.project import Conflict, NoItem, Project, open_project
+from intarsia.serving.project.drafts import Draft
 from intarsia.serving.project.names import safe_stem
 from intarsia.serving.project.painting import painted
 from intarsia.serving.project.revisions import Revisions
@@ -251,9 +251,36 @@ def test_classes_are_renamed_recoloured_reordered_and_added(workspace: Project) 
     ],
 )
 def test_classes_that_cannot_be(workspace: Project, rows: list[dict[str, object]], message: str) -> None:
+    workspace.put("a", mask(1), expected=0)
     with pytest.raises(UsageError, match=message):
         workspace.change_classes(rows)
     assert workspace.space == SPACE
+
+
+def test_classes_are_removed_while_nothing_is_labelled(workspace: Project) -> None:
+    draft = Draft("person", 0.5)
+    workspace.drafts.keep("a", 0, mask(2), mask(0), draft)
+    workspace.change_classes([{"index": n, "name": name} for n, name in enumerate(("sky", "street", "cat"))])
+    assert workspace.drafts.of("a") == {0: draft}
+    after = workspace.change_classes([{"name": "cup"}, {"index": 2, "name": "cat"}])
+    assert (after.space.names, after.order) == (("cat", "cup"), (1, 0))
+    assert after.space.palette[0] == SPACE.palette[2]
+    assert not workspace.drafts  # its numbers are of classes that are gone
+    table = after.lookup_from(LabelSpace(("road", "street", "cat", "cup")))
+    assert table[:4].tolist() == [after.space.ignore_index, after.space.ignore_index, 0, 1]
+    workspace.put("a", mask(1), expected=0)
+    with pytest.raises(UsageError, match="'cat' is missing"):
+        workspace.change_classes([{"index": 1, "name": "cup"}])
+
+
+def test_all_classes_are_replaced_by_ones_of_one_s_own(workspace: Project) -> None:
+    assert workspace.change_classes([{"name": "coin"}]).space.names == ("coin",)
+
+
+def test_classes_that_the_data_brought_are_not_removed(tmp_path: Path) -> None:
+    project = open_project(tmp_path / "state", labelled(tmp_path / "data"), default=lambda: SPACE)
+    with pytest.raises(UsageError, match="is missing"):
+        project.change_classes([{"name": "coin"}])
 
 
 def test_labels_of_the_data_follow_a_renamed_class(tmp_path: Path) -> None:
@@ -305,28 +332,32 @@ def test_a_large_folder_is_listed_without_opening_its_pictures(tmp_path: Path) -
         project.facts("00000")
 
 
-def _save_many(folder: Path, value: int, count: int, into: multiprocessing.Queue[int]) -> None:
-    revisions, saved = Revisions(folder), 0
-    while saved < count:
-        there = revisions.read("a")
-        try:
-            revisions.save("a", 0, b"%d" % value, expected=there[1] if there else 0)
-        except Conflict:
-            continue
-        saved += 1
-    into.put(saved)
+RACE = """
+import os, sys
+from pathlib import Path
+from intarsia.serving.project import Conflict
+from intarsia.serving.project.revisions import Revisions
+for value in (b"1", b"2"):
+    if os.fork() == 0:
+        revisions, saved = Revisions(Path(sys.argv[1])), 0
+        while saved < 20:
+            there = revisions.read("a")
+            try:
+                revisions.save("a", 0, value, expected=there[1] if there else 0)
+            except Conflict:
+                continue
+            saved += 1
+        os._exit(0)
+print([os.waitstatus_to_exitcode(os.wait()[1]) for _ in range(2)])
+"""
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="children are forked")
 def test_two_processes_lose_nothing(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("spawn")
-    into: multiprocessing.Queue[int] = context.Queue()
-    both = [context.Process(target=_save_many, args=(tmp_path / "items", n, 20, into)) for n in (1, 2)]
-    for one in both:
-        one.start()
-    for one in both:
-        one.join()
-    assert into.get() + into.get() == 40
-    assert Revisions(tmp_path / "items").of("a")[0].revision == 40
+    command = [sys.executable, "-c", RACE, str(tmp_path / "items")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == "[0, 0]\n", done.stderr
+    assert Revisions(tmp_path / "items").of("a")[0].revision == 40  # as often as both have saved
 
 
 KILLED = """
@@ -334,7 +365,7 @@ import os, signal, sys
 from pathlib import Path
 from intarsia import files
 from intarsia.serving.project import revisions
-step, at = 0, int(sys.argv[2])
+step = at = 0
 def counted(function):
     def call(*args, **kwargs):
         global step
@@ -346,27 +377,35 @@ def counted(function):
 for name in ("replace", "fsync", "unlink", "open"):
     setattr(os, name, counted(getattr(os, name)))
 Path.write_bytes = counted(Path.write_bytes)
-revisions.Revisions(Path(sys.argv[1])).save("a", 0, b"new", expected=1)
-print("done")
+for folder in map(Path, sys.argv[1:]):  # each in a child of its own, which has imported all of it
+    step, at = 0, int(folder.name)
+    child = os.fork()
+    if child == 0:
+        revisions.Revisions(folder / "items").save("a", 0, b"new", expected=1)
+        os._exit(0)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
 
 
-@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="Windows ends processes otherwise")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="children are forked")
 def test_a_kill_at_any_step_leaves_the_old_or_the_new_labels(tmp_path: Path) -> None:
-    seen = set()
-    for at in range(1, 40):
-        folder = tmp_path / str(at) / "items"
-        Revisions(folder).save("a", 0, b"old", expected=0)
-        command = [sys.executable, "-c", KILLED, str(folder), str(at)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        found = Revisions(folder).read("a")
-        assert found in ((b"old", 1), (b"new", 2)), done.stderr
+    folders = [tmp_path / str(at) for at in range(1, 40)]
+    for folder in folders:
+        Revisions(folder / "items").save("a", 0, b"old", expected=0)
+    command = [sys.executable, "-c", KILLED, *map(str, folders)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    ends, seen = [int(end) for end in done.stdout.split()], set()
+    for folder, end in zip(folders, ends, strict=True):
+        items = folder / "items"
+        found = Revisions(items).read("a")
+        assert found in ((b"old", 1), (b"new", 2)), (folder.name, end)
         seen.add(found[1])
-        assert Revisions(folder).save("a", 0, b"next", expected=found[1]) == found[1] + 1
-        assert [path.name[0] for path in (folder / "a").iterdir()] == ["0"]  # nothing is left over
-        if "done" in done.stdout:
-            break
-    assert seen == {1, 2} and "done" in done.stdout
+        assert end == -signal.SIGKILL or found[1] == 2
+        assert Revisions(items).save("a", 0, b"next", expected=found[1]) == found[1] + 1
+        assert [path.name[0] for path in (items / "a").iterdir()] == ["0"]  # nothing is left over
+    steps = ends.index(0)
+    assert ends == [-signal.SIGKILL] * steps + [0] * (len(ends) - steps), "fewer steps than kills were tried"
+    assert seen == {1, 2}
 
 
 def test_a_folder_of_photos_is_opened_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

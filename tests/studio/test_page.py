@@ -267,6 +267,19 @@ def test_the_keyboard_alone_paints(studio: Studio, stub: Stub) -> None:
     assert studio.tell("return editor.history.past.length") == 2
 
 
+def test_enter_fills_a_polygon_whose_corners_the_mouse_put_down(studio: Studio) -> None:
+    page = studio.page
+    page.keyboard.press("p")
+    page.keyboard.press("4")
+    for corner in ((20, 20), (60, 20), (60, 50)):
+        page.mouse.click(*studio.point(*corner))
+        page.wait_for_timeout(450)  # a double click closes it, too
+    page.keyboard.press("Enter")
+    assert studio.tell("return [state.labels.at(55, 25), editor.history.past.length]") == [3, 1]
+    page.keyboard.press("Enter")  # without corners it is the tool at the pointer: a new first corner
+    assert studio.tell("return editor.history.past.length") == 1
+
+
 def test_the_sheet_lists_the_keys_and_buttons_tell_theirs(studio: Studio) -> None:
     studio.page.keyboard.press("?")
     text = studio.page.inner_text("#sheet-keys")

@@ -91,6 +91,19 @@ def test_pictures_are_added_listed_and_opened(studio: Page, pictures: list[Path]
     page.locator("#item-name", has_text="c.png").wait_for()
 
 
+def test_who_comes_back_goes_on_at_the_picture_that_was_open(studio: Page, pictures: list[Path]) -> None:
+    studio.add(*pictures)
+    page = studio.page
+    page.locator("#item-name", has_text="a.png").wait_for()
+    page.locator(".pictures li:nth-child(2) .picture").click()
+    page.locator("#item-name", has_text="b.png").wait_for()
+    studio.open()
+    assert page.locator("#item-name").inner_text() == "b.png"
+    studio.context.request.delete(f"{studio.address}/v1/project/items/b")
+    studio.open()
+    assert page.locator("#item-name").inner_text() == "a.png"
+
+
 def test_samples_are_offered(studio: Page) -> None:
     page = studio.page
     page.unroute("**/v1/samples")
@@ -186,6 +199,25 @@ def test_classes_are_edited_by_keyboard(studio: Page) -> None:
     page.keyboard.press("Tab")
     page.locator("#message[data-kind=error]", has_text="two classes are named 'haze'").wait_for()
     assert panel.get_by_label("Name of class night").input_value() == "night"
+
+
+def test_classes_of_one_s_own_take_the_place_of_the_model_s(studio: Page, pictures: list[Path]) -> None:
+    studio.add(pictures[1])
+    page, panel = studio.page, studio.panel("classes")
+    page.locator(".pictures .item-state", has_text="unsure").wait_for()
+    panel.get_by_label("Name of a new class").fill("haze")
+    page.keyboard.press("Enter")
+    panel.get_by_role("button", name="Remove class haze").click()
+    panel.get_by_label("Name of class haze").wait_for(state="detached")
+    panel.get_by_label("Name of a new class").fill("fog")
+    page.keyboard.press("Enter")
+    panel.get_by_label("Name of class fog").wait_for()
+    panel.get_by_role("button", name="Begin with classes of my own").click()
+    page.locator("#notice").get_by_text("No model here knows these classes").wait_for()
+    assert [one["name"] for one in studio.get("/v1/project").json()["classes"]] == ["background", "object"]
+    assert panel.get_by_role("button", name="Begin with classes of my own").count() == 0
+    labels = page.evaluate("async () => [...new Set((await import('/studio/js/state.js')).state.labels.data)]")
+    assert labels == [255]
 
 
 def test_the_classes_of_a_model_are_added(studio: Page, pictures: list[Path]) -> None:

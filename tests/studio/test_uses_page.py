@@ -149,6 +149,8 @@ def test_a_first_try_shows_something_and_fills_the_room(shown: Page) -> None:
     assert page.locator("#use-beside").count() == 0
     panel.locator(".use-answer").click()
     page.locator("#use-beside").wait_for()
+    page.locator('[data-action="outlines"]').click()  # of the picture below, which has to be seen
+    assert page.locator("#use-beside").count() == 0
     tryon = shown.open("use-tryon")
     assert tryon.locator("input[type=checkbox]").first.is_checked()
     assert tryon.get_by_role("combobox").input_value() == "upper"

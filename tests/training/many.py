@@ -7,10 +7,12 @@ of them dies by SIGKILL: 2, 2:1:step:4 (the second one after four steps), 2:0:wr
 writing). All but the first resume. The processes are forked from this one, which has imported what they need and done
 nothing else. For each folder the exit codes are printed, of each attempt and process, as JSON.
 
-Started by torchrun with DATA FOLDER alone, it is one of the processes: in the first attempt the second one dies after
-two steps, in the second attempt torchrun itself after another one. With DATA FOLDER resume, it goes on to the end.
+An attempt may also be "torchrun", forked as well, which starts two processes of this file with DATA FOLDER alone: in
+their first attempt the second one dies after two steps, in their second attempt torchrun itself after another one.
+With DATA FOLDER resume, they go on to the end.
 """
 
+import ctypes
 import json
 import multiprocessing
 import os
@@ -21,6 +23,7 @@ from pathlib import Path
 
 import timm  # noqa: F401 - with much of torch: the seconds that it takes are not spent by every process
 import torch
+from torch.distributed import run as torchrun
 from train_once import count
 
 from intarsia.datasets import open_dataset
@@ -54,9 +57,12 @@ def free_port() -> int:
 
 def attempt(data: str, folder: Path, said: str, resume: bool) -> list[int | None]:
     fork = multiprocessing.get_context("fork")
-    number, *kill = said.split(":")
-    shared = (int(number), free_port(), data, folder, kill, resume)
-    processes = [fork.Process(target=be, args=(rank, *shared)) for rank in range(int(number))]
+    if said == "torchrun":
+        processes = [fork.Process(target=be_torchrun, args=(data, folder, resume))]
+    else:
+        number, *kill = said.split(":")
+        shared = (int(number), free_port(), data, folder, kill, resume)
+        processes = [fork.Process(target=be, args=(rank, *shared)) for rank in range(int(number))]
     for process in processes:
         process.start()
     for process in processes:
@@ -67,8 +73,15 @@ def attempt(data: str, folder: Path, said: str, resume: bool) -> list[int | None
     return [process.exitcode for process in processes]
 
 
+def be_torchrun(data: str, folder: Path, resume: bool) -> None:
+    """Torchrun, whose processes are forked from it: they need not import torch again."""
+    options = ["--standalone", "--nproc-per-node", "2", "--max-restarts", "2", "--start-method", "fork", "--run-path"]
+    torchrun.main([*options, __file__, data, str(folder), *(["resume"] if resume else [])])
+
+
 def be_elastic(data: str, folder: Path, resume: bool) -> None:
     """One of the processes that torchrun starts."""
+    ctypes.CDLL(None).prctl(1, 0)  # only those that are forked get a signal when torchrun dies: PR_SET_PDEATHSIG, none
     restarts, rank, torchrun = int(os.environ["TORCHELASTIC_RESTART_COUNT"]), int(os.environ["RANK"]), os.getppid()
 
     def end_torchrun() -> bool:
@@ -86,10 +99,10 @@ def be_elastic(data: str, folder: Path, resume: bool) -> None:
 if __name__ == "__main__":
     if "TORCHELASTIC_RUN_ID" in os.environ:
         be_elastic(sys.argv[1], Path(sys.argv[2]), "resume" in sys.argv)
-        sys.exit()
-    data, *tasks = sys.argv[1:]
-    ends = []
-    for task in tasks:
-        name, _, attempts = task.partition("=")
-        ends.append([attempt(data, Path(name), said, bool(n)) for n, said in enumerate(attempts.split(","))])
-    print("\n" + json.dumps(ends))
+    else:
+        data, *tasks = sys.argv[1:]
+        ends = []
+        for task in tasks:
+            name, _, attempts = task.partition("=")
+            ends.append([attempt(data, Path(name), said, bool(n)) for n, said in enumerate(attempts.split(","))])
+        print("\n" + json.dumps(ends))

@@ -185,3 +185,19 @@ def test_another_architecture_takes_none_of_the_automatic_ones_options(
     assert planned.recipe.model.architecture == name
     assert planned.recipe.model.options == options and planned.recipe.model.weights == weights
     assert planned.recipe.input == automatic.input
+
+
+def test_left_and_right_change_places_in_mirrored_pictures(scenes: Path) -> None:
+    names = (scenes / "classes.txt").read_text().split()
+    (scenes / "classes.txt").write_text("\n".join([*names[:-2], "left_bank", "right_bank"]))
+    planned = plan(scenes)
+    assert planned.recipe.augment.sides == [("left_bank", "right_bank")]
+    assert planned.recipe.augment.flip > 0
+    assert "change places" not in "\n".join(planned.summary())
+    forgot = "\n".join(plan(scenes, changes=["augment.sides=[]"]).summary())
+    assert (
+        'left_bank and right_bank do not change places: name such classes in augment.sides, here [["left_bank"'
+        in forgot
+    )
+    unmirrored = plan(scenes, changes=["augment.sides=[]", "augment.flip=0"]).summary()
+    assert "change places" not in "\n".join(unmirrored)

@@ -28,7 +28,7 @@ def weights(folder):
 
 @pytest.fixture(scope="module")
 def uninterrupted(scenes, recipe, tmp_path_factory):
-    """Three epochs of a recipe with everything random switched on, and a loss that changes and has maps."""
+    """Two epochs of a recipe with everything random switched on, and a loss that changes and has maps."""
     boundary = {"name": "boundary", "weight": [0.0, 0.1], "ramp": [0.2, 0.9]}
     recipe = recipe.override(
         {
@@ -36,6 +36,7 @@ def uninterrupted(scenes, recipe, tmp_path_factory):
             "training.accumulate": 2,
             "training.clip_norm": 0.1,
             "training.batch_size": 3,
+            "training.epochs": 2,
             "training.loss": [{"name": "cross_entropy", "weight": [1.0, 0.5]}, boundary],
             "augment.rotate": 20,
         }

@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from handbook.figures_learning import classical_strokes, loss_gradients, metric_conventions
+from handbook.figures_shapes import instances_necks, ksac_rates, pointnet_maxima
 from handbook.figures_video import flow_moves_labels, low_latency, video_joins, video_schedule
 from handbook.sheets import sheet
 from handbook.stage import DOCS
@@ -125,8 +126,11 @@ FIGURES: dict[str, Callable[[], Image.Image]] = {
     "unet.png": unet_borders,
     "deeplab.png": deeplab_holes,
     "gcn.png": gcn_weights,
+    "ksac.png": ksac_rates,
+    "instances.png": instances_necks,
     "crf.png": crf_edges,
     "pointclouds.png": acnn_rings,
+    "pointnet.png": pointnet_maxima,
     "video.png": video_schedule,
     "video-flow.png": flow_moves_labels,
     "video-late.png": low_latency,

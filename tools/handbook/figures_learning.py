@@ -71,7 +71,7 @@ def loss_gradients() -> Image.Image:
     from intarsia.losses import build_loss
 
     y, x = np.mgrid[:72, :96]
-    truth = ((y - 38) ** 2 + (x - 34) ** 2 < 22**2) | ((y - 16) ** 2 + (x - 80) ** 2 < 3**2)
+    truth = ((y - 38) ** 2 + (x - 34) ** 2 < 22**2) | ((y - 16) ** 2 + (x - 80) ** 2 < 3.5**2)
     seen = cv2.GaussianBlur(np.roll(truth, 3, axis=1).astype(np.float32), (0, 0), 4)
     panels = [("truth: the disc at the right is 2 % of it", framed(truth)), ("predicted probability", heat(seen, 1))]
     target = torch.from_numpy(truth[None].astype(np.int64))

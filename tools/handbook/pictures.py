@@ -1,15 +1,16 @@
-"""Draw the pictures of the tutorials anew, of samples that may be shown.
+"""Draw the pictures of the tutorials anew, of samples that may be shown; and those of search, of $INTARSIA_DATA.
 
 PYTHONPATH=tools:tests:. python -m handbook.pictures
 """
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
 from docs.made import MADE
-from PIL import Image
+from PIL import Image, ImageDraw, ImageOps
 
 import intarsia
 from handbook.stage import DOCS
@@ -29,6 +30,8 @@ def main() -> None:
         _map()
         _slice()
         _scan(place)
+        if "INTARSIA_DATA" in os.environ:
+            _search(Path(os.environ["INTARSIA_DATA"]) / "clothes_cc0", place)
 
 
 def _save(pixels: np.ndarray, name: str, side: int) -> None:
@@ -65,6 +68,28 @@ def _scan(place: Path) -> None:
     MADE["scan.laz"](place / "scan.laz")
     found = intarsia.segment(place / "scan.laz")
     _save(np.asarray(found.render("top").convert("RGB")), "scan.jpg", 600)
+
+
+def _search(clothes: Path, place: Path, side: int = 150) -> None:
+    """A shirt and a pair of shoes, and the five photos that are nearest to each among some of every category."""
+    from intarsia.apps import search
+
+    for kind in sorted((clothes / "train").iterdir()):
+        (place / "clothes" / kind.name).mkdir(parents=True)
+        for photo in sorted(kind.iterdir())[::12]:
+            (place / "clothes" / kind.name / photo.name).symlink_to(photo)
+    index = search.build(place / "clothes", place / "clothes.index").index
+    picture = Image.new("RGB", (6 * (side + 8) + 2, 2 * (side + 22)), "white")
+    pen = ImageDraw.Draw(picture)
+    for row, kind in enumerate(("shirt", "shoes")):
+        asked = sorted((clothes / "validation" / kind).iterdir())[2]
+        found = [(place / one.path, f"{one.rank}. {one.item.folder}") for one in index.find(asked, count=5)]
+        for column, (path, title) in enumerate([(asked, "asked"), *found]):
+            left, top = column * (side + 8) + (10 if column else 0), row * (side + 22)
+            pen.text((left, top + 2), title, fill="black")
+            photo = ImageOps.exif_transpose(Image.open(path).convert("RGB"))
+            picture.paste(ImageOps.fit(photo, (side, side)), (left, top + 16))
+    picture.save(DOCS / "search.jpg", quality=82)
 
 
 def _beside(left: np.ndarray, right: np.ndarray, scale: int) -> np.ndarray:

@@ -157,7 +157,7 @@ def _name(image: Path | None, said: str, path: Path, root: Path) -> str:
 
 def _shape(entry: Any) -> Shape:
     label = entry.get("label") if isinstance(entry, dict) else None
-    if isinstance(label, bool) or not isinstance(label, str | int):
+    if isinstance(label, bool) or not isinstance(label, str | int) or not str(label).strip():
         raise BadShape("a shape without a label")
     attributes = _flags(entry.get("flags"))
     if isinstance(entry.get("description"), str) and entry["description"]:

@@ -36,7 +36,7 @@ from intarsia.errors import DataError
 from intarsia.files import atomic_path, write_json, write_text
 from intarsia.labels import LabelSpace, distinct_colors
 from intarsia.media.header import opened
-from intarsia.media.images import read_mask
+from intarsia.media.images import open_image, read_mask
 from intarsia.media.png import MaskWriter
 
 _MASKS = ("masks", "SegmentationClass")
@@ -126,6 +126,8 @@ def write(
         width, height = size_of(document)
         if width is None or height is None:
             raise DataError(f"{document.name}: its size is not known, so no mask can be drawn; put the image beside")
+        if not _fits_photo(document):
+            lost.changed("drawn at the size that the file says, which its photo has not", document.name)
         name = PurePosixPath(*safe_parts(document.name)).with_suffix(".png")
         target = path / "masks" / name
         if target in taken:
@@ -144,6 +146,17 @@ def write(
     lines = [f"{name}:{','.join(map(str, color))}::" for name, color in zip(space.names, space.palette, strict=True)]
     write_text(path / "labelmap.txt", "\n".join(["# label:color_rgb:parts:actions", *lines]) + "\n")
     return lost
+
+
+def _fits_photo(document: AnnotatedImage) -> bool:
+    """Whether a photo has the size that the file says; of one that cannot be read nothing is known."""
+    if document.image is None:
+        return True
+    try:
+        reader = open_image(document.image)
+    except DataError:
+        return True
+    return (document.width or reader.width, document.height or reader.height) == (reader.width, reader.height)
 
 
 def space_of(documents: Iterable[Document], categories: Sequence[Category] = ()) -> LabelSpace:

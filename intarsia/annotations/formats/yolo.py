@@ -186,27 +186,36 @@ def _shares(geometry: Geometry, width: int, height: int) -> str:
 
 
 def _label_files(folder: Path) -> Iterator[Path]:
-    """The text files that hold labels, or are empty beside such; told by the first line of each."""
+    """The text files that hold labels, or are empty beside such; told by the first line of each.
+
+    Where a data.yaml names the classes, files of photos count whatever their numbers are, so that what is wrong with
+    them is said.
+    """
+    described = bool(describe(folder).names)
     for file in walk(folder, (".txt",)):
-        if file.name.lower() not in _NOT_LABELS and _is_label(file):
+        if file.name.lower() not in _NOT_LABELS and _is_label(file, described):
             yield file
 
 
-def _is_label(file: Path) -> bool:
+def _is_label(file: Path, described: bool) -> bool:
     lines = head(file, 1 << 12).decode("utf-8", "replace").splitlines()
     first = next((line for line in lines if line.strip()), "")
     inside = "labels" in (part.lower() for part in file.parent.parts)
     if not first:
         return inside  # an image without objects
     words = first.split()
-    if len(words) < 5 or not words[0].isdecimal():
+    if not inside and not any(file.with_suffix(suffix).is_file() for suffix in IMAGE_SUFFIXES):
+        return False
+    if described and len(words) > 1:
+        return True
+    index = whole_number(words[0])
+    if len(words) < 5 or index is None or index < 0:
         return False
     try:
         shares = [float(word) for word in words[1:]]
     except ValueError:
         return False
-    fits = all(-0.5 <= share <= 1.5 for share in shares[:4])
-    return fits and (inside or any(file.with_suffix(suffix).is_file() for suffix in IMAGE_SUFFIXES))
+    return all(-0.5 <= share <= 1.5 for share in shares[:4])
 
 
 def _key(file: Path, root: Path) -> tuple[str, ...]:

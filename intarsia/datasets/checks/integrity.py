@@ -113,7 +113,7 @@ def _look(split: Any, root: Path, item: Item) -> _Seen:
     elif seen.size and not split.fits(item, stored, seen.size):
         seen.add("error", "mask of another size than its image", seen.mask, mismatch(stored, seen.size))
     try:
-        seen.counts, seen.values = split.count_stored(raw)
+        seen.counts, seen.values = split.count_item(item, raw)
     except DataError as error:
         seen.add("error", "mask that does not fit the classes", seen.mask, str(error))
         return seen
@@ -221,8 +221,12 @@ def _near(first: list[_Seen], second: list[_Seen], first_name: str, second_name:
 
 
 def class_problems(counts: Mapping[str, ClassCounts], unit: str) -> Iterator[Problem]:
-    """Classes that occur nowhere or not in train, and splits without labels; `unit` is what was counted."""
+    """Classes that occur nowhere, alone or not in train, and splits without labels; `unit` is what was counted."""
     total = sum(list(counts.values())[1:], next(iter(counts.values())))
+    occurring = [name for name, found in zip(total.space.names, total.pixels, strict=True) if found]
+    if len(occurring) == 1:
+        detail = f"{occurring[0]}: every labelled {unit} has it, so there is nothing to tell apart; are labels missing?"
+        yield Problem("warning", "one class alone", "", detail)
     train = counts.get("train")
     for index, name in enumerate(total.space.names):
         if not total.pixels[index]:

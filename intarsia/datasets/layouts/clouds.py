@@ -77,6 +77,10 @@ class CloudSplit(Split):
     learners: ClassVar[frozenset[str]] = frozenset({"cloud"})
     unlabelled: ClassVar[Color] = (225, 225, 225)  # white is where there are no points
 
+    def shows(self, index: int) -> np.ndarray:
+        """The coordinates (N, 3) of a cloud."""
+        return self.read(index)[0].xyz
+
     def open(self, item: Item) -> CloudReader:
         """A cloud of the split, its points on demand.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from intarsia.annotations.formats.yolo import describe
+from intarsia.annotations.incomplete import what_it_is
 from intarsia.classlists import ClassList
 from intarsia.datasets.layouts.candidates import with_roles
 from intarsia.datasets.layouts.contract import Content, Layout, PictureReading
@@ -21,7 +22,12 @@ def _read(content: Content) -> PictureReading:
         unknown = [path for path in content.files if path.suffix.lower() == ".json"]
         if not unknown or any(item.role == "mask" for item in found):
             raise
-        hint = f"The .json files here ({unknown[0].name}, ...) are no annotations of a known tool."
+        known_as = what_it_is(unknown[0])
+        hint = (
+            f"{unknown[0].name} is {known_as}."
+            if known_as
+            else f"The .json files here ({unknown[0].name}, ...) are no annotations of a known tool."
+        )
         raise DataError(f"{error} {hint}") from error
     return detected(content, pairs)
 

@@ -107,7 +107,8 @@ def open_mask_folders(
 
     Values mean the same in both folders, unless one stores colours and the other indices, or both are binary with
     different whites (0/1 and 0/255); then classes are matched by name. So they are where a side is the export of an
-    annotation tool, whose classes have names; binary masks beside one of a single class are of that class.
+    annotation tool, whose classes have names, and where each folder has a class file and the two differ; binary masks
+    beside one of a single class are of that class.
 
     Args:
         prediction: folder of predicted masks, or an export (a COCO file, a list of COCO results, any tool's).
@@ -122,9 +123,8 @@ def open_mask_folders(
     predictions, targets = (Path(os.path.abspath(local(folder))) for folder in (prediction, truth))
     ours, theirs = draw_export(predictions, targets), draw_export(targets)
     found = pair_masks(predictions if ours is None else ours.root, targets if theirs is None else theirs.root)
-    named = classes
-    for root in (targets, predictions):
-        named = named or (find_class_file(root) if root.is_dir() else None)
+    said = tuple(classes or (find_class_file(root) if root.is_dir() else None) for root in (predictions, targets))
+    named = said[1] or said[0]
     pairs = tuple(
         (name, predicted, target)
         for _, name, target, predicted in found.matched
@@ -132,7 +132,12 @@ def open_mask_folders(
     )
     columns = [path for _, path, _ in pairs], [path for *_, path in pairs]
     if ours is None and theirs is None:
-        sides, notes = _sides(_survey(columns[0]), _survey(columns[1]), named, ignore)
+        seen = _survey(columns[0]), _survey(columns[1])
+        if said[0] and said[1] and _order(said[0]) != _order(said[1]):
+            sides, notes = _each(seen, (said[0], said[1]), ignore)
+            notes.append("The class files of predictions and truth differ: classes are matched by name.")
+        else:
+            sides, notes = _sides(seen, named, ignore)
     else:
         sides, notes = _named_sides((ours, theirs), columns, named, ignore)
     apart = [said for some in misplaced([(target, predicted) for _, predicted, target in pairs]) for said in some]
@@ -154,13 +159,19 @@ def _survey(masks: Sequence[Path]) -> Survey:
     return found
 
 
+def _order(classes: ClassList) -> dict[str, int]:
+    """What a class file says about masks that hold class numbers."""
+    return dict(zip(classes.names, classes.values or range(len(classes.names)), strict=True))
+
+
 def _sides(
-    predicted: Survey, truth: Survey, classes: ClassList | None, ignore: Sequence[int]
+    seen: tuple[Survey, Survey], classes: ClassList | None, ignore: Sequence[int]
 ) -> tuple[tuple[Side, Side], list[str]]:
-    read = [by_palette(found, classes)[0] for found in (predicted, truth)]
+    predicted, truth = seen
+    read = [by_palette(found, classes)[0] for found in seen]
     whites = {_white(found, ignore) for found in read} - {None}
     if bool(read[0].colors) != bool(read[1].colors) or len(whites) > 1:
-        return _each(predicted, truth, classes, ignore)
+        return _each(seen, (classes, classes), ignore)
     both = Survey()
     both.add(predicted)
     both.add(truth)
@@ -168,7 +179,7 @@ def _sides(
         space, coding, notes = choose(both, classes, ignore)
     except DataError as error:  # each folder may be clear by itself: class numbers here, gray levels there
         try:
-            sides, notes = _each(predicted, truth, classes, ignore)
+            sides, notes = _each(seen, (classes, classes), ignore)
         except DataError:
             raise error from None
         if sides[0].space.names != sides[1].space.names:
@@ -182,10 +193,10 @@ def _sides(
 
 
 def _each(
-    predicted: Survey, truth: Survey, classes: ClassList | None, ignore: Sequence[int]
+    seen: tuple[Survey, Survey], classes: tuple[ClassList | None, ClassList | None], ignore: Sequence[int]
 ) -> tuple[tuple[Side, Side], list[str]]:
     """Either folder understood by itself; their classes are matched by name."""
-    ours, theirs = (choose(found, classes, ignore) for found in (predicted, truth))
+    ours, theirs = (choose(found, named, ignore) for found, named in zip(seen, classes, strict=True))
     if not set(ours[0].names) & set(theirs[0].names):
         raise DataError(
             f"predictions and truth share no class: the predictions have {', '.join(ours[0].names)}; the truth has "

@@ -88,6 +88,7 @@ class RasterSplit(PictureSplit):
     medium: ClassVar[Pixels] = "raster"
     plural: ClassVar[str] = "rasters"
     options: ClassVar[frozenset[str]] = frozenset({"masks", "tolerant", "reader"})
+    fits_shards: ClassVar[bool] = False
     in_parts: ClassVar[bool] = True
 
     def for_input(self, preprocessing: AnyPreprocessing) -> RasterSplit:
@@ -149,6 +150,21 @@ class RasterSplit(PictureSplit):
         """The stored mask of an item on its own grid, of its window if it stands for one."""
         window = _window(item)
         return super().stored(item, size) if window is None else self._stored(item, None, window)[0]
+
+    def count_item(self, item: Item, raw: RawMask) -> tuple[NDArray[np.int64], dict[int, int]]:
+        """Labels on the raster's own grid, where its mask lies on another: what that does not cover is not labelled."""
+        counts, values = super().count_item(item, raw)
+        if counts[-1] or not self._on_other_grid(item):
+            return counts, values
+        labels = np.minimum(self.target(item), len(self.space))
+        return np.bincount(labels.ravel(), minlength=len(counts)), values
+
+    def _on_other_grid(self, item: Item) -> bool:
+        if not (self._has_place(item) and isinstance(item.target, Path)):
+            return False
+        with opened_raster(item.target) as drawn, opened_raster(path_of(item.input)) as raster:
+            frame, own = GeoFrame.of(raster), GeoFrame.of(drawn)
+        return apart(frame, own) is not None and (bool(_misfit(item.target, frame, own)) or own.size != frame.size)
 
     def target(self, item: Item, size: Size | None = None) -> LabelArray:
         """The target of one item on the grid of its raster."""

@@ -114,6 +114,7 @@ class VolumeSplit(PictureSplit):
     medium: ClassVar[Pixels] = "volume"
     plural: ClassVar[str] = "volumes"
     options: ClassVar[frozenset[str]] = frozenset()
+    fits_shards: ClassVar[bool] = False
     in_parts: ClassVar[bool] = True
 
     @property
@@ -176,14 +177,18 @@ class VolumeSplit(PictureSplit):
                 return replace(self, items=(chosen,)).read(0)
         return self.read(index)
 
-    def wholes(self) -> list[tuple[Item, list[int]]]:
-        """The volumes with the distances of their voxels, and their slices."""
+    def files(self) -> list[tuple[File, list[int]]]:
+        """The volumes, and their slices."""
         members: dict[str, list[int]] = {}
         for index, item in enumerate(self.items):
             members.setdefault(item.id.rpartition("/")[0], []).append(index)
+        return [(volume, members[name]) for name, (volume, _) in self.cases().items()]
+
+    def wholes(self) -> list[tuple[Item, list[int]]]:
+        """The volumes with the distances of their voxels, and their slices."""
         return [
-            (VolumeItem(name, volume, mask, spacing=open_volume(volume).grid.view_spacing(self.axis)), members[name])
-            for name, (volume, mask) in self.cases().items()
+            (VolumeItem(name, volume, mask, spacing=open_volume(volume).grid.view_spacing(self.axis)), slices)
+            for (name, (volume, mask)), (_, slices) in zip(self.cases().items(), self.files(), strict=True)
         ]
 
     def shown(self, name: str) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,19 @@ _SPARSE = 5.0  # times fewer points than the model has learnt from
 _NARROW = 8.0  # times smaller than a column
 
 
+def look(preprocessing: CloudPreprocessing, cloud: PointCloud, scene: Scene) -> NDArray[np.float64]:
+    """Tell how wide a part of a cloud is, and how dense what thinning has left of it.
+
+    Returns:
+        (8,) its points, the square metres that they cover, and its lowest and highest coordinates; (0,) if nothing is
+        to be told.
+    """
+    if preprocessing.whole or not len(scene):
+        return np.empty(0)
+    ground = len(scene) / density(scene.xyz, preprocessing.block / 4)
+    return np.array([len(scene), ground, *cloud.xyz.min(axis=0), *cloud.xyz.max(axis=0)])
+
+
 class Doubts:
     """Collect what is strange about a cloud while its parts are labelled.
 
@@ -31,22 +44,20 @@ class Doubts:
         self._points, self._ground = 0.0, 0.0
         self._low, self._high = np.full(3, np.inf), np.full(3, -np.inf)
 
-    def fields(self, filled: set[str], present: tuple[str, ...]) -> None:
+    def fields(self, filled: Set[str], present: tuple[str, ...]) -> None:
         """Note which fields of the whole cloud hold anything but 0, of those that it has."""
         # The first category of objects has the number 0.
         names = [name for name in self._preprocessing.features if name != FIELD]
         told = [name for name in names if set(FEATURES[name].needs) <= set(present)]
         self._blank = blank_features(told, filled)
 
-    def scene(self, cloud: PointCloud, scene: Scene) -> None:
-        """Note how wide a part is, and how dense what thinning has left of it."""
-        if self._preprocessing.whole or not len(scene):
-            return
-        dense = density(scene.xyz, self._preprocessing.block / 4)
-        self._points += len(scene)
-        self._ground += len(scene) / dense
-        self._low = np.minimum(self._low, cloud.xyz.min(axis=0))
-        self._high = np.maximum(self._high, cloud.xyz.max(axis=0))
+    def add(self, looks: NDArray[np.float64]) -> None:
+        """Note what a part looks like; see `look`."""
+        if looks.size:
+            self._points += float(looks[0])
+            self._ground += float(looks[1])
+            self._low = np.minimum(self._low, looks[2:5])
+            self._high = np.maximum(self._high, looks[5:8])
 
     def notes(self) -> Iterator[str]:
         """Say it, in sentences."""

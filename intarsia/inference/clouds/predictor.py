@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, Self
@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from intarsia.bundle import Description
 from intarsia.errors import DataError, ModelError, UsageError
-from intarsia.inference.clouds.doubts import Doubts
+from intarsia.inference.clouds.doubts import Doubts, look
 from intarsia.inference.clouds.spool import Spool
+from intarsia.inference.clouds.tiles import TileLabels
 from intarsia.inference.ready import Ready
 from intarsia.inference.segmenting import segment_many
 from intarsia.labels import LabelArray
@@ -25,7 +26,7 @@ from intarsia.preprocessing import CloudPreprocessing, expect
 from intarsia.result import CloudSegmentation
 from intarsia.runtimes import AUTO
 from intarsia.runtimes.contract import Precision, Runtime
-from intarsia.runtimes.upsampling import softmax
+from intarsia.runtimes.upsampling import Span, softmax
 from intarsia.transforms.clouds.blocks import Network
 from intarsia.transforms.clouds.categories import CATEGORIES, FIELD, category_index, parts_among
 from intarsia.transforms.clouds.columns import density
@@ -62,6 +63,7 @@ class CloudPredictor(Ready):
         runtime: what computes.
         settings: what besides the weights decides the labels, as plain JSON.
         given: names of the options that differ from their defaults.
+        things: what it is for, in words.
         forms: of the media that it segments.
 
     Raises:
@@ -69,6 +71,7 @@ class CloudPredictor(Ready):
         UsageError: `tta` for a model of whole objects, which are not turned in training.
     """
 
+    things = "point clouds"
     forms: frozenset[Form] = frozenset({"points"})
 
     def __init__(
@@ -104,6 +107,10 @@ class CloudPredictor(Ready):
         check_options(CLOUD, [n for n, value in options.items() if n not in own and value not in usual])
         return cls(bundle, **own)
 
+    def of_clouds(self, name: str) -> Self:
+        """Give itself."""
+        return self
+
     def segment(
         self,
         source: CloudLike | Iterable[CloudLike],
@@ -136,21 +143,34 @@ class CloudPredictor(Ready):
         return segment_many(self, source, {"points": one}, {"columns": columns, "category": category})
 
     def segment_opened(
-        self, reader: CloudReader, *, category: str | None = None, progress: Progress | None = None
+        self,
+        reader: CloudReader,
+        *,
+        category: str | None = None,
+        progress: Progress | None = None,
+        tiles: Iterable[TileLabels] | None = None,
     ) -> CloudSegmentation:
-        """Label every point of an opened cloud; see `segment`."""
-        settings, told = self.preprocessing, FIELD in reader.fields
-        kind = None if category is None and told else self.require_category(category)
+        """Label every point of an opened cloud; see `segment`.
+
+        Args:
+            reader: the cloud.
+            category: see `segment`.
+            progress: see `segment`.
+            tiles: what `tiles` gives of all of it, wherever it comes from; None: it is computed.
+        """
+        settings, kind = self.preprocessing, self._kind(reader, category)
         fields = reader.fields if kind is None else (*reader.fields, FIELD)
         read = f"{reader.name} ({'; '.join(reader.notes)})" if reader.notes else reader.name
         without = require_fields(settings.features, fields, read, settings.optional)
         labels: LabelArray = np.full(reader.count, self.space.ignore_index, dtype=self.space.dtype)
         confidence = np.zeros(reader.count, dtype=np.float16)
         done, doubts = 0, Doubts(settings)
-        for index, found in self._parts(reader, kind, doubts):
-            labels[index] = found.argmax(axis=1)
-            confidence[index] = found.max(axis=1)
-            done += len(index)
+        for tile in self.tiles(reader, category=category) if tiles is None else tiles:
+            labels[tile.places] = tile.labels
+            confidence[tile.places] = tile.confidence
+            doubts.fields(tile.filled, reader.fields)
+            doubts.add(tile.looks)
+            done += len(tile.places)
             if progress is not None:
                 progress(done, reader.count)
         # What only objects of one kind were trained without is not missed.
@@ -182,12 +202,26 @@ class CloudPredictor(Ready):
 
     def probabilities(self, cloud: PointCloud) -> Floats:
         """(N, C) class probabilities of a cloud in memory, whose coordinates are all finite."""
-        return self._label(cloud, Doubts(self.preprocessing))
+        return self._label(cloud)[0]
 
-    def _parts(
-        self, reader: CloudReader, category: int | None, doubts: Doubts
-    ) -> Iterator[tuple[NDArray[np.int64], Floats]]:
-        """Some points' places in the file and their probabilities, until all have been given."""
+    def extent(self, reader: CloudReader) -> Span | None:
+        """Tell what of an opened cloud can be shared: its points, counted tile after tile; None of a small one."""
+        return (0, reader.count) if reader.count > WHOLE_POINTS and not self.preprocessing.whole else None
+
+    def tiles(
+        self, reader: CloudReader, *, category: str | None = None, stretches: Sequence[Span] | None = None
+    ) -> Iterator[TileLabels]:
+        """Label an opened cloud tile by tile; a small one is a single tile.
+
+        Args:
+            reader: the cloud.
+            category: see `segment`.
+            stretches: of its `extent`: only those tiles that begin there; None: all.
+
+        Raises:
+            DataError: see `segment`.
+        """
+        kind, dtype = self._kind(reader, category), self.space.dtype
         if reader.count > WHOLE_POINTS and self.preprocessing.whole:
             raise DataError(
                 f"{reader.name}: {reader.count:,} points; the model sees objects whole, up to {WHOLE_POINTS:,} points: "
@@ -195,11 +229,11 @@ class CloudPredictor(Ready):
             )
         if reader.count <= WHOLE_POINTS:
             cloud = reader.read()
-            if category is not None:
-                cloud = replace(cloud, fields=cloud.fields | {FIELD: np.full(len(cloud), category, dtype=np.uint8)})
+            if kind is not None:
+                cloud = replace(cloud, fields=cloud.fields | {FIELD: np.full(len(cloud), kind, dtype=np.uint8)})
             finite = np.flatnonzero(is_finite(cloud))
-            doubts.fields({name for name, values in cloud.fields.items() if values.any()}, reader.fields)
-            yield finite, self._label(cloud.take(finite), doubts)
+            filled = {name for name, values in cloud.fields.items() if values.any()}
+            yield TileLabels.of(0, finite, *self._label(cloud.take(finite)), filled, dtype)
             return
         features = self.preprocessing.features
         margin = self.preprocessing.block + (GROUND_REACH if "height" in features else 0)
@@ -214,27 +248,29 @@ class CloudPredictor(Ready):
         first = (first - first.min(axis=0)).astype(np.float32)
         side = max(2 * margin, float(np.sqrt(_TILE_POINTS / density(first, self.preprocessing.block / 4))))
         with Spool(reader, tuple(sorted(needs)), side) as spool:
-            doubts.fields(spool.filled, reader.fields)
-            for tile in spool.tiles(margin):
-                found = self._label(tile.cloud, doubts, bounds=spool.bounds, core=tile.core, wanted=tile.inside)
-                yield tile.places[tile.inside], found
+            for tile in spool.tiles(margin, stretches):
+                found, looks = self._label(tile.cloud, bounds=spool.bounds, core=tile.core, wanted=tile.inside)
+                yield TileLabels.of(tile.start, tile.places[tile.inside], found, looks, spool.filled, dtype)
+
+    def _kind(self, reader: CloudReader, category: str | None) -> int | None:
+        """The category that is said; None where the cloud's points tell theirs, or nothing is needed."""
+        return None if category is None and FIELD in reader.fields else self.require_category(category)
 
     def _label(
         self,
         cloud: PointCloud,
-        doubts: Doubts,
         *,
         bounds: NDArray[np.float64] | None = None,
         core: NDArray[np.float64] | None = None,
         wanted: NDArray[np.bool_] | None = None,
-    ) -> Floats:
-        """Probabilities of the wanted points of a cloud, or of all."""
+    ) -> tuple[Floats, NDArray[np.float64]]:
+        """Probabilities of the wanted points of a cloud, or of all, and what it looks like (see `look`)."""
         scene = prepared(cloud, self.preprocessing, bounds=bounds)
-        doubts.scene(cloud, scene)
-        return point_probabilities(
+        found = point_probabilities(
             cloud, scene, self._network, self.preprocessing, self.space.names, batch_points=_BATCH_POINTS,
             core=core, wanted=wanted,
         )  # fmt: skip
+        return found, look(self.preprocessing, cloud, scene)
 
 
 def as_function(runtime: Runtime) -> Network:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import IO, Any, NamedTuple, Self
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from intarsia.errors import DataError
 from intarsia.media.clouds import CloudReader, PointCloud
+from intarsia.runtimes.upsampling import Span
 
 Place = tuple[int, int]
 
@@ -24,12 +25,14 @@ class Tile(NamedTuple):
     Attributes:
         cloud: the points.
         places: (n,) theirs in the file.
+        start: how many points lie in the tiles before it.
         core: (2, 2) lowest and highest x and y of the tile itself.
         inside: (n,) which points lie in it.
     """
 
     cloud: PointCloud
     places: NDArray[np.int64]
+    start: int
     core: NDArray[np.float64]
     inside: NDArray[np.bool_]
 
@@ -103,10 +106,19 @@ class Spool:
     def __len__(self) -> int:
         return len(self._pieces)
 
-    def tiles(self, margin: float) -> Iterator[Tile]:
-        """Each tile with the points up to `margin` around it."""
-        reach = math.ceil(margin / self.side)
+    def tiles(self, margin: float, stretches: Sequence[Span] | None = None) -> Iterator[Tile]:
+        """Each tile with the points up to `margin` around it.
+
+        Args:
+            margin: in the cloud's units.
+            stretches: only tiles before which so many points lie, counted tile after tile; None: all.
+        """
+        reach, following = math.ceil(margin / self.side), 0
         for column, row in sorted(self._pieces):
+            start = following
+            following += sum(count for _, count in self._pieces[column, row])
+            if stretches is not None and not any(first <= start < end for first, end in stretches):
+                continue
             core = np.array([(column, row), (column + 1, row + 1)]) * self.side
             parts = []
             for dx in range(-reach, reach + 1):
@@ -120,7 +132,7 @@ class Spool:
             fields = {name: joined[name] for name in self._fields}
             cloud = PointCloud(joined["xyz"], fields, None, self._color_max, self._reader.name)
             cells = np.floor(cloud.xyz[:, :2] / self.side)
-            yield Tile(cloud, joined["index"], core, (cells == (column, row)).all(axis=1))
+            yield Tile(cloud, joined["index"], start, core, (cells == (column, row)).all(axis=1))
 
     def _load(self, place: Place) -> NDArray[Any]:
         assert self._dtype is not None  # set by the first chunk

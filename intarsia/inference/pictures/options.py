@@ -9,6 +9,7 @@ from intarsia.bundle import Description
 from intarsia.errors import ModelError, UsageError, suggest
 from intarsia.inference.pictures.ranking import DECISIONS
 from intarsia.inference.pictures.tiling import UNIT, exact_overlap
+from intarsia.labels import mirrored_pairs
 from intarsia.runtimes.contract import Runtime
 
 if TYPE_CHECKING:
@@ -44,6 +45,16 @@ def check_tiles(tile: int | None, overlap: int | None) -> tuple[int, int]:
     if not 0 <= overlap <= tile // 2 or overlap % UNIT:
         raise UsageError(f"overlap must be a multiple of {UNIT} from 0 to half the tile ({tile // 2}), not {overlap}")
     return tile, overlap
+
+
+def mirrored_order(bundle: Description) -> list[int]:
+    """Where a mirrored picture has each class: left and right change places, as in its training or by their names."""
+    space = bundle.space
+    pairs = (bundle.recipe or {}).get("augment", {}).get("sides") or mirrored_pairs(space.names)
+    order = list(range(len(space)))
+    for left, right in ((space.index(one), space.index(other)) for one, other in pairs):
+        order[left], order[right] = right, left
+    return order
 
 
 def read_refinement(value: str | Mapping[str, Any] | None) -> Refinement | None:

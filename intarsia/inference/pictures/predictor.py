@@ -4,25 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from intarsia.bundle import Description
 from intarsia.errors import ModelError, UsageError
+from intarsia.inference.pictures.layout import Layout
 from intarsia.inference.pictures.options import (
     check_decision,
     check_runtime,
     check_tiles,
     enough_overlap,
     is_default,
+    mirrored_order,
     read_refinement,
 )
 from intarsia.inference.pictures.ranking import Decision, Histograms, Ranking, known_cells
 from intarsia.inference.pictures.refined import refine_rows
 from intarsia.inference.pictures.rows import OwnRows, ResizedRows, Rows
-from intarsia.inference.pictures.stretches import cut, first_tile
+from intarsia.inference.pictures.stretches import first_tile
 from intarsia.inference.pictures.tiling import final_cells, join_tiles, spans
 from intarsia.inference.pictures.views import Views
 from intarsia.inference.ready import Ready
@@ -41,26 +43,6 @@ if TYPE_CHECKING:
 # The network sees an image whole up to this working size and this many logits, in tiles above.
 WHOLE_PIXELS = 1_500_000
 WHOLE_LOGITS = 64_000_000
-
-
-class Layout(NamedTuple):
-    """How the network goes over a picture.
-
-    Attributes:
-        size: (height, width) that it sees.
-        cells: (height, width) of the logits.
-        rows: of the tiles, from top to bottom; one span for a picture that is seen whole.
-        columns: of the tiles.
-        upsampling: from cells to the picture's own size.
-        plan: bands of the picture's own rows that can be decided after each row of tiles.
-    """
-
-    size: tuple[int, int]
-    cells: tuple[int, int]
-    rows: list[Span]
-    columns: list[Span]
-    upsampling: Upsampling
-    plan: list[list[Span]]
 
 
 class GridPredictor(Ready):
@@ -94,6 +76,7 @@ class GridPredictor(Ready):
         confidence: whether results come with the winner's probability.
         settings: what besides the weights decides the labels, as plain JSON.
         given: names of the options that differ from their defaults.
+        things: what it is for, in words.
         forms: of the media that it segments.
 
     Raises:
@@ -101,6 +84,7 @@ class GridPredictor(Ready):
         ModelError: the bundle's weights do not fit its model, or its model takes something else than pictures.
     """
 
+    things = "pictures"
     forms: frozenset[Form] = frozenset({"rows", "volume", "frames", "pages"})
 
     def __init__(
@@ -139,7 +123,7 @@ class GridPredictor(Ready):
         super().__init__(bundle, options | {"runtime": runtime, "precision": precision, "device": device})
         check_runtime(bundle, self.runtime, self.preprocessing.channels)
         self._overlap = enough_overlap(bundle, self.runtime, tile, overlap)
-        self._views = Views(self.runtime, self.preprocessing, scales, tta)
+        self._views = Views(self.runtime, self.preprocessing, scales, tta, mirrored_order(bundle))
         self.settings = {
             "tile": tile, "overlap": self._overlap, "long_side": self.preprocessing.long_side, "tta": tta,
             "scales": list(scales), "refine": self._refinement and self._refinement.to_json(),
@@ -170,7 +154,7 @@ class GridPredictor(Ready):
             reader: the picture.
             probabilities: also give those of all classes.
             ranking: of the whole that the picture is a part of; None: it is a whole.
-            stretch: one of the `stretches` of it; None: all of it.
+            stretch: of its rows of tiles, see `extent`; None: all of it.
 
         Raises:
             DataError: the picture is truncated or corrupt, too wide to be refined, or nothing that the model is for.
@@ -186,20 +170,20 @@ class GridPredictor(Ready):
                 rows.labels[holes] = self.space.ignore_index
             yield rows
 
-    def stretches(self, reader: PixelSource) -> list[Span]:
-        """Cut one opened picture into stretches of about equal height, each of which `rows` can segment by itself.
+    def extent(self, reader: PixelSource) -> Span | None:
+        """Tell what of an opened picture can be shared: its rows of tiles.
 
-        Together their rows are those of the whole picture, bit for bit. Each costs the network one row of tiles, or
-        two, above its own.
+        `rows` can segment any stretch of them by itself. Together, stretches give the rows of the whole picture, bit
+        for bit; each costs the network one row of tiles, or two, above its own.
 
         Returns:
-            Spans of the rows of tiles; none where a picture is not to be cut: it is not large, the network sees it
-            resized, or labels depend on all of it, or on what lies around them (refinement, rankseg).
+            None where the network sees the picture resized, or labels depend on all of it, or on what lies around them
+            (refinement, rankseg).
         """
         layout = self.layout(reader.height, reader.width)
         if layout.size != (reader.height, reader.width) or self._ranks or self._refinement is not None:
-            return []
-        return cut(len(layout.rows))
+            return None
+        return 0, len(layout.rows)
 
     def ranking(self, parts: Iterable[PixelSource]) -> Ranking | None:
         """Run the network over all parts of a whole, as slices are of a volume, to learn how it is to be decided.

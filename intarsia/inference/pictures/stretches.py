@@ -2,17 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-
 from intarsia.runtimes.upsampling import Span, Upsampling
-
-_LEAST = 8  # rows of tiles; of fewer, the one above them that is computed again would cost too much
-
-
-def cut(rows: int) -> list[Span]:
-    """Cut so many rows of tiles into stretches of about equal height; none if there would be only one."""
-    count = rows // _LEAST
-    return list(itertools.pairwise(rows * index // count for index in range(count + 1))) if count > 1 else []
 
 
 def first_tile(own: int, rows: list[Span], plan: list[list[Span]], upsampling: Upsampling, stride: int) -> int:

@@ -22,10 +22,18 @@ class Views:
         preprocessing: what happens to pixels before.
         scales: of the working size.
         mirrored: whether the mirror image is looked at as well.
+        order: where the mirror image has each class: its own number, or the other side's of left and right.
     """
 
-    def __init__(self, runtime: Runtime, preprocessing: Preprocessing, scales: Sequence[float], mirrored: bool) -> None:
-        self._runtime, self._preprocessing = runtime, preprocessing
+    def __init__(
+        self,
+        runtime: Runtime,
+        preprocessing: Preprocessing,
+        scales: Sequence[float],
+        mirrored: bool,
+        order: Sequence[int],
+    ) -> None:
+        self._runtime, self._preprocessing, self._order = runtime, preprocessing, list(order)
         self._views = [(scale, turned) for scale in scales for turned in ((False, True) if mirrored else (False,))]
 
     def logits(self, pixels: NDArray[np.uint8], rows: Span, columns: Span, *, size: tuple[int, int]) -> Floats:
@@ -55,5 +63,5 @@ class Views:
             pixels, place = pixels[:, ::-1], place.mirrored()
         logits = self._runtime.logits(normalise(pixels, self._preprocessing), place)
         return resized_logits(
-            logits[..., ::-1] if mirrored else logits, cells, align_corners=self._runtime.align_corners
+            logits[:, self._order, :, ::-1] if mirrored else logits, cells, align_corners=self._runtime.align_corners
         )

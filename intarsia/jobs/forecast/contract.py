@@ -21,6 +21,7 @@ class Expected:
         memory: bytes at its peak, the process itself included; None where the system does not tell.
         held: bytes by what holds them.
         seconds: that the network computes for all sources; None where it is not known.
+        parts: into which the largest is cut, where there are fewer sources than workers; 1: it is done as a whole.
     """
 
     medium: str
@@ -30,12 +31,13 @@ class Expected:
     memory: int | None
     held: dict[str, int]
     seconds: float | None
+    parts: int = 1
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON form."""
         return {
             "medium": self.medium, "sources": self.sources, "largest": self.source, "size": list(self.size),
-            "memory": self.memory, "held": self.held, "seconds": self.seconds,
+            "memory": self.memory, "held": self.held, "seconds": self.seconds, "parts": self.parts,
         }  # fmt: skip
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from intarsia.errors import IntarsiaError, counted
 from intarsia.inference import GridPredictor
+from intarsia.jobs.cutting import CUTTINGS
 from intarsia.jobs.forecast.contract import Expected, Forecast
 from intarsia.jobs.forecast.need import Need, Settings
 from intarsia.jobs.forecast.pictures import pages_need, photo_need, rows_need
@@ -19,6 +20,7 @@ from intarsia.jobs.forecast.videos import frames_need
 from intarsia.jobs.forecast.volumes import volume_need
 from intarsia.jobs.manifest import fingerprint
 from intarsia.jobs.plan import Plan
+from intarsia.jobs.resuming import prepared
 from intarsia.jobs.stores.address import is_address
 from intarsia.jobs.task import JobOptions, Task
 from intarsia.media.medium import Form
@@ -95,6 +97,7 @@ class _Medium:
     def __init__(self, predictor: Any, tasks: Sequence[Task], options: JobOptions, *, sample: int) -> None:
         self.tasks, self.form = tasks, tasks[0].medium.form
         kind, self._add_up = _way(self.form)
+        self._options = options
         self._predictor = predictor if isinstance(predictor, kind) else None
         chosen = _some(tasks, sample) if self._predictor is not None else []
         opened = [_Opened(task, reader) for task in chosen for reader in _readers(task, predictor, options)]
@@ -114,6 +117,14 @@ class _Medium:
 
     def need(self, source: _Opened, settings: Settings) -> Need:
         return self._add_up(self._predictor, source.reader, settings)
+
+    def parts(self, workers: int) -> int:
+        """Into how many parts the largest source is cut for so many workers; 1 where it is done as a whole."""
+        cutting = CUTTINGS.get(self.form) if self.tasks[0].medium.parted else None
+        if cutting is None or self.largest is None or len(self.tasks) >= workers:
+            return 1
+        ready = prepared(self._predictor, self.tasks[0].medium, self._options)
+        return max(1, len(cutting.stretches(ready, self.largest[0].reader, self._options, workers)))
 
     def network(self, need: Need) -> int:
         """Bytes of the network itself, by its trial."""
@@ -164,9 +175,10 @@ def _expected(medium: _Medium, base: int | None, workers: int) -> Expected:
     network = medium.network(need)
     held = {**need.held, **({"network": network} if network else {}), **({} if base is None else {"process": base})}
     memory = None if base is None else workers * sum(held.values())
-    seconds = None if medium.seconds is None else medium.seconds / min(workers, len(medium.tasks))
+    parts = medium.parts(workers)
+    seconds = None if medium.seconds is None else medium.seconds / min(workers, max(len(medium.tasks), parts))
     return Expected(
-        source.task.medium.name, len(medium.tasks), str(source.task.source), need.size, memory, held, seconds
+        source.task.medium.name, len(medium.tasks), str(source.task.source), need.size, memory, held, seconds, parts
     )
 
 

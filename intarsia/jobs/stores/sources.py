@@ -114,7 +114,7 @@ def _claims(medium: Medium, name: str) -> bool:
     path = PurePosixPath(name).name
     if path.lower().endswith((".hdr", ".img")):  # two files that are one
         return False
-    return medium.claims(path) and (medium.family == "picture" or medium.sniff(path))
+    return medium.claims(path) and (medium.by_name or medium.sniff(path))
 
 
 def _medium(address: Address, given: Collection[str], media: Sequence[Medium]) -> Medium:
@@ -123,6 +123,6 @@ def _medium(address: Address, given: Collection[str], media: Sequence[Medium]) -
     if name.lower().endswith(_LOOKED_AT):
         with fetched(address) as (file, _):
             return medium_of(file, given, media=media)
-    found = next((medium for medium in media if medium.family != "picture" and _claims(medium, name)), None)
+    found = next((medium for medium in media if not medium.by_name and _claims(medium, name)), None)
     found = found or next((medium for medium in media if _claims(medium, name) and medium.sniff(os.fspath(name))), None)
     return found or media[-1]

@@ -14,6 +14,7 @@ import numpy as np
 from intarsia.errors import counted
 from intarsia.files import atomic_path
 from intarsia.inference import FrameResult, VideoPredictor
+from intarsia.jobs.cutting.frames import joined_frames
 from intarsia.jobs.timing import Times
 from intarsia.jobs.writing.work import Facts, Work
 from intarsia.media.ahead import Ahead
@@ -55,7 +56,7 @@ def write_frames(predictor: VideoPredictor, work: Work) -> Facts:
     drawers = {kind: render.begin() for kind, render in work.task.renders.items()}
     with ExitStack() as stack:
         sinks = [stack.enter_context(_sink(kind, work, drawers)) for kind in sorted(work.paths, key="records".__eq__)]
-        stream = stack.enter_context(_stream(predictor, source, work.options.deadline))
+        stream = stack.enter_context(_stream(predictor, source, work))
         for result in stream.results:
             with stream.times("writing"):
                 for sink in sinks:
@@ -104,14 +105,18 @@ class _Stream:
 
 
 @contextmanager
-def _stream(predictor: VideoPredictor, source: FrameSource, deadline: float | None) -> Iterator[_Stream]:
+def _stream(predictor: VideoPredictor, source: FrameSource, work: Work) -> Iterator[_Stream]:
     """The segmented frames: while one is written, the next is computed, and more are decoded; live ones are not old."""
+    deadline = work.options.deadline
     if source.is_live or deadline is not None:
         seconds = None if deadline is None else deadline / 1000
         newest = Newest(iter(source) if source.is_live else paced(source), deadline=seconds)
         yield _Stream(predictor.stream(newest), newest, seconds)
         return
-    with Ahead(source, _FRAMES) as frames, Ahead(predictor.stream(frames), 1) as results:
+    with ExitStack() as stack:
+        frames = stack.enter_context(Ahead(source, _FRAMES))
+        segmented = joined_frames(predictor, frames, work.there) if work.there else predictor.stream(frames)
+        results = stack.enter_context(Ahead(segmented, 1))
         yield _Stream(results, None, None)
 
 

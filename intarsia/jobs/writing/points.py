@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from intarsia.jobs.cutting.points import joined_tiles
 from intarsia.jobs.writing.work import Facts, Work
 from intarsia.media.clouds.writing import check_target, write_labels
 from intarsia.media.images import write_image
@@ -30,7 +31,9 @@ def write_points(predictor: CloudPredictor, work: Work) -> Facts:
     """
     if "labels" in work.paths:
         check_target(work.paths["labels"], predictor.space, work.options.codes)
-    result = predictor.segment_opened(work.reader, category=work.options.category, progress=work.tell)
+    category = work.options.category
+    tiles = joined_tiles(predictor, work.reader, work.there, category) if work.there else None
+    result = predictor.segment_opened(work.reader, category=category, progress=work.tell, tiles=tiles)
     notes = list(result.notes)
     for kind, path in work.paths.items():
         if kind in _DRAWN:

@@ -143,10 +143,8 @@ def write_rows(predictor: GridPredictor, work: Work) -> Facts:
             least_area=options.outline_least_area, tolerance=options.outline_tolerance,
         )  # fmt: skip
     notes, side = tuple(getattr(reader, "notes", ())), predictor.preprocessing.long_side
-    if work.task.medium.name == "raster" and side is not None and side < max(reader.width, reader.height):
-        notes += (
-            f"the model sees the map reduced to {side} pixels, as it was trained; --long-side 0 keeps its own size.",
-        )
+    if work.task.medium.reduced and side is not None and side < max(reader.width, reader.height):
+        notes += (work.task.medium.reduced.format(side=side),)
     return Facts((reader.width, reader.height), areas(counts, space), notes, details)
 
 

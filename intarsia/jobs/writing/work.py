@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from intarsia.jobs.cutting.contract import There
 from intarsia.jobs.task import JobOptions, Task
 from intarsia.result import Style
 
@@ -28,6 +29,7 @@ class Work:
         tell: called with what is done and all of it (None if unknown); raises `Stopped` if the job shall stop.
         stops: whether the job shall stop, for writers that can end whole.
         parts: what is computed of it, where that is not the writer's to do; see `jobs.line.PREDICTED`.
+        there: the parts of it that others have computed; {} if there are none.
     """
 
     task: Task
@@ -38,6 +40,7 @@ class Work:
     tell: Callable[[int, int | None], None]
     stops: Callable[[], bool]
     parts: Iterator[Any]
+    there: There
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from intarsia.errors import ModelError, UsageError
-from intarsia.models.cloud.layers import MLP, CloudModel, Shared, gather, require_channels
+from intarsia.models.cloud.layers import MLP, OF_WHOLES, CloudModel, Shared, gather, require_channels
 from intarsia.models.cloud.neighbours import interpolation
 from intarsia.models.cloud.pointnet import CATEGORIES
 from intarsia.models.cloud.rings import AnnularLevel, GlobalLevel, Level, RingSpec, radii_for, ring_fill
@@ -35,6 +35,8 @@ def _unit(normals: Tensor) -> Tensor:
 
 class ACNN(CloudModel):
     """The published network for whole clouds."""
+
+    unexportable = OF_WHOLES
 
     def __init__(self, classes: int, dropout: float) -> None:
         super().__init__()

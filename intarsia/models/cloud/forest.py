@@ -18,6 +18,7 @@ class PointForest(CloudModel):
     """
 
     full_precision = True
+    unexportable = "a forest is no network; it needs no export to be fast"
     head: Forest
 
     def __init__(self, head: Forest) -> None:

@@ -13,6 +13,9 @@ from intarsia.errors import ModelError
 from intarsia.models.contract import SegmentationModel
 from intarsia.models.synchronised import normalised
 
+OF_WHOLES = "it tells what a cloud is as a whole, and nothing here predicts that from a file"
+"""Why networks of whole clouds are not exported."""
+
 
 class CloudModel(SegmentationModel):
     """Base of every network of points: ``forward(x)`` maps (N, in_channels, P) to logits (N, C, P).
@@ -21,7 +24,7 @@ class CloudModel(SegmentationModel):
     clouds (classification) give (N, C).
     """
 
-    unexportable = "a network of points chooses points and searches neighbours by code of its own, on torch"
+    input_name = "points"
 
     def points(self, rows: Tensor) -> Tensor:
         """(N, P, in_channels) rows to (N, P, C), or (N, C) for whole clouds."""
@@ -97,7 +100,7 @@ class Shared(nn.Module):
         else:
             own = x.shape[-1]
             y = F.linear(x, weight[:, :own])
-            y += F.linear(common, weight[:, own:], bias).view(len(x), *[1] * (x.ndim - 2), -1)
+            y += F.linear(common, weight[:, own:], bias).view(x.shape[0], *[1] * (x.ndim - 2), -1)
         if not self.training:
             return self.activate(y)
         # The norm of rows is no view of another tensor, which autograd would copy for the activation in place.

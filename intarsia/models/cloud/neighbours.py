@@ -1,7 +1,8 @@
 """Neighbourhood operators on batches of points: exact, and where they run fastest.
 
-On the CPU the searches are SciPy's k-d trees and fpsample's bucket tree; on other devices dense distances. Points are
-rows (B, N, 3); indices are int64. Distances are Euclidean and computed in float64 on the CPU.
+On the CPU the searches are SciPy's k-d trees and fpsample's, on other devices dense distances, and in a network that is
+being exported steps of their own (see `operators`). Points are rows (B, N, 3); indices are int64. Distances are
+Euclidean and computed in float64 on the CPU.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -17,8 +18,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from intarsia.errors import UsageError, require
+from intarsia.models.cloud import operators  # noqa: F401  (it defines torch.ops.intarsia)
 
 _BUCKET_HEIGHT = 5
+_PLAIN_CELLS = 1 << 22  # up to so many distances all are computed: the tree, which is quicker, starts where it likes
 _DENSE_CELLS = 1 << 24  # distances held at a time on a device without trees
 _LEAST_POWER = 1e-10
 _MANY_QUERIES = 8192
@@ -28,7 +31,8 @@ _Found = tuple[NDArray[np.int64], NDArray[np.float64]]
 def farthest_points(xyz: Tensor, count: int) -> Tensor:
     """Farthest point sampling (Eldar et al. 1997).
 
-    The first point is chosen by its coordinates, not by its place, so that the order of the points does not matter.
+    The first point is chosen by its coordinates, not by its place, so that the order of the points does not matter. In
+    blocks as networks see them it is the lowest one, which an exported network finds as well.
 
     Args:
         xyz: (B, N, 3).
@@ -37,13 +41,15 @@ def farthest_points(xyz: Tensor, count: int) -> Tensor:
     Returns:
         (B, M) indices; each is a point whose distance to those before it is largest.
     """
+    if torch.compiler.is_exporting():
+        return cast(Tensor, torch.ops.intarsia.farthest_points(xyz, count))
     if not 1 <= count <= xyz.shape[1]:
         raise UsageError(f"cannot sample {count} of {xyz.shape[1]} points")
     if xyz.device.type == "cpu" and importlib.util.find_spec("fpsample") is not None:
         clouds = _arrays(xyz, np.float32)
         return torch.from_numpy(np.stack([_farthest(points, count) for points in clouds]))
     picked = torch.empty(xyz.shape[0], count, dtype=torch.long, device=xyz.device)
-    picked[:, 0] = xyz[:, :, 0].argmin(1)
+    picked[:, 0] = xyz[:, :, 2].argmin(1)
     nearest = torch.full(xyz.shape[:2], torch.inf, device=xyz.device)
     rows = torch.arange(len(xyz), device=xyz.device)
     for step in range(1, count):
@@ -58,6 +64,8 @@ def _farthest(points: NDArray[np.floating], count: int) -> NDArray[np.int64]:
         return np.zeros(1, dtype=np.int64)
     fpsample = require("fpsample", "clouds")
     order = np.lexsort(points.T)
+    if len(points) * count <= _PLAIN_CELLS:
+        return order[np.asarray(fpsample.fps_sampling(points[order], count, start_idx=0), dtype=np.int64)]
     height = min(_BUCKET_HEIGHT, max(1, int(np.log2(len(points)))))
     picked = fpsample.bucket_fps_kdline_sampling(points[order], count, h=height, start_idx=0)
     return order[np.asarray(picked, dtype=np.int64)]
@@ -88,7 +96,7 @@ def ball(query: Tensor, xyz: Tensor, radius: float, count: int) -> tuple[Tensor,
     """
     index, distance = _search(query, xyz, 0.0, radius, count)
     found = torch.isfinite(distance).sum(-1)
-    if bool((found == 0).any()):
+    if not torch.compiler.is_exporting() and bool((found == 0).any()):  # the operator takes the nearest by itself
         lonely = found == 0
         index[lonely] = nearest(query, xyz, 1)[0][lonely].expand(-1, index.shape[-1])
     return index, found
@@ -134,6 +142,8 @@ def _search(query: Tensor, xyz: Tensor, inner: float, outer: float, count: int) 
 
     Missing ones have an infinite distance and the index of the nearest found (of point 0 if there is none).
     """
+    if torch.compiler.is_exporting():
+        return cast(tuple[Tensor, Tensor], torch.ops.intarsia.search(query, xyz, inner, outer, count))
     find: Callable[..., tuple[Tensor, Tensor]] = _by_tree if xyz.device.type == "cpu" else _by_distances
     index, distance = find(query, xyz, inner, outer, min(count, xyz.shape[1]))
     if index.shape[-1] < count:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from intarsia.errors import ModelError
-from intarsia.models.cloud.layers import MLP, CloudModel, Shared, require_channels
+from intarsia.models.cloud.layers import MLP, OF_WHOLES, CloudModel, Shared, require_channels
 from intarsia.models.cloud.pooled import PooledMLP
 from intarsia.models.contract import Penalty, Supervised
 from intarsia.models.registry import register
@@ -88,6 +88,7 @@ class PointNet(_PointNet):
     def __init__(self, classes: int, in_channels: int, *, whole: bool, transforms: bool, dropout: float) -> None:
         super().__init__()
         self.whole = whole
+        self.unexportable = OF_WHOLES if whole else ""
         self.align = Transform(in_channels, 3) if transforms else None
         self.first = MLP(in_channels, (64, 64))
         self.align_features = Transform(64, 64) if transforms else None

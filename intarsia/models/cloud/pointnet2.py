@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -41,7 +42,7 @@ class BallLevel(nn.Module):
         self.width = sum(widths[-1] for _, _, widths in scales)
 
     def forward(self, xyz: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
-        centres = gather(xyz, farthest_points(xyz, min(self.points, xyz.shape[1])))
+        centres = gather(xyz, farthest_points(xyz, cast(int, torch.sym_min(self.points, xyz.shape[1]))))
         pooled = []
         for (radius, count), mlp in zip(self.balls, self.mlps, strict=True):
             index, _ = ball(centres, xyz, radius, count)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -105,7 +106,7 @@ class RandLANet(CloudModel):
                 skips.append(x)
             kept = max(1, xyz.shape[1] // self.reduce)
             # The points are in random order, so that the first ones are a random sample; the rest is pooled into them.
-            pool, _ = nearest(xyz[:, :kept], xyz, min(self.neighbours, xyz.shape[1]))
+            pool, _ = nearest(xyz[:, :kept], xyz, self.neighbours)
             x, xyz = gather(x, pool).amax(dim=2), xyz[:, :kept].contiguous()
             skips.append(x)
             clouds.append(xyz)
@@ -119,6 +120,8 @@ class RandLANet(CloudModel):
 
     def _order(self, rows: Tensor) -> Tensor:
         """A random order of the points; always the same when nothing is learnt."""
+        if torch.compiler.is_exporting():
+            return cast(Tensor, torch.ops.intarsia.shuffled(rows[..., :3]))
         generator = None if self.training else torch.Generator().manual_seed(0)
         return torch.randperm(rows.shape[1], generator=generator).to(rows.device)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -97,7 +97,7 @@ class AnnularLevel(nn.Module):
         self.width = sum(spec.widths[-1] for spec in rings)
 
     def forward(self, level: Level) -> Level:
-        picked = farthest_points(level.xyz, min(self.points, level.xyz.shape[1]))
+        picked = farthest_points(level.xyz, cast(int, torch.sym_min(self.points, level.xyz.shape[1])))
         centres, normals = gather(level.xyz, picked), gather(level.normals, picked)
         pooled = []
         for spec, conv in zip(self.rings, self.convs, strict=True):

@@ -13,6 +13,7 @@ from intarsia.models.encoders.mit import MIX_TRANSFORMERS, MixTransformer
 from intarsia.models.encoders.mobilenetv2 import MobileNetV2
 from intarsia.models.encoders.mobilenetv3 import MobileNetV3Large
 from intarsia.models.encoders.mscan import MSCAN, MSCANS
+from intarsia.models.encoders.pooled import SMP_POOLED, PooledEncoder
 from intarsia.models.encoders.shortlite import ShortLite0
 
 __all__ = ["Encoder", "MixTransformer", "TimmEncoder", "build_encoder", "require_stage"]
@@ -21,6 +22,7 @@ _OWN: dict[str, Callable[..., Encoder]] = {
     **{name: partial(MixTransformer, name) for name in MIX_TRANSFORMERS},
     **{name: partial(MSCAN, name) for name in MSCANS},
     **{name: partial(SmpEfficientNet, name) for name in SMP_EFFICIENTNETS},
+    **{name: partial(PooledEncoder, name) for name in SMP_POOLED},
     MobileNetV2.name: MobileNetV2,
     MobileNetV3Large.name: MobileNetV3Large,
     ShortLite0.name: ShortLite0,
@@ -33,7 +35,8 @@ def build_encoder(name: str, **options: Any) -> Encoder:
     Args:
         name: a timm model name, ``mit_b0`` to ``mit_b5``, ``mscan_t``, ``_s``, ``_b`` or ``_l``,
             ``torchvision_mobilenet_v2`` or ``_v3_large``, ``efficientnet_lite0_short``, or one of smp's EfficientNets
-            (``smp_efficientnet_b0``, ``smp_timm_efficientnet_b0``, ...).
+            (``smp_efficientnet_b0``, ``smp_timm_efficientnet_b0``, ...) or of its networks that pool
+            (``smp_densenet121``, ``smp_dpn68``, ``smp_inceptionv4``, ``smp_xception``, ...).
         options: see `TimmEncoder`.
 
     Raises:

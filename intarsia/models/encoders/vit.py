@@ -99,7 +99,7 @@ class PlainViT(Encoder):
     def map_of(self, tokens: Tensor, grid: tuple[int, int]) -> Tensor:
         """(N, ... + h * w, C), the patches last, as a map (N, C, h, w)."""
         patches = tokens[:, tokens.shape[1] - grid[0] * grid[1] :]
-        return patches.transpose(1, 2).reshape(len(tokens), -1, *grid)
+        return patches.transpose(1, 2).reshape(tokens.shape[0], -1, *grid)
 
     def load_pretrained(self, state: dict[str, Tensor]) -> None:
         resample = sys.modules[type(self.vit).__module__].checkpoint_filter_fn

@@ -81,7 +81,7 @@ class EoMT(MaskClassifier):
         count = len(self.queries)
         inside = (resize(masks.detach(), grid) > 0).flatten(2)
         free = torch.rand(inside.shape[:2], device=masks.device) >= share
-        allowed = torch.ones(len(masks), 1, tokens, tokens, dtype=torch.bool, device=masks.device)
+        allowed = torch.ones(masks.shape[0], 1, tokens, tokens, dtype=torch.bool, device=masks.device)
         allowed[:, 0, :count, count + self.encoder.prefix :] = inside | free[:, :, None]
         return allowed
 

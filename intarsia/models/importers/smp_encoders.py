@@ -17,6 +17,7 @@ from intarsia.models.importers.foreign import Names, renamed
 TIMM = "tu-"
 # smp's names of one family each, by a tensor that only that family has; the networks differ in their tensors' shapes.
 _FAMILIES: dict[str, dict[str, str]] = {
+    "block1.skip.weight": {"xception": "smp_xception"},  # which has a conv1, too
     "conv1.weight": {
         **{name: name for name in ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "resnext50_32x4d")},
         **{name: name for name in (f"resnext101_32x{width}d" for width in (4, 8, 16, 32))},
@@ -29,6 +30,12 @@ _FAMILIES: dict[str, dict[str, str]] = {
     "features.0.weight": {
         f"vgg{depth}{norm}": f"vgg{depth}{norm}" for depth in (11, 13, 16, 19) for norm in ("", "_bn")
     },
+    "features.conv0.weight": {f"densenet{depth}": f"smp_densenet{depth}" for depth in (121, 161, 169, 201)},
+    "features.conv1_1.conv.weight": {
+        f"dpn{kind}": f"smp_dpn{kind}" for kind in ("68", "68b", "92", "98", "107", "131")
+    },
+    "conv2d_1a.conv.weight": {"inceptionresnetv2": "smp_inceptionresnetv2"},
+    "features.0.conv.weight": {"inceptionv4": "smp_inceptionv4"},
     "features.0.0.weight": {"mobilenet_v2": "torchvision_mobilenet_v2"},
     "_conv_stem.weight": {f"efficientnet-b{size}": f"smp_efficientnet_b{size}" for size in range(8)},
     "blocks.0.0.se.conv_reduce.weight": {
@@ -74,7 +81,12 @@ class Native:
     def left_out(self, state: Mapping[str, Tensor], deepest: int) -> tuple[str, ...]:
         """Names of the encoder's tensors that no map up to `deepest` needs."""
         behind = self._expected(32) - self._expected(deepest) if deepest != 32 else set()
-        return tuple(name for name in state if name in behind or (re.match(_UNUSED, name) and not self.is_timm))
+        whole = set() if self.is_timm else self._expected(32)
+        return tuple(
+            name
+            for name in state
+            if name in behind or (not self.is_timm and re.match(_UNUSED, name) and name not in whole)
+        )
 
     def fits(self, state: Mapping[str, Tensor]) -> bool:
         """Whether the encoder's tensors are all of these, the first convolution's inputs aside."""
@@ -82,7 +94,9 @@ class Native:
         theirs = {
             name: tensor.shape
             for name, tensor in state.items()
-            if name.startswith("encoder.") and not name.endswith("num_batches_tracked") and not re.match(_UNUSED, name)
+            if name.startswith("encoder.")
+            and not name.endswith("num_batches_tracked")
+            and (name in shapes or not re.match(_UNUSED, name))
         }
         if shapes.keys() != theirs.keys():
             return False

@@ -228,6 +228,12 @@ class VideoSegmenter(ImageModel):
         return StepResult(logits, key, age, tick, tuple(work.ran), cut), following
 
     @property
+    def is_framewise(self) -> bool:
+        """Whether every frame is segmented by itself, whatever came before it."""
+        memory = self.mixer, self.smoother, self.clock
+        return isinstance(self.policy, Always) and memory == (None, None, None)
+
+    @property
     def _uses_flow(self) -> bool:
         moving = self.smoother is not None or (self.mixer is not None and self.mixer.uses_flow)
         return moving or self.propagation.uses_flow

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-import math
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import IO, Any
 
 from intarsia.errors import IntarsiaError
@@ -19,25 +18,25 @@ from intarsia.jobs.writing.work import Stopped
 from intarsia.serving.engine import Engine
 from intarsia.serving.jobs.apps import uses
 from intarsia.serving.jobs.kinds import Kind, Outcome, Work
+from intarsia.serving.jobs.ledger import Ledger
 from intarsia.serving.jobs.loaded import Loaded
 from intarsia.serving.jobs.searching import searching
 from intarsia.serving.jobs.segmenting import segmenting
-from intarsia.serving.jobs.store import Folder, Job, State, Store
-from intarsia.serving.problems import CONFLICT, NOT_FOUND, TOO_MANY, UNAVAILABLE, Problem
+from intarsia.serving.jobs.store import Job, State
+from intarsia.serving.problems import TOO_MANY, UNAVAILABLE, Problem
 from intarsia.serving.settings import Settings
 
 logger = logging.getLogger("intarsia.serving")
 
 _NICE = 10  # of the thread, and of those that its models compute with
-_MOST_STARTS = 3  # of a job that each time ended the server
 _EVERY = 60.0  # seconds between two looks at what is too old
 _LONGEST_NUMBER = 20  # characters of a process's number
 _PATIENCE, _LOOK = 0.5, 0.005  # seconds that a part of a job waits for answers at most, and between two looks
 _GRACE = 15.0  # seconds in which the work may stop when the server ends
 
 
-class Jobs:
-    """The jobs of a server.
+class Jobs(Ledger):
+    """The jobs of a server, and the thread that does them; see `Ledger`.
 
     One is run at a time, on a thread of low priority, with a model of its own, which is kept for the next one; its next
     part waits while the server answers. What was running when the server ended is queued again when it starts, and goes
@@ -49,20 +48,16 @@ class Jobs:
         clock: seconds since 1970.
 
     Attributes:
-        store: their folders.
         loaded: the model that they keep loaded.
         kinds: what can be asked for, by name; other parts of the server add theirs before it starts.
     """
 
     def __init__(self, settings: Settings, engine: Engine, *, clock: Callable[[], float] = time.time) -> None:
-        self._settings, self._engine, self._clock = settings, engine, clock
-        self.store = Store(settings.state / "jobs")
+        super().__init__(settings.state / "jobs", settings.ttl, clock=clock)
+        self._settings, self._engine = settings, engine
         self.loaded = Loaded(engine)
         own = (segmenting(self.loaded), *uses(self.loaded), searching(self.loaded))
         self.kinds: dict[str, Kind] = {kind.name: kind for kind in own}
-        self._jobs: dict[str, Job] = {}
-        self._changed = threading.Condition(threading.RLock())
-        self._arriving: list[str] = []
         self._ends, self._refusal = False, "the server does not do jobs yet; ask again in a moment"
         self._lock: IO[bytes] | None = None
         self._thread: threading.Thread | None = None
@@ -76,10 +71,7 @@ class Jobs:
             self._refusal = "the server cannot write into its state folder; start it with --state FOLDER"
         if self._refusal:
             return
-        for job in self.store.load():
-            self._jobs[job.id] = job
-            if job.state == "running":
-                self._again(job)
+        self.load()
         self.sweep()
         self._thread = threading.Thread(target=self._work, name="jobs", daemon=True)
         self._thread.start()
@@ -109,93 +101,12 @@ class Jobs:
             raise Problem(UNAVAILABLE, "the server is about to end; ask again later", headers={"Retry-After": "5"})
         if self._refusal:
             raise Problem(UNAVAILABLE, self._refusal)
-        waiting = len(self._arriving) + sum(not job.is_over for job in self.all())
+        waiting = self.unfinished
         if waiting > self._settings.max_jobs:
             raise Problem(
                 TOO_MANY, f"{waiting} jobs are there and no more may wait; ask again later, or raise --max-jobs",
                 headers={"Retry-After": "30"},
             )  # fmt: skip
-
-    @contextmanager
-    def arriving(self, key: str) -> Iterator[None]:
-        """Count a job whose files are still being sent, under a client's key.
-
-        Raises:
-            Problem: another one comes under the same key.
-        """
-        with self._changed:
-            if key and key in self._arriving:
-                raise Problem(CONFLICT, "a request with this Idempotency-Key is still being received")
-            self._arriving.append(key)
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._arriving.remove(key)
-
-    def submit(
-        self, kind: str, spec: Mapping[str, Any], folder: Folder | None = None, *, key: str = "", request: str = ""
-    ) -> Job:
-        """Queue a job.
-
-        Args:
-            kind: one of `kinds`.
-            spec: of the job, plain JSON.
-            folder: with what was sent; None: nothing was.
-            key: checksum of the client's Idempotency-Key.
-            request: checksum of what was sent.
-        """
-        place = folder or self.store.new()
-        job = Job(id=place.path.name, kind=kind, spec=dict(spec), created=self._clock(), key=key, request=request)
-        with self._changed:
-            self.store.save(job)
-            self._jobs[job.id] = job
-            self._changed.notify_all()
-        return job
-
-    def all(self) -> list[Job]:
-        """List the jobs, the latest first."""
-        with self._changed:
-            return sorted(self._jobs.values(), key=lambda job: (-job.created, job.id))
-
-    def find(self, job: str) -> Job:
-        """Give a job by its id.
-
-        Raises:
-            Problem: there is none.
-        """
-        with self._changed:
-            found = self._jobs.get(job)
-        if found is None:
-            raise Problem(NOT_FOUND, "there is no such job; finished ones are kept for a while only (--ttl)")
-        return found
-
-    def of_key(self, key: str) -> Job | None:
-        """Find the job that was begun under a client's key."""
-        return next((job for job in self.all() if key and job.key == key), None)
-
-    def tell(self, job: Job) -> dict[str, Any]:
-        """Tell of a job, as plain JSON."""
-        with self._changed:
-            return job.to_json(self._clock())
-
-    def cancel(self, job: Job) -> None:
-        """Stop a job that runs, after its current step; one that waits is over at once, one that is over goes."""
-        with self._changed:
-            if job.is_over:
-                self._remove(job)
-            elif job.state == "queued":
-                self._end(job, "cancelled", Outcome(INTERRUPTED))
-            else:
-                job.leaving = True
-                job.changes += 1
-
-    def sweep(self) -> None:
-        """Remove what is over for longer than it is kept."""
-        with self._changed:
-            for job in list(self._jobs.values()):
-                if job.ended is not None and self._clock() - job.ended > self._settings.ttl:
-                    self._remove(job)
 
     def _take(self) -> str:
         """Lock the folder of jobs for this process, or say why not; the system lets go when it dies."""
@@ -228,14 +139,8 @@ class Jobs:
             self._finish(job, self._run(job))
 
     def _next(self) -> Job | None:
-        if self._engine.draining:
-            return None
-        return next((job for job in reversed(self.all()) if job.state == "queued"), None)
-
-    def _begin(self, job: Job) -> None:
-        job.state, job.began, job.done, job.total = "running", self._clock(), 0, None
-        job.starts += 1
-        self._save(job)
+        """The job that waits longest; none while the server is about to end."""
+        return None if self._engine.draining else super()._next()
 
     def _run(self, job: Job) -> Outcome:
         """Do a job's work; whatever goes wrong is told, and the next job is done."""
@@ -268,65 +173,13 @@ class Jobs:
         while self._engine.waiting and not job.leaving and not self.stops and time.monotonic() < end:
             time.sleep(_LOOK)
 
-    def _told(self, job: Job, what: str, value: Mapping[str, Any]) -> None:
-        with self._changed:
-            if what == "curve":
-                if job.curve and value["epoch"] <= job.curve[-1]["epoch"]:  # of before a restart
-                    return
-                job.curve.append({name: one if _is_plain(one) else None for name, one in value.items()})
-                job.starts = 1
-                self._save(job)
-                return
-            job.what, job.done, job.total = str(value["what"]), int(value["done"]), value["total"]
-            job.changes += 1
-            if value.get("kept") and job.starts > 1:  # it gets on, however often the server ends
-                job.starts = 1
-                self._save(job)
-
     def _finish(self, job: Job, outcome: Outcome) -> None:
         with self._changed:
             stopped = outcome.exit_code == INTERRUPTED
             if stopped and self.stops and not job.leaving:
-                self._again(job, starts=0)
+                self._queue_again(job, starts=0)
                 return
             state: State = "cancelled" if stopped else "failed" if outcome.exit_code > 1 else "done"
             if outcome.exit_code == 1 and not outcome.files and outcome.error:
                 state = "failed"
             self._end(job, state, outcome)
-
-    def _end(self, job: Job, state: State, outcome: Outcome) -> None:
-        folder = self.store.place(job.id)
-        job.state, job.ended, job.exit_code = state, self._clock(), outcome.exit_code
-        job.error = None if outcome.error is None else folder.hide(outcome.error)
-        job.notes = folder.hide(list(outcome.notes))
-        job.outputs = folder.outputs(outcome.files)
-        folder.clear()
-        self._save(job)
-
-    def _again(self, job: Job, starts: int | None = None) -> None:
-        """Queue once more what the server's end interrupted; not what each time ends the server."""
-        job.starts = job.starts if starts is None else starts
-        if job.starts >= _MOST_STARTS:
-            reason = f"the server ended without a word {job.starts} times at the same part of this; for want of memory?"
-            self._end(job, "failed", Outcome(1, reason, files=self.store.place(job.id).finished()))
-            return
-        job.state = "queued"
-        self._save(job)
-
-    def _save(self, job: Job) -> None:
-        """Write down what changed; where that fails, on a full disk, the next server begins the job again."""
-        job.changes += 1
-        try:
-            self.store.save(job)
-        except (OSError, IntarsiaError) as error:
-            logger.warning("the state of job %s is not kept: %s", job.id, error)
-
-    def _remove(self, job: Job) -> None:
-        del self._jobs[job.id]
-        job.changes += 1
-        self.store.remove(job.id)
-
-
-def _is_plain(value: Any) -> bool:
-    """Whether JSON has it, which has no NaN."""
-    return not isinstance(value, float) or math.isfinite(value)

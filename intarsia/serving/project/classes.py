@@ -41,39 +41,37 @@ class Classes:
             for index in self.order
         ]
 
-    def changed(self, rows: Sequence[Mapping[str, Any]]) -> Classes:
-        """Add, rename, recolour and reorder classes.
+    def changed(self, rows: Sequence[Mapping[str, Any]], *, unused: bool = False) -> Classes:
+        """Add, rename, recolour and reorder classes; remove some where no mask holds any.
 
         Args:
             rows: all classes in the order in which they shall be shown; one without "index" is new, and one without
                 "color" gets a colour.
+            unused: whether classes may be left out, as no mask holds their numbers: the others are numbered anew.
 
         Raises:
             UsageError: a class is missing, doubled or unnamed, a colour is none, or there are too many.
         """
+        before = range(len(self.space))
+        said = {int(row["index"]) for row in rows if row.get("index") is not None}
+        kept = [index for index in before if index in said] if unused else list(before)
+        place = {old: new for new, old in enumerate(kept)}
+        new = iter(range(len(kept), len(kept) + len(rows)))
         numbers = [row.get("index") for row in rows]
-        new = iter(range(len(self.space), len(self.space) + len(rows)))
-        order = [next(new) if number is None else int(number) for number in numbers]
-        self._check(order)
+        order = [next(new) if number is None else place.get(int(number), int(number)) for number in numbers]
+        self._check(order, len(kept))
         if len(order) > self.space.ignore_index:
             raise UsageError(f"{len(order)} classes are too many: the masks have room for {self.space.ignore_index}")
         names, colors = [""] * len(order), list(distinct_colors(len(order)))
-        colors[: len(self.space)] = self.space.palette
+        colors[: len(kept)] = [self.space.palette[index] for index in kept]
         for index, row in zip(order, rows, strict=True):
             names[index] = " ".join(str(row.get("name", "")).split())
             colors[index] = rgb_of(row["color"]) if row.get("color") else colors[index]
-        unnamed = [index for index, name in enumerate(names) if not name]
-        if unnamed:
-            raise UsageError(f"class {unnamed[0]} has no name; give it one")
-        odd = [name for name in names if not name.isprintable()]
-        if odd:
-            raise UsageError(f"{odd[0]!r} is no name of a class: it has characters that cannot be shown")
-        doubled = sorted({name for name in names if names.count(name) > 1})
-        if doubled:
-            raise UsageError(f"two classes are named {doubled[0]!r}; give one of them another name")
+        _check_names(names)
         space = LabelSpace(tuple(names), tuple(colors), self.space.ignore_index)
-        former = {name: index for index, name in enumerate(self.space.names) if name not in names}
-        return Classes(space, tuple(order), chosen=True, known_as={**self.known_as, **former})
+        former = {**self.known_as, **{name: index for index, name in enumerate(self.space.names) if name not in names}}
+        known_as = {name: place[index] for name, index in former.items() if index in place}
+        return Classes(space, tuple(order), chosen=True, known_as=known_as)
 
     def lookup_from(self, other: LabelSpace) -> LabelArray:
         """Lookup table from a model's labels to the project's, by the names that classes have or had."""
@@ -86,8 +84,8 @@ class Classes:
         """The classes of a model that the project has no counterpart for."""
         return tuple(name for name in other.names if name not in self.space.names and name not in self.known_as)
 
-    def _check(self, order: list[int]) -> None:
-        missing = sorted(set(range(len(self.space))) - set(order))
+    def _check(self, order: list[int], kept: int) -> None:
+        missing = sorted(set(range(kept)) - set(order))
         if missing:
             raise UsageError(
                 f"class {self.space.names[missing[0]]!r} is missing: masks may hold it, so it can be renamed, but "
@@ -112,6 +110,19 @@ class Classes:
         """Read `to_json`'s form."""
         space = LabelSpace.from_json(value)
         return cls(space, tuple(value["order"]), bool(value["chosen"]), dict(value["known_as"]))
+
+
+def _check_names(names: Sequence[str]) -> None:
+    """Refuse what is no name, and what is the name of two."""
+    unnamed = [index for index, name in enumerate(names) if not name]
+    if unnamed:
+        raise UsageError(f"class {unnamed[0]} has no name; give it one")
+    odd = [name for name in names if not name.isprintable()]
+    if odd:
+        raise UsageError(f"{odd[0]!r} is no name of a class: it has characters that cannot be shown")
+    doubled = sorted({name for name in names if names.count(name) > 1})
+    if doubled:
+        raise UsageError(f"two classes are named {doubled[0]!r}; give one of them another name")
 
 
 def hex_of(color: Color) -> str:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from intarsia import DEFAULT_MODELS
-from intarsia.errors import UsageError
 from intarsia.inference.clouds import CloudPredictor
 from intarsia.jobs.writing.work import Stopped
 from intarsia.labels import LabelArray, LabelSpace
@@ -68,7 +66,7 @@ def predicting(current: Current, loaded: Loaded) -> Kind:
     def run(work: Work) -> Outcome:
         spec, project = Spec.model_validate(work.spec), current.get()
         clouds = Clouds(project, partial(usual_classes, loaded.engine))
-        cloud, predictor = clouds.open(spec.item), cloud_model(loaded.load(spec.model), spec.model)
+        cloud, predictor = clouds.open(spec.item), loaded.load(spec.model).of_clouds(spec.model)
         before = cloud.labels.read().labels.copy()
         result = _segmented(work, predictor, cloud)
         clouds.adopt(result.space)
@@ -78,17 +76,6 @@ def predicting(current: Current, loaded: Loaded) -> Kind:
         return Outcome(notes=(f"{changed:,} points changed", *result.notes, *lacking))
 
     return Kind(PREDICT, "Predict a point cloud of the studio's project", run)
-
-
-def cloud_model(predictor: Any, name: str) -> CloudPredictor:
-    """The predictor, where it is one of clouds.
-
-    Raises:
-        UsageError: it is none.
-    """
-    if not isinstance(predictor, CloudPredictor):
-        raise UsageError(f"{name} is a model of pictures, and this is a point cloud")
-    return predictor
 
 
 def _segmented(work: Work, predictor: CloudPredictor, cloud: Cloud) -> CloudSegmentation:

@@ -25,6 +25,7 @@ from intarsia.serving.project.cloudlabels import CODES, Change, CloudLabels
 from intarsia.serving.project.cloudpoints import Points, read_points
 from intarsia.serving.project.lasso import View, inside
 from intarsia.serving.project.project import Project
+from intarsia.serving.project.shown import shown_as
 from intarsia.serving.project.views import stamp
 
 POINTS, CHANGES = b"INTP", b"INTL"
@@ -196,12 +197,11 @@ class Clouds:
             DataError: it cannot be read.
         """
         item = self.project.item(name)
-        if item.medium != "cloud":
-            raise UsageError(f"{item.place} is no point cloud")
+        file = shown_as(item).cloud_file(item)
         key = name, stamp(item)
         with self._opening:
             if key not in self._kept:
-                self._kept[key] = self._read(name, item.file)
+                self._kept[key] = self._read(name, file)
                 while len(self._kept) > _KEPT:
                     self._kept.popitem(last=False)
             self._kept.move_to_end(key)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -11,24 +11,22 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from intarsia.annotations.archive import is_zip, unpack
-from intarsia.datasets import Dataset, open_dataset
+from intarsia.datasets import Dataset, Split, open_dataset
 from intarsia.datasets.layouts.pairing import folder_meaning
-from intarsia.datasets.layouts.volumes import VolumeSplit
 from intarsia.datasets.parts import File, Page, path_of, place
-from intarsia.datasets.pictures import PictureSplit
 from intarsia.errors import DataError
 from intarsia.files import below, listed_once
 from intarsia.labels import LabelArray, LabelSpace
 from intarsia.media.header import opened, own_frames
-from intarsia.media.medium import MEDIA, STACK, Medium, expand
-from intarsia.media.rasters import RASTER_SUFFIXES, is_raster
+from intarsia.media.medium import MEDIA, Form, Medium, expand
 
 MediumName = Literal["picture", "raster", "volume", "video", "cloud"]
 FOLDERS: dict[MediumName, str] = {
     "picture": "images", "raster": "images", "volume": "volumes/images", "video": "videos", "cloud": "clouds",
 }  # fmt: skip
 """Where a workspace keeps the files of each medium."""
-_KEPT: dict[str, MediumName] = {place: medium for medium, place in FOLDERS.items() if medium != "raster"}
+_SHARING = {folder: [name for name, place in FOLDERS.items() if place == folder] for folder in FOLDERS.values()}
+_MEDIA = {medium.name: medium for medium in MEDIA}
 _PHOTOS = (".jpg", ".jpeg")  # nobody keeps masks so, as it blurs them
 
 
@@ -41,7 +39,7 @@ class Truth:
         places: of the item in it; of a volume those of its slices, by number.
     """
 
-    split: PictureSplit
+    split: Split
     places: tuple[int, ...]
 
     def read(self, frame: int) -> LabelArray:
@@ -137,18 +135,9 @@ def _photos_alone(data: Path) -> list[Path]:
 
 def _labelled(dataset: Dataset) -> Iterator[Found]:
     for split in dataset.splits.values():
-        if isinstance(split, VolumeSplit):
-            slices: dict[str, list[int]] = {}
-            for index, item in enumerate(split.items):
-                slices.setdefault(item.id.rpartition("/")[0], []).append(index)
-            for name, (volume, _) in split.cases().items():
-                yield Found(place(volume, dataset.root), "volume", volume, Truth(split, tuple(slices[name])))
-        elif isinstance(split, PictureSplit):
-            medium: MediumName = "raster" if split.medium == "raster" else "picture"
-            for index, item in enumerate(split.items):
-                yield Found(place(item.input, dataset.root), medium, item.input, Truth(split, (index,)))
-        else:
-            yield from (Found(place(item.input, dataset.root), "cloud", item.input, coded=True) for item in split.items)
+        for file, items in split.files():
+            truth = Truth(split, tuple(items)) if split.has_maps else None
+            yield Found(place(file, dataset.root), split.medium, file, truth, coded=truth is None)
 
 
 def _unlabelled(data: Path) -> Iterator[Found]:
@@ -169,12 +158,21 @@ def _unlabelled(data: Path) -> Iterator[Found]:
 
 def parts_of(path: Path, name: str, medium: Medium) -> Iterator[Found]:
     """A file as one item, or the pages of a stack as one each."""
-    if medium is STACK:
-        with opened(path, str(path)) as stack:
-            pages = own_frames(stack)
-        yield from (Found(f"{name} page {number + 1}", "picture", Page(path, number)) for number in pages)
-    else:
-        yield Found(name, called(medium), path)
+    return _PARTS.get(medium.form, _whole)(path, name, medium)
+
+
+def _whole(path: Path, name: str, medium: Medium) -> Iterator[Found]:
+    yield Found(name, called(medium), path)
+
+
+def _pages(path: Path, name: str, medium: Medium) -> Iterator[Found]:
+    with opened(path, str(path)) as stack:
+        pages = own_frames(stack)
+    yield from (Found(f"{name} page {number + 1}", called(medium), Page(path, number)) for number in pages)
+
+
+_PARTS: dict[Form, Callable[[Path, str, Medium], Iterator[Found]]] = {"pages": _pages}
+"""What is labelled by parts; all else is one item."""
 
 
 def called(medium: Medium) -> MediumName:
@@ -191,17 +189,21 @@ _NAMES: dict[str, MediumName] = {
 def workspace_content(folder: Path) -> Content:
     """What a workspace holds: the files in its own folders, whose stems are their ids."""
     found = []
-    for place_, medium in _KEPT.items():
+    for place_, media in _SHARING.items():
         if not (folder / place_).is_dir():
             continue
         with os.scandir(folder / place_) as entries:
             names = sorted(entry.name for entry in entries if not entry.name.startswith("."))
         for name in names:
             path = folder / place_ / name
-            # Only maps have to be told from pictures, which takes a look into them.
-            is_map = medium == "picture" and name.lower().endswith(RASTER_SUFFIXES) and is_raster(path)
-            found.append(Found(name, "raster" if is_map else medium, path))
+            found.append(Found(name, _kept_as(path, media), path))
     return Content(tuple(found), None, ())
+
+
+def _kept_as(path: Path, media: Sequence[MediumName]) -> MediumName:
+    """Of the media that share a folder, what a file is: the first, unless a look into it proves another."""
+    proven = (name for name in media[1:] if _MEDIA[name].claims(path) and _MEDIA[name].sniff(path))
+    return next(proven, media[0])
 
 
 def labels_as(space: LabelSpace, of: LabelSpace) -> Callable[[LabelArray], LabelArray]:

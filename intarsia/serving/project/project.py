@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -201,7 +202,7 @@ class Project(Catalogue):
         Raises:
             DataError: nothing is labelled, or something cannot be read or written.
         """
-        names = [name for name in self.labelled() if shown_as(self.item(name)).things != "cloud"]
+        names = [name for name in self.labelled() if shown_as(self.item(name)).gathered]
         write_classes(self.folder, self.space)
         for done, name in enumerate(names, start=1):
             found, saved = self.item(name), self.revisions.of(name)
@@ -229,19 +230,31 @@ class Project(Catalogue):
     # Classes
 
     def change_classes(self, rows: Sequence[Mapping[str, Any]]) -> Classes:
-        """Add, rename, recolour and reorder classes; see `Classes.changed`."""
+        """Add, rename, recolour and reorder classes, and remove some while nothing is labelled; see `Classes.changed`.
+
+        Where some are removed, the others have new numbers, and what models said is forgotten.
+        """
         before = self.space
-        after = self._stored.change(lambda document: replace(document, classes=document.classes.changed(rows))).classes
+        removing = not set(range(len(before))) <= {row.get("index") for row in rows}
+        unused = removing and self._given.space is None and not self._has_labels()
+        change = partial(Classes.changed, rows=rows, unused=unused)
+        after = self._stored.change(lambda document: replace(document, classes=change(document.classes))).classes
+        if removing:
+            self.drafts.forget()
         if after.space != before:
             write_classes(self.folder, after.space)
             self._repaint(recoloured=after.space.palette[: len(before)] != before.palette)
         return after
 
+    def _has_labels(self) -> bool:
+        """Whether anything is labelled that somebody has touched."""
+        touched = self.revisions.items() & set(self.items())
+        return any(self.status(name).labelled for name in touched)
+
     @property
     def is_settled(self) -> bool:
         """Whether somebody said the classes, or labelled by them, so that no model's take their place."""
-        touched = self.revisions.items() & set(self.items())
-        return self.classes.chosen or any(self.status(name).labelled for name in touched)
+        return self.classes.chosen or self._has_labels()
 
     def adopt(self, space: LabelSpace) -> bool:
         """Take a model's classes, while nobody has said any and nothing is labelled; what others said is forgotten.

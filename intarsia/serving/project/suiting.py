@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from intarsia.annotations.document import BACKGROUND_NAMES
 from intarsia.inference.choosing import CHOICES
 from intarsia.serving.engine import Engine
+from intarsia.serving.project.classes import Classes
 from intarsia.serving.project.items import Found
 from intarsia.serving.project.project import Project
 from intarsia.serving.project.shown import shown_as
@@ -16,7 +20,8 @@ def usual_model(project: Project, engine: Engine, started: str | None, item: Fou
     """Name the model that predicts an item.
 
     It is the one that learnt from this project last, else the one that the server was started with, where they were
-    made for such items; of photos and videos else what a look says.
+    made for such items and know any of the classes that somebody chose; of photos and videos else what a look says, if
+    any model does.
 
     Args:
         project: that the item is of.
@@ -25,12 +30,16 @@ def usual_model(project: Project, engine: Engine, started: str | None, item: Fou
         item: what shall be predicted.
 
     Returns:
-        A model, or `LOOK`; None where no model is for such items: the bundled ones know no scans and no maps.
+        A model, or `LOOK`; None where no model is for such items: the bundled ones know no scans and no maps, and
+        none of the classes that somebody chose may be theirs.
     """
-    for name in (project.learnt.newest(), started):
-        if name is not None and engine.description(name).preprocessing.is_for(item.medium):
+    classes = project.classes
+    for name in filter(None, (project.learnt.newest(), started)):
+        made_for_it = engine.description(name).preprocessing.is_for(item.medium)
+        if made_for_it and not _is_foreign(classes, engine, name):
             return name
-    return LOOK if shown_as(item).photographic else None
+    known = shown_as(item).photographic and not all(_is_foreign(classes, engine, name) for name in _of_pictures(engine))
+    return LOOK if known else None
 
 
 def that_knows(project: Project, engine: Engine, model: str) -> str:
@@ -44,13 +53,24 @@ def that_knows(project: Project, engine: Engine, model: str) -> str:
     Returns:
         The same model where it knows any, or no other does; of equal ones one that looks choose.
     """
-    own = set(project.space.names)
-
-    def shared(name: str) -> int:
-        description = engine.description(name)
-        return len(own & set(description.space.names)) if description.preprocessing.is_for("picture") else 0
-
-    if shared(model) or not project.is_settled:
+    classes = project.classes
+    if _shared(classes, engine, model) or not project.is_settled:
         return model
-    best = max(sorted(engine.names, key=lambda name: name not in CHOICES), key=shared)
-    return best if shared(best) else model
+    names = sorted(_of_pictures(engine), key=lambda name: name not in CHOICES)
+    best = max(names, key=lambda name: _shared(classes, engine, name))
+    return best if _shared(classes, engine, best) else model
+
+
+def _of_pictures(engine: Engine) -> Iterator[str]:
+    return (name for name in engine.names if engine.description(name).preprocessing.is_for("picture"))
+
+
+def _is_foreign(classes: Classes, engine: Engine, model: str) -> bool:
+    """Whether somebody chose classes of which a model knows none, so that all that it says would be left out."""
+    return classes.chosen and not _shared(classes, engine, model)
+
+
+def _shared(classes: Classes, engine: Engine, model: str) -> int:
+    """Count the classes that a model knows; a background says nothing of what is before it."""
+    space = engine.description(model).space
+    return len({name for name in space.names if name.lower() not in BACKGROUND_NAMES} - set(classes.lacks(space)))

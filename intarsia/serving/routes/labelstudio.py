@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Annotated, Any, TypeVar
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, BeforeValidator, FailFast, Field, ValidationError
 
 from intarsia.errors import IntarsiaError
@@ -90,7 +90,7 @@ async def set_up(request: Request) -> dict[str, Any]:
     "/predict",
     openapi_extra=_takes({"tasks": {"type": "array", "items": {"type": "object"}}, "label_config": {"type": "string"}}),
 )
-async def predict_tasks(request: Request) -> dict[str, Any]:
+async def predict_tasks(request: Request, response: Response) -> dict[str, Any]:
     """Predict regions of tasks, for the labels of their labelling interface that are classes of the model.
 
     A task whose picture cannot be used, or which is not reached before the deadline, gets a `problem` that says why in
@@ -117,6 +117,7 @@ async def predict_tasks(request: Request) -> dict[str, Any]:
         return {"results": [one | {"model_version": version} for one in results], "model_version": version}
 
     found: dict[str, Any] = await engine.admitted(call, work)
+    response.headers["Server-Timing"] = call.stages.header()
     return found
 
 

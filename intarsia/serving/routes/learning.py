@@ -18,7 +18,6 @@ from starlette.responses import FileResponse, JSONResponse
 from intarsia import CLUSTERING
 from intarsia.errors import UsageError, suggest
 from intarsia.inference import Predictor
-from intarsia.inference.clouds import CloudPredictor
 from intarsia.labels import LabelSpace
 from intarsia.media.images import ImageReader, open_image
 from intarsia.media.source import PixelSource
@@ -26,7 +25,7 @@ from intarsia.serving.budget import hold
 from intarsia.serving.calls import Call
 from intarsia.serving.documenting import JSON, PNG, ZIP, gives
 from intarsia.serving.engine import Engine
-from intarsia.serving.problems import UNPROCESSABLE, UNSUPPORTED, Problem
+from intarsia.serving.problems import UNPROCESSABLE, Problem
 from intarsia.serving.project import Project
 from intarsia.serving.project.exporting import export, forms
 from intarsia.serving.project.items import Found
@@ -96,8 +95,8 @@ async def _predict(
     if model is None:
         raise Problem(
             UNPROCESSABLE,
-            f"no model here is for {found.medium}s, and {found.place} is one; name a model (model=), or label some by "
-            "hand and learn from them",
+            f"no model here is for {found.medium}s with classes of this project, and {found.place} is one; name a "
+            "model (model=), or label some by hand and learn from them",
         )
     if model == LOOK:
         with call.stages("decode"):
@@ -129,9 +128,7 @@ async def _opened(
         assert isinstance(fitted, Predictor)
         return fitted, open_image(pixels, name=found.place)
     with call.stages("load"):
-        predictor = await engine.predictor(model, {"confidence": True})
-    if isinstance(predictor, CloudPredictor):
-        raise Problem(UNSUPPORTED, f"{model} is a model of point clouds, and {found.place} is none")
+        predictor = await engine.of_pictures(model, {"confidence": True})
     with call.stages("decode"):
         source = await asked(source_for, project, found, frame, predictor)
         if isinstance(source, ImageReader):

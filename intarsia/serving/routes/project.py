@@ -128,7 +128,7 @@ class Changes(BaseModel):
 
 @router.patch("")
 async def change_project(request: Request, changes: Changes) -> dict[str, Any]:
-    """Add, rename, recolour and reorder classes; their numbers in masks stay."""
+    """Add, rename, recolour and reorder classes; their numbers in masks stay. While nothing is labelled some may go."""
     project = await project_of(request)
     await asked(project.change_classes, [row.model_dump(exclude_none=True) for row in changes.classes])
     return _classes(project)

@@ -25,7 +25,7 @@ from intarsia.serving.points import count_points
 from intarsia.serving.problems import CONFLICT, TOO_LARGE, Problem
 from intarsia.serving.project import Conflict
 from intarsia.serving.project.cloudlabels import Change
-from intarsia.serving.project.cloudpredicting import PREDICT, cloud_model, usual_classes
+from intarsia.serving.project.cloudpredicting import PREDICT, usual_classes
 from intarsia.serving.project.clouds import Cloud, Clouds, Rules
 from intarsia.serving.project.lasso import View
 from intarsia.serving.routes.jobs import jobs_of
@@ -180,9 +180,8 @@ async def predict(
 
     async def work() -> Response:
         with call.stages("load"):
-            predictor = await engine.predictor(model)
-        cloud_predictor = cloud_model(predictor, model)
-        result = await engine.compute(call, predictor, lambda: cloud_predictor.segment(open_cloud(cloud.path)))
+            predictor = (await engine.predictor(model)).of_clouds(model)
+        result = await engine.compute(call, predictor, lambda: predictor.segment(open_cloud(cloud.path)))
         await asked(clouds.adopt, result.space)
         space = clouds.project.classes
         labels = space.lookup_from(result.space)[result.labels]

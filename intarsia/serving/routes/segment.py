@@ -119,7 +119,8 @@ async def render(request: Request, asked: Annotated[Rendering, Query()]) -> Resp
 
     async def work() -> Response:
         with call.stages("encode"):
-            return to_response(call, await engine.beside(call, make))
+            made = await engine.beside(call, make)
+        return to_response(call, made)
 
     found: Response = await engine.admitted(call, work)
     return found

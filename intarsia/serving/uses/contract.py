@@ -19,7 +19,7 @@ from intarsia.serving.answers import Made, media_type
 from intarsia.serving.budget import hold
 from intarsia.serving.calls import Call
 from intarsia.serving.engine import Engine
-from intarsia.serving.problems import PREFIX, UNPROCESSABLE, UNSUPPORTED, Problem
+from intarsia.serving.problems import PREFIX, UNPROCESSABLE, Problem
 from intarsia.serving.settings import Settings
 from intarsia.serving.uploads import RGB_BYTES, Form, Upload, check_picture
 from intarsia.serving.uses.shelf import Shelf
@@ -128,10 +128,7 @@ class Work:
             Problem: there is none of this name, or it is one of point clouds.
         """
         with self.call.stages("load"):
-            found = await self.engine.predictor(name, options)
-        if not isinstance(found, Predictor):
-            raise Problem(UNSUPPORTED, f"{name} is a model of point clouds; this needs one of pictures")
-        return found
+            return await self.engine.of_pictures(name, options)
 
     async def photo(self) -> PhotoReader:
         """Open the photo as one that is written again, and decode it beside the models."""

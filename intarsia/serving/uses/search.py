@@ -260,6 +260,6 @@ SEARCH = Use(
     AskedSearch, search, "intarsia search build photos/\nintarsia search find", {"": _PYTHON},
     files=(
         FileField("photos", f"Photos to search among, or a zip of them; at most {MOST}.", "", "", many=True),
-        FileField("index", "An index that `intarsia search build` has made.", "--index", "", pictures=False),
+        FileField("index", "An index that intarsia search build has made.", "--index", "", pictures=False),
     ),
 )  # fmt: skip

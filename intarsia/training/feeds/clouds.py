@@ -164,6 +164,12 @@ class CloudFeed:
             say(remark)
         self.validator = CloudValidator(val, self.preprocessing, world, folder, recipe.training.samples, say)
 
+    @staticmethod
+    def model_options(recipe: Recipe, train: CloudSplit) -> dict[str, Any]:
+        """How many channels the features make, and what the architecture takes from the points."""
+        given = {"in_channels": channels(recipe.cloud.features)} | recipe.model.options
+        return given | architecture(recipe.model.architecture).options_from(given, BlockData(recipe, train))
+
     def _read(self, split: CloudSplit) -> list[Scene]:
         scenes: list[Scene] = []
         told: set[str] = set()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from pathlib import Path
+from typing import Any, Protocol
 
 from torch import Tensor
 from torch.utils.data import Dataset as TorchDataset
@@ -13,6 +14,8 @@ from intarsia.datasets.layouts.clouds import CloudSplit
 from intarsia.metrics import Scores
 from intarsia.models import SegmentationModel
 from intarsia.preprocessing import AnyPreprocessing
+from intarsia.recipe import Recipe
+from intarsia.training.distributed import World
 from intarsia.training.feeds.batches import Batch, Sample
 from intarsia.training.progress import Progress
 
@@ -66,3 +69,18 @@ class Feed(Protocol):
 
     def file(self, index: int) -> str:
         """The file that a sample came from, for messages."""
+
+
+class FeedMaker(Protocol):
+    """Makes the feed of a medium; the feed's own class."""
+
+    def __call__(
+        self, recipe: Recipe, model: SegmentationModel, train: Any, val: Any, world: World, folder: Path, say: Say
+    ) -> Feed: ...
+
+    def model_options(self, recipe: Recipe, train: Any) -> dict[str, Any]:
+        """The model's options that follow from the recipe and the training split, as far as nobody said them.
+
+        Raises:
+            DataError: the data cannot be read.
+        """

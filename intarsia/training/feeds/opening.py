@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 from intarsia.datasets import Dataset
@@ -11,11 +10,11 @@ from intarsia.models import SegmentationModel
 from intarsia.recipe import Recipe
 from intarsia.training.distributed import World
 from intarsia.training.feeds.clouds import CloudFeed
-from intarsia.training.feeds.contract import Feed, Say
+from intarsia.training.feeds.contract import Feed, FeedMaker, Say
 from intarsia.training.feeds.pictures import PictureFeed
 from intarsia.training.plan.setup import check_medium
 
-FEEDS: dict[MediumName, Callable[..., Feed]] = {
+FEEDS: dict[MediumName, FeedMaker] = {
     "picture": PictureFeed,
     "raster": PictureFeed,
     "volume": PictureFeed,

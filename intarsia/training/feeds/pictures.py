@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -44,6 +45,11 @@ class PictureFeed:
             SplitReader(val.for_training(self.preprocessing, foreground=0), self.preprocessing, resize_target=False),
             self.preprocessing, world, folder, samples=recipe.training.samples, say=say,
         )  # fmt: skip
+
+    @staticmethod
+    def model_options(recipe: Recipe, train: PictureSplit) -> dict[str, Any]:
+        """None: pictures leave nothing open."""
+        return {}
 
     def __len__(self) -> int:
         return len(self.split)

@@ -16,6 +16,7 @@ from intarsia.datasets.layouts.volumes import VolumeSplit
 from intarsia.datasets.pictures import PictureSplit
 from intarsia.datasets.splits import MediumName
 from intarsia.errors import DataError
+from intarsia.labels import mirrored_pairs
 from intarsia.recipe import Cloud, CloudAugment, Data, LossTerm, Model, Optimizer, Recipe, Training
 from intarsia.training.plan.fingerprint import measure, take_fingerprint
 from intarsia.training.plan.stills import Budget, plan_stills
@@ -64,13 +65,17 @@ def _counts(dataset: Dataset) -> str:
 
 
 def _for_pictures(dataset: Dataset, budget: Budget) -> Recipe:
-    """As a look at them says; 16-bit ones in one range of values, so that dark pictures stay dark."""
+    """As a look at them says; 16-bit ones in one range of values, so that dark pictures stay dark; left stays left."""
     split = cast(PictureSplit, dataset.split("train"))
     window = split.window()
     made = plan_stills(
         take_fingerprint(split), budget, classes=len(dataset.space), validated=len(dataset.split(_val(dataset)))
     )
-    return made if window is None else made.override({"input.window": list(window)})
+    sides = mirrored_pairs(dataset.space.names)
+    return made.override(
+        ({"augment.sides": [list(pair) for pair in sides]} if sides else {})
+        | ({} if window is None else {"input.window": list(window)})
+    )
 
 
 def _for_volumes(dataset: Dataset, budget: Budget) -> Recipe:

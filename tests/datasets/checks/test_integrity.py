@@ -207,3 +207,14 @@ def test_labelme_is_checked_too(tmp_path: Path) -> None:
     assert "b.json: broken JSON" in report.errors[0].detail
     assert report.kinds == {"outlines": 1}
     assert report.counts["all"].shares.tolist() == [0.5, 0.5]
+
+
+def test_a_class_that_stands_alone_is_told(write: Write, tmp_path: Path) -> None:
+    for number in range(3):
+        write(f"images/{number}.png", photo(number))
+        write(f"masks/{number}.png", np.zeros((32, 48), np.uint8))
+    (tmp_path / "classes.txt").write_text("wall\nfloor\n")
+    found = {problem.kind: problem for problem in open_dataset(tmp_path).check().problems}
+    assert found["one class alone"].detail.startswith("wall: every labelled pixel has it")
+    write("masks/1.png", np.kron(stripes(0, 1), np.ones((4, 4), np.uint8)))
+    assert "one class alone" not in {problem.kind for problem in open_dataset(tmp_path).check().problems}

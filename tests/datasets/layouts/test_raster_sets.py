@@ -167,6 +167,22 @@ def test_masks_are_read_by_their_georeference(tmp_path: Path, bound: bool) -> No
             assert any("read by their georeference" in note for note in dataset.notes)
 
 
+@pytest.mark.parametrize("windows", [False, True])
+def test_classes_are_counted_on_the_grid_of_the_rasters(
+    tmp_path: Path, windows: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labels = np.zeros(SIZE, np.uint8)
+    labels[:, :50] = 1
+    stored = np.kron(labels[:, :100], np.ones((2, 2), np.uint8))  # twice as fine, and only the western half
+    monkeypatch.setattr(rasters, "_SIDE", 80)
+    split = placed(tmp_path, rasterio.Affine(0.5, 0, EAST, 0, -0.5, NORTH), stored)
+    counts = (split.for_training(Preprocessing(), foreground=0) if windows else split).count()
+    assert counts.pixels.tolist() == [150 * 50, 150 * 50] and counts.ignored == 150 * 100 and counts.outside == 0
+    if not windows:
+        report = open_dataset(tmp_path, val_fraction=0).check()
+        assert report.counts["all"].pixels.tolist() == [7500, 7500] and report.counts["all"].ignored == 15_000
+
+
 def test_masks_in_another_reference_system(tmp_path: Path) -> None:
     labels = scene(0)[1]
     x, y = warp.transform("EPSG:32633", "EPSG:4326", [EAST, EAST + 200], [NORTH, NORTH - 150])

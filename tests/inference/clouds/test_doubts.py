@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from intarsia.inference.clouds.doubts import Doubts
+from intarsia.inference.clouds.doubts import Doubts, look
 from intarsia.media.clouds import PointCloud
 from intarsia.preprocessing import CloudPreprocessing
 from intarsia.transforms.clouds.blocks import windows
@@ -20,7 +20,7 @@ pytest.importorskip("scipy")
 def said(xyz: np.ndarray, **settings: object) -> str:
     preprocessing = CloudPreprocessing(features=(), **{"block": 16.0, "points": 1024} | settings)  # type: ignore[arg-type]
     doubts = Doubts(preprocessing)
-    doubts.scene(PointCloud(xyz), prepare(PointCloud(xyz), preprocessing))
+    doubts.add(look(preprocessing, PointCloud(xyz), prepare(PointCloud(xyz), preprocessing)))
     return " ".join(doubts.notes())
 
 

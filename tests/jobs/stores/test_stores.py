@@ -103,6 +103,28 @@ def test_workers_share_a_store(s3: S3, on_disk: dict[str, bytes]) -> None:
     assert_same(s3.files("bucket", "out/"), on_disk)
 
 
+def test_videos_and_clouds_in_a_store(s3: S3, tmp_path: Path) -> None:
+    """They are done as a whole there, also where the source lies in a folder: parts in work are no results."""
+    pytest.importorskip("av")
+    pytest.importorskip("laspy")
+    from filmed import moving_squares, write_clip
+    from slope import slope, write_scan
+
+    (tmp_path / "films").mkdir()
+    (tmp_path / "scans").mkdir()
+    write_clip(tmp_path / "films" / "drive.mp4", moving_squares(130), sound=True)
+    write_scan(tmp_path / "scans" / "scan.las", 200)
+    for make, folder, outputs in ((threshold, "films", ("overlay", "labels")), (slope, "scans", ("labels", "top"))):
+        for file in (tmp_path / folder).iterdir():
+            s3.put("bucket", f"{folder}/{file.name}", file.read_bytes())
+        run_all(make(), plan(tmp_path / folder, tmp_path / f"{folder}-out", outputs=outputs))  # type: ignore[operator]
+        alone = {file.name: file.read_bytes() for file in (tmp_path / f"{folder}-out").iterdir()}
+        for source, out in ((f"s3://bucket/{folder}", f"{folder}-a"), (tmp_path / folder, f"{folder}-b")):
+            planned = plan(source, f"s3://bucket/{out}", outputs=outputs)
+            assert run_on(Local(2), make(), make, planned).exit_code == 0  # type: ignore[operator]
+            assert_same(s3.files("bucket", f"{out}/"), alone)
+
+
 def test_two_jobs_at_once_publish_once(s3: S3, on_disk: dict[str, bytes]) -> None:
     (s3.objects["bucket"]).pop("in/bad.png")
     kept = [line for line in on_disk["manifest.jsonl"].splitlines(True) if b'"done"' in line]

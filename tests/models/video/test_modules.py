@@ -229,7 +229,7 @@ def test_no_smoothing_leaves_the_labels() -> None:
 
 def uneven_frames() -> list[Tensor]:
     """Motion that speeds up and slows down, so that thresholds matter."""
-    places = torch.cumsum(1.5 + torch.sin(torch.arange(40) / 4.0) * 1.4, 0)
+    places = torch.cumsum(1.5 + torch.sin(torch.arange(24) / 3.0) * 1.4, 0)
     long = smooth_frames(1, size=(64, 220))[0]
     return [long[..., int(place) : int(place) + 80] for place in places]
 

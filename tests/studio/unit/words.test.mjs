@@ -11,6 +11,7 @@ const SAID = [
   ["advice for the shell alone is left out", "there is a run; continue it with --resume, or choose another folder", "there is a run; choose another folder"],
   ["a whole command, too", "no pixel is labelled; to cluster pictures: intarsia segment PHOTO -m kmeans", "no pixel is labelled; to cluster pictures."],
   ["recipes are none of this page", "workers died: use fewer: --set training.workers=0, and go on with --resume", "workers died: use fewer."],
+  ["nor splits", "all labelled pixels of the split 'train' are 'cup'; label others", "all labelled pixels are 'cup'; label others"],
   ["Python neither", "what is it (--category NAME; Python: category=NAME), one of: chair, table", "what is it, one of: chair, table"],
 ];
 

@@ -169,7 +169,9 @@ def files_below(path: Path, *, panoptic: bool) -> tuple[list[Path], list[Path]]:
 
 
 def kind_of(path: Path) -> bool | None:
-    """Tell a file as panoptic (True), instances (False), or not COCO's (None), by the keys that it holds."""
+    """Tell a file as panoptic (True), instances (False), or none of both (None), by the keys that it holds."""
     if path.suffix.lower() != ".json" or not head(path, 256).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
         return None
+    if holds(path, b'"caption"') and not holds(path, b'"category_id"'):
+        return None  # sentences about images
     return holds(path, b'"segments_info"') if holds(path, b'"images"', b'"annotations"') else None

@@ -59,10 +59,7 @@ def write(documents: Iterable[Document], path: Path, *, categories: Sequence[Cat
     with tempfile.SpooledTemporaryFile(_IN_MEMORY, "w+", encoding="utf-8", newline="\n") as body:
         writer = _Body(body, declarations, lost)
         for document in documents:
-            if isinstance(document, AnnotatedVideo):
-                writer.video(document)
-            else:
-                writer.image(document)
+            document.write_to(writer)
         if not writer.images and not writer.videos:
             raise DataError(f"{path}: nothing to write: there is no annotated image")
         body.seek(0)

@@ -16,7 +16,7 @@ from intarsia.serving.project.shown.contract import Facts, Shown
 class ShownCloud(Shown):
     """A cloud."""
 
-    medium, things = "cloud", "cloud"
+    medium, things, gathered = "cloud", "cloud", False
 
     def facts(self) -> Facts:
         """No size: it has no pixels."""
@@ -25,6 +25,11 @@ class ShownCloud(Shown):
     def picture(self, frame: int = 0, window: Window | None = None) -> RGB:
         """Refuse."""
         raise UsageError(f"{self.item.place} is a point cloud: it has no picture")
+
+    @classmethod
+    def cloud_file(cls, item: Found) -> Path:
+        """The file."""
+        return item.file
 
     @classmethod
     def revision(cls, kept: Path) -> int:

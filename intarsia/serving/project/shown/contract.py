@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 import cv2
 import numpy as np
 
+from intarsia.errors import UsageError
 from intarsia.labels import LabelSpace
 from intarsia.media.images import open_image
 from intarsia.media.pixels import RGB
@@ -47,6 +48,7 @@ class Shown(ABC):
         things: what it is learnt from together with.
         photographic: whether a look at it chooses among the bundled models.
         known: whether the classes of the usual model mean something for it.
+        gathered: `Project.gather` brings its labels to where trainings look for them; else its own code does.
         is_whole: its labels are written as a whole and not frame by frame; see `Project.gather`.
         holds_names: the file of its labels holds the classes' names.
     """
@@ -55,6 +57,7 @@ class Shown(ABC):
     things: ClassVar[Things] = "picture"
     photographic: ClassVar[bool] = False
     known: ClassVar[bool] = True
+    gathered: ClassVar[bool] = True
     is_whole: ClassVar[bool] = False
     holds_names: ClassVar[bool] = False
 
@@ -98,11 +101,11 @@ class Shown(ABC):
             DataError: it cannot be read, or the model is for another medium.
             UsageError: the model cuts volumes along another plane.
         """
-        if seen.medium == self.medium:
-            return self.own_source(seen, frame)
-        if seen.medium != "picture":
+        ways = {"picture": self.plain_source, self.medium: self.own_source}
+        way = ways.get(seen.medium)
+        if way is None:
             seen.check_medium(self.medium, self.item.place)
-        return self.plain_source(seen, frame)
+        return (way or self.plain_source)(seen, frame)
 
     def own_source(self, seen: Any, frame: int) -> PixelSource:
         """What a model for this very medium reads: with its own bands or window."""
@@ -131,6 +134,15 @@ class Shown(ABC):
             space: these.
         """
         raise NotImplementedError(f"{self.medium}s are written as a whole")
+
+    @classmethod
+    def cloud_file(cls, item: Found) -> Path:
+        """The file of a point cloud.
+
+        Raises:
+            UsageError: it is none.
+        """
+        raise UsageError(f"{item.place} is no point cloud")
 
     @classmethod
     def revision(cls, kept: Path) -> int:

@@ -52,6 +52,15 @@ function commandOf(method, path, operation) {
 }
 
 /**
+ * A text whose names stand between backticks.
+ * @param {string} text
+ * @returns {(string | HTMLElement)[]}
+ */
+function marked(text) {
+  return text.split("`").map((part, place) => (place % 2 ? make("code", {}, part) : part));
+}
+
+/**
  * @param {Parameter[]} parameters
  * @returns {HTMLElement}
  */
@@ -63,7 +72,7 @@ function tableOf(parameters) {
       make("td", {}, make("code", {}, name)),
       make("td", {}, required ? `${place}, required` : place),
       make("td", {}, kindOf(schema)),
-      make("td", {}, [description ?? schema.description ?? "", told(schema.default)].filter(Boolean).join(" ")),
+      make("td", {}, ...marked([description ?? schema.description ?? "", told(schema.default)].filter(Boolean).join(" "))),
     ),
   );
   const heads = ["Name", "Where", "Value", "Meaning"].map((text) => make("th", { scope: "col" }, text));
@@ -87,7 +96,7 @@ function told(value) {
  */
 function routeOf(method, path, operation) {
   const about = (operation.description ?? operation.summary ?? "").split("\n\n");
-  const body = make("div", {}, ...about.slice(1).map((text) => make("p", {}, text)));
+  const body = make("div", {}, ...about.slice(1).map((text) => make("p", {}, ...marked(text))));
   if (operation.parameters?.length) body.append(tableOf(operation.parameters));
   body.append(make("pre", { tabIndex: 0 }, commandOf(method, path, operation)));
   return make(
@@ -99,7 +108,7 @@ function routeOf(method, path, operation) {
       make("span", { className: "method" }, method.toUpperCase()),
       make("code", {}, path),
       " ",
-      make("span", { className: "about" }, about[0] ?? ""),
+      make("span", { className: "about" }, ...marked(about[0] ?? "")),
     ),
     body,
   );

@@ -171,6 +171,7 @@ export class Gestures extends EventTarget {
 
   pressByKey() {
     if (!this.place) return this.step([0, 0], 0);
+    if (!this.byKeys && hand.tool.finish?.()) return; // the corners are the mouse's
     const { x, y } = this.lastDown;
     const double = x === this.place.x && y === this.place.y;
     this.lastDown = { time: 0, x: this.place.x, y: this.place.y };

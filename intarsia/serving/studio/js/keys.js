@@ -85,7 +85,17 @@ export function onAction(id, run) {
 function bindButton(button, row) {
   button.title = `${row.title} (${readable(row.keys[0])})`;
   button.setAttribute("aria-keyshortcuts", row.keys.map((key) => key.replace("Ctrl", "Control")).join(" "));
-  button.addEventListener("click", () => handlers.get(row.id)?.(""));
+  button.addEventListener("click", () => act(row, ""));
+}
+
+/**
+ * Do an action, and tell the page first: what stands over the picture gives way to it.
+ * @param {Row} row
+ * @param {string} key
+ */
+function act(row, key) {
+  document.dispatchEvent(new CustomEvent("studio-action", { detail: row.id }));
+  handlers.get(row.id)?.(key);
 }
 
 /** Listen to the keyboard. */
@@ -96,10 +106,9 @@ export function startKeys() {
     const key = nameOf(event);
     const row = TABLE.find((each) => each.keys.includes(key));
     if (!row || (row.onPicture && target.id !== "canvas")) return;
-    const run = handlers.get(row.id);
-    if (!run) return;
+    if (!handlers.has(row.id)) return;
     event.preventDefault();
-    run(key);
+    act(row, key);
   });
   onAction("keys", showSheet);
 }

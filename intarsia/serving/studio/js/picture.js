@@ -6,12 +6,13 @@ import { LabelMap } from "./labelmap.js";
 import { notice } from "./notice.js";
 import { decode, prepare } from "./pngclient.js";
 import { leave, revisionOf, watch } from "./saving.js";
+import { openedLast, rememberOpened } from "./lastopened.js";
 import { state } from "./state.js";
 
 /** @typedef {import("./state.js").Item} Item */
 
-/** What items without a model are, by their medium. @type {Record<string, string>} */
-const THINGS = { volume: "scans", raster: "maps" };
+/** What no model knows of items without one, by their medium. @type {Record<string, string>} */
+const THINGS = { picture: "these classes", video: "these classes", volume: "scans", raster: "maps" };
 
 /** Counts openings, so that a slow answer for a picture that was left is not shown. */
 let opening = 0;
@@ -41,12 +42,19 @@ export async function openItem(item, options = {}) {
     Object.assign(state, { labels: null, prediction: null, uncertainty: null });
     editor.open(null);
     state.emit("item");
+    rememberOpened(item.id, options.frame);
     await openLabels(mine, path, await labels);
   } catch (error) {
     if (mine === opening) state.say(`${item.name}: ${error instanceof Error ? error.message : error}`, "error");
   } finally {
     if (mine === opening) state.emit("busy", "");
   }
+}
+
+/** Open once more what is open. */
+export async function openAgain() {
+  const { item, frame } = state;
+  if (item) await openItem(item, item.frames ? { frame } : {});
 }
 
 /**
@@ -85,7 +93,7 @@ export function hasNoModel(item) {
 /** @param {Item} item */
 function explain(item) {
   notice(
-    `No model here knows ${THINGS[item.medium] ?? "such items"}, so this one starts without labels. Paint a few strokes of each ` +
+    `No model here knows ${THINGS[item.medium]}, so this one starts without labels. Paint a few strokes of each ` +
       "class and press Learn, click what belongs to the class in hand, or choose a model above and press Predict.",
   );
 }
@@ -125,7 +133,7 @@ async function takeInHand(path, map, revision, prediction = null) {
 export async function predictAgain() {
   const { item, labels } = state;
   if (!item) return;
-  if (!labels) return openItem(item, item.frames ? { frame: state.frame } : {});
+  if (!labels) return openAgain();
   if (hasNoModel(item)) return explain(item);
   state.emit("busy", "Predicting");
   try {
@@ -229,7 +237,8 @@ function readPhoto(file) {
 }
 
 /**
- * Open the project: its models, its classes and its first picture; an empty one begins with a sample.
+ * Open the project: its models, its classes and the picture that was open last, else the first; an empty one begins with a
+ * sample.
  * @returns {Promise<Item[]>}
  */
 export async function openProject() {
@@ -242,8 +251,12 @@ export async function openProject() {
   const known = project.classes.length ? project : fallback;
   if (known) state.setClasses(known.classes, known.ignore_index);
   const items = project.items.length ? project.items : await addSample();
-  const first = items.find((/** @type {Item} */ { medium }) => medium !== "cloud");
-  if (first) await openItem(first, first.frames ? { frame: startOf(first) } : {});
+  const last = openedLast();
+  const again = items.find((/** @type {Item} */ { id }) => id === last?.id);
+  const first = again ?? items.find((/** @type {Item} */ { medium }) => medium !== "cloud");
+  if (!first) return items;
+  const frame = again && last?.frame !== undefined ? last.frame : startOf(first);
+  await openItem(first, first.frames ? { frame: Math.min(frame, first.frames - 1) } : {});
   return items;
 }
 

@@ -13,6 +13,8 @@ const HERE = {
 
 /** An option, and its value if it is quoted, a number, a list of them, or a word in capitals. */
 const OPTION = /(?<![\w-])--?([a-z][a-z-]*)(?:[= ](?:'[^']*'|"[^"]*"|[-\d][\d.,:%-]*|[A-Z][A-Z=./]*(?![a-z])|[\w.]+(?:,[\w.]+)+))?/g;
+/** A part of a data set, where the page has but its project. */
+const SPLIT = / of the split '[^']*'/g;
 const PARENTHESES = /\s*\(([^()]*(?:\([^()]*\)[^()]*)*)\)/g;
 /** Words of recipes, Python, the shell and the HTTP API. */
 const ELSEWHERE = /(?:^|[\s'"])(?:recipes?:|Python:|train:|intarsia (?:[a-z]+ )*[A-Z-]|run: |curl |\w+=(?:\.\.\.|[A-Z]|$)|max_side|\/v1\/|(?:data|input|training|model|optimizer)\.[a-z_]+)/;
@@ -23,7 +25,7 @@ const CLAUSES = /(?<=[.:;,])(?= )(?![^(]*\))/;
  * @param {string} text
  */
 export function inWordsOfThePage(text) {
-  const plain = text.replace(PARENTHESES, (whole, inner) => (isElsewhere(inner) ? here(inner) : whole));
+  const plain = text.replace(SPLIT, "").replace(PARENTHESES, (whole, inner) => (isElsewhere(inner) ? here(inner) : whole));
   const kept = plain.split(CLAUSES).map(clause).join("");
   return kept.replace(/([:;]) or /g, "$1 ").replace(/[;,:]$/, ".").trim();
 }

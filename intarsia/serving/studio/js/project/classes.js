@@ -1,13 +1,27 @@
-/** The panel "Edit classes": add, rename, recolour and reorder. Numbers in the masks stay; only what people see changes. */
+/**
+ * The panel "Edit classes": add, rename, recolour and reorder. Numbers in the masks stay; only what people see changes.
+ * While nothing is labelled classes can be removed as well, one by one, or all for two of one's own.
+ */
 
 import { sendJson } from "../api.js";
 import { make } from "../dom.js";
 import { addPanel, state } from "../main.js";
+import { openAgain } from "../picture.js";
+import { leave } from "../saving.js";
 import { reasonOf } from "./items.js";
 
+/** @typedef {import("./list.js").PictureList} PictureList */
 /** @typedef {{index?: number, name: string, color?: string}} Row */
 
-export function startClasses() {
+/** What a project of one's own begins with, to be renamed. */
+const OWN = [{ name: "background" }, { name: "object" }];
+
+/** @type {PictureList} */
+let list;
+
+/** @param {PictureList} pictures */
+export function startClasses(pictures) {
+  list = pictures;
   addPanel({ id: "classes", title: "Edit classes", build });
 }
 
@@ -26,7 +40,7 @@ function build(body) {
       if (made) state.setCurrent(made.index);
     }
   });
-  body.append(rows, form, makeOffer());
+  body.append(rows, form, makeOffer(), makeFresh());
   const show = () => rows.replaceChildren(...state.classes.map((_, place) => makeRow(place, rows)));
   state.on("classes", show);
   show();
@@ -46,6 +60,16 @@ function makeOffer() {
     button.title = lacking.map(({ name }) => name).join(", ");
   };
   for (const name of /** @type {const} */ (["classes", "models", "model"])) state.on(name, show);
+  show();
+  return button;
+}
+
+/** A button that begins with classes of one's own, for pictures of other things than the models know. */
+function makeFresh() {
+  const button = make("button", { type: "button", title: "Puts the two classes background and object in place of these, to be renamed; while nothing is labelled" }, "Begin with classes of my own");
+  button.addEventListener("click", () => void remove(OWN));
+  const show = () => (button.hidden = state.classes.length <= OWN.length);
+  state.on("classes", show);
   show();
   return button;
 }
@@ -77,7 +101,10 @@ function makeRow(place, rows) {
     const text = field.value.trim();
     if (!text || !(await change(place, { name: text }))) field.value = name;
   });
-  const row = make("li", { draggable: true }, swatch, field, mover(place, -1, rows), mover(place, 1, rows));
+  const gone = make("button", { type: "button", className: "tiny", "aria-label": `Remove class ${name}` }, "×");
+  gone.disabled = state.classes.length === 1;
+  gone.addEventListener("click", () => void remove(current().filter((_, each) => each !== place)));
+  const row = make("li", { draggable: true }, swatch, field, mover(place, -1, rows), mover(place, 1, rows), gone);
   field.addEventListener("focus", () => (row.draggable = false)); // text is marked by dragging, too
   field.addEventListener("blur", () => (row.draggable = true));
   row.addEventListener("dragstart", (event) => event.dataTransfer?.setData("text/x-class", String(place)));
@@ -130,6 +157,16 @@ function change(place, changed) {
   const rows = current();
   rows[place] = { ...rows[place], ...changed };
   return save(rows);
+}
+
+/**
+ * Leave classes out. The numbers of the others change, so what is open is read anew; what is saved forbids it.
+ * @param {Row[]} rest
+ */
+async function remove(rest) {
+  await leave();
+  if (!(await save(rest))) return;
+  await Promise.all([openAgain(), list.reload()]); // what was predicted is forgotten
 }
 
 /**

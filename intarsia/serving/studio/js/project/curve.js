@@ -15,8 +15,8 @@ export class Curve {
   constructor() {
     /** @type {Point[]} */
     this.points = [];
-    this.canvas = make("canvas", { className: "curve", role: "img", "aria-label": "No epoch is done yet" });
-    this.words = make("p", { className: "note", role: "status" });
+    this.canvas = make("canvas", { className: "curve", role: "img", hidden: true });
+    this.words = make("p", { className: "note", role: "status" }, "No result yet");
     this.element = make("div", {}, this.canvas, this.words);
   }
 
@@ -47,7 +47,7 @@ export class Curve {
   /** @returns {string} */
   describe() {
     const last = this.points.at(-1);
-    if (!last) return "No epoch is done yet";
+    if (!last) return "No result yet";
     if (last.once) return describeOnce(last);
     const quality = this.points.map(({ miou }) => miou).filter((miou) => typeof miou === "number");
     const loss = typeof last.loss === "number" ? `, loss ${last.loss.toFixed(3)} (dashed)` : "";

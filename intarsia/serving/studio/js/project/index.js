@@ -22,7 +22,7 @@ async function start() {
   startAdding(list);
   startSlices();
   startFrames();
-  startClasses();
+  startClasses(list);
   startLearning(list);
   startExport();
   await list.reload();

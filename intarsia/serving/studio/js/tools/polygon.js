@@ -11,13 +11,16 @@ let corners = [];
 /** @type {Point | null} */
 let pointer = null;
 
+/** Fill what the corners enclose; says whether there were enough of them. */
 function close() {
-  if (corners.length > 2) {
+  const isArea = corners.length > 2;
+  if (isArea) {
     editor.apply((map, keep) =>
       polygonSpans(corners, map.height, (y, start, end) => map.fillSpan(y, start, end, state.current, keep)),
     );
   }
   corners = [];
+  return isArea;
 }
 
 /** @type {import("./tool.js").Tool} */
@@ -35,7 +38,7 @@ export const polygon = {
   move(point) {
     pointer = point;
   },
-  finish: close,
+  finish: () => corners.length > 2 && close(),
   cancel() {
     return corners.pop() !== undefined;
   },

@@ -14,11 +14,11 @@
  *   move?: (point: Point) => void,
  *   up?: () => void,
  *   cancel?: () => boolean,
- *   finish?: () => void,
+ *   finish?: () => boolean,
  *   outline?: () => Point[],
  *   round?: boolean,
- * }} Tool `cancel` says whether there was something to give up; `finish` ends what takes several clicks; `outline` is a
- *   line to show meanwhile; `round` shows the size of the brush around the pointer
+ * }} Tool `cancel` says whether there was something to give up; `finish` ends what takes several clicks, and says whether
+ *   there was any; `outline` is a line to show meanwhile; `round` shows the size of the brush around the pointer
  */
 
 export {};

@@ -9,6 +9,7 @@ const FIRST = 25; // percent that the picture before has: what was changed is mo
 let close = () => {};
 
 state.on("item", () => close());
+document.addEventListener("studio-action", () => close()); // tools and views are of the picture below
 
 /**
  * Show a picture, and the one that it was made of if both are of one form.

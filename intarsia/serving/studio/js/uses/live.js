@@ -37,7 +37,7 @@ class LivePage {
     this.mode = modes[0];
     /** @type {AbortController | null} */
     this.running = null;
-    this.video = make("video", { muted: true, playsInline: true, width: 160, height: 120 });
+    this.video = make("video", { muted: true, playsInline: true, width: 160, height: 120, hidden: true });
     this.video.setAttribute("aria-label", "What the camera sees");
     this.canvas = make("canvas", { width: WIDTH, height: HEIGHT, role: "img", "aria-label": "What the server makes of it" });
     this.meter = make("p", { id: "live-meter" }); // no live region: it changes with every frame
@@ -82,6 +82,7 @@ class LivePage {
     try {
       stream = await navigator.mediaDevices.getUserMedia({ video: { width: WIDTH, height: HEIGHT }, audio: false });
       this.video.srcObject = stream;
+      this.video.hidden = false;
       await this.video.play();
       await this.loop(running.signal);
     } catch (error) {
@@ -89,6 +90,7 @@ class LivePage {
     } finally {
       for (const track of stream?.getTracks() ?? []) track.stop();
       this.video.srcObject = null;
+      this.video.hidden = true;
       this.running = null;
       this.start.textContent = "Start the camera";
     }
