@@ -104,7 +104,7 @@ class BodyFinder:
         """
         coarse = self._coarse(image)
         if np.count_nonzero(coarse > 0) > _FULL * coarse.size:
-            coarse = (coarse + self._from_further(image)) / 2
+            coarse = np.asarray((coarse + self._from_further(image)) / 2, np.float32)
         pieces = _pieces(coarse)
         found = self._bodies(image, coarse, pieces)
         for piece, body in zip(pieces, found, strict=True):
@@ -127,7 +127,8 @@ class BodyFinder:
         """What `_coarse` says of a photo with a rim about it, of the photo alone: (256, 256)."""
         height, width = image.shape[:2]
         down, across = round(height * _RIM_SHARE), round(width * _RIM_SHARE)
-        around = self._coarse(cv2.copyMakeBorder(image, down, down, across, across, cv2.BORDER_REPLICATE))
+        rimmed = cv2.copyMakeBorder(image, down, down, across, across, cv2.BORDER_REPLICATE)
+        around = self._coarse(np.asarray(rimmed, np.uint8))
         scale = np.array([width / (width + 2 * across), height / (height + 2 * down)])
         offset = (_SIZE - scale * _SIZE) / 2 + scale / 2 - 0.5
         place = np.array([[scale[0], 0, offset[0]], [0, scale[1], offset[1]]])
