@@ -44,7 +44,7 @@ class EdgeFinder:
         Returns:
             (h, w) float32, 0 to 1, of the picture at `working_size` for `SIDE`; exactly 0 and 1 away from edges.
         """
-        size = working_size(*mask.shape, SIDE)
+        size = working_size(mask.shape[0], mask.shape[1], SIDE)
         small, shares = (cv2.resize(one, size[::-1], interpolation=cv2.INTER_AREA) for one in (picture, mask))
         pixels, coarse = np.asarray(small, dtype=np.uint8), np.asarray(shares, dtype=np.float32)
         matte = Matting(pixels, coarse, size).alpha

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -33,6 +34,16 @@ def test_a_body_has_points_and_a_mask(finder: BodyFinder, astronaut: np.ndarray)
     assert body.mask[300, 230] > 0.9 and body.mask[20, 30] < 0.1
     mask = finder.mask(astronaut)
     assert 0.5 < mask.mean() < 0.6 and mask.min() >= 0 and mask.max() <= 1
+
+
+def test_who_fills_a_photo_is_also_looked_at_from_further_away(finder: BodyFinder, astronaut: np.ndarray) -> None:
+    close = np.ascontiguousarray(astronaut[:240, 120:340])
+    small = cv2.copyMakeBorder(close, 120, 0, 110, 110, cv2.BORDER_REPLICATE)
+    for photo, fills in ((close, True), (small, False)):
+        once = cv2.resize(finder.person(photo), photo.shape[1::-1], interpolation=cv2.INTER_LINEAR) > 0.5
+        assert (once.mean() > 0.45) == fills
+        changed = (once != (finder.mask(photo) > 0.5)).mean()
+        assert (0.001 < changed < 0.02) if fills else changed < 0.001
 
 
 def test_two_people_apart_are_two_bodies(finder: BodyFinder, astronaut: np.ndarray) -> None:
