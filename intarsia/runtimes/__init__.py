@@ -120,7 +120,7 @@ def choose(description: Description, precision: Precision, device: str) -> tuple
     found = find_exported(description, ".onnx")
     if isinstance(description.preprocessing, CloudPreprocessing):
         own = found is not None and os.fspath(found[0]) == description.source
-        return ("onnx" if own else "torch"), precision  # beside torch's trees, dense distances are slow
+        return ("onnx" if own else "torch"), precision  # its dense distances grow with the square of a block
     if found is None or (os.fspath(found[0]) != description.source and found[1].agreement < _SAME_LABELS):
         return "torch", precision
     if importlib.util.find_spec("openvino") is not None:
