@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -63,6 +64,11 @@ class LabelSpace:
     def dtype(self) -> np.dtype[Any]:
         """The smallest unsigned type that holds every class index and the ignore index."""
         return np.dtype(np.uint8 if max(self.ignore_index, len(self) - 1) <= 255 else np.uint16)
+
+    @cached_property
+    def mirrored(self) -> tuple[tuple[int, int], ...]:
+        """Pairs of numbers of classes that change places in a mirrored picture; see `mirrored_pairs`."""
+        return tuple((self.index(left), self.index(right)) for left, right in mirrored_pairs(self.names))
 
     def index(self, name: str) -> int:
         """Index of a class by name.

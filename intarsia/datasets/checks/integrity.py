@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intarsia.datasets.checks.report import Problem, Report, Severity
+from intarsia.datasets.checks.sides import Pair, find_sides, other_sides
 from intarsia.datasets.coding import RawMask, gray_plane, number_list, value_list
 from intarsia.datasets.counts import ClassCounts
 from intarsia.datasets.layouts.survey import threaded
@@ -46,6 +47,7 @@ class _Seen:
     counts: NDArray[np.int64] | None = None
     values: dict[int, int] = field(default_factory=dict)
     kinds: list[str] = field(default_factory=list)
+    sides: dict[Pair, bool] = field(default_factory=dict)
 
     def add(self, severity: Severity, kind: str, file: str, detail: str) -> None:
         self.problems.append(Problem(severity, kind, file, detail))
@@ -56,7 +58,8 @@ def check_pictures(dataset: Dataset, progress: Progress | None = None) -> Report
 
     Errors are pairs that training would have to skip: damaged images and masks, masks of another size, values or
     colours without a class. Warnings are what makes results worse or untrue: duplicates, the same or nearly the same
-    picture in two splits, classes that never occur, images without masks, EXIF rotation.
+    picture in two splits, classes that never occur, images without masks, EXIF rotation, left and right that lie the
+    other way round.
     Pictures are read in a few threads and not kept, so memory does not grow with the data set's pixels.
 
     Args:
@@ -86,6 +89,8 @@ def check_pictures(dataset: Dataset, progress: Progress | None = None) -> Report
                 progress(sum(len(members) for members in seen.values()), len(dataset))
     prints = {name: [(one.image, one.content, one.mask_content) for one in members] for name, members in seen.items()}
     report.problems += [*repeats(prints, "picture", "masks"), *_near_duplicates(seen), *class_problems(counts, "pixel")]
+    sides = {one.mask: one.sides for members in seen.values() for one in members}
+    report.problems += other_sides(sides, dataset.space.names)
     return report
 
 
@@ -123,6 +128,8 @@ def _look(split: Any, root: Path, item: Item) -> _Seen:
         seen.add("error", "mask that does not fit the classes", seen.mask, f"{value_list(outside)}; known: {known}")
     elif not seen.counts[:-2].any():
         seen.add("warning", "mask without any labelled pixel", seen.mask, "nothing can be learnt from it")
+    elif split.space.mirrored:
+        seen.sides = find_sides(split.coding.decode(raw, split.space), split.space.mirrored)
     return seen
 
 

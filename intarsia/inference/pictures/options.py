@@ -9,7 +9,6 @@ from intarsia.bundle import Description
 from intarsia.errors import ModelError, UsageError, suggest
 from intarsia.inference.pictures.ranking import DECISIONS
 from intarsia.inference.pictures.tiling import UNIT, exact_overlap
-from intarsia.labels import mirrored_pairs
 from intarsia.runtimes.contract import Runtime
 
 if TYPE_CHECKING:
@@ -50,9 +49,9 @@ def check_tiles(tile: int | None, overlap: int | None) -> tuple[int, int]:
 def mirrored_order(bundle: Description) -> list[int]:
     """Where a mirrored picture has each class: left and right change places, as in its training or by their names."""
     space = bundle.space
-    pairs = (bundle.recipe or {}).get("augment", {}).get("sides") or mirrored_pairs(space.names)
+    trained = (bundle.recipe or {}).get("augment", {}).get("sides", [])
     order = list(range(len(space)))
-    for left, right in ((space.index(one), space.index(other)) for one, other in pairs):
+    for left, right in [(space.index(one), space.index(other)) for one, other in trained] or space.mirrored:
         order[left], order[right] = right, left
     return order
 

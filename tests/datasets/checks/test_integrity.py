@@ -218,3 +218,17 @@ def test_a_class_that_stands_alone_is_told(write: Write, tmp_path: Path) -> None
     assert found["one class alone"].detail.startswith("wall: every labelled pixel has it")
     write("masks/1.png", np.kron(stripes(0, 1), np.ones((4, 4), np.uint8)))
     assert "one class alone" not in {problem.kind for problem in open_dataset(tmp_path).check().problems}
+
+
+@pytest.mark.parametrize(("usual", "told"), [(12, True), (6, False)])
+def test_left_and_right_the_other_way_round(write: Write, tmp_path: Path, usual: int, told: bool) -> None:
+    """Of pictures that agree, the one that does not is told; where they do not agree, nothing is."""
+    for number in range(13):
+        left, right = (1, 2) if number < usual else (2, 1)
+        write(f"train/images/{number:02}.png", photo(number))
+        write(f"train/masks/{number:02}.png", np.kron(stripes(0, left, 0, right), np.ones((4, 4), np.uint8)))
+    (tmp_path / "classes.txt").write_text("skin\nright_eye\nleft_eye\n")
+    found = [one for one in report_of(tmp_path).warnings if one.kind == "left and right the other way round"]
+    assert [one.file for one in found] == (["train/masks/12.png"] if told else [])
+    if told:
+        assert found[0].detail.startswith("left_eye lies left of right_eye, which 92 % of the masks have the other way")
