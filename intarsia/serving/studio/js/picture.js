@@ -215,9 +215,11 @@ function decoded(text) {
   }
 }
 
-/** Take over the classes of the project: a prediction may have brought new ones. */
+/** Take over the classes of the project: a prediction may have brought new ones. What somebody edits meanwhile is newer. */
 async function refreshClasses() {
+  const before = state.classes;
   const { classes, ignore_index: ignoreIndex } = await callJson("/v1/project", { query: { limit: 0 } });
+  if (state.classes !== before) return;
   const same = JSON.stringify(classes) === JSON.stringify(state.classes) && ignoreIndex === state.ignoreIndex;
   if (classes.length && !same) state.setClasses(classes, ignoreIndex);
 }
