@@ -35,9 +35,7 @@ def cluster() -> Iterator[Any]:
     # What processes of the cluster can import, as where the package is installed.
     os.environ["PYTHONPATH"] = os.pathsep.join(map(str, (Path(__file__).parents[1], Path(__file__).parents[2])))
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    os.environ["GRPC_ENABLE_FORK_SUPPORT"] = (
-        "0"  # its handlers may break a server that Ray starts
-    )
+    os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"  # its handlers may break a server that Ray starts
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
