@@ -234,7 +234,7 @@ def segment(
             named, planned = choose_model(planned)
         settings = {
             "long_side": long_side, "bands": bands, "window": window, "tile": tile, "tta": tta, "runtime": runtime,
-            "precision": precision, "confidence": "confidence" in (write), "decide": decide,
+            "precision": precision, "confidence": "confidence" in write, "decide": decide,
             "refine": read_refine(refine, refine_set),
         }  # fmt: skip
         if dry_run and intarsia.is_clustering(named):  # which begins by reading all of them
