@@ -7,6 +7,10 @@ from typing import Any
 
 from studio.stub import Stub
 
+SITUATION = """const shown = (id) => document.getElementById(id)?.textContent.trim();
+return { said: shown("message"), busy: shown("busy"), focus: document.activeElement?.outerHTML.slice(0, 200),
+         past: editor.history?.past.length, item: state.item };"""
+
 
 class Studio:
     """A page that is open, and what it complained about."""
@@ -61,5 +65,5 @@ class Studio:
         """Wait until the map has these labels."""
         end = time.monotonic() + 60
         while self.labels() != expected:
-            assert time.monotonic() < end, "the labels did not come"
+            assert time.monotonic() < end, f"the labels did not come: {self.tell(SITUATION)}; {self.stub.requests[-5:]}"
             self.page.wait_for_timeout(20)
