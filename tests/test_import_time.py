@@ -17,7 +17,7 @@ from PIL import Image
 PACKAGE = Path(__file__).parents[1] / "intarsia"
 TORCH_FREE = (
     "media annotations result inference jobs labels files stopping threads zoo bundle preprocessing recipe datasets "
-    "evaluation metrics instances apps.counting benchmarking runtimes.contract runtimes.upsampling runtimes.choice "
+    "evaluation metrics instances apps serving benchmarking runtimes.contract runtimes.upsampling runtimes.choice "
     "runtimes.onnx runtimes.openvino refine.filters "
     "refine.crf.compiled"
 )

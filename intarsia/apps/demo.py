@@ -12,7 +12,7 @@ import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +25,10 @@ from intarsia.files import write_json
 from intarsia.media.images import write_image
 from intarsia.recipe import Recipe
 from intarsia.reports import write_report
-from intarsia.training import Run, train
 from intarsia.zoo import bundled_recipe
+
+if TYPE_CHECKING:
+    from intarsia.training import Run
 
 _ANNOTATION = Path(__file__).parent / "coins.json"
 _MIDDLE = 151  # no coin lies across this row
@@ -55,6 +57,7 @@ def demo(folder: Path, *, overwrite: bool = False, console: Console | None = Non
     Raises:
         UsageError: scikit-image is missing, or the folder holds an earlier demo.
     """
+    from intarsia.training import train
 
     def say(text: str) -> None:
         if console is not None:
