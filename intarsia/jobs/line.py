@@ -14,6 +14,7 @@ from intarsia.errors import IntarsiaError
 from intarsia.jobs.cutting.contract import There
 from intarsia.jobs.cutting.rows import joined_rows
 from intarsia.jobs.manifest import fingerprint
+from intarsia.jobs.outputs import EVERY
 from intarsia.jobs.parts import Parts
 from intarsia.jobs.stores.sources import fetched
 from intarsia.jobs.task import Task
@@ -21,10 +22,10 @@ from intarsia.media.ahead import Ahead
 from intarsia.media.medium import Form
 from intarsia.preprocessing import AnyPreprocessing
 
-PREDICTED: Mapping[Form, Callable[[Any, Any], Iterable[Any]]] = {
-    "rows": lambda predictor, reader: predictor.rows(reader),
-    "photo": lambda predictor, reader: [predictor.edit(reader)],
-    "whole": lambda predictor, reader: [predictor.whole(reader)],
+PREDICTED: Mapping[Form, Callable[[Any, Any, Task], Iterable[Any]]] = {
+    "rows": lambda predictor, reader, task: predictor.rows(reader, probabilities=EVERY in task.outputs),
+    "photo": lambda predictor, reader, task: [predictor.edit(reader)],
+    "whole": lambda predictor, reader, task: [predictor.whole(reader)],
 }
 """What is computed ahead of its writing, by the form of the medium: parts of a result."""
 
@@ -97,7 +98,7 @@ def _computed(begun: Begun, predictor: Any, parts: Parts | None) -> Iterator[Any
     if begun.there and form == "rows":
         yield from joined_rows(predictor, begun.reader, begun.there, drawn=bool(begun.task.renders))
     else:
-        yield from compute(predictor, begun.reader)
+        yield from compute(predictor, begun.reader, begun.task)
 
 
 class Line:

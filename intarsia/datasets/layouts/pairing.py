@@ -44,6 +44,9 @@ _MASK_FOLDERS = words(
 _OTHER_WORDS = words("no non without with not instance instances edge edges weight weights pred predicted prediction")
 _NUMBERING = re.compile(r"^\s*(?:\d+|[a-z])[.)]\s+")
 _MARKS = "_-. "
+# What `intarsia segment` leaves beside labels, by how the names end; see `jobs.outputs`.
+_BESIDE_LABELS = (".overlay", ".colors", ".outlines", ".alpha", ".confidence", ".probabilities", ".instances")
+_PACKED = {".npz": ".npy", ".mat": ".png", ".h5": ".npy", ".hdf5": ".npy", ".pkl": ".npy", ".pt": ".npy"}
 _VECTORS = (".geojson", ".shp", ".gpkg", ".kml", ".fgb")
 _LOSSY = frozenset((".jpg", ".jpeg", ".webp", ".bmp"))
 
@@ -274,7 +277,7 @@ def pair_masks(predictions: Path, targets: Path) -> Pairs:
     Words such as "_mask" or "label_" in names, and folders that only say "masks" or "val", are looked through.
 
     Args:
-        predictions: a folder; overlays that `intarsia segment` left in it are passed over. Or a single mask.
+        predictions: a folder; what `intarsia segment` left in it besides labels is passed over. Or a single mask.
         targets: another; or a single mask, whatever its name.
 
     Returns:
@@ -292,7 +295,7 @@ def pair_masks(predictions: Path, targets: Path) -> Pairs:
                 f"{root}: {'is a file, the other side a folder' if root.exists() else 'no such file or folder'}"
             )
         files = [path for path in walk(root) if path.suffix.lower() in MASK_SUFFIXES]
-        files = [path for path in files if not path.stem.endswith(".overlay")]
+        files = [path for path in files if not path.stem.endswith(_BESIDE_LABELS)]
         if not files:
             raise DataError(f"{root}: no masks in this folder (looked for {', '.join(MASK_SUFFIXES)} files)")
         found = [classify(path, root) for path in files]
@@ -405,6 +408,12 @@ def _nothing_matched(root: Path, pairs: Pairs) -> str:
             return (
                 f"{root}: {len(pairs.images)} images, but no masks; {relative(vectors, root)} holds outlines on a map: "
                 f"burn them into a mask for each image (gdal_rasterize -a CLASS {vectors.name} masks/NAME.tif)"
+            )
+        packed = next((path for path in walk(root) if path.suffix.lower() in _PACKED), None)
+        if packed is not None:
+            return (
+                f"{root}: {len(pairs.images)} images, but no masks; {relative(packed, root)} may hold one, but is no "
+                f"picture: save each as {_PACKED[packed.suffix.lower()]}, (height, width) of class numbers"
             )
         part = any(folder_meaning(root.name))
         beside = [p.name for p in root.parent.iterdir() if p.is_dir() and p != root] if part else []
