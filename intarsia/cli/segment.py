@@ -14,7 +14,7 @@ from intarsia.cli.flags import give_flags
 from intarsia.cli.output import Decide, Json, Options, Refine, RefineOptions, emit, progress_bar, read_refine
 from intarsia.cli.planned import On, read_on, run_job
 from intarsia.cli.preannotations import Exports, listed, read_exports
-from intarsia.cli.records import show_job, show_plan
+from intarsia.cli.records import hint_at_masks, show_job, show_plan
 from intarsia.cli.target import JobDryRun, Overwrite, Resume, refuse_both
 from intarsia.cli.things import FLAGS, Things, read_things
 from intarsia.errors import UsageError, counted
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from intarsia.inference.clouds import CloudPredictor
     from intarsia.jobs import JobResult, Plan
 
+PAGES = "handwriting"
+"""The bundled model of scanned pages."""
 _NONE = Things()
 _GRIDS, _VIDEO, _CLOUDS = "GeoTIFFs and volumes", "Video", "Point clouds"
 
@@ -62,7 +64,8 @@ def segment(
         typer.Option(
             metavar="KIND",
             help="What is written; repeatable, or with commas. labels (PNG, GeoTIFF, NIfTI, lossless MKV, cloud), "
-            "overlay, colors, outlines, alpha (the classes of --keep on a transparent ground), confidence, polygons "
+            "overlay, colors, outlines, alpha (the classes of --keep on a transparent ground), confidence, "
+            "probabilities (of all classes: .npy, of maps GeoTIFF, of volumes NIfTI), polygons "
             "(GeoJSON) and geopackage (of maps), masks (of a video, a folder), top, side and page (of a cloud). "
             "Default: labels and overlay; of videos overlay, of clouds labels.",
         ),
@@ -302,6 +305,8 @@ def _finish(
     written = {}
     if not result.stopped and (result.skipped or result.done):
         written = exports.write(plan, predictor, of=things.of, overwrite=overwrite)
+    if model != PAGES:  # which are two-coloured, too
+        hint_at_masks(result)
     if not json:
         show_job(result, plan, predictor.bundle, model)
     elif not result.stopped:  # of which the command itself tells, in JSON too
