@@ -17,6 +17,7 @@ from intarsia.bundle.exported import EXPORTED_KEY
 from intarsia.datasets import Split
 from intarsia.errors import ModelError, UsageError, counted, require
 from intarsia.exporting.comparing import compare, random_blocks, random_inputs
+from intarsia.exporting.folding import fold_norms
 from intarsia.exporting.graph import OPSET, require_exportable, to_onnx
 from intarsia.exporting.quantising import Quantised, quantise
 from intarsia.exporting.seen import Like, Seen, checksum, hashes, points
@@ -148,7 +149,7 @@ class Exporter:
 
         if precision != "int8":
             return self._measured(plain, precision)
-        quantised = self._quantised(graph, plain)
+        quantised = self._quantised(core().read_model(fold_norms(network).SerializeToString()), plain)
         if quantised is not None:
             model = quantised.model
             return self._measured(lambda texts, file: write_openvino(model, texts, file), "int8")
