@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from common import AS_SMP, arguments, compare, report
-from inference import LITE, SMALL, plain
+from inference_peers import CLASSES, LITE, SMALL, plain
 
 import intarsia
 from intarsia.bundle import Bundle
@@ -27,7 +27,7 @@ from intarsia.runtimes.contract import Precision
 from intarsia.runtimes.openvino import has_bf16
 from intarsia.threads import cores
 
-CLASSES, CALIBRATION = 11, 16
+CALIBRATION = 16  # pictures for int8
 
 
 def write_bundle(file: Path) -> None:
