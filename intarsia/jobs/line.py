@@ -26,7 +26,8 @@ from intarsia.preprocessing import AnyPreprocessing
 def _rows(predictor: Any, reader: Any, task: Task, there: There) -> Iterable[Any]:
     if there:
         return joined_rows(predictor, reader, there, drawn=bool(task.renders))
-    return predictor.rows(reader, probabilities=EVERY in task.outputs)
+    rows: Iterable[Any] = predictor.rows(reader, probabilities=EVERY in task.outputs)
+    return rows
 
 
 PREDICTED: Mapping[Form, Callable[[Any, Any, Task, There], Iterable[Any]]] = {
