@@ -12,8 +12,7 @@ from typing import Any
 
 from intarsia.classlists import ClassList
 from intarsia.datasets.layouts.maskfolders import Side
-from intarsia.datasets.layouts.survey import detect
-from intarsia.datasets.layouts.volumefolders import survey_volumes
+from intarsia.datasets.layouts.survey import detect, survey_volumes
 from intarsia.datasets.meaning import choose
 from intarsia.errors import DataError, UsageError, suggest
 from intarsia.files import write_text

@@ -84,8 +84,8 @@ class Portraits:
         ground: what is behind them.
 
     Attributes:
-        edges: finds alpha where a bundled model's mask ends; None for models of the user's own, whose masks it was not
-            trained on.
+        edges: finds alpha where the mask of a model ends that names it; None for others, whose masks it was not trained
+            on.
 
     Raises:
         UsageError: the model has no such class.
@@ -97,8 +97,10 @@ class Portraits:
         self._predictor, self._ground = predictor, ground
         self._class = predictor.space.index(PERSON)
         self.bundle, self.space, self.given = predictor.bundle, predictor.space, predictor.given
-        self._look = Chooser() if predictor.bundle.is_converted else None
-        self.edges = EdgeFinder() if predictor.bundle.is_converted else None
+        # Both know the bundled masks of people: the look, that these see somebody in cups and cats.
+        known = predictor.bundle.edges == EDGE
+        self._look = Chooser() if known else None
+        self.edges = EdgeFinder() if known else None
 
     @property
     def preprocessing(self) -> Any:

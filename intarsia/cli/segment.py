@@ -12,7 +12,7 @@ from intarsia.cli.flags import give_flags
 from intarsia.cli.output import Decide, Json, Options, Refine, RefineOptions, emit, progress_bar, read_refine
 from intarsia.cli.planned import On, read_on, run_job
 from intarsia.cli.preannotations import Exports, listed, read_exports
-from intarsia.cli.records import show_job, show_plan
+from intarsia.cli.records import hint_at_masks, show_job, show_plan
 from intarsia.cli.segmentoptions import (
     Bands,
     Category,
@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     from intarsia.inference.clouds import CloudPredictor
     from intarsia.jobs import JobResult, Plan
 
+PAGES = "handwriting"
+"""The bundled model of scanned pages."""
 _NONE = Things()
 
 
@@ -200,6 +202,8 @@ def _finish(
     written = {}
     if not result.stopped and (result.skipped or result.done):
         written = exports.write(plan, predictor, of=things.of, overwrite=overwrite)
+    if model != PAGES:  # which are two-coloured, too
+        hint_at_masks(result)
     if not json:
         show_job(result, plan, predictor.bundle, model)
     elif not result.stopped:  # of which the command itself tells, in JSON too

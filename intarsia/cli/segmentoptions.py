@@ -44,7 +44,8 @@ Write = Annotated[
     typer.Option(
         metavar="KIND",
         help="What is written; repeatable, or with commas. labels (PNG, GeoTIFF, NIfTI, lossless MKV, cloud), "
-        "overlay, colors, outlines, alpha (the classes of --keep on a transparent ground), confidence, polygons "
+        "overlay, colors, outlines, alpha (the classes of --keep on a transparent ground), confidence, "
+        "probabilities (of all classes: .npy, of maps GeoTIFF, of volumes NIfTI), polygons "
         "(GeoJSON) and geopackage (of maps), masks (of a video, a folder), top, side and page (of a cloud). "
         "Default: labels and overlay; of videos overlay, of clouds labels.",
     ),

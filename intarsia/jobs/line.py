@@ -14,6 +14,7 @@ from intarsia.errors import IntarsiaError
 from intarsia.jobs.cutting.contract import There
 from intarsia.jobs.cutting.rows import joined_rows
 from intarsia.jobs.manifest import fingerprint
+from intarsia.jobs.outputs import EVERY
 from intarsia.jobs.parts import Parts
 from intarsia.jobs.stores.sources import fetched
 from intarsia.jobs.task import Task
@@ -23,7 +24,10 @@ from intarsia.preprocessing import AnyPreprocessing
 
 
 def _rows(predictor: Any, reader: Any, task: Task, there: There) -> Iterable[Any]:
-    return joined_rows(predictor, reader, there, drawn=bool(task.renders)) if there else predictor.rows(reader)
+    if there:
+        return joined_rows(predictor, reader, there, drawn=bool(task.renders))
+    rows: Iterable[Any] = predictor.rows(reader, probabilities=EVERY in task.outputs)
+    return rows
 
 
 PREDICTED: Mapping[Form, Callable[[Any, Any, Task, There], Iterable[Any]]] = {

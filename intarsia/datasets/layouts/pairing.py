@@ -23,6 +23,9 @@ from intarsia.errors import DataError
 from intarsia.media.dicom import is_series
 from intarsia.media.images import IMAGE_SUFFIXES
 
+# What `intarsia segment` leaves beside labels, by how the names end; see `jobs.outputs`.
+_BESIDE_LABELS = (".overlay", ".colors", ".outlines", ".alpha", ".confidence", ".probabilities", ".instances")
+_PACKED = {".npz": ".npy", ".mat": ".png", ".h5": ".npy", ".hdf5": ".npy", ".pkl": ".npy", ".pt": ".npy"}
 _VECTORS = (".geojson", ".shp", ".gpkg", ".kml", ".fgb")
 
 
@@ -145,14 +148,22 @@ def _pages(entry: tuple[str | None, str, File, File]) -> list[tuple[str | None, 
     return [(split, f"{name}/{number:0{digits}d}", *page) for number, page in enumerate(pages, start=1)]
 
 
-def pair_masks(predictions: Path, targets: Path) -> Pairs:
+def pair_masks(
+    predictions: Path,
+    targets: Path,
+    *,
+    suffixes: tuple[str, ...] = MASK_SUFFIXES,
+    stem: Callable[[Path], str] = lambda path: path.stem,
+) -> Pairs:
     """Match the masks of two folders: by their place in the folder and name, or by a name that is unique in both.
 
     Words such as "_mask" or "label_" in names, and folders that only say "masks" or "val", are looked through.
 
     Args:
-        predictions: a folder; overlays that `intarsia segment` left in it are passed over. Or a single mask.
+        predictions: a folder; what `intarsia segment` left in it besides labels is passed over. Or a single mask.
         targets: another; or a single mask, whatever its name.
+        suffixes: of masks.
+        stem: a file's name without its suffix.
 
     Returns:
         The true masks in place of images, the predictions in place of masks.
@@ -161,18 +172,18 @@ def pair_masks(predictions: Path, targets: Path) -> Pairs:
         DataError: a folder is missing, holds no picture, or no names match.
     """
     if predictions.is_file() and targets.is_file():
-        return Pairs(((None, targets.stem, targets, predictions),), (), (), ())
+        return Pairs(((None, stem(targets), targets, predictions),), (), (), ())
     sides = []
     for root in (predictions, targets):
         if not root.is_dir():
             raise DataError(
                 f"{root}: {'is a file, the other side a folder' if root.exists() else 'no such file or folder'}"
             )
-        files = [path for path in walk(root) if path.suffix.lower() in MASK_SUFFIXES]
-        files = [path for path in files if not path.stem.endswith(".overlay")]
+        files = [path for path in walk(root) if path.name.lower().endswith(suffixes)]
+        files = [path for path in files if not stem(path).endswith(_BESIDE_LABELS)]
         if not files:
-            raise DataError(f"{root}: no masks in this folder (looked for {', '.join(MASK_SUFFIXES)} files)")
-        found = [classify(path, root) for path in files]
+            raise DataError(f"{root}: no masks in this folder (looked for {', '.join(suffixes)} files)")
+        found = [replace(classify(path, root), stem=stem(path)) for path in files]
         # Of a whole data set, the photos are no masks.
         has_masks = any(one.role == "mask" for one in found)
         sides.append([replace(one, role="mask") for one in found if not (has_masks and one.role == "image")])
@@ -256,6 +267,12 @@ def _nothing_matched(root: Path, pairs: Pairs) -> str:
             return (
                 f"{root}: {len(pairs.images)} images, but no masks; {relative(vectors, root)} holds outlines on a map: "
                 f"burn them into a mask for each image (gdal_rasterize -a CLASS {vectors.name} masks/NAME.tif)"
+            )
+        packed = next((path for path in walk(root) if path.suffix.lower() in _PACKED), None)
+        if packed is not None:
+            return (
+                f"{root}: {len(pairs.images)} images, but no masks; {relative(packed, root)} may hold one, but is no "
+                f"picture: save each as {_PACKED[packed.suffix.lower()]}, (height, width) of class numbers"
             )
         part = any(folder_meaning(root.name))
         beside = [p.name for p in root.parent.iterdir() if p.is_dir() and p != root] if part else []

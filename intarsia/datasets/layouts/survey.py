@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
-from typing import TypeVar
+from pathlib import Path
+from typing import TypeVar, cast
 
 import cv2
 import numpy as np
@@ -16,11 +17,15 @@ from intarsia.datasets.coding import MaskCoding, RawMask, color_codes, gray_plan
 from intarsia.datasets.meaning import MOST_COLORS, Survey, choose, is_binary
 from intarsia.datasets.parts import File, stored_mask, suffix
 from intarsia.errors import DataError
-from intarsia.labels import LabelSpace
+from intarsia.labels import LabelArray, LabelSpace
 from intarsia.media.maskfile import StoredMask
+from intarsia.media.volumes import open_volume
 
 SAMPLE = 300
 """Up to so many masks are all read; of more, this many spread over the list, and the rest only when in doubt."""
+
+_SURVEYED = 30
+"""Label volumes that are read to find out which values occur."""
 
 THREADS = 3
 
@@ -136,3 +141,27 @@ def detect(
     if found.unreadable:
         notes.append(f"Masks that cannot be read: {len(found.unreadable)}; the first: {found.unreadable[0]}.")
     return space, coding, notes
+
+
+def survey_volumes(masks: Sequence[Path]) -> tuple[Survey, ClassList | None]:
+    """Find out which values occur in label volumes (of many, in some of them), and the names that the first one gives.
+
+    Raises:
+        DataError: one is damaged, or holds no class values.
+    """
+    chosen = [masks[i] for i in sorted({int(i) for i in np.linspace(0, len(masks) - 1, min(len(masks), _SURVEYED))})]
+    found = Survey(files=len(chosen))
+    for mask in chosen:
+        labels, nowhere = open_volume(mask).stored_labels()
+        found.nowhere |= {nowhere} if nowhere else set()
+        for number in range(labels.shape[2]):
+            values, flat = counted(cast(LabelArray, np.ascontiguousarray(labels[..., number])))
+            found.values.update(values)
+            found.flat.update(flat)
+    table = open_volume(masks[0]).class_names()
+    if not table:
+        return found, None
+    names = {value: table.get(value, "background" if value == 0 else f"class_{value}") for value in found.values}
+    names |= table
+    ordered = sorted(names)
+    return found, ClassList(tuple(names[value] for value in ordered), values=tuple(ordered), source="the label table")

@@ -13,14 +13,14 @@ from intarsia.datasets.layouts import (
     pieces,
     shards,
     voc,
-    volumefolders,
+    volumesets,
 )
 from intarsia.datasets.layouts.contract import Layout
 from intarsia.datasets.public import LAYOUTS as OFFICIAL
 
 LAYOUTS: dict[str, Layout] = {
     **OFFICIAL,
-    **volumefolders.LAYOUTS,
+    **volumesets.LAYOUTS,
     **manifest.LAYOUTS,
     **parquet.LAYOUTS,
     **shards.LAYOUTS,

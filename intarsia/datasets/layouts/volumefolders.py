@@ -1,166 +1,86 @@
-"""Folders of NIfTI volumes and their label volumes: which belong together, and which values the labels have."""
+"""Two folders of label volumes, predictions and truth: paired by name, compared voxel by voxel."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, cast
+from typing import ClassVar, Literal
 
 import numpy as np
 
 from intarsia.classlists import ClassList
-from intarsia.datasets.layouts import nnunet
-from intarsia.datasets.layouts.contract import Content, Layout, PictureReading
-from intarsia.datasets.layouts.filenames import folder_meaning, natural
-from intarsia.datasets.layouts.pairing import Pairs
-from intarsia.datasets.layouts.survey import counted
-from intarsia.datasets.layouts.volumes import VolumeSplit, as_slices
-from intarsia.datasets.meaning import Survey, choose
-from intarsia.datasets.parts import File
+from intarsia.datasets.classfile import find_class_file
+from intarsia.datasets.layouts.filenames import walk
+from intarsia.datasets.layouts.maskfolders import MaskFolders, Side, sides_of
+from intarsia.datasets.layouts.pairing import pair_masks
+from intarsia.datasets.layouts.survey import survey_volumes
 from intarsia.errors import DataError
 from intarsia.labels import LabelArray
 from intarsia.media.medium import VOLUME
-from intarsia.media.volumes import open_volume, volume_stem
-
-_SURVEYED = 30
-"""Label volumes that are read to find out which values occur."""
-_IMAGE_FOLDERS, _MASK_FOLDERS = ("imagestr", "volumes", "ct"), ("labelstr",)  # besides the names that pictures have
+from intarsia.media.volumes import VOLUME_SUFFIXES, VolumeReader, open_volume, volume_stem
 
 
-_MASK_WORDS = re.compile(r"(^|[_\-. ])(segmentation|seg|mask|label|labels|gt|groundtruth|annotation)(?=$|[_\-. ])")
-_IMAGE_WORDS = re.compile(r"(^|[_\-. ])(volume|image|img|ct|mr|scan|0000)(?=$|[_\-. ])")
+@dataclass(frozen=True)
+class VolumeFolders(MaskFolders):
+    """Matched label volumes of two folders; see `MaskFolders`."""
+
+    medium: ClassVar[Literal["volume"]] = "volume"
+    thing: ClassVar[str] = "volume"
+
+    def read(self, prediction: Path, truth: Path) -> tuple[LabelArray, LabelArray]:
+        """Labels (D, H, W) of one pair as axial slices, both in the truth's space, however their axes are stored.
+
+        Raises:
+            DataError: a file is damaged or holds values that no class has, or the voxels lie elsewhere.
+        """
+        ours, theirs = open_volume(prediction), open_volume(truth)
+        apart = theirs.grid.differs(ours.grid).replace("the image", "the truth")
+        if apart:
+            raise DataError(
+                f"{prediction} does not lie where {truth} lies: {apart}; resample the prediction to the truth's grid "
+                "(labels by nearest neighbour)"
+            )
+        return self.in_truth_space(_labels(ours, self.prediction), _labels(theirs, self.truth))
+
+    def spacing(self, truth: Path) -> tuple[float, float, float]:
+        """Millimetres between slices, rows and columns."""
+        return open_volume(truth).grid.view_spacing("axial")
 
 
-def usable(
-    matched: list[tuple[str | None, str, Path, Path]],
-) -> tuple[list[tuple[str | None, str, File, File]], list[str]]:
-    """The pairs of volume and label volume whose headers fit together, and what is wrong with the others."""
-    kept: list[tuple[str | None, str, File, File]] = []
-    faults = []
-    for split, name, volume, mask in matched:
-        try:
-            image, labels = open_volume(volume), open_volume(mask)
-            problem = "" if labels.notes else image.grid.differs(labels.grid)
-            if problem:
-                raise DataError(f"{mask}: it does not fit its image {volume.name}: {problem}")
-        except DataError as error:
-            faults.append(str(error))
-            continue
-        kept.append((split, name, volume, mask))
-    return kept, faults
+def are_volumes(predictions: Path, targets: Path) -> bool:
+    """Tell whether two names stand for label volumes: files, or folders that hold such."""
+    return all(
+        _is_label_volume(path) if path.is_file() else path.is_dir() and any(map(_is_label_volume, walk(path)))
+        for path in (predictions, targets)
+    )
 
 
-def _is_nifti(path: Path) -> bool:
+def open_volume_folders(
+    predictions: Path, targets: Path, classes: ClassList | None, ignore: Sequence[int]
+) -> VolumeFolders:
+    """Pair the label volumes of two folders; for the arguments and errors, see `open_mask_folders`."""
+    found = pair_masks(predictions, targets, suffixes=VOLUME_SUFFIXES, stem=volume_stem)
+    pairs = tuple((name, Path(str(ours)), Path(str(theirs))) for _, name, theirs, ours in found.matched)
+    seen, tables = zip(
+        *(survey_volumes(column) for column in ([path for _, path, _ in pairs], [path for *_, path in pairs])),
+        strict=True,
+    )
+    said = [
+        classes or (find_class_file(root) if root.is_dir() else None) or table
+        for root, table in zip((predictions, targets), tables, strict=True)
+    ]
+    sides, notes = sides_of((seen[0], seen[1]), (said[0], said[1]), ignore)
+    return VolumeFolders(pairs, *sides, missing=found.images, extra=found.masks, notes=(*found.notes, *notes))
+
+
+def _is_label_volume(path: Path) -> bool:
     return VOLUME.is_surely(path)
 
 
-def _matches(content: Content) -> bool:
-    if content.table is not None:
-        return False
-    return not content.has_pictures and any(_is_nifti(path) for path in content.below)
-
-
-def _read(content: Content) -> PictureReading:
-    matched, images, masks = _paired(content.root, [path for path in content.below if _is_nifti(path)])
-    pairs, faults = usable(matched)
-    if not pairs:
-        if faults:
-            raise DataError(faults[0])
-        raise DataError(
-            f"{content.root}: {len(images)} volumes and {len(masks)} label volumes, but no names match; put them into "
-            "images/ and labels/ with the same names, or call them volume-1.nii.gz and segmentation-1.nii.gz"
-        )
-    labelled = [mask for *_, mask in pairs if isinstance(mask, Path)]
-    found, tabled = survey_volumes(labelled)
-    named = nnunet.class_names(content.root) or tabled
-    space, coding, notes = choose(found, content.classes or named, content.options.ignore)
-    if content.classes is None and named is not None:
-        source = f"the label table in {labelled[0].name}" if named is tabled else nnunet.DESCRIPTION
-        notes.append(f"The names come from {source}.")
-    notes += [f"Volumes that cannot be used: {len(faults)}; the first: {faults[0]}."] if faults else []
-    notes.append(f"{len(pairs)} volumes; they are divided as a whole, and trained slice by slice.")
-    return PictureReading(
-        space, coding, Pairs(tuple(pairs), tuple(images), tuple(masks), ()), tuple(notes),
-        faults=tuple(faults), finish=as_slices,
-    )  # fmt: skip
-
-
-def _paired(root: Path, files: list[Path]) -> tuple[list[tuple[str | None, str, Path, Path]], list[Path], list[Path]]:
-    """Matched (split, id, volume, labels), volumes without labels, labels without a volume."""
-    sides: dict[str, dict[tuple[str | None, str], Path]] = {"image": {}, "mask": {}}
-    left: dict[str, list[Path]] = {"image": [], "mask": []}
-    for path in files:
-        split, role = _meaning(path, root)
-        key = (split, _key(path))
-        known = sides[role]
-        if key in known:
-            left[role].append(path)
-        known.setdefault(key, path)
-    images, masks = sides["image"], sides["mask"]
-    matched = [
-        (key[0], "/".join((*((key[0],) if key[0] else ()), volume_stem(path))), path, masks[key])
-        for key, path in images.items()
-        if key in masks
-    ]
-    matched.sort(key=lambda entry: natural(entry[1]))
-    left["image"] += [path for key, path in images.items() if key not in masks]
-    left["mask"] += [path for key, path in masks.items() if key not in images]
-    return matched, left["image"], left["mask"]
-
-
-def _meaning(path: Path, root: Path) -> tuple[str | None, Literal["image", "mask"]]:
-    """Split and role of a volume, from its folders and, where they say nothing, its name."""
-    split: str | None = None
-    role: Literal["image", "mask"] | None = None
-    for name in path.relative_to(root).parts[:-1]:
-        bare = name.lower()
-        says_split, says_role = folder_meaning(name)
-        if bare in _IMAGE_FOLDERS:
-            says_role = "image"
-        elif bare in _MASK_FOLDERS:
-            says_role = "mask"
-        split, role = says_split or split, says_role or role
-    return split, role or ("mask" if _MASK_WORDS.search(volume_stem(path).lower()) else "image")
-
-
-def _key(path: Path) -> str:
-    """A name without the words that only say "labels" or "volume", and without nnU-Net's channel number."""
-    stem = volume_stem(path).lower()
-    bare = _IMAGE_WORDS.sub(r"\1", _MASK_WORDS.sub(r"\1", re.sub(r"_0000$", "", stem))).strip("_-. ")
-    return re.sub(r"[_\-. ]+", "-", bare) or stem
-
-
-def survey_volumes(masks: Sequence[Path]) -> tuple[Survey, ClassList | None]:
-    """Find out which values occur in label volumes (of many, in some of them), and the names that the first one gives.
-
-    Raises:
-        DataError: one is damaged, or holds no class values.
-    """
-    chosen = [masks[i] for i in sorted({int(i) for i in np.linspace(0, len(masks) - 1, min(len(masks), _SURVEYED))})]
-    found = Survey(files=len(chosen))
-    for mask in chosen:
-        labels, nowhere = open_volume(mask).stored_labels()
-        found.nowhere |= {nowhere} if nowhere else set()
-        for number in range(labels.shape[2]):
-            values, flat = counted(cast(LabelArray, np.ascontiguousarray(labels[..., number])))
-            found.values.update(values)
-            found.flat.update(flat)
-    table = open_volume(masks[0]).class_names()
-    if not table:
-        return found, None
-    names = {value: table.get(value, "background" if value == 0 else f"class_{value}") for value in found.values}
-    names |= table
-    ordered = sorted(names)
-    return found, ClassList(tuple(names[value] for value in ordered), values=tuple(ordered), source="the label table")
-
-
-LAYOUTS: dict[str, Layout] = {
-    "volumes": Layout(
-        "NIfTI volumes with label volumes (intarsia[volumes])",
-        _matches,
-        _read,
-        files="images/ and labels/, or CASE.nii.gz and CASE_seg.nii.gz",
-        kind=VolumeSplit,
-    ),
-}
+def _labels(volume: VolumeReader, side: Side) -> LabelArray:
+    stored = np.ascontiguousarray(volume.grid.view(volume.stored_labels()[0], "axial"))
+    try:
+        return side.coding.decode(stored.reshape(len(stored), -1), side.space).reshape(stored.shape)
+    except DataError as error:
+        raise DataError(f"{volume.name}: {error}") from error

@@ -16,8 +16,8 @@ from intarsia.datasets.coding import MaskCoding
 from intarsia.datasets.layouts.contract import Content, Layout, PictureReading
 from intarsia.datasets.layouts.filenames import walk
 from intarsia.datasets.layouts.pairing import Pairs
-from intarsia.datasets.layouts.volumefolders import usable
 from intarsia.datasets.layouts.volumes import VolumeSplit, as_slices
+from intarsia.datasets.layouts.volumesets import usable
 from intarsia.datasets.public.entry import Entry, layout
 from intarsia.datasets.public.protocol import EvaluationProtocol, Findings, ScoreTable, nothing
 from intarsia.datasets.splits import Item

@@ -11,7 +11,6 @@ import numpy as np
 
 from intarsia.errors import IntarsiaError, counted
 from intarsia.inference import GridPredictor
-from intarsia.jobs.cutting import CUTTINGS
 from intarsia.jobs.forecast.contract import Expected, Forecast
 from intarsia.jobs.forecast.need import Need, Settings
 from intarsia.jobs.forecast.pictures import pages_need, photo_need, rows_need
@@ -19,6 +18,8 @@ from intarsia.jobs.forecast.trial import Trial, tried
 from intarsia.jobs.forecast.videos import frames_need
 from intarsia.jobs.forecast.volumes import volume_need
 from intarsia.jobs.manifest import fingerprint
+from intarsia.jobs.outputs import EVERY
+from intarsia.jobs.parts import cutting_of
 from intarsia.jobs.plan import Plan
 from intarsia.jobs.resuming import prepared
 from intarsia.jobs.stores.address import is_address
@@ -127,7 +128,7 @@ class _Medium:
 
     def parts(self, workers: int) -> int:
         """Into how many parts the largest source is cut for so many workers; 1 where it is done as a whole."""
-        cutting = CUTTINGS.get(self.form) if self.tasks[0].medium.parted else None
+        cutting = cutting_of(self.tasks[0])
         if cutting is None or self.largest is None or len(self.tasks) >= workers:
             return 1
         ready = prepared(self._predictor, self.tasks[0].medium, self._options)
@@ -212,7 +213,7 @@ def _advice(medium: _Medium, base: int, room_: int, workers: int) -> str:
 def _otherwise(medium: _Medium) -> Iterable[tuple[str, Settings]]:
     """Other settings, the ones that cost least first."""
     plain = medium.settings
-    for kind in ("instances", "polygons", "geopackage", "page", "confidence", "overlay"):
+    for kind in ("instances", "polygons", "geopackage", "page", EVERY, "confidence", "overlay"):
         if kind in plain.outputs and len(plain.outputs) > 1:
             yield f"leaving {kind} out (--write)", replace(plain, outputs=plain.outputs - {kind})
     if "tile" in medium.takes:
