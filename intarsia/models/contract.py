@@ -59,8 +59,6 @@ class SegmentationModel(nn.Module):
         takes_clips: `supervised` takes clips (T, N, in_channels, *S) as well; other models see each frame by itself.
         unexportable: why other runtimes cannot compute it; "" where they can.
         on_grid: its elements lie on a grid, so that its logits may be smaller by a stride and its arithmetic rounded.
-        margin: pixels on each side of an output that may decide it, for networks of which tiles can give exactly the
-            whole image's logits; 0 for those that pad inside, and for points.
         input_name: what its input is called in files of other runtimes.
     """
 
@@ -70,7 +68,6 @@ class SegmentationModel(nn.Module):
     takes_clips: bool = False
     unexportable: str = "it is no network of pictures or points"
     on_grid: bool = False
-    margin: int = 0
     input_name: str = "image"
 
     @property
@@ -123,11 +120,14 @@ class ImageModel(SegmentationModel):
 
     Attributes:
         encoder: the backbone, which may train at a rate of its own.
+        margin: pixels on each side of an output that may decide it, for networks of which tiles can give exactly the
+            whole image's logits; 0 for those that pad inside.
     """
 
     unexportable = ""
     on_grid = True
     encoder: nn.Module
+    margin: int = 0
 
     @property
     def base(self) -> ImageModel:

@@ -70,7 +70,7 @@ class TorchRuntime:
         if precision == "bf16" and not self._on_grid:
             raise UsageError("networks of points compute in fp32; use auto or fp32")
         self.in_channels, self.align_corners = model.in_channels, model.align_corners
-        self.margin = model.margin
+        self.margin = image_model(model).margin if self._on_grid else 0
         self.model: SegmentationModel = accelerate(model, precision, self.device)
         first = next(self.model.parameters(), None)
         self._dtype = torch.float32 if first is None else first.dtype
