@@ -18,9 +18,11 @@ from intarsia.jobs.outputs import EVERY
 from intarsia.jobs.parts import Parts
 from intarsia.jobs.stores.sources import fetched
 from intarsia.jobs.task import Task
+from intarsia.jobs.writing.work import Stopped
 from intarsia.media.ahead import Ahead
 from intarsia.media.medium import Form
 from intarsia.preprocessing import AnyPreprocessing
+from intarsia.stopping import Stop, check_by, never
 
 PREDICTED: Mapping[Form, Callable[[Any, Any, Task], Iterable[Any]]] = {
     "rows": lambda predictor, reader, task: predictor.rows(reader, probabilities=EVERY in task.outputs),
@@ -114,6 +116,7 @@ class Line:
         claim: takes a task.
         leave: called at the end, so that nobody waits for a task that is still to come.
         parts: of the output folder; None: nobody else computes any.
+        stop: whether the job shall stop, asked while a part is computed.
     """
 
     def __init__(
@@ -124,9 +127,10 @@ class Line:
         claim: Claim,
         leave: Callable[[], None] = lambda: None,
         parts: Parts | None = None,
+        stop: Stop = never,
     ) -> None:
         self._tasks, self._predictor, self._options, self._claim = tasks, predictor, options, claim
-        self._leave, self._shared = leave, parts
+        self._leave, self._shared, self._stop = leave, parts, stop
         self._taken: dict[str, Begun] = {}
         self._threads = ExitStack()
         self._ends = False
@@ -198,6 +202,7 @@ class Line:
 
     def _compute(self, read: Iterable[Begun]) -> Iterator[Any]:
         """Each task, its parts, and the end of it."""
+        check_by(self._check)
         for begun in read:
             yield begun
             try:
@@ -208,6 +213,10 @@ class Line:
             except Exception as error:  # raised at its turn
                 yield _Failure(error)
             yield _END
+
+    def _check(self) -> None:
+        if self._ends or self._stop():
+            raise Stopped
 
 
 _END = object()
