@@ -24,10 +24,18 @@ from intarsia.media.medium import Form
 from intarsia.preprocessing import AnyPreprocessing
 from intarsia.stopping import Stop, check_by, never
 
-PREDICTED: Mapping[Form, Callable[[Any, Any, Task], Iterable[Any]]] = {
-    "rows": lambda predictor, reader, task: predictor.rows(reader, probabilities=EVERY in task.outputs),
-    "photo": lambda predictor, reader, task: [predictor.edit(reader)],
-    "whole": lambda predictor, reader, task: [predictor.whole(reader)],
+
+def _rows(predictor: Any, reader: Any, task: Task, there: There) -> Iterable[Any]:
+    if there:
+        return joined_rows(predictor, reader, there, drawn=bool(task.renders))
+    rows: Iterable[Any] = predictor.rows(reader, probabilities=EVERY in task.outputs)
+    return rows
+
+
+PREDICTED: Mapping[Form, Callable[[Any, Any, Task, There], Iterable[Any]]] = {
+    "rows": _rows,
+    "photo": lambda predictor, reader, task, there: [predictor.edit(reader)],
+    "whole": lambda predictor, reader, task, there: [predictor.whole(reader)],
 }
 """What is computed ahead of its writing, by the form of the medium: parts of a result."""
 
@@ -90,17 +98,12 @@ def _opened(task: Task, claim: ExitStack, preprocessing: AnyPreprocessing, optio
 
 
 def _computed(begun: Begun, predictor: Any, parts: Parts | None) -> Iterator[Any]:
-    form = begun.task.medium.form
-    compute = PREDICTED.get(form)
+    compute = PREDICTED.get(begun.task.medium.form)
     if begun.task.part is not None and begun.reader is not None and parts is not None:
         yield from parts.compute(predictor, begun.task, begun.reader)
         return
-    if compute is None or begun.reader is None:
-        return
-    if begun.there and form == "rows":
-        yield from joined_rows(predictor, begun.reader, begun.there, drawn=bool(begun.task.renders))
-    else:
-        yield from compute(predictor, begun.reader, begun.task)
+    if compute is not None and begun.reader is not None:
+        yield from compute(predictor, begun.reader, begun.task, begun.there)
 
 
 class Line:

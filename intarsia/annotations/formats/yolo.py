@@ -11,10 +11,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from intarsia.annotations.document import AnnotatedImage, AnnotationSet, Category, Document, Shape
+from intarsia.annotations.drawing import DrawingRules
 from intarsia.annotations.finding import head, read_text, safe_parts, subset_of, walk
 from intarsia.annotations.geometry import Geometry, Keypoint, Polygon, Rectangle, Skeleton
 from intarsia.annotations.lost import Lost
-from intarsia.annotations.raster import DrawingRules
 from intarsia.annotations.reading import BadShape, kept, number, polygon, usable, whole_number
 from intarsia.annotations.tools import Tool
 from intarsia.annotations.writing import account, account_classes, fitted, size_of, still_images

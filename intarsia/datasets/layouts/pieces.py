@@ -18,7 +18,8 @@ from intarsia.annotations.raster import background_label
 from intarsia.datasets.coding import MaskCoding, gray_plane, number_list, percent
 from intarsia.datasets.layouts.candidates import by_folder, look_like_masks
 from intarsia.datasets.layouts.contract import Content, Layout, PictureReading
-from intarsia.datasets.layouts.pairing import Found, Pairs, by_file_name, classify, natural, stem_key
+from intarsia.datasets.layouts.filenames import Found, by_file_name, classify, natural, stem_key
+from intarsia.datasets.layouts.pairing import Pairs
 from intarsia.datasets.meaning import without_ignored
 from intarsia.datasets.parts import File, read_stored
 from intarsia.errors import DataError, counted, suggest

@@ -11,8 +11,9 @@ import numpy as np
 
 from intarsia.classlists import ClassList
 from intarsia.datasets.classfile import find_class_file
+from intarsia.datasets.layouts.filenames import walk
 from intarsia.datasets.layouts.maskfolders import MaskFolders, Side, sides_of
-from intarsia.datasets.layouts.pairing import pair_masks, walk
+from intarsia.datasets.layouts.pairing import pair_masks
 from intarsia.datasets.layouts.volumes import survey_volumes
 from intarsia.errors import DataError
 from intarsia.labels import LabelArray

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from intarsia.datasets.layouts.pairing import Pairs, classified, folder_meaning, natural, pair, walk
+from intarsia.datasets.layouts.filenames import classified, folder_meaning, natural, walk
+from intarsia.datasets.layouts.pairing import Pairs, pair
 from intarsia.errors import DataError
 
 
