@@ -85,15 +85,17 @@ def _network(name: str, in_channels: int) -> Any:
 
     if not name.startswith("skres"):
         return timm.create_model(name, pretrained=False, in_chans=in_channels, num_classes=0)
+    from timm.models import sknet
     from timm.models.resnet import ResNet
-    from timm.models.sknet import SelectiveKernelBasic, SelectiveKernelBottleneck
 
+    basic: Any = sknet.SelectiveKernelBasic  # which ResNet takes, though its types do not say so
+    bottleneck: Any = sknet.SelectiveKernelBottleneck
     layers = (2, 2, 2, 2) if name.endswith("18") else (3, 4, 6, 3)
     options: dict[str, Any] = {"in_chans": in_channels, "num_classes": 0, "zero_init_last": False}
     if name == "skresnext50_32x4d":
-        return ResNet(SelectiveKernelBottleneck, layers, cardinality=32, base_width=4, **options)
+        return ResNet(bottleneck, layers, cardinality=32, base_width=4, **options)
     narrow = {"sk_kwargs": {"rd_ratio": 1 / 8, "split_input": True}}
-    return ResNet(SelectiveKernelBasic, layers, block_args=narrow, **options)
+    return ResNet(basic, layers, block_args=narrow, **options)
 
 
 # our name -> timm's name, and how its layers run
