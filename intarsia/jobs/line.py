@@ -208,13 +208,18 @@ class Line:
         check_by(self._check)
         for begun in read:
             yield begun
+            failed: _Failure | None = None
             try:
                 for part in _computed(begun, self._predictor, self._shared):
                     if begun._left:
                         break
                     yield part
+            except Stopped:
+                failed = _Failure(Stopped())  # a new one: what the other's frames hold open is closed on this thread
             except Exception as error:  # raised at its turn
-                yield _Failure(error)
+                failed = _Failure(error)
+            if failed is not None:
+                yield failed
             yield _END
 
     def _check(self) -> None:
