@@ -6,6 +6,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from types import FrameType
 from typing import TypeVar
 
@@ -21,6 +22,29 @@ Stop = Callable[[], bool]
 def never() -> bool:
     """Go on to the end."""
     return False
+
+
+_CHECK: ContextVar[Callable[[], None]] = ContextVar("check", default=lambda: None)
+
+
+@contextmanager
+def checked_by(check: Callable[[], None]) -> Iterator[None]:
+    """Have `checkpoint` call something meanwhile, on this thread: what raises where the work shall stop."""
+    token = _CHECK.set(check)
+    try:
+        yield
+    finally:
+        _CHECK.reset(token)
+
+
+def check_by(check: Callable[[], None]) -> None:
+    """As `checked_by`, on a thread of its own from now on."""
+    _CHECK.set(check)
+
+
+def checkpoint() -> None:
+    """Give whoever has this work done the chance to stop it, from steps far below that know nothing of jobs."""
+    _CHECK.get()()
 
 
 class Signals:

@@ -10,14 +10,20 @@ from typing import Any
 
 from intarsia.classlists import ClassList
 from intarsia.datasets.layouts.maskfolders import MaskFolders, open_mask_folders
-from intarsia.datasets.layouts.volumefolders import are_volumes, open_volume_folders
 from intarsia.errors import DataError
 from intarsia.evaluation.measures.contract import Measure, Need, refuse_unmeasurable
 from intarsia.evaluation.scoring import Evaluation, Scorer
-from intarsia.files import local
+from intarsia.files import below, local
+from intarsia.media.volumes import VOLUME_SUFFIXES, is_volume
 
 _OFFERED: dict[str, tuple[Need, ...]] = {"picture": ("grid", "plane"), "volume": ("grid", "spacing")}
 """What measures need, and masks have."""
+
+
+def _hold_volumes(place: Path) -> bool:
+    """Whether a name stands for label volumes: a file, or a folder that holds some."""
+    files = below(place) if place.is_dir() else [place] if place.is_file() else []
+    return any(file.name.lower().endswith(VOLUME_SUFFIXES) and is_volume(file) for file in files)
 
 
 @dataclass(frozen=True)
@@ -74,7 +80,9 @@ def score_masks(
         UsageError: the spacing is not positive, or masks cannot be measured so.
     """
     asked, ours, theirs = tuple(measures), Path(local(prediction)), Path(local(truth))
-    if are_volumes(ours, theirs):
+    if _hold_volumes(ours) and _hold_volumes(theirs):
+        from intarsia.datasets.layouts.volumefolders import open_volume_folders  # with the rooms of training on them
+
         folders: MaskFolders = open_volume_folders(ours, theirs, classes, ignore)
     else:
         folders = open_mask_folders(ours, theirs, classes=classes, ignore=ignore)

@@ -71,7 +71,7 @@ class Attempts:
             OSError: the disk is full or cannot be written, so that no other task fares better; so does DataError.
         """
         parts = None if self.manifest is None else Parts(self.folder, self.options)
-        with Line(tasks, self.predictor, self.options.given(), self._claim, leave, parts) as line:
+        with Line(tasks, self.predictor, self.options.given(), self._claim, leave, parts, self.stop) as line:
             start = time.perf_counter()
             for begun in line:
                 outcome = self._attempt(begun, start)

@@ -23,6 +23,7 @@ from intarsia.jobs.writing.volume import write_volume
 from intarsia.jobs.writing.whole import write_whole
 from intarsia.jobs.writing.work import Facts, Stopped, Work
 from intarsia.media.medium import Form
+from intarsia.stopping import checked_by
 
 Stop = Callable[[], bool]
 Tell = Callable[[Task, int, int | None], None]
@@ -85,9 +86,12 @@ def write(
     ready = prepared(predictor, task.medium, options)
     record = blank(task) | settled(ready, options).to_json() | {"input": begun.input}
 
-    def told(done: int, total: int | None) -> None:
+    def check() -> None:
         if stop():
             raise Stopped
+
+    def told(done: int, total: int | None) -> None:
+        check()
         if tell is not None:
             tell(task, done, total)
 
@@ -99,7 +103,8 @@ def write(
         work = Work(
             task, begun.reader, paths, options, options.style(task, ready.space), told, stop, begun.parts, begun.there
         )
-        facts = WRITERS[task.medium.form](ready, work)
+        with checked_by(check):
+            facts = WRITERS[task.medium.form](ready, work)
         sums = {kind: checksum(path) for kind, path in paths.items()}
     except EXPECTED as error:
         remove_all(fresh)

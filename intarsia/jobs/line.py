@@ -18,9 +18,11 @@ from intarsia.jobs.outputs import EVERY
 from intarsia.jobs.parts import Parts
 from intarsia.jobs.stores.sources import fetched
 from intarsia.jobs.task import Task
+from intarsia.jobs.writing.work import Stopped
 from intarsia.media.ahead import Ahead
 from intarsia.media.medium import Form
 from intarsia.preprocessing import AnyPreprocessing
+from intarsia.stopping import Stop, check_by, never
 
 
 def _rows(predictor: Any, reader: Any, task: Task, there: There) -> Iterable[Any]:
@@ -117,6 +119,7 @@ class Line:
         claim: takes a task.
         leave: called at the end, so that nobody waits for a task that is still to come.
         parts: of the output folder; None: nobody else computes any.
+        stop: whether the job shall stop, asked while a part is computed.
     """
 
     def __init__(
@@ -127,9 +130,10 @@ class Line:
         claim: Claim,
         leave: Callable[[], None] = lambda: None,
         parts: Parts | None = None,
+        stop: Stop = never,
     ) -> None:
         self._tasks, self._predictor, self._options, self._claim = tasks, predictor, options, claim
-        self._leave, self._shared = leave, parts
+        self._leave, self._shared, self._stop = leave, parts, stop
         self._taken: dict[str, Begun] = {}
         self._threads = ExitStack()
         self._ends = False
@@ -201,16 +205,26 @@ class Line:
 
     def _compute(self, read: Iterable[Begun]) -> Iterator[Any]:
         """Each task, its parts, and the end of it."""
+        check_by(self._check)
         for begun in read:
             yield begun
+            failed: _Failure | None = None
             try:
                 for part in _computed(begun, self._predictor, self._shared):
                     if begun._left:
                         break
                     yield part
+            except Stopped:
+                failed = _Failure(Stopped())  # a new one: what the other's frames hold open is closed on this thread
             except Exception as error:  # raised at its turn
-                yield _Failure(error)
+                failed = _Failure(error)
+            if failed is not None:
+                yield failed
             yield _END
+
+    def _check(self) -> None:
+        if self._ends or self._stop():
+            raise Stopped
 
 
 _END = object()

@@ -110,3 +110,16 @@ def test_stopping_lets_everything_go(after: int, photos: Path, tmp_path: Path) -
     assert result.stopped and len(result.records) == after and threading.active_count() == threads
     assert len(files(out)) == 2 * after + 1 and not (out / ".claims").exists()
     assert len(job(threshold(), photos, out).done) == 20 - after
+
+
+@pytest.mark.usefixtures("tiled")
+def test_a_wide_picture_is_stopped_within_its_row_of_tiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 4000, 3), dtype=np.uint8)).save(tmp_path / "w.png")
+    plain = threshold()
+    predictor = Predictor(plain.bundle, runtime=plain.runtime, tile=64, overlap=0)
+    tiles: list[int] = []
+    compute = predictor.runtime.logits
+    monkeypatch.setattr(predictor.runtime, "logits", lambda *given: tiles.append(1) or compute(*given), raising=False)
+    result = job(predictor, tmp_path / "w.png", tmp_path / "out", stop=lambda: len(tiles) >= 5)
+    assert result.stopped and len(tiles) == 5 and not list((tmp_path / "out").glob("w.*"))
+    assert job(predictor, tmp_path / "w.png", tmp_path / "out").done and len(tiles) == 5 + 63

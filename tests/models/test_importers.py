@@ -202,6 +202,10 @@ def test_smp_models(name: str, encoder: str, size: tuple[int, int], options: dic
         ("Linknet", "vgg11_bn", {}),
         ("PSPNet", "densenet121", {}),  # ends in the midst of it
         ("Unet", "xception", {}),
+        ("Unet", "vgg11_bn", {}),  # with a block of its own in the middle
+        ("FPN", "mobileone_s1", {}),
+        ("Unet", "timm-skresnet18", {}),
+        ("Linknet", "timm-skresnext50_32x4d", {}),
     ],
 )
 def test_encoders_that_are_smp_s_own(name: str, encoder: str, options: dict[str, Any], tmp_path: Path) -> None:
@@ -550,10 +554,13 @@ def test_encoders_that_cannot_be_or_are_not(tmp_path: Path) -> None:
         import_checkpoint(timm, "smp", encoder="tu-vit_tiny_patch16_224")
     with pytest.raises(ModelError, match=r"its encoder is smp's resnet18, not resnet34"):
         import_checkpoint(path("resnet18"), "smp", encoder="resnet34")
-    with pytest.raises(ModelError, match=r"its encoder mobileone_s0 cannot be imported; timm's .* Did you mean"):
-        import_checkpoint(path("mobileone_s0"), "smp", encoder="mobileone_s0")
+    state = torch.load(path("resnet18"), weights_only=True)
+    odd = {name.replace("encoder.conv1", "encoder.first"): tensor for name, tensor in state.items()}
+    unknown = stored(odd, tmp_path / "odd")
+    with pytest.raises(ModelError, match=r"its encoder mobilone_s0 cannot be imported; timm's .* Did you mean"):
+        import_checkpoint(unknown, "smp", encoder="mobilone_s0")
     with pytest.raises(ModelError, match=r"its encoder resnext101_32x48d cannot .* Did you mean 'resnext101_32x8d'\?"):
-        import_checkpoint(path("mobileone_s0"), "smp", encoder="resnext101_32x48d")
+        import_checkpoint(unknown, "smp", encoder="resnext101_32x48d")
     with pytest.raises(ModelError, match=r"its encoder is smp's vgg11, not vgg13"):
         import_checkpoint(path("vgg11"), "smp", encoder="vgg13")
 

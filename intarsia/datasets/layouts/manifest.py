@@ -228,6 +228,8 @@ def _json_rows(path: Path, file: Any) -> Iterator[tuple[int, dict[str, str]]]:
 
 
 def _check_columns(path: Path, header: list[str]) -> None:
+    if {"x", "y", "z"} <= {name.lower() for name in header}:
+        raise DataError(f"{path}: is a table of points: name the folder that it lies in, whose clouds are a data set")
     for needed in ("image", "mask"):
         if needed not in header:
             raise DataError(
@@ -247,6 +249,8 @@ def _inside(path: Path, number: int, row: dict[str, str], column: str) -> Path |
             f"{path} line {number}: {column} {row[column]!r} leads out of its folder; put the files below it "
             f"and name them relative to it"
         )
+    if inside == path.parent:
+        raise DataError(f"{path} line {number}: {column} {row[column]!r} is the folder itself; name a file in it")
     return inside
 
 

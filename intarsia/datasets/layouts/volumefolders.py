@@ -11,13 +11,11 @@ import numpy as np
 
 from intarsia.classlists import ClassList
 from intarsia.datasets.classfile import find_class_file
-from intarsia.datasets.layouts.filenames import walk
 from intarsia.datasets.layouts.maskfolders import MaskFolders, Side, sides_of
 from intarsia.datasets.layouts.pairing import pair_masks
 from intarsia.datasets.layouts.survey import survey_volumes
 from intarsia.errors import DataError
 from intarsia.labels import LabelArray
-from intarsia.media.medium import VOLUME
 from intarsia.media.volumes import VOLUME_SUFFIXES, VolumeReader, open_volume, volume_stem
 
 
@@ -48,14 +46,6 @@ class VolumeFolders(MaskFolders):
         return open_volume(truth).grid.view_spacing("axial")
 
 
-def are_volumes(predictions: Path, targets: Path) -> bool:
-    """Tell whether two names stand for label volumes: files, or folders that hold such."""
-    return all(
-        _is_label_volume(path) if path.is_file() else path.is_dir() and any(map(_is_label_volume, walk(path)))
-        for path in (predictions, targets)
-    )
-
-
 def open_volume_folders(
     predictions: Path, targets: Path, classes: ClassList | None, ignore: Sequence[int]
 ) -> VolumeFolders:
@@ -72,10 +62,6 @@ def open_volume_folders(
     ]
     sides, notes = sides_of((seen[0], seen[1]), (said[0], said[1]), ignore)
     return VolumeFolders(pairs, *sides, missing=found.images, extra=found.masks, notes=(*found.notes, *notes))
-
-
-def _is_label_volume(path: Path) -> bool:
-    return VOLUME.is_surely(path)
 
 
 def _labels(volume: VolumeReader, side: Side) -> LabelArray:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intarsia.runtimes.upsampling import Span
+from intarsia.stopping import checkpoint
 
 # Tiles start at multiples of the deepest stride of the networks, so that every tile samples the same grid.
 UNIT = 32
@@ -135,6 +136,7 @@ def _row_of_tiles(
     cells = _cells(columns[-1][1], stride)
     total, weight = np.empty(0, dtype=np.float32), np.zeros(cells, dtype=np.float32)
     for (left, right), taper_weights in zip(columns, across, strict=True):
+        checkpoint()  # a wide map has many tiles in a row
         logits = network(window[:, left:right], row, (left, right))
         if not total.size:
             total = np.zeros((*logits.shape[:3], cells), dtype=np.float32)

@@ -62,6 +62,10 @@ def _xception(net: Any) -> list[Step]:
     return _steps(net, {"act2": 2, "block1": 4, "block2": 8, "block11": 16, "bn4": 32})
 
 
+def _selective(net: Any) -> list[Step]:
+    return _steps(net, {"act1": 2, "layer1": 4, "layer2": 8, "layer3": 16, "layer4": 32})
+
+
 def _steps(net: nn.Module, ends: Mapping[str, int]) -> list[Step]:
     """The parts of a network, which run in the order in which they stand, up to the last map."""
     steps = [Step(layer, ends.get(name, 0)) for name, layer in net.named_children()]
@@ -75,6 +79,25 @@ def _pad_evenly(net: nn.Module) -> None:
             layer.padding = (1, 1)
 
 
+def _network(name: str, in_channels: int) -> Any:
+    """A network of timm's; of selective kernels, smp has other widths than timm's recipes."""
+    import timm
+
+    if not name.startswith("skres"):
+        return timm.create_model(name, pretrained=False, in_chans=in_channels, num_classes=0)
+    from timm.models import sknet
+    from timm.models.resnet import ResNet
+
+    basic: Any = sknet.SelectiveKernelBasic  # which ResNet takes, though its types do not say so
+    bottleneck: Any = sknet.SelectiveKernelBottleneck
+    layers = (2, 2, 2, 2) if name.endswith("18") else (3, 4, 6, 3)
+    options: dict[str, Any] = {"in_chans": in_channels, "num_classes": 0, "zero_init_last": False}
+    if name == "skresnext50_32x4d":
+        return ResNet(bottleneck, layers, cardinality=32, base_width=4, **options)
+    narrow = {"sk_kwargs": {"rd_ratio": 1 / 8, "split_input": True}}
+    return ResNet(basic, layers, block_args=narrow, **options)
+
+
 # our name -> timm's name, and how its layers run
 _NETWORKS: Mapping[str, tuple[str, Callable[[Any], list[Step]]]] = {
     **{f"{_PREFIX}densenet{depth}": (f"densenet{depth}", _densenet) for depth in (121, 161, 169, 201)},
@@ -82,12 +105,13 @@ _NETWORKS: Mapping[str, tuple[str, Callable[[Any], list[Step]]]] = {
     f"{_PREFIX}inceptionresnetv2": ("inception_resnet_v2", _inception_resnet),
     f"{_PREFIX}inceptionv4": ("inception_v4", _inception),
     f"{_PREFIX}xception": ("legacy_xception", _xception),
+    **{f"{_PREFIX}{name}": (name, _selective) for name in ("skresnet18", "skresnet34", "skresnext50_32x4d")},
 }
 SMP_POOLED = tuple(_NETWORKS)
 
 
 class PooledEncoder(Encoder):
-    """DenseNet, DPN, Inception v4, Inception-ResNet v2 and Xception with the maps that smp's encoders give.
+    """DenseNet, DPN, Inception v4, Inception-ResNet v2, Xception and SK-ResNet with the maps that smp's encoders give.
 
     Sides that are no multiple of 32 are padded with zeros at the right and at the bottom, and the maps cut to what they
     would have without.
@@ -95,7 +119,7 @@ class PooledEncoder(Encoder):
     Args:
         name: one of `SMP_POOLED`.
         in_channels: channels of the input.
-        output_stride: must be 32 or the deepest stage; networks that pool cannot be dilated.
+        output_stride: must be 32 or the deepest stage; these networks are not dilated.
         deepest: the stage that the encoder ends with; what lies behind it is left out.
         drop_path: must be 0; these networks have no stochastic depth.
         dilate_first_block: says nothing here.
@@ -120,10 +144,11 @@ class PooledEncoder(Encoder):
         import timm
 
         if output_stride < min(deepest, _STRIDE) or drop_path or multi_grid:
-            raise ModelError(f"{name} pools, so it cannot be dilated, and has neither drop_path nor multi_grid")
+            raise ModelError(f"{name} is not dilated here, and has neither drop_path nor multi_grid")
         self.name, (self.pretrained, steps) = name, _NETWORKS[name]
-        net: Any = timm.create_model(self.pretrained, pretrained=False, in_chans=in_channels, num_classes=0)
-        self.mean, self.std = net.pretrained_cfg["mean"], net.pretrained_cfg["std"]
+        net = _network(self.pretrained, in_channels)
+        known: Any = timm.get_pretrained_cfg(self.pretrained)
+        self.mean, self.std = known.mean, known.std
         self._steps = steps(net)
         with torch.no_grad():  # in evaluation, so that no statistics are gathered
             net.eval()

@@ -30,30 +30,39 @@ class UNet(ImageModel):
     """Encoder maps joined from deep to shallow, two 3x3 convolutions at each step; see `unet`."""
 
     def __init__(
-        self, encoder: Encoder, *, classes: int, channels: Sequence[int], up: Up = "bilinear", head_kernel: int = 1
+        self,
+        encoder: Encoder,
+        *,
+        classes: int,
+        channels: Sequence[int],
+        up: Up = "bilinear",
+        head_kernel: int = 1,
+        center: bool = False,
     ) -> None:
         super().__init__()
         self.encoder = encoder
         self._up = one_of("up", up, get_args(Up))
         self._strides = decoder_strides(encoder, len(channels))
+        self._joined = {stride: width for stride, width in encoder.channels.items() if stride > 1 or not center}
         if head_kernel < 1 or head_kernel % 2 == 0:
             raise ModelError(f"head_kernel must be odd to keep the size, not {head_kernel}")
         self.steps, self.deconvs = nn.ModuleList(), nn.ModuleList()
         width, above = encoder.channels[encoder.deepest], encoder.output_stride
+        self.center = nn.Sequential(*(conv_norm_act(width, width) for _ in range(2 * center)))
         for stride, outputs in zip(self._strides, channels, strict=True):
             if up == "deconv":
                 self.deconvs.append(nn.ConvTranspose2d(width, outputs, above // stride, stride=above // stride))
                 width = outputs
-            joined = width + encoder.channels.get(stride, 0)
+            joined = width + self._joined.get(stride, 0)
             self.steps.append(nn.Sequential(conv_norm_act(joined, outputs), conv_norm_act(outputs, outputs)))
             width, above = outputs, stride
         self.head = nn.Conv2d(width, classes, head_kernel, padding=head_kernel // 2)
 
     def logits(self, x: Tensor) -> Tensor:
         maps = self.encoder(x)
-        deep = maps[self.encoder.deepest]
+        deep = self.center(maps[self.encoder.deepest])
         for index, (stride, step) in enumerate(zip(self._strides, self.steps, strict=True)):
-            if stride in maps:
+            if stride in self._joined:
                 skip = maps[stride]
                 deep = step(torch.cat([self._enlarged(deep, index, skip.shape[2:]), skip], dim=1))
             else:
@@ -194,12 +203,13 @@ def unet(
     channels: Sequence[int] = (256, 128, 64, 32),
     up: Up = "bilinear",
     head_kernel: int = 1,
+    center: bool = False,
     drop_path: float = 0.0,
 ) -> ImageModel:
     """U-Net decoder with size-keeping convolutions over any timm encoder.
 
     The form of segmentation-models-pytorch has ``channels=(256, 128, 64, 32, 16)``, ``up="nearest"`` and
-    ``head_kernel=3``.
+    ``head_kernel=3``, over VGG also ``center=True``.
 
     Args:
         classes: number of output channels.
@@ -211,6 +221,7 @@ def unet(
         up: how a step enlarges its map: "bilinear", "nearest", or "deconv", a learned 2x2 transposed convolution to the
             step's width as in the paper.
         head_kernel: side of the last convolution's kernel, odd.
+        center: two more convolutions on the deepest map, and no map of the input's own size is joined.
         drop_path: stochastic depth of the encoder.
     """
     return UNet(
@@ -219,6 +230,7 @@ def unet(
         channels=channels,
         up=up,
         head_kernel=head_kernel,
+        center=center,
     )
 
 

@@ -162,6 +162,9 @@ def _unet(state: State, config: _Unet, encoder: Native) -> Made:
         "head_kernel": 3,
     }
     names = _conv_pairs(r"steps\.(\d)\.", r"decoder.blocks.\1.")
+    if "decoder.center.0.0.weight" in state:  # over VGG
+        options["center"] = True
+        names += ((r"center\.(\d)\.", r"decoder.center.\1."),)
     return Made(names, options, (f"decoder_interpolation {config.decoder_interpolation}",))
 
 

@@ -18,6 +18,8 @@ TIMM = "tu-"
 # smp's names of one family each, by a tensor that only that family has; the networks differ in their tensors' shapes.
 _FAMILIES: dict[str, dict[str, str]] = {
     "block1.skip.weight": {"xception": "smp_xception"},  # which has a conv1, too
+    "layer1.0.conv1.paths.0.conv.weight": {f"timm-skresnet{depth}": f"smp_skresnet{depth}" for depth in (18, 34)},
+    "layer1.0.conv2.paths.0.conv.weight": {"timm-skresnext50_32x4d": "smp_skresnext50_32x4d"},
     "conv1.weight": {
         **{name: name for name in ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "resnext50_32x4d")},
         **{name: name for name in (f"resnext101_32x{width}d" for width in (4, 8, 16, 32))},
@@ -34,6 +36,7 @@ _FAMILIES: dict[str, dict[str, str]] = {
     "features.conv1_1.conv.weight": {
         f"dpn{kind}": f"smp_dpn{kind}" for kind in ("68", "68b", "92", "98", "107", "131")
     },
+    "stage0.rbr_conv.0.conv.weight": {f"mobileone_s{size}": f"mobileone_s{size}" for size in range(5)},
     "conv2d_1a.conv.weight": {"inceptionresnetv2": "smp_inceptionresnetv2"},
     "features.0.conv.weight": {"inceptionv4": "smp_inceptionv4"},
     "features.0.0.weight": {"mobilenet_v2": "torchvision_mobilenet_v2"},
@@ -163,7 +166,21 @@ def _names(ours: str) -> Names:
         return _efficientnet_names(ours)
     if ours.startswith("vgg"):
         return ((r"encoder\.backbone\.features_", "encoder.features."),)
+    if ours.startswith("mobileone"):
+        return _mobileone_names()
     return ((r"encoder\.backbone\.", "encoder."),)
+
+
+def _mobileone_names() -> Names:
+    """Names of Apple's own code."""
+    parts = {"conv_kxk": "rbr_conv", "conv_scale": "rbr_scale", "identity": "rbr_skip"}
+    parts |= {r"attn\.fc1": "se.reduce", r"attn\.fc2": "se.expand"}
+    places = {r"stem\.": "stage0."} | {rf"stages_{stage}\.(\d+)\.": rf"stage{stage + 1}.\1." for stage in range(4)}
+    return tuple(
+        (rf"encoder\.backbone\.{ours}{part}\.", f"encoder.{theirs}{name}.")
+        for ours, theirs in places.items()
+        for part, name in parts.items()
+    )
 
 
 def _mit_names() -> Names:

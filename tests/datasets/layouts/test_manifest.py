@@ -189,3 +189,16 @@ def test_a_table_whose_images_are_elsewhere_is_told(write: Callable[..., Path], 
     assert data.layout == "folder" and any(
         "data.csv has columns of images and masks, but" in note for note in data.notes
     )
+
+
+def test_a_table_of_points_is_no_manifest(tmp_path: Path) -> None:
+    (tmp_path / "scan.csv").write_text("X,Y,Z,class\n1,2,3,0\n")
+    with pytest.raises(DataError, match=r"scan\.csv: is a table of points: name the folder that it lies in"):
+        open_dataset(tmp_path / "scan.csv")
+
+
+@pytest.mark.parametrize("cell", [".", "./", "a/.."])
+def test_the_folder_itself_is_no_file(tmp_path: Path, cell: str) -> None:
+    (tmp_path / "t.csv").write_text(f"image,mask\n{cell},{cell}\n")
+    with pytest.raises(DataError, match=r"t\.csv line 2: image '.*' is the folder itself; name a file in it"):
+        open_dataset(tmp_path / "t.csv")
