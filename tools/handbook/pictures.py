@@ -1,4 +1,4 @@
-"""Draw the pictures of the tutorials anew, of samples that may be shown; and those of search, of $INTARSIA_DATA.
+"""Draw the pictures of the tutorials anew, of samples that may be shown; and, of $INTARSIA_DATA, search and portraits.
 
 PYTHONPATH=tools:tests:. python -m handbook.pictures
 """
@@ -14,10 +14,12 @@ from PIL import Image, ImageDraw, ImageOps
 
 import intarsia
 from handbook.stage import DOCS
+from intarsia.apps.portrait import portrait
 from intarsia.labels import LabelSpace
 from intarsia.result.renders import blend
 
 OUT = DOCS / "tutorials"
+PORTRAITS = ("C001101", "P000449")  # of those that the network of edges was not trained on
 
 
 def main() -> None:
@@ -32,6 +34,7 @@ def main() -> None:
         _scan(place)
         if "INTARSIA_DATA" in os.environ:
             _search(Path(os.environ["INTARSIA_DATA"]) / "clothes_cc0", place)
+            _edges(Path(os.environ["INTARSIA_DATA"]) / "portraits_public_domain" / "images")
             _try_on(Path(os.environ["INTARSIA_DATA"]) / "clothes_cc0" / "validation")
 
 
@@ -91,6 +94,16 @@ def _search(clothes: Path, place: Path, side: int = 150) -> None:
             photo = ImageOps.exif_transpose(Image.open(path).convert("RGB"))
             picture.paste(ImageOps.fit(photo, (side, side)), (left, top + 16))
     picture.save(DOCS / "search.jpg", quality=82)
+
+
+def _edges(portraits: Path) -> None:
+    """Portraits as they are, before green and before yellow."""
+    parts = []
+    for name in PORTRAITS:
+        photo = portraits / f"{name}.jpg"
+        parts += [np.asarray(Image.open(photo).convert("RGB"))]
+        parts += [np.asarray(portrait(photo, background=colour)) for colour in ("#3a5a40", "#e9c46a")]
+    Image.fromarray(np.hstack(parts)).save(DOCS / "portrait-edges.jpg", quality=88)
 
 
 def _try_on(clothes: Path, side: int = 220) -> None:
