@@ -13,6 +13,7 @@ from common import DATA, Row, arguments, report
 
 import intarsia
 from intarsia.datasets import ReadOptions, Split, open_dataset
+from intarsia.inference.pictures.ranking import Decision
 from intarsia.metrics import ConfusionMatrix
 from intarsia.metrics.confusion import Scores
 
@@ -28,9 +29,11 @@ def scores(matrices: Iterable[ConfusionMatrix]) -> Scores:
     return total.compute()
 
 
-def measured(split: Split, indices: Sequence[int], **options: object) -> list[ConfusionMatrix]:
+def measured(
+    split: Split, indices: Sequence[int], *, decide: Decision = "argmax", long_side: int | None = None
+) -> list[ConfusionMatrix]:
     """A matrix for each picture."""
-    model = intarsia.load("street", precision="fp32", **options)
+    model = intarsia.load("street", precision="fp32", decide=decide, long_side=long_side)
     found = []
     for index in indices:
         picture, target = split.read(index)

@@ -1,4 +1,6 @@
-// The theme makes buttons and tables that scroll; this names them for those who cannot see them, and for the keyboard.
+// The theme makes buttons, lists and tables that scroll; this names them for those who cannot see them, and for the keyboard.
+const times = {}; // how often a list's name was met
+
 function name() {
   for (const [number, buttons] of document.querySelectorAll("nav.md-code__nav").entries()) {
     if (!buttons.ariaLabel) buttons.ariaLabel = `Code ${number + 1}`;
@@ -7,6 +9,12 @@ function name() {
     table.tabIndex = 0;
     table.setAttribute("role", "group");
     table.setAttribute("aria-label", "Table");
+  }
+  for (const list of document.querySelectorAll("nav.md-nav[aria-label]:not([data-told])")) {
+    list.dataset.told = ""; // two lists of one name cannot be told apart
+    const said = list.ariaLabel.toLowerCase();
+    times[said] = (times[said] ?? 0) + 1;
+    if (times[said] > 1) list.ariaLabel += ` ${times[said]}`;
   }
 }
 

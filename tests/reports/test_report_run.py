@@ -99,3 +99,9 @@ def test_the_card_says_what_the_model_sees(preprocessing: Preprocessing | CloudP
     )
     assert told in text
     assert "RGB" not in text
+
+
+@pytest.mark.parametrize(("shape", "said"), [((49, 1017), "50 thousand"), ((100, 1000), "0.1 million")])
+def test_the_card_counts_small_networks_in_thousands(shape: tuple[int, int], said: str) -> None:
+    bundle = Bundle("unet", {}, LabelSpace(("sky", "road")), Preprocessing(), {"weight": torch.zeros(shape)})
+    assert f"- parameters: {said}\n" in model_card(bundle, name="small")

@@ -133,7 +133,12 @@ def models_page() -> str:
         model = Description.load(path)
         size = f"{path.stat().st_size / 1e6:.1f} MB"
         rows.append(
-            (f"[`{name}`](../models/{name}.md)", ", ".join(model.space.names), size, model.card.get("license", ""))
+            (
+                f"[`{name}`](../models/{name}.md)",
+                ", ".join(model.space.names),
+                size,
+                model.card.get("license") or model.card.get("terms", ""),
+            )
         )
     head = (
         "# Bundled models\n\nWhat `-m` can name without any training; each name leads to its card: data, terms, "
