@@ -17,6 +17,7 @@ from typing import Any
 from intarsia.jobs.cutting import CUTTINGS
 from intarsia.jobs.cutting.contract import Cutting, There, Undivided, covered
 from intarsia.jobs.manifest import digest, fingerprint
+from intarsia.jobs.outputs import EVERY
 from intarsia.jobs.resuming import JobPredictor, prepared, settled
 from intarsia.jobs.task import JobOptions, Span, Task
 
@@ -47,9 +48,10 @@ class Parts:
             workers: how many would be at its parts.
             tell: called with why it is not cut, in a sentence.
         """
-        cutting = _cutting(task)
+        cutting = cutting_of(task)
         if cutting is None:
-            tell(not_cut(task, f"{task.medium.things} are not cut"))
+            kind = EVERY if EVERY in task.outputs else task.medium.things
+            tell(not_cut(task, f"{kind} are not cut"))
             return []
         try:
             found = fingerprint(task.source)
@@ -69,7 +71,7 @@ class Parts:
 
     def compute(self, predictor: JobPredictor, task: Task, reader: Any) -> Iterator[Any]:
         """Go through the items of the part that a task is."""
-        cutting = _cutting(task)
+        cutting = cutting_of(task)
         if cutting is not None and task.part is not None:
             ready = prepared(predictor, task.medium, self.options)
             yield from cutting.compute(ready, reader, task.part, self.options)
@@ -83,7 +85,7 @@ class Parts:
             reader: its opened source.
             found: size and time of the source when it was opened.
         """
-        cutting, folder = _cutting(task), self.folder / PARTS
+        cutting, folder = cutting_of(task), self.folder / PARTS
         if cutting is None or not folder.is_dir():
             return {}
         ready = prepared(predictor, task.medium, self.options)
@@ -118,9 +120,9 @@ def not_cut(task: Task, why: str) -> str:
     return f"{task.source} is done as a whole, by one worker: {why}"
 
 
-def _cutting(task: Task) -> Cutting | None:
-    """How a task is cut; None of those of which parts cannot be read without what comes before."""
-    return CUTTINGS.get(task.medium.form) if task.medium.parted else None
+def cutting_of(task: Task) -> Cutting | None:
+    """How a task is cut; None of those of which parts cannot be read without what comes before, or are too much."""
+    return CUTTINGS.get(task.medium.form) if task.medium.parted and EVERY not in task.outputs else None
 
 
 def _stretch(path: Path) -> Span:

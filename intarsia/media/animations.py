@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
+from intarsia.media.frames import Frame
 from intarsia.media.header import check_size, check_sums, file_size, has_frames, opened
 from intarsia.media.pixels import to_rgb
-from intarsia.media.video import MAX_PIXELS, Frame
+from intarsia.media.video import MAX_PIXELS
 
 ANIMATED_SUFFIXES = (".gif", ".webp", ".png", ".apng", ".avif", ".avifs")
 
@@ -28,6 +29,8 @@ def is_animation(source: object) -> bool:
 
 def _is_still(source: str | os.PathLike[str]) -> bool:
     """Whether the pixels of a PNG file begin before it says that it is an animation: quickly, as folders hold many."""
+    if not os.path.isfile(source):  # nor a pipe, which waits for a writer
+        return False
     try:
         with open(source, "rb") as file:
             head = file.read(_LOOKED_AT)
@@ -42,7 +45,7 @@ def _is_still(source: str | os.PathLike[str]) -> bool:
 
 
 class Animation:
-    """An animated picture; see `intarsia.media.video.FrameSource`.
+    """An animated picture; see `intarsia.media.frames.FrameSource`.
 
     Args:
         source: the file.
