@@ -245,9 +245,7 @@ def _train() -> Work:
     return Work("train", prepare, run, found, whole=whole, seen=("run/*.safetensors",), heavy=True)
 
 
-def _export(suffix: str) -> Work:
-    """Exporting a network into one file (.onnx), or a pair of them (.xml and .bin)."""
-
+def _export() -> Work:
     def prepare(folder: Path) -> None:
         from networks import PLAIN
         from small import small
@@ -262,18 +260,16 @@ def _export(suffix: str) -> Work:
         bundle.save(folder / "a.safetensors")
 
     def run(folder: Path) -> int:
-        return intarsia("export", folder / "a.safetensors", "-o", folder / f"a{suffix}", "--overwrite")
+        return intarsia("export", folder / "a.safetensors", "-o", folder / "a.onnx", "--overwrite")
 
     def found(folder: Path) -> str:
-        from intarsia.bundle import Description
+        from intarsia.bundle import Description, onnxfile
 
-        sizes = sorted((path.name, path.stat().st_size) for path in folder.iterdir())
-        return digest(Description.load(folder / f"a{suffix}").checksum(), sizes)
+        return digest(Description.load(folder / "a.onnx").checksum(), sorted(onnxfile.metadata(folder / "a.onnx")))
 
     return Work(
-        f"export{suffix}", prepare, run, found, seen=(f"a{suffix}", "a.bin"),
-        whole=lambda path: str(path.stat().st_size), heavy=True,
-    )  # fmt: skip
+        "export", prepare, run, found, seen=("a.onnx",), whole=lambda path: str(path.stat().st_size), heavy=True
+    )
 
 
 def all_works() -> dict[str, Work]:
@@ -291,9 +287,5 @@ def all_works() -> dict[str, Work]:
 
         works += [served(), studied()]
     if importlib.util.find_spec("torch"):
-        works += [_segment("clouds", _clouds, "--write", "labels", model="net.safetensors"), _train()]
-        if importlib.util.find_spec("onnxscript"):
-            works.append(_export(".onnx"))
-        if importlib.util.find_spec("openvino"):
-            works.append(_export(".xml"))
+        works += [_segment("clouds", _clouds, "--write", "labels", model="net.safetensors"), _train(), _export()]
     return {work.name: work for work in works}
