@@ -4,6 +4,7 @@ A stand-in for S3 on the loopback holds sources and results. At seeded requests 
 for done or not: a worker at an output, a worker between its outputs and its line, a driver at whatever it is at, also
 when it gathers the lines. Some requests are refused (429, 503), some answers are lost, some rounds have two drivers.
 After each round the prefix is compared with the folder of one process that wrote to a disk and that nobody disturbed.
+With --endpoint the store is another one (moto, MinIO), and a relay before it does the killing.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from common import arguments, write_results
 from exactly_once import killed, said_by, tree
 from exactly_once_job import UNFINISHED, predictor, write_pictures
 from object_store import S3
+from store_relay import Relay
 
 from intarsia.jobs import plan, run_all
 
@@ -43,7 +45,7 @@ class Round:
         drivers: how many run at once.
     """
 
-    def __init__(self, s3: S3, prefix: str, seed: str, drivers: int) -> None:
+    def __init__(self, s3: S3 | Relay, prefix: str, seed: str, drivers: int) -> None:
         self.s3, self.prefix, self.random = s3, prefix, random.Random(seed)
         self.landed: Counter[str] = Counter()
         self.refused = self.starts = self.left = 0
@@ -119,7 +121,7 @@ class Round:
         return {claim.removesuffix(".json"): json.loads(contents) for claim, contents in found.items()}
 
 
-def judge(s3: S3, prefix: str, expected: dict[str, bytes], ids: set[str]) -> dict[str, int]:
+def judge(s3: S3 | Relay, prefix: str, expected: dict[str, bytes], ids: set[str]) -> dict[str, int]:
     """Count what is wrong below a prefix whose job has ended."""
     found = s3.files("bucket", f"{prefix}/")
     lines = [json.loads(line) for line in found.pop("manifest.jsonl", b"").splitlines()]
@@ -136,12 +138,13 @@ def judge(s3: S3, prefix: str, expected: dict[str, bytes], ids: set[str]) -> dic
     }
 
 
-def campaign(kills: int, seed: int, pictures: int) -> dict[str, Any]:
+def campaign(kills: int, seed: int, pictures: int, endpoint: str | None = None) -> dict[str, Any]:
     """Run rounds until so many kills have landed; returns what landed, and what was wrong."""
+    store = S3("bucket", page=50) if endpoint is None else Relay(endpoint, "bucket")
     landed: Counter[str] = Counter()
     wrong: Counter[str] = Counter()
     rounds = refused = starts = 0
-    with tempfile.TemporaryDirectory(prefix="intarsia-stores-") as place, S3("bucket", page=50) as s3:
+    with tempfile.TemporaryDirectory(prefix="intarsia-stores-") as place, store as s3:
         source, straight = Path(place) / "in", Path(place) / "straight"
         write_pictures(source, pictures, seed)
         for file in source.rglob("*.png"):
@@ -157,8 +160,8 @@ def campaign(kills: int, seed: int, pictures: int) -> dict[str, Any]:
             rounds, refused, starts = rounds + 1, refused + job.refused, starts + job.starts
             print(f"{job.prefix}: {dict(job.landed)}, wrong: {+Counter(verdict)}", file=sys.stderr, flush=True)
     return {
-        "seed": seed, "rounds": rounds, "starts": starts, "kills": sum(landed.values()), "landed": dict(landed),
-        "refused or lost": refused, "wrong": dict(wrong),
+        "store": endpoint or "stand-in", "seed": seed, "rounds": rounds, "starts": starts,
+        "kills": sum(landed.values()), "landed": dict(landed), "refused or lost": refused, "wrong": dict(wrong),
     }  # fmt: skip
 
 
@@ -167,9 +170,12 @@ def main() -> int:
     parser = arguments(__doc__ or "")
     parser.add_argument("--kills", type=int, default=100, help="that must land")
     parser.add_argument("--seed", type=int, default=0, help="of victims and moments")
+    parser.add_argument(
+        "--endpoint", metavar="URL", help="of another store on plain HTTP, which has an empty bucket named bucket"
+    )
     given = parser.parse_args()
     start = time.perf_counter()
-    result = campaign(given.kills, given.seed, 10 if given.quick else 40)
+    result = campaign(given.kills, given.seed, 10 if given.quick else 40, given.endpoint)
     print(json.dumps(result, indent=2))
     print(f"{time.perf_counter() - start:.0f} s", file=sys.stderr)
     if given.json:

@@ -75,6 +75,7 @@ def run_job(
             return run_on(
                 engine, predictor, make, plan, options=options or JobOptions(), overwrite=overwrite, stop=stop,
                 finished=lambda done, total, _: bar(done, total),
+                tell=lambda said: typer.echo(f"note: {said}", err=True),
             )  # fmt: skip
     single = len(plan.tasks) == 1
     with stop_on_signals() as stop, progress_bar(what, rate=single) as bar:

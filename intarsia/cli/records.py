@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from intarsia.jobs import Forecast, JobResult, Plan, Record
 
 _MOST_SHOWN = 10
+_MOST_PLANNED = 1000
 _WORTH_TELLING = 1_000_000  # bytes
 _THEN = "intarsia segment FOLDER/ -o out/   or   intarsia train YOUR-DATA/"
 
@@ -82,7 +83,7 @@ def show_plan(plan: Plan, expected: Forecast | None, *, json: bool) -> None:
             "source": str(task.source), "medium": task.medium.name,
             "outputs": {kind: str(plan.place / name) for kind, name in task.outputs.items()},
         }
-        for task in plan.tasks
+        for task in (plan.tasks if json else plan.tasks[:_MOST_PLANNED])
     ]  # fmt: skip
     if json:
         told = None if expected is None else expected.to_json()
@@ -91,6 +92,8 @@ def show_plan(plan: Plan, expected: Forecast | None, *, json: bool) -> None:
         for note in plan.notes:
             typer.echo(f"note: {note}")
         table(("Source", "Results"), [(str(one["source"]), "  ".join(one["outputs"].values())) for one in planned])  # type: ignore[attr-defined]
+        if len(plan.tasks) > len(planned):
+            typer.echo(f"... and {len(plan.tasks) - len(planned):,} more; --json names all of them")
         show_forecast(expected)
     if expected is not None:
         expected.check()

@@ -19,6 +19,7 @@ from intarsia.exporting.seen import MOST
 from intarsia.exporting.telling import Stage, Told
 from intarsia.runtimes.contract import Floats
 from intarsia.runtimes.openvino import core
+from intarsia.runtimes.openvino_library import library
 
 Compute = Callable[[Floats], Floats]
 Measure = Callable[[Compute], float]
@@ -103,8 +104,7 @@ def _folded(network: Any) -> Any:
 
 def _in_integers(network: Any, seen: Iterable[Floats]) -> Any:
     """The whole network in eight bits."""
-    import openvino
-
+    openvino = library()
     os.environ.setdefault("NNCF_CI", "1")  # or it would tell its makers of each use
     with _quiet("torch.utils.cpp_extension"):  # it wonders where CUDA's compiler is
         nncf: Any = require("nncf", "quantize")

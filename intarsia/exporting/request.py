@@ -6,6 +6,7 @@ from pathlib import Path
 
 from intarsia.errors import UsageError, require, suggest
 from intarsia.files import leftovers, require_place
+from intarsia.runtimes.openvino_library import library
 
 PRECISIONS = {".onnx": ("fp32", "fp16"), ".xml": ("fp32", "fp16", "bf16", "int8")}
 """Of each form of file, by its suffix."""
@@ -55,4 +56,4 @@ def check_request(file: Path, precision: str, *, calibrated: bool, max_drop: flo
     require("onnx", "export")
     require("onnxscript", "export")
     if suffix == ".xml":
-        require("openvino", "openvino")
+        library()

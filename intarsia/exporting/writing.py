@@ -13,6 +13,7 @@ from onnx import numpy_helper
 
 from intarsia.errors import ModelError
 from intarsia.files import atomic_path, sweep, sync
+from intarsia.runtimes.openvino_library import library
 
 
 def write_onnx(network: onnx.ModelProto, texts: Mapping[str, str], file: Path) -> None:
@@ -43,8 +44,7 @@ def write_openvino(network: Any, texts: Mapping[str, str], file: Path) -> None:
     Raises:
         DataError: the disk is full, or the folder cannot be written.
     """
-    import openvino
-
+    openvino = library()
     for key, text in texts.items():
         network.set_rt_info(text, [key])
     numbers = file.with_suffix(".bin")

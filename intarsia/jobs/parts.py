@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from intarsia.jobs.cutting import CUTTINGS
-from intarsia.jobs.cutting.contract import Cutting, There, covered
+from intarsia.jobs.cutting.contract import Cutting, There, Undivided, covered
 from intarsia.jobs.manifest import digest, fingerprint
 from intarsia.jobs.outputs import EVERY
 from intarsia.jobs.resuming import JobPredictor, prepared, settled
@@ -37,16 +37,30 @@ class Parts:
     folder: Path
     options: JobOptions
 
-    def of(self, predictor: JobPredictor, task: Task, workers: int) -> list[Task]:
-        """Cut a task into parts, each a task of its own; none of what is not cut, or cannot be opened."""
+    def of(
+        self, predictor: JobPredictor, task: Task, workers: int, tell: Callable[[str], None] = lambda said: None
+    ) -> list[Task]:
+        """Cut a task into parts, each a task of its own; none of what is not cut, or cannot be opened.
+
+        Args:
+            predictor: the model.
+            task: the whole.
+            workers: how many would be at its parts.
+            tell: called with why it is not cut, in a sentence.
+        """
         cutting = cutting_of(task)
         if cutting is None:
+            kind = EVERY if EVERY in task.outputs else task.medium.things
+            tell(not_cut(task, f"{kind} are not cut"))
             return []
         try:
             found = fingerprint(task.source)
             reader = task.medium.open(task.source, predictor.preprocessing, self.options.given())
             ready = prepared(predictor, task.medium, self.options)
             stretches = cutting.stretches(ready, reader, self.options, workers)
+        except Undivided as why:
+            tell(not_cut(task, str(why)))
+            return []
         except Exception:  # the reason is told when it is opened as a whole
             return []
         names = [f"{PARTS}/{self._stem(ready, task, found)}_{start}_{end}.zip" for start, end in stretches]
@@ -99,6 +113,11 @@ class Parts:
         """What the names of a task's parts begin with: other results have another name."""
         what = json.dumps([settled(ready, self.options).checksum(), getattr(ready, "confidence", False), found])
         return f"{digest(task.id)}-{hashlib.sha256(what.encode()).hexdigest()[:16]}"
+
+
+def not_cut(task: Task, why: str) -> str:
+    """Say that one worker does all of a task while others have nothing to do."""
+    return f"{task.source} is done as a whole, by one worker: {why}"
 
 
 def cutting_of(task: Task) -> Cutting | None:

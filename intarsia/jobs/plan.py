@@ -92,7 +92,9 @@ def plan(
         _check_folder(folder, found, asked=out is not None)
     bare = {key: str(item.name.with_name(item.medium.stem(Path(item.name.name)))) for key, item in items.items()}
     shared = Counter(bare.values())
-    tasks = [_task(item, bare[key], outputs, shared[bare[key]] > 1) for key, item in items.items()]
+    occurring = {item.medium.name: item.medium for item in items.values()}
+    kinds = {name: choose(outputs, medium) for name, medium in occurring.items()}
+    tasks = [_task(item, bare[key], kinds[item.medium.name], shared[bare[key]] > 1) for key, item in items.items()]
     taken: dict[str, Task] = {}
     for task in tasks:
         for name in task.outputs.values():
@@ -129,9 +131,8 @@ def names_file(out: Name, *, media: Sequence[Medium] = MEDIA) -> bool:
     )
 
 
-def _task(item: Item, bare: str, outputs: Iterable[str | Render], shares: bool) -> Task:
+def _task(item: Item, bare: str, kinds: Sequence[str | Render], shares: bool) -> Task:
     stem = str(item.name) if shares else bare
-    kinds = choose(outputs, item.medium)
     names, renders = name_outputs(kinds, stem, Path(item.source), item.medium)
     return Task(item.source, stem, item.medium, names, renders)
 

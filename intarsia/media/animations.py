@@ -14,12 +14,34 @@ from intarsia.media.video import MAX_PIXELS
 
 ANIMATED_SUFFIXES = (".gif", ".webp", ".png", ".apng", ".avif", ".avifs")
 
+_PNG = b"\x89PNG\r\n\x1a\n"
+_LOOKED_AT = 8192  # bytes: of profiles of colours, most are shorter
+
 _USUAL = 100  # ms of a frame that says 0, as browsers show it
 
 
 def is_animation(source: object) -> bool:
     """Tell whether a name stands for a picture file of several frames."""
+    if isinstance(source, str | os.PathLike) and os.fspath(source).lower().endswith(".png") and _is_still(source):
+        return False
     return has_frames(source, ANIMATED_SUFFIXES)
+
+
+def _is_still(source: str | os.PathLike[str]) -> bool:
+    """Whether the pixels of a PNG file begin before it says that it is an animation: quickly, as folders hold many."""
+    if not os.path.isfile(source):  # nor a pipe, which waits for a writer
+        return False
+    try:
+        with open(source, "rb") as file:
+            head = file.read(_LOOKED_AT)
+    except OSError:
+        return False
+    at = len(_PNG)
+    while head.startswith(_PNG) and (kind := head[at + 4 : at + 8]):
+        if kind in (b"IDAT", b"acTL"):
+            return kind == b"IDAT"
+        at += 12 + int.from_bytes(head[at : at + 4], "big")
+    return False
 
 
 class Animation:

@@ -88,7 +88,7 @@ class Medium:
 
     def claims(self, name: Name) -> bool:
         """Tell by the suffix alone whether a file can be one."""
-        return Path(name).name.lower().endswith(self.suffixes)
+        return os.fspath(name).rstrip("/").lower().endswith(self.suffixes)
 
     def is_surely(self, file: Path) -> bool:
         """Tell whether a file among others is one, or of a kind that belongs to its family."""

@@ -188,7 +188,7 @@ def own_frames(image: Image.Image) -> tuple[int, ...]:
 
 def has_frames(source: object, suffixes: Sequence[str]) -> bool:
     """Tell whether a name with one of these suffixes stands for a picture file of several frames (or pages)."""
-    if not isinstance(source, str | os.PathLike) or Path(source).suffix.lower() not in suffixes:
+    if not isinstance(source, str | os.PathLike) or os.path.splitext(source)[1].lower() not in suffixes:
         return False
     try:
         with opened(Path(source), os.fspath(source)) as image:

@@ -13,6 +13,7 @@ from typing import Any
 from intarsia.errors import IntarsiaError
 from intarsia.files import atomic_path, checksum
 from intarsia.runtimes.choice import cache_folder
+from intarsia.runtimes.openvino_library import library
 from intarsia.runtimes.processor import feature
 
 _DEVICE = "CPU"
@@ -44,9 +45,7 @@ def compiled(core: Any, files: Sequence[Path], settings: Mapping[str, Any], fold
 
 
 def _key(files: Sequence[Path], settings: Mapping[str, Any]) -> str:
-    import openvino
-
-    parts = [openvino.get_version(), feature(), settings, *map(checksum, files)]
+    parts = [library().get_version(), feature(), settings, *map(checksum, files)]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
 
 

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from intarsia.bundle import Description, Exported, irfile, onnxfile
-from intarsia.errors import ModelError, UsageError, require
+from intarsia.errors import ModelError, UsageError
 from intarsia.media.source import Place
 from intarsia.runtimes.contract import Floats, Precision
 from intarsia.runtimes.kept import compiled
+from intarsia.runtimes.openvino_library import library
 from intarsia.runtimes.processor import feature
 from intarsia.threads import cores
 
@@ -37,7 +38,7 @@ class OpenVinoRuntime:
     name = "openvino"
 
     def __init__(self, file: Path, classes: int, *, precision: Precision = "auto", threads: int | None = None) -> None:
-        require("openvino", "openvino")
+        library()
         exported = Exported.load(file)
         self.stride, self.align_corners, self.margin = exported.stride, exported.align_corners, exported.margin
         self.precision = _precision(file, exported, precision)
@@ -80,7 +81,7 @@ def core() -> Any:
     Raises:
         UsageError: it is not installed.
     """
-    return require("openvino", "openvino").Core()
+    return library().Core()
 
 
 @cache

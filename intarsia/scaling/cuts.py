@@ -32,7 +32,7 @@ class Cuts:
         Among many tasks none is cut: each is done sooner as a whole, and all workers have something to do.
         """
         for task in list(waiting) if len(waiting) < workers else ():
-            if task.part is not None or task.id in self._asked:
+            if task.part is not None or task.id in self._asked or task.medium.light:
                 continue
             self._asked.add(task.id)
             parts = self._cut(task, workers)

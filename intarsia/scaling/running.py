@@ -14,7 +14,7 @@ from intarsia.jobs.doing import blank
 from intarsia.jobs.forecast import check_memory
 from intarsia.jobs.manifest import fingerprint
 from intarsia.jobs.opening import open_manifest
-from intarsia.jobs.parts import Parts
+from intarsia.jobs.parts import Parts, not_cut
 from intarsia.jobs.resuming import JobPredictor, as_begun, is_skipped, prepared, settled
 from intarsia.jobs.running import check
 from intarsia.scaling.desks import open_desk
@@ -38,6 +38,7 @@ def run_on(
     overwrite: bool = False,
     stop: Callable[[], bool] = lambda: False,
     finished: Callable[[int, int, Record], None] | None = None,
+    tell: Callable[[str], None] = lambda said: None,
 ) -> JobResult:
     """Do all tasks of a plan by many workers; see `jobs.run_all`, whose outputs, names and lines these are.
 
@@ -59,6 +60,7 @@ def run_on(
         overwrite: replace outputs that exist already, and do everything again.
         stop: asked again and again; when it says True, workers leave what they are at.
         finished: called after each task with the number of finished ones, the number of all, and the task's record.
+        tell: called with why a large source is not shared by workers that have nothing else to do, in a sentence.
 
     Raises:
         UsageError: the job cannot be given to other processes, or `run_all` would refuse it.
@@ -89,13 +91,12 @@ def run_on(
     identity = predictor.identity()
     if is_free:  # no worker chooses again, by a measurement of its own
         make = partial(make, runtime=identity.runtime["name"], precision=identity.runtime["precision"])
-    # In a store there is no place for parts that are in work.
-    cut = partial(Parts(plan.folder, options).of, predictor) if plan.store is None else _whole
+    cut = partial(Parts(plan.folder, options).of, predictor) if plan.store is None else _in_store
     terms = Terms(make, identity, options, overwrite, os.getcwd(), str(plan.place), desk.sign, _threads(engine))
     quarantine = partial(_give_up, predictor, desk.manifest, options)
     try:
         with _pool(engine, terms) as pool:
-            for outcome in Driver(pool, todo, quarantine, stop, cut).outcomes():
+            for outcome in Driver(pool, todo, quarantine, stop, partial(cut, tell=tell)).outcomes():
                 result.add(outcome)
                 if outcome.record is not None and finished is not None:
                     finished(len(result.skipped) + len(result.records), len(plan.tasks), outcome.record)
@@ -109,8 +110,9 @@ def run_on(
     return result
 
 
-def _whole(task: Task, workers: int) -> list[Task]:
-    """Cut nothing."""
+def _in_store(task: Task, workers: int, tell: Callable[[str], None]) -> list[Task]:
+    """Cut nothing: a store has no place for parts that are in work."""
+    tell(not_cut(task, "results go to an object store; name a folder (-o OUT) to have it shared"))
     return []
 
 

@@ -11,7 +11,7 @@ import pytest
 from intarsia.jobs import JobOptions
 from intarsia.jobs.cutting import CUTTINGS
 from intarsia.jobs.cutting.archive import PartFile, is_whole, write_part
-from intarsia.jobs.cutting.contract import Span, covered
+from intarsia.jobs.cutting.contract import Span, Undivided, covered
 
 
 def stretches(rows: int, workers: int) -> list[Span]:
@@ -25,7 +25,6 @@ def stretches(rows: int, workers: int) -> list[Span]:
 @pytest.mark.parametrize(
     ("rows", "workers", "expected"),
     [
-        (15, 2, []),
         (17, 2, [(0, 9), (9, 17)]),  # the second computes the row above it, too
         (52, 2, [(0, 26), (26, 52)]),
         (66, 2, [(0, 17), (17, 33), (33, 49), (49, 66)]),  # as many for each worker
@@ -35,6 +34,11 @@ def stretches(rows: int, workers: int) -> list[Span]:
 )
 def test_parts_are_about_equal(rows: int, workers: int, expected: list[Span]) -> None:
     assert stretches(rows, workers) == expected
+
+
+def test_what_is_short_is_not_cut() -> None:
+    with pytest.raises(Undivided, match="it is short"):
+        stretches(15, 2)
 
 
 def test_what_is_not_there_is_computed() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,3 +19,15 @@ def photos(tmp_path: Path) -> Path:
         file.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(random.integers(0, 256, (20, 30, 3), dtype=np.uint8)).save(file)
     return tmp_path / "photos"
+
+
+@pytest.fixture
+def small_clouds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a few thousand points be many here, as they are in the workers of `parted.tiled_clouds`."""
+    pytest.importorskip("laspy")
+    from intarsia.inference.clouds import predictor as clouds
+    from intarsia.jobs.cutting import CUTTINGS
+
+    monkeypatch.setattr(clouds, "WHOLE_POINTS", 2_000)
+    monkeypatch.setattr(clouds, "_TILE_POINTS", 1_000)
+    monkeypatch.setitem(CUTTINGS, "points", replace(CUTTINGS["points"], least=1_000))  # type: ignore[arg-type]

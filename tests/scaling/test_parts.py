@@ -3,69 +3,32 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
-rasterio = pytest.importorskip("rasterio", reason="rasters need intarsia[geo]")
+pytest.importorskip("rasterio", reason="rasters need intarsia[geo]")
 
-from jobs_made import files  # noqa: E402
-from threshold import Threshold, threshold  # noqa: E402
+from jobs_made import files
+from parted import mortal, tiled, write_raster
+from threshold import Threshold
 
-from intarsia.inference import Predictor  # noqa: E402
-from intarsia.jobs import JobOptions, plan, run_all  # noqa: E402
-from intarsia.jobs.cutting.archive import write_part  # noqa: E402
-from intarsia.jobs.cutting.rows import ROWS  # noqa: E402
-from intarsia.jobs.parts import Parts  # noqa: E402
-from intarsia.scaling import Local, run_on  # noqa: E402
+from intarsia.jobs import JobOptions, plan, run_all
+from intarsia.jobs.cutting.archive import write_part
+from intarsia.jobs.cutting.rows import ROWS
+from intarsia.jobs.parts import Parts
+from intarsia.scaling import Local, run_on
 
 WANTED = ("labels", "confidence", "overlay", "polygons")
 SIDE = (3456, 544)  # of tiles of 128 that share 32: 36 rows; more than is seen whole
 
 
-def tiled(runtime: Any = None) -> Predictor:
-    """A predictor whose rasters are cut into small tiles."""
-    bundle = threshold().bundle
-    return Predictor(bundle, runtime=runtime or Threshold(), tile=128, overlap=32, confidence=True)
-
-
-class Mortal(Threshold):
-    """A runtime that ends the process of the first that has computed so many tiles."""
-
-    def __init__(self, file: Path, calls: int) -> None:
-        self._file, self._calls = file, calls
-
-    def logits(self, x: Any, place: Any = None) -> Any:
-        self._calls -= 1
-        if self._calls == 0:
-            with suppress(FileExistsError):
-                os.close(os.open(self._file, os.O_CREAT | os.O_EXCL))
-                os.kill(os.getpid(), signal.SIGKILL)
-        return super().logits(x, place)
-
-
-def mortal(file: Path, calls: int) -> Predictor:
-    return tiled(Mortal(file, calls))
-
-
 @pytest.fixture(scope="module")
 def raster(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Noise with a hole, on the map."""
-    file = tmp_path_factory.mktemp("maps") / "map.tif"
-    small = np.random.default_rng(1).integers(1, 256, (SIDE[0] // 8, SIDE[1] // 8), dtype=np.uint8)
-    values = np.kron(small, np.ones((8, 8), np.uint8))
-    values[900:1300, 100:200] = 0
-    profile = {"width": SIDE[1], "height": SIDE[0], "count": 3, "dtype": "uint8", "nodata": 0, "crs": "EPSG:32633"}
-    place = rasterio.Affine(2, 0, 500000, 0, -2, 4000000)
-    with rasterio.open(file, "w", driver="GTiff", transform=place, tiled=True, **profile) as target:
-        target.write(np.repeat(values[None], 3, axis=0))
-    return file
+    return write_raster(tmp_path_factory.mktemp("maps") / "map.tif", SIDE)
 
 
 @pytest.fixture(scope="module")
@@ -96,9 +59,10 @@ def test_several_processes_make_one_file(raster: Path, alone: Path, tmp_path: Pa
 
 
 def test_a_part_whose_worker_dies_is_computed_again(raster: Path, alone: Path, tmp_path: Path) -> None:
-    planned, died = plan(raster, tmp_path / "out", outputs=WANTED), tmp_path / "died"
-    result = run_on(Local(2), tiled(), partial(mortal, died, 25), planned)
-    assert died.exists() and (len(result.done), result.exit_code) == (1, 0)
+    planned = plan(raster, tmp_path / "out", outputs=WANTED)
+    (notes := tmp_path / "notes").mkdir()
+    result = run_on(Local(2), tiled(), partial(mortal, "raster", notes, 25), planned)
+    assert (notes / "died").exists() and (len(result.done), result.exit_code) == (1, 0)
     same(alone, tmp_path / "out")
 
 

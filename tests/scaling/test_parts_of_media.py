@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from jobs_made import files
-from slope import slope, write_scan
+from parted import mortal, tiled_clouds
+from slope import write_scan
 from threshold import Threshold, threshold
 
-from intarsia.inference.clouds import CloudPredictor
-from intarsia.inference.clouds import predictor as clouds
 from intarsia.jobs import JobOptions, Plan, plan, run_all
 from intarsia.jobs.cutting import CUTTINGS
 from intarsia.jobs.cutting.archive import write_part
 from intarsia.jobs.parts import PARTS, Parts
 from intarsia.media.images import write_image
+from intarsia.media.medium import VOLUME
 from intarsia.scaling import Local, run_on
 
 av = pytest.importorskip("av", reason="needs pip install 'intarsia[video]'")
@@ -86,6 +86,14 @@ def test_several_processes_make_one_video(clip: Path, alone: Path, tmp_path: Pat
     same(alone, tmp_path / "out")
 
 
+def test_a_part_of_a_video_whose_worker_dies_is_computed_again(clip: Path, alone: Path, tmp_path: Path) -> None:
+    planned = plan(clip, tmp_path / "out", outputs=("overlay", "labels", "records"))
+    (notes := tmp_path / "notes").mkdir()
+    result = run_on(Local(2), threshold(), partial(mortal, "video", notes, 40), planned)
+    assert (notes / "died").exists() and len(list(notes.glob("*.began"))) >= 2 and result.exit_code == 0
+    same(alone, tmp_path / "out")
+
+
 def test_frames_of_parts_are_not_computed_again(clip: Path, alone: Path, tmp_path: Path) -> None:
     planned = plan(clip, tmp_path / "out", outputs=("overlay", "labels", "records"))
     (path,) = put(planned, threshold(), 1)
@@ -125,20 +133,6 @@ def test_a_folder_of_frames_is_shared(tmp_path: Path) -> None:
         assert Parts(planned.folder, limited).of(threshold(), planned.tasks[0], 2) == []
 
 
-def tiled_clouds() -> CloudPredictor:
-    """A predictor to which a few thousand points are many."""
-    clouds.WHOLE_POINTS, clouds._TILE_POINTS = 2_000, 1_000
-    return slope()
-
-
-@pytest.fixture
-def small_clouds(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(clouds, "WHOLE_POINTS", 2_000)
-    monkeypatch.setattr(clouds, "_TILE_POINTS", 1_000)
-    monkeypatch.setitem(CUTTINGS, "points", replace(CUTTINGS["points"], least=1_000))  # type: ignore[arg-type]
-    return
-
-
 @pytest.fixture
 def scan(tmp_path: Path) -> Path:
     pytest.importorskip("laspy")
@@ -160,3 +154,25 @@ def test_several_processes_make_one_cloud(scan: Path, tmp_path: Path) -> None:
     assert (again.folder / PARTS).is_dir()
     assert run_all(tiled_clouds(), again).exit_code == 0
     same(tmp_path / "alone", tmp_path / "again")
+
+
+@pytest.mark.usefixtures("small_clouds")
+def test_a_part_of_a_cloud_whose_worker_dies_is_computed_again(scan: Path, tmp_path: Path) -> None:
+    assert run_all(tiled_clouds(), plan(scan, tmp_path / "alone")).exit_code == 0
+    (notes := tmp_path / "notes").mkdir()
+    result = run_on(
+        Local(2), tiled_clouds(), partial(mortal, "cloud", notes, 3), plan(scan, tmp_path / "out")
+    )  # fmt: skip
+    assert (notes / "died").exists() and len(list(notes.glob("*.began"))) >= 2 and result.exit_code == 0
+    same(tmp_path / "alone", tmp_path / "out")
+
+
+def test_it_is_said_why_a_video_is_not_cut(clip: Path, tmp_path: Path) -> None:
+    (task,), said = plan(clip, tmp_path / "out").tasks, list[str]()
+    parts = Parts(tmp_path / "out", JobOptions(limit=100))
+    assert parts.of(threshold(), task, 2, said.append) == []
+    assert said[0].startswith(
+        f"{clip} is done as a whole, by one worker: the labels of its frames depend on those before"
+    )
+    assert Parts(tmp_path / "out", JobOptions()).of(threshold(), replace(task, medium=VOLUME), 2, said.append) == []
+    assert said[1].endswith(": volumes are not cut")

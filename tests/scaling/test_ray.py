@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 from deadly import DEADLY, deadly, other
 from jobs_made import files
+from parted import large, mortal
 from PIL import Image
 from threshold import threshold
 
@@ -50,6 +52,28 @@ def cluster() -> Iterator[Any]:
         found.shutdown()
         os.environ.clear()
         os.environ.update(before)
+
+
+def two_nodes(cluster: Any) -> None:
+    """Bring the node that a test has taken away."""
+    if not cluster.worker_nodes:
+        cluster.add_node(**NODE)
+
+
+@pytest.mark.usefixtures("small_clouds")
+@pytest.mark.parametrize("medium", ["raster", "video", "cloud"])
+def test_two_nodes_share_a_large_source(cluster: Any, medium: str, tmp_path: Path) -> None:
+    """Each has a part in work when one of the workers is killed."""
+    make, source, calls = large(medium, tmp_path)
+    one, two, notes = tmp_path / "one", tmp_path / "two", tmp_path / "notes"
+    run_all(make(), plan(source, one))
+    notes.mkdir()
+    two_nodes(cluster)
+    result = run_on(OnRay(), make(), partial(mortal, medium, notes, calls), plan(source, two))
+    assert (notes / "died").exists() and len(list(notes.glob("*.began"))) >= 2
+    assert (len(result.done), result.exit_code) == (1, 0) and files(one) == files(two)
+    assert all((one / name).read_bytes() == (two / name).read_bytes() for name in files(one) if "manifest" not in name)
+    assert len((two / "manifest.jsonl").read_text().splitlines()) == 1
 
 
 def test_two_nodes_give_what_one_process_gives(cluster: Any, photos: Path, tmp_path: Path) -> None:

@@ -19,6 +19,10 @@ Packed = tuple[str, Mapping[str, NDArray[Any]]]
 """One item of a part as it is kept: arrays by name, under a name of its own."""
 
 
+class Undivided(Exception):
+    """Why a source is done as a whole, in words that follow its name."""
+
+
 @dataclass(frozen=True)
 class Cutting:
     """How sources of one form are cut.
@@ -36,6 +40,7 @@ class Cutting:
         again: how much of what lies before it a part computes once more, in units of the extent.
         compute: items of one stretch.
         pack: from an item to how it is kept.
+        whole: why there may be no extent, in words.
     """
 
     extent: Callable[[Any, Any, JobOptions], Span | None]
@@ -45,20 +50,24 @@ class Cutting:
     compute: Callable[[Any, Any, Span, JobOptions], Iterator[Any]]
     pack: Callable[[Any], Packed]
     is_sound: Callable[[Path], bool]
+    whole: str
     again: int = 0
 
     def stretches(self, predictor: Any, reader: Any, options: JobOptions, workers: int) -> list[Span]:
-        """Cut an opened source into stretches of about equal work; none where it is done as a whole.
+        """Cut an opened source into stretches of about equal work.
 
         There are as many for each worker as for any other, as far as that leaves none too short.
+
+        Raises:
+            Undivided: it is done as a whole.
         """
         extent = self.extent(predictor, reader, options)
         if extent is None:
-            return []
+            raise Undivided(self.whole)
         length, (start, end) = self.length(reader, extent), extent
         count = min(workers * -(-length // (workers * self.most)), length // self.least)
         if count < 2:
-            return []
+            raise Undivided("it is short")
         work = end - start + self.again * (count - 1)
         edges = [start + work * part // count - self.again * (part - 1) for part in range(1, count + 1)]
         return list(itertools.pairwise([start, *edges]))

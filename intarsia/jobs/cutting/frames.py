@@ -83,5 +83,7 @@ FRAMES = Cutting(
     compute=lambda predictor, source, stretch, options: predictor.stream(source.between(*stretch)),
     pack=_pack,
     is_sound=is_ended,  # each frame is looked at when it comes
+    whole="the labels of its frames depend on those before (a schedule, smoothing, a network with a memory), only some "
+    "frames are wanted (--limit, --deadline), or it cannot be read from the middle",
 )
 """How videos are cut, if the labels of each frame are its own."""

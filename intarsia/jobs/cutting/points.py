@@ -55,5 +55,6 @@ POINTS = Cutting(
     ),
     pack=_pack,
     is_sound=is_whole,
+    whole="the model sees it as a whole",
 )
 """How point clouds are cut."""

@@ -59,5 +59,7 @@ ROWS = Cutting(
     compute=lambda predictor, reader, stretch, options: predictor.rows(reader, stretch=stretch),
     pack=_pack,
     is_sound=is_whole,
+    whole="the network sees all of it at once (--long-side 0 keeps a large map's own size), or labels depend on more "
+    "than the tiles around them",
 )
 """How rasters are cut."""

@@ -11,6 +11,7 @@ import numpy as np
 
 from intarsia.errors import IntarsiaError, counted
 from intarsia.inference import GridPredictor
+from intarsia.jobs.cutting.contract import Undivided
 from intarsia.jobs.forecast.contract import Expected, Forecast
 from intarsia.jobs.forecast.need import Need, Settings
 from intarsia.jobs.forecast.pictures import pages_need, photo_need, rows_need
@@ -132,7 +133,10 @@ class _Medium:
         if cutting is None or self.largest is None or len(self.tasks) >= workers:
             return 1
         ready = prepared(self._predictor, self.tasks[0].medium, self._options)
-        return max(1, len(cutting.stretches(ready, self.largest[0].reader, self._options, workers)))
+        try:
+            return len(cutting.stretches(ready, self.largest[0].reader, self._options, workers))
+        except Undivided:
+            return 1
 
     def network(self, need: Need) -> int:
         """Bytes of the network itself, by its trial."""
