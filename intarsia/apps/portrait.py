@@ -18,7 +18,7 @@ from intarsia.apps.grounds import BLUR, Blur, Ground, Plain, Transparent, read_g
 from intarsia.apps.loading import load_predictor
 from intarsia.errors import NothingFound, UsageError
 from intarsia.inference import Identity
-from intarsia.inference.choosing import Chooser
+from intarsia.inference.choosing import sees_somebody
 from intarsia.inference.edges import NAME as EDGE
 from intarsia.inference.edges import EdgeFinder
 from intarsia.inference.editing import Edited
@@ -97,7 +97,6 @@ class Portraits:
         self._predictor, self._ground = predictor, ground
         self._class = predictor.space.index(PERSON)
         self.bundle, self.space, self.given = predictor.bundle, predictor.space, predictor.given
-        self._look = Chooser() if predictor.bundle.is_converted else None
         self.edges = EdgeFinder() if predictor.bundle.is_converted else None
 
     @property
@@ -132,7 +131,7 @@ class Portraits:
         Raises:
             NothingFound: a bundled model of people is asked, and neither a face nor a body is seen.
         """
-        if self._look is not None and not self._look.sees_somebody(pixels):
+        if self.bundle.is_converted and not sees_somebody(pixels):
             raise NothingFound("neither a face nor a body is seen in this photo, so there is nobody to put anywhere")
         rows = self._predictor.rows(open_image(pixels), probabilities=True)
         some = [part.probabilities[self._class].copy() for part in rows if part.probabilities is not None]
