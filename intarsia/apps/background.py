@@ -18,13 +18,15 @@ from intarsia.apps.loading import load_predictor
 from intarsia.apps.portrait import LEAST, MODEL, PERSON, Portraits
 from intarsia.errors import NothingFound
 from intarsia.inference.choosing import sees_somebody
+from intarsia.inference.edges import NAME as EDGE
 from intarsia.inference.matting import Floats, Matting, Pixels, working_size
 from intarsia.inference.steady import SteadyPredictor
 from intarsia.inference.video import FrameResult, State
 from intarsia.media.ahead import Ahead
+from intarsia.media.frames import Frame
 from intarsia.media.medium import PHOTO, VIDEO, Form
 from intarsia.media.newest import Newest
-from intarsia.media.video import Frame, open_video
+from intarsia.media.video import open_video
 from intarsia.result import Render
 
 if TYPE_CHECKING:
@@ -123,7 +125,7 @@ class Filming(SteadyPredictor):
 
     def _sees(self, frame: Pixels) -> bool:
         """Whether a frame in which a mask was found has somebody; models of the user's own are believed."""
-        return not self.bundle.is_converted or sees_somebody(frame)
+        return self.bundle.edges != EDGE or sees_somebody(frame)
 
     def draw(self, frame: Pixels, shares: Floats) -> Pixels:
         """Put the people of a frame (H, W, 3) before the ground: (H, W, 3), or (H, W, 4) before nothing.

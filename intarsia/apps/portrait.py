@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from copy import copy
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import cv2
@@ -24,9 +25,8 @@ from intarsia.inference.edges import EdgeFinder
 from intarsia.inference.editing import Edited
 from intarsia.inference.matting import Floats, Matting, Pixels, working_size
 from intarsia.media.images import ImageLike, open_image, read_image
-from intarsia.media.medium import PHOTO, Form
+from intarsia.media.medium import PHOTO, VIDEO, Form
 from intarsia.media.photos import PhotoReader
-from intarsia.media.video import is_video
 from intarsia.result import Render
 from intarsia.result.contract import areas, count
 from intarsia.runtimes.upsampling import Upsampling
@@ -84,8 +84,8 @@ class Portraits:
         ground: what is behind them.
 
     Attributes:
-        edges: finds alpha where a bundled model's mask ends; None for models of the user's own, whose masks it was not
-            trained on.
+        edges: finds alpha where the mask of a model ends that names it; None for others, whose masks it was not trained
+            on.
 
     Raises:
         UsageError: the model has no such class.
@@ -97,7 +97,8 @@ class Portraits:
         self._predictor, self._ground = predictor, ground
         self._class = predictor.space.index(PERSON)
         self.bundle, self.space, self.given = predictor.bundle, predictor.space, predictor.given
-        self.edges = EdgeFinder() if predictor.bundle.is_converted else None
+        # It knows the bundled masks of people, and so does the look, that these see somebody in cups and cats.
+        self.edges = EdgeFinder() if predictor.bundle.edges == EDGE else None
 
     @property
     def preprocessing(self) -> Any:
@@ -131,7 +132,7 @@ class Portraits:
         Raises:
             NothingFound: a bundled model of people is asked, and neither a face nor a body is seen.
         """
-        if self.bundle.is_converted and not sees_somebody(pixels):
+        if self.edges is not None and not sees_somebody(pixels):
             raise NothingFound("neither a face nor a body is seen in this photo, so there is nobody to put anywhere")
         rows = self._predictor.rows(open_image(pixels), probabilities=True)
         some = [part.probabilities[self._class].copy() for part in rows if part.probabilities is not None]
@@ -221,5 +222,5 @@ def check_files(plan: Plan) -> None:
         (name,), (render,) = task.outputs.values(), task.renders.values()
         if render.alpha and not name.lower().endswith((".png", ".webp", ".tif", ".tiff")):
             raise UsageError(f"{name} cannot be transparent: name a file that ends in .png, .webp or .tif")
-        if is_video(task.source):
+        if VIDEO.is_surely(Path(task.source)):
             raise UsageError(f"{task.source} is a video: intarsia background {task.source} --with blur")

@@ -20,9 +20,11 @@ from intarsia.apps.grounds import read_ground  # noqa: E402
 from intarsia.bundle import CONVERTED  # noqa: E402
 from intarsia.errors import NothingFound  # noqa: E402
 from intarsia.inference import Predictor  # noqa: E402
+from intarsia.inference.edges import NAME as EDGE  # noqa: E402
 from intarsia.jobs import JobOptions, JobResult, plan, run_all  # noqa: E402
+from intarsia.media.frames import Frame  # noqa: E402
 from intarsia.media.medium import VIDEO  # noqa: E402
-from intarsia.media.video import Frame, open_video  # noqa: E402
+from intarsia.media.video import open_video  # noqa: E402
 
 TIMES = [0, 40, 90, 120, 170, 200, 240, 300]
 
@@ -115,7 +117,7 @@ def test_a_cup_that_is_taken_for_somebody_is_said(monkeypatch: pytest.MonkeyPatc
     """Masks of people alone see them in cups: of a clip, a few frames with such a mask are looked at."""
     looked: list[int] = []
     monkeypatch.setattr("intarsia.apps.background.sees_somebody", lambda frame: bool(looked.append(len(frame))))
-    people = Predictor(replace(red_people().bundle, architecture=CONVERTED), runtime=Red())
+    people = Predictor(replace(red_people().bundle, architecture=CONVERTED, options={"edges": EDGE}), runtime=Red())
     filming = Filming(people, read_ground("#00ff00"))
     with pytest.raises(NothingFound, match="nobody is found in any"):
         list(filming.stream(discs(14)))
