@@ -53,7 +53,7 @@ def find_teeth(image: Pixels, lips: Mask, line: Mask, eyes: float) -> Mask:
     corners = round(_CORNER * inside.shape[1])
     pale[:, :corners] = pale[:, inside.shape[1] - corners :] = False
     joined = cv2.morphologyEx((pale | inside).astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
-    _, pieces = cv2.connectedComponents(joined | inside, connectivity=4)
+    _, pieces = cv2.connectedComponents(((np.asarray(joined) > 0) | inside).astype(np.uint8), connectivity=4)
     teeth = (pale & np.isin(pieces, np.unique(pieces[inside]))).astype(np.float32)
     found[box] = np.maximum(teeth, cv2.blur(teeth, (3, 3)))
     return found
