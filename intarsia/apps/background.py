@@ -17,6 +17,8 @@ from intarsia.apps.grounds import BLUR, Blur, Ground, Plain, Transparent, read_g
 from intarsia.apps.loading import load_predictor
 from intarsia.apps.portrait import LEAST, MODEL, PERSON, Portraits
 from intarsia.errors import NothingFound
+from intarsia.inference.choosing import sees_somebody
+from intarsia.inference.edges import NAME as EDGE
 from intarsia.inference.matting import Floats, Matting, Pixels, working_size
 from intarsia.inference.steady import SteadyPredictor
 from intarsia.inference.video import FrameResult, State
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 MEDIA = (VIDEO, PHOTO)
 """What backgrounds are changed of."""
 
+_LOOK = 12  # frames from one look for somebody to the next, until somebody is seen
 _SIDE = 256  # pixels of the longer side at which the edges of frames are looked for
 
 
@@ -106,17 +109,23 @@ class Filming(SteadyPredictor):
             NothingFound: after the last frame, if there was nobody in any.
         """
         results: Iterable[FrameResult] = super().stream(frames, state)
-        found = False
+        found, masked = False, 0
         with ExitStack() as stack:
             if not isinstance(frames, Newest):
                 results = stack.enter_context(Ahead(results, 1))
             for result in results:
                 shares: Floats = np.asarray(result.shares)
-                found = found or bool(np.count_nonzero(shares > 0.5) >= LEAST * shares.size)
+                if not found and np.count_nonzero(shares > 0.5) >= LEAST * shares.size:
+                    found = bool(masked % _LOOK == 0 and self._sees(result.frame.image))
+                    masked += 1
                 drawn = self.draw(result.frame.image, shares)
                 yield replace(result, frame=replace(result.frame, image=drawn))
         if not found:
             raise NothingFound("nobody is found in any of its frames, so there is nothing to put before a background")
+
+    def _sees(self, frame: Pixels) -> bool:
+        """Whether a frame in which a mask was found has somebody; models of the user's own are believed."""
+        return self.bundle.edges != EDGE or sees_somebody(frame)
 
     def draw(self, frame: Pixels, shares: Floats) -> Pixels:
         """Put the people of a frame (H, W, 3) before the ground: (H, W, 3), or (H, W, 4) before nothing.

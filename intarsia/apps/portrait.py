@@ -19,7 +19,7 @@ from intarsia.apps.grounds import BLUR, Blur, Ground, Plain, Transparent, read_g
 from intarsia.apps.loading import load_predictor
 from intarsia.errors import NothingFound, UsageError
 from intarsia.inference import Identity
-from intarsia.inference.choosing import Chooser
+from intarsia.inference.choosing import sees_somebody
 from intarsia.inference.edges import NAME as EDGE
 from intarsia.inference.edges import EdgeFinder
 from intarsia.inference.editing import Edited
@@ -97,10 +97,8 @@ class Portraits:
         self._predictor, self._ground = predictor, ground
         self._class = predictor.space.index(PERSON)
         self.bundle, self.space, self.given = predictor.bundle, predictor.space, predictor.given
-        # Both know the bundled masks of people: the look, that these see somebody in cups and cats.
-        known = predictor.bundle.edges == EDGE
-        self._look = Chooser() if known else None
-        self.edges = EdgeFinder() if known else None
+        # It knows the bundled masks of people, and so does the look, that these see somebody in cups and cats.
+        self.edges = EdgeFinder() if predictor.bundle.edges == EDGE else None
 
     @property
     def preprocessing(self) -> Any:
@@ -134,7 +132,7 @@ class Portraits:
         Raises:
             NothingFound: a bundled model of people is asked, and neither a face nor a body is seen.
         """
-        if self._look is not None and not self._look.sees_somebody(pixels):
+        if self.edges is not None and not sees_somebody(pixels):
             raise NothingFound("neither a face nor a body is seen in this photo, so there is nobody to put anywhere")
         rows = self._predictor.rows(open_image(pixels), probabilities=True)
         some = [part.probabilities[self._class].copy() for part in rows if part.probabilities is not None]

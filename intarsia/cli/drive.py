@@ -64,7 +64,7 @@ def drive(
 
     A look at what such a camera shows, not a system to drive by.
     """
-    from intarsia.apps.drive import Camera, drive_render
+    from intarsia.apps.drive import MEDIA, Camera, drive_render
     from intarsia.apps.loading import load_predictor
     from intarsia.jobs import JobOptions, forecast, plan
 
@@ -72,7 +72,7 @@ def drive(
     calibration = None if camera is None else Camera.load(camera)
     asked = {"fps": fps, "limit": limit, "deadline": deadline}
     given = [name for name, value in asked.items() if value is not None]
-    planned = plan(sources, out, outputs=[drive_render(calibration), *(write or ())], given=given)
+    planned = plan(sources, out, outputs=[drive_render(calibration), *(write or ())], given=given, media=MEDIA)
     app = {} if calibration is None else {"camera": calibration.model_dump(mode="json")}
     options = JobOptions(fps=fps, limit=limit, deadline=deadline, app=app)
     predictor = load_predictor(model)

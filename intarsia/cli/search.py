@@ -127,7 +127,11 @@ def find(
         ]
         table(("", "Likeness", "Photo", "Taken for", "Colours"), rows)
         if not matches:
-            typer.echo("nothing in the index passes the filters", err=True)
+            filtered = colour is not None or class_ is not None
+            why = (
+                "nothing in the index passes the filters" if filtered else f"{index} holds no other photo than this one"
+            )
+            typer.echo(why, err=True)
         if out is not None:
             typer.echo(str(out))
     if not matches:

@@ -54,12 +54,13 @@ def tryon(
     from intarsia.apps.loading import load_predictor
     from intarsia.apps.tryon import MEDIA, TRIED_ON, TryingOn, Wish
     from intarsia.inference.bodies import find_bodies
+    from intarsia.inference.choosing import sees_somebody
     from intarsia.jobs import forecast, plan
 
     refuse_both(overwrite=overwrite, resume=resume)
     wish = Wish(garment, colour, texture, scale, from_)
     planned = plan(sources, out, outputs=(TRIED_ON,), media=MEDIA)
-    editor = TryingOn(wish, load_predictor(model), find_bodies)
+    editor = TryingOn(wish, load_predictor(model), find_bodies, sees_somebody if model == MODEL else None)
     if dry_run:
         show_plan(planned, forecast(editor, planned), json=json)
         return

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import cv2
 import numpy as np
@@ -90,6 +90,16 @@ class Chooser:
         ):
             return True
         return any(body.whole or not (grey or share > _FILLED) for body in self._bodies.find(seen))
+
+
+@lru_cache(maxsize=1)
+def _chooser() -> Chooser:
+    return Chooser()
+
+
+def sees_somebody(image: NDArray[np.uint8]) -> bool:
+    """Tell whether a face or a body is in a picture (H, W, 3) uint8 RGB; see `Chooser.sees_somebody`."""
+    return _chooser().sees_somebody(image)
 
 
 def _undecided(mask: Floats) -> float:

@@ -54,7 +54,7 @@ def find(source: Name, given: Collection[str], media: Sequence[Medium]) -> Sourc
     matches = _matching(path, base)
     found = _of_one_family(matches, media)
     if not found:
-        raise DataError(f"no {_named(media)} matches {source}")
+        raise DataError(f"no {_named(media).removesuffix('s')} matches {source}")
     return replace(_many(base, found, given, media), deep=len(path.parts) > len(base.parts) + 1)
 
 
@@ -76,7 +76,8 @@ def _in_folder(path: Path, inside: list[Path], given: Collection[str], media: Se
         if told := next((f"{file.name}: it is {said}" for file in inside if (said := foreign_clouds.advice(file))), ""):
             raise DataError(f"nothing in {path} can be used; {told}")
         known = "; ".join(f"{medium.things}: {_some(medium.suffixes)}" for medium in reversed(media))
-        raise DataError(f"no {_named(media)}s in {path}; it needs files ending in ({known}), or folders of DICOM files")
+        slices = ", or folders of DICOM files" if any("series" in medium.takes for medium in media) else ""
+        raise DataError(f"no {_named(media)} in {path}; it needs files ending in ({known}){slices}")
     return replace(_many(path, found, given, media), notes=_left_out(path, inside, found, media))
 
 
@@ -155,7 +156,7 @@ def _some(suffixes: Sequence[str]) -> str:
 
 
 def _named(media: Sequence[Medium]) -> str:
-    return "picture" if len({medium.family for medium in media}) > 1 else media[-1].things.removesuffix("s")
+    return "pictures" if len({medium.family for medium in media}) > 1 else media[-1].things
 
 
 def _single(source: Name, medium: Medium) -> Sources:

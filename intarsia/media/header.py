@@ -298,7 +298,7 @@ def _looks_like(prefix: bytes) -> str:
     if prefix[4:8] == b"ftyp":
         if prefix[8:12] in (b"heic", b"heix", b"mif1", b"msf1", b"hevc"):
             return "it looks like a HEIC photo; convert it to JPEG or PNG"
-        return "it looks like a video; name it .mp4 to have it segmented as one"
+        return "it looks like a video, and a picture is needed; where videos are taken, its name ends in .mp4"
     head = prefix.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if head.startswith((b"<!doctype html", b"<html")):
         return "it looks like a web page (HTML), perhaps saved instead of the download"

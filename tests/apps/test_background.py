@@ -13,10 +13,14 @@ import pytest
 av = pytest.importorskip("av", reason="needs pip install 'intarsia[video]'")
 
 from filmed import write_clip  # noqa: E402
-from people import red_disc, red_people  # noqa: E402
+from people import Red, red_disc, red_people  # noqa: E402
 
-from intarsia.apps.background import MEDIA, Backgrounds, background, background_output  # noqa: E402
+from intarsia.apps.background import MEDIA, Backgrounds, Filming, background, background_output  # noqa: E402
 from intarsia.apps.grounds import read_ground  # noqa: E402
+from intarsia.bundle import CONVERTED  # noqa: E402
+from intarsia.errors import NothingFound  # noqa: E402
+from intarsia.inference import Predictor  # noqa: E402
+from intarsia.inference.edges import NAME as EDGE  # noqa: E402
 from intarsia.jobs import JobOptions, JobResult, plan, run_all  # noqa: E402
 from intarsia.media.frames import Frame  # noqa: E402
 from intarsia.media.medium import VIDEO  # noqa: E402
@@ -107,3 +111,14 @@ def test_a_camera_drops_frames_and_tells_of_its_delay(tmp_path: Path) -> None:
     details = record["details"]
     assert record["status"] == "done" and details["frames"] + details["dropped"] <= 10
     assert "delay" in details["milliseconds"]
+
+
+def test_a_cup_that_is_taken_for_somebody_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Masks of people alone see them in cups: of a clip, a few frames with such a mask are looked at."""
+    looked: list[int] = []
+    monkeypatch.setattr("intarsia.apps.background.sees_somebody", lambda frame: bool(looked.append(len(frame))))
+    people = Predictor(replace(red_people().bundle, architecture=CONVERTED, options={"edges": EDGE}), runtime=Red())
+    filming = Filming(people, read_ground("#00ff00"))
+    with pytest.raises(NothingFound, match="nobody is found in any"):
+        list(filming.stream(discs(14)))
+    assert looked == [96, 96]

@@ -52,6 +52,10 @@ def test_build_find_add_and_remove(cli: Cli, photos: Path, tmp_path: Path) -> No
     assert {match["folder"] for match in found} == {"hats"}
     assert cli("search", "find", query, "-i", file, "--colour", "magenta") == 1
     assert "passes the filters" in cli.err
+    alone = tmp_path / "alone.index"
+    assert cli("search", "build", query, "-o", alone) == 0
+    assert cli("search", "find", query, "-i", alone) == 1
+    assert "holds no other photo" in cli.err
 
     sheet = tmp_path / "sheet.html"
     assert cli("search", "find", query, "-i", file, "-o", sheet) == 0

@@ -233,7 +233,11 @@ def test_transparency_and_what_the_file_says_stay(tmp_path: Path) -> None:
     assert np.array_equal(again[outside], pixels[outside])
 
 
+SEEN = "intarsia.inference.choosing.sees_somebody"
+
+
 def test_the_command(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SEEN, lambda photo: True)
     monkeypatch.setattr(intarsia, "load", lambda model: ByPlace())
     Image.fromarray(photo_of()).save(tmp_path / "a.jpg", quality=95)
     out = tmp_path / "out"
@@ -256,8 +260,24 @@ def test_no_such_garment_ends_the_command_with_1(cli: Cli, tmp_path: Path, monke
         def segment(self, source: NDArray[np.uint8]) -> Segmentation:
             return Segmentation(np.zeros(source.shape[:2], np.uint8), SPACE)
 
+    monkeypatch.setattr(SEEN, lambda photo: True)
     monkeypatch.setattr(intarsia, "load", lambda model: Nobody())
     Image.fromarray(photo_of()).save(tmp_path / "a.jpg")
     assert cli("tryon", tmp_path / "a.jpg", "--garment", "upper", "--colour", "red", "-o", tmp_path / "out") == 1
     assert "no garment of the class upper is found" in cli.err
     assert not (tmp_path / "out" / "a.tryon.png").exists()
+
+
+def test_a_photo_without_anybody_is_said_and_not_written(cli: Cli, tmp_path: Path) -> None:
+    Image.new("RGB", (200, 150), "white").save(tmp_path / "page.png")
+    out = tmp_path / "out"
+    assert cli("tryon", tmp_path / "page.png", "--garment", "upper", "--colour", "red", "-o", out) == 1
+    assert "nobody wears anything" in cli.err
+    assert not list(out.glob("*.png"))
+
+
+def test_specks_are_no_other_garment() -> None:
+    labels = np.zeros((80, 60), np.uint8)
+    labels[3, 3], labels[40:60, 10:50] = SPACE.index("upper"), SPACE.index("lower")
+    with pytest.raises(NothingFound, match=r"upper is found; there is: lower$"):
+        wear(photo_of(80, 60), labels, Wish("upper", colour="red"), ByPlace())

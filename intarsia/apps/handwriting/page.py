@@ -27,6 +27,8 @@ from intarsia.result.contract import areas, count
 
 Points = NDArray[np.float64]
 
+_MOST_LOST = 0.5  # share of the ink in no line, from which on the page may be none
+
 SPACE = LabelSpace(
     ("background", "line", "next line", "baseline"), ((255, 255, 255), (38, 84, 190), (20, 140, 70), (200, 30, 40))
 )
@@ -124,6 +126,8 @@ class PageLines(Result):
         if self.lost:
             of = f"{counted(self.lost, 'piece')} of {self.pieces:,} ({100 * self.lost_share:.1f} % of the ink)"
             yield f"ink in no line: {of}"
+        if self.lost_share > _MOST_LOST:
+            yield "most of what is dark on it is in no line: is it a page of writing?"
 
     @property
     def details(self) -> dict[str, Any]:

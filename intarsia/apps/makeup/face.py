@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from intarsia.apps.makeup.hair import HairFinder, never
 from intarsia.apps.makeup.look import Look
 from intarsia.apps.makeup.paint import feathered, recolour, smooth
+from intarsia.apps.makeup.teeth import find_teeth
 from intarsia.inference.faces.parts import HasPoints, Mask, Points, eye_distance, face_parts, filled, outline
 from intarsia.media.oklab import to_oklab
 from intarsia.media.pixels import resized
@@ -117,7 +118,9 @@ def _masks(parts: dict[str, Mask], face: HasPoints, image: Pixels, look: Look) -
         drawn = (_ring(parts[name], face, name, eyes) for name in ("left_iris", "right_iris"))
         found["eyes"] = np.maximum(*drawn)
     if look.lips:
-        found["lips"] = feathered(parts["lips"], FEATHER["lips"] * eyes) * kept
+        lips = feathered(parts["lips"], FEATHER["lips"] * eyes) * kept
+        line = filled(outline(face, "mouth"), image.shape[:2])
+        found["lips"] = lips * (1 - find_teeth(image, parts["lips"], line, eyes))
     return found
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
@@ -15,11 +14,11 @@ from intarsia.apps.tryon.borders import distance_inside, soften
 from intarsia.apps.tryon.cloth import Cloth, plain, printed, said, worn
 from intarsia.apps.tryon.fitting import Fit, Points, by_axes, by_body
 from intarsia.apps.tryon.shading import likeness, shade
+from intarsia.apps.tryon.wish import GARMENTS, Wish
 from intarsia.bundle import Description
-from intarsia.errors import NothingFound, UsageError, suggest
+from intarsia.errors import NothingFound, UsageError
 from intarsia.inference import Identity
 from intarsia.inference.editing import Edited
-from intarsia.jobs.manifest import fingerprint
 from intarsia.labels import LabelArray, LabelSpace
 from intarsia.media.images import ImageLike, read_image
 from intarsia.media.medium import PHOTO, Form
@@ -28,8 +27,6 @@ from intarsia.media.photos import PhotoReader
 from intarsia.preprocessing import Preprocessing
 from intarsia.result import Render
 
-GARMENTS = ("upper", "outer", "dress", "lower", "legs", "shoes", "hat", "bag")
-"""Classes of the clothes model that can be made of other cloth."""
 PERSON = ("skin", "hair", "glasses")
 """Those that must not change, whatever is tried on."""
 
@@ -69,6 +66,8 @@ class HasJoints(Protocol):
 
 FindBodies = Callable[[NDArray[np.uint8]], Sequence[HasJoints]]
 """From a photo (H, W, 3) uint8 RGB to the bodies on it; along one, textures bend."""
+SeesSomebody = Callable[[NDArray[np.uint8]], bool]
+"""Whether a face or a body is on a photo (H, W, 3) uint8 RGB."""
 
 
 @dataclass(frozen=True)
@@ -93,49 +92,6 @@ class TryOn:
     axes: Mapping[str, float]
 
 
-@dataclass(frozen=True)
-class Wish:
-    """What shall be tried on; one of colour, texture and other.
-
-    Attributes:
-        garment: which class of clothes is changed.
-        colour: as people write it.
-        texture: picture of a cloth or print.
-        scale: width of the texture, in sizes of the garment.
-        other: photo of somebody who wears such a garment.
-    """
-
-    garment: str
-    colour: str | None = None
-    texture: ImageLike | None = None
-    scale: float = 0.5
-    other: ImageLike | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON form; of files also their size and time of change."""
-        files = {"texture": self.texture, "other": self.other}
-        told = {
-            name: [os.fspath(file), fingerprint(os.fspath(file))]
-            for name, file in files.items()
-            if isinstance(file, str | os.PathLike)
-        }
-        return {"garment": self.garment, "colour": self.colour, "scale": self.scale, **told}
-
-    def __post_init__(self) -> None:
-        given = [value for value in (self.colour, self.texture, self.other) if value is not None]
-        if len(given) != 1:
-            raise UsageError("say what the garment shall be made of: one of colour, texture and another photo (from)")
-        if self.colour is not None:
-            colour(self.colour)
-        if not self.scale > 0:
-            raise UsageError(f"the width of a texture is above 0 (sizes of the garment), not {self.scale}")
-        if self.garment not in GARMENTS:
-            raise UsageError(
-                f"no garment is named {self.garment!r}; there are {', '.join(GARMENTS)}."
-                f"{suggest(self.garment, GARMENTS)}"
-            )
-
-
 class TryingOn:
     """Changes a garment of the people on photos; an `Editor` for jobs.
 
@@ -143,6 +99,8 @@ class TryingOn:
         wish: what is tried on.
         clothes: model of clothes, which finds the garment, and again on the result.
         bodies: finds the bodies that cloth is laid along; None lays it straight.
+        sees: tells whether somebody is on a photo: the bundled model sees clothes in cups and on white paper, too. None
+            takes it for granted.
     """
 
     forms: frozenset[Form] = frozenset({"photo"})
@@ -150,13 +108,19 @@ class TryingOn:
     preprocessing = Preprocessing()
     is_free = False
 
-    def __init__(self, wish: Wish, clothes: Clothes, bodies: FindBodies | None = None) -> None:
-        self._wish, self._clothes, self._bodies = wish, clothes, bodies
+    def __init__(
+        self, wish: Wish, clothes: Clothes, bodies: FindBodies | None = None, sees: SeesSomebody | None = None
+    ) -> None:
+        self._wish, self._clothes, self._bodies, self._sees = wish, clothes, bodies, sees
         self.bundle, self.space = clothes.bundle, clothes.space
 
     def edit(self, photo: PhotoReader) -> Edited:
         """Change an opened photo; see `wear`."""
         pixels = photo.read()
+        if self._sees is not None and not self._sees(pixels):
+            raise NothingFound(
+                f"cannot change {photo.name}: neither a face nor a body is seen, so nobody wears anything"
+            )
         result = self._clothes.segment(pixels)
         try:
             found = wear(pixels, result.labels, self._wish, self._clothes, photo, self._bodies)
@@ -259,15 +223,24 @@ def garment_mask(labels: LabelArray, space: LabelSpace, garment: str) -> NDArray
         NothingFound: there is none.
         UsageError: the model has no such class.
     """
-    mask = labels == space.index(garment)
-    count, pieces, facts, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
-    areas = facts[1:, cv2.CC_STAT_AREA]
-    if count < 2 or areas.max() < max(_LEAST * labels.size, 16):
-        worn_here = [name for name in GARMENTS if name in space.names and (labels == space.index(name)).any()]
+    pieces, areas = _pieces(labels == space.index(garment))
+    if not _is_garment(areas, labels.size):
+        others = [name for name in GARMENTS if name in space.names]
+        worn_here = [name for name in others if _is_garment(_pieces(labels == space.index(name))[1], labels.size)]
         there = f"; there is: {', '.join(worn_here)}" if worn_here else ", nor any other garment"
         raise NothingFound(f"no garment of the class {garment} is found{there}")
     kept = np.concatenate([[False], areas >= _PIECE * areas.max()])
     return np.asarray(kept[pieces])
+
+
+def _pieces(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """The connected pieces of a mask (H, W), numbered from 1, and their areas."""
+    _, pieces, facts, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    return np.asarray(pieces, np.int32), np.asarray(facts[1:, cv2.CC_STAT_AREA], np.int32)
+
+
+def _is_garment(areas: NDArray[np.int32], pixels: int) -> bool:
+    return bool(areas.max(initial=0) >= max(_LEAST * pixels, 16))
 
 
 def _fitted(

@@ -15,6 +15,7 @@ from pydantic import Field
 import intarsia
 from intarsia.apps.background import MEDIA as BACKGROUNDS
 from intarsia.apps.background import Backgrounds, background_output
+from intarsia.apps.drive import MEDIA as STREETS
 from intarsia.apps.drive import Camera, drive_render
 from intarsia.apps.grounds import BLUR, Blur, Ground, Plain, named_ground
 from intarsia.apps.handwriting import PAGE, LineFinder
@@ -27,6 +28,7 @@ from intarsia.apps.tryon import MEDIA as CLOTHES
 from intarsia.apps.tryon import TRIED_ON, TryingOn, Wish
 from intarsia.errors import UsageError
 from intarsia.inference.bodies import find_bodies
+from intarsia.inference.choosing import sees_somebody
 from intarsia.jobs import JobOptions, Plan, plan
 from intarsia.media.images import read_image
 from intarsia.media.medium import check_options
@@ -201,7 +203,8 @@ def _makeup(loaded: Loaded, asked: Painting, folder: Folder) -> Planned:
 def _tryon(loaded: Loaded, asked: Trying, folder: Folder) -> Planned:
     texture, other = folder.extra_file("texture"), folder.extra_file("from")
     wish = Wish(asked.garment, asked.colour, texture, asked.scale, other)
-    return _plan(folder, [TRIED_ON], CLOTHES), JobOptions(), lambda: TryingOn(wish, _model(loaded, asked), find_bodies)
+    planned, sees = _plan(folder, [TRIED_ON], CLOTHES), sees_somebody if asked.model == "clothes" else None
+    return planned, JobOptions(), lambda: TryingOn(wish, _model(loaded, asked), find_bodies, sees)
 
 
 def _handwriting(loaded: Loaded, asked: Reading, folder: Folder) -> Planned:
@@ -219,4 +222,4 @@ def _drive(loaded: Loaded, asked: Driving, folder: Folder) -> Planned:
         app={} if camera is None else {"camera": camera.model_dump(mode="json")},
     )  # fmt: skip
     given = [name for name in options.given() if name != "app"]
-    return _plan(folder, [drive_render(camera), *asked.write], given=given), options, lambda: _model(loaded, asked)
+    return _plan(folder, [drive_render(camera), *asked.write], STREETS, given), options, lambda: _model(loaded, asked)

@@ -9,6 +9,7 @@ from pydantic import Field
 from intarsia.apps.tryon import GARMENTS, TryingOn, Wish
 from intarsia.errors import DataError, UsageError
 from intarsia.inference.bodies import find_bodies
+from intarsia.inference.choosing import sees_somebody
 from intarsia.serving.problems import UNAVAILABLE, Problem
 from intarsia.serving.uploads import check_picture
 from intarsia.serving.uses.contract import AGREED, Asked, FileField, Outcome, Use, Work, said
@@ -56,7 +57,8 @@ async def tryon(work: Work, asked: AskedTryOn) -> Outcome:
     wish = Wish(asked.garment, asked.colour, texture, asked.scale, other)
     photo, clothes = await work.photo(), await work.predictor(asked.model)
     try:
-        edited = await work.engine.compute(work.call, clothes, lambda: TryingOn(wish, clothes, find_bodies).edit(photo))
+        trying = TryingOn(wish, clothes, find_bodies, sees_somebody if asked.model == MODEL else None)
+        edited = await work.engine.compute(work.call, clothes, lambda: trying.edit(photo))
     except (DataError, UsageError) as error:
         raise type(error)(str(error).replace("<bytes>", "the texture or the other photo")) from error
     made = await work.written(lambda path: photo.save(path, edited.pixels), ".tryon.png")

@@ -130,6 +130,9 @@ def test_ink_in_no_line_is_told(finder: LineFinder) -> None:
     found = finder.segment_opened(ArraySource(page, "stroke.png", "picture"))
     assert found.lost >= 1 and found.notes[-1].startswith("ink in no line: ")
     assert found.details["ink_in_no_line"] == found.lost
+    assert found.lost_share < 0.5 and "a page of writing?" not in " ".join(found.notes)
+    found.lost_share = 0.9
+    assert found.notes[-1] == "most of what is dark on it is in no line: is it a page of writing?"
 
 
 def test_the_command_writes_continues_and_says_what_is_blank(cli: Cli, tmp_path: Path) -> None:
