@@ -26,7 +26,6 @@ from intarsia.exporting.telling import Stage, Teller, Told
 from intarsia.exporting.writing import halved, write_onnx, write_openvino
 from intarsia.models import SegmentationModel
 from intarsia.models.restore import restore
-from intarsia.preprocessing import CloudPreprocessing
 from intarsia.runtimes.contract import Floats, Runtime
 from intarsia.runtimes.exported import gflop_per_megapixel
 from intarsia.runtimes.onnx import OnnxRuntime
@@ -83,7 +82,7 @@ class Exporter:
             UsageError: networks of points are not written for OpenVINO.
             ModelError: the network cannot be translated, or what was made of it is not as right as it has to be.
         """
-        if self._blocks is not None and self.file.suffix.lower() != ".onnx":
+        if self.bundle.preprocessing.blocks is not None and self.file.suffix.lower() != ".onnx":
             raise UsageError(
                 f"{self.file}: networks of points are exported for ONNX Runtime alone: "
                 f"-o {self.file.with_suffix('.onnx')}"
@@ -108,19 +107,13 @@ class Exporter:
             self.sizes = Exported.load(file).sizes
             return OnnxRuntime(file, len(self.bundle.space)), onnx.load(file)
         model = require_exportable(restore(Bundle.of(self.bundle)), self.bundle.title)
-        points = self._blocks.points if self._blocks is not None else 0
+        blocks = self.bundle.preprocessing.blocks
+        points = 0 if blocks is None else blocks.points
         return TorchRuntime(model, precision="fp32", device="cpu"), self.translate(model, points)
 
-    @property
-    def _blocks(self) -> CloudPreprocessing | None:
-        """What blocks of points a network of points sees; None for those of pictures."""
-        seen = self.bundle.preprocessing
-        return seen if isinstance(seen, CloudPreprocessing) else None
-
     def _random_inputs(self, channels: int) -> list[Floats]:
-        if self._blocks is None:
-            return random_inputs(channels, self.sizes)
-        return random_blocks(channels, self._blocks.points, 2.0 if self._blocks.whole else self._blocks.block)
+        blocks = self.bundle.preprocessing.blocks
+        return random_inputs(channels, self.sizes) if blocks is None else random_blocks(channels, *blocks)
 
     def _note_data(self) -> None:
         """Keep apart what is calibrated and what is verified on, and tell both in the record."""

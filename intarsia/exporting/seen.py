@@ -11,13 +11,12 @@ import numpy as np
 
 from intarsia.bundle import Description
 from intarsia.datasets import Split
+from intarsia.datasets.splits import MediumName
 from intarsia.evaluation import evaluate
-from intarsia.evaluation.predictions import KINDS
 from intarsia.inference import Predictor
 from intarsia.inference.clouds import CloudPredictor
-from intarsia.media.medium import Form
+from intarsia.inference.kinds import predictor_for
 from intarsia.media.source import ArraySource, Place
-from intarsia.preprocessing import CloudPreprocessing
 from intarsia.runtimes.contract import Floats, Runtime
 
 MOST = 128
@@ -77,7 +76,7 @@ class Seen:
 
         predictor = _predictor(self.description, Like(self.like, note))
         for index in self.chosen:
-            for _ in _STEPS[KINDS[self.split.medium].form](predictor, self.split, index):
+            for _ in _STEPS[self.split.medium](predictor, self.split, index):
                 yield from noted
                 noted.clear()
 
@@ -92,15 +91,18 @@ def _cloud(predictor: Any, split: Any, index: int) -> Iterator[Any]:
     yield predictor.segment(split.read(index)[0])
 
 
-_STEPS: dict[Form, Callable[[Any, Any, int], Iterator[Any]]] = {"rows": _rows, "volume": _rows, "points": _cloud}
-"""How an item of each form is predicted, step by step."""
+_STEPS: dict[MediumName, Callable[[Any, Any, int], Iterator[Any]]] = {
+    "picture": _rows,
+    "raster": _rows,
+    "volume": _rows,
+    "cloud": _cloud,
+}
+"""How an item of each medium is predicted, step by step."""
 
 
 def _predictor(description: Description, runtime: Runtime) -> Predictor | CloudPredictor:
     """What predicts with a network, without the refinement that its recipe may ask for."""
-    if isinstance(description.preprocessing, CloudPreprocessing):
-        return CloudPredictor(description, runtime=runtime)
-    return Predictor(description, runtime=runtime, refine="none")
+    return predictor_for(description).with_options(description, {"runtime": runtime, "refine": "none"})
 
 
 def hashes(split: Split, indices: Sequence[int]) -> list[str]:
