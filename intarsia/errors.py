@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import sys
 from collections.abc import Iterable
 from types import ModuleType
-from typing import ClassVar
+from typing import ClassVar, cast
 
 
 class IntarsiaError(Exception):
@@ -62,6 +63,8 @@ def counted(number: int, thing: str, things: str = "") -> str:
 
 def require(module: str, extra: str) -> ModuleType:
     """Import an optional dependency, or say which extra installs it."""
+    # OpenVINO and NNCF would tell their makers of each import and use; without this package of theirs they cannot.
+    sys.modules.setdefault("openvino_telemetry", cast(ModuleType, None))
     try:
         return importlib.import_module(module)
     except ImportError as error:

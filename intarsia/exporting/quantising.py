@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import logging
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
@@ -105,7 +104,6 @@ def _in_integers(network: Any, seen: Iterable[Floats]) -> Any:
     """The whole network in eight bits."""
     import openvino
 
-    os.environ.setdefault("NNCF_CI", "1")  # or it would tell its makers of each use
     with _quiet("torch.utils.cpp_extension"):  # it wonders where CUDA's compiler is
         nncf: Any = require("nncf", "quantize")
     # NNCF would open a core of its own for every network that it tries; see `core`.

@@ -160,3 +160,13 @@ def test_what_is_damaged_or_foreign_is_refused(tmp_path: Path, damage: Callable[
 def test_a_missing_file_or_a_folder_is_said(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="no such"):
         intarsia.load(tmp_path / "none.xml")
+
+
+def test_openvino_tells_nobody_that_it_is_used() -> None:
+    """In a process of its own, as its package of telemetry would be loaded with it, and send from one more process."""
+    code = (
+        "import sys\nfrom intarsia.runtimes.openvino import core\ncore()\n"
+        "print(sys.modules['openvino.tools.ovc.utils'].tm.__name__, sys.modules['openvino_telemetry'])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["openvino.tools.ovc.telemetry_stub", "None"]
