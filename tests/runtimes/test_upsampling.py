@@ -38,7 +38,7 @@ def smooth(classes: int, cells: tuple[int, int], seed: int = 0) -> torch.Tensor:
 def test_band_by_band_equals_one_call(
     cells: tuple[int, int], size: tuple[int, int], align_corners: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("intarsia.runtimes.upsampling._SCORED_PIXELS", 1)  # so that a band holds a single row
+    monkeypatch.setattr("intarsia.runtimes.upsampling.SCORED_PIXELS", 1)  # so that a band holds a single row
     logits = torch.randn(1, 3, *cells, generator=torch.Generator().manual_seed(0))
     whole = F.interpolate(logits, size=size, mode="bilinear", align_corners=align_corners)
     upsampling = Upsampling(cells, size, align_corners=align_corners)
