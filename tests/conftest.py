@@ -12,7 +12,8 @@ import sys
 import tempfile
 from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from tiny import TINY, TinyRun
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 def pytest_configure(config: pytest.Config) -> None:
     """Threads wait as under the command; several workers share the cores: one thread each, also in what they start."""
     share_cores()
+    sys.modules.setdefault("openvino_telemetry", cast(ModuleType, None))  # see `runtimes.openvino_library`
     keep_compiled()
     stay_on_this_machine()
     # What is measured of tests' networks is not kept beside what is measured of the user's.

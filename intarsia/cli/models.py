@@ -34,7 +34,7 @@ def list_models(json: Json = False) -> None:
         [
             (
                 m["name"], ", ".join(m["classes"]), f"{m['megabytes']} MB",
-                f"{m['parameters'] / 1e6:.1f} M", _or_dash(m["gflop_per_megapixel"], "{:.1f}"), _here(m["measured"]),
+                f"{m['parameters'] / 1e6:.2g} M", _or_dash(m["gflop_per_megapixel"], "{:.1f}"), _here(m["measured"]),
             )
             for m in models
         ],

@@ -17,6 +17,7 @@ from intarsia.bundle import METADATA_KEY, Bundle, Description, Exported
 from intarsia.bundle.exported import EXPORTED_KEY
 from intarsia.datasets import Split
 from intarsia.errors import ModelError, UsageError, counted, require
+from intarsia.evaluation.scoring import unmatched_classes
 from intarsia.exporting.comparing import compare, random_blocks, random_inputs
 from intarsia.exporting.folding import fold_norms
 from intarsia.exporting.graph import OPSET, require_exportable, to_onnx
@@ -123,6 +124,12 @@ class Exporter:
         if self.verification is not None:
             kept = hashes(self.verification, range(len(self.verification)))
             self.record["verification"] = {"items": len(kept), "sha256": checksum(kept)}
+            unknown = unmatched_classes(self.bundle.space, self.verification.space)
+            if unknown:
+                self.notes.append(
+                    f"The model does not know {', '.join(unknown)}: what the data call so is not measured. Name their "
+                    "classes in the model's words (--remap, or classes.txt)."
+                )
             both = len(set(chosen) & set(kept)) if self.calibration is not None else 0
             if both:
                 raise UsageError(

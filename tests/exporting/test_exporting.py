@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from functools import cache
 from pathlib import Path
 
@@ -113,6 +114,15 @@ def test_calibration_and_verification_are_kept_apart(bundle: Bundle, data: Path,
     split = open_dataset(data, val_fraction=0).split("all")
     with pytest.raises(UsageError, match="10 items of the data to verify on would be calibrated on too"):
         exporter(bundle, tmp_path / "net.xml", calibration=split, verification=split).run("int8")
+
+
+def test_classes_that_the_model_does_not_know_are_told(bundle: Bundle, data: Path, tmp_path: Path) -> None:
+    other = shutil.copytree(data, tmp_path / "scenes")
+    names, last = other / "classes.txt", bundle.space.names[-1]
+    names.write_text(names.read_text().replace(last, "oddity"))
+    split = open_dataset(other, val_fraction=0).split("all")
+    made = exporter(bundle, tmp_path / "net.onnx", verification=split, max_drop=100.0).run("fp32")
+    assert [note.split(":")[0] for note in made.notes] == ["The model does not know oddity"]
 
 
 def test_eight_bits_are_calibrated_measured_and_told(bundle: Bundle, data: Path, tmp_path: Path) -> None:
