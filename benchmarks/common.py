@@ -122,6 +122,9 @@ def write_results(file: Path, results: Any) -> None:
     if "--json" in typed:
         at = typed.index("--json")
         typed = [*typed[:at], *typed[at + 2 :]]
+    typed = [
+        Path(word).name if Path(word).is_absolute() else word for word in typed
+    ]  # folders of this machine say nothing
     document = {
         "benchmark": script.stem,
         "command": " ".join(["python", f"benchmarks/{script.name}", *typed]),

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from common import AS_SMP, STREET, Row, alternate, arguments, compare, report
-from torch.nn import functional as F
+from inference_peers import CLASSES, LARGE, LITE, SMALL, plain
 
 import intarsia
 from intarsia.bundle import Bundle
@@ -24,8 +24,6 @@ from intarsia.models.restore import restore
 from intarsia.preprocessing import Preprocessing
 from intarsia.transforms.preprocess import prepare, resize_image
 
-LITE, CLASSES = "efficientnet_lite0", 11
-SMALL, LARGE = (360, 480), (512, 512)
 # torchvision's deeplabv3_resnet50; its rates 12, 24, 36 are those of output stride 8.
 AS_TORCHVISION: dict[str, Any] = {"encoder": "resnet50", "output_stride": 8, "post_conv": True, "dropout": 0.5}
 
@@ -36,17 +34,6 @@ def random_predictor(architecture: str, **options: Any) -> Predictor:
     space = LabelSpace(tuple(f"class {index}" for index in range(CLASSES)))
     half = (0.5, 0.5, 0.5)
     return Predictor(Bundle(architecture, options, space, Preprocessing(mean=half, std=half), model.state_dict()))
-
-
-@torch.inference_mode()
-def plain(model: torch.nn.Module, image: np.ndarray) -> np.ndarray:
-    """What a plain script does: normalise, pad to the multiple of 16 that smp asks for, forward, argmax."""
-    height, width = image.shape[:2]
-    x = (torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255 - 0.5) / 0.5
-    x = F.pad(x, (0, -width % 16, 0, -height % 16))
-    logits = model(x)
-    logits = logits["out"] if isinstance(logits, dict) else logits
-    return logits[..., :height, :width].argmax(1)[0].to(torch.uint8).numpy()
 
 
 def milliseconds(call: object, *values: object) -> float:

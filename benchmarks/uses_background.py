@@ -27,8 +27,9 @@ from intarsia.apps.background import MEDIA, Backgrounds, Filming, background_out
 from intarsia.apps.grounds import Blur, Plain
 from intarsia.inference import SteadyPredictor
 from intarsia.jobs import JobOptions, plan, run_all
+from intarsia.media.frames import Frame
 from intarsia.media.images import read_image
-from intarsia.media.video import Frame, open_video
+from intarsia.media.video import open_video
 from intarsia.media.videowriter import VideoWriter
 from intarsia.metrics import BoundaryF1, Flicker
 

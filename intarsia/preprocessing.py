@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Literal, TypeAlias, TypeVar
+from typing import Annotated, Any, Literal, NamedTuple, TypeAlias, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -20,6 +20,18 @@ from intarsia.errors import DataError, UsageError
 _Positive = Annotated[float, Field(gt=0)]
 
 
+class Blocks(NamedTuple):
+    """The blocks of points that a network sees.
+
+    Attributes:
+        points: most of one.
+        width: of one, in the unit of the coordinates.
+    """
+
+    points: int
+    width: float
+
+
 class _Seen(BaseModel):
     """What every preprocessing answers."""
 
@@ -34,6 +46,11 @@ class _Seen(BaseModel):
     def made_for(self) -> str:
         """What to give it, in words."""
         raise NotImplementedError
+
+    @property
+    def blocks(self) -> Blocks | None:
+        """The blocks of points that the network sees; None where it sees pixels."""
+        return None
 
     def is_for(self, medium: str) -> bool:
         """Tell whether the model was made for a medium, or for what can be shown to it in the same way."""
@@ -206,6 +223,11 @@ class CloudPreprocessing(_Seen):
     def medium(self) -> Literal["cloud"]:
         """What the model was made for."""
         return "cloud"
+
+    @property
+    def blocks(self) -> Blocks:
+        """The blocks of points that the network sees."""
+        return Blocks(self.points, 2.0 if self.whole else self.block)
 
     def describe(self) -> str:
         """Say in words what the network sees."""

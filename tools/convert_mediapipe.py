@@ -61,6 +61,7 @@ class Origin:
         limits: for the card.
         paper: that describes it.
         use: how a network of pictures to logits is used; None for one that needs more than that.
+        edges: the bundled network that makes the edges of its masks fine; "" if none was trained on them.
     """
 
     file: str
@@ -73,6 +74,7 @@ class Origin:
     limits: str
     paper: str
     use: Exported | None = None
+    edges: str = ""
 
     def description(self) -> Description:
         """All of the bundle but its network."""
@@ -85,9 +87,8 @@ class Origin:
             "was changed from TensorFlow Lite to ONNX by tools/convert_mediapipe.py.",
             "paper": self.paper,
         }
-        return Description(
-            CONVERTED, {"network": self.network}, LabelSpace(self.classes), self.preprocessing, card=card
-        )
+        options = {"network": self.network} | ({"edges": self.edges} if self.edges else {})
+        return Description(CONVERTED, options, LabelSpace(self.classes), self.preprocessing, card=card)
 
 
 def _person(graph: Graph, made: list[str]) -> Outputs:
@@ -148,6 +149,7 @@ ORIGINS = {
             stride=1, align_corners=False, margin=0, precision="fp32", sizes=((256, 256),),
             origin="9ee168ec7c8f2a16c56fe8e1cfbc514974cbbb7e434051b455635f1bd1462f5c", agreement=1.0,
         ),
+        edges="edge",
     ),
     "face-detector": Origin(
         "mediapipe/modules/face_detection/face_detection_short_range.tflite",
@@ -180,7 +182,7 @@ ORIGINS = {
         "Gives 33 points and a mask of each body that the bundle person finds.",
         "One body for each piece of the person mask: people who overlap are taken for one, and one body gets the "
         "points.",
-        "Bazarevsky et al. 2020, BlazePose, arXiv:2006.10204.",
+        "Bazarevsky et al. 2020, BlazePose, arXiv:2006.10204.", edges="edge",
     ),
 }  # fmt: skip
 

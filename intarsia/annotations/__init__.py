@@ -10,8 +10,9 @@ from intarsia.annotations.document import (
     Shape,
     Track,
 )
+from intarsia.annotations.drawing import DrawingRules
 from intarsia.annotations.lost import Lost
-from intarsia.annotations.raster import DrawingRules, InstanceMap, instance_map, rasterize
+from intarsia.annotations.raster import InstanceMap, instance_map, rasterize
 from intarsia.annotations.tools import open_annotations, write_annotations
 
 __all__ = [

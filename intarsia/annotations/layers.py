@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intarsia.annotations.document import IGNORE_NAMES, AnnotatedImage, Shape
+from intarsia.annotations.drawing import DrawingRules
 from intarsia.annotations.geometry import Mask, Polygon
-from intarsia.annotations.raster import DrawingRules, background_label, rasterize
+from intarsia.annotations.raster import background_label, rasterize
 from intarsia.annotations.vectors import outer_ring
 from intarsia.instances import measure_instances
 from intarsia.labels import LabelArray, LabelSpace

@@ -30,7 +30,7 @@ def with_oddities_told(export: AnnotationSet) -> AnnotationSet:
 
     def stream(lost: Lost) -> Iterator[Document]:
         for document in export.stream(lost):
-            if isinstance(document, AnnotatedImage) and lies_within_a_pixel(document):
+            if any(lies_within_a_pixel(still) for still in document.stills()):
                 lost.changed(SHARES, document.name)
             yield document
 

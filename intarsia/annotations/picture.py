@@ -8,8 +8,9 @@ from PIL import Image, ImageDraw
 
 from intarsia.annotations import outlines
 from intarsia.annotations.document import BACKGROUND_NAMES, IGNORE_NAMES, AnnotatedImage, Shape
+from intarsia.annotations.drawing import DrawingRules
 from intarsia.annotations.geometry import Cuboid, Mask, Points, Polyline, Skeleton, Tag
-from intarsia.annotations.raster import DrawingRules, rasterize
+from intarsia.annotations.raster import rasterize
 from intarsia.annotations.vectors import mask_polygons
 from intarsia.labels import Color, LabelSpace
 from intarsia.result.renders import blend

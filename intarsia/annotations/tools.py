@@ -12,12 +12,12 @@ from typing import Any
 
 from intarsia.annotations import archive
 from intarsia.annotations.document import AnnotationSet, Category, Document
+from intarsia.annotations.drawing import DrawingRules
 from intarsia.annotations.finding import encoded, walk
 from intarsia.annotations.incomplete import what_it_is
 from intarsia.annotations.lost import Lost
 from intarsia.annotations.naming import with_own_names
 from intarsia.annotations.oddities import with_oddities_told
-from intarsia.annotations.raster import DrawingRules
 from intarsia.errors import DataError, UsageError, suggest
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from intarsia.annotations import outlines
 from intarsia.annotations.document import AnnotatedImage, Category, Document, Shape
+from intarsia.annotations.drawing import DrawingRules
 from intarsia.annotations.geometry import (
     Bezier,
     Circle,
@@ -25,7 +26,7 @@ from intarsia.annotations.geometry import (
     name_of,
 )
 from intarsia.annotations.lost import Lost
-from intarsia.annotations.raster import DrawingRules, geometry_mask
+from intarsia.annotations.raster import geometry_mask
 from intarsia.media.images import open_image
 
 _SHAPE_FIELDS = ("instance", "z", "attributes", "occluded", "crowd", "source", "score")

@@ -21,9 +21,10 @@ from intarsia.inference.matting import Floats, Matting, Pixels, working_size
 from intarsia.inference.steady import SteadyPredictor
 from intarsia.inference.video import FrameResult, State
 from intarsia.media.ahead import Ahead
+from intarsia.media.frames import Frame
 from intarsia.media.medium import PHOTO, VIDEO, Form
 from intarsia.media.newest import Newest
-from intarsia.media.video import Frame, open_video
+from intarsia.media.video import open_video
 from intarsia.result import Render
 
 if TYPE_CHECKING:

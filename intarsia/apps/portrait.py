@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from copy import copy
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import cv2
@@ -24,9 +25,8 @@ from intarsia.inference.edges import EdgeFinder
 from intarsia.inference.editing import Edited
 from intarsia.inference.matting import Floats, Matting, Pixels, working_size
 from intarsia.media.images import ImageLike, open_image, read_image
-from intarsia.media.medium import PHOTO, Form
+from intarsia.media.medium import PHOTO, VIDEO, Form
 from intarsia.media.photos import PhotoReader
-from intarsia.media.video import is_video
 from intarsia.result import Render
 from intarsia.result.contract import areas, count
 from intarsia.runtimes.upsampling import Upsampling
@@ -84,8 +84,8 @@ class Portraits:
         ground: what is behind them.
 
     Attributes:
-        edges: finds alpha where a bundled model's mask ends; None for models of the user's own, whose masks it was not
-            trained on.
+        edges: finds alpha where the mask of a model ends that names it; None for others, whose masks it was not trained
+            on.
 
     Raises:
         UsageError: the model has no such class.
@@ -97,8 +97,10 @@ class Portraits:
         self._predictor, self._ground = predictor, ground
         self._class = predictor.space.index(PERSON)
         self.bundle, self.space, self.given = predictor.bundle, predictor.space, predictor.given
-        self._look = Chooser() if predictor.bundle.is_converted else None
-        self.edges = EdgeFinder() if predictor.bundle.is_converted else None
+        # Both know the bundled masks of people: the look, that these see somebody in cups and cats.
+        known = predictor.bundle.edges == EDGE
+        self._look = Chooser() if known else None
+        self.edges = EdgeFinder() if known else None
 
     @property
     def preprocessing(self) -> Any:
@@ -222,5 +224,5 @@ def check_files(plan: Plan) -> None:
         (name,), (render,) = task.outputs.values(), task.renders.values()
         if render.alpha and not name.lower().endswith((".png", ".webp", ".tif", ".tiff")):
             raise UsageError(f"{name} cannot be transparent: name a file that ends in .png, .webp or .tif")
-        if is_video(task.source):
+        if VIDEO.is_surely(Path(task.source)):
             raise UsageError(f"{task.source} is a video: intarsia background {task.source} --with blur")

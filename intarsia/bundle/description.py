@@ -81,6 +81,11 @@ class Description:
         return self.architecture == CONVERTED
 
     @property
+    def edges(self) -> str:
+        """The bundled network that makes the edges of its masks fine and was trained on them; "" if it names none."""
+        return str(self.options.get("edges", "")) if self.is_converted else ""
+
+    @property
     def terms(self) -> str:
         """Under which terms it may be used, as its card says."""
         return str(self.card.get("license") or self.card.get("terms") or "no terms stated")

@@ -23,7 +23,7 @@ from intarsia import __version__
 from intarsia.cli.commands import Commands
 from intarsia.cli.output import emit
 from intarsia.cli.target import explain
-from intarsia.errors import IntarsiaError
+from intarsia.errors import IntarsiaError, UsageError
 from intarsia.failures import explained
 from intarsia.stopping import INTERRUPTED, TERMINATED, interrupted_by_signals
 from intarsia.threads import share_cores
@@ -88,6 +88,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(given: list[str], *, debug: bool, as_json: bool) -> int:
     try:
+        if "" in given:  # which would be the current folder
+            raise UsageError('an argument is empty (""): is a variable of the shell unset?')
         code = _group(given, prog_name="intarsia", standalone_mode=False)
         sys.stdout.flush()  # a full disk or a reader that left shows here, not after the end
     except IntarsiaError as error:

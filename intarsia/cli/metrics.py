@@ -30,7 +30,10 @@ PARTLY = 1
 @takes_measures(without=_LACKING)
 def metrics(
     prediction: Annotated[
-        Path, typer.Argument(metavar="PRED", help="Predicted mask, folder of them, or an annotation export (COCO).")
+        Path,
+        typer.Argument(
+            metavar="PRED", help="Predicted mask or label volume, folder of them, or an annotation export (COCO)."
+        ),
     ],
     truth: Annotated[Path, typer.Argument(metavar="TRUTH", help="True mask, folder of them, or an annotation export.")],
     classes: Classes = None,
@@ -59,7 +62,8 @@ def metrics(
     if json:
         emit(found.to_json())
     else:
-        typer.echo(f"{counted(len(found.evaluation.images), 'mask')} of {prediction} against {truth}")
+        thing = "volume" if found.folders.medium == "volume" else "mask"
+        typer.echo(f"{counted(len(found.evaluation.images), thing)} of {prediction} against {truth}")
         for note in found.folders.notes:
             typer.echo(f"  {note}")
         show(found.evaluation)

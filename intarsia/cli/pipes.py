@@ -95,5 +95,5 @@ def _suffix(sources: Sequence[str], write: Sequence[str], *, as_json: bool) -> s
     if len(wanted) != 1:
         raise UsageError(f"standard output takes one file, and there would be {len(wanted)} ({', '.join(wanted)})")
     if wanted == ["labels"]:
-        return medium.targets[0] if medium.form != "frames" else ".mkv"
+        return medium.labels(Path(items[0].source))
     return ".webm" if wanted == ["alpha"] else ".mp4"

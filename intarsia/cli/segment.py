@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,7 +13,8 @@ from intarsia import DEFAULT_MODEL, DEFAULT_MODELS
 from intarsia.cli.flags import give_flags
 from intarsia.cli.output import Decide, Json, Options, Refine, RefineOptions, emit, progress_bar, read_refine
 from intarsia.cli.planned import On, read_on, run_job
-from intarsia.cli.records import show_job, show_plan
+from intarsia.cli.preannotations import Exports, listed, read_exports
+from intarsia.cli.records import hint_at_masks, show_job, show_plan
 from intarsia.cli.target import JobDryRun, Overwrite, Resume, refuse_both
 from intarsia.cli.things import FLAGS, Things, read_things
 from intarsia.errors import UsageError, counted
@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from intarsia.inference import Predictor
     from intarsia.inference.clouds import CloudPredictor
     from intarsia.jobs import JobResult, Plan
-    from intarsia.jobs.preannotation import PreAnnotation
 
+PAGES = "handwriting"
+"""The bundled model of scanned pages."""
 _NONE = Things()
 _GRIDS, _VIDEO, _CLOUDS = "GeoTIFFs and volumes", "Video", "Point clouds"
 
@@ -63,7 +64,8 @@ def segment(
         typer.Option(
             metavar="KIND",
             help="What is written; repeatable, or with commas. labels (PNG, GeoTIFF, NIfTI, lossless MKV, cloud), "
-            "overlay, colors, outlines, alpha (the classes of --keep on a transparent ground), confidence, polygons "
+            "overlay, colors, outlines, alpha (the classes of --keep on a transparent ground), confidence, "
+            "probabilities (of all classes: .npy, of maps GeoTIFF, of volumes NIfTI), polygons "
             "(GeoJSON) and geopackage (of maps), masks (of a video, a folder), top, side and page (of a cloud). "
             "Default: labels and overlay; of videos overlay, of clouds labels.",
         ),
@@ -210,8 +212,8 @@ def segment(
         "video_set": video_set, "fps": fps, "limit": limit, "instances": things.asked,
     }  # fmt: skip
     given = [name for name, value in asked.items() if value is not None and value is not False]
-    write = _listed(write)
-    exports = _exports(annotations, outline_tolerance, outline_least_area, polygons=bool(OUTLINED & set(write)))
+    write = listed(write)
+    exports = read_exports(annotations, outline_tolerance, outline_least_area, polygons=bool(OUTLINED & set(write)))
     things.check(exports.tools)
     with piped(sources, out, write, as_json=json) as (sources, out):
         planned = plan(sources, out, outputs=things.outputs(write), given=given)
@@ -251,63 +253,6 @@ def segment(
 
 
 segment = give_flags(segment, "things", FLAGS, read_things)
-
-
-@dataclass(frozen=True)
-class Exports:
-    """The annotation tools to write for, and how outlines are made (None: as `write_preannotations` decides)."""
-
-    tools: tuple[str, ...]
-    tolerance: float | None
-    least_area: float | None
-
-    def of_maps(self, write: Sequence[str]) -> dict[str, Any]:
-        """The job's options of polygons, where they are written."""
-        from intarsia.jobs.outputs import OUTLINED
-
-        if not OUTLINED & set(write):
-            return {}
-        return {"outline_tolerance": self.tolerance or 0.0, "outline_least_area": self.least_area or 0.0}
-
-    def check(self, folder: Path, *, overwrite: bool) -> None:
-        """Refuse before the work what could not be written after it."""
-        if self.tools:
-            from intarsia.jobs.preannotation import preannotation_path
-
-            for tool in self.tools:
-                preannotation_path(folder, tool, overwrite=overwrite)
-
-    def write(
-        self, plan: Plan, predictor: Any, *, of: Sequence[str] | None, overwrite: bool
-    ) -> dict[str, PreAnnotation]:
-        """Write what a finished job found, by tool."""
-        if not self.tools:
-            return {}
-        from intarsia.jobs.preannotation import write_preannotations
-
-        return {
-            tool: write_preannotations(
-                plan, predictor.space, tool,
-                tolerance=self.tolerance, min_area=self.least_area, of=of, overwrite=overwrite,
-            )
-            for tool in self.tools
-        }  # fmt: skip
-
-
-def _listed(said: list[str] | None) -> list[str]:
-    """Words of a repeatable option, which may stand in one, too, with commas between them."""
-    return list(dict.fromkeys(word.strip() for one in said or () for word in one.split(",") if word.strip()))
-
-
-def _exports(
-    annotations: list[str] | None, tolerance: float | None, least_area: float | None, *, polygons: bool
-) -> Exports:
-    tools = tuple(_listed(annotations))
-    if not tools and not polygons and (tolerance is not None or least_area is not None):
-        raise UsageError(
-            "--outline-tolerance and --outline-least-area are for --annotations and --write polygons or geopackage"
-        )
-    return Exports(tools, tolerance, least_area)
 
 
 def _load(
@@ -360,6 +305,8 @@ def _finish(
     written = {}
     if not result.stopped and (result.skipped or result.done):
         written = exports.write(plan, predictor, of=things.of, overwrite=overwrite)
+    if model != PAGES:  # which are two-coloured, too
+        hint_at_masks(result)
     if not json:
         show_job(result, plan, predictor.bundle, model)
     elif not result.stopped:  # of which the command itself tells, in JSON too

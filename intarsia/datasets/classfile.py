@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from intarsia.classlists import ClassList, read_class_file
-from intarsia.datasets.layouts.pairing import SPLITS
+from intarsia.datasets.layouts.filenames import SPLITS
 
 FILE_NAMES = (
     "classes.txt", "labels.txt", "codes.txt", "class_names.txt", "label_names.txt", "label_colors.txt", "labelmap.txt",

@@ -14,7 +14,7 @@ from intarsia.datasets.classfile import find_class_file
 from intarsia.datasets.layouts import lists, manifest, parquet, shards, splitfiles
 from intarsia.datasets.layouts.contract import Content, Layout, Reading
 from intarsia.datasets.layouts.exports import also_here
-from intarsia.datasets.layouts.pairing import SPLITS, folder_meaning
+from intarsia.datasets.layouts.filenames import SPLITS, folder_meaning
 from intarsia.datasets.layouts.records import RECORD
 from intarsia.datasets.layouts.table import LAYOUTS
 from intarsia.datasets.partition import divide

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import TypeVar
 
-from intarsia.datasets.layouts.pairing import natural
+from intarsia.datasets.layouts.filenames import natural
 from intarsia.datasets.splits import Item
 from intarsia.errors import counted
 from intarsia.files import encoded

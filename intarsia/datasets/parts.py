@@ -14,11 +14,11 @@ from PIL import Image
 from intarsia.datasets.coding import RawMask
 from intarsia.errors import DataError
 from intarsia.media.depth import Windows
-from intarsia.media.header import check_size, file_size, opened, own_frames
+from intarsia.media.header import check_size, file_size, opened
 from intarsia.media.images import MAX_PIXELS, ImageReader, open_image, read_image
 from intarsia.media.maskfile import StoredMask, read_mask_file
 from intarsia.media.pixels import RGB
-from intarsia.media.stacks import is_stack
+from intarsia.media.stacks import page_numbers
 
 
 @runtime_checkable
@@ -70,14 +70,12 @@ class Page:
 
 def by_page(pair: tuple[File, File]) -> list[tuple[File, File]]:
     """A picture and its mask, page by page where both are TIFFs of as many pages; of others the pair itself."""
-    image, mask = pair
-    if not (is_stack(image) and is_stack(mask)) or not isinstance(image, Path) or not isinstance(mask, Path):
-        return [pair]
-    pages = []
-    for path in (image, mask):
-        with opened(path, str(path)) as stack:
-            pages.append([Page(path, number) for number in own_frames(stack)])
-    return list(zip(*pages, strict=True)) if len(pages[0]) == len(pages[1]) else [pair]
+    image, mask = (_pages(file) for file in pair)
+    return list(zip(image, mask, strict=True)) if image and len(image) == len(mask) else [pair]
+
+
+def _pages(file: File) -> list[Page]:
+    return [Page(file, number) for number in page_numbers(file)] if isinstance(file, Path) else []
 
 
 def page_count(path: Path) -> int:

@@ -10,11 +10,13 @@ from typing import Any
 
 from intarsia.classlists import ClassList
 from intarsia.datasets.layouts.maskfolders import MaskFolders, open_mask_folders
+from intarsia.datasets.layouts.volumefolders import are_volumes, open_volume_folders
 from intarsia.errors import DataError
 from intarsia.evaluation.measures.contract import Measure, Need, refuse_unmeasurable
 from intarsia.evaluation.scoring import Evaluation, Scorer
+from intarsia.files import local
 
-_OFFERED: tuple[Need, ...] = ("grid", "plane")
+_OFFERED: dict[str, tuple[Need, ...]] = {"picture": ("grid", "plane"), "volume": ("grid", "spacing")}
 """What measures need, and masks have."""
 
 
@@ -57,7 +59,7 @@ def score_masks(
     measures: Iterable[Measure] = (),
     progress: Callable[[int, int], None] | None = None,
 ) -> MaskScores:
-    """Compare two folders of masks, paired by name; see `open_mask_folders`.
+    """Compare two folders of masks or label volumes, paired by name; see `open_mask_folders`.
 
     Args:
         prediction: folder of predicted masks, or an annotation tool's export.
@@ -71,14 +73,17 @@ def score_masks(
         DataError: the folders do not fit together, no pair could be compared, or no target pixel is labelled.
         UsageError: the spacing is not positive, or masks cannot be measured so.
     """
-    asked = tuple(measures)
-    refuse_unmeasurable(asked, _OFFERED)
-    folders = open_mask_folders(prediction, truth, classes=classes, ignore=ignore)
+    asked, ours, theirs = tuple(measures), Path(local(prediction)), Path(local(truth))
+    if are_volumes(ours, theirs):
+        folders: MaskFolders = open_volume_folders(ours, theirs, classes, ignore)
+    else:
+        folders = open_mask_folders(ours, theirs, classes=classes, ignore=ignore)
+    refuse_unmeasurable(asked, _OFFERED[folders.medium])
     scorer = Scorer(folders.truth.space, asked)
     failures = {}
     for number, (name, predicted, target) in enumerate(folders.pairs, start=1):
         try:
-            scorer.add(name, *folders.read(predicted, target))
+            scorer.add(name, *folders.read(predicted, target), spacing=folders.spacing(target))
         except DataError as error:
             failures[name] = str(error)
         if progress is not None:
@@ -87,7 +92,7 @@ def score_masks(
         raise DataError(
             f"none of the {len(failures)} pairs can be compared; the first: {next(iter(failures.values()))}"
         )
-    evaluation = scorer.finish(str(prediction), Path(truth).name)
+    evaluation = scorer.finish(str(prediction), Path(truth).name, medium=folders.medium)
     if not evaluation.matrix.counts.any():
         raise DataError(f"no pixel of the masks in {truth} is labelled, so there is nothing to compare with")
     return MaskScores(evaluation, folders, failures)

@@ -19,7 +19,7 @@ from intarsia.inference import Predictor
 from intarsia.inference.clouds import CloudPredictor
 from intarsia.inference.pictures.ranking import Ranking
 from intarsia.labels import LabelArray
-from intarsia.media.medium import Form
+from intarsia.media.medium import BY_NAME
 from intarsia.media.source import ArraySource, Pixels
 
 AnyPredictor: TypeAlias = Predictor | CloudPredictor
@@ -83,7 +83,7 @@ def seen_by(predictor: AnyPredictor, split: AnySplit) -> AnySplit:
     Raises:
         UsageError: the model is for another medium than the data.
     """
-    if KINDS[split.medium].form not in predictor.forms:
+    if not BY_NAME[split.medium].goes_with(predictor.forms):
         raise UsageError(f"the data in {split.root} are {split.medium}s, and the model labels none")
     return split.for_input(predictor.preprocessing)
 
@@ -156,21 +156,19 @@ class Kind:
     """How wholes of one medium are measured.
 
     Attributes:
-        form: of them, which a predictor must be for.
         label: predicts one: predictor, split, the indices of its items, from stored classes to those of the target, and
             the scorer that sees probabilities on the way.
         offers: what measures may need, and it has.
     """
 
-    form: Form
     label: Callable[[Any, Any, list[int], LabelArray, Scorer], Pair]
     offers: tuple[Need, ...] = ()
 
 
 KINDS: dict[Pixels | Literal["cloud"], Kind] = {
-    "picture": Kind("rows", _picture, ("grid", "plane", "probabilities")),
-    "raster": Kind("rows", _picture, ("grid", "plane", "probabilities")),
-    "volume": Kind("volume", _volume, ("grid", "spacing", "probabilities")),
-    "cloud": Kind("points", _cloud),
+    "picture": Kind(_picture, ("grid", "plane", "probabilities")),
+    "raster": Kind(_picture, ("grid", "plane", "probabilities")),
+    "volume": Kind(_volume, ("grid", "spacing", "probabilities")),
+    "cloud": Kind(_cloud),
 }
 """How each medium is measured."""

@@ -9,8 +9,9 @@ from pathlib import Path
 from intarsia.bundle import Description
 from intarsia.datasets import Split, open_dataset
 from intarsia.errors import UsageError
-from intarsia.exporting.exporting import Export, Exporter, Stage
+from intarsia.exporting.exporting import Export, Exporter
 from intarsia.exporting.request import check_request
+from intarsia.exporting.telling import Stage
 from intarsia.recipe import ReadOptions
 from intarsia.zoo import find_bundle
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,14 @@ from intarsia.bundle.exported import EXPORTED_KEY
 from intarsia.datasets import Split
 from intarsia.errors import ModelError, UsageError, counted, require
 from intarsia.exporting.comparing import compare, random_blocks, random_inputs
+from intarsia.exporting.folding import fold_norms
 from intarsia.exporting.graph import OPSET, require_exportable, to_onnx
 from intarsia.exporting.quantising import Quantised, quantise
-from intarsia.exporting.seen import Like, Seen, checksum, hashes, points
+from intarsia.exporting.seen import MOST, Like, Seen, checksum, hashes, points
+from intarsia.exporting.telling import Stage, Teller, Told
 from intarsia.exporting.writing import halved, write_onnx, write_openvino
 from intarsia.models import SegmentationModel
 from intarsia.models.restore import restore
-from intarsia.preprocessing import CloudPreprocessing
 from intarsia.runtimes.contract import Floats, Runtime
 from intarsia.runtimes.exported import gflop_per_megapixel
 from intarsia.runtimes.onnx import OnnxRuntime
@@ -34,8 +36,8 @@ from intarsia.runtimes.torch import TorchRuntime
 SAME = 0.9999
 """Share of labels in which a network in float32 has to agree with the one that it was made from."""
 _COMPARED = 10  # labelled items, besides random inputs
+_RANKED = 6  # inputs on which it is measured what each layer's eight bits cost: the most of an export's time
 
-Stage = Callable[[str], None]
 Write = Callable[[Mapping[str, str], Path], None]
 
 
@@ -80,7 +82,7 @@ class Exporter:
             UsageError: networks of points are not written for OpenVINO.
             ModelError: the network cannot be translated, or what was made of it is not as right as it has to be.
         """
-        if self._blocks is not None and self.file.suffix.lower() != ".onnx":
+        if self.bundle.preprocessing.blocks is not None and self.file.suffix.lower() != ".onnx":
             raise UsageError(
                 f"{self.file}: networks of points are exported for ONNX Runtime alone: "
                 f"-o {self.file.with_suffix('.onnx')}"
@@ -105,19 +107,13 @@ class Exporter:
             self.sizes = Exported.load(file).sizes
             return OnnxRuntime(file, len(self.bundle.space)), onnx.load(file)
         model = require_exportable(restore(Bundle.of(self.bundle)), self.bundle.title)
-        points = self._blocks.points if self._blocks is not None else 0
+        blocks = self.bundle.preprocessing.blocks
+        points = 0 if blocks is None else blocks.points
         return TorchRuntime(model, precision="fp32", device="cpu"), self.translate(model, points)
 
-    @property
-    def _blocks(self) -> CloudPreprocessing | None:
-        """What blocks of points a network of points sees; None for those of pictures."""
-        seen = self.bundle.preprocessing
-        return seen if isinstance(seen, CloudPreprocessing) else None
-
     def _random_inputs(self, channels: int) -> list[Floats]:
-        if self._blocks is None:
-            return random_inputs(channels, self.sizes)
-        return random_blocks(channels, self._blocks.points, 2.0 if self._blocks.whole else self._blocks.block)
+        blocks = self.bundle.preprocessing.blocks
+        return random_inputs(channels, self.sizes) if blocks is None else random_blocks(channels, *blocks)
 
     def _note_data(self) -> None:
         """Keep apart what is calibrated and what is verified on, and tell both in the record."""
@@ -148,7 +144,7 @@ class Exporter:
 
         if precision != "int8":
             return self._measured(plain, precision)
-        quantised = self._quantised(graph, plain)
+        quantised = self._quantised(core().read_model(fold_norms(network).SerializeToString()), plain)
         if quantised is not None:
             model = quantised.model
             return self._measured(lambda texts, file: write_openvino(model, texts, file), "int8")
@@ -160,14 +156,16 @@ class Exporter:
         self._compared(plain, "fp32")  # the translation itself is right
         split = self.verification
         self.stage("quantising, and measuring what it costs")
+        seen = Seen(self.bundle, self.calibration, self.original)
         made = quantise(
             graph,
-            Seen(self.bundle, self.calibration, self.original),
-            len(split),
-            lambda network, indices: points(self.bundle, Like(self.original, network), split, indices),
+            Told(seen, min(len(seen.chosen), MOST), "calibrating, input", self.stage),
+            list(islice(replace(seen, most=_RANKED), _RANKED)),
+            lambda network: points(self.bundle, Like(self.original, network), split, self._told("measuring, item")),
             self.max_drop,
+            self.stage,
         )
-        floats, whole, last = made.scores[0], made.scores[1], made.scores[-1]
+        floats, whole, last = made.scores
         drops = {"all_layers": round(floats - whole, 3), "kept_layers": round(floats - last, 3)}
         self.record["int8"] = {
             "layers": len(made.layers), "given_back": list(made.given_back), "drop": drops, "max_drop": self.max_drop,
@@ -237,7 +235,7 @@ class Exporter:
             return {}
         self.stage(f"measuring {precision} on {counted(len(self.verification), 'labelled item')}")
         wanted = self._wanted
-        found, _ = points(self.bundle, runtime, self.verification)
+        found = points(self.bundle, runtime, self.verification, self._told("measuring, item"))
         drop = wanted - found
         if not drop <= self.max_drop:
             raise ModelError(
@@ -251,7 +249,10 @@ class Exporter:
     def _wanted(self) -> float:
         """What the network itself reaches on the data to verify on."""
         assert self.verification is not None
-        return points(self.bundle, self.original, self.verification)[0]
+        return points(self.bundle, self.original, self.verification, self._told("measuring the original, item"))
+
+    def _told(self, what: str) -> Teller:
+        return Teller(what, self.stage)
 
     def _opened(self) -> Runtime:
         classes = len(self.bundle.space)

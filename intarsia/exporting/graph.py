@@ -20,8 +20,7 @@ from torch.nn import functional as F
 from intarsia.errors import ModelError
 from intarsia.exporting import neighbours
 from intarsia.exporting.resampling import bicubic
-from intarsia.models import ImageModel, SegmentationModel
-from intarsia.models.cloud.layers import CloudModel
+from intarsia.models import SegmentationModel
 
 OPSET = 18
 OUTPUT = "logits"
@@ -97,15 +96,15 @@ class _Averages(nn.Module):
         return inside / (last - first).float()
 
 
-def require_exportable(model: SegmentationModel, title: str) -> ImageModel | CloudModel:
+def require_exportable(model: SegmentationModel, title: str) -> SegmentationModel:
     """Refuse a model that is no network of pictures or points with a fixed course of arithmetic.
 
     Raises:
         ModelError: it is not; says why, and what can be exported.
     """
-    if model.unexportable or not isinstance(model, ImageModel | CloudModel):
+    if model.unexportable:
         raise ModelError(
-            f"{title} cannot be exported: {model.unexportable or 'it is no network of pictures or points'}. Networks "
+            f"{title} cannot be exported: {model.unexportable}. Networks "
             "of pictures, rasters, volumes and points can be, and those for video as they see a single frame"
         )
     return model

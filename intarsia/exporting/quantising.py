@@ -5,23 +5,26 @@ from __future__ import annotations
 import io
 import logging
 import os
-import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from typing import Any
 from unittest.mock import patch
 
+import numpy as np
+
 from intarsia.errors import ModelError, require
+from intarsia.exporting.restoring import is_integer, maker, restored, rounded
 from intarsia.exporting.seen import MOST
+from intarsia.exporting.telling import Stage, Told
 from intarsia.runtimes.contract import Floats
 from intarsia.runtimes.openvino import core
 
-_RANKED = 20
-"""Items on which layers are ranked by how much they cost; each layer takes a pass over them."""
+Compute = Callable[[Floats], Floats]
+Measure = Callable[[Compute], float]
+"""From what computes logits to its mIoU on labelled items that calibration has not seen, in points."""
 
-Measure = Callable[[Callable[[Floats], Floats], list[int]], tuple[float, list[float]]]
-"""From a network and the indices of items to their mIoU together, in points, and each one's own."""
+_LAYERS = ("Convolution", "GroupConvolution", "ConvolutionBackpropData", "GroupConvolutionBackpropData", "MatMul")
 
 
 @dataclass(frozen=True)
@@ -31,70 +34,128 @@ class Quantised:
     Attributes:
         model: OpenVINO's.
         layers: that compute in eight bits.
-        given_back: layers that did, and compute in floats again because they cost too much.
-        scores: mIoU in points: of the network in floats, of all layers in eight bits, then after each layer given back.
+        given_back: operations that did, and compute in floats again because they cost too much.
+        scores: mIoU in points: of the network in floats, of all layers in eight bits, and of `model`.
     """
 
     model: Any
     layers: tuple[str, ...]
     given_back: tuple[str, ...]
-    scores: tuple[float, ...]
+    scores: tuple[float, float, float]
 
 
-def quantise(network: Any, seen: Iterable[Floats], items: int, measure: Measure, max_drop: float) -> Quantised:
+def quantise(
+    network: Any, seen: Iterable[Floats], some: Sequence[Floats], measure: Measure, max_drop: float, stage: Stage
+) -> Quantised:
     """Quantise a network, and give back the layers that cost most until it loses no more than it may.
 
     Weights become symmetric and activations asymmetric integers. Weights use half of their range, so that sums do not
     overflow on processors without integer dot products (VNNI), where the same file has to give the same labels.
 
+    What is given back is found in two steps, so that the time is known: operations are ranked by how much nearer the
+    logits of a few inputs come to those in floats without each of them, and then as few of the first ones are given
+    back as keep the drop, by halving, each time measured on all items.
+
     Args:
-        network: OpenVINO's model, in floats; it is left as it is.
+        network: OpenVINO's model, in floats; it is left as it is. Norms cost least where they are part of layers.
         seen: inputs that its ranges are taken from.
-        items: how many labelled items there are to measure on, none of them among `seen`.
+        some: a few inputs that operations are ranked on.
         measure: see `Measure`.
         max_drop: of mIoU, in points.
+        stage: told what is done, and how long it will take.
 
     Raises:
         UsageError: NNCF is not installed.
         ModelError: it cannot quantise the network.
     """
+    floats = _folded(network)
+    whole = _in_integers(floats, seen)
+    stage("measuring the network in floats")
+    wanted = measure(_compute(floats))
+    stage("measuring it in eight bits")
+    reached = measure(_compute(whole))
+    if wanted - reached <= max_drop:
+        return Quantised(whole, _in_eight_bits(whole), (), (wanted, reached, reached))
+    ranked = _ranked(whole, floats, some, stage)
+    count, last = len(ranked), wanted  # all of them: the network in floats
+    too_few = 0
+    while count - too_few > 1:
+        middle = (count + too_few) // 2
+        stage(f"measuring it without {middle} of {len(ranked)} operations in eight bits")
+        found = measure(_compute(restored(whole, floats, ranked[:middle])))
+        if wanted - found <= max_drop:
+            count, last = middle, found
+        else:
+            too_few = middle
+    model = restored(whole, floats, ranked[:count])
+    return Quantised(model, _in_eight_bits(model), ranked[:count], (wanted, reached, last))
+
+
+def _folded(network: Any) -> Any:
+    """A copy whose weights are plain constants."""
+    from openvino.passes import ConstantFolding, Manager
+
+    made, manager = network.clone(), Manager()
+    manager.register_pass(ConstantFolding())
+    manager.run_passes(made)
+    return made
+
+
+def _in_integers(network: Any, seen: Iterable[Floats]) -> Any:
+    """The whole network in eight bits."""
     import openvino
 
     os.environ.setdefault("NNCF_CI", "1")  # or it would tell its makers of each use
     with _quiet("torch.utils.cpp_extension"):  # it wonders where CUDA's compiler is
         nncf: Any = require("nncf", "quantize")
-    scores: list[float] = []
-
-    def validate(compiled: Any, given: Iterable[int]) -> tuple[float, list[float]]:
-        indices = list(given)
-        miou, each = measure(lambda x: compiled(x)[0], indices)
-        if len(indices) == items:
-            scores.append(miou)
-        return miou, each
-
     # NNCF would open a core of its own for every network that it tries; see `core`.
     ours = {"Core": core, "compile_model": core().compile_model}
-    with _quiet("nncf"), patch.multiple(openvino, **ours), tempfile.TemporaryDirectory() as folder:
+    with _quiet("nncf"), patch.multiple(openvino, **ours):
         try:
-            made = nncf.quantize_with_accuracy_control(
-                network.clone(), nncf.Dataset(seen), nncf.Dataset(range(items)), validate, max_drop=max_drop,
-                drop_type=nncf.DropType.ABSOLUTE, preset=nncf.QuantizationPreset.MIXED, subset_size=MOST,
-                advanced_quantization_parameters=nncf.AdvancedQuantizationParameters(
-                    overflow_fix=nncf.OverflowFix.ENABLE
-                ),
-                advanced_accuracy_restorer_parameters=nncf.AdvancedAccuracyRestorerParameters(
-                    ranking_subset_size=min(_RANKED, items), num_ranking_workers=1, intermediate_model_dir=folder
-                ),
+            return nncf.quantize(
+                network.clone(), nncf.Dataset(seen), preset=nncf.QuantizationPreset.MIXED, subset_size=MOST,
+                advanced_parameters=nncf.AdvancedQuantizationParameters(overflow_fix=nncf.OverflowFix.ENABLE),
             )  # fmt: skip
         except (RuntimeError, ValueError, nncf.InternalError) as error:
             raise ModelError(f"NNCF cannot quantise this network: {error}; export it in another precision") from error
-        first = _in_eight_bits(core().read_model(f"{folder}/intermediate_model.xml"))
-    layers = _in_eight_bits(made)
-    return Quantised(made, layers, tuple(name for name in first if name not in layers), tuple(scores))
 
 
-_LAYERS = ("Convolution", "GroupConvolution", "ConvolutionBackpropData", "GroupConvolutionBackpropData", "MatMul")
-_BETWEEN = ("Reshape", "Convert", "Multiply", "Subtract", "Transpose")  # an integer weight and its layer
+def _compute(model: Any) -> Compute:
+    """What computes the logits of a model, in float32 where it is not in integers."""
+    compiled = core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    return lambda x: np.array(compiled(x)[0])
+
+
+def _ranked(whole: Any, floats: Any, some: Sequence[Floats], stage: Stage) -> tuple[str, ...]:
+    """The operations in eight bits, those first without which the network comes nearest to the one in floats."""
+    original = _compute(floats)
+    wanted = [original(x) for x in some]
+    names = rounded(whole)
+    distances: dict[str, float] = {}
+    stage(f"ranking {len(names)} operations by what their eight bits cost")
+    for name in Told(names, len(names), "ranking operation", stage):
+        compute = _compute(restored(whole, floats, [name]))
+        distances[name] = float(np.mean([divergence(one, compute(x)) for one, x in zip(wanted, some, strict=True)]))
+    return tuple(sorted(names, key=distances.__getitem__))
+
+
+def divergence(wanted: Floats, found: Floats) -> float:
+    """Measure how far probabilities are from wanted ones: Kullback-Leibler's divergence, each class counting the same.
+
+    Args:
+        wanted: logits (N, K, ...).
+        found: logits of the same shape.
+    """
+    right, other = (np.moveaxis(_log_softmax(logits), 1, -1) for logits in (wanted, found))
+    each = (np.exp(right) * (right - other)).sum(axis=-1)
+    best = wanted.argmax(axis=1)
+    return float(np.mean([each[best == kind].mean() for kind in np.unique(best)]))
+
+
+def _log_softmax(logits: Floats) -> Floats:
+    below = logits - logits.max(axis=1, keepdims=True)
+    result: Floats = below - np.log(np.exp(below).sum(axis=1, keepdims=True))
+    return result
 
 
 def _in_eight_bits(model: Any) -> tuple[str, ...]:
@@ -107,12 +168,7 @@ def _in_eight_bits(model: Any) -> tuple[str, ...]:
 
 
 def _is_quantised(value: Any) -> bool:
-    node = value.get_node()
-    while node.get_type_name() in _BETWEEN:
-        node = node.input_value(0).get_node()
-    if node.get_type_name() == "Constant":
-        return str(node.get_element_type().get_type_name()) in ("i8", "u8")
-    return bool(node.get_type_name() == "FakeQuantize")
+    return is_integer(value.get_node()) or maker(value.get_node()).get_type_name() == "FakeQuantize"
 
 
 @contextmanager

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from intarsia.bundle import Description
 from intarsia.datasets import Split
+from intarsia.datasets.splits import MediumName
 from intarsia.evaluation import evaluate
-from intarsia.evaluation.predictions import KINDS
 from intarsia.inference import Predictor
 from intarsia.inference.clouds import CloudPredictor
-from intarsia.media.medium import Form
+from intarsia.inference.kinds import predictor_for
 from intarsia.media.source import ArraySource, Place
-from intarsia.preprocessing import CloudPreprocessing
 from intarsia.runtimes.contract import Floats, Runtime
 
 MOST = 128
@@ -77,7 +76,7 @@ class Seen:
 
         predictor = _predictor(self.description, Like(self.like, note))
         for index in self.chosen:
-            for _ in _STEPS[KINDS[self.split.medium].form](predictor, self.split, index):
+            for _ in _STEPS[self.split.medium](predictor, self.split, index):
                 yield from noted
                 noted.clear()
 
@@ -92,15 +91,18 @@ def _cloud(predictor: Any, split: Any, index: int) -> Iterator[Any]:
     yield predictor.segment(split.read(index)[0])
 
 
-_STEPS: dict[Form, Callable[[Any, Any, int], Iterator[Any]]] = {"rows": _rows, "volume": _rows, "points": _cloud}
-"""How an item of each form is predicted, step by step."""
+_STEPS: dict[MediumName, Callable[[Any, Any, int], Iterator[Any]]] = {
+    "picture": _rows,
+    "raster": _rows,
+    "volume": _rows,
+    "cloud": _cloud,
+}
+"""How an item of each medium is predicted, step by step."""
 
 
 def _predictor(description: Description, runtime: Runtime) -> Predictor | CloudPredictor:
     """What predicts with a network, without the refinement that its recipe may ask for."""
-    if isinstance(description.preprocessing, CloudPreprocessing):
-        return CloudPredictor(description, runtime=runtime)
-    return Predictor(description, runtime=runtime, refine="none")
+    return predictor_for(description).with_options(description, {"runtime": runtime, "refine": "none"})
 
 
 def hashes(split: Split, indices: Sequence[int]) -> list[str]:
@@ -117,14 +119,14 @@ def checksum(of: Sequence[str]) -> str:
 
 
 def points(
-    description: Description, runtime: Runtime, split: Split, indices: Sequence[int] | None = None
-) -> tuple[float, list[float]]:
-    """Measure the mIoU of a network on labelled items, without the refinement that its recipe may ask for.
+    description: Description, runtime: Runtime, split: Split, progress: Callable[[int, int], None] | None = None
+) -> float:
+    """Measure the mIoU of a network, in points of 100, without the refinement that its recipe may ask for.
 
-    Returns:
-        Of all of them together and of each, in points of 100.
+    Args:
+        description: of the model.
+        runtime: of the network.
+        split: labelled items.
+        progress: see `evaluate`.
     """
-    part = split if indices is None else replace(split, items=tuple(split.items[index] for index in indices))
-    found = evaluate(_predictor(description, runtime), part)
-    each = {row.id: row.miou for row in found.images}
-    return 100 * found.scores.miou, [100 * float(np.nan_to_num(each.get(item.id, 0.0))) for item in part.items]
+    return 100 * evaluate(_predictor(description, runtime), split, progress=progress).scores.miou

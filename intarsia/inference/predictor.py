@@ -14,10 +14,10 @@ from intarsia.inference.pictures.predictor import GridPredictor
 from intarsia.inference.segmenting import Ways, segment_many
 from intarsia.inference.video import VideoPredictor
 from intarsia.inference.volumes import segment_volume
+from intarsia.media.frames import Frame
 from intarsia.media.images import ImageLike, open_image
 from intarsia.media.medium import ROWS, medium_of
 from intarsia.media.source import PixelSource
-from intarsia.media.video import Frame
 from intarsia.media.volumes import VolumeReader
 from intarsia.result import Segmentation, VolumeSegmentation
 

@@ -44,7 +44,7 @@ def segment_many(predictor: Segments, source: Any, ways: Ways, options: Mapping[
     chosen = {name: value for name, value in (options or {}).items() if value is not None}
     if isinstance(source, str | os.PathLike):
         # What the model is for is looked for in folders, whatever else lies there.
-        media = tuple(medium for medium in MEDIA if medium.form in ways)
+        media = tuple(medium for medium in MEDIA if medium.goes_with(ways))
         found = expand(source, predictor.given | set(chosen), media=MEDIA if os.path.isfile(source) else media)
         if found.base is None:
             return _one(predictor, found.items[0], ways, chosen)

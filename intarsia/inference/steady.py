@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from intarsia.inference.pictures.predictor import GridPredictor
 from intarsia.inference.video import State, VideoPredictor
 from intarsia.labels import LabelArray
-from intarsia.media.video import Frame
+from intarsia.media.frames import Frame
 from intarsia.runtimes.upsampling import softmax
 from intarsia.transforms.preprocess import normalise, resize_image, working_size
 

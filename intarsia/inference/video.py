@@ -14,8 +14,8 @@ from intarsia.errors import UsageError
 from intarsia.inference.identity import Identity
 from intarsia.inference.pictures.predictor import GridPredictor
 from intarsia.labels import LabelArray
+from intarsia.media.frames import Frame, SharedSource
 from intarsia.media.medium import VIDEO, check_options
-from intarsia.media.video import Frame, SharedSource
 from intarsia.result import Segmentation
 from intarsia.runtimes.upsampling import Span, upsampled_labels
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
 from intarsia.inference.pictures.predictor import GridPredictor
-from intarsia.labels import LabelArray
+from intarsia.inference.pictures.rows import Rows
 from intarsia.media.source import ArraySource, as_rgb
 from intarsia.media.volumes import VolumeReader, Voxels, stack
 from intarsia.result import VolumeSegmentation
@@ -20,6 +21,7 @@ def segment_volume(
     volume: VolumeReader,
     *,
     progress: Progress | None = None,
+    every: NDArray[np.float32] | None = None,
 ) -> VolumeSegmentation:
     """Segment one volume.
 
@@ -27,6 +29,7 @@ def segment_volume(
         predictor: a model for volumes.
         volume: opened, see `intarsia.media.volumes.open_volume`.
         progress: called after each slice with the number done and the number of all.
+        every: (X, Y, Z, C) in the order of the stored axes: what the probabilities of all classes are put into.
 
     Raises:
         DataError: the volume cannot be read, or the model is not one for volumes.
@@ -37,8 +40,14 @@ def segment_volume(
     voxels = volume.read(window, preprocessing.axis)
     labels = np.empty(voxels.shape, dtype=predictor.space.dtype)
     busiest, most = 0, -1
-    for index, found in enumerate(slice_labels(predictor, voxels, volume.name)):
+    planes = [] if every is None else [volume.grid.view(one, preprocessing.axis) for one in np.moveaxis(every, -1, 0)]
+    for index, rows in enumerate(sliced(predictor, voxels, volume.name, probabilities=every is not None)):
+        found = np.concatenate([part.labels for part in rows])
         labels[index] = found
+        for number, plane in enumerate(planes):
+            plane[index] = np.concatenate(
+                [part.probabilities[number] for part in rows if part.probabilities is not None]
+            )
         filled = int(np.count_nonzero((found > 0) & (found < len(predictor.space))))
         if filled > most:
             busiest, most = index, filled
@@ -55,8 +64,8 @@ def segment_volume(
     )
 
 
-def slice_labels(predictor: GridPredictor, voxels: Voxels, name: str) -> Iterator[LabelArray]:
-    """Segment each slice of (D, H, W) voxels: labels (H, W), one after the other."""
+def sliced(predictor: GridPredictor, voxels: Voxels, name: str, *, probabilities: bool = False) -> Iterator[list[Rows]]:
+    """Segment each slice of (D, H, W) voxels, one after the other."""
 
     def slices() -> Iterator[ArraySource]:
         for index in range(len(voxels)):
@@ -65,4 +74,4 @@ def slice_labels(predictor: GridPredictor, voxels: Voxels, name: str) -> Iterato
 
     ranking = predictor.ranking(slices())
     for source in slices():
-        yield np.concatenate([rows.labels for rows in predictor.rows(source, ranking=ranking)])
+        yield list(predictor.rows(source, ranking=ranking, probabilities=probabilities))

@@ -14,6 +14,7 @@ from intarsia.errors import IntarsiaError
 from intarsia.jobs.cutting.contract import There
 from intarsia.jobs.cutting.rows import joined_rows
 from intarsia.jobs.manifest import fingerprint
+from intarsia.jobs.outputs import EVERY
 from intarsia.jobs.parts import Parts
 from intarsia.jobs.stores.sources import fetched
 from intarsia.jobs.task import Task
@@ -21,10 +22,18 @@ from intarsia.media.ahead import Ahead
 from intarsia.media.medium import Form
 from intarsia.preprocessing import AnyPreprocessing
 
-PREDICTED: Mapping[Form, Callable[[Any, Any], Iterable[Any]]] = {
-    "rows": lambda predictor, reader: predictor.rows(reader),
-    "photo": lambda predictor, reader: [predictor.edit(reader)],
-    "whole": lambda predictor, reader: [predictor.whole(reader)],
+
+def _rows(predictor: Any, reader: Any, task: Task, there: There) -> Iterable[Any]:
+    if there:
+        return joined_rows(predictor, reader, there, drawn=bool(task.renders))
+    rows: Iterable[Any] = predictor.rows(reader, probabilities=EVERY in task.outputs)
+    return rows
+
+
+PREDICTED: Mapping[Form, Callable[[Any, Any, Task, There], Iterable[Any]]] = {
+    "rows": _rows,
+    "photo": lambda predictor, reader, task, there: [predictor.edit(reader)],
+    "whole": lambda predictor, reader, task, there: [predictor.whole(reader)],
 }
 """What is computed ahead of its writing, by the form of the medium: parts of a result."""
 
@@ -87,17 +96,12 @@ def _opened(task: Task, claim: ExitStack, preprocessing: AnyPreprocessing, optio
 
 
 def _computed(begun: Begun, predictor: Any, parts: Parts | None) -> Iterator[Any]:
-    form = begun.task.medium.form
-    compute = PREDICTED.get(form)
+    compute = PREDICTED.get(begun.task.medium.form)
     if begun.task.part is not None and begun.reader is not None and parts is not None:
         yield from parts.compute(predictor, begun.task, begun.reader)
         return
-    if compute is None or begun.reader is None:
-        return
-    if begun.there and form == "rows":
-        yield from joined_rows(predictor, begun.reader, begun.there, drawn=bool(begun.task.renders))
-    else:
-        yield from compute(predictor, begun.reader)
+    if compute is not None and begun.reader is not None:
+        yield from compute(predictor, begun.reader, begun.task, begun.there)
 
 
 class Line:

@@ -27,6 +27,9 @@ class Output:
     ends: Mapping[str, str]
 
 
+EVERY = "probabilities"
+"""The one that a predictor has to compute more for."""
+
 OUTPUTS = {
     output.name: output
     for output in (
@@ -35,6 +38,10 @@ OUTPUTS = {
         Output(
             "confidence", "the winner's probability, in per cent",
             {"picture": ".confidence.png", "raster": ".confidence.tif"},
+        ),
+        Output(
+            EVERY, "those of all classes",
+            {"picture": ".probabilities.npy", "raster": ".probabilities.tif", "volume": ".probabilities.nii"},
         ),
         Output(
             "instances", "a number for every thing",

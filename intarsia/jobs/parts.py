@@ -17,6 +17,7 @@ from typing import Any
 from intarsia.jobs.cutting import CUTTINGS
 from intarsia.jobs.cutting.contract import Cutting, There, covered
 from intarsia.jobs.manifest import digest, fingerprint
+from intarsia.jobs.outputs import EVERY
 from intarsia.jobs.resuming import JobPredictor, prepared, settled
 from intarsia.jobs.task import JobOptions, Span, Task
 
@@ -38,7 +39,7 @@ class Parts:
 
     def of(self, predictor: JobPredictor, task: Task, workers: int) -> list[Task]:
         """Cut a task into parts, each a task of its own; none of what is not cut, or cannot be opened."""
-        cutting = _cutting(task)
+        cutting = cutting_of(task)
         if cutting is None:
             return []
         try:
@@ -56,7 +57,7 @@ class Parts:
 
     def compute(self, predictor: JobPredictor, task: Task, reader: Any) -> Iterator[Any]:
         """Go through the items of the part that a task is."""
-        cutting = _cutting(task)
+        cutting = cutting_of(task)
         if cutting is not None and task.part is not None:
             ready = prepared(predictor, task.medium, self.options)
             yield from cutting.compute(ready, reader, task.part, self.options)
@@ -70,7 +71,7 @@ class Parts:
             reader: its opened source.
             found: size and time of the source when it was opened.
         """
-        cutting, folder = _cutting(task), self.folder / PARTS
+        cutting, folder = cutting_of(task), self.folder / PARTS
         if cutting is None or not folder.is_dir():
             return {}
         ready = prepared(predictor, task.medium, self.options)
@@ -100,9 +101,9 @@ class Parts:
         return f"{digest(task.id)}-{hashlib.sha256(what.encode()).hexdigest()[:16]}"
 
 
-def _cutting(task: Task) -> Cutting | None:
-    """How a task is cut; None of those of which parts cannot be read without what comes before."""
-    return CUTTINGS.get(task.medium.form) if task.medium.parted else None
+def cutting_of(task: Task) -> Cutting | None:
+    """How a task is cut; None of those of which parts cannot be read without what comes before, or are too much."""
+    return CUTTINGS.get(task.medium.form) if task.medium.parted and EVERY not in task.outputs else None
 
 
 def _stretch(path: Path) -> Span:

@@ -37,8 +37,8 @@ P = TypeVar("P", bound=JobPredictor)
 
 
 def prepared(predictor: Any, medium: Medium, options: JobOptions) -> Any:
-    """Make the predictor ready for a medium: for frames in its own way, with the job's schedule if it has one."""
-    return predictor.filming(**options.schedule) if medium.form == "frames" else predictor
+    """Make the predictor ready for a medium, with the job's schedule if it has one."""
+    return medium.ready(predictor, options.schedule)
 
 
 def settled(predictor: Any, options: JobOptions) -> Identity:

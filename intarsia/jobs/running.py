@@ -107,7 +107,7 @@ def _check_media(predictor: JobPredictor, plan: Plan) -> None:
         except DataError as error:
             refused[task.id] = error
     # A lone volume among pictures fails by itself; a cloud among them shows that the command is not what was meant.
-    strange = [task for task in plan.tasks if task.id in refused and task.medium.form not in predictor.forms]
+    strange = [task for task in plan.tasks if task.id in refused and not task.medium.goes_with(predictor.forms)]
     if strange and len(refused) < len(plan.tasks):
         raise DataError(f"{refused[strange[0].id]}. Segment {' and '.join(m.things for m in plan.media())} separately")
     if refused and len(refused) == len(plan.tasks):

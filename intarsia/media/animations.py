@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
+from intarsia.media.frames import Frame
 from intarsia.media.header import check_size, check_sums, file_size, has_frames, opened
 from intarsia.media.pixels import to_rgb
-from intarsia.media.video import MAX_PIXELS, Frame
+from intarsia.media.video import MAX_PIXELS
 
 ANIMATED_SUFFIXES = (".gif", ".webp", ".png", ".apng", ".avif", ".avifs")
 
@@ -22,7 +23,7 @@ def is_animation(source: object) -> bool:
 
 
 class Animation:
-    """An animated picture; see `intarsia.media.video.FrameSource`.
+    """An animated picture; see `intarsia.media.frames.FrameSource`.
 
     Args:
         source: the file.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -54,6 +54,7 @@ class Medium:
         light: done in moments, so that a worker may be given the next ones already.
         photographic: a look at one tells which of the bundled models suits it.
         reduced: what is said where a model sees it smaller than it is, with a field {side}; "" where that is usual.
+        ready: from a predictor and a job's schedule to the predictor as it goes through one.
         takes: options that mean something to it.
         outputs: what is written of it if nothing is said.
     """
@@ -83,6 +84,7 @@ class Medium:
     light: bool = False
     photographic: bool = False
     reduced: str = ""
+    ready: Callable[[Any, Mapping[str, Any]], Any] = lambda predictor, schedule: predictor
 
     def claims(self, name: Name) -> bool:
         """Tell by the suffix alone whether a file can be one."""
@@ -96,9 +98,21 @@ class Medium:
             return (self.alone or self.sniff)(file)
         return self.by_name or self.sniff(file)
 
+    def goes_with(self, forms: Container[str]) -> bool:
+        """Tell whether it is gone through in one of these forms."""
+        return self.form in forms
+
     def can_take(self, item: Item) -> bool:
         """Tell whether what a source was taken for is this, or goes through as this all the same."""
         return self is item.medium or (self.form == item.medium.form and self.claims(item.source))
+
+
+def families(media: Iterable[Medium]) -> list[list[Medium]]:
+    """Group media by their family, in the order in which a folder is looked through: what is tried last comes first."""
+    found: dict[str, list[Medium]] = {}
+    for medium in reversed(list(media)):
+        found.setdefault(medium.family, []).insert(0, medium)
+    return list(found.values())
 
 
 class Item(NamedTuple):

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from intarsia.errors import DataError, counted
 from intarsia.files import below, local
 from intarsia.media.clouds import foreign as foreign_clouds
-from intarsia.media.contract import Item, Medium, Name, Sources
+from intarsia.media.contract import Item, Medium, Name, Sources, families
 from intarsia.media.header import FOREIGN_SUFFIXES
 
 _SHOWN = 4
@@ -83,8 +83,13 @@ def _in_folder(path: Path, inside: list[Path], given: Collection[str], media: Se
 def _folders(inside: list[Path], files: list[Path], media: Sequence[Medium]) -> list[Path]:
     """Folders that are a single source, as a series of slices is, of the family of the files, if there are any."""
     taken = {file.parent for file in files}
-    families = {medium.family for medium in media if any(medium.is_surely(file) for file in files[:1])}
-    able = [medium for medium in media if not files or medium.family in families]
+    first = files[:1]
+    able = [
+        medium
+        for members in families(media)
+        for medium in members
+        if not first or any(one.is_surely(*first) for one in members)
+    ]
     return [
         folder
         for folder in inside
@@ -138,8 +143,7 @@ def _fits(names: tuple[str, ...], parts: tuple[str, ...]) -> bool:
 def _of_one_family(files: Iterable[Path], media: Sequence[Medium]) -> list[Path]:
     """The files of the first family that occurs."""
     known = list(files)
-    for family in dict.fromkeys(medium.family for medium in reversed(media)):
-        members = [medium for medium in media if medium.family == family]
+    for members in families(media):
         found = [file for file in known if any(medium.is_surely(file) for medium in members)]
         if found:
             return found

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import io
 import os
-import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import IO, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,12 +17,12 @@ from PIL import Image
 
 from intarsia.errors import DataError, UsageError, suggest
 from intarsia.files import atomic_path
+from intarsia.media.decoding import decode_smaller, decoded
 from intarsia.media.depth import Windows, bits_of, deep_samples, highest_colour, is_deep
 from intarsia.media.header import IMAGE_SUFFIXES as IMAGE_SUFFIXES
-from intarsia.media.header import check_frames, check_size, check_sums, file_size, opened, orientation
-from intarsia.media.jpeg import decode_jpeg
+from intarsia.media.header import check_frames, check_size, file_size, opened, orientation
 from intarsia.media.maskfile import Stored, read_mask_file
-from intarsia.media.pixels import RGB, array_to_rgb, to_rgb, upright
+from intarsia.media.pixels import RGB, array_to_rgb, upright
 from intarsia.media.profiles import Change, beyond_ordinary, change_of
 from intarsia.media.source import Pixels
 from intarsia.media.streaming import can_stream, filled_bits, stream_rows
@@ -129,7 +128,7 @@ class ImageReader:
                 end += len(chunk)
             return pixels
         with self._opened(self._picture) as image:
-            return upright(_decoded(image, self.name, self._windows, self._change, fast=fast), self._orientation)
+            return upright(decoded(image, self.name, self._windows, self._change, fast=fast), self._orientation)
 
     def bands(self, edges: Iterable[tuple[int, int]]) -> Iterator[RGB]:
         """Decode windows of rows, each source row once; large pictures are never whole in memory.
@@ -183,8 +182,8 @@ class ImageReader:
         stored_width, stored_height = (height, width) if self._orientation >= 5 else (width, height)
         with self._opened(self._picture) as image:
             if not isinstance(self._picture, Image.Image):
-                _decode_smaller(image, stored_width, stored_height)
-            small = _resize(_decoded(image, self.name, self._windows, self._change), stored_width, stored_height)
+                decode_smaller(image, stored_width, stored_height)
+            small = _resize(decoded(image, self.name, self._windows, self._change), stored_width, stored_height)
         return upright(small, self._orientation)
 
     def picture(self, samples: RGB) -> RGB:
@@ -272,7 +271,7 @@ def read_image(source: ImageLike, *, windows: Windows | None = None) -> RGB:
         stored = orientation(image)
         if stored > 1 or not can_stream(image):
             change = None if windows is not None and is_deep(image) else change_of(image)
-            return upright(_decoded(image, name, windows, change), 1 if image.format == "TIFF" else stored)
+            return upright(decoded(image, name, windows, change), 1 if image.format == "TIFF" else stored)
     return open_image(source, windows=windows).read()
 
 
@@ -355,67 +354,6 @@ def _head(picture: Path | bytes | Image.Image) -> bytes:
         with picture.open("rb") as file:
             return file.read(_BOXES)
     return picture[:_BOXES] if isinstance(picture, bytes) else b""
-
-
-def _decoded(
-    image: Image.Image, name: str, windows: Windows | None, change: Change | None, *, fast: bool = False
-) -> RGB:
-    """The pixels of an opened picture; 16-bit colours are decoded from its file, before Pillow makes 8 bits of them.
-
-    Args:
-        image: not yet decoded.
-        name: for messages.
-        windows: see `open_image`.
-        change: of its colours to sRGB's; None where they are.
-        fast: by OpenCV where it gives the same; it is wanted at its own size.
-    """
-    pixels = _jpeg(image) if fast and image.format == "JPEG" and image.mode == "RGB" else None
-    if pixels is None:
-        check_sums(image)
-        if not is_deep(image) or image.mode.startswith("I;16"):
-            _load(image, name)
-        if change is not None and change.kind == "CMYK":
-            return to_rgb(change.of_image(image), name, windows)
-        pixels = to_rgb(image, name, windows)
-    return pixels if change is None else change.of_pixels(pixels)
-
-
-def _jpeg(image: Image.Image) -> RGB | None:
-    """The pixels of a colour JPEG file, as Pillow decodes them, but several times as fast; see `decode_jpeg`."""
-    file: IO[bytes] | None = getattr(image, "fp", None)
-    if file is None:
-        return None
-    file.seek(0)
-    return decode_jpeg(file.read(), image.width, image.height)
-
-
-def _load(image: Image.Image, name: str) -> None:
-    """Decode, without the TIFF reader's own size check: `check_size` has been passed already."""
-    if image.format != "TIFF":
-        image.load()
-        return
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        try:
-            image.load()
-        except Image.DecompressionBombError:
-            raise DataError(
-                f"cannot read {name}: a TIFF this large is read through libvips; pip install 'intarsia[large]'"
-            ) from None
-
-
-def _decode_smaller(image: Image.Image, width: int, height: int) -> None:
-    """Let a JPEG be decoded at 1/2, 1/4 or 1/8 of its size, if that still has twice the wanted pixels.
-
-    Only where the size divides evenly: the last block would otherwise stand for a part of a block, and the picture
-    would be stretched a little.
-    """
-    full_width, full_height = image.size
-    for scale in (8, 4, 2):
-        part = full_width // scale, full_height // scale
-        if full_width % scale == full_height % scale == 0 and part[0] >= 2 * width and part[1] >= 2 * height:
-            image.draft(image.mode, part)
-            return
 
 
 def _resize(pixels: RGB, width: int, height: int) -> RGB:

@@ -16,7 +16,7 @@ from intarsia.media.animations import Animation, is_animation
 from intarsia.media.clouds import CLOUD_SUFFIXES, CloudReader, PointCloud, is_cloud, open_cloud
 from intarsia.media.clouds.opening import UNNAMED
 from intarsia.media.clouds.writing import TARGETS, kept_suffix
-from intarsia.media.contract import Form, Item, Medium, Name, RowWriter, Sources
+from intarsia.media.contract import Form, Item, Medium, Name, RowWriter, Sources, families
 from intarsia.media.dicom import is_flat, is_series
 from intarsia.media.finding import find, tell
 from intarsia.media.geotiff import GeoTiffWriter
@@ -25,12 +25,14 @@ from intarsia.media.photos import WRITTEN_SUFFIXES as PHOTO_SUFFIXES
 from intarsia.media.photos import PhotoReader
 from intarsia.media.png import MaskWriter
 from intarsia.media.rasters import RASTER_SUFFIXES, is_raster, open_raster
+from intarsia.media.sequence import PictureSequence
 from intarsia.media.stacks import STACK_SUFFIXES, StackReader, is_stack
-from intarsia.media.video import VIDEO_SUFFIXES, PictureSequence, is_video, open_video
+from intarsia.media.video import VIDEO_SUFFIXES, is_video, open_video
 from intarsia.media.videowriter import WRITTEN_SUFFIXES
 from intarsia.media.volumes import NIFTI_SUFFIXES, VOLUME_SUFFIXES, is_volume, open_volume, volume_stem
 
 __all__ = [
+    "BY_NAME",
     "CLOUD",
     "MEDIA",
     "PHOTO",
@@ -49,6 +51,7 @@ __all__ = [
     "Sources",
     "check_options",
     "expand",
+    "families",
     "medium_of",
 ]
 
@@ -86,6 +89,7 @@ VIDEO = Medium(
     _open_frames,
     labels=lambda path: ".mask.mkv", targets=WRITTEN_SUFFIXES, outputs=("overlay",), sequence="fps", parted=True,
     stem=lambda path: path.name.replace(":", "-") if path.name.startswith("camera:") else path.stem,
+    ready=lambda predictor, schedule: predictor.filming(**schedule),
     takes=frozenset({"long_side", "video", "video_set", "fps", "limit", "deadline", "keep"}),
 )  # fmt: skip
 CLOUD = Medium(
@@ -138,6 +142,7 @@ PHOTO = replace(
 
 MEDIA = (VIDEO, CLOUD, VOLUME, RASTER, STACK, PICTURE)
 """Every medium, in the order in which a source is tried; what is nothing else is taken for a picture."""
+BY_NAME = {medium.name: medium for medium in MEDIA}
 STILLS = (VOLUME, RASTER, PICTURE)
 ROWS = (RASTER, PICTURE)
 

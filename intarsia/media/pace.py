@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from intarsia.media.video import Frame, FrameSource
+from intarsia.media.frames import Frame, FrameSource
 
 
 def paced(source: FrameSource) -> Iterator[Frame]:

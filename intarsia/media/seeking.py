@@ -7,7 +7,8 @@ from bisect import bisect_right
 from fractions import Fraction
 
 from intarsia.errors import DataError
-from intarsia.media.video import MAX_PIXELS, Frame, VideoFile
+from intarsia.media.frames import Frame
+from intarsia.media.video import MAX_PIXELS, VideoFile
 
 
 class SeekingVideo(VideoFile):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -17,7 +17,7 @@ from PIL.TiffImagePlugin import AppendingTiffWriter
 from intarsia.files import atomic_path
 from intarsia.media.depth import Windows
 from intarsia.media.header import has_frames, opened, own_frames
-from intarsia.media.images import ImageReader, open_image
+from intarsia.media.images import ImageLike, ImageReader, open_image
 
 STACK_SUFFIXES = (".tif", ".tiff")
 
@@ -25,6 +25,25 @@ STACK_SUFFIXES = (".tif", ".tiff")
 def is_stack(source: object) -> bool:
     """Tell whether a name stands for a TIFF of several pages; reduced copies of a page do not count."""
     return has_frames(source, STACK_SUFFIXES)
+
+
+def opened_pages(source: ImageLike) -> Iterable[ImageReader]:
+    """Open a picture: of a stack every page, one after the other.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    if isinstance(source, str | os.PathLike) and has_frames(source, STACK_SUFFIXES):
+        return StackReader(source).pages()
+    return (open_image(source),)
+
+
+def page_numbers(source: object) -> tuple[int, ...]:
+    """Number, from 0, the pages of a file that is a stack; of anything else there are none."""
+    if not isinstance(source, Path) or not has_frames(source, STACK_SUFFIXES):
+        return ()
+    with opened(source, str(source)) as stack:
+        return own_frames(stack)
 
 
 class StackReader:

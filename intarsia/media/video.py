@@ -5,19 +5,17 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import cv2
 import numpy as np
 
 from intarsia.errors import DataError, UsageError, require
-from intarsia.media.depth import Windows
+from intarsia.media.frames import Frame, FrameSource
 from intarsia.media.header import IMAGE_SUFFIXES
-from intarsia.media.images import open_image
 from intarsia.media.pixels import RGB
 from intarsia.media.tones import beyond, ordinary
 
@@ -30,7 +28,6 @@ VIDEO_SUFFIXES = (
 MAX_PIXELS = 100_000_000
 """Largest accepted frame; a decoder holds several of them."""
 
-_LOOKED_AT = 8  # pictures of a sequence whose depth decides
 
 # Playlists and other files that name further files or addresses are left out: a video is read, nothing else.
 _FORMATS = (
@@ -44,70 +41,6 @@ _BEGINNINGS = (
 _PACKET = 188  # bytes, of MPEG transport streams
 _CAMERA = re.compile(r"camera:(\d+)")
 _QUARTERS = {0: None, 90: cv2.ROTATE_90_COUNTERCLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_CLOCKWISE}
-
-
-@dataclass(frozen=True)
-class Frame:
-    """One picture of a video.
-
-    Attributes:
-        image: (H, W, 3) uint8 RGB, upright; not to be changed.
-        pts: its time in units of the source's `time_base`; larger for each later frame.
-        index: 0 for the first.
-    """
-
-    image: RGB
-    pts: int
-    index: int
-
-    @classmethod
-    def of(cls, given: Frame | RGB, index: int) -> Frame:
-        """A frame as it is, or a picture as the frame of that number, whose time is its number."""
-        return given if isinstance(given, Frame) else cls(given, index, index)
-
-
-class FrameSource(Protocol):
-    """What gives frames.
-
-    Attributes:
-        name: path or display name, for messages.
-        width: columns of the first frame, upright.
-        height: rows of the first frame, upright.
-        time_base: seconds per unit of time.
-        rate: frames a second on average.
-        count: frames that the header announces, or that follow from its duration; None if it tells neither. It is
-            good for a progress bar and nothing else.
-        is_live: whether frames come at their own pace.
-        aspect: width of a pixel by its height.
-        audio: file whose sound belongs to the pictures; None for silent ones.
-        notes: what was wrong with it, in words, as far as it has been read.
-    """
-
-    name: str
-    width: int
-    height: int
-    time_base: Fraction
-    rate: Fraction
-    count: int | None
-    is_live: bool
-    aspect: Fraction
-    audio: Path | None
-
-    @property
-    def notes(self) -> list[str]: ...
-
-    def __iter__(self) -> Iterator[Frame]: ...
-
-
-class SharedSource(FrameSource, Protocol):
-    """What several readers can go through at the same time, each a stretch of its own."""
-
-    @property
-    def span(self) -> tuple[int, int] | None:
-        """The time of the first frame and that of the end, as the header tells them; None if it does not."""
-
-    def between(self, start: int, end: int) -> Iterator[Frame]:
-        """Go through the frames of ``start <= pts < end``, whose numbers (`Frame.index`) are not told."""
 
 
 def is_video(source: object) -> bool:
@@ -322,79 +255,6 @@ class VideoFile:
                 f"refused {self.name}: frames of {width}x{height} are {width * height / 1e6:.0f} megapixels, the limit "
                 f"is {self._max_pixels / 1e6:.0f}; scale the video down first"
             )
-
-
-class PictureSequence:
-    """Pictures in the order of their names, as a video; see `FrameSource`.
-
-    Args:
-        paths: the pictures, at least one.
-        rate: frames a second.
-        windows: see `intarsia.media.images.open_image`; None takes the depth that some of the pictures fill, for all.
-
-    Raises:
-        DataError: there is no picture, or the first one cannot be read.
-        UsageError: the rate is not positive.
-    """
-
-    def __init__(self, paths: Sequence[Path], *, rate: float | Fraction = 25, windows: Windows | None = None) -> None:
-        if rate <= 0:
-            raise UsageError(f"rate is a number of frames a second, above 0, not {rate}")
-        if not paths:
-            raise DataError("a sequence of pictures needs at least one picture")
-        self._paths = [Path(path) for path in paths]
-        first = open_image(self._paths[0])
-        self.width, self.height = first.width, first.height
-        self._windows = windows
-        self._told: list[str] = []
-        if first.is_deep and windows is None:
-            self._windows = ((0.0, float((1 << self._depth()) - 1)),)
-        self.name = str(self._paths[0].parent)
-        self.rate = Fraction(rate).limit_denominator(100_000)
-        self.time_base = 1 / self.rate
-        self.count: int | None = len(self._paths)
-        self.is_live = False
-        self.aspect = Fraction(1)
-        self.audio: Path | None = None
-        self.skipped = self.resized = 0
-
-    @property
-    def notes(self) -> list[str]:
-        """Say in words what was wrong, as far as it has been read."""
-        found = list(self._told)
-        found += [f"{self.skipped} pictures could not be read and were left out"] if self.skipped else []
-        return found + ([f"{self.resized} pictures have another size than the first"] if self.resized else [])
-
-    def _depth(self) -> int:
-        """The bits that some of the 16-bit pictures fill: one range for all, or they would flicker."""
-        some = [open_image(path) for path in self._paths[:: max(1, len(self._paths) // _LOOKED_AT)]]
-        bits = max(one.bits for one in some)
-        if bits < 16:
-            self._told.append(f"its 16-bit pictures are taken as {bits}-bit ones, by {len(some)} of them")
-        return bits
-
-    def __iter__(self) -> Iterator[Frame]:
-        self.skipped = self.resized = 0
-        for index, frame in enumerate(self.between(0, len(self._paths))):
-            self.resized += frame.image.shape[:2] != (self.height, self.width)
-            yield replace(frame, index=index)
-
-    @property
-    def span(self) -> tuple[int, int]:
-        """The numbers of the first picture and of the end."""
-        return 0, len(self._paths)
-
-    def between(self, start: int, end: int) -> Iterator[Frame]:
-        """Go through those pictures that can be read, of some that follow each other."""
-        for pts, path in enumerate(self._paths[start:end], start):
-            try:
-                image = open_image(path, windows=self._windows).read()
-            except DataError:
-                if len(self._paths) == 1:
-                    raise
-                self.skipped += 1
-                continue
-            yield Frame(image, pts, 0)
 
 
 def _open_camera(number: int, max_pixels: int) -> VideoFile:

@@ -58,6 +58,9 @@ class SegmentationModel(nn.Module):
         full_precision: its arithmetic does not bear rounding to bfloat16.
         takes_clips: `supervised` takes clips (T, N, in_channels, *S) as well; other models see each frame by itself.
         unexportable: why other runtimes cannot compute it; "" where they can.
+        on_grid: its elements lie on a grid, so that its logits may be smaller by a stride and its arithmetic rounded.
+        margin: pixels on each side of an output that may decide it, for networks of which tiles can give exactly the
+            whole image's logits; 0 for those that pad inside, and for points.
         input_name: what its input is called in files of other runtimes.
     """
 
@@ -65,7 +68,9 @@ class SegmentationModel(nn.Module):
     align_corners: bool = False
     full_precision: bool = False
     takes_clips: bool = False
-    unexportable: str = ""
+    unexportable: str = "it is no network of pictures or points"
+    on_grid: bool = False
+    margin: int = 0
     input_name: str = "image"
 
     @property
@@ -82,6 +87,10 @@ class SegmentationModel(nn.Module):
     def normalisation(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Mean and deviation of each channel that suit the model: of inputs that are taken as they are, 0 and 1."""
         return (0.0,) * self.in_channels, (1.0,) * self.in_channels
+
+    def with_base(self, change: Callable[[ImageModel], ImageModel]) -> SegmentationModel:
+        """Change the model of pictures that this one is or is made around, in a copy; others stay as they are."""
+        return self
 
     def encoder_parameters(self) -> Iterator[nn.Parameter]:
         """The parameters that may train at a rate of their own, because they are often pretrained; here none."""
@@ -114,12 +123,11 @@ class ImageModel(SegmentationModel):
 
     Attributes:
         encoder: the backbone, which may train at a rate of its own.
-        margin: pixels on each side of an output that may decide it, for networks of which tiles can give exactly the
-            whole image's logits; 0 for those that pad inside.
     """
 
+    unexportable = ""
+    on_grid = True
     encoder: nn.Module
-    margin: int = 0
 
     @property
     def base(self) -> ImageModel:

@@ -21,13 +21,12 @@ def model_card(bundle: Description, *, name: str = "") -> str:
     """
     recipe = bundle.recipe or {}
     title = name or str(recipe.get("name") or bundle.architecture)
-    parameters = bundle.parameters() / 1e6
     parts = [f"# {title}"]
     if recipe.get("description"):
         parts.append(str(recipe["description"]))
     parts.append(
         f"- architecture: {bundle.architecture}{_options(bundle.options)}\n"
-        f"- parameters: {parameters:.1f} million\n"
+        f"- parameters: {_count(bundle.parameters())}\n"
         f"- classes ({len(bundle.space)}): {', '.join(bundle.space.names)}\n"
         f"- input: {bundle.preprocessing.describe()}"
     )
@@ -39,6 +38,11 @@ def model_card(bundle: Description, *, name: str = "") -> str:
         text = yaml.safe_dump(recipe, sort_keys=False, allow_unicode=True, width=120).rstrip("\n")
         parts.append(f"## Recipe\n\n```yaml\n{text}\n```")
     return "\n\n".join(parts) + "\n"
+
+
+def _count(parameters: int) -> str:
+    """Millions, or thousands where there is no tenth of a million."""
+    return f"{parameters / 1e6:.1f} million" if parameters >= 100_000 else f"{parameters / 1e3:.0f} thousand"
 
 
 def _options(options: Mapping[str, Any]) -> str:

@@ -72,6 +72,9 @@ def worst_masks(scores: MaskScores, *, count: int = _WORST) -> list[Sample]:
     found = []
     for row in names:
         prediction, truth = scores.folders.read(*paths[row.id])
+        if truth.ndim == 3:  # a volume is shown by its worst slice
+            worst = int((prediction != truth).sum(axis=(1, 2)).argmax())
+            prediction, truth = prediction[worst], truth[worst]
         found.append(Sample(row.id, None, truth, prediction, f"mIoU {row.miou:.3f}"))
     return found
 

@@ -109,7 +109,6 @@ def choose(description: Description, precision: Precision, device: str) -> tuple
     OpenVINO is installed, it and ONNX Runtime are measured once for a model and processor (see
     `intarsia.runtimes.choice`). A GPU, or arithmetic that the exported file lacks, needs torch.
     """
-    from intarsia.preprocessing import CloudPreprocessing
     from intarsia.runtimes.choice import SIZE, fastest, measure
     from intarsia.runtimes.exported import find_exported
 
@@ -118,7 +117,7 @@ def choose(description: Description, precision: Precision, device: str) -> tuple
     if os.path.splitext(description.source)[1].lower() == ".xml":  # nothing else opens it
         return "openvino", precision
     found = find_exported(description, ".onnx")
-    if isinstance(description.preprocessing, CloudPreprocessing):
+    if description.preprocessing.blocks is not None:
         own = found is not None and os.fspath(found[0]) == description.source
         return ("onnx" if own else "torch"), precision  # its dense distances grow with the square of a block
     if found is None or (os.fspath(found[0]) != description.source and found[1].agreement < _SAME_LABELS):

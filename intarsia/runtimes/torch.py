@@ -66,20 +66,19 @@ class TorchRuntime:
             raise UsageError(
                 f"{self.device.type} does not compute in bfloat16 here (see: intarsia doctor); use auto or fp32"
             )
-        self._is_grid = isinstance(model, ImageModel)
-        if precision == "bf16" and not self._is_grid:
+        self._on_grid = model.on_grid
+        if precision == "bf16" and not self._on_grid:
             raise UsageError("networks of points compute in fp32; use auto or fp32")
         self.in_channels, self.align_corners = model.in_channels, model.align_corners
-        self.margin = model.margin if isinstance(model, ImageModel) else 0
-        faster = accelerate(model, precision, self.device) if isinstance(model, ImageModel) else model
-        self.model: SegmentationModel = faster.to(self.device)
+        self.margin = model.margin
+        self.model: SegmentationModel = accelerate(model, precision, self.device)
         first = next(self.model.parameters(), None)
         self._dtype = torch.float32 if first is None else first.dtype
         self.precision = "bf16" if self._dtype == torch.bfloat16 else "fp32"
         gpu = self.device.type == "cuda"
         feature = torch.cuda.get_device_name(self.device) if gpu else torch.backends.cpu.get_cpu_capability()
         self.processor = f"{self.device.type} {feature}"
-        self.stride = self._probe_stride() if self._is_grid else 1
+        self.stride = self._probe_stride() if self._on_grid else 1
 
     @classmethod
     def of(cls, bundle: Bundle, precision: Precision = "auto", device: str = "auto") -> TorchRuntime:
@@ -89,7 +88,7 @@ class TorchRuntime:
     def logits(self, x: Floats, place: Place | None = None) -> Floats:
         with torch.inference_mode():
             given = torch.from_numpy(x).to(self.device, self._dtype)
-            if self._is_grid:
+            if self._on_grid:
                 given = given.contiguous(memory_format=torch.channels_last)
             found = self.model.logits(given) if place is None else image_model(self.model).logits_at(given, place)
             return found.float().cpu().numpy()
@@ -117,7 +116,9 @@ def find_device(name: str) -> torch.device:
     return device
 
 
-def accelerate(model: ImageModel, precision: Precision = "auto", device: torch.device | None = None) -> ImageModel:
+def accelerate(
+    model: SegmentationModel, precision: Precision = "auto", device: torch.device | None = None
+) -> SegmentationModel:
     """A copy of a model for prediction; the model itself is left as it is.
 
     Batch-norms are folded into the convolutions before them, and on the CPU ReLU and ReLU6 are computed inside them.
@@ -131,7 +132,7 @@ def accelerate(model: ImageModel, precision: Precision = "auto", device: torch.d
         device: where the copy computes; None is the CPU.
 
     Returns:
-        A model in channels-last memory whose `logits` takes inputs of its parameters' type.
+        A model in channels-last memory whose `logits` takes inputs of its parameters' type; one of points as it is.
     """
     # What is around the image model of a video model is small, and keeps float32.
     return model.with_base(lambda image: _accelerated(image_model(image), precision, device)).to(

@@ -19,7 +19,7 @@ Plane = NDArray[np.float32]
 
 # One class's plane of a band stays in the processor's cache while it is resized and compared. Labels alone need hardly
 # any planes, and larger bands spare them the work at their borders.
-_SCORED_PIXELS, _BAND_PIXELS = 1 << 17, 1 << 20
+SCORED_PIXELS, _BAND_PIXELS = 1 << 17, 1 << 20
 
 
 class Upsampling:
@@ -43,7 +43,7 @@ class Upsampling:
             chunks: rows of each chunk, from top to bottom.
             scored: whether `planes` are wanted, rather than `labels` alone.
         """
-        limit = max(1, (_SCORED_PIXELS if scored else _BAND_PIXELS) // self._columns.size)
+        limit = max(1, (SCORED_PIXELS if scored else _BAND_PIXELS) // self._columns.size)
         plan, top, arrived = [], 0, 0
         for count in chunks:
             arrived += count
@@ -97,7 +97,7 @@ class Upsampling:
 
     def _portions(self, rows: Indices) -> Iterator[Indices]:
         """Rows of a band in portions whose planes stay in the cache."""
-        step = max(1, _SCORED_PIXELS // self._columns.size)
+        step = max(1, SCORED_PIXELS // self._columns.size)
         return (rows[start : start + step] for start in range(0, len(rows), step))
 
     def labels_by_band(

@@ -12,10 +12,8 @@ from intarsia.inference import Identity
 from intarsia.jobs import JobOptions, Record, Task
 from intarsia.jobs.attempts import Outcome
 from intarsia.jobs.task import Span
-from intarsia.media.medium import MEDIA
+from intarsia.media.medium import BY_NAME
 from intarsia.result import RENDERS
-
-_MEDIA = {medium.name: medium for medium in MEDIA}
 
 
 @dataclass(frozen=True)
@@ -67,11 +65,11 @@ class Order:
         Raises:
             UsageError: its medium or a drawing is one of your own, which workers do not know.
         """
-        own = [name for name, render in task.renders.items() if RENDERS.get(name) is not render]
-        if own or _MEDIA.get(task.medium.name) is not task.medium:
+        things: dict[str, Any] = {**task.renders, task.medium.name: task.medium}
+        own = [name for name, one in things.items() if (RENDERS.get(name) or BY_NAME.get(name)) is not one]
+        if own:
             raise UsageError(
-                f"{own[0] if own else task.medium.name} is known to this process alone, and not to other workers; "
-                "run this job without them"
+                f"{own[0]} is known to this process alone, and not to other workers; run this job without them"
             )
         return cls(
             str(task.source), task.id, task.medium.name, dict(task.outputs), tuple(task.renders), task.notes, task.part
@@ -80,7 +78,7 @@ class Order:
     def task(self) -> Task:
         """Make the task that was ordered."""
         renders = {name: RENDERS[name] for name in self.renders}
-        return Task(self.source, self.id, _MEDIA[self.medium], self.outputs, renders, self.notes, self.part)
+        return Task(self.source, self.id, BY_NAME[self.medium], self.outputs, renders, self.notes, self.part)
 
 
 @dataclass(frozen=True)

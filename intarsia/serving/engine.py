@@ -19,6 +19,7 @@ from intarsia.inference import Predictor
 from intarsia.inference.choosing import Choice, Chooser
 from intarsia.inference.clouds import CloudPredictor
 from intarsia.inference.pipelines import NO_PIXELS
+from intarsia.inference.ready import Ready
 from intarsia.media.pixels import RGB
 from intarsia.runtimes.timed import Timed, nothing
 from intarsia.serving.calls import Call, GivenUp, unless_left
@@ -28,6 +29,7 @@ from intarsia.zoo import bundled_models, find_bundle
 
 T = TypeVar("T")
 AnyPredictor = Predictor | CloudPredictor
+P = TypeVar("P", bound=Ready)
 
 _MOST_LEFT = 2  # requests that nobody waits for any more, and that threads still work for
 _MOST_VARIANTS = 16  # of loaded models with other options
@@ -164,7 +166,7 @@ class Engine:
         finally:
             self._loading.pop(name, None)
 
-    async def clustering(self, call: Call, pixels: RGB) -> AnyPredictor:
+    async def clustering(self, call: Call, pixels: RGB) -> Predictor:
         """Fit k-means to a picture (H, W, 3), for which nobody has trained anything.
 
         Raises:
@@ -290,6 +292,6 @@ class Engine:
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _timed(predictor: AnyPredictor, **options: Any) -> AnyPredictor:
+def _timed(predictor: P, **options: Any) -> P:
     """The same predictor, with options of prediction, whose runtime tells how long it computes."""
     return type(predictor).with_options(predictor.bundle, options | {"runtime": Timed(predictor.runtime)})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -15,16 +15,13 @@ from intarsia.jobs import JobOptions, Record, plan, run
 from intarsia.jobs.forecast import check_memory
 from intarsia.jobs.outputs import kinds_for
 from intarsia.jobs.running import check
-from intarsia.media.medium import Medium, medium_of
-from intarsia.preprocessing import Preprocessing
+from intarsia.media.medium import Form, Medium, medium_of
 from intarsia.serving.answers import media_type, pack
 from intarsia.serving.calls import Call
 from intarsia.serving.engine import AnyPredictor, Engine
 from intarsia.serving.points import count_points
 from intarsia.serving.problems import TOO_LARGE, UNSUPPORTED, Problem
 from intarsia.serving.uploads import Upload, check_room, check_working, saved
-
-_AT_ONCE = ("rows", "volume", "points")
 
 
 async def segment_file(
@@ -70,7 +67,8 @@ async def _segmented(
     job: JobOptions,
 ) -> Response:
     medium = medium_of(path, job.given())
-    if medium.form not in _AT_ONCE:
+    check_size = _SIZES.get(medium.form)
+    if check_size is None:
         raise Problem(UNSUPPORTED, f"{upload.name} is one of {medium.things}: post it to /v1/jobs")
     wanted = "labels" if kind in (None, "png", "tif", "nii") else str(kind)
     if wanted not in kinds_for(medium):
@@ -78,7 +76,7 @@ async def _segmented(
     predictor = await engine.predictor(model, options)
     planned = plan(path, path.parent / "out", outputs=[wanted], given=list(job.given()))
     check(predictor, planned, job)
-    await engine.beside(call, lambda: _check_size(path, upload.name, medium, predictor, engine))
+    await engine.beside(call, lambda: check_size(path, upload.name, medium, predictor, engine))
     (task,) = planned.tasks
 
     def computed() -> Record:
@@ -98,18 +96,28 @@ async def _segmented(
     return Response(content, media_type=media_type(suffix), headers=headers)
 
 
-def _check_size(path: Path, name: str, medium: Medium, predictor: AnyPredictor, engine: Engine) -> None:
-    """Judge a raster, volume or cloud by its header."""
-    if medium.form == "points":
-        count, most = count_points(path), engine.settings.max_points
-        if count > most:
-            raise Problem(
-                TOO_LARGE,
-                f"{name} has {count:,} points, the limit is {most:,}; post it to /v1/jobs, or raise --max-points",
-            )
-        return
+def _check_points(path: Path, name: str, medium: Medium, predictor: AnyPredictor, engine: Engine) -> None:
+    """Judge a cloud by its header."""
+    count, most = count_points(path), engine.settings.max_points
+    if count > most:
+        raise Problem(
+            TOO_LARGE,
+            f"{name} has {count:,} points, the limit is {most:,}; post it to /v1/jobs, or raise --max-points",
+        )
+
+
+def _check_grid(path: Path, name: str, medium: Medium, predictor: AnyPredictor, engine: Engine) -> None:
+    """Judge a raster or volume by its header."""
     reader = medium.open(path, predictor.preprocessing, {})
     width, height, *depth = medium.size(reader)
     check_room(math.prod((width, height, *depth)), engine.settings, len(predictor.space), name)
-    if isinstance(predictor.preprocessing, Preprocessing):
-        check_working(name, width, height, predictor.preprocessing, engine.settings, len(predictor.space))
+    seen = predictor.of_pictures(name).preprocessing
+    check_working(name, width, height, seen, engine.settings, len(predictor.space))
+
+
+_SIZES: Mapping[Form, Callable[[Path, str, Medium, AnyPredictor, Engine], None]] = {
+    "rows": _check_grid,
+    "volume": _check_grid,
+    "points": _check_points,
+}
+"""What refuses a source that is too large to be answered at once; of other forms none is."""

@@ -374,3 +374,13 @@ def test_the_dirty_coco_of_an_early_via(real_data: Path) -> None:
 def test_a_file_without_categories(tmp_path: Path) -> None:
     path = save(tmp_path / "x.json", [entry(category_id=3, bbox=[0, 0, 2, 2])], categories=[])
     assert one(path).labels() == {"category_3"}
+
+
+def test_two_categories_of_one_id_are_told(tmp_path: Path) -> None:
+    box = {"id": 1, "image_id": 1, "category_id": 5, "bbox": [1, 1, 4, 4], "segmentation": [[1, 1, 5, 1, 5, 5]]}
+    named = [{"id": 5, "name": "car"}, {"id": 5, "name": "bus"}, {"id": 6, "name": "dog"}, {"id": 6.0, "name": "dog"}]
+    export = read(save(tmp_path / "a.json", [box], categories=named))
+    (document,) = export.images()
+    assert [shape.label for shape in document.shapes] == ["bus"]
+    (entry,) = export.lost.entries.values()
+    assert entry.examples == ["a.json: car, as bus"] and export.lost.count("dropped", "a category whose id") == 1

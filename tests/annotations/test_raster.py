@@ -13,6 +13,7 @@ from pycocotools import mask as reference
 
 from intarsia.annotations import DrawingRules, Lost, Shape, instance_map, rasterize
 from intarsia.annotations.document import AnnotatedImage
+from intarsia.annotations.drawing import clipped
 from intarsia.annotations.geometry import (
     Bezier,
     Circle,
@@ -25,7 +26,7 @@ from intarsia.annotations.geometry import (
     Rectangle,
     Tag,
 )
-from intarsia.annotations.raster import class_names, clipped, geometry_mask, without_unknown
+from intarsia.annotations.raster import class_names, geometry_mask, without_unknown
 from intarsia.errors import DataError, UsageError
 from intarsia.labels import LabelSpace
 

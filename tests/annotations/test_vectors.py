@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from intarsia.annotations.document import AnnotatedImage
+from intarsia.annotations.drawing import DrawingRules
 from intarsia.annotations.geometry import Polygon
 from intarsia.annotations.layers import layered
 from intarsia.annotations.outlines import crosses_itself
-from intarsia.annotations.raster import DrawingRules, geometry_mask, rasterize
+from intarsia.annotations.raster import geometry_mask, rasterize
 from intarsia.annotations.vectors import mask_polygons, vectorise
 from intarsia.labels import LabelSpace
 

@@ -15,7 +15,7 @@ from intarsia.annotations import AnnotatedImage, Category, Shape, open_annotatio
 from intarsia.annotations.formats.yolo import describe
 from intarsia.annotations.geometry import Polygon, Rectangle, Skeleton
 from intarsia.datasets import ReadOptions, open_dataset
-from intarsia.errors import UsageError
+from intarsia.errors import DataError, UsageError
 
 OUTLINE = "0.1 0.1 0.5 0.1 0.5 0.5 0.1 0.5"
 
@@ -134,3 +134,20 @@ def test_names_of_data_yaml_are_those_of_masks(tmp_path: Path) -> None:
         Image.fromarray(mask).save(tmp_path / f"masks/{number}.png")
     text(tmp_path / "data.yaml", "train: images", "names: {0: sky, 1: road, 2: car}")
     assert open_dataset(tmp_path).space.names == ("sky", "road", "car")
+
+
+@pytest.mark.parametrize("place", ["labels", "images"])
+def test_pixels_without_names_are_told_and_not_passed_over(tmp_path: Path, place: str) -> None:
+    for name in ("a", "b"):
+        image(tmp_path / "images" / f"{name}.png")
+        text(tmp_path / place / f"{name}.txt", "0 20 20 50 20 50 35 20 35", "1 5 5 15 5 15 30")
+    export = open_annotations(tmp_path)
+    assert [len(document.shapes) for document in export.images()] == [0, 0]
+    assert export.lost.count("dropped", "coordinates that are no shares of the image (0 to 1)") == 4
+
+
+def test_numbers_without_a_photo_are_no_labels(tmp_path: Path) -> None:
+    image(tmp_path / "images" / "a.png")
+    text(tmp_path / "labels" / "scan.txt", "1 20 20 50 20", "2 5 5 15 5")
+    with pytest.raises(DataError, match="not an annotation"):
+        open_annotations(tmp_path)

@@ -18,8 +18,9 @@ from people import red_disc, red_people  # noqa: E402
 from intarsia.apps.background import MEDIA, Backgrounds, background, background_output  # noqa: E402
 from intarsia.apps.grounds import read_ground  # noqa: E402
 from intarsia.jobs import JobOptions, JobResult, plan, run_all  # noqa: E402
+from intarsia.media.frames import Frame  # noqa: E402
 from intarsia.media.medium import VIDEO  # noqa: E402
-from intarsia.media.video import Frame, open_video  # noqa: E402
+from intarsia.media.video import open_video  # noqa: E402
 
 TIMES = [0, 40, 90, 120, 170, 200, 240, 300]
 

@@ -16,6 +16,7 @@ import pytest
 from commands import Cli
 from PIL import Image
 
+from intarsia.cli.main import main
 from intarsia.errors import DataError, ModelError
 from intarsia.failures import explained
 from intarsia.stopping import interrupted_by_signals, stop_on_signals
@@ -152,3 +153,15 @@ def test_ctrl_c_while_the_program_is_loaded_ends_in_a_sentence() -> None:
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
     assert ended.returncode == 130
     assert ended.stderr == "interrupted; nothing was left half-written\n"
+
+
+@pytest.mark.parametrize(
+    "arguments", [["segment", ""], ["segment", "a.png", "-o", ""], ["train", ""], ["segment", "a.png", "-m", ""]]
+)
+def test_an_empty_argument_is_no_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2
+    assert 'an argument is empty (""): is a variable of the shell unset?' in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())

@@ -10,7 +10,8 @@ import openvino
 import pytest
 from openvino import opset13 as ops
 
-from intarsia.exporting.quantising import quantise
+from intarsia.exporting.quantising import divergence, quantise
+from intarsia.exporting.restoring import restored, rounded
 from intarsia.runtimes.contract import Floats
 from intarsia.runtimes.openvino import core
 
@@ -49,22 +50,27 @@ def inputs(seed: int) -> list[Floats]:
     return [generator.normal(0, 1, (1, 3, 24, 32)).astype(np.float32) for _ in range(ITEMS)]
 
 
-def agreement(model: openvino.Model) -> Callable[[Callable[[Floats], Floats], list[int]], tuple[float, list[float]]]:
+def agreement(model: openvino.Model) -> Callable[[Callable[[Floats], Floats]], float]:
     """Measure labels against those of the network in floats, in points of 100."""
-    original = core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    pictures = inputs(1)
-    wanted = [original(x)[0].argmax(1) for x in pictures]
+    original, pictures = logits(model), inputs(1)
+    wanted = [original(x).argmax(1) for x in pictures]
 
-    def measure(compute: Callable[[Floats], Floats], indices: list[int]) -> tuple[float, list[float]]:
-        each = [100 * float((compute(pictures[index]).argmax(1) == wanted[index]).mean()) for index in indices]
-        return float(np.mean(each)), each
+    def measure(compute: Callable[[Floats], Floats]) -> float:
+        same = [compute(x).argmax(1) == labels for x, labels in zip(pictures, wanted, strict=True)]
+        return 100 * float(np.mean(same))
 
     return measure
 
 
+def logits(model: openvino.Model) -> Callable[[Floats], Floats]:
+    compiled = core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    return lambda x: np.array(compiled(x)[0])
+
+
 def test_a_network_that_bears_it_computes_in_eight_bits() -> None:
     model = network(outlier=1.0)
-    made = quantise(model, inputs(0), ITEMS, agreement(model), max_drop=10.0)
+    told: list[str] = []
+    made = quantise(model, inputs(0), inputs(0)[:2], agreement(model), 10.0, told.append)
     assert {"stem", "head"} <= set(made.layers) and made.given_back == ()
     assert made.scores[0] == 100 and made.scores[-1] >= 90
     names = [operation.get_type_name() for operation in model.get_ordered_ops()]
@@ -73,10 +79,34 @@ def test_a_network_that_bears_it_computes_in_eight_bits() -> None:
 
 def test_layers_that_cost_too_much_are_given_back() -> None:
     model = network(outlier=3000.0)
-    made = quantise(model, inputs(0), ITEMS, agreement(model), max_drop=1.0)
-    floats, whole, last = made.scores[0], made.scores[1], made.scores[-1]
+    told: list[str] = []
+    made = quantise(model, inputs(0), inputs(0)[:2], agreement(model), 1.0, told.append)
+    floats, whole, last = made.scores
     assert floats == 100 and whole < 90, "in eight bits the small channels drown"
     assert "head" in made.given_back and "head" not in made.layers
-    compiled = core().compile_model(made.model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    assert agreement(model)(lambda x: compiled(x)[0], list(range(ITEMS)))[0] == pytest.approx(last, abs=0.5)
-    assert last >= 99 or not made.layers
+    assert made.layers, "the others stay in eight bits"
+    assert last >= 99 and agreement(model)(logits(made.model)) == pytest.approx(last, abs=0.5)
+    assert any(one.startswith("ranking ") for one in told)
+    assert sum(one.startswith("measuring it without ") for one in told) <= 4, "found by halving"
+
+
+def test_with_everything_given_back_the_network_is_the_one_in_floats() -> None:
+    model = network(outlier=30.0)
+    whole = quantise(model, inputs(0), [], agreement(model), 100.0, lambda _: None).model
+    names = rounded(whole)
+    assert {"stem", "squeeze", "excite", "head"} <= set(names) and len(names) == len(set(names))
+    back = restored(whole, model, names)
+    x = inputs(2)[0]
+    np.testing.assert_allclose(logits(back)(x), logits(model)(x), rtol=1e-5, atol=1e-5)
+    assert np.abs(logits(whole)(x) - logits(model)(x)).max() > 0.01, "which the one in eight bits is not"
+    assert rounded(back) == () and rounded(whole) == names, "a copy is changed"
+
+
+def test_the_distance_of_logits_counts_each_class_the_same() -> None:
+    wanted = np.zeros((1, 2, 1, 5), np.float32)
+    wanted[0, 0, 0, :4], wanted[0, 1, 0, 4] = 20, 20  # four pixels of one class, one of the other
+    turned = wanted.copy()
+    turned[..., 4] = wanted[:, ::-1, :, 4]
+    assert divergence(wanted, wanted) == 0
+    assert divergence(wanted, wanted + 7) == pytest.approx(0, abs=1e-5), "what all classes have more of means nothing"
+    assert divergence(wanted, turned) == pytest.approx(20 / 2, rel=1e-4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -96,7 +97,17 @@ def test_portraits_keep_the_person_and_their_alpha(astronaut: tuple[np.ndarray, 
     plain = put_before(photo, mask, GREEN)
     assert np.array_equal(made[core], plain[core]) and np.array_equal(made[far], plain[far])
     assert not np.array_equal(made, plain)
-    assert Portraits(red_people(), GREEN).edges is None  # it knows the masks of bundled models alone
+    assert Portraits(red_people(), GREEN).edges is None
+
+
+def test_a_converted_network_gets_the_edges_that_it_names_alone() -> None:
+    person = intarsia.load("person", runtime="onnx")
+    assert person.bundle.edges == "edge" and intarsia.load("body").bundle.edges == "edge"
+    person.bundle = replace(person.bundle, options={"network": "people of my own"})
+    own = Portraits(person, GREEN)
+    assert own.edges is None and "edges" not in own.identity().settings
+    # Nor are its photos looked at for faces and bodies: that is for what the bundled masks take for people.
+    assert own.shares(np.zeros((40, 40, 3), np.uint8)).shape == (40, 40)
 
 
 def test_the_card_says_what_it_was_made_of() -> None:

@@ -14,7 +14,7 @@ from intarsia.bundle import Description
 from intarsia.errors import UsageError
 from intarsia.inference import Predictor, VideoPredictor
 from intarsia.inference.pictures.ranking import Histograms, Ranking
-from intarsia.inference.volumes import slice_labels
+from intarsia.inference.volumes import sliced
 from intarsia.labels import LabelSpace
 from intarsia.media.source import ArraySource
 from intarsia.preprocessing import Preprocessing
@@ -213,7 +213,7 @@ def test_a_volume_is_decided_whole() -> None:
 
     settings = Preprocessing(mean=(0.0,), std=(1.0,), slices=1, window=(0.0, 1.0))
     one = Predictor(Description("two", {}, LabelSpace(NAMES[:2]), settings), runtime=Two(1), decide="rankseg")
-    labels = np.stack(list(slice_labels(one, stored, "volume")))
+    labels = np.stack([np.concatenate([part.labels for part in rows]) for rows in sliced(one, stored, "volume")])
     side_by_side = np.moveaxis(stored, 0, 1).reshape(20, -1, 1)
     (whole,) = one.rows(ArraySource(side_by_side, "whole", "volume"))
     assert np.array_equal(labels, np.moveaxis(whole.labels.reshape(20, 3, 25), 1, 0))

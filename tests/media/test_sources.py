@@ -15,7 +15,8 @@ from intarsia.errors import DataError, UsageError
 from intarsia.files import atomic_path, below, local
 from intarsia.media.animations import Animation, is_animation
 from intarsia.media.medium import PICTURE, VIDEO, expand, medium_of
-from intarsia.media.video import PictureSequence, is_video
+from intarsia.media.sequence import PictureSequence
+from intarsia.media.video import is_video
 
 SHADES = (0, 60, 120, 180)
 

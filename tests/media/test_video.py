@@ -23,7 +23,8 @@ from intarsia.errors import DataError, UsageError  # noqa: E402
 from intarsia.media import videowriter  # noqa: E402
 from intarsia.media.images import write_image  # noqa: E402
 from intarsia.media.newest import Newest  # noqa: E402
-from intarsia.media.video import PictureSequence, VideoFile, is_video, open_video  # noqa: E402
+from intarsia.media.sequence import PictureSequence  # noqa: E402
+from intarsia.media.video import VideoFile, is_video, open_video  # noqa: E402
 from intarsia.media.videowriter import VideoWriter  # noqa: E402
 
 PLAIN = {"time_base": Fraction(1, 25), "rate": Fraction(25)}

@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+from handbook.asked import add_wordings, asked
 from handbook.check import check_configuration, check_navigation, check_site, check_sources, navigation
 from handbook.html import without_empty_headings
 from handbook.llms import write_llms
@@ -28,6 +29,7 @@ def main() -> int:
     if SITE.exists():
         for page in SITE.rglob("*.html"):
             page.write_text(without_empty_headings(page.read_text(encoding="utf-8")), encoding="utf-8")
+        problems += add_wordings(SITE / "search.json", asked())
         write_llms(STAGED, SITE, navigation(CONFIG))
         problems += check_site(SITE)
     for problem in problems:

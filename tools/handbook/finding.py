@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import re
-from collections import Counter
-from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 from handbook.html import Built
+from handbook.stage import ROOT
 
-_TITLE = 4  # a word of the title counts as much as so many of the text
-_COMMON = {
-    "a", "an", "and", "are", "at", "by", "do", "for", "from", "has", "have", "how",
-    "i", "in", "is", "it", "my", "of", "on", "or", "the", "to", "what", "which", "with",
-}  # fmt: skip
+_SCRIPT = ROOT / "docs" / "searching.js"
+_WEIGHTS = (3, 2, 1)  # of a section's title, path and text, as the theme's search has them
 
 
 class Search:
-    """The sections of the site, ranked by BM25 (Robertson and Zaragoza 2009), titles weighted.
+    """The sections of the site, ranked much as the theme's search ranks what `docs/searching.js` leaves of a question.
 
     Args:
         index: `search.json` of the site.
@@ -28,37 +24,46 @@ class Search:
 
     def __init__(self, index: Path) -> None:
         items = json.loads(index.read_text(encoding="utf-8"))["items"]
+        self._idle = set(re.findall(r"[\w']+", "".join(re.findall(r'"(.*?)"', _idle_words(), re.DOTALL))))
         self._places: list[str] = [item["location"] for item in items]
-        self._bags = [_words(item["text"]) + _times(_words(item["title"]), _TITLE) for item in items]
-        self._sizes = [sum(bag.values()) for bag in self._bags]
+        self._fields = [(_words(one["title"]), _words(" ".join(one["path"])), _words(one["text"])) for one in items]
 
     def find(self, query: str) -> list[str]:
-        """Rank the sections that hold a word of the query, the best first; their locations."""
-        count, mean = len(self._bags), sum(self._sizes) / len(self._sizes)
-        scores = [0.0] * count
+        """Rank the sections that hold the telling words of a query, the best first; their locations."""
+        left, words = range(len(self._places)), list[str]()
         for word in _words(query):
-            holding = sum(word in bag for bag in self._bags)
-            weight = math.log(1 + (count - holding + 0.5) / (holding + 0.5))
-            for place, (bag, size) in enumerate(zip(self._bags, self._sizes, strict=True)):
-                scores[place] += weight * bag[word] * 2.2 / (bag[word] + 1.2 * (0.25 + 0.75 * size / mean))
-        best = sorted(range(count), key=lambda place: -scores[place])
-        return [self._places[place] for place in best if scores[place]]
+            for form in (word, re.sub(r"(?:ing|ed|es|s)$", "", word)):
+                holding = [place for place in left if any(form in _begun(field) for field in self._fields[place])]
+                if word not in self._idle and len(form) > 1 and holding:
+                    left, words = holding, [*words, form]
+                    break
+        best = sorted(left, key=lambda place: self._rank(place, words))
+        return [self._places[place] for place in best] if words else []
+
+    def _rank(self, place: int, words: list[str]) -> list[tuple[int, int, int]]:
+        """A key: of each field that holds some of the words its weight, how many, and where the first one stands."""
+        key = []
+        for weight, field in zip(_WEIGHTS, self._fields[place], strict=True):
+            found = [next((at for at, one in enumerate(field) if one.startswith(word)), -1) for word in words]
+            at = [one for one in found if one >= 0]
+            if at:
+                key.append((-weight, -len(at), min(at)))
+        return key
 
 
-def _times(words: Counter[str], factor: int) -> Counter[str]:
-    return Counter({word: count * factor for word, count in words.items()})
+def _idle_words() -> str:
+    """The part of the script that lists words which tell nothing."""
+    return _SCRIPT.read_text(encoding="utf-8").partition("new Set(")[2].partition(".split")[0]
 
 
-def _words(text: str) -> Counter[str]:
-    found: Iterable[str] = re.findall(r"[^\W_]+", re.sub(r"<[^>]*>", " ", text).lower())
-    return Counter(_stem(word) for word in found if word not in _COMMON)
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(re.findall(r"[^\W_]+", re.sub(r"<[^>]*>", " ", text).lower()))
 
 
-def _stem(word: str) -> str:
-    for ending in ("ing", "es", "ed", "s"):
-        if word.endswith(ending) and len(word) - len(ending) > 2:
-            return word.removesuffix(ending)
-    return word
+@cache
+def _begun(words: tuple[str, ...]) -> frozenset[str]:
+    """All beginnings of some words."""
+    return frozenset(word[:end] for word in words for end in range(1, len(word) + 1))
 
 
 def clicks(site: Path, start: str = "index.html") -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""Draw the pictures of the tutorials anew, of samples that may be shown; and those of search, of $INTARSIA_DATA.
+"""Draw the pictures of the tutorials anew, of samples that may be shown; and, of $INTARSIA_DATA, search and portraits.
 
 PYTHONPATH=tools:tests:. python -m handbook.pictures
 """
@@ -14,10 +14,12 @@ from PIL import Image, ImageDraw, ImageOps
 
 import intarsia
 from handbook.stage import DOCS
+from intarsia.apps.portrait import portrait
 from intarsia.labels import LabelSpace
 from intarsia.result.renders import blend
 
 OUT = DOCS / "tutorials"
+PORTRAITS = ("C001101", "P000449")  # of those that the network of edges was not trained on
 
 
 def main() -> None:
@@ -32,6 +34,8 @@ def main() -> None:
         _scan(place)
         if "INTARSIA_DATA" in os.environ:
             _search(Path(os.environ["INTARSIA_DATA"]) / "clothes_cc0", place)
+            _edges(Path(os.environ["INTARSIA_DATA"]) / "portraits_public_domain" / "images")
+            _try_on(Path(os.environ["INTARSIA_DATA"]) / "clothes_cc0" / "validation")
 
 
 def _save(pixels: np.ndarray, name: str, side: int) -> None:
@@ -90,6 +94,42 @@ def _search(clothes: Path, place: Path, side: int = 150) -> None:
             photo = ImageOps.exif_transpose(Image.open(path).convert("RGB"))
             picture.paste(ImageOps.fit(photo, (side, side)), (left, top + 16))
     picture.save(DOCS / "search.jpg", quality=82)
+
+
+def _edges(portraits: Path) -> None:
+    """Portraits as they are, before green and before yellow."""
+    parts = []
+    for name in PORTRAITS:
+        photo = portraits / f"{name}.jpg"
+        parts += [np.asarray(Image.open(photo).convert("RGB"))]
+        parts += [np.asarray(portrait(photo, background=colour)) for colour in ("#3a5a40", "#e9c46a")]
+    Image.fromarray(np.hstack(parts)).save(DOCS / "portrait-edges.jpg", quality=88)
+
+
+def _try_on(clothes: Path, side: int = 220) -> None:
+    """Two laid-out garments, cut out as search does it, as they are, in a colour and in a tartan: nobody is shown."""
+    from intarsia.apps.search.foreground import cut_out
+    from intarsia.apps.tryon.wearing import Wish, wear
+
+    model = intarsia.load("clothes")
+    rows = []
+    for kind, number in (("dress", 1), ("t-shirt", 1)):
+        photo = ImageOps.exif_transpose(Image.open(sorted((clothes / kind).iterdir())[number]).convert("RGB"))
+        pixels = np.asarray(ImageOps.fit(photo, (2 * side, 2 * side)))
+        mask = Image.fromarray(cut_out(pixels)).convert("L").resize(pixels.shape[1::-1], Image.Resampling.BICUBIC)
+        labels = np.where(np.asarray(mask) > 127, model.space.index("dress"), model.space.index("background"))
+        wishes = (Wish("dress", colour="#1040c0"), Wish("dress", texture=_tartan(), scale=0.3))
+        rows.append(np.concatenate([pixels, *(wear(pixels, labels, wish, model).image for wish in wishes)], axis=1))
+    picture = Image.fromarray(np.concatenate(rows, axis=0))
+    picture.resize((3 * side, 2 * side), Image.Resampling.LANCZOS).save(DOCS / "tryon.jpg", quality=85)
+
+
+def _tartan(side: int = 120) -> Image.Image:
+    """A red cloth with green and yellow stripes both ways."""
+    across = np.full((side, 3), (150, 25, 30), np.float32)
+    across[30:60] = (20, 80, 50)
+    across[44:47] = across[90:93] = (225, 190, 60)
+    return Image.fromarray(((across[:, None] + across[None]) / 2).astype(np.uint8))
 
 
 def _beside(left: np.ndarray, right: np.ndarray, scale: int) -> np.ndarray:

@@ -21,12 +21,12 @@ from intarsia.annotations.document import (
     Document,
     Shape,
 )
+from intarsia.annotations.drawing import DrawingRules
 from intarsia.annotations.finding import ImageFinder, clean_name, head, holds, photo_folder, safe_parts, walk
 from intarsia.annotations.geometry import Circle, Geometry, Mask, Point, Points, Polygon, Polyline, Rectangle
 from intarsia.annotations.lost import Lost
 from intarsia.annotations.outlines import rings
 from intarsia.annotations.photos import embedded
-from intarsia.annotations.raster import DrawingRules
 from intarsia.annotations.reading import BadShape, kept, load_json, points, polygon, side, usable, whole_number
 from intarsia.annotations.tools import Tool
 from intarsia.annotations.writing import account, fitted, fresh_instances, size_of, still_images, to_json

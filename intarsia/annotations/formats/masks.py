@@ -24,10 +24,11 @@ from intarsia.annotations.document import (
     Document,
     Shape,
 )
+from intarsia.annotations.drawing import DrawingRules
 from intarsia.annotations.finding import ImageFinder, safe_parts, walk
 from intarsia.annotations.geometry import Mask
 from intarsia.annotations.lost import Lost
-from intarsia.annotations.raster import DrawingRules, class_names, instance_map, rasterize
+from intarsia.annotations.raster import class_names, instance_map, rasterize
 from intarsia.annotations.reading import usable
 from intarsia.annotations.tools import Tool
 from intarsia.annotations.writing import account, size_of, still_images

@@ -11,10 +11,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from intarsia.annotations.document import AnnotatedImage, AnnotationSet, Category, Document, Shape
+from intarsia.annotations.drawing import DrawingRules
 from intarsia.annotations.finding import head, read_text, safe_parts, subset_of, walk
 from intarsia.annotations.geometry import Geometry, Keypoint, Polygon, Rectangle, Skeleton
 from intarsia.annotations.lost import Lost
-from intarsia.annotations.raster import DrawingRules
 from intarsia.annotations.reading import BadShape, kept, number, polygon, usable, whole_number
 from intarsia.annotations.tools import Tool
 from intarsia.annotations.writing import account, account_classes, fitted, size_of, still_images
@@ -188,8 +188,8 @@ def _shares(geometry: Geometry, width: int, height: int) -> str:
 def _label_files(folder: Path) -> Iterator[Path]:
     """The text files that hold labels, or are empty beside such; told by the first line of each.
 
-    Where a data.yaml names the classes, files of photos count whatever their numbers are, so that what is wrong with
-    them is said.
+    Where a data.yaml names the classes, or the photo of the same name is there, files count whatever their numbers are
+    (pixels, say), so that what is wrong with them is said.
     """
     described = bool(describe(folder).names)
     for file in walk(folder, (".txt",)):
@@ -215,7 +215,13 @@ def _is_label(file: Path, described: bool) -> bool:
         shares = [float(word) for word in words[1:]]
     except ValueError:
         return False
-    return all(-0.5 <= share <= 1.5 for share in shares[:4])
+    return all(-0.5 <= share <= 1.5 for share in shares[:4]) or _has_photo(file)
+
+
+def _has_photo(file: Path) -> bool:
+    """Whether the photo of a label file lies beside it, or in images/ where it lies in labels/."""
+    places = [Path(*("images" if part.lower() == "labels" else part for part in file.parent.parts)), file.parent]
+    return any((place / f"{file.stem}{suffix}").is_file() for place in places for suffix in IMAGE_SUFFIXES)
 
 
 def _key(file: Path, root: Path) -> tuple[str, ...]:

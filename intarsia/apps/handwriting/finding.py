@@ -47,11 +47,11 @@ class LineFinder:
     forms: frozenset[Form] = frozenset({"whole"})
 
     def __init__(self, predictor: Predictor | CloudPredictor, *, words: bool = False) -> None:
-        if not isinstance(predictor, Predictor) or TEXT not in predictor.space.names:
+        if TEXT not in predictor.space.names:
             raise ModelError(
                 f"{predictor.bundle.title}: it has no class {TEXT!r}, so that it finds no lines; use handwriting"
             )
-        self._predictor, self._words = predictor, words
+        self._predictor, self._words = predictor.of_pictures(predictor.bundle.title), words
         self.bundle, self.given = predictor.bundle, predictor.given
         self.space: LabelSpace = SPACE
 

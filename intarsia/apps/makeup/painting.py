@@ -20,9 +20,9 @@ from intarsia.inference.editing import Edited
 from intarsia.inference.faces.parts import HasPoints
 from intarsia.inference.video import FrameResult
 from intarsia.labels import LabelSpace
+from intarsia.media.frames import Frame
 from intarsia.media.medium import PHOTO, VIDEO, Form
 from intarsia.media.photos import PhotoReader
-from intarsia.media.video import Frame
 from intarsia.preprocessing import Preprocessing
 from intarsia.result import Render, Segmentation
 from intarsia.result.contract import areas, count

@@ -10,16 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intarsia.datasets.coding import RawMask, color_codes, gray_plane
-from intarsia.datasets.layouts.pairing import (
-    MASK_SUFFIXES,
-    Found,
-    by_file_name,
-    classify,
-    core_names,
-    relative,
-    stem_key,
-    words,
-)
+from intarsia.datasets.layouts.filenames import MASK_SUFFIXES, Found, by_file_name, classify, stem_key, words
+from intarsia.datasets.layouts.pairing import core_names, relative
 from intarsia.datasets.parts import File, read_stored
 from intarsia.errors import DataError, suggest
 

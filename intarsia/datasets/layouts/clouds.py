@@ -14,16 +14,17 @@ import numpy as np
 from intarsia.datasets.classfile import FILE_NAMES
 from intarsia.datasets.counts import NO_CODES, ClassCounts, SplitFacts
 from intarsia.datasets.layouts.contract import Content, Layout, Reading
-from intarsia.datasets.layouts.pairing import SPLITS
+from intarsia.datasets.layouts.filenames import SPLITS
 from intarsia.datasets.parts import place
 from intarsia.datasets.splits import Dataset, Item, Look, MediumName, Progress, Split
 from intarsia.errors import DataError, UsageError, counted, suggest
 from intarsia.labels import Color, LabelArray, LabelSpace
-from intarsia.media.clouds import CLOUD_SUFFIXES, CloudReader, PointCloud, is_cloud, open_cloud
+from intarsia.media.clouds import CLOUD_SUFFIXES, CloudReader, PointCloud, open_cloud
 from intarsia.media.clouds.las import ASPRS, ASPRS_COLORS
 from intarsia.media.clouds.las import SUFFIXES as LAS
 from intarsia.media.clouds.render import draw, view
 from intarsia.media.clouds.scans import NUSCENES_LABELS
+from intarsia.media.medium import CLOUD
 from intarsia.preprocessing import AnyPreprocessing, CloudPreprocessing, expect
 
 if TYPE_CHECKING:
@@ -191,7 +192,7 @@ def decode(stored: np.ndarray, codes: Mapping[int, int], space: LabelSpace) -> L
 def scans(content: Content) -> list[Path]:
     """The clouds below a folder: files that can only be clouds, or else also arrays and tables."""
     files = [file for file in content.below if _is_scan(file)]
-    return [file for file in files if is_cloud(file)] or files
+    return [file for file in files if CLOUD.is_surely(file)] or files
 
 
 def _matches(content: Content) -> bool:

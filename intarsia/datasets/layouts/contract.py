@@ -11,7 +11,8 @@ from pathlib import Path
 from intarsia.annotations.tools import Tool, recognised
 from intarsia.classlists import ClassList
 from intarsia.datasets.coding import MaskCoding
-from intarsia.datasets.layouts.pairing import MASK_SUFFIXES, Pairs, walk
+from intarsia.datasets.layouts.filenames import MASK_SUFFIXES, walk
+from intarsia.datasets.layouts.pairing import Pairs
 from intarsia.datasets.layouts.rasters import by_window, said_of_places
 from intarsia.datasets.layouts.records import RECORD, results_of
 from intarsia.datasets.pictures import MaskReader, PictureSplit, painted_mask, plain_mask

@@ -12,7 +12,7 @@ from intarsia.annotations.finding import walk
 from intarsia.annotations.formats.masks import drawing_of, space_of, write
 from intarsia.annotations.reading import load_json
 from intarsia.annotations.tools import SUFFIXES, open_annotations, recognise
-from intarsia.datasets.layouts.pairing import MASK_SUFFIXES
+from intarsia.datasets.layouts.filenames import MASK_SUFFIXES
 from intarsia.datasets.layouts.survey import survey
 from intarsia.errors import DataError
 from intarsia.files import write_json

@@ -10,17 +10,19 @@ from pathlib import Path
 
 from intarsia.annotations.archive import Unpacked, is_zip
 from intarsia.annotations.document import AnnotatedImage
+from intarsia.annotations.drawing import DrawingRules
 from intarsia.annotations.finding import walk
 from intarsia.annotations.formats.masks import drawing_of
 from intarsia.annotations.geometry import AREAS, Rectangle, name_of
 from intarsia.annotations.packing import pack, unpack
-from intarsia.annotations.raster import DrawingRules, background_label, class_names, rasterize
+from intarsia.annotations.raster import background_label, class_names, rasterize
 from intarsia.annotations.tools import SUFFIXES, open_annotations, recognise, tools
 from intarsia.datasets.coding import MaskCoding, RawMask
 from intarsia.datasets.layouts import lists
 from intarsia.datasets.layouts.candidates import look_like_masks, with_roles
 from intarsia.datasets.layouts.contract import Content, Layout, PictureReading
-from intarsia.datasets.layouts.pairing import SPLITS, Pairs, classify, natural, pair
+from intarsia.datasets.layouts.filenames import SPLITS, classify, natural
+from intarsia.datasets.layouts.pairing import Pairs, pair
 from intarsia.datasets.meaning import without_ignored
 from intarsia.datasets.parts import File
 from intarsia.datasets.pictures import image_size

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from intarsia.datasets.layouts.candidates import with_roles
 from intarsia.datasets.layouts.contract import Content, Layout, PictureReading
+from intarsia.datasets.layouts.filenames import natural
 from intarsia.datasets.layouts.folder import detected
-from intarsia.datasets.layouts.pairing import Pairs, natural, pair
+from intarsia.datasets.layouts.pairing import Pairs, pair
 from intarsia.datasets.layouts.splitfiles import SUFFIXES, SplitList, lines_of, lists_in
 from intarsia.datasets.parts import File
 from intarsia.datasets.splits import Item

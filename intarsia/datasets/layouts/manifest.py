@@ -12,7 +12,8 @@ from typing import Any
 
 from intarsia.datasets.layouts import lists
 from intarsia.datasets.layouts.contract import Content, Layout, PictureReading
-from intarsia.datasets.layouts.pairing import SPLITS, Pairs, natural
+from intarsia.datasets.layouts.filenames import SPLITS, natural
+from intarsia.datasets.layouts.pairing import Pairs
 from intarsia.datasets.layouts.splitfiles import SUFFIXES as SUFFIXES_OF_LISTS
 from intarsia.datasets.layouts.splitfiles import split_of
 from intarsia.datasets.layouts.survey import detect

@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -69,6 +70,7 @@ class MaskFolders:
     extra: tuple[Path, ...]
     notes: tuple[str, ...]
     drawn: tuple[Drawn, ...] = ()
+    medium: ClassVar[Literal["picture", "volume"]] = "picture"
 
     def read(self, prediction: Path, truth: Path) -> tuple[LabelArray, LabelArray]:
         """Labels of one pair, both in the truth's space; predictions of unknown classes become its ignore index.
@@ -83,9 +85,17 @@ class MaskFolders:
                 f"{target.shape[1]}x{target.shape[0]}: masks are compared at the truth's own size; export the "
                 f"prediction at that size (labels by nearest neighbour)"
             )
+        return self.in_truth_space(labels, target)
+
+    def in_truth_space(self, labels: LabelArray, target: LabelArray) -> tuple[LabelArray, LabelArray]:
+        """Labels of the prediction's own classes as those of the truth, by name."""
         if self.prediction.space.names != self.truth.space.names:
             labels = self.truth.space.lookup_from(self.prediction.space)[labels]
         return labels, target
+
+    def spacing(self, truth: Path) -> Sequence[float] | None:
+        """How far apart the elements of a target are, where its file says it."""
+        return None
 
     def _told(self, mask: Path) -> Path:
         return _told(mask, self.drawn)
@@ -132,12 +142,7 @@ def open_mask_folders(
     )
     columns = [path for _, path, _ in pairs], [path for *_, path in pairs]
     if ours is None and theirs is None:
-        seen = _survey(columns[0]), _survey(columns[1])
-        if said[0] and said[1] and _order(said[0]) != _order(said[1]):
-            sides, notes = _each(seen, (said[0], said[1]), ignore)
-            notes.append("The class files of predictions and truth differ: classes are matched by name.")
-        else:
-            sides, notes = _sides(seen, named, ignore)
+        sides, notes = sides_of((_survey(columns[0]), _survey(columns[1])), (said[0], said[1]), ignore)
     else:
         sides, notes = _named_sides((ours, theirs), columns, named, ignore)
     apart = [said for some in misplaced([(target, predicted) for _, predicted, target in pairs]) for said in some]
@@ -149,6 +154,20 @@ def open_mask_folders(
     drawn = tuple(one for one in (ours, theirs) if one is not None)
     missing, extra = (tuple(_told(mask, drawn) for mask in masks) for masks in (found.images, found.masks))
     return MaskFolders(pairs, *sides, missing=missing, extra=extra, notes=(*found.notes, *notes), drawn=drawn)
+
+
+def sides_of(
+    seen: tuple[Survey, Survey], said: tuple[ClassList | None, ClassList | None], ignore: Sequence[int]
+) -> tuple[tuple[Side, Side], list[str]]:
+    """How predictions and truth are read, by what they hold and the class lists that lie with them.
+
+    Raises:
+        DataError: the values cannot be understood.
+    """
+    if said[0] and said[1] and _order(said[0]) != _order(said[1]):
+        sides, notes = _each(seen, said, ignore)
+        return sides, [*notes, "The class files of predictions and truth differ: classes are matched by name."]
+    return _sides(seen, said[1] or said[0], ignore)
 
 
 def _survey(masks: Sequence[Path]) -> Survey:

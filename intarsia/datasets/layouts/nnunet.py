@@ -10,8 +10,9 @@ from typing import Any
 from intarsia.annotations.reading import load_json, whole_number
 from intarsia.classlists import ClassList
 from intarsia.datasets.layouts.contract import Content, Layout, PictureReading
+from intarsia.datasets.layouts.filenames import natural
 from intarsia.datasets.layouts.folder import detected
-from intarsia.datasets.layouts.pairing import Pairs, natural
+from intarsia.datasets.layouts.pairing import Pairs
 from intarsia.datasets.parts import File
 from intarsia.errors import DataError
 from intarsia.media.images import IMAGE_SUFFIXES

@@ -10,7 +10,8 @@ from threading import Lock
 from typing import Any
 
 from intarsia.datasets.layouts.contract import Content, Layout, PictureReading
-from intarsia.datasets.layouts.pairing import SPLITS, Pairs, folder_meaning, relative, walk
+from intarsia.datasets.layouts.filenames import SPLITS, folder_meaning, walk
+from intarsia.datasets.layouts.pairing import Pairs, relative
 from intarsia.datasets.layouts.survey import detect
 from intarsia.datasets.parts import File
 from intarsia.errors import DataError, require

@@ -18,10 +18,11 @@ from intarsia.annotations.raster import background_label
 from intarsia.datasets.coding import MaskCoding, gray_plane, number_list, percent
 from intarsia.datasets.layouts.candidates import by_folder, look_like_masks
 from intarsia.datasets.layouts.contract import Content, Layout, PictureReading
-from intarsia.datasets.layouts.pairing import Found, Pairs, by_file_name, classify, natural, stem_key
+from intarsia.datasets.layouts.filenames import Found, by_file_name, classify, natural, stem_key
+from intarsia.datasets.layouts.pairing import Pairs
 from intarsia.datasets.meaning import without_ignored
 from intarsia.datasets.parts import File, read_stored
-from intarsia.errors import DataError, suggest
+from intarsia.errors import DataError, counted, suggest
 from intarsia.labels import LabelSpace
 from intarsia.media.images import IMAGE_SUFFIXES
 
@@ -129,7 +130,7 @@ def _read(content: Content) -> PictureReading:
     without = tuple(item.path for item in left if item.role != "mask")
     alone = tuple(item.path for item in left if item.role == "mask")
     coding = MaskCoding(values=_table(space, values))
-    said = (*notes, *_overlap(content, matched))
+    said = (*notes, *_lacking(groups, names), *_overlap(content, matched))
     return PictureReading(space, coding, Pairs(tuple(matched), without, alone, ()), said)
 
 
@@ -317,6 +318,14 @@ def _table(space: LabelSpace, values: dict[str, int]) -> dict[int, int]:
     if values == {"": 1}:
         return {0: 0, 1: 1}
     return {0: background_label(space)} | {value: min(value - 1, space.ignore_index) for value in values.values()}
+
+
+def _lacking(groups: Sequence[Group], names: Sequence[str]) -> Iterator[str]:
+    """Which classes have no mask of some images: they are not in them, or a file was lost."""
+    for name in names if len(names) > 1 else ():
+        without = [image.id for image, masks in groups if name not in {called for called, _ in masks}]
+        if without:
+            yield f"{counted(len(without), 'image')} without a mask of {name}, as if it were not in them: {without[0]}."
 
 
 def _overlap(content: Content, matched: Sequence[tuple[str | None, str, File, File]]) -> Iterator[str]:

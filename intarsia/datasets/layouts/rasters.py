@@ -94,7 +94,7 @@ class RasterSplit(PictureSplit):
     def for_input(self, preprocessing: AnyPreprocessing) -> RasterSplit:
         """The split with the bands that a model wants."""
         preprocessing = self.seen(preprocessing)
-        if preprocessing.slices is not None:
+        if not preprocessing.is_for(self.medium):
             raise UsageError(f"the data in {self.root} are rasters, and the model is for volumes")
         return replace(self, preprocessing=preprocessing)
 

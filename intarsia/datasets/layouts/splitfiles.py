@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from intarsia.datasets.layouts.pairing import SPLITS
+from intarsia.datasets.layouts.filenames import SPLITS
 from intarsia.errors import DataError
 from intarsia.texts import decoded
 

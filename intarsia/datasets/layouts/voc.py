@@ -7,8 +7,8 @@ from pathlib import Path
 
 from intarsia.classlists import read_class_file
 from intarsia.datasets.layouts.contract import Content, Layout, PictureReading
+from intarsia.datasets.layouts.filenames import natural
 from intarsia.datasets.layouts.folder import detected
-from intarsia.datasets.layouts.pairing import natural
 from intarsia.datasets.public.entry import by_list, listed, pairs_of, under
 from intarsia.errors import DataError
 from intarsia.files import below

@@ -16,7 +16,8 @@ from PIL import Image
 from intarsia.classlists import ClassList
 from intarsia.datasets.layouts import nnunet, voxels
 from intarsia.datasets.layouts.contract import Content, Layout, PictureReading
-from intarsia.datasets.layouts.pairing import Pairs, folder_meaning, natural
+from intarsia.datasets.layouts.filenames import folder_meaning, natural
+from intarsia.datasets.layouts.pairing import Pairs
 from intarsia.datasets.layouts.survey import counted
 from intarsia.datasets.meaning import Survey, choose
 from intarsia.datasets.parts import File
@@ -25,8 +26,9 @@ from intarsia.datasets.splits import Item
 from intarsia.errors import DataError, UsageError
 from intarsia.labels import LabelArray
 from intarsia.media.grids import Axis
+from intarsia.media.medium import VOLUME
 from intarsia.media.source import Pixels
-from intarsia.media.volumes import VOLUME_SUFFIXES, is_volume, open_volume, stack, volume_stem
+from intarsia.media.volumes import open_volume, stack, volume_stem
 from intarsia.preprocessing import AnyPreprocessing, Preprocessing
 
 _SURVEYED = 30
@@ -133,7 +135,7 @@ class VolumeSplit(PictureSplit):
     def for_input(self, preprocessing: AnyPreprocessing) -> VolumeSplit:
         """The split as a model sees it: cut along its plane, in its window, with its number of neighbours."""
         preprocessing = self.seen(preprocessing)
-        if preprocessing.slices is None:
+        if not preprocessing.is_for(self.medium):
             raise UsageError(
                 "the data are volumes, and the model is for pictures; set input.slices (1, 3, 5, ...) and as many "
                 "model.options.in_channels"
@@ -281,7 +283,7 @@ def usable(
 
 
 def _is_nifti(path: Path) -> bool:
-    return path.name.lower().endswith(VOLUME_SUFFIXES) and is_volume(path)
+    return VOLUME.is_surely(path)
 
 
 def _matches(content: Content) -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 
 from intarsia.datasets.coding import MaskCoding, RawMask
 from intarsia.datasets.layouts.contract import Content, Layout, PictureReading
-from intarsia.datasets.layouts.pairing import walk
+from intarsia.datasets.layouts.filenames import walk
 from intarsia.datasets.layouts.survey import threaded
 from intarsia.datasets.pictures import plain_mask
 from intarsia.datasets.public.entry import Entry, Matched, by_name, find, layout, pairs_of, space_of

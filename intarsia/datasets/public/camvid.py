@@ -8,7 +8,8 @@ from pathlib import Path
 
 from intarsia.datasets.coding import MaskCoding
 from intarsia.datasets.layouts.contract import Content, Layout, PictureReading
-from intarsia.datasets.layouts.pairing import SPLITS, classified, pair
+from intarsia.datasets.layouts.filenames import SPLITS, classified
+from intarsia.datasets.layouts.pairing import pair
 from intarsia.datasets.layouts.survey import survey
 from intarsia.datasets.public.entry import Entry, by_name, find, layout, pairs_of, space_of
 from intarsia.datasets.public.protocol import EvaluationProtocol, averages

@@ -10,7 +10,8 @@ from typing import Any
 
 from intarsia.classlists import read_class_file
 from intarsia.datasets.layouts.contract import Content, Layout, Reading
-from intarsia.datasets.layouts.pairing import Pairs, natural, relative, walk
+from intarsia.datasets.layouts.filenames import natural, walk
+from intarsia.datasets.layouts.pairing import Pairs, relative
 from intarsia.datasets.parts import File
 from intarsia.datasets.pictures import PictureSplit
 from intarsia.datasets.public.protocol import EvaluationProtocol

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from intarsia.datasets.coding import MaskCoding
 from intarsia.datasets.layouts.contract import Content, Layout, PictureReading
-from intarsia.datasets.layouts.pairing import Pairs, walk
+from intarsia.datasets.layouts.filenames import walk
+from intarsia.datasets.layouts.pairing import Pairs
 from intarsia.datasets.layouts.volumes import VolumeSplit, as_slices, usable
 from intarsia.datasets.public.entry import Entry, layout
 from intarsia.datasets.public.protocol import EvaluationProtocol, Findings, ScoreTable, nothing

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from intarsia.datasets.layouts.clouds import CloudReading, CloudSplit
 from intarsia.datasets.layouts.contract import Content, Layout
-from intarsia.datasets.layouts.pairing import natural
+from intarsia.datasets.layouts.filenames import natural
 from intarsia.datasets.public.entry import Entry, find, layout
 from intarsia.datasets.public.protocol import EvaluationProtocol, averages
 from intarsia.datasets.splits import Item

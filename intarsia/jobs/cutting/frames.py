@@ -19,7 +19,7 @@ from intarsia.jobs.cutting.archive import DAMAGED, PartFile, is_ended
 from intarsia.jobs.cutting.contract import Cutting, Packed, There
 from intarsia.jobs.task import JobOptions, Span
 from intarsia.labels import LabelArray
-from intarsia.media.video import Frame
+from intarsia.media.frames import Frame
 from intarsia.result import Segmentation
 
 _LABELS = "labels"

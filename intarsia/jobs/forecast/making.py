@@ -11,7 +11,6 @@ import numpy as np
 
 from intarsia.errors import IntarsiaError, counted
 from intarsia.inference import GridPredictor
-from intarsia.jobs.cutting import CUTTINGS
 from intarsia.jobs.forecast.contract import Expected, Forecast
 from intarsia.jobs.forecast.need import Need, Settings
 from intarsia.jobs.forecast.pictures import pages_need, photo_need, rows_need
@@ -19,6 +18,8 @@ from intarsia.jobs.forecast.trial import Trial, tried
 from intarsia.jobs.forecast.videos import frames_need
 from intarsia.jobs.forecast.volumes import volume_need
 from intarsia.jobs.manifest import fingerprint
+from intarsia.jobs.outputs import EVERY
+from intarsia.jobs.parts import cutting_of
 from intarsia.jobs.plan import Plan
 from intarsia.jobs.resuming import prepared
 from intarsia.jobs.stores.address import is_address
@@ -27,11 +28,24 @@ from intarsia.media.medium import Form
 from intarsia.memory import resident, room, said_bytes
 
 _Way = tuple[type, Callable[[Any, Any, Settings], Need]]
-_NEEDS: dict[Form, _Way] = {
-    "rows": (GridPredictor, rows_need), "pages": (GridPredictor, pages_need), "volume": (GridPredictor, volume_need),
-    "frames": (object, frames_need), "photo": (object, photo_need),
-}  # fmt: skip
-"""What adds up the memory of a form of medium, and for which predictors; for points see `_way`."""
+
+
+def _points() -> _Way:
+    from intarsia.inference.clouds import CloudPredictor
+    from intarsia.jobs.forecast.clouds import points_need
+
+    return CloudPredictor, points_need
+
+
+_NEEDS: dict[Form, Callable[[], _Way]] = {
+    "rows": lambda: (GridPredictor, rows_need),
+    "pages": lambda: (GridPredictor, pages_need),
+    "volume": lambda: (GridPredictor, volume_need),
+    "frames": lambda: (object, frames_need),
+    "photo": lambda: (object, photo_need),
+    "points": _points,
+}
+"""Loads what adds up the memory of a form of medium, and the kind of predictor that it is for."""
 
 _LARGEST, _SAMPLE = 4, 60
 """Sources of a medium whose headers are read: the largest files, and for the time others, evenly drawn."""
@@ -73,14 +87,8 @@ def check_memory(predictor: Any, plan: Plan, options: JobOptions | None = None, 
         _forecast(predictor, plan, options or JobOptions(), workers, try_network=True).check()
 
 
-def _way(form: Form) -> _Way:
-    """What adds up the memory of a form, and for which predictors; what is for points is loaded for points only."""
-    if form == "points":
-        from intarsia.inference.clouds import CloudPredictor
-        from intarsia.jobs.forecast.clouds import points_need
-
-        return CloudPredictor, points_need
-    return _NEEDS.get(form, (type(None), photo_need))
+def _unknown() -> _Way:
+    return type(None), photo_need
 
 
 @dataclass(frozen=True)
@@ -95,8 +103,8 @@ class _Medium:
     """The sources of one medium."""
 
     def __init__(self, predictor: Any, tasks: Sequence[Task], options: JobOptions, *, sample: int) -> None:
-        self.tasks, self.form = tasks, tasks[0].medium.form
-        kind, self._add_up = _way(self.form)
+        self.tasks, self.form, self.takes = tasks, tasks[0].medium.form, tasks[0].medium.takes
+        kind, self._add_up = _NEEDS.get(self.form, _unknown)()
         self._options = options
         self._predictor = predictor if isinstance(predictor, kind) else None
         chosen = _some(tasks, sample) if self._predictor is not None else []
@@ -120,7 +128,7 @@ class _Medium:
 
     def parts(self, workers: int) -> int:
         """Into how many parts the largest source is cut for so many workers; 1 where it is done as a whole."""
-        cutting = CUTTINGS.get(self.form) if self.tasks[0].medium.parted else None
+        cutting = cutting_of(self.tasks[0])
         if cutting is None or self.largest is None or len(self.tasks) >= workers:
             return 1
         ready = prepared(self._predictor, self.tasks[0].medium, self._options)
@@ -205,14 +213,14 @@ def _advice(medium: _Medium, base: int, room_: int, workers: int) -> str:
 def _otherwise(medium: _Medium) -> Iterable[tuple[str, Settings]]:
     """Other settings, the ones that cost least first."""
     plain = medium.settings
-    for kind in ("instances", "polygons", "geopackage", "page", "confidence", "overlay"):
+    for kind in ("instances", "polygons", "geopackage", "page", EVERY, "confidence", "overlay"):
         if kind in plain.outputs and len(plain.outputs) > 1:
             yield f"leaving {kind} out (--write)", replace(plain, outputs=plain.outputs - {kind})
-    if medium.form in ("rows", "pages"):
+    if "tile" in medium.takes:
         for tile in (384, 256):
             if tile < medium.tile:
                 yield f"--tile {tile} (Python: tile={tile})", replace(plain, tile=tile)
-    if medium.form in ("rows", "pages", "frames"):
+    if "long_side" in medium.takes:
         longest = max(medium.largest[1].size[:2]) if medium.largest else 0
         for side in (8192, 4096, 2048, 1024, 512):
             if side < longest:

@@ -10,10 +10,11 @@ from intarsia.inference.pictures.rows import HELD_PIXELS
 from intarsia.inference.pictures.tiling import UNIT
 from intarsia.jobs.drawing import reduction
 from intarsia.jobs.forecast.need import MIB, Need, Settings
-from intarsia.jobs.outputs import OUTLINED
+from intarsia.jobs.outputs import EVERY, OUTLINED
 from intarsia.media.rasters import CACHE_MB
 from intarsia.media.regions import BAND_PIXELS
 from intarsia.preprocessing import Preprocessing
+from intarsia.runtimes.upsampling import SCORED_PIXELS
 
 _FLOAT = 4
 _COLOURS = 3
@@ -27,6 +28,8 @@ _STRETCHED = 12
 """Bytes a pixel and channel while stored values become 8-bit ones: three planes of floats."""
 _WRITTEN_ROWS = 3 * 256
 """Rows of labels that wait for a whole block of the GeoTIFF, are joined, and are compressed."""
+_WAITING = 6
+"""Bands of probabilities from the network to the writer; see `jobs.line`."""
 _BANDS = 24 * MIB
 """Rows that are decided, drawn and handed from thread to thread: bands of half a megapixel, a few of them."""
 _INSTANCES = 13
@@ -139,6 +142,9 @@ def _outputs(
             held[kind], finished[kind] = pixels * labels, pixels * _INSTANCES
         elif kind in OUTLINED:
             finished[kind] = min(_OUTLINED, pixels * 30)
+        elif kind == EVERY:  # as they wait for the writer, and there, of a map, for a whole block
+            waiting = _WAITING * min(pixels, SCORED_PIXELS) + on_map * width * min(height, _WRITTEN_ROWS)
+            held[kind] = len(predictor.space) * _FLOAT * waiting
         elif on_map:
             held[kind] = width * min(height, _WRITTEN_ROWS) * labels
         elif kind == "confidence":

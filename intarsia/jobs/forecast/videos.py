@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from intarsia.jobs.forecast.need import Need, Settings
-from intarsia.preprocessing import Preprocessing
 from intarsia.transforms.preprocess import working_size
 
 _FRAMES = 9
@@ -27,7 +26,7 @@ def frames_need(predictor: Any, reader: Any, settings: Settings) -> Need:
         "encoders": int(pixels * _ENCODER * files),
     }  # fmt: skip
     runtime, preprocessing = getattr(predictor, "runtime", None), predictor.preprocessing
-    if runtime is None or not isinstance(preprocessing, Preprocessing):
+    if runtime is None or not preprocessing.is_for("video"):
         return Need((width, height), held)
     if settings.long_side is not None:
         preprocessing = preprocessing.changed(long_side=settings.long_side)

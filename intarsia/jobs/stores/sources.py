@@ -13,7 +13,7 @@ from intarsia.errors import DataError, UsageError, counted
 from intarsia.jobs.stores.address import Address, is_address
 from intarsia.jobs.stores.scratch import scratch
 from intarsia.jobs.stores.store import Found, Store
-from intarsia.media.medium import Item, Medium, Sources, medium_of
+from intarsia.media.medium import Item, Medium, Sources, families, medium_of
 
 _SUFFIX = re.compile(r"(\.[A-Za-z0-9]{1,8}){1,2}$")
 # By its name alone, nobody can tell whether one is a map, a stack of pages or a photo; a video or a picture.
@@ -102,8 +102,7 @@ def _is_plain(name: str) -> bool:
 
 def _of_one_family(known: list[Found], media: Sequence[Medium]) -> list[Found]:
     """The objects of the first family that occurs, by their names."""
-    for family in dict.fromkeys(medium.family for medium in reversed(media)):
-        members = [medium for medium in media if medium.family == family]
+    for members in families(media):
         chosen = [one for one in known if any(_claims(medium, one.name) for medium in members)]
         if chosen:
             return sorted(chosen, key=lambda one: PurePosixPath(one.name))

@@ -18,9 +18,9 @@ from intarsia.jobs.cutting.frames import joined_frames
 from intarsia.jobs.timing import Times
 from intarsia.jobs.writing.work import Facts, Work
 from intarsia.media.ahead import Ahead
+from intarsia.media.frames import Frame, FrameSource
 from intarsia.media.newest import Newest
 from intarsia.media.pace import paced
-from intarsia.media.video import Frame, FrameSource
 from intarsia.media.videowriter import VideoWriter
 from intarsia.result import Render
 from intarsia.result.contract import areas

@@ -8,6 +8,7 @@ import numpy as np
 
 from intarsia.inference import Predictor
 from intarsia.jobs.writing.work import Facts, Work
+from intarsia.media.fewcolours import FewColours
 from intarsia.media.stacks import StackReader, StackWriter
 from intarsia.result.contract import areas
 
@@ -20,7 +21,7 @@ def write_pages(predictor: Predictor, work: Work) -> Facts:
     """
     reader: StackReader = work.reader
     space, done, size = predictor.space, 0, (0, 0)
-    counts = np.zeros(space.ignore_index + 1, dtype=np.int64)
+    counts, colours = np.zeros(space.ignore_index + 1, dtype=np.int64), FewColours()
     with ExitStack() as stack:
         writers = {
             kind: stack.enter_context(StackWriter(path, space.colors() if kind == "labels" else None))
@@ -28,6 +29,8 @@ def write_pages(predictor: Predictor, work: Work) -> Facts:
         }
         for page in reader.pages():
             result = predictor.segment_opened(page)
+            if result.image is not None:
+                colours.add(result.image)
             for kind, writer in writers.items():
                 render = work.task.renders.get(kind)
                 if render is None or result.image is None:
@@ -37,4 +40,6 @@ def write_pages(predictor: Predictor, work: Work) -> Facts:
             counts += result.counts()
             done, size = done + 1, (max(size[0], page.width), max(size[1], page.height))
             work.tell(done, len(reader))
-    return Facts((*size, done), areas(counts, space), reader.notes, {"pages": done})
+    return Facts(
+        (*size, done), areas(counts, space), (*reader.notes, *colours.notes), {"pages": done, **colours.details}
+    )

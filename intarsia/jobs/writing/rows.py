@@ -12,13 +12,15 @@ from numpy.typing import NDArray
 from intarsia.errors import DataError, UsageError
 from intarsia.inference import GridPredictor, Rows
 from intarsia.jobs.drawing import Drawing
-from intarsia.jobs.outputs import OUTLINED
+from intarsia.jobs.outputs import EVERY, OUTLINED
 from intarsia.jobs.writing.work import Facts, Work
 from intarsia.labels import LabelArray
+from intarsia.media.fewcolours import FewColours
 from intarsia.media.geotiff import GeoTiffWriter
 from intarsia.media.images import write_image
 from intarsia.media.instancefile import save_geotiff, save_png
 from intarsia.media.outlines import write_outlines
+from intarsia.media.probabilityfile import KIND, Probabilities, array_file, require_free
 from intarsia.result import Segmentation
 from intarsia.result.contract import areas, count
 
@@ -89,6 +91,33 @@ class _ConfidencePicture(_Sink):
         write_image(self._path, self._values)
 
 
+class _Probabilities(_Sink):
+    """Those of all classes: of a raster on its own grid, one band a class; of a picture an array."""
+
+    def __init__(self, work: Work, path: Path, stack: ExitStack) -> None:
+        reader, space = work.reader, work.style.space
+        self._unknown = space.ignore_index
+        self._array: Probabilities | None = None
+        if hasattr(reader, "frame"):
+            require_free(path, len(space), (reader.height, reader.width))
+            writer = GeoTiffWriter(path, reader.frame, dtype=KIND, nodata=np.nan, bands=space.names[: len(space)])
+            self._writer = stack.enter_context(writer)
+        else:
+            self._array = stack.enter_context(array_file(path, len(space), reader.height, reader.width))
+
+    def add(self, rows: Rows) -> None:
+        if rows.probabilities is None:
+            raise ValueError("these rows come without probabilities")
+        values = rows.probabilities
+        holes = rows.labels == self._unknown
+        if holes.any():
+            values = np.where(holes, np.float32(np.nan), values)
+        if self._array is None:
+            self._writer.write(values)
+        else:
+            self._array[:, rows.top : rows.top + len(rows.labels)] = values
+
+
 class _Instances(_Sink):
     """Things are told apart at the end, when the whole picture is known."""
 
@@ -124,15 +153,17 @@ def write_rows(predictor: GridPredictor, work: Work) -> Facts:
     """
     reader, space = work.reader, predictor.space
     _check(predictor, work)
-    counts = np.zeros(space.ignore_index + 1, dtype=np.int64)
+    counts, colours = np.zeros(space.ignore_index + 1, dtype=np.int64), FewColours()
     with ExitStack() as stack:
         sinks = [_sink(kind, path, work, stack) for kind, path in work.paths.items() if kind not in OUTLINED]
         for rows in work.parts:
+            if not work.there:  # where others have computed a part, nobody may have looked at its pixels
+                colours.add(rows.image)
             for sink in sinks:
                 sink.add(rows)
             counts += count(rows.labels, space)
             work.tell(rows.top + len(rows.labels), reader.height)
-    details: dict[str, Any] = {}
+    details: dict[str, Any] = dict(colours.details)
     for sink in sinks:
         sink.finish()
         details |= sink.details()
@@ -142,7 +173,7 @@ def write_rows(predictor: GridPredictor, work: Work) -> Facts:
             work.paths[kind], work.paths["labels"], space, classes=options.keep,
             least_area=options.outline_least_area, tolerance=options.outline_tolerance,
         )  # fmt: skip
-    notes, side = tuple(getattr(reader, "notes", ())), predictor.preprocessing.long_side
+    notes, side = (*getattr(reader, "notes", ()), *colours.notes), predictor.preprocessing.long_side
     if work.task.medium.reduced and side is not None and side < max(reader.width, reader.height):
         notes += (work.task.medium.reduced.format(side=side),)
     return Facts((reader.width, reader.height), areas(counts, space), notes, details)
@@ -155,6 +186,8 @@ def _sink(kind: str, path: Path, work: Work, stack: ExitStack) -> _Sink:
         return _Instances(work, path)
     if kind == "confidence":
         return _ConfidenceMap(work, path, stack) if hasattr(work.reader, "frame") else _ConfidencePicture(work, path)
+    if kind == EVERY:
+        return _Probabilities(work, path, stack)
     return _Labels(work, path, stack)
 
 

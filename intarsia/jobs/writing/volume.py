@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import Any
 
 from intarsia.inference import GridPredictor, segment_volume
+from intarsia.jobs.outputs import EVERY
 from intarsia.jobs.writing.work import Facts, Work
+from intarsia.media.fewcolours import FewColours
 from intarsia.media.images import write_image
 from intarsia.media.instancefile import save_nifti
+from intarsia.media.probabilityfile import volume_file
 
 
 def write_volume(predictor: GridPredictor, work: Work) -> Facts:
@@ -16,9 +20,14 @@ def write_volume(predictor: GridPredictor, work: Work) -> Facts:
     Raises:
         DataError: the volume cannot be read, or a file cannot be written.
     """
-    result = segment_volume(predictor, work.reader, progress=work.tell)
+    with ExitStack() as stack:
+        reader, every = work.reader, work.paths.get(EVERY)
+        values = None if every is None else stack.enter_context(volume_file(every, len(predictor.space), reader.grid))
+        result = segment_volume(predictor, reader, progress=work.tell, every=values)
     millilitres = {name: round(value, 3) for name, value in result.millilitres().items() if value}
-    details: dict[str, Any] = {"millilitres": millilitres}
+    colours = FewColours()
+    colours.add(result.shown)
+    details: dict[str, Any] = {"millilitres": millilitres, **colours.details}
     for kind, path in work.paths.items():
         if kind in work.task.renders:
             render = work.task.renders[kind]
@@ -27,6 +36,6 @@ def write_volume(predictor: GridPredictor, work: Work) -> Facts:
             found = result.instances(**work.options.instances)
             save_nifti(path, found.numbers, result.grid)
             details["instances"] = len(found.things)
-        else:
+        elif kind == "labels":
             result.save(path)
-    return Facts(result.size, result.areas(), tuple(result.volume.notes), details)
+    return Facts(result.size, result.areas(), (*result.volume.notes, *colours.notes), details)

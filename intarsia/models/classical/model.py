@@ -15,7 +15,7 @@ from intarsia.errors import DataError, ModelError
 from intarsia.media.source import Place
 from intarsia.models.classical.features import Features
 from intarsia.models.classical.superpixels import average, superpixels
-from intarsia.models.contract import ImageModel
+from intarsia.models.contract import ImageModel, SegmentationModel
 
 _STRIP_BYTES = 100_000_000
 _LEAST_ROWS = 64
@@ -61,6 +61,17 @@ class Head(nn.Module):
         raise NotImplementedError
 
 
+class FittedModel(SegmentationModel):
+    """What is fitted to elements at once, not trained by steps.
+
+    Attributes:
+        head: what is fitted.
+    """
+
+    full_precision = True
+    head: Head
+
+
 class Strip(NamedTuple):
     """Rows whose features are computed together: the rows wanted, and those that have to be seen for them."""
 
@@ -70,7 +81,7 @@ class Strip(NamedTuple):
     seen_bottom: int
 
 
-class ClassicalModel(ImageModel):
+class ClassicalModel(FittedModel, ImageModel):
     """Features and a fitted head behind the contract of networks; it is fitted to pixels, not trained by steps.
 
     Args:
@@ -79,10 +90,8 @@ class ClassicalModel(ImageModel):
         superpixels: pixels of a superpixel, about, over which features are averaged; 0 for none.
     """
 
-    full_precision = True
     unexportable = "its features and its fitted head are no network; it needs no export to be fast"
     encoder: Features
-    head: Head
 
     def __init__(self, features: Features, head: Head, *, superpixels: int = 0) -> None:
         super().__init__()

@@ -6,20 +6,19 @@ from torch import Tensor
 
 from intarsia.errors import ModelError
 from intarsia.models.classical.forest import Forest
+from intarsia.models.classical.model import FittedModel
 from intarsia.models.cloud.layers import CloudModel
 from intarsia.models.registry import register
 
 
-class PointForest(CloudModel):
+class PointForest(FittedModel, CloudModel):
     """The forest of the classical methods behind the contract of networks of points; it does not see coordinates.
 
     Args:
         head: what is fitted.
     """
 
-    full_precision = True
     unexportable = "a forest is no network; it needs no export to be fast"
-    head: Forest
 
     def __init__(self, head: Forest) -> None:
         super().__init__()

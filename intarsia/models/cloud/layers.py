@@ -24,6 +24,7 @@ class CloudModel(SegmentationModel):
     clouds (classification) give (N, C).
     """
 
+    unexportable = ""
     input_name = "points"
 
     def points(self, rows: Tensor) -> Tensor:

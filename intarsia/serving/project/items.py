@@ -12,13 +12,13 @@ import numpy as np
 
 from intarsia.annotations.archive import is_zip, unpack
 from intarsia.datasets import Dataset, Split, open_dataset
-from intarsia.datasets.layouts.pairing import folder_meaning
+from intarsia.datasets.layouts.filenames import folder_meaning
 from intarsia.datasets.parts import File, Page, path_of, place
 from intarsia.errors import DataError
 from intarsia.files import below, listed_once
 from intarsia.labels import LabelArray, LabelSpace
 from intarsia.media.header import opened, own_frames
-from intarsia.media.medium import MEDIA, Form, Medium, expand
+from intarsia.media.medium import BY_NAME, MEDIA, Form, Medium, expand, families
 
 MediumName = Literal["picture", "raster", "volume", "video", "cloud"]
 FOLDERS: dict[MediumName, str] = {
@@ -26,7 +26,6 @@ FOLDERS: dict[MediumName, str] = {
 }  # fmt: skip
 """Where a workspace keeps the files of each medium."""
 _SHARING = {folder: [name for name, place in FOLDERS.items() if place == folder] for folder in FOLDERS.values()}
-_MEDIA = {medium.name: medium for medium in MEDIA}
 _PHOTOS = (".jpg", ".jpeg")  # nobody keeps masks so, as it blurs them
 
 
@@ -143,8 +142,7 @@ def _labelled(dataset: Dataset) -> Iterator[Found]:
 def _unlabelled(data: Path) -> Iterator[Found]:
     """What can be labelled, whatever it is."""
     seen: set[Path] = set()
-    for family in dict.fromkeys(medium.family for medium in reversed(MEDIA)):
-        media = [medium for medium in MEDIA if medium.family == family]
+    for media in families(MEDIA):
         try:
             sources = expand(data, media=media)
         except DataError:
@@ -202,7 +200,7 @@ def workspace_content(folder: Path) -> Content:
 
 def _kept_as(path: Path, media: Sequence[MediumName]) -> MediumName:
     """Of the media that share a folder, what a file is: the first, unless a look into it proves another."""
-    proven = (name for name in media[1:] if _MEDIA[name].claims(path) and _MEDIA[name].sniff(path))
+    proven = (name for name in media[1:] if BY_NAME[name].claims(path) and BY_NAME[name].sniff(path))
     return next(proven, media[0])
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from intarsia.datasets.layouts.pairing import natural
+from intarsia.datasets.layouts.filenames import natural
 from intarsia.errors import DataError, UsageError
 from intarsia.labels import LabelArray, LabelSpace, check_values
 from intarsia.media.maskfile import read_mask_file

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from intarsia import DEFAULT_MODELS
 from intarsia.jobs import JobOptions
 from intarsia.jobs.said import read_codes
-from intarsia.preprocessing import CloudPreprocessing
+from intarsia.preprocessing import CloudPreprocessing, expect
 from intarsia.serving.answers import media_types
 from intarsia.serving.calls import Call
 from intarsia.serving.documenting import BYTES, FILE, FORM, form, gives_files, takes
@@ -52,9 +52,8 @@ async def segment_cloud(request: Request, asked: Annotated[Labelling, Query()]) 
     engine: Engine = request.app.state.engine
     call = Call(request)
     engine.check_room()
-    description = engine.description(asked.model)
-    if not isinstance(description.preprocessing, CloudPreprocessing):
-        raise Problem(UNSUPPORTED, f"{asked.model} is a model of pictures: post them to /v1/segment")
+    refusal = Problem(UNSUPPORTED, f"{asked.model} is a model of pictures: post them to /v1/segment")
+    expect(engine.description(asked.model).preprocessing, CloudPreprocessing, refusal)
     options = JobOptions(columns=asked.columns, codes=read_codes(asked.codes), category=asked.category)
     with call.stages("read"):
         upload = named((await read_form(request)).file(), asked.name)

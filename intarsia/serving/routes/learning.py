@@ -19,7 +19,7 @@ from intarsia import CLUSTERING
 from intarsia.errors import UsageError, suggest
 from intarsia.inference import Predictor
 from intarsia.labels import LabelSpace
-from intarsia.media.images import ImageReader, open_image
+from intarsia.media.images import open_image
 from intarsia.media.source import PixelSource
 from intarsia.serving.budget import hold
 from intarsia.serving.calls import Call
@@ -125,13 +125,12 @@ async def _opened(
         with call.stages("decode"):
             pixels = await asked(project.views.picture, found, frame)
         fitted = await engine.clustering(call, pixels)
-        assert isinstance(fitted, Predictor)
         return fitted, open_image(pixels, name=found.place)
     with call.stages("load"):
         predictor = await engine.of_pictures(model, {"confidence": True})
     with call.stages("decode"):
         source = await asked(source_for, project, found, frame, predictor)
-        if isinstance(source, ImageReader):
+        if hasattr(source, "hold"):
             await engine.beside(call, source.hold)
     return predictor, source
 

@@ -7,7 +7,6 @@ from typing import Any
 from fastapi import APIRouter, Request
 
 from intarsia.labels import LabelSpace
-from intarsia.preprocessing import CloudPreprocessing
 from intarsia.serving.answers import answers
 from intarsia.serving.engine import Engine
 
@@ -39,10 +38,9 @@ async def list_answers() -> list[dict[str, str]]:
 
 def _told(engine: Engine, name: str) -> dict[str, Any]:
     description = engine.description(name)
-    cloud = isinstance(description.preprocessing, CloudPreprocessing)
     return {
         "name": name, "title": str(description.card.get("title") or name), "architecture": description.architecture,
-        "medium": "cloud" if cloud else description.preprocessing.medium, "loaded": engine.is_loaded(name),
+        "medium": description.preprocessing.medium, "loaded": engine.is_loaded(name),
         "card": description.card, **told_classes(description.space),
     }  # fmt: skip
 

@@ -14,7 +14,7 @@ from intarsia.inference import Predictor
 from intarsia.labels import LabelArray, LabelSpace, check_values
 from intarsia.media.images import open_image
 from intarsia.media.maskfile import read_mask_file
-from intarsia.preprocessing import CloudPreprocessing
+from intarsia.preprocessing import Preprocessing, expect
 from intarsia.result import Segmentation
 from intarsia.serving.answers import Answer, Made, Wish, choose_answer, media_types
 from intarsia.serving.budget import hold
@@ -161,13 +161,11 @@ async def choose(
         choice = await engine.choose(call, pixels)
         model, note = choice.model, choice.reason
     description = engine.description(model)
-    if isinstance(description.preprocessing, CloudPreprocessing):
-        raise Problem(UNSUPPORTED, f"{model} is a model of point clouds: post them to /v1/pointclouds/segment")
-    description.preprocessing.check_medium("picture", upload.name)
+    refusal = Problem(UNSUPPORTED, f"{model} is a model of point clouds: post them to /v1/pointclouds/segment")
+    expect(description.preprocessing, Preprocessing, refusal).check_medium("picture", upload.name)
     width, height = check_picture(upload, settings_of(request), len(description.space))
     with call.stages("load"):
-        predictor = await engine.predictor(model, options)
-    assert isinstance(predictor, Predictor)
+        predictor = await engine.of_pictures(model, options)
     check_working(upload.name, width, height, predictor.preprocessing, settings_of(request), len(predictor.space))
     return model, predictor, note
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -11,8 +10,8 @@ import numpy as np
 from intarsia.bundle import Bundle
 from intarsia.errors import ModelError, UsageError
 from intarsia.labels import LabelSpace
-from intarsia.media.images import ImageLike, ImageReader, open_image
-from intarsia.media.stacks import StackReader, is_stack
+from intarsia.media.images import ImageLike, ImageReader
+from intarsia.media.stacks import opened_pages
 from intarsia.models import build
 from intarsia.models.classical import ClassicalModel, FittingData
 from intarsia.models.classical.model import UNLABELLED
@@ -63,7 +62,7 @@ def cluster(
     def windows() -> Iterable[tuple[tuple[int, int], Iterable[Window]]]:
         for index, source in enumerate(sources):
             progress("reading pictures", index, len(sources))
-            for reader in _readers(source):
+            for reader in opened_pages(source):
                 yield _windows(model, reader, preprocessing)
 
     sample = draw(model, windows(), preprocessing, pixels=pixels, classes=None, seed=seed)
@@ -72,12 +71,6 @@ def cluster(
     space = LabelSpace(tuple(f"segment {number}" for number in range(1, clusters + 1)))
     card = {"limits": "Clusters of similar colour, texture and place; they have no meaning beyond their pictures."}
     return Bundle("kmeans", chosen, space, preprocessing, model.state_dict(), card=card)
-
-
-def _readers(source: ImageLike) -> Iterable[ImageReader]:
-    if isinstance(source, str | os.PathLike) and is_stack(source):
-        return StackReader(source).pages()
-    return (open_image(source),)
 
 
 def _windows(

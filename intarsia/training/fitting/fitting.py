@@ -15,8 +15,7 @@ from intarsia.datasets import Dataset
 from intarsia.errors import UsageError
 from intarsia.files import make_folder, write_json
 from intarsia.models import build
-from intarsia.models.classical import ClassicalModel
-from intarsia.models.cloud.forest import PointForest
+from intarsia.models.classical import FittedModel
 from intarsia.recipe import Recipe
 from intarsia.stopping import Stop, never
 from intarsia.training.distributed import World
@@ -72,7 +71,7 @@ def fit(
     check_medium(recipe, dataset)
     check_names(recipe, dataset.space)
     model = build(recipe.model.architecture, classes=len(dataset.space), **recipe.model.options)
-    assert isinstance(model, ClassicalModel | PointForest)
+    assert isinstance(model, FittedModel)
     unused = [name for name in ("optimizer", "augment") if getattr(recipe, name) != getattr(Recipe(), name)]
     if recipe.training.minutes is not None:
         raise UsageError(f"{recipe.model.architecture} is fitted at once; leave training.minutes out")
@@ -110,7 +109,7 @@ def fit(
 
 def _material(
     recipe: Recipe,
-    model: ClassicalModel | PointForest,
+    model: FittedModel,
     dataset: Dataset,
     folder: Path,
     say: Callable[[str], None],

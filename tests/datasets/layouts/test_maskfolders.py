@@ -33,6 +33,8 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
 
 def test_names_are_matched_through_affixes_and_role_folders(folders: tuple[Path, Path]) -> None:
     prediction = write(folders[0], **{"a.mask": [[0, 1]], "a.overlay": [[9, 9]], "sub__b": [[1, 1]], "only": [[0, 0]]})
+    write(folders[0], **{"a.confidence": [[90, 99]], "a.colors": [[7, 9]], "sub__b.instances": [[1, 2]]})
+    np.save(folders[0] / "a.probabilities.npy", np.full((2, 1, 2), 0.5, np.float32))
     truth = write(folders[1], masks__a=[[0, 0]], masks__sub__b_label=[[1, 0]], masks__c=[[0, 1]])
     found = open_mask_folders(prediction, truth)
     assert [name for name, *_ in found.pairs] == ["a", "sub/b_label"]

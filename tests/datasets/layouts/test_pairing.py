@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from intarsia.datasets.layouts.pairing import Pairs, classified, folder_meaning, natural, pair, walk
+from intarsia.datasets.layouts.filenames import classified, folder_meaning, natural, walk
+from intarsia.datasets.layouts.pairing import Pairs, pair
 from intarsia.errors import DataError
 
 
@@ -179,3 +180,9 @@ def test_links_are_followed_but_never_in_a_circle(tmp_path: Path) -> None:
 
 def test_natural_order() -> None:
     assert sorted(["f10", "f9", "a", "f1b"], key=natural) == ["a", "f1b", "f9", "f10"]
+
+
+@pytest.mark.parametrize(("suffix", "form"), [(".npz", ".npy"), (".mat", ".png"), (".pt", ".npy")])
+def test_archives_of_masks_are_named(tmp_path: Path, suffix: str, form: str) -> None:
+    with pytest.raises(DataError, match=rf"masks/a\{suffix} may hold one.*save each as \{form}"):
+        matched(tmp_path, "images/a.png", f"masks/a{suffix}")

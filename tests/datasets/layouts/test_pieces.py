@@ -127,3 +127,14 @@ def test_numbered_names_are_classes_where_they_say_so(
         write(f"masks/a{number}_{name.format(2)}.png", box(4, 6))
     data = open_dataset(tmp_path, ReadOptions(classes=classes), val_fraction=0)
     assert data.space.names[-2:] == (name.format(1), name.format(2))
+
+
+def test_a_class_without_a_mask_of_some_images_is_told(write: Write, tmp_path: Path) -> None:
+    for number in range(3):
+        write(f"images/a{number}.png")
+        write(f"masks/left lung/a{number}.png", box(0, 0))
+        if number != 1:
+            write(f"masks/right lung/a{number}.png", box(4, 6))
+    data = open_dataset(tmp_path, val_fraction=0)
+    assert "1 image without a mask of right lung, as if it were not in them: a1." in data.notes
+    assert not any("mask of left lung" in note for note in data.notes)

@@ -3,9 +3,9 @@
 Format: https://cocodataset.org/#format-data
 """
 
+from intarsia.annotations.drawing import DrawingRules
 from intarsia.annotations.formats.coco.reading import read, sniff
 from intarsia.annotations.formats.coco.writing import write
-from intarsia.annotations.raster import DrawingRules
 from intarsia.annotations.tools import Tool
 
 __all__ = ["TOOL", "read", "sniff", "write"]

@@ -55,7 +55,7 @@ def load(path: Path) -> Index:
             annotations[key].append(entry)
         else:
             lost.dropped("an annotation whose image is not in the file", f"{path.name}: annotation {number}")
-    return Index(path, images, annotations, _categories(value.get("categories")), "", lost)
+    return Index(path, images, annotations, _categories(value.get("categories"), path.name, lost), "", lost)
 
 
 def load_all(
@@ -111,11 +111,14 @@ def key_of(value: Any) -> str:
     return str(value if number is None else number)
 
 
-def _categories(value: Any) -> dict[str, Category]:
-    found = {}
+def _categories(value: Any, file: str, lost: Lost) -> dict[str, Category]:
+    found: dict[str, Category] = {}
     for entry in value if isinstance(value, list) else ():
         if isinstance(entry, dict) and "id" in entry:
             name = str(entry.get("name") or f"category_{entry['id']}")
+            earlier = found.get(key_of(entry["id"]))
+            if earlier is not None and earlier.name != name:
+                lost.dropped("a category whose id a later one has, too", f"{file}: {earlier.name}, as {name}")
             points = entry.get("keypoints")
             found[key_of(entry["id"])] = Category(
                 name,

@@ -11,9 +11,9 @@ from typing import Any
 
 from intarsia.annotations import outlines, rle
 from intarsia.annotations.document import AnnotatedImage, Category, Document, Shape
+from intarsia.annotations.drawing import DrawingRules, clipped
 from intarsia.annotations.geometry import Keypoint, Mask, Polygon, Rectangle, Skeleton
 from intarsia.annotations.lost import Lost
-from intarsia.annotations.raster import DrawingRules, clipped
 from intarsia.annotations.writing import account, fitted, size_of, still_images, to_json
 from intarsia.errors import DataError
 from intarsia.files import atomic_path

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from intarsia.annotations.document import AnnotatedImage, AnnotatedVideo, Category, Document, Keyframe, Shape, Track
+from intarsia.annotations.drawing import DrawingRules
 from intarsia.annotations.formats.cvat.declaring import Declarations, text_of
 from intarsia.annotations.formats.cvat.shapes import attributes_of, points_text
 from intarsia.annotations.geometry import (
@@ -27,7 +28,6 @@ from intarsia.annotations.geometry import (
     Tag,
 )
 from intarsia.annotations.lost import Lost
-from intarsia.annotations.raster import DrawingRules
 from intarsia.annotations.writing import account, account_classes, fitted, fresh_instances, size_of
 from intarsia.annotations.xmlfile import XmlWriter
 from intarsia.errors import DataError

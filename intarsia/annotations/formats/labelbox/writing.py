@@ -11,10 +11,10 @@ from typing import Any
 
 from intarsia.annotations.bitmaps import leaves, png_of
 from intarsia.annotations.document import AnnotatedImage, Category, Document, Shape
+from intarsia.annotations.drawing import DrawingRules
 from intarsia.annotations.geometry import Geometry, Mask, Points, Polygon, Polyline, Rectangle
 from intarsia.annotations.lost import Lost
 from intarsia.annotations.numerals import end, length
-from intarsia.annotations.raster import DrawingRules
 from intarsia.annotations.writing import account, account_classes, fitted, singles, size_of, still_images
 from intarsia.errors import DataError
 from intarsia.files import atomic_path

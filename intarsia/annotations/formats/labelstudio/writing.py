@@ -10,10 +10,10 @@ from typing import Any
 from urllib.parse import quote
 
 from intarsia.annotations.document import AnnotatedImage, Category, Document, Shape
+from intarsia.annotations.drawing import DrawingRules, clipped
 from intarsia.annotations.formats.labelstudio import brush
 from intarsia.annotations.geometry import Ellipse, Mask, Points, Polygon, Polyline, Rectangle
 from intarsia.annotations.lost import Lost
-from intarsia.annotations.raster import DrawingRules, clipped
 from intarsia.annotations.writing import account, account_classes, fitted, singles, size_of, still_images, to_json
 from intarsia.errors import DataError
 from intarsia.files import write_text

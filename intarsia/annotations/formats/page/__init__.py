@@ -1,7 +1,7 @@
 """Text lines: PAGE XML (github.com/PRImA-Research-Lab/PAGE-XML) and ALTO (loc.gov/standards/alto), read only."""
 
+from intarsia.annotations.drawing import DrawingRules
 from intarsia.annotations.formats.page.reading import read, sniff
-from intarsia.annotations.raster import DrawingRules
 from intarsia.annotations.tools import Tool
 
 __all__ = ["TOOL", "read", "sniff"]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from intarsia.annotations.bitmaps import leaves, write_png
 from intarsia.annotations.document import AnnotatedImage, Category, Document, Shape
+from intarsia.annotations.drawing import DrawingRules
 from intarsia.annotations.finding import safe_parts
 from intarsia.annotations.geometry import (
     Bezier,
@@ -21,7 +22,6 @@ from intarsia.annotations.geometry import (
     Skeleton,
 )
 from intarsia.annotations.lost import Lost
-from intarsia.annotations.raster import DrawingRules
 from intarsia.annotations.writing import account, account_classes, fitted, singles, size_of, still_images
 from intarsia.annotations.xmlfile import XmlWriter
 from intarsia.errors import DataError

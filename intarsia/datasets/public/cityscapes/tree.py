@@ -13,7 +13,8 @@ import numpy as np
 
 from intarsia.datasets.coding import MaskCoding, RawMask
 from intarsia.datasets.layouts.contract import Content, Layout, PictureReading
-from intarsia.datasets.layouts.pairing import natural, relative
+from intarsia.datasets.layouts.filenames import natural
+from intarsia.datasets.layouts.pairing import relative
 from intarsia.datasets.pictures import image_size, plain_mask
 from intarsia.datasets.public.cityscapes.labels import CITYSCAPES, CITYSCAPES_7, EVALUATED, LABELS, Label
 from intarsia.datasets.public.cityscapes.scores import PROTOCOL
