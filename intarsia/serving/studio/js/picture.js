@@ -78,7 +78,8 @@ export async function openAgain() {
  * @param {Map<number, number>} numbers new ones by old ones
  */
 export async function renumberOpen(numbers) {
-  const { labels } = state;
+  const { item, labels } = state;
+  if (item?.medium === "cloud") return; // its own labels come with the classes that it brought
   if (!labels || !editor.isTouched) return isArriving ? undefined : openAgain();
   const box = { left: 0, top: 0, right: labels.width, bottom: labels.height };
   const data = labels.data.map((label) => numbers.get(label) ?? label);

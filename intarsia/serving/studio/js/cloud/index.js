@@ -117,7 +117,10 @@ class CloudStage {
    * @param {CloudSession} session
    */
   async #takeClasses(session) {
-    if (session === this.session) await refreshClasses();
+    await refreshClasses();
+    if (session !== this.session) return;
+    this.paint();
+    this.#shares();
   }
 
   close() {
