@@ -5,13 +5,16 @@
 A server of its own is started in another process; it shares the processor with this one. Latencies are from the first
 byte sent to the last one received. `network` is what the answer's Server-Timing says of it, all but it is the rest.
 Overload: clients that ask again as soon as they are answered, three times as many as the server takes. `--peer` is the
-address of another server that takes the field `file` and cuts people out, such as rembg's, asked in turn with ours.
+address of another server that takes the field `file` and cuts people out, such as rembg's, asked in turn with ours;
+with `--peer-pid`, its process, the processor time of both is told, too. Where its network is a stub, compare it with
+ours without the network. A query of its address becomes fields of the form: `?model=u2net`.
 """
 
 from __future__ import annotations
 
 import http.client
 import io
+import os
 import re
 import socket
 import subprocess
@@ -22,7 +25,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import cv2
 import numpy as np
@@ -198,29 +201,61 @@ def second_model(rounds: int) -> Iterator[Row]:
     yield Row(case, f"p50 of {len(beside)}", "ms", ours, before, "before", before / ours)
 
 
-def beside(peer: str, rounds: int) -> Iterator[Row]:
+def spent(pid: int) -> float:
+    """Milliseconds of the processor that a process has used (Linux)."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return 1000 * (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def beside(peer: str, pid: int | None, rounds: int) -> Iterator[Row]:
     body, there = photo((1280, 960)), urlsplit(peer)
     form = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.jpg"\r\nContent-Type: image/jpeg\r\n\r\n'
-    form += body + b"\r\n--x--\r\n"
+    form += body + b"\r\n"
+    fields = parse_qsl(there.query)
+    said = "".join(f'--x\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n' for name, value in fields)
     kind = "multipart/form-data; boundary=x"
+    case = "1280x960 JPEG to cut-out PNG"
     with serving("-m", "person", "--rembg") as served:
-        ours, theirs = alternate(
-            rounds,
-            lambda: ask(served.port, "POST", "/api/remove", form, kind)[1],
-            lambda: ask(int(there.port or 80), "POST", there.path, form, kind)[1],
-        )
-    yield compare("1280x960 JPEG to cut-out PNG", "latency", "ms", ours, theirs, peer)
+        stages: list[tuple[float, float]] = []  # of all, and of the network
+
+        def own() -> float:
+            status, took, told = ask(served.port, "POST", "/api/remove", form + b"--x--\r\n", kind)
+            assert status == 200, status
+            stages.append((took, told.get("network", 0.0)))
+            return took
+
+        def other() -> float:
+            status, took, _ = ask(int(there.port or 80), "POST", there.path, form + said.encode() + b"--x--\r\n", kind)
+            assert status == 200, status
+            return took
+
+        ours, theirs = alternate(rounds, own, other)
+        yield compare(case, "latency", "ms", ours, theirs, peer)
+        yield compare(case, "latency, ours without the network", "ms", [a - b for a, b in stages[1:]], theirs, peer)
+        if pid is not None:
+            used = [spent(served.process.pid), spent(pid)]
+            for _ in range(rounds):
+                own(), other()
+            mine, its = (
+                (spent(process) - before) / rounds
+                for process, before in zip((served.process.pid, pid), used, strict=True)
+            )
+            yield Row(case, f"processor time a picture, of {rounds}", "ms", mine, its, peer, its / mine)
 
 
 def main() -> None:
     parser = arguments(__doc__ or "")
     parser.add_argument("--peer", metavar="URL", help="another server that cuts people out")
+    parser.add_argument("--peer-pid", type=int, help="its process, on this machine")
+    parser.add_argument("--only-peer", action="store_true", help="nothing but the comparison")
     options = parser.parse_args()
     quick = options.quick
-    rows = [*latency(3 if quick else 25), *overload(5 if quick else 60), *second_model(5 if quick else 30)]
-    rows += memory(100 if quick else 10_000)
+    rows: list[Row] = []
+    if not options.only_peer:
+        rows += [*latency(3 if quick else 25), *overload(5 if quick else 60), *second_model(5 if quick else 30)]
+        rows += memory(100 if quick else 10_000)
     if options.peer:
-        rows += beside(options.peer, 3 if quick else 15)
+        rows += beside(options.peer, options.peer_pid, 3 if quick else 15)
     report("Serving", rows, options.json, threads=cores())
 
 

@@ -285,6 +285,26 @@ def test_a_job_that_runs_is_cancelled_and_one_that_is_over_goes(server: TestClie
     assert work.runs == [{"number": 1}]
 
 
+def test_what_is_cancelled_is_stopping_until_its_step_ends(server: TestClient) -> None:
+    work, begun, over = held(server), threading.Event(), threading.Event()
+
+    def step(work: Work) -> Outcome:
+        begun.set()
+        assert over.wait(30)
+        return Outcome(130) if work.stop() else Outcome()
+
+    work.then = step
+    work.go.set()
+    job = jobs_of(server).submit("held", {}).id
+    assert begun.wait(30)
+    assert server.get(f"/v1/jobs/{job}").json()["state"] == "running"
+    answer = server.delete(f"/v1/jobs/{job}")
+    assert (answer.status_code, answer.json()["state"]) == (202, "stopping")
+    assert server.get(f"/v1/jobs/{job}").json()["state"] == "stopping"
+    over.set()
+    assert ended(server, job)["state"] == "cancelled"
+
+
 def test_the_next_part_waits_while_the_server_answers(server: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     work, engine = held(server), server.app.state.engine  # type: ignore[attr-defined]
     monkeypatch.setattr(runner, "_PATIENCE", 60.0)

@@ -195,6 +195,28 @@ def test_classes_are_changed(studio: TestClient, item: str) -> None:
     assert gone.status_code == 422 and "'light' is missing" in gone.json()["detail"]
 
 
+def test_classes_that_two_change_are_not_lost(studio: TestClient, item: str) -> None:
+    first = studio.get("/v1/project").json()
+    rows, began = first["classes"], first["classes_revision"]
+    more = studio.patch("/v1/project", json={"classes": [*rows, {"name": "new"}], "classes_revision": began}).json()
+    assert (more["classes_revision"], more["classes_numbered"]) == (began + 1, first["classes_numbered"])
+    stale = studio.patch("/v1/project", json={"classes": rows, "classes_revision": began})
+    assert (stale.status_code, stale.json()["classes_revision"]) == (409, began + 1)
+    assert studio.get("/v1/project").json()["classes"] == more["classes"]
+    fewer = studio.patch("/v1/project", json={"classes": more["classes"][1:], "classes_revision": began + 1}).json()
+    assert fewer["classes_revision"] == fewer["classes_numbered"] == began + 2
+    old = {"params": {"classes_revision": began + 1}, "headers": {"If-Match": "0"}}
+    refused = studio.put(f"{item}/labels", content=mask(studio, 0), **old)
+    assert (refused.status_code, refused.json()["classes_revision"]) == (409, began + 2)
+    assert studio.get(item).json()["revision"] == 0
+    now = {"params": {"classes_revision": began + 2}, "headers": {"If-Match": "0"}}
+    assert studio.put(f"{item}/labels", content=mask(studio, 0), **now).status_code == 204
+    renamed = [{**fewer["classes"][0], "name": "another"}, *fewer["classes"][1:]]
+    studio.patch("/v1/project", json={"classes": renamed})
+    again = {"params": {"classes_revision": began + 2}, "headers": {"If-Match": "1"}}
+    assert studio.put(f"{item}/labels", content=mask(studio, 0), **again).status_code == 204, "numbers are as they were"
+
+
 def test_items_are_removed(studio: TestClient, item: str) -> None:
     assert studio.delete(item).status_code == 204
     assert studio.get("/v1/project").json()["total"] == 0

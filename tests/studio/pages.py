@@ -8,8 +8,12 @@ from typing import Any
 from studio.stub import Stub
 
 SITUATION = """const shown = (id) => document.getElementById(id)?.textContent.trim();
-return { said: shown("message"), busy: shown("busy"), focus: document.activeElement?.outerHTML.slice(0, 200),
+return { said: shown("message"), busy: shown("busy"), heard: window.heard,
+         focus: document.activeElement?.outerHTML.slice(0, 200),
          past: editor.history?.past.length, item: state.item };"""
+
+HEARD = "window.heard = []; addEventListener('keydown', ({ key }) => window.heard.push(key), { capture: true })"
+"""Notes the keys that reach a page, whatever it does with them."""
 
 
 class Studio:
@@ -24,6 +28,7 @@ class Studio:
     def open(self) -> Any:
         """Open one more tab and wait for its picture."""
         page = self.context.new_page()
+        page.add_init_script(HEARD)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("console", lambda said: self.complaints.append(said.text) if "Content Security" in said.text else None)
         page.goto(self.stub.address + "/" + self.query)

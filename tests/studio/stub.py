@@ -97,6 +97,8 @@ class Stub:
         self.clicks: list[dict[str, Any]] = []
         self.lock = threading.Lock()
         self.refuse_labels = self.forgets = False
+        self.rows: list[dict[str, Any]] = []
+        self.revision = self.numbered = 1
         if project:
             self.add("picture.png")
         self.server = Server(("127.0.0.1", 0), type("Answers", (Answers,), {"stub": self}))
@@ -127,6 +129,14 @@ class Stub:
             {"index": index, "name": name, "color": "#{:02x}{:02x}{:02x}".format(*color)}
             for index, (name, color) in enumerate(zip(self.space.names, self.space.palette, strict=True))
         ]
+
+    def project(self) -> dict[str, Any]:
+        numbers = {"classes_revision": self.revision, "classes_numbered": self.numbered}
+        return {
+            "name": "stub",
+            "classes": self.rows or self.classes(),
+            "ignore_index": self.space.ignore_index,
+        } | numbers
 
     def models(self) -> dict[str, Any]:
         told = {"medium": "picture", "architecture": "stub", "classes": self.classes(), "loaded": True, "card": {}}
@@ -190,12 +200,11 @@ class Answers(BaseHTTPRequestHandler):
             case "GET", ["models"]:
                 self.send(stub.models())
             case "GET", ["project"]:
-                told = {"name": "stub", "classes": stub.classes(), "ignore_index": stub.space.ignore_index}
-                self.send(told | {"items": stub.items})
+                self.send(stub.project() | {"items": stub.items})
             case "GET", ["project", "options"]:
                 self.send({"clustering": None})
             case "PATCH", ["project"]:
-                self.send({})
+                self.change(json.loads(body))
             case "GET", ["uses"]:
                 self.send([])
             case "GET", ["samples"]:
@@ -222,8 +231,28 @@ class Answers(BaseHTTPRequestHandler):
             case _:
                 self.problem(404, f"There is no {url.path}.")
 
+    def change(self, said: dict[str, Any]) -> None:
+        """Take classes as they are said; where some are left out, the others get new numbers."""
+        stub = self.stub
+        with stub.lock:
+            if said["classes_revision"] != stub.revision:
+                return self.problem(409, "Changed elsewhere.", classes_revision=stub.revision)
+            stub.revision += 1
+            kept = sorted(row["index"] for row in said["classes"] if "index" in row)
+            if kept != [row["index"] for row in stub.project()["classes"]]:
+                stub.numbered = stub.revision
+            numbers = {old: new for new, old in enumerate(kept)}
+            new = iter(range(len(kept), len(said["classes"])))
+            stub.rows = [
+                {"color": "#808080"} | row | {"index": numbers[row["index"]] if "index" in row else next(new)}
+                for row in said["classes"]
+            ]
+        self.send(stub.project())
+
     def labels(self, method: str, item: str, body: bytes) -> None:
         stub = self.stub
+        if int(parse_qs(urlsplit(self.path).query).get("classes_revision", ["1"])[0]) < stub.numbered:
+            return self.problem(409, "Numbered anew.", classes_revision=stub.revision)
         revision, stored = stub.stored.get(item, (0, b""))
         if method == "GET":
             if not revision:
@@ -264,8 +293,8 @@ class Answers(BaseHTTPRequestHandler):
             content = re.sub(rb"<script[^>]*/js/(?!main\.js)[^>]*></script>", b"", content)
         self.send(content, KINDS[file.suffix])
 
-    def problem(self, status: int, detail: str) -> None:
-        told = {"type": "about:blank", "title": "A problem", "status": status, "detail": detail}
+    def problem(self, status: int, detail: str, **more: Any) -> None:
+        told = {"type": "about:blank", "title": "A problem", "status": status, "detail": detail, **more}
         self.send(json.dumps(told).encode(), "application/problem+json", status)
 
     def send(self, body: Any, kind: str = "application/json", status: int = 200, **headers: str) -> None:

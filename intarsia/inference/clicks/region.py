@@ -14,8 +14,6 @@ EVEN = 0.5
 _HIGHER = (0.7, 0.9, 0.97)
 _REACHES = (0.25, 0.12, 0.06, 0.03, 0.0)  # of the view's side, around the click
 
-_LITTLE = 0.1  # of what is new: a share of a quarter that is right is then enough
-
 Cell = tuple[int, int]
 
 
@@ -49,14 +47,13 @@ def candidates(likely: Likely, free: Mask, cell: Cell) -> list[tuple[Mask, float
 
 
 def trusted(
-    view: View, likely: Likely, free: Mask, cell: Cell, trust: Trust | None, has: float = np.inf
+    view: View, likely: Likely, free: Mask, cell: Cell, trust: Trust | None, *, is_new: bool = False
 ) -> tuple[Mask, float]:
     """Choose what a click moves, and the likelihood at its border.
 
     The largest candidate that is trusted to be more right than wrong: of what moves and is so, the IoU of its class
-    cannot fall. If none is, the clicked cell alone. A class that has little yet has little to lose: if a share p of n
-    new cells is right and the class has a, its IoU was at most a / (a + p n), and falls only if p / (1 - p) is less.
-    Without trust the first candidate.
+    cannot fall. If none is, the clicked cell alone. A class that has nothing yet has nothing to lose: it takes the
+    largest, and so does every class without trust.
 
     Args:
         view: that was looked at.
@@ -64,14 +61,14 @@ def trusted(
         free: (S, S), what may move.
         cell: (column, row) of the click.
         trust: in regions.
-        has: what the class has already in all of the picture, in cells of this view.
+        is_new: whether nothing in the picture has the class yet.
     """
     found = candidates(likely, free, cell)
-    if trust is None:
+    if trust is None or is_new:
         return found[0]
     traits = Traits(view, likely, cell)
     for part, least in found:
-        if has <= _LITTLE * part.sum() or trust.probability(traits.of(part)) >= trust.least:
+        if trust.probability(traits.of(part)) >= trust.least:
             return part, least
     return found[-1]
 

@@ -237,8 +237,8 @@ class ClickSession:
             if last or closer > _WORTH * length or not ends_inside(part, view.inside):
                 break
             length = closer
-        has = float(((labels == kind) & inside).sum()) * (coarse.scale / square.scale) ** 2
-        part, least = trusted(view, likely, free, cell, self._model.trust, has)
+        is_new = not (self._labels == kind).any()
+        part, least = trusted(view, likely, free, cell, self._model.trust, is_new=is_new)
         return square, *settled(likely, part, view.same, least)
 
     def _holding(self, box: Box, length: float, pixel: Pixel) -> Square:

@@ -42,10 +42,12 @@ class Ledger:
         self._arriving: list[str] = []
 
     def load(self) -> None:
-        """Read the jobs that an earlier server left; what it was at is queued again."""
+        """Read the jobs that an earlier server left; what it was at is queued again, unless somebody cancelled it."""
         for job in self.store.load():
             self._jobs[job.id] = job
-            if job.state == "running":
+            if job.state == "running" and job.leaving:
+                self._end(job, "cancelled", Outcome(INTERRUPTED, files=self.store.place(job.id).finished()))
+            elif job.state == "running":
                 self._queue_again(job)
 
     @property
@@ -117,7 +119,10 @@ class Ledger:
             return job.to_json(self._clock())
 
     def cancel(self, job: Job) -> None:
-        """Stop a job that runs, after its current step; one that waits is over at once, one that is over goes."""
+        """Stop a job that runs, after its current step; one that waits is over at once, one that is over goes.
+
+        What stops is told as stopping, and stays cancelled should the server end first.
+        """
         with self._changed:
             if job.is_over:
                 self._remove(job)
@@ -125,7 +130,7 @@ class Ledger:
                 self._end(job, "cancelled", Outcome(INTERRUPTED))
             else:
                 job.leaving = True
-                job.changes += 1
+                self._save(job)
 
     def sweep(self) -> None:
         """Remove what is over for longer than it is kept."""

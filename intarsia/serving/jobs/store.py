@@ -80,7 +80,7 @@ class Job(BaseModel):
     request: str = ""
     starts: int = 0
     changes: int = Field(0, exclude=True)
-    leaving: bool = Field(False, exclude=True)
+    leaving: bool = False
 
     @property
     def is_over(self) -> bool:
@@ -88,10 +88,12 @@ class Job(BaseModel):
         return self.state in ENDED
 
     def to_json(self, now: float) -> dict[str, Any]:
-        """Tell it to clients, as plain JSON."""
+        """Tell it to clients, as plain JSON; what was cancelled is "stopping" until its current step ends."""
         took = 0.0 if self.began is None else (self.ended or now) - self.began
-        told = ("id", "kind", "state", "what", "done", "total", "created", "error", "exit_code", "notes")
+        stands = "stopping" if self.leaving and self.state == "running" else self.state
+        told = ("id", "kind", "what", "done", "total", "created", "error", "exit_code", "notes")
         return {name: getattr(self, name) for name in told} | {
+            "state": stands,
             "seconds": round(took, 3),
             "outputs": [one.model_dump() for one in self.outputs],
         }

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from intarsia.errors import UsageError
 from intarsia.labels import Color, LabelArray, LabelSpace, distinct_colors
+from intarsia.serving.project.revisions import OtherClasses
 
 _HEX = re.compile(r"#[0-9a-fA-F]{6}")
 
@@ -22,17 +23,44 @@ class Classes:
         order: the numbers in the order in which people see them.
         chosen: whether data or a person said them; else they are a model's, and may give way to another model's.
         known_as: former names, and those of models, by which a class is still found: the number by the name.
+        revision: counts the changes.
+        numbered: the revision since which the classes have their numbers, which adding and renaming leave as they are.
     """
 
     space: LabelSpace
     order: tuple[int, ...]
     chosen: bool
     known_as: Mapping[str, int] = field(default_factory=dict)
+    revision: int = 1
+    numbered: int = 1
 
     @classmethod
     def of(cls, space: LabelSpace, *, chosen: bool) -> Classes:
         """The classes of a space in their own order."""
         return cls(space, tuple(range(len(space))), chosen)
+
+    def replaced(self, space: LabelSpace) -> Classes:
+        """The classes of a model in place of these, which nobody said."""
+        revision = self.revision + 1
+        return replace(Classes.of(space, chosen=False), revision=revision, numbered=revision)
+
+    def require(self, revision: int | None) -> None:
+        """Refuse what began with other classes than these.
+
+        Raises:
+            OtherClasses: the revision is another one; None is any.
+        """
+        if revision not in (None, self.revision):
+            raise OtherClasses(self.revision, revision or 0)
+
+    def require_numbers(self, revision: int | None) -> None:
+        """Refuse what goes by numbers that classes had before.
+
+        Raises:
+            OtherClasses: classes were removed since the revision; None is any.
+        """
+        if revision is not None and revision < self.numbered:
+            raise OtherClasses(self.revision, revision)
 
     def rows(self) -> list[dict[str, Any]]:
         """Each class as {"index", "name", "color"}, in the order in which they are shown."""
@@ -71,7 +99,9 @@ class Classes:
         space = LabelSpace(tuple(names), tuple(colors), self.space.ignore_index)
         former = {**self.known_as, **{name: index for index, name in enumerate(self.space.names) if name not in names}}
         known_as = {name: place[index] for name, index in former.items() if index in place}
-        return Classes(space, tuple(order), chosen=True, known_as=known_as)
+        revision = self.revision + 1
+        numbered = self.numbered if len(kept) == len(before) else revision
+        return Classes(space, tuple(order), True, known_as, revision, numbered)
 
     def lookup_from(self, other: LabelSpace) -> LabelArray:
         """Lookup table from a model's labels to the project's, by the names that classes have or had."""
@@ -103,13 +133,16 @@ class Classes:
             "order": list(self.order),
             "chosen": self.chosen,
             "known_as": dict(self.known_as),
+            "revision": self.revision,
+            "numbered": self.numbered,
         }
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Classes:
         """Read `to_json`'s form."""
         space = LabelSpace.from_json(value)
-        return cls(space, tuple(value["order"]), bool(value["chosen"]), dict(value["known_as"]))
+        counted = int(value.get("revision", 1)), int(value.get("numbered", 1))  # older files lack them
+        return cls(space, tuple(value["order"]), bool(value["chosen"]), dict(value["known_as"]), *counted)
 
 
 def _check_names(names: Sequence[str]) -> None:

@@ -18,6 +18,7 @@ from intarsia.media.maskfile import read_mask_file
 from intarsia.media.png import encode_mask
 from intarsia.serving.project.catalogue import HIDDEN, Catalogue
 from intarsia.serving.project.classes import Classes
+from intarsia.serving.project.document import Document
 from intarsia.serving.project.drafts import Drafts
 from intarsia.serving.project.items import Found, labels_as
 from intarsia.serving.project.learnt import Learnt
@@ -140,7 +141,7 @@ class Project(Catalogue):
         check_values(labels, space, what)
         return labels.astype(space.dtype)
 
-    def put(self, name: str, data: bytes, *, expected: int, frame: int = 0) -> int:
+    def put(self, name: str, data: bytes, *, expected: int, frame: int = 0, classes: int | None = None) -> int:
         """Save the labels of an item, and write them where trainings read them.
 
         Args:
@@ -148,24 +149,31 @@ class Project(Catalogue):
             data: an index PNG of the item's size.
             expected: the revision that it began with; 0 for the first.
             frame: of a video or the slice of a volume.
+            classes: the revision of the classes whose numbers the mask holds; None: of those that there are.
 
         Returns:
             The new revision.
 
         Raises:
             Conflict: somebody else saved meanwhile; nothing is changed.
+            OtherClasses: the classes got other numbers meanwhile; nothing is changed.
             DataError: it does not fit, or cannot be written.
             UsageError: there is no such item or frame.
         """
         found = self.item(name)
         if not 0 <= frame < (self.facts(name).frames or 1):
             raise UsageError(f"{name} has no frame {frame}")
+        self._require_numbers(classes)
         self.decoded(name, data, f"the labels of {name}")
         base = int(found.truth is not None and frame < len(found.truth.places))
-        revision = self.revisions.save(name, frame, data, expected=expected, base=base)
+        fits = partial(self._require_numbers, classes)
+        revision = self.revisions.save(name, frame, data, expected=expected, base=base, fits=fits)
         if not shown_as(found).is_whole:
             self._publish(name, frame)
         return revision
+
+    def _require_numbers(self, revision: int | None) -> None:
+        self.classes.require_numbers(revision)
 
     def _publish(self, name: str, frame: int) -> None:
         """Write the newest labels of a picture or frame into the data set."""
@@ -229,21 +237,31 @@ class Project(Catalogue):
 
     # Classes
 
-    def change_classes(self, rows: Sequence[Mapping[str, Any]]) -> Classes:
+    def change_classes(self, rows: Sequence[Mapping[str, Any]], expected: int | None = None) -> Classes:
         """Add, rename, recolour and reorder classes, and remove some while nothing is labelled; see `Classes.changed`.
 
         Where some are removed, the others have new numbers, and what models said is forgotten.
+
+        Raises:
+            OtherClasses: they are not of the revision that is expected (None: any); nothing is changed.
+            UsageError: see `Classes.changed`.
         """
-        before = self.space
-        removing = not set(range(len(before))) <= {row.get("index") for row in rows}
-        unused = removing and self._given.space is None and not self._has_labels()
-        change = partial(Classes.changed, rows=rows, unused=unused)
-        after = self._stored.change(lambda document: replace(document, classes=change(document.classes))).classes
-        if removing:
+        before = self.classes
+
+        def change(document: Document) -> Document:
+            nonlocal before
+            before = document.classes
+            before.require(expected)
+            removing = not set(range(len(before.space))) <= {row.get("index") for row in rows}
+            unused = removing and self._given.space is None and not self._has_labels()
+            return replace(document, classes=before.changed(rows, unused=unused))
+
+        after = self._stored.change(change).classes
+        if after.numbered != before.numbered:
             self.drafts.forget()
-        if after.space != before:
+        if after.space != before.space:
             write_classes(self.folder, after.space)
-            self._repaint(recoloured=after.space.palette[: len(before)] != before.palette)
+            self._repaint(recoloured=after.space.palette[: len(before.space)] != before.space.palette)
         return after
 
     def _has_labels(self) -> bool:
@@ -266,7 +284,7 @@ class Project(Catalogue):
             return True
         if self.is_settled:
             return False
-        self._stored.change(lambda document: replace(document, classes=Classes.of(space, chosen=False)))
+        self._stored.change(lambda document: replace(document, classes=document.classes.replaced(space)))
         self.drafts.forget()
         return True
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -26,6 +26,21 @@ class Conflict(IntarsiaError):
         super().__init__(
             f"{item} was saved elsewhere meanwhile: its labels are revision {present} now, yours began at {expected}. "
             "Load them again, and repeat what is missing"
+        )
+
+
+class OtherClasses(IntarsiaError):
+    """Somebody changed the classes meanwhile.
+
+    Attributes:
+        present: the revision that they are now.
+    """
+
+    def __init__(self, present: int, expected: int) -> None:
+        self.present = present
+        super().__init__(
+            f"the classes were changed elsewhere meanwhile: they are revision {present} now, yours began at "
+            f"{expected}. Load them again, and repeat what is missing"
         )
 
 
@@ -87,7 +102,16 @@ class Revisions:
                 return saved.path.read_bytes(), saved.revision
         return None
 
-    def save(self, item: str, frame: int, mask: bytes, *, expected: int, base: int = 0) -> int:
+    def save(
+        self,
+        item: str,
+        frame: int,
+        mask: bytes,
+        *,
+        expected: int,
+        base: int = 0,
+        fits: Callable[[], None] | None = None,
+    ) -> int:
         """Save a label map, if nobody else did since.
 
         After a crash at any point there is the old one or the new one, whole, with its own number.
@@ -98,6 +122,7 @@ class Revisions:
             mask: an index mask, as PNG.
             expected: the revision that it began with.
             base: the revision of what was there before anything was saved: 1 where the data set brings labels.
+            fits: raises what forbids it, while nobody changes the project.
 
         Returns:
             The new revision.
@@ -107,6 +132,8 @@ class Revisions:
             DataError: the place cannot be written.
         """
         with locked(self.folder.parent):
+            if fits is not None:
+                fits()
             before = self.of(item).get(frame)
             present = base if before is None else before.revision
             if present != expected:

@@ -89,7 +89,7 @@ async def show_job(request: Request, job: str) -> dict[str, Any]:
 
 @router.delete("/{job}", status_code=202, responses={**gives(JSON, status=202), 204: {"description": "Removed"}})
 async def cancel_job(request: Request, job: str) -> Response:
-    """Cancel a job that waits or runs; remove one that is over, with its results."""
+    """Cancel a job that waits or runs, which is "stopping" until its current step ends; remove one that is over."""
     jobs = jobs_of(request)
     found = jobs.find(job)
     over = found.is_over

@@ -17,7 +17,7 @@ from intarsia.files import encoded
 from intarsia.serving.budget import hold
 from intarsia.serving.documenting import BYTES, FILE, FILES, FORM, PNG, form, gives, takes
 from intarsia.serving.problems import CONFLICT, NOT_FOUND, TOO_LARGE, UNPROCESSABLE, Problem
-from intarsia.serving.project import Conflict, NoItem, Order, Project
+from intarsia.serving.project import Conflict, NoItem, Order, OtherClasses, Project
 from intarsia.serving.project.current import Current
 from intarsia.serving.project.items import Found
 from intarsia.serving.project.suiting import usual_model
@@ -34,6 +34,9 @@ _AS_IT_WAS: dict[int | str, dict[str, Any]] = {304: {"description": "It is as it
 _TAG = re.compile(r'(?:W/)?"?(\d{1,15})"?')
 
 Frame = Annotated[int, Query(ge=0, description="Of a video or the slice of a volume, from 0.")]
+ClassesRevision = Annotated[
+    int | None, Query(ge=0, description="Whose numbers the mask holds: 409 where classes have other numbers by now.")
+]
 
 
 async def project_of(request: Request) -> Project:
@@ -53,11 +56,13 @@ def usual_of(request: Request, project: Project) -> Callable[[Found], str | None
 
 
 async def asked(function: Callable[..., T], *arguments: Any, **named: Any) -> T:
-    """Run what reads or writes files beside everything else; an item that is not there is 404."""
+    """Run what reads or writes files beside everything else; an item that is not there is 404, other classes 409."""
     try:
         return await asyncio.to_thread(function, *arguments, **named)
     except NoItem as error:
         raise Problem(NOT_FOUND, str(error)) from error
+    except OtherClasses as error:
+        raise Problem(CONFLICT, str(error), classes_revision=error.present) from error
 
 
 @router.get("")
@@ -86,7 +91,11 @@ async def show_project(
 
 
 def _classes(project: Project) -> dict[str, Any]:
-    return {"classes": project.classes.rows(), "ignore_index": project.space.ignore_index}
+    classes = project.classes
+    return {
+        "classes": classes.rows(), "ignore_index": classes.space.ignore_index,
+        "classes_revision": classes.revision, "classes_numbered": classes.numbered,
+    }  # fmt: skip
 
 
 def tell(project: Project, name: str, model: Callable[[Found], str | None]) -> dict[str, Any]:
@@ -124,13 +133,17 @@ class Changes(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     classes: Annotated[list[Row], Field(min_length=1, max_length=65_535, description="All, in their order.")]
+    classes_revision: Annotated[
+        int | None, Field(ge=0, description="That the change began with: 409 where it is another by now. None: any.")
+    ] = None
 
 
 @router.patch("")
 async def change_project(request: Request, changes: Changes) -> dict[str, Any]:
     """Add, rename, recolour and reorder classes; their numbers in masks stay. While nothing is labelled some may go."""
     project = await project_of(request)
-    await asked(project.change_classes, [row.model_dump(exclude_none=True) for row in changes.classes])
+    rows = [row.model_dump(exclude_none=True) for row in changes.classes]
+    await asked(project.change_classes, rows, changes.classes_revision)
     return _classes(project)
 
 
@@ -241,7 +254,9 @@ async def show_labels(request: Request, item: str, frame: Frame = 0) -> Response
 
 
 @router.put("/items/{item}/labels", status_code=204, openapi_extra=takes({FORM: form({"file": FILE}), PNG: FILE}))
-async def save_labels(request: Request, item: str, frame: Frame = 0) -> Response:
+async def save_labels(
+    request: Request, item: str, frame: Frame = 0, classes_revision: ClassesRevision = None
+) -> Response:
     """Save an item's labels, an index mask, over the revision that they began with (If-Match; "0": the first)."""
     project = await project_of(request)
     said = _TAG.fullmatch(request.headers.get("if-match", "").strip())
@@ -253,7 +268,9 @@ async def save_labels(request: Request, item: str, frame: Frame = 0) -> Response
     width, height, _ = await asked(project.facts, item)
     hold(request, RGB_BYTES * width * height)
     try:
-        revision = await asked(project.put, item, mask.content, expected=int(said[1]), frame=frame)
+        revision = await asked(
+            project.put, item, mask.content, expected=int(said[1]), frame=frame, classes=classes_revision
+        )
     except Conflict as error:
         raise Problem(CONFLICT, str(error), headers={"ETag": f'"{error.present}"'}, revision=error.present) from error
     return Response(status_code=204, headers={"ETag": f'"{revision}"'})

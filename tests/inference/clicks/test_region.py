@@ -63,11 +63,11 @@ def test_the_largest_candidate_that_is_trusted_moves() -> None:
     assert nothing.sum() == 1 and nothing[9, 9]
 
 
-def test_a_class_that_has_little_yet_needs_no_trust() -> None:
+def test_a_class_that_has_nothing_yet_needs_no_trust() -> None:
     likely = np.full((20, 20), 0.6, np.float32)
     everywhere, doubt = np.ones((20, 20), bool), by(0, 50.0, 2.0)
-    assert trusted(view(), likely, everywhere, (9, 9), doubt, has=40.0)[0].all()
-    assert trusted(view(), likely, everywhere, (9, 9), doubt, has=41.0)[0].sum() == 1
+    assert trusted(view(), likely, everywhere, (9, 9), doubt, is_new=True)[0].all()
+    assert trusted(view(), likely, everywhere, (9, 9), doubt)[0].sum() == 1
 
 
 def test_traits_tell_size_depth_and_colour() -> None:

@@ -108,6 +108,19 @@ def test_what_gets_on_is_not_given_up(own: Settings, kept: bool, starts: int) ->
     assert seen == [1, starts]
 
 
+def test_what_was_cancelled_before_a_kill_is_not_begun_again(own: Settings) -> None:
+    runs: list[Work] = []
+
+    def work(work: Work) -> Outcome:
+        runs.append(work)
+        return Outcome()
+
+    job, _ = run(own, work)
+    begun(own, job, leaving=True)
+    _, over = run(own, work, job)
+    assert (over["state"], over["exit_code"], len(runs)) == ("cancelled", 130, 1)
+
+
 def test_of_what_is_given_up_the_finished_part_stays(own: Settings) -> None:
     def work(work: Work) -> Outcome:
         work.folder.out.mkdir()

@@ -2,7 +2,10 @@
 
 import { inWordsOfThePage } from "./words.js";
 
-/** @typedef {{type?: string, title: string, status: number, detail?: string, fix?: string}} Problem */
+/**
+ * `classes_revision`: of the classes now, where the request went by older ones.
+ * @typedef {{type?: string, title: string, status: number, detail?: string, fix?: string, classes_revision?: number}} Problem
+ */
 /**
  * `patient`: a server that is busy is asked again when it says; false where the answer would come too late.
  * @typedef {{method?: string, query?: Record<string, string | number | undefined>, body?: BodyInit | null,

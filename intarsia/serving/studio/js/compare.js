@@ -97,12 +97,18 @@ async function toggle(layout) {
 
 /** Fetch what is compared with. @returns {Promise<boolean>} whether it is there */
 async function load() {
-  const { labels } = state;
-  if (!labels) return false;
-  state.emit("busy", "Predicting");
+  const { photoFile } = state;
+  const wanted = source;
+  if (!state.labels) return false;
+  const done = state.wait("Predicting");
   try {
-    const map = source === PREDICTION && state.prediction ? state.prediction : await predictOpen(source === PREDICTION ? state.model : source);
-    if (!map || state.labels !== labels) return false;
+    const map = wanted === PREDICTION && state.prediction ? state.prediction : await predictOpen(wanted === PREDICTION ? state.model : wanted);
+    const { labels } = state;
+    if (!map || !labels || wanted !== source) return false; // somebody chose another one meanwhile, which comes
+    if (photoFile !== state.photoFile) {
+      state.say("The labels to compare with came too late: something else was opened.");
+      return false;
+    }
     if (map.width !== labels.width || map.height !== labels.height) throw new Error("The other labels have another size.");
     view.setOther(map);
     return true;
@@ -110,7 +116,7 @@ async function load() {
     state.say(error instanceof Error ? error.message : String(error), "error");
     return false;
   } finally {
-    state.emit("busy", "");
+    done();
   }
 }
 

@@ -58,13 +58,20 @@ export class Editor extends EventTarget {
   }
 
   /**
-   * Run a change as one step of undo.
+   * Run a change as one step of undo. A stroke that somebody is drawing goes on after it.
    * @param {Change} change
    */
   apply(change) {
+    const { painting } = this;
     this.begin();
     this.paint(change);
     this.end();
+    if (painting) this.begin();
+  }
+
+  /** Whether somebody changed the labels in hand, be it by a stroke that is not yet ended. */
+  get isTouched() {
+    return Boolean(this.history?.past.length || this.history?.open?.size);
   }
 
   undo() {
@@ -80,10 +87,9 @@ export class Editor extends EventTarget {
    * @param {string} otherwise
    */
   step(move, otherwise) {
-    if (!this.history) return;
     this.painting = false;
-    const box = move(this.history);
-    if (!box) return state.say(otherwise);
+    const box = this.history && move(this.history);
+    if (!this.history || !box) return state.say(otherwise);
     this.tell(union(box, this.history.map.changed));
     this.dispatchEvent(new Event("history"));
   }

@@ -79,6 +79,10 @@ export class Gestures extends EventTarget {
       this.doing = null;
       return state.say("This side shows the other labels. Draw on the side of your own.");
     }
+    if (!this.hasLabels()) {
+      this.doing = null;
+      return;
+    }
     const near = Math.hypot(event.clientX - lastDown.x, event.clientY - lastDown.y) < SAME_PLACE;
     const double = near && event.timeStamp - lastDown.time < DOUBLE_WITHIN;
     this.lastDown = { time: double ? 0 : event.timeStamp, x: event.clientX, y: event.clientY };
@@ -171,6 +175,7 @@ export class Gestures extends EventTarget {
 
   pressByKey() {
     if (!this.place) return this.step([0, 0], 0);
+    if (!this.hasLabels()) return;
     if (!this.byKeys && hand.tool.finish?.()) return; // the corners are the mouse's
     const { x, y } = this.lastDown;
     const double = x === this.place.x && y === this.place.y;
@@ -182,11 +187,19 @@ export class Gestures extends EventTarget {
 
   holdByKey() {
     if (!this.place) this.step([0, 0], 0);
-    if (!this.place) return;
+    if (!this.place || !this.hasLabels()) return;
     this.held = !this.held;
     if (this.held) hand.tool.down(this.place, { altKey: false, double: false, reach: 0.5 });
     else hand.tool.up?.();
     state.say(this.held ? "Down: the arrow keys draw." : "Up.");
+  }
+
+  /** Whether there are labels to draw on; where they are not yet there, people are told. */
+  hasLabels() {
+    if (state.labels) return true;
+    if (state.waits.size) state.say("The labels of this picture are still coming: draw when they are there.");
+    else if (state.photo) state.say("This picture has no labels to draw on yet: press Predict.");
+    return false;
   }
 
   /** @param {Point | null} place */

@@ -53,6 +53,8 @@ export const TABLE = [
 
 /** @type {Map<string, (key: string) => void>} */
 const handlers = new Map();
+/** Keys that were pressed before their room was there, which does them when it comes. @type {Map<string, string>} */
+const waiting = new Map();
 /** Keys of other rooms, which listen to them on their own. @type {Map<string, {title: string, keys: string[]}[]>} */
 const others = new Map();
 
@@ -74,6 +76,8 @@ export function onAction(id, run) {
   const row = TABLE.find((each) => each.id === id);
   if (!row) throw new Error(`keys.js has no action ${id}`);
   handlers.set(id, run);
+  const key = waiting.get(id);
+  if (waiting.delete(id)) act(row, /** @type {string} */ (key));
   for (const button of document.querySelectorAll(`[data-action="${id}"]`)) bindButton(/** @type {HTMLElement} */ (button), row);
 }
 
@@ -106,9 +110,9 @@ export function startKeys() {
     const key = nameOf(event);
     const row = TABLE.find((each) => each.keys.includes(key));
     if (!row || (row.onPicture && target.id !== "canvas")) return;
-    if (!handlers.has(row.id)) return;
     event.preventDefault();
-    act(row, key);
+    if (handlers.has(row.id)) act(row, key);
+    else waiting.set(row.id, key);
   });
   onAction("keys", showSheet);
 }

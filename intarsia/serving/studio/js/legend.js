@@ -1,6 +1,6 @@
 /** The list of classes: what is painted, shown, locked, how it is coloured, and how much of the picture it is. */
 
-import { sendJson } from "./api.js";
+import { changeClasses } from "./classlist.js";
 import { byId, icon, make } from "./dom.js";
 import { onAction } from "./keys.js";
 import { paletteTable, safeColor } from "./palettes.js";
@@ -19,6 +19,8 @@ let rows = [];
 let safe = false;
 let sharesTimer = 0;
 let saveTimer = 0;
+/** Colours that are not yet sent, by the names of their classes. @type {Map<string, string>} */
+const chosen = new Map();
 
 /**
  * Fill the legend, and keep the palette of the view as it says.
@@ -166,8 +168,12 @@ function recolour(info, color) {
   info.color = color;
   repaintSoon();
   clearTimeout(saveTimer);
+  chosen.set(info.name, color);
   saveTimer = setTimeout(() => {
-    sendJson("PATCH", "/v1/project", { classes: state.classes }).catch((error) => state.say(error.message, "error"));
+    const colors = new Map(chosen);
+    chosen.clear();
+    const change = (/** @type {import("./classlist.js").Row[]} */ rows) => rows.map((row) => ({ ...row, color: colors.get(row.name) ?? row.color }));
+    changeClasses(change).catch((error) => state.say(error.message, "error"));
   }, SAVE_AFTER);
 }
 

@@ -6,6 +6,7 @@
  * - `started`: the items of the project, when the first of them was opened.
  */
 
+import { startClassList } from "./classlist.js";
 import { compareWith, startCompare } from "./compare.js";
 import { startDialogs } from "./dialogs.js";
 import { byId } from "./dom.js";
@@ -16,7 +17,8 @@ import { startLegend } from "./legend.js";
 import { startOverlay } from "./overlay.js";
 import { startNotice } from "./notice.js";
 import { parseHex } from "./palettes.js";
-import { openProject } from "./picture.js";
+import { openProject } from "./openproject.js";
+import { renumberOpen } from "./picture.js";
 import { startPointer } from "./pointer.js";
 import { startSaving } from "./saving.js";
 import { state } from "./state.js";
@@ -44,6 +46,7 @@ function showColors() {
 async function start() {
   // The view hears first: the others tell what it shows.
   state.on("item", () => view.show(state.photo, state.labels));
+  state.on("renumbered", (numbers) => void renumberOpen(numbers));
   state.on("labels", (box) => (box ? view.updateLabels() : view.setLabels(state.labels)));
   const gestures = new Gestures(view);
   startDialogs();
@@ -55,6 +58,7 @@ async function start() {
   startOverlay(view, gestures);
   startSaving(compareWith);
   startKeys();
+  startClassList();
   holdLock();
   onAction("pick", () => {
     const { place } = gestures;

@@ -1,12 +1,13 @@
 /** Opening a picture of the project: its pixels, its labels, or else what the model says. */
 
 import { call, callJson } from "./api.js";
+import { takeClasses } from "./classlist.js";
 import { editor } from "./editor.js";
 import { LabelMap } from "./labelmap.js";
 import { notice } from "./notice.js";
 import { decode, prepare } from "./pngclient.js";
+import { rememberOpened } from "./lastopened.js";
 import { leave, revisionOf, watch } from "./saving.js";
-import { openedLast, rememberOpened } from "./lastopened.js";
 import { state } from "./state.js";
 
 /** @typedef {import("./state.js").Item} Item */
@@ -16,6 +17,12 @@ const THINGS = { picture: "these classes", video: "these classes", volume: "scan
 
 /** Counts openings, so that a slow answer for a picture that was left is not shown. */
 let opening = 0;
+/** Done when what is being opened is there, or was left. @type {Promise<unknown>} */
+let opened = Promise.resolve();
+/** Counts predictions that somebody asked for, so that a slow answer does not go over a later one. */
+let asking = 0;
+/** Whether classes are being taken over that came with labels which go by them, and which take the place of what is open. */
+let isArriving = false;
 
 /** @param {Item} item */
 const pathOf = (item) => `/v1/project/items/${encodeURIComponent(item.id)}`;
@@ -28,7 +35,17 @@ const pathOf = (item) => `/v1/project/items/${encodeURIComponent(item.id)}`;
 export async function openItem(item, options = {}) {
   const mine = ++opening;
   if (item.medium === "cloud") return void dispatchEvent(new CustomEvent("open-cloud", { detail: item }));
-  state.emit("busy", `Opening ${item.name}`);
+  const done = state.wait(`Opening ${item.name}`);
+  opened = load(item, options, mine).finally(done);
+  await opened;
+}
+
+/**
+ * @param {Item} item
+ * @param {{frame?: number, window?: string}} options
+ * @param {number} mine this opening's number
+ */
+async function load(item, options, mine) {
   try {
     await leave();
     const path = pathOf(item);
@@ -46,8 +63,6 @@ export async function openItem(item, options = {}) {
     await openLabels(mine, path, await labels);
   } catch (error) {
     if (mine === opening) state.say(`${item.name}: ${error instanceof Error ? error.message : error}`, "error");
-  } finally {
-    if (mine === opening) state.emit("busy", "");
   }
 }
 
@@ -55,6 +70,22 @@ export async function openItem(item, options = {}) {
 export async function openAgain() {
   const { item, frame } = state;
   if (item) await openItem(item, item.frames ? { frame } : {});
+}
+
+/**
+ * Give the open labels the numbers that classes have now. What somebody corrected keeps the names of its classes; what
+ * nobody touched is opened anew, as models say other things of other classes.
+ * @param {Map<number, number>} numbers new ones by old ones
+ */
+export async function renumberOpen(numbers) {
+  const { item, labels } = state;
+  if (item?.medium === "cloud") return; // its own labels come with the classes that it brought
+  if (!labels || !editor.isTouched) return isArriving ? undefined : openAgain();
+  const box = { left: 0, top: 0, right: labels.width, bottom: labels.height };
+  const data = labels.data.map((label) => numbers.get(label) ?? label);
+  editor.apply((own) => own.paste(box, data, new Uint8Array(65536)));
+  editor.open(labels); // undo would bring the old numbers back
+  state.say("Other classes took the place of some. Your labels keep their names.");
 }
 
 /**
@@ -72,8 +103,8 @@ async function openLabels(mine, path, stored) {
   let map = stored?.map;
   if (!map) {
     if (!state.models.length && !state.classes.length) return;
-    state.emit("busy", "Predicting");
-    map = await predictedLabels(path, query, state.model);
+    const done = state.wait("Predicting");
+    map = await predictedLabels(path, query, state.model, true).finally(done);
   }
   if (mine !== opening) return;
   await takeInHand(path, map, stored ? stored.revision : null, stored ? null : map.copy());
@@ -126,49 +157,65 @@ async function takeInHand(path, map, revision, prediction = null) {
 }
 
 /**
- * Predict the open picture again. What somebody corrected becomes the new prediction in one step of undo, and what is
- * locked stays; a prediction that nobody touched gives way to the new one, and is no correction.
+ * Predict the open picture again, once it is there. What somebody corrected becomes the new prediction in one step of undo,
+ * and what is locked stays; a prediction that nobody touched gives way to the new one, and is no correction.
  * @returns {Promise<void>}
  */
 export async function predictAgain() {
-  const { item, labels } = state;
-  if (!item) return;
-  if (!labels) return openAgain();
-  if (hasNoModel(item)) return explain(item);
-  state.emit("busy", "Predicting");
+  const mine = ++asking;
+  const { model, prediction } = state;
+  const done = state.wait("Predicting");
   try {
-    const map = await predictOpen(state.model);
-    if (state.labels !== labels || !map) return;
-    if (map.data.every((label) => label === state.ignoreIndex)) return; // a model of other things: it was told which
-    if (!item.revision && !editor.history?.past.length) return await takeInHand(pathOf(item), map, null, map.copy());
-    state.prediction = map;
-    const box = { left: 0, top: 0, right: labels.width, bottom: labels.height };
-    editor.apply((own, keep) => own.paste(box, map.data, keep));
+    await opened;
+    const { item, photoFile } = state;
+    if (!item || mine !== asking) return;
+    if (!state.labels) return await openAgain();
+    if (state.prediction && state.prediction !== prediction && state.model === model) return; // by the opening
+    if (hasNoModel(item)) return explain(item);
+    const map = await predictOpen(state.model, true);
+    await opened;
+    if (mine !== asking || !map) return; // the later one is what was asked for
+    if (state.photoFile !== photoFile) return state.say(`What the model says of ${item.name} came too late: something else was opened.`);
+    await takePrediction(item, map);
   } catch (error) {
     state.say(error instanceof Error ? error.message : String(error), "error");
   } finally {
-    state.emit("busy", "");
+    done();
   }
 }
 
 /**
- * Return what a model says about the open picture, and change nothing.
- * @param {string} model
- * @returns {Promise<LabelMap | null>} null when no picture is open
+ * @param {Item} item that is open
+ * @param {LabelMap} map what a model says of it
  */
-export async function predictOpen(model) {
-  if (!state.item) return null;
-  return predictedLabels(pathOf(state.item), state.item.frames ? { frame: state.frame } : {}, model);
+async function takePrediction(item, map) {
+  if (map.data.every((label) => label === state.ignoreIndex)) return; // a model of other things: it was told which
+  if (!item.revision && !editor.isTouched) return takeInHand(pathOf(item), map, null, map.copy());
+  state.prediction = map;
+  const box = { left: 0, top: 0, right: map.width, bottom: map.height };
+  editor.apply((own, keep) => own.paste(box, map.data, keep));
 }
 
-/** Fetch where the model is unsure about the open picture, once. */
+/**
+ * Return what a model says about the open picture, and change nothing but the classes.
+ * @param {string} model
+ * @param {boolean} [replaces] whether it is to take the place of what is open
+ * @returns {Promise<LabelMap | null>} null when no picture is open
+ */
+export async function predictOpen(model, replaces = false) {
+  if (!state.item) return null;
+  return predictedLabels(pathOf(state.item), state.item.frames ? { frame: state.frame } : {}, model, replaces);
+}
+
+/** Fetch where the model is unsure about the open picture, once; null where another one is open by then. */
 export async function fetchUncertainty() {
   const { item, frame } = state;
   if (!item || state.uncertainty) return state.uncertainty;
   const query = item.frames ? { frame } : {};
   const answer = await call(`${pathOf(item)}/uncertainty`, { query });
   const mask = await decode(await answer.arrayBuffer());
-  if (state.item === item && state.frame === frame) state.uncertainty = mask;
+  if (state.item !== item || state.frame !== frame) return null; // another picture's
+  state.uncertainty = mask;
   return mask;
 }
 
@@ -190,17 +237,26 @@ async function storedLabels(item, frame) {
  * @param {string} path
  * @param {{frame?: number}} query
  * @param {string} model
+ * @param {boolean} replaces
  */
-async function predictedLabels(path, query, model) {
+async function predictedLabels(path, query, model, replaces) {
   const answer = await call(`${path}/predict`, { method: "POST", query: { ...query, model } });
   state.lastModel = decoded(answer.headers.get("X-Model") ?? "");
   const left = answer.headers.get("X-Left-Out");
   const note = answer.headers.get("X-Note");
   if (left) state.say(`Left out, because this project has no such classes: ${decoded(left)}. Edit classes adds them.`);
-  else if (note) state.say(decoded(note));
-  const [map] = await Promise.all([readMap(answer), refreshClasses()]);
+  else if (note) state.say(`${titleOf(state.lastModel)}: ${decoded(note)}.`);
+  const [map, told] = await Promise.all([readMap(answer), callJson("/v1/project", { query: { limit: 0 } })]);
+  isArriving = replaces;
+  takeClasses(told);
+  isArriving = false;
   state.emit("model");
   return map;
+}
+
+/** @param {string} name of a model */
+function titleOf(name) {
+  return state.predictors().find((each) => each.name === name)?.title || name;
 }
 
 /**
@@ -213,15 +269,6 @@ function decoded(text) {
   } catch {
     return text;
   }
-}
-
-/** Take over the classes of the project: a prediction may have brought new ones. What somebody edits meanwhile is newer. */
-async function refreshClasses() {
-  const before = state.classes;
-  const { classes, ignore_index: ignoreIndex } = await callJson("/v1/project", { query: { limit: 0 } });
-  if (state.classes !== before) return;
-  const same = JSON.stringify(classes) === JSON.stringify(state.classes) && ignoreIndex === state.ignoreIndex;
-  if (classes.length && !same) state.setClasses(classes, ignoreIndex);
 }
 
 /** @param {Response} answer */
@@ -239,43 +286,9 @@ function readPhoto(file) {
 }
 
 /**
- * Open the project: its models, its classes and the picture that was open last, else the first; an empty one begins with a
- * sample.
- * @returns {Promise<Item[]>}
- */
-export async function openProject() {
-  const [models, project, options] = await Promise.all(["/v1/models", "/v1/project", "/v1/project/options"].map((path) => callJson(path)));
-  state.clustering = options.clustering;
-  state.models = models.models.filter((/** @type {import("./state.js").Model} */ { medium }) => medium !== "cloud");
-  state.emit("models");
-  state.project = project.folder ?? project.name;
-  const fallback = state.models.find(({ name }) => name === models.default) ?? state.models[0];
-  const known = project.classes.length ? project : fallback;
-  if (known) state.setClasses(known.classes, known.ignore_index);
-  const items = project.items.length ? project.items : await addSample();
-  const last = openedLast();
-  const again = items.find((/** @type {Item} */ { id }) => id === last?.id);
-  const first = again ?? items.find((/** @type {Item} */ { medium }) => medium !== "cloud");
-  if (!first) return items;
-  const frame = again && last?.frame !== undefined ? last.frame : startOf(first);
-  await openItem(first, first.frames ? { frame: Math.min(frame, first.frames - 1) } : {});
-  return items;
-}
-
-/**
  * The frame that is opened first: one with labels, else the middle of a volume and the beginning of a video.
  * @param {Item} item
  */
 export function startOf(item) {
   return item.labelled?.[0] ?? (item.medium === "volume" ? Math.floor((item.frames ?? 1) / 2) : 0);
-}
-
-/** @returns {Promise<Item[]>} the first sample as an item of the project; none where there are no samples */
-async function addSample() {
-  const [sample] = await callJson("/v1/samples");
-  if (!sample) return [];
-  const file = await (await call(`/v1/samples/${encodeURIComponent(sample.name)}`)).blob();
-  const form = new FormData();
-  form.append("file", file, sample.name);
-  return (await (await call("/v1/project/items", { method: "POST", body: form })).json()).items;
 }

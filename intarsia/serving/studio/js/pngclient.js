@@ -54,5 +54,10 @@ function start() {
     if (error) promise?.reject(new Error(error));
     else promise?.resolve(result);
   };
+  made.onerror = () => {
+    worker = null; // the next mask starts another one
+    for (const { reject } of waiting.values()) reject(new Error("The part of this page that reads and writes masks ended. Try again, or load the page anew."));
+    waiting.clear();
+  };
   return made;
 }

@@ -6,6 +6,7 @@
  */
 
 import { ApiError, call } from "./api.js";
+import { refreshClasses } from "./classlist.js";
 import { askBy } from "./dialogs.js";
 import { editor } from "./editor.js";
 import { LabelMap } from "./labelmap.js";
@@ -130,9 +131,10 @@ async function send() {
   const { version } = map;
   state.emit("saved", "saving");
   try {
+    const query = { ...mine.query, classes_revision: state.classesRevision };
     const body = await encode(map, state.colors());
     const headers = { "If-Match": `"${revision}"`, "Content-Type": "image/png" };
-    const answer = await call(mine.path, { method: "PUT", body, headers, query: mine.query });
+    const answer = await call(mine.path, { method: "PUT", body, headers, query });
     revision = revisionOf(answer, revision + 1);
     if (target !== mine) return void (await dropDraft(mine.picture));
     if (state.item) Object.assign(state.item, { revision, state: "corrected" });
@@ -141,7 +143,10 @@ async function send() {
     await dropDraft(mine.picture).catch(() => {});
     state.emit("saved", "saved");
   } catch (error) {
-    if (error instanceof ApiError && (error.status === 409 || error.status === 412)) {
+    if (error instanceof ApiError && error.problem.classes_revision) {
+      plan(THERE_AFTER); // with the numbers that classes have by then
+      await refreshClasses().catch(() => {});
+    } else if (error instanceof ApiError && (error.status === 409 || error.status === 412)) {
       conflict = { revision };
       void decide(); // not awaited: the answer saves again, which waits for this save to end
     } else {

@@ -2,7 +2,7 @@
  * What the studio works on, and the one hub of its events.
  *
  * Events: "item" (another picture), "labels" (detail: the box that changed, or null for all), "classes" (list, colours or
- * what is shown), "locks", "current", "busy" (detail: what is being waited for, or ""), "message" (detail: {text, kind}),
+ * what is shown), "renumbered" (classes were removed; detail: the number of each by its old one), "locks", "current", "busy" (detail: what is being waited for, or ""), "message" (detail: {text, kind}),
  * "saved" (detail: "saved", "saving", "here", "conflict" or ""), "models", "model" (another one is chosen, or spoke last).
  */
 
@@ -14,7 +14,7 @@
  * @typedef {{id: string, name: string, medium: string, width: number, height: number, frames?: number, labelled?: number[],
  *   revision: number, state: string, uncertainty: number | null, model: string | null}} Item
  */
-/** @typedef {"item" | "labels" | "classes" | "locks" | "current" | "busy" | "message" | "saved" | "models" | "model"} EventName */
+/** @typedef {"item" | "labels" | "classes" | "renumbered" | "locks" | "current" | "busy" | "message" | "saved" | "models" | "model"} EventName */
 
 export class State extends EventTarget {
   constructor() {
@@ -38,6 +38,8 @@ export class State extends EventTarget {
     /** @type {ClassInfo[]} */
     this.classes = [];
     this.ignoreIndex = 255;
+    /** Counts the changes of the classes at the server; 0: it told none yet. */
+    this.classesRevision = 0;
     /** @type {Model[]} */
     this.models = [];
     /** What finds segments in a picture without training; null where the server cannot. @type {Model | null} */
@@ -54,6 +56,8 @@ export class State extends EventTarget {
     this.hidden = new Set();
     /** Class that is painted. */
     this.current = 0;
+    /** What is being waited for, the latest last. @type {Set<{what: string}>} */
+    this.waits = new Set();
   }
 
   /**
@@ -81,6 +85,21 @@ export class State extends EventTarget {
    */
   say(text, kind = "info") {
     this.emit("message", { text, kind });
+  }
+
+  /**
+   * Show what is being waited for, until all of it is over.
+   * @param {string} what
+   * @returns {() => void} tells that this one is over
+   */
+  wait(what) {
+    const one = { what };
+    this.waits.add(one);
+    this.emit("busy", what);
+    return () => {
+      this.waits.delete(one);
+      this.emit("busy", [...this.waits].at(-1)?.what ?? "");
+    };
   }
 
   /**

@@ -113,7 +113,11 @@ function startViewButtons(view) {
   onAction("outlines", () => toggle("outlines", (view.outlines = !view.outlines)));
   onAction("uncertainty", async () => {
     try {
-      if (!view.heat) view.setHeat(await fetchUncertainty());
+      if (!view.heat) {
+        const heat = await fetchUncertainty();
+        if (!heat) return; // something else was opened, which shows none at first
+        view.setHeat(heat);
+      }
       toggle("uncertainty", (view.heat = !view.heat));
     } catch (error) {
       state.say(error instanceof Error ? error.message : String(error), "error");

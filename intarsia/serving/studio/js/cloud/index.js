@@ -3,7 +3,7 @@
  * and what it shows mean the same there. Loaded by main.js.
  */
 
-import { callJson } from "../api.js";
+import { refreshClasses } from "../classlist.js";
 import { byId, icon, make } from "../dom.js";
 import { addToSheet } from "../keys.js";
 import { shownColor, showShares } from "../legend.js";
@@ -117,8 +117,10 @@ class CloudStage {
    * @param {CloudSession} session
    */
   async #takeClasses(session) {
-    const { classes, ignore_index: ignoreIndex } = await callJson("/v1/project", { query: { limit: 0 } });
-    if (session === this.session) state.setClasses(classes, ignoreIndex);
+    await refreshClasses();
+    if (session !== this.session) return;
+    this.paint();
+    this.#shares();
   }
 
   close() {

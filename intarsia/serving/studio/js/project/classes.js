@@ -3,15 +3,14 @@
  * While nothing is labelled classes can be removed as well, one by one, or all for two of one's own.
  */
 
-import { sendJson } from "../api.js";
+import { changeClasses } from "../classlist.js";
 import { make } from "../dom.js";
 import { addPanel, state } from "../main.js";
-import { openAgain } from "../picture.js";
 import { leave } from "../saving.js";
 import { reasonOf } from "./items.js";
 
 /** @typedef {import("./list.js").PictureList} PictureList */
-/** @typedef {{index?: number, name: string, color?: string}} Row */
+/** @typedef {import("../classlist.js").Row} Row */
 
 /** What a project of one's own begins with, to be renamed. */
 const OWN = [{ name: "background" }, { name: "object" }];
@@ -34,7 +33,7 @@ function build(body) {
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const text = name.value.trim();
-    if (text && (await save([...current(), { name: text }]))) {
+    if (text && (await save((rows) => [...rows, { name: text }]))) {
       name.value = "";
       const made = state.classes.find((each) => each.name === text);
       if (made) state.setCurrent(made.index);
@@ -51,7 +50,7 @@ function makeOffer() {
   const button = make("button", { type: "button" });
   button.addEventListener("click", async () => {
     const { lacking } = lackingClasses();
-    if (await save([...current(), ...lacking])) state.say(`${lacking.length} classes added; press Predict to see them.`);
+    if (await save((rows) => [...rows, ...lacking])) state.say(`${lacking.length} classes added; press Predict to see them.`);
   });
   const show = () => {
     const { title, lacking } = lackingClasses();
@@ -67,7 +66,7 @@ function makeOffer() {
 /** A button that begins with classes of one's own, for pictures of other things than the models know. */
 function makeFresh() {
   const button = make("button", { type: "button", title: "Puts the two classes background and object in place of these, to be renamed; while nothing is labelled" }, "Begin with classes of my own");
-  button.addEventListener("click", () => void remove(OWN));
+  button.addEventListener("click", () => void remove(() => OWN));
   const show = () => (button.hidden = state.classes.length <= OWN.length);
   state.on("classes", show);
   show();
@@ -83,11 +82,6 @@ function lackingClasses() {
   return { title: model?.title ?? "", lacking };
 }
 
-/** @returns {Row[]} */
-function current() {
-  return state.classes.map(({ index, name, color }) => ({ index, name, color }));
-}
-
 /**
  * @param {number} place
  * @param {HTMLElement} rows
@@ -95,26 +89,26 @@ function current() {
 function makeRow(place, rows) {
   const { name, color } = state.classes[place];
   const swatch = make("input", { type: "color", className: "swatch", value: color, "aria-label": `Colour of class ${name}` });
-  swatch.addEventListener("change", () => void change(place, { color: swatch.value }));
+  swatch.addEventListener("change", () => void change(name, { color: swatch.value }));
   const field = make("input", { type: "text", value: name, maxLength: 200, "aria-label": `Name of class ${name}` });
   field.addEventListener("change", async () => {
     const text = field.value.trim();
-    if (!text || !(await change(place, { name: text }))) field.value = name;
+    if (!text || !(await change(name, { name: text }))) field.value = name;
   });
   const gone = make("button", { type: "button", className: "tiny", "aria-label": `Remove class ${name}` }, "×");
   gone.disabled = state.classes.length === 1;
-  gone.addEventListener("click", () => void remove(current().filter((_, each) => each !== place)));
+  gone.addEventListener("click", () => void remove((rows) => rows.filter((each) => each.name !== name)));
   const row = make("li", { draggable: true }, swatch, field, mover(place, -1, rows), mover(place, 1, rows), gone);
   field.addEventListener("focus", () => (row.draggable = false)); // text is marked by dragging, too
   field.addEventListener("blur", () => (row.draggable = true));
-  row.addEventListener("dragstart", (event) => event.dataTransfer?.setData("text/x-class", String(place)));
+  row.addEventListener("dragstart", (event) => event.dataTransfer?.setData("text/x-class", name));
   row.addEventListener("dragover", (event) => event.dataTransfer?.types.includes("text/x-class") && event.preventDefault());
   row.addEventListener("drop", (event) => {
     const from = event.dataTransfer?.getData("text/x-class");
     if (!from) return;
     event.preventDefault();
     event.stopPropagation();
-    void move(Number(from), place);
+    void move(from, (rows) => placeOf(rows, name));
   });
   return row;
 }
@@ -130,7 +124,7 @@ function mover(place, step, rows) {
   const button = make("button", { type: "button", className: "tiny", "aria-label": label }, step > 0 ? "↓" : "↑");
   button.disabled = !state.classes[place + step];
   button.addEventListener("click", async () => {
-    if (!(await move(place, place + step))) return;
+    if (!(await move(name, (rows) => placeOf(rows, name) + step))) return;
     const again = [...rows.querySelectorAll("button")].find((each) => each.getAttribute("aria-label") === label);
     if (again && !again.disabled) again.focus();
     else /** @type {HTMLElement | null} */ (rows.children[place + step]?.querySelector("button:enabled"))?.focus();
@@ -139,44 +133,56 @@ function mover(place, step, rows) {
 }
 
 /**
- * @param {number} from
- * @param {number} to
+ * Find a class by its name, which somebody else may have changed meanwhile.
+ * @param {Row[]} rows
+ * @param {string} name
  */
-function move(from, to) {
-  const rows = current();
-  const [row] = rows.splice(from, 1);
-  rows.splice(to, 0, row);
-  return save(rows);
+function placeOf(rows, name) {
+  const place = rows.findIndex((row) => row.name === name);
+  if (place < 0) throw new Error(`There is no class ${name} any more: it was renamed or removed in another window.`);
+  return place;
 }
 
 /**
- * @param {number} place
+ * @param {string} name
+ * @param {(rows: Row[]) => number} to
+ */
+function move(name, to) {
+  return save((rows) => {
+    const place = to(rows);
+    const [row] = rows.splice(placeOf(rows, name), 1);
+    rows.splice(place, 0, row);
+    return rows;
+  });
+}
+
+/**
+ * @param {string} name
  * @param {Partial<Row>} changed
  */
-function change(place, changed) {
-  const rows = current();
-  rows[place] = { ...rows[place], ...changed };
-  return save(rows);
+function change(name, changed) {
+  return save((rows) => {
+    rows[placeOf(rows, name)] = { ...rows[placeOf(rows, name)], ...changed };
+    return rows;
+  });
 }
 
 /**
  * Leave classes out. The numbers of the others change, so what is open is read anew; what is saved forbids it.
- * @param {Row[]} rest
+ * @param {(rows: Row[]) => Row[]} rest
  */
 async function remove(rest) {
   await leave();
-  if (!(await save(rest))) return;
-  await Promise.all([openAgain(), list.reload()]); // what was predicted is forgotten
+  if (await save(rest)) await list.reload(); // what was predicted is forgotten
 }
 
 /**
- * @param {Row[]} classes
- * @returns {Promise<boolean>} whether the server took them
+ * @param {(rows: Row[]) => Row[]} change
+ * @returns {Promise<boolean>} whether the server took it
  */
-async function save(classes) {
+async function save(change) {
   try {
-    const told = await (await sendJson("PATCH", "/v1/project", { classes })).json();
-    state.setClasses(told.classes, told.ignore_index);
+    await changeClasses(change);
     return true;
   } catch (error) {
     state.say(reasonOf(error), "error");

@@ -51,7 +51,7 @@ class Frames {
    */
   #step(label, text, step) {
     const button = make("button", { type: "button", className: "tiny", "aria-label": label }, text);
-    button.addEventListener("click", () => void this.open(state.frame + step));
+    button.addEventListener("click", () => void this.open(Number(this.slider.value) + step));
     return button;
   }
 

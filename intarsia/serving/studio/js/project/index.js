@@ -25,7 +25,7 @@ async function start() {
   startClasses(list);
   startLearning(list);
   startExport();
-  await list.reload();
+  await list.fetched;
 }
 
 /** Done when everything of this room is there. */

@@ -10,8 +10,9 @@ import { follow } from "./events.js";
 import { fetchItems, isLabelled, predict, reasonOf } from "./items.js";
 
 /** @typedef {import("./list.js").PictureList} PictureList */
-/** @typedef {{id: string, state: string, done?: number, total?: number, error?: string, model?: string}} Job */
+/** @typedef {{id: string, kind: string, state: string, done?: number, total?: number, error?: string, model?: string}} Job */
 
+const TRAIN = "train"; // what the server calls such jobs
 const ENDED = ["done", "failed", "cancelled"];
 
 /** @param {PictureList} list */
@@ -50,12 +51,30 @@ async function build(body, list) {
       start.disabled = false;
     }
   });
+  void goOn(progress, start);
   /** @type {{name: string, about: string}[]} */
   const learning = await callJson("/v1/project/options").then((told) => told.learning, () => []);
   for (const [place, { name, about }] of learning.entries()) {
     const radio = make("input", { type: "radio", name: "how", value: name, checked: place === 0 });
     radio.addEventListener("change", () => (baseRow.hidden = name !== "finetune"));
     ways.append(make("label", { className: "choice" }, radio, make("span", {}, about)));
+  }
+}
+
+/**
+ * Show the training that goes on at the server: who comes back to the page sees how far it is.
+ * @param {HTMLElement} place
+ * @param {HTMLButtonElement} start
+ */
+async function goOn(place, start) {
+  try {
+    const { jobs } = /** @type {{jobs: Job[]}} */ (await callJson("/v1/jobs"));
+    const job = jobs.find(({ kind, state: stands }) => kind === TRAIN && !ENDED.includes(stands));
+    if (!job || start.disabled) return;
+    start.disabled = true;
+    await watch(job, place).finally(() => (start.disabled = false));
+  } catch (error) {
+    state.say(reasonOf(error), "error");
   }
 }
 
@@ -68,13 +87,24 @@ async function watch(job, place) {
   const curve = new Curve();
   const bar = make("progress", { "aria-label": "Progress of the training" });
   const cancel = make("button", { type: "button" }, "Stop");
-  cancel.addEventListener("click", () => void call(`/v1/jobs/${job.id}`, { method: "DELETE" }).catch((error) => state.say(reasonOf(error), "error")));
+  const tell = (/** @type {boolean} */ stopping) => {
+    cancel.disabled = stopping;
+    cancel.textContent = stopping ? "Stopping …" : "Stop";
+  };
+  cancel.addEventListener("click", () => {
+    tell(true);
+    call(`/v1/jobs/${job.id}`, { method: "DELETE" }).catch((error) => {
+      tell(false);
+      state.say(reasonOf(error), "error");
+    });
+  });
   place.replaceChildren(make("div", { className: "line" }, bar, cancel), curve.element);
   const known = new Set(state.models.map(({ name }) => name));
   let last = job;
   for await (const { event, data } of follow(`/v1/jobs/${job.id}/events`, new AbortController().signal)) {
     if (event === "curve") curve.add(data);
     else if (event === "state") last = data;
+    if (last.state === "stopping") tell(true);
     if (last.total) Object.assign(bar, { max: last.total, value: last.done ?? 0 });
     if (ENDED.includes(last.state)) break;
   }

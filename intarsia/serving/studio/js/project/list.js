@@ -19,6 +19,10 @@ export class PictureList {
     /** @type {Listed[]} */
     this.items = [];
     this.total = 0;
+    /** Done when all is there that was asked for: one after the other, so that no answer overtakes. @type {Promise<void>} */
+    this.fetched = Promise.resolve();
+    /** The item that is being opened. @type {Listed | null} */
+    this.coming = null;
     /** @type {Order} */
     this.order = "name";
     this.count = make("span", { className: "count" });
@@ -37,30 +41,34 @@ export class PictureList {
       this.order = /** @type {Order} */ (order.value);
       void this.reload();
     });
-    this.more.addEventListener("click", () => void this.#fetch());
+    this.more.addEventListener("click", () => void this.#add());
     this.rows.addEventListener("keydown", (event) => this.#move(event));
     const head = make("header", {}, make("h2", {}, "Pictures ", this.count), order);
     byId("items").replaceChildren(head, this.tools, this.rows, this.more, this.below);
   }
 
   /** Fetch the list again, and keep what is open marked. */
-  async reload() {
-    const shown = Math.max(PART, this.items.length);
-    this.items = [];
-    await this.#fetch(shown, true);
+  reload() {
+    this.fetched = this.fetched.then(() => this.#fetch(0, Math.max(PART, this.items.length)));
+    return this.fetched;
+  }
+
+  #add() {
+    this.fetched = this.fetched.then(() => this.#fetch(this.items.length, PART));
+    return this.fetched;
   }
 
   /**
-   * @param {number} [limit]
-   * @param {boolean} [anew]
+   * Fetch a part of the list in place of all that is shown from there on.
+   * @param {number} offset
+   * @param {number} limit
    */
-  async #fetch(limit = PART, anew = false) {
+  async #fetch(offset, limit) {
     try {
-      const told = await fetchItems({ offset: this.items.length, limit, order: this.order });
-      if (anew) this.rows.replaceChildren();
+      const told = await fetchItems({ offset, limit, order: this.order });
       this.total = told.total;
-      this.items.push(...told.items);
-      this.rows.append(...told.items.map((item) => this.#row(item)));
+      this.items.splice(offset, Infinity, ...told.items);
+      this.rows.replaceChildren(...[...this.rows.children].slice(0, offset), ...told.items.map((item) => this.#row(item)));
       this.count.textContent = String(told.total);
       this.more.hidden = this.items.length >= told.total;
       this.mark();
@@ -120,7 +128,9 @@ export class PictureList {
       return;
     }
     if (item.error) return state.say(inWordsOfThePage(item.error), "error");
+    this.coming = item;
     await openItem(item, item.frames ? { frame: startOf(item) } : {});
+    if (this.coming === item) this.coming = null;
     this.mark();
   }
 
@@ -161,12 +171,14 @@ export class PictureList {
   }
 
   /**
-   * Open the next picture, or the one before.
+   * Open the next picture, or the one before: of what is being opened, where somebody steps on before it is there.
    * @param {1 | -1} step
    */
   async step(step) {
-    const place = this.items.findIndex(({ id }) => id === state.item?.id) + step;
-    if (place >= this.items.length && !this.more.hidden) await this.#fetch();
+    await this.fetched;
+    const from = (this.coming ?? state.item)?.id;
+    const place = this.items.findIndex(({ id }) => id === from) + step;
+    if (place >= this.items.length && !this.more.hidden) await this.#add();
     const item = this.items[place];
     if (!item) return state.say(step > 0 ? "This is the last picture." : "This is the first picture.");
     await this.open(item);
@@ -187,13 +199,14 @@ export class PictureList {
 /** @returns {PictureList} */
 export function startList() {
   const list = new PictureList();
+  void list.reload();
   onAction("next", () => void list.step(1));
   onAction("previous", () => void list.step(-1));
   state.on("item", () => list.mark());
   state.on("saved", (how) => how === "saved" && void refresh(list));
   let before = "";
   state.on("busy", (what) => {
-    if (before.startsWith("Predict") && !what) void refresh(list);
+    if (before.startsWith("Predict") && what !== before) void refresh(list);
     before = what;
   });
   return list;

@@ -108,8 +108,9 @@ class Slices {
     if (!item) return;
     const low = Number(this.low.value);
     const high = Number(this.high.value);
-    if (!(low < high)) return state.say("The black value must be below the white one.", "error");
+    const isKnown = this.low.value !== "" && this.high.value !== ""; // until the server tells it, slices come in their own
+    if (isKnown && !(low < high)) return state.say("The black value must be below the white one.", "error");
     const frame = Number(this.slider.value);
-    await openItem(item, { frame, window: `${low},${high}` });
+    await openItem(item, isKnown ? { frame, window: `${low},${high}` } : { frame });
   }
 }

@@ -13,15 +13,19 @@ import { state } from "../state.js";
 
 /** @type {Session | null} */
 let session = null;
-let busy = false;
+/** Clicks are answered one after the other: each starts from what the one before left. @type {Promise<void>} */
+let answered = Promise.resolve();
 
 /**
- * Send a click and put the box of labels that comes back into the map.
+ * Send a click and put the box of labels that comes back into the map. Labels that come meanwhile, as another prediction
+ * does, get the click as well.
  * @param {Click} click
+ * @param {Blob} photo that was clicked
+ * @returns {Promise<void>}
  */
-async function send(click) {
-  const { labels: map, photoFile } = state;
-  if (!map || !photoFile) return;
+async function send(click, photo) {
+  const { labels: map } = state;
+  if (state.photoFile !== photo || !map) return state.say("The click was left: something else was opened.");
   const classes = classesForServer(state);
   const known = session?.map === map && session.classes === classes ? session : null;
   const sent = map.version;
@@ -29,7 +33,7 @@ async function send(click) {
   const clicks = [...(current ? known.clicks : []), click];
   const form = new FormData();
   if (known) form.set("session", known.id);
-  else form.set("file", photoFile, "photo");
+  else form.set("file", photo, "photo");
   if (!current) form.set("labels", await encode(map, state.colors()), "labels.png");
   form.set("classes", classes);
   form.set("clicks", JSON.stringify(clicks));
@@ -37,7 +41,7 @@ async function send(click) {
   const answer = await call("/v1/segment/interactive", { method: "POST", body: form });
   const patch = await decode(await answer.arrayBuffer());
   const [left, top, right, bottom] = (answer.headers.get("X-Box") ?? "0,0,0,0").split(",").map(Number);
-  if (state.labels !== map) return; // another picture was opened meanwhile
+  if (state.labels !== map) return send(click, photo);
   const before = map.version;
   if (right > left && bottom > top) {
     editor.apply((labels, keep) => labels.paste({ left, top, right, bottom }, patch.data, keep));
@@ -50,15 +54,16 @@ async function send(click) {
 /**
  * Send a click; once more with everything where the server has forgotten what it knew.
  * @param {Click} click
+ * @param {Blob} photo
  */
-async function sendAgain(click) {
+async function sendAgain(click, photo) {
   const known = session !== null;
   try {
-    await send(click);
+    await send(click, photo);
   } catch (error) {
     session = null; // what the server knows is no longer sure
     if (!known || !(error instanceof ApiError) || error.status !== 404) throw error;
-    await send(click);
+    await send(click, photo);
   }
 }
 
@@ -89,16 +94,13 @@ export const click = {
   key: "c",
   hint: "Click what belongs to the class in hand: the model moves its border.",
   down({ x, y }) {
-    if (busy || !state.labels) return;
+    const { labels, photoFile } = state;
     const point = { x: Math.round(x), y: Math.round(y), class: state.current };
-    if (state.labels.at(point.x, point.y) < 0) return;
-    busy = true;
-    state.emit("busy", "Looking for the region");
-    sendAgain(point)
+    if (!labels || !photoFile || labels.at(point.x, point.y) < 0) return;
+    const done = state.wait("Looking for the region");
+    answered = answered
+      .then(() => sendAgain(point, photoFile))
       .catch((/** @type {Error} */ error) => state.say(error.message, "error"))
-      .finally(() => {
-        busy = false;
-        state.emit("busy", "");
-      });
+      .finally(done);
   },
 };

@@ -30,7 +30,7 @@ export function buildPanel(body, use) {
   }
   run.addEventListener("click", async () => {
     run.disabled = true;
-    state.emit("busy", use.title);
+    const done = state.wait(use.title);
     try {
       const photo = state.photoFile;
       if (!photo) throw new Error("Open a picture first.");
@@ -40,7 +40,7 @@ export function buildPanel(body, use) {
       place.replaceChildren(make("p", { role: "alert", className: "use-error" }, reasonOf(error)));
     } finally {
       run.disabled = false;
-      state.emit("busy", "");
+      done();
     }
   });
 }
