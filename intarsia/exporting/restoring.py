@@ -13,13 +13,14 @@ _INTEGERS = ("i8", "u8")
 
 def rounded(model: Any) -> tuple[str, ...]:
     """Names of the operations that see rounded maps, first ones first; not only layers, but also sums of maps, ..."""
-    found: dict[str, None] = {}
+    order = [operation.get_friendly_name() for operation in model.get_ordered_ops()]
+    found = set()
     for operation in model.get_ordered_ops():
         if operation.get_type_name() == "FakeQuantize":
-            for port in operation.output(0).get_target_inputs():
+            for port in operation.output(0).get_target_inputs():  # in no order that would stay
                 if port.get_node().get_type_name() != "ShapeOf":
-                    found[port.get_node().get_friendly_name()] = None
-    return tuple(found)
+                    found.add(port.get_node().get_friendly_name())
+    return tuple(name for name in order if name in found)
 
 
 def restored(quantised: Any, floats: Any, names: Iterable[str]) -> Any:

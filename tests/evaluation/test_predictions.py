@@ -104,7 +104,7 @@ def test_probabilities_of_bands_are_those_of_the_whole(
     assert np.allclose(whole.probabilities.sum(0), 1, atol=1e-6)
     assert np.array_equal(whole.probabilities.argmax(0), whole.labels)
     assert whole.confidence is not None and np.allclose(whole.probabilities.max(0), whole.confidence, atol=1e-3)
-    monkeypatch.setattr("intarsia.runtimes.upsampling._SCORED_PIXELS", 700)
+    monkeypatch.setattr("intarsia.runtimes.upsampling.SCORED_PIXELS", 700)
     bands = [band.probabilities for band in predictor.rows(open_image(image), probabilities=True)]
     assert len(bands) == 5
     assert np.array_equal(np.concatenate([band for band in bands if band is not None], axis=1), whole.probabilities)
