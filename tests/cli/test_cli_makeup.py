@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from commands import Cli
@@ -28,7 +29,8 @@ def test_a_face_is_made_up(cli: Cli, face: Path, tmp_path: Path) -> None:
     before, after = drawn_face(), np.asarray(Image.open(tmp_path / "out" / "face.makeup.png"))
     parts = face_parts(drawn_points(), before.shape[:2])
     changed = (before != after).any(axis=2)
-    assert changed[parts["lips"] > 0.99].mean() > 0.9
+    beside_teeth = cv2.dilate(parts["mouth"], np.ones((3, 3), np.uint8)) > 0  # pixels that are half teeth stay
+    assert changed[(parts["lips"] > 0.99) & ~beside_teeth].mean() > 0.98
     assert not changed[:200].any()
     assert not changed[parts["mouth"] > 0.99].any()
 

@@ -1,10 +1,9 @@
-"""Jobs in a store behind a relay that refuses and loses requests: our stand-in, and one that others wrote."""
+"""Jobs in a store behind a relay that refuses and loses requests; `benchmarks/stores.py` does it to stores of others."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -18,47 +17,19 @@ from benchmarks.store_relay import Relay
 from intarsia.jobs import plan, run_all
 from intarsia.jobs.stores import scratch, store
 
-_MOTO = "it is no part of the tests' environment, for its size (115 MB): pip install 'moto[s3]' flask flask-cors"
 
-
-@pytest.fixture(params=["stand-in", "moto"])
-def relay(request: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Relay]:
+@pytest.fixture
+def relay(monkeypatch: pytest.MonkeyPatch) -> Iterator[Relay]:
     """A store with the bucket "bucket", behind a relay to which the environment points."""
-    if request.param == "stand-in":
-        server: Any = S3("bucket")
-        with server:
-            yield from _before(server.environment, monkeypatch)
-        return
-    moto = pytest.importorskip("moto.server", reason=_MOTO)
-    server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    try:
-        host, port = server.get_host_and_port()
-        told = {"AWS_ENDPOINT_URL": f"http://{host}:{port}", "AWS_REGION": "us-east-1"}
-        _make_bucket(f"{host}:{port}")
-        yield from _before(told | {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}, monkeypatch)
-    finally:
-        server.stop()
-
-
-def _before(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Relay]:
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    with Relay(environment["AWS_ENDPOINT_URL"], "bucket") as found:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", found.environment["AWS_ENDPOINT_URL"])
-        store._connected.cache_clear()
-        yield found
+    with S3("bucket") as server:
+        for name, value in server.environment.items():
+            monkeypatch.setenv(name, value)
+        with Relay(server.environment["AWS_ENDPOINT_URL"], "bucket") as found:
+            monkeypatch.setenv("AWS_ENDPOINT_URL", found.environment["AWS_ENDPOINT_URL"])
+            store._connected.cache_clear()
+            yield found
     store._connected.cache_clear()
     scratch.clear()
-
-
-def _make_bucket(address: str) -> None:
-    from http.client import HTTPConnection
-
-    connection = HTTPConnection(address)
-    connection.request("PUT", "/bucket")
-    assert connection.getresponse().status == 200
-    connection.close()
 
 
 def test_what_is_refused_or_lost_is_published_once(relay: Relay, tmp_path: Path) -> None:
