@@ -1,4 +1,4 @@
-"""Jobs in a store behind a relay that refuses and loses requests; `benchmarks/stores.py` does so to stores of others."""
+"""Jobs in a store behind a relay that refuses and loses requests; `benchmarks/stores.py` does so to others'."""
 
 from __future__ import annotations
 
