@@ -98,12 +98,12 @@ def late(values: list[float]) -> float:
 
 
 def stroke(page: Any, moves: int, line: int) -> None:
-    """Drag over the picture by real movements of the mouse."""
-    y = 120 + 37 * line % 600
-    page.mouse.move(200, y)
+    """Drag over the picture by real movements of the mouse, right of the tools."""
+    y = 200 + 37 * line % 400
+    page.mouse.move(260, y)
     page.mouse.down()
     for step in range(moves):
-        page.mouse.move(200 + 700 * step / moves, y + 40 * (step % 7) / 7)
+        page.mouse.move(260 + 700 * step / moves, y + 40 * (step % 7) / 7)
     page.mouse.up()
 
 
