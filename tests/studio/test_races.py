@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from studio.pages import Studio
+from studio.pages import SITUATION, Studio
 from studio.stub import Stub, mask_png
 
 from intarsia.labels import LabelArray
@@ -30,7 +30,8 @@ class Held:
             if len(self.routes) >= count:
                 return
             self.studio.page.wait_for_timeout(10)
-        raise AssertionError(f"{len(self.routes)} of {count} requests came")
+        told = self.studio.tell(SITUATION)
+        raise AssertionError(f"{len(self.routes)} of {count} requests came: {told}; {self.studio.stub.requests[-5:]}")
 
     def answer(self, which: int, labels: LabelArray) -> None:
         """Answer one by labels."""
