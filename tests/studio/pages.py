@@ -21,7 +21,7 @@ class Studio:
 
     def __init__(self, browser: Any, stub: Stub, query: str = "", **options: Any) -> None:
         self.context = browser.new_context(viewport={"width": 1200, "height": 800}, **options)
-        # A page that runs already may ask past the first route that is set on it; of one that began with a route, none does.
+        # A page that runs may ask past the first route that is set on it; of one that began with a route, none does.
         self.context.route("**/asked-by-nobody", lambda route: route.abort())
         self.stub, self.query = stub, query
         self.complaints: list[str] = []
