@@ -7,7 +7,6 @@ import gc
 import importlib.util
 import os
 import re
-import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -124,15 +123,14 @@ def real_data() -> Path:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
     """Debian's Chromium, without a graphics card: one for the studio and the documentation."""
-    from studio.programs import CHROMIUM, missing
+    from studio.programs import CHROMIUM, chromium, missing
 
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
         missing("playwright is not installed")
-    path = shutil.which("chromium") or missing("chromium is not installed")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM)
+        browser = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM)
         yield browser
         browser.close()
 
