@@ -72,7 +72,7 @@ def blocks() -> Tensor:
 
 
 PICTURES = {"encoder": "test_efficientnet", "output_stride": 32, "channels": 8, "low_channels": 8, "dropout": 0.0}
-STEPS = 4
+STEPS = 2
 TORCHRUN = ("--standalone", "--nproc-per-node", "2")
 
 
