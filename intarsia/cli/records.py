@@ -52,17 +52,12 @@ def summed(result: JobResult) -> str:
 
 
 def hint_at_masks(result: JobResult) -> None:
-    """Say on standard error which sources look like masks, as what was made of them may be no use to anybody."""
+    """Say on standard error that several sources look like masks, what each one's note says of it alone."""
     few = [str(record["source"]) for record in result.done if "colours" in record["details"]]
-    if few:
-        said = (
-            f"{few[0]} looks like a mask and was segmented as if it were a photo"
-            if len(few) == 1
-            else f"{few[0]} and {len(few) - 1} more look like masks and were segmented as if they were photos"
-        )
+    if len(few) > 1:
         typer.echo(
-            f"hint: {said}: so few colours are in no photo. Masks are what intarsia metrics, count, data check and "
-            "train read.",
+            f"hint: {few[0]} and {len(few) - 1} more look like masks and were segmented as if they were photos: so few "
+            "colours are in no photo. Masks are what intarsia metrics, count, data check and train read.",
             err=True,
         )
 
