@@ -225,7 +225,7 @@ class RasterReader:
     def _stretched(self, values: NDArray[Any]) -> NDArray[np.uint8]:
         """(C, h, w) stored values -> (h, w, C) uint8."""
         if self._shades is not None and self._shades.ndim == 2:
-            return self._shades[values[0]]
+            return np.ascontiguousarray(self._shades[values[0]])
         if self._windows is None:
             stored = values if self._shades is None else self._shades[values]
             return np.ascontiguousarray(stored.transpose(1, 2, 0))
@@ -367,7 +367,7 @@ def _shades_of(file: Any, band: int) -> NDArray[np.uint8] | None:
 
 def _is_inverted(file: Any) -> bool:
     """Whether white is stored as 0 (TIFF's WhiteIsZero)."""
-    return file.tags(ns="IMAGE_STRUCTURE").get("MINISWHITE") == "YES"
+    return bool(file.tags(ns="IMAGE_STRUCTURE").get("MINISWHITE") == "YES")
 
 
 def grid_windows(height: int, width: int, side: int) -> list[tuple[int, int, int, int]]:
