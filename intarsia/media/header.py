@@ -115,8 +115,8 @@ def opened(source: Path | bytes | Image.Image, name: str) -> Iterator[Image.Imag
         reason = str(error).strip(". ") or type(error).__name__
         if isinstance(error, SyntaxError) and "unknown pixel mode" in reason:
             raise DataError(
-                f"cannot read {name}: its samples (floats, more than 16 bits or rare mixtures) are none of a photo here; "
-                "save it with 8 or 16 bits a channel; of a map, a georeference makes it a raster"
+                f"cannot read {name}: its samples (floats, more than 16 bits or rare mixtures) are none of a photo "
+                "here; save it with 8 or 16 bits a channel; of a map, a georeference makes it a raster"
             ) from error
         raise DataError(
             f"cannot read {name}: the file is truncated or corrupt ({reason}); copy or export it again"

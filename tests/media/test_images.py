@@ -656,5 +656,5 @@ def test_pages_whose_pixels_are_unknown_still_say_what_they_are(tmp_path: Path) 
         writer.write(pixels[..., 0] > 99, photometric="mask", subfiletype=4)
     assert (open_image(tmp_path / "a.tif").read() == pixels).all()
     tifffile.imwrite(tmp_path / "b.tif", pixels.astype(np.float32), photometric="rgb")
-    with pytest.raises(DataError, match="its samples .* are none of a photo here; save it with 8 or 16 bits"):
+    with pytest.raises(DataError, match=r"its samples .* are none of a photo here; save it with 8 or 16 bits"):
         open_image(tmp_path / "b.tif")
