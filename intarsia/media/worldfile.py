@@ -25,8 +25,8 @@ def told(picture: object) -> tuple[str, ...]:
     if found is None:
         return ()
     return (
-        f"{found.name} beside it says where it lies on the map, and results of a picture are in pixels; of a GeoTIFF they "
-        "keep the place (gdal_translate -a_srs EPSG:CODE IN OUT.tif)",
+        f"{found.name} beside it says where it lies on the map, and results of a picture are in pixels; those of a "
+        "GeoTIFF keep the place (gdal_translate -a_srs EPSG:CODE IN OUT.tif)",
     )
 
 
