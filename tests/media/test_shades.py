@@ -101,3 +101,29 @@ def test_dicom_shades_come_from_its_table(tmp_path: Path, rescaled: dict[str, in
     reader = open_image(write_dicom(tmp_path / "a.dcm", VOILUTSequence=pydicom.Sequence([curve]), **rescaled))
     assert (reader.read() == 255 - GRAY[..., None]).all()
     assert "as its own table says" in " ".join(reader.notes)
+
+
+def test_infrared_in_a_16_bit_tiff_is_no_transparency(tmp_path: Path) -> None:
+    tifffile = pytest.importorskip("tifffile")
+    colours = np.dstack([GRAY, GRAY // 2, 255 - GRAY])
+    deep = np.dstack([colours, GRAY // 3]).astype(np.uint16) * 257
+    tifffile.imwrite(tmp_path / "a.tif", deep, photometric="rgb", extrasamples=["unspecified"])
+    assert (open_image(tmp_path / "a.tif").read() == colours).all()
+
+
+def test_16_bit_colours_that_hold_their_transparency(tmp_path: Path) -> None:
+    tifffile = pytest.importorskip("tifffile")
+    colours = np.dstack([GRAY, GRAY // 2, 255 - GRAY]).astype(int) * 257
+    clear = np.where(np.arange(18) < 9, 65535, 32768) * np.ones((12, 1), int)
+    premultiplied = np.dstack([np.rint(colours * clear[..., None] / 65535), clear]).astype(np.uint16)
+    plain = np.dstack([colours, clear]).astype(np.uint16)
+    tifffile.imwrite(tmp_path / "a.tif", premultiplied, photometric="rgb", extrasamples=["assocalpha"])
+    tifffile.imwrite(tmp_path / "b.tif", plain, photometric="rgb", extrasamples=["unassalpha"])
+    apart = open_image(tmp_path / "a.tif").read().astype(int) - open_image(tmp_path / "b.tif").read()
+    assert np.abs(apart).max() <= 1
+
+
+def test_a_transparent_level_of_a_16_bit_png_is_white(tmp_path: Path) -> None:
+    Image.fromarray(GRAY.astype(np.uint16) * 257).save(tmp_path / "a.png", transparency=int(GRAY[0, 0]) * 257)
+    shown = open_image(tmp_path / "a.png").read()
+    assert (shown == np.where(GRAY[0, 0] == GRAY, 255, GRAY)[..., None]).all()
