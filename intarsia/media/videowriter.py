@@ -250,6 +250,8 @@ class VideoWriter:
         if sound.stream.codec_context.name in self._container.supported_codecs:
             sound.attach(self._container)
             self._sound = sound
+            if others := sound.others():
+                self._notes.append(f"only the first sound track is copied; left out: {others}")
         else:
             self._notes.append(
                 f"{self.path.suffix} cannot hold the sound's format ({sound.stream.codec_context.name}); "
@@ -289,6 +291,12 @@ class _Sound:
         what = counted(self._repaired, "sound packet")
         found = [f"{what} had a time that repeats or goes back; it was moved on"] if self._repaired else []
         return found + ([self._failed] if self._failed else [])
+
+    def others(self) -> str:
+        """The file's further tracks, which are not copied, in words."""
+        streams = self._container.streams
+        tracks = {"sound track": len(streams.audio) - 1, "subtitle track": len(streams.subtitles)}
+        return " and ".join(counted(number, what) for what, number in tracks.items() if number)
 
     def end(self, reason: str) -> None:
         """Copy nothing any more."""

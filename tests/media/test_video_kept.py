@@ -212,3 +212,23 @@ def test_sound_that_the_file_refuses_ends_and_the_pictures_go_on() -> None:
     next(iter(sound.until(None)))
     sound.end("the sound could not be copied to its end (Invalid argument)")
     assert list(sound.until(None)) == [] and sound.notes[-1].startswith("the sound could not")
+
+
+def test_further_tracks_are_told(tmp_path: Path) -> None:
+    source = tmp_path / "two.mkv"
+    with av.open(str(source), "w") as container:
+        pictures = container.add_stream("ffv1", rate=25)
+        pictures.width, pictures.height, pictures.pix_fmt = 64, 48, "yuv420p"
+        tracks = [container.add_stream("pcm_s16le", rate=8000, layout="mono") for _ in range(2)]
+        frame = av.VideoFrame.from_ndarray(plain((90, 90, 90)), format="rgb24").reformat(format="yuv420p")
+        frame.pts = 0
+        container.mux(pictures.encode(frame))
+        container.mux(pictures.encode(None))
+        for track in tracks:
+            sound = av.AudioFrame.from_ndarray(np.zeros((1, 320), np.int16), format="s16", layout="mono")
+            sound.sample_rate, sound.pts = 8000, 0
+            container.mux(track.encode(sound))
+            container.mux(track.encode(None))
+    with VideoWriter(tmp_path / "out.mkv", kind="colour", width=64, height=48, audio=source, **RATE) as writer:
+        writer.write(plain((90, 90, 90)), 0)
+    assert writer.notes == ["only the first sound track is copied; left out: 1 sound track"]
