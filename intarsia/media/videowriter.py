@@ -259,6 +259,9 @@ class VideoWriter:
             )
 
 
+_LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}  # by channels; MP4 takes no PCM whose layout is not said
+
+
 class _NoFrames(Exception):
     """Makes the temporary file go away."""
 
@@ -311,6 +314,9 @@ class _Sound:
     def attach(self, target: Any) -> None:
         """Add the track to the output."""
         self._target = target.add_stream_from_template(self.stream)
+        context = self._target.codec_context
+        if context.layout.name.endswith("channels") and context.channels in _LAYOUTS:  # AVI says their number alone
+            context.layout = _LAYOUTS[context.channels]
 
     def until(self, seconds: Fraction | None) -> Any:
         """The packets from where the last call ended to a time; None for all that are left."""
