@@ -107,8 +107,9 @@ class Nifti:
         self.whole_bytes = dtype.itemsize * math.prod(shape) if self._packed else 0
         try:
             affine = np.array(self._image.affine, dtype=np.float64)
-            affine[:3] *= millimetres(header)
-            self.grid = Grid((shape[0], shape[1], shape[2]), affine)
+            unit = millimetres(header)
+            affine[:3] *= unit
+            self.grid = Grid((shape[0], shape[1], shape[2]), affine, unit)
         except DataError as error:
             raise DataError(f"cannot read {name}: {error}") from error
         self.notes: tuple[str, ...] = _doubts(name, header)
