@@ -72,7 +72,7 @@ class Chooser:
     def choose(self, image: NDArray[np.uint8]) -> Choice:
         """Choose for one picture (H, W, 3) uint8 RGB; what was looked at of late is not looked at again."""
         seen = _reduced(image)
-        key = seen.shape, hashlib.sha256(np.ascontiguousarray(seen)).digest()
+        key = seen.shape, hashlib.sha256(seen.tobytes()).digest()
         if key not in self._choices:
             while len(self._choices) >= _REMEMBERED:
                 self._choices.pop(next(iter(self._choices)))
