@@ -128,6 +128,7 @@ def test_errors_are_problems_with_reason_and_fix(client: TestClient, jpeg: bytes
         (client.post("/v1/segment?model=bright"), 422, "send one file"),
         (client.post("/v1/segment?model=bright", content=jpeg, headers={"Content-Type": "text/css"}), 415, "text/css"),
         (client.post("/v1/segment?model=bright", content=jpeg, headers={"Accept": "text/html"}), 406, "text/html"),
+        (client.post("/v1/segment?model=bright", content=jpeg, headers={"Accept": "*/*;q=0"}), 406, "nothing of"),
         (client.get("/v1/nowhere"), 404, "/docs"),
         (client.get("/v1/segment"), 405, "/v1/segment does not answer GET; send POST"),
         (client.post("/v1/segment?model=airborne-lidar", content=jpeg), 415, "/v1/pointclouds/segment"),
@@ -280,6 +281,16 @@ def test_it_is_ready_when_the_studio_is(
     told = [json.loads(line) for line in caplog.messages if '"event"' in line]
     assert [(one["event"], one["models"]) for one in told] == [("ready", ["bright"])]
     assert ("the studio could not be prepared" in caplog.text) == (failure is not None)
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/", "/v1/models", "/studio/js/main.js", "/v1/samples/coins", "/nothing"])
+def test_head_answers_as_get_without_the_body(client: TestClient, path: str) -> None:
+    asked, head = client.get(path), client.head(path)
+    assert head.status_code == asked.status_code and head.content == b"" and asked.content
+    varying = {"x-request-id", "content-length"} if path == "/nothing" else {"x-request-id"}
+    kept = [{name: value for name, value in one.headers.items() if name not in varying} for one in (asked, head)]
+    assert kept[0] == kept[1]
+    assert client.head("/v1/segment").status_code == 405
 
 
 def test_the_page_names_what_it_asks_for_first(settings: Settings) -> None:
