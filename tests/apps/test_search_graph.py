@@ -42,8 +42,9 @@ def linked(index: search.Index, earlier: graph.Graph | None = None) -> search.In
 def shades(folder: Path, count: int, first: int = 0) -> Path:
     folder.mkdir(exist_ok=True)
     for number in range(first, first + count):
-        colour = (number * 37 % 256, number * 91 % 256, number * 53 % 256)
-        Image.new("RGB", (16, 12), colour).save(folder / f"{number:03}.png")
+        picture = Image.new("RGB", (16, 12), (number * 37 % 256, number * 91 % 256, number * 53 % 256))
+        picture.paste((90, 90, 90), (4, 4, 12, 8))
+        picture.save(folder / f"{number:03}.png")
     return folder
 
 

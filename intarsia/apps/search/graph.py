@@ -147,15 +147,15 @@ def _thinned(graph: Graph, numbers: Numbers) -> Graph | None:
 
 
 def _try_out(graph: Graph, numbers: Numbers, vectors: Vectors) -> None:
-    """Find how many vectors a question has to look at, and what it finds then."""
+    """Find how many vectors a question has to look at, and what it finds then, besides the vector that it is."""
     asked = np.random.default_rng(0).choice(len(vectors), min(_ASKED, len(vectors)), replace=False)
-    count = min(_NEAREST, len(vectors))
+    count = min(_NEAREST + 1, len(vectors))
     truth = [numbers[np.argpartition(-(vectors @ vectors[one]), count - 1)[:count]] for one in asked]
     for looks in _LOOKS:
         graph.looks = looks
         found = [graph.nearest(vectors[one], count) for one in asked]
-        shares = [len(np.intersect1d(*pair)) / count for pair in zip(truth, found, strict=True)]
-        graph.recall = float(np.mean(shares))
+        hits = [len(np.intersect1d(*pair)) - 1 for pair in zip(truth, found, strict=True)]
+        graph.recall = float(np.mean(hits) / (count - 1))
         if graph.recall >= _ENOUGH:
             return
 
