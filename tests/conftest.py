@@ -7,6 +7,7 @@ import gc
 import importlib.util
 import os
 import re
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Generator, Iterator, Sequence

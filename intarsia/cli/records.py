@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 _MOST_SHOWN = 10
 _MOST_PLANNED = 1000
 _WORTH_TELLING = 1_000_000  # bytes
-_THEN = "intarsia segment FOLDER/ -o out/   or   intarsia train YOUR-DATA/"
+THEN = "intarsia segment FOLDER/ -o out/   or   intarsia train YOUR-DATA/"
 
 
-def show_job(result: JobResult, plan: Plan, bundle: Description, model: str, *, then: str = _THEN) -> None:
+def show_job(result: JobResult, plan: Plan, bundle: Description, model: str, *, then: str) -> None:
     """Print what became of each source, the failures on standard error, and the sum of it."""
     show_records(result, plan)
     classes = counted(len(bundle.space), "class", "classes")
