@@ -26,7 +26,7 @@ _TIMM_ERRORS = (
 )  # fmt: skip
 
 
-_WIDER = {"resnext101_32x48d": ("resnext101_32x32d", {"base_width": 48})}
+_WIDER: dict[str, tuple[str, dict[str, Any]]] = {"resnext101_32x48d": ("resnext101_32x32d", {"base_width": 48})}
 """Backbones that timm has no name for: the one of the same structure, and what differs."""
 
 _SIZE_KEEPING = (
