@@ -18,7 +18,7 @@ from intarsia.datasets.sizes import mismatch
 from intarsia.datasets.splits import Item, Size
 from intarsia.errors import DataError, UsageError, require
 from intarsia.labels import LabelArray
-from intarsia.media.maskfile import mask_of_bands
+from intarsia.media.maskfile import hidden_in, mask_of_bands
 from intarsia.media.places import BY_PIXELS, Place, apart, misfit, misplaced, on_grid
 from intarsia.media.rasters import (
     RASTER_SUFFIXES,
@@ -256,6 +256,7 @@ def _read_window(
     Values are (h, w), of a palette too unless by `colors`; colours (h, w, 3).
     """
     top, left, height, width = place
+    covered: NDArray[np.bool_] | None
     with opened_raster(mask) as file:
         own = GeoFrame.of(file)
         if (
@@ -268,7 +269,8 @@ def _read_window(
             raise DataError(f"{mask}: {mismatch(own.size, frame.size)}")
         else:
             window = require("rasterio.windows", "geo").Window(left, top, width, height)
-            values, covered = file.read(window=window), None
+            hidden = hidden_in(file, window)
+            values, covered = file.read(window=window), None if hidden is None else ~hidden
         return mask_of_bands(file, values, str(mask)).shown(colors=colors), covered
 
 
