@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from pathlib import Path
 
 from intarsia.classlists import ClassList, read_class_file
@@ -16,6 +17,7 @@ FILE_NAMES = (
     "labels.json", "class_names.json", "id2label.json", "label2id.json", "class_id_to_name.json", "dataset_meta.json",
 )  # fmt: skip
 
+_LOOKED_AT = 1 << 16
 _PICTURE = re.compile(rf"({'|'.join(map(re.escape, IMAGE_SUFFIXES))})(?![a-z])", re.IGNORECASE)
 
 
@@ -35,12 +37,15 @@ def find_class_file(root: Path) -> ClassList | None:
 
 def _read(path: Path) -> ClassList | None:
     """The classes of a file; None where it lists pictures, as some data sets call their tables of labels."""
+    lines: list[str] = []
+    with suppress(OSError), path.open("rb") as file:  # which reading it explains
+        lines = [line for line in file.read(_LOOKED_AT).decode("latin-1").splitlines() if line.strip()]
+    if 2 * sum(_PICTURE.search(line) is not None for line in lines) > len(lines):
+        return None
     try:
-        found = read_class_file(path)
+        return read_class_file(path)
     except DataError as error:
         raise DataError(
             f"{error}. If it is no list of the masks' classes, move it away, or name the classes (--classes; recipe: "
             f"data.classes)"
         ) from error
-    pictures = sum(_PICTURE.search(name) is not None for name in found.names)
-    return None if 2 * pictures > len(found.names) else found
