@@ -47,3 +47,14 @@ def test_what_a_mask_of_its_own_hides_is_not_labelled(tmp_path: Path, inside: bo
     assert any("under the file's own mask is no class" in note for note in dataset.notes)
     target = dataset.split("all").read(0)[1]
     assert np.array_equal(target, np.where(HIDDEN, dataset.space.ignore_index, LABELS))
+
+
+def test_gaps_of_a_raster_are_counted_as_training_sees_it(tmp_path: Path) -> None:
+    photo = np.random.default_rng(1).integers(1, 256, (3, 20, 30), dtype=np.uint8)
+    for name in "abc":
+        write(tmp_path / f"images/{name}.tif", photo, known=~HIDDEN)
+        write(tmp_path / f"masks/{name}.tif", LABELS[None])
+    split = open_dataset(tmp_path, val_fraction=0).split("all")
+    expected = np.where(HIDDEN, split.space.ignore_index, LABELS)
+    assert np.array_equal(split.read(0)[1], expected)
+    assert split.count().pixels.tolist() == [3 * int((expected == label).sum()) for label in range(3)]
