@@ -345,3 +345,13 @@ def test_forms_that_hold_no_names(tmp_path: Path, name: str, text: str, message:
     (tmp_path / name).write_text(text)
     with pytest.raises(DataError, match=message):
         read_class_file(tmp_path / name)
+
+
+def test_a_list_of_pictures_names_no_classes(tmp_path: Path) -> None:
+    (tmp_path / "labels.txt").write_text("s0.png 1\ns1.JPG,0\nimages/s2.tif 2\n")
+    assert find_class_file(tmp_path) is None
+    (tmp_path / "classes.json").write_text('["a", "b"]')
+    assert find_class_file(tmp_path).names == ("a", "b")
+    (tmp_path / "labels.csv").write_text("image_id,label\ns0,cat\ns1,cat\n")
+    with pytest.raises(DataError, match=r"repeated: cat.* If it is no list of the masks' classes, move it away"):
+        find_class_file(tmp_path)

@@ -65,6 +65,7 @@ BOMB_PIXELS_PER_BYTE = 1500
 
 _ORIENTATION = 0x0112
 _NEW_SUBFILE_TYPE, _SUBFILE_TYPE = 254, 255
+_REDUCED, _MASK = 0b1, 0b100
 
 # Most photos are read by one call to the system, where decoders would ask for a few kilobytes at a time.
 _BUFFER = 1 << 18
@@ -180,8 +181,19 @@ def own_frames(image: Image.Image) -> tuple[int, ...]:
         return (0,)
     if not isinstance(image, TiffImagePlugin.TiffImageFile):
         return tuple(range(int(getattr(image, "n_frames", 1))))
+    own = [page for page, kind in enumerate(_kinds(image)) if not kind & (_REDUCED | _MASK)]
+    return tuple(own) or (0,)
+
+
+def has_mask_page(image: Image.Image) -> bool:
+    """Tell whether a page of a TIFF says where another one holds anything."""
+    return isinstance(image, TiffImagePlugin.TiffImageFile) and any(kind & _MASK for kind in _kinds(image))
+
+
+def _kinds(image: TiffImagePlugin.TiffImageFile) -> list[int]:
+    """The NewSubfileType of each page."""
     at = image.tell()
-    own = []
+    kinds = []
     for page in itertools.count():
         try:
             image.seek(page)
@@ -190,10 +202,9 @@ def own_frames(image: Image.Image) -> tuple[int, ...]:
         except SyntaxError:
             pass  # pixels that Pillow does not know, as of a mask: the page's tags are read all the same
         tags = image.tag_v2
-        if not (int(tags.get(_NEW_SUBFILE_TYPE, 0)) & 0b101 or tags.get(_SUBFILE_TYPE) == 2):
-            own.append(page)
+        kinds.append(int(tags.get(_NEW_SUBFILE_TYPE, 0)) | (_REDUCED if tags.get(_SUBFILE_TYPE) == 2 else 0))
     image.seek(at)
-    return tuple(own) or (0,)
+    return kinds
 
 
 def has_frames(source: object, suffixes: Sequence[str]) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from PIL import Image
 
 from intarsia.errors import DataError
 from intarsia.media.arrayfile import load_array
-from intarsia.media.header import check_frames, check_size, check_sums, file_size, opened, orientation
+from intarsia.media.header import check_frames, check_size, check_sums, file_size, has_mask_page, opened, orientation
 from intarsia.media.pixels import upright
 from intarsia.media.rasters import opened_raster
 
@@ -120,8 +120,36 @@ def _read_picture(source: Path | bytes | Image.Image, name: str, max_pixels: int
             check_frames(image, name)
         check_sums(image)
         turn = 1 if image.format == "TIFF" else orientation(image)
+        masked = isinstance(source, Path) and image.format == "TIFF" and _says_where(image, source)
         found = _from_picture(image, name)
+        if masked and isinstance(source, Path) and found.values.ndim == 2:
+            with opened_raster(source) as file:
+                found = _without(found, hidden_in(file))
         return StoredMask(upright(found.values, turn), found.palette, found.nodata, found.nowhere)
+
+
+def hidden_in(file: Any, window: Any = None) -> NDArray[np.bool_] | None:
+    """Where the mask that a raster brings along says that it holds no data (h, w); None where it brings none."""
+    flags = {flag.name for flag in file.mask_flag_enums[0]}
+    if "per_dataset" not in flags or "alpha" in flags:
+        return None
+    hidden: NDArray[np.bool_] = file.read_masks(1, window=window) == 0
+    return hidden
+
+
+def _says_where(image: Image.Image, source: Path) -> bool:
+    """Whether a TIFF has a mask of its own, as a page or beside it, and rasterio is there to read it."""
+    beside = source.with_name(f"{source.name}.msk").is_file()
+    return (beside or has_mask_page(image)) and find_spec("rasterio") is not None
+
+
+def _without(found: StoredMask, hidden: NDArray[np.bool_] | None) -> StoredMask:
+    """The same, but nothing where it is hidden; of palettes `RasterSplit` leaves that out."""
+    if hidden is None or not hidden.any() or hidden.shape != found.values.shape or found.palette is not None:
+        return found
+    values = np.where(hidden, np.uint16(NOWHERE), found.values.astype(np.uint16))
+    said = " and ".join(one for one in (found.nowhere, "under the file's own mask") if one)
+    return replace(found, values=values, nowhere=said)
 
 
 def class_values(values: NDArray[Any], name: str, nodata: float | None = None) -> tuple[Stored, str]:

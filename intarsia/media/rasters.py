@@ -139,6 +139,11 @@ class RasterReader:
             kept = "ground control points" if self.frame.gcps else "rational polynomial coefficients (RPC)"
             self.notes = (f"{path} lies on the map by {kept}, which the results keep; gdalwarp makes a straight map.",)
 
+    @property
+    def has_gaps(self) -> bool:
+        """Whether it may lack data somewhere; see `holes`."""
+        return self._has_holes or self._has_floats
+
     @contextmanager
     def opened(self) -> Iterator[Any]:
         """The file as rasterio's dataset, with GDAL's cache bounded and its errors as ours."""
@@ -181,7 +186,7 @@ class RasterReader:
         or alpha band says so. The nodata value in some of the bands only is a value like others, as for GDAL's mask of
         the dataset.
         """
-        if not (self._has_holes or self._has_floats):
+        if not self.has_gaps:
             return None
         empty = np.ones((height, width), dtype=np.bool_)
         with self.opened() as file:

@@ -499,3 +499,14 @@ def test_lossy_grays_of_three_channels_are_black_and_white() -> None:
     assert (space.names, coding.threshold) == (("background", "foreground"), 127)
     with pytest.raises(DataError, match="colour-coded"):
         choose(Survey(values=Counter(shades), colors=Counter({0x0000A0: 40}), files=1), None)
+
+
+def test_a_palette_that_puts_white_first_is_read_by_its_colours() -> None:
+    inverted = Survey(painted=Counter({(0, 0xFFFFFF): 30, (1, 0): 70}), files=1)
+    space, coding, notes = choose(inverted, None)
+    assert (space.names, coding.values, coding.painted) == (("background", "foreground"), {0: 0, 255: 1}, True)
+    assert notes[0].startswith("The palettes of the masks put white first")
+    usual = Survey(painted=Counter({(0, 0): 70, (1, 0xFFFFFF): 30}), files=1)
+    assert choose(usual, None)[1].values == {0: 0, 1: 1}
+    numbered = ClassList(("ink", "paper"), (), (0, 1))  # whoever numbers the classes means the indices
+    assert choose(inverted, numbered)[1].values == {0: 0, 1: 1}

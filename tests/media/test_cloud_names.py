@@ -67,3 +67,18 @@ def test_a_turned_array_is_told(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.column_stack([XYZ, RGB, CODES]).repeat(3, axis=0).T)
     with pytest.raises(DataError, match=r"its array is \(7, 150\), so that each point seems to be a column"):
         read_cloud(tmp_path / "a.npy")
+
+
+def test_codes_in_a_file_beside(tmp_path: Path) -> None:
+    np.savetxt(tmp_path / "a.txt", np.column_stack([XYZ, CODES * 90 + 0.5, RGB]), fmt="%.3f")
+    np.savetxt(tmp_path / "a.labels", CODES, fmt="%d")
+    cloud = read_cloud(tmp_path / "a.txt")
+    assert cloud.label is not None
+    assert (cloud.label == CODES).all()
+    assert cloud.notes[-1] == "its class codes are those in a.labels"
+    (tmp_path / "a.labels").write_text("1\n2\n")
+    with pytest.raises(DataError, match=r"2 class codes for the 50 points of a\.txt"):
+        read_cloud(tmp_path / "a.txt")
+    (tmp_path / "a.labels").write_text("ground\n")
+    with pytest.raises(DataError, match=r"not the class codes of a\.txt"):
+        read_cloud(tmp_path / "a.txt")

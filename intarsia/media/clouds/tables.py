@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,24 @@ def read_table(path: Path, columns: str | None = None, label: str | None = None)
     if suffix == ".npy":
         return _rows(_npy(path), path, columns, label)
     return _from_text(read_text(path), path, columns, label)
+
+
+def with_labels_beside(cloud: PointCloud, path: Path) -> PointCloud:
+    """A cloud with the codes of a file of the same name that ends in .labels, one a line, as Semantic3D has them.
+
+    Raises:
+        DataError: the file holds something else, or another number of them than there are points.
+    """
+    beside = path.with_suffix(".labels")
+    if cloud.label is not None or not beside.is_file():
+        return cloud
+    try:
+        codes = np.loadtxt(beside, dtype=np.int64, ndmin=1)
+    except (ValueError, OSError) as error:
+        raise DataError(f"{beside}: not the class codes of {path.name}, one whole number a line ({error})") from error
+    if codes.shape != (len(cloud),):
+        raise DataError(f"{beside}: {codes.size:,} class codes for the {len(cloud):,} points of {path.name}")
+    return replace(cloud, label=codes, notes=(*cloud.notes, f"its class codes are those in {beside.name}"))
 
 
 def _from_text(text: TextTable, path: Path, columns: str | None, label: str | None) -> PointCloud:
