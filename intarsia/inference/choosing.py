@@ -144,7 +144,8 @@ def choose_for(pictures: Sequence[Callable[[], NDArray[np.uint8]]]) -> Choice:
     first = next(one for one in found if one.model == model)
     if len(found) == 1:
         return first
-    return Choice(model, f"the choice for {count} of the {len(found)} pictures that were looked at")
+    looked = f"the choice for {count} of the {len(found)} pictures that were looked at"
+    return Choice(model, f"{looked}; of the first, {first.reason}")
 
 
 def look(picture: ImageLike) -> NDArray[np.uint8]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import os
 import struct
 import zlib
@@ -112,6 +113,11 @@ def opened(source: Path | bytes | Image.Image, name: str) -> Iterator[Image.Imag
     except Exception as error:
         # Decoders raise almost any exception on damaged data; each of them means that this file cannot be used.
         reason = str(error).strip(". ") or type(error).__name__
+        if isinstance(error, SyntaxError) and "unknown pixel mode" in reason:
+            raise DataError(
+                f"cannot read {name}: its samples (floats, more than 16 bits or rare mixtures) are none of a photo "
+                "here; save it with 8 or 16 bits a channel; of a map, a georeference makes it a raster"
+            ) from error
         raise DataError(
             f"cannot read {name}: the file is truncated or corrupt ({reason}); copy or export it again"
         ) from error
@@ -170,15 +176,19 @@ def own_frames(image: Image.Image) -> tuple[int, ...]:
     A TIFF marks its pages in NewSubfileType (bit 0: reduced resolution, bit 2: transparency mask) or the older
     SubfileType (2: reduced); see TIFF 6.0, section 8.
     """
-    count = int(getattr(image, "n_frames", 1))
-    if image.format == "MPO" or count == 1:
+    if image.format == "MPO":
         return (0,)
     if not isinstance(image, TiffImagePlugin.TiffImageFile):
-        return tuple(range(count))
+        return tuple(range(int(getattr(image, "n_frames", 1))))
     at = image.tell()
     own = []
-    for page in range(count):
-        image.seek(page)
+    for page in itertools.count():
+        try:
+            image.seek(page)
+        except EOFError:
+            break
+        except SyntaxError:
+            pass  # pixels that Pillow does not know, as of a mask: the page's tags are read all the same
         tags = image.tag_v2
         if not (int(tags.get(_NEW_SUBFILE_TYPE, 0)) & 0b101 or tags.get(_SUBFILE_TYPE) == 2):
             own.append(page)

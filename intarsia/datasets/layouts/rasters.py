@@ -54,8 +54,9 @@ class Raster:
     def load(self) -> Image.Image:
         """The raster as an 8-bit RGB picture; 8-bit values are shown as they are."""
         with opened_raster(self.path) as file:
-            count, plain = file.count, set(file.dtypes) == {"uint8"}
+            count = file.count
             colours = [band.name for band in file.colorinterp if band.name != "alpha"]
+            plain = set(file.dtypes) == {"uint8"} or colours == ["palette"]
         shown = len(colours) in (1, 3) or {"red", "green", "blue"} <= set(colours)
         bands = None if plain and shown else (1, 2, 3) if count >= 3 else (1, 1, 1)
         windows = None if plain else open_raster(self.path, bands=bands, windows=((0, 1),)).ranges()
@@ -192,12 +193,12 @@ class RasterSplit(PictureSplit):
             return apart(GeoFrame.of(raster), GeoFrame.of(drawn)) is not None
 
     def channels(self) -> tuple[tuple[int, ...], tuple[tuple[float, float], ...]] | None:
-        """All bands of the rasters and the range of values of each; None where they are 8-bit colours."""
+        """All bands of the rasters and the range of values of each; None where they are colours as they are."""
         paths = [path_of(item.input) for item in self.items[:: max(1, len(self) // _LOOKED_AT)]]
         with opened_raster(paths[0]) as file:
             colours = [colour.name for colour in file.colorinterp]
             bands = tuple(index + 1 for index, colour in enumerate(colours) if colour != "alpha")
-            if set(file.dtypes) == {"uint8"} and len(bands) in (1, 3):
+            if colours[0] == "palette" or (set(file.dtypes) == {"uint8"} and len(bands) in (1, 3)):
                 return None
         found = [open_raster(path, bands=bands, windows=((0, 1),)).ranges() for path in paths]
         return bands, tuple(

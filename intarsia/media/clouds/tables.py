@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 
 from intarsia.errors import DataError, UsageError, require
 from intarsia.media.arrayfile import load_array, load_arrays
-from intarsia.media.clouds.cloud import PointCloud, from_columns, split_columns
+from intarsia.media.clouds.cloud import PointCloud, from_columns
 from intarsia.media.clouds.columns import SKIP, guess_columns
+from intarsia.media.clouds.names import COORDINATES, canonical, split_columns
 from intarsia.media.clouds.text import TextTable, read_text
 from intarsia.memory import available_memory
 
 _SMALL, _MOST_PER_BYTE = 1 << 24, 1100  # bytes; deflate packs at most about 1030 bytes into one
+_MOST_COLUMNS = 64  # of an array with one row a point
 SUFFIXES = (".npy", ".npz", ".csv", ".txt", ".xyz", ".pts", ".h5", ".hdf5")
 
 
@@ -67,6 +69,11 @@ def _rows(
     """A cloud from an array with one row a point, or a structured one."""
     if table.dtype.names:
         return from_columns(_flattened({name: table[name] for name in table.dtype.names}), str(path), label)
+    if table.ndim == 2 and table.shape[0] <= _MOST_COLUMNS < table.shape[1]:
+        raise DataError(
+            f"{path}: its array is {table.shape}, so that each point seems to be a column; save it with one row a "
+            f"point (array.T)"
+        )
     if table.ndim != 2 or table.shape[1] < 3:
         raise DataError(f"{path}: an array (points, columns) with x, y and z is needed, this one is {table.shape}")
     if columns is not None:
@@ -85,13 +92,19 @@ def _checked_names(columns: str, count: int, path: Path) -> list[str]:
 
 
 def _flattened(arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    """One array a column; those of one row alone are no columns."""
-    return {
-        column: values
-        for name, array in arrays.items()
-        if array.ndim
-        for column, values in split_columns(name, array).items()
-    }
+    """One array a column; those of one row alone are no columns.
+
+    An array that bears the name of an axis beside one of all three is something else: y the class codes, as PyTorch
+    Geometric calls them.
+    """
+    spread = {name: split_columns(name, array) for name, array in arrays.items() if array.ndim}
+    placed = any(set(COORDINATES) <= columns.keys() for columns in spread.values())
+    known = {canonical(name) for name in arrays}
+    for axis in COORDINATES:
+        if placed and list(spread.get(axis, ())) == [axis]:
+            other = "label" if axis == "y" and "label" not in known else f"{axis}_own"
+            spread[axis] = {other: spread[axis][axis]}
+    return {column: values for columns in spread.values() for column, values in columns.items()}
 
 
 def _names(columns: str) -> list[str]:
