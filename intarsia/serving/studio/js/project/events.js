@@ -16,7 +16,7 @@ const AGAIN_AFTER = 1000; // milliseconds
  * @returns {AsyncGenerator<ServerEvent>}
  */
 export async function* follow(path, signal, lost = () => {}) {
-  for (let last = ""; !last.endsWith(OVER); ) {
+  for (let last = ""; ; ) {
     try {
       for await (const event of listen(path, signal, last)) {
         last = event.id || last;
