@@ -429,11 +429,12 @@ def test_two_tabs_on_one_picture_lose_nothing(studio: Studio, stub: Stub, answer
 
 
 def test_the_key_is_asked_once(browser: Any) -> None:
-    with Stub(key="secret") as stub:
+    key = "schlüssel łódź"
+    with Stub(key=key.encode().decode("latin-1")) as stub:  # as headers bring it
         context = browser.new_context()
         page = context.new_page()
         page.goto(stub.address)
-        page.fill("#key", "secret")
+        page.fill("#key", key)
         page.click("#ask-key button")
         page.wait_for_selector(OPENED)
         page.reload()
