@@ -21,6 +21,7 @@ from intarsia.evaluation.scoring import unmatched_classes
 from intarsia.exporting.comparing import compare, random_blocks, random_inputs
 from intarsia.exporting.folding import fold_norms
 from intarsia.exporting.graph import OPSET, require_exportable, to_onnx
+from intarsia.exporting.naming import number_names
 from intarsia.exporting.quantising import Quantised, quantise
 from intarsia.exporting.seen import MOST, Like, Seen, checksum, hashes, points
 from intarsia.exporting.telling import Stage, Teller, Told
@@ -151,7 +152,7 @@ class Exporter:
 
         if precision != "int8":
             return self._measured(plain, precision)
-        quantised = self._quantised(core().read_model(fold_norms(network).SerializeToString()), plain)
+        quantised = self._quantised(number_names(core().read_model(fold_norms(network).SerializeToString())), plain)
         if quantised is not None:
             model = quantised.model
             return self._measured(lambda texts, file: write_openvino(model, texts, file), "int8")

@@ -12,6 +12,7 @@ import onnx
 from onnx import numpy_helper
 
 from intarsia.errors import ModelError
+from intarsia.exporting.naming import number_names
 from intarsia.files import atomic_path, sweep, sync
 from intarsia.runtimes.openvino_library import library
 
@@ -36,6 +37,8 @@ def write_onnx(network: onnx.ModelProto, texts: Mapping[str, str], file: Path) -
 def write_openvino(network: Any, texts: Mapping[str, str], file: Path) -> None:
     """Write a network of OpenVINO: its graph to `file` (.xml), its numbers beside it (.bin), both or none.
 
+    The same network is the same bytes in every process.
+
     Args:
         network: OpenVINO's model.
         texts: what the file carries beside the network.
@@ -45,6 +48,7 @@ def write_openvino(network: Any, texts: Mapping[str, str], file: Path) -> None:
         DataError: the disk is full, or the folder cannot be written.
     """
     openvino = library()
+    number_names(network)
     for key, text in texts.items():
         network.set_rt_info(text, [key])
     numbers = file.with_suffix(".bin")

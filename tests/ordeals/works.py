@@ -245,31 +245,33 @@ def _train() -> Work:
     return Work("train", prepare, run, found, whole=whole, seen=("run/*.safetensors",), heavy=True)
 
 
-def _export() -> Work:
+def _export(name: str, *options: str) -> Work:
+    """Exporting a bundle into one file, or into OpenVINO's two; what is labelled is calibrated on and measured."""
+
     def prepare(folder: Path) -> None:
         from networks import PLAIN
         from small import small
 
         from intarsia.bundle import Bundle
+        from intarsia.datasets.synthetic import write_scenes
         from intarsia.labels import LabelSpace
 
-        model = small("unet_original", classes=2)
-        bundle = Bundle(
-            "unet_original", {"in_channels": 3, "width": 4}, LabelSpace(("a", "b")), PLAIN, dict(model.state_dict())
-        )
-        bundle.save(folder / "a.safetensors")
+        write_scenes(folder / "calibrate", 2, (32, 40))
+        write_scenes(folder / "verify", 2, (32, 40), seed=1)
+        space = LabelSpace(tuple((folder / "verify" / "classes.txt").read_text().split()))
+        state = dict(small("unet_original", classes=len(space)).state_dict())
+        Bundle("unet_original", {"in_channels": 3, "width": 4}, space, PLAIN, state).save(folder / "a.safetensors")
 
     def run(folder: Path) -> int:
-        return intarsia("export", folder / "a.safetensors", "-o", folder / "a.onnx", "--overwrite")
+        given = [folder / option if option in ("calibrate", "verify") else option for option in options]
+        return intarsia("export", folder / "a.safetensors", "-o", folder / name, "--overwrite", *given)
 
     def found(folder: Path) -> str:
-        from intarsia.bundle import Description, onnxfile
+        return tree(folder, but=("calibrate", "verify"))
 
-        return digest(Description.load(folder / "a.onnx").checksum(), sorted(onnxfile.metadata(folder / "a.onnx")))
-
-    return Work(
-        "export", prepare, run, found, seen=("a.onnx",), whole=lambda path: str(path.stat().st_size), heavy=True
-    )
+    precision = options[1] if options else "fp32"
+    beside = str(Path(name).with_suffix(".bin"))
+    return Work(f"export{Path(name).suffix}-{precision}", prepare, run, found, seen=(name, beside), heavy=True)
 
 
 def all_works() -> dict[str, Work]:
@@ -287,5 +289,9 @@ def all_works() -> dict[str, Work]:
 
         works += [served(), studied()]
     if importlib.util.find_spec("torch"):
-        works += [_segment("clouds", _clouds, "--write", "labels", model="net.safetensors"), _train(), _export()]
+        works += [_segment("clouds", _clouds, "--write", "labels", model="net.safetensors"), _train()]
+        works.append(_export("a.onnx"))
+        if importlib.util.find_spec("nncf"):
+            data = ("--calibrate", "calibrate", "--verify", "verify", "--max-drop", "100")
+            works += [_export("a.xml"), _export("a.xml", "--precision", "int8", *data)]
     return {work.name: work for work in works}
