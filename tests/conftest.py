@@ -30,6 +30,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Threads wait as under the command; several workers share the cores: one thread each, also in what they start."""
     share_cores()
     sys.modules.setdefault("openvino_telemetry", cast(ModuleType, None))  # see `runtimes.openvino_library`
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # as `runtimes.network` does; some tests import it themselves
     keep_compiled()
     stay_on_this_machine()
     write_into_memory()
