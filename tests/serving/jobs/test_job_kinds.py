@@ -189,6 +189,7 @@ def drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
     """What the uses are for: a face, a road with its camera, a page, a clip, and a cloth."""
     monkeypatch.chdir(tmp_path)
     files = {"face": drawn_face(), "road": draw_road().image, "cloth": np.full((9, 9, 3), (0, 90, 0), np.uint8)}
+    files["cloth"][::2] += 60  # a weave: photos of one colour are none to search for
     page = np.full((300, 600, 3), 240, np.uint8)
     for row in (80, 160, 240):
         cv2.putText(page, "in the year of our lord", (40, row), cv2.FONT_HERSHEY_SCRIPT_SIMPLEX, 1.2, (20, 20, 60), 2)
