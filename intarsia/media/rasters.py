@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from intarsia.errors import DataError, IntarsiaError, UsageError, require
 from intarsia.files import is_text, require_room
 from intarsia.media.pixels import RGB
+from intarsia.media.shades import is_inverted, shades_of
 from intarsia.media.source import Pixels, as_rgb
 
 RASTER_SUFFIXES = (".tif", ".tiff")
@@ -109,7 +110,7 @@ class RasterReader:
             self.width, self.height = self.frame.width, self.frame.height
             kinds, colours = list(file.dtypes), [colour.name for colour in file.colorinterp]
             blocks = [height * width for height, width in file.block_shapes]
-            self._inverted = _is_inverted(file)
+            self._inverted = is_inverted(file)
             self._has_holes = any("all_valid" not in {flag.name for flag in flags} for flags in file.mask_flag_enums)
         if max(self.width, self.height) > MAX_SIDE:
             raise DataError(
@@ -117,7 +118,7 @@ class RasterReader:
             )
         self.bands_used = _choose_bands(self.name, bands, colours)
         with self.opened() as file:
-            self._shades = _shades_of(file, self.bands_used[0]) if bands is None and windows is None else None
+            self._shades = shades_of(file, self.bands_used[0]) if bands is None and windows is None else None
         odd = [kinds[band - 1] for band in self.bands_used if kinds[band - 1] not in _KINDS]
         if odd:
             raise DataError(f"cannot use {path}: its values are {odd[0]}; save it with integers or floats")
@@ -277,7 +278,7 @@ def is_raster(path: str | os.PathLike[str]) -> bool:
         return True
     try:
         with opened_raster(file) as raster:
-            colours = _is_inverted(raster) or all(band.name != "undefined" for band in raster.colorinterp)
+            colours = is_inverted(raster) or all(band.name != "undefined" for band in raster.colorinterp)
             return GeoFrame.of(raster).known or raster.count > 4 or not colours
     except DataError:
         return False
@@ -342,37 +343,6 @@ def _choose_bands(name: str, bands: Sequence[int] | None, colours: list[str]) ->
         f"cannot use {name}: it has {count} bands, and none of them is said to be red, green or blue; choose three "
         "(--bands 4,3,2; recipe: input.bands)"
     )
-
-
-def _shades_of(file: Any, band: int) -> NDArray[np.uint8] | None:
-    """What the numbers of a band look like, where they are no shades of 8 bits themselves.
-
-    Args:
-        file: rasterio's dataset.
-        band: from 1.
-
-    Returns:
-        (256,) or more gray levels, or (256, 3) or more colours, by stored value: of a colour table, of samples of fewer
-        bits, and where white is stored as 0; else None.
-    """
-    kind, bits = file.dtypes[band - 1], int(file.tags(band, ns="IMAGE_STRUCTURE").get("NBITS", 8))
-    if kind not in ("uint8", "uint16"):
-        return None
-    if file.colorinterp[band - 1].name == "palette":
-        shades = np.zeros((1 + int(np.iinfo(kind).max), 3), dtype=np.uint8)
-        for index, color in file.colormap(band).items():
-            shades[index] = color[:3]
-        return shades
-    most = (1 << min(bits, 8)) - 1
-    if kind != "uint8" or (most == 255 and not _is_inverted(file)):
-        return None
-    gray = (np.minimum(np.arange(256), most) * 255 // most).astype(np.uint8)
-    return 255 - gray if _is_inverted(file) else gray
-
-
-def _is_inverted(file: Any) -> bool:
-    """Whether white is stored as 0 (TIFF's WhiteIsZero)."""
-    return bool(file.tags(ns="IMAGE_STRUCTURE").get("MINISWHITE") == "YES")
 
 
 def grid_windows(height: int, width: int, side: int) -> list[tuple[int, int, int, int]]:
