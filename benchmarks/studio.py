@@ -154,10 +154,12 @@ def measure(browser: Any, megapixels: int, query: str, *, quick: bool) -> list[R
     return rows
 
 
+# Waited for by an event: whoever asks in every frame has the page draw every frame.
 SEGMENTED = """
 async () => {
   const { state } = await import('/studio/js/state.js');
-  while (!state.labels) await new Promise(requestAnimationFrame);
+  if (!state.labels) await new Promise((done) => state.on('labels', () => state.labels && done()));
+  await new Promise(requestAnimationFrame);
   return performance.now();
 }
 """

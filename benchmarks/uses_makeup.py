@@ -3,8 +3,10 @@
     python benchmarks/uses_makeup.py --json makeup.json
 
 Needs faces of CelebAMask-HQ (images/ and masks/, of the 19 classes), by default below $INTARSIA_DATA. The lips are
-painted in four colours at full strength. Times are the processor's, the fastest of all faces, of pictures of 512 pixels
-a side.
+painted in four colours at full strength. How much of the labelled inner mouth changes is told by depth below its
+labelled border, which people drew to a pixel or two, and once more of what is teeth by its colour: paler than the
+labelled lips and less red than nearly all of them. Times are the processor's, the fastest of all faces, of pictures of
+512 pixels a side.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from common import DATA, Row, arguments, report
 from numpy.typing import NDArray
@@ -33,6 +36,8 @@ PARTS: dict[str, tuple[int, ...]] = {
 }  # fmt: skip
 """What is measured, and the labels that it should be."""
 COLOURS = ("#b0123b", "#204080", "#000000", "#ffffff")
+DEPTHS = (0, 1, 2, 3)
+"""Pixels below the border of the labelled inner mouth."""
 FACES, FEW = 120, 12
 
 
@@ -44,7 +49,7 @@ class Measured:
         self.either: dict[str, int] = defaultdict(int)
         self.texture: dict[str, list[float]] = defaultdict(list)
         self.same: list[float] = []
-        self.teeth = [0, 0]
+        self.mouth: dict[tuple[str, int], NDArray[np.int64]] = defaultdict(lambda: np.zeros(2, np.int64))
         self.seconds: dict[str, list[float]] = defaultdict(list)
 
     def timed(self, stage: str, call: Any, *given: Any) -> Any:
@@ -83,8 +88,15 @@ class Measured:
             self.texture[colour].append(float(np.corrcoef(was, now)[0, 1]))
         changed = (image != painted).any(axis=2)
         self.same.append(1 - float(changed[mask == 0].mean()))
-        teeth = labels == 10
-        self.teeth = [self.teeth[0] + int((changed & teeth).sum()), self.teeth[1] + int(teeth.sum())]
+        mouth = labels == 10
+        below = cv2.distanceTransform(mouth.astype(np.uint8), cv2.DIST_L2, 5)
+        for name, part in (
+            ("labelled inner mouth", mouth),
+            ("teeth in it, by their colour", mouth & teeth(image, labels)),
+        ):
+            for depth in DEPTHS:
+                deep = part & (below > depth)
+                self.mouth[name, depth] += np.array([(changed & deep).sum(), deep.sum()])
 
     def rows(self) -> Iterator[Row]:
         for name in PARTS:
@@ -94,17 +106,20 @@ class Measured:
             yield Row(f"lips {colour}", "correlation of lightness, lowest", "", min(found), None, "", None)
             yield Row(f"lips {colour}", "correlation of lightness, median", "", float(np.median(found)), None, "", None)
         yield Row("lips", "unchanged outside of the mask, lowest", "%", 100 * min(self.same), None, "", None)
-        yield Row(
-            "lips",
-            "labelled inner mouth that changes",
-            "%",
-            100 * self.teeth[0] / max(self.teeth[1], 1),
-            None,
-            "",
-            None,
-        )
+        for (name, depth), (changed, every) in self.mouth.items():
+            where = f", deeper than {depth} px" if depth else ", all"
+            yield Row("lips", f"{name} that changes{where}", "%", 100 * changed / max(every, 1), None, "", None)
         for stage, found in self.seconds.items():
             yield Row(stage, "processor time, fastest", "ms", 1000 * min(found), None, "", None)
+
+
+def teeth(image: NDArray[np.uint8], labels: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Tell what is paler than the labelled lips, and less red than nearly all of them, (H, W); nothing without lips."""
+    lips = cv2.erode(np.isin(labels, PARTS["lips"]).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    if not lips.any():
+        return np.zeros(labels.shape, np.bool_)
+    lightness, redness = np.moveaxis(to_oklab(image)[..., :2], 2, 0)
+    return np.asarray((lightness > np.median(lightness[lips])) & (redness < np.quantile(redness[lips], 0.05)))
 
 
 def main() -> None:

@@ -15,9 +15,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 from intarsia.errors import DataError, UsageError
+
+_T = TypeVar("_T")
+_TRIES = 100  # of making a folder that others remove; they cannot be in the way each time
 
 
 @contextmanager
@@ -36,8 +39,8 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         raise DataError(f"cannot write {target}: it is a device, a pipe or a broken link; choose another name")
     temporary = target.with_name(_temporary(target))
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary.touch()  # the system says why a place cannot be written; libraries that write often do not
+        # The system says why a place cannot be written; libraries that write often do not.
+        within(target.parent, temporary.touch)
         yield temporary
         sync(temporary)
         os.replace(temporary, target)
@@ -241,6 +244,26 @@ def require_place(folder: Path) -> None:
         raise DataError(f"cannot make the folder {folder}: {nearest} is a file or a broken link; choose another folder")
     if not os.access(nearest, os.W_OK | os.X_OK):
         raise DataError(f"cannot make the folder {folder}: {nearest} may not be written; choose another folder")
+
+
+def within(folder: Path, use: Callable[[], _T]) -> _T:
+    """Make a folder and use it; again, where another worker removed it in between because it was empty.
+
+    Args:
+        folder: made with those that it lies in.
+        use: makes something in it.
+
+    Raises:
+        OSError: it cannot be made, or used.
+    """
+    for tries in reversed(range(_TRIES)):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            return use()
+        except (FileExistsError, FileNotFoundError):  # the first as well: it was there, and then it was none
+            if not tries:
+                raise
+    raise AssertionError("the last try returns or raises")
 
 
 def make_folder(folder: Path) -> None:

@@ -32,8 +32,10 @@ def pytest_configure(config: pytest.Config) -> None:
     sys.modules.setdefault("openvino_telemetry", cast(ModuleType, None))  # see `runtimes.openvino_library`
     keep_compiled()
     stay_on_this_machine()
+    write_into_memory()
     # What is measured of tests' networks is not kept beside what is measured of the user's.
-    os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="intarsia-tests-")
+    os.environ["XDG_CACHE_HOME"] = cache = tempfile.mkdtemp(prefix="intarsia-tests-")
+    config.add_cleanup(lambda: shutil.rmtree(cache, ignore_errors=True))
     if "PYTEST_XDIST_WORKER" in os.environ:
         os.environ["OMP_NUM_THREADS"] = "1"  # which torch, loaded later, reads as well
 
@@ -45,6 +47,16 @@ def keep_compiled() -> None:
     """
     sys.dont_write_bytecode = False
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
+def write_into_memory() -> None:
+    """Let temporary files lie in memory where that has room: what is synced (10,000 times in all) waits for no disk."""
+    memory = "/dev/shm"
+    if "TMPDIR" in os.environ or not os.access(memory, os.W_OK | os.X_OK):
+        return
+    held = os.statvfs(memory)
+    if held.f_bavail * held.f_frsize > 4 << 30 and not held.f_flag & os.ST_NOEXEC:
+        tempfile.tempdir = os.environ["TMPDIR"] = memory
 
 
 def stay_on_this_machine() -> None:
@@ -124,15 +136,14 @@ def real_data() -> Path:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
     """Debian's Chromium, without a graphics card: one for the studio and the documentation."""
-    from studio.programs import CHROMIUM, missing
+    from studio.programs import CHROMIUM, chromium, missing
 
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
         missing("playwright is not installed")
-    path = shutil.which("chromium") or missing("chromium is not installed")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM)
+        browser = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM)
         yield browser
         browser.close()
 

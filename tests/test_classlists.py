@@ -299,3 +299,59 @@ def test_channels_that_count_up_are_no_mask_values(tmp_path: Path) -> None:
 def test_rows_of_two_readings_are_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(DataError, match="not a list of classes"):
         read(tmp_path, "classes.json", text)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("classes.txt", "0 -> ground\n1 => car\n2->tree\n"),
+        ("classes.txt", "0: ground\u200b\n1: car\ufeff\n2: tree\n"),
+        ("classes.jsonl", '{"id": 0, "name": "ground"}\n{"id": 1, "name": "car"}\n\n{"id": 2, "name": "tree"}\n'),
+        ("data.yaml", "path: .\nnc: 3\nnames:\n  0: ground\n  1: car\n  2: tree\n"),
+        ("semantic.yaml", "labels:\n  0: ground\n  1: car\n  2: tree\ncolor_map:\n  0: [0, 0, 0]\n"),
+        ("map.pbtxt", 'item {\n id: 0\n name: "g"\n display_name: "ground"\n}\n'
+         "item { name: 'car' id: 1 }\nitem{id:2 name:\"tree\"}"),
+    ],
+)  # fmt: skip
+def test_numbers_and_names_in_more_forms(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_text(text)
+    found = read_class_file(tmp_path / name)
+    assert (found.names, found.values) == (("ground", "car", "tree"), (0, 1, 2))
+
+
+@pytest.mark.parametrize("mark", [";", "|", "\t", ","])
+def test_one_line_of_names(tmp_path: Path, mark: str) -> None:
+    (tmp_path / "classes.txt").write_text(mark.join(("ground", "car", "tree")))
+    assert read_class_file(tmp_path / "classes.txt").names == ("ground", "car", "tree")
+
+
+def test_short_colours_stand_behind_names_and_comments_before(tmp_path: Path) -> None:
+    (tmp_path / "classes.txt").write_text("#add more below\nground #000\ncar #f00\ntree #0f8\n")
+    found = read_class_file(tmp_path / "classes.txt")
+    assert found.names == ("ground", "car", "tree")
+    assert found.palette == ((0, 0, 0), (255, 0, 0), (0, 255, 136))
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("style.qml", '<qgis><paletteEntry value="0" label="ground"/></qgis>', "XML or a web page, no list of classes"),
+        ("data.yaml", "a: &a [x, y]\nnames: [*a, *a]\n", "it holds references"),
+        ("data.yaml", "names: [x, y\n", "broken YAML"),
+        ("map.pbtxt", "item { id: 1 }", "an item of it has no name"),
+    ],
+)
+def test_forms_that_hold_no_names(tmp_path: Path, name: str, text: str, message: str) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(DataError, match=message):
+        read_class_file(tmp_path / name)
+
+
+def test_a_list_of_pictures_names_no_classes(tmp_path: Path) -> None:
+    (tmp_path / "labels.txt").write_text("s0.png 1\ns1.JPG,0\nimages/s2.tif 2\n")
+    assert find_class_file(tmp_path) is None
+    (tmp_path / "classes.json").write_text('["a", "b"]')
+    assert find_class_file(tmp_path).names == ("a", "b")
+    (tmp_path / "labels.csv").write_text("image_id,label\ns0,cat\ns1,cat\n")
+    with pytest.raises(DataError, match=r"repeated: cat.* If it is no list of the masks' classes, move it away"):
+        find_class_file(tmp_path)

@@ -6,12 +6,14 @@ import errno
 import os
 import subprocess
 import sys
+import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from intarsia.errors import DataError, UsageError
-from intarsia.files import atomic_path, below, listed_once, local, sweep, write_json, write_text
+from intarsia.files import atomic_path, below, listed_once, local, sweep, within, write_json, write_text
 
 
 def test_writes_and_makes_folders(tmp_path: Path) -> None:
@@ -133,3 +135,34 @@ def test_a_folder_is_listed_once_where_that_is_asked_for(tmp_path: Path) -> None
             assert list(below(tmp_path)) == first == [tmp_path / "a.txt"]
         assert list(below(tmp_path)) == first
     assert list(below(tmp_path)) == [tmp_path / "a.txt", tmp_path / "b.txt"]
+
+
+def test_a_folder_that_others_remove_when_it_is_empty_is_made_again(tmp_path: Path) -> None:
+    """Workers of one job do: each removes the folder of claims when the last claim in it is gone."""
+    folder = tmp_path / "made" / "claims"
+    over = threading.Event()
+
+    def tidy() -> None:
+        while not over.is_set():
+            with suppress(OSError):
+                folder.rmdir()
+
+    thread = threading.Thread(target=tidy)
+    thread.start()
+    try:
+        for number in range(2000):
+            claim = folder / str(number)
+            within(folder, claim.touch)
+            claim.unlink()
+    finally:
+        over.set()
+        thread.join()
+
+
+def test_what_is_no_folder_stays_and_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(FileExistsError):
+        within(tmp_path / "file", (tmp_path / "file" / "claim").touch)
+    with pytest.raises(FileNotFoundError):
+        within(tmp_path, (tmp_path / "missing" / "claim").touch)
+    assert (tmp_path / "file").read_text() == "mine"

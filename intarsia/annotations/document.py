@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from intarsia.labels import Color
 
 __all__ = [
     "BACKGROUND_NAMES",
-    "IGNORE_NAMES",
+    "IGNORE_NAME",
     "AnnotatedImage",
     "AnnotatedVideo",
     "AnnotationSet",
@@ -27,13 +28,25 @@ __all__ = [
     "Shape",
     "Track",
     "images",
+    "is_unlabelled",
 ]
 
 BACKGROUND_NAMES = ("background", "_background_", "__background__")
 """Class names (in lower case) that stand for everything without a shape."""
 
-IGNORE_NAMES = ("__ignore__", "void", "ignore", "unlabeled", "unlabelled")
-"""Class names (in lower case) that stand for "nothing is known here"."""
+IGNORE_NAME = "__ignore__"
+"""The class name that is written for "nothing is known here"; see `is_unlabelled` for those that are read."""
+
+_IGNORED = frozenset((
+    "ignore", "ignored", "ignoreregion", "ignoredregion", "ignorelabel", "ignoreclass", "void", "unlabeled",
+    "unlabelled", "notlabeled", "notlabelled", "nolabel", "unannotated", "notannotated", "dontcare", "donotcare",
+    "nodata",
+))  # fmt: skip
+
+
+def is_unlabelled(name: str) -> bool:
+    """Tell whether a class name stands for "nothing is known here": ignore, void, Don't care, no data, ..."""
+    return re.sub(r"[^a-z0-9]", "", name.lower()) in _IGNORED
 
 
 class DocumentWriter(Protocol):

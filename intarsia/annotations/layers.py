@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from intarsia.annotations.document import IGNORE_NAMES, AnnotatedImage, Shape
+from intarsia.annotations.document import IGNORE_NAME, AnnotatedImage, Shape
 from intarsia.annotations.drawing import DrawingRules
 from intarsia.annotations.geometry import Mask, Polygon
 from intarsia.annotations.raster import background_label, rasterize
@@ -44,7 +44,7 @@ def layered(
     rest = background_label(space)
     found: list[_Piece] = []
     for value in np.flatnonzero(np.bincount(labels.ravel(), minlength=1)).tolist():
-        name = space.names[value] if value < len(space) else IGNORE_NAMES[0]
+        name = space.names[value] if value < len(space) else IGNORE_NAME
         found += _pieces(labels == value, name, rule, tolerance, min_area, ground=value in (rest, space.ignore_index))
     found.sort(key=lambda piece: -piece.box)
     # Of what lies beneath everything, only the pieces that the others would cover are needed.

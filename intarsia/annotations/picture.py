@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from intarsia.annotations import outlines
-from intarsia.annotations.document import BACKGROUND_NAMES, IGNORE_NAMES, AnnotatedImage, Shape
+from intarsia.annotations.document import BACKGROUND_NAMES, AnnotatedImage, Shape, is_unlabelled
 from intarsia.annotations.drawing import DrawingRules
 from intarsia.annotations.geometry import Cuboid, Mask, Points, Polyline, Skeleton, Tag
 from intarsia.annotations.raster import rasterize
@@ -48,7 +48,8 @@ def overlay(
     thick = max(1, round(max(height, width) / 600))
     tags = []
     for shape in document.shapes:
-        known = shape.label in space.names and shape.label.lower() not in BACKGROUND_NAMES + IGNORE_NAMES
+        known = shape.label in space.names and shape.label.lower() not in BACKGROUND_NAMES
+        known = known and not is_unlabelled(shape.label)
         color = space.palette[space.names.index(shape.label)] if known else (255, 255, 255)
         if isinstance(shape.geometry, Tag):
             tags.append(shape.label)

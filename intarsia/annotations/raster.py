@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from intarsia.annotations import outlines
-from intarsia.annotations.document import BACKGROUND_NAMES, IGNORE_NAMES, AnnotatedImage, Shape
+from intarsia.annotations.document import BACKGROUND_NAMES, AnnotatedImage, Shape, is_unlabelled
 from intarsia.annotations.drawing import DrawingRules, draw_inclusive, fill, is_plain, mask_of, visible, window_of
 from intarsia.annotations.geometry import (
     Geometry,
@@ -36,7 +36,7 @@ def rasterize(
     """Draw a document as class labels.
 
     Three kinds of nothing are kept apart: shapes labelled background are painted like any class; shapes named like
-    `IGNORE_NAMES` become the ignore index; pixels without a shape are what `unlabelled` says.
+    void or ignore (`is_unlabelled`) become the ignore index; pixels without a shape are what `unlabelled` says.
 
     Args:
         document: the annotations of one image.
@@ -100,7 +100,7 @@ def instance_map(document: AnnotatedImage, size: tuple[int, int], drawing: Drawi
     values = []
     for index, shape in enumerate(document.shapes):
         # What leaves no pixels gets no number, and neither do the shapes that only say where nothing is known.
-        if not drawing.draws(shape.geometry) or shape.label.lower() in BACKGROUND_NAMES + IGNORE_NAMES:
+        if not drawing.draws(shape.geometry) or _names_no_thing(shape.label):
             values.append(0)
             continue
         key = (index,) if shape.instance is None else (shape.label, shape.instance)
@@ -149,13 +149,13 @@ def background_label(space: LabelSpace) -> int:
 def without_unknown(labels: LabelArray, space: LabelSpace) -> LabelArray:
     """A label map as files of shapes keep it: where a class says that nothing is known, nothing is said.
 
-    Readers take a shape of such a class (`IGNORE_NAMES`) for the ignore index, and many tools have no use for it.
+    Readers take a shape of such a class (`is_unlabelled`) for the ignore index, and many tools have no use for it.
 
     Args:
         labels: class indices of `space`, of any shape; not changed.
         space: the classes.
     """
-    unknown = [index for index, name in enumerate(space.names) if name.lower() in IGNORE_NAMES]
+    unknown = [index for index, name in enumerate(space.names) if is_unlabelled(name)]
     if not unknown:
         return labels
     return np.where(np.isin(labels, unknown), labels.dtype.type(space.ignore_index), labels)
@@ -163,15 +163,19 @@ def without_unknown(labels: LabelArray, space: LabelSpace) -> LabelArray:
 
 def class_names(labels: Sequence[str]) -> tuple[str, ...]:
     """Class names for labels found in annotation files: the background first, then the others in the order given."""
-    rest = (name for name in labels if name.lower() not in BACKGROUND_NAMES + IGNORE_NAMES)
+    rest = (name for name in labels if not _names_no_thing(name))
     return ("background", *dict.fromkeys(rest))
+
+
+def _names_no_thing(name: str) -> bool:
+    return name.lower() in BACKGROUND_NAMES or is_unlabelled(name)
 
 
 def _label(name: str, space: LabelSpace) -> int | None:
     """The label of a shape; None for a class that the space lacks."""
     if name in space.names:
         return space.names.index(name)
-    if name.lower() in IGNORE_NAMES:
+    if is_unlabelled(name):
         return space.ignore_index
     if name.lower() in BACKGROUND_NAMES:
         return background_label(space)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intarsia import DEFAULT_MODEL, DEFAULT_MODELS
-from intarsia.inference.choosing import choose_for, look
+from intarsia.inference.choosing import Choice, choose_for, look
 from intarsia.jobs.plan import Plan
 from intarsia.jobs.stores.sources import fetched
 from intarsia.jobs.task import Task
@@ -17,14 +17,21 @@ from intarsia.jobs.task import Task
 
 def choose_model(plan: Plan) -> tuple[str, Plan]:
     """Choose a model for the sources of a job; its notes, and those of its tasks, then tell why."""
-    media = plan.media()
-    known = next((DEFAULT_MODELS[medium.name] for medium in media if medium.name in DEFAULT_MODELS), None)
-    if known is not None or not all(medium.photographic for medium in media):
-        return known or DEFAULT_MODEL, plan
-    choice = choose_for([partial(_look, task) for task in plan.tasks])
+    choice = _choose(plan)
     note = str(choice)
     tasks = tuple(replace(task, notes=(*task.notes, note)) for task in plan.tasks)
     return choice.model, replace(plan, tasks=tasks, notes=(*plan.notes, note))
+
+
+def _choose(plan: Plan) -> Choice:
+    media = plan.media()
+    known = next((medium for medium in media if medium.name in DEFAULT_MODELS), None)
+    if known is not None:
+        return Choice(DEFAULT_MODELS[known.name], f"the bundled one of {known.things}")
+    other = next((medium for medium in media if not medium.photographic), None)
+    if other is not None:
+        return Choice(DEFAULT_MODEL, f"the usual one, as nobody looks at {other.things} before")
+    return choose_for([partial(_look, task) for task in plan.tasks])
 
 
 def _look(task: Task) -> NDArray[np.uint8]:

@@ -25,8 +25,10 @@ _DOUBTFUL = "label"
 """A header above a column of names, or what sticks on a bottle; of a file that is no table, the latter is taken."""
 
 _HEADER = frozenset((*_NAMES, *_VALUES, *_COLORS, "r", "g", "b", "red", "green", "blue", "a", "alpha"))
-_GAP = r"(?:\s+[-–]\s+|[\s,;:|=]+)"
+_GAP = r"(?:\s*[-=]+>\s*|\s+[-–]\s+|[\s,;:|=]+)"
 _TOKENS = {"value": r"(-?\d+)", "r": r"(\d{1,3})", "#": r"((?:#|0x)[0-9a-fA-F]{6}(?:[0-9a-fA-F]{2})?)", "-": r"(\d+)"}
+_TOKENS["h"] = r"(#[0-9a-fA-F]{3})"  # behind a name only: before it, what follows is a comment
+_UNSEEN = re.compile("[\u200b\u200e\u200f\u2060\ufeff]")
 _FORMS = (
     ("value r g b - - -", ""),  # ITK-SNAP's label descriptions: opacity and two switches
     ("value", "r g b -"),  # 3D Slicer's and FreeSurfer's colour tables
@@ -47,6 +49,8 @@ _FORMS = (
     ("", "# value"),
     ("#", ""),
     ("", "#"),
+    ("value", "h"),
+    ("", "h"),
     ("value", ""),
     ("", "value"),
 )
@@ -67,7 +71,7 @@ def entries_in(text: str, source: str, *, table: bool) -> tuple[list[Entry], lis
     Raises:
         DataError: colours for a part of the names only, or columns that no header explains.
     """
-    lines = [line.strip() for line in text.splitlines()]
+    lines = [_UNSEEN.sub("", line).strip() for line in text.splitlines()]
     lines = _without_frame([line for line in lines if line])
     lines = [line for line in lines if line and (not line.startswith("#") or _TOKENS_HEX.match(line))]
     lines = _items([re.sub(r"\s+#\s.*", "", line) for line in lines])
@@ -83,8 +87,9 @@ def entries_in(text: str, source: str, *, table: bool) -> tuple[list[Entry], lis
         notes = [f"The first line of {source} ({lines[0]}) is taken as a class, not as a header."] if doubtful else []
     if lines and lines[0] == "__ignore__":
         lines = lines[1:]  # LabelMe's convention: this line stands for -1, the next one for value 0
-    if len(lines) == 1 and "," in lines[0] and (several := _several(lines[0])):
-        return several, [*notes, f"The one line of {source} is taken as {len(several)} names with commas between."]
+    if len(lines) == 1 and (mark := _mark(lines[0])) and (several := _several(lines[0], mark)):
+        between = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}[mark]
+        return several, [*notes, f"The one line of {source} is taken as {len(several)} names with {between} between."]
     return _numbered(lines, source, table), notes
 
 
@@ -197,9 +202,9 @@ def _with_hash(text: str) -> str:
     return f"#{text}" if re.fullmatch(r"[0-9a-fA-F]{6}", text.strip()) else text
 
 
-def _several(line: str) -> list[Entry]:
-    """The names of a single line with commas; none when it is one class with its numbers."""
-    names = [_bare(cell) for cell in _cells(line, ",")]
+def _several(line: str, mark: str) -> list[Entry]:
+    """The names of a single line with a mark between; none when it is one class with its numbers."""
+    names = [_bare(cell) for cell in _cells(line, mark)]
     plain = all(names) and not any(re.fullmatch(r"\d+|(?:#|0x)[0-9a-fA-F]{6}", name) for name in names)
     return [Entry(name) for name in names] if plain else []
 
@@ -246,7 +251,8 @@ def _in_turn(values: Sequence[int]) -> bool:
 
 
 def _color(said: Mapping[str, str]) -> Color | None:
-    return color_in(said["#"]) if "#" in said else color_in([int(said[c]) for c in "rgb"]) if "r" in said else None
+    shown = said.get("#") or said.get("h")
+    return color_in(shown) if shown else color_in([int(said[c]) for c in "rgb"]) if "r" in said else None
 
 
 def _marked(match: re.Match[str]) -> bool:

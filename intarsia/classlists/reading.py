@@ -18,7 +18,9 @@ from intarsia.labels import Color, LabelSpace
 from intarsia.texts import decoded
 
 _TABLES = (".csv", ".tsv")
-_SUFFIXES = (*_TABLES, ".txt", ".json")
+_JSON, _YAML = (".json", ".jsonl", ".ndjson"), (".yaml", ".yml")
+_SUFFIXES = (*_TABLES, *_JSON, *_YAML, ".txt")
+_ITEM = re.compile(r"\bitem\s*\{([^{}]*)\}")
 _LARGEST = 1 << 24
 
 
@@ -26,7 +28,8 @@ def read_class_file(path: Path) -> ClassList:
     """Read one class file, in the encodings of `intarsia.texts.decoded`.
 
     Text: a name a line, with its mask value ("3: road", "road 3") or its colour ("64 128 64 road", "road #408040"), or
-    both; or a table with a header (id,name; name;r;g;b; ...); or CVAT's labelmap.txt. JSON: a list of names or of
+    both; or a table with a header (id,name; name;r;g;b; ...); or CVAT's labelmap.txt; or the items of TensorFlow's
+    label_map.pbtxt. JSON, JSON Lines and YAML: a list of names or of
     objects with name, id and color, {"road": 3}, {"3": "road"}, {"road": [128, 64, 128]}, a label space, or a tool's
     document that holds one of these (COCO, CVAT, Datumaro, Hugging Face, mmsegmentation, nnU-Net, Supervisely).
 
@@ -36,7 +39,14 @@ def read_class_file(path: Path) -> ClassList:
     said, guessed = _text(path)
     text, source = re.sub(r"\A\s*\w+\s*=\s*(?=[\[{])", "", said), str(path)  # "CLASSES = [...]" of a program
     told = (f"{source} {guessed}; save it as UTF-8 if names look wrong.",) if guessed else ()
-    if path.suffix.lower() == ".json" or text.lstrip()[:1] in ("[", "{"):
+    if text.lstrip()[:1] == "<":
+        raise DataError(
+            f"{path}: XML or a web page, no list of classes; write classes.txt, one name per line (QGIS: export the "
+            f"colour map of the palette to a file)"
+        )
+    if _ITEM.search(text):
+        return class_list(_items(path, text), source, told)
+    if path.suffix.lower() in (*_JSON, *_YAML) or text.lstrip()[:1] in ("[", "{"):
         found = objects.entries_in(_document(path, text))
         if not found:
             raise DataError(
@@ -87,13 +97,49 @@ def classes_said(text: str) -> ClassList:
 
 
 def _document(path: Path, text: str) -> Any:
-    """The value of a JSON document, or of a list copied from a Python program."""
+    """The value of a JSON or YAML document, of JSON Lines, or of a list copied from a Python program."""
+    if path.suffix.lower() in _YAML:
+        return _yaml(path, text)
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
+        with suppress(ValueError, RecursionError):
+            return [json.loads(line) for line in text.splitlines() if line.strip()]
         with suppress(ValueError, SyntaxError, RecursionError, MemoryError):
             return ast.literal_eval(text.strip())
         raise DataError(f"{path}: broken JSON ({error}); correct it, or use classes.txt, one name per line") from error
+
+
+def _yaml(path: Path, text: str) -> Any:
+    """The value of a YAML document without references, with which a small one may stand for a huge one.
+
+    Raises:
+        DataError: broken, or with references.
+    """
+    import yaml
+
+    try:
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
+            raise DataError(f"{path}: it holds references (&, *), which are not read; write the names out")
+        return yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise DataError(f"{path}: broken YAML ({' '.join(str(error).split())}); correct it") from error
+
+
+def _items(path: Path, text: str) -> list[Entry]:
+    """The classes of a label map of TensorFlow's (pbtxt).
+
+    Raises:
+        DataError: an item without a name.
+    """
+    entries = []
+    for item in _ITEM.findall(text):
+        said = {key: value.strip("\"'") for key, value in re.findall(r"(\w+)\s*:\s*(\"[^\"]*\"|'[^']*'|[\w.-]+)", item)}
+        name = said.get("display_name") or said.get("name")
+        if not name:
+            raise DataError(f"{path}: an item of it has no name; write name: 'road'")
+        entries.append(Entry(name, int(said["id"]) if said.get("id", "").isdecimal() else None))
+    return entries
 
 
 def _text(path: Path) -> tuple[str, str]:

@@ -48,6 +48,7 @@ EXTRAS = {
     "clouds": (("laspy", "lazrs", "h5py", "scipy", "fpsample"), "point clouds: LAS, LAZ, PLY, HDF5, ..."),
     "e57": (("pye57",), "scans of terrestrial instruments (E57)"),
     "scale": (("ray", "grpcio"), "jobs on the machines of a Ray cluster"),
+    "search-large": (("usearch",), "visual search among more than a million photos by a graph"),
     "demo": (("scikit-image",), "the photographs that `intarsia demo` works on"),
 }  # fmt: skip
 

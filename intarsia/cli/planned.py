@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from intarsia.cli.output import emit, progress_bar
-from intarsia.cli.records import show_job
+from intarsia.cli.preannotations import show_exports, told_exports
+from intarsia.cli.records import THEN, show_job
 from intarsia.errors import require
 
 if TYPE_CHECKING:
     from intarsia.jobs import JobOptions, JobResult, Plan
+    from intarsia.jobs.preannotation import PreAnnotation
     from intarsia.scaling import Engine
 
 On = Annotated[
@@ -86,7 +88,16 @@ def run_job(
         )  # fmt: skip
 
 
-def end_job(predictor: Any, plan: Plan, result: JobResult, model: str, *, then: str, json: bool) -> None:
+def end_job(
+    predictor: Any,
+    plan: Plan,
+    result: JobResult,
+    model: str,
+    *,
+    then: str = THEN,
+    written: Mapping[str, PreAnnotation] | None = None,
+    json: bool,
+) -> None:
     """Tell what a job did, and end with its exit code.
 
     Args:
@@ -95,11 +106,14 @@ def end_job(predictor: Any, plan: Plan, result: JobResult, model: str, *, then: 
         result: what it did.
         model: how the user named it.
         then: what to try next.
+        written: exports that were made of its results, by tool.
         json: tell it for machines.
     """
     if not json:
         show_job(result, plan, predictor.bundle, model, then=then)
+        show_exports(written or {})
     elif not result.stopped:  # of which the command itself tells, in JSON too
-        emit({"out": str(plan.place), "model": model, "notes": list(plan.notes), **result.to_json()})
+        said = {"out": str(plan.place), "model": model, "notes": list(plan.notes), **result.to_json()}
+        emit({**said, **({"annotations": told_exports(written)} if written else {})})
     if result.exit_code:
         raise typer.Exit(result.exit_code)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from intarsia.errors import UsageError
+import typer
+
+from intarsia.errors import UsageError, counted
 
 if TYPE_CHECKING:
-    from intarsia.jobs import Plan
+    from intarsia.jobs import JobResult, Plan
     from intarsia.jobs.preannotation import PreAnnotation
 
 
@@ -39,10 +41,10 @@ class Exports:
                 preannotation_path(folder, tool, overwrite=overwrite)
 
     def write(
-        self, plan: Plan, predictor: Any, *, of: Sequence[str] | None, overwrite: bool
+        self, plan: Plan, result: JobResult, predictor: Any, *, of: Sequence[str] | None, overwrite: bool
     ) -> dict[str, PreAnnotation]:
-        """Write what a finished job found, by tool."""
-        if not self.tools:
+        """Write what a job found, by tool; nothing of one that was stopped or found nothing."""
+        if not self.tools or result.stopped or not (result.skipped or result.done):
             return {}
         from intarsia.jobs.preannotation import write_preannotations
 
@@ -53,6 +55,23 @@ class Exports:
             )
             for tool in self.tools
         }  # fmt: skip
+
+
+def told_exports(written: Mapping[str, PreAnnotation]) -> dict[str, Any]:
+    """Exports that were written, for machines."""
+    return {
+        tool: {"path": str(one.path), "lost": one.lost.to_json(), "pixels_changed": one.changed}
+        for tool, one in written.items()
+    }
+
+
+def show_exports(written: Mapping[str, PreAnnotation]) -> None:
+    """Print where the exports lie, and what they cannot hold."""
+    for tool, one in written.items():
+        exactly = " (--outline-tolerance 0 --outline-least-area 0: none)" if one.changed else ""
+        typer.echo(f"{one.path}: shapes of {counted(one.images, 'picture')} for {tool}; {one.form}{exactly}")
+        for line in one.lost.lines():
+            typer.echo(f"  {line}")
 
 
 def listed(said: list[str] | None) -> list[str]:

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 _MOST_SHOWN = 10
 _MOST_PLANNED = 1000
 _WORTH_TELLING = 1_000_000  # bytes
-_THEN = "intarsia segment FOLDER/ -o out/   or   intarsia train YOUR-DATA/"
+THEN = "intarsia segment FOLDER/ -o out/   or   intarsia train YOUR-DATA/"
 
 
-def show_job(result: JobResult, plan: Plan, bundle: Description, model: str, *, then: str = _THEN) -> None:
+def show_job(result: JobResult, plan: Plan, bundle: Description, model: str, *, then: str) -> None:
     """Print what became of each source, the failures on standard error, and the sum of it."""
     show_records(result, plan)
     classes = counted(len(bundle.space), "class", "classes")
@@ -52,17 +52,12 @@ def summed(result: JobResult) -> str:
 
 
 def hint_at_masks(result: JobResult) -> None:
-    """Say on standard error which sources look like masks, as what was made of them may be no use to anybody."""
+    """Say on standard error that several sources look like masks, what each one's note says of it alone."""
     few = [str(record["source"]) for record in result.done if "colours" in record["details"]]
-    if few:
-        said = (
-            f"{few[0]} looks like a mask and was segmented as if it were a photo"
-            if len(few) == 1
-            else f"{few[0]} and {len(few) - 1} more look like masks and were segmented as if they were photos"
-        )
+    if len(few) > 1:
         typer.echo(
-            f"hint: {said}: so few colours are in no photo. Masks are what intarsia metrics, count, data check and "
-            "train read.",
+            f"hint: {few[0]} and {len(few) - 1} more look like masks and were segmented as if they were photos: so few "
+            "colours are in no photo. Masks are what intarsia metrics, count, data check and train read.",
             err=True,
         )
 

@@ -12,7 +12,7 @@ from intarsia.cli.target import DryRun
 from intarsia.errors import UsageError, counted
 
 if TYPE_CHECKING:
-    from intarsia.apps.search import Report
+    from intarsia.apps.search import Index, Report
 
 DEFAULT = Path("photos.index")
 _PARTLY, _INTERRUPTED = 1, 130
@@ -102,6 +102,9 @@ def find(
         Path | None, typer.Option("-o", "--out", metavar="FILE", help="Also a contact sheet, ending in .html.")
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier contact sheet.")] = False,
+    exact: Annotated[
+        bool, typer.Option("--exact", help="Go through all, also above a million photos, where a graph would propose.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Find the photos of an index that look most like one. Exits with 1 when none passes the filters."""
@@ -115,11 +118,14 @@ def find(
     if out is not None and out.exists() and not overwrite:
         raise UsageError(f"{out} exists; replace it (--overwrite), or name another file")
     wanted = None if colour is None else search.Filter.of(colour, *(() if tolerance is None else (tolerance,)))
-    matches = search.Index.load(index).find(photo, count=count, colour=wanted, category=class_)
+    found = search.Index.load(index)
+    exact = exact or wanted is not None or class_ is not None
+    matches = found.find(photo, count=count, colour=wanted, category=class_, exact=exact)
     if out is not None:
         write_sheet(out, photo, matches)
     if json:
-        emit({"query": str(photo), "index": str(index), "matches": [match.to_json() for match in matches]})
+        told = [match.to_json() for match in matches]
+        emit({"query": str(photo), "index": str(index), "exact": exact or found.graph is None, "matches": told})
     else:
         rows = [
             (str(match.rank), f"{match.score:.3f}", str(match.path), match.item.category, " ".join(match.colours))
@@ -134,8 +140,26 @@ def find(
             typer.echo(why, err=True)
         if out is not None:
             typer.echo(str(out))
+        if not exact:
+            _tell_how(found)
     if not matches:
         raise typer.Exit(_PARTLY)
+
+
+def _tell_how(index: Index) -> None:
+    """Tell how a large index was searched."""
+    from intarsia.apps.search import graph
+
+    if index.graph is not None:
+        held = f"{index.graph.recall:.1%}"
+        typer.echo(f"answers come from its graph, which holds {held} of the ten nearest; --exact finds all", err=True)
+    elif len(index) > graph.ABOVE:
+        install = "" if graph.is_there() else f"pip install 'intarsia[{graph.EXTRA}]', then "
+        typer.echo(
+            f"all {len(index):,} photos are gone through one by one; a graph is faster, and made by: {install}"
+            f"intarsia search add PHOTOS -i {index.file}",
+            err=True,
+        )
 
 
 def _would(photos: list[str], index: Path, *, json: bool) -> None:
@@ -159,6 +183,7 @@ def _show(report: Report, *, json: bool) -> None:
         for mask, number in sorted(report.masks().items()):
             parts += [f"{_MASKS[mask]} {number}"]
         typer.echo(f"{report.index.file}: {counted(len(report.index), 'photo')} ({', '.join(parts) or 'as before'})")
+        _tell_how(report.index)
     for photo, reason in report.failures.items():
         typer.echo(f"failed: {reason if photo in reason else f'{photo}: {reason}'}", err=True)
     if report.stopped:

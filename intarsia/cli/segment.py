@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import partial
-from typing import TYPE_CHECKING, Any
-
-import typer
-
 from intarsia.cli.flags import give_flags
-from intarsia.cli.output import Decide, Json, Options, Refine, RefineOptions, emit, progress_bar, read_refine
-from intarsia.cli.planned import On, read_on, run_job
-from intarsia.cli.preannotations import Exports, listed, read_exports
-from intarsia.cli.records import hint_at_masks, show_job, show_plan
+from intarsia.cli.loading import load_or_cluster
+from intarsia.cli.output import Decide, Json, Options, Refine, RefineOptions, read_refine
+from intarsia.cli.planned import On, end_job, read_on, run_job
+from intarsia.cli.preannotations import listed, read_exports
+from intarsia.cli.records import hint_at_masks, show_plan
 from intarsia.cli.segmentoptions import (
     Bands,
     Category,
@@ -40,12 +35,7 @@ from intarsia.cli.segmentoptions import (
 )
 from intarsia.cli.target import JobDryRun, Overwrite, Resume, refuse_both
 from intarsia.cli.things import FLAGS, Things, read_things
-from intarsia.errors import UsageError, counted
-
-if TYPE_CHECKING:
-    from intarsia.inference import Predictor
-    from intarsia.inference.clouds import CloudPredictor
-    from intarsia.jobs import JobResult, Plan
+from intarsia.errors import UsageError
 
 PAGES = "handwriting"
 """The bundled model of scanned pages."""
@@ -139,86 +129,17 @@ def segment(
         if dry_run and intarsia.is_clustering(named):  # which begins by reading all of them
             show_plan(planned, None, json=json)
             return
-        predictor, make = _load(named, sources, set_ or [], settings, shared=engine is not None)
+        predictor, make = load_or_cluster(named, sources, set_ or [], settings, shared=engine is not None)
         if dry_run:
             show_plan(
                 planned, forecast(predictor, planned, options, workers=1 if engine is None else engine.here), json=json
             )
             return
         result = run_job(predictor, planned, options, overwrite=overwrite, engine=engine, make=make)
-        _finish(predictor, planned, result, named, exports, things, overwrite=overwrite, json=json)
+        written = exports.write(planned, result, predictor, of=things.of, overwrite=overwrite)
+        if named != PAGES:  # which are two-coloured, too
+            hint_at_masks(result)
+        end_job(predictor, planned, result, named, written=written, json=json)
 
 
 segment = give_flags(segment, "things", FLAGS, read_things)
-
-
-def _load(
-    model: str, sources: list[str], assignments: list[str], settings: dict[str, Any], *, shared: bool
-) -> tuple[Predictor | CloudPredictor, Callable[[], Predictor | CloudPredictor] | None]:
-    """Load the model, and say how others do; or cluster the pictures, which nobody else can do again."""
-    import intarsia
-    from intarsia.jobs.said import read_window
-    from intarsia.media.rasters import check_bands
-    from intarsia.recipe import read_assignments
-
-    changes = read_assignments(assignments)
-    if intarsia.is_clustering(model):
-        if shared:
-            raise UsageError(
-                "kmeans is fitted in this process, and other workers do not have it; fit it in a run (intarsia train "
-                "PICTURES/ --recipe kmeans), and name its folder (-m)"
-            )
-        if settings["bands"] is not None or settings["window"] is not None:
-            raise UsageError("--bands and --window are for trained models; kmeans clusters pictures")
-        rest = {
-            name: value for name, value in settings.items() if name not in ("bands", "window", "runtime", "precision")
-        }
-        with progress_bar("clustering") as progress:
-            found = intarsia.cluster(
-                sources, changes.pop("clusters", 5), options=changes, **rest,
-                progress=lambda _, done, total: progress(done, total),
-            )  # fmt: skip
-        return found, None
-    read = {
-        "bands": None if settings["bands"] is None else check_bands(settings["bands"]),
-        "window": None if settings["window"] is None else read_window(settings["window"]),
-    }
-    make = partial(intarsia.load, model, options=changes, **settings | read)
-    return make(), make
-
-
-def _finish(
-    predictor: Any,
-    plan: Plan,
-    result: JobResult,
-    model: str,
-    exports: Exports,
-    things: Things,
-    *,
-    overwrite: bool,
-    json: bool,
-) -> None:
-    """Write the export that was asked for, tell what was done, and end with the job's exit code."""
-    written = {}
-    if not result.stopped and (result.skipped or result.done):
-        written = exports.write(plan, predictor, of=things.of, overwrite=overwrite)
-    if model != PAGES:  # which are two-coloured, too
-        hint_at_masks(result)
-    if not json:
-        show_job(result, plan, predictor.bundle, model)
-    elif not result.stopped:  # of which the command itself tells, in JSON too
-        outcome: Mapping[str, Any] = {
-            "out": str(plan.place), "model": model, "notes": list(plan.notes), **result.to_json(),
-        }  # fmt: skip
-        more = {
-            tool: {"path": str(one.path), "lost": one.lost.to_json(), "pixels_changed": one.changed}
-            for tool, one in written.items()
-        }
-        emit({**outcome, **({"annotations": more} if more else {})})
-    for tool, one in {} if json else written.items():
-        exactly = " (--outline-tolerance 0 --outline-least-area 0: none)" if one.changed else ""
-        typer.echo(f"{one.path}: shapes of {counted(one.images, 'picture')} for {tool}; {one.form}{exactly}")
-        for line in one.lost.lines():
-            typer.echo(f"  {line}")
-    if result.exit_code:
-        raise typer.Exit(result.exit_code)

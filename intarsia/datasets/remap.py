@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from intarsia.annotations.document import IGNORE_NAMES
+from intarsia.annotations.document import is_unlabelled
 from intarsia.datasets.splits import Dataset
 from intarsia.errors import UsageError, suggest
 from intarsia.files import reason
@@ -116,7 +116,7 @@ class Remap:
                 f"remap: nothing is said about {', '.join(silent)}; name them in map (new name, or {IGNORE}), or set "
                 f"rest to {IGNORE}, keep or the new class that all of them become"
             )
-        kept = dict.fromkeys(new for new in targets.values() if new and new.lower() not in IGNORE_NAMES)
+        kept = dict.fromkeys(new for new in targets.values() if new and not is_unlabelled(new))
         names = self.classes or tuple(kept)
         for name in kept:
             if name not in names:

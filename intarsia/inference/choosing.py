@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ CHOICES = ("person", "handwriting", OTHERWISE)
 _SIDE = 640  # pixels at which a picture is looked at
 _MOST_PIXELS = 100_000_000
 _LOOKED_AT = 5  # pictures of many
+_REMEMBERED = 64  # choices
 _NEAR = 0.05  # of the picture that people fill
 _CLEAR = 0.7  # undecided pixels of their mask, at most, for one that is decided
 _FACE, _SURE = 0.1, 0.9  # of the longer side; of a face's score
@@ -60,6 +62,7 @@ class Chooser:
 
     def __init__(self) -> None:
         self._bodies, self._known = BodyFinder(), bundled_models()
+        self._choices: dict[tuple[tuple[int, ...], bytes], Choice] = {}  # of late, by what was seen
 
     @cached_property
     def _faces(self) -> FaceFinder:
@@ -67,8 +70,16 @@ class Chooser:
         return FaceFinder(brief=True)
 
     def choose(self, image: NDArray[np.uint8]) -> Choice:
-        """Choose for one picture (H, W, 3) uint8 RGB."""
+        """Choose for one picture (H, W, 3) uint8 RGB; what was looked at of late is not looked at again."""
         seen = _reduced(image)
+        key = seen.shape, hashlib.sha256(seen.tobytes()).digest()
+        if key not in self._choices:
+            while len(self._choices) >= _REMEMBERED:
+                self._choices.pop(next(iter(self._choices)))
+            self._choices[key] = self._choose(seen)
+        return self._choices[key]
+
+    def _choose(self, seen: NDArray[np.uint8]) -> Choice:
         mask = self._bodies.person(seen)
         share = float(np.mean(mask > 0.5))
         if share >= _NEAR and _undecided(mask) <= _CLEAR * share and self._sees_somebody(seen, mask):
@@ -133,7 +144,8 @@ def choose_for(pictures: Sequence[Callable[[], NDArray[np.uint8]]]) -> Choice:
     first = next(one for one in found if one.model == model)
     if len(found) == 1:
         return first
-    return Choice(model, f"the choice for {count} of the {len(found)} pictures that were looked at")
+    looked = f"the choice for {count} of the {len(found)} pictures that were looked at"
+    return Choice(model, f"{looked}; of the first, {first.reason}")
 
 
 def look(picture: ImageLike) -> NDArray[np.uint8]:

@@ -7,11 +7,12 @@ import secrets
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import IO, Protocol
 
 from intarsia.errors import DataError
-from intarsia.files import lock, reason, sync
+from intarsia.files import lock, reason, sync, within
 from intarsia.jobs.lines import MANIFEST, SHARDS, Lines, is_outdated, parsed, shards, written
 from intarsia.jobs.task import Record
 
@@ -61,7 +62,6 @@ class Shard:
 
     def __init__(self, folder: Path, worker: str) -> None:
         with _told(folder / SHARDS):
-            (folder / SHARDS).mkdir(parents=True, exist_ok=True)
             self._file, self._stream = _own(folder / SHARDS, f"{socket.gethostname()}-{worker}-{os.getpid()}")
             sync(folder / SHARDS)
         self.name = self._file.name
@@ -85,10 +85,14 @@ def _own(folder: Path, owner: str) -> tuple[Path, IO[bytes]]:
     """Make a new file and lock it, before anybody takes it for one that was left and gathers it."""
     while True:
         file = folder / f"{owner}-{secrets.token_hex(4)}.jsonl"
-        stream = file.open("xb", buffering=0)
+        stream = within(folder, partial(_new, file))
         if lock(stream) and file.exists():
             return file, stream
         stream.close()
+
+
+def _new(file: Path) -> IO[bytes]:
+    return file.open("xb", buffering=0)
 
 
 def is_held(folder: Path, job: str) -> bool:

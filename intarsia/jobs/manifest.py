@@ -9,11 +9,12 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO
 
 from intarsia.errors import DataError
-from intarsia.files import leftovers, lock, reason, remove, sync
+from intarsia.files import leftovers, lock, reason, remove, sync, within
 from intarsia.jobs.lines import Lines
 from intarsia.jobs.log import Log, SharedLog, gather
 from intarsia.jobs.outputs import FOLDERS
@@ -94,7 +95,6 @@ class Manifest:
         with ExitStack() as stack:
             try:
                 self._made = self._made or not self.folder.exists()
-                self._claims.mkdir(parents=True, exist_ok=True)
                 held = stack.enter_context(_held(self._claims / f"{digest(task.id)}.json"))
                 if held is None:
                     yield False
@@ -207,7 +207,7 @@ class _Note:
 def _held(path: Path) -> Iterator[IO[str] | None]:
     """A claim's file, locked and removed at the end; None where somebody else holds it."""
     while True:
-        stream = path.open("a+", encoding="utf-8")
+        stream = within(path.parent, partial(path.open, "a+", encoding="utf-8"))
         try:
             if not lock(stream):
                 yield None

@@ -17,6 +17,7 @@ Windows = Sequence[tuple[float, float]]
 _DEPTHS = (8, 10, 12, 14, 16)  # bits that sensors and scanners fill of the 16 that files have
 _WHITE_IS_ZERO, _PHOTOMETRIC, _BITS, _SAMPLE_FORMAT = 0, 262, 258, 339  # TIFF
 _PLANAR, _BY_PLANE = 284, 2
+_EXTRA, _PREMULTIPLIED, _ALPHA = 338, 1, 2
 
 
 def is_deep(image: Image.Image) -> bool:
@@ -52,7 +53,8 @@ def deep_samples(image: Image.Image) -> NDArray[np.uint16] | None:
             "(tiffcp -p contig IN OUT)"
         )
     if image.mode.startswith("I;16"):
-        return np.asarray(image).astype(np.uint16)
+        gray, clear = np.asarray(image).astype(np.uint16), image.info.get("transparency")
+        return np.dstack([gray, np.where(gray == clear, 0, 65535).astype(np.uint16)]) if clear is not None else gray
     file = getattr(image, "fp", None)
     if file is None or "transparency" in image.info:
         return None
@@ -72,7 +74,23 @@ def deep_samples(image: Image.Image) -> NDArray[np.uint16] | None:
     if samples is None or samples.dtype != np.uint16 or samples.shape[:2] != size[::-1]:
         return None
     order = {3: [2, 1, 0], 4: [2, 1, 0, 3]}.get(samples.shape[2] if samples.ndim == 3 else 1)
-    return np.asarray(samples if order is None else samples[..., order], dtype=np.uint16)
+    return _without_extra(np.asarray(samples if order is None else samples[..., order], dtype=np.uint16), image)
+
+
+def has_plain_alpha(image: Image.Image) -> bool:
+    """Tell whether what a TIFF stores beside gray or colours, if anything, is transparency not yet in them."""
+    return set(getattr(image, "tag_v2", {}).get(_EXTRA, ())) <= {_ALPHA}
+
+
+def _without_extra(samples: NDArray[np.uint16], image: Image.Image) -> NDArray[np.uint16]:
+    """Samples whose fourth channel is plain transparency: none where a TIFF calls it something else, as infrared."""
+    if samples.ndim != 3 or samples.shape[2] != 4 or has_plain_alpha(image):
+        return samples
+    if image.tag_v2[_EXTRA][0] != _PREMULTIPLIED:  # type: ignore[attr-defined]
+        return np.ascontiguousarray(samples[..., :3])
+    share = np.maximum(samples[..., 3:], 1) / np.float32(65535)
+    colours = np.clip(np.rint(samples[..., :3] / share), 0, 65535).astype(np.uint16)
+    return np.concatenate([colours, samples[..., 3:]], axis=2)
 
 
 def bits_of(highest: int) -> int:

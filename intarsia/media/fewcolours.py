@@ -43,7 +43,7 @@ class FewColours:
             return ()
         return (
             f"it has {counted(self.count, 'colour')} alone, as masks, drawings and scans have and photos do not; it "
-            "was segmented as if it were a photo.",
+            "was segmented as if it were a photo. Masks are what intarsia metrics, count, data check and train read.",
         )
 
     @property

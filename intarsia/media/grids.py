@@ -30,6 +30,7 @@ class Grid:
         shape: voxels along the three stored axes.
         affine: (4, 4), from voxel indices to millimetres in the patient: to the right, to the front, up (NIfTI's
             RAS+ convention).
+        unit: millimetres in the unit of lengths of its file.
 
     Raises:
         DataError: no voxels, too many, or an affine that is not finite, flat, or not at right angles.
@@ -37,6 +38,7 @@ class Grid:
 
     shape: tuple[int, int, int]
     affine: Affine
+    unit: float = 1.0
 
     def __post_init__(self) -> None:
         if min(self.shape) < 1:
@@ -90,8 +92,19 @@ class Grid:
     def differs(self, other: Grid) -> str:
         """Say in words what tells another grid from this one; "" when every voxel lies where this one's lies.
 
-        The stored axes may be in another order or direction.
+        The stored axes may be in another order or direction. Numbers that agree are the same place also where only one
+        of the files says their unit, as most programs write labels without it.
         """
+        apart = self._differs(other)
+        if apart and self.unit != other.unit and 1 in (self.unit, other.unit):
+            return self._as_written()._differs(other._as_written()) and apart
+        return apart
+
+    def _as_written(self) -> Grid:
+        """The grid in the numbers of its file."""
+        return Grid(self.shape, np.diag([1 / self.unit] * 3 + [1.0]) @ self.affine)
+
+    def _differs(self, other: Grid) -> str:
         corners = [_view_corners(grid) for grid in (self, other)]
         sizes = [grid.view(np.broadcast_to(np.uint8(0), grid.shape), "axial").shape for grid in (self, other)]
         if sizes[0] != sizes[1]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import os
 import struct
 import zlib
@@ -64,6 +65,7 @@ BOMB_PIXELS_PER_BYTE = 1500
 
 _ORIENTATION = 0x0112
 _NEW_SUBFILE_TYPE, _SUBFILE_TYPE = 254, 255
+_REDUCED, _MASK = 0b1, 0b100
 
 # Most photos are read by one call to the system, where decoders would ask for a few kilobytes at a time.
 _BUFFER = 1 << 18
@@ -112,6 +114,11 @@ def opened(source: Path | bytes | Image.Image, name: str) -> Iterator[Image.Imag
     except Exception as error:
         # Decoders raise almost any exception on damaged data; each of them means that this file cannot be used.
         reason = str(error).strip(". ") or type(error).__name__
+        if isinstance(error, SyntaxError) and "unknown pixel mode" in reason:
+            raise DataError(
+                f"cannot read {name}: its samples (floats, more than 16 bits or rare mixtures) are none of a photo "
+                "here; save it with 8 or 16 bits a channel; of a map, a georeference makes it a raster"
+            ) from error
         raise DataError(
             f"cannot read {name}: the file is truncated or corrupt ({reason}); copy or export it again"
         ) from error
@@ -170,20 +177,34 @@ def own_frames(image: Image.Image) -> tuple[int, ...]:
     A TIFF marks its pages in NewSubfileType (bit 0: reduced resolution, bit 2: transparency mask) or the older
     SubfileType (2: reduced); see TIFF 6.0, section 8.
     """
-    count = int(getattr(image, "n_frames", 1))
-    if image.format == "MPO" or count == 1:
+    if image.format == "MPO":
         return (0,)
     if not isinstance(image, TiffImagePlugin.TiffImageFile):
-        return tuple(range(count))
-    at = image.tell()
-    own = []
-    for page in range(count):
-        image.seek(page)
-        tags = image.tag_v2
-        if not (int(tags.get(_NEW_SUBFILE_TYPE, 0)) & 0b101 or tags.get(_SUBFILE_TYPE) == 2):
-            own.append(page)
-    image.seek(at)
+        return tuple(range(int(getattr(image, "n_frames", 1))))
+    own = [page for page, kind in enumerate(_kinds(image)) if not kind & (_REDUCED | _MASK)]
     return tuple(own) or (0,)
+
+
+def has_mask_page(image: Image.Image) -> bool:
+    """Tell whether a page of a TIFF says where another one holds anything."""
+    return isinstance(image, TiffImagePlugin.TiffImageFile) and any(kind & _MASK for kind in _kinds(image))
+
+
+def _kinds(image: TiffImagePlugin.TiffImageFile) -> list[int]:
+    """The NewSubfileType of each page."""
+    at = image.tell()
+    kinds = []
+    for page in itertools.count():
+        try:
+            image.seek(page)
+        except EOFError:
+            break
+        except SyntaxError:
+            pass  # pixels that Pillow does not know, as of a mask: the page's tags are read all the same
+        tags = image.tag_v2
+        kinds.append(int(tags.get(_NEW_SUBFILE_TYPE, 0)) | (_REDUCED if tags.get(_SUBFILE_TYPE) == 2 else 0))
+    image.seek(at)
+    return kinds
 
 
 def has_frames(source: object, suffixes: Sequence[str]) -> bool:

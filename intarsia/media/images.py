@@ -17,6 +17,7 @@ from PIL import Image
 
 from intarsia.errors import DataError, UsageError, suggest
 from intarsia.files import atomic_path
+from intarsia.media import worldfile
 from intarsia.media.decoding import decode_smaller, decoded
 from intarsia.media.depth import Windows, bits_of, deep_samples, highest_colour, is_deep
 from intarsia.media.header import IMAGE_SUFFIXES as IMAGE_SUFFIXES
@@ -213,6 +214,7 @@ class ImageReader:
     def notes(self) -> tuple[str, ...]:
         """What was decided about its values, in sentences."""
         told = tuple(note for note in (self._told, self._change.note if self._change else "") if note)
+        told += worldfile.told(self._picture)
         if not self.is_deep or self._windows is not None or self.bits == 16:
             return told
         return (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from PIL import Image
 
 from intarsia.errors import DataError
 from intarsia.media.arrayfile import load_array
-from intarsia.media.header import check_frames, check_size, check_sums, file_size, opened, orientation
+from intarsia.media.header import check_frames, check_size, check_sums, file_size, has_mask_page, opened, orientation
 from intarsia.media.pixels import upright
 from intarsia.media.rasters import opened_raster
 
@@ -37,7 +37,7 @@ class StoredMask:
 
     Attributes:
         values: (H, W) values (of palette files the indices), or (H, W, 3) colours; upright.
-        palette: (256, 3) colours of a palette file, else None.
+        palette: (256, 3), of 16-bit values (65536, 3), colours of a palette file, else None.
         nodata: the value that the file declares to be no data, if it is one of 0..65535.
         nowhere: the number that became `NOWHERE`, in words: "-9999", "NaN"; "" for none.
     """
@@ -105,9 +105,10 @@ def mask_of_bands(file: Any, values: NDArray[Any], name: str) -> StoredMask:
     plane, nowhere = class_values(values[0], name, file.nodata)
     palette = None
     if file.colorinterp[0].name == "palette":
-        palette = np.zeros((256, 3), dtype=np.uint8)
+        palette = np.zeros((256 if plane.dtype == np.uint8 else 1 << 16, 3), dtype=np.uint8)
         for index, color in file.colormap(1).items():
-            palette[index] = color[:3]
+            if index < len(palette):
+                palette[index] = color[:3]
     return StoredMask(plane, palette, _as_value(file.nodata), nowhere)
 
 
@@ -119,8 +120,36 @@ def _read_picture(source: Path | bytes | Image.Image, name: str, max_pixels: int
             check_frames(image, name)
         check_sums(image)
         turn = 1 if image.format == "TIFF" else orientation(image)
+        masked = isinstance(source, Path) and image.format == "TIFF" and _says_where(image, source)
         found = _from_picture(image, name)
+        if masked and isinstance(source, Path) and found.values.ndim == 2:
+            with opened_raster(source) as file:
+                found = _without(found, hidden_in(file))
         return StoredMask(upright(found.values, turn), found.palette, found.nodata, found.nowhere)
+
+
+def hidden_in(file: Any, window: Any = None) -> NDArray[np.bool_] | None:
+    """Where the mask that a raster brings along says that it holds no data (h, w); None where it brings none."""
+    flags = {flag.name for flag in file.mask_flag_enums[0]}
+    if "per_dataset" not in flags or "alpha" in flags:
+        return None
+    hidden: NDArray[np.bool_] = file.read_masks(1, window=window) == 0
+    return hidden
+
+
+def _says_where(image: Image.Image, source: Path) -> bool:
+    """Whether a TIFF has a mask of its own, as a page or beside it, and rasterio is there to read it."""
+    beside = source.with_name(f"{source.name}.msk").is_file()
+    return (beside or has_mask_page(image)) and find_spec("rasterio") is not None
+
+
+def _without(found: StoredMask, hidden: NDArray[np.bool_] | None) -> StoredMask:
+    """The same, but nothing where it is hidden; of palettes `RasterSplit` leaves that out."""
+    if hidden is None or not hidden.any() or hidden.shape != found.values.shape or found.palette is not None:
+        return found
+    values = np.where(hidden, np.uint16(NOWHERE), found.values.astype(np.uint16))
+    said = " and ".join(one for one in (found.nowhere, "under the file's own mask") if one)
+    return replace(found, values=values, nowhere=said)
 
 
 def class_values(values: NDArray[Any], name: str, nodata: float | None = None) -> tuple[Stored, str]:
@@ -177,10 +206,13 @@ def _tolerance(values: NDArray[Any]) -> NDArray[Any]:
 
 def _from_picture(image: Image.Image, name: str) -> StoredMask:
     """A decoded picture, its orientation not applied."""
-    mode, levels = image.mode, _levels(image)
+    mode, levels, most = image.mode, _levels(image), _highest_of_pgm(image)
     palette = image.getpalette("RGB") if mode == "P" else None
     nodata = _declared(image)
     values: NDArray[Any] = np.asarray(image)
+    if most and mode in ("L", "I"):
+        values = np.rint(values * (most / (255 if mode == "L" else NOWHERE))).astype(np.uint16)
+        return StoredMask(*class_values(values.astype(np.uint8) if most < 256 else values, name)[:1])
     if mode == "L" and _tag(image, _FORMAT_TAG) == _SIGNED:
         numbers, nowhere = class_values(values.view(np.int8), name, nodata)
         return StoredMask(numbers, None, _as_value(nodata), nowhere)
@@ -227,6 +259,13 @@ def _levels(image: Image.Image) -> NDArray[np.uint8]:
         table = table // np.uint8(255 // most)
     turned = image.format == "TIFF" and image.mode in ("1", "L") and "I" in raw.partition(";")[2]
     return np.uint8(most) - np.minimum(table, np.uint8(most)) if turned else table
+
+
+def _highest_of_pgm(image: Image.Image) -> int:
+    """The largest value that a PGM or PPM file announces, to which Pillow stretches what it stores; 0 of others."""
+    tiles = getattr(image, "tile", None) if image.format == "PPM" else None
+    arguments = tiles[0].args if tiles else ()
+    return int(arguments[-1]) if isinstance(arguments, tuple) and tiles and tiles[0].codec_name != "raw" else 0
 
 
 def _tag(image: Image.Image, number: int) -> Any:

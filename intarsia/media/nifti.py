@@ -106,15 +106,18 @@ class Nifti:
         self._check(name, path, shape, dtype)
         self.whole_bytes = dtype.itemsize * math.prod(shape) if self._packed else 0
         try:
-            self.grid = Grid((shape[0], shape[1], shape[2]), np.array(self._image.affine, dtype=np.float64))
+            affine = np.array(self._image.affine, dtype=np.float64)
+            unit = millimetres(header)
+            affine[:3] *= unit
+            self.grid = Grid((shape[0], shape[1], shape[2]), affine, unit)
         except DataError as error:
             raise DataError(f"cannot read {name}: {error}") from error
-        self.notes: tuple[str, ...] = ()
+        self.notes: tuple[str, ...] = _doubts(name, header)
         silent = "the old Analyze format has no room for it" if _is_analyze(self._image) else ""
         if "sform_code" in header and not (int(header["sform_code"]) or int(header["qform_code"])):
             silent = "sform and qform are empty"
         if silent:
-            self.notes = (
+            self.notes += (
                 f"{name} does not say how the patient lies ({silent}): it is taken as {self.grid.codes}, as other "
                 "tools do, and may be mirrored.",
             )
@@ -176,6 +179,28 @@ class Nifti:
             if b"<LabelTable" in extension.content:
                 return _read_label_table(extension.content)
         return {}
+
+
+def millimetres(header: Any) -> float:
+    """How many millimetres the unit of lengths in a header is; 1 where it says none, as most writers leave it out."""
+    said = header.get_xyzt_units()[0] if hasattr(header, "get_xyzt_units") else ""
+    return {"meter": 1000.0, "micron": 0.001}.get(said, 1.0)
+
+
+def _doubts(name: str, header: Any) -> tuple[str, ...]:
+    """What a NIfTI header says that other tools may pass over, in sentences."""
+    notes = []
+    if (unit := millimetres(header)) != 1:
+        said = "metres" if unit > 1 else "micrometres"
+        notes.append(f"{name} gives lengths in {said}, which are taken as such; tools that pass this over differ.")
+    if "sform_code" in header and int(header["sform_code"]) and int(header["qform_code"]):
+        apart = np.abs(header.get_sform() - header.get_qform()).max()
+        if apart > 0.01 * float(np.linalg.norm(header.get_sform()[:3, :3], axis=0).min()):
+            notes.append(
+                f"{name} says in two ways how the patient lies (sform and qform), and they differ: the sform is taken, "
+                "as most tools do; ITK and 3D Slicer may take the qform."
+            )
+    return tuple(notes)
 
 
 def _read_label_table(packed: bytes) -> dict[int, str]:

@@ -31,6 +31,7 @@ _TURNS = {
     "right-anterior-superior": np.eye(4), "ras": np.eye(4),
     "left-anterior-superior": np.diag([-1.0, 1.0, 1.0, 1.0]), "las": np.diag([-1.0, 1.0, 1.0, 1.0]),
 }  # fmt: skip
+_UNITS = {"m": 1000.0, "cm": 10.0, "um": 1e-3, "µm": 1e-3, "microns": 1e-3, "micron": 1e-3, "nm": 1e-6}
 _LONGEST = 1 << 20  # bytes of a header
 
 
@@ -104,14 +105,30 @@ def _dtype(fields: dict[str, str]) -> np.dtype[np.generic]:
 
 
 def _grid(shape: tuple[int, int, int], fields: dict[str, str]) -> tuple[Grid, bool]:
+    """The grid, and whether the file says how the patient lies: not if its directions are those of the scanner."""
     turn = _TURNS.get(fields.get("space", "").lower())
     vectors = _vectors(fields.get("space directions", ""))
-    if turn is not None and len(vectors) == 3:
+    if len(vectors) == 3:
         origin = _vectors(fields.get("space origin", "")) or [[0.0, 0.0, 0.0]]
-        return Grid(shape, affine_of(np.array(vectors), np.array(origin[0]), turn)), True
-    steps = [float(one) for one in fields.get("spacings", "").split()] or [1.0, 1.0, 1.0]
-    steps = [step if np.isfinite(step) else 1.0 for step in steps]
-    return Grid(shape, np.diag([*steps, 1.0])), False
+        unit = _unit(fields.get("space units", ""))
+        affine = affine_of(np.array(vectors) * unit, np.array(origin[0]) * unit, np.eye(4) if turn is None else turn)
+        return Grid(shape, affine), turn is not None
+    unit = _unit(fields.get("units", ""))
+    affine = np.diag([*(unit * step for step in _per_axis(fields, "spacings", 1.0)), 1.0])
+    affine[:3, 3] = [unit * start for start in _per_axis(fields, "axis mins", 0.0)]
+    return Grid(shape, affine), False
+
+
+def _unit(said: str) -> float:
+    """Millimetres in a unit of length, as a header quotes it for each axis; 1 of none and of those that are unknown."""
+    units = {one.strip().lower() for one in re.findall(r'"([^"]*)"', said)}
+    return _UNITS.get(units.pop(), 1.0) if len(units) == 1 else 1.0
+
+
+def _per_axis(fields: dict[str, str], name: str, otherwise: float) -> list[float]:
+    """Three finite numbers of a field."""
+    said = [float(one) for one in (fields.get(name) or fields.get(name.replace(" ", ""), "")).split()]
+    return [one if np.isfinite(one) else otherwise for one in said] if len(said) == 3 else [otherwise] * 3
 
 
 def _vectors(text: str) -> list[list[float]]:

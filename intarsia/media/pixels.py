@@ -23,6 +23,7 @@ from intarsia.media.depth import (
 RGB = NDArray[np.uint8]
 
 _BAND_ROWS = 256
+_PADDED = ("BMP", "DIB", "TGA")  # whose fourth byte many programs leave 0: transparent throughout is not meant
 _AT_A_TIME = 4  # channels that OpenCV resizes
 
 _ADVICE = "name the range that becomes black and white (--window 0,1; recipe: input.window)"
@@ -66,6 +67,8 @@ def to_rgb(image: Image.Image, name: str, windows: Windows | None = None) -> RGB
         raise DataError(f"cannot use {name} as a photo: its pixels are {kind} without a fixed range; {_ADVICE}")
     elif mode not in ("L", "LA", "RGB", "RGBA") and not mode.startswith("I;16"):
         raise DataError(f"cannot use {name}: its colour mode {mode} has no conversion here; save it as RGB")
+    if mode == "RGBA" and image.format in _PADDED and not np.asarray(image)[..., 3].any():
+        image = image.convert("RGB")
     return channels_to_rgb(np.asarray(image))
 
 

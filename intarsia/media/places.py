@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intarsia.errors import DataError, require
+from intarsia.media.maskfile import hidden_in
 from intarsia.media.rasters import IDENTITY, GeoFrame, are_rasters, opened_raster
 
 BY_PIXELS = "if they fit pixel by pixel, take the mask's georeference away (gdal_edit.py -unsetgt MASK)"
@@ -100,8 +101,11 @@ def on_grid(file: Any, frame: GeoFrame, place: Place) -> tuple[NDArray[Any], NDA
     if covered.any():
         left, top = int(columns[covered].min()), int(rows[covered].min())
         width, height = int(columns[covered].max()) + 1 - left, int(rows[covered].max()) + 1 - top
-        stored = file.read(window=require("rasterio.windows", "geo").Window(left, top, width, height))
+        window = require("rasterio.windows", "geo").Window(left, top, width, height)
+        stored, hidden = file.read(window=window), hidden_in(file, window)
         values[:, covered] = stored[:, rows[covered] - top, columns[covered] - left]
+        if hidden is not None:
+            covered[covered] = ~hidden[rows[covered] - top, columns[covered] - left]
     return values, covered
 
 

@@ -109,16 +109,19 @@ class RasterReader:
             self.width, self.height = self.frame.width, self.frame.height
             kinds, colours = list(file.dtypes), [colour.name for colour in file.colorinterp]
             blocks = [height * width for height, width in file.block_shapes]
+            self._inverted = _is_inverted(file)
             self._has_holes = any("all_valid" not in {flag.name for flag in flags} for flags in file.mask_flag_enums)
         if max(self.width, self.height) > MAX_SIDE:
             raise DataError(
                 f"refused {path}: {self.width}x{self.height} pixels, the longest side may have {MAX_SIDE:,}"
             )
         self.bands_used = _choose_bands(self.name, bands, colours)
+        with self.opened() as file:
+            self._shades = _shades_of(file, self.bands_used[0]) if bands is None and windows is None else None
         odd = [kinds[band - 1] for band in self.bands_used if kinds[band - 1] not in _KINDS]
         if odd:
             raise DataError(f"cannot use {path}: its values are {odd[0]}; save it with integers or floats")
-        if windows is None and any(kinds[band - 1] != "uint8" for band in self.bands_used):
+        if windows is None and self._shades is None and any(kinds[band - 1] != "uint8" for band in self.bands_used):
             kind = kinds[self.bands_used[0] - 1]
             raise DataError(
                 f"cannot use {path}: its values are {kind}, and nothing says which of them are "
@@ -135,6 +138,11 @@ class RasterReader:
         elif not self.frame.straight:
             kept = "ground control points" if self.frame.gcps else "rational polynomial coefficients (RPC)"
             self.notes = (f"{path} lies on the map by {kept}, which the results keep; gdalwarp makes a straight map.",)
+
+    @property
+    def has_gaps(self) -> bool:
+        """Whether it may lack data somewhere; see `holes`."""
+        return self._has_holes or self._has_floats
 
     @contextmanager
     def opened(self) -> Iterator[Any]:
@@ -166,7 +174,9 @@ class RasterReader:
         enums = require("rasterio.enums", "geo")
         with self.opened() as file:
             shape = (len(self.bands_used), height, width)
-            values = file.read(list(self.bands_used), out_shape=shape, resampling=enums.Resampling.average)
+            # Numbers of shades have no average.
+            how = enums.Resampling.average if self._shades is None else enums.Resampling.nearest
+            values = file.read(list(self.bands_used), out_shape=shape, resampling=how)
             return self._stretched(values)
 
     def holes(self, top: int, left: int, height: int, width: int) -> NDArray[np.bool_] | None:
@@ -176,7 +186,7 @@ class RasterReader:
         or alpha band says so. The nodata value in some of the bands only is a value like others, as for GDAL's mask of
         the dataset.
         """
-        if not (self._has_holes or self._has_floats):
+        if not self.has_gaps:
             return None
         empty = np.ones((height, width), dtype=np.bool_)
         with self.opened() as file:
@@ -219,14 +229,17 @@ class RasterReader:
 
     def _stretched(self, values: NDArray[Any]) -> NDArray[np.uint8]:
         """(C, h, w) stored values -> (h, w, C) uint8."""
+        if self._shades is not None and self._shades.ndim == 2:
+            return np.ascontiguousarray(self._shades[values[0]])
         if self._windows is None:
-            return np.ascontiguousarray(values.transpose(1, 2, 0))
+            stored = values if self._shades is None else self._shades[values]
+            return np.ascontiguousarray(stored.transpose(1, 2, 0))
         samples = np.empty((*values.shape[1:], len(values)), dtype=np.uint8)
         windows = list(self._windows) * (len(values) if len(self._windows) == 1 else 1)
         for channel, (low, high) in enumerate(windows):
             plane = (values[channel].astype(np.float32) - np.float32(low)) * np.float32(255 / (high - low))
             samples[..., channel] = np.rint(np.clip(np.nan_to_num(plane, nan=0.0), 0, 255))
-        return samples
+        return 255 - samples if self._inverted else samples
 
 
 def open_raster(
@@ -264,7 +277,7 @@ def is_raster(path: str | os.PathLike[str]) -> bool:
         return True
     try:
         with opened_raster(file) as raster:
-            colours = all(band.name != "undefined" for band in raster.colorinterp)
+            colours = _is_inverted(raster) or all(band.name != "undefined" for band in raster.colorinterp)
             return GeoFrame.of(raster).known or raster.count > 4 or not colours
     except DataError:
         return False
@@ -329,6 +342,37 @@ def _choose_bands(name: str, bands: Sequence[int] | None, colours: list[str]) ->
         f"cannot use {name}: it has {count} bands, and none of them is said to be red, green or blue; choose three "
         "(--bands 4,3,2; recipe: input.bands)"
     )
+
+
+def _shades_of(file: Any, band: int) -> NDArray[np.uint8] | None:
+    """What the numbers of a band look like, where they are no shades of 8 bits themselves.
+
+    Args:
+        file: rasterio's dataset.
+        band: from 1.
+
+    Returns:
+        (256,) or more gray levels, or (256, 3) or more colours, by stored value: of a colour table, of samples of fewer
+        bits, and where white is stored as 0; else None.
+    """
+    kind, bits = file.dtypes[band - 1], int(file.tags(band, ns="IMAGE_STRUCTURE").get("NBITS", 8))
+    if kind not in ("uint8", "uint16"):
+        return None
+    if file.colorinterp[band - 1].name == "palette":
+        shades = np.zeros((1 + int(np.iinfo(kind).max), 3), dtype=np.uint8)
+        for index, color in file.colormap(band).items():
+            shades[index] = color[:3]
+        return shades
+    most = (1 << min(bits, 8)) - 1
+    if kind != "uint8" or (most == 255 and not _is_inverted(file)):
+        return None
+    gray = (np.minimum(np.arange(256), most) * 255 // most).astype(np.uint8)
+    return 255 - gray if _is_inverted(file) else gray
+
+
+def _is_inverted(file: Any) -> bool:
+    """Whether white is stored as 0 (TIFF's WhiteIsZero)."""
+    return bool(file.tags(ns="IMAGE_STRUCTURE").get("MINISWHITE") == "YES")
 
 
 def grid_windows(height: int, width: int, side: int) -> list[tuple[int, int, int, int]]:

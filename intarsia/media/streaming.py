@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from intarsia.errors import DataError
-from intarsia.media.depth import Windows, bits_of, highest_colour, is_inverted, narrowed, windowed
+from intarsia.media.depth import Windows, bits_of, has_plain_alpha, highest_colour, is_inverted, narrowed, windowed
 from intarsia.media.pixels import RGB, channels_to_rgb
 
 # Pictures up to this size are decoded whole: faster, and small enough in memory (3 bytes a pixel).
@@ -31,6 +31,7 @@ def can_stream(image: Image.Image) -> bool:
         and image.format in _FORMATS
         and plain
         and "transparency" not in image.info
+        and has_plain_alpha(image)
         and _has_vips()
     )
 

@@ -250,11 +250,16 @@ class VideoWriter:
         if sound.stream.codec_context.name in self._container.supported_codecs:
             sound.attach(self._container)
             self._sound = sound
+            if others := sound.others():
+                self._notes.append(f"only the first sound track is copied; left out: {others}")
         else:
             self._notes.append(
                 f"{self.path.suffix} cannot hold the sound's format ({sound.stream.codec_context.name}); "
                 f"it was left out; write {'.mov' if self.kind == 'alpha' else '.mkv'} to keep it"
             )
+
+
+_LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}  # by channels; MP4 takes no PCM whose layout is not said
 
 
 class _NoFrames(Exception):
@@ -290,6 +295,12 @@ class _Sound:
         found = [f"{what} had a time that repeats or goes back; it was moved on"] if self._repaired else []
         return found + ([self._failed] if self._failed else [])
 
+    def others(self) -> str:
+        """The file's further tracks, which are not copied, in words."""
+        streams = self._container.streams
+        tracks = {"sound track": len(streams.audio) - 1, "subtitle track": len(streams.subtitles)}
+        return " and ".join(counted(number, what) for what, number in tracks.items() if number)
+
     def end(self, reason: str) -> None:
         """Copy nothing any more."""
         self._failed = reason
@@ -303,6 +314,9 @@ class _Sound:
     def attach(self, target: Any) -> None:
         """Add the track to the output."""
         self._target = target.add_stream_from_template(self.stream)
+        context = self._target.codec_context
+        if context.layout.name.endswith("channels") and context.channels in _LAYOUTS:  # AVI says their number alone
+            context.layout = _LAYOUTS[context.channels]
 
     def until(self, seconds: Fraction | None) -> Any:
         """The packets from where the last call ended to a time; None for all that are left."""

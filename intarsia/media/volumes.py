@@ -21,7 +21,7 @@ from intarsia.media import metaimage, nrrd
 from intarsia.media.dicom import Series, is_series, open_series
 from intarsia.media.grids import Axis, Grid
 from intarsia.media.maskfile import class_values
-from intarsia.media.nifti import Nifti, is_pair, reading
+from intarsia.media.nifti import Nifti, is_pair, millimetres, reading
 from intarsia.media.rawvolumes import RawVolume
 
 VolumeLike = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
@@ -168,9 +168,13 @@ class VolumeReader:
         if labels.shape != self.grid.shape:
             raise DataError(f"cannot write {target}: labels {labels.shape} on a grid of {self.grid.shape} voxels")
         nifti = require("nibabel", "volumes")
-        image = nifti.Nifti1Image(labels, self.grid.affine, self._source.header())
+        source = self._source.header()
+        unit, affine = millimetres(source), self.grid.affine.copy()
+        affine[:3] /= unit  # so that the labels lie on the volume also for tools that look at no units
+        image = nifti.Nifti1Image(labels, affine, source)
         header = image.header
-        header.set_xyzt_units("mm")
+        if unit == 1:
+            header.set_xyzt_units("mm")
         header.set_data_dtype(labels.dtype)
         header.set_slope_inter(1, 0)
         header.set_intent("label")

@@ -16,7 +16,7 @@ from PIL import Image
 from intarsia.errors import UsageError, suggest
 from intarsia.labels import LabelArray, LabelSpace
 from intarsia.media.clouds import CloudReader, PointCloud, write_labels
-from intarsia.media.clouds.cloud import COLORS
+from intarsia.media.clouds.names import COLORS
 from intarsia.media.clouds.render import side_view, top_view
 from intarsia.media.clouds.viewer import MOST_POINTS, write_viewer
 from intarsia.result.contract import Result

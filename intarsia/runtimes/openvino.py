@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from intarsia.runtimes.openvino_library import library
 from intarsia.runtimes.processor import feature
 from intarsia.threads import cores
 
+_LIMIT = "ONEDNN_MAX_CPU_ISA"
 _ROUNDED = ("bf16", "fp32")  # one file serves both, where the processor has bfloat16
 
 
@@ -78,10 +80,20 @@ def core() -> Any:
     While a `Core` lives, signals run on memory of its own (for processors with AMX). If several go in another order
     than they came, that memory is one that was given back, and the next Ctrl-C ends the process. So there is one.
 
+    ``ONEDNN_MAX_CPU_ISA`` keeps OpenVINO's own oneDNN from instructions that the rest of OpenVINO counts on, which
+    ends in refusals or the death of the process. It is read once, when the processor is first asked for: hidden here.
+
     Raises:
         UsageError: it is not installed.
     """
-    return library().Core()
+    opened = library().Core()
+    limit = os.environ.pop(_LIMIT, None)
+    try:
+        opened.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    finally:
+        if limit is not None:
+            os.environ[_LIMIT] = limit
+    return opened
 
 
 @cache

@@ -208,7 +208,7 @@ def choose_answer(form: str | None, accept: str) -> Answer:
         return known[form]
     wanted = [part.partition(";") for part in accept.lower().split(",") if part.strip()]
     ranked = sorted(wanted, key=lambda part: -_quality(part[2]))
-    for kind, _, _ in ranked:
+    for kind, _, _ in (part for part in ranked if _quality(part[2]) > 0):
         if kind.strip() in _ACCEPTED:
             return known[_ACCEPTED[kind.strip()]]
     if not wanted:

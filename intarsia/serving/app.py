@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -98,7 +100,8 @@ def _make_known(engine: Engine, model: str) -> str:
 
 
 async def _load(app: FastAPI, engine: Engine, names: list[str]) -> None:
-    """Load and warm up what is wanted, then say that the server is ready."""
+    """Load and warm up what is wanted and what the studio opens with, then say that the server is ready."""
+    start = time.perf_counter()
     try:
         for name in names:
             predictor = await engine.predictor(name)
@@ -106,5 +109,11 @@ async def _load(app: FastAPI, engine: Engine, names: list[str]) -> None:
     except IntarsiaError as error:
         logger.error("cannot load %s: %s", name, error)
         return
+    try:
+        await warm_studio(engine, app.state.project, names[0] if app.state.settings.models else None)
+    except Exception:  # whoever asks for it is told; what else the server does is not held up by it
+        logger.exception("the studio could not be prepared")
     app.state.ready = True
-    await warm_studio(engine, app.state.project, names[0] if app.state.settings.models else None)
+    seconds = round(time.perf_counter() - start, 1)
+    told = {"event": "ready", "seconds": seconds, "models": [name for name in engine.names if engine.is_loaded(name)]}
+    logger.info(json.dumps(told) if app.state.settings.log_json else f"ready after {seconds} s")

@@ -36,7 +36,7 @@ OPEN = frozenset({"/healthz", "/readyz", "/version", "/", "/docs", "/openapi.jso
 """Paths that need no key; neither do the studio's own files, which hold no data."""
 
 JOBS = "/v1/jobs"
-"""Where jobs are posted."""
+"""Where jobs are posted; its answers may be as large as a disk, or without end, and know HEAD themselves."""
 
 _FILES = frozenset({JOBS, "/v1/convert"})  # where JSON is a file, which they judge themselves
 _BINARY = "inference-header-content-length"  # of the Open Inference Protocol: only so much of a body is JSON
@@ -66,7 +66,9 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers, start = Headers(scope=scope), time.perf_counter()
+        headers, start, method = Headers(scope=scope), time.perf_counter(), scope["method"]
+        if method == "HEAD" and not scope["path"].startswith(JOBS):
+            scope = {**scope, "method": "GET"}  # the server that speaks HTTP sends no body after it
         said = headers.get("x-request-id", "")
         scope["request_id"] = said if _PLAIN_ID.fullmatch(said) else uuid.uuid4().hex
         status, body = 0, Body(scope, headers, receive)
@@ -77,6 +79,8 @@ class Guard:
                 await body.throw_away()
                 status = message["status"]
                 _add_headers(MutableHeaders(scope=message), scope)
+            elif method == "HEAD":
+                message = {**message, "body": b""}
             await send(message)
 
         try:
@@ -93,7 +97,7 @@ class Guard:
             if not status:
                 await answer(Request(scope), problem)(scope, receive, told)
         finally:
-            self._count(scope, status or CLIENT_GONE, time.perf_counter() - start)
+            self._count({**scope, "method": method}, status or CLIENT_GONE, time.perf_counter() - start)
 
     def _refusal(self, scope: Scope, headers: Headers) -> Problem | None:
         """Why a request is not served."""

@@ -98,7 +98,8 @@ def _controls(root: Element, variables: dict[str, str]) -> Iterator[Control]:
         picture = tag.get("toName", "")
         if tag.tag in _KINDS and variables.get(picture):
             said = [(one.get("value", ""), one.get("alias", "")) for one in tag.iter("Label")]
-            labels = tuple(Label(value or alias, (value, alias)) for value, alias in said if value or alias)
+            # Where a label has an alias, Label Studio's own regions carry that, and its SDK accepts nothing else.
+            labels = tuple(Label(alias or value, (value, alias)) for value, alias in said if value or alias)
             yield Control(
                 _KINDS[tag.tag], tag.get("name", ""), picture, variables[picture], labels, tag.get("model", "")
             )

@@ -119,5 +119,7 @@ def run(app: FastAPI, found: socket.socket, listening: Callable[[], None]) -> No
     config: dict[str, Any] = {
         "log_config": None, "access_log": False, "server_header": False, "timeout_graceful_shutdown": GRACE,
         "lifespan": "on", "ws": "none", "proxy_headers": False, "http": Patient,
+        # Clients and proxies use connections again for longer than uvicorn's 5 s, and get a reset at the wrong moment.
+        "timeout_keep_alive": int(PATIENCE),
     }  # fmt: skip
     Server(uvicorn.Config(app, **config), app, listening).run(sockets=[found])

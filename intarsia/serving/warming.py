@@ -35,8 +35,6 @@ async def warm_studio(engine: Engine, project: Current, model: str | None) -> No
         model: that segments the sample; None: the one that a look at it chooses.
     """
     await asyncio.to_thread(read_files)
-    with suppress(IntarsiaError):
-        await asyncio.to_thread(project.get)
     pixels = await asyncio.to_thread(open_image(SAMPLE).read)
     if model is None:
         model = (await engine.choose(Call(), pixels)).model
@@ -44,3 +42,5 @@ async def warm_studio(engine: Engine, project: Current, model: str | None) -> No
         await engine.compute(Call(), chosen, partial(warm, chosen))
     predictor = await engine.predictor(model, {"confidence": True})
     await engine.compute(Call(), predictor, partial(predictor.warm_up, [pixels]))
+    with suppress(IntarsiaError):
+        await asyncio.to_thread(project.get)

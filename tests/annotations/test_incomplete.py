@@ -33,6 +33,14 @@ FEATURE = {"type": "Feature", "properties": {}, "geometry": {"type": "Polygon", 
         ([{"image": "a.png", "annotations": [{"label": "car", "coordinates": {}}]}], "boxes of CreateML"),
         ({"size": {"height": 6, "width": 8}, "objects": []}, "an image's annotation of Supervisely"),
         ({"type": "FeatureCollection", "features": [FEATURE]}, "GeoJSON in map coordinates"),
+        ({"imgHeight": 6, "imgWidth": 8, "objects": []}, "polygons of Cityscapes"),
+        ({"info": {}, "categories": {"label": {"labels": []}}, "items": []}, "a file of Datumaro"),
+        ([{"name": "a.png", "labels": []}], "labels of BDD100K"),
+        ({"label_classes": [], "images": []}, "an export of Hasty"),
+        (
+            {"type": "FeatureCollection", "features": [{**FEATURE, "properties": {"objectType": "annotation"}}]},
+            "GeoJSON of",
+        ),
         ([{"image": "a.png", "mask": "b.png"}], "a list of pairs; as a manifest save it as .jsonl"),
     ],
 )
@@ -43,8 +51,9 @@ def test_files_that_are_no_export_are_called_what_they_are(tmp_path: Path, value
     for opened in (open_annotations, open_dataset):
         with pytest.raises(DataError, match=f"found.json: {told}"):
             opened(file)
-    with pytest.raises(DataError, match=f"found.json is {told}"):
-        open_dataset(tmp_path)
+    for look in (open_annotations, open_dataset):
+        with pytest.raises(DataError, match=f"found.json is {told}"):
+            look(tmp_path)
 
 
 def test_exports_and_other_files_are_not_named(tmp_path: Path) -> None:

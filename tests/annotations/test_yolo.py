@@ -32,6 +32,17 @@ def text(path: Path, *lines: str) -> Path:
     return path
 
 
+@pytest.mark.parametrize("count", [2, 4])
+def test_a_number_of_classes_that_is_not_that_of_the_names_is_refused(tmp_path: Path, count: int) -> None:
+    image(tmp_path / "images" / "a.png")
+    text(tmp_path / "labels" / "a.txt", f"1 {OUTLINE}")
+    described = text(tmp_path / "data.yaml", "train: images", f"nc: {count}", "names: [cat, dog, bird]")
+    with pytest.raises(DataError, match=rf"nc is {count}, and 3 classes are named \(cat, dog, bird\); correct"):
+        open_dataset(tmp_path)
+    text(described, "train: images", "nc: 4", "names: {0: cat, 3: dog}")  # numbers may have gaps
+    assert describe(tmp_path).names == {0: "cat", 3: "dog"}
+
+
 @pytest.mark.parametrize("order", ["{kind}/{split}", "{split}/{kind}"])
 def test_outlines_splits_and_names(tmp_path: Path, order: str) -> None:
     for split, name in (("train", "a"), ("train", "empty"), ("valid", "b")):

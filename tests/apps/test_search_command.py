@@ -102,8 +102,8 @@ def test_odd_pictures_get_vectors_of_length_1(tmp_path: Path) -> None:
     for name, picture in {
         "grey.png": Image.fromarray(random.integers(0, 255, (40, 900), np.uint8)),
         "deep.png": Image.fromarray(random.integers(0, 65535, (50, 60), np.uint16)),
-        "clear.png": Image.new("RGBA", (64, 64), (255, 0, 0, 0)),
-        "ink.jpg": Image.new("CMYK", (64, 80), (0, 255, 0, 0)),
+        "clear.png": Image.fromarray(random.integers(0, 255, (64, 64, 4), np.uint8)),
+        "ink.jpg": Image.fromarray(random.integers(0, 255, (80, 64, 4), np.uint8), "CMYK"),
     }.items():
         picture.save(tmp_path / name)
         found = ready.embed(read_image(tmp_path / name))
@@ -123,3 +123,13 @@ def test_what_lies_around_a_thing_moves_its_vector_less_than_that_of_the_whole_p
     thing[:, 3] = 1
     whole = network.run(thing)["embedding"]
     assert masked[0] @ masked[1] > whole[0] @ whole[1]
+
+
+def test_a_blank_photo_is_told_and_not_searched_for(cli: Cli, photos: Path, tmp_path: Path) -> None:
+    Image.new("RGB", (90, 120), "white").save(photos / "blank.png")
+    file = tmp_path / "it.index"
+    assert cli("search", "build", photos, "-o", file) == 1
+    assert "blank.png: the photo is of one colour: there is nothing on it to search for" in cli.err
+    assert len(search.Index.load(file)) == 6
+    assert cli("search", "find", photos / "blank.png", "-i", file) == 3
+    assert "of one colour" in cli.err

@@ -359,6 +359,7 @@ def test_doctor_reports_and_fails_on_a_damaged_bundled_model(
         "openvino",
         "quantize",
         "scale",
+        "search-large",
         "demo",
     }
     assert set(found["extras"]) == optional

@@ -470,3 +470,43 @@ def test_foregrounds_of_two_tools_are_asked_about() -> None:
     assert choose(found, None, [255])[1].values[255] == 255
     found.add(survey_of(plain(blocks([[0, 1], [255, 0]]).astype(np.uint8))))
     assert choose(found, None)[1].values == {0: 0, 1: 1, 255: 255}
+
+
+@pytest.mark.parametrize("last", [99, 127, 200])
+def test_a_single_value_far_above_class_numbers_is_asked_about(last: int) -> None:
+    with pytest.raises(DataError, match=f"does {last} mean .not labelled., or is it a class"):
+        choose(gray([0, 1, 2, 3, last]), None)
+    assert choose(gray([0, 1, 2, 3, last]), None, (last,))[0].names == ("class_0", "class_1", "class_2", "class_3")
+    assert choose(gray([0, 1, 2, 3, last]), ClassList(tuple("abcde")))[1].values[last] == 4
+    for others in ([0, 1, last], [0, 2, 5, last], [0, 1, 2, 60], [0, 1, 2, 3, last, last + 1]):
+        assert set(choose(gray(others), None)[1].values) >= set(others)  # nothing says so
+
+
+@pytest.mark.parametrize("name", ["don't care", "Ignore Region", "not labelled", "NO DATA", "__ignore__", "dont_care"])
+def test_names_of_nothing_are_no_classes(name: str) -> None:
+    space, coding, notes = choose(gray([0, 1, 9]), ClassList(("a", "b", name), (), (0, 1, 9)))
+    assert space.names == ("a", "b")
+    assert coding.values == {0: 0, 1: 1, 9: 255}
+    assert f"The class {name} of classes is ignored (not labelled)." in notes
+
+
+def test_lossy_grays_of_three_channels_are_black_and_white() -> None:
+    shades = {level: 5000 - 300 * level for level in range(12)} | {
+        255 - level: 3000 - 200 * level for level in range(12)
+    }
+    found = Survey(values=Counter(shades), colors=Counter({0x020304: 40, 0xFDFEFB: 30}), files=1)
+    space, coding, _ = choose(found, None)
+    assert (space.names, coding.threshold) == (("background", "foreground"), 127)
+    with pytest.raises(DataError, match="colour-coded"):
+        choose(Survey(values=Counter(shades), colors=Counter({0x0000A0: 40}), files=1), None)
+
+
+def test_a_palette_that_puts_white_first_is_read_by_its_colours() -> None:
+    inverted = Survey(painted=Counter({(0, 0xFFFFFF): 30, (1, 0): 70}), files=1)
+    space, coding, notes = choose(inverted, None)
+    assert (space.names, coding.values, coding.painted) == (("background", "foreground"), {0: 0, 255: 1}, True)
+    assert notes[0].startswith("The palettes of the masks put white first")
+    usual = Survey(painted=Counter({(0, 0): 70, (1, 0xFFFFFF): 30}), files=1)
+    assert choose(usual, None)[1].values == {0: 0, 1: 1}
+    numbered = ClassList(("ink", "paper"), (), (0, 1))  # whoever numbers the classes means the indices
+    assert choose(inverted, numbered)[1].values == {0: 0, 1: 1}

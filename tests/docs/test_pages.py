@@ -46,7 +46,7 @@ class Shown:
 @pytest.fixture
 def shown(browser: Any, site: Path) -> Iterator[Shown]:
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Quiet, directory=str(site)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     yield Shown(context.new_page(), f"http://127.0.0.1:{server.server_port}/")
     context.close()
@@ -54,28 +54,27 @@ def shown(browser: Any, site: Path) -> Iterator[Shown]:
     server.server_close()
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 1280), ("dark", 390)])
-def test_pages_can_be_read_by_everybody_and_ask_nothing_of_others(shown: Shown, scheme: str, width: int) -> None:
+def test_pages_can_be_read_by_everybody_and_ask_nothing_of_others(shown: Shown) -> None:
     axe = (package("axe-core") / "axe.min.js").read_text("utf-8")
-    shown.page.set_viewport_size({"width": width, "height": 900})
-    shown.page.emulate_media(color_scheme=scheme)
     found = {}
     for name in PAGES:
         shown.page.goto(shown.address + name)
         shown.page.wait_for_selector(".md-content__inner h1")
-        shown.page.wait_for_load_state("networkidle")
         shown.page.add_style_tag(content="* { transition: none !important; animation: none !important }")
-        assert shown.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{name} is too wide"
         shown.page.evaluate(axe)
-        violations = shown.page.evaluate("async () => (await axe.run()).violations")
-        found[name] = [f"{one['id']}: {one['nodes'][0]['html'][:200]}" for one in violations]
-    assert {name: said for name, said in found.items() if said} == {}
+        for scheme, width in (("light", 1280), ("dark", 1280), ("dark", 390)):
+            shown.page.set_viewport_size({"width": width, "height": 900})
+            shown.page.emulate_media(color_scheme=scheme)
+            assert shown.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{name} is too wide"
+            violations = shown.page.evaluate("async () => (await axe.run()).violations")
+            seen = f"{name}, {scheme}, {width}"
+            found[seen] = [f"{one['id']}: {one['nodes'][0]['html'][:200]}" for one in violations]
+    assert {seen: said for seen, said in found.items() if said} == {}
     assert shown.outside == []
 
 
 def test_the_search_works_without_a_network(shown: Shown) -> None:
     shown.page.goto(shown.address + "index.html")
-    shown.page.wait_for_load_state("networkidle")
     shown.page.keyboard.press("/")
     shown.page.wait_for_function("document.activeElement !== document.body")
     shown.page.keyboard.type("my mask is black")

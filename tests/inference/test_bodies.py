@@ -113,6 +113,16 @@ def test_grey_photos_of_people_are_people() -> None:
     assert Chooser().choose(np.stack([shown] * 3, axis=-1)).model == "person"
 
 
+def test_what_was_looked_at_of_late_is_not_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    chooser = Chooser()
+    pictures = [np.full((8, 8, 3), level, np.uint8) for level in (0, 90)]
+    first = [chooser.choose(picture) for picture in pictures]
+    monkeypatch.setattr(chooser, "_choose", lambda seen: pytest.fail("it was looked at"))
+    assert [chooser.choose(picture.copy()) for picture in pictures] == first
+    with pytest.raises(pytest.fail.Exception):
+        chooser.choose(pictures[0].reshape(4, 16, 3))  # the same bytes, another picture
+
+
 def test_pages_have_nothing_brighter_than_paper() -> None:
     noise = np.random.default_rng(0)
     page = np.full((600, 480, 3), 220, np.uint8)

@@ -10,8 +10,9 @@ import pytest
 
 from intarsia.errors import DataError, UsageError
 from intarsia.media.clouds import PointCloud, open_cloud, read_cloud
-from intarsia.media.clouds.cloud import from_columns, name_fields, split_columns
+from intarsia.media.clouds.cloud import from_columns
 from intarsia.media.clouds.columns import guess_columns
+from intarsia.media.clouds.names import name_fields, split_columns
 
 N = 400
 RANDOM = np.random.default_rng(0)

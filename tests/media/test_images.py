@@ -646,3 +646,15 @@ def test_a_gif_of_too_many_frames(tmp_path: Path) -> None:
     (tmp_path / "b.gif").write_bytes(head + 20_001 * frame + b";")
     with pytest.raises(DataError, match=r"more than 20,000 frames; make a video of it"):
         Animation(tmp_path / "b.gif")
+
+
+def test_pages_whose_pixels_are_unknown_still_say_what_they_are(tmp_path: Path) -> None:
+    tifffile = pytest.importorskip("tifffile")
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
+    with tifffile.TiffWriter(tmp_path / "a.tif") as writer:
+        writer.write(pixels, photometric="rgb")
+        writer.write(pixels[..., 0] > 99, photometric="mask", subfiletype=4)
+    assert (open_image(tmp_path / "a.tif").read() == pixels).all()
+    tifffile.imwrite(tmp_path / "b.tif", pixels.astype(np.float32), photometric="rgb")
+    with pytest.raises(DataError, match=r"its samples .* are none of a photo here; save it with 8 or 16 bits"):
+        open_image(tmp_path / "b.tif")

@@ -212,3 +212,41 @@ def test_sound_that_the_file_refuses_ends_and_the_pictures_go_on() -> None:
     next(iter(sound.until(None)))
     sound.end("the sound could not be copied to its end (Invalid argument)")
     assert list(sound.until(None)) == [] and sound.notes[-1].startswith("the sound could not")
+
+
+def film_with_sound(path: Path, codec: str, sound: str, layout: str = "mono", tracks: int = 1) -> Path:
+    with av.open(str(path), "w") as container:
+        pictures = container.add_stream(codec, rate=25)
+        pictures.width, pictures.height, pictures.pix_fmt = 64, 48, "yuv420p"
+        streams = [container.add_stream(sound, rate=8000, layout=layout) for _ in range(tracks)]
+        frame = av.VideoFrame.from_ndarray(plain((90, 90, 90)), format="rgb24").reformat(format="yuv420p")
+        frame.pts = 0
+        container.mux(pictures.encode(frame))
+        container.mux(pictures.encode(None))
+        for stream in streams:
+            samples = np.zeros((1, 320 * stream.channels), np.int16)
+            silence = av.AudioFrame.from_ndarray(samples, format="s16", layout=layout)
+            silence.sample_rate, silence.pts = 8000, 0
+            container.mux(stream.encode(silence))
+            container.mux(stream.encode(None))
+    return path
+
+
+def test_further_tracks_are_told(tmp_path: Path) -> None:
+    source = film_with_sound(tmp_path / "two.mkv", "ffv1", "pcm_s16le", tracks=2)
+    with VideoWriter(tmp_path / "out.mkv", kind="colour", width=64, height=48, audio=source, **RATE) as writer:
+        writer.write(plain((90, 90, 90)), 0)
+    assert writer.notes == ["only the first sound track is copied; left out: 1 sound track"]
+
+
+@pytest.mark.parametrize("layout", ["mono", "stereo", "5.1"])
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
+def test_plain_samples_of_an_avi_are_kept(tmp_path: Path, layout: str, suffix: str) -> None:
+    source = film_with_sound(tmp_path / "a.avi", "mpeg4", "pcm_s16le", layout)
+    path = tmp_path / f"out{suffix}"
+    with VideoWriter(path, kind="colour", width=64, height=48, audio=source, **RATE) as writer:
+        writer.write(plain((90, 90, 90)), 0)
+    assert writer.notes == []
+    with av.open(str(path)) as container:
+        assert sum(frame.samples for frame in container.decode(audio=0)) == 320
+        assert container.streams.audio[0].channels == {"mono": 1, "stereo": 2, "5.1": 6}[layout]

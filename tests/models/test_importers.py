@@ -22,9 +22,10 @@ from intarsia.errors import ModelError, UsageError
 from intarsia.labels import LabelSpace
 from intarsia.models import SegmentationModel, build
 from intarsia.models.cost import parameters
+from intarsia.models.encoders import build_encoder
 from intarsia.models.importers import import_checkpoint
 from intarsia.models.importers.foreign import resnet_name
-from intarsia.models.importers.smp_encoders import modern
+from intarsia.models.importers.smp_encoders import modern, recognise
 from intarsia.models.restore import restore
 from intarsia.preprocessing import Preprocessing
 
@@ -203,6 +204,9 @@ def test_smp_models(name: str, encoder: str, size: tuple[int, int], options: dic
         ("PSPNet", "densenet121", {}),  # ends in the midst of it
         ("Unet", "xception", {}),
         ("Unet", "vgg11_bn", {}),  # with a block of its own in the middle
+        ("UnetPlusPlus", "vgg11", {}),  # with a block in the middle that never runs
+        ("MAnet", "vgg11_bn", {}),
+        ("PSPNet", "vgg11", {}),
         ("FPN", "mobileone_s1", {}),
         ("Unet", "timm-skresnet18", {}),
         ("Linknet", "timm-skresnext50_32x4d", {}),
@@ -217,6 +221,17 @@ def test_encoders_that_are_smp_s_own(name: str, encoder: str, options: dict[str,
         found, expected = ours(bundle).double()(x), theirs.double()(x)
     assert (found - expected).abs().max() < 1e-10 < expected.std()
     assert bundle.card["origin"].startswith(f"smp's {name} with encoder {encoder}, ")
+
+
+def test_a_resnext_that_timm_lacks_is_recognised() -> None:
+    with torch.device("meta"):
+        state = smp.Unet("resnext101_32x48d", encoder_weights=None).state_dict()
+    found = recognise(state)
+    assert found is not None and found.ours == "resnext101_32x48d"
+    with torch.device("meta"):
+        encoder = build_encoder(found.ours)
+    assert encoder.channels == {2: 64, 4: 256, 8: 512, 16: 1024, 32: 2048} and encoder.pretrained == ""
+    assert encoder.backbone.state_dict()["layer1.0.conv2.weight"].shape == (1536, 48, 3, 3)
 
 
 def test_mix_transformers_are_imported(tmp_path: Path) -> None:
@@ -559,8 +574,8 @@ def test_encoders_that_cannot_be_or_are_not(tmp_path: Path) -> None:
     unknown = stored(odd, tmp_path / "odd")
     with pytest.raises(ModelError, match=r"its encoder mobilone_s0 cannot be imported; timm's .* Did you mean"):
         import_checkpoint(unknown, "smp", encoder="mobilone_s0")
-    with pytest.raises(ModelError, match=r"its encoder resnext101_32x48d cannot .* Did you mean 'resnext101_32x8d'\?"):
-        import_checkpoint(unknown, "smp", encoder="resnext101_32x48d")
+    with pytest.raises(ModelError, match=r"its encoder resnext101_32x47d cannot .* Did you mean 'resnext101_32x4d'\?"):
+        import_checkpoint(unknown, "smp", encoder="resnext101_32x47d")
     with pytest.raises(ModelError, match=r"its encoder is smp's vgg11, not vgg13"):
         import_checkpoint(path("vgg11"), "smp", encoder="vgg13")
 

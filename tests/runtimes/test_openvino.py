@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -48,6 +49,20 @@ def test_a_signal_is_survived_after_networks_were_given_up(tmp_path: Path) -> No
     file = write_ir(tmp_path / "net.xml")
     done = subprocess.run([sys.executable, "-c", script, file], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, "answered\n"), done.stderr
+
+
+def test_a_limit_on_instructions_is_survived(tmp_path: Path) -> None:
+    """Bundled networks refused, and `edge` ended the process, where oneDNN was kept from what OpenVINO counts on."""
+    script = (
+        "import os, numpy as np; from intarsia.runtimes.openvino import core; from intarsia.zoo import find_bundle\n"
+        "for name, channels in (('edge', 5), ('street', 3)):\n"
+        "    network = core().compile_model(find_bundle(name), 'CPU')\n"
+        "    print(network(np.zeros((1, channels, 64, 96), np.float32))[0].shape)\n"
+        "print(os.environ['ONEDNN_MAX_CPU_ISA'])"
+    )
+    limited = os.environ | {"ONEDNN_MAX_CPU_ISA": "AVX2"}
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=limited)
+    assert (done.returncode, done.stdout) == (0, "(1, 1, 64, 96)\n(1, 11, 16, 24)\nAVX2\n"), done.stderr
 
 
 def test_results_do_not_share_memory(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from intarsia.errors import UsageError
 from intarsia.models import ImageModel, build
-from intarsia.runtimes.torch import FusedConv2d, TorchRuntime, accelerate
+from intarsia.runtimes.torch import FusedConv2d, TorchRuntime, accelerate, has_bf16
 
 
 def trained(model: ImageModel) -> ImageModel:
@@ -116,6 +116,18 @@ def test_a_processor_without_bfloat16_is_never_asked_for_it(monkeypatch: pytest.
     assert TorchRuntime(model).precision == "fp32"
     with pytest.raises(UsageError, match=r"bfloat16 here .* use auto or fp32"):
         TorchRuntime(model, precision="bf16")
+
+
+def test_bfloat16_needs_the_processor_and_onednn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With ONEDNN_MAX_CPU_ISA=AVX2 its convolutions refuse, whatever the processor has."""
+    found = {"avx512_bf16": True}
+    monkeypatch.setattr("torch.cpu.get_capabilities", lambda: found, raising=False)
+    for allowed in (True, False):
+        monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda allowed=allowed: allowed)
+        assert has_bf16.__wrapped__() is allowed
+    found.clear()
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: True)
+    assert has_bf16.__wrapped__() is False
 
 
 @pytest.mark.parametrize("channels", [1, 4])

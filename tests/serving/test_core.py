@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
+import logging
 import threading
 import time
 import zipfile
@@ -126,6 +128,7 @@ def test_errors_are_problems_with_reason_and_fix(client: TestClient, jpeg: bytes
         (client.post("/v1/segment?model=bright"), 422, "send one file"),
         (client.post("/v1/segment?model=bright", content=jpeg, headers={"Content-Type": "text/css"}), 415, "text/css"),
         (client.post("/v1/segment?model=bright", content=jpeg, headers={"Accept": "text/html"}), 406, "text/html"),
+        (client.post("/v1/segment?model=bright", content=jpeg, headers={"Accept": "*/*;q=0"}), 406, "nothing of"),
         (client.get("/v1/nowhere"), 404, "/docs"),
         (client.get("/v1/segment"), 405, "/v1/segment does not answer GET; send POST"),
         (client.post("/v1/segment?model=airborne-lidar", content=jpeg), 415, "/v1/pointclouds/segment"),
@@ -253,6 +256,50 @@ def test_a_deadline_ends_the_wait(settings: Settings, jpeg: bytes, monkeypatch: 
         found = client.post("/v1/segment?model=bright", content=jpeg)
         assert found.status_code == 504 and "--deadline" in found.json()["detail"]
         go.set()
+
+
+@pytest.mark.parametrize("failure", [None, RuntimeError("no sample")])
+def test_it_is_ready_when_the_studio_is(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, failure: Exception | None
+) -> None:
+    go = threading.Event()
+
+    async def prepare(*_: object) -> None:
+        await asyncio.to_thread(go.wait, 30)
+        if failure is not None:
+            raise failure
+
+    monkeypatch.setattr("intarsia.serving.app.warm_studio", prepare)
+    app = create_app(settings.model_copy(update={"log_json": True}))
+    with caplog.at_level(logging.INFO, "intarsia.serving"), TestClient(app) as client:
+        while not app.state.engine.is_loaded("bright"):
+            time.sleep(0.01)
+        assert client.get("/readyz").status_code == 503
+        assert client.get("/healthz").status_code == 200
+        go.set()
+        wait_until_ready(client)
+    told = [json.loads(line) for line in caplog.messages if '"event"' in line]
+    assert [(one["event"], one["models"]) for one in told] == [("ready", ["bright"])]
+    assert ("the studio could not be prepared" in caplog.text) == (failure is not None)
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/", "/v1/models", "/studio/js/main.js", "/v1/samples/coins", "/nothing"])
+def test_head_answers_as_get_without_the_body(client: TestClient, path: str) -> None:
+    asked, head = client.get(path), client.head(path)
+    assert head.status_code == asked.status_code and head.content == b"" and asked.content
+    varying = {"x-request-id", "content-length"} if path == "/nothing" else {"x-request-id"}
+    kept = [{name: value for name, value in one.headers.items() if name not in varying} for one in (asked, head)]
+    assert kept[0] == kept[1]
+    assert client.head("/v1/segment").status_code == 405
+
+
+def test_the_page_names_what_it_asks_for_first(settings: Settings) -> None:
+    links = TestClient(create_app(settings)).get("/").headers["link"]
+    named = [part[1 : part.index(">")] for part in links.split(", ")]
+    assert "/studio/js/main.js" in named and "/studio/js/docs.js" not in named
+    assert [one for one in named if one.startswith("/v1")] == ["/v1/models", "/v1/project", "/v1/project/options"]
+    keyed = create_app(settings.model_copy(update={"api_key": SecretStr("secret")}))
+    assert "/v1" not in TestClient(keyed).get("/").headers["link"], "a browser would ask without the key"
 
 
 def test_it_is_ready_when_its_models_are(client: TestClient) -> None:

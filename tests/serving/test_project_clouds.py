@@ -63,22 +63,19 @@ def camera(turn: float, tilt: float, distance: float, size: tuple[float, float])
 def plain(
     xyz: np.ndarray, matrix: np.ndarray, size: tuple[float, float], polygon: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Which points (N, 3) a polygon holds, one after the other; and which are too near to an edge to tell."""
-    held, unsure = np.zeros(len(xyz), bool), np.zeros(len(xyz), bool)
-    ends = np.roll(polygon, -1, axis=0)
-    for number, point in enumerate(xyz):
-        x, y, z, w = matrix @ [*point, 1.0]
-        if w <= 0 or abs(z) > w:
-            continue
-        x, y = (x / w + 1) / 2 * size[0], (1 - y / w) / 2 * size[1]
-        for (x0, y0), (x1, y1) in zip(polygon, ends, strict=True):
-            if (y0 > y) != (y1 > y) and x < (x1 - x0) * (y - y0) / (y1 - y0) + x0:
-                held[number] = not held[number]
-        way = ends - polygon
-        share = (((x, y) - polygon) * way).sum(1) / np.maximum((way**2).sum(1), 1e-300)
-        off = polygon + share.clip(0, 1)[:, None] * way - (x, y)
-        unsure[number] = np.hypot(*off.T).min() < 1e-6
-    return held, unsure
+    """Which points (N, 3) a polygon holds, by one edge after the other; and which are too near to an edge to tell."""
+    x, y, z, w = matrix @ np.c_[xyz, np.ones(len(xyz))].T
+    seen = (w > 0) & (abs(z) <= w)
+    w = np.where(seen, w, 1.0)
+    x, y = (x / w + 1) / 2 * size[0], (1 - y / w) / 2 * size[1]
+    held, off = np.zeros(len(xyz), bool), np.full(len(xyz), np.inf)
+    for (x0, y0), (x1, y1) in zip(polygon, np.roll(polygon, -1, axis=0), strict=True):
+        dx, dy = x1 - x0, y1 - y0
+        if dy:
+            held ^= ((y0 > y) != (y1 > y)) & (x < dx * (y - y0) / dy + x0)
+        share = (((x - x0) * dx + (y - y0) * dy) / max(dx**2 + dy**2, 1e-300)).clip(0, 1)
+        off = np.minimum(off, np.hypot(x0 + share * dx - x, y0 + share * dy - y))
+    return held & seen, seen & (off < 1e-6)
 
 
 def corners(count: int) -> st.SearchStrategy[list[tuple[float, float]]]:

@@ -70,6 +70,15 @@ def test_pictures_are_listed_a_part_at_a_time(studio: TestClient, jpeg: bytes) -
     assert found["items"][0]["state"] == "new" and found["items"][0]["revision"] == 0
 
 
+def test_a_text_that_is_no_cloud_is_refused(studio: TestClient) -> None:
+    before = studio.get("/v1/project").json()["total"]
+    found = studio.post("/v1/project/items", files={"file": ("notes.txt", b"hello")})
+    assert found.status_code == 400 and found.json()["detail"].startswith("notes.txt: not a table of numbers")
+    assert studio.get("/v1/project").json()["total"] == before
+    cloud = {"file": ("notes.txt", b"0 0 0\n1 1 1\n")}
+    assert studio.post("/v1/project/items", files=cloud).json()["items"][0]["medium"] == "cloud"
+
+
 def test_what_cannot_be_used_is_told_beside_what_was_added(studio: TestClient, jpeg: bytes) -> None:
     files = [("file", ("a.jpg", jpeg)), ("file", ("b.jpg", b"no picture"))]
     found = studio.post("/v1/project/items", files=files).json()

@@ -27,6 +27,11 @@ def missing(what: str) -> NoReturn:
     pytest.skip(what)
 
 
+def chromium() -> str:
+    """Path of Debian's Chromium; its old shell, where installed, opens pages for half of the whole browser's work."""
+    return shutil.which("chromium-headless-shell") or program("chromium")
+
+
 def program(name: str) -> str:
     """Path of a program."""
     found = shutil.which(name)

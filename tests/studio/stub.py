@@ -106,7 +106,7 @@ class Stub:
         self.address = f"http://127.0.0.1:{self.server.server_address[1]}"
 
     def __enter__(self) -> Stub:
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
         return self
 
     def __exit__(

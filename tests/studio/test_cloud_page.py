@@ -182,13 +182,17 @@ def test_the_picture_after_a_cloud_is_seen(cloud: Page) -> None:
     photo = {"name": "view.png", "mimeType": "image/png", "buffer": file.getvalue()}
     assert cloud.page.request.post(f"{cloud.address}/v1/project/items", multipart={"file": photo}).ok
     cloud.open()
-    cloud.page.set_viewport_size({"width": 1100, "height": 700})  # while the picture's canvas is hidden
-    cloud.page.wait_for_timeout(100)
-    cloud.page.locator(".pictures .picture").nth(1).click()
-    wait = "while (!state.photo) await new Promise(requestAnimationFrame);"
+    wait = "while (!state.photo || stage.session) await new Promise(requestAnimationFrame);"
     picture = "const { view } = await import('/studio/js/main.js');"
-    width, zoom = cloud.tell(f"{picture} {wait} return [view.canvas.width, view.zoom];")
-    assert width > 300 and zoom > 2
+    for window in ({"width": 1100, "height": 700}, None):  # resized while the picture's canvas is hidden, or not
+        if window is not None:
+            cloud.page.set_viewport_size(window)
+            cloud.page.wait_for_timeout(100)
+        cloud.page.locator(".pictures .picture").nth(1).click()
+        told = cloud.tell(f"{picture} {wait} return [view.canvas.width, view.zoom, view.pointOf(31.5, 23.5).x];")
+        assert told[0] > 300 and told[1] > 2 and 0.4 < told[2] / told[0] < 0.6, "it fills the stage, in its middle"
+        cloud.page.locator(".pictures .picture").first.click()
+        cloud.tell("while (!stage.session) await new Promise(requestAnimationFrame);")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

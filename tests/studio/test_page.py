@@ -429,11 +429,12 @@ def test_two_tabs_on_one_picture_lose_nothing(studio: Studio, stub: Stub, answer
 
 
 def test_the_key_is_asked_once(browser: Any) -> None:
-    with Stub(key="secret") as stub:
+    key = "schlüssel łódź"
+    with Stub(key=key.encode().decode("latin-1")) as stub:  # as headers bring it
         context = browser.new_context()
         page = context.new_page()
         page.goto(stub.address)
-        page.fill("#key", "secret")
+        page.fill("#key", key)
         page.click("#ask-key button")
         page.wait_for_selector(OPENED)
         page.reload()
@@ -449,13 +450,15 @@ def test_everybody_can_use_the_page(browser: Any, scheme: str, width: int) -> No
     with Stub(names=tuple(f"class {index}" for index in range(20))) as stub:
         studio = Studio(browser, stub, color_scheme=scheme)
         page = studio.page
-        page.set_viewport_size({"width": width, "height": 700})
+        page.set_viewport_size({"width": width, "height": 560 if width < 400 else 700})
         page.click("#panel-compare summary")
         page.keyboard.press("a")
         page.evaluate(axe)
         found = check(page)
+        assert not page.evaluate(OVERLAP, ["#tools", "#options"])
         page.keyboard.press("?")
         found += check(page)
+        assert not page.evaluate("(({ scrollWidth, clientWidth }) => scrollWidth > clientWidth)(window['sheet-keys'])")
         page.keyboard.press("Escape")
         page.evaluate("document.getElementById('conflict').showModal()")
         found += check(page)
@@ -465,6 +468,12 @@ def test_everybody_can_use_the_page(browser: Any, scheme: str, width: int) -> No
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert studio.complaints == []
         studio.context.close()
+
+
+OVERLAP = """(names) => {
+  const [one, other] = names.map((name) => document.querySelector(name).getBoundingClientRect());
+  return one.left < other.right && other.left < one.right && one.top < other.bottom && other.top < one.bottom;
+}"""
 
 
 def check(page: Any) -> list[str]:

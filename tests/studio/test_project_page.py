@@ -309,6 +309,32 @@ def test_a_training_shows_its_curve_and_its_model_predicts(studio: Page, picture
     assert page.locator("#model").input_value() == "scribbles"
 
 
+def test_a_training_is_followed_over_a_restart_of_the_server(studio: Page) -> None:
+    panel, page = studio.panel("learn"), studio.page
+    job = {"id": "7", "kind": "train", "done": 0, "total": 2, "state": "running"}
+    told: list[str | None] = []
+
+    def answer(route: Any) -> None:
+        told.append(route.request.headers.get("last-event-id"))
+        if len(told) == 2:
+            return route.abort()
+        state = "running" if len(told) == 1 else "cancelled"
+        row = {"epoch": len(told), "loss": 0.5, "miou": 0.25}
+        end = ".over" if state == "cancelled" else ""
+        lines = f"event: curve\nid: {len(told)}\ndata: {json.dumps(row)}\n\n"
+        lines += f"event: state\nid: {len(told)}{end}\ndata: {json.dumps(job | {'state': state})}\n\n"
+        route.fulfill(body=lines, content_type="text/event-stream")
+
+    page.route("**/v1/project/train", lambda route: route.fulfill(json=job, status=202))
+    page.route("**/v1/jobs/7/events", answer)
+    panel.get_by_role("button", name="Learn", exact=True).click()
+    panel.get_by_text("The server does not answer.").wait_for()
+    panel.get_by_text("Epoch 3, loss 0.500").wait_for()
+    panel.get_by_text("Stopped.").wait_for()
+    assert panel.get_by_text("The server does not answer.").is_hidden()
+    assert told == [None, "1", "1"]
+
+
 def test_a_training_that_cannot_start_says_why(studio: Page) -> None:
     panel = studio.panel("learn")
     panel.get_by_role("button", name="Learn", exact=True).click()
@@ -375,9 +401,11 @@ def test_words_of_a_shell(studio: Page, text: str, expected: str) -> None:
 def test_events_of_the_server_are_read(studio: Page) -> None:
     script = """async () => {
         const { parse } = await import('/studio/js/project/events.js');
-        return [parse('event: curve\\ndata: {"epoch":\\ndata: 1}'), parse(': still here'), parse('data: 2')];
+        return [parse('event: curve\\nid: 4\\ndata: {"epoch":\\ndata: 1}'), parse(': still here'), parse('data: 2')];
     }"""
-    expected = [{"event": "curve", "data": {"epoch": 1}}, None, {"event": "message", "data": 2}]
+    expected = [
+        {"event": "curve", "id": "4", "data": {"epoch": 1}}, None, {"event": "message", "id": "", "data": 2},
+    ]  # fmt: skip
     assert studio.page.evaluate(script) == expected
 
 

@@ -97,6 +97,34 @@ def test_predicting_while_a_picture_opens_waits_for_it(studio: Studio, stub: Stu
     assert set(studio.labels()) == {3} and len(held.routes) == 1
 
 
+def test_another_model_that_is_chosen_while_a_picture_opens_is_asked(studio: Studio, stub: Stub) -> None:
+    held = Held(studio, "**/predict*")
+    studio.tell("const { openItem } = await import('/studio/js/picture.js'); void openItem(state.item)")
+    held.until(1)
+    studio.page.select_option("#model", "other")
+    studio.page.keyboard.press("r")
+    held.answer(0, filled(stub, 3))
+    held.until(2)
+    assert "model=other" in held.routes[1].request.url
+    held.answer(1, filled(stub, 1))
+    studio.until(IDLE)
+    assert set(studio.labels()) == {1}
+
+
+def test_the_page_asks_what_a_model_says_before_the_first_picture_has_come(studio: Studio, stub: Stub) -> None:
+    images: list[Any] = []
+    page = studio.context.new_page()
+    page.route("**/image", lambda route: images.append(route))
+    with page.expect_request("**/predict*"):
+        page.goto(stub.address)
+    while not images:
+        page.wait_for_timeout(10)
+    images[0].continue_()
+    page.evaluate("async () => { await (await import('/studio/js/main.js')).started }")
+    assert studio.labels(page) == stub.truth.ravel().tolist()
+    page.close()
+
+
 @pytest.fixture
 def album(browser: Any) -> Iterator[Studio]:
     """A page of a project of three pictures, with its list."""

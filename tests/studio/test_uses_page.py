@@ -6,7 +6,6 @@ import base64
 import io
 import os
 import re
-import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ import numpy as np
 import pytest
 from faces_drawn import drawn_face, drawn_points
 from PIL import Image
-from studio.programs import CHROMIUM, missing, package
+from studio.programs import CHROMIUM, chromium, package
 
 pytest.importorskip("fastapi", reason="needs intarsia[serve]")
 
@@ -205,9 +204,8 @@ def camera(tmp_path_factory: pytest.TempPathFactory, browser: Any) -> Iterator[A
         for frame in frames:
             Image.fromarray(frame).save(file, "JPEG", quality=95)
     flags = ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"]
-    path = shutil.which("chromium") or missing("chromium is not installed")
-    kind = browser.browser_type
-    opened = kind.launch(executable_path=path, args=[*CHROMIUM, *flags, f"--use-file-for-fake-video-capture={clip}"])
+    flags = [*CHROMIUM, *flags, f"--use-file-for-fake-video-capture={clip}"]
+    opened = browser.browser_type.launch(executable_path=chromium(), args=flags)
     yield opened
     opened.close()
 

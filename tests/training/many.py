@@ -1,19 +1,12 @@
-"""Run by the tests in a process of its own: trainings by several processes, some of which die.
+"""Trainings by several processes, some of which die; the tests call `attempts` by way of `forking.py`.
 
-usage: many.py DATA FOLDER=ATTEMPTS ...
-
-Each folder's recipe is the file beside it. ATTEMPTS are separated by commas: the number of processes, and perhaps which
-of them dies by SIGKILL: 2, 2:1:step:4 (the second one after four steps), 2:0:write:6 (the first one in the middle of
-writing). All but the first resume. The processes are forked from this one, which has imported what they need and done
-nothing else. For each folder the exit codes are printed, of each attempt and process, as JSON.
-
-An attempt may also be "torchrun", forked as well, which starts two processes of this file with DATA FOLDER alone: in
-their first attempt the second one dies after two steps, in their second attempt torchrun itself after another one.
-With DATA FOLDER resume, they go on to the end.
+An attempt is the number of processes, and perhaps which of them dies by SIGKILL: 2, 2:1:step:4 (the second one after
+four steps), 2:0:write:6 (the first one in the middle of writing). It may also be "torchrun", which starts two processes
+of this file with DATA FOLDER: in their first attempt the second one dies after two steps, in their second attempt
+torchrun itself after another one. With DATA FOLDER resume, they go on to the end.
 """
 
 import ctypes
-import json
 import multiprocessing
 import os
 import signal
@@ -21,7 +14,6 @@ import socket
 import sys
 from pathlib import Path
 
-import timm  # noqa: F401 - with much of torch: the seconds that it takes are not spent by every process
 import torch
 from torch.distributed import run as torchrun
 from train_once import count
@@ -55,7 +47,15 @@ def free_port() -> int:
         return int(free.getsockname()[1])
 
 
-def attempt(data: str, folder: Path, said: str, resume: bool) -> list[int | None]:
+def attempts(data: str, name: str, said: list[str]) -> list[list[int | None]]:
+    """Train, and all but the first time resume; the recipe is beside the folder.
+
+    Returns the exit codes of each attempt's processes.
+    """
+    return [_attempt(data, Path(name), one, bool(number)) for number, one in enumerate(said)]
+
+
+def _attempt(data: str, folder: Path, said: str, resume: bool) -> list[int | None]:
     fork = multiprocessing.get_context("fork")
     if said == "torchrun":
         processes = [fork.Process(target=be_torchrun, args=(data, folder, resume))]
@@ -97,12 +97,4 @@ def be_elastic(data: str, folder: Path, resume: bool) -> None:
 
 
 if __name__ == "__main__":
-    if "TORCHELASTIC_RUN_ID" in os.environ:
-        be_elastic(sys.argv[1], Path(sys.argv[2]), "resume" in sys.argv)
-    else:
-        data, *tasks = sys.argv[1:]
-        ends = []
-        for task in tasks:
-            name, _, attempts = task.partition("=")
-            ends.append([attempt(data, Path(name), said, bool(n)) for n, said in enumerate(attempts.split(","))])
-        print("\n" + json.dumps(ends))
+    be_elastic(sys.argv[1], Path(sys.argv[2]), "resume" in sys.argv)

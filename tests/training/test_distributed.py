@@ -6,8 +6,7 @@ import json
 import multiprocessing
 import os
 import socket
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +15,10 @@ import torch
 import torch.distributed as dist
 from safetensors.torch import load_file
 from torch import Tensor, nn
+from torch.distributed import run as torchrun
 from torch.nn.parallel import DistributedDataParallel
 
-import intarsia
+import intarsia.__main__
 from intarsia import recipe as recipes
 from intarsia.bundle import Bundle
 from intarsia.datasets import Dataset, open_dataset
@@ -72,7 +72,8 @@ def blocks() -> Tensor:
 
 
 PICTURES = {"encoder": "test_efficientnet", "output_stride": 32, "channels": 8, "low_channels": 8, "dropout": 0.0}
-STEPS = 4
+STEPS = 2
+TORCHRUN = ("--standalone", "--nproc-per-node", "2")
 
 
 def steps_in_double_precision(kind: str, rank: int, processes: int) -> list[dict[str, Tensor]]:
@@ -142,13 +143,32 @@ def work(rank: int, folder: str) -> None:
     dist.destroy_process_group()
 
 
-def be(rank: int, folder: str, scenes: str, port: int) -> None:
+def _be(rank: int, folder: str, scenes: str, port: int) -> None:
     """All that each of the two processes does: the computations, and a training as `torchrun` announces it."""
     torch.set_num_threads(1)
     work(rank, folder)
     os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2"}
     os.environ |= {"MASTER_ADDR": "localhost", "MASTER_PORT": str(port)}
     train(Recipe.load(Path(folder, "pictures.yaml")), open_dataset(scenes), Path(folder, "pictures"))
+
+
+def both(folder: str, scenes: str) -> list[int | None]:
+    """Be two processes; return their exit codes."""
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+    fork = multiprocessing.get_context("fork")
+    ranks = [fork.Process(target=_be, args=(rank, folder, scenes, port)) for rank in (0, 1)]
+    for rank in ranks:
+        rank.start()
+    for rank in ranks:
+        rank.join()
+    return [rank.exitcode for rank in ranks]
+
+
+def command(arguments: list[str]) -> None:
+    """Be `torchrun -m intarsia` with two processes, forked from this one."""
+    torchrun.main([*TORCHRUN, "--start-method", "fork", "--run-path", intarsia.__main__.__file__, *arguments])
 
 
 @pytest.fixture(scope="module")
@@ -166,15 +186,14 @@ def pictures(scenes: Dataset, recipe: Recipe) -> Recipe:
 
 
 @pytest.fixture(scope="module")
-def two(scenes: Dataset, pictures: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder in which two processes left their results; both are forked from one that only imported."""
+def two(
+    scenes: Dataset, pictures: Recipe, forked: Callable[..., tuple], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The folder in which two processes left their results."""
     folder = tmp_path_factory.mktemp("two")
     pictures.save(folder / "pictures.yaml")
-    done = subprocess.run(
-        [sys.executable, __file__, str(folder), str(scenes.root)],
-        capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    ends, said = forked("test_distributed:both", folder, scenes.root)
+    assert ends == [0, 0], said
     return folder
 
 
@@ -258,7 +277,7 @@ def test_every_norm_of_a_cloud_model_is_frozen(name: str) -> None:
     assert all(norm.weight.grad is None and norm.bias.grad is None for norm in norms)
 
 
-def test_two_processes_train_on_clouds_like_one(tmp_path: Path) -> None:
+def test_two_processes_train_on_clouds_like_one(forked: Callable[..., tuple], tmp_path: Path) -> None:
     """One step from the command line; later steps are compared above, in double precision."""
     space = LabelSpace(("ground", "building"))
     for seed, name in enumerate(("train/a", "val/b", "val/c")):
@@ -277,31 +296,11 @@ def test_two_processes_train_on_clouds_like_one(tmp_path: Path) -> None:
         "training.samples=0", "optimizer.name=sgd", "optimizer.lr=0.1", "optimizer.warmup=0",
     )  # fmt: skip
     intarsia.train(tmp_path, tmp_path / "one", changes=changes, progress=False)
-    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "intarsia")
     settings = [part for change in changes for part in ("--set", change)]
-    done = subprocess.run(
-        [sys.executable, *launcher, "train", str(tmp_path), "--out", str(tmp_path / "two"), *settings],
-        capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    forked("test_distributed:command", ["train", str(tmp_path), "--out", str(tmp_path / "two"), *settings])
     one, two = (json.loads((tmp_path / name / "log.jsonl").read_text()) for name in ("one", "two"))
     assert (one["epoch"], one["step"]) == (two["epoch"], two["step"]) == (1, 1)
     assert two["val_miou"] == pytest.approx(one["val_miou"], abs=0.01)
     single, double = (load_file(tmp_path / name / "last.safetensors") for name in ("one", "two"))
     for key, value in single.items():
         assert torch.allclose(value.float(), double[key].float(), rtol=1e-4, atol=1e-4), key
-
-
-if __name__ == "__main__":
-    import timm  # noqa: F401 - with much of torch: the seconds that it takes are not spent by each of the two
-
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        port = free.getsockname()[1]
-    fork = multiprocessing.get_context("fork")
-    ranks = [fork.Process(target=be, args=(rank, *sys.argv[1:], port)) for rank in (0, 1)]
-    for rank in ranks:
-        rank.start()
-    for rank in ranks:
-        rank.join()
-    sys.exit(max(rank.exitcode or 0 for rank in ranks))

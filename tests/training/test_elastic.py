@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import sys
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -24,16 +25,15 @@ from intarsia.training.loop.among import own_gradients
 from intarsia.training.loop.sharding import called_once, units
 
 pytestmark = pytest.mark.timeout(900)  # processes of their own import torch, which takes its time on a busy machine
-SCRIPT = Path(__file__).with_name("many.py")
 KILLED = -signal.SIGKILL
 # How each case is trained: attempts as `many.py` takes them, of 4 steps in 2 updates.
 CASES = {
-    "two": "2",
-    "torchrun": "torchrun,torchrun",
-    "three": "3",
-    "three-killed": "3:2:step:3,3",
-    "shard": "2",
-    "shard-killed": "2:1:step:3,2",
+    "two": ["2"],
+    "torchrun": ["torchrun", "torchrun"],
+    "three": ["3"],
+    "three-killed": ["3:2:step:3", "3"],
+    "shard": ["2"],
+    "shard-killed": ["2:1:step:3", "2"],
 }
 
 
@@ -49,18 +49,19 @@ def many(recipe: Recipe) -> Recipe:
 
 
 @pytest.fixture(scope="module")
-def runs(scenes: Dataset, many: Recipe, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict, str]:
-    """The folder with all cases, how each attempt's processes ended, and what they said."""
+def trained(
+    scenes: Dataset, many: Recipe, forked: Callable[..., tuple], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], tuple[Path, list, str]]:
+    """Train a case: its run folder, how each attempt's processes ended, and what they said."""
     folder = tmp_path_factory.mktemp("many")
-    for name in CASES:
+
+    @cache
+    def train(name: str) -> tuple[Path, list, str]:
         special = {"training.shard": name.startswith("shard"), "training.freeze_norms": name.startswith("three")}
         many.override(special).save(folder / f"{name}.yaml")
-    done = subprocess.run(
-        [sys.executable, str(SCRIPT), str(scenes.root), *(f"{folder / name}={said}" for name, said in CASES.items())],
-        env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=800, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return folder, dict(zip(CASES, json.loads(done.stdout.splitlines()[-1]), strict=True)), done.stderr
+        return folder / name, *forked("many:attempts", scenes.root, folder / name, CASES[name])
+
+    return train
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -68,35 +69,34 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
 
 
 @pytest.mark.parametrize("name", ["three", "shard"])
-def test_killed_and_resumed_equals_undisturbed(runs: tuple[Path, dict, str], name: str) -> None:
-    folder, ends, said = runs
-    assert ends[name] == [[0] * len(ends[name][0])], said
-    *killed, last = ends[f"{name}-killed"]
+def test_killed_and_resumed_equals_undisturbed(trained: Callable[[str], tuple[Path, list, str]], name: str) -> None:
+    whole, ends, said = trained(name)
+    assert ends == [[0] * len(ends[0])], said
+    folder, (*killed, last), said = trained(f"{name}-killed")
     assert all(attempt.count(KILLED) == 1 and attempt.count(4) == len(attempt) - 1 for attempt in killed), said
     assert last == [0] * len(last), said
     assert "another process of this training ended" in said
-    expected, found = weights(folder / name), weights(folder / f"{name}-killed")
+    expected, found = weights(whole), weights(folder)
     assert expected.keys() == found.keys()
     assert all(torch.equal(value, found[key]) for key, value in expected.items())
-    scores = [json.loads((folder / one / "log.jsonl").read_text().splitlines()[-1]) for one in (name, f"{name}-killed")]
+    scores = [json.loads((one / "log.jsonl").read_text().splitlines()[-1]) for one in (whole, folder)]
     assert scores[0]["val_miou"] == scores[1]["val_miou"] and scores[0]["step"] == scores[1]["step"] == 4
 
 
-def test_a_divided_model_becomes_what_a_whole_one_becomes(runs: tuple[Path, dict, str]) -> None:
+def test_a_divided_model_becomes_what_a_whole_one_becomes(trained: Callable[[str], tuple[Path, list, str]]) -> None:
     """Weights and averages after two clipped updates of momentum.
 
     The same numbers are added up in another order: its convolutions see weights that lie in the order of channels,
     rows and columns, and the gradient's norm is summed over parts. In float32 that is some 1e-6 of each weight a step.
     """
-    folder = runs[0]
-    checkpoints = [sorted((folder / name / "checkpoints").glob("step-*"))[-1] for name in ("two", "shard")]
+    checkpoints = [sorted((trained(name)[0] / "checkpoints").glob("step-*"))[-1] for name in ("two", "shard")]
     assert [one.name for one in checkpoints] == ["step-00000004"] * 2
     for group in ("model", "average", "optimizer", "gradients"):
         whole, divided = (load_file(one / f"{group}.safetensors") for one in checkpoints)
         assert {k: v.shape for k, v in whole.items()} == {k: v.shape for k, v in divided.items()}
         for key, value in whole.items():
             assert torch.allclose(value.float(), divided[key].float(), rtol=1e-3, atol=1e-4), (group, key)
-    start = sorted((folder / "two" / "checkpoints").glob("step-*"))[0]
+    start = sorted(checkpoints[0].parent.glob("step-*"))[0]
     before, after = (load_file(one / "model.safetensors") for one in (start, checkpoints[0]))
     moved = max(float((after[key] - value).abs().max()) for key, value in before.items() if value.is_floating_point())
     assert moved > 1e-2, "a tolerance below what an update changes"
@@ -144,11 +144,11 @@ def test_units_are_called_once_and_small_enough() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="torchrun's processes are forked, and told of its death by Linux")
-def test_torchrun_starts_again_and_its_orphans_end(runs: tuple[Path, dict, str]) -> None:
+def test_torchrun_starts_again_and_its_orphans_end(trained: Callable[[str], tuple[Path, list, str]]) -> None:
     """A worker is killed, then torchrun itself, whose workers write a checkpoint and leave the folder to the next."""
-    folder, ends, said = runs
-    assert ends["torchrun"] == [[KILLED], [0]], said
-    expected, found = weights(folder / "two"), weights(folder / "torchrun")
+    folder, ends, said = trained("torchrun")
+    assert ends == [[KILLED], [0]], said
+    expected, found = weights(trained("two")[0]), weights(folder)
     assert all(torch.equal(value, found[key]) for key, value in expected.items())
 
 

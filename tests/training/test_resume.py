@@ -2,11 +2,7 @@
 
 import io
 import json
-import os
 import signal
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -17,7 +13,6 @@ from intarsia.errors import UsageError
 from intarsia.training import train
 
 pytestmark = pytest.mark.timeout(600)  # a process of its own imports torch, which takes its time on a busy machine
-SCRIPT = Path(__file__).with_name("train_once.py")
 # Training's workers, and where each attempt but the last dies.
 KILLED = {0: ("step:4", "write:6"), 2: ("write:9", "step:3")}
 
@@ -44,28 +39,12 @@ def uninterrupted(scenes, recipe, tmp_path_factory):
     return recipe, train(recipe, scenes, tmp_path_factory.mktemp("whole") / "run").folder
 
 
-@pytest.fixture(scope="module")
-def killed(scenes, uninterrupted, tmp_path_factory):
-    """The same recipe's runs that were killed, with how each attempt ended, by their workers."""
-    folders = {workers: tmp_path_factory.mktemp("killed") / "run" for workers in KILLED}
-    for workers, folder in folders.items():
-        uninterrupted[0].override({"training.workers": workers}).save(folder.with_suffix(".yaml"))
-    tasks = [f"{folder}={','.join(KILLED[workers])}" for workers, folder in folders.items()]
-    done = subprocess.run(
-        [sys.executable, str(SCRIPT), str(scenes.root), *tasks],
-        env=os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads())},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    ends = json.loads(done.stdout.splitlines()[-1])
-    return {workers: (folders[workers], end, done.stderr) for workers, end in zip(KILLED, ends, strict=True)}
-
-
 @pytest.mark.parametrize("workers", KILLED)
-def test_killed_twice_and_resumed_equals_uninterrupted(uninterrupted, killed, workers):
-    whole = uninterrupted[1]
-    folder, ends, said = killed[workers]
+def test_killed_twice_and_resumed_equals_uninterrupted(scenes, uninterrupted, forked, workers, tmp_path):
+    recipe, whole = uninterrupted
+    folder = tmp_path / "run"
+    recipe.override({"training.workers": workers}).save(folder.with_suffix(".yaml"))
+    ends, said = forked("train_once:attempts", scenes.root, folder, KILLED[workers], torch.get_num_threads())
     assert ends == [[-signal.SIGKILL, False], [-signal.SIGKILL, False], [0, True]], said
     expected = weights(whole)
     assert all(torch.equal(value, expected[key]) for key, value in weights(folder).items())

@@ -47,9 +47,9 @@ def test_a_run_writes_everything_it_promises(scenes, recipe, tmp_path):
 
 
 def test_learning_happens(scenes, recipe, tmp_path):
-    longer = recipe.override({"training.epochs": 25, "training.validate_every": 25, "augment.scale": [0.9, 1.1]})
-    run = train(longer, scenes, tmp_path / "run")
-    first, last = (json.loads(line)["loss"] for line in (run.folder / "log.jsonl").read_text().splitlines()[::24])
+    longer = {"training.epochs": 12, "training.validate_every": 12, "augment.scale": [0.9, 1.1], "optimizer.lr": 0.02}
+    run = train(recipe.override(longer), scenes, tmp_path / "run")
+    first, *_, last = (json.loads(line)["loss"] for line in (run.folder / "log.jsonl").read_text().splitlines())
     assert last < 0.6 * first
     assert run.scores["pixel_accuracy"] > 0.6
 

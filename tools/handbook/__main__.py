@@ -8,13 +8,14 @@ import sys
 import time
 from pathlib import Path
 
+from handbook.api import copy_sources
 from handbook.asked import add_wordings, asked
 from handbook.check import check_configuration, check_navigation, check_site, check_sources, navigation
 from handbook.html import without_empty_headings
 from handbook.llms import write_llms
 from handbook.numbers import allowed, check_numbers
 from handbook.reference import generate
-from handbook.stage import ROOT, SITE, STAGED, stage
+from handbook.stage import API_SOURCES, ROOT, SITE, STAGED, stage
 
 CONFIG = ROOT / "mkdocs.yml"
 
@@ -25,6 +26,7 @@ def main() -> int:
     stage()  # the configuration names the folder
     problems = [*check_configuration(CONFIG), *check_sources(ROOT), *check_numbers(ROOT, allowed())]
     generate(STAGED / "reference")
+    copy_sources(ROOT, API_SOURCES)
     problems += [*check_navigation(CONFIG, STAGED), *_build()]
     if SITE.exists():
         for page in SITE.rglob("*.html"):

@@ -16,6 +16,7 @@ from handbook.notebooks import notebook_page
 
 ROOT = Path(__file__).parents[2]
 DOCS, STAGED, SITE = ROOT / "docs", ROOT / "build" / "docs", ROOT / "build" / "site"
+API_SOURCES = ROOT / "build" / "api"
 _TAB = re.compile(r"^\*\*(?P<name>[\w ,.-]+)\*\*$")
 
 

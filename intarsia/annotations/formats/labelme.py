@@ -14,12 +14,12 @@ import numpy as np
 from intarsia.annotations.bitmaps import png_of, read_bitmap
 from intarsia.annotations.document import (
     BACKGROUND_NAMES,
-    IGNORE_NAMES,
     AnnotatedImage,
     AnnotationSet,
     Category,
     Document,
     Shape,
+    is_unlabelled,
 )
 from intarsia.annotations.drawing import DrawingRules
 from intarsia.annotations.finding import ImageFinder, clean_name, head, holds, photo_folder, safe_parts, walk
@@ -243,7 +243,10 @@ def _label_file(folder: Path) -> list[str]:
 
 
 def _write_labels(folder: Path, names: Sequence[str]) -> None:
-    listed = ["_background_", *(name for name in names if name.lower() not in BACKGROUND_NAMES + IGNORE_NAMES)]
+    listed = [
+        "_background_",
+        *(name for name in names if name.lower() not in BACKGROUND_NAMES and not is_unlabelled(name)),
+    ]
     text = "\n".join(["__ignore__", *listed]) + "\n"
     if all(name.isprintable() for name in listed) and reads_as(text, listed):  # else a line is not a name
         write_text(folder / "labels.txt", text)

@@ -17,7 +17,7 @@ from PIL import Image
 
 from intarsia.annotations.document import (
     BACKGROUND_NAMES,
-    IGNORE_NAMES,
+    IGNORE_NAME,
     AnnotatedImage,
     AnnotationSet,
     Category,
@@ -310,7 +310,7 @@ def _shapes(
     labels: NDArray[np.int64], things: NDArray[np.int64] | None, categories: tuple[Category, ...]
 ) -> Iterator[Shape]:
     for index in np.unique(labels).tolist():
-        name = categories[index].name if index >= 0 else IGNORE_NAMES[0]
+        name = categories[index].name if index >= 0 else IGNORE_NAME
         mask = labels == index
         if name.lower() in BACKGROUND_NAMES:
             continue

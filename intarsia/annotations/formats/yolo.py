@@ -19,7 +19,7 @@ from intarsia.annotations.reading import BadShape, kept, number, polygon, usable
 from intarsia.annotations.tools import Tool
 from intarsia.annotations.writing import account, account_classes, fitted, size_of, still_images
 from intarsia.classlists import read_class_file
-from intarsia.errors import DataError, UsageError, suggest
+from intarsia.errors import DataError, UsageError, counted, suggest
 from intarsia.files import write_text
 from intarsia.media.images import IMAGE_SUFFIXES, open_image
 
@@ -43,11 +43,16 @@ class Description:
 
 
 def describe(folder: Path) -> Description:
-    """Read the data.yaml (or whatever .yaml names classes) of a folder, or the file of names that other tools write."""
+    """Read the data.yaml (or whatever .yaml names classes) of a folder, or the file of names that other tools write.
+
+    Raises:
+        DataError: its number of classes is not that of its names.
+    """
     for path in sorted((*folder.glob("*.yaml"), *folder.glob("*.yml")), key=lambda path: path.stem != "data"):
         value = _yaml(path)
         names = _numbered(value.get("names"))
         if names:
+            _check_count(path, value.get("nc"), names)
             shape: Any = value.get("kpt_shape")
             known = isinstance(shape, list) and [type(one) for one in shape] == [int, int]
             form = (shape[0], shape[1]) if known else None
@@ -59,6 +64,15 @@ def describe(folder: Path) -> Description:
             numbers = found.values if 0 in found.values else range(len(found.names))
             return Description(dict(zip(numbers, found.names, strict=True)), {}, None)
     return Description({}, {}, None)
+
+
+def _check_count(path: Path, count: Any, names: Mapping[int, str]) -> None:
+    """Refuse names that are not as many as the file says (nc), as Ultralytics does: one of both is wrong."""
+    if isinstance(count, int) and count not in (len(names), max(names) + 1):
+        raise DataError(
+            f"{path}: nc is {count}, and {counted(len(names), 'class is', 'classes are')} named "
+            f"({', '.join(names.values())}); correct the one that is wrong, or leave nc out"
+        )
 
 
 def described_folder(path: Path) -> Path | None:

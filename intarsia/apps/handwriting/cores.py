@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import cv2
@@ -17,6 +19,7 @@ _LEVELS = (0.45, 0.6, 0.75, 0.88)
 _OVERLAP = 0.3  # of the shorter of two pieces, beyond which they are no parts of one line
 HEIGHT = 2.5  # of a line, in thicknesses of its core
 _MARK = 0.4  # of most lines' height; what is lower, and no longer than that height, is no line
+_STEEPEST = 0.5  # rise a column, that a line goes on with
 _GAP, _ALIGNED = 1.0, 0.75  # of lines' heights, and of their thicknesses
 
 
@@ -39,7 +42,12 @@ class Core:
     @property
     def right(self) -> int:
         """The column after the last."""
-        return self.left + len(self.centre)
+        return self.left + self.length
+
+    @property
+    def length(self) -> int:
+        """Columns."""
+        return len(self.centre)
 
     @property
     def height(self) -> float:
@@ -51,15 +59,20 @@ class Core:
         x = np.asarray(x, np.float64)
         inner = np.interp(x, np.arange(self.left, self.right), self.centre)
         before, after = np.minimum(x - self.left, 0), np.maximum(x - self.right + 1, 0)
-        return np.asarray(inner + before * self.slope(0) + after * self.slope(-1), np.float64)
+        rise, rise_after = self._slopes
+        return np.asarray(inner + before * rise + after * rise_after, np.float64)
 
-    def slope(self, end: int) -> float:
-        """Rise per column at the left (0) or right (-1) end."""
+    @cached_property
+    def _slopes(self) -> tuple[float, float]:
+        """Rise per column at both ends; kept, as each core is compared with many others."""
+        return self._slope(0), self._slope(-1)
+
+    def _slope(self, end: int) -> float:
         some = max(2, round(4 * self.height))
         part = self.centre[:some] if end == 0 else self.centre[-some:]
         if len(part) < 2 * self.thickness:
             return 0.0
-        return float(np.clip(np.polyfit(np.arange(len(part)), part, 1)[0], -0.5, 0.5))
+        return float(np.clip(np.polyfit(np.arange(len(part)), part, 1)[0], -_STEEPEST, _STEEPEST))
 
 
 def find_cores(text: Floats, rules: NDArray[np.bool_] | None = None) -> tuple[Ints, list[Core]]:
@@ -193,11 +206,10 @@ def _joined(cores: list[Core], rules: NDArray[np.bool_]) -> dict[int, int]:
         return label
 
     pairs = []
-    for a in cores:
-        for b in cores:
-            cost = _cost(a, b) if a is not b else None
-            if cost is not None and not _crosses(a, b, rules):
-                pairs.append((cost, a.label, b.label))
+    for a, b in _neighbours(cores):
+        cost = _cost(a, b)
+        if cost is not None and not _crosses(a, b, rules):
+            pairs.append((cost, a.label, b.label))
     followed: set[int] = set()
     preceded: set[int] = set()
     for _, one, next_one in sorted(pairs):
@@ -208,12 +220,25 @@ def _joined(cores: list[Core], rules: NDArray[np.bool_]) -> dict[int, int]:
     return {label: root(label) for label in parents}
 
 
+def _neighbours(cores: list[Core]) -> Iterator[tuple[Core, Core]]:
+    """Pairs of which the second may go on where the first ends, by their boxes: thousands of cores have millions."""
+    left, length = np.array([core.left for core in cores]), np.array([core.length for core in cores])
+    thick = np.array([core.thickness for core in cores])
+    top, bottom = (np.array([pick(core.centre) for core in cores]) for pick in (np.min, np.max))
+    for index, core in enumerate(cores):
+        gap, thickness = left - core.right, np.maximum(thick, core.thickness)
+        apart = np.maximum(top - bottom[index], top[index] - bottom)
+        risen = _STEEPEST * np.maximum(gap, 0)  # at most, of both together until they meet halfway
+        near = (
+            (left > core.left) & (gap <= _GAP * HEIGHT * thickness) & (gap >= -0.5 * np.minimum(length, core.length))
+            & (apart <= _ALIGNED * thickness + risen + 1)
+        )  # fmt: skip
+        yield from ((core, cores[other]) for other in np.flatnonzero(near))
+
+
 def _cost(a: Core, b: Core) -> float | None:
     """How unlikely it is that b goes on where a ends; None if it does not."""
-    gap = b.left - a.right
-    height, thickness = max(a.height, b.height), max(a.thickness, b.thickness)
-    if gap > _GAP * height or gap < -0.5 * min(len(a.centre), len(b.centre)) or b.left <= a.left:
-        return None
+    gap, height, thickness = b.left - a.right, max(a.height, b.height), max(a.thickness, b.thickness)
     middle = (a.right + b.left) / 2
     step = abs(float(a.at(middle) - b.at(middle)))
     return None if step > _ALIGNED * thickness else max(gap, 0) / height + step / thickness

@@ -10,6 +10,7 @@ for match in index.find("query.jpg", count=10, colour="red"):
 from intarsia.apps.search.building import Report, add, build, remove
 from intarsia.apps.search.colours import Filter
 from intarsia.apps.search.embedding import Embedded, Embedder
-from intarsia.apps.search.index import Index, Item, Match
+from intarsia.apps.search.index import Index
+from intarsia.apps.search.items import Item, Match
 
 __all__ = ["Embedded", "Embedder", "Filter", "Index", "Item", "Match", "Report", "add", "build", "remove"]

@@ -13,8 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from intarsia.apps.search import graph as graphs
 from intarsia.apps.search.embedding import Embedded, Embedder
-from intarsia.apps.search.index import Index, Item
+from intarsia.apps.search.index import Index
+from intarsia.apps.search.items import Item
 from intarsia.errors import DataError, IntarsiaError, UsageError
 from intarsia.files import lock
 from intarsia.media.images import read_image
@@ -51,9 +53,11 @@ class Report:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON form."""
+        graph = self.index.graph
         return {
             "index": str(self.index.file), "photos": len(self.index), "added": self.added, "unchanged": self.unchanged,
             "removed": self.removed, "masks": self.masks(), "failures": self.failures, "stopped": self.stopped,
+            "recall": None if graph is None else graph.recall,
         }  # fmt: skip
 
 
@@ -129,6 +133,7 @@ def remove(patterns: Sequence[str | os.PathLike[str]], file: str | os.PathLike[s
             raise DataError(f"{file} holds no photo of {', '.join(map(str, patterns))}")
         kept = index.keep(np.array([item.name not in out for item in index.items], bool))
         kept.save()
+        _link(kept, index.graph)
         return Report(kept, removed=sorted(out))
 
 
@@ -161,6 +166,7 @@ def _grown(
     report: Report, photos: Sequence[Path], embedder: Embedder, progress: Callable[[int, int], None] | None, stop: Stop
 ) -> Report:
     known = {item.name: (item.size, item.time) for item in report.index.items}
+    earlier = report.index.graph
     waiting: list[tuple[Item, Embedded]] = []
     for done, photo in enumerate(photos, 1):
         report.stopped = stop()
@@ -187,7 +193,20 @@ def _grown(
         raise DataError(f"none of the photos can be read; the first: {next(iter(report.failures.values()))}")
     if waiting or not report.index.file.exists():
         _take(report, waiting)
+    if not report.stopped:
+        _link(report.index, earlier, stop)
     return report
+
+
+def _link(index: Index, earlier: graphs.Graph | None, stop: Stop = never) -> None:
+    """Give an index that was saved its graph: above a million photos, if usearch is there."""
+    file = graphs.beside(index.file)
+    if len(index) <= graphs.ABOVE:
+        file.unlink(missing_ok=True)
+    elif index.graph is None and graphs.is_there():
+        index.graph = graphs.link(index.numbers, index.vectors, earlier, stop=stop)
+        if index.graph is not None:
+            index.graph.save(file, index.stamp)
 
 
 def _take(report: Report, waiting: list[tuple[Item, Embedded]]) -> None:

@@ -22,6 +22,7 @@ from intarsia.zoo import bundled_models
 SIDE = 224
 """Pixels of a side of what the network sees."""
 _LEAST = 8  # pixels of a side of a photo, below which nothing is told apart
+_EVEN = 1.0  # levels that pixels deviate, below which nothing is seen
 _AROUND = 0.06  # of a thing's longer side, that is seen around it
 _GREY = 0.5
 
@@ -85,10 +86,12 @@ class Embedder:
         """Make the vector of a photo (H, W, 3) uint8 RGB.
 
         Raises:
-            DataError: the photo is too small to show anything.
+            DataError: the photo is too small, or too even, to show anything.
         """
         if min(photo.shape[:2]) < _LEAST:
             raise DataError(f"the photo has {photo.shape[1]}x{photo.shape[0]} pixels, too few to show anything")
+        if cv2.meanStdDev(photo)[1].max() < _EVEN:
+            raise DataError("the photo is of one colour: there is nothing on it to search for")
         if self.masked:
             mask, kind = find_thing(photo, self._clothes)
         else:

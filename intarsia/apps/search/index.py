@@ -1,72 +1,33 @@
-"""The index: vectors and facts of photos in one file, gone through whole for each question, so nothing is missed."""
+"""The index: vectors and facts of photos in one file, gone through whole for each question, so nothing is missed.
+
+Above a million photos a graph beside it may propose answers instead, see `graph`.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from intarsia.apps.search import graph as graphs
 from intarsia.apps.search.colours import COUNT, Filter
 from intarsia.apps.search.embedding import Embedder
+from intarsia.apps.search.items import Item, Match
 from intarsia.errors import DataError, ModelError, UsageError, suggest
 from intarsia.files import atomic_path
 
 FORMAT = 1
 _TENSORS = ("vectors", "colours", "shares", "items")
 _DIGITS = 5  # of scores: what differs less is alike, and comes in the order of the names
-
-
-class Item(NamedTuple):
-    """One photo in an index.
-
-    Attributes:
-        name: posix path from the folder of the index.
-        size: bytes of the file.
-        time: of its last change, in nanoseconds.
-        folder: name of the folder that it lies in.
-        category: what it shows, as the network says.
-        mask: how the thing was found in it: "clothes", "foreground" or "whole".
-    """
-
-    name: str
-    size: int
-    time: int
-    folder: str
-    category: str
-    mask: str
-
-
-@dataclass(frozen=True)
-class Match:
-    """One answer.
-
-    Attributes:
-        rank: from 1.
-        score: cosine of the angle between the vectors, -1..1; 1 is alike.
-        path: of the photo.
-        item: what the index holds of it.
-        colours: its main colours as "#rrggbb", the largest first.
-    """
-
-    rank: int
-    score: float
-    path: Path
-    item: Item
-    colours: tuple[str, ...]
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON form."""
-        item = self.item
-        return {
-            "rank": self.rank, "score": self.score, "path": str(self.path), "name": item.name, "folder": item.folder,
-            "category": item.category, "mask": item.mask, "colours": list(self.colours),
-        }  # fmt: skip
+_FEW = 100  # photos that may not be answers, up to which a graph is asked for so many more
 
 
 @dataclass
@@ -81,6 +42,9 @@ class Index:
         vectors: (N, D) float32, of length 1.
         colours: (N, 3, 3) uint8 sRGB, the main colours of each.
         shares: (N, 3) float32, of the thing, of each colour.
+        numbers: (N,) uint64, that each got when it came; another vector has another one.
+        stamp: what the file's vectors and numbers are known by; empty before it is saved.
+        graph: of near neighbours, above a million photos; None where all are gone through.
     """
 
     file: Path
@@ -90,6 +54,9 @@ class Index:
     vectors: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), np.float32))
     colours: NDArray[np.uint8] = field(default_factory=lambda: np.zeros((0, COUNT, 3), np.uint8))
     shares: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, COUNT), np.float32))
+    numbers: NDArray[np.uint64] = field(default_factory=lambda: np.zeros(0, np.uint64))
+    stamp: str = ""
+    graph: graphs.Graph | None = None
 
     def __len__(self) -> int:
         return len(self.items)
@@ -109,6 +76,7 @@ class Index:
         count: int = 10,
         colour: str | Filter | None = None,
         category: str | None = None,
+        exact: bool = False,
         embedder: Embedder | None = None,
     ) -> list[Match]:
         """Find the photos that look most like one.
@@ -119,6 +87,7 @@ class Index:
             count: most answers.
             colour: only things of this colour: a name, "#rrggbb", or a `Filter` with a tolerance of your own.
             category: only things of this folder, or that the network takes for this category.
+            exact: go through all photos, also where a graph would propose some; with a colour or category, always.
             embedder: an `Embedder` that was made before; None makes one.
 
         Raises:
@@ -131,10 +100,11 @@ class Index:
         ready = embedder or Embedder(masked=self.masked)
         self.check(ready)
         allowed = self.allowed(colour, category)
+        exact = exact or colour is not None or category is not None
         if isinstance(photo, str | os.PathLike):
             own = self.name(Path(photo))
             allowed &= np.array([item.name != own for item in self.items], bool)
-        return self.nearest(ready.embed(read_image(photo)).vector, count, allowed)
+        return self.nearest(ready.embed(read_image(photo)).vector, count, allowed, exact=exact)
 
     def check(self, embedder: Embedder) -> None:
         """Refuse an embedder whose vectors cannot be compared with these.
@@ -171,9 +141,14 @@ class Index:
         return found
 
     def nearest(
-        self, vector: NDArray[np.float32], count: int = 10, allowed: NDArray[np.bool_] | None = None
+        self,
+        vector: NDArray[np.float32],
+        count: int = 10,
+        allowed: NDArray[np.bool_] | None = None,
+        *,
+        exact: bool = False,
     ) -> list[Match]:
-        """Compare a vector (D,) of length 1 with all; equals come in the order of their names.
+        """Compare a vector (D,) of length 1 with all, or with those that the graph proposes; equals come by name.
 
         Raises:
             UsageError: `count` is below 1.
@@ -182,14 +157,34 @@ class Index:
             raise UsageError(f"the number of answers is 1 or more, not {count}")
         if not len(self):
             return []
+        likely = None if exact else self._likely(vector, count, allowed)
+        rows = slice(None) if likely is None else likely
         # Not by BLAS, in which equal rows may get sums that differ in the last digit.
-        scores = np.round(np.einsum("nd,d->n", self.vectors, vector), _DIGITS)
+        scores = np.round(np.einsum("nd,d->n", self.vectors[rows], vector), _DIGITS)
         if allowed is not None:
-            scores[~allowed] = -np.inf
+            scores[~allowed[rows]] = -np.inf
         least = np.partition(scores, -min(count, len(scores)))[-min(count, len(scores))]
         candidates = np.flatnonzero((scores >= least) & (scores > -np.inf))
         order = candidates[np.argsort(-scores[candidates], kind="stable")][:count]
-        return [self._match(rank, int(index), float(scores[index])) for rank, index in enumerate(order, 1)]
+        found = order if likely is None else likely[order]
+        return [
+            self._match(rank, int(row), float(score))
+            for rank, (row, score) in enumerate(zip(found, scores[order], strict=True), 1)
+        ]
+
+    def _likely(
+        self, vector: NDArray[np.float32], count: int, allowed: NDArray[np.bool_] | None
+    ) -> NDArray[np.intp] | None:
+        """Rows that the graph proposes, in their order; None where all have to be gone through."""
+        left_out = 0 if allowed is None else len(self) - int(np.count_nonzero(allowed))
+        if self.graph is None or left_out > _FEW:
+            return None
+        numbers = self.graph.nearest(vector, min(count + left_out, len(self)))
+        return np.sort(self._by_number[np.searchsorted(self.numbers, numbers, sorter=self._by_number)])
+
+    @cached_property
+    def _by_number(self) -> NDArray[np.intp]:
+        return np.argsort(self.numbers)
 
     def _match(self, rank: int, index: int, score: float) -> Match:
         item = self.items[index]
@@ -199,9 +194,14 @@ class Index:
 
     def keep(self, kept: NDArray[np.bool_]) -> Index:
         """Make an index of some of the photos (N,)."""
-        items = [item for item, stays in zip(self.items, kept, strict=True) if stays]
         return replace(
-            self, items=items, vectors=self.vectors[kept], colours=self.colours[kept], shares=self.shares[kept]
+            self,
+            items=[item for item, stays in zip(self.items, kept, strict=True) if stays],
+            vectors=self.vectors[kept],
+            colours=self.colours[kept],
+            shares=self.shares[kept],
+            numbers=self.numbers[kept],
+            graph=None,
         )
 
     def with_photos(
@@ -217,12 +217,16 @@ class Index:
         every = [*rest.items, *items]
         order = np.array(sorted(range(len(every)), key=lambda index: every[index].name), int)
         old = rest.vectors if len(rest) else np.zeros((0, vectors.shape[1]), np.float32)
+        first = int(self.numbers.max()) + 1 if len(self) else 0
+        numbers = np.arange(first, first + len(items), dtype=np.uint64)
         return replace(
             self,
             items=[every[index] for index in order],
             vectors=np.concatenate([old, vectors])[order],
             colours=np.concatenate([rest.colours, colours])[order],
             shares=np.concatenate([rest.shares, shares])[order],
+            numbers=np.concatenate([rest.numbers, numbers])[order],
+            graph=None,
         )
 
     def save(self) -> None:
@@ -235,10 +239,11 @@ class Index:
 
         facts = json.dumps(self.items).encode()
         tensors: dict[str, NDArray[Any]] = {
-            "vectors": self.vectors.astype(np.float16), "colours": self.colours,
+            "vectors": self.vectors.astype(np.float16), "colours": self.colours, "numbers": self.numbers,
             "shares": self.shares.astype(np.float16), "items": np.frombuffer(facts, np.uint8),
         }  # fmt: skip
-        head = json.dumps({"format": FORMAT, "model": self.model, "masked": self.masked})
+        self.stamp = hashlib.sha256(tensors["vectors"].tobytes() + self.numbers.tobytes()).hexdigest()
+        head = json.dumps({"format": FORMAT, "model": self.model, "masked": self.masked, "stamp": self.stamp})
         data = save(tensors, {"intarsia.search": head})
         with atomic_path(self.file) as temporary:
             temporary.write_bytes(data)
@@ -261,14 +266,20 @@ class Index:
                 if head["format"] > FORMAT:
                     raise DataError(f"{path}: written by a newer version; upgrade: pip install -U intarsia")
                 held = {name: opened.get_tensor(name) for name in _TENSORS}
+                numbered = "numbers" in opened.keys()  # noqa: SIM118 - no mapping; earlier versions wrote none
+                numbers = opened.get_tensor("numbers") if numbered else np.arange(len(held["vectors"]), dtype=np.uint64)
             items = [Item(*facts) for facts in json.loads(held["items"].tobytes())]
-            lengths = {len(items), *(len(held[name]) for name in _TENSORS[:-1])}
+            lengths = {len(items), len(numbers), *(len(held[name]) for name in _TENSORS[:-1])}
             if len(lengths) != 1:
                 raise ValueError("its parts differ in length")
         except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
             raise DataError(f"{path}: no index of photos, or a damaged one ({error}); build it again") from error
         vectors = held["vectors"].astype(np.float32)
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True).clip(1e-6)
-        return cls(
-            path, head["model"], head["masked"], items, vectors, held["colours"], held["shares"].astype(np.float32)
-        )
+        found = cls(
+            path, head["model"], head["masked"], items, vectors, held["colours"], held["shares"].astype(np.float32),
+            numbers, head.get("stamp", ""),
+        )  # fmt: skip
+        if len(found) > graphs.ABOVE:
+            found.graph = graphs.Graph.load(graphs.beside(path), found.stamp)
+        return found

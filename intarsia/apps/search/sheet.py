@@ -11,7 +11,7 @@ from typing import Any
 
 from PIL import Image
 
-from intarsia.apps.search.index import Match
+from intarsia.apps.search.items import Match
 from intarsia.errors import IntarsiaError
 from intarsia.files import write_text
 from intarsia.media.images import read_image

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 import numpy as np
 
+from intarsia.classlists import ClassList
 from intarsia.datasets.classfile import FILE_NAMES
 from intarsia.datasets.counts import NO_CODES, ClassCounts, SplitFacts
 from intarsia.datasets.layouts.contract import Content, Layout, Reading
 from intarsia.datasets.layouts.filenames import SPLITS
+from intarsia.datasets.meaning import without_ignored
 from intarsia.datasets.parts import place
 from intarsia.datasets.splits import Dataset, Item, Look, MediumName, Progress, Split
 from intarsia.errors import DataError, UsageError, counted, suggest
@@ -207,7 +209,7 @@ def _read(content: Content) -> CloudReading:
     clouds = []
     for file in files:
         inner = file.relative_to(content.root)
-        split = SPLITS.get(inner.parts[0].lower()) if len(inner.parts) > 1 else None
+        split = next((SPLITS[part.lower()] for part in reversed(inner.parts[:-1]) if part.lower() in SPLITS), None)
         clouds.append((split, Item(inner.with_suffix("").as_posix(), file, file)))
     space, codes, notes = _classes(files, content)
     opener = FileOpener(content.options.columns, content.options.label)
@@ -224,20 +226,19 @@ def _classes(files: list[Path], content: Content) -> tuple[LabelSpace, dict[int,
     las = all(file.suffix.lower() in LAS for file in files)
     silent = {*ignore, *(_NO_CLASS if las else ())}
     if named is not None:
-        space = LabelSpace(named.names, named.palette or _palette(named.names))
         if named.values:
-            return space, _meanings(named.values, space, silent), [f"Class codes from {named.source}."]
+            return _told(named, named.values, silent, f"Class codes from {named.source}.")
         known = {name: code for code, name in ASPRS.items()}
         if las and all(name in known for name in named.names):
-            return space, _meanings([known[name] for name in named.names], space, silent), []
+            return _told(named, [known[name] for name in named.names], silent)
         if las:
             wrong = next(name for name in named.names if name not in known)
             raise UsageError(
                 f"{wrong!r} is no standard class of LAS.{suggest(wrong, known)} For other codes write a classes.txt "
                 "with lines such as: 64: lasting_above"
             )
-        codes = [code for code in range(len(space) + len(ignore)) if code not in ignore]
-        return space, _meanings(codes[: len(space)], space, silent), []
+        codes = [code for code in range(len(named.names) + len(ignore)) if code not in ignore]
+        return _told(named, codes[: len(named.names)], silent)
     reader = partial(open_cloud, columns=content.options.columns, label=content.options.label)
     counts: Counter[int] = Counter()
     said: Counter[str] = Counter()
@@ -264,6 +265,20 @@ def _classes(files: list[Path], content: Content) -> tuple[LabelSpace, dict[int,
     return space, _meanings(codes, space, silent), [note for note in notes if note]
 
 
+def _told(
+    named: ClassList, codes: Sequence[int], silent: Iterable[int], *notes: str
+) -> tuple[LabelSpace, dict[int, int], list[str]]:
+    """Classes as a list names them, each with its code; those called void and the like are not labelled."""
+    known = dict(zip(named.names, codes, strict=True))
+    space = without_ignored(named)
+    if not named.palette:
+        space = LabelSpace(space.names, _palette(space.names))
+    left = [name for name in named.names if name not in space.names]
+    ignored = [f"The class {', '.join(left)} of {named.source} is ignored (not labelled)."] if left else []
+    meanings = _meanings([known[name] for name in space.names], space, [*silent, *(known[name] for name in left)])
+    return space, meanings, [*notes, *ignored]
+
+
 def _in_words(said: Counter[str], files: int, before: str = "") -> str:
     """What was decided when the clouds were read, and of how many."""
     notes = [f"{note} (in {number:,} of {counted(files, 'cloud')})" for note, number in said.items()]
@@ -288,5 +303,6 @@ LAYOUTS: dict[str, Layout] = {
         files="train/ + val/ (+ test/) of clouds that hold their classes (.bin scans: beside them), or all of them in "
         "one folder; class names in classes.txt (2: ground), standard ones for LAS",
         kind=CloudSplit,
+        listed=True,
     ),
 }

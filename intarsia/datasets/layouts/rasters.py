@@ -18,7 +18,7 @@ from intarsia.datasets.sizes import mismatch
 from intarsia.datasets.splits import Item, Size
 from intarsia.errors import DataError, UsageError, require
 from intarsia.labels import LabelArray
-from intarsia.media.maskfile import mask_of_bands
+from intarsia.media.maskfile import hidden_in, mask_of_bands
 from intarsia.media.places import BY_PIXELS, Place, apart, misfit, misplaced, on_grid
 from intarsia.media.rasters import (
     RASTER_SUFFIXES,
@@ -54,8 +54,9 @@ class Raster:
     def load(self) -> Image.Image:
         """The raster as an 8-bit RGB picture; 8-bit values are shown as they are."""
         with opened_raster(self.path) as file:
-            count, plain = file.count, set(file.dtypes) == {"uint8"}
+            count = file.count
             colours = [band.name for band in file.colorinterp if band.name != "alpha"]
+            plain = set(file.dtypes) == {"uint8"} or colours == ["palette"]
         shown = len(colours) in (1, 3) or {"red", "green", "blue"} <= set(colours)
         bands = None if plain and shown else (1, 2, 3) if count >= 3 else (1, 1, 1)
         windows = None if plain else open_raster(self.path, bands=bands, windows=((0, 1),)).ranges()
@@ -152,9 +153,10 @@ class RasterSplit(PictureSplit):
         return super().stored(item, size) if window is None else self._stored(item, None, window)[0]
 
     def count_item(self, item: Item, raw: RawMask) -> tuple[NDArray[np.int64], dict[int, int]]:
-        """Labels on the raster's own grid, where its mask lies on another: what that does not cover is not labelled."""
+        """Labels on the raster's own grid: what its mask does not cover, or where it has no data, is not labelled."""
         counts, values = super().count_item(item, raw)
-        if counts[-1] or not self._on_other_grid(item):
+        gaps = not counts[-1] and _with_all_bands(path_of(item.input)).has_gaps
+        if counts[-1] or not (gaps or self._on_other_grid(item)):
             return counts, values
         labels = np.minimum(self.target(item), len(self.space))
         return np.bincount(labels.ravel(), minlength=len(counts)), values
@@ -168,12 +170,8 @@ class RasterSplit(PictureSplit):
 
     def target(self, item: Item, size: Size | None = None) -> LabelArray:
         """The target of one item on the grid of its raster."""
-        if self.preprocessing is not None:
-            reader = self.open(item)
-            return self._target(item, reader.frame, _window(item) or (0, 0, *reader.frame.size), reader)
-        with opened_raster(path_of(item.input)) as file:
-            frame = GeoFrame.of(file)
-        return self._target(item, frame, _window(item) or (0, 0, *frame.size))
+        reader = self.open(item) if self.preprocessing is not None else _with_all_bands(path_of(item.input))
+        return self._target(item, reader.frame, _window(item) or (0, 0, *reader.frame.size), reader)
 
     def misplaced(self, item: Item) -> str:
         """Say in words that the mask lies elsewhere than its raster; "" if it does not."""
@@ -192,12 +190,12 @@ class RasterSplit(PictureSplit):
             return apart(GeoFrame.of(raster), GeoFrame.of(drawn)) is not None
 
     def channels(self) -> tuple[tuple[int, ...], tuple[tuple[float, float], ...]] | None:
-        """All bands of the rasters and the range of values of each; None where they are 8-bit colours."""
+        """All bands of the rasters and the range of values of each; None where they are colours as they are."""
         paths = [path_of(item.input) for item in self.items[:: max(1, len(self) // _LOOKED_AT)]]
         with opened_raster(paths[0]) as file:
             colours = [colour.name for colour in file.colorinterp]
             bands = tuple(index + 1 for index, colour in enumerate(colours) if colour != "alpha")
-            if set(file.dtypes) == {"uint8"} and len(bands) in (1, 3):
+            if colours[0] == "palette" or (set(file.dtypes) == {"uint8"} and len(bands) in (1, 3)):
                 return None
         found = [open_raster(path, bands=bands, windows=((0, 1),)).ranges() for path in paths]
         return bands, tuple(
@@ -243,6 +241,14 @@ class RasterSplit(PictureSplit):
         return part, None
 
 
+def _with_all_bands(path: Path) -> RasterReader:
+    """A raster before a model says which bands and values it sees."""
+    with opened_raster(path) as file:
+        colours = [colour.name for colour in file.colorinterp]
+    bands = [band for band, colour in enumerate(colours, start=1) if colour != "alpha"]
+    return open_raster(path, bands=bands or [1], windows=((0, 1),))
+
+
 def _window(item: Item) -> Place | None:
     return item.window if isinstance(item, WindowItem) else None
 
@@ -255,6 +261,7 @@ def _read_window(
     Values are (h, w), of a palette too unless by `colors`; colours (h, w, 3).
     """
     top, left, height, width = place
+    covered: NDArray[np.bool_] | None
     with opened_raster(mask) as file:
         own = GeoFrame.of(file)
         if (
@@ -267,7 +274,8 @@ def _read_window(
             raise DataError(f"{mask}: {mismatch(own.size, frame.size)}")
         else:
             window = require("rasterio.windows", "geo").Window(left, top, width, height)
-            values, covered = file.read(window=window), None
+            hidden = hidden_in(file, window)
+            values, covered = file.read(window=window), None if hidden is None else ~hidden
         return mask_of_bands(file, values, str(mask)).shown(colors=colors), covered
 
 

@@ -20,7 +20,7 @@ from intarsia.media.volumes import open_volume, volume_stem
 
 _IMAGE_FOLDERS, _MASK_FOLDERS = ("imagestr", "volumes", "ct"), ("labelstr",)  # besides the names that pictures have
 _MASK_WORDS = re.compile(r"(^|[_\-. ])(segmentation|seg|mask|label|labels|gt|groundtruth|annotation)(?=$|[_\-. ])")
-_IMAGE_WORDS = re.compile(r"(^|[_\-. ])(volume|image|img|ct|mr|scan|0000)(?=$|[_\-. ])")
+_IMAGE_WORDS = re.compile(r"(^|[_\-. ])(volume|image|imaging|img|ct|mr|scan|0000)(?=$|[_\-. ])")
 
 
 def usable(
@@ -83,14 +83,14 @@ def _paired(root: Path, files: list[Path]) -> tuple[list[tuple[str | None, str, 
     left: dict[str, list[Path]] = {"image": [], "mask": []}
     for path in files:
         split, role = _meaning(path, root)
-        key = (split, _key(path))
+        key = (split, _key(path, root))
         known = sides[role]
         if key in known:
             left[role].append(path)
         known.setdefault(key, path)
     images, masks = sides["image"], sides["mask"]
     matched = [
-        (key[0], "/".join((*((key[0],) if key[0] else ()), volume_stem(path))), path, masks[key])
+        (key[0], "/".join((*((key[0],) if key[0] else ()), _case(path, root))), path, masks[key])
         for key, path in images.items()
         if key in masks
     ]
@@ -115,11 +115,27 @@ def _meaning(path: Path, root: Path) -> tuple[str | None, Literal["image", "mask
     return split, role or ("mask" if _MASK_WORDS.search(volume_stem(path).lower()) else "image")
 
 
-def _key(path: Path) -> str:
+def _bare(path: Path) -> str:
     """A name without the words that only say "labels" or "volume", and without nnU-Net's channel number."""
-    stem = volume_stem(path).lower()
-    bare = _IMAGE_WORDS.sub(r"\1", _MASK_WORDS.sub(r"\1", re.sub(r"_0000$", "", stem))).strip("_-. ")
-    return re.sub(r"[_\-. ]+", "-", bare) or stem
+    stem = re.sub(r"_0000$", "", volume_stem(path).lower())
+    return re.sub(r"[_\-. ]+", "-", _IMAGE_WORDS.sub(r"\1", _MASK_WORDS.sub(r"\1", stem)).strip("_-. "))
+
+
+def _key(path: Path, root: Path) -> str:
+    """What a volume and its labels have in common: the bare name, or their folder (case7/image, case7/label)."""
+    return _bare(path) or _folder(path, root) or volume_stem(path).lower()
+
+
+def _case(path: Path, root: Path) -> str:
+    """What a volume is called: by its name, or by its folder where the name only says what it is."""
+    return ("" if _bare(path) else _folder(path, root)) or volume_stem(path)
+
+
+def _folder(path: Path, root: Path) -> str:
+    """The folder of a case; "" for one that says what lies in it (images, train), or is the data set's own."""
+    folder = path.parent.relative_to(root)
+    says = folder_meaning(folder.name) != (None, None) or folder.name.lower() in (*_IMAGE_FOLDERS, *_MASK_FOLDERS)
+    return "" if says or not folder.parts else folder.as_posix()
 
 
 LAYOUTS: dict[str, Layout] = {
@@ -127,7 +143,8 @@ LAYOUTS: dict[str, Layout] = {
         "NIfTI volumes with label volumes (intarsia[volumes])",
         _matches,
         _read,
-        files="images/ and labels/, or CASE.nii.gz and CASE_seg.nii.gz",
+        files="images/ and labels/, or CASE.nii.gz and CASE_seg.nii.gz, or CASE/image.nii.gz and CASE/label.nii.gz",
         kind=VolumeSplit,
+        listed=True,
     ),
 }

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
-from intarsia.annotations.document import IGNORE_NAMES
+from intarsia.annotations.document import is_unlabelled
 from intarsia.classlists import ClassList
 from intarsia.datasets.coding import MaskCoding, color_of, number_list, percent, share_list
 from intarsia.datasets.meaning.palettes import by_palette
@@ -166,7 +166,7 @@ def without_ignored(classes: ClassList) -> LabelSpace:
 
 
 def _kept(classes: ClassList) -> tuple[str, ...]:
-    return tuple(name for name in classes.names if name.lower() not in IGNORE_NAMES)
+    return tuple(name for name in classes.names if not is_unlabelled(name))
 
 
 def _palette(classes: ClassList | None, names: tuple[str, ...]) -> tuple[Color, ...]:
@@ -181,7 +181,7 @@ def _space(names: tuple[str, ...], classes: ClassList | None) -> LabelSpace:
 
 
 def _ignored_note(classes: ClassList, names: tuple[str, ...]) -> list[str]:
-    left_out = [name for name in classes.names if name not in names and name.lower() in IGNORE_NAMES]
+    left_out = [name for name in classes.names if name not in names and is_unlabelled(name)]
     return [f"The class {', '.join(left_out)} of {classes.source} is ignored (not labelled)."] if left_out else []
 
 

@@ -45,6 +45,9 @@ def by_palette(found: Survey, classes: ClassList | None) -> tuple[Survey, bool, 
                 "The palettes of the masks differ, and all their colours are gray: they are read by these gray levels."
             )
             return found.by_color(), True, [note]
+        if levels == {0, 255} and all(bool(index) != bool(color & 255) for index, color in found.painted):
+            note = "The palettes of the masks put white first: they are read by black and white, not by their indices."
+            return found.by_color(), True, [note]
         return found.by_index(), False, []
     if moved:
         shown = ", ".join(f"{color_of(color)} at {_numbers(indices[color])}" for color in sorted(moved)[:4])

@@ -14,6 +14,7 @@ _JPEG_AREA = 0.005  # of all pixels: JPEG leaves some even blocks between
 _SHADES = 3  # fewer are classes of thin things
 _BLUR = 8
 _GRAY = 64  # smaller values are class numbers
+_EDGE, _TINT = 16, 8  # how far from black and white lossy compression leaves gray levels, and from gray
 _MANY = 16  # shades that no set of classes has without areas
 
 
@@ -78,4 +79,14 @@ def is_soft_color(found: Survey) -> bool:
     total = sum(found.colors.values()) + sum(found.values.values())
     plain = found.values[0] + found.values[255] + found.colors[0] + found.colors[0xFFFFFF]
     tinted = [color_of(code) for code in found.colors]
-    return plain >= 0.95 * total and all(max(color) - min(color) <= 64 for color in tinted)
+    if plain >= 0.95 * total and all(max(color) - min(color) <= 64 for color in tinted):
+        return True
+    # Lossy compression (WebP) leaves grays about black and white, and nothing else.
+    near = sum(n for gray, n in found.values.items() if _is_near(gray))
+    near += sum(n for code, n in found.colors.items() if all(map(_is_near, color_of(code))))
+    lossy = len(found.values) + len(found.colors) > _MANY and near >= 0.95 * total
+    return lossy and all(max(color) - min(color) <= _TINT for color in tinted)
+
+
+def _is_near(level: int) -> bool:
+    return level <= _EDGE or level >= 255 - _EDGE

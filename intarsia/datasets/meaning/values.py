@@ -18,6 +18,7 @@ WHITE = (255, NOWHERE)
 _VOID_FROM = 250  # by convention "not labelled" is 255, and 250 to 254 in some data sets
 _HIGH_FROM = 224  # a value from here on that lies far above all others is no usual class number
 _FAR = 64
+_IN_TURN = 3  # so many numbers without a gap are class numbers
 _INDEX = 32  # class numbers of a few classes lie below
 _EVEN = 2  # how much wider the widest step between gray levels may be than the narrowest
 _FEW_COUNTS, _MANY_OBJECTS = 3, 8  # different numbers of objects in the masks, and the largest of them
@@ -159,6 +160,8 @@ def _void(values: list[int], classes: ClassList | None) -> list[int]:
     low = [value for value in rest if value < _HIGH_FROM]
     if not top and high and len(low) > 1 and _are_indices(low) and high[0] - low[-1] > _FAR:
         return _ask(values, high)
+    if not top and not high and _stands_alone(low):
+        return _ask(values, low[-1:])
     if not rest or not top:
         return []
     if rest == [0] and len(top) == 1:
@@ -172,6 +175,13 @@ def _void(values: list[int], classes: ClassList | None) -> list[int]:
     if _are_indices(rest):
         return top
     return [] if len(values) == 3 or _are_steps(values) else _ask(values, top)
+
+
+def _stands_alone(values: Sequence[int]) -> bool:
+    """Whether class numbers without a gap are followed, far above, by a single value more."""
+    *numbers, last = values
+    counted = list(range(numbers[0], numbers[0] + len(numbers))) if numbers else []
+    return len(numbers) >= _IN_TURN and numbers == counted and numbers[0] <= 1 and last - numbers[-1] > _FAR
 
 
 def _are_indices(values: Sequence[int]) -> bool:

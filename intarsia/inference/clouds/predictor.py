@@ -19,7 +19,7 @@ from intarsia.inference.ready import Ready
 from intarsia.inference.segmenting import segment_many
 from intarsia.labels import LabelArray
 from intarsia.media.clouds import CloudReader, PointCloud
-from intarsia.media.clouds.cloud import NORMALS
+from intarsia.media.clouds.names import NORMALS
 from intarsia.media.clouds.opening import CloudLike
 from intarsia.media.medium import CLOUD, Form, check_options
 from intarsia.preprocessing import CloudPreprocessing, expect

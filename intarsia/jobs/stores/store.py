@@ -17,6 +17,7 @@ from intarsia.errors import DataError, UsageError, require
 from intarsia.jobs.stores.address import Address
 
 _RETRIES = 10
+_PAUSE = timedelta(seconds=0.1)  # before the first of them, about; each later one waits twice as long
 _CHUNK = 8 << 20  # bytes that are fetched at a time
 LARGEST = 5 << 30
 """Bytes of the largest object that is put at once, as S3 has it: only so can it be put on a condition."""
@@ -221,7 +222,8 @@ def _connected(bucket: str) -> Any:
         raise UsageError(f"AWS_ENDPOINT_URL is an address as in https://HOST:PORT, and not {endpoint!r}")
     options = {"allow_http": endpoint.startswith("http://"), "connect_timeout": "5 seconds"}
     retries = _RETRIES if any(map(os.environ.get, _CREDENTIALS)) else 1
-    retry = {"max_retries": retries, "retry_timeout": timedelta(minutes=3)}
+    pauses = {"init_backoff": _PAUSE, "max_backoff": timedelta(seconds=15), "base": 2}
+    retry = {"max_retries": retries, "retry_timeout": timedelta(minutes=3), "backoff": pauses}
     try:
         return store.S3Store(bucket, client_options=options, retry_config=retry)
     except Exception as error:  # of each kind of variable another one

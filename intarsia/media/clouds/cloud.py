@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -11,84 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intarsia.errors import DataError
+from intarsia.media.clouds.names import COLORS, COORDINATES, canonical, name_fields, plain, with_stand_ins
 
 # Points that are handed on at a time; large enough for vectorised work, small next to any memory.
 CHUNK = 1_000_000
-COLORS = ("red", "green", "blue", "infrared")
-NORMALS = ("nx", "ny", "nz")
-COORDINATES = ("x", "y", "z")
-
-# What tools call the same thing. Lower case, without CloudCompare's "scalar_".
-_ALIASES = {
-    "r": "red", "g": "green", "b": "blue", "diffuse_red": "red", "diffuse_green": "green", "diffuse_blue": "blue",
-    "nir": "infrared", "near_infrared": "infrared", "i": "intensity", "reflectance": "intensity",
-    "remission": "intensity", "returnnumber": "return_number", "numberofreturns": "number_of_returns",
-    "num_returns": "number_of_returns", "normal_x": "nx", "normal_y": "ny", "normal_z": "nz", "easting": "x",
-    "northing": "y", "elevation": "z", "longitude": "x", "latitude": "y", "lon": "x", "lat": "y",
-    "classification": "label", "class": "label", "labels": "label", "semantic": "label", "segment": "label",
-    "semantic_label": "label", "sem_label": "label", "category": "label", "semantic_class": "label",
-}  # fmt: skip
-
-
-# Arrays of several columns, by the names that files and data sets give them.
-_GROUPS = {
-    COORDINATES: ("xyz", "pos", "points", "coord", "coords", "coordinates", "point", "data"),
-    COLORS[:3]: ("rgb", "color", "colors", "colour", "colours"),
-    NORMALS: ("normal", "normals"),
-}
-_UNIT = re.compile(r"\s*[\[(][^\])]*[\])]$")
 _PTS = 2048.0
 _NEARLY = 1e-3  # what a whole number may lose in a float or a text
-
-
-def plain(name: str) -> str:
-    """A field's own name, in the spelling of this package: without unit, in lower case."""
-    return _UNIT.sub("", name.strip()).lower().removeprefix("scalar_")
-
-
-def canonical(name: str) -> str:
-    """The one name under which this package knows a field, whatever the file calls it."""
-    return _ALIASES.get(plain(name), plain(name))
-
-
-def name_fields(names: Sequence[str], label: str | None = None) -> dict[str, str]:
-    """Name a file's fields as this package does, each once.
-
-    A field that bears the name itself comes before one that is merely known to mean the same (intensity before
-    reflectance); what comes second keeps its own name.
-
-    Args:
-        names: the file's.
-        label: the one that holds the class codes.
-
-    Returns:
-        From the file's name to the name here.
-    """
-    known = {} if label is None else {label: "label"}
-    for name in [*(name for name in names if plain(name) == canonical(name)), *names]:
-        if name not in known:
-            free = (one for one in (canonical(name), plain(name), name) if one not in known.values())
-            known[name] = next(free, f"{plain(name)}_{len(known)}")
-    return {name: known[name] for name in names}
-
-
-def split_columns(name: str, values: NDArray[Any], *, placed: bool = False) -> dict[str, NDArray[Any]]:
-    """Make one array a column of one that may hold several: normals and colours by their axes, others numbered.
-
-    Args:
-        name: of the field.
-        values: (N,) or (N, ...).
-        placed: the coordinates are known already, so that an array named "points" is something else.
-    """
-    if values.ndim == 1:
-        return {name: values}
-    table = values.reshape(len(values), int(np.prod(values.shape[1:])))
-    if table.shape[1] == 1:
-        return {name: table[:, 0]}
-    groups = [members for members, known in _GROUPS.items() if plain(name) in known]
-    members = () if not groups or table.shape[1] < 3 or (placed and groups[0] == COORDINATES) else groups[0]
-    numbered = (f"{name}_{place}" for place in range(len(members), table.shape[1]))
-    return {column: table[:, place] for place, column in enumerate((*members, *numbered))}
 
 
 @dataclass(eq=False)
@@ -281,7 +208,8 @@ def from_columns(
     said += [f"the column {name} holds words ({_first(values)}) and is left out" for name, values in words.items()]
     if label in words:
         raise DataError(f"{source}: the labels in {label} are words ({_first(words[label])}); write numbers for them")
-    numbers = {name: values for name, values in columns.items() if name not in words}
+    usual = with_stand_ins([*columns])
+    numbers = {usual.get(name, name): values for name, values in columns.items() if name not in words}
     chosen = label if label is not None else _label_of(numbers, said)
     names = name_fields([*numbers], chosen)
     if chosen is None:  # neither of several

@@ -12,17 +12,9 @@ from numpy.typing import NDArray
 
 from intarsia.errors import DataError, UsageError, require, suggest
 from intarsia.media.bounded import BoundedFile
-from intarsia.media.clouds.cloud import (
-    CHUNK,
-    COLORS,
-    CloudReader,
-    PointCloud,
-    as_codes,
-    color_range,
-    name_fields,
-    split_columns,
-)
+from intarsia.media.clouds.cloud import CHUNK, CloudReader, PointCloud, as_codes, color_range
 from intarsia.media.clouds.lasheader import check_las
+from intarsia.media.clouds.names import COLORS, name_fields, split_columns
 
 SUFFIXES = (".las", ".laz")
 

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from intarsia.errors import DataError, counted
 from intarsia.files import atomic_path
-from intarsia.media.clouds.cloud import CHUNK, COLORS, PointCloud, lifted
+from intarsia.media.clouds.cloud import CHUNK, PointCloud, lifted
 from intarsia.media.clouds.las import LasReader, opened
+from intarsia.media.clouds.names import COLORS
 
 _COPC = "copc"
 _MOST_OLD = 31  # class codes have five bits in point formats 0 to 5

@@ -67,7 +67,8 @@ def open_cloud(source: CloudLike, *, columns: str | None = None, label: str | No
     if suffix == ".e57":
         return LoadedReader(read_e57(path))
     if suffix in tables.SUFFIXES:
-        return LoadedReader(tables.read_table(path, columns, label))
+        cloud = tables.read_table(path, columns, label)
+        return LoadedReader(cloud if label is not None else tables.with_labels_beside(cloud, path))
     if told := foreign.advice(path):
         raise DataError(f"cannot use {path}: it is {told}")
     raise UsageError(

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intarsia.errors import DataError
-from intarsia.media.clouds.cloud import PointCloud, from_columns, split_columns
+from intarsia.media.clouds.cloud import PointCloud, from_columns
+from intarsia.media.clouds.names import split_columns
 
 _KEYS = frozenset(
     {"VERSION", "FIELDS", "COLUMNS", "SIZE", "TYPE", "COUNT", "WIDTH", "HEIGHT", "VIEWPOINT", "POINTS", "DATA"}

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from intarsia.errors import DataError
 from intarsia.files import atomic_path
-from intarsia.media.clouds.cloud import COLORS, PointCloud, from_columns
+from intarsia.media.clouds.cloud import PointCloud, from_columns
+from intarsia.media.clouds.names import COLORS
 
 _TYPES = {
     "char": "i1", "uchar": "u1", "short": "i2", "ushort": "u2", "int": "i4", "uint": "u4",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,14 @@ from numpy.typing import NDArray
 
 from intarsia.errors import DataError, UsageError, require
 from intarsia.media.arrayfile import load_array, load_arrays
-from intarsia.media.clouds.cloud import PointCloud, from_columns, split_columns
+from intarsia.media.clouds.cloud import PointCloud, from_columns
 from intarsia.media.clouds.columns import SKIP, guess_columns
+from intarsia.media.clouds.names import COORDINATES, canonical, split_columns
 from intarsia.media.clouds.text import TextTable, read_text
 from intarsia.memory import available_memory
 
 _SMALL, _MOST_PER_BYTE = 1 << 24, 1100  # bytes; deflate packs at most about 1030 bytes into one
+_MOST_COLUMNS = 64  # of an array with one row a point
 SUFFIXES = (".npy", ".npz", ".csv", ".txt", ".xyz", ".pts", ".h5", ".hdf5")
 
 
@@ -45,6 +48,24 @@ def read_table(path: Path, columns: str | None = None, label: str | None = None)
     return _from_text(read_text(path), path, columns, label)
 
 
+def with_labels_beside(cloud: PointCloud, path: Path) -> PointCloud:
+    """A cloud with the codes of a file of the same name that ends in .labels, one a line, as Semantic3D has them.
+
+    Raises:
+        DataError: the file holds something else, or another number of them than there are points.
+    """
+    beside = path.with_suffix(".labels")
+    if cloud.label is not None or not beside.is_file():
+        return cloud
+    try:
+        codes = np.loadtxt(beside, dtype=np.int64, ndmin=1)
+    except (ValueError, OSError) as error:
+        raise DataError(f"{beside}: not the class codes of {path.name}, one whole number a line ({error})") from error
+    if codes.shape != (len(cloud),):
+        raise DataError(f"{beside}: {codes.size:,} class codes for the {len(cloud):,} points of {path.name}")
+    return replace(cloud, label=codes, notes=(*cloud.notes, f"its class codes are those in {beside.name}"))
+
+
 def _from_text(text: TextTable, path: Path, columns: str | None, label: str | None) -> PointCloud:
     """A cloud from a table in text, whose first lines may name the columns."""
     header = text.header
@@ -67,6 +88,11 @@ def _rows(
     """A cloud from an array with one row a point, or a structured one."""
     if table.dtype.names:
         return from_columns(_flattened({name: table[name] for name in table.dtype.names}), str(path), label)
+    if table.ndim == 2 and table.shape[0] <= _MOST_COLUMNS < table.shape[1]:
+        raise DataError(
+            f"{path}: its array is {table.shape}, so that each point seems to be a column; save it with one row a "
+            f"point (array.T)"
+        )
     if table.ndim != 2 or table.shape[1] < 3:
         raise DataError(f"{path}: an array (points, columns) with x, y and z is needed, this one is {table.shape}")
     if columns is not None:
@@ -85,13 +111,19 @@ def _checked_names(columns: str, count: int, path: Path) -> list[str]:
 
 
 def _flattened(arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    """One array a column; those of one row alone are no columns."""
-    return {
-        column: values
-        for name, array in arrays.items()
-        if array.ndim
-        for column, values in split_columns(name, array).items()
-    }
+    """One array a column; those of one row alone are no columns.
+
+    An array that bears the name of an axis beside one of all three is something else: y the class codes, as PyTorch
+    Geometric calls them.
+    """
+    spread = {name: split_columns(name, array) for name, array in arrays.items() if array.ndim}
+    placed = any(set(COORDINATES) <= columns.keys() for columns in spread.values())
+    known = {canonical(name) for name in arrays}
+    for axis in COORDINATES:
+        if placed and list(spread.get(axis, ())) == [axis]:
+            other = "label" if axis == "y" and "label" not in known else f"{axis}_own"
+            spread[axis] = {other: spread[axis][axis]}
+    return {column: values for columns in spread.values() for column, values in columns.items()}
 
 
 def _names(columns: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import itertools
@@ -95,7 +96,9 @@ def read_text(path: Path) -> TextTable:
         DataError: it cannot be read, or a line of it is broken; names the line.
     """
     try:
-        with path.open(encoding="utf-8-sig", errors="replace", newline="") as stream:
+        with path.open("rb") as file:
+            wide = file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+        with path.open(encoding="utf-16" if wide else "utf-8-sig", errors="replace", newline="") as stream:
             return _read(stream, path)
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error

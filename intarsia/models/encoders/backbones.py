@@ -26,6 +26,9 @@ _TIMM_ERRORS = (
 )  # fmt: skip
 
 
+_WIDER: dict[str, tuple[str, dict[str, Any]]] = {"resnext101_32x48d": ("resnext101_32x32d", {"base_width": 48})}
+"""Backbones that timm has no name for: the one of the same structure, and what differs."""
+
 _SIZE_KEEPING = (
     nn.BatchNorm2d, nn.LayerNorm, nn.GroupNorm, nn.Dropout,
     nn.ReLU, nn.ReLU6, nn.SiLU, nn.GELU, nn.Sigmoid, nn.Hardswish, nn.Hardsigmoid,
@@ -74,7 +77,7 @@ class TimmEncoder(Encoder):
         super().__init__()
         import timm
 
-        if not timm.is_model(name):
+        if not timm.is_model(name) and name not in _WIDER:
             raise UsageError(f"timm has no backbone named {name!r}.{suggest(name, timm.list_models())}")
         known, self._multiple = _any_size(name)
         options: dict[str, Any] = known | ({"drop_path_rate": drop_path} if drop_path else {})
@@ -86,12 +89,10 @@ class TimmEncoder(Encoder):
         if output_stride < deepest:
             options["output_stride"] = output_stride  # many backbones without dilation lack the argument
         try:
-            backbone: Any = timm.create_model(
-                name, pretrained=False, features_only=True, in_chans=in_channels, **options
-            )
+            backbone: Any = _create(name, in_chans=in_channels, **options)
         except _TIMM_ERRORS as error:
             raise ModelError(_refusal(name, options, output_stride, error)) from error
-        self.name = self.pretrained = name
+        self.name, self.pretrained = name, "" if name in _WIDER else name
         self.backbone: nn.Module = backbone
         config = backbone.pretrained_cfg
         self.mean, self.std = tuple(config["mean"]), tuple(config["std"])
@@ -215,15 +216,21 @@ def _undilated(name: str, count: int = 0) -> Any:
 
 
 def _on_meta(name: str, options: dict[str, Any]) -> Any:
-    import timm
-
     with torch.device("meta"):
-        backbone = timm.create_model(name, pretrained=False, features_only=True, **options).eval()
+        backbone = _create(name, **options).eval()
     # Sizes alone count, and on the meta device arithmetic takes longer than elsewhere.
     for module in backbone.modules():
         if isinstance(module, _SIZE_KEEPING):
             module.forward = _as_it_is  # type: ignore[method-assign, assignment]
     return backbone
+
+
+def _create(name: str, **options: Any) -> Any:
+    """A backbone with random weights that gives feature maps."""
+    import timm
+
+    known, wider = _WIDER.get(name, (name, {}))
+    return timm.create_model(known, pretrained=False, features_only=True, **wider, **options)
 
 
 def _as_it_is(x: Tensor) -> Tensor:

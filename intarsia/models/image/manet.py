@@ -90,16 +90,18 @@ class MANet(ImageModel):
         attention: int,
         reduction: int,
         up: Interpolation,
+        finest: int = 1,
     ) -> None:
         super().__init__()
         self.encoder = encoder
         self._up = one_of("up", up, get_args(Interpolation))
         self._strides = decoder_strides(encoder, len(channels))
+        self._finest = finest
         width = encoder.channels[encoder.deepest]
         self.center = PositionAttention(width, attention)
         self.steps = nn.ModuleList()
         for stride, outputs in zip(self._strides, channels, strict=True):
-            skip = encoder.channels.get(stride, 0)
+            skip = encoder.channels.get(stride, 0) if stride >= finest else 0
             if skip:
                 self.steps.append(FusionStep(width, skip, outputs, reduction=reduction, up=up))
             else:
@@ -111,7 +113,7 @@ class MANet(ImageModel):
         maps = self.encoder(x)
         deep = self.center(maps[self.encoder.deepest])
         for stride, step in zip(self._strides, self.steps, strict=True):
-            if stride in maps:
+            if stride in maps and stride >= self._finest:
                 deep = step(deep, maps[stride])
             else:
                 deep = step(enlarge(deep, [-(-side // stride) for side in x.shape[2:]], self._up))
@@ -129,6 +131,7 @@ def manet(
     attention: int = 64,
     reduction: int = 16,
     up: Interpolation = "nearest",
+    finest: int = 1,
     drop_path: float = 0.0,
 ) -> ImageModel:
     """MA-Net: U-Net with attention between positions and between channels, over any encoder; made for liver tumours.
@@ -145,6 +148,7 @@ def manet(
         attention: channels in which positions are compared.
         reduction: factor by which the channel attention squeezes an encoder's map.
         up: how a step enlarges its map: "nearest" or "bilinear".
+        finest: stride of the encoder's finest map that is joined; smp's, over VGG, leaves out that of stride 1.
         drop_path: stochastic depth of the encoder.
     """
     return MANet(
@@ -154,4 +158,5 @@ def manet(
         attention=attention,
         reduction=reduction,
         up=up,
+        finest=finest,
     )

@@ -18,7 +18,9 @@ from intarsia.models.registry import register
 class UNetPlusPlus(ImageModel):
     """Nested steps between encoder and decoder, each joined with all before it at its stride; see `unetplusplus`."""
 
-    def __init__(self, encoder: Encoder, *, classes: int, channels: Sequence[int], up: Interpolation) -> None:
+    def __init__(
+        self, encoder: Encoder, *, classes: int, channels: Sequence[int], up: Interpolation, finest: int = 1
+    ) -> None:
         super().__init__()
         self.encoder = encoder
         self._up = one_of("up", up, get_args(Interpolation))
@@ -27,7 +29,7 @@ class UNetPlusPlus(ImageModel):
         level = [encoder.channels[encoder.deepest]]
         self.levels, self.steps = nn.ModuleList(), nn.ModuleList()
         for stride, width in zip(self._strides, channels, strict=True):
-            skip = encoder.channels.get(stride, 0)
+            skip = encoder.channels.get(stride, 0) if stride >= finest else 0
             if not skip:
                 self.steps.append(_two_convs(level[0], width))
                 level = [width]
@@ -65,6 +67,7 @@ def unetplusplus(
     in_channels: int = 3,
     channels: Sequence[int] = (256, 128, 64, 32, 16),
     up: Interpolation = "nearest",
+    finest: int = 1,
     drop_path: float = 0.0,
 ) -> ImageModel:
     """U-Net++: U-Net whose skips pass through nested, densely connected steps, over any encoder.
@@ -78,8 +81,13 @@ def unetplusplus(
         channels: decoder widths from deep to shallow, one for each map that is joined; more go on without maps, each to
             twice the resolution, at most the input's. The nested steps are as wide as the encoder's maps.
         up: how a step enlarges its map: "nearest" or "bilinear".
+        finest: stride of the encoder's finest map that is joined; smp's, over VGG, leave out that of stride 1.
         drop_path: stochastic depth of the encoder.
     """
     return UNetPlusPlus(
-        build_encoder(encoder, in_channels=in_channels, drop_path=drop_path), classes=classes, channels=channels, up=up
+        build_encoder(encoder, in_channels=in_channels, drop_path=drop_path),
+        classes=classes,
+        channels=channels,
+        up=up,
+        finest=finest,
     )

@@ -71,7 +71,7 @@ def describe(
         options=options | made.options,
         names=(*chosen.names, (r"head\.", f"{HEAD}."), *made.names),
         heads=(HEAD,),
-        left_out=("classification_head.", *chosen.left_out(checkpoint.state, made.deepest)),
+        left_out=("classification_head.", *made.left_out, *chosen.left_out(checkpoint.state, made.deepest)),
         assumed="" if checkpoint.config else ", ".join(assumed),
         rolled=made.rolled,
     )

@@ -121,6 +121,7 @@ class Made:
         assumed: arguments that the weights do not tell, as people write them.
         rolled: as that of `Foreign`.
         deepest: the stage that the encoder ends with.
+        left_out: the beginnings of the decoder's tensors' names that no logit depends on.
     """
 
     names: Names
@@ -128,6 +129,7 @@ class Made:
     assumed: tuple[str, ...] = ()
     rolled: Mapping[str, int] = field(default_factory=dict)
     deepest: int = 32
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -150,6 +152,11 @@ def _step_widths(state: State, name: str) -> list[int]:
     return [outputs(state, name.format(step)) or width for step, width in enumerate(_UNET_CHANNELS)]
 
 
+def _without_stride_1(encoder: Native) -> dict[str, Any]:
+    """The option by which ours joins no map of the input's size, which VGG has and smp's decoders leave out."""
+    return {"finest": 2} if 1 in encoder.channels else {}
+
+
 def _conv_pairs(ours: str, theirs: str) -> Names:
     """Names of two convolutions in a row."""
     return (rf"{ours}0\.", f"{theirs}conv1."), (rf"{ours}1\.", f"{theirs}conv2.")
@@ -169,12 +176,14 @@ def _unet(state: State, config: _Unet, encoder: Native) -> Made:
 
 
 def _unetplusplus(state: State, config: _Unet, encoder: Native) -> Made:
-    skips = len(encoder.channels) - 1
+    skips = sum(stride > 1 for stride in encoder.channels) - 1
     names = _conv_pairs(r"levels\.(\d)\.(\d)\.", r"decoder.blocks.x_\2_\1.")
     for step in range(_STEPS - skips):
         names += _conv_pairs(rf"steps\.{step}\.", f"decoder.blocks.x_0_{skips + step}.")
     options = {"channels": _step_widths(state, "decoder.blocks.x_0_{}.conv2.0"), "up": config.decoder_interpolation}
-    return Made(names, options, (f"decoder_interpolation {config.decoder_interpolation}",))
+    # Over VGG smp makes a block for the middle, as in its U-Net, and then never runs it.
+    assumed = (f"decoder_interpolation {config.decoder_interpolation}",)
+    return Made(names, options | _without_stride_1(encoder), assumed, left_out=("decoder.center.",))
 
 
 def _manet(state: State, config: _MAnet, encoder: Native) -> Made:
@@ -195,7 +204,7 @@ def _manet(state: State, config: _MAnet, encoder: Native) -> Made:
         "attention": outputs(state, "decoder.center.top_conv"),
         "up": config.decoder_interpolation,
     }
-    return Made(names, options, (f"decoder_interpolation {config.decoder_interpolation}",))
+    return Made(names, options | _without_stride_1(encoder), (f"decoder_interpolation {config.decoder_interpolation}",))
 
 
 def _linknet(state: State, config: _Linknet, encoder: Native) -> Made:

@@ -22,7 +22,7 @@ _FAMILIES: dict[str, dict[str, str]] = {
     "layer1.0.conv2.paths.0.conv.weight": {"timm-skresnext50_32x4d": "smp_skresnext50_32x4d"},
     "conv1.weight": {
         **{name: name for name in ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "resnext50_32x4d")},
-        **{name: name for name in (f"resnext101_32x{width}d" for width in (4, 8, 16, 32))},
+        **{name: name for name in (f"resnext101_32x{width}d" for width in (4, 8, 16, 32, 48))},
     },
     "layer0.conv1.weight": {
         **{f"se_resnet{depth}": f"legacy_seresnet{depth}" for depth in (50, 101, 152)},

@@ -183,7 +183,7 @@ class Catalogue:
 
     def _require_readable(self, found: Found, name: str) -> None:
         try:
-            self.views.facts(found)
+            self.views.open(found).check()
         except IntarsiaError as error:
             raise DataError(str(error).replace(str(found.file), name)) from error
 

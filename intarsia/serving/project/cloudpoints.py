@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intarsia.media.clouds import CloudReader, PointCloud
-from intarsia.media.clouds.cloud import COLORS, lifted
+from intarsia.media.clouds.cloud import lifted
+from intarsia.media.clouds.names import COLORS
 
 BLOCK = 1024
 """Points whose common box is known."""

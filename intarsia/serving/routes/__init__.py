@@ -19,6 +19,7 @@ from intarsia.serving.routes import (
 )
 
 ROUTERS = (
+    studio.router,  # a page asks for dozens of its files, and each request is compared with what stands before
     health.router,
     models.router,
     segment.router,
@@ -33,6 +34,5 @@ ROUTERS = (
     convert.router,
     kserve.router,
     labelstudio.router,
-    studio.router,
 )
 """Every family, in the order of the documentation."""

@@ -123,6 +123,7 @@ async def infer(request: Request, model: str) -> Response:
     if request.headers.get("content-encoding", "identity") != "identity":
         raise Problem(UNSUPPORTED, "send the body as it is, without a Content-Encoding")
     engine.check_room()
+    engine.description(model)  # one that is not there is 404, whatever was sent
     with call.stages("read"):
         body = await read_body(request)
 

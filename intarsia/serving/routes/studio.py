@@ -16,14 +16,19 @@ router = APIRouter(tags=["studio"])
 FOLDER = Path(__file__).parents[1] / "studio"
 _LATER = ("docs.js", "png.js", "pngworker.js", "project/", "uses/", "cloud/")
 """Modules that the studio's page does not need to show its first picture."""
+_ASKED = ("/v1/models", "/v1/project", "/v1/project/options")
+"""What the page asks the server for as soon as its modules are there."""
 _KINDS = {".js": "text/javascript", ".css": "text/css", ".html": "text/html", ".svg": "image/svg+xml"}
 
 
 @router.get("/", include_in_schema=False)
 async def studio(request: Request) -> Response:
-    """Open the studio, and name its modules, so that browsers need not find them one in the other."""
+    """Open the studio, and name what it asks for first, so that browsers need not find one in the other."""
     answer = _file(request, "index.html")
-    answer.headers["Link"] = ", ".join(f"</studio/{name}>; rel=modulepreload" for name in _modules())
+    links = [f"</studio/{name}>; rel=modulepreload" for name in _modules()]
+    if request.app.state.settings.api_key is None:  # browsers would ask without it
+        links += [f"<{path}>; rel=preload; as=fetch; crossorigin" for path in _ASKED]
+    answer.headers["Link"] = ", ".join(links)
     return answer
 
 

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intarsia.errors import DataError, UsageError, suggest
-from intarsia.media.clouds.cloud import COLORS, NORMALS, PointCloud, lifted
+from intarsia.media.clouds.cloud import PointCloud, lifted
+from intarsia.media.clouds.names import COLORS, NORMALS
 from intarsia.transforms.clouds.categories import CATEGORIES, FIELD, category_of
 from intarsia.transforms.clouds.geometry import Floats, eigen, height_above_ground, shape_features
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -116,6 +117,8 @@ def test_tables_of_names_divide_the_folder_as_lists_do(folder: Path, header: tup
     [
         ("splits.json", '{"train": ["pic 0", "pic 1", "pic 2", "pic 3"], "val": ["pic 4.png", "images/pic 5.png"]}'),
         ("splits_final.json", '[{"train": ["pic 0", "pic 1", "pic 2", "pic 3"], "val": ["pic 4", "pic 5"]}, {}]'),
+        ("split.yaml", "train: [pic 0, pic 1, pic 2, pic 3]\nval:\n- pic 4\n- images/pic 5.png\n"),
+        ("labels.csv", "\n".join(["fname,is_valid", *(f"{n}.png,{i > 3}" for i, n in enumerate(NAMES))])),
         ("metadata.csv", "\n".join(["name,w,split", *(f"{n}.png,9,{SPLIT[i // 4]}" for i, n in enumerate(NAMES))])),
     ],
 )  # fmt: skip
@@ -124,6 +127,12 @@ def test_one_file_of_all_splits(folder: Path, file: str, text: str) -> None:
     data = open_dataset(folder)
     assert ids(data) == {"train": list(NAMES[:4]), "val": list(NAMES[4:])}
     assert any(note.startswith(f"Splits are those of {file}") for note in data.notes)
+
+
+def test_lists_of_names_in_json(folder: Path) -> None:
+    lines(folder / "train.json", json.dumps([f"{name}.png" for name in NAMES[:4]]))
+    lines(folder / "val.json", json.dumps(NAMES[4:]))
+    assert ids(open_dataset(folder)) == {"train": list(NAMES[:4]), "val": list(NAMES[4:])}
 
 
 @pytest.mark.parametrize("layout", ["pieces", "nnunet", "annotations"])

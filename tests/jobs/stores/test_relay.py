@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,7 @@ def relay(monkeypatch: pytest.MonkeyPatch) -> Iterator[Relay]:
             monkeypatch.setenv(name, value)
         with Relay(server.environment["AWS_ENDPOINT_URL"], "bucket") as found:
             monkeypatch.setenv("AWS_ENDPOINT_URL", found.environment["AWS_ENDPOINT_URL"])
+            monkeypatch.setattr(store, "_PAUSE", timedelta(milliseconds=5))
             store._connected.cache_clear()
             yield found
     store._connected.cache_clear()

@@ -7,6 +7,7 @@ import os
 import tempfile
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3]:
     with S3("bucket", page=5) as found:
         for name, value in found.environment.items():
             monkeypatch.setenv(name, value)
+        monkeypatch.setattr(store, "_PAUSE", timedelta(milliseconds=5))
         store._connected.cache_clear()
         yield found
     store._connected.cache_clear()

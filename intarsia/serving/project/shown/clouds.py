@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from intarsia.errors import UsageError
+from intarsia.media.clouds import open_cloud
 from intarsia.media.clouds.las import SUFFIXES as LAS
 from intarsia.media.pixels import RGB
 from intarsia.media.volumes import Window
@@ -21,6 +22,10 @@ class ShownCloud(Shown):
     def facts(self) -> Facts:
         """No size: it has no pixels."""
         return Facts(0, 0)
+
+    def check(self) -> None:
+        """Open it, as what is no cloud has no size that would tell."""
+        open_cloud(self.item.file)
 
     def picture(self, frame: int = 0, window: Window | None = None) -> RGB:
         """Refuse."""

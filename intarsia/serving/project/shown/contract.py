@@ -72,6 +72,14 @@ class Shown(ABC):
             DataError: it cannot be read.
         """
 
+    def check(self) -> None:
+        """Look whether it can be read, before it is added to a project.
+
+        Raises:
+            DataError: it cannot.
+        """
+        self.facts()
+
     def details(self) -> dict[str, Any]:
         """What only this medium has, as the API tells it."""
         return {}

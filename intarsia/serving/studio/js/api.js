@@ -28,6 +28,15 @@ export class ApiError extends Error {
 /** Asks for the key; null when nobody gives one. @type {() => Promise<string | null>} */
 let askKey = async () => null;
 
+/**
+ * Give the header that carries the key; its bytes are UTF-8, where headers alone take Latin letters as one byte each.
+ * @returns {Record<string, string>}
+ */
+export function keyHeaders() {
+  const key = sessionStorage.getItem(KEY);
+  return key ? { Authorization: `Bearer ${String.fromCharCode(...new TextEncoder().encode(key))}` } : {};
+}
+
 /** @param {() => Promise<string | null>} ask */
 export function setKeyAsker(ask) {
   askKey = ask;
@@ -90,10 +99,8 @@ async function send(path, { method = "GET", query = {}, body, headers = {}, sign
   for (const [name, value] of Object.entries(query)) {
     if (value !== undefined && value !== "") url.searchParams.set(name, String(value));
   }
-  const key = sessionStorage.getItem(KEY);
-  if (key) headers = { ...headers, Authorization: `Bearer ${key}` };
   try {
-    return await fetch(url, { method, body, headers, signal });
+    return await fetch(url, { method, body, headers: { ...headers, ...keyHeaders() }, signal });
   } catch (error) {
     if (signal?.aborted) throw error;
     throw new ApiError({ title: "no answer", status: 0, detail: "The server does not answer.", fix: "Is it still running?" });

@@ -153,16 +153,15 @@ function showSheet() {
   const sheet = /** @type {HTMLDialogElement} */ (byId("sheet"));
   /** @type {Map<string, {title: string, keys: string[]}[]>} */
   const groups = Map.groupBy(TABLE.filter((row) => handlers.has(row.id)), (row) => row.group);
-  byId("sheet-keys").replaceChildren(
-    ...[...groups, ...others].map(([group, rows]) =>
-      make(
-        "section",
-        {},
-        make("h3", {}, group),
-        make("dl", {}, ...rows.map((row) => make("div", {}, make("dt", {}, row.title), make("dd", {}, ...chips(row.keys))))),
-      ),
+  const sections = [...groups, ...others].map(([group, rows]) =>
+    make(
+      "section",
+      {},
+      make("h3", {}, group),
+      make("dl", {}, ...rows.map((row) => make("div", {}, make("dt", {}, row.title), make("dd", {}, ...chips(row.keys))))),
     ),
   );
+  byId("sheet-keys").replaceChildren(make("div", { className: "columns" }, ...sections)); // which is scrolled downward alone
   sheet.showModal();
 }
 

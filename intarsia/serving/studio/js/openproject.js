@@ -4,6 +4,7 @@ import { call, callJson } from "./api.js";
 import { takeClasses } from "./classlist.js";
 import { openedLast } from "./lastopened.js";
 import { openItem, startOf } from "./picture.js";
+import { prepare } from "./pngclient.js";
 import { state } from "./state.js";
 
 /** @typedef {import("./state.js").Item} Item */
@@ -14,6 +15,7 @@ import { state } from "./state.js";
  * @returns {Promise<Item[]>}
  */
 export async function openProject() {
+  prepare();
   const [models, project, options] = await Promise.all(["/v1/models", "/v1/project", "/v1/project/options"].map((path) => callJson(path)));
   state.clustering = options.clustering;
   state.models = models.models.filter((/** @type {import("./state.js").Model} */ { medium }) => medium !== "cloud");

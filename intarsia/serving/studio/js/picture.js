@@ -5,7 +5,7 @@ import { takeClasses } from "./classlist.js";
 import { editor } from "./editor.js";
 import { LabelMap } from "./labelmap.js";
 import { notice } from "./notice.js";
-import { decode, prepare } from "./pngclient.js";
+import { decode } from "./pngclient.js";
 import { rememberOpened } from "./lastopened.js";
 import { leave, revisionOf, watch } from "./saving.js";
 import { state } from "./state.js";
@@ -21,6 +21,8 @@ let opening = 0;
 let opened = Promise.resolve();
 /** Counts predictions that somebody asked for, so that a slow answer does not go over a later one. */
 let asking = 0;
+/** The model that the opening asked for the prediction that is shown; "": the usual one. */
+let askedByOpening = "";
 /** Whether classes are being taken over that came with labels which go by them, and which take the place of what is open. */
 let isArriving = false;
 
@@ -50,9 +52,10 @@ async function load(item, options, mine) {
     await leave();
     const path = pathOf(item);
     const labels = storedLabels(item, options.frame);
-    labels.catch(() => {}); // reported below, after the picture
+    // At the beginning nobody leafs through pictures yet, so what the model says is asked for beside the pixels.
+    const early = mine === 1 ? labels.then((stored) => (needsModel(item, stored) ? askFirst(path, options.frame) : null)) : null;
+    for (const answer of [labels, early]) answer?.catch(() => {}); // reported below, after the picture
     const file = await (await call(`${path}/image`, { query: options })).blob();
-    prepare();
     const photo = await readPhoto(file);
     if (mine !== opening) return;
     Object.assign(state, { item, frame: options.frame ?? 0, photo, photoFile: file });
@@ -60,7 +63,7 @@ async function load(item, options, mine) {
     editor.open(null);
     state.emit("item");
     rememberOpened(item.id, options.frame);
-    await openLabels(mine, path, await labels);
+    await openLabels(mine, path, await labels, await early);
   } catch (error) {
     if (mine === opening) state.say(`${item.name}: ${error instanceof Error ? error.message : error}`, "error");
   }
@@ -92,8 +95,9 @@ export async function renumberOpen(numbers) {
  * @param {number} mine
  * @param {string} path
  * @param {{map: LabelMap, revision: number} | null} stored
+ * @param {Response | null} early what a model said meanwhile
  */
-async function openLabels(mine, path, stored) {
+async function openLabels(mine, path, stored, early) {
   const { item } = state;
   const query = item?.frames ? { frame: state.frame } : {};
   if (!stored && item && hasNoModel(item)) {
@@ -102,14 +106,23 @@ async function openLabels(mine, path, stored) {
   }
   let map = stored?.map;
   if (!map) {
-    if (!state.models.length && !state.classes.length) return;
+    if (!needsModel(item, null)) return;
     const done = state.wait("Predicting");
-    map = await predictedLabels(path, query, state.model, true).finally(done);
+    map = await takeAnswer(early ?? askFirst(path, query.frame), true).finally(done);
   }
   if (mine !== opening) return;
   await takeInHand(path, map, stored ? stored.revision : null, stored ? null : map.copy());
   // A draft is kept beside its doubt, so this costs no second prediction; without one nobody is told.
   if (!stored || item?.uncertainty != null) fetchUncertainty().catch(() => {});
+}
+
+/**
+ * Tell whether the labels of an item are what a model says.
+ * @param {Item | null} item
+ * @param {object | null} stored labels at the server
+ */
+function needsModel(item, stored) {
+  return !stored && !(item && hasNoModel(item)) && Boolean(state.models.length || state.classes.length);
 }
 
 /**
@@ -170,7 +183,7 @@ export async function predictAgain() {
     const { item, photoFile } = state;
     if (!item || mine !== asking) return;
     if (!state.labels) return await openAgain();
-    if (state.prediction && state.prediction !== prediction && state.model === model) return; // by the opening
+    if (state.prediction && state.prediction !== prediction && askedByOpening === model) return; // by the opening
     if (hasNoModel(item)) return explain(item);
     const map = await predictOpen(state.model, true);
     await opened;
@@ -204,7 +217,7 @@ async function takePrediction(item, map) {
  */
 export async function predictOpen(model, replaces = false) {
   if (!state.item) return null;
-  return predictedLabels(pathOf(state.item), state.item.frames ? { frame: state.frame } : {}, model, replaces);
+  return takeAnswer(askModel(pathOf(state.item), state.item.frames ? state.frame : undefined, model), replaces);
 }
 
 /** Fetch where the model is unsure about the open picture, once; null where another one is open by then. */
@@ -235,12 +248,30 @@ async function storedLabels(item, frame) {
 
 /**
  * @param {string} path
- * @param {{frame?: number}} query
+ * @param {number | undefined} frame
  * @param {string} model
- * @param {boolean} replaces
  */
-async function predictedLabels(path, query, model, replaces) {
-  const answer = await call(`${path}/predict`, { method: "POST", query: { ...query, model } });
+function askModel(path, frame, model) {
+  return call(`${path}/predict`, { method: "POST", query: { frame, model } });
+}
+
+/**
+ * Ask for the prediction with which an item is opened.
+ * @param {string} path
+ * @param {number} [frame]
+ */
+function askFirst(path, frame) {
+  askedByOpening = state.model;
+  return askModel(path, frame, state.model);
+}
+
+/**
+ * Take over what a model answers, but its labels, which are returned.
+ * @param {Response | Promise<Response>} asked
+ * @param {boolean} replaces whether the labels are to take the place of what is open
+ */
+async function takeAnswer(asked, replaces) {
+  const answer = await asked;
   state.lastModel = decoded(answer.headers.get("X-Model") ?? "");
   const left = answer.headers.get("X-Left-Out");
   const note = answer.headers.get("X-Note");

@@ -319,6 +319,7 @@ export class View extends EventTarget {
 
   resize() {
     const { canvas } = this;
+    if (!canvas.clientWidth) return; // it is hidden, and has no size
     const width = Math.max(1, Math.round(canvas.clientWidth * devicePixelRatio));
     const height = Math.max(1, Math.round(canvas.clientHeight * devicePixelRatio));
     if (canvas.width === width && canvas.height === height) return;

@@ -132,6 +132,7 @@ class CloudStage {
     this.element.hidden = true;
     document.body.classList.remove("with-cloud");
     picture.resize(); // its canvas had no size while it was hidden
+    if (picture.fitted) picture.fit();
     picture.redraw();
   }
 

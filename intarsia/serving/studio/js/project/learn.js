@@ -98,10 +98,13 @@ async function watch(job, place) {
       state.say(reasonOf(error), "error");
     });
   });
-  place.replaceChildren(make("div", { className: "line" }, bar, cancel), curve.element);
+  const away = make("p", { className: "note", role: "status", hidden: true }, "The server does not answer. The training goes on when it is back.");
+  place.replaceChildren(make("div", { className: "line" }, bar, cancel), curve.element, away);
   const known = new Set(state.models.map(({ name }) => name));
   let last = job;
-  for await (const { event, data } of follow(`/v1/jobs/${job.id}/events`, new AbortController().signal)) {
+  const events = follow(`/v1/jobs/${job.id}/events`, new AbortController().signal, () => (away.hidden = false));
+  for await (const { event, data } of events) {
+    away.hidden = true;
     if (event === "curve") curve.add(data);
     else if (event === "state") last = data;
     if (last.state === "stopping") tell(true);

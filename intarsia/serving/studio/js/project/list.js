@@ -1,7 +1,7 @@
 /** The list of pictures at the left: thumbnails as they come into sight, how far each is, and the order. */
 
 import { call } from "../api.js";
-import { byId, make } from "../dom.js";
+import { byId, icon, make } from "../dom.js";
 import { onAction } from "../keys.js";
 import { openItem, state } from "../main.js";
 import { startOf } from "../picture.js";
@@ -79,16 +79,14 @@ export class PictureList {
 
   /** @param {Listed} item */
   #row(item) {
-    const picture = make("img", { alt: "", width: 1, height: 1, className: "thumbnail" });
-    picture.dataset.id = item.id;
-    if (item.frames) picture.dataset.frame = String(startOf(item));
+    const picture = pictureOf(item);
     const open = make("button", { type: "button", className: "picture" }, picture, make("span", { className: "caption" }));
     open.addEventListener("click", () => void this.open(item));
     const remove = make("button", { type: "button", className: "tiny remove", "aria-label": `Remove ${item.name}` }, "×");
     remove.addEventListener("click", () => void this.#remove(item));
     const row = make("li", { "data-id": item.id }, open, remove);
     this.#write(row, item);
-    if (item.medium !== "cloud" && !item.error) this.seen.observe(picture);
+    if (picture instanceof HTMLImageElement) this.seen.observe(picture);
     return row;
   }
 
@@ -194,6 +192,23 @@ export class PictureList {
     const next = way > 0 ? row.nextElementSibling : row.previousElementSibling;
     /** @type {HTMLElement | null} */ (next?.querySelector(".picture") ?? null)?.focus();
   }
+}
+
+/**
+ * Make the place of a thumbnail; what has no pixels gets a sign.
+ * @param {Listed} item
+ * @returns {Element}
+ */
+function pictureOf(item) {
+  if (item.medium === "cloud" || item.error) {
+    const sign = icon(item.error ? "close" : "turn");
+    sign.classList.add("thumbnail");
+    return sign;
+  }
+  const picture = make("img", { alt: "", width: 1, height: 1, className: "thumbnail" });
+  picture.dataset.id = item.id;
+  if (item.frames) picture.dataset.frame = String(startOf(item));
+  return picture;
 }
 
 /** @returns {PictureList} */

@@ -1,5 +1,7 @@
 /** Sending one file, with its progress; a full server is asked again when it says so. */
 
+import { keyHeaders } from "../api.js";
+
 const TRIES = 4;
 
 export class Refused extends Error {
@@ -48,8 +50,7 @@ function send(file, { progress, signal }) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     request.open("POST", "/v1/project/items");
-    const key = sessionStorage.getItem("intarsia-key");
-    if (key) request.setRequestHeader("Authorization", `Bearer ${key}`);
+    for (const [name, value] of Object.entries(keyHeaders())) request.setRequestHeader(name, value);
     request.responseType = "json";
     request.upload.addEventListener("progress", (event) => event.lengthComputable && progress(event.loaded / event.total));
     request.addEventListener("load", () => {
