@@ -8,20 +8,19 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import format_datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
 from urllib.parse import parse_qs, unquote, urlsplit
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
+
+from loopback import Handler, Loopback
 
 KEY, SECRET, REGION = "AKIATEST", "secret", "eu-north-1"
 Fault = Callable[[str, str], int | None]
 
 
-class S3:
+class S3(Loopback):
     """Buckets in memory, served until it is left.
 
     Args:
@@ -42,21 +41,11 @@ class S3:
         self.written: Counter[str] = Counter()
         self.fault: Fault = lambda method, key: None
 
-    def __enter__(self) -> Self:
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"s3": self}))
-        self._server.daemon_threads = True
-        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
     @property
     def environment(self) -> dict[str, str]:
         """The variables by which programs find it."""
         return {
-            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{self._server.server_address[1]}", "AWS_REGION": REGION,
+            "AWS_ENDPOINT_URL": self.endpoint, "AWS_REGION": REGION,
             "AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET,
         }  # fmt: skip
 
@@ -76,10 +65,8 @@ def etag(contents: bytes) -> str:
     return f'"{hashlib.md5(contents).hexdigest()}"'
 
 
-class _Handler(BaseHTTPRequestHandler):
-    s3: S3
-    protocol_version = "HTTP/1.1"
-    wbufsize = 1 << 16  # an answer in one piece, which nobody waits to acknowledge
+class _Handler(Handler):
+    store: S3
 
     def do_GET(self) -> None:
         self._do(self._get)
@@ -96,33 +83,26 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self._do(self._delete_many)
 
-    def log_message(self, *_: Any) -> None:
-        pass
-
-    def handle(self) -> None:
-        with suppress(ConnectionError):  # of who was killed
-            super().handle()
-
     def _do(self, what: Callable[[dict[str, tuple[bytes, float]], str, bytes], None]) -> None:
         url = urlsplit(self.path)
         self.query = {name: values[0] for name, values in parse_qs(url.query, keep_blank_values=True).items()}
         bucket, _, key = unquote(url.path.lstrip("/")).partition("/")
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        self.s3.asked.append((self.command, key or self.query.get("prefix", "")))
+        body = self.body()
+        self.store.asked.append((self.command, key or self.query.get("prefix", "")))
         signed = re.search(r"Credential=(\w+)/\d+/([\w-]+)/s3", self.headers.get("Authorization", ""))
-        status = self.s3.fault(self.command, key)
+        status = self.store.fault(self.command, key)
         if status is not None and status > 0:
             self._refuse(status, "SlowDown")
         elif signed is None or signed[1] != KEY:
             self._refuse(403, "InvalidAccessKeyId" if signed else "AccessDenied")
         elif signed[2] != REGION:
             self._refuse(301, "PermanentRedirect")
-        elif bucket not in self.s3.objects:
+        elif bucket not in self.store.objects:
             self._refuse(404, "NoSuchBucket")
         else:
             self._broken = status is not None
-            with self.s3.lock:
-                what(self.s3.objects[bucket], key, body)
+            with self.store.lock:
+                what(self.store.objects[bucket], key, body)
 
     def _get(self, objects: dict[str, tuple[bytes, float]], key: str, body: bytes) -> None:
         if not key:
@@ -142,7 +122,7 @@ class _Handler(BaseHTTPRequestHandler):
         prefix, after = self.query.get("prefix", ""), self.query.get("continuation-token", "")
         after = after or self.query.get("start-after", "")
         names = sorted(key for key in objects if key.startswith(prefix) and key > after)
-        page = names[: self.s3.page]
+        page = names[: self.store.page]
         more = len(names) > len(page)
         rows = "".join(
             f"<Contents><Key>{escape(key)}</Key><Size>{len(objects[key][0])}</Size><ETag>{etag(objects[key][0])}</ETag>"
@@ -161,7 +141,7 @@ class _Handler(BaseHTTPRequestHandler):
         if wanted is not None and (known is None or etag(known[0]) != wanted):
             return self._refuse(412 if known else 404, "PreconditionFailed" if known else "NoSuchKey")
         objects[key] = body, time.time()
-        self.s3.written[key] += 1
+        self.store.written[key] += 1
         return self._answer(200, b"", {"ETag": etag(body)})
 
     def _delete(self, objects: dict[str, tuple[bytes, float]], key: str, body: bytes) -> None:
@@ -177,7 +157,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _remove(self, objects: dict[str, tuple[bytes, float]], key: str) -> None:
         objects.pop(key, None)
-        self.s3.written.pop(key, None)
+        self.store.written.pop(key, None)
 
     def _refuse(self, status: int, code: str) -> None:
         self._broken = False
@@ -188,10 +168,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self._broken:
             self.close_connection = True
             return
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        if self.command != "HEAD" and status != 204:
-            self.wfile.write(body)
+        self.answer(status, headers, body)
+
+
+S3.handler = _Handler

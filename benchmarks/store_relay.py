@@ -8,16 +8,17 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from http.client import HTTPConnection
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from typing import Any
 from urllib.parse import unquote, urlsplit
 from xml.etree import ElementTree
+
+from loopback import Handler, Loopback
 
 Fault = Callable[[str, str], int | None]
 _OWN = {"connection", "content-length", "keep-alive", "transfer-encoding"}  # of one connection alone
 
 
-class Relay:
+class Relay(Loopback):
     """What `object_store.S3` is, before a store that runs elsewhere: moto, MinIO, or any other on plain HTTP.
 
     Args:
@@ -43,20 +44,10 @@ class Relay:
         plain = {name.lower(): value for name, value in self._keys.items()} | {"aws_endpoint_url": endpoint}
         self._bucket: Any = S3Store(bucket, config=plain, client_options={"allow_http": True})
 
-    def __enter__(self) -> Self:
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"relay": self}))
-        self._server.daemon_threads = True
-        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
     @property
     def environment(self) -> dict[str, str]:
         """The variables by which programs find it."""
-        return {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{self._server.server_address[1]}", **self._keys}
+        return {"AWS_ENDPOINT_URL": self.endpoint, **self._keys}
 
     def put(self, bucket: str, key: str, contents: bytes) -> None:
         """Store something, unseen by the relay."""
@@ -72,33 +63,24 @@ class Relay:
         return found
 
 
-class _Handler(BaseHTTPRequestHandler):
-    relay: Relay
-    protocol_version = "HTTP/1.1"
-    wbufsize = 1 << 16  # an answer in one piece, which nobody waits to acknowledge
+class _Handler(Handler):
+    store: Relay
 
     def setup(self) -> None:
         super().setup()
-        self._there = HTTPConnection(self.relay.address, timeout=60)
+        self._there = HTTPConnection(self.store.address, timeout=60)
 
     def finish(self) -> None:
         self._there.close()
         super().finish()
 
-    def handle(self) -> None:
-        with suppress(ConnectionError):  # of who was killed
-            super().handle()
-
-    def log_message(self, *_: Any) -> None:
-        pass
-
     def _do(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        body = self.body()
         key = unquote(urlsplit(self.path).path.lstrip("/")).partition("/")[2]
-        status = self.relay.fault(self.command, key)
+        status = self.store.fault(self.command, key)
         if status is not None and status > 0:
             refusal = b"<Error><Code>SlowDown</Code><Message>SlowDown</Message></Error>"
-            return self._answer(status, {"Content-Type": "application/xml"}, refusal)
+            return self.answer(status, {"Content-Type": "application/xml"}, refusal)
         # Signed as they are: the name that the client asked for goes on, too.
         self._there.request(self.command, self.path, body or None, dict(self.headers.items()))
         answer = self._there.getresponse()
@@ -109,26 +91,20 @@ class _Handler(BaseHTTPRequestHandler):
         if status is not None:  # it is done, and nobody hears of it
             self.close_connection = True
             return None
-        return self._answer(answer.status, told, found, length if self.command == "HEAD" else None)
+        return self.answer(answer.status, told, found, length if self.command == "HEAD" else None)
 
     do_GET = do_HEAD = do_PUT = do_DELETE = do_POST = _do
 
     def _count(self, key: str, body: bytes) -> None:
-        with self.relay.lock:
+        with self.store.lock:
             if self.command == "PUT":
-                self.relay.written[key] += 1
+                self.store.written[key] += 1
             elif self.command == "DELETE":
-                self.relay.written.pop(key, None)
+                self.store.written.pop(key, None)
             elif self.command == "POST":
                 for one in ElementTree.fromstring(body).iter():
                     if one.tag.endswith("Key"):
-                        self.relay.written.pop(one.text or "", None)
+                        self.store.written.pop(one.text or "", None)
 
-    def _answer(self, status: int, headers: dict[str, str], body: bytes, length: str | None = None) -> None:
-        self.send_response_only(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", length or str(len(body)))
-        self.end_headers()
-        if self.command != "HEAD" and status != 204:
-            self.wfile.write(body)
+
+Relay.handler = _Handler

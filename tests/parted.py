@@ -46,11 +46,11 @@ def write_raster(path: Path, side: tuple[int, int]) -> Path:
 
 
 class Mortal:
-    """A runtime that ends the process of one worker in the middle of its part.
+    """A runtime that ends the process of one worker in the middle of its part, or that of the job's driver.
 
     Args:
         runtime: that computes.
-        folder: an empty one, where workers leave notes.
+        folder: where workers leave notes; empty, but for a file `driver` with the process that shall die for theirs.
         calls: after so many, the process of the first that has come so far is ended.
         workers: that must have begun before any of them goes on, so that each has a part in work.
     """
@@ -67,7 +67,8 @@ class Mortal:
         if self._left == 0:
             with suppress(FileExistsError):
                 os.close(os.open(self._folder / "died", os.O_CREAT | os.O_EXCL))
-                os.kill(os.getpid(), signal.SIGKILL)
+                driver = self._folder / "driver"
+                os.kill(int(driver.read_text()) if driver.exists() else os.getpid(), signal.SIGKILL)
         return self._runtime.logits(x, place)
 
     def _meet(self) -> None:

@@ -23,6 +23,8 @@ from intarsia.jobs.stores.sources import seen
 from intarsia.jobs.task import Record, Task
 
 CLAIMS = ".claims"
+PARTS = ".parts"
+"""The folder of the parts of large sources, below the output folder; a part's id is that of its whole, and its file."""
 # Without space or permission no later file fares better, so the job stops; it can be resumed.
 _HOPELESS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
@@ -140,7 +142,7 @@ class Manifest:
         """
         with suppress(OSError):
             note = _Note.read(claim.read_text("utf-8"))
-            if note is not None and self._is_added(note):
+            if note is not None and (self._is_added(note) or self._is_over(note)):
                 with _held(claim) as held:
                     if held is not None:
                         self._clear(held)
@@ -164,6 +166,12 @@ class Manifest:
         """Tell whether the line of a claim was added."""
         record = self._lines.find(note.id)
         return record is not None and record["status"] == "done" and _told(record) != note.before
+
+    def _is_over(self, note: _Note) -> bool:
+        """Tell whether a claim is that of a part, and its whole has a line: nobody will claim it again."""
+        whole, is_part, _ = note.id.rpartition(f"/{PARTS}/")
+        record = self._lines.find(whole) if is_part else None
+        return record is not None and record["status"] != "stopped"
 
     def _before(self, task: Task) -> str:
         record = self.find(task)

@@ -16,13 +16,10 @@ from typing import Any
 
 from intarsia.jobs.cutting import CUTTINGS
 from intarsia.jobs.cutting.contract import Cutting, There, Undivided, covered
-from intarsia.jobs.manifest import digest, fingerprint
+from intarsia.jobs.manifest import PARTS, digest, fingerprint
 from intarsia.jobs.outputs import EVERY
 from intarsia.jobs.resuming import JobPredictor, prepared, settled
 from intarsia.jobs.task import JobOptions, Span, Task
-
-PARTS = ".parts"
-"""The folder of parts, below the output folder."""
 
 
 @dataclass(frozen=True)

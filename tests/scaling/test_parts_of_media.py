@@ -18,7 +18,8 @@ from threshold import Threshold, threshold
 from intarsia.jobs import JobOptions, Plan, plan, run_all
 from intarsia.jobs.cutting import CUTTINGS
 from intarsia.jobs.cutting.archive import write_part
-from intarsia.jobs.parts import PARTS, Parts
+from intarsia.jobs.manifest import PARTS
+from intarsia.jobs.parts import Parts
 from intarsia.media.images import write_image
 from intarsia.media.medium import VOLUME
 from intarsia.scaling import Local, run_on
