@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from intarsia.errors import ModelError
 from intarsia.media.source import Place
 from intarsia.models.encoders.contract import Encoder
-from intarsia.models.layers import resize
+from intarsia.models.layers import resize_logits
 
 _HALF = (0.5, 0.5, 0.5)
 
@@ -186,12 +186,14 @@ class ImageModel(SegmentationModel):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, in_channels, H, W) -> logits (N, C, H, W)."""
-        return resize(self.logits(x), x.shape[2:], align_corners=self.align_corners)
+        return resize_logits(self.logits(x), x.shape[2:], align_corners=self.align_corners)
 
     def at_input_size(self, x: Tensor, outputs: Iterable[tuple[Tensor, float]]) -> tuple[Supervised, ...]:
         """Weighted logits, resized to the input: what `supervised` returns where all heads see the whole target."""
         size, corners = x.shape[2:], self.align_corners
-        return tuple(Supervised(resize(logits, size, align_corners=corners), weight) for logits, weight in outputs)
+        return tuple(
+            Supervised(resize_logits(logits, size, align_corners=corners), weight) for logits, weight in outputs
+        )
 
 
 def image_model(model: SegmentationModel) -> ImageModel:

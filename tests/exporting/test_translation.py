@@ -18,6 +18,7 @@ from intarsia.exporting.comparing import compare, random_inputs
 from intarsia.exporting.graph import require_exportable, to_onnx
 from intarsia.exporting.writing import halved, write_onnx
 from intarsia.models import ImageModel, build
+from intarsia.models.image.pan import PyramidAttention
 from intarsia.models.layers import PooledNorm, resize
 from intarsia.runtimes.onnx import OnnxRuntime
 from intarsia.runtimes.openvino import OpenVinoRuntime
@@ -35,6 +36,7 @@ class Traps(ImageModel):
         self.pooled = nn.Sequential(nn.AdaptiveAvgPool2d(3), nn.Conv2d(6, 6, 1), nn.ReLU(True))
         self.overall = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(6, 6, 1, bias=False), PooledNorm(6))
         self.blocks = nn.AvgPool2d(2, 2, ceil_mode=True, count_include_pad=False)
+        self.attention = PyramidAttention(6, 6)  # halves maps down to one cell
         self.head = nn.Conv2d(6, 4, 1)
         with torch.no_grad():
             self.head.weight[3], self.head.bias[3] = self.head.weight[2], self.head.bias[2]  # a tie everywhere
@@ -47,7 +49,8 @@ class Traps(ImageModel):
         rounded = [round((side - 1) * 0.75) + 1 for side in cells]
         remainder = [(3 - side) % 4 + 1 for side in cells]
         small = resize(resize(stem, rounded, align_corners=True), remainder)  # down to one cell, and to any
-        parts = (small, self.pooled(stem), self.overall(stem), self.blocks(self.blocks(stem)))
+        blocks = self.blocks(self.blocks(stem))
+        parts = (small, self.pooled(stem), self.overall(stem), blocks, self.attention(stem))
         joined = stem + sum(resize(part, stem.shape[2:]) for part in parts)
         out: Tensor = self.head(F.pad(joined, (0, 1, 0, 1)))[:, :, : cells[0], : cells[1]]
         return out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import get_args
 
 from torch import Tensor, nn
@@ -47,9 +48,9 @@ class PyramidAttention(nn.Module):
 
 
 def _halved(x: Tensor) -> Tensor:
-    """Max pooling by 2; a side of one cell stays."""
-    kernel = [min(2, side) for side in x.shape[2:]]
-    return F.max_pool2d(x, kernel, kernel)
+    """Max pooling by 2; a side of one cell stays, for it is padded (in a way that other runtimes compute as well)."""
+    height, width = x.shape[2:]
+    return F.max_pool2d(F.pad(x, (0, 1 // width, 0, 1 // height), value=-math.inf), 2)
 
 
 class GlobalAttentionUpsample(nn.Module):

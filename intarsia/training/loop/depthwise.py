@@ -61,7 +61,8 @@ def _input_gradient(grad: Tensor, x: Tensor, weight: Tensor, stride: int, paddin
     reach = dilation * (weight.shape[2] - 1)
     if stride > 1:
         height, width = (size - reach + 2 * padding for size in x.shape[2:])
-        spread = grad.new_zeros((*grad.shape[:2], height, width)).contiguous(memory_format=torch.channels_last)
+        size = (*grad.shape[:2], height, width)
+        spread = torch.empty(size, dtype=grad.dtype, memory_format=torch.channels_last).zero_()
         spread[:, :, ::stride, ::stride][:, :, : grad.shape[2], : grad.shape[3]] = grad
         grad = spread
     if padding > reach:

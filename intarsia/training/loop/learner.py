@@ -27,6 +27,7 @@ from intarsia.training.feeds.batches import Batch, mix
 from intarsia.training.feeds.clips import ClipTraining
 from intarsia.training.feeds.opening import open_feed
 from intarsia.training.loop import among
+from intarsia.training.loop.activations import use_fast_activations
 from intarsia.training.loop.depthwise import use_fast_depthwise
 from intarsia.training.loop.ema import AveragedWeights
 from intarsia.training.loop.optim import build_optimizer, freeze_norms, learning_rate_factor, set_learning_rate
@@ -213,6 +214,7 @@ class Learner:
     def _fast(self) -> SegmentationModel:
         if self.world.device.type == "cpu":
             use_fast_depthwise(self.model)
+            use_fast_activations(self.model)
         return self.model
 
     def _input_shape(self, samples: int) -> tuple[int, ...]:
