@@ -346,7 +346,7 @@ def resize(x: Tensor, size: Sequence[int], *, align_corners: bool = False) -> Te
         return x
     out = F.interpolate(x, size=list(size), mode="bilinear", align_corners=align_corners)
     if out.requires_grad and out.is_contiguous(memory_format=torch.channels_last):
-        out.register_hook(_channels_last)
+        out.register_hook(_channels_last)  # type: ignore[no-untyped-call]
     return out
 
 

@@ -121,7 +121,7 @@ class StoreManifest(Manifest):
         self._in_store.gather()
         for found in list(self.store.list(CLAIMS)):
             known = self.store.read(found.name)
-            if known is not None and not is_held(*known) and self._is_over(known[0]):
+            if known is not None and not is_held(*known) and self._is_finished(known[0]):
                 self.store.delete([found.name])
         self.close()
 
@@ -130,7 +130,7 @@ class StoreManifest(Manifest):
         self._taken.close()
         remove(self.folder)
 
-    def _is_over(self, claim: bytes) -> bool:
+    def _is_finished(self, claim: bytes) -> bool:
         """Whether the line of a claim's task was added."""
         try:
             record = self._in_store.found.find(str(json.loads(claim)["id"]))
