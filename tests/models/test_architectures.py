@@ -100,7 +100,7 @@ def test_learns_two_flat_halves(name):
     x[..., 32:] = 1
     target = (x[:, 0] > 0).long()
     optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
-    for _ in range(25):
+    for _ in range(80):  # most need a dozen; which one needs more depends on the processor's arithmetic
         logits = model(x)
         loss = nn.functional.cross_entropy(logits, target)
         if loss < 0.1 and (logits.argmax(1) == target).float().mean() > 0.95:  # such a loss no random start has

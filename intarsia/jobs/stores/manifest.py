@@ -92,7 +92,7 @@ class StoreManifest(Manifest):
         try:
             yield True
         finally:
-            if self._busy.pop(task.id).is_torn and not self._is_over(held.contents):
+            if self._busy.pop(task.id).is_torn and not self._is_finished(held.contents):
                 self._taken.leave(held)
             else:
                 with suppress(DataError):  # it runs out
