@@ -78,12 +78,17 @@ class LineFinder:
         """Find the lines of a page for a job.
 
         Raises:
-            NothingFound: it has none.
+            NothingFound: it has none, or is no page of writing.
             DataError: it cannot be read.
         """
         found = self.segment_opened(reader)
         if not found.lines:
             raise NothingFound(f"{reader.name}: {found.notes[0]}")
+        if not found.is_writing:
+            raise NothingFound(
+                f"{reader.name}: this is no page of writing, or one that is not understood: {found.lost_share:.0%} of what "
+                f"is dark on it is in no line; lines with next to no ink: {found.boxes} of {len(found.lines):,}"
+            )
         return found
 
     def segment_opened(self, reader: PixelSource) -> PageLines:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -18,7 +19,7 @@ import intarsia
 from intarsia.annotations.formats import page as page_files
 from intarsia.annotations.geometry import Polygon, Polyline
 from intarsia.annotations.outlines import crosses_itself
-from intarsia.apps.handwriting import LineFinder, PageLines, find_lines
+from intarsia.apps.handwriting import Line, LineFinder, PageLines, find_lines
 from intarsia.errors import ModelError, UsageError
 from intarsia.media.images import open_image
 from intarsia.media.source import ArraySource
@@ -133,6 +134,28 @@ def test_ink_in_no_line_is_told(finder: LineFinder) -> None:
     assert found.lost_share < 0.5 and "a page of writing?" not in " ".join(found.notes)
     found.lost_share = 0.9
     assert found.notes[-1] == "most of what is dark on it is in no line: is it a page of writing?"
+
+
+def test_what_is_no_page_of_writing_is_told_from_one(found: PageLines) -> None:
+    line, empty = found.lines[0], replace(found.lines[0], is_box=True)
+
+    def page(lines: list[Line], lost: int, share: float) -> PageLines:
+        return PageLines((tuple(lines),) if lines else (), found.reader, found.thumbnail, 1000, lost, share)
+
+    assert found.is_writing
+    assert page([line] * 9 + [empty], 400, 0.8).is_writing  # a few lines below a miniature
+    assert page([empty] * 10, 20, 0.95).is_writing  # so faint that hardly any ink is found
+    assert not page([line] * 10, 400, 0.95).is_writing  # noise
+    assert not page([line] * 3 + [empty] * 7, 400, 0.5).is_writing  # a cup
+    assert not page([], 0, 0).is_writing
+
+
+def test_a_photo_of_something_else_is_refused_by_the_command(cli: Cli, tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (240, 320, 3), np.uint8)
+    Image.fromarray(noise).save(tmp_path / "noise.png")
+    assert cli("handwriting", tmp_path / "noise.png", "-o", tmp_path / "out", "--runtime", "onnx") == 1
+    assert "no line of text was found" in cli.err or "this is no page of writing" in cli.err
+    assert not list((tmp_path / "out").glob("*.xml"))
 
 
 def test_the_command_writes_continues_and_says_what_is_blank(cli: Cli, tmp_path: Path) -> None:
