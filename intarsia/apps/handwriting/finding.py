@@ -86,8 +86,8 @@ class LineFinder:
             raise NothingFound(f"{reader.name}: {found.notes[0]}")
         if not found.is_writing:
             raise NothingFound(
-                f"{reader.name}: this is no page of writing, or one that is not understood: {found.lost_share:.0%} of what "
-                f"is dark on it is in no line; lines with next to no ink: {found.boxes} of {len(found.lines):,}"
+                f"{reader.name}: this is no page of writing, or one that is not understood: {found.lost_share:.0%} of "
+                f"what is dark on it is in no line; lines with next to no ink: {found.boxes} of {len(found.lines):,}"
             )
         return found
 
