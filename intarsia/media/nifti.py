@@ -19,6 +19,7 @@ from intarsia.errors import DataError, IntarsiaError, require
 from intarsia.media.grids import MAX_VOXELS, Grid
 
 _MOST_PER_BYTE = 1100  # deflate packs at most about 1030 bytes into one
+_METRES, _MICROMETRES = 1, 3  # codes of the unit of lengths
 _TRAILER = 1 << 20  # bytes that may follow the voxels
 _HEADER = (348, 540)  # bytes of the headers of NIfTI-1 (and Analyze) and NIfTI-2
 _VOXELS_AT = {348: ("f", 108), 540: ("q", 168)}  # where a header says where the voxels begin
@@ -183,8 +184,8 @@ class Nifti:
 
 def millimetres(header: Any) -> float:
     """How many millimetres the unit of lengths in a header is; 1 where it says none, as most writers leave it out."""
-    said = header.get_xyzt_units()[0] if hasattr(header, "get_xyzt_units") else ""
-    return {"meter": 1000.0, "micron": 0.001}.get(said, 1.0)
+    code = int(header["xyzt_units"]) % 8 if "xyzt_units" in header else 0  # nibabel's own reading fails at odd codes
+    return {_METRES: 1000.0, _MICROMETRES: 0.001}.get(code, 1.0)
 
 
 def _doubts(name: str, header: Any) -> tuple[str, ...]:
@@ -193,14 +194,24 @@ def _doubts(name: str, header: Any) -> tuple[str, ...]:
     if (unit := millimetres(header)) != 1:
         said = "metres" if unit > 1 else "micrometres"
         notes.append(f"{name} gives lengths in {said}, which are taken as such; tools that pass this over differ.")
-    if "sform_code" in header and int(header["sform_code"]) and int(header["qform_code"]):
-        apart = np.abs(header.get_sform() - header.get_qform()).max()
-        if apart > 0.01 * float(np.linalg.norm(header.get_sform()[:3, :3], axis=0).min()):
-            notes.append(
-                f"{name} says in two ways how the patient lies (sform and qform), and they differ: the sform is taken, "
-                "as most tools do; ITK and 3D Slicer may take the qform."
-            )
+    if _is_told_twice(header):
+        notes.append(
+            f"{name} says in two ways how the patient lies (sform and qform), and they differ: the sform is taken, "
+            "as most tools do; ITK and 3D Slicer may take the qform."
+        )
     return tuple(notes)
+
+
+def _is_told_twice(header: Any) -> bool:
+    """Tell whether sform and qform are both there and do not agree, as one that is damaged does not."""
+    if "sform_code" not in header or not (int(header["sform_code"]) and int(header["qform_code"])):
+        return False
+    sform = header.get_sform()
+    try:
+        apart = np.abs(sform - header.get_qform()).max()
+    except ValueError:  # it is no quaternion
+        return True
+    return not apart <= 0.01 * float(np.linalg.norm(sform[:3, :3], axis=0).min())
 
 
 def _read_label_table(packed: bytes) -> dict[int, str]:

@@ -12,7 +12,7 @@ import pytest
 nibabel = pytest.importorskip("nibabel", reason="volumes need intarsia[volumes]")
 
 import numpy as np  # noqa: E402
-from hypothesis import HealthCheck, given, settings  # noqa: E402
+from hypothesis import HealthCheck, example, given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 from volumes_made import AFFINE, body, write_nifti  # noqa: E402
 
@@ -255,6 +255,8 @@ def test_wrong_calls(tmp_path: Path) -> None:
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(place=st.integers(0, 351), value=st.integers(0, 255))
+@example(place=123, value=4)  # a unit of lengths that is none
+@example(place=259, value=64)  # a quaternion that is none
 def test_a_damaged_header_gives_voxels_or_a_data_error(tmp_path: Path, place: int, value: int) -> None:
     raw = bytearray(write_nifti(tmp_path / "a.nii", np.zeros((3, 3, 3), np.int16)).read_bytes())
     raw[place] = value
