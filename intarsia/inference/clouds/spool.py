@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from intarsia.errors import DataError
 from intarsia.media.clouds import CloudReader, PointCloud
 from intarsia.runtimes.upsampling import Span
+from intarsia.stopping import checkpoint
 
 Place = tuple[int, int]
 
@@ -64,6 +65,7 @@ class Spool:
     def __enter__(self) -> Self:
         start = 0
         for chunk in self._reader.chunks():
+            checkpoint()
             index = np.arange(start, start + len(chunk))
             start += len(chunk)
             finite = np.asarray(np.isfinite(chunk.xyz).all(axis=1))

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from intarsia.errors import require
 from intarsia.labels import LabelArray
+from intarsia.stopping import checkpoint
 from intarsia.transforms.clouds.columns import Columns, Index, occupancy
 from intarsia.transforms.clouds.geometry import Floats
 from intarsia.transforms.clouds.scene import Scene
@@ -204,12 +205,14 @@ def scene_probabilities(
         waiting.clear()
 
     for window in windows(scene.xyz, block, points, core):
+        checkpoint()
         size = len(window.places)
         groups[size].append(window)
         if len(groups[size]) * size >= batch * points:
             run(groups[size])
     for waiting in groups.values():
         if waiting:
+            checkpoint()
             run(waiting)
     total /= np.maximum(total.sum(axis=1, keepdims=True), 1e-12)
     return total
@@ -224,6 +227,7 @@ def spread(xyz: NDArray[np.floating], scene: Scene, values: Floats, neighbours: 
     found = np.empty((len(xyz), values.shape[1]), dtype=np.float32)
     count = min(neighbours, len(scene))
     for start in range(0, len(xyz), _SPREAD_ROWS):
+        checkpoint()
         rows = slice(start, start + _SPREAD_ROWS)
         distance, index = tree.query(xyz[rows], k=[*range(1, count + 1)])
         weight = 1 / np.maximum(distance, 1e-4) ** 2

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from intarsia.labels import LabelArray
 from intarsia.media.clouds.cloud import PointCloud
 from intarsia.preprocessing import CloudPreprocessing
+from intarsia.stopping import checkpoint
 from intarsia.transforms.clouds.blocks import FILL, Network, fill, labels_of, spread
 from intarsia.transforms.clouds.categories import FIELD, category_of, only_parts
 from intarsia.transforms.clouds.features import compute
@@ -134,6 +135,7 @@ def object_probabilities(
     starts = np.arange(samples) * count // samples
     total = np.zeros((count, len(names)), dtype=np.float32)
     for first in range(0, samples, batch):
+        checkpoint()
         index = order[(starts[first : first + batch, None] + np.arange(points)) % count]
         found = network(np.stack([object_input(scene, one) for one in index]))
         np.add.at(total, index, found)

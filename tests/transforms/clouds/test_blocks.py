@@ -11,6 +11,7 @@ from intarsia.errors import DataError, UsageError
 from intarsia.media.clouds import PointCloud
 from intarsia.preprocessing import CloudPreprocessing
 from intarsia.recipe import CloudAugment
+from intarsia.stopping import checked_by
 from intarsia.transforms.clouds.augment import CloudTransform
 from intarsia.transforms.clouds.blocks import BlockSampler, block_input, scene_probabilities, spread, windows
 from intarsia.transforms.clouds.columns import Columns, block_for, density
@@ -73,6 +74,27 @@ def test_probabilities_of_a_pointwise_network_are_its_own() -> None:
     given = Scene(random.uniform(0, 30, (700, 3)).astype(np.float32), share, np.zeros(3))
     found = scene_probabilities(given, _network, block=7.0, points=32, classes=3, batch=5)
     assert np.allclose(found, np.c_[share, 1 - share, np.zeros(700)], atol=1e-5)
+
+
+def test_a_scene_is_left_between_two_batches() -> None:
+    """Ctrl-C on a cloud waited for its whole tile, a quarter of a minute of work."""
+    given = scene(np.random.default_rng(0).uniform(0, 30, (900, 3)))
+    seen = 0
+
+    def network(blocks: np.ndarray) -> np.ndarray:
+        nonlocal seen
+        seen += 1
+        return np.full((*blocks.shape[:2], 3), 1 / 3)
+
+    def stop() -> None:
+        if seen:
+            raise KeyboardInterrupt
+
+    with checked_by(stop), pytest.raises(KeyboardInterrupt):
+        scene_probabilities(given, network, block=5.0, points=16, classes=3, batch=4)
+    assert seen == 1
+    with checked_by(stop), pytest.raises(KeyboardInterrupt):
+        spread(given.xyz, given, np.ones((len(given), 3), np.float32), 3)
 
 
 def test_core_gets_what_the_whole_gets() -> None:
