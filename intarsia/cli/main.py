@@ -101,7 +101,7 @@ def _run(given: list[str], *, debug: bool, as_json: bool) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return NOBODY_READS
     except typer.TyperException as error:
-        explain(error)
+        explain(error, given)
         if as_json:
             return _fail("UsageError", error.format_message(), error.exit_code, as_json)
         # typer's own errors know the usage line and the closest option.

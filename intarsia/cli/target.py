@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -46,10 +48,14 @@ def require_new(target: Path, *, overwrite: bool) -> None:
         sweep(target)
 
 
-def explain(error: typer.TyperException) -> None:
-    """Say in a usage error that results go where -o says, where it was forgotten or the result was named without it."""
+def explain(error: typer.TyperException, given: Sequence[str]) -> None:
+    """Say in a usage error of a command line what was meant: where the result goes, or a file named like an option."""
     text = error.format_message()
     if text.startswith("Missing option") and "'-o'" in text:
         error.message = "It says where the result goes: -o FILE or -o FOLDER."
     elif "unexpected extra argument" in text:
         error.message += ". If it names the result, write -o before it."
+    elif text.startswith("No such option"):
+        named = [word for word in given if word.startswith("-") and os.path.lexists(word)]
+        if named:
+            error.message = f"{error.message.rstrip('.')}. If {named[0]} is a file, write ./{named[0]}."

