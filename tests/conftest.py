@@ -107,7 +107,7 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
 
 HAS_TORCH = importlib.util.find_spec("torch") is not None
 _ROOMS = r"(apps\.demo|models|losses|training|runtimes\.torch|transforms\.(augment|clips))"
-_OTHERS = "ir_made|kornia|monai|moving|networks|onnx|openvino|pycocotools|stripes|timm|torch"
+_OTHERS = "ir_made|kornia|monai|moving|networks|one_layer|onnx|openvino|pycocotools|stripes|timm|torch"
 NEEDS_TORCH = re.compile(
     rf"^\s*((import|from) ({_OTHERS}|intarsia\.{_ROOMS})\b|from intarsia(\.apps)? import .*(demo|models))", re.MULTILINE
 )
