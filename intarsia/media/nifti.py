@@ -184,7 +184,8 @@ class Nifti:
 
 def millimetres(header: Any) -> float:
     """How many millimetres the unit of lengths in a header is; 1 where it says none, as most writers leave it out."""
-    code = int(header["xyzt_units"]) % 8 if "xyzt_units" in header else 0  # nibabel's own reading fails at odd codes
+    # nibabel's own reading fails at odd codes; other kinds of files have no such header.
+    code = 0 if header is None or "xyzt_units" not in header else int(header["xyzt_units"]) % 8
     return {_METRES: 1000.0, _MICROMETRES: 0.001}.get(code, 1.0)
 
 

