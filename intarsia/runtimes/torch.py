@@ -164,8 +164,9 @@ def has_bf16(device: str = "cpu") -> bool:
     # younger than the oldest torch that we support
     found = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
     able = any(found.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
-    # Where ONEDNN_MAX_CPU_ISA keeps oneDNN from what the processor has, its convolutions refuse.
-    return able and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    # Where ONEDNN_MAX_CPU_ISA keeps oneDNN from what the processor has, its convolutions refuse. Some builds have none.
+    there: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    return able and (not there or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()))
 
 
 class FusedConv2d(nn.Module):

@@ -125,6 +125,10 @@ def test_bfloat16_needs_the_processor_and_onednn(monkeypatch: pytest.MonkeyPatch
     for allowed in (True, False):
         monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda allowed=allowed: allowed)
         assert has_bf16.__wrapped__() is allowed
+    with monkeypatch.context() as without:
+        without.setattr("torch.backends.mkldnn.is_available", lambda: False)
+        without.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", None)  # builds without oneDNN have no such name
+        assert has_bf16.__wrapped__() is True
     found.clear()
     monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: True)
     assert has_bf16.__wrapped__() is False

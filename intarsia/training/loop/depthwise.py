@@ -62,7 +62,8 @@ def _input_gradient(grad: Tensor, x: Tensor, weight: Tensor, stride: int, paddin
     if stride > 1:
         height, width = (size - reach + 2 * padding for size in x.shape[2:])
         size = (*grad.shape[:2], height, width)
-        spread = torch.empty(size, dtype=grad.dtype, memory_format=torch.channels_last).zero_()
+        spread = torch.empty(size, dtype=grad.dtype, device=grad.device, memory_format=torch.channels_last)
+        spread.zero_()
         spread[:, :, ::stride, ::stride][:, :, : grad.shape[2], : grad.shape[3]] = grad
         grad = spread
     if padding > reach:
