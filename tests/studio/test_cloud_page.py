@@ -15,6 +15,7 @@ pytest.importorskip("laspy")
 
 import laspy
 from PIL import Image
+from studio.arrays import TOLD, read
 from studio.programs import package
 from studio.served import Served
 
@@ -69,7 +70,7 @@ class Page(Served):
 
     def labels(self) -> np.ndarray:
         self.until("stage.session?.isLoaded")
-        return np.array(self.tell("return [...stage.session.labels]"), np.uint8)
+        return read(self.tell(f"return {TOLD}(stage.session.labels)"))
 
     def shown(self) -> np.ndarray:
         """The colours of the view (H, W, 3)."""

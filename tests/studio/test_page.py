@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from studio.arrays import TOLD, read
 from studio.pages import Studio
 from studio.programs import package
 from studio.stub import Stub, mask_png
@@ -415,7 +416,7 @@ def test_two_tabs_on_one_picture_lose_nothing(studio: Studio, stub: Stub, answer
     studio.page.click(f"#conflict button[value={answer}]")
     if answer == "compare":
         studio.until("#message:text('Left: yours')")
-        assert studio.tell("return [...view.other.data]") == theirs.ravel().tolist()
+        assert read(studio.tell(f"return {TOLD}(view.other.data)")).tolist() == theirs.ravel().tolist()
         studio.page.click("#saved")
         studio.page.click("#conflict button[value=mine]")
     studio.until(SAVED)
