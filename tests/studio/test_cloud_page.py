@@ -15,6 +15,7 @@ pytest.importorskip("fastapi", reason="needs intarsia[serve]")
 pytest.importorskip("laspy")
 
 import laspy
+from onnx_made import write_onnx
 from PIL import Image
 from studio.arrays import TOLD, read
 from studio.programs import package
@@ -50,7 +51,8 @@ class Page(Served):
         data = folder / "data"
         data.mkdir()
         self.file = scan(data / "scan.las", count)
-        settings = Settings(models=(), state=folder / "state", data=data, port=0)
+        light = str(write_onnx(folder / "light.onnx", stride=1))  # ready sooner than the models that are bundled
+        settings = Settings(models=(light,), state=folder / "state", data=data, port=0)
         super().__init__(browser, settings, viewport={"width": 1200, "height": 800}, **options)
 
     def open(self) -> None:
