@@ -322,7 +322,7 @@ def _driver_of(path: Path) -> str:
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror or error}") from error
     if magic not in _DRIVERS:
-        raise DataError(f"cannot read {path}: it is not a TIFF or JPEG 2000 file; convert it (gdal_translate IN OUT.tif)")
+        raise DataError(f"cannot read {path}: it is neither TIFF nor JPEG 2000; convert it (gdal_translate IN OUT.tif)")
     return _DRIVERS[magic]
 
 
