@@ -34,7 +34,7 @@ def makeup(
     ] = 0.8,
     model: Annotated[
         str | None,
-        typer.Option("-m", "--model", help="A model of your own with a class hair; else hair is found by its colour."),
+        typer.Option("-m", "--model", help="A model of your own with a class hair; else hair is found by its looks."),
     ] = None,
     out: Annotated[
         Path | None,
