@@ -494,3 +494,15 @@ def test_labels_above_255_are_shown_and_saved(browser: Any) -> None:
         assert stub.saved().ravel().tolist() == studio.labels()
         assert studio.complaints == []
         studio.context.close()
+
+
+def test_long_names_of_classes_are_shown_whole(browser: Any) -> None:
+    long = "a reinforced concrete retaining wall that carries the old railway", "x" * 60
+    with Stub(names=("sky", *long)) as stub:
+        studio = Studio(browser, stub)
+        names = studio.page.locator("#legend-list .name")
+        assert names.evaluate_all("all => all.map((one) => one.scrollWidth <= one.clientWidth)") == [True] * 3
+        lines = names.locator("span").evaluate_all("all => all.map((one) => one.getClientRects()[0].height)")
+        assert lines[1] > 2 * lines[0] and lines[2] > 1.5 * lines[0], "what does not fit goes on below"
+        studio.context.close()
+        assert studio.complaints == []
