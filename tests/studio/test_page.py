@@ -499,3 +499,25 @@ def test_labels_above_255_are_shown_and_saved(browser: Any) -> None:
         assert stub.saved().ravel().tolist() == studio.labels()
         assert studio.complaints == []
         studio.context.close()
+
+
+def test_long_names_of_classes_are_shown_whole(browser: Any) -> None:
+    long = "a reinforced concrete retaining wall that carries the old railway", "x" * 60
+    with Stub(names=("sky", *long)) as stub:
+        studio = Studio(browser, stub)
+        names = studio.page.locator("#legend-list .name")
+        assert names.evaluate_all("all => all.map((one) => one.scrollWidth <= one.clientWidth)") == [True] * 3
+        lines = names.locator("span").evaluate_all("all => all.map((one) => one.getClientRects()[0].height)")
+        assert lines[1] > 2 * lines[0] and lines[2] > 1.5 * lines[0], "what does not fit goes on below"
+        studio.context.close()
+        assert studio.complaints == []
+
+
+def test_a_panel_that_is_opened_comes_into_view(studio: Studio) -> None:
+    studio.page.set_viewport_size({"width": 390, "height": 844})
+    studio.page.locator("#panel-compare summary").focus()
+    studio.page.keyboard.press("Enter")
+    tops = "() => ['side', 'panel-compare'].map((id) => document.getElementById(id).getBoundingClientRect().top)"
+    studio.page.locator("#compare-with").wait_for()
+    side, panel = studio.page.evaluate(tops)
+    assert 0 <= panel - side <= 2, "its title is the first that one sees of what lies below the picture"

@@ -311,7 +311,7 @@ def test_a_training_shows_its_curve_and_its_model_predicts(studio: Page, picture
 
 def test_a_training_is_followed_over_a_restart_of_the_server(studio: Page) -> None:
     panel, page = studio.panel("learn"), studio.page
-    job = {"id": "7", "kind": "train", "done": 0, "total": 2, "state": "running"}
+    job = {"id": "7", "kind": "train", "done": 2, "total": 2, "state": "running"}
     told: list[str | None] = []
 
     def answer(route: Any) -> None:
@@ -329,6 +329,8 @@ def test_a_training_is_followed_over_a_restart_of_the_server(studio: Page) -> No
     page.route("**/v1/jobs/7/events", answer)
     panel.get_by_role("button", name="Learn", exact=True).click()
     panel.get_by_text("The server does not answer.").wait_for()
+    bar = panel.get_by_label("Progress of the training")
+    assert bar.get_attribute("value") is None, "the labels are gathered: that is not the end of the training"
     panel.get_by_text("Epoch 3, loss 0.500").wait_for()
     panel.get_by_text("Stopped.").wait_for()
     assert panel.get_by_text("The server does not answer.").is_hidden()
@@ -355,6 +357,9 @@ def test_exports_are_the_api_s_bytes(studio: Page, pictures: list[Path]) -> None
     )
     assert saved.status == 204
     panel = studio.panel("export")
+    panel.get_by_label("Form of the project").select_option("yolo")
+    forms = {form["name"]: form["about"] for form in studio.get("/v1/project/options").json()["exports"]}
+    assert panel.locator(".note").first.text_content() == forms["yolo"]
     panel.get_by_label("Form of the project").select_option("png")
     with page.expect_download() as download:
         panel.get_by_role("button", name="Download: whole project").click()
