@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,7 @@ _MOST_STARTS = 200
 # workers were killed three times in a row before they began.
 _ENDS = (-signal.SIGKILL, UNFINISHED, 0, 1, 4)
 _YEARS = 10 * 365 * 86400.0
+_OFTEN = {"worker": 3, "between": 4, "driver": 1, "node": 1}  # how much likelier a kind of kill is than another
 
 
 class Round:
@@ -48,10 +49,15 @@ class Round:
         engine: where the workers are.
         seed: of the moments and victims.
         drivers: how many run at once.
+        kinds: of kills, of which each is drawn.
+        last: where the workers are of those drivers that begin when there have been enough kills.
     """
 
-    def __init__(self, source: Path, out: Path, engine: str, seed: str, drivers: int) -> None:
+    def __init__(
+        self, source: Path, out: Path, engine: str, seed: str, drivers: int, kinds: Sequence[str], last: str
+    ) -> None:
         self.source, self.out, self.engine, self.random = source, out, engine, random.Random(seed)
+        self.kinds, self.last = kinds, last
         self.landed: Counter[str] = Counter()
         self.drivers: list[subprocess.Popen[bytes] | None] = [None] * drivers
         self.starts = self.full = 0
@@ -78,6 +84,7 @@ class Round:
                 self.wait_for_work()
             time.sleep(self.random.uniform(0.0, 0.3))
             self.disturb()
+        self.engine = self.last
         while not self.is_done():
             time.sleep(0.05)
 
@@ -127,7 +134,7 @@ class Round:
 
     def disturb(self) -> None:
         """Kill something."""
-        kinds = ["worker"] * 3 + ["between"] * 4 + ["driver"] + ["node"] * bool(self.cluster)
+        kinds = [kind for kind in self.kinds for _ in range(_OFTEN[kind]) if kind != "node" or self.cluster]
         kind = self.random.choice(kinds)
         if kind == "driver":
             driver = self.random.choice(self.drivers)
@@ -240,8 +247,13 @@ def judge(out: Path, expected: dict[str, str], ids: set[str]) -> dict[str, int]:
     }  # fmt: skip
 
 
-def campaign(engine: str, kills: int, seed: int, pictures: int, tell: Callable[[str], None]) -> dict[str, Any]:
-    """Run rounds until so many kills have landed; returns what landed, and what was wrong."""
+def campaign(
+    engine: str, kills: int, seed: int, pictures: int, kinds: Sequence[str], tell: Callable[[str], None]
+) -> dict[str, Any]:
+    """Run rounds until so many kills have landed; returns what landed, and what was wrong.
+
+    What was begun on a cluster is ended by it in one round, and by processes of this machine in the next.
+    """
     landed: Counter[str] = Counter()
     wrong: Counter[str] = Counter()
     rounds = quarantined = full = 0
@@ -252,7 +264,12 @@ def campaign(engine: str, kills: int, seed: int, pictures: int, tell: Callable[[
         expected = tree(straight)
         cluster = None if engine.startswith("local") else start_cluster()
         while sum(landed.values()) < kills:
-            job = Round(source, Path(place) / f"out{rounds}", engine, f"{seed}/{rounds}", 2 if rounds % 3 == 2 else 1)
+            out, drivers, last = (
+                Path(place) / f"out{rounds}",
+                2 if rounds % 3 == 2 else 1,
+                "local:2" if rounds % 2 else engine,
+            )
+            job = Round(source, out, engine, f"{seed}/{rounds}", drivers, kinds, last)
             job.cluster = cluster
             job.run(min(12, kills - sum(landed.values())))
             verdict = judge(job.out, expected, ids)
@@ -287,11 +304,19 @@ def main() -> int:
     parser = arguments(__doc__ or "")
     parser.add_argument("--kills", type=int, default=200, help="that must land on each engine")
     parser.add_argument("--seed", type=int, default=0, help="of victims and moments")
+    parser.add_argument("--kind", action="append", choices=_OFTEN, help="of kills; repeatable; default: all")
     parser.add_argument("--engine", action="append", help="local:N or ray; repeatable; default: local:2")
     given = parser.parse_args()
     pictures = 40 if given.quick else 120
     results = [
-        campaign(engine, given.kills, given.seed, pictures, lambda line: print(line, file=sys.stderr, flush=True))
+        campaign(
+            engine,
+            given.kills,
+            given.seed,
+            pictures,
+            given.kind or [*_OFTEN],
+            lambda line: print(line, file=sys.stderr, flush=True),
+        )
         for engine in given.engine or ["local:2"]
     ]
     print(json.dumps(results, indent=2))

@@ -395,30 +395,9 @@ def test_exports_are_the_api_s_bytes(studio: Page, pictures: list[Path]) -> None
         assert np.asarray(cutout)[20, [5, 55], 3].tolist() == [0, 255], "the class in hand is kept"
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"), [("plain.png", "plain.png"), ("a b", "'a b'"), ("it's", "'it'\\''s'"), ("$(x)", "'$(x)'")]
-)
-def test_words_of_a_shell(studio: Page, text: str, expected: str) -> None:
-    script = "async (text) => (await import('/studio/js/project/commands.js')).quoted(text)"
-    assert studio.page.evaluate(script, text) == expected
-
-
-def test_events_of_the_server_are_read(studio: Page) -> None:
-    script = """async () => {
-        const { parse } = await import('/studio/js/project/events.js');
-        return [parse('event: curve\\nid: 4\\ndata: {"epoch":\\ndata: 1}'), parse(': still here'), parse('data: 2')];
-    }"""
-    expected = [
-        {"event": "curve", "id": "4", "data": {"epoch": 1}}, None, {"event": "message", "id": "", "data": 2},
-    ]  # fmt: skip
-    assert studio.page.evaluate(script) == expected
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_nothing_keeps_anybody_out(studio: Page, pictures: list[Path], tmp_path: Path, scheme: str) -> None:
+def test_nothing_keeps_anybody_out(studio: Page, pictures: list[Path], tmp_path: Path) -> None:
     axe = (package("axe-core") / "axe.min.js").read_text("utf-8")
     (tmp_path / "text.png").write_text("no picture")
-    studio.page.emulate_media(color_scheme=scheme)
     studio.add(*pictures, tmp_path / "text.png")
     values, _ = body()
     studio.add(write_nifti(tmp_path / "scan.nii.gz", values))
@@ -427,8 +406,10 @@ def test_nothing_keeps_anybody_out(studio: Page, pictures: list[Path], tmp_path:
     studio.page.locator("#add summary").click()
     studio.page.locator("#panel-slices").get_by_role("button", name="Usual").wait_for()
     studio.page.evaluate(axe)
-    found = studio.page.evaluate("async () => (await axe.run()).violations")
-    assert [f"{one['id']}: {node['html'][:120]}" for one in found for node in one["nodes"]] == []
+    for scheme in ("light", "dark"):
+        studio.page.emulate_media(color_scheme=scheme)
+        found = studio.page.evaluate("async () => (await axe.run()).violations")
+        assert [f"{one['id']}: {node['html'][:120]}" for one in found for node in one["nodes"]] == [], scheme
 
 
 NO_LABELS = "async () => (await import('/studio/js/state.js')).state.labels?.data.every((label) => label === 255)"

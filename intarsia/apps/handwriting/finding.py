@@ -23,6 +23,7 @@ from intarsia.labels import LabelSpace
 from intarsia.media.medium import Form
 from intarsia.media.source import PixelSource
 from intarsia.preprocessing import Preprocessing
+from intarsia.stopping import checkpoint
 from intarsia.transforms.preprocess import working_size
 
 Ints = NDArray[np.int64]
@@ -139,9 +140,10 @@ def _with_pixels(cores: list[Core], labels: NDArray[np.int32]) -> Iterator[tuple
     ys, xs = np.nonzero(labels)
     label = labels[ys, xs]
     order = np.argsort(label, kind="stable")
-    ys, xs = ys[order], xs[order]
+    ys, xs, label = ys[order], xs[order], label[order]
     for core in cores:
-        start, end = np.searchsorted(label[order], [core.label, core.label + 1])
+        checkpoint()
+        start, end = np.searchsorted(label, [core.label, core.label + 1])
         yield core, xs[start:end], ys[start:end]
 
 
