@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from intarsia.errors import UsageError
+from intarsia.files import local
 from intarsia.jobs.outputs import choose, choose_of_file, name_outputs
 from intarsia.jobs.stores.address import Address, is_address
 from intarsia.jobs.stores.sources import listed
@@ -101,6 +102,8 @@ def plan(
     found = [_found(name, out, given, media) for name in names]
     items = found[0].items if len(found) == 1 else _once([item for one in found for item in one.items])
     store = Address(out) if is_address(out) else None
+    if out is not None and store is None:
+        out = local(out, writing=True)
     if out is not None and store is None and names_file(out, media=media):
         return _one_file(Path(out), items, list(outputs), media)
     folder = Path(".") if out is None else Path(out)
