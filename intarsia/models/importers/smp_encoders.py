@@ -107,9 +107,7 @@ class Native:
         return sum(shape != theirs[name] for name, shape in shapes.items()) <= 1
 
     def _expected(self, deepest: int) -> set[str]:
-        with shapes_only():
-            own = build_encoder(self.ours, deepest=deepest).state_dict()
-        return {renamed(f"encoder.{name}", self.names) for name in own}
+        return {renamed(f"encoder.{name}", self.names) for name in _tensors(self.ours, deepest)}
 
 
 def native(name: str, state: Mapping[str, Tensor]) -> Native | None:
@@ -149,6 +147,13 @@ def modern(name: str) -> str:
     if bare == name or not bare.startswith(_DEPRECATED):
         return name
     return f"{TIMM}tf_{bare}" if bare.startswith("mobilenetv3") else f"{TIMM}{bare}"
+
+
+@lru_cache(maxsize=64)
+def _tensors(ours: str, deepest: int) -> tuple[str, ...]:
+    """Names of the tensors of an encoder that ends with a stage."""
+    with shapes_only():
+        return tuple(build_encoder(ours, deepest=deepest).state_dict())
 
 
 @lru_cache(maxsize=64)
