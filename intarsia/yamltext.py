@@ -7,7 +7,7 @@ PyYAML reads version 1.1, in which ``no`` is false, ``1e-3`` a text, ``0512`` th
 from __future__ import annotations
 
 import re
-from typing import Any, ClassVar
+from typing import Any
 
 import yaml
 
@@ -29,7 +29,7 @@ _MOST_VALUES = 1_000_000
 class _Loader(yaml.SafeLoader):
     """Reads version 1.2's plain values, and refuses keys that are said twice."""
 
-    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}
+    yaml_implicit_resolvers: dict[Any, Any] = {}  # noqa: RUF012  # as PyYAML declares it
 
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
         """Compose a mapping, of which PyYAML itself would keep the last of equal keys."""
