@@ -70,7 +70,6 @@ def test_records_of_either_numpy_are_no_code(state: State, tmp_path: Path) -> No
         (lambda tensor: tensor * float("nan"), r"classifier\.high_classifier\.weight holds NaN: .* take an earlier"),
         (lambda tensor: tensor.to_sparse(), "high_classifier.weight is sparse; save the weights as plain numbers"),
         (lambda tensor: tensor.to("meta"), "high_classifier.weight is without values"),
-        (lambda tensor: torch.quantize_per_tensor(tensor, 0.1, 0, torch.qint8), "high_classifier.weight is quantised"),
     ],
 )
 def test_tensors_that_are_no_numbers(
