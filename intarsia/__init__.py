@@ -152,10 +152,12 @@ def cluster(
     from PIL import Image
 
     from intarsia.inference import Predictor
+    from intarsia.media.images import held
     from intarsia.media.medium import STILLS, expand, medium_of
     from intarsia.preprocessing import Preprocessing
     from intarsia.training.fitting.clustering import cluster
 
+    sources = held(sources)
     named = [sources] if isinstance(sources, str | os.PathLike | bytes | Image.Image | np.ndarray) else sources
     pictures: list[ImageLike] = []
     for source in named:
@@ -182,8 +184,9 @@ def segment(
     """Segment one picture or cloud, or many pictures lazily. To do it again and again, `load` a model once.
 
     Args:
-        source: a path, encoded bytes, a PIL image or an array for one picture; a folder, a glob pattern or an iterable
-            of sources for many; the path of a point cloud.
+        source: a path, encoded bytes (or a file opened for reading them), a PIL image, an array or a tensor for one
+            picture, (H, W, 3) uint8; a folder, a glob pattern or an iterable of sources for many; the path of a point
+            cloud.
         model: as for `load`; None for what a look at one picture says (people, a page, else street), for many pictures
             "street", and for point clouds "airborne-lidar"; or "kmeans", which is fitted to
             these pictures and needs no labels (see `cluster`).
@@ -199,8 +202,10 @@ def segment(
     import numpy as np
     from PIL import Image
 
+    from intarsia.media.images import held
     from intarsia.media.medium import medium_of
 
+    source = held(source)
     if is_clustering(model):
         given = list(source) if isinstance(source, Iterator) else source  # read twice
         return cluster(given).segment(given)

@@ -83,7 +83,7 @@ def import_(
     options = ", ".join(f"{key}={value}" for key, value in bundle.options.items())
     typer.echo(f"  as {bundle.architecture}({options}), {count / 1e6:.1f} million parameters")
     typer.echo(f"  {counted(len(bundle.space), 'class', 'classes')}: {', '.join(bundle.space.names)}")
-    for key in ("assumed", "left_out", "beside"):
+    for key in ("assumed", "left_out", "beside", "others"):
         if key in bundle.card:
             typer.echo(f"  {key.replace('_', ' ')}: {bundle.card[key]}")
     typer.echo(f"Written to {target}")

@@ -37,10 +37,11 @@ class Predictor(GridPredictor):
         """Segment one picture, or many lazily.
 
         Args:
-            source: a path, encoded bytes, a PIL image or an array ((H, W), (H, W, 3) RGB or (H, W, 4), uint8) for one
-                picture; a folder (with its sub-folders), a glob pattern, a video file, ``camera:0``, or any iterable of
-                sources for many. A video's frames are segmented in their order, see `VideoPredictor`. A NIfTI file or a
-                DICOM folder is one volume; the pages of a TIFF are pictures, one after the other.
+            source: a path, encoded bytes (or a file opened for them), a PIL image, an array or a tensor ((H, W),
+                (H, W, 3) RGB or (H, W, 4), uint8) for one picture; a folder (with its sub-folders), a glob pattern, a
+                video file, ``camera:0``, or any iterable of sources for many. A video's frames are segmented in their
+                order, see `VideoPredictor`. A NIfTI file or a DICOM folder is one volume; the pages of a TIFF are
+                pictures, one after the other.
 
         Returns:
             One result, at the picture's own size (EXIF orientation applied), of a volume a `VolumeSegmentation`; for

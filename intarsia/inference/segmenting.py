@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 from typing import Any, Protocol
 
 from intarsia.errors import UsageError
+from intarsia.media.images import held
 from intarsia.media.medium import MEDIA, Item, check_options, expand
 from intarsia.preprocessing import AnyPreprocessing
 from intarsia.result import Result
@@ -41,6 +42,7 @@ def segment_many(predictor: Segments, source: Any, ways: Ways, options: Mapping[
         DataError: there is no such source, or the model is for another medium.
         UsageError: an option of the predictor means nothing to the source, or that is nothing to segment.
     """
+    source = held(source)
     chosen = {name: value for name, value in (options or {}).items() if value is not None}
     if isinstance(source, str | os.PathLike):
         # What the model is for is looked for in folders, whatever else lies there.

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from intarsia.arrays import as_array
 from intarsia.errors import DataError, UsageError, suggest
 from intarsia.files import atomic_path
 from intarsia.media import worldfile
@@ -330,7 +331,30 @@ def write_image(
         temporary.write_bytes(buffer.getbuffer())
 
 
+def held(source: Any) -> Any:
+    """What a user holds in memory in a form that is read: tensors as arrays, buffers and open files as bytes.
+
+    Anything else, names as well, stays what it is.
+
+    Raises:
+        UsageError: a file that is opened as text, or an empty name.
+    """
+    if isinstance(source, str) and not source:
+        raise UsageError("an empty name stands for no picture; write . for the folder that you are in")
+    if isinstance(source, bytearray | memoryview):
+        return bytes(source)
+    if hasattr(source, "detach") and hasattr(source, "cpu"):
+        return as_array(source, "pixels")
+    if callable(getattr(source, "read", None)):
+        content = source.read()
+        if not isinstance(content, bytes):
+            raise UsageError(f"{getattr(source, 'name', source)!r} is opened as text; open it with mode 'rb'")
+        return content
+    return source
+
+
 def _name_and_picture(source: ImageLike) -> tuple[str, Path | bytes | Image.Image | RGB]:
+    source = held(source)
     if isinstance(source, np.ndarray):
         return "<array>", array_to_rgb(source)
     if isinstance(source, bytes):

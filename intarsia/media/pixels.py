@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from intarsia.arrays import as_array
 from intarsia.errors import DataError
 from intarsia.media.depth import (
     Windows,
@@ -101,8 +102,9 @@ def array_to_rgb(array: NDArray[Any]) -> RGB:
     """Check an array that a user passed as an image, and give it three channels.
 
     Raises:
-        DataError: the shape or type is none of the documented ones.
+        DataError: the shape or type is none of the documented ones, or a mask hides pixels.
     """
+    array = as_array(array, "pixels")
     if array.dtype != np.uint8:
         advice = {
             "f": "; if its values are in 0..1, pass (255 * image).round().astype('uint8')",

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from intarsia.arrays import as_array
 from intarsia.errors import DataError, UsageError
 
 Labels = NDArray[Any]
@@ -30,7 +32,7 @@ def label_pair(prediction: ArrayLike, target: ArrayLike) -> tuple[Labels, Labels
 
 
 def _integers(labels: ArrayLike) -> Labels:
-    array = np.asarray(labels)
+    array = as_array(labels, "labels")
     if array.dtype == np.bool_:
         return array.view(np.uint8)
     if array.dtype.kind not in "iu":
@@ -42,14 +44,22 @@ def as_mask(values: ArrayLike) -> NDArray[np.bool_]:
     """A mask of one object: booleans, integers (0 is outside), or numbers 0 and 1 of any type.
 
     Raises:
-        DataError: floating-point numbers other than 0 and 1.
+        DataError: floating-point numbers other than 0 and 1, or several integers besides 0, of which one may be void.
     """
-    array = np.asarray(values)
+    array = as_array(values, "masks")
     if array.dtype.kind not in "biu" and not ((array == 0) | (array == 1)).all():
         raise DataError(
             f"a mask holds 0 and 1, and this one other numbers ({array.dtype}); compare scores with 0.5 first"
         )
-    return np.asarray(array != 0)
+    inside = np.asarray(array != 0)
+    if array.dtype.kind in "iu" and inside.any():
+        found = array[inside]
+        if found.min() != found.max():
+            raise DataError(
+                f"a mask of one object holds 0 and another number, and this one {found.min()} to {found.max()} besides "
+                "0; say which is meant: labels == 1"
+            )
+    return inside
 
 
 def check_target(truth: Labels, classes: int, ignore_index: int) -> None:
@@ -76,8 +86,10 @@ def check_classes(classes: int, ignore_index: int) -> None:
     """Check the arguments that every metric has.
 
     Raises:
-        UsageError: there is no class, or `ignore_index` is one.
+        UsageError: there is no class, `ignore_index` is one, or they are no whole numbers.
     """
+    if not (isinstance(classes, Integral) and isinstance(ignore_index, Integral)):
+        raise UsageError(f"classes and ignore_index are whole numbers, not {classes!r} and {ignore_index!r}")
     if classes < 1 or ignore_index < classes:
         raise UsageError(f"ignore_index {ignore_index} must lie above the {classes} class indices")
 
@@ -98,7 +110,7 @@ def probability_planes(probabilities: ArrayLike, target: ArrayLike, classes: int
     Raises:
         DataError: the shapes do not belong together, the labels are no integers, or the numbers are no probabilities.
     """
-    scores, truth = np.asarray(probabilities), _integers(target)
+    scores, truth = as_array(probabilities, "probabilities"), _integers(target)
     if scores.dtype.kind != "f":
         raise DataError(f"probabilities are floating-point numbers, not {scores.dtype}")
     if scores.ndim < 2 or scores.shape[1] != classes:
@@ -157,7 +169,10 @@ def check_spacing(spacing: Sequence[float]) -> tuple[float, ...]:
     Raises:
         UsageError: not two or three positive numbers.
     """
-    steps = tuple(float(step) for step in spacing)
+    try:
+        steps = tuple(float(step) for step in spacing)
+    except (TypeError, ValueError):
+        raise UsageError(f"spacing is a list of 2 or 3 numbers, one an axis, not {spacing!r}") from None
     if len(steps) not in (2, 3) or not all(0 < step < np.inf for step in steps):
         raise UsageError(
             f"spacing is the distance between neighbours along each of 2 or 3 axes (mm per voxel, say), positive "

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from intarsia.arrays import as_array
 from intarsia.errors import DataError, UsageError
 from intarsia.metrics.arrays import (
     Floats,
@@ -93,7 +94,7 @@ class Calibration:
                 than classes and `ignore_index`.
         """
         predicted, truth = label_pair(prediction, target)
-        certain = np.asarray(confidence)
+        certain = as_array(confidence, "confidences")
         if certain.shape != truth.shape:
             raise DataError(f"confidence {certain.shape} and target {truth.shape} differ in shape")
         check_target(truth, self.classes, self.ignore_index)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from intarsia.arrays import as_array
 from intarsia.errors import DataError, UsageError
 from intarsia.metrics.arrays import Labels, label_pair
 from intarsia.metrics.confusion import ConfusionMatrix, Scores
@@ -20,7 +21,7 @@ def move_labels(labels: ArrayLike, flow: NDArray[np.floating], *, ignore_index: 
     Raises:
         DataError: labels and flow differ in size.
     """
-    given = np.asarray(labels)
+    given = as_array(labels, "labels")
     height, width = given.shape
     if flow.shape != (height, width, 2):
         raise DataError(f"a flow for labels of {given.shape} is {(height, width, 2)}, this one is {flow.shape}")

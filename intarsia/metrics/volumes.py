@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from intarsia.arrays import as_array
 from intarsia.errors import UsageError
 from intarsia.metrics.arrays import mean, plain, ratio
 from intarsia.metrics.surface import surface_distances
@@ -89,13 +90,14 @@ class StructureCases:
             UsageError: the spacing is not positive, or has another number of axes than the masks.
             DataError: the shapes differ.
         """
-        axes = np.ndim(target)
+        prediction, target = as_array(prediction, "masks"), as_array(target, "masks")
+        axes = target.ndim
         if axes != len(spacing):
             raise UsageError(
                 f"the masks have {axes} axes, and the spacing {len(spacing)} numbers; give one for each axis"
             )
         distances = surface_distances(prediction, target, spacing=spacing)
-        predicted, truth = np.asarray(prediction) != 0, np.asarray(target) != 0
+        predicted, truth = prediction != 0, target != 0
         counts = np.array([(predicted & truth).sum(), predicted.sum(), truth.sum()], dtype=np.int64)
         self._sums += counts
         hits, guessed, true = (int(count) for count in counts)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from intarsia.arrays import as_array
 from intarsia.compat.pydensecrf.errors import value_errors
 from intarsia.errors import DataError, UsageError
 from intarsia.refine.crf.backends import MeanField, find_backend
@@ -52,7 +53,7 @@ class Unary:
 
     @value_errors
     def __init__(self, energies: NDArray[Any]) -> None:
-        self.energies: Floats = np.ascontiguousarray(energies, np.float32)
+        self.energies: Floats = np.ascontiguousarray(as_array(energies, "unary energies"), np.float32)
         if self.energies.ndim != 2:
             raise DataError(f"unary energies are (classes, elements), not {self.energies.shape}")
         least = self.energies.min(axis=0, initial=np.inf)

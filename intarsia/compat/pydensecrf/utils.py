@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from intarsia.arrays import as_array
 from intarsia.compat.pydensecrf.errors import value_errors
 from intarsia.errors import DataError, UsageError
 from intarsia.refine import positions
@@ -30,12 +31,16 @@ def unary_from_labels(labels: NDArray[Any], n_labels: int, gt_prob: float, zero_
         (n_labels, N) unary energies.
 
     Raises:
-        UsageError: `gt_prob` is out of range.
-        DataError: a label is no class.
+        UsageError: `gt_prob` is out of range, or there is no class.
+        DataError: a label is no class, or no whole number.
     """
     if not 0 < gt_prob < 1:
         raise UsageError(f"gt_prob lies between 0 and 1, not at {gt_prob}")
-    flat = np.ravel(labels)
+    if n_labels < 1:
+        raise UsageError(f"n_labels is the number of classes, at least 1, not {n_labels}")
+    flat = as_array(labels, "labels").ravel()
+    if not np.array_equal(flat, flat.astype(np.int64)):
+        raise DataError("labels are whole numbers; take the argmax of scores first")
     classes = flat.astype(np.int64) - int(zero_unsure)
     known = classes >= 0 if zero_unsure else np.ones(len(flat), bool)
     if ((classes < 0) & known).any() or (classes >= n_labels).any():
@@ -62,7 +67,8 @@ def unary_from_softmax(sm: NDArray[Any], scale: float | None = None, clip: float
     Raises:
         UsageError: `scale` is out of range.
     """
-    probs = np.asarray(sm).reshape(len(sm), -1)
+    probs = as_array(sm, "probabilities")
+    probs = probs.reshape(len(probs), -1)
     if scale is not None:
         if not 0 < scale <= 1:
             raise UsageError(f"scale lies above 0 and up to 1, not at {scale}")

@@ -55,8 +55,9 @@ def import_checkpoint(
         model: the source's name of the model; None recognises it.
         encoder: smp's name of the encoder, needed for "tu-" ones without a configuration.
         output_stride: smp's ``encoder_output_stride`` if it is not the default of its class or in the configuration.
-        prefix: what stands before the names of the model's tensors ("ema" of "ema.encoder..."), needed if the file
-            holds several models; None finds it. Tensors beside the model (of a loss, say) are left out, and told.
+        prefix: what stands before the names of the model's tensors ("ema" of "ema.encoder..."), or the key that they
+            lie under ("model_ema"), needed if the file holds several models; None finds it. Tensors beside the model
+            (of a loss, say) are left out, and told.
         space: the classes, in the order of the head's outputs; None takes PASCAL VOC's for torchvision's 21 outputs,
             numbers otherwise.
         long_side: working size that the bundle asks for, in pixels of the longer side; None is each picture's own.
@@ -66,7 +67,7 @@ def import_checkpoint(
         ModelError: the file cannot be read, is another model (the message says what it looks like and which tensors
             differ), or has another number of classes.
     """
-    found_in = read_checkpoint(path)
+    found_in = read_checkpoint(path, prefix)
     if source not in SOURCES:
         raise UsageError(f"checkpoints of {source!r} cannot be imported.{suggest(source, SOURCES)}")
     library = smp if source == "smp" else torchvision
@@ -106,6 +107,10 @@ def import_checkpoint(
         card["left_out"] = ", ".join(f"{count} tensors of {part}" for part, count in left_out.items())
     if checkpoint.beside:
         card["beside"] = f"{counted(len(checkpoint.beside), 'tensor')} beside the model: {some(checkpoint.beside)}"
+    if checkpoint.others:
+        card["others"] = (
+            f"the file holds other weights, too, which were not taken: {', '.join(checkpoint.others)} (--prefix)"
+        )
     mean, std = fresh.normalisation
     return Bundle(
         architecture=foreign.architecture,

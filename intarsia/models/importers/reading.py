@@ -23,7 +23,10 @@ from intarsia.files import require_file
 
 # Plain records that training scripts save besides weights: options (torchvision's too), NumPy's numbers, paths.
 _PLAIN: list[Any] = [
-    argparse.Namespace, Path, PosixPath, np.dtype, np.ndarray, np.float64(0).__reduce__()[0],
+    argparse.Namespace, Path, PosixPath, np.dtype, np.ndarray,
+    # Files of NumPy below 2 call its room by another name.
+    *((np.float64(0).__reduce__()[0], f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")),
+    *((np.empty(0).__reduce__()[0], f"numpy.{core}.multiarray._reconstruct") for core in ("core", "_core")),
     *(type(np.dtype(kind)) for kind in (np.float64, np.float32, np.int64, np.int32, np.bool_)),
 ]  # fmt: skip
 _ZIP, _PICKLE = b"PK\x03\x04", b"\x80"
@@ -45,6 +48,7 @@ class Checkpoint:
         state: tensors by the names that the other library gives them, without wrappers' prefixes.
         config: smp's ``config.json`` beside it; {} if there is none.
         beside: names of the tensors in the file that are not the model's: a loss's weights, mean and deviation, ...
+        others: keys of the file under which other weights lie, such as averaged ones.
     """
 
     file: Path
@@ -52,10 +56,15 @@ class Checkpoint:
     state: dict[str, Tensor]
     config: dict[str, Any]
     beside: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
 
 
-def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
+def read_checkpoint(path: str | os.PathLike[str], prefix: str | None = None) -> Checkpoint:
     """Read a ``.pth``, ``.pt``, ``.bin`` or ``.safetensors`` file, or a folder that ``save_pretrained`` wrote.
+
+    Args:
+        path: the file or folder.
+        prefix: the key of the weights that are meant, where the file holds several; others are prefixes of names.
 
     Raises:
         ModelError: the file is missing, empty, damaged, or holds more than weights; the message names the file, the
@@ -77,8 +86,12 @@ def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     if not start:
         raise ModelError(f"{file}: the file is empty; {_AGAIN}")
     is_torch = start == _ZIP or start.startswith(_PICKLE)
-    state = _unwrapped(file, _load_torch(file) if is_torch else _load_safetensors(file))
-    return Checkpoint(file, checksum, _bare_names(state), _read_config(file))
+    content: Any = _load_torch(file) if is_torch else _load_safetensors(file)
+    if prefix is not None and isinstance(content, dict) and _is_weights(prefix, content.get(prefix)):
+        content = {prefix: content[prefix]}
+    state, others = _unwrapped(file, content)
+    _require_numbers(file, state)
+    return Checkpoint(file, checksum, _bare_names(state), _read_config(file), others=others)
 
 
 def _in_folder(folder: Path) -> Path:
@@ -105,6 +118,10 @@ def _load_torch(file: Path) -> Any:
                 f"{file}: besides weights it holds Python objects ({forbidden[1]}), and opening those can run code, so "
                 f"it was not opened. {_SAVE_WEIGHTS}"
             ) from None
+        if "Unsupported operand" in reason:
+            raise ModelError(
+                f"{file}: a pickle of a newer protocol, which is not opened without running it. {_SAVE_WEIGHTS}"
+            ) from error
         raise ModelError(f"{file}: truncated, damaged, or not written by torch.save; {_AGAIN}") from error
 
 
@@ -122,18 +139,42 @@ def _load_safetensors(file: Path) -> dict[str, Tensor]:
         ) from error
 
 
-def _unwrapped(file: Path, content: Any) -> dict[str, Tensor]:
-    """The state dict in what a training script saved; of several that are not known by name, all under their names."""
+def _unwrapped(file: Path, content: Any) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+    """The state dict in what a training script saved; of several that are not known by name, all under their names.
+
+    Also the keys beside it under which other weights lie.
+    """
+    others: list[str] = []
     for _ in range(_DEPTH):
-        if isinstance(content, dict):
-            content = next((content[key] for key in _CONTAINERS if isinstance(content.get(key), dict)), content)
+        key = next((key for key in _CONTAINERS if isinstance(content, dict) and isinstance(content.get(key), dict)), "")
+        if key:
+            others += [name for name, value in content.items() if name != key and _is_weights(name, value)]
+            content = content[key]
     if not isinstance(content, dict) or not content:
         raise ModelError(f"{file}: there is no state dict in it, or an empty one. {_SAVE_WEIGHTS}")
     state = _flat(content, _DEPTH)
     if not state:
         entries = ", ".join(map(str, list(content)[:6]))
         raise ModelError(f"{file}: there is no state dict in it, its entries are {entries}. {_SAVE_WEIGHTS}")
-    return state
+    return state, tuple(others)
+
+
+def _is_weights(name: Any, value: Any) -> bool:
+    """Whether an entry of a file holds the weights of a network, and no state of an optimiser."""
+    return isinstance(name, str) and "optim" not in name and isinstance(value, dict) and bool(_flat(value, _DEPTH))
+
+
+def _require_numbers(file: Path, state: dict[str, Tensor]) -> None:
+    """Raise a ModelError if tensors are no plain numbers, or the training that wrote them had gone astray."""
+    for name, tensor in state.items():
+        if tensor.layout is not torch.strided or tensor.is_quantized or tensor.is_meta:
+            kind = "quantised" if tensor.is_quantized else "without values" if tensor.is_meta else "sparse"
+            raise ModelError(f"{file}: the tensor {name} is {kind}; save the weights as plain numbers")
+        if tensor.is_floating_point() and tensor.isnan().any():
+            raise ModelError(
+                f"{file}: the tensor {name} holds NaN: the training that wrote it had diverged; take an earlier "
+                "checkpoint of it"
+            )
 
 
 def _flat(content: dict[Any, Any], depth: int) -> dict[str, Tensor]:
@@ -164,7 +205,10 @@ def isolated(checkpoint: Checkpoint, marks: Sequence[str], parts: Sequence[str],
         name.removesuffix(mark) for name in state for mark in marks if name == mark or name.endswith(f".{mark}")
     )
     if prefix is not None:
-        chosen = next((one for one in found if one.rstrip(".") == prefix.rstrip(".")), None)
+        bare = prefix.rstrip(".")
+        behind = [one for one in found if one.startswith(f"{bare}.")] if bare else []
+        exact = [one for one in found if one.rstrip(".") == bare or (not one and bare in _CONTAINERS)]
+        chosen = next(iter(exact or (behind if len(behind) == 1 else [])), None)
         if chosen is None:
             raise ModelError(
                 f"{checkpoint.file}: there is no such model behind the prefix {prefix!r}; {_prefixes(found)}"
@@ -172,14 +216,14 @@ def isolated(checkpoint: Checkpoint, marks: Sequence[str], parts: Sequence[str],
     elif len(found) > 1:
         raise ModelError(
             f"{checkpoint.file}: it holds {len(found)} models, {_prefixes(found)}; which one is meant? Name its prefix "
-            f"(--prefix {next(iter(found)).rstrip('.')}; Python: prefix=...)"
+            f"(--prefix {next(iter(found)).rstrip('.') or repr('')}; Python: prefix=...)"
         )
     elif not found:
         return checkpoint
     else:
         (chosen,) = found
-    bare = {name.removeprefix(chosen): tensor for name, tensor in state.items() if name.startswith(chosen)}
-    kept = {name: tensor for name, tensor in bare.items() if name.startswith(tuple(parts))}
+    own = {name.removeprefix(chosen): tensor for name, tensor in state.items() if name.startswith(chosen)}
+    kept = {name: tensor for name, tensor in own.items() if name.startswith(tuple(parts))}
     beside = tuple(name for name in state if not (name.startswith(chosen) and name.removeprefix(chosen) in kept))
     return replace(checkpoint, state=kept, beside=beside)
 
