@@ -28,7 +28,7 @@ WORKED = 40  # pixels between the eyes where hair is looked for
 DRESSED = (0.4, 0.5, 0.6, 0.8)
 """Scales of that at which the model of clothes sees heads about as it learned them: small, of people who stand."""
 _COLOUR, _BIAS = 0.15, 0.7  # weight of what colour says beside that model, which knows hair, but misses some
-_FAINTEST = 1e-3  # share of hair that it is believed to tell from none
+_FAINTEST = 0.03  # share of hair that it is believed to tell from none: drawings and grey hair it does not know
 
 
 class Segments(Protocol):

@@ -77,6 +77,14 @@ def test_what_a_model_of_clothes_takes_for_something_else_is_no_hair() -> None:
     np.testing.assert_array_equal(found[:150], believed[:150])
 
 
+def test_colour_decides_where_a_model_of_clothes_knows_no_hair() -> None:
+    image, face = drawn_face(), drawn_points()
+    found = by_looks(Person(), Clothes(hair=0), 1)(image, face) > 0.5
+    truth = like(image, HAIR)
+    assert (found & truth).sum() / truth.sum() > 0.5
+    assert (found & like(image, SKIN)).mean() < 0.01
+
+
 def test_small_heads_are_enlarged_for_the_model_of_clothes() -> None:
     image, face, clothes = drawn_face(), drawn_points(), Clothes()
     small = DrawnFace(face.points / 8)
