@@ -26,11 +26,11 @@ from typing import Any
 
 from common import arguments, write_results
 from exactly_once_job import UNFINISHED, predictor, write_pictures
+from processes import killed, parent, processes, said_by
 
 from intarsia.jobs import plan, run_all
 
 JOB = Path(__file__).with_name("exactly_once_job.py")
-_PATIENCE = 10.0  # seconds in which a process that was killed must be gone
 _WATCH = 2.0  # seconds in which a worker between its outputs and their line is looked for
 _MOST_STARTS = 200
 # How a driver may end: killed, with tasks that others are at, well, with tasks that were given up; and where its
@@ -187,42 +187,6 @@ class Round:
         self.landed["node"] += killed(pid)
         self.cluster.remove_node(nodes[0], allow_graceful=False)
         self.cluster.add_node(num_cpus=1, include_dashboard=False)
-
-
-def killed(pid: int) -> bool:
-    """Kill a process at once; whether it was alive, and is gone by it."""
-    if not said_by(pid):
-        return False
-    with suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
-        until = time.monotonic() + _PATIENCE
-        while time.monotonic() < until:
-            if not said_by(pid):  # gone, or not waited for yet
-                return True
-            time.sleep(0.001)
-        raise SystemExit(f"process {pid} outlived SIGKILL")
-    return False
-
-
-def processes() -> list[int]:
-    """All processes."""
-    return [int(name) for name in os.listdir("/proc") if name.isdecimal()]
-
-
-def said_by(pid: int) -> str:
-    """The command line of a process that lives; "" of one that does not."""
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
-    except OSError:
-        return ""
-
-
-def parent(pid: int) -> int:
-    """The process that started one; 0 of one that does not live."""
-    try:
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-    except OSError:
-        return 0
 
 
 def tree(out: Path) -> dict[str, str]:
