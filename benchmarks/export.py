@@ -6,6 +6,7 @@ labels are decided between equals, and no class is ahead of the others. A size t
 
 from __future__ import annotations
 
+import json
 import tempfile
 import time
 from dataclasses import asdict, dataclass
@@ -132,18 +133,38 @@ def measure(case: Case, folder: Path) -> list[Row]:
     return rows
 
 
+def read_kept(file: Path | None) -> list[Row]:
+    """Rows that a run before has kept, one a line."""
+    if file is None or not file.exists():
+        return []
+    return [Row(**json.loads(line)) for line in file.read_text(encoding="utf-8").splitlines()]
+
+
+def keep(file: Path | None, rows: list[Row]) -> None:
+    """Add the rows of one network to a file, in one write."""
+    if file is not None:
+        with file.open("a", encoding="utf-8") as lines:
+            lines.write("".join(json.dumps(asdict(row)) + "\n" for row in rows))
+
+
 def main() -> None:
     parser = arguments(__doc__ or "")
     parser.add_argument("names", nargs="*", help="architectures; default: all")
+    parser.add_argument(
+        "--kept", type=Path, metavar="FILE", help="rows of networks that are done: added to, gone on from"
+    )
     given = parser.parse_args()
     cases = [case for case in (*unusual(), *usual()) if not given.names or case.architecture in given.names]
     if given.quick:
         cases = [case for case in usual() if case.name in QUICK]
-    rows: list[Row] = []
+    rows = read_kept(given.kept)
+    done = {row.network for row in rows}
+    cases = [case for case in cases if case.name not in done]
     with tempfile.TemporaryDirectory() as folder:
         for number, case in enumerate(cases, start=1):
             rows += measure(case, Path(folder))
             mine = [row for row in rows if row.network == case.name]
+            keep(given.kept, mine)
             most = max(row.labels for row in mine)
             print(
                 f"{number}/{len(cases)} {case.name}: {most} labels",

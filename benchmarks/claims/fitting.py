@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,8 @@ def fit(
     """
     keep_freed_memory()
     torch.manual_seed(seed)  # of dropout
-    loss = loss or build_loss("cross_entropy", ignore_index=IGNORE, options={})
+    if not isinstance(loss, WeightedSum):
+        loss = WeightedSum([(1.0, loss or build_loss("cross_entropy", ignore_index=IGNORE, options={}))])
     settings = Optimizer(lr=budget.lr, encoder_lr=budget.encoder_lr, schedule="cosine")
     model.train().to(memory_format=torch.channels_last)
     use_fast_depthwise(model)
@@ -94,12 +96,8 @@ def fit(
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=half):
             outputs = supervise(batch) if supervise else model.supervised(normalised(model, batch.images))
 
-        def term(logits: Tensor, target: Tensor, given: Any, step: int = step) -> Tensor:
-            if isinstance(loss, WeightedSum):
-                return loss(logits, target, given, progress=step / budget.steps)
-            return loss(logits, target, given)
-
-        value = supervised_loss(term, outputs, batch.labels, align_corners=model.align_corners)
+        criterion = partial(loss, progress=step / budget.steps)
+        value = supervised_loss(criterion, outputs, batch.labels, align_corners=model.align_corners)
         optimizer.zero_grad()
         value.backward()
         nn.utils.clip_grad_norm_(model.parameters(), _CLIP)

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from intarsia.errors import UsageError
-from intarsia.jobs.outputs import choose, name_outputs
+from intarsia.jobs.outputs import choose, choose_of_file, name_outputs
 from intarsia.jobs.stores.address import Address, is_address
 from intarsia.jobs.stores.sources import listed
 from intarsia.jobs.task import Task
@@ -168,11 +168,9 @@ def _one_file(out: Path, items: Sequence[Item], outputs: list[str | Render], med
     source, medium = Path(item.source), _written_as(out, item, media)
     if out.exists() and out.resolve() == source.resolve():
         raise UsageError(f"the labels of {source} would be written over it; choose another name")
-    # Of a video the drawing is what is usual; of all others the labels, whatever else is wanted.
-    first = outputs[0] if outputs and medium.outputs[0] != "labels" else medium.outputs[0]
-    kinds = choose([first, *outputs], medium)
+    kinds = choose_of_file(outputs, medium)
     stem = out.name[: -len(next(end for end in medium.targets if out.name.lower().endswith(end)))]
-    names, renders = name_outputs(kinds, stem, source, medium, named={_name_of(first): out.name})
+    names, renders = name_outputs(kinds, stem, source, medium, named={_name_of(kinds[0]): out.name})
     return Plan(out.parent, (Task(item.source, stem, medium, names, renders),), keeps_manifest=False)
 
 
@@ -194,8 +192,13 @@ def _written_as(out: Path, item: Item, media: Sequence[Medium]) -> Medium:
 
 
 def _check_folder(folder: Path, found: Sequence[Sources], *, asked: bool) -> None:
-    if folder.exists() and not folder.is_dir():
+    if folder.is_file():
         raise UsageError(f"{folder} is a file; name a folder for the results")
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(
+            f"{folder} is a pipe or a device, which holds no results; name a folder, or write one file to standard "
+            "output (-o -)"
+        )
     for one in found:
         if one.base is None:
             continue

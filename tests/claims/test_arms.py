@@ -10,11 +10,13 @@ torch = pytest.importorskip("torch")
 from benchmarks.claims.fitting import Budget, fit, network  # noqa: E402
 from benchmarks.claims.metrics.disagreement import SCORES  # noqa: E402
 from benchmarks.claims.pictures.gcn import start_at_zero  # noqa: E402
+from benchmarks.claims.pictures.imbalance import LOSSES, loss_of  # noqa: E402
 from benchmarks.claims.pictures.median_frequency import class_weights  # noqa: E402
 from benchmarks.claims.pictures.unet_skips import without_skips  # noqa: E402
 from benchmarks.claims.scenes import IGNORE, Scenes, crops  # noqa: E402
 from intarsia.datasets.counts import ClassCounts  # noqa: E402
 from intarsia.labels import LabelSpace  # noqa: E402
+from intarsia.losses import WeightedSum  # noqa: E402
 from intarsia.models.layers import BoundaryRefinement  # noqa: E402
 
 pytestmark = pytest.mark.needs_torch
@@ -46,6 +48,26 @@ def test_training_is_the_same_twice() -> None:
 
     assert torch.equal(weights(), weights())
     assert weights().abs().max() > 0  # scores start at zero
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_losses_know_how_far_the_training_is(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[float] = []
+    plain = WeightedSum.forward
+
+    def watched(loss: WeightedSum, *given: object, progress: float) -> torch.Tensor:
+        seen.append(progress)
+        return plain(loss, *given, progress=progress)
+
+    monkeypatch.setattr(WeightedSum, "forward", watched)
+    budget = Budget(steps=2, batch=2, crop=(16, 24))
+    model = network("fcn32s", seed=1, classes=2, padding=1, base=4, width=8)
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    two = [np.minimum(labels, 1) for labels in scenes().labels]
+    batches = crops(Scenes(scenes().images, two, two, 2), budget.crop, budget.batch, budget.steps, 1)
+    fit(model, batches, budget, loss=loss_of(name, 0.2), seed=1)
+    assert seen == [0, 0.5]
+    assert any(not torch.equal(value, before[key]) for key, value in model.named_parameters())
 
 
 def test_median_frequency_counts_pictures_that_hold_a_class() -> None:
