@@ -15,7 +15,7 @@ from intarsia.jobs.outputs import choose, choose_of_file, name_outputs
 from intarsia.jobs.stores.address import Address, is_address
 from intarsia.jobs.stores.sources import listed
 from intarsia.jobs.task import Task
-from intarsia.jobs.tasks import Some, Tasks, outputs_of, repeated, stem_of
+from intarsia.jobs.tasks import Some, Tasks, medium_at, outputs_of, repeated, stem_of
 from intarsia.media.medium import MEDIA, Item, Medium, Name, Sources, expand
 from intarsia.result import Render
 
@@ -52,8 +52,8 @@ class Plan:
     def by_medium(self) -> dict[str, Sequence[Task]]:
         """The tasks of each medium, by its name."""
         places: dict[str, array[int]] = {}
-        for place, task in enumerate(self.tasks):
-            places.setdefault(task.medium.name, array("Q")).append(place)
+        for place in range(len(self.tasks)):
+            places.setdefault(medium_at(self.tasks, place).name, array("Q")).append(place)
         return {name: Some(self.tasks, found) for name, found in places.items()}
 
     def media(self) -> list[Medium]:
