@@ -9,7 +9,7 @@ from statistics import fmean, stdev
 from benchmarks.claims import results
 from benchmarks.claims.claim import MEDIA, Claim, Comparison, claims
 from benchmarks.claims.results import RESULTS, Runs
-from benchmarks.claims.verdicts import FEWEST, Decision, decide
+from benchmarks.claims.verdicts import FEWEST, Decision, Verdict, decide
 
 PAGE = Path(__file__).parents[2] / "docs" / "claims.md"
 
@@ -44,14 +44,25 @@ def page(folder: Path = RESULTS) -> str:
 
 
 def _overview(known: dict[str, Claim], runs: dict[str, Runs]) -> str:
-    lines = ["| claim | source | verdicts |", "|---|---|---|"]
+    """How many sentences got which verdict, of all claims and of each."""
+    found = {
+        name: Counter(decide(claim, one, runs[name]).verdict for one in claim.comparisons)
+        for name, claim in known.items()
+    }
+    total = sum(found.values(), Counter[Verdict]())
+    lines = [
+        f"Of {total.total()} sentences of {len(known)} claims: {_counted(total)}.\n",
+        "| claim | verdicts | source |",
+        "|---|---|---|",
+    ]
     for name, claim in known.items():
-        verdicts = Counter(decide(claim, one, runs[name]).verdict for one in claim.comparisons)
-        told = ", ".join(f"{verdict} ({count})" for verdict, count in verdicts.items())
-        lines.append(
-            f"| [{claim.title}](#{_anchor(claim.title)}) | {claim.source} | {told or 'cannot be tested here'} |"
-        )
+        told = _counted(found[name]) or "cannot be tested here"
+        lines.append(f"| [{claim.title}](#{_anchor(claim.title)}) | {told} | {claim.source} |")
     return "\n".join([*lines, ""])
+
+
+def _counted(verdicts: Counter[Verdict]) -> str:
+    return ", ".join(f"{verdict} ({count})" for verdict, count in verdicts.items())
 
 
 def _section(name: str, claim: Claim, runs: Runs) -> str:
@@ -60,9 +71,10 @@ def _section(name: str, claim: Claim, runs: Runs) -> str:
         return "\n".join([*parts, f"**Cannot be tested here**: {claim.cannot}\n"])
     parts.append(f"**Here.** {claim.tested} `{name}`.\n")
     if runs.runs:
-        parts += [_arms(claim, runs), _dated(runs)]
-    if claim.comparisons:
-        parts.append(_decisions(claim, runs))
+        parts += [_arms(claim, runs), _dated(runs), _decisions(claim, runs)]
+    else:
+        says = "; ".join(one.says for one in claim.comparisons)
+        parts.append(f"**Not run yet** (about {claim.minutes:.0f} minutes of one core): {says}.\n")
     if claim.why:
         parts.append(f"**Why.** {claim.why}\n")
     return "\n".join(parts)
