@@ -19,24 +19,25 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from common import arguments, write_results
 from exactly_once_job import UNFINISHED, predictor, write_pictures
+from processes import killed, parent, processes, said_by
 
 from intarsia.jobs import plan, run_all
 
 JOB = Path(__file__).with_name("exactly_once_job.py")
-_PATIENCE = 10.0  # seconds in which a process that was killed must be gone
 _WATCH = 2.0  # seconds in which a worker between its outputs and their line is looked for
 _MOST_STARTS = 200
 # How a driver may end: killed, with tasks that others are at, well, with tasks that were given up; and where its
 # workers were killed three times in a row before they began.
 _ENDS = (-signal.SIGKILL, UNFINISHED, 0, 1, 4)
 _YEARS = 10 * 365 * 86400.0
+_OFTEN = {"worker": 3, "between": 4, "driver": 1, "node": 1}  # how much likelier a kind of kill is than another
 
 
 class Round:
@@ -48,10 +49,15 @@ class Round:
         engine: where the workers are.
         seed: of the moments and victims.
         drivers: how many run at once.
+        kinds: of kills, of which each is drawn.
+        last: where the workers are of those drivers that begin when there have been enough kills.
     """
 
-    def __init__(self, source: Path, out: Path, engine: str, seed: str, drivers: int) -> None:
+    def __init__(
+        self, source: Path, out: Path, engine: str, seed: str, drivers: int, kinds: Sequence[str], last: str
+    ) -> None:
         self.source, self.out, self.engine, self.random = source, out, engine, random.Random(seed)
+        self.kinds, self.last = kinds, last
         self.landed: Counter[str] = Counter()
         self.drivers: list[subprocess.Popen[bytes] | None] = [None] * drivers
         self.starts = self.full = 0
@@ -78,6 +84,7 @@ class Round:
                 self.wait_for_work()
             time.sleep(self.random.uniform(0.0, 0.3))
             self.disturb()
+        self.engine = self.last
         while not self.is_done():
             time.sleep(0.05)
 
@@ -127,7 +134,7 @@ class Round:
 
     def disturb(self) -> None:
         """Kill something."""
-        kinds = ["worker"] * 3 + ["between"] * 4 + ["driver"] + ["node"] * bool(self.cluster)
+        kinds = [kind for kind in self.kinds for _ in range(_OFTEN[kind]) if kind != "node" or self.cluster]
         kind = self.random.choice(kinds)
         if kind == "driver":
             driver = self.random.choice(self.drivers)
@@ -182,42 +189,6 @@ class Round:
         self.cluster.add_node(num_cpus=1, include_dashboard=False)
 
 
-def killed(pid: int) -> bool:
-    """Kill a process at once; whether it was alive, and is gone by it."""
-    if not said_by(pid):
-        return False
-    with suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
-        until = time.monotonic() + _PATIENCE
-        while time.monotonic() < until:
-            if not said_by(pid):  # gone, or not waited for yet
-                return True
-            time.sleep(0.001)
-        raise SystemExit(f"process {pid} outlived SIGKILL")
-    return False
-
-
-def processes() -> list[int]:
-    """All processes."""
-    return [int(name) for name in os.listdir("/proc") if name.isdecimal()]
-
-
-def said_by(pid: int) -> str:
-    """The command line of a process that lives; "" of one that does not."""
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
-    except OSError:
-        return ""
-
-
-def parent(pid: int) -> int:
-    """The process that started one; 0 of one that does not live."""
-    try:
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-    except OSError:
-        return 0
-
-
 def tree(out: Path) -> dict[str, str]:
     """The checksum of every file but the manifest, hidden ones too."""
     files = (file for file in out.rglob("*") if file.is_file() and file.name != "manifest.jsonl")
@@ -240,8 +211,13 @@ def judge(out: Path, expected: dict[str, str], ids: set[str]) -> dict[str, int]:
     }  # fmt: skip
 
 
-def campaign(engine: str, kills: int, seed: int, pictures: int, tell: Callable[[str], None]) -> dict[str, Any]:
-    """Run rounds until so many kills have landed; returns what landed, and what was wrong."""
+def campaign(
+    engine: str, kills: int, seed: int, pictures: int, kinds: Sequence[str], tell: Callable[[str], None]
+) -> dict[str, Any]:
+    """Run rounds until so many kills have landed; returns what landed, and what was wrong.
+
+    What was begun on a cluster is ended by it in one round, and by processes of this machine in the next.
+    """
     landed: Counter[str] = Counter()
     wrong: Counter[str] = Counter()
     rounds = quarantined = full = 0
@@ -252,7 +228,12 @@ def campaign(engine: str, kills: int, seed: int, pictures: int, tell: Callable[[
         expected = tree(straight)
         cluster = None if engine.startswith("local") else start_cluster()
         while sum(landed.values()) < kills:
-            job = Round(source, Path(place) / f"out{rounds}", engine, f"{seed}/{rounds}", 2 if rounds % 3 == 2 else 1)
+            out, drivers, last = (
+                Path(place) / f"out{rounds}",
+                2 if rounds % 3 == 2 else 1,
+                "local:2" if rounds % 2 else engine,
+            )
+            job = Round(source, out, engine, f"{seed}/{rounds}", drivers, kinds, last)
             job.cluster = cluster
             job.run(min(12, kills - sum(landed.values())))
             verdict = judge(job.out, expected, ids)
@@ -287,11 +268,19 @@ def main() -> int:
     parser = arguments(__doc__ or "")
     parser.add_argument("--kills", type=int, default=200, help="that must land on each engine")
     parser.add_argument("--seed", type=int, default=0, help="of victims and moments")
+    parser.add_argument("--kind", action="append", choices=_OFTEN, help="of kills; repeatable; default: all")
     parser.add_argument("--engine", action="append", help="local:N or ray; repeatable; default: local:2")
     given = parser.parse_args()
     pictures = 40 if given.quick else 120
     results = [
-        campaign(engine, given.kills, given.seed, pictures, lambda line: print(line, file=sys.stderr, flush=True))
+        campaign(
+            engine,
+            given.kills,
+            given.seed,
+            pictures,
+            given.kind or [*_OFTEN],
+            lambda line: print(line, file=sys.stderr, flush=True),
+        )
         for engine in given.engine or ["local:2"]
     ]
     print(json.dumps(results, indent=2))

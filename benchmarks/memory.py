@@ -47,6 +47,7 @@ def cases(quick: bool) -> list[Case]:
     own = ("--long-side", "0")
     labels = (*own, "--write", "labels", "--write", "overlay")
     return [
+        Case("pictures 4000x3000", write_pictures, "photos", "pictures", ("--long-side", "1024")),
         Case(f"raster {side}x{side}", lambda path: write_raster(path, side), "map.tif", "pictures", labels, 2**30),
         Case(
             f"raster {side}x{side}, with polygons", lambda path: write_raster(path, side), "map.tif", "pictures",
@@ -60,6 +61,18 @@ def cases(quick: bool) -> list[Case]:
         ),
         Case(f"cloud of {points:,} points", lambda path: write_cloud(path, points), "tile.las", "clouds", (), 4e9),
     ]  # fmt: skip
+
+
+def write_pictures(folder: Path) -> None:
+    """Eight photos of twelve megapixels."""
+    import numpy as np
+    from PIL import Image
+
+    folder.mkdir()
+    random = np.random.default_rng(0)
+    for index in range(8):
+        small = Image.fromarray(random.integers(0, 256, (30, 40, 3), dtype=np.uint8))
+        small.resize((4000, 3000), Image.Resampling.BICUBIC).save(folder / f"{index}.jpg")
 
 
 def write_raster(path: Path, side: int) -> None:
@@ -149,10 +162,13 @@ def write_models(folder: Path) -> None:
         intarsia.export(folder / f"{name}.safetensors", folder / f"{name}.onnx")
 
 
-def measured(case: Case, source: Path, model: str, folder: Path) -> tuple[float, float, float, float | None]:
+def measured(
+    case: Case, source: Path, model: str, folder: Path, chosen: Sequence[str]
+) -> tuple[float, float, float, float | None]:
     """Announced bytes, bytes at the peak, seconds, and announced seconds of the network."""
     out = folder / "out"
-    command = [sys.executable, "-m", "intarsia", "segment", str(source), "-m", model, "-o", str(out), *case.options]
+    command = [sys.executable, "-m", "intarsia", "segment", str(source), "-m", model, "-o", str(out)]
+    command += [*case.options, *chosen]
     for _ in "ab":  # the first one may have to choose the runtime, and holds what it has tried
         said = subprocess.run([*command, "--dry-run", "--json"], check=True, stdout=subprocess.PIPE).stdout
     told = json.loads(said)
@@ -175,13 +191,18 @@ def main() -> None:
     parser = arguments(__doc__ or "")
     parser.add_argument("--only", default="", help="cases whose name begins so")
     parser.add_argument("--model", help="of pictures, instead of a small network of 19 classes")
+    parser.add_argument("--runtime", choices=("onnx", "openvino", "torch"), help="that computes; default: the fastest")
     options = parser.parse_args()
     rows = []
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
         if not options.model:
             subprocess.run([sys.executable, __file__, "--models", str(folder)], check=True, stdout=2)
-        models = {kind: str(folder / f"{kind}.onnx") for kind in ("pictures", "volumes")} | {"clouds": "airborne-lidar"}
+        end = "safetensors" if options.runtime == "torch" else "onnx"
+        models = {kind: str(folder / f"{kind}.{end}") for kind in ("pictures", "volumes")} | {
+            "clouds": "airborne-lidar"
+        }
+        chosen = ("--runtime", options.runtime) if options.runtime else ()
         models |= {"pictures": options.model} if options.model else {}
         for index, case in enumerate(cases(options.quick)):
             if not case.name.startswith(options.only):
@@ -191,11 +212,12 @@ def main() -> None:
                 subprocess.run(
                     [sys.executable, __file__, "--write", str(index), str(options.quick), str(source)], check=True
                 )
-            announced, peak, took, expected = measured(case, source, models[case.model], folder)
-            rows.append(Row(case.name, "peak RSS", "MB", peak / _MB, announced / _MB, "announced", announced / peak))
+            announced, peak, took, expected = measured(case, source, models[case.model], folder, chosen)
+            name = f"{case.name}, {options.runtime}" if options.runtime else case.name
+            rows.append(Row(name, "peak RSS", "MB", peak / _MB, announced / _MB, "announced", announced / peak))
             if case.bound:
-                rows.append(Row(case.name, "bound", "MB", peak / _MB, case.bound / _MB, "bound", case.bound / peak))
-            rows.append(Row(case.name, "time", "s", took, expected, "announced, of the network", None))
+                rows.append(Row(name, "bound", "MB", peak / _MB, case.bound / _MB, "bound", case.bound / peak))
+            rows.append(Row(name, "time", "s", took, expected, "announced, of the network", None))
             report(
                 "intarsia segment",
                 rows,

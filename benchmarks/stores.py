@@ -23,9 +23,10 @@ from pathlib import Path
 from typing import Any
 
 from common import arguments, write_results
-from exactly_once import killed, said_by, tree
+from exactly_once import tree
 from exactly_once_job import UNFINISHED, predictor, write_pictures
 from object_store import S3
+from processes import killed, said_by
 from store_relay import Relay
 
 from intarsia.jobs import plan, run_all

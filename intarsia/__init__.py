@@ -215,7 +215,7 @@ def segment(
     ):
         from intarsia.inference.choosing import choose_for, look
 
-        model = choose_for([lambda: look(source)]).model
+        model = choose_for([source], look).model
     found: Any = load(model or DEFAULT_MODELS.get(medium.name, DEFAULT_MODEL))
     result: Segmentation | Iterator[Segmentation] | CloudSegmentation = found.segment(source)
     return result

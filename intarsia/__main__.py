@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
 import signal
@@ -12,9 +13,11 @@ _LOADED = 100_000  # objects that the largest command's code holds, about
 
 
 def main() -> int:
-    """Run the command of this process and return its exit code; Ctrl-C ends it in a sentence from here on."""
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, _end)  # until the command takes its own care, and after it
+    """Run the command of this process and return its exit code; signals end it in a sentence from here on."""
+    for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, signal.SIG_DFL)):
+        if signal.getsignal(number) is usual:
+            signal.signal(number, _end)  # until the command takes its own care, and after it
+    atexit.register(_finish)  # the first one, which is called last
     _load_without_collecting()
     from intarsia.cli.main import main as command  # takes a while
 
@@ -35,9 +38,17 @@ def _load_without_collecting() -> None:
     gc.set_threshold(_LOADED)
 
 
+def _finish() -> None:
+    """Let no signal end a process whose work is done and told: Python, as it ends, gives them back to the system."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) is _end:
+            signal.signal(number, signal.SIG_IGN)
+
+
 def _end(number: int, _: FrameType | None) -> None:
     """End at once: nothing is under way yet, or any more."""
-    os.write(2, b"interrupted; nothing was left half-written\n")
+    said = "ended by SIGTERM" if number == signal.SIGTERM else "interrupted"
+    os.write(2, f"{said}; nothing was left half-written\n".encode())
     os._exit(128 + number)  # as shells count it
 
 

@@ -139,11 +139,12 @@ def below(folder: Path) -> Iterator[Path]:
         DataError: a folder cannot be read.
     """
     known = _LISTED.get()
+    found = (folder / name for name, _ in walk(folder))
     if known is None:
-        yield from _below(folder, frozenset())
+        yield from found
         return
     if folder not in known:
-        known[folder] = tuple(_below(folder, frozenset()))
+        known[folder] = tuple(found)
     yield from known[folder]
 
 
@@ -160,26 +161,38 @@ def listed_once() -> Iterator[None]:
         _LISTED.reset(token)
 
 
-def _below(folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[Path]:
+def walk(folder: Path) -> Iterator[tuple[str, bool]]:
+    """Go through what is below a folder, as `below` does: its posix path there, and whether it is a folder.
+
+    Raises:
+        DataError: a folder cannot be read.
+    """
+    yield from _walk(os.fspath(folder), "", frozenset())
+
+
+def _walk(folder: str, before: str, above: frozenset[tuple[int, int]]) -> Iterator[tuple[str, bool]]:
+    names, folders = [], set()  # no entry is kept: each takes far more than its name
     try:
-        status = folder.stat()
+        status = os.stat(folder)
         with os.scandir(folder) as found:  # which tells what each is without a look at it
-            entries = sorted(found, key=lambda entry: entry.name)
+            for entry in found:
+                if entry.name.startswith((".", "__MACOSX")):
+                    continue
+                if _is(entry.is_dir):
+                    folders.add(entry.name)
+                # A pipe holds nothing, and opening it waits for a writer, for ever where none comes.
+                elif not _is(entry.is_file) and Path(entry.path).is_fifo():
+                    continue
+                names.append(entry.name)
     except OSError as error:
         raise DataError(f"cannot read the folder {folder}: {error.strerror or error}") from error
     here = (status.st_dev, status.st_ino)
     if here in above:
         return
-    for entry in entries:
-        if entry.name.startswith((".", "__MACOSX")):
-            continue
-        path, is_folder = folder / entry.name, _is(entry.is_dir)
-        # A pipe holds nothing, and opening it waits for a writer, for ever where none comes.
-        if not is_folder and not _is(entry.is_file) and path.is_fifo():
-            continue
-        yield path
-        if is_folder:
-            yield from _below(path, above | {here})
+    for name in sorted(names):
+        yield before + name, name in folders
+        if name in folders:
+            yield from _walk(os.path.join(folder, name), f"{before}{name}/", above | {here})
 
 
 def _is(what: Callable[[], bool]) -> bool:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+import intarsia
 from intarsia.errors import UsageError
 from intarsia.recipe import ReadOptions, Recipe
 
@@ -49,7 +50,17 @@ from intarsia.recipe import ReadOptions, Recipe
         ("training: {loss: dice}", r"training.loss: a list, not 'dice'"),
         ("epochs: 5", r"unknown key 'epochs'. It belongs into a section: training.epochs.$"),
         ("loss: [{name: dice}]", r"unknown key 'loss'. It belongs into a section: training.loss.$"),
-        ("data: [", "r.yaml is not valid YAML"),
+        ("training.epochs: 5", r"unknown key 'training.epochs'. In a file, sections hold .*: training: {epochs: ...}$"),
+        ("training: {epochs: true}", "training.epochs: a number, not true"),
+        ("optimizer: {lr: .inf}", r"optimizer.lr: input should be a finite number \(got inf\)$"),
+        ("training: {seed: 99999999999999999999}", "training.seed: input should be less than 9223372036854775808"),
+        ("data: {classes: [1, road]}", "data.classes.0: a text, not 1; write it in quotes, '1'$"),
+        ("data: {remap: {map: {1: road}}}", "data.remap.map.1: a text, not 1; write it in quotes, '1'$"),
+        ("card: {year: 2024}", "card.year: a text, not 2024; write it in quotes, '2024'$"),
+        ("data: {classes: [a], palette: [[0, 0, 300]]}", "data.palette.0.2: input should be less than or equal to 255"),
+        ("input: {crop: 320}", r"input.crop: a list, not 320; write \[...\]$"),
+        ("training: {epochs: 3}\ntraining: {batch_size: 2}", "line 2: 'training' is there already in line 1"),
+        ("data: [", "r.yaml is not valid YAML: line 1, column 8"),
         ("- 1", "r.yaml: a recipe holds keys with their values .*, not a list"),
         ("words", "r.yaml: a recipe holds keys with their values .*, not a text"),
     ],
@@ -151,3 +162,31 @@ def test_a_picture_is_no_recipe(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_bytes(b"\x89PNG\r\n\x1a\n\0\0")
     with pytest.raises(UsageError, match=r"cannot read recipe .*; save it as UTF-8"):
         Recipe.load(tmp_path / "a.yaml")
+
+
+def test_words_of_yaml_1_1_are_names() -> None:
+    text = (
+        "name: 2024-01-01\ndata: {classes: [no, yes], remap: {map: {no: off, yes: null}}}\ntraining: {tensorboard: yes}"
+    )
+    recipe = Recipe.from_text(text)
+    assert (recipe.name, recipe.data.classes, recipe.training.tensorboard) == ("2024-01-01", ["no", "yes"], True)
+    assert recipe.data.remap.map == {"no": "off", "yes": None}
+    assert Recipe.from_text(recipe.to_yaml()) == recipe
+
+
+def test_an_empty_section_is_as_by_default() -> None:
+    assert Recipe.from_text("training:\n  # epochs: 3\ndata: {path: x}").training == Recipe().training
+
+
+def test_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "r.yaml").write_text("data: {path: ~/photos}")
+    assert Recipe.load(tmp_path / "r.yaml").data.path == str(tmp_path / "photos")
+
+
+def test_bundled_recipes_say_each_key_once() -> None:
+    recipes = sorted((Path(intarsia.__file__).parent / "recipes").glob("*.yaml"))
+    assert recipes
+    for file in recipes:
+        assert Recipe.load(file).model_fields_set
+    assert Recipe.load(next(file for file in recipes if file.stem == "object-parts")).data.path == "data/objects"

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from functools import partial
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,9 +15,7 @@ from intarsia.jobs.task import Task
 def choose_model(plan: Plan) -> tuple[str, Plan]:
     """Choose a model for the sources of a job; its notes, and those of its tasks, then tell why."""
     choice = _choose(plan)
-    note = str(choice)
-    tasks = tuple(replace(task, notes=(*task.notes, note)) for task in plan.tasks)
-    return choice.model, replace(plan, tasks=tasks, notes=(*plan.notes, note))
+    return choice.model, plan.noting(str(choice))
 
 
 def _choose(plan: Plan) -> Choice:
@@ -31,7 +26,7 @@ def _choose(plan: Plan) -> Choice:
     other = next((medium for medium in media if not medium.photographic), None)
     if other is not None:
         return Choice(DEFAULT_MODEL, f"the usual one, as nobody looks at {other.things} before")
-    return choose_for([partial(_look, task) for task in plan.tasks])
+    return choose_for(plan.tasks, _look)
 
 
 def _look(task: Task) -> NDArray[np.uint8]:

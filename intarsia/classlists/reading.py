@@ -118,11 +118,13 @@ def _yaml(path: Path, text: str) -> Any:
     """
     import yaml
 
+    from intarsia.yamltext import read_yaml
+
     try:
         if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
             raise DataError(f"{path}: it holds references (&, *), which are not read; write the names out")
-        return yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        return read_yaml(text)
+    except (yaml.YAMLError, ValueError) as error:
         raise DataError(f"{path}: broken YAML ({' '.join(str(error).split())}); correct it") from error
 
 

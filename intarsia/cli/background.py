@@ -62,8 +62,9 @@ def background(
     if blur is not None and behind != BLUR:
         raise UsageError("--blur is how far --with blur goes; leave it out, or choose --with blur")
     ground = Blur(blur) if blur is not None else read_ground(behind)
-    with piped(sources, out, (), as_json=json) as (sources, out):
-        planned = plan(sources, out, outputs=[background_output(ground)], media=MEDIA)
+    outputs = [background_output(ground)]
+    with piped(sources, out, outputs, media=MEDIA, as_json=json) as (sources, out):
+        planned = plan(sources, out, outputs=outputs, media=MEDIA)
         backgrounds, options = Backgrounds(load_predictor(model), ground), JobOptions(limit=limit, deadline=deadline)
         if dry_run:
             show_plan(planned, forecast(backgrounds, planned, options), json=json)

@@ -36,6 +36,9 @@ _PLACES = {
 }
 """Module of this room, and in it the command's function or the app of its own sub-commands; in the help's order."""
 
+PIPED = ("segment", "portrait", "background", "drive", "makeup", "tryon", "handwriting")
+"""Those that read standard input and write standard output; see `pipes`."""
+
 
 class Commands(UserDict[str, Any]):
     """Sub-commands by name."""

@@ -17,12 +17,17 @@ from intarsia.cli.target import JobDryRun, Overwrite, Resume, refuse_both
 def drive(
     sources: Annotated[
         list[str],
-        typer.Argument(metavar="SOURCE", help="Videos, camera:0, pictures, folders or glob patterns of either."),
+        typer.Argument(
+            metavar="SOURCE",
+            help="Videos, camera:0, pictures, folders or glob patterns of either; - for standard input.",
+        ),
     ],
     out: Annotated[
         Path | None,
         typer.Option(
-            "-o", "--out", help="Folder for the results (default of single sources: here), or a video's name."
+            "-o",
+            "--out",
+            help="Folder for the results (default of single sources: here), or a video's name; - for standard output.",
         ),
     ] = None,
     camera: Annotated[
@@ -66,18 +71,21 @@ def drive(
     """
     from intarsia.apps.drive import MEDIA, Camera, drive_render
     from intarsia.apps.loading import load_predictor
+    from intarsia.cli.pipes import piped
     from intarsia.jobs import JobOptions, forecast, plan
 
     refuse_both(overwrite=overwrite, resume=resume)
     calibration = None if camera is None else Camera.load(camera)
     asked = {"fps": fps, "limit": limit, "deadline": deadline}
     given = [name for name, value in asked.items() if value is not None]
-    planned = plan(sources, out, outputs=[drive_render(calibration), *(write or ())], given=given, media=MEDIA)
-    app = {} if calibration is None else {"camera": calibration.model_dump(mode="json")}
-    options = JobOptions(fps=fps, limit=limit, deadline=deadline, app=app)
-    predictor = load_predictor(model)
-    if dry_run:
-        show_plan(planned, forecast(predictor, planned, options), json=json)
-        return
-    result = run_job(predictor, planned, options, overwrite=overwrite, what="driving")
-    end_job(predictor, planned, result, model, then="intarsia drive CLIP --write records", json=json)
+    outputs = [drive_render(calibration), *(write or ())]
+    with piped(sources, out, outputs, given=given, media=MEDIA, as_json=json) as (sources, out):
+        planned = plan(sources, out, outputs=outputs, given=given, media=MEDIA)
+        app = {} if calibration is None else {"camera": calibration.model_dump(mode="json")}
+        options = JobOptions(fps=fps, limit=limit, deadline=deadline, app=app)
+        predictor = load_predictor(model)
+        if dry_run:
+            show_plan(planned, forecast(predictor, planned, options), json=json)
+            return
+        result = run_job(predictor, planned, options, overwrite=overwrite, what="driving")
+        end_job(predictor, planned, result, model, then="intarsia drive CLIP --write records", json=json)

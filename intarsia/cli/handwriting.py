@@ -14,11 +14,16 @@ from intarsia.cli.target import JobDryRun, Overwrite, Resume, refuse_both
 
 
 def handwriting(
-    sources: Annotated[list[str], typer.Argument(metavar="PAGE", help="Pictures of pages, folders or glob patterns.")],
+    sources: Annotated[
+        list[str],
+        typer.Argument(metavar="PAGE", help="Pictures of pages, folders or glob patterns; - for standard input."),
+    ],
     out: Annotated[
         Path | None,
         typer.Option(
-            "-o", "--out", help="Folder for the results (for single pages default: here), or FILE.xml (PAGE)."
+            "-o",
+            "--out",
+            help="Folder for the results (for single pages default: here), or FILE.xml (PAGE); - for standard output.",
         ),
     ] = None,
     write: Annotated[
@@ -49,13 +54,15 @@ def handwriting(
     """
     from intarsia.apps.handwriting import PAGE, LineFinder
     from intarsia.apps.loading import load_predictor
+    from intarsia.cli.pipes import piped
     from intarsia.jobs import forecast, plan
 
     refuse_both(overwrite=overwrite, resume=resume)
-    planned = plan(sources, out, outputs=write or (), media=(PAGE,))
-    finder = LineFinder(load_predictor(model, long_side=long_side, runtime=runtime), words=words)
-    if dry_run:
-        show_plan(planned, forecast(finder, planned), json=json)
-        return
-    result = run_job(finder, planned, overwrite=overwrite, what="reading")
-    end_job(finder, planned, result, model, then="intarsia handwriting PAGE --write crops --words", json=json)
+    with piped(sources, out, write or (), media=(PAGE,), as_json=json) as (sources, out):
+        planned = plan(sources, out, outputs=write or (), media=(PAGE,))
+        finder = LineFinder(load_predictor(model, long_side=long_side, runtime=runtime), words=words)
+        if dry_run:
+            show_plan(planned, forecast(finder, planned), json=json)
+            return
+        result = run_job(finder, planned, overwrite=overwrite, what="reading")
+        end_job(finder, planned, result, model, then="intarsia handwriting PAGE --write crops --words", json=json)

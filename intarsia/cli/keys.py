@@ -99,9 +99,9 @@ def _form(field: Mapping[str, Any]) -> str:
 
 
 def _default(field: Mapping[str, Any]) -> str:
-    import yaml
+    from intarsia.yamltext import write_yaml
 
     if "default" not in field:
         return ""
-    text: str = yaml.safe_dump(field["default"], default_flow_style=True, width=1000)
+    text = write_yaml(field["default"], flow=True, width=1000)
     return text.removesuffix("\n").removesuffix("\n...")

@@ -7,7 +7,6 @@ shows it); with `--json` the error is also a JSON document on stdout.
 
 from __future__ import annotations
 
-import io
 import os
 import sys
 from collections.abc import Sequence
@@ -20,10 +19,11 @@ import typer
 from typer.main import get_group
 
 from intarsia import __version__
-from intarsia.cli.commands import Commands
+from intarsia.cli import streams
+from intarsia.cli.commands import PIPED, Commands
 from intarsia.cli.output import emit
 from intarsia.cli.target import explain
-from intarsia.errors import IntarsiaError, UsageError
+from intarsia.errors import DataError, IntarsiaError, UsageError
 from intarsia.failures import explained
 from intarsia.stopping import INTERRUPTED, TERMINATED, interrupted_by_signals
 from intarsia.threads import share_cores
@@ -67,9 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: the command line without the program's name; None takes the process's own.
     """
     share_cores()
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # names of files may be no text at all
-            stream.reconfigure(errors="backslashreplace")
+    streams.prepare()
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
     given = [argument for argument in given if argument != "--debug"]
@@ -88,8 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(given: list[str], *, debug: bool, as_json: bool) -> int:
     try:
-        if "" in given:  # which would be the current folder
-            raise UsageError('an argument is empty (""): is a variable of the shell unset?')
+        _check(given)
         code = _group(given, prog_name="intarsia", standalone_mode=False)
         sys.stdout.flush()  # a full disk or a reader that left shows here, not after the end
     except IntarsiaError as error:
@@ -97,8 +94,12 @@ def _run(given: list[str], *, debug: bool, as_json: bool) -> int:
             raise
         return _fail(type(error).__name__, str(error), error.exit_code, as_json)
     except BrokenPipeError:
-        # What is still in the buffer would fail once more when Python ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        streams.leave_unread()
+        return NOBODY_READS
+    except SystemExit as error:  # of typer and rich, which end the program themselves where nobody reads
+        if not isinstance(error.__context__, BrokenPipeError):
+            raise
+        streams.leave_unread()
         return NOBODY_READS
     except typer.TyperException as error:
         explain(error, given)
@@ -117,6 +118,21 @@ def _run(given: list[str], *, debug: bool, as_json: bool) -> int:
         advice = "This is a defect in Intarsia; --debug shows where it happened."
         return _fail("InternalError", f"{reason}\n{advice}", 1, as_json)
     return code if isinstance(code, int) else 0
+
+
+def _check(given: Sequence[str]) -> None:
+    """Refuse what no command can take for what it is."""
+    if "" in given:  # which would be the current folder
+        raise UsageError('an argument is empty (""): is a variable of the shell unset?')
+    if streams.PIPE in given and given[0] not in PIPED:  # which would be a file of that name
+        raise UsageError(
+            f"{given[0]} neither reads standard input nor writes standard output (-); {', '.join(PIPED)} do. Name a "
+            "file; one that is called - is ./-"
+        )
+    try:
+        os.getcwd()
+    except FileNotFoundError:  # which libraries that look for themselves there die of
+        raise DataError("the current folder is no longer there: go to one that is (cd), and try again") from None
 
 
 def _fail(kind: str, message: str, code: int, as_json: bool) -> int:

@@ -34,7 +34,7 @@ def makeup(
     ] = 0.8,
     model: Annotated[
         str | None,
-        typer.Option("-m", "--model", help="A model of your own with a class hair; else hair is found by its colour."),
+        typer.Option("-m", "--model", help="A model of your own with a class hair; else hair is found by its looks."),
     ] = None,
     out: Annotated[
         Path | None,
@@ -42,7 +42,7 @@ def makeup(
             "-o",
             "--out",
             help="Folder for the results (for single sources default: here), or for one source its own name, ending in "
-            ".png, .jpg, .webp or .tif, of a video in .mp4, .mov, .mkv or .webm.",
+            ".png, .jpg, .webp or .tif, of a video in .mp4, .mov, .mkv or .webm; - for standard output.",
         ),
     ] = None,
     overwrite: Overwrite = False,
@@ -60,7 +60,7 @@ def makeup(
 
     refuse_both(overwrite=overwrite, resume=resume)
     look = Look(lips, hair, skin, eyes, brows, strength)  # type: ignore[arg-type]  # which it checks itself
-    with piped(sources, out, (), as_json=json) as (sources, out):
+    with piped(sources, out, (MADE_UP,), media=MEDIA, as_json=json) as (sources, out):
         planned = plan(sources, out, outputs=(MADE_UP,), media=MEDIA)
         painter = open_makeup(look, model=model)
         if dry_run:

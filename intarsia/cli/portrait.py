@@ -59,8 +59,9 @@ def portrait(
     if background is not None and blur is not None:
         raise UsageError("--blur is the photo's own background, --background another one; choose one")
     ground = read_ground(background) if background is not None else Blur() if blur is None else Blur(blur)
-    with piped(sources, out, (), as_json=json) as (sources, out):
-        planned = plan(sources, out, outputs=[portrait_output(ground, lossless=lossless)], media=MEDIA)
+    outputs = [portrait_output(ground, lossless=lossless)]
+    with piped(sources, out, outputs, media=MEDIA, as_json=json) as (sources, out):
+        planned = plan(sources, out, outputs=outputs, media=MEDIA)
         check_files(planned)
         portraits = Portraits(load_predictor(model), ground)
         if dry_run:

@@ -102,7 +102,7 @@ def segment(
     write = listed(write)
     exports = read_exports(annotations, outline_tolerance, outline_least_area, polygons=bool(OUTLINED & set(write)))
     things.check(exports.tools)
-    with piped(sources, out, write, as_json=json) as (sources, out):
+    with piped(sources, out, things.outputs(write), given=given, as_json=json) as (sources, out):
         planned = plan(sources, out, outputs=things.outputs(write), given=given)
         for medium in planned.media():
             check_options(medium, given, spell=lambda name: f"--{name.replace('_', '-')}")

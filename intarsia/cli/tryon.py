@@ -17,7 +17,8 @@ MODEL = "clothes"
 
 def tryon(
     sources: Annotated[
-        list[str], typer.Argument(metavar="PHOTO...", help="Photos of people, folders or glob patterns.")
+        list[str],
+        typer.Argument(metavar="PHOTO...", help="Photos of people, folders or glob patterns; - for standard input."),
     ],
     garment: Annotated[
         str,
@@ -35,7 +36,7 @@ def tryon(
             "-o",
             "--out",
             help="Folder for the results (for single photos default: here), or for one photo its own name, ending in "
-            ".png, .jpg, .webp or .tif.",
+            ".png, .jpg, .webp or .tif; - for standard output.",
         ),
     ] = None,
     model: Annotated[
@@ -53,16 +54,18 @@ def tryon(
     """
     from intarsia.apps.loading import load_predictor
     from intarsia.apps.tryon import MEDIA, TRIED_ON, TryingOn, Wish
+    from intarsia.cli.pipes import piped
     from intarsia.inference.bodies import find_bodies
     from intarsia.inference.choosing import sees_somebody
     from intarsia.jobs import forecast, plan
 
     refuse_both(overwrite=overwrite, resume=resume)
     wish = Wish(garment, colour, texture, scale, from_)
-    planned = plan(sources, out, outputs=(TRIED_ON,), media=MEDIA)
-    editor = TryingOn(wish, load_predictor(model), find_bodies, sees_somebody if model == MODEL else None)
-    if dry_run:
-        show_plan(planned, forecast(editor, planned), json=json)
-        return
-    result = run_job(editor, planned, overwrite=overwrite, what="trying on")
-    end_job(editor, planned, result, model, then=AGREED, json=json)
+    with piped(sources, out, (TRIED_ON,), media=MEDIA, as_json=json) as (sources, out):
+        planned = plan(sources, out, outputs=(TRIED_ON,), media=MEDIA)
+        editor = TryingOn(wish, load_predictor(model), find_bodies, sees_somebody if model == MODEL else None)
+        if dry_run:
+            show_plan(planned, forecast(editor, planned), json=json)
+            return
+        result = run_job(editor, planned, overwrite=overwrite, what="trying on")
+        end_job(editor, planned, result, model, then=AGREED, json=json)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from intarsia.annotations.document import is_unlabelled
 from intarsia.datasets.splits import Dataset
@@ -17,6 +16,7 @@ from intarsia.errors import UsageError, suggest
 from intarsia.files import reason
 from intarsia.labels import Color, LabelArray, LabelSpace
 from intarsia.texts import decoded
+from intarsia.yamltext import read_yaml
 
 IGNORE = "ignore"
 _KEYS = ("classes", "palette", "map", "rest")
@@ -93,10 +93,10 @@ class Remap:
         """
         try:
             text = decoded(path.read_bytes())[0]
-            value = json.loads(text) if path.suffix.lower() == ".json" else yaml.safe_load(text)
+            value = json.loads(text) if path.suffix.lower() == ".json" else read_yaml(text)
         except OSError as error:
             raise UsageError(f"{path}: cannot be read as a remapping: {reason(error)}") from error
-        except (ValueError, RecursionError, yaml.YAMLError) as error:
+        except (ValueError, RecursionError) as error:
             raise UsageError(f"{path}: cannot be read as a remapping: {error}") from error
         return cls.from_dict(value, str(path))
 

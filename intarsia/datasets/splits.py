@@ -228,8 +228,12 @@ class Dataset:
 
         Raises:
             UsageError: the data set has no such split; the message suggests the closest.
-            DataError: the split is empty.
+            DataError: the split is empty, or there is a single item, which cannot be in two splits.
         """
+        if name not in self.splits and sum(map(len, self.splits.values())) == 1:
+            raise DataError(
+                f"{self.root} has no split {name!r}, and a single {self.first.thing} cannot be divided: it takes two"
+            )
         if name not in self.splits:
             raise UsageError(f"{self.root} has no split {name!r}.{suggest(name, self.splits)}")
         if not len(self.splits[name]):

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -21,6 +22,8 @@ from intarsia.preprocessing import Preprocessing
 from intarsia.runtimes.contract import Floats
 from intarsia.transforms.preprocess import resize_image
 from intarsia.zoo import bundled_models
+
+Picture = TypeVar("Picture")
 
 OTHERWISE = "street"
 """What is neither people nor a page gets this model."""
@@ -129,15 +132,16 @@ def _reduced(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return resize_image(image, *(max(1, round(side * scale)) for side in image.shape[:2]))
 
 
-def choose_for(pictures: Sequence[Callable[[], NDArray[np.uint8]]]) -> Choice:
+def choose_for(pictures: Sequence[Picture], read: Callable[[Picture], NDArray[np.uint8]]) -> Choice:
     """Choose one model for some pictures, by a few of them; what most of these show decides.
 
     Args:
-        pictures: read one each; those that cannot be read are left to whoever segments them.
+        pictures: wherever they are.
+        read: reads one of them; those that cannot be read are left to whoever segments them.
     """
     step = max(1, -(-len(pictures) // _LOOKED_AT))
     chooser = Chooser()
-    found = list(_chosen(chooser, pictures[::step]))
+    found = list(_chosen(chooser, pictures[::step], read))
     if not found:
         return Choice(OTHERWISE, "no picture could be looked at")
     (model, count), *_ = Counter(one.model for one in found).most_common()
@@ -161,10 +165,12 @@ def look(picture: ImageLike) -> NDArray[np.uint8]:
     return pixels
 
 
-def _chosen(chooser: Chooser, pictures: Iterable[Callable[[], NDArray[np.uint8]]]) -> Iterable[Choice]:
-    for read in pictures:
+def _chosen(
+    chooser: Chooser, pictures: Iterable[Picture], read: Callable[[Picture], NDArray[np.uint8]]
+) -> Iterable[Choice]:
+    for picture in pictures:
         try:
-            image = read()
+            image = read(picture)
         except DataError:
             continue
         yield chooser.choose(image)

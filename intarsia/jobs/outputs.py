@@ -109,6 +109,18 @@ def choose(wanted: Iterable[str | Render], medium: Medium) -> list[str | Render]
     return kinds
 
 
+def choose_of_file(wanted: Sequence[str | Render], medium: Medium) -> list[str | Render]:
+    """Take what is written where one file is named, first what gets that name: of videos and photos what is wanted.
+
+    Of all others these are the labels, whatever else is wanted.
+
+    Raises:
+        UsageError: no such output, or not of this medium.
+    """
+    first = wanted[0] if wanted and medium.outputs[0] != "labels" else medium.outputs[0]
+    return choose([first, *wanted], medium)
+
+
 def name_outputs(
     kinds: Sequence[str | Render], stem: str, source: Path, medium: Medium, *, named: Mapping[str, str] | None = None
 ) -> tuple[dict[str, str], dict[str, Render]]:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from array import array
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from intarsia.errors import UsageError
-from intarsia.jobs.outputs import choose, name_outputs
+from intarsia.jobs.outputs import choose, choose_of_file, name_outputs
 from intarsia.jobs.stores.address import Address, is_address
 from intarsia.jobs.stores.sources import listed
 from intarsia.jobs.task import Task
+from intarsia.jobs.tasks import Some, Tasks, outputs_of, repeated, stem_of
 from intarsia.media.medium import MEDIA, Item, Medium, Name, Sources, expand
 from intarsia.result import Render
 
@@ -23,7 +25,7 @@ class Plan:
 
     Attributes:
         folder: that holds all outputs, unless they go into a store.
-        tasks: one a source.
+        tasks: one a source; each may be made anew whenever it is asked for.
         keeps_manifest: whether the folder gets a manifest, so that the job can be continued and shared; a single file
             of labels gets none.
         notes: what was left out of the sources, or decided for all of them, in sentences.
@@ -31,7 +33,7 @@ class Plan:
     """
 
     folder: Path
-    tasks: tuple[Task, ...]
+    tasks: Sequence[Task]
     keeps_manifest: bool = True
     notes: tuple[str, ...] = ()
     store: Address | None = None
@@ -45,9 +47,27 @@ class Plan:
         """Where the outputs of a task go in the folder, by kind."""
         return {kind: self.folder / name for kind, name in task.outputs.items()}
 
+    @cached_property
+    def by_medium(self) -> dict[str, Sequence[Task]]:
+        """The tasks of each medium, by its name."""
+        places: dict[str, array[int]] = {}
+        for place, task in enumerate(self.tasks):
+            places.setdefault(task.medium.name, array("Q")).append(place)
+        return {name: Some(self.tasks, found) for name, found in places.items()}
+
     def media(self) -> list[Medium]:
         """Name the media that occur."""
-        return list({task.medium.name: task.medium for task in self.tasks}.values())
+        return [tasks[0].medium for tasks in self.by_medium.values()]
+
+    def only(self, wanted: Callable[[Task], bool]) -> Plan:
+        """Take the tasks that are wanted."""
+        places = array("Q", (place for place, task in enumerate(self.tasks) if wanted(task)))
+        return replace(self, tasks=Some(self.tasks, places))
+
+    def noting(self, note: str) -> Plan:
+        """Say something of the job, and of each of its tasks."""
+        tasks = Some(self.tasks, range(len(self.tasks)), note)
+        return replace(self, tasks=tasks, notes=(*self.notes, note))
 
 
 def plan(
@@ -79,32 +99,42 @@ def plan(
     """
     names = [sources] if isinstance(sources, str | os.PathLike) else list(sources)
     found = [_found(name, out, given, media) for name in names]
-    key_of = os.path.abspath if len(names) > 1 else str  # a.png and ./a.png are one
-    items: dict[str, Item] = {}
-    for one in found:
-        for item in one.items:
-            items.setdefault(key_of(str(item.source)), item)
+    items = found[0].items if len(found) == 1 else _once([item for one in found for item in one.items])
     store = Address(out) if is_address(out) else None
     if out is not None and store is None and names_file(out, media=media):
-        return _one_file(Path(out), list(items.values()), list(outputs), media)
+        return _one_file(Path(out), items, list(outputs), media)
     folder = Path(".") if out is None else Path(out)
     if store is None:
         _check_folder(folder, found, asked=out is not None)
-    bare = {key: str(item.name.with_name(item.medium.stem(Path(item.name.name)))) for key, item in items.items()}
-    shared = Counter(bare.values())
-    occurring = {item.medium.name: item.medium for item in items.values()}
+    occurring = {item.medium.name: item.medium for item in items}
     kinds = {name: choose(outputs, medium) for name, medium in occurring.items()}
-    tasks = [_task(item, bare[key], kinds[item.medium.name], shared[bare[key]] > 1) for key, item in items.items()]
+    tasks = Tasks(items, kinds, repeated(lambda: map(stem_of, items)))
+    _check_names(tasks)
+    return Plan(folder, tasks, notes=tuple(note for one in found for note in one.notes), store=store)
+
+
+def _once(items: Sequence[Item]) -> Sequence[Item]:
+    """Take each source once; a.png and ./a.png are one."""
+    first: dict[str, Item] = {}
+    for item in items:
+        first.setdefault(os.path.abspath(str(item.source)), item)
+    return list(first.values())
+
+
+def _check_names(tasks: Tasks) -> None:
+    """See that no two outputs have one name."""
+    twice = repeated(lambda: outputs_of(tasks))
     taken: dict[str, Task] = {}
-    for task in tasks:
+    for task in tasks if twice else ():
         for name in task.outputs.values():
+            if name not in twice:
+                continue
             if name in taken:
                 raise UsageError(
                     f"{taken[name].source} and {task.source} would both be written to {name}; "
                     "give the folder above them, or run them into two output folders"
                 )
             taken[name] = task
-    return Plan(folder, tuple(tasks), notes=tuple(note for one in found for note in one.notes), store=store)
 
 
 def _found(name: Name, out: Name | None, given: Collection[str], media: Sequence[Medium]) -> Sources:
@@ -131,24 +161,16 @@ def names_file(out: Name, *, media: Sequence[Medium] = MEDIA) -> bool:
     )
 
 
-def _task(item: Item, bare: str, kinds: Sequence[str | Render], shares: bool) -> Task:
-    stem = str(item.name) if shares else bare
-    names, renders = name_outputs(kinds, stem, Path(item.source), item.medium)
-    return Task(item.source, stem, item.medium, names, renders)
-
-
-def _one_file(out: Path, items: list[Item], outputs: list[str | Render], media: Sequence[Medium]) -> Plan:
+def _one_file(out: Path, items: Sequence[Item], outputs: list[str | Render], media: Sequence[Medium]) -> Plan:
     if len(items) != 1:
         raise UsageError(f"{out} is one file, and there are {len(items)} sources: name a folder (-o OUT)")
     item = items[0]
     source, medium = Path(item.source), _written_as(out, item, media)
     if out.exists() and out.resolve() == source.resolve():
         raise UsageError(f"the labels of {source} would be written over it; choose another name")
-    # Of a video the drawing is what is usual; of all others the labels, whatever else is wanted.
-    first = outputs[0] if outputs and medium.outputs[0] != "labels" else medium.outputs[0]
-    kinds = choose([first, *outputs], medium)
+    kinds = choose_of_file(outputs, medium)
     stem = out.name[: -len(next(end for end in medium.targets if out.name.lower().endswith(end)))]
-    names, renders = name_outputs(kinds, stem, source, medium, named={_name_of(first): out.name})
+    names, renders = name_outputs(kinds, stem, source, medium, named={_name_of(kinds[0]): out.name})
     return Plan(out.parent, (Task(item.source, stem, medium, names, renders),), keeps_manifest=False)
 
 
@@ -170,8 +192,13 @@ def _written_as(out: Path, item: Item, media: Sequence[Medium]) -> Medium:
 
 
 def _check_folder(folder: Path, found: Sequence[Sources], *, asked: bool) -> None:
-    if folder.exists() and not folder.is_dir():
+    if folder.is_file():
         raise UsageError(f"{folder} is a file; name a folder for the results")
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(
+            f"{folder} is a pipe or a device, which holds no results; name a folder, or write one file to standard "
+            "output (-o -)"
+        )
     for one in found:
         if one.base is None:
             continue

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 from intarsia.errors import DataError
@@ -14,8 +14,9 @@ from intarsia.jobs.opening import open_manifest
 from intarsia.jobs.parts import Parts
 from intarsia.jobs.plan import Plan
 from intarsia.jobs.resuming import JobPredictor, as_begun, is_skipped, prepared
-from intarsia.jobs.task import JobOptions, Record
+from intarsia.jobs.task import JobOptions, Record, Task
 from intarsia.media.medium import check_options
+from intarsia.result import Render
 
 PARTLY, INTERRUPTED = 1, 130
 _PLAIN = JobOptions()
@@ -36,6 +37,17 @@ class JobResult:
     skipped: list[str] = field(default_factory=list)
     busy: list[str] = field(default_factory=list)
     stopped: bool = False
+
+    def skip(self, plan: Plan, is_done: Callable[[Task], bool]) -> Plan:
+        """Note the tasks that were finished before; returns the plan of all others."""
+
+        def is_left(task: Task) -> bool:
+            done = is_done(task)
+            if done:
+                self.skipped.append(str(task.source))
+            return not done
+
+        return plan.only(is_left)
 
     def add(self, outcome: Outcome) -> None:
         """Add what became of a task."""
@@ -90,27 +102,37 @@ def check(predictor: JobPredictor, plan: Plan, options: JobOptions = _PLAIN) -> 
     if options.schedule:  # which may not fit the model
         for medium in plan.media():
             prepared(predictor, medium, options)
-    for task in plan.tasks:
-        medium = task.medium
-        given = {*predictor.given, *(name for name in options.given() if name not in ("opacity", "schedule", "app"))}
-        if options.schedule:
-            given.add("video_set")
-        check_options(medium, given)
-        options.style(task, predictor.space)
+    usual = {*predictor.given, *(name for name in options.given() if name not in ("opacity", "schedule", "app"))}
+    given = usual | ({"video_set"} if options.schedule else set())
+    for tasks in plan.by_medium.values():
+        check_options(tasks[0].medium, given)
+        for task in _drawn_otherwise(tasks):
+            options.style(task, predictor.space)
+
+
+def _drawn_otherwise(tasks: Iterable[Task]) -> Iterator[Task]:
+    """Go through tasks, but not through those that have the drawings of another one."""
+    known: list[list[Render]] = []
+    for task in tasks:
+        renders = list(task.renders.values())
+        if renders not in known:
+            known.append(renders)
+            yield task
 
 
 def _check_media(predictor: JobPredictor, plan: Plan) -> None:
     refused: dict[str, DataError] = {}
-    for task in plan.tasks:
+    media = plan.by_medium
+    for name, tasks in media.items():
         try:
-            predictor.preprocessing.check_medium(task.medium.name, str(task.source))
+            predictor.preprocessing.check_medium(name, str(tasks[0].source))
         except DataError as error:
-            refused[task.id] = error
+            refused[name] = error
     # A lone volume among pictures fails by itself; a cloud among them shows that the command is not what was meant.
-    strange = [task for task in plan.tasks if task.id in refused and not task.medium.goes_with(predictor.forms)]
-    if strange and len(refused) < len(plan.tasks):
-        raise DataError(f"{refused[strange[0].id]}. Segment {' and '.join(m.things for m in plan.media())} separately")
-    if refused and len(refused) == len(plan.tasks):
+    strange = [name for name in refused if not media[name][0].medium.goes_with(predictor.forms)]
+    if strange and len(refused) < len(media):
+        raise DataError(f"{refused[strange[0]]}. Segment {' and '.join(m.things for m in plan.media())} separately")
+    if refused and len(refused) == len(media):
         raise next(iter(refused.values()))
 
 
@@ -153,16 +175,14 @@ def run_all(
             predictor = as_begun(predictor, plan, manifest)
     check(predictor, plan, options)
     result = JobResult()
-    todo = [task for task in plan.tasks if not is_skipped(predictor, task, plan, manifest, options, overwrite)]
-    waiting = {task.id for task in todo}
-    result.skipped = [str(task.source) for task in plan.tasks if task.id not in waiting]
-    check_memory(predictor, replace(plan, tasks=tuple(todo)), options)
+    todo = result.skip(plan, lambda task: is_skipped(predictor, task, plan, manifest, options, overwrite))
+    check_memory(predictor, todo, options)
     attempts = Attempts(
         predictor, plan.folder if manifest is None else manifest.folder, manifest, options, overwrite, stop, tell
     )
     result.stopped = stop()
     try:
-        for outcome in attempts.of(() if result.stopped else todo):
+        for outcome in attempts.of(() if result.stopped else todo.tasks):
             result.add(outcome)
             if outcome.record is not None and finished is not None:
                 finished(len(result.skipped) + len(result.records), len(plan.tasks), outcome.record)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, TypedDict, TypeVar
 
@@ -62,6 +63,8 @@ class Loss(nn.Module):
             maps = join_maps([self.maps(sample) for sample in labels])
         with torch.autocast(logits.device.type, enabled=False):
             wide = logits.to(torch.promote_types(logits.dtype, torch.float32))
+            if not labels.numel():
+                return wide.sum()  # 0, with a zero gradient
             return self.compute(wide, labels, {name: given.to(logits.device) for name, given in maps.items()})
 
     def maps(self, labels: Tensor) -> dict[str, Tensor]:
@@ -74,6 +77,12 @@ class Loss(nn.Module):
 
     def _labels(self, logits: Tensor, target: Tensor) -> Tensor:
         """The target as int64, once it is sure to fit the logits."""
+        if not (isinstance(logits, Tensor) and isinstance(target, Tensor) and logits.is_floating_point()):
+            told = " and ".join(str(getattr(one, "dtype", type(one).__name__)) for one in (logits, target))
+            raise DataError(
+                f"losses take tensors, logits of floating-point numbers and integer labels, not {told} "
+                f"({type(logits).__name__} and {type(target).__name__}); arrays become tensors by torch.from_numpy"
+            )
         if logits.ndim < 2 or target.shape != (logits.shape[0], *logits.shape[2:]):
             raise DataError(
                 f"target of shape {tuple(target.shape)} does not fit logits of shape {tuple(logits.shape)}: "
@@ -166,16 +175,22 @@ def loss_options(name: str) -> list[str]:
     Raises:
         UsageError: unknown name; the message suggests the closest.
     """
+    return list(_options_of(name))
+
+
+def _options_of(name: str) -> dict[str, inspect.Parameter]:
+    """The arguments of one loss by name, `ignore_index` excepted."""
     if name not in _losses:
         raise UsageError(f"no loss is named {name!r}.{suggest(name, _losses)}")
-    found: list[str] = []
+    found: dict[str, inspect.Parameter] = {}
     for kind in _losses[name].__mro__:
         given = inspect.signature(vars(kind)["__init__"]).parameters.values() if "__init__" in vars(kind) else ()
-        found += [option.name for option in given if option.kind is option.KEYWORD_ONLY]
+        found = {option.name: option for option in given if option.kind is option.KEYWORD_ONLY} | found
         # One that passes further options on (`**shared`) has those of its base too.
         if given and not any(option.kind is option.VAR_KEYWORD for option in given):
             break
-    return [option for option in dict.fromkeys(found) if option != "ignore_index"]
+    found.pop("ignore_index", None)
+    return found
 
 
 def build_loss(name: str, *, ignore_index: int, options: Mapping[str, Any]) -> Loss:
@@ -184,19 +199,24 @@ def build_loss(name: str, *, ignore_index: int, options: Mapping[str, Any]) -> L
     Raises:
         UsageError: unknown name or option, or an option out of its range; the message suggests the closest name.
     """
-    known = loss_options(name)
-    for option in options:
+    known = _options_of(name)
+    for option, value in options.items():
         if option not in known:
             raise UsageError(f"loss {name!r} has no option {option!r}.{suggest(option, known)}")
+        if known[option].annotation in ("bool", bool) and not isinstance(value, bool):
+            raise UsageError(f"loss option {option} must be true or false, not {value!r}")
     return _losses[name](ignore_index=ignore_index, **options)
 
 
 def check_options(name: str, values: Any, low: float = 0, *, above: bool = False) -> None:
-    """Raise a UsageError unless `values` is a list of numbers, each as for `check_option`."""
+    """Raise a UsageError unless `values` is a list of numbers, each as for `check_option`, and not all of them 0."""
     if isinstance(values, str) or not isinstance(values, Iterable):
         raise UsageError(f"loss option {name} must be a list of numbers, not {values!r}")
+    values = list(values)
     for value in values:
         check_option(name, value, low, above=above)
+    if values and not any(values):
+        raise UsageError(f"loss option {name} must hold a number above 0, or nothing counts")
 
 
 def check_choice(name: str, value: Any, choices: Sequence[str]) -> None:
@@ -208,7 +228,7 @@ def check_choice(name: str, value: Any, choices: Sequence[str]) -> None:
 def check_option(name: str, value: Any, low: float, high: float = float("inf"), *, above: bool = False) -> None:
     """Raise a UsageError unless `value` is a number in low..high (`above`: greater than low)."""
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not (low < value if above else low <= value) or value > high:
+    if not number or not math.isfinite(value) or not (low < value if above else low <= value) or value > high:
         limits = f"greater than {low:g}" if above else f"at least {low:g}"
         limits += f" and at most {high:g}" if high < float("inf") else ""
         raise UsageError(f"loss option {name} must be a number {limits}, not {value!r}")

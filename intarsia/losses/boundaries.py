@@ -183,6 +183,8 @@ class HausdorffER(GridLoss):
         super().__init__(**shared)
         check_option("alpha", alpha, 0)
         check_option("erosions", erosions, 1)
+        if erosions != int(erosions):
+            raise UsageError(f"loss option erosions must be a whole number, not {erosions!r}")
         self.alpha = alpha
         self.erosions = int(erosions)
 

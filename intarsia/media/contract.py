@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -90,12 +90,12 @@ class Medium:
         """Tell by the suffix alone whether a file can be one."""
         return os.fspath(name).rstrip("/").lower().endswith(self.suffixes)
 
-    def is_surely(self, file: Path) -> bool:
+    def is_surely(self, file: Name) -> bool:
         """Tell whether a file among others is one, or of a kind that belongs to its family."""
         if not self.claims(file):
             return False
-        if file.name.lower().endswith(_SHARED):
-            return (self.alone or self.sniff)(file)
+        if os.fspath(file).lower().endswith(_SHARED):
+            return (self.alone or self.sniff)(Path(file))
         return self.by_name or self.sniff(file)
 
     def goes_with(self, forms: Container[str]) -> bool:
@@ -135,6 +135,6 @@ class Sources:
     """
 
     base: Path | None
-    items: tuple[Item, ...]
+    items: Sequence[Item]
     deep: bool = True
     notes: tuple[str, ...] = ()

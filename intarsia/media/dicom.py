@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from heapq import nsmallest
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ _TAGS = (
 _PARALLEL = 1e-3
 _UNEVEN = 0.1  # of the usual distance: rounded positions differ by less, a missing slice by far more
 _MAX_SIDE = 32_768
+_LOOKED_AT = 5  # files of a folder
 # DICOM's axes go to the left and to the back, NIfTI's to the right and to the front.
 _TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
@@ -30,8 +33,10 @@ def is_series(path: Path) -> bool:
     """Tell whether a path is a DICOM file of a scan, or a folder whose own files begin with one."""
     if not path.is_dir():
         return path.is_file() and _is_dicom(path) and not is_flat(path)
-    files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
-    return any(_is_dicom(file) and not is_flat(file) for file in files[:5])
+    with os.scandir(path) as found:
+        names = (entry.name for entry in found if not entry.name.startswith(".") and os.path.isfile(entry.path))
+        first = [path / name for name in nsmallest(_LOOKED_AT, names)]
+    return any(_is_dicom(file) and not is_flat(file) for file in first)
 
 
 def is_flat(path: Path) -> bool:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import fnmatch
 import glob
 import os
+from array import array
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Iterable, Sequence
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from intarsia.errors import DataError, counted
@@ -15,6 +16,7 @@ from intarsia.files import below, local
 from intarsia.media.clouds import foreign as foreign_clouds
 from intarsia.media.contract import Item, Medium, Name, Sources, families
 from intarsia.media.header import FOREIGN_SUFFIXES
+from intarsia.media.inside import Inside, Items
 
 _SHOWN = 4
 # Options that tell what the user takes a file for.
@@ -44,18 +46,19 @@ def find(source: Name, given: Collection[str], media: Sequence[Medium]) -> Sourc
         name = _fixed(path).resolve().name if glob.has_magic(text) and not path.exists() else path.resolve().name
         return Sources(None, (Item(source, PurePosixPath(name), sequence),))
     if path.is_dir():
-        inside = sorted(below(path))
-        return _in_folder(path, inside, given, media)
+        return _in_folder(path, Inside(path), given, media)
     if path.exists() or not glob.has_magic(text):
         if path.is_file() and (told := foreign_clouds.advice(path)):
             raise DataError(f"cannot use {source}: it is {told}")
         return _single(source, tell(source, given, media))
     base = _fixed(path)
     matches = _matching(path, base)
-    found = _of_one_family(matches, media)
+    found = _of_one_family(range(len(matches)), matches.__getitem__, media)
     if not found:
         raise DataError(f"no {_named(media).removesuffix('s')} matches {source}")
-    return replace(_many(base, found, given, media), deep=len(path.parts) > len(base.parts) + 1)
+    names = (matches[place].relative_to(base).as_posix() for place in found)
+    items = Items(base, names, partial(_among_others, given=given, media=media))
+    return Sources(base, items, deep=len(path.parts) > len(base.parts) + 1)
 
 
 def _fixed(pattern: Path) -> Path:
@@ -64,27 +67,34 @@ def _fixed(pattern: Path) -> Path:
     return Path(*pattern.parts[:first])
 
 
-def _in_folder(path: Path, inside: list[Path], given: Collection[str], media: Sequence[Medium]) -> Sources:
-    files = _of_one_family([file for file in inside if file.is_file()], media)
+def _in_folder(path: Path, inside: Inside, given: Collection[str], media: Sequence[Medium]) -> Sources:
+    files = _of_one_family(inside.files(), inside.path, media)
     single = next((medium for medium in media if medium.folder(path)), None)
     if single is not None and (not files or single.folder_first):
         return _single(path, single)
-    found = sorted([*files, *_folders(inside, files, media)])
-    # What may be anything, as tables may, is taken for what it can be where nothing else lies.
-    found = found or [file for file in inside if file.is_file() and tell(file, given, media).claims(file)]
+    found = array("Q", sorted([*folders, *files])) if (folders := _folders(inside, files, media)) else files
+    if not found:  # what may be anything, as tables may, is taken for what it can be where nothing else lies
+        found = array(
+            "Q", (file for file in inside.files() if tell(inside.path(file), given, media).claims(inside.path(file)))
+        )
     if not found:
-        if told := next((f"{file.name}: it is {said}" for file in inside if (said := foreign_clouds.advice(file))), ""):
+        others = (Path(inside.path(place)) for place in inside.others(()))
+        if told := next((f"{file.name}: it is {said}" for file in others if (said := foreign_clouds.advice(file))), ""):
             raise DataError(f"nothing in {path} can be used; {told}")
         known = "; ".join(f"{medium.things}: {_some(medium.suffixes)}" for medium in reversed(media))
         slices = ", or folders of DICOM files" if any("series" in medium.takes for medium in media) else ""
         raise DataError(f"no {_named(media)} in {path}; it needs files ending in ({known}){slices}")
-    return replace(_many(path, found, given, media), notes=_left_out(path, inside, found, media))
+    items = Items(path, (inside.names[place] for place in found), partial(_among_others, given=given, media=media))
+    return Sources(path, items, notes=_left_out(path, inside, found, media))
 
 
-def _folders(inside: list[Path], files: list[Path], media: Sequence[Medium]) -> list[Path]:
+def _folders(inside: Inside, files: Sequence[int], media: Sequence[Medium]) -> list[int]:
     """Folders that are a single source, as a series of slices is, of the family of the files, if there are any."""
-    taken = {file.parent for file in files}
-    first = files[:1]
+    folders = list(inside.folders())
+    if not folders:
+        return []
+    taken = {os.path.dirname(inside.names[file]) for file in files}
+    first = [inside.path(file) for file in files[:1]]
     able = [
         medium
         for members in families(media)
@@ -93,33 +103,37 @@ def _folders(inside: list[Path], files: list[Path], media: Sequence[Medium]) -> 
     ]
     return [
         folder
-        for folder in inside
-        if folder.is_dir() and folder not in taken and any(medium.folder(folder) for medium in able)
+        for folder in folders
+        if inside.names[folder] not in taken and any(medium.folder(Path(inside.path(folder))) for medium in able)
     ]
 
 
-def _left_out(base: Path, inside: list[Path], found: list[Path], media: Sequence[Medium]) -> tuple[str, ...]:
+def _left_out(base: Path, inside: Inside, found: Iterable[int], media: Sequence[Medium]) -> tuple[str, ...]:
     """Say what else a folder holds that could have been meant."""
-    taken = set(found)
-    others = [path for path in inside if path not in taken and not path.is_dir()]
+    others = array("Q", inside.others(found))
     notes = []
     for medium in media:
-        same = [path for path in others if path.exists() and medium.is_surely(path)]
+        same = [
+            place for place in others if os.path.exists(inside.path(place)) and medium.is_surely(inside.path(place))
+        ]
         if same:
             notes.append(
                 f"{base} also holds {counted(len(same), medium.things.removesuffix('s'))}, for instance "
-                f"{same[0].name}: segment {medium.things} by themselves"
+                f"{Path(inside.names[same[0]]).name}: segment {medium.things} by themselves"
             )
-    foreign = Counter(path.suffix.lower() for path in others if path.suffix.lower() in FOREIGN_SUFFIXES)
+    suffixes = (os.path.splitext(inside.names[place])[1].lower() for place in others)
+    foreign = Counter(suffix for suffix in suffixes if suffix in FOREIGN_SUFFIXES)
     if foreign:
         kinds = ", ".join(f"{count} {suffix}" for suffix, count in foreign.most_common())
         notes.append(f"{base} also holds pictures that are not read ({kinds}): convert them to JPEG or PNG")
-    clouds = [path for path in others if foreign_clouds.advice(path)]
-    if clouds:
-        notes.append(f"{base} also holds {clouds[0].name}: {foreign_clouds.advice(clouds[0])}")
-    broken = [path for path in others if path.is_symlink() and not path.exists()]
+    clouds = (Path(inside.names[place]) for place in others)
+    cloud = next((path for path in clouds if foreign_clouds.advice(path)), None)
+    if cloud is not None:
+        notes.append(f"{base} also holds {cloud.name}: {foreign_clouds.advice(cloud)}")
+    broken = [place for place in others if os.path.islink(path := inside.path(place)) and not os.path.exists(path)]
     if broken:
-        notes.append(f"{base} also holds {counted(len(broken), 'link')} to nothing, for instance {broken[0].name}")
+        name = Path(inside.names[broken[0]]).name
+        notes.append(f"{base} also holds {counted(len(broken), 'link')} to nothing, for instance {name}")
     return tuple(notes)
 
 
@@ -141,14 +155,14 @@ def _fits(names: tuple[str, ...], parts: tuple[str, ...]) -> bool:
     return bool(names) and fnmatch.fnmatch(names[0], parts[0]) and _fits(names[1:], parts[1:])
 
 
-def _of_one_family(files: Iterable[Path], media: Sequence[Medium]) -> list[Path]:
-    """The files of the first family that occurs."""
-    known = list(files)
+def _of_one_family(places: Iterable[int], path: Callable[[int], Name], media: Sequence[Medium]) -> array[int]:
+    """The places of the files of the first family that occurs."""
+    known = array("Q", places)
     for members in families(media):
-        found = [file for file in known if any(medium.is_surely(file) for medium in members)]
+        found = array("Q", (place for place in known if any(medium.is_surely(path(place)) for medium in members)))
         if found:
             return found
-    return []
+    return array("Q")
 
 
 def _some(suffixes: Sequence[str]) -> str:
@@ -164,15 +178,7 @@ def _single(source: Name, medium: Medium) -> Sources:
     return Sources(None, (Item(source, PurePosixPath(path.name or path.resolve().name), medium),))
 
 
-def _many(base: Path, found: Iterable[Path], given: Collection[str], media: Sequence[Medium]) -> Sources:
-    items = (
-        Item(file, PurePosixPath(file.relative_to(base).as_posix()), _among_others(file, given, media))
-        for file in found
-    )
-    return Sources(base, tuple(items))
-
-
-def _among_others(file: Path, given: Collection[str], media: Sequence[Medium]) -> Medium:
+def _among_others(file: Name, given: Collection[str], media: Sequence[Medium]) -> Medium:
     """What a file in a folder is: with options for pictures alone, an animation or a stack is a bad picture."""
     medium, plain = tell(file, given, media), media[-1]
     fits = plain.claims(file) and set(given) <= plain.takes

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from intarsia.errors import DataError, UsageError, require
 from intarsia.files import atomic_path, require_room
 from intarsia.labels import LabelSpace
-from intarsia.media.rasters import RASTER_SUFFIXES, GeoFrame, opened_raster
+from intarsia.media.rasters import TIFF_SUFFIXES, GeoFrame, opened_raster
 
 _BLOCK = 256
 
@@ -49,7 +49,7 @@ class GeoTiffWriter:
         bands: Sequence[str] | None = None,
     ) -> None:
         self.path = Path(path)
-        if self.path.suffix.lower() not in RASTER_SUFFIXES:
+        if self.path.suffix.lower() not in TIFF_SUFFIXES:
             raise UsageError(f"cannot write {self.path} as GeoTIFF: end its name in .tif")
         self.frame, self._dtype, self._nodata, self._space = frame, dtype, nodata, space
         self._bands = bands

@@ -84,6 +84,7 @@ _LOOKALIKES = (
     (b"#?RGBE", "an HDR picture of Radiance; tone-map it and save it as PNG or JPEG"),
     (b"v/1\x01", "an HDR picture (OpenEXR); tone-map it and save it as PNG or JPEG"),
     (b"ENVI", "the header of an ENVI raster; convert it (gdal_translate IN OUT.tif)"),
+    (b"EHFA_HEADER_TAG", "a raster of Erdas Imagine; convert it (gdal_translate IN OUT.tif)"),
     (b"RIFF", "an audio or video file, not a picture"),
     (b"\x1aE\xdf\xa3", "a video; name it .mkv or .webm to have it segmented as one"),
     (b"version https://git-lfs", "a Git LFS pointer, not the picture itself; run: git lfs pull"),
@@ -325,6 +326,8 @@ def _looks_like(prefix: bytes) -> str:
         return "it looks like a web page (HTML), perhaps saved instead of the download"
     if head.startswith(b"<svg"):
         return "it looks like an SVG drawing; export it as PNG"
+    if head.startswith(b"<vrtdataset"):
+        return "it looks like a virtual raster (VRT), which only names others; write it out (gdal_translate IN OUT.tif)"
     if head.startswith(b"<"):
         return "it looks like XML text"
     if head.startswith((b"{", b"[")):

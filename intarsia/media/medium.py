@@ -24,7 +24,7 @@ from intarsia.media.images import IMAGE_SUFFIXES, open_image
 from intarsia.media.photos import WRITTEN_SUFFIXES as PHOTO_SUFFIXES
 from intarsia.media.photos import PhotoReader
 from intarsia.media.png import MaskWriter
-from intarsia.media.rasters import RASTER_SUFFIXES, is_raster, open_raster
+from intarsia.media.rasters import RASTER_SUFFIXES, TIFF_SUFFIXES, is_raster, open_raster
 from intarsia.media.sequence import PictureSequence
 from intarsia.media.stacks import STACK_SUFFIXES, StackReader, is_stack
 from intarsia.media.video import VIDEO_SUFFIXES, is_video, open_video
@@ -112,7 +112,7 @@ RASTER = Medium(
     lambda source, preprocessing, options: open_raster(
         source, bands=preprocessing.bands, windows=preprocessing.windows
     ),
-    labels=lambda path: ".mask.tif", targets=RASTER_SUFFIXES, outputs=_NAMED, by_name=True, parted=True,
+    labels=lambda path: ".mask.tif", targets=TIFF_SUFFIXES, outputs=_NAMED, by_name=True, parted=True,
     reduced="the model sees the map reduced to {side} pixels, as it was trained; --long-side 0 keeps its own size.",
     writer=lambda path, reader, space: GeoTiffWriter(
         path, reader.frame, dtype=space.dtype, nodata=space.ignore_index, space=space

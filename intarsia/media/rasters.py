@@ -1,4 +1,4 @@
-"""Rasters (GeoTIFF) of any number of bands and any size, read by window through rasterio (GDAL)."""
+"""Rasters (GeoTIFF, JPEG 2000) of any number of bands and any size, read by window through rasterio (GDAL)."""
 
 from __future__ import annotations
 
@@ -22,13 +22,16 @@ from intarsia.media.pixels import RGB
 from intarsia.media.shades import is_inverted, shades_of
 from intarsia.media.source import Pixels, as_rgb
 
-RASTER_SUFFIXES = (".tif", ".tiff")
+TIFF_SUFFIXES = (".tif", ".tiff")
+RASTER_SUFFIXES = (*TIFF_SUFFIXES, ".jp2")
 
 MAX_SIDE = 400_000
 """Rasters with longer sides are refused, because some rows of tiles have to fit into memory."""
 
 CACHE_MB = 64  # of GDAL's decoded blocks, by default a share of the machine's memory
 _COLOURS = ("red", "green", "blue")
+# Only these: other formats of GDAL can name further files and servers.
+_DRIVERS = {b"II*\0": "GTiff", b"MM\0*": "GTiff", b"II+\0": "GTiff", b"MM\0+": "GTiff", b"\0\0\0\f": "JP2OpenJPEG"}
 _KINDS = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64")
 _PERCENTILES = (0.5, 99.5)
 IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
@@ -246,7 +249,7 @@ class RasterReader:
 def open_raster(
     path: str | os.PathLike[str], *, bands: Sequence[int] | None = None, windows: Windows | None = None
 ) -> RasterReader:
-    """Open a GeoTIFF by its header.
+    """Open a GeoTIFF or JPEG 2000 by its header.
 
     Args:
         path: the file.
@@ -254,7 +257,7 @@ def open_raster(
         windows: (low, high) stored values that become 0 and 255, once or for each band; None takes 8-bit values.
 
     Raises:
-        DataError: missing, damaged, no TIFF, too large, or without the bands or values that are needed.
+        DataError: missing, damaged, no raster, too large, or without the bands or values that are needed.
         UsageError: rasterio is not installed.
     """
     return RasterReader(Path(path), bands, windows)
@@ -266,7 +269,7 @@ def are_rasters(*files: object) -> bool:
 
 
 def is_raster(path: str | os.PathLike[str]) -> bool:
-    """Tell whether a file is a map rather than a photo: a TIFF with a georeference, or with bands that are no colours.
+    """Tell whether a file is a map rather than a photo: georeferenced, or with bands that are no colours.
 
     Ground control points and RPCs are a georeference, too. More than four bands are no colours, nor are those that the
     file calls neither a colour nor transparency: of a photo they would be left out. Without rasterio nothing is a map.
@@ -286,18 +289,16 @@ def is_raster(path: str | os.PathLike[str]) -> bool:
 
 @contextmanager
 def opened_raster(path: Path, mode: str = "r", **profile: Any) -> Iterator[Any]:
-    """A TIFF as rasterio's dataset; what goes wrong inside the block becomes a `DataError`."""
+    """A raster as rasterio's dataset, to be written a TIFF; what goes wrong in the block becomes a `DataError`."""
     rasterio = require("rasterio", "geo")
-    if mode == "r":
-        _check_file(path)
+    driver = _driver_of(path) if mode == "r" else "GTiff"
     if not is_text(path):
         raise DataError(f"cannot open {path}: GDAL takes no names that are no text (UTF-8); rename it")
     options = {"GDAL_CACHEMAX": CACHE_MB, "GDAL_NUM_THREADS": "1"}
     try:
         with rasterio.Env(**options), warnings.catch_warnings():
             warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
-            # Only TIFF: other formats of GDAL can name further files and servers.
-            with rasterio.open(path, mode, driver="GTiff", **profile) as file:
+            with rasterio.open(path, mode, driver=driver, **profile) as file:
                 yield file
     except IntarsiaError:
         raise
@@ -309,7 +310,8 @@ def opened_raster(path: Path, mode: str = "r", **profile: Any) -> Iterator[Any]:
         raise DataError(f"cannot read {path}: the file is truncated or corrupt ({reason}); copy it again") from error
 
 
-def _check_file(path: Path) -> None:
+def _driver_of(path: Path) -> str:
+    """GDAL's name for the format of a file, by its first bytes."""
     try:
         with path.open("rb") as stream:
             magic = stream.read(4)
@@ -319,8 +321,9 @@ def _check_file(path: Path) -> None:
         raise DataError(f"cannot read {path}: it is a folder, not a raster") from None
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror or error}") from error
-    if magic not in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
-        raise DataError(f"cannot read {path}: it is not a TIFF file; convert it (gdal_translate IN OUT.tif)")
+    if magic not in _DRIVERS:
+        raise DataError(f"cannot read {path}: it is neither TIFF nor JPEG 2000; convert it (gdal_translate IN OUT.tif)")
+    return _DRIVERS[magic]
 
 
 def _choose_bands(name: str, bands: Sequence[int] | None, colours: list[str]) -> tuple[int, ...]:

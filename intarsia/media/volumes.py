@@ -41,7 +41,7 @@ _CARET = 30  # NIfTI's code of extensions in Caret's XML, where label tables are
 
 def is_volume(path: str | os.PathLike[str]) -> bool:
     """Tell whether a path names a volume: by its suffix, of a pair of .hdr and .img and of DICOM by the first bytes."""
-    name = Path(path).name.lower()
+    name = os.fspath(path).lower()
     if name.endswith((".hdr", ".img")):
         return is_pair(Path(path))
     return name.endswith(VOLUME_SUFFIXES) or is_series(Path(path))

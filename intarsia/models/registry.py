@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Any, Literal, NamedTuple, Protocol, TypeVar, get_args
 
 from intarsia.errors import ModelError, UsageError, suggest
@@ -92,6 +93,19 @@ class Architecture:
         return {p.name: p.default for p in parameters if p.name != "classes"}
 
 
+class _Kind(NamedTuple):
+    words: str
+    holds: Callable[[Any], bool]
+
+
+_KINDS = {
+    "bool": _Kind("true or false", lambda value: isinstance(value, bool)),
+    "int": _Kind("a whole number", lambda value: isinstance(value, Integral) and not isinstance(value, bool)),
+    "float": _Kind("a number", lambda value: isinstance(value, Real) and not isinstance(value, bool)),
+    "str": _Kind("a text", lambda value: isinstance(value, str)),
+}
+"""What options may hold, by how builders annotate them; what they annotate otherwise, they check themselves."""
+
 _architectures: dict[str, Architecture] = {}
 
 
@@ -156,6 +170,10 @@ def build(name: str, *, classes: int, **options: Any) -> SegmentationModel:
     for option in options:
         if option not in found.options:
             raise UsageError(f"{name} has no option {option!r}.{suggest(option, found.options)}")
+    for option, value in options.items():
+        kind = str(inspect.signature(found.builder).parameters[option].annotation)
+        if kind in _KINDS and not _KINDS[kind].holds(value):
+            raise UsageError(f"{name}: {option} is {_KINDS[kind].words}, not {value!r}")
     if classes < 1:
         raise ModelError(f"a model needs at least one class, not {classes}")
     try:

@@ -16,13 +16,13 @@ def read_assignments(assignments: Iterable[str]) -> dict[str, Any]:
     """
     values: dict[str, Any] = {}
     for assignment in assignments:
-        import yaml
+        from intarsia.yamltext import read_yaml  # not before there is something to read
 
         key, separator, text = assignment.partition("=")
         if not separator or not key:
             raise UsageError(f"{assignment!r} is not of the form key=value, for instance training.epochs=5")
         try:
-            values[key] = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise UsageError(f"{assignment!r}: the value is not valid YAML") from error
+            values[key] = read_yaml(text)
+        except ValueError as error:
+            raise UsageError(f"{assignment!r}: the value is not valid YAML: {error}") from error
     return values

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from intarsia.errors import UsageError
@@ -27,6 +26,7 @@ from intarsia.recipe.sections import (
     explain,
 )
 from intarsia.texts import decoded
+from intarsia.yamltext import read_yaml, write_yaml
 
 _MOVED = {"columns", "label"}
 
@@ -65,7 +65,7 @@ class Recipe(Section):
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Recipe:
-        """Read a YAML file. Relative data paths are taken from the recipe's folder if they exist there.
+        """Read a YAML file. Relative data paths are taken from the recipe's folder if they exist there, ~ is the home.
 
         Raises:
             UsageError: no such file, not YAML, an unknown key or a wrong value; the message names file and key.
@@ -91,16 +91,16 @@ class Recipe(Section):
             reader = place.get("reader", {})
             for holder, key in ((place, "path"), (place, "remap"), (reader, "images"), (reader, "masks")):
                 said = holder.get(key)
-                if isinstance(said, str) and said and not Path(said).exists() and (file.parent / said).exists():
-                    holder[key] = str(file.parent / said)
+                if isinstance(said, str) and said:
+                    holder[key] = _found(said, file.parent)
         return recipe.override({"data": data})
 
     @classmethod
     def from_text(cls, text: str, *, origin: str = "recipe") -> Recipe:
         """Read YAML text; `origin` names it in errors."""
         try:
-            value = yaml.safe_load(text)
-        except yaml.YAMLError as error:
+            value = read_yaml(text)
+        except ValueError as error:
             raise UsageError(f"{origin} is not valid YAML: {error}") from error
         if value is None:
             value = {}
@@ -160,11 +160,17 @@ class Recipe(Section):
 
     def to_yaml(self) -> str:
         """The resolved recipe as YAML."""
-        return yaml.safe_dump(self.to_dict(), sort_keys=False, allow_unicode=True, width=120)
+        return write_yaml(self.to_dict())
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the resolved recipe."""
         write_text(path, self.to_yaml())
+
+
+def _found(said: str, folder: Path) -> str:
+    """A place as a recipe in `folder` says it, from here."""
+    place = Path(os.path.expanduser(said))
+    return str(folder / place) if not place.exists() and (folder / place).exists() else str(place)
 
 
 def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

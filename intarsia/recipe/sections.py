@@ -5,10 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal, get_origin
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from intarsia.errors import UsageError, suggest
 
+Channel = Annotated[int, Field(ge=0, le=255)]
+Colour = tuple[Channel, Channel, Channel]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
@@ -22,7 +34,18 @@ NumberOrPair = Annotated[
 class Section(BaseModel):
     """Part of a recipe: unknown keys are errors, and nothing changes once it is read."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _not_bent(cls, value: Any, field: ValidationInfo) -> Any:
+        """Truth values are no numbers, and a section of which nothing is said is as it is by default."""
+        known = cls.model_fields[field.field_name or ""]
+        if isinstance(value, bool) and known.annotation in (int, float):
+            raise ValueError(f"a number, not {str(value).lower()}")
+        if value is None and isinstance(known.default, Section):
+            return known.default
+        return value
 
 
 class Remapping(Section):
@@ -30,7 +53,7 @@ class Remapping(Section):
 
     map: dict[str, str | None] = Field({}, description="name in the data: new name; ignore (or null): not labelled")
     classes: list[str] | None = Field(None, description="the new classes in order; none: the new names as they come")
-    palette: list[tuple[int, int, int]] | None = Field(None, description="one RGB colour for each of classes")
+    palette: list[Colour] | None = Field(None, description="one RGB colour for each of classes")
     rest: str = Field("error", description="classes that map does not name: error, keep, ignore, or a new class")
 
 
@@ -46,7 +69,7 @@ class ReadOptions(Section):
 
     layout: str = Field("auto", description="folder layout; `intarsia data list` names them")
     classes: list[str] | None = Field(None, description="class names in order; none: read or guessed from the data")
-    palette: list[tuple[int, int, int]] | None = Field(None, description="one RGB colour a class")
+    palette: list[Colour] | None = Field(None, description="one RGB colour a class")
     ignore: list[int] = Field([], description="stored values (of masks or points) that mean: not labelled")
     masks: str = Field("", description="pictures: folder or ending of the masks, where several may be them")
     resize_masks: bool = Field(False, description="pictures: stretch masks of another size to their picture")
@@ -307,7 +330,7 @@ class Training(Section):
     pixels: Annotated[int, Field(ge=1)] = Field(
         100_000, description="classical models: most pixels that are drawn from the training pictures to fit to"
     )
-    seed: Annotated[int, Field(ge=0)] = Field(0, description="of all that is random")
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(0, description="of all that is random")
     tensorboard: bool = Field(False, description="also write a log for TensorBoard")
 
 
@@ -344,6 +367,9 @@ def explain(problem: Any, model: type[BaseModel]) -> str:
             f"{name}.{location[-1]}" for name in here if location[-1] in _keys_at(model, [*location[:-1], name])
         ]
         hint = f" It belongs into a section: {', '.join(elsewhere)}." if elsewhere else suggest(str(location[-1]), here)
+        head, dot, rest = str(location[-1]).partition(".")
+        if dot and head in here:
+            hint = f" In a file, sections hold their keys: {head}: {{{rest}: ...}}"
         return f"unknown key {key!r}.{hint}"
     got = problem["input"]
     if problem["type"] in {"model_type", "model_attributes_type"}:  # "should be a valid dictionary or instance of Data"
@@ -354,11 +380,18 @@ def explain(problem: Any, model: type[BaseModel]) -> str:
         spoken = isinstance(got, str) and (kind is str or get_origin(kind) is Literal)
         hint = f"; write {{{first}: {got}}}" if spoken else ""
         return f"{key}: a section with keys of its own ({', '.join(names)}), not {got!r}{hint}"
-    if problem["type"] == "list_type":
+    if problem["type"] in ("list_type", "tuple_type"):
         return f"{key}: a list, not {got!r}; write [...]"
+    if problem["type"] in ("string_type", "invalid_key"):
+        return f"{key}: a text, not {_as_yaml(got)}; write it in quotes, '{_as_yaml(got)}'"
     message = str(problem["msg"]).removeprefix("Value error, ")
     message = message[:1].lower() + message[1:]
     return f"{key or model.__name__.lower()}: {message}" + (f" (got {got!r})" if location else "")
+
+
+def _as_yaml(value: Any) -> str:
+    """A plain value as it stands in a recipe."""
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 _WRAPPED: dict[str, type[BaseModel]] = {"loss": LossTerm, "sources": Source, "remap": Remapping, "clips": Clips}

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import yaml
-
 from intarsia.bundle import Description
+from intarsia.yamltext import write_yaml
 
 _HEADINGS = {"data": "Data", "terms": "Terms", "license": "Licence", "limits": "Limits"}
 
@@ -35,7 +34,7 @@ def model_card(bundle: Description, *, name: str = "") -> str:
     if bundle.metrics:
         parts.append("## Metrics\n\n" + _metrics(bundle))
     if recipe:
-        text = yaml.safe_dump(recipe, sort_keys=False, allow_unicode=True, width=120).rstrip("\n")
+        text = write_yaml(recipe).rstrip("\n")
         parts.append(f"## Recipe\n\n```yaml\n{text}\n```")
     return "\n\n".join(parts) + "\n"
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 
 from intarsia.jobs import Task
+from intarsia.scaling.waiting import Waiting
 
 Cut = Callable[[Task, int], list[Task]]
 
@@ -26,20 +26,26 @@ class Cuts:
         """How many tasks wait for their parts."""
         return len(self._left)
 
-    def make(self, waiting: deque[Task], workers: int) -> None:
+    def make(self, waiting: Waiting, workers: int) -> None:
         """Put parts in the place of tasks that wait, if those are fewer than the workers.
 
         Among many tasks none is cut: each is done sooner as a whole, and all workers have something to do.
         """
-        for task in list(waiting) if len(waiting) < workers else ():
-            if task.part is not None or task.id in self._asked or task.medium.light:
-                continue
-            self._asked.add(task.id)
-            parts = self._cut(task, workers)
+        if len(waiting) >= workers:
+            return
+        whole, cut = list[Task](), list[Task]()
+        for task in waiting.take_all():
+            parts = self._parts(task, workers)
             if parts:
                 self._left[task.id] = task, {part.id for part in parts}
-                waiting.remove(task)
-                waiting.extend(parts)
+            (cut if parts else whole).extend(parts or [task])
+        waiting.add([*whole, *cut])
+
+    def _parts(self, task: Task, workers: int) -> list[Task]:
+        if task.part is not None or task.id in self._asked or task.medium.light:
+            return []
+        self._asked.add(task.id)
+        return self._cut(task, workers)
 
     def over(self, part: Task) -> list[Task]:
         """Take a part for done, or given up; returns the task itself after its last one."""

@@ -12,6 +12,7 @@ from intarsia.jobs.attempts import Outcome
 from intarsia.scaling.cuts import Cut, Cuts
 from intarsia.scaling.pool import Event, Pool
 from intarsia.scaling.terms import Answer, Order
+from intarsia.scaling.waiting import Waiting
 
 Quarantine = Callable[[Task, str], Record | None]
 _AT_ONCE = 3  # pictures a worker holds: one is written, one computed, one read
@@ -39,7 +40,7 @@ class Driver:
         self, pool: Pool, tasks: Sequence[Task], quarantine: Quarantine, stop: Callable[[], bool], cut: Cut
     ) -> None:
         self._pool, self._quarantine, self._stop = pool, quarantine, stop
-        self._waiting = deque(tasks)
+        self._waiting = Waiting(tasks)
         self._cuts = Cuts(cut)
         self._suspects: deque[Task] = deque()
         self._busy: dict[str, tuple[Task, float, float]] = {}
@@ -83,7 +84,7 @@ class Driver:
         for task, since, due in list(self._busy.values()):
             if due <= now:
                 self._busy[task.id] = task, since, float("inf")
-                self._waiting.append(task)
+                self._waiting.add([task])
         names = sorted(self._ready - self._alone, key=lambda name: len(self._given[name]))
         if self._suspects and names:  # one gets nothing more until it is free for them
             first = names.pop(0)
@@ -93,12 +94,12 @@ class Driver:
         for level in range(1, 1 + (_AT_ONCE if len(self._waiting) > len(names) else 1)):
             for name in names:
                 if self._waiting and len(self._given[name]) < level and self._fits(name):
-                    self._give(name, self._waiting.popleft())
+                    self._give(name, self._waiting.take())
 
     def _fits(self, name: str) -> bool:
         """Whether a worker may hold the next task: beside others only what takes moments."""
         held = self._given[name].values()
-        return not held or all(task.medium.light for task in (*held, self._waiting[0]))
+        return not held or all(task.medium.light for task in (*held, self._waiting.next()))
 
     def _give(self, name: str, task: Task) -> None:
         self._given[name][task.id] = task
@@ -130,7 +131,7 @@ class Driver:
         if task.part is None:
             yield Outcome(task, answer.kind, answer.record)
         else:
-            self._waiting.extendleft(self._cuts.over(task))
+            self._waiting.add_first(self._cuts.over(task))
 
     def _died(self, event: Event) -> Iterator[Outcome]:
         held = list(self._given.pop(event.worker).values())
@@ -148,7 +149,7 @@ class Driver:
             if len(held) == 1 and self._deaths[task.id] >= _DEATHS:
                 self._busy.pop(task.id, None)
                 if task.part is not None:  # the whole will show whether it is to blame
-                    self._waiting.extendleft(self._cuts.over(task))
+                    self._waiting.add_first(self._cuts.over(task))
                     continue
                 reason = f"it ended its process twice (the last one {event.reason}); perhaps memory was short"
                 record = self._quarantine(task, reason)
@@ -156,7 +157,7 @@ class Driver:
             elif event.blame:
                 self._suspects.append(task)
             else:
-                self._waiting.appendleft(task)
+                self._waiting.add_first([task])
 
     def _stopped(self) -> Iterator[Outcome]:
         """Let workers leave, and hear what they have finished."""

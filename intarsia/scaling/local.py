@@ -57,7 +57,7 @@ class LocalPool:
         context = multiprocessing.get_context("spawn")
         mine, its = context.Pipe()
         process = context.Process(target=_serve, args=(its, self._terms, name), name=f"intarsia-{name}")
-        with _held_back():
+        with held_back():
             process.start()
         its.close()
         self._workers[name] = process, mine
@@ -86,13 +86,14 @@ class LocalPool:
             process, _ = self._workers.pop(name)
             process.join()
             connection.close()
-            return Event(name, "died", reason=_ended(process.exitcode))
+            return Event(name, "died", reason=ended(process.exitcode))
         if isinstance(said, Answer):
             return Event(name, "answer", answer=said)
         return Event(name, "failed", error=said) if isinstance(said, Exception) else Event(name, "ready")
 
 
-def _ended(code: int | None) -> str:
+def ended(code: int | None) -> str:
+    """How a process ended, in words that follow its name."""
     if code is not None and code < 0:
         with suppress(ValueError):
             return f"was ended by {signal.Signals(-code).name}"
@@ -100,7 +101,7 @@ def _ended(code: int | None) -> str:
 
 
 @contextmanager
-def _held_back() -> Iterator[None]:
+def held_back() -> Iterator[None]:
     """Hold signals back while a process is made, which inherits that; it never sees those that are for its parent."""
     if sys.platform == "win32":
         yield

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
-from dataclasses import replace
 from functools import partial
 
 from intarsia.errors import DataError, UsageError
@@ -75,15 +74,14 @@ def run_on(
     if not overwrite:
         predictor = as_begun(predictor, plan, manifest)
     check(predictor, plan, options)
-    todo = [task for task in plan.tasks if not is_skipped(predictor, task, plan, manifest, options, overwrite)]
-    for task in todo:
+    result = JobResult()
+    todo = result.skip(plan, lambda task: is_skipped(predictor, task, plan, manifest, options, overwrite))
+    for task in todo.tasks:
         Order.of(task)
     if isinstance(engine, Local):
-        check_memory(predictor, replace(plan, tasks=tuple(todo)), options, workers=engine.workers)
-    waiting = {task.id for task in todo}
-    result = JobResult(skipped=[str(task.source) for task in plan.tasks if task.id not in waiting])
+        check_memory(predictor, todo, options, workers=engine.workers)
     result.stopped = stop()
-    if not todo or result.stopped:
+    if not todo.tasks or result.stopped:
         result.forget_parts(plan, options)
         manifest.tidy()
         return result
@@ -96,7 +94,7 @@ def run_on(
     quarantine = partial(_give_up, predictor, desk.manifest, options)
     try:
         with _pool(engine, terms) as pool:
-            for outcome in Driver(pool, todo, quarantine, stop, partial(cut, tell=tell)).outcomes():
+            for outcome in Driver(pool, todo.tasks, quarantine, stop, partial(cut, tell=tell)).outcomes():
                 result.add(outcome)
                 if outcome.record is not None and finished is not None:
                     finished(len(result.skipped) + len(result.records), len(plan.tasks), outcome.record)

@@ -11,7 +11,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from intarsia.errors import ModelError
+from intarsia.errors import ModelError, UsageError
 from intarsia.metrics import ConfusionMatrix
 from intarsia.training.meeting import met
 
@@ -46,10 +46,18 @@ def join_world() -> Iterator[World]:
     """Join the process group that ``torchrun`` announces, or be a world of one.
 
     Raises:
+        UsageError: WORLD_SIZE is set, as by a scheduler, and the rest of what ``torchrun`` sets is not.
         ModelError: another process of the group ended, so that nothing can be computed together any more.
     """
     cuda = torch.cuda.is_available()
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+    announced = os.environ.get("WORLD_SIZE", "1")
+    absent = [name for name in _ANNOUNCED if not os.environ.get(name)]
+    if announced != "1" and (absent or not announced.isdecimal()):
+        raise UsageError(
+            f"the environment says WORLD_SIZE={announced}, but not {' and '.join(absent) or 'a number'}: start the "
+            "processes with torchrun, or unset WORLD_SIZE to train in one"
+        )
+    if announced == "1":
         yield World(0, 1, torch.device("cuda" if cuda else "cpu"))
         return
     local = int(os.environ.get("LOCAL_RANK", "0"))
@@ -72,6 +80,7 @@ def join_world() -> Iterator[World]:
         dist.destroy_process_group()
 
 
+_ANNOUNCED = ("RANK", "MASTER_ADDR", "MASTER_PORT")
 _LOST = ("Connection closed by peer", "Connection reset by peer", "Broken pipe", "Connection refused", "NCCL error")
 
 

@@ -117,6 +117,8 @@ def test_several_rings_are_united_not_even_odd(tmp_path: Path) -> None:
         (entry(segmentation=[[0, 0, 1e20, 1, 2, 2]]), "far outside"),
         (entry(segmentation=[["a", 0, 1, 1, 2, 2]]), "not a number"),
         (entry(segmentation=[None]), "not a list of numbers"),
+        (entry(segmentation=[[0, 0, 1, 1]], bbox=[0, 0, 5, 5]), "fewer than 3 points"),
+        (entry(segmentation="0,0,4,0,4,4", bbox=[0, 0, 5, 5]), "neither rings nor run lengths"),
         (entry(segmentation={"size": [5, 5], "counts": [25]}), "another size"),
         (entry(segmentation={"size": [10, 20], "counts": [5]}), "add up to 5"),
         (entry(segmentation={"size": [10, 20], "counts": "o"}), "end within a number"),

@@ -41,7 +41,7 @@ def test_the_record_is_json(cli: Cli, face: Path, tmp_path: Path) -> None:
     assert record["settings"] == {"lips": "red", "hair": "navy", "skin": "smooth", "strength": 0.8}
     assert record["outputs"] == {"makeup": "face.makeup.png"}
     assert record["details"] == {"faces": 1}
-    assert record["areas"]["hair"] > 0.1
+    assert 0.03 < record["areas"]["hair"] < 0.2  # a drawing is no photo to the model of clothes
     cli.json("makeup", face, "--lips", "red", "--skin", "smooth", "--hair", "navy", "-o", tmp_path / "out", "--resume")
 
 

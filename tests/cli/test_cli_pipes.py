@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import subprocess
 import sys
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from PIL import Image
 from tiny import TinyRun
 
 from intarsia.cli.main import main
+from intarsia.cli.pipes import _suffix
 from intarsia.media.images import read_mask
 
 
@@ -65,6 +67,93 @@ def test_what_cannot_be_piped(
             patch.setattr(sys, "stdin", Pipe())
             assert cli("segment", *arguments, *model) == code
             assert said in cli.err + cli.out
+
+
+@pytest.mark.parametrize(
+    ("beginning", "suffix"),
+    [
+        (b"RIFF\x10\0\0\0AVI LIST", ".avi"),
+        (b"RIFF\x10\0\0\0WEBPVP8 ", ".webp"),
+        (b"\xff\xd8\xff\xe0\0\x10JFIF", ".jpg"),
+        (b"# .PCD v0.7 - Point Cloud Data file format\nVERSION 0.7\n", ".pcd"),
+        (b"x,y,z,intensity\n1,2,3,4\n", ".xyz"),
+        (b"# made by hand\n-1.5 2e3 0.25 7\n", ".xyz"),
+        (b"1;2;3\n", ".xyz"),
+        (b"1 2\n3 4\n", ""),
+        (b'{"a": [1, 2, 3]}', ""),
+        (bytes(344) + b"n+1\0", ".nii"),
+    ],
+)
+def test_what_comes_through_a_pipe_is_told_by_its_beginning(beginning: bytes, suffix: str) -> None:
+    assert _suffix(beginning) == suffix
+
+
+def test_a_photo_through_pipes_is_what_the_photo_by_name_is(
+    photo: bytes, tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = io.BytesIO()
+    Image.open(io.BytesIO(photo)).resize((240, 160)).save(stream, "JPEG")
+    (tmp_path / "a.jpg").write_bytes(stream.getvalue())
+    assert cli("drive", tmp_path / "a.jpg", "-o", tmp_path) == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stdin", Pipe(stream.getvalue()))
+        assert cli("drive", "-", "-o", tmp_path / "out") == 0
+    assert (tmp_path / "out" / "stdin.drive.jpg").read_bytes() == (tmp_path / "a.drive.jpg").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["annotations convert a --to coco -o -", "count -", "recipes copy unet -o -", "metrics - b", "data pack a -o -"],
+)
+def test_commands_that_take_no_pipes_make_no_file_of_that_name(
+    command: str, tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert cli(*command.split()) == 2
+    assert "neither reads standard input nor writes standard output (-)" in cli.err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_rehearsal_writes_nothing_to_standard_output(
+    tiny_run: TinyRun, photo: bytes, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = Pipe()
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stdin", Pipe(photo))
+        patch.setattr(sys, "stdout", output)
+        assert main(["segment", "-", "-m", str(tiny_run.run.folder), "-o", "-", "--dry-run"]) == 0
+        assert output.buffer.getvalue() == b""  # type: ignore[attr-defined]
+
+
+def test_closed_streams_are_empty_ones(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"")
+    for closed, command, code, said in (
+        ("<&-", "segment - -m street", 3, "standard input is empty"),
+        (">&-", "recipes list", 0, ""),
+        (">&-", "segment a.png -m street -o -", 2, "standard output, which is closed"),
+        ("2>&- >&- <&-", "recipes copy unet -o unet.yaml", 0, ""),
+    ):
+        line = f"{sys.executable} -m intarsia {command} {closed}"
+        ended = subprocess.run(["bash", "-c", line], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+        assert ended.returncode == code, ended.stderr
+        assert said in ended.stderr and "defect" not in ended.stderr
+    assert (tmp_path / "unet.yaml").read_text().strip()
+
+
+def test_nobody_who_reads_ends_a_table_and_a_file_alike(tmp_path: Path, photo: bytes) -> None:
+    (tmp_path / "a.png").write_bytes(photo)
+    for command in ("recipes list", "recipes list --json", "segment a.png -m kmeans -o -"):
+        line = f"{sys.executable} -m intarsia {command} | true; exit ${{PIPESTATUS[0]}}"
+        ended = subprocess.run(["bash", "-c", line], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+        assert ended.returncode == 141, ended.stderr
+        assert "Broken pipe" not in ended.stderr
+
+
+def test_a_folder_that_is_gone_is_said(tmp_path: Path) -> None:
+    line = f"mkdir x; cd x; rmdir ../x; {sys.executable} -m intarsia recipes list"
+    ended = subprocess.run(["bash", "-c", line], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert ended.returncode == 3
+    assert "the current folder is no longer there: go to one that is (cd)" in ended.stderr
 
 
 def test_one_file_of_a_video(tiny_run: TinyRun, tmp_path: Path, cli: Cli) -> None:

@@ -61,12 +61,14 @@ def test_what_a_page_shows_is_what_the_program_takes(path: Path) -> None:
 
 
 def _in_seconds(train: Callable[..., Any]) -> Callable[..., Any]:
-    """`intarsia.train` in one epoch of a tiny network; a resumed run gets a second one."""
+    """`intarsia.train` in one epoch of a tiny network, or few trees; a resumed run gets a second one."""
 
     def trained(source: str | Path, *places: Any, changes: Sequence[str] = (), **said: Any) -> Any:
         steps = [f"training.epochs={1 + bool(said.get('resume'))}", "training.minutes=null"]
         if said.get("recipe") is None:
             steps += TINY_CLOUD if "scans" in str(source) else QUICK
+        elif said["recipe"] == "random-forest":
+            steps.append("model.options.trees=4")
         return train(source, *places, changes=[*changes, *steps], **said | {"progress": False})
 
     return trained

@@ -346,3 +346,41 @@ def test_class_weights_must_be_as_many_as_classes():
     logits, target = batch()
     with pytest.raises(UsageError, match="focal: 2 class_weights for 3 classes"):
         make("focal", class_weights=[1, 2])(logits, target)
+
+
+@every
+def test_an_empty_batch_is_0_with_a_zero_gradient(name):
+    value, gradient = value_and_gradient(make(name), torch.randn(0, 3, 6, 8), torch.zeros(0, 6, 8, dtype=torch.long))
+    assert value == 0 and gradient.shape == (0, 3, 6, 8)
+
+
+@pytest.mark.parametrize(
+    ("logits", "target", "said"),
+    [
+        (torch.zeros(1, 2, 4, 4).numpy(), torch.zeros(1, 4, 4, dtype=torch.long), r"ndarray and Tensor.*from_numpy"),
+        (torch.zeros(1, 2, 4, 4), torch.zeros(1, 4, 4, dtype=torch.long).numpy(), r"Tensor and ndarray.*from_numpy"),
+        (torch.zeros(1, 2, 4, 4, dtype=torch.long), torch.zeros(1, 4, 4, dtype=torch.long), "not torch.int64"),
+        (torch.zeros(1, 2, 4, 4, dtype=torch.cfloat), torch.zeros(1, 4, 4, dtype=torch.long), "not torch.complex64"),
+    ],
+)
+def test_what_is_no_tensor_of_scores_is_said(logits, target, said):
+    with pytest.raises(DataError, match=said):
+        make("dice")(logits, target)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "said"),
+    [
+        ("dice", {"per_sample": "no"}, "per_sample must be true or false, not 'no'"),
+        ("dice", {"squared": 1}, "squared must be true or false, not 1"),
+        ("lovasz", {"per_sample": "false"}, "per_sample must be true or false"),
+        ("hausdorff_dt", {"one_sided": "false"}, "one_sided must be true or false"),
+        ("hausdorff_er", {"erosions": 2.5}, "erosions must be a whole number, not 2.5"),
+        ("focal", {"gamma": float("inf")}, "gamma must be a number at least 0, not inf"),
+        ("cross_entropy", {"class_weights": [0, 0]}, "class_weights must hold a number above 0"),
+        ("dice", {"weights": [0.0, 0.0]}, "weights must hold a number above 0"),
+    ],
+)
+def test_options_that_would_be_bent(name, options, said):
+    with pytest.raises(UsageError, match=said):
+        make(name, **options)

@@ -239,6 +239,8 @@ def test_things_that_are_no_images() -> None:
         (b"PK\x03\x04\x14\x00", "it looks like a zip archive"),
         (b'{"version": "5.0"}', "it looks like JSON text"),
         (b'<?xml version="1.0"?>', "it looks like XML text"),
+        (b'<VRTDataset rasterXSize="3">', r"a virtual raster \(VRT\), which only names others; write it out"),
+        (b"EHFA_HEADER_TAG\0", "it looks like a raster of Erdas Imagine; convert it"),
         (b"\x00\x00\x00\x18ftypheic\x00\x00", "it looks like a HEIC photo; convert it to JPEG or PNG"),
         (b"\x00\x00\x00\x18ftypisom\x00\x00", "it looks like a video"),
         (b"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n", "it looks like an HDR picture of Radiance; tone-map it"),

@@ -31,13 +31,14 @@ SPACE = LabelSpace(("ground", "roof", "tree"), ((1, 2, 3), (200, 0, 0), (0, 200,
 
 
 def write_raster(path: Path, values: NDArray, *, transform=NORTH_UP, crs: str | None = "EPSG:26914", **profile) -> Path:
-    """A GeoTIFF of (bands, H, W) values."""
+    """A GeoTIFF, or JPEG 2000 by its name, of (bands, H, W) values."""
     path.parent.mkdir(parents=True, exist_ok=True)
     settings = {"width": values.shape[2], "height": values.shape[1], "count": len(values), "dtype": values.dtype}
     if transform is not None:
         profile["transform"] = transform
     colour = profile.pop("colorinterp", None)
-    with rasterio.open(path, "w", driver="GTiff", crs=crs, **settings, **profile) as file:
+    driver = "JP2OpenJPEG" if path.suffix == ".jp2" else "GTiff"
+    with rasterio.open(path, "w", driver=driver, crs=crs, **settings, **profile) as file:
         file.write(values)
         if colour:
             file.colorinterp = [rasterio.enums.ColorInterp[name] for name in colour]
@@ -187,7 +188,7 @@ def test_files_that_cannot_be_used(tmp_path: Path, values: NDArray) -> None:
         with pytest.raises(DataError, match=r"cut\.tif"):
             open_raster(tmp_path / "cut.tif").read()
     (tmp_path / "no.tif").write_bytes(b"\x89PNG")
-    with pytest.raises(DataError, match="not a TIFF file"):
+    with pytest.raises(DataError, match="neither TIFF nor JPEG 2000"):
         open_raster(tmp_path / "no.tif")
     with pytest.raises(DataError, match="no such file"):
         open_raster(tmp_path / "nothing.tif")
@@ -195,8 +196,21 @@ def test_files_that_cannot_be_used(tmp_path: Path, values: NDArray) -> None:
         open_raster(tmp_path)
     # A GDAL description of another file is text, and never followed.
     (tmp_path / "link.tif").write_text(f"<VRTDataset><SourceFilename>{path}</SourceFilename></VRTDataset>")
-    with pytest.raises(DataError, match="not a TIFF file"):
+    with pytest.raises(DataError, match="neither TIFF nor JPEG 2000"):
         open_raster(tmp_path / "link.tif")
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_jpeg_2000_lies_on_the_map(tmp_path: Path, values: NDArray, count: int) -> None:
+    path = write_raster(tmp_path / "a.jp2", values[:count], QUALITY=100, REVERSIBLE="YES")
+    reader = open_raster(path)
+    assert is_raster(path) and reader.frame.straight and reader.frame.crs == open_raster(path).frame.crs != ""
+    np.testing.assert_allclose(reader.frame.transform, tuple(NORTH_UP)[:6])
+    kept = np.broadcast_to(values[:count].transpose(1, 2, 0), (70, 90, 3))
+    assert np.array_equal(reader.read(), kept) and np.array_equal(reader.window(5, 7, 20, 30), kept[5:25, 7:37])
+    path.write_bytes(path.read_bytes()[:600])
+    with pytest.raises(DataError, match=r"a\.jp2"):
+        open_raster(path).read()
 
 
 def test_a_raster_without_georeference_is_read_and_said(tmp_path: Path, values: NDArray) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
+import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -25,6 +28,7 @@ from intarsia.scaling import OnRay, run_on
 
 os.environ.setdefault("RAY_raylet_start_wait_time_s", "200")  # of a machine that is busy; read when it is imported
 ray = pytest.importorskip("ray")
+DRIVEN = Path(__file__).with_name("driven.py")
 NODE = {"num_cpus": 1, "include_dashboard": False, "object_store_memory": 100 << 20}
 
 
@@ -74,6 +78,31 @@ def test_two_nodes_share_a_large_source(cluster: Any, medium: str, tmp_path: Pat
     assert (len(result.done), result.exit_code) == (1, 0) and files(one) == files(two)
     assert all((one / name).read_bytes() == (two / name).read_bytes() for name in files(one) if "manifest" not in name)
     assert len((two / "manifest.jsonl").read_text().splitlines()) == 1
+
+
+@pytest.mark.usefixtures("small_clouds")
+@pytest.mark.parametrize("medium", ["raster", "video", "cloud"])
+def test_what_a_killed_driver_left_is_gone_on_with(cluster: Any, medium: str, tmp_path: Path) -> None:
+    """By the cluster, or by one process; those workers that Ray has not ended yet are waited for."""
+    two_nodes(cluster)
+    done = subprocess.run([sys.executable, DRIVEN, medium, tmp_path, "ray"], capture_output=True, text=True)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    one, two = tmp_path / "one", tmp_path / "out"
+    assert [name for name in files(two) if not name.startswith((".", "manifest"))] == []
+    make, source, _ = large(medium, tmp_path)
+    run_all(make(), plan(source, one))
+    again = run_on(OnRay(), make(), make, plan(source, two)) if medium == "raster" else alone(make, source, two)
+    assert (len(again.done), again.exit_code) == (1, 0) and files(one) == files(two)
+    assert all((one / name).read_bytes() == (two / name).read_bytes() for name in files(one) if "manifest" not in name)
+    first, second = (json.loads((out / "manifest.jsonl").read_text()) for out in (one, two))  # of one line each
+    assert first | {"seconds": 0} == second | {"seconds": 0}
+
+
+def alone(make: Any, source: Path, out: Path) -> Any:
+    """Go on in this process, as soon as nobody else is at the source."""
+    while (result := run_all(make(), plan(source, out))).busy:
+        time.sleep(0.1)
+    return result
 
 
 def test_two_nodes_give_what_one_process_gives(cluster: Any, photos: Path, tmp_path: Path) -> None:

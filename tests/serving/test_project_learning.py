@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,10 @@ from intarsia.bundle import Description
 from intarsia.errors import DataError, UsageError
 from intarsia.labels import LabelSpace
 from intarsia.media.png import encode_mask
-from intarsia.serving.project import Project
+from intarsia.serving.project import Project, learning
+from intarsia.serving.project.apart import Lesson
 from intarsia.serving.project.learning import going_on, train_job
+from intarsia.stopping import Stop
 
 pytestmark = pytest.mark.needs_torch
 SPACE = LabelSpace(("meadow", "lake"), ((0, 200, 0), (0, 0, 200)))
@@ -40,6 +42,20 @@ def project(tmp_path: Path) -> Project:
     return project
 
 
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Train in this process, which spares the start of another."""
+
+    def train_here(lesson: Lesson, *, stop: Stop, meanwhile: Callable[[], None]) -> Path:
+        run = intarsia.train(
+            lesson.data, lesson.folder, recipe=lesson.recipe, changes=lesson.changes, progress=False, stop=stop
+        )
+        meanwhile()
+        return run.best
+
+    monkeypatch.setattr(learning, "train_apart", train_here)
+
+
 def test_a_forest_learns_from_strokes(project: Project, tmp_path: Path) -> None:
     pytest.importorskip("sklearn")
     told: list[tuple[str, Mapping[str, Any]]] = []
@@ -51,7 +67,7 @@ def test_a_forest_learns_from_strokes(project: Project, tmp_path: Path) -> None:
     assert (result.labels[:, 4:44] == 0).mean() > 0.99 and (result.labels[:, 52:92] == 1).mean() > 0.99
 
 
-def test_a_forest_learns_from_strokes_on_a_slice_of_a_scan(tmp_path: Path) -> None:
+def test_a_forest_learns_from_strokes_on_a_slice_of_a_scan(here: None, tmp_path: Path) -> None:
     pytest.importorskip("sklearn")
     values, _ = body()
     write_nifti(tmp_path / "scan.nii.gz", np.kron(values, np.ones((2, 4, 4))))
@@ -70,7 +86,7 @@ def test_a_forest_learns_from_strokes_on_a_slice_of_a_scan(tmp_path: Path) -> No
     assert set(np.unique(labels)) == {0, 1}
 
 
-def test_a_network_goes_on(project: Project, tmp_path: Path, tiny_run: TinyRun) -> None:
+def test_a_network_goes_on(here: None, project: Project, tmp_path: Path, tiny_run: TinyRun) -> None:
     told: list[Mapping[str, Any]] = []
     best = train_job(
         project, "finetune", tmp_path / "run", base=str(tiny_run.run.best),
@@ -84,7 +100,7 @@ def test_a_network_goes_on(project: Project, tmp_path: Path, tiny_run: TinyRun) 
     assert description.architecture == "unet"  # as the one that it goes on from
 
 
-def test_a_new_network_by_a_recipe(project: Project, tmp_path: Path) -> None:
+def test_a_new_network_by_a_recipe(here: None, project: Project, tmp_path: Path) -> None:
     best = train_job(project, "recipe", tmp_path / "run", recipe="unet", changes=(*TINY, "training.epochs=1"))
     assert Description.load(best).space == SPACE
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from studio.arrays import TOLD, read
 from studio.stub import Stub
 
 SITUATION = """const shown = (id) => document.getElementById(id)?.textContent.trim();
@@ -44,7 +45,7 @@ class Studio:
 
     def labels(self, page: Any = None) -> list[int]:
         """Every label of the map."""
-        labels: list[int] = self.tell("return [...state.labels.data]", page)
+        labels: list[int] = read(self.tell(f"return {TOLD}(state.labels.data)", page)).tolist()
         return labels
 
     def point(self, x: float, y: float, page: Any = None) -> tuple[float, float]:

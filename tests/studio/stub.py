@@ -29,6 +29,9 @@ POLICY = (
     "frame-ancestors 'none'"
 )
 KINDS = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+DELAY = re.compile(rb"(const \w+_(?:AFTER|AT_MOST) = )(\d+)")
+HASTE = 5
+"""How much sooner than people's a page of this server saves by itself, in the same order: tests wait for it often."""
 NAMES = ("sky", "building", "road", "tree", "person")
 
 
@@ -291,6 +294,8 @@ class Answers(BaseHTTPRequestHandler):
         content = file.read_bytes()
         if name == "index.html":  # the editor alone: other rooms ask for what this server has not
             content = re.sub(rb"<script[^>]*/js/(?!main\.js)[^>]*></script>", b"", content)
+        if name == "js/saving.js":
+            content = DELAY.sub(lambda found: found[1] + b"%d" % (int(found[2]) // HASTE), content)
         self.send(content, KINDS[file.suffix])
 
     def problem(self, status: int, detail: str, **more: Any) -> None:

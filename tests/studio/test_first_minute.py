@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from studio.arrays import TOLD, read
 from studio.film import Film, along
 from studio.programs import package
 
@@ -27,11 +28,11 @@ from intarsia.serving.settings import Settings
 PATIENCE = 60_000  # milliseconds, of networks on busy machines
 SAMPLE = Path(__file__).parents[2] / "intarsia" / "serving" / "samples" / "astronaut.jpg"
 
-SEGMENTED = """async () => {
-  const { state } = await import("/studio/js/state.js");
+SEGMENTED = f"""async () => {{
+  const {{ state }} = await import("/studio/js/state.js");
   while (!state.labels?.data.includes(1)) await new Promise((done) => setTimeout(done, 20));
-  return [...state.labels.data];
-}"""
+  return {TOLD}(state.labels.data);
+}}"""
 
 PLACE = """async ([x, y]) => {
   const { view } = await import("/studio/js/main.js");
@@ -73,12 +74,12 @@ def accessible(page: Any) -> list[str]:
 
 def test_the_sample_is_segmented_as_soon_as_the_page_is_open(page: Any) -> None:
     page.goto("/")
-    labels = page.evaluate(SEGMENTED)
+    labels = read(page.evaluate(SEGMENTED))
     answer = page.request.post("/v1/segment", multipart={"file": {
         "name": "astronaut.jpg", "mimeType": "image/jpeg", "buffer": SAMPLE.read_bytes(),
     }})  # fmt: skip
     mask = np.asarray(Image.open(io.BytesIO(answer.body())))
-    assert np.array_equal(np.array(labels, np.uint8).reshape(mask.shape), mask)
+    assert np.array_equal(labels.reshape(mask.shape), mask)
     page.wait_for_selector("#panel-live-camera")
     assert accessible(page) == []
 

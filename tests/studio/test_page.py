@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from studio.arrays import TOLD, read
 from studio.pages import Studio
 from studio.programs import package
 from studio.stub import Stub, mask_png
@@ -371,6 +372,7 @@ def killed_after_a_stroke(studio: Studio, stub: Stub) -> list[int]:
     studio.drag((100, 100), (140, 130))
     labels = studio.labels()
     studio.until(HERE)
+    studio.page.locator("#message", has_text="Not yet saved").wait_for()  # no request is on its way any more
     with pytest.raises(Exception, match="crash"):
         studio.page.goto("chrome://crash", timeout=10_000)
     stub.refuse_labels = False
@@ -415,7 +417,7 @@ def test_two_tabs_on_one_picture_lose_nothing(studio: Studio, stub: Stub, answer
     studio.page.click(f"#conflict button[value={answer}]")
     if answer == "compare":
         studio.until("#message:text('Left: yours')")
-        assert studio.tell("return [...view.other.data]") == theirs.ravel().tolist()
+        assert read(studio.tell(f"return {TOLD}(view.other.data)")).tolist() == theirs.ravel().tolist()
         studio.page.click("#saved")
         studio.page.click("#conflict button[value=mine]")
     studio.until(SAVED)
@@ -443,12 +445,11 @@ def test_the_key_is_asked_once(browser: Any) -> None:
         context.close()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1200])
-def test_everybody_can_use_the_page(browser: Any, scheme: str, width: int) -> None:
+def test_everybody_can_use_the_page(browser: Any, width: int) -> None:
     axe = (package("axe-core") / "axe.min.js").read_text("utf-8")
     with Stub(names=tuple(f"class {index}" for index in range(20))) as stub:
-        studio = Studio(browser, stub, color_scheme=scheme)
+        studio = Studio(browser, stub)
         page = studio.page
         page.set_viewport_size({"width": width, "height": 560 if width < 400 else 700})
         page.click("#panel-compare summary")
@@ -457,11 +458,11 @@ def test_everybody_can_use_the_page(browser: Any, scheme: str, width: int) -> No
         found = check(page)
         assert not page.evaluate(OVERLAP, ["#tools", "#options"])
         page.keyboard.press("?")
-        found += check(page)
+        found += check(page, "#sheet")
         assert not page.evaluate("(({ scrollWidth, clientWidth }) => scrollWidth > clientWidth)(window['sheet-keys'])")
         page.keyboard.press("Escape")
         page.evaluate("document.getElementById('conflict').showModal()")
-        found += check(page)
+        found += check(page, "#conflict")
         assert found == []
         studio.tell("state.say('a long story '.repeat(20))")
         assert page.evaluate("document.body.scrollWidth") == width, "nothing lies beside the window"
@@ -476,10 +477,14 @@ OVERLAP = """(names) => {
 }"""
 
 
-def check(page: Any) -> list[str]:
-    """What axe finds, as rule and element."""
-    results = page.evaluate("async () => (await axe.run()).violations")
-    return [f"{each['id']}: {node['html'][:120]}" for each in results for node in each["nodes"]]
+def check(page: Any, place: str = "html") -> list[str]:
+    """What axe finds in a place, as scheme, rule and element."""
+    found = []
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        results = page.evaluate("async (place) => (await axe.run(place)).violations", place)
+        found += [f"{scheme}, {each['id']}: {node['html'][:120]}" for each in results for node in each["nodes"]]
+    return found
 
 
 def test_labels_above_255_are_shown_and_saved(browser: Any) -> None:
@@ -494,3 +499,25 @@ def test_labels_above_255_are_shown_and_saved(browser: Any) -> None:
         assert stub.saved().ravel().tolist() == studio.labels()
         assert studio.complaints == []
         studio.context.close()
+
+
+def test_long_names_of_classes_are_shown_whole(browser: Any) -> None:
+    long = "a reinforced concrete retaining wall that carries the old railway", "x" * 60
+    with Stub(names=("sky", *long)) as stub:
+        studio = Studio(browser, stub)
+        names = studio.page.locator("#legend-list .name")
+        assert names.evaluate_all("all => all.map((one) => one.scrollWidth <= one.clientWidth)") == [True] * 3
+        lines = names.locator("span").evaluate_all("all => all.map((one) => one.getClientRects()[0].height)")
+        assert lines[1] > 2 * lines[0] and lines[2] > 1.5 * lines[0], "what does not fit goes on below"
+        studio.context.close()
+        assert studio.complaints == []
+
+
+def test_a_panel_that_is_opened_comes_into_view(studio: Studio) -> None:
+    studio.page.set_viewport_size({"width": 390, "height": 844})
+    studio.page.locator("#panel-compare summary").focus()
+    studio.page.keyboard.press("Enter")
+    tops = "() => ['side', 'panel-compare'].map((id) => document.getElementById(id).getBoundingClientRect().top)"
+    studio.page.locator("#compare-with").wait_for()
+    side, panel = studio.page.evaluate(tops)
+    assert 0 <= panel - side <= 2, "its title is the first that one sees of what lies below the picture"

@@ -311,7 +311,7 @@ def test_a_training_shows_its_curve_and_its_model_predicts(studio: Page, picture
 
 def test_a_training_is_followed_over_a_restart_of_the_server(studio: Page) -> None:
     panel, page = studio.panel("learn"), studio.page
-    job = {"id": "7", "kind": "train", "done": 0, "total": 2, "state": "running"}
+    job = {"id": "7", "kind": "train", "done": 2, "total": 2, "state": "running"}
     told: list[str | None] = []
 
     def answer(route: Any) -> None:
@@ -329,6 +329,8 @@ def test_a_training_is_followed_over_a_restart_of_the_server(studio: Page) -> No
     page.route("**/v1/jobs/7/events", answer)
     panel.get_by_role("button", name="Learn", exact=True).click()
     panel.get_by_text("The server does not answer.").wait_for()
+    bar = panel.get_by_label("Progress of the training")
+    assert bar.get_attribute("value") is None, "the labels are gathered: that is not the end of the training"
     panel.get_by_text("Epoch 3, loss 0.500").wait_for()
     panel.get_by_text("Stopped.").wait_for()
     assert panel.get_by_text("The server does not answer.").is_hidden()
@@ -355,6 +357,9 @@ def test_exports_are_the_api_s_bytes(studio: Page, pictures: list[Path]) -> None
     )
     assert saved.status == 204
     panel = studio.panel("export")
+    panel.get_by_label("Form of the project").select_option("yolo")
+    forms = {form["name"]: form["about"] for form in studio.get("/v1/project/options").json()["exports"]}
+    assert panel.locator(".note").first.text_content() == forms["yolo"]
     panel.get_by_label("Form of the project").select_option("png")
     with page.expect_download() as download:
         panel.get_by_role("button", name="Download: whole project").click()
@@ -390,30 +395,9 @@ def test_exports_are_the_api_s_bytes(studio: Page, pictures: list[Path]) -> None
         assert np.asarray(cutout)[20, [5, 55], 3].tolist() == [0, 255], "the class in hand is kept"
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"), [("plain.png", "plain.png"), ("a b", "'a b'"), ("it's", "'it'\\''s'"), ("$(x)", "'$(x)'")]
-)
-def test_words_of_a_shell(studio: Page, text: str, expected: str) -> None:
-    script = "async (text) => (await import('/studio/js/project/commands.js')).quoted(text)"
-    assert studio.page.evaluate(script, text) == expected
-
-
-def test_events_of_the_server_are_read(studio: Page) -> None:
-    script = """async () => {
-        const { parse } = await import('/studio/js/project/events.js');
-        return [parse('event: curve\\nid: 4\\ndata: {"epoch":\\ndata: 1}'), parse(': still here'), parse('data: 2')];
-    }"""
-    expected = [
-        {"event": "curve", "id": "4", "data": {"epoch": 1}}, None, {"event": "message", "id": "", "data": 2},
-    ]  # fmt: skip
-    assert studio.page.evaluate(script) == expected
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_nothing_keeps_anybody_out(studio: Page, pictures: list[Path], tmp_path: Path, scheme: str) -> None:
+def test_nothing_keeps_anybody_out(studio: Page, pictures: list[Path], tmp_path: Path) -> None:
     axe = (package("axe-core") / "axe.min.js").read_text("utf-8")
     (tmp_path / "text.png").write_text("no picture")
-    studio.page.emulate_media(color_scheme=scheme)
     studio.add(*pictures, tmp_path / "text.png")
     values, _ = body()
     studio.add(write_nifti(tmp_path / "scan.nii.gz", values))
@@ -422,8 +406,10 @@ def test_nothing_keeps_anybody_out(studio: Page, pictures: list[Path], tmp_path:
     studio.page.locator("#add summary").click()
     studio.page.locator("#panel-slices").get_by_role("button", name="Usual").wait_for()
     studio.page.evaluate(axe)
-    found = studio.page.evaluate("async () => (await axe.run()).violations")
-    assert [f"{one['id']}: {node['html'][:120]}" for one in found for node in one["nodes"]] == []
+    for scheme in ("light", "dark"):
+        studio.page.emulate_media(color_scheme=scheme)
+        found = studio.page.evaluate("async () => (await axe.run()).violations")
+        assert [f"{one['id']}: {node['html'][:120]}" for one in found for node in one["nodes"]] == [], scheme
 
 
 NO_LABELS = "async () => (await import('/studio/js/state.js')).state.labels?.data.every((label) => label === 255)"

@@ -26,7 +26,7 @@ from intarsia.annotations.document import (
 )
 from intarsia.annotations.drawing import DrawingRules
 from intarsia.annotations.finding import ImageFinder, safe_parts, walk
-from intarsia.annotations.geometry import Mask
+from intarsia.annotations.geometry import Mask, Rectangle
 from intarsia.annotations.lost import Lost
 from intarsia.annotations.raster import class_names, instance_map, rasterize
 from intarsia.annotations.reading import usable
@@ -139,8 +139,10 @@ def write(
             mask.write(labels)
         if instances:
             _write_instances(document, (height, width), drawing, path / "instances" / name)
-        drawn = sum(drawing.draws(shape.geometry) for shape in document.shapes)
-        lost.changed("a shape became pixels", document.name, drawn)
+        drawn = [shape.geometry for shape in document.shapes if drawing.draws(shape.geometry)]
+        boxes = sum(isinstance(geometry, Rectangle) for geometry in drawn)
+        lost.changed("a shape became pixels", document.name, len(drawn))
+        lost.changed("a box was filled, as if the thing filled it", document.name, boxes)
     if not taken:
         raise DataError(f"{path}: there are no annotations to write")
     write_json(path / "classes.json", space.to_json())

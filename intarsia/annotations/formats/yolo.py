@@ -181,9 +181,9 @@ def write(documents: Iterable[Document], path: Path, *, categories: Sequence[Cat
     account_classes(categories, lost, "yolo", stored=("id",))
     places = _places(path, [file.relative_to(path / "labels") for file in written])
     value = {"path": ".", **places, "names": {index: name for name, index in numbers.items()}}
-    import yaml
+    from intarsia.yamltext import write_yaml
 
-    write_text(path / "data.yaml", yaml.safe_dump(value, sort_keys=False, allow_unicode=True))
+    write_text(path / "data.yaml", write_yaml(value))
     return lost
 
 
@@ -340,11 +340,11 @@ def _geometry(shares: Sequence[float], size: tuple[int, int], keypoints: tuple[i
 
 
 def _yaml(path: Path) -> dict[str, Any]:
-    import yaml
+    from intarsia.yamltext import read_yaml
 
     try:
-        value = yaml.safe_load(head(path, 1 << 20).decode("utf-8-sig", "replace"))
-    except (yaml.YAMLError, ValueError, RecursionError):
+        value = read_yaml(head(path, 1 << 20).decode("utf-8-sig", "replace"))
+    except ValueError:
         return {}
     return value if isinstance(value, dict) else {}
 

@@ -7,12 +7,12 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import yaml
 from pydantic import Field, PositiveInt, ValidationError
 
 from intarsia.errors import UsageError
 from intarsia.files import reason
 from intarsia.recipe.sections import Section, explain
+from intarsia.yamltext import read_yaml
 
 
 class Camera(Section):
@@ -38,10 +38,10 @@ class Camera(Section):
             UsageError: there is no such file, it is no YAML, or a key is unknown, missing or out of range.
         """
         try:
-            value = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+            value = read_yaml(Path(path).read_text(encoding="utf-8"))
         except OSError as error:
             raise UsageError(f"cannot read the camera file {path}: {reason(error)}") from error
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
+        except ValueError as error:
             raise UsageError(f"the camera file {path} is no YAML: {error}") from error
         if not isinstance(value, dict):
             raise UsageError(f"the camera file {path} holds keys and values: height, focal, size, pitch, ...")

@@ -83,7 +83,7 @@ class Driver:
             lanes = with_sides(lanes, ground, row - ground.y)
             ahead, things = way_ahead(regions, ground), find_things(regions, ground)
         self._scene = Scene(
-            (width, height), ground, lanes, lost, row, regions.share, regions.free, ahead, things
+            (width, height), ground, lanes, lost, row, regions.share, regions.free, ahead, things, regions.hidden
         )  # fmt: skip
         self._seen[self._scene.status] += 1
         return self._scene

@@ -22,8 +22,7 @@ def draw_scene(pixels: Pixels, scene: Scene) -> Pixels:
     shown = pixels.copy()
     scale = max(0.5, pixels.shape[1] / 1280)
     _tint(shown, scene)
-    for lane in scene.lanes:
-        _line(shown, scene, lane, scale)
+    _lines(shown, scene, scale)
     for thing in scene.things:
         left, top, width, height = thing.box
         color = _KINDS[thing.kind]
@@ -57,10 +56,7 @@ def words(scene: Scene) -> list[str]:
 
 def _tint(shown: Pixels, scene: Scene) -> None:
     """The free road, and in another colour the own lane."""
-    height, width = shown.shape[:2]
-    free: NDArray[np.uint8] = np.asarray(
-        cv2.resize(scene.free.view(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST), np.uint8
-    )
+    free = _enlarged(scene.free, shown)
     table = np.zeros((3, 3), np.uint8)
     table[1:] = _FREE, _OWN
     left, right = scene.lane("left"), scene.lane("right")
@@ -82,6 +78,20 @@ def _points(scene: Scene, lane: Lane) -> NDArray[np.int32]:
         scene.ground.y + lane.curve.near[0], max(scene.row, scene.ground.y + lane.curve.near[0]), _POINTS
     )
     return np.rint(np.stack([scene.column(lane, rows), rows], axis=1)).astype(np.int32)
+
+
+def _lines(shown: Pixels, scene: Scene, scale: float) -> None:
+    """The lanes, behind what stands before them."""
+    lined = shown.copy()
+    for lane in scene.lanes:
+        _line(lined, scene, lane, scale)
+    np.copyto(shown, lined, where=_enlarged(scene.hidden, shown)[..., None] == 0)
+
+
+def _enlarged(mask: NDArray[np.bool_], shown: Pixels) -> Pixels:
+    """A mask as 0 and 1 at the size of the picture, (H, W)."""
+    size = (shown.shape[1], shown.shape[0])
+    return np.asarray(cv2.resize(mask.view(np.uint8), size, interpolation=cv2.INTER_NEAREST), np.uint8)
 
 
 def _line(shown: Pixels, scene: Scene, lane: Lane, scale: float) -> None:

@@ -87,6 +87,7 @@ class Scene:
         free: (h, w) the piece of the road that the vehicle stands on, at a size of its own.
         free_row: row up to which the own way is free; None where it is not at all.
         things: the largest first.
+        hidden: (h, w) where vehicles and people stand before the road, at the size of `free`.
     """
 
     size: tuple[int, int]
@@ -98,6 +99,7 @@ class Scene:
     free: Mask
     free_row: float | None
     things: tuple[Thing, ...]
+    hidden: Mask
 
     def lane(self, side: str) -> Lane | None:
         """The border of the own lane on one side ("left" or "right"); None where there is none."""
@@ -179,6 +181,11 @@ class Regions:
     def share(self) -> float:
         """Of the picture that is road."""
         return float(self.road.mean())
+
+    @property
+    def hidden(self) -> Mask:
+        """Where vehicles and people stand before the road."""
+        return self.things["vehicle"] | self.things["person"]
 
     @property
     def lowest(self) -> float:

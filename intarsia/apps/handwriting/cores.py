@@ -11,6 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from intarsia.stopping import checkpoint
+
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
 
@@ -99,6 +101,7 @@ def _pieces(text: Floats) -> tuple[Ints, int]:
     sure[labels[text > _SURE]] = True
     found = np.where(sure[labels], labels, 0).astype(np.int32)
     for level in _LEVELS:
+        checkpoint()
         found, count = _split(found, count, text > level)
     return found, count
 
@@ -226,6 +229,7 @@ def _neighbours(cores: list[Core]) -> Iterator[tuple[Core, Core]]:
     thick = np.array([core.thickness for core in cores])
     top, bottom = (np.array([pick(core.centre) for core in cores]) for pick in (np.min, np.max))
     for index, core in enumerate(cores):
+        checkpoint()
         gap, thickness = left - core.right, np.maximum(thick, core.thickness)
         apart = np.maximum(top - bottom[index], top[index] - bottom)
         risen = _STEEPEST * np.maximum(gap, 0)  # at most, of both together until they meet halfway

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intarsia.apps.handwriting.cores import Core, find_cores, typical_height
+from intarsia.apps.handwriting.doubts import find_doubt
 from intarsia.apps.handwriting.ink import dividing, find_ink, find_rules, without_strokes
 from intarsia.apps.handwriting.order import reading_order
 from intarsia.apps.handwriting.page import SPACE, Line, PageLines, Points
@@ -23,6 +24,7 @@ from intarsia.labels import LabelSpace
 from intarsia.media.medium import Form
 from intarsia.media.source import PixelSource
 from intarsia.preprocessing import Preprocessing
+from intarsia.stopping import checkpoint
 from intarsia.transforms.preprocess import working_size
 
 Ints = NDArray[np.int64]
@@ -85,10 +87,11 @@ class LineFinder:
         if not found.lines:
             raise NothingFound(f"{reader.name}: {found.notes[0]}")
         if not found.is_writing:
-            raise NothingFound(
-                f"{reader.name}: this is no page of writing, or one that is not understood: {found.lost_share:.0%} of "
-                f"what is dark on it is in no line; lines with next to no ink: {found.boxes} of {len(found.lines):,}"
+            reason = found.doubt or (
+                f"{found.lost_share:.0%} of what is dark on it is in no line; lines with next to no ink: "
+                f"{found.boxes} of {len(found.lines):,}"
             )
+            raise NothingFound(f"{reader.name}: this is no page of writing, or one that is not understood: {reason}")
         return found
 
     def segment_opened(self, reader: PixelSource) -> PageLines:
@@ -115,7 +118,7 @@ class LineFinder:
         regions = reading_order(_level_boxes(cores), tall)
         return PageLines(
             tuple(tuple(lines[index] for index in region) for region in regions), reader, pixels,
-            found.pieces, found.lost, found.lost_share, self._words,
+            found.pieces, found.lost, found.lost_share, self._words, find_doubt(cores, labels, text),
         )  # fmt: skip
 
 
@@ -139,9 +142,10 @@ def _with_pixels(cores: list[Core], labels: NDArray[np.int32]) -> Iterator[tuple
     ys, xs = np.nonzero(labels)
     label = labels[ys, xs]
     order = np.argsort(label, kind="stable")
-    ys, xs = ys[order], xs[order]
+    ys, xs, label = ys[order], xs[order], label[order]
     for core in cores:
-        start, end = np.searchsorted(label[order], [core.label, core.label + 1])
+        checkpoint()
+        start, end = np.searchsorted(label, [core.label, core.label + 1])
         yield core, xs[start:end], ys[start:end]
 
 

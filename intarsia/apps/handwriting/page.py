@@ -75,6 +75,7 @@ class PageLines(Result):
         lost: how many of those are in no line.
         lost_share: their share of the ink, 0..1.
         with_words: whether words were looked for.
+        doubt: why its lines may be none of writing; "" if nothing speaks against it.
     """
 
     regions: tuple[tuple[Line, ...], ...]
@@ -84,6 +85,7 @@ class PageLines(Result):
     lost: int = 0
     lost_share: float = 0.0
     with_words: bool = False
+    doubt: str = ""
     medium: ClassVar[str] = "handwriting"
 
     def __post_init__(self) -> None:
@@ -132,6 +134,8 @@ class PageLines(Result):
     @property
     def is_writing(self) -> bool:
         """Whether this may be a page of writing: on photos of other things lines have no ink, and ink is in no line."""
+        if self.doubt:
+            return False
         if self.lost < _PIECES:
             return bool(self.lines)
         empty = self.boxes > _EMPTY * len(self.lines)
@@ -141,7 +145,9 @@ class PageLines(Result):
         if self.lost:
             of = f"{counted(self.lost, 'piece')} of {self.pieces:,} ({100 * self.lost_share:.1f} % of the ink)"
             yield f"ink in no line: {of}"
-        if self.lost_share > _MOST_LOST:
+        if self.doubt:
+            yield f"{self.doubt}: is it a page of writing?"
+        elif self.lost_share > _MOST_LOST:
             yield "most of what is dark on it is in no line: is it a page of writing?"
 
     @property

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from intarsia.apps.makeup.hair import HairFinder, never
+from intarsia.apps.makeup.hair import WORKED, HairFinder, never
 from intarsia.apps.makeup.look import Look
 from intarsia.apps.makeup.paint import feathered, recolour, smooth
 from intarsia.apps.makeup.teeth import find_teeth
@@ -26,7 +26,6 @@ FEATHER = {"skin": 0.06, "lips": 0.03, "brows": 0.04, "eyes": 0.015, "hair": 0.0
 
 _PUPIL = 0.45  # of the iris's radius
 _AROUND = (3.2, 2.8, 4.5)  # the region that hair is looked for in: to the sides, up and down, in eye distances
-_WORKED = 40  # pixels between the eyes where hair is looked for
 _SURE = (0.2, 0.8)  # shares of hair that are taken for none and all of it
 _STRANDS = (3, 1e-4)  # radius and variance of the filter that pulls the hair's mask to the picture's edges
 _MARGIN = 0.3  # around the points, in eye distances
@@ -148,7 +147,7 @@ def _ring(iris: Mask, face: HasPoints, name: str, eyes: float) -> Mask:
 def _hair(image: Pixels, face: HasPoints, others: Sequence[HasPoints], find: HairFinder) -> Mask:
     """Hair, looked for in a reduced picture; its edges are those of that picture."""
     height, width = image.shape[:2]
-    scale = min(1.0, _WORKED / eye_distance(face))
+    scale = min(1.0, WORKED / eye_distance(face))
     small = resized(image, max(1, round(height * scale)), max(1, round(width * scale)), cv2.INTER_AREA)
     share = np.clip(find(small, Shifted(face.points * scale)), 0, 1)
     radius, variance = _STRANDS

@@ -1,4 +1,4 @@
-"""Where the hair of a face is: as a network of the user's says, or by its colour."""
+"""Where the hair of a face is: as a network of the user's says, or by its looks."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from intarsia.inference.faces.parts import HasPoints, Mask, eye_distance, filled, outline
 from intarsia.media.oklab import Floats, to_oklab
+from intarsia.media.pixels import resized
 
 Pixels = NDArray[np.uint8]
 HairFinder = Callable[[Pixels, HasPoints], Mask]
@@ -23,6 +24,11 @@ _UNLIKELY = -30.0  # logarithm of the likelihood where there is no model
 _ROUNDS = 2  # in which the colours of hair are learned again, from what looks like it
 _OVER_FACE = 5.0  # how much more hair has to look like hair there
 _SEED = 0
+WORKED = 40  # pixels between the eyes where hair is looked for
+DRESSED = (0.4, 0.5, 0.6, 0.8)
+"""Scales of that at which the model of clothes sees heads about as it learned them: small, of people who stand."""
+_COLOUR, _BIAS = 0.15, 0.7  # weight of what colour says beside that model, which knows hair, but misses some
+_FAINTEST = 1e-3  # share of hair that it is believed to tell from none
 
 
 class Segments(Protocol):
@@ -42,23 +48,55 @@ def by_network(predictor: Segments, index: int) -> HairFinder:
     return lambda image, face: predictor.probabilities(image)[index]
 
 
-def by_colour(person: Segments) -> HairFinder:
-    """Find hair by its colour, with a model of what is a person and no model of hair.
+def by_looks(person: Segments, clothes: Segments, index: int) -> HairFinder:
+    """Find hair without a model of the parts of faces: by its colour, and by what a model of clothes takes for hair.
 
-    Hair looks rather like what is above and beside the forehead than like the face or what is below the chin. Near the
-    forehead that is soon believed; far from it, and over the face, much less so.
+    The one knows where hair is likely and not what it looks like, the other hair, but no close look at it.
 
     Args:
         person: a model whose class 1 is a person.
+        clothes: a model of clothes on people, which sees pictures as they are, at the scales of `DRESSED`.
+        index: of its class hair.
     """
-    return lambda image, face: _grown(image, face, person.probabilities(image)[1])
+
+    def find(image: Pixels, face: HasPoints) -> Mask:
+        size = image.shape[0], image.shape[1]
+        shares = person.probabilities(image)[1]
+        worn = np.clip(_dressed(image, face, clothes)[index], _FAINTEST, 1 - _FAINTEST)
+        odds = _COLOUR * _colour_odds(image, face, shares > 0.5) + np.log(worn / (1 - worn)) + _BIAS
+        odds[_inner(face, size)] = _UNLIKELY
+        found: Mask = (shares / (1 + np.exp(-odds))).astype(np.float32)
+        return found
+
+    return find
 
 
-def _grown(image: Pixels, face: HasPoints, person: Mask) -> Mask:
+def _dressed(image: Pixels, face: HasPoints, clothes: Segments) -> Floats:
+    """What a model of clothes says of a head, which is enlarged for it if it is small."""
+    height, width = image.shape[:2]
+    larger = max(1.0, WORKED / eye_distance(face))
+    seen = resized(image, round(height * larger), round(width * larger), cv2.INTER_LINEAR) if larger > 1 else image
+    found = np.ascontiguousarray(np.moveaxis(clothes.probabilities(seen), 0, 2))
+    return np.moveaxis(resized(found, height, width, cv2.INTER_LINEAR), 2, 0)
+
+
+def _inner(face: HasPoints, size: tuple[int, int]) -> NDArray[np.bool_]:
+    """Where a face has no hair, but what falls over its forehead: eyes, brows and mouth are dark, too."""
+    x, y, _ = _own_axes(face, size)
+    inner: NDArray[np.bool_] = (filled(outline(face, "oval"), size) > 0.5) & (abs(x) < 0.9) & (y > -0.45)
+    return inner
+
+
+def _colour_odds(image: Pixels, face: HasPoints, person: NDArray[np.bool_]) -> Floats:
+    """How much likelier each pixel's colour is that of hair, as a logarithm.
+
+    Hair looks rather like what is above and beside the forehead than like the face or what is below the chin. Near the
+    forehead that is soon believed; far from it, and over the face, much less so.
+    """
     eyes, size = eye_distance(face), person.shape
     x, y, chin = _own_axes(face, size)
     oval = filled(outline(face, "oval"), size) > 0.5
-    outside = (person > 0.5) & ~oval
+    outside = person & ~oval
     lab: Any = cv2.GaussianBlur(to_oklab(image), (0, 0), max(0.5, eyes / 80))
     skin = _likelihood(lab, oval & (abs(x) < 0.8) & (y > 0.15) & (y < 0.7), 2)
     cloth = _likelihood(lab, outside & (y > 1.35 * chin) & (abs(x) < 1.2), 3)
@@ -68,10 +106,7 @@ def _grown(image: Pixels, face: HasPoints, person: Mask) -> Mask:
         hair = _likelihood(lab, seed & (hair > skin), 3)
     odds = np.where(oval, hair - skin - _OVER_FACE, hair - np.maximum(skin, cloth))
     odds += np.clip(2.6 - 3 * y, -2, 1) - np.where((abs(x) < 0.85) & (y > chin), 2, 0)
-    odds[oval & (abs(x) < 0.9) & (y > -0.45)] = _UNLIKELY  # eyes, brows and mouth are dark, too
-    odds = cv2.GaussianBlur(np.clip(odds, -20, 20), (0, 0), max(0.5, eyes / 30))
-    found: Mask = (person / (1 + np.exp(-odds))).astype(np.float32)
-    return found
+    return np.asarray(cv2.GaussianBlur(np.clip(odds, -20, 20), (0, 0), max(0.5, eyes / 30)), dtype=np.float32)
 
 
 def _own_axes(face: HasPoints, size: tuple[int, int]) -> tuple[Floats, Floats, float]:

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-import intarsia
-from intarsia.apps.makeup.hair import by_colour, by_network
+from intarsia.apps.loading import load_predictor
+from intarsia.apps.makeup.hair import DRESSED, by_looks, by_network
 from intarsia.apps.makeup.look import Look
 from intarsia.apps.makeup.painting import MakeUp
 from intarsia.bundle import Description
 from intarsia.errors import UsageError
+from intarsia.inference import Predictor
 from intarsia.inference.faces.finding import FaceFinder
 from intarsia.media.images import ImageLike, read_image
 from intarsia.zoo import find_bundle
@@ -42,7 +43,7 @@ def open_makeup(look: Look, *, model: str | os.PathLike[str] | None = None) -> M
 
     Args:
         look: what is painted.
-        model: a model of the parts of faces with a class "hair", bundle or run folder; None finds hair by its colour.
+        model: a model of the parts of faces with a class "hair", bundle or run folder; None finds hair by its looks.
 
     Raises:
         UsageError: there is no such model, or it knows no hair; or a model is given for a look without hair.
@@ -50,13 +51,21 @@ def open_makeup(look: Look, *, model: str | os.PathLike[str] | None = None) -> M
     """
     if model is not None and not look.hair:
         raise UsageError("a model is needed for hair alone; say its colour (--hair brown), or leave the model out")
-    models = [Description.load(find_bundle(name)) for name in ("face-detector", "face")]
+    models = [_described(name) for name in ("face-detector", "face")]
     if not look.hair:
         return MakeUp(look, FaceFinder(), None, models)
-    known = Description.load(find_bundle("person" if model is None else model))
-    if model is not None and "hair" not in known.space.names:
+    if model is None:
+        person, worn = _described("person"), _described("clothes")
+        clothes = Predictor(worn, runtime="onnx", long_side=0, scales=DRESSED)
+        hair = by_looks(Predictor(person, runtime="onnx"), clothes, worn.space.index("hair"))
+        return MakeUp(look, FaceFinder(), hair, [*models, person, worn])
+    known = _described(model)
+    if "hair" not in known.space.names:
         names = ", ".join(known.space.names)
         raise UsageError(f"{known.title} has no class hair, only {names}; name a model of the parts of faces")
-    predictor: Any = intarsia.load("person", runtime="onnx") if model is None else intarsia.load(model)
-    hair = by_colour(predictor) if model is None else by_network(predictor, known.space.index("hair"))
+    hair = by_network(load_predictor(model), known.space.index("hair"))
     return MakeUp(look, FaceFinder(), hair, [*models, known])
+
+
+def _described(model: str | os.PathLike[str]) -> Description:
+    return Description.load(find_bundle(model))

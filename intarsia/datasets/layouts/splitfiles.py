@@ -104,12 +104,12 @@ def _value(path: Path) -> Any:
     Raises:
         DataError: it is broken.
     """
-    import yaml
+    from intarsia.yamltext import read_yaml
 
     kind = "JSON" if path.suffix.lower() == ".json" else "YAML"
     try:
-        return json.loads(_text(path)) if kind == "JSON" else yaml.safe_load(_text(path))
-    except (ValueError, RecursionError, yaml.YAMLError) as error:
+        return json.loads(_text(path)) if kind == "JSON" else read_yaml(_text(path))
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{path}: broken {kind} ({' '.join(str(error).split())}); correct it, or remove it") from error
 
 

@@ -110,8 +110,8 @@ class _Medium:
         self._predictor = predictor if isinstance(predictor, kind) else None
         chosen = _some(tasks, sample) if self._predictor is not None else []
         opened = [_Opened(task, reader) for task in chosen for reader in _readers(task, predictor, options)]
-        drawn = {kind: render.whole for task in tasks for kind, render in task.renders.items()}
-        outputs = frozenset(kind for task in tasks for kind in task.outputs)
+        drawn = {kind: render.whole for task in chosen for kind, render in task.renders.items()}
+        outputs = frozenset(kind for task in chosen for kind in task.outputs)
         self.settings = Settings(outputs, drawn, tasks=len(tasks))
         needs = [(one, self.need(one, self.settings)) for one in opened]
         self.largest = max(needs, key=lambda one: one[1].bytes, default=None)
@@ -158,11 +158,8 @@ class _Medium:
 
 
 def _forecast(predictor: Any, plan: Plan, options: JobOptions, workers: int, *, try_network: bool) -> Forecast:
-    by_medium: dict[str, list[Task]] = {}
-    for task in plan.tasks:
-        by_medium.setdefault(task.medium.name, []).append(task)
     sample = _SAMPLE if try_network else 0
-    media = [_Medium(predictor, tasks, options, sample=sample) for tasks in by_medium.values()]
+    media = [_Medium(predictor, tasks, options, sample=sample) for tasks in plan.by_medium.values()]
     held, left = resident(), room()  # with the model and what reads, and before the network computes
     base = None if held is None else held + _THREADS
     for one in media if try_network else ():
@@ -233,10 +230,12 @@ def _otherwise(medium: _Medium) -> Iterable[tuple[str, Settings]]:
 
 def _some(tasks: Sequence[Task], sample: int) -> list[Task]:
     """The largest files, and others evenly drawn."""
-    by_size = sorted(tasks, key=_bytes, reverse=True)
+    sizes = np.fromiter(map(_bytes, tasks), np.int64, len(tasks))
+    by_size = np.argsort(-sizes, kind="stable")
     rest = by_size[_LARGEST:]
     step = max(1, -(-len(rest) // sample)) if sample else 0
-    return by_size[:_LARGEST] + (rest[::step] if step else [])
+    chosen = [*by_size[:_LARGEST], *(rest[::step] if step else [])]
+    return [tasks[int(place)] for place in chosen]
 
 
 def _bytes(task: Task) -> int:

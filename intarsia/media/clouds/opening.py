@@ -25,8 +25,10 @@ CloudLike = str | os.PathLike[str] | PointCloud | CloudReader
 
 def is_cloud(path: str | os.PathLike[str]) -> bool:
     """Tell whether a name can only mean a point cloud (plain arrays and tables can, too, but may be something else)."""
-    name = str(path).lower()
-    return (name.endswith(_SURE) and not name.endswith(NUSCENES_LABELS)) or (Path(path) / ANNOTATIONS).is_dir()
+    name = os.fspath(path).lower()
+    return (name.endswith(_SURE) and not name.endswith(NUSCENES_LABELS)) or os.path.isdir(
+        os.path.join(path, ANNOTATIONS)
+    )
 
 
 def open_cloud(source: CloudLike, *, columns: str | None = None, label: str | None = None) -> CloudReader:

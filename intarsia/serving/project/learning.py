@@ -7,13 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-import intarsia
 from intarsia import DEFAULT_MODEL, DEFAULT_MODELS
 from intarsia.bundle import Description
 from intarsia.errors import DataError, UsageError
 from intarsia.recipe import Recipe
 from intarsia.serving.engine import Engine
 from intarsia.serving.jobs.kinds import Kind, Outcome, Tell, Work
+from intarsia.serving.project.apart import Lesson, train_apart
 from intarsia.serving.project.cloudpublishing import publish_clouds
 from intarsia.serving.project.current import Current
 from intarsia.serving.project.kinds import in_words, kinds_of
@@ -105,7 +105,7 @@ def train_job(
     stop: Stop = never,
     tell: Tell = lambda kind, value: None,
 ) -> Path:
-    """Train a model on everything in a project that has labels.
+    """Train a model on everything in a project that has labels, in a process of its own.
 
     Args:
         project: what was corrected.
@@ -141,12 +141,8 @@ def train_job(
     elif how != "recipe":
         raise UsageError(f"there is no way of learning named {how!r}; there are {', '.join(HOWS)}")
     curve = _Curve(folder / "log.jsonl", tell, itself=few)
-    run = intarsia.train(
-        data, folder, recipe=used, changes=[*every, *changes], resume=begun, progress=False,
-        stop=lambda: curve.follow() or stop(),
-    )  # fmt: skip
-    curve.follow()
-    return run.best
+    lesson = Lesson(data, folder, used, (*every, *changes), resume=begun)
+    return train_apart(lesson, stop=stop, meanwhile=curve.follow)
 
 
 def _data(project: Project, kind: Things, tell: Tell) -> Path:
@@ -198,8 +194,8 @@ class _Curve:
         self._log, self._tell, self._told, self._size = log, tell, 0, -1
         self._more = {"itself": True} if itself else {}
 
-    def follow(self) -> bool:
-        """Tell what is new; false, so that it can stand before what is asked."""
+    def follow(self) -> None:
+        """Tell what is new."""
         size = self._log.stat().st_size if self._log.exists() else -1
         if size != self._size:
             self._size = size
@@ -209,4 +205,3 @@ class _Curve:
                 once = {"once": True, "pixels": row.get("pixels")} if row.get("loss") is None else {}
                 self._tell("curve", named | {"seconds": row.get("seconds")} | once | self._more)
             self._told = len(rows)
-        return False

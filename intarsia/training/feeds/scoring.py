@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from intarsia.errors import DataError
+from intarsia.errors import DataError, ModelError
 from intarsia.media.images import write_image
 from intarsia.media.source import as_rgb
 from intarsia.metrics import ConfusionMatrix, Scores
@@ -58,6 +58,7 @@ class Validator:
 
         Raises:
             DataError: no sample has a usable label.
+            ModelError: the network answers with NaN.
         """
         split = self.reader.split
         matrix = ConfusionMatrix(len(split.space), ignore_index=split.space.ignore_index)
@@ -85,6 +86,11 @@ class Validator:
         x = torch.from_numpy(prepare(image, self._preprocessing)).to(self._world.device)
         with torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=precision == "bf16"):
             logits = model.logits(x).float().cpu().numpy()
+        if np.isnan(logits).any():
+            raise ModelError(
+                "the network answers with NaN: its weights went out of all bounds; lower optimizer.lr, or look at "
+                "training.clip_norm and the steps that were skipped"
+            )
         dtype = self.reader.split.space.dtype
         return upsampled_labels(logits, (size[0], size[1]), align_corners=model.align_corners, dtype=dtype)
 

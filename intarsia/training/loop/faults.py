@@ -24,6 +24,7 @@ class Faults:
     def __init__(self, folder: Path, learner: Learner, say: Callable[[str], None]) -> None:
         self._folder, self._feed, self._say = folder, learner.feed, say
         self._settings, self._rank = learner.recipe.training, learner.world.rank
+        self._train, self._classes, self._still = learner.recipe.data.train, len(learner.space), 0
 
     def replaced(self, state: State, batch: Batch) -> None:
         """Count the samples of a batch that could not be read, in whose place others came.
@@ -42,6 +43,29 @@ class Faults:
             raise DataError(
                 f"{len(state.bad_samples)} of {len(self._feed)} training samples cannot be read, more than "
                 f"training.max_bad_samples allows: {names}. The last: {message}. All of them: intarsia data check"
+            )
+
+    def stood_still(self, learnt: Learnt) -> None:
+        """Count a step whose gradient is exactly 0."""
+        self._still += learnt.norm == 0
+
+    def ended(self, state: State) -> None:
+        """Look at an epoch that has ended: whether something was learnt at all.
+
+        Raises:
+            ModelError: all of its steps were skipped.
+            DataError: it is the first one, and no step had a gradient.
+        """
+        before = state.rows[-1]["step"] if state.rows else 0
+        if state.step > before and not state.loss_count:
+            raise ModelError(
+                "no step of this epoch could be taken: the loss or gradient was not finite in any; lower "
+                f"optimizer.lr, or look at {self._folder / f'skipped-{self._rank}.jsonl'}"
+            )
+        if not before and state.step and self._still == state.step and self._classes > 1:
+            raise DataError(
+                f"nothing is learnt: no step had a gradient. Either no element of the split {self._train!r} has a "
+                "label that counts (intarsia data check), or training.loss or training.class_weights leaves all out"
             )
 
     def skipped(self, state: State, batch: Batch, learnt: Learnt) -> None:

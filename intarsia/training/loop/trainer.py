@@ -126,7 +126,9 @@ class Trainer:
 
     def _resume(self) -> None:
         state = self.keeping.restore()
-        if state is not None:
+        if state is None:
+            self._say(f"{self.folder} holds nothing to continue: the training starts from the beginning")
+        else:
             self.state, self.learner.precision = state, state.precision
             self.log.restore(state.rows)
 
@@ -222,6 +224,7 @@ class Trainer:
         if not learnt.taken:
             self.faults.skipped(state, batch, learnt)
             return None
+        self.faults.stood_still(learnt)
         state.skipped_in_a_row = 0
         state.loss_sum += learnt.loss
         state.loss_count += 1
@@ -229,6 +232,7 @@ class Trainer:
 
     def _finish_epoch(self, progress: Progress) -> None:
         settings, state = self.recipe.training, self.state
+        self.faults.ended(state)
         epoch = -(-state.step // self.per_epoch)
         steps = state.step - (state.rows[-1]["step"] if state.rows else 0)
         row: Row = {

@@ -142,7 +142,7 @@ def plan(
     asked = given.override_text(changes)
     if given.names_model:
         return _plan(asked, folder)
-    earlier = (folder or Path("runs") / _name(asked)) / "recipe.yaml"
+    earlier = (folder or _run_folder(_name(asked))) / "recipe.yaml"
     if resume and earlier.exists():
         return _plan(given.on_top_of(Recipe.load(earlier)).override_text(changes), folder)
     dataset = open_data(asked)
@@ -197,7 +197,21 @@ def _plan(recipe: Recipe, folder: Path | None, report: Report | None = None) -> 
     if train is not None:
         found = FEEDS[train.medium].model_options(recipe, train)
         recipe = recipe.override({f"model.options.{name}": value for name, value in found.items()})
-    return Plan(recipe, dataset, folder or Path("runs") / recipe.name, report)
+    return Plan(recipe, dataset, folder or _run_folder(recipe.name), report)
+
+
+def _run_folder(name: str) -> Path:
+    """Where the run of a recipe of this name lies if nothing else is said.
+
+    Raises:
+        UsageError: that would be outside of runs/.
+    """
+    place = Path("runs") / name
+    if not Path(name).parts or Path(name).is_absolute() or ".." in place.parts:
+        raise UsageError(
+            f"the recipe's name, {name!r}, names no folder in runs/; change it, or name the run folder (-o)"
+        )
+    return place
 
 
 def _self_contained(recipe: Recipe) -> Recipe:

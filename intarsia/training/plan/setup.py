@@ -169,8 +169,8 @@ def build_training_loss(recipe: Recipe, split: Split) -> WeightedSum:
             options.setdefault("class_weights", weights)
         weight = Ramp(*term.weight, *term.ramp) if isinstance(term.weight, tuple) else term.weight
         terms.append((weight, build_loss(term.name, ignore_index=split.space.ignore_index, options=options)))
-    if not terms:
-        raise UsageError("training.loss: at least one term is needed")
+    if not any(term.weight if isinstance(term.weight, float) else any(term.weight) for term in recipe.training.loss):
+        raise UsageError("training.loss: at least one term is needed that weighs more than 0")
     return WeightedSum(terms)
 
 

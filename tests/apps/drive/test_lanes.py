@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +71,23 @@ def test_equal_pictures_are_seen_equally_at_any_size() -> None:
     before = road.image.copy()
     assert not np.array_equal(draw_scene(road.image, look(road)), before)
     assert np.array_equal(road.image, before)
+
+
+def test_lines_go_behind_what_stands_on_the_road() -> None:
+    road = draw_road("plain", Course(shift=-0.5), seed=1)
+    scene = look(road)
+    left = scene.lane("left")
+    assert left is not None
+    row = round(scene.row) - 40
+    column = round(float(scene.column(left, float(row))))
+    hidden = np.zeros_like(scene.hidden)
+    where = slice((row - 20) // 2, (row + 20) // 2), slice((column - 20) // 2, (column + 20) // 2)  # of 320 columns
+    hidden[where] = True
+    free, behind = draw_scene(road.image, scene), draw_scene(road.image, replace(scene, hidden=hidden))
+    around = slice(row - 8, row + 8), slice(column - 4, column + 4)
+    assert (np.abs(free[around].astype(int) - (255, 210, 40)).max(axis=2) < 8).any()
+    assert not (np.abs(behind[around].astype(int) - (255, 210, 40)).max(axis=2) < 60).any()
+    np.testing.assert_array_equal(free[row + 40 :], behind[row + 40 :])
 
 
 def test_what_cannot_be_seen_is_refused() -> None:

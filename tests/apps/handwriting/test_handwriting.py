@@ -148,6 +148,17 @@ def test_what_is_no_page_of_writing_is_told_from_one(found: PageLines) -> None:
     assert not page([line] * 10, 400, 0.95).is_writing  # noise
     assert not page([line] * 3 + [empty] * 7, 400, 0.5).is_writing  # a cup
     assert not page([], 0, 0).is_writing
+    doubtful = replace(page([line] * 10, 20, 0.1), doubt="the model is sure of no line")
+    assert not doubtful.is_writing
+    assert doubtful.notes[-1] == "the model is sure of no line: is it a page of writing?"
+
+
+@pytest.mark.parametrize("name", ["brick", "grass", "horse", "cell"])
+def test_lines_on_photos_of_other_things_are_doubted(finder: LineFinder, name: str) -> None:
+    data = pytest.importorskip("skimage.data")
+    photo = np.asarray(Image.fromarray(getattr(data, name)()).convert("RGB"))
+    found = finder.segment_opened(ArraySource(photo, f"{name}.png", "picture"))
+    assert not found.is_writing
 
 
 def test_a_photo_of_something_else_is_refused_by_the_command(cli: Cli, tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import zipfile
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,9 @@ from intarsia.errors import DataError, UsageError
 from intarsia.labels import LabelSpace
 from intarsia.media.clouds import PointCloud, open_cloud, read_cloud, write_labels
 from intarsia.media.png import encode_mask
+from intarsia.recipe import Recipe
 from intarsia.serving.project import Project, learning
+from intarsia.serving.project.apart import Lesson
 from intarsia.serving.project.cloudpublishing import publish_clouds
 from intarsia.serving.project.clouds import Clouds
 from intarsia.serving.project.drafts import Draft
@@ -160,17 +161,17 @@ def test_clouds_train_with_the_classes_of_the_project(
     for index, item in enumerate(split.items):
         assert np.array_equal(split.read(index)[1], labels[item.id])
     before = {path.name: path.stat().st_mtime_ns for path in (project.folder / "points").iterdir()}
-    asked: dict[str, Any] = {}
+    asked: list[Lesson] = []
 
-    def train(data: Path, run: Path, **given: Any) -> SimpleNamespace:
-        asked.update(given, data=data)
-        return SimpleNamespace(best=run / "best.safetensors")
+    def train(lesson: Lesson, **_: Any) -> Path:
+        asked.append(lesson)
+        return lesson.folder / "best.safetensors"
 
-    monkeypatch.setattr(learning.intarsia, "train", train)
+    monkeypatch.setattr(learning, "train_apart", train)
     best = train_job(project, "finetune", tmp_path / "run", kind="cloud")
-    assert best.name == "best.safetensors" and asked["data"] == project.folder / "points"
-    assert asked["recipe"].model.architecture == "randlanet"
-    assert "data.val=train" in asked["changes"]  # of two clouds none is held back
+    assert best.name == "best.safetensors" and asked[0].data == project.folder / "points"
+    assert isinstance(asked[0].recipe, Recipe) and asked[0].recipe.model.architecture == "randlanet"
+    assert "data.val=train" in asked[0].changes  # of two clouds none is held back
     after = {path.name: path.stat().st_mtime_ns for path in (project.folder / "points").iterdir()}
     assert all(after[name] == before[name] for name in ("a.laz", "b.ply"))  # nothing changed
     project.remove("a")

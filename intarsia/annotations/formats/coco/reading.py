@@ -114,6 +114,8 @@ def _area(annotation: dict[str, Any], document: AnnotatedImage, where: str, lost
     segmentation = annotation.get("segmentation")
     if isinstance(segmentation, dict):
         segmentation = [segmentation]
+    if segmentation == [[]]:  # as some exporters have it of boxes
+        segmentation = None
     if isinstance(segmentation, list) and segmentation:
         if all(isinstance(part, dict) for part in segmentation):
             return Mask(np.logical_or.reduce([_bitmap(part, document) for part in segmentation])).cropped()
@@ -121,8 +123,9 @@ def _area(annotation: dict[str, Any], document: AnnotatedImage, where: str, lost
             lost.changed("a segmentation that is one flat list was read as one ring", where)
             segmentation = [segmentation]
         rings = [ring for ring in (_ring(values, where, lost) for values in segmentation) if ring]
-        if rings:
-            return Polygon.of(*rings)
+        return Polygon.of(*rings) if rings else None  # its box would be filled, and is not what was drawn
+    if segmentation:
+        raise BadShape("a segmentation that is neither rings nor run lengths")
     return _box(annotation.get("bbox"))
 
 

@@ -1,4 +1,4 @@
-/** Panels at the right: one function adds one, and it is built when it is first opened. */
+/** Panels at the right: one function adds one, and it is built when it is first opened, and brought into view. */
 
 import { byId, make } from "./dom.js";
 
@@ -10,11 +10,17 @@ import { byId, make } from "./dom.js";
  */
 export function addPanel({ id, title, build, open = false }) {
   const body = make("div", { className: "panel-body" });
-  const panel = make("details", { id: `panel-${id}`, className: "panel" }, make("summary", {}, title), body);
+  const summary = make("summary", {}, title);
+  const panel = make("details", { id: `panel-${id}`, className: "panel" }, summary, body);
   const fill = () => {
     if (panel.open && !body.hasChildNodes()) build(body);
   };
-  panel.addEventListener("toggle", fill);
+  let isAsked = false;
+  summary.addEventListener("click", () => (isAsked = !panel.open));
+  panel.addEventListener("toggle", () => {
+    fill();
+    if (isAsked && panel.open) panel.scrollIntoView({ block: "start" });
+  });
   panel.open = open;
   fill();
   byId("panels").append(panel);

@@ -22,8 +22,8 @@ async function build(body) {
   body.append(project.element, picture.element, makeCopies(project.choice, picture.choice));
   try {
     const [options, answers] = await Promise.all([callJson("/v1/project/options"), callJson("/v1/answers")]);
-    project.choice.append(...options.exports.map(optionOf));
-    picture.choice.append(...answers.filter((/** @type {Form} */ { name }) => !NEEDS_MODEL.includes(name)).map(optionOf));
+    project.offer(options.exports);
+    picture.offer(answers.filter((/** @type {Form} */ { name }) => !NEEDS_MODEL.includes(name)));
   } catch (error) {
     state.say(reasonOf(error), "error");
   }
@@ -35,6 +35,7 @@ function optionOf({ name, about }) {
 }
 
 /**
+ * A form to choose and to download; what it is stands below, for a list that is closed has no room for it.
  * @param {string} title
  * @param {string} label
  * @param {(form: string) => Promise<void>} run
@@ -52,8 +53,16 @@ function part(title, label, run) {
       button.disabled = false;
     }
   });
-  const element = make("section", { className: "export" }, make("h3", {}, title), make("div", { className: "line" }, choice, button));
-  return { element, choice };
+  const about = make("p", { className: "note" });
+  const describe = () => (about.textContent = choice.selectedOptions[0]?.title ?? "");
+  choice.addEventListener("change", describe);
+  /** @param {Form[]} forms */
+  const offer = (forms) => {
+    choice.append(...forms.map(optionOf));
+    describe();
+  };
+  const line = make("div", { className: "line" }, choice, button);
+  return { element: make("section", { className: "export" }, make("h3", {}, title), line, about), choice, offer };
 }
 
 /** @param {string} format */

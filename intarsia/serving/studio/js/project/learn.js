@@ -108,13 +108,23 @@ async function watch(job, place) {
     if (event === "curve") curve.add(data);
     else if (event === "state") last = data;
     if (last.state === "stopping") tell(true);
-    if (last.total) Object.assign(bar, { max: last.total, value: last.done ?? 0 });
+    showGathered(bar, last);
     if (ENDED.includes(last.state)) break;
   }
   place.querySelector(".line")?.remove();
   if (last.state === "failed") place.append(make("p", { role: "alert", className: "error" }, inWordsOfThePage(last.error ?? "The training failed.")));
   else if (last.state === "cancelled") place.append(make("p", { role: "status" }, "Stopped."));
   else await takeNew(known, place);
+}
+
+/**
+ * Show how many labels are gathered; how long the training takes after that, nobody knows.
+ * @param {HTMLProgressElement} bar
+ * @param {Job} job
+ */
+function showGathered(bar, { done = 0, total = 0 }) {
+  if (done < total) Object.assign(bar, { max: total, value: done });
+  else bar.removeAttribute("value");
 }
 
 /**
