@@ -9,7 +9,7 @@ from statistics import fmean, stdev
 from benchmarks.claims import results
 from benchmarks.claims.claim import MEDIA, Claim, Comparison, claims
 from benchmarks.claims.results import RESULTS, Runs
-from benchmarks.claims.verdicts import FEWEST, Decision, Verdict, decide
+from benchmarks.claims.verdicts import FEWEST, Interval, Verdict, decide
 
 PAGE = Path(__file__).parents[2] / "docs" / "claims.md"
 
@@ -81,13 +81,17 @@ def _section(name: str, claim: Claim, runs: Runs) -> str:
 
 
 def _decisions(claim: Claim, runs: Runs) -> str:
-    """A table of what was decided."""
-    lines = ["| claimed | result | verdict |", "|---|---|---|"]
+    """A table of what was decided, and what was not run yet."""
+    lines, open_ones = ["| claimed | result | verdict |", "|---|---|---|"], []
     for one in claim.comparisons:
         decision = decide(claim, one, runs)
+        if decision.interval is None:
+            open_ones.append(f"{one.says} ({decision.remark})")
+            continue
         remark = f": {decision.remark}" if decision.remark else ""
-        lines.append(f"| {one.says} | {_result(decision, one)} | **{decision.verdict}**{remark} |")
-    return "\n".join([*lines, ""])
+        lines.append(f"| {one.says} | {_result(decision.interval, one)} | **{decision.verdict}**{remark} |")
+    decided = [*lines, ""] if len(lines) > 2 else []
+    return "\n".join([*decided, *([f"**Not run yet**: {'; '.join(open_ones)}.\n"] if open_ones else [])])
 
 
 def _arms(claim: Claim, runs: Runs) -> str:
@@ -119,10 +123,7 @@ def _number(value: float, sign: str = "") -> str:
     return shown.lstrip("+-") if not float(shown) else shown
 
 
-def _result(decision: Decision, one: Comparison) -> str:
-    found = decision.interval
-    if found is None:
-        return ""
+def _result(found: Interval, one: Comparison) -> str:
     beyond = f", wanted above {one.more_than:+g}" if one.more_than else ""
     mean, low, high = (_number(value, "+") for value in (found.mean, found.low, found.high))
     return f"{mean} {one.measure} ({low} to {high}; {found.seeds} seeds{beyond})"
