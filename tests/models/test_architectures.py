@@ -133,13 +133,13 @@ def test_learns_two_flat_halves(name):
     optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
     for _ in range(80):  # most need a dozen; which one needs more depends on the processor's arithmetic
         logits = model(x)
-        loss = nn.functional.cross_entropy(logits, target)
-        if loss < 0.1 and (logits.argmax(1) == target).float().mean() > 0.95:  # such a loss no random start has
+        loss, right = nn.functional.cross_entropy(logits, target), (logits.argmax(1) == target).float().mean()
+        if loss < 0.1 and right > 0.95:  # such a loss no random start has
             break
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    assert (model(x).argmax(1) == target).float().mean() > 0.95
+    assert loss < 0.1 and right > 0.95  # of that pass: where layers are dropped by chance, another one differs
 
 
 @pytest.mark.parametrize("name", EVERY)
