@@ -150,9 +150,7 @@ def keep(file: Path | None, rows: list[Row]) -> None:
 def main() -> None:
     parser = arguments(__doc__ or "")
     parser.add_argument("names", nargs="*", help="architectures; default: all")
-    parser.add_argument(
-        "--kept", type=Path, metavar="FILE", help="rows of networks that are done: added to, gone on from"
-    )
+    parser.add_argument("--kept", type=Path, metavar="FILE", help="rows of what is done: added to, and gone on from")
     given = parser.parse_args()
     cases = [case for case in (*unusual(), *usual()) if not given.names or case.architecture in given.names]
     if given.quick:

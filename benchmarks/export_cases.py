@@ -11,7 +11,7 @@ from intarsia.models import architecture, architectures_by_medium
 ENCODER = "efficientnet_lite0"
 _TINY = "test_efficientnet"  # for what concerns decoders
 CLASSES = 5
-_DILATED = ("deeplabv3", "deeplabv3plus", "fcn", "ksac", "lraspp", "pan", "pspnet", "unet")
+_DILATED = ("deeplabv3", "deeplabv3plus", "fcn", "ksac", "lraspp", "pan", "pspnet")
 _ENCODERS = (
     "mobilenetv3_small_100", "tf_efficientnet_b0", "tf_mobilenetv3_small_100", "mobilenetv4_conv_small", "resnet18",
     "resnet26d", "resnext50_32x4d", "seresnet50", "skresnet18", "res2net50_26w_4s", "densenet121", "dpn68", "vgg11_bn",
@@ -82,6 +82,7 @@ def unusual() -> list[Case]:
         _small("gcn", refine=False, up="bilinear", kernel=7),
         _small("unet", up="deconv", center=True, head_kernel=3),
         _small("unet", up="nearest"),
+        _small("unet", output_stride=8, channels=[64, 32]),  # its encoder has no more maps to join
         _small("unet_original", padding="same", norm=True, width=16),
         _small("unet_original", padding="valid", width=16),
         _small("swiftnet", grids=(6, 3, 2, 1), finest=4, separable=True),

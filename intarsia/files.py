@@ -11,6 +11,7 @@ import os
 import re
 import secrets
 import shutil
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
@@ -102,15 +103,19 @@ _TOKEN = secrets.token_hex(3)  # processes on other machines, and in other conta
 _LONGEST = 255  # bytes of a name, on the common file systems
 
 
-def local(name: str | os.PathLike[str]) -> str | os.PathLike[str]:
+def local(name: str | os.PathLike[str], *, writing: bool = False) -> str | os.PathLike[str]:
     """Take the address of a file (``file:///...``) for the path that it means; leave everything else as it is.
 
+    Args:
+        name: as people write it.
+        writing: it is where results go, and not read.
+
     Raises:
-        UsageError: an address of the network, or a pipe, which nothing is read from.
+        UsageError: an address of the network, or, where it is read, what `require_file` refuses.
     """
     text = os.fspath(name)
-    if Path(text).is_fifo():  # opening one waits for a writer, for ever where none comes
-        raise UsageError(f"cannot read {text}: it is a pipe, no file; save it first, or pipe it into - instead")
+    if not writing:
+        require_file(text, "save it first, or pipe it into - instead")
     address = _ADDRESS.fullmatch(text)
     if address is None or os.path.lexists(text):
         return name
@@ -122,12 +127,34 @@ def local(name: str | os.PathLike[str]) -> str | os.PathLike[str]:
 
             return url2pathname(slash + path)
     whole = f"{scheme}://{rest}"
+    if writing:
+        raise UsageError(f"cannot write to {whole}: nothing is sent over the network; name a folder or a file")
     raise UsageError(
         f"cannot read {whole}: nothing is read from the network. Download it first (curl -LO {whole}), or pipe it in "
         f"(curl -L {whole} | intarsia segment - -o labels.png)"
     )
 
 
+def require_file(name: str | os.PathLike[str], fix: str) -> None:
+    """Refuse what is there and can neither be gone through as a folder nor be read twice, as files are.
+
+    Opening a pipe waits for a writer, for ever where none comes.
+
+    Raises:
+        UsageError: it is a pipe, a socket or a device; `fix` says what to do.
+    """
+    try:
+        mode = os.stat(name).st_mode
+    except (OSError, ValueError):  # who reads it says so
+        return
+    found = next((kind for is_kind, kind in _NO_FILES if is_kind(mode)), None)
+    if found is not None:
+        raise UsageError(f"cannot read {os.fspath(name)}: it is {found}, no file; {fix}")
+
+
+_NO_FILES = (
+    (stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"), (stat.S_ISCHR, "a device"), (stat.S_ISBLK, "a device"),
+)  # fmt: skip
 # Paths have lost one of the slashes already. A single letter is a drive.
 _ADDRESS = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]+):(?P<slashes>/{1,2})(?P<rest>.*)", re.DOTALL)
 

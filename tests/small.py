@@ -1,19 +1,53 @@
 """Every registered architecture in a form small enough for a test."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from intarsia.models import SegmentationModel, build, encoders
 from intarsia.models.encoders import mit, mscan
+from intarsia.models.encoders.contract import run_chain
 
-# `mit_b0` and `mscan_t` with one block a stage, which says as much of the blocks and takes a third of the tracing.
-_WIDTHS, _DEPTHS = (32, 64, 160, 256), (1, 1, 1, 1)
-mit._VARIANTS["test_mit"] = (_WIDTHS, _DEPTHS)
-mscan._VARIANTS["test_mscan"] = (_WIDTHS, _DEPTHS, (8, 8, 4, 4))
+
+class Plain(encoders.Encoder):
+    """A convolution a stage: an encoder of which nothing is asked but its maps."""
+
+    name = "test_plain"
+
+    def __init__(
+        self,
+        *,
+        in_channels: int = 3,
+        output_stride: int = 32,
+        deepest: int = 32,
+        drop_path: float = 0.0,
+        dilate_first_block: bool = False,
+        multi_grid: Sequence[int] = (),
+    ) -> None:
+        super().__init__()
+        self.channels = {stage: 8 for stage in (2, 4, 8, 16, 32) if stage <= deepest}
+        self.output_stride = min(output_stride, deepest)
+        self.layers = nn.ModuleList(
+            nn.Conv2d(8 if stage > 2 else in_channels, 8, 3, stride=2 if stage <= output_stride else 1, padding=1)
+            for stage in self.channels
+        )
+
+    def forward(self, x: Tensor) -> dict[int, Tensor]:
+        return run_chain(self.chain(), x)
+
+    def chain(self) -> list[tuple[nn.Module, int]]:
+        return list(zip(self.layers, self.channels, strict=True))
+
+
+# `mit_b0` and `mscan_t` with no block but one of each kind, which says as much of them and takes less tracing.
+_WIDTHS = (32, 64, 160, 256)
+mit._VARIANTS["test_mit"] = (_WIDTHS, (1, 0, 0, 1))  # the last stage's attention is to a map that is not reduced
+mscan._VARIANTS["test_mscan"] = (_WIDTHS, (0, 1, 0, 0), (8, 8, 4, 4))
 encoders._OWN["test_mit"] = partial(mit.MixTransformer, "test_mit")
 encoders._OWN["test_mscan"] = partial(mscan.MSCAN, "test_mscan")
+encoders._OWN["test_plain"] = Plain
 
 # Options that make each architecture small; one without an entry fails the sweep.
 SMALL: dict[str, dict[str, Any]] = {
@@ -37,7 +71,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "manet": {"encoder": "test_efficientnet", "channels": (16, 16, 8, 8), "attention": 8},
     "maskformer": {"encoder": "test_resnet", "channels": 32, "queries": 6, "layers": 2, "dropout": 0.0},
     "pan": {"encoder": "test_resnet", "channels": 16},
-    "pidnet": {"width": 4, "context_channels": 8, "head_channels": 8},
+    "pidnet": {"width": 4, "blocks": (2, 1), "context_channels": 8, "head_channels": 8},
     "pspnet": {"encoder": "test_efficientnet", "channels": 16},
     "segformer": {"encoder": "test_mit", "channels": 16},
     "segnext": {"encoder": "test_mscan", "channels": 32, "rank": 4},

@@ -308,6 +308,7 @@ def test_rows_of_two_readings_are_refused(tmp_path: Path, text: str) -> None:
         ("classes.txt", "0: ground\u200b\n1: car\ufeff\n2: tree\n"),
         ("classes.jsonl", '{"id": 0, "name": "ground"}\n{"id": 1, "name": "car"}\n\n{"id": 2, "name": "tree"}\n'),
         ("data.yaml", "path: .\nnc: 3\nnames:\n  0: ground\n  1: car\n  2: tree\n"),
+        ("kinds.yaml", "some kinds:\n  0: ground\n  1: car\n  2: tree\n"),
         ("semantic.yaml", "labels:\n  0: ground\n  1: car\n  2: tree\ncolor_map:\n  0: [0, 0, 0]\n"),
         ("map.pbtxt", 'item {\n id: 0\n name: "g"\n display_name: "ground"\n}\n'
          "item { name: 'car' id: 1 }\nitem{id:2 name:\"tree\"}"),

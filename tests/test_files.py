@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -100,12 +101,18 @@ def test_the_system_is_asked_before_a_library_writes(tmp_path: Path) -> None:
         assert temporary.read_bytes() == b""
 
 
-def test_pipes_are_no_sources(tmp_path: Path) -> None:
+def test_pipes_are_no_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     os.mkfifo(tmp_path / "a.png")
     (tmp_path / "b.png").touch()
     assert [path.name for path in below(tmp_path)] == ["b.png"]
     with pytest.raises(UsageError, match=r"cannot read .*a\.png: it is a pipe, no file; save it first, or pipe it"):
         local(tmp_path / "a.png")
+    with socket.socket(socket.AF_UNIX) as listening:
+        monkeypatch.chdir(tmp_path)  # the names of sockets are short
+        listening.bind("b.sock")
+    for name, kind in (("b.sock", "a socket"), ("/dev/null", "a device")):
+        with pytest.raises(UsageError, match=f"cannot read .*{name}: it is {kind}, no file"):
+            local(name)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="there, nobody can tell whether a process lives")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -28,6 +29,9 @@ def test_bundles_are_found_by_name_folder_and_file(tmp_path: Path) -> None:
         find_bundle(tmp_path / "gone.safetensors")
     with pytest.raises(ModelError, match=r"is no run folder: it holds no best\.safetensors"):
         find_bundle(tmp_path)
+    os.mkfifo(tmp_path / "pipe.onnx")
+    with pytest.raises(UsageError, match=r"cannot read .*pipe\.onnx: it is a pipe, no file; save it first"):
+        find_bundle(tmp_path / "pipe.onnx")  # where nobody writes, opening it would wait for ever
 
 
 def test_what_ships_is_there() -> None:

@@ -9,7 +9,7 @@ from statistics import fmean, stdev
 from benchmarks.claims import results
 from benchmarks.claims.claim import MEDIA, Claim, Comparison, claims
 from benchmarks.claims.results import RESULTS, Runs
-from benchmarks.claims.verdicts import FEWEST, Decision, decide
+from benchmarks.claims.verdicts import FEWEST, Interval, Verdict, decide
 
 PAGE = Path(__file__).parents[2] / "docs" / "claims.md"
 
@@ -44,14 +44,25 @@ def page(folder: Path = RESULTS) -> str:
 
 
 def _overview(known: dict[str, Claim], runs: dict[str, Runs]) -> str:
-    lines = ["| claim | source | verdicts |", "|---|---|---|"]
+    """How many sentences got which verdict, of all claims and of each."""
+    found = {
+        name: Counter(decide(claim, one, runs[name]).verdict for one in claim.comparisons)
+        for name, claim in known.items()
+    }
+    total = sum(found.values(), Counter[Verdict]())
+    lines = [
+        f"Of {total.total()} sentences of {len(known)} claims: {_counted(total)}.\n",
+        "| claim | verdicts | source |",
+        "|---|---|---|",
+    ]
     for name, claim in known.items():
-        verdicts = Counter(decide(claim, one, runs[name]).verdict for one in claim.comparisons)
-        told = ", ".join(f"{verdict} ({count})" for verdict, count in verdicts.items())
-        lines.append(
-            f"| [{claim.title}](#{_anchor(claim.title)}) | {claim.source} | {told or 'cannot be tested here'} |"
-        )
+        told = _counted(found[name]) or "cannot be tested here"
+        lines.append(f"| [{claim.title}](#{_anchor(claim.title)}) | {told} | {claim.source} |")
     return "\n".join([*lines, ""])
+
+
+def _counted(verdicts: Counter[Verdict]) -> str:
+    return ", ".join(f"{verdict} ({count})" for verdict, count in verdicts.items())
 
 
 def _section(name: str, claim: Claim, runs: Runs) -> str:
@@ -60,22 +71,27 @@ def _section(name: str, claim: Claim, runs: Runs) -> str:
         return "\n".join([*parts, f"**Cannot be tested here**: {claim.cannot}\n"])
     parts.append(f"**Here.** {claim.tested} `{name}`.\n")
     if runs.runs:
-        parts += [_arms(claim, runs), _dated(runs)]
-    if claim.comparisons:
-        parts.append(_decisions(claim, runs))
+        parts += [_arms(claim, runs), _dated(runs), _decisions(claim, runs)]
+    else:
+        says = "; ".join(one.says for one in claim.comparisons)
+        parts.append(f"**Not run yet** (about {claim.minutes:.0f} minutes of one core): {says}.\n")
     if claim.why:
         parts.append(f"**Why.** {claim.why}\n")
     return "\n".join(parts)
 
 
 def _decisions(claim: Claim, runs: Runs) -> str:
-    """A table of what was decided."""
-    lines = ["| claimed | result | verdict |", "|---|---|---|"]
+    """A table of what was decided, and what was not run yet."""
+    lines, open_ones = ["| claimed | result | verdict |", "|---|---|---|"], []
     for one in claim.comparisons:
         decision = decide(claim, one, runs)
+        if decision.interval is None:
+            open_ones.append(f"{one.says} ({decision.remark})")
+            continue
         remark = f": {decision.remark}" if decision.remark else ""
-        lines.append(f"| {one.says} | {_result(decision, one)} | **{decision.verdict}**{remark} |")
-    return "\n".join([*lines, ""])
+        lines.append(f"| {one.says} | {_result(decision.interval, one)} | **{decision.verdict}**{remark} |")
+    decided = [*lines, ""] if len(lines) > 2 else []
+    return "\n".join([*decided, *([f"**Not run yet**: {'; '.join(open_ones)}.\n"] if open_ones else [])])
 
 
 def _arms(claim: Claim, runs: Runs) -> str:
@@ -107,10 +123,7 @@ def _number(value: float, sign: str = "") -> str:
     return shown.lstrip("+-") if not float(shown) else shown
 
 
-def _result(decision: Decision, one: Comparison) -> str:
-    found = decision.interval
-    if found is None:
-        return ""
+def _result(found: Interval, one: Comparison) -> str:
     beyond = f", wanted above {one.more_than:+g}" if one.more_than else ""
     mean, low, high = (_number(value, "+") for value in (found.mean, found.low, found.high))
     return f"{mean} {one.measure} ({low} to {high}; {found.seeds} seeds{beyond})"

@@ -13,6 +13,7 @@ from intarsia.errors import ModelError
 
 EXPORTED_KEY = "intarsia.runtime"
 """Under which a file's metadata hold it."""
+_MAX_STRIDE, _MAX_MARGIN = 64, 8192  # beyond any network's: tiles grow with both
 
 
 class Exported(BaseModel):
@@ -33,9 +34,9 @@ class Exported(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    stride: int = Field(ge=1)
+    stride: int = Field(ge=1, le=_MAX_STRIDE)
     align_corners: bool
-    margin: int = Field(ge=0)
+    margin: int = Field(ge=0, le=_MAX_MARGIN)
     precision: str
     sizes: tuple[tuple[int, int], ...] | None = None
     origin: str

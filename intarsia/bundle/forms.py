@@ -24,6 +24,7 @@ class Form:
     Attributes:
         suffix: of the files' names.
         metadata: reads the texts that a file carries, by key.
+        check: refuses a file that is damaged, or not whole by itself.
         tensors: reads the weights by name, in the types in which they are stored.
         digest: adds what decides a file's predictions to a checksum, its metadata apart.
         beside: suffix of the file that belongs to it; "" if it is whole by itself.
@@ -32,6 +33,7 @@ class Form:
 
     suffix: str
     metadata: Callable[[Path], dict[str, str]]
+    check: Callable[[Path], object]
     tensors: Callable[[Path], dict[str, NDArray[Any]]]
     digest: Callable[[Path, hashlib._Hash], None]
     lacks: str
@@ -50,17 +52,18 @@ class Form:
 
 
 SAFETENSORS = Form(
-    ".safetensors", safetensorsfile.metadata, safetensorsfile.tensors, safetensorsfile.digest,
+    ".safetensors", safetensorsfile.metadata, safetensorsfile.metadata, safetensorsfile.tensors,
+    safetensorsfile.digest,
     "a safetensors file, but not an Intarsia bundle: it holds weights and no description of the model; use the "
     "best.safetensors of a run folder, or save the weights through intarsia.bundle.Bundle",
 )  # fmt: skip
 ONNX = Form(
-    ".onnx", onnxfile.metadata, onnxfile.tensors, onnxfile.digest,
+    ".onnx", onnxfile.metadata, onnxfile.check, onnxfile.tensors, onnxfile.digest,
     "an ONNX file, but not an Intarsia model: it holds a network and no description of its classes and preprocessing; "
     "export one with: intarsia export MODEL -o FILE.onnx",
 )  # fmt: skip
 OPENVINO = Form(
-    ".xml", irfile.metadata, irfile.tensors, irfile.digest,
+    ".xml", irfile.metadata, irfile.check, irfile.tensors, irfile.digest,
     "a network for OpenVINO, but not an Intarsia model: it holds no description of its classes and preprocessing; "
     "export one with: intarsia export MODEL -o FILE.xml",
     beside=".bin",

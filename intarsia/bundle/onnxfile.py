@@ -20,11 +20,13 @@ from intarsia.errors import ModelError
 _MAX_BYTES = 2**31 - 1  # protobuf's own bound
 _MAX_DEPTH = 16  # of graphs within graphs
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
-_MODEL_GRAPH, _MODEL_METADATA, _MODEL_FUNCTIONS = 7, 14, 25
-_GRAPH_NODE, _GRAPH_INITIALIZER = 1, 5
-_FUNCTION_NODE = 7
+_MODEL_GRAPH, _MODEL_METADATA, _MODEL_TRAINING, _MODEL_FUNCTIONS = 7, 14, 20, 25
+_TRAINING_GRAPHS = (1, 2)
+_GRAPH_NODE, _GRAPH_INITIALIZER, _GRAPH_SPARSE = 1, 5, 15
+_FUNCTION_NODE, _FUNCTION_DEFAULT = 7, 11
 _NODE_ATTRIBUTE = 5
-_ATTRIBUTE_TENSORS, _ATTRIBUTE_GRAPHS = (5, 10), (6, 11)
+_ATTRIBUTE_TENSORS, _ATTRIBUTE_GRAPHS, _ATTRIBUTE_SPARSE = (5, 10), (6, 11), (22, 23)
+_SPARSE_TENSORS = (1, 2)  # values and places
 _TENSOR_DIMS, _TENSOR_TYPE, _TENSOR_NAME, _TENSOR_RAW, _TENSOR_EXTERNAL, _TENSOR_LOCATION = 1, 2, 8, 9, 13, 14
 _TYPES: dict[int, str] = {
     1: "<f4", 2: "u1", 3: "i1", 4: "<u2", 5: "<i2", 6: "<i4", 7: "<i8", 9: "?", 10: "<f2", 11: "<f8", 12: "<u4",
@@ -54,15 +56,10 @@ def check(file: Path) -> None:
         ModelError: it is missing or damaged, or its weights lie in other files.
     """
     data = _opened(file)
-    graphs = list(_every(data, _MODEL_GRAPH, file))
-    if len(graphs) != 1:
+    if len(list(_every(data, _MODEL_GRAPH, file))) != 1:
         raise _damaged(file)
-    for tensor in _tensors(graphs[0], file):
+    for tensor in _stored(data, file):
         _check_inside(tensor, file)
-    for function in _every(data, _MODEL_FUNCTIONS, file):
-        for node in _every(function, _FUNCTION_NODE, file):
-            for tensor in _tensors_of_node(node, file, 0):
-                _check_inside(tensor, file)
 
 
 def tensors(file: Path) -> dict[str, NDArray[Any]]:
@@ -157,24 +154,58 @@ def _text(value: int | memoryview, file: Path) -> str:
         raise _damaged(file) from None
 
 
+def _stored(model: memoryview, file: Path) -> Iterator[memoryview]:
+    """Every tensor of a model, those that only training or a function would use included."""
+    for number, value in _messages(model, file):
+        if number == _MODEL_GRAPH:
+            yield from _tensors(value, file)
+        elif number == _MODEL_TRAINING:
+            for part, graph in _messages(value, file):
+                if part in _TRAINING_GRAPHS:
+                    yield from _tensors(graph, file)
+        elif number == _MODEL_FUNCTIONS:
+            for part, found in _messages(value, file):
+                if part == _FUNCTION_NODE:
+                    yield from _tensors_of_node(found, file, 0)
+                elif part == _FUNCTION_DEFAULT:
+                    yield from _tensors_of_attribute(found, file, 0)
+
+
+def _messages(message: memoryview, file: Path) -> Iterator[tuple[int, memoryview]]:
+    """Its fields that hold bytes."""
+    return ((number, value) for number, value in _fields(message, file) if isinstance(value, memoryview))
+
+
 def _tensors(graph: memoryview, file: Path, depth: int = 0) -> Iterator[memoryview]:
     """Every tensor of a graph: its weights, and those in its nodes, graphs within them included."""
     if depth > _MAX_DEPTH:
         raise _damaged(file)
-    for number, value in _fields(graph, file):
-        if isinstance(value, memoryview) and number == _GRAPH_INITIALIZER:
+    for number, value in _messages(graph, file):
+        if number == _GRAPH_INITIALIZER:
             yield value
-        elif isinstance(value, memoryview) and number == _GRAPH_NODE:
+        elif number == _GRAPH_SPARSE:
+            yield from _tensors_of_sparse(value, file)
+        elif number == _GRAPH_NODE:
             yield from _tensors_of_node(value, file, depth)
 
 
 def _tensors_of_node(node: memoryview, file: Path, depth: int) -> Iterator[memoryview]:
     for attribute in _every(node, _NODE_ATTRIBUTE, file):
-        for number, value in _fields(attribute, file):
-            if isinstance(value, memoryview) and number in _ATTRIBUTE_TENSORS:
-                yield value
-            elif isinstance(value, memoryview) and number in _ATTRIBUTE_GRAPHS:
-                yield from _tensors(value, file, depth + 1)
+        yield from _tensors_of_attribute(attribute, file, depth)
+
+
+def _tensors_of_attribute(attribute: memoryview, file: Path, depth: int) -> Iterator[memoryview]:
+    for number, value in _messages(attribute, file):
+        if number in _ATTRIBUTE_TENSORS:
+            yield value
+        elif number in _ATTRIBUTE_SPARSE:
+            yield from _tensors_of_sparse(value, file)
+        elif number in _ATTRIBUTE_GRAPHS:
+            yield from _tensors(value, file, depth + 1)
+
+
+def _tensors_of_sparse(sparse: memoryview, file: Path) -> Iterator[memoryview]:
+    return (value for number, value in _messages(sparse, file) if number in _SPARSE_TENSORS)
 
 
 def _check_inside(tensor: memoryview, file: Path) -> None:

@@ -71,7 +71,7 @@ def _mapped(value: Mapping[str, Any]) -> list[Entry]:
     numbers = all(key.strip().isdecimal() for key in keys)
     if not keys:
         return []
-    if all(isinstance(part, Mapping) and not _TELLING.isdisjoint(map(str.lower, part)) for part in parts):
+    if all(isinstance(part, Mapping) and not _TELLING.isdisjoint(str(key).lower() for key in part) for part in parts):
         spread = [{str(key).lower(): item for key, item in part.items()} for part in parts]
         named = [{"id" if numbers else "name": key} | part for key, part in zip(keys, spread, strict=True)]
         return _objects(named)

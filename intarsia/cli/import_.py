@@ -43,13 +43,12 @@ def import_(
     json: Json = False,
 ) -> None:
     """Make a bundle of a checkpoint of torchvision or segmentation-models-pytorch, with identical logits."""
-    import torch
-
     from intarsia.classlists import classes_said
     from intarsia.errors import UsageError
     from intarsia.models import build
     from intarsia.models.cost import parameters
     from intarsia.models.importers import import_checkpoint
+    from intarsia.models.shapes import shapes_only
 
     target = out or Path(path.resolve().name).with_suffix(".safetensors")
     if target.suffix != ".safetensors":
@@ -66,7 +65,7 @@ def import_(
         long_side=long_side,
     )
     bundle.save(target)
-    with torch.device("meta"):
+    with shapes_only():
         count = parameters(build(bundle.architecture, classes=len(bundle.space), **bundle.options))
     if json:
         emit(

@@ -20,10 +20,11 @@ from typer.main import get_group
 
 from intarsia import __version__
 from intarsia.cli import streams
-from intarsia.cli.commands import PIPED, Commands
+from intarsia.cli.commands import Commands
 from intarsia.cli.output import emit
 from intarsia.cli.target import explain
-from intarsia.errors import DataError, IntarsiaError, UsageError
+from intarsia.cli.words import understood
+from intarsia.errors import IntarsiaError
 from intarsia.failures import explained
 from intarsia.stopping import INTERRUPTED, TERMINATED, interrupted_by_signals
 from intarsia.threads import share_cores
@@ -86,8 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(given: list[str], *, debug: bool, as_json: bool) -> int:
     try:
-        _check(given)
-        code = _group(given, prog_name="intarsia", standalone_mode=False)
+        code = _group(understood(given), prog_name="intarsia", standalone_mode=False)
         sys.stdout.flush()  # a full disk or a reader that left shows here, not after the end
     except IntarsiaError as error:
         if debug:
@@ -118,21 +118,6 @@ def _run(given: list[str], *, debug: bool, as_json: bool) -> int:
         advice = "This is a defect in Intarsia; --debug shows where it happened."
         return _fail("InternalError", f"{reason}\n{advice}", 1, as_json)
     return code if isinstance(code, int) else 0
-
-
-def _check(given: Sequence[str]) -> None:
-    """Refuse what no command can take for what it is."""
-    if "" in given:  # which would be the current folder
-        raise UsageError('an argument is empty (""): is a variable of the shell unset?')
-    if streams.PIPE in given and given[0] not in PIPED:  # which would be a file of that name
-        raise UsageError(
-            f"{given[0]} neither reads standard input nor writes standard output (-); {', '.join(PIPED)} do. Name a "
-            "file; one that is called - is ./-"
-        )
-    try:
-        os.getcwd()
-    except FileNotFoundError:  # which libraries that look for themselves there die of
-        raise DataError("the current folder is no longer there: go to one that is (cd), and try again") from None
 
 
 def _fail(kind: str, message: str, code: int, as_json: bool) -> int:

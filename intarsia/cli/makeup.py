@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -63,6 +64,7 @@ def makeup(
     with piped(sources, out, (MADE_UP,), media=MEDIA, as_json=json) as (sources, out):
         planned = plan(sources, out, outputs=(MADE_UP,), media=MEDIA)
         painter = open_makeup(look, model=model)
+        planned = replace(planned, notes=(*planned.notes, *painter.notes))
         if dry_run:
             show_plan(planned, forecast(painter, planned), json=json)
             return

@@ -9,7 +9,7 @@ import typer
 
 from intarsia.cli.output import Json, emit, progress_bar
 from intarsia.cli.scores import Out, Overwrite, show, takes_measures
-from intarsia.errors import counted
+from intarsia.errors import UsageError, counted
 from intarsia.evaluation.measures import Measures
 from intarsia.evaluation.measures.contract import Need
 
@@ -51,6 +51,11 @@ def metrics(
         from intarsia.reports import require_free
 
         require_free(out, overwrite=overwrite)
+        if out.resolve() in (prediction.resolve(), truth.resolve()):
+            raise UsageError(
+                f"the output folder {out} is one that is compared, where a later run would take results for masks; "
+                "name another one"
+            )
     with progress_bar("comparing") as progress:
         named = None if classes is None else classes_said(classes)
         found = score_masks(prediction, truth, classes=named, ignore=ignore or (), measures=measures, progress=progress)

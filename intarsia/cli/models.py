@@ -150,14 +150,13 @@ def _architecture(name: str) -> dict[str, Any]:
 
 def _cost(name: str, assignments: Sequence[str], classes: int, size: int) -> dict[str, Any]:
     """Count what an architecture costs with changed options, and all of its options then."""
-    import torch
-
     from intarsia.models import architecture, build
     from intarsia.models.cost import gmacs, is_counted, parameters
+    from intarsia.models.shapes import shapes_only
     from intarsia.recipe import read_assignments
 
     changes, known = read_assignments(assignments), architecture(name)
-    with torch.device("meta"):
+    with shapes_only():
         model = build(name, classes=classes, **changes)
     return {
         "options": known.options | changes,

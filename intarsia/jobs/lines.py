@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
 import re
@@ -13,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from intarsia.errors import DataError
 from intarsia.files import encoded
 from intarsia.jobs.task import Record
 
@@ -20,6 +22,8 @@ MANIFEST, SHARDS = "manifest.jsonl", "manifest.shards"
 """The file of lines; and the folder of those that many workers are adding, one file a worker."""
 # A line begins with its id.
 _BEGINNING = re.compile(rb'\{"id": ("(?:[^"\\]|\\.)*")')
+_START = b'{"id": '
+_LOOKED_AT = 100  # lines, of which one at least has to be a job's
 _BATCH = 50_000
 _TABLE = """
 PRAGMA cache_size = -16000;
@@ -193,6 +197,33 @@ def _line(file: Path, offset: int) -> bytes:
             return stream.readline()
     except OSError:
         return b""
+
+
+def require_own(folder: Path) -> None:
+    """Refuse a folder whose ``manifest.jsonl`` is something else, as that of a data set: lines would be added to it.
+
+    Raises:
+        DataError: none of its first lines is one of a job, whole or torn by a crash.
+    """
+    file = folder / MANIFEST
+    try:
+        with file.open("rb") as stream:
+            first = [line for line in itertools.islice(stream, _LOOKED_AT) if line.strip(b"\0 \r\n")]
+    except OSError:  # there is none; or who reads it says so
+        return
+    if first and not any(_is_of_a_job(line) for line in first):
+        raise DataError(
+            f"{file} is no record of a job, and one would be written into it; move it away, or choose another folder"
+        )
+
+
+def _is_of_a_job(line: bytes) -> bool:
+    """Whether a line is a record, be it damaged, or the beginning of one."""
+    try:
+        said = json.loads(line)
+    except ValueError:
+        return _BEGINNING.match(line) is not None or _START.startswith(line)
+    return isinstance(said, dict) and "status" in said
 
 
 def parsed(line: bytes) -> Record | None:

@@ -10,11 +10,12 @@ from functools import cached_property
 from pathlib import Path
 
 from intarsia.errors import UsageError
+from intarsia.files import local
 from intarsia.jobs.outputs import choose, choose_of_file, name_outputs
 from intarsia.jobs.stores.address import Address, is_address
 from intarsia.jobs.stores.sources import listed
 from intarsia.jobs.task import Task
-from intarsia.jobs.tasks import Some, Tasks, outputs_of, repeated, stem_of
+from intarsia.jobs.tasks import Some, Tasks, medium_at, outputs_of, repeated, stem_of
 from intarsia.media.medium import MEDIA, Item, Medium, Name, Sources, expand
 from intarsia.result import Render
 
@@ -51,8 +52,8 @@ class Plan:
     def by_medium(self) -> dict[str, Sequence[Task]]:
         """The tasks of each medium, by its name."""
         places: dict[str, array[int]] = {}
-        for place, task in enumerate(self.tasks):
-            places.setdefault(task.medium.name, array("Q")).append(place)
+        for place in range(len(self.tasks)):
+            places.setdefault(medium_at(self.tasks, place).name, array("Q")).append(place)
         return {name: Some(self.tasks, found) for name, found in places.items()}
 
     def media(self) -> list[Medium]:
@@ -101,6 +102,8 @@ def plan(
     found = [_found(name, out, given, media) for name in names]
     items = found[0].items if len(found) == 1 else _once([item for one in found for item in one.items])
     store = Address(out) if is_address(out) else None
+    if out is not None and store is None:
+        out = local(out, writing=True)
     if out is not None and store is None and names_file(out, media=media):
         return _one_file(Path(out), items, list(outputs), media)
     folder = Path(".") if out is None else Path(out)

@@ -12,7 +12,8 @@ import numpy as np
 
 from intarsia.jobs.outputs import name_outputs
 from intarsia.jobs.task import Task
-from intarsia.media.medium import Item
+from intarsia.media.inside import Items
+from intarsia.media.medium import Item, Medium
 from intarsia.result import Render
 
 
@@ -46,6 +47,10 @@ class Tasks(Sequence[Task]):
         names, renders = name_outputs(self._kinds[item.medium.name], stem, Path(item.source), item.medium)
         return Task(item.source, stem, item.medium, names, renders)
 
+    def medium(self, index: int) -> Medium:
+        """What the source of one is, without making it."""
+        return self._items.medium(index) if isinstance(self._items, Items) else self._items[index].medium
+
 
 class Some(Sequence[Task]):
     """Some of many tasks.
@@ -71,6 +76,15 @@ class Some(Sequence[Task]):
             return Some(self._tasks, self._places[index], self._note)
         task = self._tasks[self._places[index]]
         return replace(task, notes=(*task.notes, self._note)) if self._note else task
+
+    def medium(self, index: int) -> Medium:
+        """What the source of one is, without making it."""
+        return medium_at(self._tasks, self._places[index])
+
+
+def medium_at(tasks: Sequence[Task], index: int) -> Medium:
+    """What the source of one of many tasks is, if possible without making that."""
+    return tasks.medium(index) if isinstance(tasks, Tasks | Some) else tasks[index].medium
 
 
 def stem_of(item: Item) -> str:

@@ -101,6 +101,10 @@ class Items(Sequence[Item]):
         self._media: list[Medium] = []
         self._kinds = bytearray(self._kind(tell(os.path.join(base, name))) for name in self._names)
 
+    def medium(self, index: int) -> Medium:
+        """What one is, without making it."""
+        return self._media[self._kinds[index]]
+
     def _kind(self, medium: Medium) -> int:
         if medium not in self._media:
             self._media.append(medium)
@@ -117,4 +121,4 @@ class Items(Sequence[Item]):
         if isinstance(index, slice):
             return [self[place] for place in range(len(self))[index]]
         name = self._names[index]
-        return Item(self._base / name, PurePosixPath(name), self._media[self._kinds[index]])
+        return Item(self._base / name, PurePosixPath(name), self.medium(index))

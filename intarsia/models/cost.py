@@ -14,6 +14,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from intarsia.models.contract import SegmentationModel
 from intarsia.models.registry import Architecture, architecture, build
+from intarsia.models.shapes import shapes_only
 
 if TYPE_CHECKING:
     from torch.utils.flop_counter import FlopCounterMode
@@ -78,6 +79,6 @@ def gflop_per_megapixel(name: str, classes: int, options: Mapping[str, Any]) -> 
     """
     if not is_counted(architecture(name)):
         return None
-    with torch.device("meta"):
+    with shapes_only():
         model = build(name, classes=classes, **options)
     return 2 * gmacs(model, (1024, 1024)) / (1024 * 1024 / 1e6)

@@ -11,6 +11,7 @@ from intarsia.bundle import Bundle
 from intarsia.errors import IntarsiaError, ModelError
 from intarsia.models.contract import SegmentationModel
 from intarsia.models.registry import build
+from intarsia.models.shapes import shapes_only
 
 _SHOWN = 4
 
@@ -27,7 +28,7 @@ def restore(bundle: Bundle) -> SegmentationModel:
     """
     source = bundle.source or "this bundle"
     try:
-        with torch.device("meta"):
+        with shapes_only():
             model = _built(bundle)
     except IntarsiaError:
         model = _built(bundle)  # one that computes while it is built, or that cannot be built at all

@@ -15,6 +15,7 @@ from intarsia.labels import LabelSpace
 from intarsia.models.contract import SegmentationModel
 from intarsia.models.registry import build
 from intarsia.models.restore import some
+from intarsia.models.shapes import shapes_only
 from intarsia.zoo import bundled_models, find_bundle
 
 
@@ -139,7 +140,7 @@ def _class_axes(bundle: Bundle) -> dict[str, tuple[int, ...]]:
     """The axes of a bundle's tensors along which its classes lie: those that grow with one class more."""
     classes = len(bundle.space)
     try:
-        with torch.device("meta"):
+        with shapes_only():
             larger = build(bundle.architecture, classes=classes + 1, **bundle.options).state_dict()
     except IntarsiaError as error:
         raise ModelError(f"{bundle.source}: its model {bundle.architecture!r} cannot be built: {error}") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +18,12 @@ from intarsia.files import is_text
 from intarsia.runtimes.contract import Floats
 from intarsia.threads import cores
 from intarsia.zoo import is_bundled
+
+_FLOATS = "tensor(float)"
+_WHERE = re.compile(
+    r"\[ONNXRuntimeError\] : \d+ : \w+ : |Load model from .*? failed:|Exception during initialization: "
+    r"|\S*/onnxruntime/core/[^(]*\([^)]*\) (?:status\.IsOK\(\) was false\. )?|\b\w+\.cc:\d+ \w+ "
+)
 
 
 class Network:
@@ -33,7 +40,7 @@ class Network:
         outputs: shape of each of its outputs, by name.
 
     Raises:
-        ModelError: the file is missing, damaged, or its network takes more than one input.
+        ModelError: the file is missing, damaged, or its network takes more than one input or is not of float32.
     """
 
     def __init__(self, file: Path, *, threads: int | None = None, brief: bool = False) -> None:
@@ -41,6 +48,9 @@ class Network:
         inputs = self._session.get_inputs()
         if len(inputs) != 1:
             raise ModelError(f"{file}: its network takes {len(inputs)} inputs, not one")
+        for port in (*inputs, *self._session.get_outputs()):
+            if port.type != _FLOATS:
+                raise ModelError(f"{file}: {port.name} of its network is a {port.type}, not float32; export it again")
         self.file = file
         self.shape: tuple[int | str | None, ...] = tuple(inputs[0].shape)
         self.outputs: dict[str, tuple[int | str | None, ...]] = {
@@ -102,7 +112,10 @@ def open_session(file: Path, threads: int | None = None, *, brief: bool = False)
     try:
         return onnxruntime.InferenceSession(opened, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's own errors have no common class
-        raise ModelError(f"{file}: ONNX Runtime cannot open it: {_first_line(error)}") from error
+        raise ModelError(
+            f"{file}: ONNX Runtime cannot open it: {_reason(error)}; fetch or export it again, or install a newer "
+            "onnxruntime"
+        ) from error
 
 
 def computed(session: Any, inputs: Mapping[str, NDArray[Any]], file: Path) -> dict[str, Floats]:
@@ -114,9 +127,11 @@ def computed(session: Any, inputs: Mapping[str, NDArray[Any]], file: Path) -> di
     try:
         found = session.run(None, dict(inputs))
     except Exception as error:
-        raise ModelError(f"{file}: ONNX Runtime cannot compute it: {_first_line(error)}") from error
+        raise ModelError(f"{file}: ONNX Runtime cannot compute it: {_reason(error)}") from error
     return {output.name: value for output, value in zip(session.get_outputs(), found, strict=True)}
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+def _reason(error: Exception) -> str:
+    """What is wrong, without codes, the file's name, and where in ONNX Runtime's own source it was found."""
+    lines = _WHERE.sub("", str(error)).strip().splitlines() or [type(error).__name__]
+    return lines[0].removeprefix("Error: ").strip().rstrip(".")

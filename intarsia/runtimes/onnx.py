@@ -7,6 +7,7 @@ from pathlib import Path
 from intarsia.bundle import Description, Exported
 from intarsia.errors import ModelError, UsageError
 from intarsia.media.source import Place
+from intarsia.runtimes.computed import require_logits
 from intarsia.runtimes.contract import Floats, Precision
 from intarsia.runtimes.network import Network
 from intarsia.runtimes.processor import feature
@@ -33,13 +34,17 @@ class OnnxRuntime:
         self.processor = f"cpu {feature()}"
         self._exported, self._network = exported, Network(file, threads=threads)
         given, made = self._network.shape, list(self._network.outputs.values())
-        axes = len(given)
-        if axes not in (3, 4) or [len(shape) for shape in made] != [axes] or not isinstance(given[1], int):
+        self._axes = len(given)
+        if self._axes not in (3, 4) or [len(shape) for shape in made] != [self._axes] or not isinstance(given[1], int):
             raise ModelError(
                 f"{file}: its network is none of pictures (N, C, H, W) to logits (N, K, h, w), nor of points (N, C, P) "
                 "to logits (N, K, P)"
             )
         self.in_channels = given[1]
+        if exported.sizes is None and any(isinstance(side, int) for side in given[2:]):
+            raise ModelError(
+                f"{file}: its network takes {_sides(given)} alone, and its description tells no sizes; export it again"
+            )
         if made[0][1] != classes:
             raise ModelError(f"{file}: its network gives {made[0][1]} classes, and its description names {classes}")
 
@@ -59,7 +64,15 @@ class OnnxRuntime:
         return found
 
     def logits(self, x: Floats, place: Place | None = None) -> Floats:
+        if x.ndim != self._axes:
+            raise ModelError(f"{self._network.file}: its network and its description are of two kinds; export it again")
         if x.ndim == 4:
             self._exported.require_size(x.shape[2], x.shape[3], self._network.file)
         (logits,) = self._network.run(x).values()
+        require_logits(logits, x.shape[2:], self.stride, self._network.file)
         return logits
+
+
+def _sides(shape: tuple[int | str | None, ...]) -> str:
+    """(N, C, H, W) as people say it; where any length will do, its name."""
+    return "x".join(str(side) for side in reversed(shape[2:]))

@@ -12,6 +12,7 @@ import numpy as np
 from intarsia.bundle import Description, Exported, irfile, onnxfile
 from intarsia.errors import ModelError, UsageError
 from intarsia.media.source import Place
+from intarsia.runtimes.computed import require_logits
 from intarsia.runtimes.contract import Floats, Precision
 from intarsia.runtimes.kept import compiled
 from intarsia.runtimes.openvino_library import library
@@ -63,12 +64,7 @@ class OpenVinoRuntime:
             found = self._network(np.ascontiguousarray(x), share_inputs=True)[0]
         except RuntimeError as error:
             raise ModelError(f"{self._file}: OpenVINO cannot compute it: {_last_line(error)}") from error
-        cells = tuple(-(-side // self.stride) for side in x.shape[2:])
-        if found.shape[2:] != cells:  # pooling that is larger than a small picture gives nothing, without an error
-            raise ModelError(
-                f"{self._file}: its network gives {found.shape[3]}x{found.shape[2]} cells for "
-                f"{x.shape[3]}x{x.shape[2]} pixels, not the {cells[1]}x{cells[0]} of its stride; export it again"
-            )
+        require_logits(found, x.shape[2:], self.stride, self._file)
         logits: Floats = np.array(found, dtype=np.float32)
         return logits
 

@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry, Gauge
 
 import intarsia
+from intarsia.bundle.forms import form_of
 from intarsia.errors import IntarsiaError
 from intarsia.serving import problems
 from intarsia.serving.budget import Budget
@@ -29,6 +30,7 @@ from intarsia.serving.routes import ROUTERS, rembg
 from intarsia.serving.settings import Settings
 from intarsia.serving.uses.shelf import Shelf
 from intarsia.serving.warming import warm, warm_studio
+from intarsia.zoo import find_bundle
 
 logger = logging.getLogger("intarsia.serving")
 
@@ -45,7 +47,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     Raises:
         UsageError: it would listen beyond this machine without a key, or there is no such model.
-        ModelError: a named model is missing.
+        ModelError: a named model is missing or damaged.
     """
     settings.check()
     engine, registry, budget = Engine(settings), CollectorRegistry(), Budget(settings.max_held)
@@ -95,7 +97,9 @@ def _make_known(engine: Engine, model: str) -> str:
         return model
     name = Path(model).stem if Path(model).is_file() else Path(model).name
     engine.add(name, model)
-    engine.description(name)  # a file that is no model is refused now, not when somebody asks for it
+    file = find_bundle(model)
+    form_of(file).check(file)  # a file that is no model is refused now, not when somebody asks for it
+    engine.description(name)
     return name
 
 

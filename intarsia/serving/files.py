@@ -19,6 +19,7 @@ from intarsia.media.medium import Form, Medium, medium_of
 from intarsia.serving.answers import media_type, pack
 from intarsia.serving.calls import Call
 from intarsia.serving.engine import AnyPredictor, Engine
+from intarsia.serving.filenames import disposition
 from intarsia.serving.points import count_points
 from intarsia.serving.problems import TOO_LARGE, UNSUPPORTED, Problem
 from intarsia.serving.uploads import Upload, check_room, check_working, saved
@@ -91,7 +92,7 @@ async def _segmented(
     ends = task.outputs[wanted].removeprefix(task.id)
     headers = {
         "Server-Timing": call.stages.header(), "X-Model": quote(model),
-        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(upload.stem + ends)}",
+        "Content-Disposition": disposition(upload.stem + ends),
     }  # fmt: skip
     return Response(content, media_type=media_type(suffix), headers=headers)
 

@@ -82,3 +82,13 @@ def test_evaluate_writes_its_report(cli: Cli, tiny_run: TinyRun, tmp_path: Path)
     scores = json.loads((tmp_path / "out" / "scores.json").read_text())
     assert 0 <= scores["reliability"]["ece"] <= 1 and len(scores["ranking"]["ap"]) == len(scores["classes"])
     assert cli(*arguments) == 2 and "--overwrite" in cli.err
+
+
+def test_results_do_not_go_where_masks_are(cli: Cli, tmp_path: Path) -> None:
+    for side in ("a", "b"):
+        (tmp_path / side).mkdir()
+        Image.fromarray(np.eye(8, dtype=np.uint8)).save(tmp_path / side / "m.png")
+    for side in ("a", "b"):
+        assert cli("metrics", tmp_path / "a", tmp_path / "b", "-o", tmp_path / side, "--overwrite") == 2
+        assert "is one that is compared, where a later run would take results for masks" in cli.err
+    assert cli("metrics", tmp_path / "a", tmp_path / "b", "-o", tmp_path / "out") == 0

@@ -15,6 +15,8 @@ from tiny import TinyRun
 
 from intarsia.cli.main import main
 from intarsia.cli.pipes import _suffix
+from intarsia.errors import UsageError
+from intarsia.jobs import plan
 from intarsia.media.images import read_mask
 
 
@@ -147,6 +149,29 @@ def test_nobody_who_reads_ends_a_table_and_a_file_alike(tmp_path: Path, photo: b
         ended = subprocess.run(["bash", "-c", line], cwd=tmp_path, capture_output=True, text=True, timeout=120)
         assert ended.returncode == 141, ended.stderr
         assert "Broken pipe" not in ended.stderr
+
+
+def test_addresses_and_tildes_are_the_places_that_they_mean(
+    tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    for word in ("--out=~/a.yaml", "-o~/b.yaml", "-o ~/c.yaml", f"-o file://{tmp_path}/home/d%20e.yaml"):
+        assert cli("recipes", "copy", "unet", *word.split()) == 0, cli.err
+    assert sorted(path.name for path in tmp_path.rglob("*.yaml")) == ["a.yaml", "b.yaml", "c.yaml", "d e.yaml"]
+    assert [path.name for path in tmp_path.iterdir()] == ["home"]
+    assert cli("recipes", "copy", "unet", "-o", "https://example.org/a.yaml") == 2
+    assert "cannot write to https://example.org/a.yaml: nothing is sent over the network" in cli.err
+    for command in ("train https://example.org/a.zip", "annotations show http://example.org/a.json", "count ftp://a/b"):
+        assert cli(*command.split()) == 2
+        assert f"cannot read {command.split()[-1]}: nothing is read from the network" in cli.err
+    (tmp_path / "~").mkdir()
+    (tmp_path / "~" / "e.yaml").touch()  # a folder of that name is one
+    assert cli("recipes", "copy", "unet", "-o", "~/e.yaml") == 2
+    assert "~/e.yaml exists" in cli.err
+    with pytest.raises(UsageError, match=r"cannot write to https://example\.org/out: nothing is sent"):
+        plan("a.png", "https://example.org/out")
+    assert plan("a.png", f"file://{tmp_path}/out").folder == tmp_path / "out"
 
 
 def test_a_folder_that_is_gone_is_said(tmp_path: Path) -> None:

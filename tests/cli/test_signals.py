@@ -123,7 +123,7 @@ def test_no_command_is_left_out() -> None:
     assert sorted(known | {"serve"}) == sorted(commands())
 
 
-@pytest.mark.parametrize(("case", "number"), zip(CASES, itertools.cycle(SIGNALS)), ids=str)
+@pytest.mark.parametrize(("case", "number"), list(zip(CASES, itertools.cycle(SIGNALS), strict=False)), ids=str)
 def test_a_signal_ends_it(
     case: Case, number: int, given: Path, tmp_path: Path, cli: Cli, request: pytest.FixtureRequest,
     monkeypatch: pytest.MonkeyPatch,

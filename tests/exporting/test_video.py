@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import small  # noqa: F401 - registers test_plain
 import torch
 from torch import nn
 
@@ -21,7 +22,7 @@ from intarsia.runtimes.torch import TorchRuntime
 
 
 def test_a_network_with_memory_segments_every_frame_by_itself(tmp_path: Path) -> None:
-    options = {"image_options": {"encoder": "test_efficientnet", "channels": 16}, "hidden": 8}
+    options = {"image_options": {"encoder": "test_plain", "channels": 16}, "hidden": 8}
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = build("stfcn", classes=3, **options).eval()

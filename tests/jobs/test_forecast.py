@@ -8,6 +8,7 @@ import sys
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,8 @@ from intarsia.errors import DataError
 from intarsia.inference import Predictor
 from intarsia.jobs import JobOptions, forecast, plan, run_all
 from intarsia.jobs.forecast import check_memory, making
+from intarsia.jobs.forecast.clouds import points_need
+from intarsia.jobs.forecast.need import Settings
 from intarsia.jobs.forecast.trial import Trial
 from intarsia.models import ImageModel
 
@@ -182,3 +185,13 @@ def test_what_is_told_is_near_what_is_held(tmp_path: Path) -> None:
     command = [sys.executable, "-c", CHILD, str(tmp_path / "a.jpg"), str(tmp_path / "out")]
     told, held, done = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     assert done == 1 and 0.7 < told / held < 1.5
+
+
+def test_a_large_cloud_holds_a_chunk_or_a_tile() -> None:
+    """Of one that is labelled in one piece, both; of one that is sorted into tiles first, one after the other."""
+    small, large = (
+        points_need(None, SimpleNamespace(count=count, fields=("intensity",)), Settings(frozenset())).held  # type: ignore[arg-type]
+        for count in (1_000_000, 100_000_000)
+    )
+    assert small == {"labels": 3_000_000, "chunk": 120_000_000, "tile": 400_000_000}
+    assert large == {"labels": 300_000_000, "tile": 800_000_000}

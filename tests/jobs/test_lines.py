@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
+from threshold import threshold
 
-from intarsia.jobs import log
-from intarsia.jobs.lines import MANIFEST, SHARDS, Lines, shards, written
+from intarsia.errors import DataError
+from intarsia.jobs import log, plan, run_all
+from intarsia.jobs.lines import MANIFEST, SHARDS, Lines, require_own, shards, written
 from intarsia.jobs.log import Shard, SharedLog, gather
 
 
@@ -33,6 +36,38 @@ def test_the_last_line_of_an_id_counts(tmp_path: Path) -> None:
     assert [one["id"] for one in lines.records()] == ["a", "b"]
     shared.add(record("a", seconds=9))  # after they were read
     assert lines.find("a") == record("a", seconds=9)
+
+
+@pytest.mark.parametrize(
+    ("content", "is_own"),
+    [
+        (b"", True),
+        (b"\0\0\0\0\n", True),  # as some file systems leave after a crash
+        (b'{"id": "a", "sou', True),
+        (b'{"i', True),
+        (b'nonsense\n{"id": "a", "source": ', True),  # one damaged line of several
+        (b"hello\n", False),
+        (b'{"image": "a.png", "mask": "b.png"}\n', False),
+        (b'{"id": "a", "image": "a.png"}\n', False),
+        (b'[{"image": "a.png"}]\n', False),
+    ],
+)
+def test_a_manifest_of_something_else_is_not_written_into(tmp_path: Path, content: bytes, is_own: bool) -> None:
+    (tmp_path / MANIFEST).write_bytes(content)
+    if is_own:
+        require_own(tmp_path)
+        return
+    with pytest.raises(DataError, match=r"manifest\.jsonl is no record of a job, .*move it away, or choose another"):
+        require_own(tmp_path)
+
+
+def test_a_job_leaves_the_manifest_of_a_data_set_alone(tmp_path: Path) -> None:
+    (tmp_path / MANIFEST).write_text('{"image": "a.png", "mask": "b.png"}\n')
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    with pytest.raises(DataError, match="is no record of a job"):
+        run_all(threshold(), plan(tmp_path / "a.png", tmp_path))
+    assert (tmp_path / MANIFEST).read_text() == '{"image": "a.png", "mask": "b.png"}\n'
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", MANIFEST]
 
 
 def test_shards_are_read_where_they_are_and_gathered_when_their_workers_have_ended(tmp_path: Path) -> None:

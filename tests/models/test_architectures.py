@@ -16,6 +16,7 @@ from intarsia.models import SegmentationModel, architecture, architectures_by_me
 from intarsia.models.encoders import TimmEncoder, build_encoder
 from intarsia.models.layers import ASPP, ImagePooling
 from intarsia.models.restore import restore
+from intarsia.models.shapes import shapes_only
 from intarsia.models.single import bear_single_values
 from intarsia.preprocessing import Preprocessing
 from intarsia.recipe import Recipe
@@ -38,6 +39,25 @@ def kept(name: str) -> SegmentationModel:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         return small(name).eval()
+
+
+# Whose encoder is traced with them; around the others stands a plain one, for what an encoder is traced to is the same.
+WHOLE = ("eomt", "fcn", "segformer", "segnext", "unet")
+
+
+@cache
+def traced(name: str) -> SegmentationModel:
+    """As `kept`, without the layers of an encoder that are traced with another network. Do not change it."""
+    if name in WHOLE or "encoder" not in SMALL[name]:
+        return kept(name)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return small(name, encoder="test_plain").eval()
+
+
+def test_every_encoder_is_traced_once():
+    used = {options["encoder"] for options in SMALL.values() if "encoder" in options}
+    assert sorted(SMALL[name]["encoder"] for name in WHOLE) == sorted(used)
 
 
 @pytest.mark.parametrize("name", EVERY)
@@ -113,13 +133,13 @@ def test_learns_two_flat_halves(name):
     optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
     for _ in range(80):  # most need a dozen; which one needs more depends on the processor's arithmetic
         logits = model(x)
-        loss = nn.functional.cross_entropy(logits, target)
-        if loss < 0.1 and (logits.argmax(1) == target).float().mean() > 0.95:  # such a loss no random start has
+        loss, right = nn.functional.cross_entropy(logits, target), (logits.argmax(1) == target).float().mean()
+        if loss < 0.1 and right > 0.95:  # such a loss no random start has
             break
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    assert (model(x).argmax(1) == target).float().mean() > 0.95
+    assert loss < 0.1 and right > 0.95  # of that pass: where layers are dropped by chance, another one differs
 
 
 @pytest.mark.parametrize("name", EVERY)
@@ -159,7 +179,7 @@ def test_the_fast_copy_gives_the_same_logits(name):
 @pytest.mark.parametrize("name", EVERY)
 def test_compiles_whole(name):
     """One graph without breaks; what a backend makes of it is its own affair."""
-    model = kept(name)
+    model = traced(name)
     x = torch.rand(1, 3, 40, 56)
     torch.compiler.reset()
     with torch.no_grad():
@@ -169,7 +189,7 @@ def test_compiles_whole(name):
 
 @pytest.mark.parametrize("name", EVERY)
 def test_exports(name):
-    model = kept(name)
+    model = traced(name)
     x = torch.rand(1, 3, 40, 56)
     with torch.no_grad():
         exported = torch.export.export(model, (x,)).module()
@@ -310,7 +330,7 @@ def test_aspp_sees_exactly_its_rates():
     ],
 )
 def test_encoders_of_fixed_or_divisible_sizes_take_any(name: str, multiple: int, deepest: int) -> None:
-    with torch.device("meta"):
+    with shapes_only():
         encoder = TimmEncoder(name)
         maps = encoder(torch.empty(1, 3, 100, 84))
     assert encoder._multiple == multiple

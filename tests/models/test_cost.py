@@ -7,6 +7,7 @@ from torch import nn
 
 from intarsia.models import ImageModel, build
 from intarsia.models.cost import gmacs, parameters
+from intarsia.models.shapes import shapes_only
 
 
 class Tiny(ImageModel):
@@ -30,7 +31,7 @@ def test_a_network_counted_by_hand() -> None:
 
 
 def test_published_counts() -> None:
-    with torch.device("meta"):
+    with shapes_only():
         fcn, original = build("fcn8s", classes=21), build("unet_original", classes=2)
     assert parameters(fcn) == 134_362_751
     assert parameters(original) == 31_030_658
@@ -39,7 +40,7 @@ def test_published_counts() -> None:
 
 
 def test_auxiliary_heads_have_parameters_but_cost_nothing_in_prediction() -> None:
-    with torch.device("meta"):
+    with shapes_only():
         plain, auxiliary = (build("fcn", classes=21, auxiliary=stage) for stage in (0, 16))
     assert parameters(auxiliary) - parameters(plain) == 2_365_205
     assert gmacs(auxiliary, (64, 64)) == gmacs(plain, (64, 64))
@@ -47,14 +48,14 @@ def test_auxiliary_heads_have_parameters_but_cost_nothing_in_prediction() -> Non
 
 @pytest.mark.parametrize("name", sorted(SMALL))
 def test_every_architecture_is_counted_without_memory(name: str) -> None:
-    with torch.device("meta"):
+    with shapes_only():
         model = build(name, classes=3, **SMALL[name])
     assert 0 < gmacs(model, (32, 64)) < gmacs(model, (64, 64))
 
 
 def test_attention_is_counted() -> None:
     """All but attention grows with the area; attention with its square, as every token looks at all of the reduced."""
-    with torch.device("meta"):
+    with shapes_only():
         model = build("segformer", classes=3, encoder="mit_b0", channels=16)
 
     def attention(side: int) -> int:

@@ -7,6 +7,7 @@ from intarsia.errors import ModelError
 from intarsia.models import build
 from intarsia.models.cost import gmacs, parameters
 from intarsia.models.image.ddrnet import ContextAggregation
+from intarsia.models.shapes import shapes_only
 
 SMALL = {"width": 4, "context_channels": 8, "head_channels": 8}
 
@@ -21,7 +22,7 @@ SMALL = {"width": 4, "context_channels": 8, "head_channels": 8}
 )
 def test_sizes_are_the_published_ones(options, count, with_auxiliary, published):
     """Parameters without the head that only training has; multiply-accumulates at 1024x2048 (the paper, table IV)."""
-    with torch.device("meta"):
+    with shapes_only():
         predicting = build("ddrnet", classes=19, auxiliary=False, **options)
         training = build("ddrnet", classes=19, **options)
     assert parameters(predicting) == count

@@ -16,6 +16,7 @@ from intarsia.models import build
 from intarsia.models.cost import gmacs, parameters
 from intarsia.models.encoders.vgg import VGG16
 from intarsia.models.layers import BilinearDeconv, FCNHead, bilinear_kernel
+from intarsia.models.shapes import shapes_only
 from intarsia.models.weights import initialise
 from intarsia.preprocessing import Preprocessing
 
@@ -33,7 +34,7 @@ def tiny(name, classes=2, **options):
 
 def test_published_parameter_counts():
     """FCN-32s, 16s and 8s of 21 classes; fixed deconvolutions have no parameters."""
-    with torch.device("meta"):
+    with shapes_only():
         counts = {name: parameters(build(name, classes=21)) for name in ORIGINALS}
         learned = parameters(build("fcn8s", classes=21, learned_upsampling=True))
     assert counts == {
@@ -46,7 +47,7 @@ def test_published_parameter_counts():
 
 
 def test_padding_is_a_good_part_of_the_work():
-    with torch.device("meta"):
+    with shapes_only():
         paper, light = (gmacs(build("fcn8s", classes=21, padding=padding), (375, 500)) for padding in (100, 1))
     assert paper == pytest.approx(146.35, abs=0.01)
     assert light / paper == pytest.approx(0.55, abs=0.01)
@@ -65,7 +66,7 @@ def test_logits_have_the_size_of_the_input(name, padding):
 
 @pytest.mark.parametrize("padding", [100, 1])
 def test_logits_have_the_size_of_large_inputs(padding):
-    with torch.device("meta"):
+    with shapes_only():
         model = build("fcn8s", classes=2, **TINY, padding=padding)
         sizes = [(height, 2001 - height) for height in range(1, 2001, 61)]
         assert all(model.logits(torch.empty(1, 3, *size)).shape[2:] == size for size in sizes)
@@ -182,7 +183,7 @@ def test_stages_start_from_each_other(learned, tmp_path):
 def test_vgg16_as_convolutions_equals_the_classifier():
     """At 224 pixels, the middle cell of fc7 is what torchvision's VGG16 classifies by; the pools are equal too."""
     torch.manual_seed(0)
-    with torch.device("meta"):
+    with shapes_only():
         reference = torchvision.models.vgg16().eval()
         ours = build("fcn32s", classes=2, padding=1).eval()
     reference.to_empty(device="cpu")
@@ -272,7 +273,7 @@ def test_a_fixed_deconvolution_is_not_stored():
 
 
 def test_fcn_over_resnet_has_torchvisions_size():
-    with torch.device("meta"):
+    with shapes_only():
         whole, plain = build("fcn", classes=21), build("fcn", classes=21, auxiliary=0)
     assert parameters(whole) == 35_322_218
     assert parameters(whole.auxiliary_head) == parameters(whole) - parameters(plain) == 2_365_205

@@ -27,6 +27,7 @@ from intarsia.models.importers import import_checkpoint
 from intarsia.models.importers.foreign import resnet_name
 from intarsia.models.importers.smp_encoders import modern, recognise
 from intarsia.models.restore import restore
+from intarsia.models.shapes import shapes_only
 from intarsia.preprocessing import Preprocessing
 
 smp = pytest.importorskip("segmentation_models_pytorch")
@@ -39,7 +40,7 @@ VOC = (
 
 def made(builder: Any, *arguments: Any, **options: Any) -> nn.Module:
     """A foreign model with random weights and statistics, so that every tensor shows in the logits."""
-    with torch.device("meta"):
+    with shapes_only():
         model: nn.Module = builder(*arguments, **options)
     model.to_empty(device="cpu")
     torch.manual_seed(0)
@@ -72,7 +73,7 @@ def stored(content: Any, path: Path) -> Path:
 
 def ours(bundle: Bundle) -> SegmentationModel:
     """The bundle's model; unlike `restore`, without the time that random weights of a ResNet-101 take."""
-    with torch.device("meta"):
+    with shapes_only():
         model = build(bundle.architecture, classes=len(bundle.space), **bundle.options)
     model.load_state_dict(bundle.state, assign=True)
     return model.eval()
@@ -224,11 +225,11 @@ def test_encoders_that_are_smp_s_own(name: str, encoder: str, options: dict[str,
 
 
 def test_a_resnext_that_timm_lacks_is_recognised() -> None:
-    with torch.device("meta"):
+    with shapes_only():
         state = smp.Unet("resnext101_32x48d", encoder_weights=None).state_dict()
     found = recognise(state)
     assert found is not None and found.ours == "resnext101_32x48d"
-    with torch.device("meta"):
+    with shapes_only():
         encoder = build_encoder(found.ours)
     assert encoder.channels == {2: 64, 4: 256, 8: 512, 16: 1024, 32: 2048} and encoder.pretrained == ""
     assert encoder.backbone.state_dict()["layer1.0.conv2.weight"].shape == (1536, 48, 3, 3)
@@ -331,7 +332,7 @@ def test_decoders_of_old_smp(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["resnet18", "resnet34", "resnet50", "resnet101", "resnet152"])
 def test_resnets_are_told_apart(name: str) -> None:
-    with torch.device("meta"):
+    with shapes_only():
         state = getattr(torchvision.models, name)().state_dict()
         assert resnet_name({f"encoder.{key}": tensor for key, tensor in state.items()}, "encoder.") == name
     assert resnet_name(state, "encoder.") == ""
@@ -339,7 +340,7 @@ def test_resnets_are_told_apart(name: str) -> None:
 
 def test_relatives_of_resnets_are_not_taken_for_them() -> None:
     timm = pytest.importorskip("timm")
-    with torch.device("meta"):
+    with shapes_only():
         for name in ("resnext50_32x4d", "wide_resnet50_2", "seresnet50", "resnet50d"):
             assert resnet_name(timm.create_model(name).state_dict(), "") == "", name
 
@@ -518,7 +519,7 @@ def test_what_another_model_looks_like(lraspp: Path, tmp_path: Path) -> None:
     path = tmp_path / "w.pth"
     with pytest.raises(ModelError, match=r"none of smp's models .* torchvision's lraspp_mobilenet_v3_large \(--from t"):
         import_checkpoint(lraspp, "smp")
-    with torch.device("meta"):
+    with shapes_only():
         states = {
             r"smp's Unet with encoder resnet34 \(--from smp\)": smp.Unet(encoder_weights=None).state_dict(),
             r"one of smp's other models \(those that can": smp.UPerNet(encoder_weights=None).state_dict(),
@@ -552,7 +553,7 @@ def test_tensors_that_differ_are_named_and_counted(lraspp: Path, tmp_path: Path)
 
 def test_encoders_that_cannot_be_or_are_not(tmp_path: Path) -> None:
     def path(encoder: str) -> Path:
-        with torch.device("meta"):
+        with shapes_only():
             state = smp.Unet(encoder, encoder_weights=None).state_dict()
         return stored(
             {name: torch.zeros(()).expand(tensor.shape) for name, tensor in state.items()}, tmp_path / encoder

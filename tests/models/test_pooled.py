@@ -8,6 +8,7 @@ import torch
 from intarsia.errors import ModelError
 from intarsia.models.encoders import build_encoder
 from intarsia.models.encoders.pooled import SMP_POOLED
+from intarsia.models.shapes import shapes_only
 
 pytest.importorskip("timm")
 
@@ -23,7 +24,7 @@ pytest.importorskip("timm")
     ],
 )
 def test_maps_of_any_size(name: str, channels: dict[int, int]) -> None:
-    with torch.device("meta"):
+    with shapes_only():
         encoder = build_encoder(name, in_channels=4).eval()
         maps = encoder(torch.zeros(1, 4, 33, 70))
     assert encoder.channels == channels and encoder.output_stride == 32
@@ -33,7 +34,7 @@ def test_maps_of_any_size(name: str, channels: dict[int, int]) -> None:
 
 
 def test_what_lies_behind_the_deepest_map_is_left_out() -> None:
-    with torch.device("meta"):
+    with shapes_only():
         whole, part = build_encoder("smp_densenet121"), build_encoder("smp_densenet121", deepest=8)
         maps = part.eval()(torch.zeros(1, 3, 32, 32))
     assert list(maps) == [2, 4, 8] == list(part.channels) and part.output_stride == 8
@@ -50,7 +51,7 @@ def test_statistics_are_not_gathered_while_it_is_made_and_it_is_made_to_train() 
 
 def test_what_it_cannot_be() -> None:
     assert len(SMP_POOLED) == 16
-    with torch.device("meta"):
+    with shapes_only():
         for options in ({"output_stride": 16}, {"drop_path": 0.1}, {"multi_grid": (1, 2)}):
             with pytest.raises(ModelError, match="smp_dpn68 is not dilated here"):
                 build_encoder("smp_dpn68", **options)
@@ -62,7 +63,7 @@ def test_what_it_cannot_be() -> None:
 def test_the_maps_are_those_of_smp(name: str) -> None:
     encoders = pytest.importorskip("segmentation_models_pytorch").encoders
     theirs = encoders.get_encoder(name, weights=None).eval()
-    with torch.device("meta"):
+    with shapes_only():
         ours = build_encoder(f"smp_{name}")
     torch.manual_seed(0)
     for key, value in theirs.named_buffers():

@@ -98,6 +98,9 @@ def _class_files(folder: Path, name: str) -> Path:
         "classes.txt": "0: sky 70 130 180\n1: road 128 64 128\n2: person 220 20 60\n",
         "classes.csv": "id,name,r,g,b\n0,sky,70,130,180\n1,road,128,64,128\n",
         "classes.json": '{"sky": [70, 130, 180], "road": [128, 64, 128]}',
+        "classes.yaml": "names:\n  0: sky\n  1: road\n  2: person\n",
+        "classes.jsonl": '{"id": 0, "name": "sky"}\n{"id": 1, "name": "road"}\n',
+        "label_map.pbtxt": "item {\n  id: 1\n  name: 'sky'\n}\nitem {\n  id: 2\n  name: 'road'\n}\n",
         "labelmap.txt": "# label:color_rgb:parts:actions\nbackground:0,0,0::\ncar:128,0,0::\n",
     }
     (folder / name).write_text(texts[name])
@@ -131,6 +134,9 @@ def targets() -> Iterator[Target]:
     for name, text in (("page", _PAGE), ("voc", _VOC)):
         yield Target(f"annotations-{name}", lambda folder, text=text: _xml(folder, text), read, whole=False)
     yield Target("annotations.zip", _packed, read, sealed=True)
-    for name in ("classes.txt", "classes.csv", "classes.json", "labelmap.txt"):
+    for name in (
+        "classes.txt", "classes.csv", "classes.json", "classes.yaml", "classes.jsonl", "labelmap.txt",
+        "label_map.pbtxt",
+    ):  # fmt: skip
         yield Target(name, lambda folder, name=name: _class_files(folder, name), _read_classes, whole=False)
     yield Target("recipe.yaml", _recipe, _read_recipe, whole=False)

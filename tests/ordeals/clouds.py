@@ -94,6 +94,17 @@ def _kitti(path: Path) -> None:
     np.c_[cloud().xyz, np.zeros(COUNT)].astype("<f4").tofile(path)
 
 
+def _with_labels(folder: Path) -> Path:
+    """Points as text, and their class codes in a file beside them."""
+    np.savetxt(folder / "a.txt", cloud().xyz, "%.2f")
+    np.savetxt(folder / "a.labels", np.arange(COUNT) % 3, "%d")
+    return folder / "a.txt"
+
+
+def _read_labels(path: Path) -> str:
+    return digest(open_cloud(path).read().label)
+
+
 def targets() -> Iterator[Target]:
     """Every form of cloud."""
     yield Target("cloud.npy", written("a.npy", lambda path: np.save(path, cloud().xyz)), read_points)
@@ -105,6 +116,7 @@ def targets() -> Iterator[Target]:
     yield Target("scan.bin", written("a.bin", _kitti), read_points, whole=False)
     yield Target("binary.ply", written("a.ply", lambda p: _ply(p, "binary_little_endian")), read_points)
     yield Target("text.ply", written("a.ply", lambda path: _ply(path, "ascii")), read_points, whole=False)
+    yield Target("codes.labels", _with_labels, _read_labels, whole=False, only="a.labels")
     if importlib.util.find_spec("laspy"):
         yield Target("cloud.las", written("a.las", write_cloud), read_points)
         yield Target("cloud.laz", written("a.laz", write_cloud), read_points)

@@ -46,6 +46,20 @@ def write_raster(path: Path, **profile: object) -> None:
         f.write(values)
 
 
+def _write_indices(path: Path, bits: int, *, inverted: bool = False) -> None:
+    """A small map of few bits: of colours by a table, or of grays whose 0 is white."""
+    import rasterio
+
+    values = np.random.default_rng(0).integers(0, 1 << bits, (1, 34, 30), dtype=np.uint8)
+    settings = {"width": 30, "height": 34, "count": 1, "dtype": "uint8", "crs": "EPSG:26914", "driver": "GTiff"}
+    place = rasterio.Affine(0.3, 0, 616500, 0, -0.3, 3345000)
+    seen = {"photometric": "miniswhite"} if inverted else {}
+    with rasterio.open(path, "w", transform=place, nbits=bits, **settings, **seen) as file:
+        file.write(values)
+        if not inverted:
+            file.write_colormap(1, {value: (value * 9, 255 - value, 7, 255) for value in range(1 << bits)})
+
+
 def _nrrd(path: Path, *, packed: bool) -> None:
     data = VALUES.tobytes(order="F")
     head = [
@@ -96,6 +110,12 @@ def targets() -> Iterator[Target]:
             ("jpeg.tif", {"compress": "jpeg", "photometric": "ycbcr", **tiled}),
         ):
             yield Target(f"raster-{name}", written(name, lambda path, p=profile: write_raster(path, **p)), read_raster)
+        for name, bits, inverted in (("table.tif", 4, False), ("bits.tif", 2, True)):
+            yield Target(
+                f"raster-{name}",
+                written(name, lambda path, bits=bits, inverted=inverted: _write_indices(path, bits, inverted=inverted)),
+                read_raster,
+            )
     yield Target("raw.nrrd", written("a.nrrd", lambda path: _nrrd(path, packed=False)), read_volume)
     yield Target("gzip.nrrd", written("a.nrrd", lambda path: _nrrd(path, packed=True)), read_volume)
     yield Target("raw.mha", written("a.mha", lambda path: _metaimage(path, packed=False)), read_volume)

@@ -113,7 +113,7 @@ def test_answers_have_the_bytes_of_the_commands(
     assert cli(*command.split()) == 0, cli.err
     found = post(server, address)
     assert found.status_code == 200, found.text
-    assert f"filename*=UTF-8''{target}" in found.headers["content-disposition"]
+    assert found.headers["content-disposition"] == f"inline; filename=\"{target}\"; filename*=UTF-8''{target}"
     assert found.content == Path(target).read_bytes()
     assert (decoded(found.content)[..., :3] != drawn_face()).any()
 

@@ -13,6 +13,8 @@ from intarsia.serving.app import create_app
 from intarsia.serving.running import address, listen
 from intarsia.serving.settings import Settings
 
+PATIENCE = 120_000  # milliseconds: a training begins with the import of PyTorch, and the machine may be busy
+
 
 class Served:
     """A server and a page, whose errors are kept.
@@ -36,6 +38,7 @@ class Served:
         """Errors of the page's modules."""
         self.console: list[str] = []
         """Errors in its console: those of the network, too."""
+        self.context.set_default_timeout(PATIENCE)
         self.page = self.context.new_page()
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("console", lambda said: self.console.append(said.text) if said.type == "error" else None)

@@ -21,9 +21,13 @@ IDLE = "#stage[aria-busy=false]"
 OPENED = "#item-name:text('scene.png')"
 
 
+DRAWN = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+"""Resolves when what was asked for is on the screen: a frame draws it, and the next one comes after it."""
+
+
 def shown(studio: Studio, x: float, y: float) -> tuple[int, int, int]:
     """The colour of the screen at a pixel of the picture."""
-    studio.page.wait_for_timeout(60)
+    studio.page.evaluate(DRAWN)
     at = studio.point(x, y)
     shot = studio.page.screenshot(clip={"x": int(at[0]), "y": int(at[1]), "width": 1, "height": 1})
     with Image.open(io.BytesIO(shot)) as image:
@@ -46,18 +50,20 @@ def test_an_empty_project_begins_with_the_sample_predicted(studio: Studio, stub:
     assert stub.stored == {}, "a prediction that nobody touched is not saved"
 
 
-def test_the_picture_stays_where_it_is_when_the_other_rooms_come(studio: Studio) -> None:
+def test_the_picture_stays_where_it_is_when_the_other_rooms_come(browser: Any, stub: Stub) -> None:
     """They are loaded after it: who already draws must not find it elsewhere."""
     where = """const main = await import('/studio/js/main.js');
     const place = () => { const { x, y, width, height } = main.view.canvas.getBoundingClientRect();
       return [x, y, width, height, main.view.zoom, main.view.x, main.view.y]; };
     await main.started;"""
     rooms = "await (await import('/studio/js/project/index.js')).ready;"
-    page = studio.context.new_page()
-    page.goto(studio.stub.address)
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(stub.address)
     before, after = page.evaluate(
         f"async () => {{ {where} const before = place(); {rooms} return [before, place()]; }}"
     )
+    context.close()
     assert before == after
 
 
@@ -151,7 +157,7 @@ def test_outlines_are_lines_at_every_zoom(browser: Any, stub: Stub, query: str) 
     for zoom in (2, 16):
         studio.tell(f"view.zoom = {zoom}; view.x = 180 - 400 / {zoom}; view.y = {edge} - 300 / {zoom}; view.moved()")
         x, y = studio.point(180, edge - 0.5)
-        studio.page.wait_for_timeout(60)
+        studio.page.evaluate(DRAWN)
         shot = studio.page.screenshot(clip={"x": int(x), "y": round(y) - 6, "width": 1, "height": 12})
         with Image.open(io.BytesIO(shot)) as image:
             column = [tuple(pixel) for pixel in np.asarray(image.convert("RGB"))[:, 0]]
@@ -274,7 +280,6 @@ def test_enter_fills_a_polygon_whose_corners_the_mouse_put_down(studio: Studio) 
     page.keyboard.press("4")
     for corner in ((20, 20), (60, 20), (60, 50)):
         page.mouse.click(*studio.point(*corner))
-        page.wait_for_timeout(450)  # a double click closes it, too
     page.keyboard.press("Enter")
     assert studio.tell("return [state.labels.at(55, 25), editor.history.past.length]") == [3, 1]
     page.keyboard.press("Enter")  # without corners it is the tool at the pointer: a new first corner
@@ -515,6 +520,8 @@ def test_long_names_of_classes_are_shown_whole(browser: Any) -> None:
 
 def test_a_panel_that_is_opened_comes_into_view(studio: Studio) -> None:
     studio.page.set_viewport_size({"width": 390, "height": 844})
+    for room in ("project", "uses"):  # the panels below, without which there is nowhere to scroll to
+        studio.page.evaluate(f"async () => {{ await (await import('/studio/js/{room}/index.js')).ready }}")
     studio.page.locator("#panel-compare summary").focus()
     studio.page.keyboard.press("Enter")
     tops = "() => ['side', 'panel-compare'].map((id) => document.getElementById(id).getBoundingClientRect().top)"

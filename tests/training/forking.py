@@ -6,6 +6,7 @@ answer.json; when the child has ended, its exit code is printed. Nothing but imp
 there after a fork.
 """
 
+import gc
 import json
 import os
 import sys
@@ -41,6 +42,7 @@ def be(asked: str, folder: Path, arguments: list[object]) -> NoReturn:
 
 
 if __name__ == "__main__":
+    gc.freeze()  # so that children, who search for garbage, need not copy what they never touch
     for line in sys.stdin:
         asked, folder, *arguments = json.loads(line)
         child = os.fork()

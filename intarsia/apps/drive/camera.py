@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import Field, PositiveInt, ValidationError
 
 from intarsia.errors import UsageError
-from intarsia.files import reason
+from intarsia.files import reason, require_file
 from intarsia.recipe.sections import Section, explain
 from intarsia.yamltext import read_yaml
 
@@ -37,6 +37,7 @@ class Camera(Section):
         Raises:
             UsageError: there is no such file, it is no YAML, or a key is unknown, missing or out of range.
         """
+        require_file(path, "save it first")
         try:
             value = read_yaml(Path(path).read_text(encoding="utf-8"))
         except OSError as error:

@@ -29,6 +29,7 @@ DRESSED = (0.4, 0.5, 0.6, 0.8)
 """Scales of that at which the model of clothes sees heads about as it learned them: small, of people who stand."""
 _COLOUR, _BIAS = 0.15, 0.7  # weight of what colour says beside that model, which knows hair, but misses some
 _FAINTEST = 1e-3  # share of hair that it is believed to tell from none
+_UNKNOWN = (0.02, 0.3)  # what it sees less of is nothing that it knows; the share of that which is hair
 
 
 class Segments(Protocol):
@@ -48,7 +49,7 @@ def by_network(predictor: Segments, index: int) -> HairFinder:
     return lambda image, face: predictor.probabilities(image)[index]
 
 
-def by_looks(person: Segments, clothes: Segments, index: int) -> HairFinder:
+def by_looks(person: Segments, clothes: Segments, index: int, nobody: int) -> HairFinder:
     """Find hair without a model of the parts of faces: by its colour, and by what a model of clothes takes for hair.
 
     The one knows where hair is likely and not what it looks like, the other hair, but no close look at it.
@@ -57,12 +58,16 @@ def by_looks(person: Segments, clothes: Segments, index: int) -> HairFinder:
         person: a model whose class 1 is a person.
         clothes: a model of clothes on people, which sees pictures as they are, at the scales of `DRESSED`.
         index: of its class hair.
+        nobody: of its background.
     """
+    least, prior = _UNKNOWN
 
     def find(image: Pixels, face: HasPoints) -> Mask:
         size = image.shape[0], image.shape[1]
         shares = person.probabilities(image)[1]
-        worn = np.clip(_dressed(image, face, clothes)[index], _FAINTEST, 1 - _FAINTEST)
+        seen = _dressed(image, face, clothes)
+        worn = (seen[index] + least * prior) / (1 - seen[nobody] + least)  # of somebody, whom the other model tells
+        worn = np.clip(worn, _FAINTEST, 1 - _FAINTEST)
         odds = _COLOUR * _colour_odds(image, face, shares > 0.5) + np.log(worn / (1 - worn)) + _BIAS
         odds[_inner(face, size)] = _UNLIKELY
         found: Mask = (shares / (1 + np.exp(-odds))).astype(np.float32)

@@ -57,7 +57,7 @@ def open_makeup(look: Look, *, model: str | os.PathLike[str] | None = None) -> M
     if model is None:
         person, worn = _described("person"), _described("clothes")
         clothes = Predictor(worn, runtime="onnx", long_side=0, scales=DRESSED)
-        hair = by_looks(Predictor(person, runtime="onnx"), clothes, worn.space.index("hair"))
+        hair = by_looks(Predictor(person, runtime="onnx"), clothes, *map(worn.space.index, ("hair", "background")))
         return MakeUp(look, FaceFinder(), hair, [*models, person, worn])
     known = _described(model)
     if "hair" not in known.space.names:

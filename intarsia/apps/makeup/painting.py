@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol, Self
 
 import numpy as np
@@ -72,6 +73,12 @@ class MakeUp:
     def __init__(self, look: Look, finder: Finder, hair: HairFinder | None, models: Sequence[Description]) -> None:
         self.look, self.finder, self.hair = look, finder, hair
         self._models, self.bundle = models, models[0]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Terms of its models that are others than those of the first, of which whoever ends a job tells."""
+        others = [model for model in self._models if model.terms != self.bundle.terms]
+        return tuple(f"model {Path(model.title).stem}: {model.terms}" for model in others)
 
     def with_look(self, look: Look) -> MakeUp:
         """Make another make-up with the same networks; hair is found if they were opened for a look with hair."""

@@ -22,14 +22,16 @@ _NEAR = 3
 
 
 def points_need(predictor: CloudPredictor, reader: Any, settings: Settings) -> Need:
-    """Add up the result, a chunk of the file, and a tile in work."""
+    """Add up the result, a chunk of the file, and a tile in work; of a large cloud, whatever of both is more.
+
+    Large clouds are sorted into tiles on disk, chunk by chunk, before the first tile is computed.
+    """
     count = int(reader.count)
     one = _COORDINATES + _FIELD * (len(reader.fields) + 1)
-    held = {
-        "labels": count * _RESULT,
-        "chunk": min(count, CHUNK) * one * _COPIES,
-        "tile": min(count, WHOLE_POINTS) * _POINT,
-    }
+    work = {"chunk": min(count, CHUNK) * one * _COPIES, "tile": min(count, WHOLE_POINTS) * _POINT}
+    if count > WHOLE_POINTS:
+        work = dict([max(work.items(), key=lambda part: part[1])])
+    held = {"labels": count * _RESULT, **work}
     if isinstance(reader, LoadedReader):
         held["cloud"] = count * one
     return Need((count,), held)

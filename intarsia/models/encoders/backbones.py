@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from intarsia.errors import ModelError, UsageError, suggest
 from intarsia.models.encoders.contract import Encoder, load_matching
+from intarsia.models.shapes import shapes_only
 
 _FULL_STRIDE = 32
 _PROBE = 128
@@ -216,7 +217,7 @@ def _undilated(name: str, count: int = 0) -> Any:
 
 
 def _on_meta(name: str, options: dict[str, Any]) -> Any:
-    with torch.device("meta"):
+    with shapes_only():
         backbone = _create(name, **options).eval()
     # Sizes alone count, and on the meta device arithmetic takes longer than elsewhere.
     for module in backbone.modules():

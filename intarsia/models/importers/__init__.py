@@ -19,6 +19,7 @@ from intarsia.models.importers.reading import Checkpoint, isolated, read_checkpo
 from intarsia.models.importers.smp_encoders import TIMM
 from intarsia.models.registry import build
 from intarsia.models.restore import differences, some
+from intarsia.models.shapes import shapes_only
 from intarsia.preprocessing import Preprocessing
 
 __all__ = ["SOURCES", "import_checkpoint"]
@@ -154,7 +155,7 @@ def _with_background(state: dict[str, Tensor], heads: tuple[str, ...]) -> dict[s
 def _fresh(checkpoint: Checkpoint, foreign: Foreign, classes: int) -> ImageModel:
     """Ours without weights, with as many input channels as theirs."""
     try:
-        with torch.device("meta"):
+        with shapes_only():
             model = image_model(build(foreign.architecture, classes=classes, **foreign.options))
             first = next(f"encoder.{name}" for name, tensor in model.encoder.state_dict().items() if tensor.ndim == 4)
             stored = checkpoint.state.get(foreign.their_name(first))

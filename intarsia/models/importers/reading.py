@@ -19,6 +19,7 @@ from torch import Tensor
 
 from intarsia.bundle import METADATA_KEY
 from intarsia.errors import ModelError
+from intarsia.files import require_file
 
 # Plain records that training scripts save besides weights: options (torchvision's too), NumPy's numbers, paths.
 _PLAIN: list[Any] = [
@@ -72,6 +73,7 @@ def read_checkpoint(path: str | os.PathLike[str], prefix: str | None = None) -> 
     file = Path(path)
     if file.is_dir():
         file = _in_folder(file)
+    require_file(file, "save it first")
     try:
         with file.open("rb") as stream:
             start = stream.read(4)

@@ -13,6 +13,7 @@ from torch import Tensor
 from intarsia.models.encoders import build_encoder
 from intarsia.models.encoders.mit import MIX_TRANSFORMERS
 from intarsia.models.importers.foreign import Names, renamed
+from intarsia.models.shapes import shapes_only
 
 TIMM = "tu-"
 # smp's names of one family each, by a tensor that only that family has; the networks differ in their tensors' shapes.
@@ -106,9 +107,7 @@ class Native:
         return sum(shape != theirs[name] for name, shape in shapes.items()) <= 1
 
     def _expected(self, deepest: int) -> set[str]:
-        with torch.device("meta"):
-            own = build_encoder(self.ours, deepest=deepest).state_dict()
-        return {renamed(f"encoder.{name}", self.names) for name in own}
+        return {renamed(f"encoder.{name}", self.names) for name in _tensors(self.ours, deepest)}
 
 
 def native(name: str, state: Mapping[str, Tensor]) -> Native | None:
@@ -151,9 +150,16 @@ def modern(name: str) -> str:
 
 
 @lru_cache(maxsize=64)
+def _tensors(ours: str, deepest: int) -> tuple[str, ...]:
+    """Names of the tensors of an encoder that ends with a stage."""
+    with shapes_only():
+        return tuple(build_encoder(ours, deepest=deepest).state_dict())
+
+
+@lru_cache(maxsize=64)
 def _shapes(ours: str) -> tuple[dict[str, torch.Size], dict[int, int]]:
     """Shapes of an encoder's tensors, counters of batch-norms aside, and its channels."""
-    with torch.device("meta"):
+    with shapes_only():
         encoder = build_encoder(ours)
     state = encoder.state_dict().items()
     return {name: value.shape for name, value in state if not name.endswith("num_batches_tracked")}, encoder.channels

@@ -9,11 +9,11 @@ from collections.abc import Iterable, Iterator
 from email.utils import formatdate
 from pathlib import Path
 from typing import IO, Any, cast
-from urllib.parse import quote
 
 from fastapi import Request, Response
 from starlette.responses import StreamingResponse
 
+from intarsia.serving.filenames import disposition
 from intarsia.serving.jobs.store import Output
 from intarsia.serving.problems import Problem
 
@@ -33,7 +33,7 @@ def send_file(request: Request, path: Path, output: Output) -> Response:
     headers = {
         "ETag": tag, "Accept-Ranges": "bytes", "Last-Modified": formatdate(status.st_mtime, usegmt=True),
         "Cache-Control": "private, no-cache",
-        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(Path(output.name).name)}",
+        "Content-Disposition": disposition(Path(output.name).name),
     }  # fmt: skip
     known = [one.strip().removeprefix("W/") for one in request.headers.get("if-none-match", "").split(",")]
     if tag in known or "*" in known:

@@ -12,6 +12,7 @@ from intarsia.errors import suggest
 from intarsia.serving.answers import media_types
 from intarsia.serving.calls import Call
 from intarsia.serving.documenting import gives_files, takes_photo
+from intarsia.serving.filenames import disposition
 from intarsia.serving.problems import NOT_FOUND, Problem
 from intarsia.serving.routes.segment import engine_of, read, settings_of, to_response
 from intarsia.serving.uses.contract import Asked, Use, Work
@@ -100,9 +101,8 @@ async def _answer(request: Request, use: Use, asked: Asked) -> Response:
 
     async def work() -> Response:
         found = await use.make(job, asked)
-        name = quote(f"{job.upload.stem}{found.made.suffix}")
         headers = {
-            "Content-Disposition": f"inline; filename*=UTF-8''{name}",
+            "Content-Disposition": disposition(f"{job.upload.stem}{found.made.suffix}", "inline"),
             "X-Note": quote("; ".join(found.notes), safe=" :;,()%'"),
             "X-Facts": quote(json.dumps(found.facts, separators=(",", ":")), safe='{}[]":, ') if found.facts else "",
         }

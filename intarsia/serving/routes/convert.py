@@ -16,6 +16,7 @@ from intarsia.serving.budget import hold
 from intarsia.serving.calls import Call
 from intarsia.serving.converting import Converted, convert
 from intarsia.serving.documenting import BYTES, FILE, FILES, JSON, form, gives_files, takes
+from intarsia.serving.filenames import disposition
 from intarsia.serving.jsonsize import check_json
 from intarsia.serving.problems import UNPROCESSABLE, Problem
 from intarsia.serving.routes.segment import engine_of, settings_of
@@ -66,7 +67,7 @@ async def convert_annotations(request: Request, asked: Annotated[Converting, Que
             return JSONResponse(_enveloped(found, asked.to), headers=headers)
         told = _short(found.made.losses)
         headers |= {"X-Losses": quote(told, safe=" ;:,()")} if told else {}
-        headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(found.name)}"
+        headers["Content-Disposition"] = disposition(found.name)
         return Response(found.made.content, media_type=found.made.media_type, headers=headers)
 
     answered: Response = await engine.admitted(call, work)

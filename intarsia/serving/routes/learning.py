@@ -25,6 +25,7 @@ from intarsia.serving.budget import hold
 from intarsia.serving.calls import Call
 from intarsia.serving.documenting import JSON, PNG, ZIP, gives
 from intarsia.serving.engine import Engine
+from intarsia.serving.filenames import disposition
 from intarsia.serving.problems import UNPROCESSABLE, Problem
 from intarsia.serving.project import Project
 from intarsia.serving.project.exporting import export, forms
@@ -199,9 +200,8 @@ async def export_labels(
         shutil.rmtree(place, ignore_errors=True)
         raise
     losses = {"X-Losses": quote("; ".join(made.losses), safe=" ;:,()")} if made.losses else {}
-    name = quote(f"{project.name}-{format}.zip")
     return FileResponse(
         made.path, media_type="application/zip",
-        headers=losses | {"Content-Disposition": f"attachment; filename*=UTF-8''{name}"},
+        headers=losses | {"Content-Disposition": disposition(f"{project.name}-{format}.zip")},
         background=BackgroundTask(shutil.rmtree, place, ignore_errors=True),
     )  # fmt: skip

@@ -21,6 +21,7 @@ from intarsia.media.clouds import open_cloud
 from intarsia.serving.calls import Call
 from intarsia.serving.documenting import BYTES, JSON, gives
 from intarsia.serving.engine import Engine
+from intarsia.serving.filenames import disposition
 from intarsia.serving.points import count_points
 from intarsia.serving.problems import CONFLICT, TOO_LARGE, Problem
 from intarsia.serving.project import Conflict
@@ -217,7 +218,7 @@ async def export_cloud(request: Request, item: str) -> Response:
     except BaseException:
         shutil.rmtree(place, ignore_errors=True)
         raise
-    headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(path.name)}"}
+    headers = {"Content-Disposition": disposition(path.name)}
     if lost:
         headers["X-Losses"] = quote("; ".join(lost), safe=" ;:,()")
     return FileResponse(

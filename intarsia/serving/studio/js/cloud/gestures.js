@@ -8,7 +8,7 @@ import { state } from "../main.js";
 const TURN = 0.006; // radians a pixel
 const KEY_TURN = 0.08;
 const APART = 3; // pixels between corners of a line that a hand draws
-const REACH = 9; // of the first corner of a polygon
+const REACH = 9; // of the first corner of a polygon, and of the last one for a double click
 const DOUBLE_WITHIN = 400;
 const ARROWS = /** @type {Record<string, Point>} */ ({ ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] });
 
@@ -87,7 +87,9 @@ export class CloudGestures extends EventTarget {
       this.doing = "draw";
       this.line = [point];
     } else {
-      const isDouble = event.timeStamp - this.lastDown < DOUBLE_WITHIN;
+      const last = this.line[this.line.length - 1];
+      const isNear = Boolean(last) && Math.hypot(point[0] - last[0], point[1] - last[1]) < REACH;
+      const isDouble = isNear && event.timeStamp - this.lastDown < DOUBLE_WITHIN;
       this.lastDown = event.timeStamp;
       this.#corner(point, isDouble);
     }

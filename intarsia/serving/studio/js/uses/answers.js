@@ -53,7 +53,8 @@ async function shown(blob, before, name, type) {
  * @param {number} photos that were searched
  */
 function matchesOf(matches, photos) {
-  if (!matches.length) return make("p", {}, `None of ${photos} photos passes the filters.`);
+  const none = photos === 1 ? "The only photo there is this one, or does not pass the filters: add more." : `None of ${photos} photos passes the filters.`;
+  if (!matches.length) return make("p", {}, none);
   const list = make("ol", { className: "use-matches" });
   for (const { score, name, category, picture } of matches) {
     const image = picture ? make("img", { src: picture, alt: "" }) : null;
