@@ -330,7 +330,7 @@ class Training(Section):
     pixels: Annotated[int, Field(ge=1)] = Field(
         100_000, description="classical models: most pixels that are drawn from the training pictures to fit to"
     )
-    seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(0, description="of all that is random")
+    seed: Annotated[int, Field(ge=0, le=10**18)] = Field(0, description="of all that is random")
     tensorboard: bool = Field(False, description="also write a log for TensorBoard")
 
 
