@@ -159,6 +159,6 @@ CLAIM = Claim(
     budget=BUDGET.facts(encoder="efficientnet_lite0"),
     why="On the three tiles of roads that are scored, seeds differ by more than losses do. The means of the recall "
     "stand in the order that the papers claim (cross-entropy, weighted, Dice, Tversky), and those of the precision the "
-    "other way round: these losses move pixels from one fault to the other, and three seeds are too few to tell how many.",
+    "other way round: these losses move pixels from one fault to the other; how many, three seeds cannot tell.",
     minutes=28,
 )
