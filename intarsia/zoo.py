@@ -46,8 +46,6 @@ def find_bundle(name: str | os.PathLike[str], *, models: Mapping[str, Path] | No
         if (path / _BEST).is_file():
             return path / _BEST
         raise ModelError(f"{path} is no run folder: it holds no {_BEST}; train first, or name a bundle file")
-    if path.is_fifo():  # opening one waits for a writer, for ever where none comes
-        raise ModelError(f"{path}: a pipe, not a file; a model is read at several places, so save it as a file first")
     if path.exists():
         require_file(path, "save it first")
         return path

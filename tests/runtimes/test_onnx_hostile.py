@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +20,3 @@ def test_what_is_wrong_is_told(tmp_path: Path, name: str) -> None:
     message = str(caught.value)
     assert message.startswith(str(file)) and "\n" not in message
     assert "onnxruntime_src" not in message and "[ONNXRuntimeError]" not in message
-
-
-def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "net.onnx")
-    with pytest.raises(ModelError, match="a pipe, not a file"):
-        intarsia.load(tmp_path / "net.onnx")
