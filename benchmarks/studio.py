@@ -2,7 +2,8 @@
 
 Milliseconds from a movement of the brush to its pixels, of showing or hiding a class, of undo, and until a stroke is
 kept in the browser. The server is the one of the page's tests, so that only the page is measured; but for the time from
-the address to the sample with its labels, which `intarsia serve` itself answers.
+the address to the sample with its labels, and for a cloud of two million points that is turned, which `intarsia serve`
+itself answers.
 """
 
 from __future__ import annotations
@@ -14,9 +15,12 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from common import Row, arguments, report
 
 if TYPE_CHECKING:
@@ -28,6 +32,7 @@ WINDOW = {"width": 1400, "height": 900}
 # Megapixels -> sides of a drawn scene, how many times it is magnified, and the bound of a stroke in milliseconds.
 SIZES = {16: (1330, 758, 4, 16.0), 64: (1155, 866, 8, 33.0)}
 TOGGLE, KEPT, OPENED = 16.0, 1000.0, 1000.0
+POINTS = 2_000_000
 
 # From the event to the picture with its pixels: `work` is what the page computes, `seen` also waits for the frame.
 WATCH = """
@@ -165,28 +170,82 @@ async () => {
 """
 
 
+@contextmanager
+def served(folder: Path, *data: Path) -> Iterator[str]:
+    """The address of `intarsia serve`, which keeps its state in a folder."""
+    words = ["serve", *map(str, data), "--port", "0", "--state", str(folder / "state")]
+    with subprocess.Popen([sys.executable, "-m", "intarsia", *words], stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout is not None
+            yield next(found[0] for line in server.stdout if (found := re.search(r"http://[\d.:]+", line)))
+        finally:
+            server.terminate()
+
+
 def first_minute(browser: Any, *, quick: bool) -> list[Row]:
     """From the address of a server that is ready to the sample with its labels: for the first time, and again."""
-    with tempfile.TemporaryDirectory() as state:
-        command = [sys.executable, "-m", "intarsia", "serve", "--port", "0", "--state", state]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
-            try:
-                assert server.stdout is not None
-                address = next(found[0] for line in server.stdout if (found := re.search(r"http://[\d.:]+", line)))
-                page = browser.new_page(viewport=WINDOW)
-                while not page.request.get(f"{address}/readyz").ok:
-                    page.wait_for_timeout(100)
-                took = []
-                for _ in range(3 if quick else 6):
-                    page.goto(address)
-                    took.append(page.evaluate(SEGMENTED))
-                page.close()
-            finally:
-                server.terminate()
+    with tempfile.TemporaryDirectory() as folder, served(Path(folder)) as address:
+        page = browser.new_page(viewport=WINDOW)
+        while not page.request.get(f"{address}/readyz").ok:
+            page.wait_for_timeout(100)
+        took = []
+        for _ in range(3 if quick else 6):
+            page.goto(address)
+            took.append(page.evaluate(SEGMENTED))
+        page.close()
     case = "intarsia serve, a sample of 0.3 MP"
     return [
         row(case, "open, segmented for the first time", "ms", took[0], OPENED),
         row(case, "open again p50", "ms", statistics.median(took[1:]), OPENED),
+    ]
+
+
+# The time of a picture of a cloud that is turned: of the part that is drawn while a hand moves it, and of all points.
+TURNED = """
+async (count) => {
+  const { stage } = await import('/studio/js/cloud/index.js');
+  while (!stage.session?.isLoaded || stage.view.drawn < stage.view.loaded || stage.view.frame)
+    await new Promise((done) => setTimeout(done, 20));
+  const { view } = stage;
+  const { gl } = view.painter;
+  const pixel = new Uint8Array(4);
+  const time = (points) => {
+    const from = performance.now();
+    view.camera.turn += 0.02;
+    view.painter.draw(view.scene(), 0, points);
+    gl.readPixels(0, 0, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, pixel);
+    return performance.now() - from;
+  };
+  const turned = (points) => Array.from({ length: count }, () => time(points));
+  return { points: view.loaded, part: turned(view.budget), whole: turned(view.loaded), budget: view.budget };
+}
+"""
+
+
+def turned(browser: Any, *, quick: bool) -> list[Row]:
+    """A cloud of two million points under the hand."""
+    from intarsia.labels import LabelSpace
+    from intarsia.media.clouds import PointCloud, open_cloud, write_labels
+
+    with tempfile.TemporaryDirectory() as folder:
+        data = Path(folder) / "data"
+        data.mkdir()
+        xyz = np.random.default_rng(0).uniform(0, [100, 100, 20], (POINTS, 3))
+        write_labels(
+            open_cloud(PointCloud(xyz, {})), data / "scan.las", np.zeros(POINTS, np.uint8), LabelSpace(("ground",))
+        )
+        with served(Path(folder), data) as address:
+            page = browser.new_page(viewport=WINDOW)
+            page.goto(address)
+            page.locator("#panel-cloud .note", has_text=f"{POINTS:,} points").wait_for(timeout=120_000)
+            took = page.evaluate(TURNED, 5 if quick else 15)
+            page.close()
+    if took["points"] != POINTS:
+        raise SystemExit(f"{took['points']:,} of {POINTS:,} points came")
+    case = "2 million points, software GL"
+    return [
+        row(case, f"a turn of the {took['budget']:,} drawn meanwhile p50", "ms", statistics.median(took["part"]), None),
+        row(case, "all of them p50", "ms", statistics.median(took["whole"]), None),
     ]
 
 
@@ -225,6 +284,7 @@ def main() -> None:
             rows += measure(browser, megapixels, "/", quick=options.quick)
         rows += measure(browser, 16, "/?painter=gl", quick=options.quick)
         rows += first_minute(browser, quick=options.quick)
+        rows += turned(browser, quick=options.quick)
         browser.close()
     report("The studio", rows, options.json, threads=os.cpu_count() or 1)
 

@@ -153,6 +153,7 @@ def test_a_folder_that_others_remove_when_it_is_empty_is_made_again(tmp_path: Pa
         while not over.is_set():
             with suppress(OSError):
                 folder.rmdir()
+            over.wait(1e-5)  # without, the two threads may take turns at each step, as processes do not
 
     thread = threading.Thread(target=tidy)
     thread.start()

@@ -22,7 +22,7 @@ MANIFEST, SHARDS = "manifest.jsonl", "manifest.shards"
 """The file of lines; and the folder of those that many workers are adding, one file a worker."""
 # A line begins with its id.
 _BEGINNING = re.compile(rb'\{"id": ("(?:[^"\\]|\\.)*")')
-_START = b'{"id": '
+_STARTS = (b'{"id": ', b'{"source": ')  # today's, and those of earlier versions
 _LOOKED_AT = 100  # lines, of which one at least has to be a job's
 _BATCH = 50_000
 _TABLE = """
@@ -222,7 +222,7 @@ def _is_of_a_job(line: bytes) -> bool:
     try:
         said = json.loads(line)
     except ValueError:
-        return _BEGINNING.match(line) is not None or _START.startswith(line)
+        return any(line.startswith(start) or start.startswith(line) for start in _STARTS)
     return isinstance(said, dict) and "status" in said
 
 

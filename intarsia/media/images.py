@@ -345,7 +345,7 @@ def held(source: Any) -> Any:
         return bytes(source)
     if hasattr(source, "detach") and hasattr(source, "cpu"):
         return as_array(source, "pixels")
-    if callable(getattr(source, "read", None)):
+    if callable(getattr(source, "read", None)) and callable(getattr(source, "readable", None)):  # no reader of ours
         content = source.read()
         if not isinstance(content, bytes):
             raise UsageError(f"{getattr(source, 'name', source)!r} is opened as text; open it with mode 'rb'")
