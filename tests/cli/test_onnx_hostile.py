@@ -37,6 +37,7 @@ def test_export_writes_nothing(tmp_path: Path, cli: Cli, name: str) -> None:
 
 @pytest.mark.parametrize("name", OPENED)
 def test_serve_does_not_start(tmp_path: Path, cli: Cli, name: str) -> None:
+    pytest.importorskip("fastapi", reason="needs pip install 'intarsia[serve]'")
     file, _ = write_hostile(name, hostile_folder(tmp_path))
     assert cli("serve", "-m", file, "--port", "0") == 4
     assert file.name in cli.err and "Traceback" not in cli.err
