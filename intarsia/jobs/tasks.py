@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -17,7 +18,21 @@ from intarsia.media.medium import Item, Medium
 from intarsia.result import Render
 
 
-class Tasks(Sequence[Task]):
+class _Made(Sequence[Task]):
+    """Tasks of which each is made when it is asked for, and some of them when they are."""
+
+    @overload
+    def __getitem__(self, index: int) -> Task: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Task]: ...
+    def __getitem__(self, index: int | slice) -> Task | Sequence[Task]:
+        return Some(self, range(len(self))[index]) if isinstance(index, slice) else self._made(index)
+
+    @abstractmethod
+    def _made(self, index: int) -> Task: ...
+
+
+class Tasks(_Made):
     """What is made of sources that were found.
 
     Args:
@@ -34,13 +49,7 @@ class Tasks(Sequence[Task]):
     def __len__(self) -> int:
         return len(self._items)
 
-    @overload
-    def __getitem__(self, index: int) -> Task: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Task]: ...
-    def __getitem__(self, index: int | slice) -> Task | Sequence[Task]:
-        if isinstance(index, slice):
-            return Some(self, range(len(self))[index])
+    def _made(self, index: int) -> Task:
         item = self._items[index]
         bare = stem_of(item)
         stem = str(item.name) if bare in self._shared else bare
@@ -52,7 +61,7 @@ class Tasks(Sequence[Task]):
         return self._items.medium(index) if isinstance(self._items, Items) else self._items[index].medium
 
 
-class Some(Sequence[Task]):
+class Some(_Made):
     """Some of many tasks.
 
     Args:
@@ -67,13 +76,7 @@ class Some(Sequence[Task]):
     def __len__(self) -> int:
         return len(self._places)
 
-    @overload
-    def __getitem__(self, index: int) -> Task: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Task]: ...
-    def __getitem__(self, index: int | slice) -> Task | Sequence[Task]:
-        if isinstance(index, slice):
-            return Some(self._tasks, self._places[index], self._note)
+    def _made(self, index: int) -> Task:
         task = self._tasks[self._places[index]]
         return replace(task, notes=(*task.notes, self._note)) if self._note else task
 
